@@ -11,6 +11,7 @@ from pathlib import Path
 from accel.batch import Waiting, overdue, settle
 from accel.executor import Executor, ExecutorResult
 from accel.pace import Pace
+from accel.text import text
 from accel.watch import Watch
 from accel.workload import Workload, WorkloadError, names
 
@@ -70,7 +71,7 @@ class Apart:
                 self._limit_s = max(self._limit_s, 2 * self._limits[limit])
                 return
             log.exception("%s can't be run", self._workload.name)
-            settle(job, WorkloadError("internal", "can't be run", names(job.inputs)))
+            settle(job, WorkloadError("internal", text("can't be run"), names(job.inputs)))
         except asyncio.CancelledError:
             if not job.result.done():
                 raise

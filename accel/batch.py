@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from accel.executor import ExecutorResult, packed_item
+from accel.text import text
 from accel.watch import Watch
 from accel.workload import Input, WorkloadError, names
 
@@ -99,4 +100,4 @@ def settle(job: Waiting, outcome: ExecutorResult | WorkloadError) -> None:
 
 def overdue(job: Waiting) -> WorkloadError:
     """That `job` wasn't done before its deadline."""
-    return WorkloadError("deadline_exceeded", "wasn't done before its deadline", names(job.inputs))
+    return WorkloadError("deadline_exceeded", text("wasn't done before its deadline"), names(job.inputs))

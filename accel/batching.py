@@ -21,6 +21,7 @@ from accel.batch import Batch, Waiting, overdue, settle
 from accel.executor import BatchExecutor, ExecutorResult
 from accel.pace import LEAST_S, Pace
 from accel.priorities import PRIORITIES, Turns
+from accel.text import text
 from accel.watch import Watch
 from accel.workload import Batching, Input, Workload, WorkloadError
 
@@ -112,7 +113,7 @@ def _rows(given: Any) -> int:
     try:
         return operator.index(given)
     except TypeError:
-        reason = f"its rows are {given!r:.80}, wanted a whole number"
+        reason = text("its rows are {given}, wanted a whole number", given=format(repr(given), ".80"))
         raise WorkloadError("internal", reason) from None
 
 

@@ -34,6 +34,7 @@ from accel.outputs import named, stored
 from accel.pool import Pool
 from accel.priorities import PRIORITIES
 from accel.process import Worker, WorkerDied
+from accel.text import text
 from accel.watch import Watch
 from accel.workload import Input, Limits, Output, Workload, WorkloadError, names
 
@@ -190,7 +191,14 @@ class LocalExecutor:
                 watch.begin()
             return _run_here(workload, parsed, inputs, self._limits, out_dir)
         if priority not in PRIORITIES:
-            raise WorkloadError("bad_params", f"priority is one of {', '.join(PRIORITIES)}, not {priority!r}")
+            raise WorkloadError(
+                "bad_params",
+                text(
+                    "priority is one of {priorities}, not {priority}",
+                    priorities=[*PRIORITIES],
+                    priority=repr(priority),
+                ),
+            )
         job = _frame(workload, params, inputs, out_dir)
         try:
             async with asyncio.timeout(deadline_s):
@@ -198,7 +206,7 @@ class LocalExecutor:
                 return _result(workload, *await asked)
         except TimeoutError:
             assert deadline_s is not None
-            reason = f"wasn't done within {deadline_s * 1000:.0f} ms"
+            reason = text("wasn't done within {deadline_s} ms", deadline_s=f"{(deadline_s * 1000):.0f}")
             raise WorkloadError("deadline_exceeded", reason, names(inputs)) from None
 
     async def run_batch(
@@ -306,9 +314,9 @@ def _encoded(message: msgspec.Struct) -> bytes:
     try:
         return msgspec.msgpack.encode(message)
     except UnicodeEncodeError:
-        raise WorkloadError("bad_params", "a text isn't valid Unicode") from None
+        raise WorkloadError("bad_params", text("a text isn't valid Unicode")) from None
     except OverflowError:
-        raise WorkloadError("bad_params", "a whole number has more than 64 bits") from None
+        raise WorkloadError("bad_params", text("a whole number has more than 64 bits")) from None
 
 
 def _outcome(
@@ -349,5 +357,5 @@ def _called_here(workload: Workload, inputs: Sequence[Input], params: Any, limit
     # A third party's code may raise anything: it costs its own job alone.
     except (Exception, SystemExit) as error:
         log.exception("%s failed on %s", workload.name, names(inputs) or "no input")
-        reason = f"the workload failed ({type(error).__name__})"
+        reason = text("the workload failed ({name})", name=type(error).__name__)
         raise WorkloadError("internal", reason, names(inputs)) from None

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from accel.text import AnyText
 from accel.workload import Input, Limits
 
 HEADER = 4
@@ -122,7 +123,7 @@ class Failed(Struct, frozen=True, tag="failed"):
     """A job's error; `trace` is for a log and never for the asker."""
 
     code: str
-    reason: str
+    reason: AnyText
     name: str = ""
     trace: str = ""
     fault: str = ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from accel.text import AnyText, text
 from accel.workload import Output, OutputFile, WorkloadError
 
 PLAIN = (bytes, bytearray, memoryview)
@@ -22,7 +23,7 @@ LARGEST = 64 << 20
 def checked(output: object) -> Output:
     """`output`, its value of plain types, if it is what a workload gives. Raises WorkloadError `internal`."""
     if not isinstance(output, Output):
-        raise _wrong(f"the workload gave {kind_of(output)}, not Output")
+        raise _wrong(text("the workload gave {kind_of}, not Output", kind_of=kind_of(output)))
     try:
         return Output(plain(output.value), check_files(output.files))
     except ValueError as error:
@@ -100,13 +101,21 @@ def fits(value: Any) -> bool:
 def check_files(files: object) -> list[OutputFile]:
     """`files` with bytes that nobody changes any more. Raises WorkloadError `internal`."""
     if not isinstance(files, Sequence) or isinstance(files, str | bytes):
-        raise _wrong(f"the workload's files are {kind_of(files)}, not a list of OutputFile")
+        raise _wrong(
+            text("the workload's files are {kind_of}, not a list of OutputFile", kind_of=kind_of(files))
+        )
     seen: set[tuple[str, str]] = set()
     for index, file in enumerate(files):
         _check_file(f"files[{index}]", file)
         # A picture and what tells of it may be called alike: the shell gives each its own suffix.
         if (file.name, file.media_type) in seen:
-            raise _wrong(f"the workload gave two files called {file.name!r}, both {file.media_type}")
+            raise _wrong(
+                text(
+                    "the workload gave two files called {file}, both {media_type}",
+                    file=repr(file.name),
+                    media_type=file.media_type,
+                )
+            )
         seen.add((file.name, file.media_type))
     # Whatever else has bytes may count them otherwise, or change yet.
     return [OutputFile(file.name, file.media_type, bytes(file.data)) for file in files]
@@ -131,5 +140,5 @@ def kind_of(value: object) -> str:
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
-def _wrong(reason: str) -> WorkloadError:
+def _wrong(reason: AnyText) -> WorkloadError:
     return WorkloadError("internal", reason)

@@ -18,6 +18,7 @@ from accel.frames import DEVICE, Batch, Done, Failed, Job, JobItem, PackedSevera
 from accel.given import checked
 from accel.outputs import named, stored
 from accel.progress import OnProgress, reported_to
+from accel.text import AnyText, Text, text
 from accel.workload import (
     Batching,
     Input,
@@ -203,13 +204,16 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
             return _failed(code, reason, names(inputs), fault=fault)
         if fault == "memory" or _is_full():
             return _too_large(inputs, setup)
-        reason = f"the workload failed ({type(error).__name__})"
+        reason = text("the workload failed ({name})", name=type(error).__name__)
         return _failed("internal", reason, names(inputs), traceback.format_exc())
 
 
-def _failed(*texts: str, fault: str = "", step: str = "") -> Raw:
-    code, reason, name, trace = (*(writable(str(text)) for text in texts), "", "")[:4]
-    return Raw(msgspec.msgpack.encode(Failed(code, reason, name, trace, fault, step)))
+def _failed(
+    code: str, reason: AnyText, name: str, trace: str = "", *, fault: str = "", step: str = ""
+) -> Raw:
+    said = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
+    failed = Failed(writable(code), said, writable(name), writable(trace), fault, step)
+    return Raw(msgspec.msgpack.encode(failed))
 
 
 def _is_full() -> bool:
@@ -225,13 +229,13 @@ def _is_full() -> bool:
 
 
 def _too_large(inputs: Sequence[Input], setup: Setup) -> Raw:
-    reason = "needs more memory than a worker may take" + _limit(setup.memory_mib)
+    reason = text("needs more memory than a worker may take")
+    if setup.memory_mib:
+        reason = text("{reason} ({memory} MiB)", reason=reason, memory=setup.memory_mib)
     return _failed("too_large", reason, names(inputs), fault="process")
 
 
-def _gone(error: BaseException) -> str:
-    return f"the GPU is gone ({error})" if isinstance(error, DeviceGone) else "the GPU is gone"
-
-
-def _limit(mib: int) -> str:
-    return f" ({mib} MiB)" if mib else ""
+def _gone(error: BaseException) -> Text:
+    if isinstance(error, DeviceGone):
+        return text("the GPU is gone ({reason})", reason=error)
+    return text("the GPU is gone")

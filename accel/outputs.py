@@ -11,6 +11,7 @@ from pathlib import Path
 
 from accel.frames import ResultFile
 from accel.replacing import replace_file
+from accel.text import text
 from accel.workload import OutputFile, WorkloadError
 
 NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
@@ -37,7 +38,9 @@ def stored(file: OutputFile, folder: str | Path) -> ResultFile:
     except OSError as error:
         code = "storage_full" if error.errno in NO_ROOM else "internal"
         said = (error.strerror or str(error)).lower()
-        raise WorkloadError(code, f"the file {file.name} can't be written ({said})") from None
+        raise WorkloadError(
+            code, text("the file {file} can't be written ({said})", file=file.name, said=said)
+        ) from None
     return ResultFile(file.name, file.media_type, len(file.data), digest, path=path, fresh=is_new)
 
 

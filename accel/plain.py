@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 from msgspec import inspect as types
 
+from accel.text import AnyText, Text, joined, text
+
 LONGEST = 60
 """Characters of a value that are shown."""
 
@@ -21,37 +23,60 @@ LONGEST_HINT = 80
 ALIASES: Mapping[str, str] = {"jpg": "jpeg", "jpe": "jpeg", "tif": "tiff", "tpic": "tga", "hdri": "hdr"}
 """What people call choices, in lower case."""
 
-KINDS: Mapping[type[types.Type], str] = {
-    types.BoolType: "true or false",
-    types.IntType: "a whole number",
-    types.FloatType: "a number",
-    types.StrType: "text",
-    types.NoneType: "null",
-    types.DictType: "an object",
-    types.StructType: "an object",
+KINDS: Mapping[type[types.Type], Text] = {
+    types.BoolType: text("true or false"),
+    types.IntType: text("a whole number"),
+    types.FloatType: text("a number"),
+    types.StrType: text("text"),
+    types.NoneType: text("null"),
+    types.DictType: text("an object"),
+    types.StructType: text("an object"),
 }
 
 
-def explain(params: Mapping[str, Any], kind: type[Struct], error: msgspec.ValidationError) -> str:
+RANGES: Mapping[tuple[str, ...], Text] = {
+    ("ge", "le"): text("{kind} from {ge} to {le}"),
+    ("ge", "lt"): text("{kind} from {ge} below {lt}"),
+    ("le", "gt"): text("{kind} up to {le} above {gt}"),
+    ("gt", "lt"): text("{kind} above {gt} below {lt}"),
+    ("ge",): text("{kind} from {ge}"),
+    ("le",): text("{kind} up to {le}"),
+    ("gt",): text("{kind} above {gt}"),
+    ("lt",): text("{kind} below {lt}"),
+}
+"""Numbers between bounds, by those that there are."""
+
+
+def explain(params: Mapping[str, Any], kind: type[Struct], error: msgspec.ValidationError) -> AnyText:
     """Why `params` aren't a `kind`; reads well after "NAME: "."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name in params.keys() - fields.keys():
-        return f"there is no parameter {name!r}; {_known(name, fields)}"
+        return text("there is no parameter '{name}'; {known}", name=name, known=_known(name, fields))
     for name, field in fields.items():
         if name not in params:
             if field.required:
-                return f"the parameter {name} is missing; it must be {wanted(field.type) or 'given'}"
+                return text(
+                    "the parameter {name} is missing; it must be {wanted}",
+                    name=name,
+                    wanted=wanted(field.type) or text("given"),
+                )
             continue
         try:
             msgspec.convert(params[name], field.type)
         except msgspec.ValidationError as wrong:
             hint = _hint(types.type_info(field.type), params[name])
-            return f"{name} is {_shown(params[name])}; {_must(field.type, wrong)}{hint}"
+            return text(
+                "{name} is {shown}; {must}{hint}",
+                name=name,
+                shown=_shown(params[name]),
+                must=_must(field.type, wrong),
+                hint=hint,
+            )
     # What the type's own check said of values that are wrong together.
     return str(error)
 
 
-def wanted(kind: Any) -> str:
+def wanted(kind: Any) -> AnyText:
     """What values of a type are, such as `a whole number from 1 to 4096`; empty where no words are known."""
     return words(types.type_info(kind))
 
@@ -103,7 +128,7 @@ def own_first(info: types.StructType) -> tuple[types.Field, ...]:
     return tuple(sorted(info.fields, key=declared))
 
 
-def _hint(info: types.Type, value: object) -> str:
+def _hint(info: types.Type, value: object) -> AnyText:
     """What may be meant."""
     item = items(info)
     given = value if isinstance(value, list) else [value]
@@ -112,69 +137,73 @@ def _hint(info: types.Type, value: object) -> str:
         if isinstance(each, str) and each not in allowed:
             close = difflib.get_close_matches(each.lower(), map(str, allowed), 1)
             likely = meant(each, allowed) or next(iter(close), None)
-            return f"; did you mean {likely}?" if likely is not None else ""
+            return text("; did you mean {likely}?", likely=likely) if likely is not None else ""
     return ""
 
 
-def _must(kind: Any, wrong: msgspec.ValidationError) -> str:
+def _must(kind: Any, wrong: msgspec.ValidationError) -> AnyText:
     says = wanted(kind)
     # Inside a list or an object, only msgspec knows the place.
     inside = "`$" in str(wrong) or not says
-    return f"it must be {says or 'another value'}" + (f" ({wrong})" if inside else "")
+    must = text("it must be {wanted}", wanted=says or text("another value"))
+    return text("{must} ({reason})", must=must, reason=wrong) if inside else must
 
 
-def words(info: types.Type) -> str:
+def words(info: types.Type) -> AnyText:
     """As `wanted`, of a type that msgspec has taken apart."""
     if isinstance(info, types.Metadata):
-        return words(info.type) + _purpose(info)
+        inner, purpose = words(info.type), _purpose(info)
+        return text("{kind} ({purpose})", kind=inner, purpose=purpose) if purpose else inner
     if isinstance(info, types.LiteralType | types.EnumType):
-        return "one of " + ", ".join(map(str, choices(info)))
+        return text("one of {str}", str=[*map(str, choices(info))])
     if isinstance(info, types.UnionType):
         parts = [words(part) for part in info.types]
-        return " or ".join(parts) if all(parts) else ""
+        return joined(parts, text("{head} or {rest}")) if all(parts) else ""
     if (item := items(info)) is not None:
-        return "a list" + _example(item)
-    return KINDS.get(type(info), "") + _range(info)
+        return _list(item)
+    known = KINDS.get(type(info))
+    return "" if known is None else _ranged(known, info)
 
 
-def _example(item: types.Type) -> str:
+def _list(item: types.Type) -> AnyText:
     if allowed := choices(item):
-        return f" such as {_shown([allowed[0]])}, each {words(item)}"
+        return text("a list such as {sample}, each {item}", sample=_shown([allowed[0]]), item=words(item))
     if isinstance(item, types.Metadata):
-        return _example(item.type)
+        return _list(item.type)
     if isinstance(item, types.StructType | types.DictType):
-        return " of objects"
+        return text("a list of objects")
     sample = {types.StrType: "a text", types.IntType: 1, types.FloatType: 0.5, types.BoolType: True}
-    return f" such as {_shown([sample[type(item)]])}" if type(item) in sample else ""
+    if type(item) in sample:
+        return text("a list such as {sample}", sample=_shown([sample[type(item)]]))
+    return text("a list")
 
 
 def _purpose(info: types.Metadata) -> str:
     """Of what has a form that few can read, what it is."""
-    text = str((info.extra_json_schema or {}).get("description", ""))
-    if not text or not isinstance(info.type, types.StrType) or info.type.pattern is None:
+    description = str((info.extra_json_schema or {}).get("description", ""))
+    if not description or not isinstance(info.type, types.StrType) or info.type.pattern is None:
         return ""
-    first = text.partition(". ")[0].rstrip(".")
-    return f" ({first if len(first) <= LONGEST_HINT else f'{first[:LONGEST_HINT]}...'})"
+    first = description.partition(". ")[0].rstrip(".")
+    return first if len(first) <= LONGEST_HINT else f"{first[:LONGEST_HINT]}..."
 
 
-def _range(info: types.Type) -> str:
+def _ranged(kind: Text, info: types.Type) -> AnyText:
     if isinstance(info, types.IntType | types.FloatType):
-        low, high = info.ge, info.le
-        above, below = info.gt, info.lt
-        bounds = [("from", low), ("to" if low is not None else "up to", high)]
-        bounds += [("above", above), ("below", below)]
-        return "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
+        bounds = {"ge": info.ge, "le": info.le, "gt": info.gt, "lt": info.lt}
+        given = {name: bound for name, bound in bounds.items() if bound is not None}
+        known = RANGES.get(tuple(given))
+        return kind if known is None else known.fill(kind=kind, **given)
     if isinstance(info, types.StrType) and info.pattern is not None:
-        return f" of the form {info.pattern}"
+        return text("text of the form {pattern}", pattern=info.pattern)
     if isinstance(info, types.StrType) and info.max_length is not None:
-        return f" of at most {info.max_length} characters"
-    return ""
+        return text("text of at most {count} characters", count=info.max_length)
+    return kind
 
 
-def _known(name: str, fields: Mapping[str, object]) -> str:
+def _known(name: str, fields: Mapping[str, object]) -> AnyText:
     if close := difflib.get_close_matches(name, fields, 1):
-        return f"did you mean {close[0]}?"
-    return f"it takes {', '.join(fields)}" if fields else "it takes none"
+        return text("did you mean {close}?", close=close[0])
+    return text("it takes {names}", names=[*fields]) if fields else text("it takes none")
 
 
 def _shown(value: object) -> str:

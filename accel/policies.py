@@ -17,6 +17,7 @@ from accel.executor import BatchExecutor, packed_item
 from accel.frames import DEVICE
 from accel.replacing import replaced
 from accel.retries import KeyedBackoff
+from accel.text import text
 from accel.workload import Batching, Workload, WorkloadError
 
 WORTH = 1.05
@@ -113,7 +114,9 @@ class _Part(Struct, frozen=True):
 def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
     """One job to measure by. Raises WorkloadError."""
     if workload.inputs[0]:
-        reason = "what its batches are worth is measured by jobs without inputs, and it takes at least one"
+        reason = text(
+            "what its batches are worth is measured by jobs without inputs, and it takes at least one"
+        )
         raise WorkloadError("unsupported", reason)
     try:
         sample = dict(batching.sample(index))
@@ -123,7 +126,9 @@ def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
         raise
     # A plugin's samples and parameters may raise anything.
     except (Exception, SystemExit) as error:
-        raise WorkloadError("internal", f"its sample of a job failed ({_words(error)})") from error
+        raise WorkloadError(
+            "internal", text("its sample of a job failed ({words})", words=_words(error))
+        ) from error
 
 
 def _words(error: BaseException) -> str:
@@ -182,7 +187,7 @@ async def _timed(
         async with asyncio.timeout(None) as limit:
             done = await executor.run_batch(workload, take, priority="bulk", out_dir=None)
     except TimeoutError:
-        reason = f"samples weren't done within {limit_s:.0f} s"
+        reason = text("samples weren't done within {limit_s} s", limit_s=f"{limit_s:.0f}")
         raise WorkloadError("deadline_exceeded", reason) from None
     if failed := [one for one in done if isinstance(one, WorkloadError)]:
         raise failed[0]

@@ -15,6 +15,7 @@ from accel.frames import Setup
 from accel.priorities import Turns
 from accel.process import Worker
 from accel.retries import Backoff
+from accel.text import text
 from accel.workload import WorkloadError
 
 RESPAWN = Backoff(first_s=0.1, most_s=5.0, factor=4.0)
@@ -225,4 +226,4 @@ class Pool:
 
 
 def _closing() -> WorkloadError:
-    return WorkloadError("shutting_down", "the workers are shutting down")
+    return WorkloadError("shutting_down", text("the workers are shutting down"))

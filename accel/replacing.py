@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from accel.text import text
+
 WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 """Between the tries to move a file that another program has open, or over one: only Windows refuses it."""
 
-HELD = "another program has it open, or there is no right to it"
+HELD = text("another program has it open, or there is no right to it")
 """What Windows calls no permission, or access denied, where a program keeps a file to itself."""
 
 

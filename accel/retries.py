@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 
 from msgspec import Struct
 
+from accel.text import AnyText
+
 
 class Backoff(Struct, frozen=True):
     """Pauses between tries, each `factor` times the one before."""
@@ -33,7 +35,7 @@ DEVICES = Backoff(first_s=30.0, most_s=600.0)
 
 
 class _Failure(Struct):
-    reason: str
+    reason: AnyText
     tries: int
     again: float
 
@@ -46,7 +48,7 @@ class KeyedBackoff:
         self._backoff = backoff
         self._failures: dict[Hashable, _Failure] = {}
 
-    def failed(self, key: Hashable, reason: str = "") -> float:
+    def failed(self, key: Hashable, reason: AnyText = "") -> float:
         """Notes a failure; gives the seconds until it may be tried again. `reason` is for people."""
         known = self._failures.get(key)
         if known is not None and self._clock() < known.again:
@@ -66,7 +68,7 @@ class KeyedBackoff:
         known = self._failures.get(key)
         return 0.0 if known is None else max(0.0, known.again - self._clock())
 
-    def reason(self, key: Hashable) -> str:
+    def reason(self, key: Hashable) -> AnyText:
         """Why it failed last; empty where it didn't."""
         known = self._failures.get(key)
         return "" if known is None else known.reason

@@ -18,6 +18,7 @@ from accel.pool import Pool
 from accel.retries import KeyedBackoff
 from accel.routing import Choice, Cost, Form, Routing
 from accel.sample import Sample
+from accel.text import text
 from accel.troubles import Trouble, Troubles
 from accel.watch import Watch
 from accel.workload import Input, Workload, WorkloadError
@@ -126,7 +127,7 @@ class Routed:
                 self._suspect(workload, lane, watch, choice)
             if lane is first or error.code not in FAILURES or left <= 0:
                 raise
-            reason = f"{lane.form.device} failed: {error.reason}"
+            reason = text("{device} failed: {reason}", device=lane.form.device, reason=error.reason)
             again = Choice(first.form, reason)
             done = await self._run(first, again, workload, params, inputs, deadline_s=left, **more)
             # So it was the device's fault.
@@ -158,7 +159,11 @@ class Routed:
         expected_s = choice.ms * watch.among / 1000
         if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * expected_s):
             self._blame(
-                workload, lane, WorkloadError("deadline_exceeded", f"it gave nothing in {took_s:.0f} s")
+                workload,
+                lane,
+                WorkloadError(
+                    "deadline_exceeded", text("it gave nothing in {took_s} s", took_s=f"{took_s:.0f}")
+                ),
             )
 
     def _blame(self, workload: Workload, lane: Lane, error: WorkloadError) -> float:
@@ -232,7 +237,9 @@ class Routed:
             return await self._sampled_in_files(workload, lane, side)
         except OSError as error:
             said = (error.strerror or str(error)).lower()
-            raise WorkloadError("internal", f"files to measure it by can't be written ({said})") from None
+            raise WorkloadError(
+                "internal", text("files to measure it by can't be written ({said})", said=said)
+            ) from None
 
     async def _sampled_in_files(self, workload: Workload, lane: Lane, side: int) -> float:
         # A worker that is ended at its deadline may have one of them open a moment longer, which Windows then

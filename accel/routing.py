@@ -15,6 +15,7 @@ from msgspec import Struct
 from accel.replacing import replaced
 from accel.retries import KeyedBackoff
 from accel.sample import MPX, PIXELS, Scale
+from accel.text import AnyText
 from accel.workload import Workload, WorkloadError
 
 ROUNDS = 3
@@ -50,7 +51,7 @@ class Choice(Struct, frozen=True):
     """The form that runs, and why it does."""
 
     form: Form
-    reason: str
+    reason: AnyText
     """For people."""
     ms: float = 0.0
     """What it is expected to take; 0 where that isn't known."""

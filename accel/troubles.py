@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from accel.replacing import replaced
+from accel.text import AnyText
 
 
 class Trouble(Struct, frozen=True):
@@ -18,7 +19,7 @@ class Trouble(Struct, frozen=True):
     """As results call it."""
     workload: str
     """With which; empty for all, as where the device is gone."""
-    reason: str
+    reason: AnyText
     """Why, for people."""
     again: float
     """From when on it is tried again, seconds since 1970."""

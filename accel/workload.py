@@ -11,8 +11,10 @@ from typing import Any, Protocol, cast
 import msgspec
 from msgspec import Struct
 
+from accel.text import AnyText, Text, TextError, plural, text
 
-class WorkloadError(Exception):
+
+class WorkloadError(TextError):
     """A workload can't do what was asked.
 
     `code` is the name of one of the bridge's error codes (docs/errors.md). A workload's own are `bad_params`
@@ -22,7 +24,7 @@ class WorkloadError(Exception):
 
     code: str = "internal"
     """The code's name."""
-    reason: str = ""
+    reason: AnyText = ""
     """What is wrong, for people; it reads well after "NAME: ", without a full stop."""
     name: str = ""
     """The input at fault, as the asker calls it; empty where none is."""
@@ -32,7 +34,9 @@ class WorkloadError(Exception):
     step: str = ""
     """Of a workload that does others: which of them can't, as `step 2, acme.fade`; empty for itself."""
 
-    def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "", step: str = "") -> None:
+    def __init__(
+        self, code: str, reason: AnyText, name: str = "", *, fault: str = "", step: str = ""
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
@@ -44,7 +48,7 @@ class WorkloadError(Exception):
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parameters of a workload; each field is annotated with its range, unit and meaning."""
 
-    def contradiction(self) -> str:
+    def contradiction(self) -> AnyText:
         """Why these values don't go together, whatever the inputs are; empty where they do. No parameter can
         be called so."""
         return ""
@@ -195,16 +199,20 @@ class Workload(Struct, frozen=True):
         """Raises WorkloadError `bad_params` for too few or too many inputs."""
         low, high = self.inputs
         if not low <= count <= high:
-            wanted = str(low) if low == high else f"{low} to {high}"
-            inputs = "input" if wanted == "1" else "inputs"
-            raise WorkloadError("bad_params", f"takes {wanted} {inputs}, got {count}")
+            if low != high:
+                said = text("takes {low} to {high} inputs, got {count}", low=low, high=high, count=count)
+            else:
+                said = plural(
+                    "takes {n} input, got {count}", "takes {n} inputs, got {count}", low, count=count
+                )
+            raise WorkloadError("bad_params", said)
 
     def load(self) -> Function:
         """The function itself."""
         return load(self.target)
 
 
-def _contradiction(params: Params) -> str:
+def _contradiction(params: Params) -> AnyText:
     try:
         said = params.contradiction()
     except WorkloadError:
@@ -212,10 +220,12 @@ def _contradiction(params: Params) -> str:
     # A plugin's code, which may call sys.exit, and whoever parses awaits WorkloadError alone.
     except (Exception, SystemExit) as error:
         why = f"{type(error).__name__}: {error}"[:200]
-        reason = f"the workload's check of its parameters failed ({why})"
+        reason = text("the workload's check of its parameters failed ({why})", why=why)
         raise WorkloadError("internal", reason) from error
-    if not isinstance(said, str):
-        reason = f"the workload's check of its parameters gave {type(said).__name__}, not text"
+    if not isinstance(said, str | Text):
+        reason = text(
+            "the workload's check of its parameters gave {name}, not text", name=type(said).__name__
+        )
         raise WorkloadError("internal", reason)
     return said
 

@@ -23,6 +23,7 @@ from accel.image.operation import (
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.progress import Cancelled, part, progress, tracked
 from accel.replacing import replace_file
+from accel.text import AnyText, Text, plural, text
 from accel.workload import (
     Batching,
     Compose,
@@ -55,7 +56,7 @@ from bridge.core.messages import (
     Result,
     Resume,
 )
-from bridge.core.reverting import changed_since, still_due
+from bridge.core.reverting import changed_since, file_error, still_due
 from bridge.core.settings import Setting
 from bridge.core.textures import (
     AlphaUse,
@@ -82,18 +83,19 @@ from bridge.projects import (
 from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange",
-    "Batching", "Block", "Cancelled", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command",
-    "Compose", "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field",
-    "Filter", "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
-    "Limits", "Multiplied", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
-    "OnProgress", "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind",
-    "Platform", "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark",
-    "RequestError", "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset",
-    "TextureIntent", "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload",
-    "WorkloadError", "Wrap", "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl",
-    "is_link", "is_merged", "limited", "operation", "part", "progress", "read_text", "replace_file",
-    "still_due", "texture_bytes", "tracked", "walk", "workload", "write_text",
+    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AnyText",
+    "AssetChange", "Batching", "Block", "Cancelled", "ChannelMeaning", "Client", "ClientMessage",
+    "ColorSpace", "Command", "Compose", "Compression", "Context", "Described", "EditorSupport",
+    "ErrorCode", "Event", "Field", "Filter", "Function", "GpuFormat", "HeadlessEditor", "ImageFacts",
+    "Input", "InputRef", "Item", "Kind", "Limits", "Multiplied", "NormalConvention", "OnCommand",
+    "OnEvent", "OnPopup", "OnPopupClose", "OnProgress", "Operate", "Operated", "Operation", "Output",
+    "OutputFile", "Params", "PixelKind", "Platform", "Popup", "PopupClose", "ProjectInfo",
+    "ProjectSupport", "Raster", "Reading", "Remark", "RequestError", "Result", "Resume", "RunResult",
+    "SessionView", "Setting", "Skip", "Text", "TextureAsset", "TextureIntent", "Transfer", "UserError",
+    "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap", "Writing", "batched",
+    "changed_since", "check_size", "file_error", "hidden", "hookimpl", "is_link", "is_merged", "limited",
+    "operation", "part", "plural", "progress", "read_text", "replace_file", "still_due", "text",
+    "texture_bytes", "tracked", "walk", "workload", "write_text",
 ]  # fmt: skip
 
 
@@ -279,7 +281,9 @@ class Context(Protocol):
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         """Withdraws an open popup: it is closed as `superseded`, and nobody answers it."""
 
-    async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+    async def command(
+        self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
+    ) -> int:
         """Sends a command that changes something, with a receipt; gives the receipt's id at once.
 
         The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`. Raises

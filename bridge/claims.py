@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from accel.text import AnyText, text
 from accel.workload import Workload
 from bridge.api import Adapter, Advisor
 from bridge.core import versions
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, Setting
+from bridge.failures import claim_text
 
-OWN = "PopBridge itself"
+OWN = text("PopBridge itself")
 """What messages call whoever has a name that came with PopBridge."""
 
 RECEIPTS, RECEIPTS_ASKS = "receipts", ("receipts.list", "receipts.revert")
@@ -51,18 +53,18 @@ class Claims:
     def __init__(self) -> None:
         own = Contribution(settings=SETTINGS).claims()
         daemons = (f"advisor {RECEIPTS!r}", *(f"workload {ask!r}" for ask in RECEIPTS_ASKS))
-        self._holders: dict[str, str] = dict.fromkeys((*own, *daemons), OWN)
-        self._adapters: list[tuple[str, Adapter]] = []
-        self._settings: list[tuple[str, Setting]] = []
+        self._holders: dict[str, AnyText] = dict.fromkeys((*own, *daemons), OWN)
+        self._adapters: list[tuple[AnyText, Adapter]] = []
+        self._settings: list[tuple[AnyText, Setting]] = []
 
-    def take(self, given: Contribution, holder: str) -> None:
+    def take(self, given: Contribution, holder: AnyText) -> None:
         """`given` is the `holder`'s from now on, all of it or, where anything is another's, nothing.
 
         Raises UserError, which reads well after the plugin's name: what is whose, and what to do.
         """
         for claim in given.claims():
             if claim in self._holders:
-                raise _refused(f"it gives {claim}", self._holders[claim])
+                raise _refused(text("it gives {claim}", claim=claim_text(claim)), self._holders[claim])
         for setting in given.settings:
             for other, present in self._settings:
                 _refuse_entangled(setting, other, present)
@@ -74,27 +76,48 @@ class Claims:
         self._adapters += ((holder, adapter) for adapter in given.adapters)
 
 
-def _refused(said: str, holder: str) -> UserError:
+def _refused(said: AnyText, holder: AnyText) -> UserError:
     if holder == OWN:
-        return UserError(f"{said}, as {holder} does: uninstall this plugin")
-    return UserError(f"{said}, as {holder} does, which goes first by its name: uninstall one of them")
+        return UserError(text("{said}, as {holder} does: uninstall this plugin", said=said, holder=holder))
+    return UserError(
+        text(
+            "{said}, as {holder} does, which goes first by its name: uninstall one of them",
+            said=said,
+            holder=holder,
+        )
+    )
 
 
-def _refuse_entangled(setting: Setting, holder: str, present: Setting) -> None:
+def _refuse_entangled(setting: Setting, holder: AnyText, present: Setting) -> None:
     """What can't both be set in the environment, or in a file."""
     if setting.environment == present.environment:
-        raise _refused(f"its setting {setting.name!r} uses the variable {setting.environment}", holder)
+        said = text(
+            "its setting '{name}' uses the variable {variable}",
+            name=setting.name,
+            variable=setting.environment,
+        )
+        raise _refused(said, holder)
     if setting.name.startswith(f"{present.name}.") or present.name.startswith(f"{setting.name}."):
         raise UserError(
-            f"its setting {setting.name!r} and {present.name!r} of {holder}, which goes first by its name, "
-            "lie in one another: uninstall one of them"
+            text(
+                "its setting '{one}' and '{other}' of {holder}, which goes first by its name, lie in one "
+                "another: uninstall one of them",
+                one=setting.name,
+                other=present.name,
+                holder=holder,
+            )
         )
 
 
-def _refuse_overlap(adapter: Adapter, holder: str, present: Adapter) -> None:
+def _refuse_overlap(adapter: Adapter, holder: AnyText, present: Adapter) -> None:
     if adapter.engine != present.engine:
         return
     shared = versions.overlap(adapter.versions, present.versions)
     if shared is not None:
-        ranges = f"{adapter.name} ({adapter.versions}), beside {present.name} ({present.versions})"
-        raise _refused(f"its adapter {ranges}, serves {adapter.engine} {shared}", holder)
+        said = text(
+            "its adapter {one}, beside {other}, serves {engine}",
+            one=f"{adapter.name} ({adapter.versions})",
+            other=f"{present.name} ({present.versions})",
+            engine=f"{adapter.engine} {shared}",
+        )
+        raise _refused(said, holder)

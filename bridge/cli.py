@@ -14,6 +14,7 @@ from typing import TextIO
 import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
+from accel.text import text
 from bridge.audit.plain import plain_lines
 from bridge.commands.context import Context, with_context
 from bridge.core.errors import RequestError, UserError
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _have_outputs()
     _speak_utf8()
     typed = sys.argv[1:] if arguments is None else arguments
+    _speak_their_language()
     try:
         # Commands expand patterns themselves, and take a file that is called like one for that file.
         code = cli.main(arguments, prog_name="popbridge", standalone_mode=False, windows_expand_args=False)
@@ -111,6 +113,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _speak_their_language() -> None:
+    from bridge.commands.language import reads_chinese
+
+    if reads_chinese():
+        from bridge.commands.usage import teach_click
+
+        teach_click()
+
+
 def _unwritten(error: SystemExit | OSError) -> int:
     """The exit code where an output took no more; raises what is something else."""
     if _reader_left(error):
@@ -125,12 +136,15 @@ def _unwritten(error: SystemExit | OSError) -> int:
 
 
 def _refusal(error: OSError) -> str:
-    from bridge.commands.language import told
-    from bridge.commands.texts import usage as texts
+    from bridge.commands.language import say
 
-    full = texts.NO_ROOM if error.filename is not None else texts.NO_OUTPUT
-    said = full if error.errno in FULL else texts.REFUSED
-    return told(said, file=error.filename, reason=error.strerror)
+    full = (
+        text("{file} can't be written ({reason}).")
+        if error.filename is not None
+        else text("The output can't be written ({reason}).")
+    )
+    said = full if error.errno in FULL else text("{file} can't be used ({reason}).")
+    return say(said.fill(file=error.filename, reason=error.strerror))
 
 
 def _reader_left(error: SystemExit | OSError) -> bool:

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from accel.text import text
 from bridge import dialling, outgoing, transfer, wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
@@ -378,7 +379,7 @@ class Client:
         try:
             if self.on_command is None:
                 raise RequestError(
-                    errors.UNSUPPORTED, name=command.name, reason="this client takes no commands"
+                    errors.UNSUPPORTED, name=command.name, reason=text("this client takes no commands")
                 )
             result = Result(id=command.id, value=await self.on_command(command))
             self._checked(result, command.name)
@@ -388,8 +389,8 @@ class Client:
         # However a handler fails, the daemon waits for one answer.
         except Exception:
             log.exception("command %s failed", command.name)
-            message = f"{command.name} failed in the editor; its log has the details."
-            return Error(id=command.id, code=errors.INTERNAL.name, message=message)
+            message = text("{command} failed in the editor; its log has the details.", command=command.name)
+            return Error(id=command.id, code=errors.INTERNAL.name, message=str(message))
 
     async def _show(self, popup: Popup) -> None:
         answer = await self.on_popup(popup) if self.on_popup else None

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from accel.replacing import replace_file
+from accel.text import text
 from bridge.core.errors import UserError
 
 
@@ -31,12 +32,17 @@ class ConnectionFile(Struct):
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except (OSError, ValueError) as error:
             if (blocked := _no_folder(path)) is not None:
-                said = f"{blocked} is no folder: let POPBRIDGE_HOME name one, or make room for one."
+                said = text(
+                    "{blocked} is no folder: let POPBRIDGE_HOME name one, or make room for one.",
+                    blocked=blocked,
+                )
             elif isinstance(error, FileNotFoundError):
-                said = "PopBridge isn't running: start it with `popbridge serve`."
+                said = text("PopBridge isn't running: start it with `popbridge serve`.")
             else:
                 reason = getattr(error, "strerror", None) or error
-                said = f"{path} can't be read ({reason}): restart `popbridge serve`."
+                said = text(
+                    "{path} can't be read ({reason}): restart `popbridge serve`.", path=path, reason=reason
+                )
             raise UserError(said) from None
 
     def write(self, path: Path) -> None:

@@ -7,6 +7,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
+from accel.text import AnyText, text
 from bridge import wire
 from bridge.connection import ConnectionFile
 from bridge.core import errors
@@ -26,7 +27,11 @@ async def dial(file: ConnectionFile) -> ClientConnection:
         )
     except (OSError, InvalidHandshake) as error:
         raise UserError(
-            f"PopBridge doesn't answer at {file.ws} ({error}): start `popbridge serve`."
+            text(
+                "PopBridge doesn't answer at {ws} ({error}): start `popbridge serve`.",
+                ws=file.ws,
+                error=error,
+            )
         ) from None
 
 
@@ -37,7 +42,7 @@ async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFi
         await socket.send(wire.encode(identify))
         ready = wire.decode(await socket.recv())
         if not isinstance(hello, Hello) or not isinstance(ready, Ready):
-            raise UserError(f"What listens at {file.ws} isn't PopBridge.")
+            raise UserError(text("What listens at {ws} isn't PopBridge.", ws=file.ws))
     except ConnectionClosed as closed:
         raise UserError(refusal(closed)) from None
     except BaseException:
@@ -46,11 +51,13 @@ async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFi
     return hello, ready
 
 
-def refusal(closed: ConnectionClosed) -> str:
+def refusal(closed: ConnectionClosed) -> AnyText:
     """What is said where the daemon closes a new connection."""
     if closed.rcvd is None:
-        return "PopBridge closed the connection without a word: see its log."
-    return f"PopBridge refused the connection: {closed.rcvd.code} {closed.rcvd.reason}"
+        return text("PopBridge closed the connection without a word: see its log.")
+    return text(
+        "PopBridge refused the connection: {code} {reason}", code=closed.rcvd.code, reason=closed.rcvd.reason
+    )
 
 
 def ended(closed: ConnectionClosed) -> RequestError:
@@ -60,9 +67,9 @@ def ended(closed: ConnectionClosed) -> RequestError:
     the same would end the next one too.
     """
     if closed.rcvd is None or not closed.rcvd_then_sent or closed.rcvd.code == DONE_CODE:
-        return RequestError(errors.EDITOR_GONE, "Reconnect.", editor="The daemon")
+        return RequestError(errors.EDITOR_GONE, "Reconnect.", editor=text("The daemon"))
     told = f"{closed.rcvd.code} {closed.rcvd.reason}".strip()
-    message = f"The daemon closed the connection: {told}."
+    message = text("The daemon closed the connection: {told}.", told=told)
     known = next((each for each in CLOSE_CODES if each.code == closed.rcvd.code), errors.UNKNOWN)
     if not known.final:
         return RequestError(errors.EDITOR_GONE, "Reconnect.", message=message)

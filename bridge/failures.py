@@ -8,6 +8,7 @@ from pathlib import Path
 
 import accel
 import bridge
+from accel.text import AnyText, text
 from bridge.core.errors import NotAsPromised
 
 NOT_THEIRS = ("importlib", "pluggy")
@@ -78,3 +79,18 @@ def _named(filename: str, line: int | None) -> str:
 
 def _parts(filename: str) -> list[str]:
     return filename.replace("\\", "/").split("/")
+
+
+def claim_text(claim: str) -> AnyText:
+    """`workload 'acme.fade'` for people."""
+    kind, _, name = claim.partition(" ")
+    known = KINDS.get(kind)
+    return claim if known is None else known.fill(name=name)
+
+
+KINDS = {
+    "adapter": text("adapter {name}"),
+    "workload": text("workload {name}"),
+    "advisor": text("advisor {name}"),
+    "setting": text("setting {name}"),
+}

@@ -10,6 +10,8 @@ from stat import S_ISLNK
 
 from msgspec import Struct
 
+from accel.text import AnyText, text
+
 Skip = Callable[[str, Collection[str]], bool]
 """Whether a folder (below the root, with `/`) that holds these names is to be passed over."""
 
@@ -18,7 +20,7 @@ _MOUNT_POINT = 0xA0000003
 _MAX_PATH = 260
 """Windows': "In the Windows API [...] the maximum length for a path is MAX_PATH, which is defined as 260
 characters", the closing zero among them, where long paths aren't enabled."""
-TOO_LONG = (
+TOO_LONG = text(
     "its path is longer than the 259 characters that Windows takes: enable long paths, or move the project"
 )
 
@@ -28,7 +30,7 @@ class Walked(Struct, frozen=True):
 
     file: str
     """Its place below the root, with `/` on every system; bytes that are no UTF-8 are surrogates."""
-    problem: str = ""
+    problem: AnyText = ""
     """Why the folder can't be listed, for people; empty for a file."""
 
 
@@ -51,10 +53,15 @@ def walk(root: Path, skip: Skip = hidden) -> Iterator[Walked]:
             files, folders = _list(root, folder, skip)
         except (FileNotFoundError, NotADirectoryError):
             if is_too_long(root / folder):
-                yield Walked(folder or ".", f"the folder can't be listed ({TOO_LONG})")
+                yield Walked(
+                    folder or ".", text("the folder can't be listed ({too_long})", too_long=TOO_LONG)
+                )
             continue
         except OSError as error:
-            yield Walked(folder or ".", f"the folder can't be listed ({error.strerror or error})")
+            yield Walked(
+                folder or ".",
+                text("the folder can't be listed ({strerror})", strerror=error.strerror or error),
+            )
             continue
         for file in files:
             yield Walked(file)

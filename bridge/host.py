@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from packaging.version import Version
 
+from accel.text import AnyText, Text, text
 from accel.workload import Workload
 from bridge import failures, guests, hooks
 from bridge.api import Adapter, Advisor
@@ -188,7 +189,9 @@ def _refuse_again(manager: pluggy.PluginManager, plugin: object) -> None:
     """Raises UserError for a plugin that goes by another name already."""
     if (name := manager.get_name(plugin)) is not None:
         other = name.partition("/")[2]
-        raise UserError(f"it is the same as the plugin {other!r}: name it in one entry point alone")
+        raise UserError(
+            text("it is the same as the plugin {other}: name it in one entry point alone", other=repr(other))
+        )
 
 
 def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -197,8 +200,10 @@ def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
         given = getattr(plugin, hook, None)
         if callable(given) and manager.parse_hookimpl_opts(plugin, hook) is None:
             if hasattr(given, f"{hooks.PROJECT}_impl"):
-                raise UserError(f"{hook} is marked as a hook but no function: write it with def")
-            raise UserError(f"{hook} isn't marked as a hook: write @hookimpl above it")
+                raise UserError(
+                    text("{hook} is marked as a hook but no function: write it with def", hook=hook)
+                )
+            raise UserError(text("{hook} isn't marked as a hook: write @hookimpl above it", hook=hook))
 
 
 def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:
@@ -228,43 +233,58 @@ def _answer(manager: pluggy.PluginManager, plugin: object, hook: str, kind: type
         try:
             answer = implementation.function()
         except BaseException as error:
-            raise HookError(f"{hook} raised {failures.told(error)}") from error
+            raise HookError(text("{hook} raised {reason}", hook=hook, reason=failures.told(error))) from error
         if inspect.iscoroutine(answer):
             answer.close()
-            raise UserError(f"{hook} is a coroutine: write it with `def`, not `async def`")
+            raise UserError(text("{hook} is a coroutine: write it with `def`, not `async def`", hook=hook))
         if not isinstance(answer, Sequence) or isinstance(answer, str | bytes):
             shown = "None" if answer is None else f"an object of type {type(answer).__name__}"
-            raise UserError(f"{hook} gave {shown}, wanted a list of {kind.__name__} records")
+            wanted = f"a list of {kind.__name__} records"
+            raise UserError(text("{hook} gave {given}, wanted {kind}", hook=hook, given=shown, kind=wanted))
         given += answer
     return given
 
 
-def _not_wanted(hook: str, kind: type[object], record: object) -> str:
+def _not_wanted(hook: str, kind: type[object], record: object) -> AnyText:
     forgotten = kind is Workload and isinstance(getattr(record, "workload", None), Workload)
-    hint = f" (write {getattr(record, '__name__', 'function')}.workload)" if forgotten else ""
+    hint = (
+        text(" (write {getattr}.workload)", getattr=getattr(record, "__name__", "function"))
+        if forgotten
+        else ""
+    )
     if isinstance(record, type) and issubclass(record, kind):
-        hint = f" (write {record.__name__}())"
-    return f"{hook} gave {reprlib.repr(record)} in its list, wanted {kind.__name__} records{hint}"
+        hint = text(" (write {name}())", name=record.__name__)
+    given, wanted = f"{reprlib.repr(record)} in its list", f"{kind.__name__} records{hint}"
+    return text("{hook} gave {given}, wanted {kind}", hook=hook, given=given, kind=wanted)
 
 
 def _refuse_own_overlaps(adapters: Sequence[Adapter]) -> None:
     for one, other in itertools.combinations(adapters, 2):
         shared = versions.overlap(one.versions, other.versions) if one.engine == other.engine else None
         if shared is not None:
-            both = f"{one.name} ({one.versions}) and {other.name} ({other.versions})"
-            raise UserError(f"its adapters {both} both serve {one.engine} {shared}")
+            raise UserError(
+                text(
+                    "its adapters {one} and {other} both serve {engine}",
+                    one=f"{one.name} ({one.versions})",
+                    other=f"{other.name} ({other.versions})",
+                    engine=f"{one.engine} {shared}",
+                )
+            )
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> AnyText:
     """One line; the traceback has the whole."""
-    told = " ".join(_told(error).split())
-    return told if len(told) <= LONGEST else f"{told[:LONGEST]} ..."
+    said = _said(error)
+    line = " ".join(str(said).split())
+    if len(line) > LONGEST:
+        return f"{line[:LONGEST]} ..."
+    return said if isinstance(said, Text) else line
 
 
-def _told(error: BaseException) -> str:
+def _said(error: BaseException) -> AnyText:
     if isinstance(error, BridgeError):
-        return str(error)
+        return error.text
     if isinstance(error, pluggy.PluginValidationError):
         # pluggy adds the plugin's repr, which says less than the line above it in `popbridge plugins`.
         return " ".join(str(error).split()).split(" in plugin <")[0]
-    return f"it can't be loaded: {failures.told(error)}"
+    return text("it can't be loaded: {reason}", reason=failures.told(error))

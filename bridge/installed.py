@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from accel.text import AnyText, text
 from bridge import __version__, failures
 from bridge.core.errors import UserError
 from bridge.hooks import PROJECT, popbridge_adapters
@@ -40,7 +41,7 @@ class PluginRecord(Struct, frozen=True):
     distribution: str
     version: str
     status: Literal["ok", "disabled"] = "ok"
-    reason: str = ""
+    reason: AnyText = ""
     """Why it is disabled, for people."""
     traceback: str = ""
     """Where its code failed, for whoever wrote it."""
@@ -49,8 +50,14 @@ class PluginRecord(Struct, frozen=True):
     module: str = ""
     """Where its code begins; empty where that isn't known."""
 
+    @property
+    def text(self) -> AnyText:
+        """What it is called among plugins, for people."""
+        distribution = f"{self.distribution} {self.version}".strip()
+        return text("plugin {name} ({distribution})", name=repr(self.name), distribution=distribution)
+
     def __str__(self) -> str:
-        return f"plugin {self.name!r} ({f'{self.distribution} {self.version}'.strip()})"
+        return str(self.text)
 
     @property
     def is_own(self) -> bool:
@@ -126,7 +133,9 @@ def _names(module: str, word: bytes) -> bool:
 
 
 def _refuse(error: Exception) -> NoReturn:
-    raise UserError(f"its {FILE} can't be read ({failures.told(error)}): install it anew") from error
+    raise UserError(
+        text("its {file} can't be read ({told}): install it anew", file=FILE, told=failures.told(error))
+    ) from error
 
 
 def _named(point: metadata.EntryPoint) -> tuple[PluginRecord, Source]:
@@ -149,12 +158,17 @@ def _called(distribution: metadata.Distribution | None) -> tuple[str, str]:
 
 def _loaded(point: metadata.EntryPoint) -> object:
     """The plugin. Raises UserError where its distribution wants another release of PopBridge."""
-    for text in _requires(point.dist):
-        wanted = _wanted(text)
+    for requirement in _requires(point.dist):
+        wanted = _wanted(requirement)
         if wanted is not None and not wanted.contains(__version__, prereleases=True):
             raise UserError(
-                f"it is made for {DISTRIBUTION}{wanted}, and this is {__version__}: "
-                "install another version of one of them"
+                text(
+                    "it is made for {distribution}{wanted}, and this is {version}: install another "
+                    "version of one of them",
+                    distribution=DISTRIBUTION,
+                    wanted=wanted,
+                    version=__version__,
+                )
             )
     return point.load()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accel.text import text
 from bridge import wire
 from bridge.core import errors
 from bridge.core.codec import server_codec
@@ -19,7 +20,7 @@ def frame(message: ClientMessage, name: str, limit: int) -> bytes:
     if len(packed) > limit:
         raise RequestError(
             errors.TOO_LARGE,
-            "Send what is large as an input: `put_blob` gives its name.",
+            text("Send what is large as an input: `put_blob` gives its name."),
             name=name,
             size=f"{len(packed):,} bytes",
             limit=f"{limit:,} bytes",
@@ -34,8 +35,10 @@ def frame(message: ClientMessage, name: str, limit: int) -> bytes:
 def checked_key(key: str) -> str:
     """`key`, if it can be sent. Raises RequestError."""
     if not 1 <= len(key) <= MAX_KEY:
-        reason = f"is {len(key)} characters, not 1 to {MAX_KEY}"
-        raise RequestError(errors.BAD_INPUT, "Choose another key.", name="field 'key'", reason=reason)
+        reason = text("is {count} characters, not 1 to {max_key}", count=len(key), max_key=MAX_KEY)
+        raise RequestError(
+            errors.BAD_INPUT, text("Choose another key."), name=text("field 'key'"), reason=reason
+        )
     return key
 
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from accel.text import text
 from bridge.core.errors import UserError
 
 APP = "popbridge"
@@ -102,8 +103,12 @@ def _check_typed(home: str) -> None:
     """Raises UserError for what `cmd` makes of `set POPBRIDGE_HOME="C:\\x"`, or of a space behind it."""
     if (meant := home.strip(' "')) != home:
         raise UserError(
-            f"POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: "
-            f'in cmd, type set "POPBRIDGE_HOME={meant}".'
+            text(
+                "POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: in cmd, type "
+                'set "POPBRIDGE_HOME={meant}".',
+                home=home,
+                meant=meant,
+            )
         )
 
 

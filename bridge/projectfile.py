@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from accel.replacing import replace_file
+from accel.text import AnyText, text
 from bridge.core.errors import UserError
 from bridge.core.findings import UNSETTLED, mistake
 from bridge.core.mistyped import explained
@@ -35,7 +36,6 @@ BOM = b"\xef\xbb\xbf"
 
 ESCAPES = frozenset({"Unescaped '\\' in a string", "Invalid hex value"})
 """What the parser says of paths as Windows has them: `"Assets\\UI"`."""
-BACKSLASH = "in double quotes a backslash begins an escape: write `/` in its place"
 
 HEAD = """\
 # What this project's people agreed on with PopBridge: what it does to textures in a folder without asking.
@@ -58,7 +58,10 @@ class AlwaysRule(Struct, frozen=True, forbid_unknown_fields=True):
         # On each system alike, as the file is committed; and an engine's `res://` is no folder.
         if place.anchor or ".." in place.parts or "://" in self.folder:
             raise ValueError(
-                f"`folder` is `{self.folder}`: name it from the project's root, as in `textures/rock`"
+                text(
+                    "`folder` is `{folder}`: name it from the project's root, as in `textures/rock`",
+                    folder=self.folder,
+                )
             )
 
 
@@ -71,11 +74,13 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Longest side that is accepted, pixels, in the place of the setting `textures.max_size`."""
 
     def __post_init__(self) -> None:
-        for text in self.ignore:
-            if text.startswith("!"):
-                raise ValueError(f"`ignore` has `{text}`, but `!` takes nothing in again here")
-            if not text.strip("/\\ "):
-                raise ValueError(f"`ignore` has `{text}`, which names nothing")
+        for each in self.ignore:
+            if each.startswith("!"):
+                raise ValueError(
+                    text("`ignore` has `{pattern}`, but `!` takes nothing in again here", pattern=each)
+                )
+            if not each.strip("/\\ "):
+                raise ValueError(text("`ignore` has `{pattern}`, which names nothing", pattern=each))
 
     def ignores(self, file: str, path: str = "") -> bool:
         """Whether `file`, below the project's root and with `/`, is to be passed over.
@@ -125,7 +130,7 @@ def read(root: Path) -> ProjectFile:
     return ProjectFile() if data is None else _parse(root / NAME, data)
 
 
-def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ()) -> list[str]:
+def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ()) -> list[AnyText]:
     """What of the file in `root` is passed over, and why: a sentence for each of the first codes.
 
     `unsettled` are plugins' codes that no import settings settle.
@@ -133,12 +138,17 @@ def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ())
     return list(_passed_over(root / NAME, found.passed_over(unsettled), unsettled))
 
 
-def nowhere(root: Path, found: ProjectFile) -> list[str]:
+def nowhere(root: Path, found: ProjectFile) -> list[AnyText]:
     """Rules of the file in `root` whose folders aren't there, a sentence each: a name may be misspelt."""
     rules = enumerate(found.always)
     gone = [(n, rule.folder) for n, rule in rules if _is_gone(root / _folder(rule.folder))]
-    told = [f"{NAME}: always[{n}]: there is no folder `{folder}`." for n, folder in gone[:MAX_TOLD]]
-    more = f"{NAME}: {len(gone) - MAX_TOLD} more rules are for folders that aren't there."
+    told: list[AnyText] = [
+        text("{name}: always[{n}]: there is no folder `{folder}`.", name=NAME, n=n, folder=folder)
+        for n, folder in gone[:MAX_TOLD]
+    ]
+    more = text(
+        "{name}: {count} more rules are for folders that aren't there.", name=NAME, count=len(gone) - MAX_TOLD
+    )
     return [*told, more] if len(gone) > MAX_TOLD else told
 
 
@@ -153,13 +163,20 @@ def _is_gone(folder: Path) -> bool:
         return True
 
 
-def _passed_over(path: Path, codes: Mapping[str, int], unsettled: Collection[str]) -> Iterator[str]:
+def _passed_over(path: Path, codes: Mapping[str, int], unsettled: Collection[str]) -> Iterator[AnyText]:
     for code, number in list(codes.items())[:MAX_TOLD]:
-        newer = "" if code in UNSETTLED or code in unsettled else ": a newer PopBridge may know it"
-        told = f"{path}: always[{number}]: {mistake(code, unsettled)}. "
-        yield f"{told}It is passed over, and the rest of the file holds{newer}."
+        known = code in UNSETTLED or code in unsettled
+        said = (
+            text("{path}: {place}: {mistake}. It is passed over, and the rest of the file holds.")
+            if known
+            else text(
+                "{path}: {place}: {mistake}. It is passed over, and the rest of the file holds: a newer "
+                "PopBridge may know it."
+            )
+        )
+        yield said.fill(path=path, place=f"always[{number}]", mistake=mistake(code, unsettled))
     if len(codes) > MAX_TOLD:
-        yield f"{path}: {len(codes) - MAX_TOLD} more codes are passed over."
+        yield text("{path}: {count} more codes are passed over.", path=path, count=len(codes) - MAX_TOLD)
 
 
 def check_rule(where: object, folder: str, code: str) -> None:
@@ -170,7 +187,7 @@ def check_rule(where: object, folder: str, code: str) -> None:
     except ValueError as error:
         wrong = str(error)
     if wrong:
-        raise UserError(f"{where}: no such rule can be kept: {wrong}.")
+        raise UserError(text("{where}: no such rule can be kept: {wrong}.", where=where, wrong=wrong))
 
 
 def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
@@ -192,7 +209,9 @@ def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
             # Somebody may have saved it in an editor meanwhile: their version is the one to add to.
             if _replace(path, before, after):
                 return
-    raise UserError(f"{path} changes all the time: save it, close it, and press the button once more.")
+    raise UserError(
+        text("{path} changes all the time: save it, close it, and press the button once more.", path=path)
+    )
 
 
 def _parse(path: Path, data: bytes) -> ProjectFile:
@@ -200,24 +219,42 @@ def _parse(path: Path, data: bytes) -> ProjectFile:
         values = tomllib.loads(data.removeprefix(BOM).decode())
         return msgspec.convert(values, ProjectFile)
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}, line {line}: isn't UTF-8. Save it as UTF-8.") from None
+        number = data[: error.start].count(b"\n") + 1
+        raise UserError(
+            text("{path}, line {line}: isn't UTF-8. Save it as UTF-8.", path=path, line=number)
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}{_place(str(error), data)}. Correct it; nothing was changed.") from None
+        line, reason = _place(str(error), data)
+        wrong = (
+            text(
+                "{path}, line {line}: in double quotes a backslash begins an escape: write `/` in its place. "
+                "Correct it; nothing was changed."
+            )
+            if reason in ESCAPES
+            else text("{path}, line {line}: {reason}. Correct it; nothing was changed.")
+        )
+        words = f"{reason[:1].lower()}{reason[1:]}"
+        raise UserError(wrong.fill(path=path, line=line, reason=words)) from None
     except msgspec.ValidationError as error:
-        said = explained(error, TABLES)
-        raise UserError(f"{path}: {said}. Correct it; nothing was changed.") from None
+        place, said = explained(error, TABLES)
+        wrong = (
+            text("{path}: {place}: {said}. Correct it; nothing was changed.", place=place)
+            if place
+            else text("{path}: {said}. Correct it; nothing was changed.")
+        )
+        raise UserError(wrong.fill(path=path, said=said)) from None
     except RecursionError:
-        raise UserError(f"{path} is nested far too deeply. Correct it; nothing was changed.") from None
+        raise UserError(
+            text("{path} is nested far too deeply. Correct it; nothing was changed.", path=path)
+        ) from None
 
 
-def _place(message: str, data: bytes) -> str:
-    """The parser's words with the line in front: `Expected ... (at line 3, column 5)` or `(at end ...)`."""
+def _place(message: str, data: bytes) -> tuple[str, str]:
+    """The line and the parser's words: of `Expected ... (at line 3, column 5)` or `(at end ...)`."""
     reason, _, at = message.partition(" (at ")
-    reason = BACKSLASH if reason in ESCAPES else reason
     found = re.search(r"line (\d+)", at)
     line = found[1] if found else str(data.rstrip().count(b"\n") + 1)
-    return f", line {line}: {reason[:1].lower()}{reason[1:]}"
+    return line, reason
 
 
 def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes | None:
@@ -229,13 +266,13 @@ def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes 
     }
     if not any(wanted.values()):
         return None
-    mark, text = (BOM, data[len(BOM) :]) if data.startswith(BOM) else (b"", data)
-    edited = mark + _edited(text.decode() or HEAD, wanted).encode()
+    mark, body = (BOM, data[len(BOM) :]) if data.startswith(BOM) else (b"", data)
+    edited = mark + _edited(body.decode() or HEAD, wanted).encode()
     expected = {folder: {*present.get(folder, ()), *codes} for folder, codes in wanted.items() if codes}
     after = _parse(path, edited).rules()
     # Somebody's file is at stake: what the editing library made of it is read once more.
     if any(set(after.get(folder, ())) != codes for folder, codes in expected.items()):
-        raise UserError(f"{path} can't be edited safely: add the rule by hand.")
+        raise UserError(text("{path} can't be edited safely: add the rule by hand.", path=path))
     return edited
 
 
@@ -275,15 +312,27 @@ def _bytes(path: Path) -> bytes | None:
     try:
         if not path.is_file() and path.exists():
             # To open a pipe is to wait for whoever writes into it.
-            raise UserError(f"{path} can't be read: it is no regular file.")
+            raise UserError(text("{path} can't be read: it is no regular file.", path=path))
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read ({getattr(error, 'strerror', None) or error}).") from None
+        raise UserError(
+            text(
+                "{path} can't be read ({getattr}).",
+                path=path,
+                getattr=getattr(error, "strerror", None) or error,
+            )
+        ) from None
     if len(data) > MAX_BYTES:
-        raise UserError(f"{path} has more than {MAX_BYTES >> 20} MiB: it can't be a list of rules.")
+        raise UserError(
+            text(
+                "{path} has more than {max_bytes} MiB: it can't be a list of rules.",
+                path=path,
+                max_bytes=MAX_BYTES >> 20,
+            )
+        )
     return data
 
 
@@ -306,7 +355,9 @@ def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
         replace_file(draft, place)
         return True
     except OSError as error:
-        raise UserError(f"{path} can't be written ({error.strerror or error}).") from None
+        raise UserError(
+            text("{path} can't be written ({strerror}).", path=path, strerror=error.strerror or error)
+        ) from None
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)

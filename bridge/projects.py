@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 from packaging.version import Version
 
+from accel.text import AnyText
 from bridge.core.textures import Kind
 
 
@@ -48,7 +49,7 @@ class TextureAsset(Struct, frozen=True):
     """Its place below the project's root, with `/` on every system."""
     options: Mapping[str, Any] | None = None
     """Its import settings, in the engine's own names; None where there are none, or none that can be read."""
-    problem: str = ""
+    problem: AnyText = ""
     """Why they can't be read, or why a folder can't be listed, for people; such files are left untouched."""
     broken: bool = False
     """Whether the engine itself can't read them either, as after a merge that nobody has settled."""

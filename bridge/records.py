@@ -13,6 +13,7 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
+from accel.text import AnyText, text
 from accel.workload import Batching, Params, Workload, load
 from bridge import failures
 from bridge.api import Adapter, Advisor, EditorSupport, ProjectSupport
@@ -22,6 +23,7 @@ from bridge.core.parts import WorkloadInfo
 from bridge.core.settings import SETTINGS, Setting
 from bridge.core.textures import ChannelMeaning, Kind, TextureIntent
 from bridge.core.versions import VersionScheme
+from bridge.failures import claim_text
 
 NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 """Of what clients ask for, at the shell too, where + and , stand between names."""
@@ -35,14 +37,21 @@ LATER = frozenset({"texture"})
 
 def check_adapter(adapter: Adapter) -> None:
     """Raises UserError, as all here do, with the adapter and the attribute."""
-    what = f"adapter {_text(adapter, f'adapter {type(adapter).__name__}', 'name')}"
+    name = _text(adapter, claim_text(f"adapter {type(adapter).__name__}"), "name")
+    what = claim_text(f"adapter {name}")
     _text(adapter, what, "engine")
     _check_range(what, _text(adapter, what, "versions"))
     scheme = _of(adapter, what, "scheme", VersionScheme)
     if not isinstance(scheme.stages, Mapping):
-        raise UserError(f"{what}: scheme.stages is {scheme.stages!r:.80}; it must be of type Mapping")
+        raise UserError(
+            text(
+                "{what}: scheme.stages is {stages}; it must be of type Mapping",
+                what=what,
+                stages=format(repr(scheme.stages), ".80"),
+            )
+        )
     for word, segment in scheme.stages.items():
-        _check_stage(f"{what}: scheme.stages[{word!r}]", segment)
+        _check_stage(text("{what}: scheme.stages[{word}]", what=what, word=repr(word)), segment)
     for name, known in (("texture_fields", TextureIntent.__struct_fields__), ("srgb_kinds", get_args(Kind))):
         _known(what, name, _several(adapter, what, name, "a frozenset"), known)
     if (order := _get(adapter, what, "packed_channels")) is not None:
@@ -53,33 +62,51 @@ def check_adapter(adapter: Adapter) -> None:
     _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
 
 
-def _check_range(what: str, text: str) -> None:
+def _check_range(what: AnyText, wanted: str) -> None:
     try:
         # `===4.x` is a specifier, and has no bound that could be compared with another's.
-        versions.lowest(text)
-        versions.overlap(text, text)
+        versions.lowest(wanted)
+        versions.overlap(wanted, wanted)
     except (InvalidSpecifier, InvalidVersion) as error:
-        raise UserError(f"{what}: versions: {error}") from None
+        raise UserError(text("{what}: versions: {error}", what=what, error=error)) from None
 
 
-def _check_stage(what: str, segment: object) -> None:
+def _check_stage(what: AnyText, segment: object) -> None:
     try:
         Version(f"1{segment}1")
     except InvalidVersion:
-        raise UserError(f"{what} is {segment!r}; it must be a, b, rc, .dev, .post or empty") from None
+        raise UserError(
+            text(
+                "{what} is {segment}; it must be a, b, rc, .dev, .post or empty",
+                what=what,
+                segment=repr(segment),
+            )
+        ) from None
 
 
 def check_workload(workload: Workload) -> None:
     _check_name("workload", workload.name)
-    what = f"workload {workload.name}"
+    what = claim_text(f"workload {workload.name}")
     _check_told(what, workload)
     match workload.inputs:
         case (int(low), int(high)) if 0 <= low <= high:
             pass
         case _:
-            raise UserError(f"{what}: inputs is {workload.inputs!r}; it must be a number, or fewest and most")
+            raise UserError(
+                text(
+                    "{what}: inputs is {inputs}; it must be a number, or fewest and most",
+                    what=what,
+                    inputs=repr(workload.inputs),
+                )
+            )
     if not isinstance(workload.params, type) or not issubclass(workload.params, Params):
-        raise UserError(f"{what}: params is {workload.params!r:.80}; it must be of type Params")
+        raise UserError(
+            text(
+                "{what}: params is {params}; it must be of type Params",
+                what=what,
+                params=format(repr(workload.params), ".80"),
+            )
+        )
     try:
         with contextlib.suppress(msgspec.ValidationError):
             msgspec.convert(None, workload.params)
@@ -87,62 +114,89 @@ def check_workload(workload: Workload) -> None:
         together = workload.batching is None or callable(load(workload.batching.target))
     # Whatever a type or a module of a plugin raises.
     except (Exception, SystemExit) as error:
-        raise UserError(f"{what}: {failures.told(error)}") from error
+        raise UserError(text("{what}: {reason}", what=what, reason=failures.told(error))) from error
     if "contradiction" in workload.params.__struct_fields__:
-        reason = "params has a field named contradiction, which is its check's name; name it otherwise"
-        raise UserError(f"{what}: {reason}")
+        reason = text("params has a field named contradiction, which is its check's name; name it otherwise")
+        raise UserError(text("{what}: {reason}", what=what, reason=reason))
     if not isinstance(getattr(found, "workload", None), Workload):
-        raise UserError(f"{what}: {workload.target} is no function with @workload above it")
+        raise UserError(
+            text("{what}: {target} is no function with @workload above it", what=what, target=workload.target)
+        )
     if workload.operation and not callable(getattr(found, "operate", None)):
-        raise UserError(f"{what}: {workload.target} is no function with @operation above it")
+        raise UserError(
+            text(
+                "{what}: {target} is no function with @operation above it", what=what, target=workload.target
+            )
+        )
     if workload.composed is not None:
         _check_composed(what, workload.composed)
     if workload.batching is not None:
         _check_batching(what, workload.batching, together)
 
 
-def _check_told(what: str, workload: Workload) -> None:
+def _check_told(what: AnyText, workload: Workload) -> None:
     """What each client is told of it: who can't read that ends the connection."""
     version = workload.version
     if type(version) is not int or not 1 <= version < 2**63:
-        raise UserError(f"{what}: version is {version!r:.80}; it must be a whole number, at least 1")
+        raise UserError(
+            text(
+                "{what}: version is {version}; it must be a whole number, at least 1",
+                what=what,
+                version=format(repr(version), ".80"),
+            )
+        )
     told = {"name": workload.name, "version": version, "summary": workload.summary}
     try:
         msgspec.msgpack.encode(msgspec.convert(told, WorkloadInfo))
     except (msgspec.ValidationError, UnicodeError) as error:
-        raise UserError(f"{what}: {error}") from None
+        raise UserError(text("{what}: {reason}", what=what, reason=error)) from None
 
 
-def _check_composed(what: str, composed: object) -> None:
+def _check_composed(what: AnyText, composed: object) -> None:
     if not callable(composed):
-        raise UserError(f"{what}: composed is {composed!r:.80}; it must be of type Compose")
+        raise UserError(
+            text(
+                "{what}: composed is {composed}; it must be of type Compose",
+                what=what,
+                composed=format(repr(composed), ".80"),
+            )
+        )
     try:
         inspect.signature(composed).bind(None, None)
     except TypeError:
-        raise UserError(f"{what}: composed must take parameters and limits, as Compose says") from None
+        raise UserError(
+            text("{what}: composed must take parameters and limits, as Compose says", what=what)
+        ) from None
     # Of what is written in C nothing may be known.
     except ValueError:
         pass
 
 
-def _check_batching(what: str, batching: Batching, found: bool) -> None:
+def _check_batching(what: AnyText, batching: Batching, found: bool) -> None:
     if not found:
-        raise UserError(f"{what}: {batching.target} is no function")
+        raise UserError(text("{what}: {target} is no function", what=what, target=batching.target))
     if type(batching.max_rows) is not int or batching.max_rows < 1:
         given = f"{batching.max_rows!r:.80}"
-        raise UserError(f"{what}: batching.max_rows is {given}; it must be a whole number, at least 1")
+        raise UserError(
+            text(
+                "{what}: batching.max_rows is {given}; it must be a whole number, at least 1",
+                what=what,
+                given=given,
+            )
+        )
 
 
 def check_advisor(advisor: Advisor) -> None:
-    what = f"advisor {_text(advisor, f'advisor {type(advisor).__name__}', 'name')}"
+    name = _text(advisor, claim_text(f"advisor {type(advisor).__name__}"), "name")
+    what = claim_text(f"advisor {name}")
     _texts(advisor, what, "events")
     for ask in _texts(advisor, what, "asks"):
-        _check_name(f"{what}: asks:", ask)
+        _check_name(text("{what}: asks:", what=what), ask)
     for hook in ("on_event", "on_answer", "on_ask"):
         if not _is_coroutine(_get(advisor, what, hook)):
-            raise UserError(f"{what}: {hook} must be written with `async def`")
+            raise UserError(text("{what}: {hook} must be written with `async def`", what=what, hook=hook))
     if advisor.asks and getattr(advisor.on_ask, "__func__", None) is Advisor.on_ask:
-        raise UserError(f"{what}: it has asks, so that it must have on_ask, too")
+        raise UserError(text("{what}: it has asks, so that it must have on_ask, too", what=what))
 
 
 def _is_coroutine(hook: Any) -> bool:
@@ -153,32 +207,64 @@ def _is_coroutine(hook: Any) -> bool:
 def check_setting(setting: Setting) -> None:
     name = setting.name
     if not isinstance(name, str) or "." not in name:
-        raise UserError(f"setting {name!r} isn't named PLUGIN.NAME")
+        raise UserError(text("setting {name} isn't named PLUGIN.NAME", name=repr(name)))
     if not SETTING.fullmatch(name):
-        raise UserError(f"setting {name!r}: names are of a to z, 0 to 9 and _, as acme.max_size")
+        raise UserError(
+            text("setting {name}: names are of a to z, 0 to 9 and _, as acme.max_size", name=repr(name))
+        )
     if any(name.startswith(f"{own.name}.") for own in SETTINGS):
-        raise UserError(f"setting {name!r} lies in one of PopBridge's own: begin with the plugin's name")
+        raise UserError(
+            text(
+                "setting {name} lies in one of PopBridge's own: begin with the plugin's name", name=repr(name)
+            )
+        )
     # One of the same name is told as a conflict, with both plugins.
     if any(setting.environment == own.environment and name != own.name for own in SETTINGS):
-        own_too = f"{setting.environment} is a variable of PopBridge's own"
-        raise UserError(f"setting {name!r}: {own_too}: begin with the plugin's name")
+        raise UserError(
+            text(
+                "setting {name}: {variable} is a variable of PopBridge's own: begin with the plugin's name",
+                name=repr(name),
+                variable=setting.environment,
+            )
+        )
     if not isinstance(setting.help, str):
-        raise UserError(f"setting {name}: help is {setting.help!r}; it must be text")
+        raise UserError(
+            text("setting {name}: help is {help}; it must be text", name=name, help=repr(setting.help))
+        )
     if setting.unit not in ("", "bytes"):
-        raise UserError(f"setting {name}: unit is {setting.unit!r:.80}; it must be 'bytes' or empty")
+        raise UserError(
+            text(
+                "setting {name}: unit is {unit}; it must be 'bytes' or empty",
+                name=name,
+                unit=format(repr(setting.unit), ".80"),
+            )
+        )
     try:
         setting.parse(setting.default, "its default")
     except TypeError as error:
-        raise UserError(f"setting {name}: type: {error}") from None
+        raise UserError(text("setting {name}: type: {error}", name=name, error=error)) from None
 
 
 def check_settings(settings: Iterable[Setting]) -> None:
     """Raises UserError for those of one plugin that can't both be set in the environment or in a file."""
     for one, other in itertools.permutations(settings, 2):
         if one.environment == other.environment:
-            raise UserError(f"settings {one.name} and {other.name} are both the variable {one.environment}")
+            raise UserError(
+                text(
+                    "settings {one} and {other} are both the variable {environment}",
+                    one=one.name,
+                    other=other.name,
+                    environment=one.environment,
+                )
+            )
         if other.name.startswith(f"{one.name}."):
-            raise UserError(f"setting {other.name!r} lies in the setting {one.name}: rename one of them")
+            raise UserError(
+                text(
+                    "setting {other} lies in the setting {one}: rename one of them",
+                    other=repr(other.name),
+                    one=one.name,
+                )
+            )
 
 
 def check_alone(claims: Iterable[str], workloads: Iterable[Workload]) -> None:
@@ -186,77 +272,149 @@ def check_alone(claims: Iterable[str], workloads: Iterable[Workload]) -> None:
     seen: set[str] = set()
     for claim in claims:
         if claim in seen:
-            raise UserError(f"it gives {claim} twice")
+            raise UserError(text("it gives {claim} twice", claim=claim_text(claim)))
         seen.add(claim)
     targets: dict[str, str] = {}
     for workload in workloads:
         other = targets.setdefault(workload.target, workload.name)
         if other != workload.name:
             names = f"workloads {other} and {workload.name}"
-            raise UserError(f"{names} are both the function {workload.target}: give each a name of its own")
+            raise UserError(
+                text(
+                    "{names} are both the function {target}: give each a name of its own",
+                    names=names,
+                    target=workload.target,
+                )
+            )
 
 
-def _check_name(what: str, name: object) -> None:
+def _check_name(what: AnyText, name: object) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise UserError(f"{what} {name!r} isn't named PLUGIN.NAME, of letters, digits, - and _")
+        raise UserError(
+            text(
+                "{what} {name} isn't named PLUGIN.NAME, of letters, digits, - and _",
+                what=what,
+                name=repr(name),
+            )
+        )
 
 
-def _get(record: object, what: str, name: str) -> Any:
+def _get(record: object, what: AnyText, name: str) -> Any:
     """An attribute, which may be a property that raises anything."""
     try:
         return getattr(record, name)
     except (Exception, SystemExit) as error:
         # A property may raise AttributeError, too.
         if isinstance(error, AttributeError) and not hasattr(type(record), name):
-            raise UserError(f"{what} has no {name!r}") from None
-        raise UserError(f"{what}: {name} raised {failures.told(error)}") from error
+            raise UserError(text("{what} has no {name}", what=what, name=repr(name))) from None
+        raise UserError(
+            text("{what}: {name} raised {told}", what=what, name=name, told=failures.told(error))
+        ) from error
 
 
-def _of(record: object, what: str, name: str, kind: type) -> Any:
+def _of(record: object, what: AnyText, name: str, kind: type) -> Any:
     value = _get(record, what, name)
     if not isinstance(value, kind):
-        raise UserError(f"{what}: {name} is {value!r:.80}; it must be of type {kind.__name__}")
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be of type {name_2}",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+                name_2=kind.__name__,
+            )
+        )
     return value
 
 
-def _text(record: object, what: str, name: str) -> str:
+def _text(record: object, what: AnyText, name: str) -> str:
     value = _get(record, what, name)
     if not isinstance(value, str) or not value:
-        raise UserError(f"{what}: {name} is {value!r:.80}; it must be text")
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be text",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+            )
+        )
     return value
 
 
-def _texts(record: object, what: str, name: str) -> Sequence[str]:
+def _texts(record: object, what: AnyText, name: str) -> Sequence[str]:
     value = _several(record, what, name, "a tuple")
     if not all(isinstance(each, str) and each for each in value):
-        raise UserError(f"{what}: {name} is {value!r:.80}; it must be a tuple of texts")
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be a tuple of texts",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+            )
+        )
     return tuple(value)
 
 
-def _several(record: object, what: str, name: str, kind: str) -> Collection[Any]:
+def _several(record: object, what: AnyText, name: str, kind: str) -> Collection[Any]:
     """Of any type that has several; `kind` is what they are promised in."""
     value = _get(record, what, name)
     if not isinstance(value, Collection) or isinstance(value, str | bytes):
-        hint = f"; write ({value!r:.60},)" if isinstance(value, str) and kind == "a tuple" else ""
-        raise UserError(f"{what}: {name} is {value!r:.80}; it must be {kind} of texts{hint}")
+        hint = (
+            text("; write ({value},)", value=format(repr(value), ".60"))
+            if isinstance(value, str) and kind == "a tuple"
+            else ""
+        )
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be {kind} of texts{hint}",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+                kind=kind,
+                hint=hint,
+            )
+        )
     return value
 
 
-def _known(what: str, name: str, given: Iterable[object], known: Sequence[str]) -> None:
+def _known(what: AnyText, name: str, given: Iterable[object], known: Sequence[str]) -> None:
     for one in given:
         if one not in known:
-            raise UserError(f"{what}: {name} has {one!r:.80}; there are {', '.join(map(repr, known))}")
+            raise UserError(
+                text(
+                    "{what}: {name} has {one}; there are {repr}",
+                    what=what,
+                    name=name,
+                    one=format(repr(one), ".80"),
+                    repr=[*map(repr, known)],
+                )
+            )
 
 
-def _check_support(adapter: Adapter, what: str, name: str, *protocols: type) -> None:
+def _check_support(adapter: Adapter, what: AnyText, name: str, *protocols: type) -> None:
     support = _get(adapter, what, name)
     if support is None:
         return
     if isinstance(support, type):
-        raise UserError(f"{what}: {name} is the class {support.__name__}: write {support.__name__}()")
+        raise UserError(
+            text(
+                "{what}: {name} is the class {name_2}: write {name_2}()",
+                what=what,
+                name=name,
+                name_2=support.__name__,
+            )
+        )
     for method in _methods(protocols):
         if not callable(getattr(support, method, None)):
-            raise UserError(f"{what}: {name}, of type {type(support).__name__}, has no {method}()")
+            raise UserError(
+                text(
+                    "{what}: {name}, of type {name_2}, has no {method}()",
+                    what=what,
+                    name=name,
+                    name_2=type(support).__name__,
+                    method=method,
+                )
+            )
 
 
 def _methods(protocols: Iterable[type]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from accel.replacing import HELD, replace_file
+from accel.text import text
 
 WRITABLE = 0o222
 """The rights of which one at least makes a file writable; Windows' attribute is all of them."""
@@ -20,7 +21,7 @@ MAX_BYTES = 16 << 20
 """No settings that an editor has written are nearly so large."""
 READ_ONLY = "it is read-only; check it out, or make it writable"
 """Only what version control has checked out is its user's to change."""
-CHANGED = "another program changed it in the same moment; try again"
+CHANGED = text("another program changed it in the same moment; try again")
 
 
 def is_merged(text: str) -> bool:

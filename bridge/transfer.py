@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from accel.replacing import replace_file
+from accel.text import text
 from bridge import wire
 from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
@@ -89,7 +90,9 @@ class Patience:
         self._left -= 1
         # The next daemon has another port and another token.
         if self._left <= 0 or isinstance(error.__cause__, ConnectionRefusedError) or self._stop.is_set():
-            raise UserError(f"PopBridge doesn't answer at {self._file.http} ({error}).") from None
+            raise UserError(
+                text("PopBridge doesn't answer at {http} ({error}).", http=self._file.http, error=error)
+            ) from None
         self._stop.wait(PAUSE_S * 2 ** (TRIES - 1 - self._left))
 
 
@@ -177,9 +180,9 @@ def _blocks(data: IO[bytes], size: int, stop: threading.Event, sent: Sent) -> It
     while size:
         block = data.read(min(size, BLOCK))
         if not block:
-            raise UserError("The file became shorter while it was sent: send it again.")
+            raise UserError(text("The file became shorter while it was sent: send it again."))
         if stop.is_set():
-            raise UserError("The upload was cancelled; what has come of it waits for a day.")
+            raise UserError(text("The upload was cancelled; what has come of it waits for a day."))
         size -= len(block)
         yield block
         sent.reach(data.tell())
@@ -224,7 +227,11 @@ def _download(file: ConnectionFile, name: str, sink: IO[bytes], stop: threading.
             patience.wait(error, sink.tell())
     if digest.hexdigest() != name:
         raise UserError(
-            f"Blob {name} came with other bytes, of SHA-256 {digest.hexdigest()}: fetch it again."
+            text(
+                "Blob {name} came with other bytes, of SHA-256 {hexdigest}: fetch it again.",
+                name=name,
+                hexdigest=digest.hexdigest(),
+            )
         )
 
 

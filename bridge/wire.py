@@ -8,6 +8,7 @@ from typing import Any
 import msgpack
 import msgspec
 
+from accel.text import AnyText, readable, text
 from bridge.core.errors import ErrorCode, RequestError, UserError
 from bridge.core.messages import SERVER_MESSAGES, ClientMessage, ServerMessage
 
@@ -23,12 +24,14 @@ def encode(message: ClientMessage) -> bytes:
 def decode(frame: str | bytes) -> ServerMessage:
     """The message in a frame. Raises UserError where it holds none."""
     if isinstance(frame, str):
-        raise UserError("The daemon sent text on a binary subprotocol: update the older side.")
+        raise UserError(text("The daemon sent text on a binary subprotocol: update the older side."))
     try:
         plain = msgpack.unpackb(frame)
         message: ServerMessage = msgspec.convert(plain, _kind(plain))
     except (ValueError, msgpack.UnpackException) as error:
-        raise UserError(f"The daemon sent what is no message ({error}): update the older side.") from None
+        raise UserError(
+            text("The daemon sent what is no message ({error}): update the older side.", error=error)
+        ) from None
     return message
 
 
@@ -39,6 +42,11 @@ def _kind(plain: Any) -> Any:
     return _KINDS.get(kind, ServerMessage) if isinstance(kind, str) else ServerMessage
 
 
+def _readable(translatable: object, english: str) -> AnyText:
+    """A sentence that can be translated, where the daemon sent one."""
+    return readable(translatable) if translatable else english
+
+
 def as_request_error(error: Mapping[str, Any]) -> RequestError:
     """The daemon's words as an exception; a code that this client doesn't know stays as it is.
 
@@ -47,4 +55,7 @@ def as_request_error(error: Mapping[str, Any]) -> RequestError:
     name, retryable = error.get("code", "internal"), error.get("retryable", False)
     code = ErrorCode(name, 0, "{message}", retryable, outcome=error.get("outcome", "failed"))
     asked = {name: error[name] for name in ("retry_after_ms",) if name in error}
-    return RequestError(code, error.get("hint", ""), message=error.get("message", ""), **asked)
+    message, hint = (
+        _readable(error.get(f"{each}_text"), error.get(each, "")) for each in ("message", "hint")
+    )
+    return RequestError(code, hint, message=message, **asked)

@@ -1,11 +1,15 @@
 """What holds for every test."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about what else runs on the machine than about the code.
-settings.register_profile("popbridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("popbridge")
+settings.register_profile("ci", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", settings.get_profile("ci"), max_examples=50)
+# As most build servers set it; `--hypothesis-profile` overrides.
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -152,7 +152,7 @@ def test_a_project_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.Mon
     found = find(host.load(), game)
     assert found.engine == "acme 4.1"
     (rock,) = found.textures()
-    assert (rock.path, rock.options) == ("acme:/rock.png", None) and rock.problem.startswith(
+    assert (rock.path, rock.options) == ("acme:/rock.png", None) and str(rock.problem).startswith(
         "rock.png.acme: "
     )
     # Not by monkeypatch, which would put it back.

@@ -1,100 +1,181 @@
-"""Set-up and the commands of this repository: `demo`, `docs` and `test`; the standard library only.
-
-    python tools/dev.py demo [ARGUMENTS OF popbridge demo]
-    python tools/dev.py docs [ARGUMENTS OF sphinx-build]
-    python tools/dev.py test [--require-engines] [--no-engines] [--python VERSION] [ARGUMENTS OF pytest]
-
-Each makes `.venv` (`.venv-VERSION` for another Python), installs what the lock file pins, and does its job.
-"""
+"""Sets up .venv and runs the demo, the tests or the documentation's build. Uses only the standard library."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 import venv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / os.environ.get("DEV_VENV", ".venv")
+"""`.venv`, or `.venv-3.13` where `--python` names another Python."""
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
 OLDEST = (3, 11)
 
-AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-"""Two files of tests at a time, as each waits for half of its own; a file's tests share what it sets up."""
+PROCESSES = min(2 * (os.cpu_count() or 1), 8)
+"""Test files at a time: two for each core, since tests wait for half of their time."""
+PARALLEL = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder")
+"""The tests of a file run in one process, as they share fixtures."""
+PROGRESS = ("-q", "-o", "console_output_style=classic", "-p", "tools.progress")
+"""A line for each tenth of the tests, since 12,000 dots would be 170 lines of a log."""
+DEMO_HELP = (
+    "Make .venv, install what runs PopBridge, and run `popbridge demo` with a real editor if there is one."
+)
+DEMO_ARGUMENTS = "Other arguments go to `popbridge demo`: --out FOLDER, --headless."
+DOCS_HELP = "Make .venv, and build the documentation in build/docs; a broken link or reference fails."
+DOCS_ARGUMENTS = "Other arguments go to sphinx-build."
+TEST_HELP = "Make .venv, install what the tests need, and run linter, type checker and tests."
+TEST_ARGUMENTS = """\
+Other arguments go to pytest, which then runs alone, without linter and type checker:
+    python tools/dev.py test tests/core -k codec
+"""
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     if sys.version_info < OLDEST:
         return refuse(
             f"PopBridge needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}."
         )
-    if "--python" in arguments:
-        return run_on_other_python(arguments)
-    commands = {"demo": demo, "docs": docs, "test": test}
-    if not arguments or arguments[0] not in commands:
-        return refuse(__doc__ or "")
-    return commands[arguments[0]](arguments[1:])
+    parser = command_line()
+    options, others = parser.parse_known_args(arguments)
+    if getattr(options, "python", None):
+        return run_on_other_python(options.python, arguments)
+    if options.command == "demo":
+        return demo(others)
+    if options.command == "docs":
+        return docs(others)
+    if options.command == "test":
+        return test(options, others)
+    parser.print_help()
+    return 2 if others else 0
 
 
-def run_on_other_python(arguments: list[str]) -> int:
-    """Runs this script by the Python that `--python` names (3.13, or a path), with a venv of its own."""
-    at = arguments.index("--python")
-    wanted = arguments[at + 1] if at + 1 < len(arguments) else ""
+def command_line() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python tools/dev.py", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands.add_parser(
+        "demo",
+        help=DEMO_HELP,
+        description=DEMO_HELP,
+        epilog=DEMO_ARGUMENTS,
+        allow_abbrev=False,
+        usage="%(prog)s [-h] [ARGUMENTS OF popbridge demo]",
+    )
+    commands.add_parser(
+        "docs", help=DOCS_HELP, description=DOCS_HELP, epilog=DOCS_ARGUMENTS, allow_abbrev=False
+    )
+    test = commands.add_parser(
+        "test",
+        help=TEST_HELP,
+        description=TEST_HELP,
+        epilog=TEST_ARGUMENTS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="%(prog)s [-h] [--python VERSION] [--engines] [--coverage] [ARGUMENTS OF pytest]",
+    )
+    test.add_argument(
+        "--python",
+        metavar="VERSION",
+        help="a Python version or path, such as 3.13: tests in a venv of its own",
+    )
+    test.add_argument(
+        "--engines",
+        action="store_true",
+        help="also test in the editors: install those that are missing (apt, as root); fail if one can't run",
+    )
+    test.add_argument(
+        "--coverage", action="store_true", help="measure coverage and fail if it is too low (takes longer)"
+    )
+    return parser
+
+
+def run_on_other_python(wanted: str, arguments: Sequence[str]) -> int:
+    """Runs this script by the Python `wanted` (3.13, or a path), with a venv of its own."""
     python = shutil.which(f"python{wanted}") or shutil.which(wanted)
-    if not wanted or python is None:
+    if python is None:
         return refuse(f"--python needs a version that is installed, such as 3.13, or a path; got {wanted!r}.")
     ask = "import sys; print('{}.{}'.format(*sys.version_info))"
     version = subprocess.check_output([python, "-c", ask], text=True).strip()
-    env = {**os.environ, "DEV_VENV": f".venv-{version}"}
-    return run([python, __file__, *arguments[:at], *arguments[at + 2 :]], env)
+    at = next(i for i, each in enumerate(arguments) if each.startswith("--python"))
+    rest = [*arguments[:at], *arguments[at + (1 if "=" in arguments[at] else 2) :]]
+    return run([python, __file__, *rest], {**os.environ, "DEV_VENV": f".venv-{version}"})
 
 
-def demo(arguments: list[str]) -> int:
-    """The demo, with a real editor if there is one."""
+def docs(arguments: Sequence[str]) -> int:
+    """Builds the documentation site in `build/docs`."""
+    install("requirements-dev.lock")
+    strict = ["-W", "--keep-going", "-n", "-q"]
+    return run([str(PYTHON), "-m", "sphinx", *strict, *arguments, "docs", "build/docs"], environment())
+
+
+def demo(arguments: Sequence[str]) -> int:
+    """Runs the demo, in a real editor if there is one."""
     install("requirements.lock", extends="requirements-dev.lock")
     return subprocess.call([str(BIN / "popbridge"), "demo", *arguments], env=environment())
 
 
-def test(arguments: list[str]) -> int:
-    """Lint, types and all tests, in the engines that can be had."""
-    require = "--require-engines" in arguments
-    arguments = [a for a in arguments if a not in ("--require-engines", "--no-engines")]
+def test(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Runs pytest with `arguments`; without any, all that `parts` returns."""
     install("requirements-dev.lock")
-    if "--no-engines" not in sys.argv:
-        engines = [str(PYTHON), "tools/engines.py", *(["--require"] if require else [])]
+    if options.engines:
+        engines = [str(PYTHON), "tools/engines.py", "--require"]
         if status := run(engines, environment()):
             return status
-    env = testing(require)
-    if not arguments:
-        for check in (["ruff", "format", "--check", "-q", "."], ["ruff", "check", "-q", "."], ["mypy"]):
-            if status := run([str(PYTHON), "-m", *check], env):
-                return status
+    env = testing(options.engines)
     if arguments:
-        return run([str(PYTHON), "-m", "pytest", *arguments], env)
-    return everything(env)
+        measure = ["--cov"] if options.coverage else []
+        return run([str(PYTHON), "-m", "pytest", *measure, *arguments], env)
+    return run_parts(list(parts(options.engines, options.coverage)), env)
 
 
-def everything(env: dict[str, str]) -> int:
-    """All tests, and how much they cover: editors come last and alone, as one takes both cores itself."""
-    most = ["-m", "not engine", *AT_ONCE, "--cov", "--cov-report="]
-    report = ["--cov-report=term:skip-covered", "--cov-fail-under=90"]
-    editors = ["-m", "engine", "--cov", "--cov-append", *report]
-    core = ["coverage", "report", "--include=bridge/core/*", "--fail-under=100", "--skip-covered"]
-    pytest = [str(PYTHON), "-m", "pytest"]
-    # Whatever fails in the first part, what fails in the second is worth knowing, too.
-    red = [status for part in (most, editors) if (status := run([*pytest, *part], env))]
-    return red[0] if red else run([str(PYTHON), "-m", *core], env)
+def parts(engines: bool, coverage: bool) -> Iterator[tuple[str, list[str]]]:
+    """Yields the parts of a whole run, each a name and a command. Editors run alone: one takes two cores."""
+    yield "format", ["ruff", "format", "--check", "-q", "."]
+    yield "lint", ["ruff", "check", "-q", "."]
+    yield "types", ["mypy"]
+    measure = ["--cov", "--cov-report="] if coverage else []
+    report = ["--cov-report=term:skip-covered", "--cov-fail-under=90"] if coverage else []
+    last = [] if engines else report
+    yield "tests", ["pytest", *PROGRESS, "-m", "not engine", *PARALLEL, *measure, *last]
+    if engines:
+        append = ["--cov-append", *report] if coverage else []
+        yield "tests in editors", ["pytest", *PROGRESS, "-m", "engine", *measure, *append]
+    if coverage:
+        core = ["report", "--include=bridge/core/*", "--fail-under=100", "--skip-covered"]
+        yield "coverage of bridge/core", ["coverage", *core]
 
 
-def docs(arguments: list[str]) -> int:
-    """Builds the documentation site in `build/docs`; a broken link or reference fails."""
-    install("requirements-dev.lock")
-    strict = ["-W", "--keep-going", "-n", "-q"]
-    return run([str(PYTHON), "-m", "sphinx", *strict, *arguments, "docs", "build/docs"], environment())
+def run_parts(every: Sequence[tuple[str, list[str]]], env: dict[str, str]) -> int:
+    """
+    Runs each part and returns the first exit code that isn't 0; a line tells the part and the time so far.
+
+    After a part that fails, only tests are still run.
+    """
+    begin = time.monotonic()
+    first = 0
+    for number, (name, command) in enumerate(every, 1):
+        if first and command[0] != "pytest":
+            break
+        print(f"[{number}/{len(every)}] {name} ({clock(time.monotonic() - begin)})", flush=True)
+        status = run([str(PYTHON), "-m", *command], env)
+        first = first or status
+        if first and command[0] != "pytest":
+            break
+    total = clock(time.monotonic() - begin)
+    print(f"failed after {total}, exit code {first}" if first else f"all passed in {total}", flush=True)
+    return first
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def install(lock: str, extends: str | None = None) -> None:
@@ -133,7 +214,7 @@ def fingerprint(lock: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The caller's, with the editors that `tools/engines.py` knows."""
+    """Returns the caller's environment, with the editors that `tools/engines.py` finds."""
     from importlib.util import module_from_spec, spec_from_file_location
 
     spec = spec_from_file_location("engines", ROOT / "tools" / "engines.py")
@@ -146,7 +227,7 @@ def environment() -> dict[str, str]:
 
 
 def testing(require: bool) -> dict[str, str]:
-    """The same for tests, which fail where `require` and an engine or a model isn't there."""
+    """Returns the environment of tests, which fail if `require` and an engine or a model is missing."""
     env = environment()
     # They start a thousand processes, each of which would compile all of our modules anew.
     env.pop("PYTHONDONTWRITEBYTECODE", None)

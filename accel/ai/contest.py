@@ -9,6 +9,7 @@ from msgspec import Struct
 from accel.devices.bound import Array, Feed
 from accel.devices.faults import DeviceGone, fault_of
 from accel.devices.proving import WORTH, Proof, Run, Sample, failed, prove, said, sampled
+from accel.text import AnyText, clauses, text
 
 Plain = Callable[[Feed, Sequence[str]], list[Array]]
 """The outputs of those names."""
@@ -32,7 +33,7 @@ class Best(Struct, frozen=True):
     """None where running plainly is best."""
     run: Run | None = None
     """Opened for the shape."""
-    against: str = ""
+    against: AnyText = ""
     """Why not the other ways, for people."""
     plain_ms: float = 0.0
     ms: float = 0.0
@@ -56,21 +57,28 @@ def best(
 
     sample = sampled(simply, feed)
     found, passing = Best(), False
-    against = []
+    against: list[AnyText] = []
     for at, way in enumerate(ways):
         if at:
             yield
         run, proof = proven(way, simply, sample, wanted, tolerance)
         passing |= proof.passing
         if run is None or proof.refused:
-            against.append(f"{way.name} {proof.refused}")
+            against.append(text("{way} {refused}", way=way.name, refused=proof.refused))
             _check(simply, feed, way)
         elif found.way is not None and proof.ms * WORTH > found.ms:
-            against.append(f"{way.name} isn't faster than {found.way.name} ({proof.ms:.3g} ms)")
+            against.append(
+                text(
+                    "{way} isn't faster than {way_2} ({ms} ms)",
+                    way=way.name,
+                    way_2=found.way.name,
+                    ms=f"{proof.ms:.3g}",
+                )
+            )
         else:
             found = Best(way, run, "", proof.plain_ms, proof.ms)
     return Best(
-        found.way, found.run, "; ".join(against), found.plain_ms, found.ms, passing and found.way is None
+        found.way, found.run, clauses(against), found.plain_ms, found.ms, passing and found.way is None
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
+from accel.text import text
 from accel.workload import (
     Input,
     Item,
@@ -111,7 +112,7 @@ def embeddings(vectors: Sequence[list[float]], cut: Sequence[int]) -> Embeddings
 def read_texts(inputs: Sequence[Input], params: EmbedText) -> list[str]:
     """All texts of a job. Raises WorkloadError `bad_params`, `bad_input` or `too_large`."""
     if not inputs and not params.texts:
-        raise WorkloadError("bad_params", "give texts, or files of text as inputs")
+        raise WorkloadError("bad_params", text("give texts, or files of text as inputs"))
     return [*params.texts, *map(_text, inputs)]
 
 
@@ -120,10 +121,12 @@ def _text(source: Input) -> str:
         with open(source.path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
+        raise WorkloadError(
+            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
+        ) from None
     if len(data) > MOST_BYTES:
-        raise WorkloadError("too_large", "is more than 1 MiB of text", source.name)
+        raise WorkloadError("too_large", text("is more than 1 MiB of text"), source.name)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise WorkloadError("bad_input", "isn't text in UTF-8", names([source])) from None
+        raise WorkloadError("bad_input", text("isn't text in UTF-8"), names([source])) from None

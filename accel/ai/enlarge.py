@@ -15,6 +15,7 @@ from accel.image.light import srgb
 from accel.image.meaning import meant
 from accel.image.raster import Raster
 from accel.progress import part
+from accel.text import text
 from accel.workload import Limits, WorkloadError
 
 if TYPE_CHECKING:
@@ -101,11 +102,15 @@ def _halved(values: Floats) -> Floats:
 
 def _check(image: Raster, params: Upscale) -> None:
     if params.normals and image.colors != 3:
-        raise WorkloadError("unsupported", "has no three colours, as a normal map has", image.name)
+        raise WorkloadError("unsupported", text("has no three colours, as a normal map has"), image.name)
     if image.pixels.dtype.kind == "f":
         low, high = float(image.pixels.min()), float(image.pixels.max())
         if low < 0 or high > 1:
-            reason = f"has values from {low:.4g} to {high:.4g}; the networks know none but those of 0 to 1"
+            reason = text(
+                "has values from {low} to {high}; the networks know none but those of 0 to 1",
+                low=f"{low:.4g}",
+                high=f"{high:.4g}",
+            )
             raise WorkloadError("unsupported", reason, image.name)
 
 

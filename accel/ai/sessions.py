@@ -19,6 +19,7 @@ from accel.devices.faults import DeviceGone, fault_of, on_device
 from accel.models.catalogue import MODELS
 from accel.models.manifest import File, Model
 from accel.models.store import ModelError, ModelStore
+from accel.text import text
 from accel.workload import Limits, WorkloadError
 
 if TYPE_CHECKING:
@@ -159,6 +160,6 @@ def _session(contents: bytes, model: Model, choice: Choice) -> onnxruntime.Infer
     except (DeviceGone, WorkloadError):
         raise
     except Exception as error:  # onnxruntime raises classes of its own that share no base
-        reason = f"the model {model.name} can't be opened ({str(error)[:160]})"
+        reason = text("the model {model} can't be opened ({error})", model=model.name, error=str(error)[:160])
         fault = fault_of(error) if on_device() else ""
         raise WorkloadError("internal", reason, fault=fault) from None

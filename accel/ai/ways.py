@@ -13,6 +13,7 @@ from accel.devices.bound import Array, Feed, ShapeError
 from accel.devices.faults import DeviceGone, fault_of
 from accel.devices.proofs import PLAINLY, Known, Proofs
 from accel.devices.proving import Inconclusive, Run, said
+from accel.text import text
 
 REPEATS = 8
 """How often a shape comes until other ways are tried for it."""
@@ -172,7 +173,11 @@ class Ways:
         self._rule_out(shape)
         # Memory that is full, and a device that is gone, pass.
         if not fault_of(error):
-            self._settle(shape, Best(against=f"{way.name} failed at last ({said(error)})"), feed)
+            self._settle(
+                shape,
+                Best(against=text("{way} failed at last ({said})", way=way.name, said=said(error))),
+                feed,
+            )
 
     def _rule_out(self, shape: str) -> None:
         self._ruled_out[shape] = None

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from accel.exits import describe
 from accel.process import environment
+from accel.text import AnyText, text
 
 LIMIT_S = 60.0
 """How long a child may take: the first start of CUDA after an installation takes up to half a minute."""
@@ -22,7 +23,7 @@ Facts = TypeVar("Facts", bound=Struct)
 class Failure(Struct, frozen=True):
     """Why there is no answer."""
 
-    reason: str
+    reason: AnyText
     """For people, to be put behind "it"; for example `crashed (SIGSEGV)`."""
     log: str = ""
     """What was written to stderr meanwhile."""
@@ -56,9 +57,9 @@ def ask_child(question: str, limit_s: float = LIMIT_S) -> Answer | Failure:
             creationflags=flags,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        return Failure(f"gave no answer within {limit_s:g} s", _text(error.stderr))
+        return Failure(text("gave no answer within {limit_s} s", limit_s=f"{limit_s:g}"), _text(error.stderr))
     except OSError as error:
-        return Failure(f"couldn't be asked, as no process can be started ({error})")
+        return Failure(text("couldn't be asked, as no process can be started ({error})", error=error))
     return _read(done.returncode, done.stdout, _text(done.stderr))
 
 
@@ -66,9 +67,9 @@ def _read(code: int, out: bytes, log: str) -> Answer | Failure:
     try:
         said = msgspec.json.decode(out, type=_Said)
     except ValueError:
-        return Failure(f"crashed ({describe(code)})", log)
+        return Failure(text("crashed ({describe})", describe=describe(code)), log)
     if said.error:
-        return Failure(f"failed ({said.error})", log)
+        return Failure(text("failed ({error})", error=said.error), log)
     # A copy, as Raw points into what was read.
     return Answer(said.facts.copy(), log)
 

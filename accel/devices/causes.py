@@ -9,8 +9,9 @@ from accel.devices.driver import Driver
 from accel.devices.faults import FULL, MEMORY
 from accel.devices.providers import Provider
 from accel.devices.trial import Runtime
+from accel.text import AnyText, Text, text
 
-Cause = tuple[str, str]
+Cause = tuple[AnyText, AnyText]
 """The reason, and the remedy."""
 
 DRIVERS = {12: "525", 13: "580"}
@@ -18,9 +19,11 @@ DRIVERS = {12: "525", 13: "580"}
 
 INSTALL_GPU = "pip install popbridge[gpu]"
 REINSTALL = "pip install --force-reinstall popbridge"
-VISUAL_C = "Install Microsoft's Visual C++ Redistributable: https://aka.ms/vs/17/release/vc_redist.x64.exe"
-UPDATE_DRIVER = "Update NVIDIA's driver and start the machine anew."
-NO_DRIVER = "With an NVIDIA GPU: install its driver. Without one there is nothing to do."
+VISUAL_C = text(
+    "Install Microsoft's Visual C++ Redistributable: https://aka.ms/vs/17/release/vc_redist.x64.exe"
+)
+UPDATE_DRIVER = text("Update NVIDIA's driver and start the machine anew.")
+NO_DRIVER = text("With an NVIDIA GPU: install its driver. Without one there is nothing to do.")
 
 _LIBRARY = re.compile(
     r"(?P<name>lib[\w.+-]+\.so[.\d]*): cannot open shared object|LoadLibrary failed with error 126"
@@ -36,28 +39,40 @@ _NOISE = re.compile(r"\x1b\[[\d;]*m|\[E:onnxruntime:[^\]]*\]|\d{4}-\d\d-\d\d [\d
 def of_runtime(provider: Provider, runtime: Runtime | Failure) -> Cause | None:
     """What speaks against a provider in the onnxruntime that is installed."""
     if isinstance(runtime, Failure):
-        return f"onnxruntime {runtime.reason}", VISUAL_C if "DLL load failed" in runtime.reason else REINSTALL
+        repair = VISUAL_C if "DLL load failed" in str(runtime.reason) else REINSTALL
+        return text("onnxruntime {reason}", reason=runtime.reason), repair
     if provider.runtime_name in runtime.providers:
         return None
     if provider.package in runtime.distributions and provider.package != runtime.package:
-        return f"{runtime.package} has overwritten {provider.package}", _repair(provider.package)
-    reason = f"not in {runtime.package} {runtime.version}, which is installed"
+        return text(
+            "{package} has overwritten {package_2}", package=runtime.package, package_2=provider.package
+        ), _repair(provider.package)
+    reason = text(
+        "not in {package} {version}, which is installed", package=runtime.package, version=runtime.version
+    )
     if provider.name == "openvino":
-        return reason, _instead(runtime, provider.package, "To use OpenVINO instead of CUDA")
+        return reason, _instead(runtime, provider.package, text("To use OpenVINO instead of CUDA: {steps}"))
     if provider.name == "directml":
-        return reason, _instead(runtime, provider.package, "With a GPU of AMD or Intel")
-    return reason, _instead(runtime, provider.package, f"For {provider.title}")
+        return reason, _instead(runtime, provider.package, text("With a GPU of AMD or Intel: {steps}"))
+    return reason, _instead(
+        runtime, provider.package, text("For {provider}: {steps}", provider=provider.title)
+    )
 
 
-def _instead(runtime: Runtime, package: str, when: str) -> str:
-    return f"{when}: pip uninstall {' '.join(runtime.distributions)}, then pip install {package}"
+def _instead(runtime: Runtime, package: str, when: Text) -> AnyText:
+    installed = " ".join(runtime.distributions)
+    return when.fill(steps=_after(f"pip uninstall {installed}", f"pip install {package}"))
+
+
+def _after(first: str, then: str) -> Text:
+    return text("{first}, then {then}", first=first, then=then)
 
 
 def _repair(package: str) -> str:
     return f"pip install --force-reinstall --no-deps {package}"
 
 
-def warnings(runtime: Runtime) -> tuple[str, ...]:
+def warnings(runtime: Runtime) -> tuple[AnyText, ...]:
     """Distributions that have overwritten each other's files: pip itself is content with them."""
     names = list(runtime.distributions)
     if len(names) < 2:
@@ -66,8 +81,15 @@ def warnings(runtime: Runtime) -> tuple[str, ...]:
     wanted = runtime.package if runtime.package in special else special[0]
     others = " ".join(name for name in names if name != wanted)
     return (
-        f"{len(names)} packages have the module onnxruntime ({', '.join(names)}) and overwrite each other; "
-        f"now it is that of {runtime.package}. To repair it: pip uninstall {others}, then {_repair(wanted)}",
+        text(
+            "{count} packages have the module onnxruntime ({names}) and overwrite each other; "
+            "now it is that of {package}. To repair it: pip uninstall {others}, then {repair}",
+            count=len(names),
+            names=[*names],
+            package=runtime.package,
+            others=others,
+            repair=_repair(wanted),
+        ),
     )
 
 
@@ -76,11 +98,11 @@ def of_driver(driver: Driver | Failure) -> Cause | None:
     if isinstance(driver, Failure):
         return f"NVIDIA's driver {driver.reason}", UPDATE_DRIVER
     if not driver.found:
-        return f"no NVIDIA driver found ({driver.library})", NO_DRIVER
+        return text("no NVIDIA driver found ({library})", library=driver.library), NO_DRIVER
     if driver.error:
-        return f"NVIDIA's driver doesn't start (error {driver.error})", UPDATE_DRIVER
+        return text("NVIDIA's driver doesn't start (error {error})", error=driver.error), UPDATE_DRIVER
     if not driver.gpus:
-        return "NVIDIA's driver sees no GPU", "Look whether CUDA_VISIBLE_DEVICES hides it."
+        return text("NVIDIA's driver sees no GPU"), text("Look whether CUDA_VISIBLE_DEVICES hides it.")
     return None
 
 
@@ -95,12 +117,15 @@ def of_versions(driver: Driver | Failure, runtime: Runtime | Failure) -> Cause |
     if driver.version // 1000 >= wanted:
         return None
     has = f"{driver.version // 1000}.{driver.version % 1000 // 10}"
-    return f"NVIDIA's driver is for CUDA {has}, onnxruntime for CUDA {runtime.cuda}", _newer(wanted)
+    return text(
+        "NVIDIA's driver is for CUDA {has}, onnxruntime for CUDA {cuda}", has=has, cuda=runtime.cuda
+    ), _newer(wanted)
 
 
-def _newer(major: int) -> str:
-    number = f" to {DRIVERS[major]} or newer" if major in DRIVERS else ""
-    return f"Update NVIDIA's driver{number}."
+def _newer(major: int) -> AnyText:
+    if major in DRIVERS:
+        return text("Update NVIDIA's driver to {version} or newer.", version=DRIVERS[major])
+    return text("Update NVIDIA's driver.")
 
 
 def of_failure(provider: Provider, runtime: Runtime, failure: Failure) -> Cause:
@@ -108,11 +133,11 @@ def of_failure(provider: Provider, runtime: Runtime, failure: Failure) -> Cause:
     said = f"{failure.reason}\n{failure.log}"
     major = runtime.cuda.split(".")[0]
     if provider.nvidia and _TOO_OLD.search(said):
-        return "NVIDIA's driver is too old", _newer(int(major)) if major else UPDATE_DRIVER
+        return text("NVIDIA's driver is too old"), _newer(int(major)) if major else UPDATE_DRIVER
     if provider.nvidia and _NO_KERNEL.search(said):
-        return f"onnxruntime {runtime.version} no longer supports this GPU", ""
+        return text("onnxruntime {version} no longer supports this GPU", version=runtime.version), ""
     if MEMORY.search(said):
-        return FULL, "Close what uses the GPU and look again."
+        return FULL, text("Close what uses the GPU and look again.")
     if _LIBRARY.search(said) or _TENSORRT.search(said):
         return _missing(provider, said, major)
     return f"it {failure.reason}{_detail(failure.log)}", ""
@@ -129,7 +154,7 @@ def _missing(provider: Provider, said: str, major: str) -> Cause:
     if provider.name == "tensorrt" and (not found or _TENSORRT.search(found[0])):
         return f"TensorRT's libraries are missing{which}", f"pip install {tensorrt}"
     if provider.name == "tensorrt" and not name:
-        return "CUDA's or TensorRT's libraries are missing", f"{INSTALL_GPU} {tensorrt}"
+        return text("CUDA's or TensorRT's libraries are missing"), f"{INSTALL_GPU} {tensorrt}"
     return f"CUDA's libraries are missing{which}", INSTALL_GPU
 
 

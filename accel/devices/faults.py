@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from accel.text import text
+
 Fault = Literal["", "memory", "gone"]
 """`memory`: less at once may succeed. `gone`: nothing will in this process, whose handle of the device is
 lost. Empty where a device isn't to blame."""
@@ -14,7 +16,7 @@ lost. Empty where a device isn't to blame."""
 WANTED = "POPBRIDGE_PROVIDER"
 """The variable with the provider's name, for example `cuda`; set in the worker processes of a GPU."""
 
-FULL = "the GPU's memory is full"
+FULL = text("the GPU's memory is full")
 
 MEMORY = re.compile(
     # onnxruntime's arena (bfc_arena.cc), with and without a limit of its own, and what it calls.

@@ -11,6 +11,7 @@ from accel.devices.driver import Driver, library_of
 from accel.devices.providers import PROVIDERS, Provider
 from accel.devices.report import Devices, Report
 from accel.devices.trial import Runtime, Session
+from accel.text import AnyText, joined, text
 
 SYSTEMS = {"win32": "Windows", "linux": "Linux", "darwin": "macOS"}
 
@@ -38,8 +39,8 @@ def _judged(
 ) -> Report:
     """What is known without trying speaks first; the rest is tried."""
     if not _possible(provider, platform):
-        where = " and ".join(SYSTEMS[each] for each in provider.platforms)
-        return Report(provider.name, False, f"only on {where}")
+        where = joined((SYSTEMS[each] for each in provider.platforms), text("{head} and {rest}"))
+        return Report(provider.name, False, text("only on {where}", where=where))
     against = (
         causes.of_runtime(provider, runtime)
         or (causes.of_driver(driver) if provider.nvidia else None)
@@ -58,16 +59,16 @@ def _tried(
     if isinstance(session, Failure):
         return Report(provider.name, False, *causes.of_failure(provider, runtime, session))
     if provider.runtime_name not in session.providers:
-        refused = Failure("isn't what onnxruntime runs models on", answer.log)
+        refused = Failure(text("isn't what onnxruntime runs models on"), answer.log)
         return Report(provider.name, False, *causes.of_failure(provider, runtime, refused))
     if not session.right:
-        return Report(provider.name, False, "computes wrongly", causes.UPDATE_DRIVER)
+        return Report(provider.name, False, text("computes wrongly"), causes.UPDATE_DRIVER)
     return Report(provider.name, True, _where(provider, driver, runtime))
 
 
-def _where(provider: Provider, driver: Driver | Failure, runtime: Runtime) -> str:
+def _where(provider: Provider, driver: Driver | Failure, runtime: Runtime) -> AnyText:
     made = f"onnxruntime {runtime.version}"
     if provider.nvidia and isinstance(driver, Driver):
-        names = ", ".join(gpu.name or "an unnamed GPU" for gpu in driver.gpus)
-        return f"{names}, by {made}"
+        names = [gpu.name or text("an unnamed GPU") for gpu in driver.gpus]
+        return text("{names}, by {runtime}", names=names, runtime=made)
     return made

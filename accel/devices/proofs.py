@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from accel.replacing import replaced
+from accel.text import AnyText, text
 
 FILE = "shapes.json"
 """Its name in the folder of what is found out about a machine."""
@@ -38,7 +39,7 @@ class Known(Struct, frozen=True):
     """As `Devices.machine`."""
     way: str
     """How it is run: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
-    why: str
+    why: AnyText
     """Why not in another way; for people."""
     plain_ms: float = 0.0
     ms: float = 0.0
@@ -75,7 +76,7 @@ class Proofs:
         """Notes that a trial begins: where the process dies of it, the next one knows."""
         before = self.known(digest, shape)
         tries, cut = (before.tries, before.cut) if before else (0, 0)
-        why = "the process ended while other ways were tried"
+        why = text("the process ended while other ways were tried")
         begun = Known(model, shape, self.machine, PLAINLY, why, tries=1 + tries, cut=cut, pid=os.getpid())
         self._write(digest, begun)
 
@@ -134,7 +135,7 @@ def cut_off(file: Path, pid: int) -> None:
 
 
 def _cut(known: Known) -> Known:
-    why = "jobs were given up while other ways were tried"
+    why = text("jobs were given up while other ways were tried")
     return msgspec.structs.replace(known, why=why, tries=known.tries - 1, cut=known.cut + 1, pid=0)
 
 

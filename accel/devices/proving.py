@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from accel.devices.bound import Array, Feed
 from accel.devices.faults import fault_of
+from accel.text import text
 
 Run = Callable[[Feed], Sequence[Array]]
 
@@ -56,7 +57,7 @@ def sampled(plain: Run, feed: Feed) -> Sample:
     second = another(feed)
     outputs = plain(feed), plain(second)
     if alike(*outputs, 0.0):
-        raise Inconclusive("the network gives the same for different inputs")
+        raise Inconclusive(text("the network gives the same for different inputs"))
     return Sample((feed, second), outputs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from accel.devices.driver import Gpu
+from accel.text import AnyText
 
 
 class Report(Struct, frozen=True):
@@ -14,9 +15,9 @@ class Report(Struct, frozen=True):
     """`tensorrt`, `cuda`, `directml`, `coreml`, `openvino` or `cpu`."""
     usable: bool
     """Whether a model was run on it."""
-    reason: str
+    reason: AnyText
     """Why, or what it runs on; for people."""
-    remedy: str = ""
+    remedy: AnyText = ""
     """What to do about it; empty where nothing need or can be done."""
 
 
@@ -31,7 +32,7 @@ class Devices(Struct, frozen=True):
     """The newest CUDA that the driver supports, as `Driver.version`."""
     runtime: str = ""
     """onnxruntime's version; empty where it can't be loaded."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[AnyText, ...] = ()
     """What is wrong with the installation as a whole."""
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from accel.text import text
 from accel.workload import WorkloadError
 
 
@@ -15,5 +16,5 @@ def runtime() -> Any:
         return importlib.import_module("onnxruntime")
     except (ImportError, OSError) as error:
         said = " ".join(str(error).split())[:160]
-        reason = f"onnxruntime can't be loaded ({said}): `popbridge devices` says what to do"
+        reason = text("onnxruntime can't be loaded ({said}): `popbridge devices` says what to do", said=said)
         raise WorkloadError("internal", reason) from None

@@ -16,6 +16,7 @@ from accel.image.planes import data_format, index, plane
 from accel.image.raster import Raster
 from accel.image.save import WRITERS
 from accel.image.vips_image import image_of
+from accel.text import text
 from accel.workload import Limits, WorkloadError
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ def packed(
     check_size(used[0].name, width, height, limits)
     if loses_alpha(params, sources):
         name = params.format.upper()
-        reason = f"{name} holds no alpha, in which {params.layout} keeps values; give another format"
+        reason = text(
+            "{name} holds no alpha, in which {layout} keeps values; give another format",
+            name=name,
+            layout=params.layout,
+        )
         raise WorkloadError("bad_params", reason)
     deep = params.bits in ("16", "32") or (params.bits == "same" and any(one.bit_depth > 8 for one in used))
     pixels = np.empty((height, width, len(sources)), np.uint16 if deep else np.uint8)
@@ -61,9 +66,14 @@ def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
     first = used[0]
     for one in used:
         if policy == "refuse" and (one.width, one.height) != (first.width, first.height):
-            reason = (
-                f"is {one.width} x {one.height}, but {first.name} {first.width} x {first.height}; "
-                "make them equal, or choose `size=largest`"
+            reason = text(
+                "is {width} x {height}, but {first} {width_2} x {height_2}; make them equal, or "
+                "choose `size=largest`",
+                width=one.width,
+                height=one.height,
+                first=first.name,
+                width_2=first.width,
+                height_2=first.height,
             )
             raise WorkloadError("bad_params", reason, one.name)
     return max(one.width for one in used), max(one.height for one in used)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from accel.image.channel_layouts import COMPLEMENTS, LAYOUTS, LETTERS, NEUTRAL
 from accel.image.pack_channels import ChannelSource, PackChannels
+from accel.text import text
 from accel.workload import WorkloadError
 
 Pairs = Sequence[tuple[str, ChannelSource]]
@@ -46,7 +47,9 @@ def _held(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> 
     """What each input is said to hold, or holds by its place."""
     holds = params.holds or ([] if params.channels else _in_order(params.layout, names, fields))
     if holds and len(holds) != len(names):
-        reason = f"`holds` names {len(holds)} inputs, but there are {len(names)}"
+        reason = text(
+            "`holds` names {count} inputs, but there are {count_2}", count=len(holds), count_2=len(names)
+        )
         raise WorkloadError("bad_params", reason)
     return [(hold, ChannelSource(input=index)) for index, hold in enumerate(holds) if hold != SKIPPED]
 
@@ -55,9 +58,13 @@ def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[
     maps = [field for field in fields if field != "unused"]
     enough = len(names) <= len(maps) if layout == "rgba" else len(names) == len(maps)
     if not enough:
-        reason = (
-            f"{layout} takes {len(maps)} inputs in this order: {', '.join(maps)}; got {len(names)}. "
-            "Say with `holds` what each one holds"
+        reason = text(
+            "{layout} takes {count} inputs in this order: {maps}; got {count_2}. Say with "
+            "`holds` what each one holds",
+            layout=layout,
+            count=len(maps),
+            maps=[*maps],
+            count_2=len(names),
         )
         raise WorkloadError("bad_params", reason)
     return maps[: len(names)]
@@ -66,7 +73,9 @@ def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[
 def _named(channels: Mapping[str, ChannelSource]) -> Pairs:
     for name, source in channels.items():
         if (source.input is None) == (source.value is None):
-            raise WorkloadError("bad_params", f"`channels`: {name} needs either an input or a value")
+            raise WorkloadError(
+                "bad_params", text("`channels`: {name} needs either an input or a value", name=name)
+            )
     return list(channels.items())
 
 
@@ -75,7 +84,9 @@ def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, Ch
     for name, source in pairs:
         letter, turned = _place(name, fields, where)
         if letter in found:
-            raise WorkloadError("bad_params", f"`{where}` fills channel {letter} twice")
+            raise WorkloadError(
+                "bad_params", text("`{where}` fills channel {letter} twice", where=where, letter=letter)
+            )
         found[letter] = replace(source, invert=source.invert != turned)
     return found
 
@@ -93,15 +104,28 @@ def _place(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
     known = dict.fromkeys([*maps, *letters])
     complements = [each for each, other in COMPLEMENTS.items() if other in maps]
     close = difflib.get_close_matches(name.lower(), [each for each in (*maps, *complements) if each[1:]], 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise WorkloadError("bad_params", f"`{where}` names {name!r}; there are {', '.join(known)}{hint}")
+    hint = text("; did you mean {close}?", close=close[0]) if close else ""
+    raise WorkloadError(
+        "bad_params",
+        text(
+            "`{where}` names {name}; there are {known}{hint}",
+            where=where,
+            name=repr(name),
+            known=[*known],
+            hint=hint,
+        ),
+    )
 
 
 def _check_use(sources: Sequence[ChannelSource], names: Sequence[str]) -> None:
     used = {source.input for source in sources if source.input is not None}
     if used and max(used) >= len(names):
-        reason = f"`channels` names input {max(used)}, but there are {len(names)}, counted from 0"
+        reason = text(
+            "`channels` names input {used}, but there are {count}, counted from 0",
+            used=max(used),
+            count=len(names),
+        )
         raise WorkloadError("bad_params", reason)
     for index, name in enumerate(names):
         if index not in used:
-            raise WorkloadError("bad_params", "isn't used by any channel; leave it out", name)
+            raise WorkloadError("bad_params", text("isn't used by any channel; leave it out"), name)

@@ -15,6 +15,7 @@ from accel.image.kernels import SLIGHT, STEPS, Bytes
 from accel.image.light import Floats, decode_table
 from accel.image.raster import PixelKind, Raster
 from accel.image.tangent import is_signed
+from accel.text import text
 from accel.workload import WorkloadError
 
 WORTH_COMPILED = 4_000_000
@@ -139,7 +140,7 @@ def coding(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: b
     pixels = image.pixels
     vectors = kind == "normal"
     if vectors and image.colors != 3:
-        reason = "is grey, but a normal map has three colours; set kind to data or give another file"
+        reason = text("is grey, but a normal map has three colours; set kind to data or give another file")
         raise WorkloadError("unsupported", reason, image.name)
     integers = pixels.dtype.kind == "u"
     curve = kind == "color" and integers and image.transfer == "srgb" and linear_light

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from accel.image.filtering import KINDS, AnyKind
 from accel.image.operation import Operated, Reading, operation
+from accel.text import AnyText, text
 from accel.workload import Limits
 
 if TYPE_CHECKING:
@@ -86,19 +87,19 @@ class Compress(Reading, frozen=True):
     ] = 0
     measure: Annotated[bool, Meta(description="Whether to tell the PSNR of a format that was given.")] = False
 
-    def contradiction(self) -> str:
+    def contradiction(self) -> AnyText:
         if self.format != "auto" and self.target_db is not None:
             return "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
         if self.container != "dds":
             return ""
         if self.zstd:
-            return "a DDS can't be packed by zstd: leave it out, or choose ktx2"
+            return text("a DDS can't be packed by zstd: leave it out, or choose ktx2")
         if self.format == "auto":
             wrong = set(self.candidates) != {"bc"}
-            said = "a DDS holds BC alone: leave etc2 and astc out of candidates, or choose ktx2"
+            said = text("a DDS holds BC alone: leave etc2 and astc out of candidates, or choose ktx2")
             return said if wrong else ""
         known = self.format.startswith("bc")
-        return "" if known else f"a DDS holds BC alone, not {self.format}: choose ktx2"
+        return "" if known else text("a DDS holds BC alone, not {format}: choose ktx2", format=self.format)
 
 
 class Attempt(Struct, frozen=True):

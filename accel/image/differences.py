@@ -16,6 +16,7 @@ from accel.image.planes import data_format
 from accel.image.raster import Raster
 from accel.image.save import colored
 from accel.image.structural import LUMINANCE, ssim
+from accel.text import text
 from accel.workload import WorkloadError
 
 STRIP = 64
@@ -30,9 +31,14 @@ _EXACT = {"uint8": np.float32, "uint16": np.float64, "float32": np.float64}
 def matched(one: Raster, other: Raster) -> tuple[Raster, Raster]:
     """Both with the same channels and depth. Raises WorkloadError `bad_params` where their sizes differ."""
     if (one.width, one.height) != (other.width, other.height):
-        reason = (
-            f"is {other.width} x {other.height}, but {one.name} {one.width} x {one.height}; "
-            "only images of the same size can be compared"
+        reason = text(
+            "is {width} x {height}, but {one} {width_2} x {height_2}; only images of the same "
+            "size can be compared",
+            width=other.width,
+            height=other.height,
+            one=one.name,
+            width_2=one.width,
+            height_2=one.height,
         )
         raise WorkloadError("bad_params", reason, other.name)
     if one.pixels.dtype != other.pixels.dtype:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from accel.text import AnyText
 from accel.workload import Input, Limits, Output, Params, workload
 
 
@@ -45,7 +46,7 @@ class Unread(Struct, frozen=True):
     """What the asker calls it."""
     code: str
     """The error's code."""
-    reason: str
+    reason: AnyText
     """What is wrong with it; it reads well after "NAME: "."""
 
 

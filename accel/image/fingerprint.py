@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from accel.text import text
 from accel.workload import Input, Limits, Output, Params, WorkloadError, workload
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def fingerprint_of(source: Input, decoded: Decoded, digest: str = "") -> Fingerp
     try:
         digest = digest or file_digest(source.path, decoded.contents)
     except FileNotFoundError:
-        raise WorkloadError("not_found", "isn't there any more", source.name) from None
+        raise WorkloadError("not_found", text("isn't there any more"), source.name) from None
     except OSError as error:
-        reason = f"can't be read any more ({error.strerror or error})"
+        reason = text("can't be read any more ({strerror})", strerror=error.strerror or error)
         raise WorkloadError("bad_input", reason, source.name) from None
     seen = afar(decoded)
     grey = luminance(seen)

@@ -13,6 +13,7 @@ from accel.given import check_files, fits, kind_of
 from accel.image.decoded import MOST, Pixels
 from accel.image.operation import Operated, Reading, Writing, check_size
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
+from accel.text import AnyText, text
 from accel.workload import Limits, WorkloadError
 
 TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
@@ -42,13 +43,17 @@ def held(done: object, params: Reading, limits: Limits, *, own: bool = False) ->
     Raises WorkloadError: `internal` for what isn't so, `too_large` for an image beyond the limits.
     """
     if not isinstance(done, Operated):
-        raise _wrong(f"the operation gave {kind_of(done)}, not Operated")
+        raise _wrong(text("the operation gave {kind_of}, not Operated", kind_of=kind_of(done)))
     if not isinstance(done.images, Mapping):
-        raise _wrong(f"the operation's images are {kind_of(done.images)}, not a dict of Raster")
+        raise _wrong(
+            text("the operation's images are {kind_of}, not a dict of Raster", kind_of=kind_of(done.images))
+        )
     if done.images and not isinstance(params, Writing):
-        raise _wrong("the operation gives images, so that its parameters must be a subclass of Writing")
+        raise _wrong(text("the operation gives images, so that its parameters must be a subclass of Writing"))
     if done.described is not None and not callable(done.described):
-        raise _wrong(f"the operation's described is {kind_of(done.described)}, not a function")
+        raise _wrong(
+            text("the operation's described is {kind_of}, not a function", kind_of=kind_of(done.described))
+        )
     check_files(done.files)
     # A filter of ours overshoots the largest value that a file may have, by little.
     most = LARGEST if own else MOST
@@ -59,12 +64,14 @@ def held(done: object, params: Reading, limits: Limits, *, own: bool = False) ->
 
 def _named(name: object) -> str:
     if not isinstance(name, str) or not name or not fits(name):
-        raise _wrong(f"the operation calls an image {name!r:.80}; it must be text")
+        raise _wrong(
+            text("the operation calls an image {name}; it must be text", name=format(repr(name), ".80"))
+        )
     return name
 
 
 def _held(name: str, image: object, limits: Limits, most: float) -> Raster:
-    what = f"the operation's image {name!r}"
+    what = text("the operation's image {name}", name=repr(name))
     first = _alone(what, image, limits, most)
     if not isinstance(first.layers, tuple):
         raise _wrong(f"{what} has layers that are {kind_of(first.layers)}, not a tuple of Raster")
@@ -92,7 +99,7 @@ def alike(one: Raster, other: Raster) -> bool:
     return same and (one.transfer, one.has_alpha) == (other.transfer, other.has_alpha)
 
 
-def _alone(what: str, image: object, limits: Limits, most: float) -> Raster:
+def _alone(what: AnyText, image: object, limits: Limits, most: float) -> Raster:
     """An image, whatever its layers are."""
     if not isinstance(image, Raster):
         hint = ": write with_pixels(...) of the image that it is made of" * isinstance(image, np.ndarray)
@@ -111,7 +118,7 @@ def _alone(what: str, image: object, limits: Limits, most: float) -> Raster:
     return msgspec.structs.replace(image, pixels=pixels, mips=tuple(mips))
 
 
-def _check_fields(what: str, image: Raster) -> None:
+def _check_fields(what: AnyText, image: Raster) -> None:
     for field in ("name", "format"):
         if not isinstance(getattr(image, field), str):
             raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be text")
@@ -128,7 +135,7 @@ def _check_fields(what: str, image: Raster) -> None:
             raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be a float or None")
 
 
-def _check_pixels(what: str, pixels: object) -> None:
+def _check_pixels(what: AnyText, pixels: object) -> None:
     # One with a mask or of a matrix has rules of its own for what follows.
     if type(pixels) is not np.ndarray:
         raise _wrong(f"{what} has pixels that are {kind_of(pixels)}, not numpy.ndarray")
@@ -139,7 +146,7 @@ def _check_pixels(what: str, pixels: object) -> None:
         raise _wrong(f"{what} has pixels of shape {shape or 'none'}; it must be height x width x channels")
 
 
-def _check_channels(what: str, image: Raster) -> None:
+def _check_channels(what: AnyText, image: Raster) -> None:
     if image.colors not in (1, 3):
         alpha = "with alpha" if image.has_alpha else "without alpha"
         raise _wrong(f"{what} has {image.channels} channels {alpha}; grey or RGB may have one more for alpha")
@@ -150,7 +157,7 @@ def _check_channels(what: str, image: Raster) -> None:
             raise _wrong(f"{what} is of floats, into which alpha is multiplied as 'light' alone")
 
 
-def _check_levels(what: str, image: Raster) -> None:
+def _check_levels(what: AnyText, image: Raster) -> None:
     if not isinstance(image.mips, tuple):
         raise _wrong(f"{what} has mips that are {kind_of(image.mips)}, not a tuple of arrays")
     for level, mip in enumerate(image.mips, 1):
@@ -167,7 +174,7 @@ def _shown(shape: tuple[int, ...], pixels: Pixels) -> str:
     return f"{' x '.join(map(str, shape))} {pixels.dtype}"
 
 
-def _check_values(what: str, pixels: Pixels, most: float) -> None:
+def _check_values(what: AnyText, pixels: Pixels, most: float) -> None:
     if pixels.dtype.kind != "f":
         return
     # Where one is no number, neither is the least nor the largest, and nothing compares with it.
@@ -177,5 +184,5 @@ def _check_values(what: str, pixels: Pixels, most: float) -> None:
         raise _wrong(f"{what} has values beyond +-1e12, or that are no numbers")
 
 
-def _wrong(reason: str) -> WorkloadError:
+def _wrong(reason: AnyText) -> WorkloadError:
     return WorkloadError("internal", reason)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from accel.text import text
+
 if TYPE_CHECKING:
     from accel.image.operation import Operate, Operated
     from accel.image.raster import Raster
@@ -50,7 +52,12 @@ def _check_number(images: Sequence[Raster], count: int) -> None:
         if count > 1 < number and 1 + len(image.layers) != count:
             from accel.workload import WorkloadError
 
-            reason = f"holds {number} images, but {images[0].name} {count}; give as many, or one"
+            reason = text(
+                "holds {number} images, but {name} {count}; give as many, or one",
+                number=number,
+                name=images[0].name,
+                count=count,
+            )
             raise WorkloadError("bad_input", reason, image.name)
 
 
@@ -69,10 +76,15 @@ def _check_size(name: str, done: Operated, count: int, limits: Limits) -> None:
     if width * height * count > limits.max_pixels:
         from accel.workload import WorkloadError
 
-        reason = (
-            f"would become {count} images of {width} x {height} ({width * height * count / 1e6:,.1f} "
-            f"megapixels in all), more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels; "
-            "raise images.max_pixels, or choose a smaller size"
+        reason = text(
+            "would become {count} images of {width} x {height} ({width_2} megapixels in all), "
+            "more than the limit of {max_pixels} megapixels; raise images.max_pixels, or choose "
+            "a smaller size",
+            count=count,
+            width=width,
+            height=height,
+            width_2=f"{(width * height * count / 1e6):,.1f}",
+            max_pixels=f"{(limits.max_pixels / 1e6):,.1f}",
         )
         raise WorkloadError("too_large", reason, name)
 
@@ -83,9 +95,11 @@ def _check_square(source: Raster, done: Operated) -> None:
         if source.cube and image.width != image.height:
             from accel.workload import WorkloadError
 
-            reason = (
-                f"is a cube map, whose faces are square: none can be {image.width} x {image.height}; give "
-                "both sides the same length"
+            reason = text(
+                "is a cube map, whose faces are square: none can be {width} x {height}; give both "
+                "sides the same length",
+                width=image.width,
+                height=image.height,
             )
             raise WorkloadError("bad_params", reason, source.name)
 
@@ -93,7 +107,7 @@ def _check_square(source: Raster, done: Operated) -> None:
 def _uneven(name: str) -> WorkloadError:
     from accel.workload import WorkloadError
 
-    return WorkloadError("internal", "the operation gave layers of another size, type or number", name)
+    return WorkloadError("internal", text("the operation gave layers of another size, type or number"), name)
 
 
 def _joined(source: Raster, first: Raster, others: Sequence[Raster]) -> Raster:

@@ -21,6 +21,7 @@ from accel.image.readers.stream import Picture, Stream, check_dimensions
 from accel.image.sniff import HEAD, Format, sniff
 from accel.image.vips_image import image_of
 from accel.replacing import HELD
+from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 READERS: dict[str, Callable[[Stream], Picture]] = {
@@ -29,7 +30,7 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
 }  # fmt: skip
 """What reads the formats that libvips doesn't."""
 
-OFFERED = "PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2"
+OFFERED = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
 
 _UNDECODABLE = re.compile(
     # The last are what libvips says of a decoder that it lacks, and of TIFF in doubles or of 12 bits.
@@ -88,7 +89,9 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
             stream = Stream(file, source, kind.name, size, limits, mips=mips, layers=layers)
             picture = READERS[kind.name](stream)
     except OSError as error:
-        raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
+        raise WorkloadError(
+            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
+        ) from None
     return _read(picture, kind, size)
 
 
@@ -204,7 +207,9 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened
                 made = heif.mended(image, file)
             return Opened(made, kind, size, altered=made is not image)
     except OSError as error:
-        raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
+        raise WorkloadError(
+            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
+        ) from None
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
     return Opened(image, kind, size)
@@ -218,9 +223,9 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
     half = image.format == "float" and bits == 16
     with open(source.path, "rb") as file:
         if tiff.is_mixed_up(file, half):
-            reason = (
-                "is a TIFF of a kind that isn't opened here: it holds each channel by itself; save it with "
-                "interleaved channels"
+            reason = text(
+                "is a TIFF of a kind that isn't opened here: it holds each channel by itself; save "
+                "it with interleaved channels"
             )
             raise WorkloadError("unsupported", reason, source.name)
 
@@ -243,15 +248,19 @@ def identify(source: Input) -> tuple[Format, int]:
     """The file's format, one that is opened here, and its bytes. Raises WorkloadError."""
     head, size = _read_head(source)
     if size == 0:
-        raise WorkloadError("bad_input", "is empty (0 bytes)", source.name)
+        raise WorkloadError("bad_input", text("is empty (0 bytes)"), source.name)
     kind = sniff(head)
     if kind is None:
-        raise WorkloadError("bad_input", "isn't an image of a format known here", source.name)
+        raise WorkloadError("bad_input", text("isn't an image of a format known here"), source.name)
     if kind.name == "Git LFS pointer":
-        reason = "is a Git LFS pointer, not the image itself; run `git lfs pull`"
+        reason = text("is a Git LFS pointer, not the image itself; run `git lfs pull`")
         raise WorkloadError("bad_input", reason, source.name)
     if kind.loader is None and kind.name not in READERS:
-        raise WorkloadError("unsupported", f"is a {kind.name} file; give {OFFERED}", source.name)
+        raise WorkloadError(
+            "unsupported",
+            text("is a {kind} file; give {offered}", kind=kind.name, offered=OFFERED),
+            source.name,
+        )
     return kind, size
 
 
@@ -261,17 +270,17 @@ def _read_head(source: Input) -> tuple[bytes, int]:
         with path.open("rb") as file:
             return file.read(HEAD), path.stat().st_size
     except FileNotFoundError:
-        raise WorkloadError("not_found", "isn't there", source.name) from None
+        raise WorkloadError("not_found", text("isn't there"), source.name) from None
     except (OSError, ValueError) as error:
         raise WorkloadError("bad_input", _unreadable(path, error), source.name) from None
 
 
-def _unreadable(path: Path, error: OSError | ValueError) -> str:
+def _unreadable(path: Path, error: OSError | ValueError) -> AnyText:
     """Windows says "permission denied" of a folder, and of what another program keeps to itself."""
     if path.is_dir():
-        return "is a folder"
+        return text("is a folder")
     held = sys.platform == "win32" and isinstance(error, PermissionError)
-    return f"can't be read ({HELD if held else getattr(error, 'strerror', None) or error})"
+    return text("can't be read ({held})", held=HELD if held else getattr(error, "strerror", None) or error)
 
 
 def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
@@ -281,15 +290,21 @@ def undecodable(source: Input, kind: Format, error: pyvips.Error) -> WorkloadErr
         raise MemoryError(detail)
     if "labq" in detail:
         # What libvips takes 8 bit colours of this kind for, and then finds them of another size.
-        reason = (
+        reason = text(
             "is a TIFF of 8 bit CIELAB colours, which aren't opened here; save it as RGB, or with 16 bits"
         )
         return WorkloadError("unsupported", reason, source.name)
     if _UNDECODABLE.search(detail):
-        reason = f"is a {kind.name.upper()} of a kind that isn't opened here; save it as PNG ({detail})"
+        reason = text(
+            "is a {upper} of a kind that isn't opened here; save it as PNG ({detail})",
+            upper=kind.name.upper(),
+            detail=detail,
+        )
         return WorkloadError("unsupported", reason, source.name)
     return WorkloadError(
-        "bad_input", f"is a truncated or corrupt {kind.name.upper()} ({detail})", source.name
+        "bad_input",
+        text("is a truncated or corrupt {upper} ({detail})", upper=kind.name.upper(), detail=detail),
+        source.name,
     )
 
 

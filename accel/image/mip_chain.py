@@ -15,6 +15,7 @@ from accel.image.meaning import kind_of, meant
 from accel.image.raster import Raster
 from accel.image.resampling import Stored
 from accel.image.roughness import raise_channels
+from accel.text import text
 from accel.workload import WorkloadError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> I
 
 def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> list[Pixels]:
     if not image.has_alpha:
-        reason = "has no alpha channel, whose coverage could be kept; leave coverage out"
+        reason = text("has no alpha channel, whose coverage could be kept; leave coverage out")
         raise WorkloadError("bad_params", reason, image.name)
     drawn = share(image.pixels[..., -1], params.coverage)
     least = passing(params.coverage, how.dtype)
@@ -60,9 +61,14 @@ def _roughened(
 ) -> list[Pixels]:
     channels = _channels(image, params)
     if (normals.width, normals.height) != (image.width, image.height):
-        reason = (
-            f"is {normals.width} x {normals.height}, but {image.name} is {image.width} x {image.height}; "
-            "a normal map must have the size of the roughness map"
+        reason = text(
+            "is {width} x {height}, but {image} is {width_2} x {height_2}; a normal map must "
+            "have the size of the roughness map",
+            width=normals.width,
+            height=normals.height,
+            image=image.name,
+            width_2=image.width,
+            height_2=image.height,
         )
         raise WorkloadError("bad_input", reason, normals.name)
     vectors = _lines(normals, coding(normals, "normal", False, False), wanted, params)
@@ -78,7 +84,7 @@ def _roughened(
 def _channels(image: Raster, params: Mipmaps) -> list[int]:
     """Where the roughness is. Raises WorkloadError."""
     if params.kind not in ("auto", "data") or params.coverage:
-        reason = (
+        reason = text(
             "with a normal map as second input kind must be data, without coverage: roughness is no colour"
         )
         raise WorkloadError("bad_params", reason, image.name)
@@ -88,6 +94,6 @@ def _channels(image: Raster, params: Mipmaps) -> list[int]:
         return [image.colors]
     place = "rgb".find(params.roughness)
     if not 0 <= place < image.colors:
-        reason = f"has no channel {params.roughness}, where the roughness should be"
+        reason = text("has no channel {channel}, where the roughness should be", channel=params.roughness)
         raise WorkloadError("bad_params", reason, image.name)
     return [place]

@@ -16,6 +16,7 @@ from accel.image.profiles import in_srgb
 from accel.image.raster import Raster, Transfer
 from accel.image.tangent import signed_alike
 from accel.image.vips_image import image_of
+from accel.text import clauses, text
 from accel.workload import Input, Limits, WorkloadError
 
 Asked = Literal["auto", Transfer]
@@ -57,10 +58,13 @@ def open_rasters(
 
 def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
     first, *others = errors
-    reasons = [first.reason, *(f"{error.name} {error.reason}" for error in others[: LISTED - 1])]
+    reasons = [
+        first.reason,
+        *(text("{name} {reason}", name=error.name, reason=error.reason) for error in others[: LISTED - 1]),
+    ]
     if len(errors) > LISTED:
-        reasons.append(f"and {len(errors) - LISTED} more can't be opened")
-    return WorkloadError(first.code, "; ".join(reasons), first.name)
+        reasons.append(text("and {count} more can't be opened", count=len(errors) - LISTED))
+    return WorkloadError(first.code, clauses(reasons), first.name)
 
 
 def open_raster(
@@ -96,7 +100,11 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
     """What was decoded as it is, under the name that messages give it. Raises WorkloadError `unsupported`."""
     channels = decoded.pixels.shape[2]
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
-        reason = f"has {channels} channels ({decoded.color_model}); give grey or RGB, with or without alpha"
+        reason = text(
+            "has {channels} channels ({color_model}); give grey or RGB, with or without alpha",
+            channels=channels,
+            color_model=decoded.color_model,
+        )
         raise WorkloadError("unsupported", reason, name)
     images, alpha = [(decoded.pixels, *decoded.mips), *decoded.others], decoded.has_alpha
     if channels - alpha == 2:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 from msgspec import Meta, Struct, structs
 
 from accel.image.layered import on_layers
+from accel.text import text
 from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, WorkloadError, workload
 
 if TYPE_CHECKING:
@@ -236,8 +237,12 @@ def output(done: Operated, params: Reading) -> Output:
 def check_size(name: str, width: int, height: int, limits: Limits) -> None:
     """Raises WorkloadError `too_large` for an image that nobody may make here."""
     if width * height > limits.max_pixels:
-        reason = (
-            f"would become {width} x {height} ({width * height / 1e6:,.1f} megapixels), "
-            f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        reason = text(
+            "would become {width} x {height} ({width_2} megapixels), more than the limit of "
+            "{max_pixels} megapixels",
+            width=width,
+            height=height,
+            width_2=f"{(width * height / 1e6):,.1f}",
+            max_pixels=f"{(limits.max_pixels / 1e6):,.1f}",
         )
         raise WorkloadError("too_large", reason, name)

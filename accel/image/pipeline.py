@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from accel.image.operation import Operation, Reading, holds_layers
 from accel.image.steps import at_step
 from accel.progress import part
+from accel.text import text
 from accel.workload import Input, Limits, Output, Workload, WorkloadError, load, workload
 
 
@@ -78,7 +79,9 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
         with part(index, len(steps), operation.workload.name), at_step(called):
             done = flow.step(called, operation, given)
         if index < len(steps) - 1 and not done.images:
-            raise WorkloadError("bad_params", f"{called}, gives no image, so that it must be the last")
+            raise WorkloadError(
+                "bad_params", text("{called}, gives no image, so that it must be the last", called=called)
+            )
     return flow.output(steps[-1][1])
 
 
@@ -95,11 +98,24 @@ def _parsed(index: int, step: Step, more: Mapping[str, str]) -> tuple[Operation,
         operation = cast(Operation, load(more[step.workload]))
     if operation is None:
         known = ", ".join(sorted({*OPERATIONS, *more}))
-        reason = f"step {index + 1} is {step.workload!r}, which is no operation on images; there are {known}"
+        reason = text(
+            "step {index} is {workload}, which is no operation on images; there are {known}",
+            index=index + 1,
+            workload=repr(step.workload),
+            known=known,
+        )
         raise WorkloadError("bad_params", reason)
     try:
         params = operation.workload.parse(step.params)
     except WorkloadError as error:
-        raise WorkloadError(error.code, f"step {index + 1}, {step.workload}: {error.reason}") from None
+        raise WorkloadError(
+            error.code,
+            text(
+                "step {index}, {workload}: {reason}",
+                index=index + 1,
+                workload=step.workload,
+                reason=error.reason,
+            ),
+        ) from None
     assert isinstance(params, Reading)
     return operation, params

@@ -7,6 +7,7 @@ import numpy as np
 from accel.image.decoded import Pixels
 from accel.image.raster import Raster
 from accel.image.sampling import luminance
+from accel.text import text
 from accel.workload import WorkloadError
 
 _LOSSY = frozenset({"jpeg", "webp", "avif", "hdr"})
@@ -29,7 +30,7 @@ def index(image: Raster, channel: str) -> int:
     """Where `r`, `g`, `b` or `a` is. Raises WorkloadError `bad_params`."""
     if channel == "a":
         if not image.has_alpha:
-            raise WorkloadError("bad_params", "has no alpha channel to take", image.name)
+            raise WorkloadError("bad_params", text("has no alpha channel to take"), image.name)
         return image.channels - 1
     return "rgb".find(channel) if image.colors == 3 else 0
 

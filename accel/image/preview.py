@@ -12,6 +12,7 @@ from accel.image.loaders import stream_of
 from accel.image.profiles import in_srgb
 from accel.image.vips_image import image_of
 from accel.image.writers.png import FAST, png
+from accel.text import text
 from accel.workload import Input, Limits, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
@@ -32,7 +33,9 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
         )
         return encode(small, format), small.width, small.height
     except OSError as error:
-        raise WorkloadError("bad_input", f"can't be read ({error.strerror or error})", source.name) from None
+        raise WorkloadError(
+            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
+        ) from None
     except pyvips.Error as error:
         raise undecodable(source, kind, error) from None
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from accel.image.filtering import Filtering
 from accel.image.operation import Operated, check_size, operation
+from accel.text import AnyText, text
 from accel.workload import Limits
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Resize(Filtering, frozen=True):
         ),
     ] = "lanczos"
 
-    def contradiction(self) -> str:
+    def contradiction(self) -> AnyText:
         ways = {
             "width and height": bool(self.width or self.height),
             "longest": bool(self.longest),
@@ -60,7 +61,9 @@ class Resize(Filtering, frozen=True):
         given = [name for name, used in ways.items() if used]
         if len(given) == 1:
             return ""
-        return f"give one of {', '.join(ways)}; got {' and '.join(given) or 'none of them'}"
+        return text(
+            "give one of {ways}; got {given}", ways=[*ways], given=" and ".join(given) or "none of them"
+        )
 
 
 @operation("image.resize", version=9, params=Resize, levels=True, layers=True)

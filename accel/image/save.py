@@ -20,6 +20,7 @@ from accel.image.multiplied import straightened
 from accel.image.operation import Written
 from accel.image.raster import Raster
 from accel.image.writers import dds, exr, hdr, ktx2, plain, psd, tga, vips
+from accel.text import AnyText, text
 from accel.workload import OutputFile, WorkloadError
 
 if TYPE_CHECKING:
@@ -77,7 +78,12 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     given, image = image, fitted(image, params)
     longest = max(image.width, image.height)
     if longest > writer.longest:
-        reason = f"is {longest} pixels long; {format.upper()} holds at most {writer.longest}"
+        reason = text(
+            "is {longest} pixels long; {upper} holds at most {longest_2}",
+            longest=longest,
+            upper=format.upper(),
+            longest_2=writer.longest,
+        )
         raise WorkloadError("too_large", reason, image.name)
     files = [
         OutputFile(each, writer.media_type, _coded(one, format, params))
@@ -181,9 +187,11 @@ def _coded(image: Raster, format: str, params: Writing) -> bytes:
         return WRITERS[format].write(image, params)
     except pyvips.Error as error:
         detail = str(error.detail or error.message).strip().splitlines()
-        said = detail[0] if detail else "no details"
-        if "out of memory" in said or "creating thread" in said:
-            raise MemoryError(said) from None
+        said: AnyText = detail[0] if detail else text("no details")
+        if "out of memory" in str(said) or "creating thread" in str(said):
+            raise MemoryError(str(said)) from None
         raise WorkloadError(
-            "unsupported", f"can't be written as {format.upper()} ({said})", image.name
+            "unsupported",
+            text("can't be written as {upper} ({said})", upper=format.upper(), said=said),
+            image.name,
         ) from None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from accel.devices.faults import fault_of
+from accel.text import text
 from accel.workload import WorkloadError
 
 
@@ -24,7 +25,7 @@ def at_step(step: str) -> Iterator[None]:
 
 def _told(step: str, error: BaseException) -> WorkloadError:
     if not isinstance(error, WorkloadError):
-        error = WorkloadError("internal", f"the workload failed ({type(error).__name__})")
+        error = WorkloadError("internal", text("the workload failed ({name})", name=type(error).__name__))
     return WorkloadError(error.code, f"{step}: {error.reason}", error.name, fault=error.fault, step=step)
 
 

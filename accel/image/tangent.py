@@ -14,6 +14,7 @@ from accel.image.inspection import TOLERANCE
 from accel.image.normals import NORMAL_SHARE
 from accel.image.raster import Raster
 from accel.image.sampling import sample
+from accel.text import text
 from accel.workload import WorkloadError
 
 Floats = NDArray[np.floating[Any]]
@@ -31,7 +32,7 @@ _SHORT = np.float32(1e-6)
 def check_normals(image: Raster) -> None:
     """Raises WorkloadError `unsupported` for what has no three colours."""
     if image.colors != 3:
-        raise WorkloadError("unsupported", "is grey; a normal map has red, green and blue", image.name)
+        raise WorkloadError("unsupported", text("is grey; a normal map has red, green and blue"), image.name)
 
 
 def is_signed(image: Raster, said: Literal["auto", "no", "yes"] = "auto") -> bool:

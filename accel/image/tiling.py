@@ -13,6 +13,7 @@ from accel.image.light import Floats
 from accel.image.meaning import meant
 from accel.image.resampling import Held, Stored, strips, whole
 from accel.image.seam_path import cheapest_loop
+from accel.text import text
 from accel.workload import WorkloadError
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ def tileable(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
 
 def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
     if side < SHORTEST:
-        reason = f"is {image.width} x {image.height}; a side that is made to tile needs {SHORTEST} pixels"
+        reason = text(
+            "is {width} x {height}; a side that is made to tile needs {shortest} pixels",
+            width=image.width,
+            height=image.height,
+            shortest=SHORTEST,
+        )
         raise WorkloadError("bad_input", reason, image.name)
     # Two joints need twice the overlap.
     return int(min(max(4, round(side * params.overlap)), WIDEST, side // 2))

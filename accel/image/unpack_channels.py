@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from accel.image.channel_layouts import COMPLEMENTS, LETTERS, LayoutName, channels
 from accel.image.operation import Operated, Writing, operation
+from accel.text import text
 from accel.workload import Limits, WorkloadError
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Li
 
 def _check(image: Raster, layout: LayoutName) -> None:
     if image.colors != 3:
-        raise WorkloadError("bad_input", f"is grey, so that it isn't packed as {layout}", image.name)
+        raise WorkloadError(
+            "bad_input", text("is grey, so that it isn't packed as {layout}", layout=layout), image.name
+        )
     fields = channels(layout)
     if "a" in fields and not image.has_alpha:
-        reason = f"has no alpha, in which {layout} keeps {fields['a']}"
+        reason = text("has no alpha, in which {layout} keeps {fields}", layout=layout, fields=fields["a"])
         raise WorkloadError("bad_input", reason, image.name)

@@ -17,6 +17,7 @@ from accel.models.pull import made
 from accel.models.store import MISSING, ModelStore, Unwritable, digest
 from accel.models.wheels import BROKEN, copy
 from accel.outputs import NO_ROOM
+from accel.text import AnyText, text
 
 ARCHIVES = (".whl", ".zip")
 """Which files of a folder are looked into."""
@@ -27,9 +28,9 @@ class Brought(Struct, frozen=True):
 
     taken: list[tuple[Model, File]]
     """What was put in its place."""
-    left: dict[Path, str]
+    left: dict[Path, AnyText]
     """Why of some files nothing was taken, for people."""
-    alike: dict[Path, str]
+    alike: dict[Path, AnyText]
     """Of files that nobody named, and that have nothing to do with a model but their names: whose."""
 
 
@@ -72,9 +73,10 @@ def bring(
 
 def _looked(
     files: Iterable[Path], sizes: set[int], scratch: Path
-) -> tuple[dict[Path, dict[str, Path]], dict[Path, str]]:
+) -> tuple[dict[Path, dict[str, Path]], dict[Path, AnyText]]:
     """What is in each file, by digest; and why some can't be read. Raises Unwritable."""
-    found, against = {}, {}
+    found: dict[Path, dict[str, Path]] = {}
+    against: dict[Path, AnyText] = {}
     for file in files:
         try:
             found[file] = _found(file, sizes, scratch)
@@ -82,7 +84,9 @@ def _looked(
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 # What an archive has is unpacked there.
                 raise Unwritable(scratch.parent, error) from None
-            against[file] = f"can't be read ({getattr(error, 'strerror', None) or error})"
+            against[file] = text(
+                "can't be read ({getattr})", getattr=getattr(error, "strerror", None) or error
+            )
     return found, against
 
 
@@ -112,13 +116,14 @@ def _by_name(file: Path, sizes: set[int]) -> bool:
         return False
 
 
-def _alike(file: Path, wanted: Sequence[tuple[Model, File]]) -> str:
+def _alike(file: Path, wanted: Sequence[tuple[Model, File]]) -> AnyText:
     """Which models have a file of that name, and what that means; to be put behind the file's."""
     *most, last = dict.fromkeys(model.name for model, one in wanted if file.name.lower() in _names_of(one))
-    names = f"{', '.join(most)} or {last}" if most else last
-    return (
-        f"is called like a file of {names} and isn't it: it is another program's, another "
-        "version, or cut off. If it was meant, get it again"
+    names: AnyText = text("{most} or {last}", most=[*most], last=last) if most else last
+    return text(
+        "is called like a file of {names} and isn't it: it is another program's, another "
+        "version, or cut off. If it was meant, get it again",
+        names=names,
     )
 
 
@@ -143,18 +148,23 @@ def _may_have(file: Path, sizes: set[int], names: set[str]) -> bool:
     return stat.S_ISREG(found.st_mode) and (like or found.st_size in sizes)
 
 
-def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> str:
+def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> AnyText:
     """Why nothing was taken of a file."""
     if not file.exists():
         return MISSING
     for model, one in wanted:
         if found.keys() & {part.sha256 for part in one.parts}:
-            return (
-                f"has one of the {len(one.parts)} parts that {one.name} of {model.name} is made of: give all"
+            return text(
+                "has one of the {count} parts that {one} of {model} is made of: give all",
+                count=len(one.parts),
+                one=one.name,
+                model=model.name,
             )
     if file.suffix.lower() in ARCHIVES and not zipfile.is_zipfile(file):
-        return "isn't a whole archive: get it again"
-    return "has no file of a known model, or not as it was declared: it may be cut off, or another version"
+        return text("isn't a whole archive: get it again")
+    return text(
+        "has no file of a known model, or not as it was declared: it may be cut off, or another version"
+    )
 
 
 def _put(store: ModelStore, model: Model, file: File, found: dict[str, Path]) -> bool:

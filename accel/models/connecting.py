@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 
 from accel.models.store import ModelError
+from accel.text import AnyText, text
 
 
 def check_address(url: str) -> None:
@@ -22,13 +23,16 @@ def check_address(url: str) -> None:
     except ValueError:
         host = ""
     if not host or not re.fullmatch(r"[!-~]+", url):
-        raise ModelError(f"{url} isn't an address with https")
+        raise ModelError(text("{url} isn't an address with https", url=url))
     if parts.username is not None:
         raise ModelError(
-            f"the address of {host} has a name or password in it, which isn't sent: leave it out"
+            text(
+                "the address of {host} has a name or password in it, which isn't sent: leave it out",
+                host=host,
+            )
         )
     if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(host)):
-        raise ModelError(f"{url} isn't an address with https")
+        raise ModelError(text("{url} isn't an address with https", url=url))
 
 
 def _loopback(host: str) -> bool:
@@ -46,21 +50,22 @@ def answered(error: urllib.error.HTTPError) -> str:
     return f"answered {error.code} ({words})" if words else f"answered {error.code}"
 
 
-def said(error: Exception, silent_s: float) -> str:
+def said(error: Exception, silent_s: float) -> AnyText:
     """What went wrong, for people; `silent_s` is how long it was waited for a byte."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, TimeoutError):
-        return f"nothing came for {silent_s:.3g} s"
+        return text("nothing came for {silent_s} s", silent_s=f"{silent_s:.3g}")
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate isn't trusted ({reason.verify_message}); SSL_CERT_FILE names another authority"
+        return text(
+            "its certificate isn't trusted ({verify_message}); SSL_CERT_FILE names another authority",
+            verify_message=reason.verify_message,
         )
     if isinstance(reason, http.client.RemoteDisconnected):
-        return "it closed the connection without an answer"
+        return text("it closed the connection without an answer")
     if isinstance(reason, http.client.IncompleteRead):
-        return "the file ended early"
+        return text("the file ended early")
     if isinstance(reason, http.client.HTTPException):
-        return "what it answers isn't HTTP"
+        return text("what it answers isn't HTTP")
     words = getattr(reason, "strerror", "") or str(reason) or type(reason).__name__
     return " ".join(words.split())
 

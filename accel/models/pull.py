@@ -13,6 +13,7 @@ from accel.models.convert import convert
 from accel.models.download import Tell, download
 from accel.models.manifest import File, Hub, Model, Shipped, Source, Url, Wheel
 from accel.models.store import ModelError, ModelStore, Unwritable
+from accel.text import text
 
 HUB = "https://huggingface.co"
 """Where repositories of models lie, unless another hub or a mirror is set."""
@@ -32,7 +33,7 @@ def pull(store: ModelStore, model: Model, *, hub: str = HUB, tell: Tell = silent
     """
     if model.shipped:
         if store.state(model) == "broken":
-            raise ModelError(f"the model {model.name} is damaged: install popbridge again")
+            raise ModelError(text("the model {model} is damaged: install popbridge again", model=model.name))
         return False
     if store.state(model) == "pulled":
         # Nothing is written: the folder may be one that others share and only read.
@@ -53,7 +54,9 @@ def made(file: File, parts: list[Path]) -> Path | bytes:
     try:
         return convert(file, [part.read_bytes() for part in parts])
     except (ValueError, OSError) as error:
-        raise ModelError(f"{file.name} can't be made of its parts ({error})") from None
+        raise ModelError(
+            text("{file} can't be made of its parts ({error})", file=file.name, error=error)
+        ) from None
 
 
 class Fetcher:

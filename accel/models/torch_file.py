@@ -11,6 +11,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.text import text
+
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 """What the first two pickles hold."""
 
@@ -54,7 +56,7 @@ def weights(data: bytes) -> dict[str, NDArray[Any]]:
     except Unreadable:
         raise
     except Exception as error:  # a pickle that is no such one fails in any way
-        raise Unreadable(f"it can't be read ({error})") from None
+        raise Unreadable(text("it can't be read ({error})", error=error)) from None
 
 
 class _Plain(pickle.Unpickler):

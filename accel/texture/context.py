@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.text import text
 from accel.texture.classification import Classification, Evidence
 from accel.texture.kinds import KINDS, Kind
 from accel.texture.neighbours import COUNTED, LEVELS, Neighbours, Size
@@ -158,8 +159,10 @@ def read(file: Path) -> Experience:
         with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as found:
             return _experience(dict(found))
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-        reason = (
-            f"what was learned of projects ({file.name}) can't be used ({error}); install popbridge again"
+        reason = text(
+            "what was learned of projects ({file}) can't be used ({error}); install popbridge again",
+            file=file.name,
+            error=error,
         )
         raise WorkloadError("internal", reason, file.name) from None
 

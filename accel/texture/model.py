@@ -14,6 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.devices.runtime import runtime
+from accel.text import AnyText, text
 from accel.texture import features
 from accel.texture.features import Inputs
 from accel.texture.kinds import KINDS
@@ -100,15 +101,21 @@ def _open(file: Path) -> onnxruntime.InferenceSession:
     try:
         contents = file.read_bytes()
     except OSError as error:
-        raise _unusable(f"can't be read ({error.strerror or error})") from None
+        raise _unusable(text("can't be read ({strerror})", strerror=error.strerror or error)) from None
     try:
         session: Any = onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises classes of its own that share no base
-        raise _unusable(f"is damaged ({str(error)[:120]})") from None
+        raise _unusable(text("is damaged ({reason})", reason=str(error)[:120])) from None
     return session
 
 
-def _unusable(reason: str) -> WorkloadError:
+def _unusable(reason: AnyText) -> WorkloadError:
     return WorkloadError(
-        "internal", f"the model of texture kinds ({FILE.name}) {reason}; install popbridge again", FILE.name
+        "internal",
+        text(
+            "the model of texture kinds ({file}) {reason}; install popbridge again",
+            file=FILE.name,
+            reason=reason,
+        ),
+        FILE.name,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from accel.text import text
 from bridge.advisors.advice import Applied
 from bridge.advisors.import_check import Checked
 from bridge.advisors.import_parts import Gist, Parts, portions
@@ -15,8 +16,8 @@ from bridge.advisors.import_popups import applied_popup, undo_popup, undone_popu
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 from bridge.core.errors import UNSUPPORTED
-from bridge.core.reverting import PHRASES
-from bridge.core.texts import is_chinese
+from bridge.core.reverting import error_text
+from bridge.locale import translate
 
 RULES_AT_ONCE = 500
 NONE_LEFT: Mapping[str, str] = {}
@@ -87,7 +88,7 @@ async def _sent(
     What is left differs where an answer is acted on once more: the portions are those of all files, and each
     is one step, or what was sent before wouldn't be found again.
     """
-    note = f"texture import: {', '.join(sorted(gist.codes))}"
+    note = text("texture import: {codes}", codes=[*sorted(gist.codes)])
     receipts = []
     async for portion in portions(parts):
         changes = [change for change in portion if change["path"] not in left]
@@ -107,8 +108,10 @@ def left_alone(checked: Checked, locale: str) -> dict[str, str]:
 
 def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
     """What the editor said about single files, or about the command as a whole."""
-    said = PHRASES.in_chinese if is_chinese(locale) else str
-    problems = [(path, said(str(message))) for path, message in _pairs(answer.get("errors"), "message")]
+    problems = [
+        (str(entry.get("path", "")), translate(error_text(entry), locale))
+        for entry in _maps(answer.get("errors"), "message")
+    ]
     if not problems and answer["state"] == "failed":
         problems.append(("", say("refused", locale)))
     return problems
@@ -116,10 +119,13 @@ def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
 
 def _pairs(entries: object, name: str) -> list[tuple[str, Any]]:
     """(path, value of `name`) of each map in a list that an editor sent; all else in it is left out."""
+    return [(str(entry.get("path", "")), entry[name]) for entry in _maps(entries, name)]
+
+
+def _maps(entries: object, name: str) -> list[Mapping[str, Any]]:
     if not isinstance(entries, (list, tuple)):
         return []
-    maps = [entry for entry in entries if isinstance(entry, Mapping) and name in entry]
-    return [(str(entry.get("path", "")), entry[name]) for entry in maps]
+    return [entry for entry in entries if isinstance(entry, Mapping) and name in entry]
 
 
 async def undo(context: Context, session: SessionView, applied: Applied) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from accel.text import AnyText
 from bridge.advisors.advice import Applied, Asset, FileAdvice, Mark, in_order
 from bridge.advisors.import_apply import apply, left_alone, remember, undo
 from bridge.advisors.import_around import Surveyor, agreed_in
@@ -50,7 +51,7 @@ class TextureImportAdvisor(Advisor):
         self._settled = Settled()
         self._revision = 0
         """How often what lies on a desk has changed, or was settled: whoever waited looks whether it did."""
-        self._mistakes: dict[str, tuple[str, ...]] = {}
+        self._mistakes: dict[str, tuple[AnyText, ...]] = {}
         """What is wrong with each project's file, as it was told last."""
         self._surveyor = Surveyor(cache)
 
@@ -206,12 +207,14 @@ class TextureImportAdvisor(Advisor):
         try:
             agreed = await agreed_in(root)
         except UserError as error:
-            await self._tell(context, session, "project_file", [str(error)])
+            await self._tell(context, session, "project_file", [error.text])
             return ProjectFile()
         await self._tell(context, session, "passed_over", passed_over(root, agreed))
         return agreed
 
-    async def _tell(self, context: Context, session: SessionView, title: str, said: Sequence[str]) -> None:
+    async def _tell(
+        self, context: Context, session: SessionView, title: str, said: Sequence[AnyText]
+    ) -> None:
         """What is wrong with the project's file, if anything is, unless that was told last."""
         if not said:
             self._mistakes.pop(session.project, None)

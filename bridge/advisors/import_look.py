@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.text import text
 from accel.texture.examine import Examination
 from bridge.advisors.advice import Asset, FileAdvice, Stamp, covered, judge, settle
 from bridge.advisors.import_around import Around
@@ -68,7 +69,9 @@ def read_event(event: Event) -> Import:
     try:
         return msgspec.convert(event.data, Import)
     except msgspec.ValidationError as error:
-        raise RequestError(BAD_INPUT, name=f"event {event.name}", reason=str(error)) from None
+        raise RequestError(
+            BAD_INPUT, name=text("event {event}", event=event.name), reason=str(error)
+        ) from None
 
 
 def textures(assets: Sequence[Any]) -> list[Asset]:

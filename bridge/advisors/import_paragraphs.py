@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bridge.advisors.advice import About, FileAdvice
-from bridge.advisors.texts import memory_text, say
+from bridge.advisors.texts import memory_text, say, with_commas
 
 MAX_OPTIONS = 6
 MAX_NAME = 200
@@ -60,7 +60,7 @@ def _heading(name: str, about: About | None, locale: str) -> str:
     said += [say("by_project", locale)] if about.by_project else []
     if not said:
         return say("about_sure", locale, file=code(name), kind=kind, sure=about.sure)
-    told = say("comma", locale).join(said)
+    told = with_commas(said, locale)
     return say("about_named", locale, file=code(name), kind=kind, sure=about.sure, words=told)
 
 
@@ -69,7 +69,7 @@ def _channels(channels: Mapping[str, str], locale: str) -> str:
         say("channel", locale, meaning=say(f"channel_{meaning}", locale), letter=letter.upper())
         for letter, meaning in sorted(channels.items(), key=lambda item: "rgba".find(item[0]))
     ]
-    return say("comma", locale).join(said)
+    return with_commas(said, locale)
 
 
 def _changes(present: Mapping[str, Any], options: Mapping[str, Any], locale: str) -> str:
@@ -78,7 +78,7 @@ def _changes(present: Mapping[str, Any], options: Mapping[str, Any], locale: str
         for name, value in list(options.items())[:MAX_OPTIONS]
     ]
     more = ["…"] if len(options) > MAX_OPTIONS else []
-    return say("comma", locale).join([*shown, *more])
+    return with_commas([*shown, *more], locale)
 
 
 def _value(value: object, none: str, locale: str) -> str:

@@ -9,15 +9,16 @@ from typing import Literal
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from accel.text import AnyText
 from bridge import projectfile
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.import_paragraphs import code, paragraph, plain, set_paragraph, shortened, total
-from bridge.advisors.project_texts import PHRASES
 from bridge.advisors.sets import by_material
 from bridge.advisors.texts import memory_text, say
 from bridge.advisors.wanted import WRONG
 from bridge.api import Action, Popup
-from bridge.core.texts import in_a_row, is_chinese
+from bridge.core.texts import in_a_row
+from bridge.locale import translate
 
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
@@ -107,9 +108,9 @@ def _of_rule(rule: str, undoable: bool, locale: str) -> list[str]:
     return [*said, say("rule_stays", locale)] if rule == KEPT and undoable else said
 
 
-def trouble_popup(title: str, messages: Sequence[str], locale: str) -> Popup:
+def trouble_popup(title: str, messages: Sequence[AnyText], locale: str) -> Popup:
     """Tells what couldn't be done, and why; `title` is its key in texts."""
-    said = map(PHRASES.in_chinese, messages) if is_chinese(locale) else messages
+    said = (translate(message, locale) for message in messages)
     return _telling(title, "\n".join(map(plain, said)), locale)
 
 

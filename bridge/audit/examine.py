@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.text import AnyText, text
 from accel.texture.examine import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.audit.cache import Cache, Stat, content_of, question_of
@@ -48,7 +49,7 @@ class Trouble(Struct, frozen=True):
 
     code: str
     """`bad_input`, `unsupported`, `too_large`, `not_found`, `worker_crashed`, ..."""
-    reason: str
+    reason: AnyText
     """For people; it reads well after the file's name."""
     content: str = ""
     """SHA-256 of the file; empty where it can't be read."""
@@ -137,7 +138,9 @@ class Workers:
                 try:
                     await executor.start()
                 except OSError as error:
-                    raise UserError(f"No worker process can be started ({error}).") from None
+                    raise UserError(
+                        text("No worker process can be started ({error}).", error=error)
+                    ) from None
                 self._executor = executor
         return self._executor
 
@@ -191,10 +194,17 @@ class Examiner:
         try:
             return Stat.of(self._root / question.file)
         except FileNotFoundError:
-            why = TOO_LONG if is_too_long(self._root / question.file) else "vanished while the audit ran"
+            why = (
+                TOO_LONG if is_too_long(self._root / question.file) else text("vanished while the audit ran")
+            )
             return Answer(question, Trouble("not_found", why), 0, False)
         except OSError as error:
-            return Answer(question, Trouble("not_found", f"can't be read ({error.strerror})"), 0, False)
+            return Answer(
+                question,
+                Trouble("not_found", text("can't be read ({strerror})", strerror=error.strerror)),
+                0,
+                False,
+            )
 
     def _digest(self, question: Question) -> bytes:
         return question_of(
@@ -226,7 +236,7 @@ class Examiner:
             if now == stat:
                 await asyncio.sleep(PAUSE_S)
             stat = now
-        return Answer(question, Trouble("busy", "is being written all the time"), stat.size, False)
+        return Answer(question, Trouble("busy", text("is being written all the time")), stat.size, False)
 
     async def _kept(self, question: Question, stat: Stat, digest: bytes, outcome: Outcome) -> Answer:
         """The answer for a file that is as it was when it was examined, put into the cache."""

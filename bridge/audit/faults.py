@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from accel.text import text
 from bridge import failures
 from bridge.advisors.findings import NOTE
 from bridge.audit.results import Issue, Report, Row
@@ -17,8 +18,8 @@ TOLD = {
     "is {file}.",
 }
 """What is said of the plugin, by the code of what is said of a texture."""
-REMEDY = "Update the plugin, or tell whoever wrote it."
-OUR_REMEDY = "Update PopBridge, or report this."
+REMEDY = text("Update the plugin, or tell whoever wrote it.")
+OUR_REMEDY = text("Update PopBridge, or report this.")
 
 
 def fault(code: str, error: BaseException, plugin: str) -> Issue:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from accel.replacing import replace_file
+from accel.text import text
 from bridge.core.errors import UserError
 
 STDOUT = "-"
@@ -35,10 +36,14 @@ def write(file: str, pieces: Iterable[str]) -> None:
         else:
             _replace(path, pieces)
     except OSError as error:
-        raise UserError(f"{file} can't be written ({error.strerror or error}).") from None
+        raise UserError(
+            text("{file} can't be written ({strerror}).", file=file, strerror=error.strerror or error)
+        ) from None
     except RuntimeError:
         # Earlier ones raise this.
-        raise UserError(f"{file} can't be written ({LOOP}).") from None
+        raise UserError(
+            text("{file} can't be written (it is a link that leads to itself).", file=file)
+        ) from None
 
 
 def check_writable(file: str) -> None:
@@ -57,14 +62,22 @@ def check_writable(file: str) -> None:
         # Whatever else is the matter is told when it is written.
         return
     if shut:
-        raise UserError(f"{file} can't be written: there is no right to write in {path.parent}.")
+        raise UserError(
+            text(
+                "{file} can't be written: there is no right to write in {parent}.",
+                file=file,
+                parent=path.parent,
+            )
+        )
     if readonly:
-        raise UserError(f"{file} can't be written: it is read-only.")
+        raise UserError(text("{file} can't be written: it is read-only.", file=file))
 
 
 def _check_folder(file: str, path: Path) -> None:
     if not path.parent.is_dir():
-        raise UserError(f"{file} can't be written: there is no folder {path.parent}.")
+        raise UserError(
+            text("{file} can't be written: there is no folder {parent}.", file=file, parent=path.parent)
+        )
 
 
 def _is_readonly(path: Path) -> bool:

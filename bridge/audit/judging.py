@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
+from accel.text import text
 from accel.texture import context
 from accel.texture.examine import Examination
 from accel.workload import WorkloadError
@@ -63,7 +64,7 @@ class Judging:
         try:
             context.experience()
         except WorkloadError as error:
-            raise UserError(f"The textures can't be judged: {error.reason}.") from None
+            raise UserError(text("The textures can't be judged: {reason}.", reason=error.reason)) from None
 
     def tell(self, asset: TextureAsset) -> None:
         """Gives what is left of a texture that is gone its row."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from accel.text import AnyText, text
 from bridge.api import Adapter
 from bridge.folders import hidden
 
@@ -18,7 +19,7 @@ MOST = 2000
 NAMED = 3
 
 
-def projects_below(adapters: Iterable[Adapter], root: Path) -> str:
+def projects_below(adapters: Iterable[Adapter], root: Path) -> AnyText:
     """What to say of the projects in `root`; empty where there is none."""
     place = root.resolve()
     found = list(_below(list(adapters), place))
@@ -43,14 +44,18 @@ def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tup
             yield folder, engine
 
 
-def _told(place: Path, near: Sequence[tuple[Path, str]]) -> str:
+def _told(place: Path, near: Sequence[tuple[Path, str]]) -> AnyText:
     found = [(folder.relative_to(place).as_posix(), engine) for folder, engine in near]
     engines = {engine for _, engine in found}
     # Said by name where there are several, in signs that every language has.
     named = [name if len(engines) == 1 else f"{name}: {engine}" for name, engine in found[:NAMED]]
     names = ", ".join(named) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
     if len(found) == 1:
-        return f"There is a project of {found[0][1]} in it ({names}): audit that for its import settings."
+        return text(
+            "There is a project of {found} in it ({names}): audit that for its import settings.",
+            found=found[0][1],
+            names=names,
+        )
     of = f" of {found[0][1]}" if len(engines) == 1 else ""
     return f"There are projects{of} in it ({names}): audit each for its import settings."
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from accel.text import AnyText, text
 from bridge.audit.nearby import engine_of
 from bridge.audit.project import Project, find, missing
 from bridge.core.errors import UserError
@@ -16,9 +17,9 @@ from bridge.core.errors import UserError
 if TYPE_CHECKING:
     from bridge.host import Registry
 
-ONLY = "Of the project only this part is reported: {part}."
-NOTHING = "No texture lies in it, or all are passed over."
-ALONE = "{engine} takes nothing there for a texture: the files alone are audited."
+ONLY = text("Of the project only this part is reported: {part}.")
+NOTHING = text("No texture lies in it, or all are passed over.")
+ALONE = text("{engine} takes nothing there for a texture: the files alone are audited.")
 
 
 def named(registry: Registry, text: str) -> Project:
@@ -40,14 +41,14 @@ def named(registry: Registry, text: str) -> Project:
     return _part(registry, around, place)
 
 
-def notices(project: Project, files: Iterable[str]) -> list[str]:
+def notices(project: Project, files: Iterable[str]) -> list[AnyText]:
     """What to say of the part that is audited, by all textures that are looked at.
 
     Raises UserError where it is a file that is none of them.
     """
     if not project.part:
         return []
-    told = ONLY.format(part=project.part)
+    told = ONLY.fill(part=project.part)
     # A folder that can't be listed may hide what there is, and has its own line.
     if any(map(project.tells_of, files)):
         return [told]
@@ -58,14 +59,18 @@ def notices(project: Project, files: Iterable[str]) -> list[str]:
 
 def alone(project: Project) -> Project:
     """A part of it without its engine, which passes over that: source art, for example."""
-    notice = ALONE.format(engine=project.engine)
+    notice = ALONE.fill(engine=project.engine)
     return Project(project.root, notice=notice, part=project.part, is_file=project.is_file)
 
 
 def _no_texture(file: Path) -> UserError:
     return UserError(
-        f"{file} is no texture of a project, or passed over: name one, or the folder that it lies in, "
-        f"{file.parent}."
+        text(
+            "{file} is no texture of a project, or passed over: name one, or the folder that it "
+            "lies in, {parent}.",
+            file=file,
+            parent=file.parent,
+        )
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from packaging.version import Version
 
+from accel.text import AnyText, text
 from bridge import failures, supports
 from bridge.advisors import advice
 from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, hidden, walk
@@ -27,17 +28,18 @@ IMAGES = (
     ".tiff", ".webp",
 )  # fmt: skip
 """What is looked at where no engine says which files are textures, in lower case."""
-UNSET = (
-    "No texture here has import settings yet, so that the files alone are judged: open the project once in "
-    "its editor, and keep the import files that it writes."
+UNSET = text(
+    "No texture here has import settings yet, so that the files alone are judged: open "
+    "the project once in its editor, and keep the import files that it writes."
 )
-SOME_UNSET = (
-    "Textures without import settings yet: {count}, the first is {file}. Of these the files alone are judged:"
-    " open the project once in its editor, and keep the import files that it writes."
+SOME_UNSET = text(
+    "Textures without import settings yet: {count}, the first is {file}. Of these the "
+    "files alone are judged: open the project once in its editor, and keep the import "
+    "files that it writes."
 )
-DISABLED = (
-    "Plugins are disabled ({names}), so that a project of theirs isn't known as one: the files alone are "
-    "audited. `popbridge plugins` says why."
+DISABLED = text(
+    "Plugins are disabled ({names}), so that a project of theirs isn't known as one: the "
+    "files alone are audited. `popbridge plugins` says why."
 )
 
 
@@ -50,7 +52,7 @@ class Project(Struct, frozen=True):
     support: ProjectSupport | None = None
     named: str = ""
     """The version as the project's own files have it."""
-    notice: str = ""
+    notice: AnyText = ""
     """What people should know about the choice of the adapter."""
     failed: bool = False
     """Whether a plugin has failed that might have said whose project it is."""
@@ -82,7 +84,9 @@ class Project(Struct, frozen=True):
         # An adapter is a plugin, as below.
         except (Exception, SystemExit) as error:
             why = failures.told(error)
-            raise UserError(f"{self.engine}: its adapter can't list the textures ({why}).") from error
+            raise UserError(
+                text("{engine}: its adapter can't list the textures ({why}).", engine=self.engine, why=why)
+            ) from error
 
     def covers(self, file: str) -> bool:
         """Whether `file`, below the root, is told of."""
@@ -119,49 +123,60 @@ def find(registry: Registry, root: Path) -> Project:
     """The project in `root`. Raises UserError where that is no folder."""
     if not root.is_dir():
         raise missing(root)
-    notice, failed = "", False
+    notice: AnyText = ""
+    failed = False
     for adapter in registry.adapters:
         try:
-            text = adapter.project.project_version(root) if adapter.project else None
-            supports.check_version(text)
+            version_text = adapter.project.project_version(root) if adapter.project else None
+            supports.check_version(version_text)
         except UserError:
             raise
         # An adapter is a plugin: one that fails is no reason not to ask the others.
         except (Exception, SystemExit) as error:
             why = failures.told(error)
-            notice = f"{adapter.name} can't tell whether this is a project of {adapter.engine} ({why})."
+            notice = text(
+                "{adapter} can't tell whether this is a project of {engine} ({why}).",
+                adapter=adapter.name,
+                engine=adapter.engine,
+                why=why,
+            )
             failed = True
             continue
-        if text is None:
+        if version_text is None:
             continue
-        choice = registry.choose(adapter.engine, text)
-        if choice is None or choice.adapter.project is None or not _of_its_generation(choice, text):
-            notice = (
-                f"{adapter.engine} {text} is served by no adapter ({_served(registry, adapter.engine)} are): "
-                "the files alone are audited."
+        choice = registry.choose(adapter.engine, version_text)
+        if choice is None or choice.adapter.project is None or not _of_its_generation(choice, version_text):
+            notice = text(
+                "{engine} {version_text} is served by no adapter ({served} are): the files alone are "
+                "audited.",
+                engine=adapter.engine,
+                version_text=version_text,
+                served=_served(registry, adapter.engine),
             )
             continue
-        version = choice.adapter.scheme.parse(text)
-        return Project(root, choice.adapter, version, choice.adapter.project, text, choice.notice or "")
+        version = choice.adapter.scheme.parse(version_text)
+        return Project(
+            root, choice.adapter, version, choice.adapter.project, version_text, choice.notice or ""
+        )
     if notice := notice or projects_below(registry.adapters, root):
         return Project(root, notice=notice, failed=failed)
     disabled = ", ".join(registry.unserving)
-    return Project(root, notice=DISABLED.format(names=disabled) if disabled else "", failed=bool(disabled))
+    return Project(root, notice=DISABLED.fill(names=disabled) if disabled else "", failed=bool(disabled))
 
 
-def unset(project: Project, assets: Iterable[TextureAsset]) -> list[str]:
+def unset(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
     """That nobody has imported its textures yet, or some of them, so that silence about their settings is no
     praise; nothing of those that never get any, or of which the adapter says itself what is wrong."""
     told = [asset for asset in assets if project.covers(asset.file) and not asset.as_is]
     bare = [asset.file for asset in told if asset.options is None and not asset.problem and not asset.remarks]
     if project.support is None or not bare:
         return []
-    return [UNSET if len(bare) == len(told) else SOME_UNSET.format(count=len(bare), file=min(bare))]
+    return [UNSET if len(bare) == len(told) else SOME_UNSET.fill(count=len(bare), file=min(bare))]
 
 
 def missing(place: object) -> UserError:
     """That nothing can be audited at `place`."""
-    return UserError(f"{place} isn't there: name a project, or a folder or texture in one.")
+    return UserError(text("{place} isn't there: name a project, or a folder or texture in one.", place=place))
 
 
 def _served(registry: Registry, engine: str) -> str:

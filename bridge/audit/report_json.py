@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from accel.text import Text
 from bridge.audit import faults
 from bridge.audit.plain import plain
 from bridge.audit.results import Group, Issue, Report, Row
@@ -93,6 +94,6 @@ def _issue(issue: Issue, locale: str) -> dict[str, Any]:
         "code": issue.code,
         "severity": issue.severity,
         "message": plain(sentence(issue, locale)),
-        "values": issue.values,
+        "values": {name: str(one) if isinstance(one, Text) else one for name, one in issue.values.items()},
         "fixable": issue.fixable,
     }

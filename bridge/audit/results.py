@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from accel.image.fingerprint import Fingerprint
+from accel.text import AnyText
 from accel.texture.classification import Evidence
 from accel.texture.kinds import Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
@@ -133,9 +134,9 @@ class Report(Struct, kw_only=True):
     """With its version; empty for none."""
     part: str = ""
     """The folder or file below `root` that it tells of alone; empty for all."""
-    notices: list[str] = field(default_factory=list)
+    notices: list[AnyText] = field(default_factory=list)
     """What is odd about the project, a sentence each, in English."""
-    passed_over: list[str] = field(default_factory=list)
+    passed_over: list[AnyText] = field(default_factory=list)
     """What of `popbridge.toml` counts for nothing, and why, in English."""
     rows: list[Row] = field(default_factory=list)
     """The worst first, then by name."""

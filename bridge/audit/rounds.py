@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from accel.text import text
 from bridge.advisors.findings import WRONG
 from bridge.audit import faults
 from bridge.audit.project import Project
@@ -52,9 +53,12 @@ def remembering(plan: Plan) -> Iterator[Plan]:
         folder = tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True)
     except OSError as error:
         raise UserError(
-            "--fix --no-cache keeps in a temporary folder what it finds, and none can be made "
-            f"({_reason(error)}): let TMPDIR (on Windows: TEMP) name a folder with room that can be written, "
-            "or leave out --no-cache."
+            text(
+                "--fix --no-cache keeps in a temporary folder what it finds, and none can be made "
+                "({reason}): let TMPDIR (on Windows: TEMP) name a folder with room that can be "
+                "written, or leave out --no-cache.",
+                reason=_reason(error),
+            )
         ) from None
     with folder as path:
         yield replace(plan, cache=Path(path))
@@ -135,6 +139,10 @@ def _is_unjudged(row: Row) -> bool:
 
 def _left(row: Row, failed: Issue) -> Row:
     """One that isn't to be mended, as its adapter fails at what would be written."""
-    reason = f"{failed.values['plugin']} fails at what would be written: {failed.values['reason']}"
+    reason = text(
+        "{values} fails at what would be written: {values_2}",
+        values=failed.values["plugin"],
+        values_2=failed.values["reason"],
+    )
     refused = Issue(NOT_APPLIED, WRONG, NOT_APPLIED, {"reason": reason})
     return replace(row, issues=[refused, *row.issues], options={}, memory_after=row.memory)

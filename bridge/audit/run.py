@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.text import text
 from accel.workload import Limits, Workload
 from bridge import failures
 from bridge.advisors.import_known import Taken
@@ -231,7 +232,13 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
     # An adapter is a plugin: without what it says of uses the pixels are still there.
     except (Exception, SystemExit) as error:
         why = failures.told(error)
-        report.notices.append(f"{project.engine}: its adapter can't tell what uses the textures ({why}).")
+        report.notices.append(
+            text(
+                "{engine}: its adapter can't tell what uses the textures ({why}).",
+                engine=project.engine,
+                why=why,
+            )
+        )
         report.incomplete = report.failed = True
         return {}
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bridge.advisors.project_texts import PHRASES as PROJECT_PHRASES
-from bridge.audit.reasons import in_chinese
+from accel.text import clauses
 from bridge.audit.results import Report, Row
 from bridge.audit.texts import bytes_text, say
-from bridge.core.texts import is_chinese
+from bridge.locale import translate
 
 
 def notices(report: Report, locale: str) -> list[str]:
@@ -16,12 +15,12 @@ def notices(report: Report, locale: str) -> list[str]:
 
 def oddities(report: Report, locale: str) -> list[str]:
     """What is odd about the project."""
-    return [in_chinese(said) if is_chinese(locale) else said for said in report.notices]
+    return [translate(said, locale) for said in report.notices]
 
 
 def passed_over(report: Report, locale: str) -> list[str]:
     """What of its `popbridge.toml` is passed over, and why."""
-    return [PROJECT_PHRASES.in_chinese(said) if is_chinese(locale) else said for said in report.passed_over]
+    return [translate(said, locale) for said in report.passed_over]
 
 
 def summary(report: Report, locale: str) -> list[str]:
@@ -37,7 +36,7 @@ def summary(report: Report, locale: str) -> list[str]:
         if report.saved > 0:
             key = "freed" if any(row.mended for row in report.rows) else "frees"
             told.append(say(key, locale, memory=bytes_text(report.saved)))
-        lines.append(("；" if is_chinese(locale) else "; ").join(told))
+        lines.append(translate(clauses(told), locale))
     if count := sum(bool(row.mended) for row in report.rows):
         lines.append(say("fixed", locale, count=count, receipt=report.receipt))
     if report.accepted:

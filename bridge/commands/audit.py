@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.commands.language import explained, reads_chinese, told
+from accel.text import text
+from bridge.commands.language import explained, reads_chinese, say
 from bridge.commands.screen import screen_width
 from bridge.commands.shared import read_settings
-from bridge.commands.texts import audit as texts
-from bridge.commands.texts import usage
 from bridge.core.errors import UserError
 from bridge.core.texts import in_a_row
 
@@ -131,24 +130,26 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
 
     if not folder:
         # As a script gives it whose variable isn't set; to Python it is the current folder.
-        raise click.UsageError(told(usage.EMPTY_PROJECT))
+        raise click.UsageError(
+            say(text("PROJECT is empty: name the folder of a project, or . for this one."))
+        )
     if update and baseline is None:
-        raise click.UsageError(told(usage.WANTS_BASELINE))
+        raise click.UsageError(say(text("--update-baseline wants --baseline FILE, the one to write.")))
     if baseline in ("", STDOUT):
-        raise click.UsageError(told(usage.WANTS_FILE, option="--baseline"))
+        raise click.UsageError(say(text("{option} wants the name of a file.", option="--baseline")))
     if sum(file == STDOUT for file in outputs.values()) > 1:
-        raise click.UsageError(told(usage.ONE_REPORT))
+        raise click.UsageError(say(text("Only one report can go to stdout.")))
     if update and baseline:
         check_replaceable(Path(baseline))
     # Told before the work, not after it.
     for name, file in outputs.items():
         if file == "":
-            raise click.UsageError(told(usage.WANTS_FILE, option=f"--{name}"))
+            raise click.UsageError(say(text("{option} wants the name of a file.", option=f"--{name}")))
     for file in (*outputs.values(), *([baseline] if update else [])):
         if file and file != STDOUT:
             check_writable(file)
         if file and file != STDOUT and _is_image(Path(file)):
-            raise UserError(told(texts.IS_IMAGE, file=file))
+            raise UserError(text("{file} is an image: name another file for the report.", file=file))
 
 
 def _is_image(file: Path) -> bool:
@@ -322,14 +323,14 @@ def _mend(project: Project, report: Report, locale: str) -> None:
 
 def _accept(project: Project, report: Report, baseline: str) -> list[str]:
     """Accepts everything in this baseline beside what stays there; gives what couldn't be written."""
-    from bridge.audit.baseline import accept, entries, read_others, text
+    from bridge.audit.baseline import accept, baseline_text, entries, read_others
 
     try:
         # Another part may have been accepted while this one was examined.
         others = read_others(Path(baseline), project)
     except UserError as error:
         return [explained(error)]
-    if failures := _written(baseline, [text(report.rows, others)]):
+    if failures := _written(baseline, [baseline_text(report.rows, others)]):
         return failures
     accept(report, entries(report.rows), project)
     return []

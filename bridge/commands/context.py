@@ -22,10 +22,9 @@ class Context(click.Context):
         """As click's own, in the reader's language."""
         if not reads_chinese():
             return super().get_help()
-        from bridge.commands.translating import in_chinese
+        from bridge.commands.translating import translated
 
-        path = self.command_path.partition(" ")[2]
-        return in_chinese(self.command, self, path).get_help(self)
+        return translated(self.command, self).get_help(self)
 
     @contextmanager
     def scope(self, cleanup: bool = True) -> Generator[click.Context]:

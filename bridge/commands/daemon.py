@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from bridge.commands.language import language, translated
+from accel.text import AnyText, text
+from bridge.commands.language import language, say
 from bridge.commands.shared import assignments, flag_text, read_settings, remark
-from bridge.commands.texts import settings as texts
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, may_be_a_plugins, misspelt, no_setting
 
@@ -48,22 +48,32 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
         if name in known:
             flags[name] = value
         elif registry.lacks and may_be_a_plugins(name):
-            remark(texts.PASSED_OVER, name=name, source="--set")
+            remark(
+                text(
+                    "{name} ({source}) is passed over: a plugin is disabled, see `popbridge plugins`.",
+                    name=name,
+                    source="--set",
+                )
+            )
         else:
-            raise UserError(f"--set {name}: {no_setting(name, known)}")
+            raise UserError(text("--set {name}: {no_setting}", name=name, no_setting=no_setting(name, known)))
     paths = Paths.find()
     settings = read_settings(
         registry.settings, paths.settings_file, os.environ, flags, lacking=registry.lacks
     )
     for variable, meant in misspelt(registry.settings, os.environ):
-        remark(texts.MISSPELT, variable=variable, meant=meant)
+        remark(
+            text(
+                "{variable} is no setting and is passed over; did you mean {meant}?",
+                variable=variable,
+                meant=meant,
+            )
+        )
     main(settings, paths, registry, _say)
 
 
-def _say(line: str) -> None:
-    from bridge.commands.texts.serve import PHRASES
-
-    click.echo(translated(line, PHRASES))
+def _say(line: AnyText) -> None:
+    click.echo(say(line))
 
 
 @click.command()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bridge.commands.language import reads_chinese, told, translated
+from accel.text import text
+from bridge.commands.language import look_up, say
 from bridge.commands.screen import wrapped
 from bridge.commands.shared import as_json_text
-from bridge.commands.texts import parameters
-from bridge.commands.texts import workloads as texts
 
 if TYPE_CHECKING:
     from msgspec.inspect import Field, Type
@@ -22,39 +20,64 @@ if TYPE_CHECKING:
 
 def described(workload: Workload) -> Iterator[str]:
     """The lines, folded to the screen."""
-    yield wrapped(told(texts.HEAD, name=workload.name, version=workload.version), 4)
+    yield wrapped(say(text("{name}  (version {version})", name=workload.name, version=workload.version)), 4)
     for paragraph in _paragraphs(workload):
         yield ""
         yield wrapped(paragraph, 0)
     yield ""
-    yield wrapped(told(texts.FILES, files=_files(workload)), 0)
+    yield wrapped(say(text("Files: {files}.", files=_files(workload))), 0)
     if workload.operation:
-        yield wrapped(told(texts.IS_STEP), 0)
+        yield wrapped(say(text("It can be a step, joined to others by +, or in image.pipeline.")), 0)
     yield ""
     shown = list(_parameters(workload.params, 2))
-    yield told(texts.PARAMETERS if shown else texts.NO_PARAMETERS)
+    yield say(text("Parameters:") if shown else text("It takes no parameters."))
     yield from shown
 
 
 def summary(workload: Workload) -> str:
     """What it does, in a sentence."""
-    return (texts.SUMMARIES.get(workload.name) if reads_chinese() else None) or workload.summary
+    return look_up(workload.summary)
+
+
+def paragraphs(workload: Workload) -> Iterator[str]:
+    """What it says of itself, in English: the summary, and more."""
+    yield from (" ".join(each.split()) for each in workload.doc.split("\n\n"))
 
 
 def _paragraphs(workload: Workload) -> Iterator[str]:
-    if reads_chinese() and workload.name in texts.SUMMARIES:
-        yield texts.SUMMARIES[workload.name]
-        yield from texts.DETAILS.get(workload.name, ())
-    else:
-        yield from (" ".join(paragraph.split()) for paragraph in workload.doc.split("\n\n"))
+    yield from map(look_up, paragraphs(workload))
 
 
 def _files(workload: Workload) -> str:
     low, high = workload.inputs
     if high <= 1:
-        return told(texts.NO_FILES if high == 0 else texts.ONE_FILE)
-    count = str(low) if low == high else told(texts.RANGE, low=low, high=high)
-    return told(texts.COMPANIONS if workload.companions else texts.TOGETHER, count=count)
+        return say(text("none") if high == 0 else text("one; of several, each is done by itself"))
+    count = str(low) if low == high else say(text("{low} to {high}", low=low, high=high))
+    return say(
+        (
+            text(
+                "{count}, the further ones to help with the first; each is done by itself without --together"
+            )
+            if workload.companions
+            else text("{count}, done together")
+        ).fill(count=count)
+    )
+
+
+def constants(workload: Workload) -> Iterator[str]:
+    """What it says of itself and its parameters, in English."""
+    yield from paragraphs(workload)
+    yield from _descriptions(workload.params)
+
+
+def _descriptions(kind: type) -> Iterator[str]:
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    for field in info.fields:
+        bare, description = _taken_apart(field.type)
+        yield description
+        for inner in _structs(bare):
+            yield from _descriptions(inner)
 
 
 def _parameters(kind: type, indent: int) -> Iterator[str]:
@@ -64,20 +87,14 @@ def _parameters(kind: type, indent: int) -> Iterator[str]:
     assert isinstance(info, msgspec.inspect.StructType)
     for field in own_first(info):
         bare, description = _taken_apart(field.type)
-        said = translated(words(bare), parameters.PHRASES).strip()
-        description = _about(kind, field.name, field.encode_name) or description
+        said = say(words(bare)).strip()
+        description = look_up(description)
         head = f"{' ' * indent}{field.encode_name}{_default(field)}"
         yield wrapped(f"{head}  {said}".rstrip(), indent + 6)
         if description:
             yield wrapped(f"{' ' * (indent + 4)}{description}", indent + 4)
         for inner in _structs(bare):
             yield from _parameters(inner, indent + 6)
-
-
-def _about(kind: type, name: str, shown: str) -> str:
-    """What a parameter is, in Chinese; empty for who doesn't read it, and for a plugin's own."""
-    owner = next(each for each in kind.__mro__ if name in inspect.get_annotations(each))
-    return parameters.ABOUT.get(f"{owner.__name__}.{shown}", "") if reads_chinese() else ""
 
 
 def _taken_apart(info: Type) -> tuple[Type, str]:
@@ -105,6 +122,6 @@ def _structs(info: Type) -> Iterator[type]:
 
 def _default(field: Field) -> str:
     if field.required:
-        return told(texts.REQUIRED)
+        return say(text(" (required)"))
     factory: Any = field.default_factory
     return f"={as_json_text(field.default if factory is msgspec.NODEFAULT else factory())}"

@@ -8,11 +8,64 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bridge.commands.language import told
-from bridge.commands.measures import counted, duration, millis, size
+from accel.text import joined, plural, text
+from bridge.commands.language import say
+from bridge.commands.measures import duration, millis, size
 from bridge.commands.screen import columns
-from bridge.commands.texts import status as status_texts
 from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
+
+OF_WORKLOADS = (
+    text("workload"),
+    text("ok"),
+    text("refused"),
+    text("cancelled"),
+    text("failed"),
+    text("jobs"),
+    text("p50"),
+    text("p95"),
+    text("queue p95"),
+)
+OF_SESSIONS = (
+    text("session"),
+    text("client"),
+    text("engine"),
+    text("project"),
+    text("state"),
+    text("idle"),
+    text("open"),
+    text("popups"),
+    text("unacknowledged"),
+)
+OF_WORKERS = (
+    text("process"),
+    text("device"),
+    text("doing"),
+    text("for"),
+    text("memory"),
+)
+LESS = (
+    text("process"),
+    text("memory"),
+    text("device"),
+    text("unacknowledged"),
+    text("popups"),
+    text("open"),
+    text("idle"),
+    text("engine"),
+    text("session"),
+    text("queue p95"),
+    text("jobs"),
+    text("cancelled"),
+    text("refused"),
+    text("p50"),
+)
+STATES = {
+    "waiting": text("{count} waiting"),
+    "running": text("{count} running"),
+    "done": text("{count} done"),
+    "failed": text("{count} failed"),
+    "cancelled": text("{count} cancelled"),
+}
 
 
 def drawn(status: Status, most: int | None = None) -> Group:
@@ -28,24 +81,59 @@ def drawn(status: Status, most: int | None = None) -> Group:
 def lines(status: Status) -> Iterable[str]:
     """What there is one of."""
     up = duration(status.uptime_s)
-    yield told(status_texts.HEAD, version=status.version, address=status.address, up=up, pid=status.pid)
-    yield told(status_texts.DEVICES, devices=", ".join(status.devices))
+    yield say(
+        text(
+            "PopBridge {version} at {address}, up {up} (process {pid})",
+            version=status.version,
+            address=status.address,
+            up=up,
+            pid=status.pid,
+        )
+    )
+    yield say(text("Runs on   {devices}", devices=", ".join(status.devices)))
     workers = size(sum(worker.memory for worker in status.workers))
-    late = told(status_texts.LATE, late=millis(status.lag_p95_ms)) if status.lag_p95_ms else ""
-    yield told(status_texts.MEMORY, memory=size(status.memory), workers=workers, late=late)
-    yield told(status_texts.REQUESTS, open=_by_priority(status.open), most=status.inflight)
-    yield told(status_texts.QUEUE, waiting=_by_priority(status.waiting))
+    late = (
+        say(text("; 95% of timers at most {late} late", late=millis(status.lag_p95_ms)))
+        if status.lag_p95_ms
+        else ""
+    )
+    yield say(
+        text(
+            "Memory    {memory}, workers {workers}{late}",
+            memory=size(status.memory),
+            workers=workers,
+            late=late,
+        )
+    )
+    yield say(
+        text("Requests  {open} open, {most} at most", open=_by_priority(status.open), most=status.inflight)
+    )
+    yield say(text("Queue     {waiting} waiting for a worker", waiting=_by_priority(status.waiting)))
     if any(status.replaced.values()):
-        workers = counted(sum(status.replaced.values()), status_texts.WORKER)
-        yield told(status_texts.REPLACED, workers=workers, reasons=_listed(status.replaced))
+        workers = say(plural("{n} worker", "{n} workers", round(sum(status.replaced.values()))))
+        yield say(
+            text(
+                "Replaced  {workers} since the start ({reasons})",
+                workers=workers,
+                reasons=_listed(status.replaced),
+            )
+        )
     if status.refused:
-        requests = counted(sum(status.refused.values()), status_texts.REQUEST)
-        yield told(status_texts.REFUSED, requests=requests, codes=_listed(status.refused))
-    yield told(
-        status_texts.CLIENTS,
-        connections=counted(status.connections, status_texts.CONNECTION),
-        sessions=counted(status.attached, status_texts.SESSION),
-        away=status.away,
+        requests = say(plural("{n} request", "{n} requests", round(sum(status.refused.values()))))
+        yield say(
+            text(
+                "Refused   {requests} since the start ({codes})",
+                requests=requests,
+                codes=_listed(status.refused),
+            )
+        )
+    yield say(
+        text(
+            "Clients   {connections}, {sessions}, {away} more kept for a while",
+            connections=say(plural("{n} connection", "{n} connections", round(status.connections))),
+            sessions=say(plural("{n} session", "{n} sessions", round(status.attached))),
+            away=status.away,
+        )
     )
     yield from _figures(status.figures)
 
@@ -57,43 +145,63 @@ def _figures(figures: Mapping[str, float]) -> Iterable[str]:
         return figures.get(f"popbridge_{name}", 0.0)
 
     if of("store_failing"):
-        yield told(status_texts.FAILING)
+        yield say(text("Database  can't be written now: nothing new is promised; the log says why"))
     if "popbridge_cache_hits_total" in figures:
         hits = of("cache_hits_total") + of("cache_shared_total")
         asked = hits + of("cache_misses_total")
-        requests = counted(asked, status_texts.REQUEST)
+        requests = say(plural("{n} request", "{n} requests", round(asked)))
         rate = (
-            told(status_texts.RATE, share=hits / asked, requests=requests)
+            say(
+                text(
+                    "{share} of {requests} without a run since the start",
+                    share=f"{(hits / asked):.0%}",
+                    requests=requests,
+                )
+            )
             if asked
-            else told(status_texts.UNASKED)
+            else say(text("not asked yet"))
         )
-        results = counted(of("cache_entries"), status_texts.RESULT)
-        yield told(status_texts.CACHE, rate=rate, results=results, size=size(of("cache_bytes")))
+        results = say(plural("{n} result", "{n} results", round(of("cache_entries"))))
+        yield say(
+            text(
+                "Cache     {rate}; {results}, {size}",
+                rate=rate,
+                results=results,
+                size=size(of("cache_bytes")),
+            )
+        )
     if "popbridge_journal_jobs_open{waiting}" in figures:
         now = _states("open", ("waiting", "running"), of)
         ended = _states("total", ("done", "failed", "cancelled"), of)
-        yield told(status_texts.JOURNAL, now=now, ended=ended)
+        yield say(text("Journal   {now}; since the start {ended}", now=now, ended=ended))
     if "popbridge_blobs" in figures:
         quota = of("blobs_quota_bytes")
-        most = told(status_texts.QUOTA, size=size(quota)) if quota else ""
-        yield told(status_texts.BLOBS, count=of("blobs"), size=size(of("blobs_bytes")), quota=most)
+        most = say(text(" of {size}", size=size(quota))) if quota else ""
+        yield say(
+            text(
+                "Blobs     {count}, {size}{quota}",
+                count=f"{(of('blobs')):.0f}",
+                size=size(of("blobs_bytes")),
+                quota=most,
+            )
+        )
 
 
 def _states(of_what: str, states: Sequence[str], of: Callable[[str], float]) -> str:
     """`1 waiting, 0 running`, of the journal's jobs."""
-    return told(status_texts.COMMA).join(
-        told(status_texts.STATES[state], count=of(f"journal_jobs_{of_what}{{{state}}}")) for state in states
-    )
+    counts = (STATES[state].fill(count=round(of(f"journal_jobs_{of_what}{{{state}}}"))) for state in states)
+    return say(joined(counts, text("{head}, {rest}")))
 
 
 def _by_priority(counts: Mapping[str, int]) -> str:
     each = _listed(counts)
     total = sum(counts.values())
-    return told(status_texts.WITH, what=total, said=each) if each else f"{total}"
+    return say(text("{what} ({said})", what=total, said=each)) if each else f"{total}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return told(status_texts.COMMA).join(f"{count} {name}" for name, count in counts.items() if count)
+    each = (f"{count} {name}" for name, count in counts.items() if count)
+    return say(joined(each, text("{head}, {rest}")))
 
 
 class Fitting:
@@ -104,7 +212,7 @@ class Fitting:
         self._heads = heads
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        less = [told(head) for head in status_texts.LESS if told(head) in self._heads]
+        less = [say(head) for head in LESS if say(head) in self._heads]
         yield columns(self._rows, self._heads, less, options.max_width)
 
 
@@ -117,13 +225,13 @@ def _workers(workers: Sequence[WorkerStatus]) -> Section:
         (
             str(worker.pid),
             worker.device,
-            (worker.doing or told(status_texts.A_JOB)) if worker.busy else told(status_texts.IDLE),
+            (worker.doing or say(text("a job"))) if worker.busy else say(text("idle")),
             duration(worker.for_s),
             size(worker.memory),
         )
         for worker in workers
     ]
-    return told(status_texts.WORKERS), tuple(map(told, status_texts.OF_WORKERS)), rows
+    return say(text("Workers")), tuple(map(say, OF_WORKERS)), rows
 
 
 def _sessions(sessions: Sequence[SessionStatus]) -> Section:
@@ -133,15 +241,17 @@ def _sessions(sessions: Sequence[SessionStatus]) -> Section:
             session.client,
             session.engine or "-",
             session.project or "-",
-            told(status_texts.ATTACHED if session.attached else status_texts.AWAY),
+            say(text("attached") if session.attached else text("away")),
             duration(session.idle_s),
             str(session.open),
             str(session.popups),
-            told(status_texts.WITH, what=session.unacknowledged, said=size(session.unacknowledged_bytes)),
+            say(
+                text("{what} ({said})", what=session.unacknowledged, said=size(session.unacknowledged_bytes))
+            ),
         )
         for session in sessions
     ]
-    return told(status_texts.SESSIONS), tuple(map(told, status_texts.OF_SESSIONS)), rows
+    return say(text("Sessions")), tuple(map(say, OF_SESSIONS)), rows
 
 
 def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
@@ -159,7 +269,7 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
         )
         for each in workloads
     ]
-    return told(status_texts.WORKLOADS), tuple(map(told, status_texts.OF_WORKLOADS)), rows
+    return say(text("Workloads since the start")), tuple(map(say, OF_WORKLOADS)), rows
 
 
 def _section(
@@ -170,5 +280,5 @@ def _section(
         return []
     table = Fitting(rows[:most], heads)
     hidden = unlisted + (0 if most is None else max(0, len(rows) - most))
-    more = [Text(told(status_texts.MORE, count=hidden), style="dim")] if hidden else []
+    more = [Text(say(text("... and {count} more", count=hidden)), style="dim")] if hidden else []
     return [Text(f"\n{title}", style="bold"), table, *more]

@@ -8,9 +8,20 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from bridge.commands.language import reads_chinese, told
+from accel.text import text
+from bridge.commands.language import look_up, reads_chinese, say
 from bridge.commands.screen import folded
-from bridge.commands.texts import usage as texts
+
+BY_CLICK = (
+    "Options",
+    "Positional arguments",
+    "Commands",
+    "[default: ",
+    "[required]",
+    "Show the version and exit.",
+    "Show this message and exit.",
+)
+"""What click itself says in help."""
 
 WIDEST = 80
 """Columns of help at most; click's own limit."""
@@ -37,15 +48,14 @@ class Formatter(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """As click's own, with another prefix."""
-        super().write_usage(prog, args, told(texts.USAGE) if prefix is None else prefix)
+        super().write_usage(prog, args, say(text("Usage: ")) if prefix is None else prefix)
 
     def write_heading(self, heading: str) -> None:
         """As click's own; a heading that isn't known stays as it is."""
-        known = texts.HEADINGS.get(heading)
-        if known is None or not reads_chinese():
-            super().write_heading(heading)
+        if reads_chinese():
+            self.write(f"{'':>{self.current_indent}}{look_up(heading)}：\n")
         else:
-            self.write(f"{'':>{self.current_indent}}{known.zh}：\n")
+            super().write_heading(heading)
 
     def write_text(self, text: str) -> None:
         """As click's own; Chinese is folded by columns."""
@@ -92,6 +102,7 @@ def _lines(text: str, width: int) -> Iterator[str]:
 
 def _said(said: str) -> str:
     """With what click itself says of options in Chinese, too."""
-    for text in texts.OF_OPTIONS:
-        said = said.replace(text.en, text.zh)
+    for words in BY_CLICK:
+        if not words.isalpha():
+            said = said.replace(words, look_up(words))
     return _EXTRA.sub(lambda found: _IN_WORDS.sub(r"\1", found[0]).replace("; ", "；"), said)

@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Mapping
 
+from accel.text import AnyText, sentences
+from bridge import locale as catalogues
 from bridge.core.errors import RequestError, UserError
-from bridge.core.texts import Phrases, Text, is_chinese
 
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX.1-2017 §8.2)."""
@@ -19,30 +20,25 @@ def language(environment: Mapping[str, str] = os.environ) -> str:
     return next((found for name in VARIABLES if (found := environment.get(name))), "") or _of_system()
 
 
-def told(text: Text, /, **values: object) -> str:
-    """`text`, filled in, in that language."""
-    return text.read(language()).format(**values)
+def say(text: AnyText) -> str:
+    """`text` in that language."""
+    return catalogues.translate(text, language())
 
 
-def translated(said: str, phrases: Phrases) -> str:
-    """`said`, which is English, in that language."""
-    return phrases.in_chinese(said) if reads_chinese() else said
+def look_up(words: str) -> str:
+    """What is declared as a plain constant, such as a workload's summary, in that language."""
+    return catalogues.look_up(words, language())
 
 
 def explained(error: UserError | RequestError) -> str:
     """What an error says for people, in that language where it is known."""
-    # Only where something is wrong.
-    from bridge.commands.texts.errors import PHRASES
-
-    if not isinstance(error, RequestError):
-        return translated(str(error), PHRASES)
-    message, hint = translated(error.message, PHRASES), translated(error.hint, PHRASES)
-    return (message + hint) if message.endswith("。") else f"{message} {hint}".strip()
+    hint = error.hint_text if isinstance(error, RequestError) else ""
+    return say(sentences((error.text, hint)))
 
 
 def reads_chinese() -> bool:
     """Whether that language is Chinese."""
-    return is_chinese(language())
+    return catalogues.language_of(language()) == "zh_CN"
 
 
 def _of_system() -> str:

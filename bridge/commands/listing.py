@@ -7,18 +7,43 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accel.text import text
 from bridge.commands import completing
-from bridge.commands.language import reads_chinese, told, translated
+from bridge.commands.language import look_up, say
 from bridge.commands.screen import is_narrow, paragraphs, table, wrapped
 from bridge.commands.shared import read_settings, say_json, setting_text
-from bridge.commands.texts import plugins as of_plugins
-from bridge.commands.texts import settings as of_settings
-from bridge.commands.texts import workloads as texts
 
 if TYPE_CHECKING:
     from accel.workload import Workload
     from bridge.core.settings import Setting
     from bridge.installed import PluginRecord
+
+SOURCES = {
+    "a flag": text("a flag"),
+    "the settings file": text("the settings file"),
+    "the default": text("the default"),
+}
+HEADS = {
+    "plugin": text("plugin"),
+    "distribution": text("distribution"),
+    "version": text("version"),
+    "status": text("status"),
+    "adds": text("adds, or why not"),
+}
+KINDS = {
+    "adapter": text("adapter {names}"),
+    "workload": text("workload {names}"),
+    "advisor": text("advisor {names}"),
+    "setting": text("setting {names}"),
+}
+SEVERAL = {
+    "adapter": text("adapters {names}"),
+    "workload": text("workloads {names}"),
+    "advisor": text("advisors {names}"),
+    "setting": text("settings {names}"),
+}
+COLUMNS = (text("setting"), text("value"), text("from"), text("environment"), text("what it is"))
+STATES = {"ok": text("ok"), "disabled": text("disabled")}
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -35,18 +60,15 @@ def plugins(as_json: bool, traceback: bool) -> None:
         for plugin in found:
             say_json(plugin)
         return
-    heads = {name: told(head) for name, head in of_plugins.HEADS.items()}
-    rows = [
-        (one.name, one.distribution, one.version, told(of_plugins.STATES[one.status]), _adds(one))
-        for one in found
-    ]
+    heads = {name: say(head) for name, head in HEADS.items()}
+    rows = [(one.name, one.distribution, one.version, say(STATES[one.status]), _adds(one)) for one in found]
     if is_narrow():
         paragraphs((f"{name}  {status}", adds) for name, _, _, status, adds in rows)
     else:
         table(rows, tuple(heads.values()), less=(heads["distribution"], heads["version"]))
     for plugin in found if traceback else ():
         if plugin.status == "disabled":
-            failed = told(of_plugins.FAILED, plugin=plugin, reason=_why(plugin))
+            failed = say(text("{plugin}: {reason}", plugin=plugin, reason=_why(plugin)))
             click.echo(f"\n{failed}\n{plugin.traceback}".rstrip())
 
 
@@ -58,14 +80,14 @@ def _adds(plugin: PluginRecord) -> str:
     for kind, _, name in (each.partition(" ") for each in plugin.provides):
         given.setdefault(kind, []).append(name)
     named = (
-        told((of_plugins.SEVERAL if len(names) > 1 else of_plugins.KINDS)[kind], names=", ".join(names))
+        say((SEVERAL if len(names) > 1 else KINDS)[kind].fill(names=", ".join(names)))
         for kind, names in given.items()
     )
-    return told(of_plugins.AND).join(named) or told(of_plugins.NOTHING)
+    return say(text("; ")).join(named) or say(text("nothing"))
 
 
 def _why(plugin: PluginRecord) -> str:
-    return translated(plugin.reason, of_plugins.PHRASES)
+    return say(plugin.reason)
 
 
 @click.command()
@@ -93,7 +115,8 @@ def workloads(name: str | None, as_json: bool) -> None:
         return
     for workload in listed:
         click.echo(wrapped(f"{workload.name}  {summary(workload)}", 4))
-    click.echo(f"\n{told(texts.SHOWS_ONE)}")
+    shows = say(text("`popbridge workloads NAME` shows one with its parameters."))
+    click.echo(f"\n{shows}")
 
 
 @click.command()
@@ -120,7 +143,7 @@ def config(as_json: bool) -> None:
                 }
             )
         return
-    heads = tuple(map(told, of_settings.HEADS))
+    heads = tuple(map(say, COLUMNS))
     rows = [
         (s.name, setting_text(s, settings[s.name]), _source(settings.sources[s.name]), s.environment, _is(s))
         for s in declared
@@ -129,22 +152,23 @@ def config(as_json: bool) -> None:
         paragraphs((_narrow(*row[:3]), row[-1]) for row in rows)
     else:
         table(rows, heads, less=(heads[3],))
-    click.echo(f"\n{told(of_settings.FILE, file=paths.settings_file)}")
+    file = say(text("Settings file: {file}", file=paths.settings_file))
+    click.echo(f"\n{file}")
 
 
 def _narrow(name: str, value: str, source: str) -> str:
-    return told(of_settings.NARROW, name=name, value=value, source=source)
+    return say(text("{name}  {value}  ({source})", name=name, value=value, source=source))
 
 
 def _source(name: str) -> str:
     """Where a value comes from; a variable has its own name."""
-    known = of_settings.SOURCES.get(name)
-    return name if known is None else told(known)
+    known = SOURCES.get(name)
+    return name if known is None else say(known)
 
 
 def _is(setting: Setting) -> str:
     """What a setting is; a plugin's own says it in one language alone."""
-    return of_settings.ABOUT.get(setting.name, setting.help) if reads_chinese() else setting.help
+    return look_up(setting.help)
 
 
 def _facts(workload: Workload) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.commands.language import reads_chinese, told
-from bridge.commands.texts import measures as texts
-from bridge.core.texts import Text
+from accel.text import text
+from bridge.commands.language import say
 
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3600, 60
 
@@ -13,15 +12,17 @@ def duration(seconds: float) -> str:
     """`45 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`."""
     whole = round(seconds)
     if whole < MINUTE_S:
-        return told(texts.SECONDS, count=f"{seconds:.1f}" if seconds < 10 else whole)
+        return say(text("{count} s", count=f"{seconds:.1f}" if seconds < 10 else whole))
     for unit, name, lower, lower_name in (
-        (DAY_S, texts.DAYS, HOUR_S, texts.HOURS),
-        (HOUR_S, texts.HOURS, MINUTE_S, texts.MINUTES),
-        (MINUTE_S, texts.MINUTES, 1, texts.SECONDS),
+        (DAY_S, text("{count} d"), HOUR_S, text("{count} h")),
+        (HOUR_S, text("{count} h"), MINUTE_S, text("{count} min")),
+        (MINUTE_S, text("{count} min"), 1, text("{count} s")),
     ):
         if whole >= unit:
             rest = whole % unit // lower
-            return told(name, count=whole // unit) + (f" {told(lower_name, count=rest)}" if rest else "")
+            return say(name.fill(count=whole // unit)) + (
+                f" {say(lower_name.fill(count=rest))}" if rest else ""
+            )
     raise AssertionError(seconds)
 
 
@@ -35,12 +36,6 @@ def size(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
 
 
-def counted(count: float, noun: Text) -> str:
-    """`0 jobs`, `1 job`, `7 jobs`."""
-    plural = "" if count == 1 or reads_chinese() else "s"
-    return f"{count:.0f} {told(noun)}{plural}"
-
-
 def millis(value: float | None) -> str:
     """`0.4 ms`, `12 ms`, `3.4 s`; `-` for none."""
     if value is None:
@@ -48,5 +43,5 @@ def millis(value: float | None) -> str:
     if value >= 10_000:
         return duration(value / 1000)
     if value >= 1000:
-        return told(texts.SECONDS, count=f"{value / 1000:.1f}")
-    return told(texts.MILLISECONDS, count=f"{value:.0f}" if value >= 10 else f"{value:.1f}")
+        return say(text("{count} s", count=f"{value / 1000:.1f}"))
+    return say(text("{count} ms", count=f"{value:.0f}" if value >= 10 else f"{value:.1f}"))

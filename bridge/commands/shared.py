@@ -11,12 +11,10 @@ from typing import Any
 import click
 import msgspec
 
-from bridge.commands.language import told
-from bridge.commands.texts import settings as texts
-from bridge.commands.texts.measures import BYTES
+from accel.text import AnyText, Text, text
+from bridge.commands.language import say
 from bridge.core.errors import UserError
 from bridge.core.settings import Setting, Settings, resolve
-from bridge.core.texts import Text
 from bridge.projectfile import ESCAPES
 
 
@@ -32,13 +30,19 @@ def read_settings(
     over is told. Raises UserError."""
     found = resolve(declared, flags, environment, read_settings_file(file), str(file), lacking=lacking)
     for name in found.passed_over:
-        remark(texts.PASSED_OVER, name=name, source=file)
+        remark(
+            text(
+                "{name} ({source}) is passed over: a plugin is disabled, see `popbridge plugins`.",
+                name=name,
+                source=file,
+            )
+        )
     return found
 
 
-def remark(text: Text, **values: object) -> None:
+def remark(text: AnyText) -> None:
     """Something to know beside what was asked for, on stderr."""
-    click.echo(f"popbridge: {told(text, **values)}", err=True)
+    click.echo(f"popbridge: {say(text)}", err=True)
 
 
 def read_settings_file(path: Path) -> dict[str, object]:
@@ -49,15 +53,26 @@ def read_settings_file(path: Path) -> dict[str, object]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        raise UserError(told(texts.UNREADABLE, path=path, reason=_reason(error))) from None
+        raise UserError(
+            text(
+                "The settings file {path} can't be read ({reason}): mend or remove it.",
+                path=path,
+                reason=_reason(error),
+            )
+        ) from None
 
 
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return told(texts.NO_UTF8)
+        return say(text("it isn't UTF-8"))
     reason, _, line = str(error).partition(" (at line ")
     if reason in ESCAPES:
-        return told(texts.BACKSLASH, line=line.partition(",")[0])
+        return say(
+            text(
+                "line {line}: in double quotes a backslash begins an escape; write / in its place",
+                line=line.partition(",")[0],
+            )
+        )
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -75,17 +90,30 @@ def assignments(pairs: Iterable[str], what: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UserError(told(texts.NO_PAIR, what=what, pair=pair))
+            raise UserError(text("{what} {pair} isn't NAME=VALUE.", what=what, pair=repr(pair)))
         found[name] = value
     return found
 
 
 def say_json(value: Any) -> None:
-    """One line of JSON; a file name's byte that is no UTF-8 comes out as Python's escape for it."""
+    """One line of JSON, with texts in English; a file name's byte that is no UTF-8 comes out as Python's
+    escape for it."""
+    value = _in_english(value)
     try:
         click.echo(msgspec.json.encode(value, enc_hook=str).decode())
     except UnicodeEncodeError:
         click.echo(json.dumps(msgspec.to_builtins(value, enc_hook=str)))
+
+
+def _in_english(value: Any) -> Any:
+    if isinstance(value, Text):
+        return str(value)
+    if isinstance(value, msgspec.Struct):
+        fields = {name: _in_english(getattr(value, name)) for name in value.__struct_fields__}
+        return msgspec.structs.replace(value, **fields)
+    if isinstance(value, Mapping):
+        return {name: _in_english(one) for name, one in value.items()}
+    return [_in_english(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def as_json_text(value: object) -> str:
@@ -111,4 +139,4 @@ def size_text(count: int) -> str:
     for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= bytes_:
             return f"{count / bytes_:.1f} {unit}"
-    return told(BYTES, count=count)
+    return say(text("{count} bytes", count=count))

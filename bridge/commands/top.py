@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands.language import explained, told
+from accel.text import text
+from bridge.commands.language import explained, say
 from bridge.commands.screen import screen_width, show
-from bridge.commands.texts import status as status_texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,4 +76,4 @@ def _look_again(console: Console) -> RenderableType:
     try:
         return _look(console)
     except UserError as error:
-        return Text(f"{explained(error)}\n{told(status_texts.STILL)}")
+        return Text(f"{explained(error)}\n{say(text('Still looking; Ctrl-C ends this.'))}")

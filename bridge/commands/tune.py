@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from accel.text import text, without_double_end
 from bridge.commands import completing
-from bridge.commands.language import told, translated
+from bridge.commands.language import say
 from bridge.commands.listing import as_json
 from bridge.commands.screen import table
 from bridge.commands.shared import read_settings, say_json
-from bridge.commands.texts import tune as texts
-from bridge.core.errors import UserError, sentence
+from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.ai.engines import Engine
@@ -30,6 +30,25 @@ if TYPE_CHECKING:
     from accel.routing import Cost
     from accel.workload import Workload
     from bridge.host import Registry
+
+ENGINES = (
+    text("model"),
+    text("shape"),
+    text("TensorRT's engine"),
+)
+COSTS = (
+    text("workload"),
+    text("device"),
+    text("any job"),
+    text("and for each million pixels or texts"),
+)
+BATCHES = (
+    text("workload"),
+    text("device"),
+    text("rows of a batch"),
+    text("rows a second, by rows of a batch"),
+    text("against one by one"),
+)
 
 
 ENGINES_S = 3600.0
@@ -76,33 +95,49 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     chosen = _chosen(registry.workloads.values(), names)
     batches, costs, engines, failed = asyncio.run(_measure(chosen, registry, bool(names)))
     if failed and not (batches or costs or engines):
-        raise UserError(told(texts.NOTHING, failed=", ".join(failed)))
+        raise UserError(
+            text("Nothing could be measured ({failed}): the reasons are above.", failed=", ".join(failed))
+        )
     if as_json:
         for row in (*batches, *costs, *engines):
             say_json(row)
     elif batches or costs or engines:
         _show(batches, costs, engines)
     else:
-        click.echo(told(texts.NO_BATCHES, names=", ".join(names)) if names else told(texts.NONE))
+        click.echo(
+            say(
+                text(
+                    "{names}: no batches, and there is no GPU that works (`popbridge devices` says why).",
+                    names=", ".join(names),
+                )
+            )
+            if names
+            else say(
+                text(
+                    "No workload here runs in batches, and there is no GPU that works (`popbridge "
+                    "devices` says why)."
+                )
+            )
+        )
     if (batches or costs) and Paths.find().connection_file.exists():
-        click.echo(told(texts.NEXT_START), err=True)
+        click.echo(say(text("A daemon that runs goes by this after its next start.")), err=True)
 
 
 def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[Engine]) -> None:
     if batches:
         rows = [(b.workload, b.device, str(b.max_rows), _rates(b), _gain(b)) for b in batches]
-        table(rows, tuple(map(told, texts.BATCHES)))
+        table(rows, tuple(map(say, BATCHES)))
     if costs:
         click.echo()
         table(
             [(c.workload, c.device, _ms(c.fixed_ms), _ms(c.mpx_ms)) for c in costs],
-            tuple(map(told, texts.COSTS)),
+            tuple(map(say, COSTS)),
         )
     if engines:
         click.echo()
         table(
             [(e.model, e.shape, _came(e)) for e in engines],
-            tuple(map(told, texts.ENGINES)),
+            tuple(map(say, ENGINES)),
         )
 
 
@@ -111,8 +146,14 @@ def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workloa
 
     known = {one.name: one for one in workloads if one.batching is not None or one.name in SAMPLES}
     if unknown := [name for name in names if name not in known]:
-        said = told(texts.UNKNOWN, name=unknown[0], there=_there(unknown[0], known))
-        raise UserError(sentence(said))
+        said = say(
+            text(
+                "No workload {name} runs in batches or on a GPU; {there}.",
+                name=repr(unknown[0]),
+                there=_there(unknown[0], known),
+            )
+        )
+        raise UserError(without_double_end(said))
     return [known[name] for name in (names or sorted(known))]
 
 
@@ -120,8 +161,12 @@ def _there(name: str, known: Collection[str]) -> str:
     """What may be meant, or what there is."""
     alike = [each for each in sorted(known) if each.rpartition(".")[2] == name]
     if close := alike or difflib.get_close_matches(name, known, 1, 0.8):
-        return told(texts.MEANT, close=close[0])
-    return told(texts.THERE, names=", ".join(sorted(known))) if known else told(texts.NO_OTHER)
+        return say(text("did you mean {close}?", close=close[0]))
+    return (
+        say(text("there are {names}", names=", ".join(sorted(known))))
+        if known
+        else say(text("there is none"))
+    )
 
 
 async def _measure(
@@ -137,7 +182,7 @@ async def _measure(
     failed: list[str] = []
     async with _devices(registry) as (routed, policies):
         for workload in workloads:
-            _tell(told(texts.MEASURING, name=workload.name))
+            _tell(say(text("Measuring {name}...", name=workload.name)))
             try:
                 if workload.batching is not None:
                     batches += [
@@ -147,20 +192,27 @@ async def _measure(
                 if len(routed.lanes) > 1 and workload.name in SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
-                reason = translated(error.reason, texts.PHRASES)
-                said = sentence(told(texts.FAILED, name=workload.name, reason=reason))
+                reason = say(error.reason)
+                said = without_double_end(
+                    say(text("{name} can't be measured: {reason}.", name=workload.name, reason=reason))
+                )
                 if named:
                     raise UserError(said) from None
                 click.echo(said, err=True)
                 failed.append(workload.name)
         if not named and len(routed.lanes) > 1:
-            _tell(told(texts.TRYING))
+            _tell(say(text("Trying anew what came again on the GPU...")))
             try:
                 engines = await _engines(routed.lanes[-1])
             except WorkloadError as error:
-                reason = translated(error.reason, texts.PHRASES)
-                click.echo(sentence(told(texts.NO_ENGINES, reason=reason)), err=True)
-                failed.append(told(texts.THE_ENGINES))
+                reason = say(error.reason)
+                click.echo(
+                    without_double_end(
+                        say(text("TensorRT's engines can't be built: {reason}.", reason=reason))
+                    ),
+                    err=True,
+                )
+                failed.append(say(text("TensorRT's engines")))
     return batches, costs, engines, failed
 
 
@@ -222,7 +274,13 @@ def _check_written(folder: Path) -> None:
             file.write(bytes(MOST_KEPT))
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(told(texts.UNWRITABLE, folder=folder, reason=reason)) from None
+        raise UserError(
+            text(
+                "{folder} can't be written ({reason}): what is measured would be lost.",
+                folder=folder,
+                reason=reason,
+            )
+        ) from None
 
 
 def _batches(workload: Workload, device: str, policy: Policy) -> Batches:
@@ -241,15 +299,15 @@ def _rates(batches: Batches) -> str:
 
 
 def _gain(batches: Batches) -> str:
-    return told(texts.GAIN, gain=batches.rates[batches.max_rows] / batches.rates[1])
+    return say(text("{gain} times", gain=f"{(batches.rates[batches.max_rows] / batches.rates[1]):.2f}"))
 
 
 def _ms(ms: float) -> str:
-    return told(texts.MS, ms=ms)
+    return say(text("{ms} ms", ms=f"{ms:.1f}"))
 
 
 def _came(engine: Engine) -> str:
     """What came of building it."""
     if engine.failed:
-        return translated(engine.failed, texts.PHRASES)
-    return told(texts.BUILT, seconds=engine.seconds)
+        return say(engine.failed)
+    return say(text("built in {seconds} s", seconds=f"{engine.seconds:.1f}"))

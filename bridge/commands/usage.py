@@ -10,11 +10,31 @@ from typing import Any
 import click
 from click.exceptions import NoSuchCommand
 
-from bridge.commands.language import reads_chinese, told
-from bridge.commands.texts import usage as texts
-from bridge.core.texts import Text
+from accel.text import Text, text
+from bridge.commands.language import look_up, reads_chinese, say
+
+BY_CLICK = (
+    "{name} {filename!r} is a file.",
+    "{name} {filename!r} is a directory.",
+    "{name} {filename!r} is not readable.",
+    "{name} {filename!r} is not writable.",
+    "Got unexpected extra argument ({args})",
+    "Got unexpected extra arguments ({args})",
+)
+"""Sentences that click looks up itself, and no class of its own tells apart."""
 
 ENDS = (".", "?", "!", "。", "？")
+
+
+def teach_click() -> None:
+    """Has click look its sentences up where ours are."""
+    for module in (click.types, click.core):
+        module._ = look_up  # type: ignore[attr-defined]
+        module.ngettext = _look_up_count  # type: ignore[attr-defined]
+
+
+def _look_up_count(one: str, several: str, count: int) -> str:
+    return look_up(one if count == 1 else several)
 
 
 def said_of(error: click.ClickException, arguments: Sequence[str] = ()) -> str:
@@ -24,13 +44,16 @@ def said_of(error: click.ClickException, arguments: Sequence[str] = ()) -> str:
     if not sentence.endswith(ENDS):
         sentence += "."
     if isinstance(error, click.NoSuchOption) and (file := _like_an_option(arguments)):
-        return sentence + told(texts.LIKE_AN_OPTION, typed=os.path.join(os.curdir, file))
+        return sentence + say(
+            text(
+                " A file whose name begins like an option is typed with its folder: {typed}.",
+                typed=os.path.join(os.curdir, file),
+            )
+        )
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return sentence
-    # What has no Chinese yet keeps to one language.
-    shows = texts.SHOWS_HOW.zh if sentence.endswith(("。", "？")) else texts.SHOWS_HOW.en
-    return sentence + shows.format(command=context.command_path)
+    return sentence + say(text(" `{command} --help` shows how.", command=context.command_path))
 
 
 def swallowed(arguments: Sequence[str]) -> str:
@@ -42,7 +65,14 @@ def swallowed(arguments: Sequence[str]) -> str:
     for argument in arguments:
         folder, mark, _ = argument.partition('"')
         if mark and os.path.isdir(folder):
-            return told(texts.CLOSING, argument=argument, typed=f'"{folder}"')
+            return say(
+                text(
+                    ' Windows takes \\" within {argument} for a quotation mark: type {typed}, with no '
+                    "backslash at its end.",
+                    argument=argument,
+                    typed=f'"{folder}"',
+                )
+            )
     return ""
 
 
@@ -52,19 +82,33 @@ def _said(error: click.ClickException) -> str:
         return error.format_message()
     match error:
         case click.MissingParameter(param=click.Parameter() as param):
-            missing = texts.NO_ARGUMENT if isinstance(param, click.Argument) else texts.MISSING_OPTION
-            return told(missing, hint=param.get_error_hint(error.ctx))
+            missing = (
+                text("Missing argument {hint}.")
+                if isinstance(param, click.Argument)
+                else text("Missing option {hint}.")
+            )
+            return say(missing.fill(hint=param.get_error_hint(error.ctx)))
         case click.BadParameter(param=click.Parameter() as param):
-            reason = _wanted(param.type) or texts.PHRASES.in_chinese(error.message.removesuffix("."))
-            return told(texts.BAD_VALUE, hint=param.get_error_hint(error.ctx), reason=reason)
+            reason = _wanted(param.type) or error.message.removesuffix(".")
+            return say(
+                text(
+                    "Invalid value for {hint}: {reason}.", hint=param.get_error_hint(error.ctx), reason=reason
+                )
+            )
         case click.NoSuchOption():
-            return _unknown(texts.NO_OPTION, error.option_name, error.possibilities)
+            return _unknown(text("No such option {name}."), error.option_name, error.possibilities)
         case NoSuchCommand():
-            return _unknown(texts.NO_COMMAND, error.command_name, error.possibilities)
+            return _unknown(text("No such command {name}."), error.command_name, error.possibilities)
         case click.BadOptionUsage(ctx=click.Context() as context):
             flag = _is_flag(context.command, error.option_name)
-            return told(texts.NO_VALUE if flag else texts.NEEDS_VALUE, name=error.option_name)
-    return texts.PHRASES.in_chinese(error.format_message())
+            return say(
+                (
+                    text("Option {name} does not take a value.")
+                    if flag
+                    else text("Option {name} requires an argument.")
+                ).fill(name=repr(error.option_name))
+            )
+    return error.format_message()
 
 
 def _like_an_option(arguments: Sequence[str]) -> str:
@@ -77,12 +121,12 @@ def _is_out_of_range(error: click.ClickException) -> bool:
     return param is not None and isinstance(param.type, click.IntRange | click.FloatRange)
 
 
-def _unknown(text: Text, name: str, alike: Sequence[str] | None) -> str:
+def _unknown(said: Text, name: str, alike: Sequence[str] | None) -> str:
     if not alike:
-        return told(text, name=name)
+        return say(said.fill(name=repr(name)))
     *others, last = map(repr, sorted(alike))
-    names = told(texts.OR).join([told(texts.LIST).join(others), last] if others else [last])
-    return told(text, name=name) + told(texts.MEANT, names=names)
+    names = say(text(" or ")).join([say(text(", ")).join(others), last] if others else [last])
+    return say(said.fill(name=repr(name))) + say(text("Did you mean {names}?", names=names))
 
 
 def _is_flag(command: click.Command, name: str) -> bool:
@@ -94,10 +138,16 @@ def _wanted(kind: click.ParamType[Any]) -> str:
     """What a value of that type must be; empty where that can't be told."""
     match kind:
         case click.Choice():
-            return told(texts.ONE_OF, choices=told(texts.LIST).join(map(repr, kind.choices)))
+            return say(
+                text("it must be one of {choices}", choices=say(text(", ")).join(map(repr, kind.choices)))
+            )
         case click.IntRange() | click.FloatRange():
             whole = isinstance(kind, click.IntRange)
-            return told(texts.WHOLE_NUMBER if whole else texts.NUMBER, range=_range(kind))
+            return say(
+                (
+                    text("it must be a whole number{range}") if whole else text("it must be a number{range}")
+                ).fill(range=_range(kind))
+            )
     return ""
 
 
@@ -105,4 +155,4 @@ def _range(kind: click.IntRange | click.FloatRange) -> str:
     """`, 1 <= x <= 256`; a bound that isn't there is left out."""
     low = "" if kind.min is None else f"{kind.min} {'<' if kind.min_open else '<='} "
     high = "" if kind.max is None else f" {'<' if kind.max_open else '<='} {kind.max}"
-    return told(texts.RANGE, range=f"{low}x{high}") if low or high else ""
+    return say(text(", {range}", range=f"{low}x{high}")) if low or high else ""

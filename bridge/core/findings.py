@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, get_args
 
+from accel.text import AnyText, text
+
 Code = Literal[
     "alpha_constant", "color_as_linear", "color_as_normal", "data_as_srgb", "grey_as_rgb", "lossy_data",
     "lossy_hdr", "no_mipmaps", "normal_as_color", "normal_convention", "normal_directx", "not_power_of_two",
@@ -21,23 +23,27 @@ RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)
 """Those that a rule may name, besides plugins' own."""
 
 
-def mistake(code: str, unsettled: Collection[str] = ()) -> str:
+def mistake(code: str, unsettled: Collection[str] = ()) -> AnyText:
     """Why no rule can name this code; empty where one can. A plugin's own has a dot in it: `acme.seams`.
 
     `unsettled` are plugins' codes that no import settings settle, as far as they are known.
     """
     if code in UNSETTLED or code in unsettled:
-        return f"`advice` has `{code}`, but no import settings settle that, so that no rule can"
+        return text(
+            "`advice` has `{code}`, but no import settings settle that, so that no rule can", code=code
+        )
     if code in RULE_CODES or "." in code.strip("."):
         return ""
-    return f"`advice` has `{code}`, but no finding has that code{_meant(code)}"
-
-
-def _meant(code: str) -> str:
     # Imported here, as few files have a mistake.
     import difflib
 
-    found = difflib.get_close_matches(code.lower(), RULE_CODES, 1)
-    if found:
-        return f" (did you mean `{found[0]}`?)"
-    return f"; there are {', '.join(f'`{one}`' for one in RULE_CODES)}"
+    if near := difflib.get_close_matches(code.lower(), RULE_CODES, 1):
+        return text(
+            "`advice` has `{code}`, but no finding has that code (did you mean `{near}`?)",
+            code=code,
+            near=near[0],
+        )
+    codes = [f"`{one}`" for one in RULE_CODES]
+    return text(
+        "`advice` has `{code}`, but no finding has that code; there are {codes}", code=code, codes=codes
+    )

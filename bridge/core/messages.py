@@ -31,6 +31,7 @@ from bridge.core.parts import (
     ServerInfo,
     Sha256,
     Text,
+    Translatable,
     WorkloadInfo,
 )
 
@@ -41,7 +42,7 @@ __all__ = [
     "Cancel", "ClientInfo", "ClientMessage", "Command", "EngineInfo", "Error", "Event", "Field", "Hello",
     "Identify", "InputRef", "Limits", "Message", "Numbered", "OutputRef", "Part", "Popup", "PopupClose",
     "Progress", "ProjectInfo", "Ready", "Request", "Result", "ResultMeta", "Resume", "ServerInfo",
-    "ServerMessage", "WorkloadInfo",
+    "ServerMessage", "Translatable", "WorkloadInfo",
 ]  # fmt: skip
 
 PROTOCOL = 1
@@ -198,6 +199,10 @@ class Error(Numbered, tag="error", kw_only=True):
     id: AskedId | UnsetType = UNSET
     hint: Text | UnsetType = UNSET
     """What to do, for people."""
+    message_text: Translatable | UnsetType = UNSET
+    """`message` as it can be translated."""
+    hint_text: Translatable | UnsetType = UNSET
+    """`hint` as it can be translated."""
     retryable: bool = False
     """Whether the same again may work later."""
     retry_after_ms: Millis | UnsetType = UNSET

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from accel.text import AnyText
 
 Id = Annotated[
     int,
@@ -24,6 +27,10 @@ Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=4096)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the bytes, lower-case hex.")]
 Millis = Annotated[int, Meta(ge=0, le=86_400_000, description="Milliseconds.")]
+
+
+MAX_TRANSLATABLE = 8192
+"""Bytes of a sentence that is sent in parts, too."""
 
 
 class Part(Struct, kw_only=True, omit_defaults=True):
@@ -149,6 +156,24 @@ class ResultMeta(Part, kw_only=True):
     """Milliseconds before it ran."""
     run_ms: Annotated[float, Meta(ge=0)] = 0.0
     """Milliseconds that it ran."""
+
+
+class Translatable(Part, kw_only=True):
+    """A sentence in parts, which a catalogue of another language can translate."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=4096)]
+    """The English sentence with named placeholders, as in `{name} is {size}`; other braces are doubled."""
+    plural: Text = ""
+    """The same for any `n` among the values but 1; empty where it doesn't depend on that."""
+    values: dict[str, Any] = {}
+    """What stands in the placeholders; a map with `id` is such a sentence in its turn."""
+
+    @classmethod
+    def of(cls, text: AnyText) -> Translatable | UnsetType:
+        """UNSET for what can't be translated, or is too long for a message."""
+        if isinstance(text, str) or len(msgspec.msgpack.encode(text)) > MAX_TRANSLATABLE:
+            return UNSET
+        return cls(id=text.id, plural=text.plural, values=msgspec.to_builtins(text.values))
 
 
 class Action(Part, kw_only=True):

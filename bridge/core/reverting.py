@@ -6,48 +6,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from bridge.core.texts import Phrases, value_text
+import msgspec
+
+from accel.text import AnyText, readable, text
+from bridge.core.texts import value_text
 
 APPLY, REVERT = "texture.apply", "texture.revert"
-LEFT = "{name} has changed since (it is {now}, and was set to {set}): left as it is."
+LEFT = text("{name} has changed since (it is {now}, and was set to {set}): left as it is.")
 """What is said of an option that isn't put back; editors that say it themselves use the same words."""
-CHANGED = (
-    "{file} has changed since the audit read it ({name} is {now}, and was {was}): left as it is; run the "
-    "audit again."
+CHANGED = text(
+    "{file} has changed since the audit read it ({name} is {now}, and was {was}): left "
+    "as it is; run the audit again."
 )
-LEFT_UNSET = "{name} is {now}, and wasn't set: the engine may have written that, or somebody: left as it is."
+LEFT_UNSET = text(
+    "{name} is {now}, and wasn't set: the engine may have written that, or somebody: left as it is."
+)
 """The same where nothing was left in its place, and an engine may have written its own value since."""
-OLD_ADDON = (
-    "Nothing was put back: the PopBridge addon in this project is an older one, which can't tell what has "
-    "changed since. Run `{install}`, open the project anew, and put the change back by `popbridge revert`: "
-    "`popbridge receipts` has its number."
+OLD_ADDON = text(
+    "Nothing was put back: the PopBridge addon in this project is an older one, which "
+    "can't tell what has changed since. Run `{install}`, open the project anew, and put "
+    "the change back by `popbridge revert`: `popbridge receipts` has its number."
 )
-OLD_EDITOR = (
-    "Nothing was put back: what connects this editor to PopBridge is older, and can't tell what has changed "
-    "since. Update it, and put the change back by `popbridge revert`: `popbridge receipts` has its number."
+OLD_EDITOR = text(
+    "Nothing was put back: what connects this editor to PopBridge is older, and can't "
+    "tell what has changed since. Update it, and put the change back by `popbridge "
+    "revert`: `popbridge receipts` has its number."
 )
-PATTERNS = (
-    (r"(.+) has changed since the audit read it \((\S+) is (?P<now>.+), and was (?P<was>.+)\): left as it "
-     r"is; run the audit again\.",
-     "{0} 在审查读取后又有改动（{1} 现为 {2}，当时为 {3}）：保持不变，请重新运行审查。"),
-    (r"(\S+) has changed since \(it is (?P<now>.+), and was set to (?P<set>.+)\): left as it is\.",
-     "{0} 后来又有改动（现为 {1}，当时设为 {2}）：保持不变。"),
-    (r"(\S+) is (?P<now>.+), and wasn't set: the engine may have written that, or somebody: left as it is\.",
-     "{0} 现为 {1}，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"),
-    (r"(\d+) more errors don't fit into a frame\.", "另有 {0} 个错误超出一帧的容量。"),
-    (r"Nothing was put back: the PopBridge addon in this project is an older one, which can't tell what has "
-     r"changed since\. Run `(.+)`, open the project anew, and put the change back by `popbridge revert`: "
-     r"`popbridge receipts` has its number\.",
-     "未撤销任何更改：此项目中的 PopBridge 插件版本较旧，无法判断之后又有哪些改动。"
-     "请运行 `{0}` 并重新打开项目，然后用 `popbridge revert` 撤销该更改："
-     "`popbridge receipts` 会列出其编号。"),
-    (r"Nothing was put back: what connects this editor to PopBridge is older, and can't tell what has "
-     r"changed since\. Update it, and put the change back by `popbridge revert`: `popbridge receipts` has "
-     r"its number\.",
-     "未撤销任何更改：此编辑器与 PopBridge 的连接组件版本较旧，无法判断之后又有哪些改动。请更新它，"
-     "然后用 `popbridge revert` 撤销该更改：`popbridge receipts` 会列出其编号。"),
-)  # fmt: skip
-PHRASES = Phrases(PATTERNS)
 
 
 def way_back(command: str) -> str:
@@ -88,24 +72,24 @@ def observed(after: Any, done: Sequence[Any] = ()) -> dict[str, dict[str, Any]]:
 
 def still_due(
     options: Mapping[str, Any], expected: Mapping[str, Any], present: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, Any], list[AnyText]]:
     """What is to be set of `options`, and for each of the others a sentence that says why not.
 
     An option is left alone where `present` has neither what is `expected` there nor what it would be set to.
     """
     due: dict[str, Any] = {}
-    left: list[str] = []
+    left: list[AnyText] = []
     for name, value in options.items():
         now = present.get(name)
         if name in expected and now not in (expected[name], value):
             says = LEFT_UNSET if expected[name] is None else LEFT
-            left.append(says.format(name=name, now=value_text(now), set=value_text(expected[name])))
+            left.append(says.fill(name=name, now=value_text(now), set=value_text(expected[name])))
         else:
             due[name] = value
     return due, left
 
 
-def changed_since(change: Mapping[str, Any], present: Mapping[str, Any], file: str) -> str:
+def changed_since(change: Mapping[str, Any], present: Mapping[str, Any], file: str) -> AnyText:
     """Why nothing of a change may be written into `file`, whose settings are `present`; empty where it may.
 
     `seen` of the change, where it has that, are all settings by which it was decided on: whoever has set one
@@ -118,7 +102,7 @@ def changed_since(change: Mapping[str, Any], present: Mapping[str, Any], file: s
     for name in {**seen, **present}:
         was, now = seen.get(name), present.get(name)
         if not _same(now, was) and not (name in wanted and _same(now, wanted[name])):
-            return CHANGED.format(file=file, name=name, now=value_text(now), was=value_text(was))
+            return CHANGED.fill(file=file, name=name, now=value_text(now), was=value_text(was))
     return ""
 
 
@@ -149,3 +133,14 @@ def _changes(entries: Any) -> Iterator[Mapping[str, Any]]:
 
 def _is_change(entry: Any) -> bool:
     return isinstance(entry, Mapping) and isinstance(entry.get("options"), Mapping)
+
+
+def file_error(path: str, said: AnyText) -> dict[str, Any]:
+    """What an answer to a command says of a file for which it wasn't done."""
+    plain = {"path": path, "message": str(said)}
+    return plain if isinstance(said, str) else {**plain, "message_text": msgspec.to_builtins(said)}
+
+
+def error_text(error: Mapping[str, Any]) -> AnyText:
+    """What such an entry says; an editor may say it in its own words."""
+    return readable(error.get("message_text") or error.get("message", ""))

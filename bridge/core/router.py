@@ -9,6 +9,7 @@ from math import inf
 
 from msgspec import UNSET, Struct
 
+from accel.text import text
 from bridge.core import errors
 from bridge.core.admission import Admission
 from bridge.core.errors import LocalProtocolError, RequestError
@@ -91,9 +92,11 @@ class Router:
             # It talks with an editor, and nobody can promise what a person or an editor does.
             raise RequestError(
                 errors.UNSUPPORTED,
-                "Send it without 'key'.",
-                name="field 'key'",
-                reason=f"{request.workload} isn't done by itself, so that it can't be promised",
+                text("Send it without 'key'."),
+                name=text("field 'key'"),
+                reason=text(
+                    "{workload} isn't done by itself, so that it can't be promised", workload=request.workload
+                ),
             )
         self.admission.check(session, priority, lambda: self.load.retry_after_ms(priority))
         return self._enter(self._ticket(session, request, target, now))

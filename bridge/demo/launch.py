@@ -9,8 +9,8 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from typing import IO
 
+from accel.text import text
 from bridge.core.errors import UserError
-from bridge.demo import texts
 from bridge.demo.reader import ENGLISH, Reader
 
 _FOREIGN = frozenset({errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)})
@@ -29,19 +29,34 @@ async def launched(
     try:
         return await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     except OSError as error:
-        why, hint = _why(command[0], error, reader), reader.told(texts.HEADLESS)
-        raise EditorError(reader.told(texts.CANT_RUN, program=command[0], why=why, hint=hint)) from None
+        why, hint = (
+            _why(command[0], error, reader),
+            reader.translate(text("`popbridge demo --headless` needs no real editor.")),
+        )
+        raise EditorError(
+            reader.translate(
+                text(
+                    "The editor can't be run: {program} {why}. {hint}", program=command[0], why=why, hint=hint
+                )
+            )
+        ) from None
 
 
 def _why(program: str, error: OSError, reader: Reader) -> str:
     """What is wrong, and what to do. The file is looked at, as systems say the same of many things."""
     if os.path.isdir(program):
-        return reader.told(texts.IS_FOLDER)
+        return reader.translate(text("is a folder; name the program in it"))
     if isinstance(error, FileNotFoundError):
         # The kernel says it of a script's interpreter and a program's loader, too.
-        return reader.told(texts.NO_LOADER if os.path.exists(program) else texts.NOT_THERE)
+        return reader.translate(
+            text("needs another program that isn't there") if os.path.exists(program) else text("isn't there")
+        )
     if error.errno in _FOREIGN or getattr(error, "winerror", None) == _MACHINE_TYPE_MISMATCH:
-        return reader.told(texts.ANOTHER_SYSTEM)
+        return reader.translate(
+            text("is no program for this computer; take one for its system and processor")
+        )
     if os.name == "posix" and os.path.isfile(program) and not os.access(program, os.X_OK):
-        return reader.told(texts.NO_PROGRAM)
-    return reader.told(texts.REFUSED, reason=error.strerror or error)
+        return reader.translate(text("isn't marked as a program (`chmod +x` does it)"))
+    return reader.translate(
+        text("was refused ({reason}); check that you may run it", reason=error.strerror or error)
+    )

@@ -7,8 +7,8 @@ import json
 import click
 from msgspec import Struct
 
-from bridge.core.texts import Text, is_chinese
-from bridge.demo import texts
+from accel.text import AnyText, text
+from bridge import locale
 
 
 class Reader(Struct, frozen=True):
@@ -20,19 +20,19 @@ class Reader(Struct, frozen=True):
     @property
     def tag(self) -> str:
         """The language that they are spoken to in, as BCP 47."""
-        return "zh-CN" if is_chinese(self.locale) else "en"
+        return locale.language_of(self.locale).replace("_", "-") or "en"
 
-    def told(self, text: Text, /, **values: object) -> str:
-        """`text`, filled in, in their language."""
-        return text.read(self.locale).format(**values)
+    def translate(self, text: AnyText) -> str:
+        """`text` in their language."""
+        return locale.translate(text, self.locale)
 
     def setting(self, name: str, value: object) -> str:
         """A setting and its value, which is None where nobody has set it."""
-        return f"{name} = {self.told(texts.ABSENT) if value is None else json.dumps(value)}"
+        return f"{name} = {self.translate(text('not set')) if value is None else json.dumps(value)}"
 
-    def say(self, text: Text, /, **values: object) -> None:
+    def say(self, text: AnyText) -> None:
         """A line of that at the shell."""
-        click.echo(self.told(text, **values))
+        click.echo(self.translate(text))
 
 
 ENGLISH = Reader()

@@ -11,9 +11,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from bridge.core.texts import is_chinese
-from bridge.demo import texts
+from accel.text import text
 from bridge.demo.reader import ENGLISH, Reader
+
+HEADS = (
+    text("Picture"),
+    text("File"),
+    text("Before"),
+    text("After"),
+)
 
 
 class Change(Struct, frozen=True):
@@ -48,23 +54,28 @@ def page(
     reader: Reader = ENGLISH,
 ) -> str:
     """A self-contained HTML page; textures lie below `root`."""
-    told = reader.told
+    translate = reader.translate
     said = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
     rows = "".join(_row(change, root, reader) for change in changes)
-    quiet = "".join(
-        f"<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td>"
-        f'<td colspan="2">{told(texts.QUIET)}</td></tr>'
+    left = translate(text("right already: nothing said"))
+    untouched_rows = "".join(
+        f'<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td><td colspan="2">{left}</td></tr>'
         for file in untouched
     )
-    heads = "".join(f'<th scope="col">{told(head)}</th>' for head in texts.HEADS)
-    language = "zh-CN" if is_chinese(reader.locale) else "en"
+    heads = "".join(f'<th scope="col">{translate(head)}</th>' for head in HEADS)
+    title = translate(text("PopBridge demo"))
+    of_editor = escape(translate(text("Editor: {name}", name=editor)))
+    shown, settings = (
+        translate(text("What the popups said")),
+        translate(text("Import settings, before and after")),
+    )
     return (
-        f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{told(texts.TITLE)}</title>'
+        f'<!doctype html><html lang="{reader.tag}"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style><h1>{told(texts.TITLE)}</h1>"
-        f"<p>{escape(told(texts.OF_EDITOR, name=editor))}</p>"
-        f"<h2>{told(texts.SAID)}</h2>{said}<h2>{told(texts.SETTINGS)}</h2>"
-        f"<table><tr>{heads}</tr>{rows}{quiet}</table></html>\n"
+        f"<style>{STYLE}</style><h1>{title}</h1>"
+        f"<p>{of_editor}</p>"
+        f"<h2>{shown}</h2>{said}<h2>{settings}</h2>"
+        f"<table><tr>{heads}</tr>{rows}{untouched_rows}</table></html>\n"
     )
 
 

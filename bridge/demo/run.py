@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from accel.text import text
 from bridge import host
 from bridge.api import Adapter, EditorSupport, HeadlessEditor
 from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
 from bridge.core.messages import Popup
 from bridge.core.versions import lowest
-from bridge.demo import texts
 from bridge.demo.launch import EditorError, launched
 from bridge.demo.reader import ENGLISH, Reader
 from bridge.demo.report import Change, page
@@ -55,8 +55,14 @@ def run(out: Path, headless: bool = False, reader: Reader = ENGLISH, *, project_
         drawn = _make_project(adapter, support, out, reader)
     if project_only:
         return 0
-    name = reader.told(texts.REAL if editor else texts.BUILT_IN, adapter=adapter.name)
-    reader.say(texts.EDITOR, name=name)
+    name = reader.translate(
+        (
+            text("a real one, served by {adapter}")
+            if editor
+            else text("the built-in headless one, served by {adapter}")
+        ).fill(adapter=adapter.name)
+    )
+    reader.say(text("2. Editor: {name}; it presses Apply on every popup.", name=name))
     return asyncio.run(_show(support, editor, out, drawn, name, reader))
 
 
@@ -67,7 +73,15 @@ def _writing(place: Path, reader: Reader) -> Iterator[None]:
         yield
     except OSError as error:
         named, reason = error.filename or place, error.strerror or error
-        raise UserError(reader.told(texts.UNWRITABLE, place=named, reason=reason)) from None
+        raise UserError(
+            reader.translate(
+                text(
+                    "{place} can't be written ({reason}): make room, or name another folder with --out.",
+                    place=named,
+                    reason=reason,
+                )
+            )
+        ) from None
 
 
 def _opened(file: Path, reader: Reader) -> IO[bytes]:
@@ -79,7 +93,9 @@ def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tupl
     """The newest adapter with a real editor here, and the editor; else the newest with a built-in one."""
     able = sorted((a for a in adapters if a.editor), key=lambda a: lowest(a.versions), reverse=True)
     if not able:
-        raise UserError(reader.told(texts.NO_ADAPTER))
+        raise UserError(
+            reader.translate(text("No adapter can make a project: `popbridge plugins` shows what is wrong."))
+        )
     for adapter in able:
         editor = None if headless else _support(adapter).find_editor()
         if editor:
@@ -95,7 +111,11 @@ def _support(adapter: Adapter) -> EditorSupport:
 def _make_project(adapter: Adapter, support: EditorSupport, out: Path, reader: Reader) -> list[DemoTexture]:
     project = out / "project"
     if out.exists() and not (out / MARKER).exists() and any(out.iterdir()):
-        raise UserError(reader.told(texts.FOREIGN, out=out))
+        raise UserError(
+            reader.translate(
+                text("{out} isn't empty and isn't an earlier demo: name another folder with --out.", out=out)
+            )
+        )
     for name in MADE:
         _remove(out / name)
     project.mkdir(parents=True)
@@ -107,7 +127,13 @@ def _make_project(adapter: Adapter, support: EditorSupport, out: Path, reader: R
     options = {t.file: adapter.compile_texture(t.imported, {}, version) for t in drawn}
     support.create_project(project, options)
     support.install(project)
-    reader.say(texts.PROJECT, count=len(drawn), project=project)
+    reader.say(
+        text(
+            "1. Project: {count} textures in {project}, half of them imported wrongly.",
+            count=len(drawn),
+            project=project,
+        )
+    )
     return drawn
 
 
@@ -140,22 +166,28 @@ async def _show(
     except EditorError:
         raise
     except UserError as error:
-        raise UserError(reader.told(texts.SEE_LOG, error=error, log=out / "demo.log")) from None
+        raise UserError(
+            reader.translate(
+                text("{error} What daemon and editor said: {log}", error=error, log=out / "demo.log")
+            )
+        ) from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
     changes = _changes(receipts)
     for popup in popups:
-        reader.say(texts.POPUP, popup=popup)
+        reader.say(text("4. Popup: {popup}", popup=popup))
     for change in changes:
         before, after = _plain(change.before, reader), _plain(change.after, reader)
-        reader.say(texts.APPLIED, file=change.file, before=before, after=after)
+        reader.say(
+            text("5. Applied: {file}: {before} -> {after}", file=change.file, before=before, after=after)
+        )
     changed = {change.file for change in changes}
     untouched = [t.file for t in drawn if t.file not in changed]
-    reader.say(texts.LEFT, files=", ".join(untouched))
+    reader.say(text("6. Left alone, for they are right: {files}", files=", ".join(untouched)))
     report = out / "demo.html"
     with _writing(report, reader):
         report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")
-    reader.say(texts.REPORT, file=report)
+    reader.say(text("7. Before and after: {file}", file=report))
     return 0
 
 
@@ -168,10 +200,12 @@ async def _daemon(
     try:
         await _until(
             lambda: paths.connection_file.exists() or process.returncode is not None,
-            reader.told(texts.NO_DAEMON, seconds=DAEMON_S),
+            reader.translate(
+                text("Waited {seconds} s for the daemon to start, in vain.", seconds=f"{DAEMON_S:.0f}")
+            ),
             DAEMON_S,
         )
-        reader.say(texts.DAEMON, address=ConnectionFile.read(paths.connection_file).ws)
+        reader.say(text("3. Daemon: {address}", address=ConnectionFile.read(paths.connection_file).ws))
         yield
     finally:
         await _end(process)
@@ -223,7 +257,11 @@ async def _applied(
     paths: Paths, editor: Process | None, patience_s: float = PATIENCE_S, reader: Reader = ENGLISH
 ) -> list[dict[str, Any]]:
     """The receipts, once there are some and none of them waits for the `editor`. Raises UserError."""
-    hint = reader.told(texts.HEADLESS) if editor is not None else ""
+    hint = (
+        reader.translate(text("`popbridge demo --headless` needs no real editor."))
+        if editor is not None
+        else ""
+    )
     found: list[dict[str, Any]] = []
 
     def done() -> bool:
@@ -233,10 +271,28 @@ async def _applied(
             return True
         # One that ended well may have handed over to another process.
         if editor is not None and editor.returncode:
-            raise UserError(reader.told(texts.ENDED, code=editor.returncode, hint=hint))
+            raise UserError(
+                reader.translate(
+                    text(
+                        "The editor ended before it had applied anything (exit code {code}). {hint}",
+                        code=editor.returncode,
+                        hint=hint,
+                    )
+                )
+            )
         return False
 
-    await _until(done, reader.told(texts.NO_RECEIPT, seconds=patience_s, hint=hint).strip(), patience_s)
+    await _until(
+        done,
+        reader.translate(
+            text(
+                "Waited {seconds} s for the editor to import, ask and apply, in vain. {hint}",
+                seconds=f"{patience_s:.0f}",
+                hint=hint,
+            )
+        ).strip(),
+        patience_s,
+    )
     return found
 
 

@@ -8,47 +8,45 @@ from pathlib import Path
 import msgspec
 from packaging.version import InvalidVersion, Version
 
+from accel.text import AnyText, text
 from bridge.api import Adapter, Addon
 from bridge.core.messages import Identify
 from bridge.core.reverting import OLD_ADDON, OLD_EDITOR
-from bridge.core.texts import Text
 from bridge.paths import typed
 
 log = logging.getLogger(__name__)
 
 # What is installed is looked at once: a daemon that has been upgraded since knows its former addon alone.
-OTHER = Text(
-    "The PopBridge addon in this project isn't the one of PopBridge {ours}: run "
-    "`{install}`, then open the project anew. If you have done that, restart "
-    "PopBridge.",
-    "此项目中的 PopBridge 插件与 PopBridge {ours} 不匹配：请运行 `{install}`，"
-    "然后重新打开项目。如果已经这样做过，请重启 PopBridge。",
-)
-NEWER = Text(
-    "The PopBridge addon in this project is that of PopBridge {theirs}, and PopBridge {ours} is running: "
-    "update PopBridge, or restart it if you have.",
-    "此项目中的 PopBridge 插件来自 PopBridge {theirs}，而正在运行的是 PopBridge {ours}：请更新 PopBridge；"
-    "如已更新，请重启它。",
-)
 
 
-def other_addon(identify: Identify, adapter: Adapter) -> str:
+def other_addon(identify: Identify, adapter: Adapter) -> AnyText:
     """What to do where the editor has another addon than `adapter` installs; empty where it has that."""
     addon, client = _addon(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
         return ""
     theirs, ours = _release(client.version), _release(addon.version)
-    says = (NEWER if _is_newer(theirs, ours) else OTHER).read(identify.locale or "")
-    return says.format(theirs=theirs, ours=ours, install=_install(identify, adapter))
+    if _is_newer(theirs, ours):
+        return text(
+            "The PopBridge addon in this project is that of PopBridge {theirs}, and PopBridge "
+            "{ours} is running: update PopBridge, or restart it if you have.",
+            theirs=theirs,
+            ours=ours,
+        )
+    return text(
+        "The PopBridge addon in this project isn't the one of PopBridge {ours}: run "
+        "`{install}`, then open the project anew. If you have done that, restart PopBridge.",
+        ours=ours,
+        install=_install(identify, adapter),
+    )
 
 
-def too_old(identify: Identify, adapter: Adapter | None) -> str:
+def too_old(identify: Identify, adapter: Adapter | None) -> AnyText:
     """Why an editor that doesn't know the command put nothing back, and what to do; empty where its addon is
     the one that is installed, which isn't too old for anything."""
     addon, client = _addon(adapter) if adapter else None, identify.client
     if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR
-    return "" if client.version == addon.version else OLD_ADDON.format(install=_install(identify, adapter))
+    return "" if client.version == addon.version else OLD_ADDON.fill(install=_install(identify, adapter))
 
 
 def _install(identify: Identify, adapter: Adapter) -> str:

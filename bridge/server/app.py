@@ -21,6 +21,7 @@ from accel.policies import Policies
 from accel.routed import Lane, Routed
 from accel.routing import Form
 from accel.sample import SAMPLES
+from accel.text import text
 from accel.workload import Limits
 from bridge.core import errors
 from bridge.core.counts import Counts
@@ -160,7 +161,9 @@ class Bridge:
             await self._executor.start()
         except OSError as error:
             await self.store.close()
-            raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
+            raise errors.UserError(
+                text("The worker processes can't be started ({strerror}).", strerror=error.strerror)
+            ) from None
         if self.cache is not None:
             await self.cache.open()
         try:
@@ -249,4 +252,8 @@ def _blob_store(folder: Path, settings: Settings) -> BlobStore:
     try:
         return BlobStore(folder, settings["blobs.max_size"], settings["blobs.quota"])
     except OSError as error:
-        raise errors.UserError(f"The blob folder {folder} can't be made ({error.strerror}).") from None
+        raise errors.UserError(
+            text(
+                "The blob folder {folder} can't be made ({strerror}).", folder=folder, strerror=error.strerror
+            )
+        ) from None

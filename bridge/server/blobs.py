@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from accel.text import text
 from bridge.core import auth, errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import AuthProof
@@ -48,7 +49,7 @@ class Blobs:
     def _guarded(self, respond: Respond) -> Respond:
         async def guarded(request: Request) -> Response:
             if not self._authorised(request):
-                said = "Send the token of connection.json as 'Authorization: Bearer TOKEN'."
+                said = text("Send the token of connection.json as 'Authorization: Bearer TOKEN'.")
                 return answer(401, {"message": said}, {"www-authenticate": "Bearer"})
             try:
                 return await respond(request)
@@ -79,8 +80,8 @@ class Blobs:
                 async for piece in request.stream():
                     digest.update(piece)
                 if digest.hexdigest() != name:
-                    reason = f"the bytes have SHA-256 {digest.hexdigest()}"
-                    raise RequestError(errors.BAD_INPUT, name=f"Blob {name}", reason=reason)
+                    reason = text("the bytes have SHA-256 {hexdigest}", hexdigest=digest.hexdigest())
+                    raise RequestError(errors.BAD_INPUT, name=text("Blob {name}", name=name), reason=reason)
             self._store.use(name)
         return Response(status_code=200, headers={"upload-complete": "?1"})
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlite_utils import Database
 
+from accel.text import AnyText, joined, text
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import Command, Error, Numbered, Result
@@ -47,7 +48,7 @@ class Commands:
         live: LiveSession,
         name: str,
         args: Mapping[str, Any],
-        note: str,
+        note: AnyText,
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
@@ -148,8 +149,8 @@ class Commands:
         if receipt is None or receipt.state != "sent":
             self._waiting.pop(receipt_id, None)
         if receipt is None:
-            hint = "`popbridge receipts` lists them."
-            raise RequestError(errors.NOT_FOUND, hint, name=f"Receipt {receipt_id}")
+            hint = text("`popbridge receipts` lists them.")
+            raise RequestError(errors.NOT_FOUND, hint, name=text("Receipt {number}", number=receipt_id))
         return receipt
 
     async def revert(
@@ -187,7 +188,7 @@ class Commands:
             own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
             way_back(receipt.command),
             {"changes": putting_back(receipt.before, receipt.after, [each.after for each in earlier])},
-            f"revert of {receipt.id}: {receipt.note}",
+            text("revert of {id}: {note}", id=receipt.id, note=receipt.note),
             reverts=receipt.id,
             parent=step,
         )
@@ -203,18 +204,29 @@ class Commands:
     async def _revertible(self, receipt_id: int) -> Receipt:
         receipt = await self._get(receipt_id)
         if receipt.command == AUDIT_FIX:
-            reason = f"`popbridge audit --fix` made it, and `popbridge revert {receipt_id}` puts it back"
-            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+            reason = text(
+                "`popbridge audit --fix` made it, and `popbridge revert {receipt}` puts it back",
+                receipt=receipt_id,
+            )
+            raise RequestError(
+                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt_id), reason=reason
+            )
         if receipt.state == "sent":
-            reason = "its editor hasn't answered yet: `popbridge receipts` tells once it has"
-            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+            reason = text("its editor hasn't answered yet: `popbridge receipts` tells once it has")
+            raise RequestError(
+                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt_id), reason=reason
+            )
         return receipt
 
     async def _put_back(self, receipt: Receipt, step: tuple[int, int] | None) -> RequestError | None:
         """Why it isn't put back, or not once more, by this `step` of an answer; None where it is."""
         if receipt.state != "applied" or not receipt.before:
-            reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
-            return RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt.id}", reason=reason)
+            reason = text(
+                "it changed nothing ({state}), so that nothing can be put back", state=receipt.state
+            )
+            return RequestError(
+                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt.id), reason=reason
+            )
         # An answer that is acted on once more finds what it did.
         if step is not None and await self.earlier(step) is not None:
             return None
@@ -224,8 +236,10 @@ class Commands:
             return None
         # One that put back only a part stands beside the one that finished it.
         again = _ways_back([each.id for each in await self._standing(receipt.id)] or [earlier.id])
-        reason = f"it was put back already, by receipt {earlier.id}: {again}"
-        return RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt.id}", reason=reason)
+        reason = text("it was put back already, by receipt {number}: {again}", number=earlier.id, again=again)
+        return RequestError(
+            errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt.id), reason=reason
+        )
 
     async def _reverted_by(self, receipt_id: int) -> Receipt | None:
         return await self._unless_damaged(lambda store: store.reverted_by(receipt_id))
@@ -254,7 +268,11 @@ class Commands:
         if not editors or (editor and editor not in editors):
             which = f"Editor {editor}" if editor else "An editor"
             hint = None if editors else _moved_hint(receipt, moved)
-            raise RequestError(errors.EDITOR_GONE, hint, editor=f"{which} with the project {name!r}")
+            raise RequestError(
+                errors.EDITOR_GONE,
+                hint,
+                editor=text("{which} with the project {name}", which=which, name=repr(name)),
+            )
         if editor:
             return editors[editor]
         for known in (receipt.session, asking):
@@ -292,18 +310,23 @@ def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
     return same_engine and bool(project_name) and live.view.project_name == project_name
 
 
-def _ways_back(receipts: Sequence[int]) -> str:
+def _ways_back(receipts: Sequence[int]) -> AnyText:
     """What brings a change back that these have put back, the newest first."""
     *first, last = [f"`popbridge revert {number}`" for number in receipts]
-    return (
-        f"{', '.join(first)} and then {last} bring the change back"
-        if first
-        else f"{last} brings the change back"
-    )
+    if first:
+        return text("{first} and then {last} bring the change back", first=first, last=last)
+    return text("{last} brings the change back", last=last)
 
 
-def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> str | None:
+def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
     """How to put it back all the same; None where no editor comes into question."""
     # A copy looks the same from here as what was moved: only a person knows which it is.
     ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.described})" for s in moved.values()]
-    return f"If the project was moved, this puts it back there: {', or '.join(ways)}." if ways else None
+    return (
+        text(
+            "If the project was moved, this puts it back there: {ways}.",
+            ways=joined(ways, text("{head}, or {rest}")),
+        )
+        if ways
+        else None
+    )

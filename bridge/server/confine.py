@@ -12,6 +12,7 @@ import os
 import stat
 from pathlib import Path
 
+from accel.text import text
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.server import winpaths
@@ -29,11 +30,11 @@ def confine(path: str, root: Path | None) -> str:
     `bad_input` for what isn't a file.
     """
     if root is None:
-        reason = "paths are taken only from an editor on this machine, with a project root"
+        reason = text("paths are taken only from an editor on this machine, with a project root")
         raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
     if "\0" in path:
         shown = path.replace("\0", "\\0")
-        raise RequestError(errors.BAD_INPUT, name=shown, reason="no path has a NUL in it")
+        raise RequestError(errors.BAD_INPUT, name=shown, reason=text("no path has a NUL in it"))
     if os.name == "nt":
         path = winpaths.joined(path, str(root))
     try:
@@ -46,7 +47,7 @@ def confine(path: str, root: Path | None) -> str:
         raise _missing(path, root) from None
     # Opening a FIFO waits for its other end, and a device does whatever it does.
     if not stat.S_ISREG(mode):
-        raise RequestError(errors.BAD_INPUT, name=path, reason="it isn't a file")
+        raise RequestError(errors.BAD_INPUT, name=path, reason=text("it isn't a file"))
     return found
 
 
@@ -79,7 +80,7 @@ def _below(home: str, found: str, path: str) -> str:
     """`found`, if it lies in `home`. Raises RequestError `forbidden`."""
     within, whole = os.path.join(os.path.normcase(home), ""), os.path.normcase(found)
     if not os.path.join(whole, "").startswith(within):
-        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
+        raise RequestError(errors.FORBIDDEN, name=path, reason=text("it lies outside the project"))
     return found
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from accel.text import AnyText, text
 from accel.workload import Input
 from bridge.api import Advisor, RunResult, SessionView
 from bridge.core import errors
@@ -80,9 +81,11 @@ class AdvisorContext:
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         await self._flows.withdraw(self._live, popup_id)
 
-    async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+    async def command(
+        self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
+    ) -> int:
         if not isinstance(note, str):
-            raise TypeError(f"note is {note!r:.80}; it must be text")
+            raise TypeError(text("note is {note}; it must be text", note=format(repr(note), ".80")))
         step = self._step()
         return await self._kept(lambda: self._flows.commands.send(self._live, name, args, note, parent=step))
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from accel.priorities import PRIORITIES
+from accel.text import text
 from accel.watch import Watch
 from accel.workload import WorkloadError
 
@@ -94,7 +95,10 @@ class Flight(Generic[Value]):
             if not self._waiting and not self._result.done():
                 self._give_up(overdue or (watch is not None and watch.overdue))
         if not self._result.done():
-            raise WorkloadError("deadline_exceeded", f"wasn't done within {deadline_s * 1000:.0f} ms")
+            raise WorkloadError(
+                "deadline_exceeded",
+                text("wasn't done within {deadline_s} ms", deadline_s=f"{(deadline_s * 1000):.0f}"),
+            )
         return self._result.result()
 
     async def _landed(self) -> None:

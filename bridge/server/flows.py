@@ -13,6 +13,7 @@ from msgspec import UNSET
 from sqlite_utils import Database
 
 from accel.given import plain
+from accel.text import text
 from bridge.api import Advisor
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
@@ -183,7 +184,7 @@ class Flows:
         live.expect(popup)
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
             says = f"This editor has {MAX_POPUPS} open popups, its most."
-            raise RequestError(errors.OVERLOADED, "Answer or dismiss some.", message=says)
+            raise RequestError(errors.OVERLOADED, text("Answer or dismiss some."), message=says)
         packed = msgspec.Raw(pack(state))
         popup_id, is_new = await self.store.write(
             lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, packed, parent),

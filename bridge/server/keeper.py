@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
+from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.server.live import LiveSession
 from bridge.store.blobs import PRESSED, BlobStore
@@ -73,7 +74,7 @@ class Keeper:
         async with self._lock:
             await self._look(int(self._store.quota * (1 - PRESSED)))
 
-    async def room(self, name: str, size: int) -> None:
+    async def room(self, name: AnyText, size: int) -> None:
         """Makes room for `size` bytes more. Raises RequestError `storage_full` where there is none."""
         if self._store.quota:
             await self._counted.wait()

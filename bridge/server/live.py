@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from accel.text import text
 from bridge.api import Adapter, SessionView
 from bridge.core import errors
 from bridge.core.errors import RemoteProtocolError, RequestError
@@ -189,9 +190,13 @@ class LiveSession:
         """Raises RequestError where `message` can't be sent: the session has ended, or it is too much."""
         name = self.view.project_name or self.id
         if self.ended:
-            raise RequestError(errors.EDITOR_GONE, editor=f"The editor with {name!r}")
+            raise RequestError(errors.EDITOR_GONE, editor=text("The editor with {name}", name=repr(name)))
         if len(self.session.waiting) >= MAX_OUTBOX:
-            raise RequestError(errors.EDITOR_BUSY, editor=f"The editor with {name!r}", phase="not reading")
+            raise RequestError(
+                errors.EDITOR_BUSY,
+                editor=text("The editor with {name}", name=repr(name)),
+                phase="not reading",
+            )
         size = max(len(msgspec.msgpack.encode(message)), len(msgspec.json.encode(message)))
         if size > MAX_FRAME - SPARE:
             raise too_large(f"A {type(message).__name__.lower()}", size, MAX_FRAME - SPARE)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.executor import Executor, ExecutorResult
+from accel.text import text
 from accel.watch import Watch
 from accel.workload import Input, Workload, WorkloadError
 from bridge.core import errors
@@ -49,12 +50,12 @@ class KeptOutputs:
         end = time.monotonic() + deadline_s
         with self._blobs.working():
             try:
-                await self._keeper.room("What it makes", 1)
+                await self._keeper.room(text("What it makes"), 1)
                 self._blobs.ready()
             except RequestError as error:
-                raise WorkloadError(error.code.name, error.message.removesuffix(".")) from None
+                raise WorkloadError(error.code.name, error.text) from None
             except OSError as error:
-                said = full("What it makes", error).message.removesuffix(".")
+                said = full(text("What it makes"), error).text
                 raise WorkloadError(errors.STORAGE_FULL.name, said) from None
             more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
             try:
@@ -65,7 +66,7 @@ class KeptOutputs:
                 left = end - time.monotonic()
                 if left <= 0 or not await self._keeper.free(0):
                     # A client may keep files on a disk of its own.
-                    where = f"{error.reason} in the daemon's data folder"
+                    where = text("{reason} in the daemon's data folder", reason=error.reason)
                     raise WorkloadError(error.code, where, error.name) from None
                 done = await self._inner.run(workload, params, inputs, deadline_s=left, **more)
             for file in done.files:

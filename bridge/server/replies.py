@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from accel.text import Text
 from bridge.core import errors
 from bridge.core.errors import ErrorCode, RequestError
 
@@ -22,7 +23,10 @@ STATUS: dict[ErrorCode, int] = {
 
 def problem(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
     """What went wrong, with the wire's code."""
-    body = {"code": error.code.name, "message": error.message, "hint": error.hint}
+    body: dict[str, Any] = {"code": error.code.name, "message": error.message, "hint": error.hint}
+    for name, text in (("message_text", error.text), ("hint_text", error.hint_text)):
+        if isinstance(text, Text):
+            body[name] = msgspec.to_builtins(text)
     return answer(STATUS.get(error.code, 500), body, headers)
 
 

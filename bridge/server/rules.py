@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from accel.text import sentences
 from bridge import projectfile
 from bridge.api import SessionView
 from bridge.core import errors
@@ -46,7 +47,7 @@ class RuleKeeper:
             self._tell(session, "file", str(error))
             return {}
         self._tell(session, "file", problem)
-        self._tell(session, "codes", " ".join(projectfile.passed_over(session.root, found)))
+        self._tell(session, "codes", str(sentences(projectfile.passed_over(session.root, found))))
         return _together(found.rules(), kept)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:

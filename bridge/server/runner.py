@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from accel.executor import Executor
 from accel.given import checked
+from accel.text import text
 from accel.watch import Watch
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.core import errors
@@ -137,14 +138,14 @@ class Runner:
 
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
         if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:
-            reason = "exactly one of blob, data and path is needed"
+            reason = text("exactly one of blob, data and path is needed")
             raise RequestError(errors.BAD_INPUT, name=ref.name, reason=reason)
         if isinstance(ref.blob, str):
             return Input(ref.name, str(self._blobs.use(ref.blob)))
         if isinstance(ref.data, bytes):
             if len(ref.data) > self._max_inline:
                 size, limit = f"{len(ref.data)} bytes", f"{self._max_inline} bytes in a frame"
-                hint = "Put it under /blobs and name the blob."
+                hint = text("Put it under /blobs and name the blob.")
                 raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
         assert isinstance(ref.path, str)
@@ -176,5 +177,7 @@ def as_request_error(
         return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
     # The other sentences have fields that only who raises the error knows: its reason says it whole.
     plain = msgspec.structs.replace(code, says="{message}", hint="")
-    said = error.name and error.name not in error.reason
-    return RequestError(plain, message=f"{error.name}: {error.reason}" if said else error.reason)
+    if error.name and error.name not in str(error.reason):
+        named = text("{name}: {reason}", name=error.name, reason=error.reason)
+        return RequestError(plain, message=named)
+    return RequestError(plain, message=error.reason)

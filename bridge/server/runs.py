@@ -13,6 +13,7 @@ import msgspec
 
 from accel.priorities import PRIORITIES
 from accel.progress import OnProgress
+from accel.text import text
 from accel.watch import Watch
 from bridge.core import errors
 from bridge.core.errors import RequestError
@@ -81,8 +82,13 @@ class Runs:
         if job.unreadable:
             raise _unreadable(job, job.unreadable)
         if job.deaths >= MAX_DEATHS:
-            reason = f"the bridge was killed {job.deaths:.0f} times while it was at it"
-            raise RequestError(errors.WORKER_CRASHED, message=f"{job.workload} is given up: {reason}.")
+            reason = text(
+                "the bridge was killed {deaths} times while it was at it", deaths=f"{job.deaths:.0f}"
+            )
+            raise RequestError(
+                errors.WORKER_CRASHED,
+                message=text("{workload} is given up: {reason}.", workload=job.workload, reason=reason),
+            )
         try:
             params: Mapping[str, object] = unpack(job.params, dict[str, object])
             refs = unpack(job.inputs, list[InputRef])
@@ -122,7 +128,7 @@ def _unreadable(job: Job, why: str) -> RequestError:
     says = f"What was asked for can't be read any more, as the bridge's database is damaged ({why})."
     return RequestError(
         errors.INTERNAL,
-        "Ask again; for the rest, stop the bridge and run `popbridge db check`.",
+        text("Ask again; for the rest, stop the bridge and run `popbridge db check`."),
         message=says,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from accel.text import text
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import Numbered
@@ -19,7 +20,7 @@ def size_of(message: Numbered) -> int:
 
 def too_large(name: str, size: int, limit: int) -> RequestError:
     """What is said where something doesn't fit into a frame."""
-    hint = "Ask for less in one request."
+    hint = text("Ask for less in one request.")
     return RequestError(
         errors.TOO_LARGE, hint, name=name, size=f"{size} bytes", limit=f"{limit} bytes", setting=""
     )

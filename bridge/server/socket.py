@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 from uvicorn.protocols.utils import ClientDisconnected
 
 from bridge.core import auth, errors
@@ -30,6 +31,7 @@ from bridge.core.messages import (
 )
 from bridge.core.session import Connection
 from bridge.server import logs
+from bridge.server.answers import as_message
 from bridge.server.gate import Gate
 from bridge.server.live import LiveSession
 from bridge.server.sizes import too_large
@@ -216,4 +218,4 @@ class WebSocketEndpoint:
 def _instead(message: Message, error: errors.RequestError) -> Error:
     request_id = message.id if isinstance(message, (Result, Error)) else UNSET
     seq = message.seq if isinstance(message, Numbered) else UNSET
-    return Error(id=request_id, seq=seq, code=error.code.name, message=error.message, hint=error.hint)
+    return replace(as_message(error, 0), id=request_id, seq=seq)

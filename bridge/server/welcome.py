@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from accel.text import AnyText, clauses, sentences, text
 from bridge import __version__
 from bridge.api import Adapter
 from bridge.core import auth, errors
@@ -30,9 +31,9 @@ from bridge.core.messages import (
     WorkloadInfo,
 )
 from bridge.core.settings import Settings
-from bridge.core.texts import in_a_row
 from bridge.core.versions import Choice
 from bridge.host import Registry
+from bridge.locale import translate
 from bridge.server.addons import other_addon
 from bridge.server.live import LiveSession
 from bridge.server.sessions import Sessions, not_known
@@ -46,10 +47,10 @@ log = logging.getLogger(__name__)
 FEATURES = frozenset({"blobs", "popups", "resume"})
 
 
-NO_ROOT = "Advice on imports is off: it needs `project.root`, from an editor on this machine."
+NO_ROOT = text("Advice on imports is off: it needs `project.root`, from an editor on this machine.")
 
 
-NOT_KEPT = "Nothing outlives a restart of PopBridge now: {reason}."
+NOT_KEPT = text("Nothing outlives a restart of PopBridge now: {reason}.")
 
 
 class Welcome:
@@ -120,9 +121,9 @@ class Welcome:
         identify = _with_local_root(identify, scope)
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
-            notice = in_a_row([notice, other_addon(identify, choice.adapter)])
+            notice = sentences([notice, other_addon(identify, choice.adapter)])
             if not (identify.project and identify.project.root):
-                notice = in_a_row([notice, NO_ROOT])
+                notice = sentences([notice, NO_ROOT])
         restarted = False
         if identify.resume:
             live, token, restarted = self._sessions.resume(identify, choice)
@@ -130,7 +131,7 @@ class Welcome:
             live, token, problem = await self._sessions.open(identify, choice)
             if problem is not None:
                 log.error("session %s isn't kept: %s", live.id, problem.reason)
-                notice = f"{notice} {NOT_KEPT.format(reason=problem.reason)}".strip()
+                notice = sentences([notice, NOT_KEPT.fill(reason=problem.reason)])
         last_seq = identify.resume.last_seq if identify.resume else 0
         try:
             await live.take_over()
@@ -141,7 +142,8 @@ class Welcome:
                     raise not_known(live.id)
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
-                await socket.write(self._ready(live, token, notice, others, resumed=bool(identify.resume)))
+                said = translate(notice, identify.locale or "")
+                await socket.write(self._ready(live, token, said, others, resumed=bool(identify.resume)))
                 for message in waiting:
                     if isinstance(message, Result):
                         self._use(message)
@@ -160,7 +162,7 @@ class Welcome:
         """The client of a session has closed for good."""
         self._sessions.left(live)
 
-    def _adapter(self, engine: EngineInfo | None) -> tuple[Choice[Adapter] | None, str]:
+    def _adapter(self, engine: EngineInfo | None) -> tuple[Choice[Adapter] | None, AnyText]:
         """The adapter, and what the editor should be told about it."""
         if engine is None:
             return None, ""
@@ -171,8 +173,11 @@ class Welcome:
         if choice is not None:
             return choice, choice.notice
         known: Sequence[str] = sorted({f"{a.engine} {a.versions}" for a in self._registry.adapters})
-        return None, (
-            f"No adapter serves {engine.name} {engine.version}: advice is off. Served are {'; '.join(known)}."
+        return None, text(
+            "No adapter serves {engine} {version}: advice is off. Served are {known}.",
+            engine=engine.name,
+            version=engine.version,
+            known=clauses(known),
         )
 
     def _ready(

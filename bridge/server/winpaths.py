@@ -10,6 +10,7 @@ import ntpath
 import re
 from pathlib import PureWindowsPath
 
+from accel.text import text
 from bridge.core import errors
 from bridge.core.errors import RequestError
 
@@ -42,7 +43,7 @@ def joined(path: str, root: str) -> str:
     whole = ntpath.normpath(ntpath.join(root, path))
     inside = PureWindowsPath(whole).is_relative_to(PureWindowsPath(ntpath.normpath(root)))
     if not inside and not (_SHORT.search(whole) or _SHORT.search(root)):
-        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
+        raise RequestError(errors.FORBIDDEN, name=path, reason=text("it lies outside the project"))
     return whole
 
 
@@ -58,12 +59,12 @@ def is_name(name: str) -> bool:
 def _refuse_places(path: str, root: str) -> None:
     drive, rest = ntpath.splitdrive(path)
     if _DEVICE.match(path):
-        raise RequestError(errors.FORBIDDEN, name=path, reason="device paths aren't taken")
+        raise RequestError(errors.FORBIDDEN, name=path, reason=text("device paths aren't taken"))
     if drive.lower().replace("/", "\\") not in ("", ntpath.splitdrive(root)[0].lower().replace("/", "\\")):
-        raise RequestError(errors.FORBIDDEN, name=path, reason="it lies outside the project")
+        raise RequestError(errors.FORBIDDEN, name=path, reason=text("it lies outside the project"))
     # `C:x` is x in whatever folder some process last was in on drive C.
     if drive and not rest.startswith(("\\", "/")):
-        reason = "it begins in a drive's current folder, which nobody knows; give it whole"
+        reason = text("it begins in a drive's current folder, which nobody knows; give it whole")
         raise RequestError(errors.FORBIDDEN, name=path, reason=reason)
 
 
@@ -72,12 +73,17 @@ def _refuse_name(path: str, name: str) -> None:
         return
     if ":" in name:
         # `a.png:x` is another stream of the file, that no folder lists.
-        raise RequestError(errors.FORBIDDEN, name=path, reason="a colon names an alternate data stream")
+        raise RequestError(errors.FORBIDDEN, name=path, reason=text("a colon names an alternate data stream"))
     if _RESERVED.match(name):
-        raise RequestError(errors.FORBIDDEN, name=path, reason=f"{name} is a device, not a file")
+        raise RequestError(
+            errors.FORBIDDEN, name=path, reason=text("{name} is a device, not a file", name=name)
+        )
     if name.endswith((".", " ")):
-        reason = f"Windows drops the dots and spaces at the end of {name!r}: give the file's own name"
+        reason = text(
+            "Windows drops the dots and spaces at the end of {name}: give the file's own name",
+            name=repr(name),
+        )
         raise RequestError(errors.BAD_INPUT, name=path, reason=reason)
     if _FORBIDDEN.search(name):
-        reason = "it has a character that no file's name can have"
+        reason = text("it has a character that no file's name can have")
         raise RequestError(errors.BAD_INPUT, name=path.replace("\0", "\\0"), reason=reason)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from accel.replacing import WAITS_S
+from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.store.ages import Ages, Mark
@@ -98,13 +99,13 @@ class BlobStore:
         """Where the blob lies. Raises RequestError: `not_found`, or `bad_input` for what is no name."""
         path = self.place(name)
         if not _whole(path):
-            raise RequestError(errors.NOT_FOUND, name=f"Blob {name}")
+            raise RequestError(errors.NOT_FOUND, name=text("Blob {name}", name=name))
         return path
 
     def place(self, name: str) -> Path:
         """Where the blob would lie. Raises RequestError `bad_input` for what is no name."""
         if not NAME.fullmatch(name):
-            reason = "a blob's name is its SHA-256, 64 lower-case hex digits"
+            reason = text("a blob's name is its SHA-256, 64 lower-case hex digits")
             raise RequestError(errors.BAD_INPUT, name=name[:80], reason=reason)
         return self.folder / name
 
@@ -184,13 +185,15 @@ class BlobStore:
         """Bytes above the quota if `more` came."""
         return max(0, self.used + more - self.quota) if self.quota else 0
 
-    def refuse_full(self, name: str, more: int) -> None:
+    def refuse_full(self, name: AnyText, more: int) -> None:
         """Raises RequestError where the quota has no room for `more` bytes."""
         if self.over(more):
             self.on_pressure()
-            reason = (
-                f"the daemon's quota (setting blobs.quota) is reached: {self.used} of {self.quota} bytes, "
-                "and nothing more can be removed now"
+            reason = text(
+                "the daemon's quota (setting blobs.quota) is reached: {used} of {quota} bytes, and "
+                "nothing more can be removed now",
+                used=self.used,
+                quota=self.quota,
             )
             raise RequestError(errors.STORAGE_FULL, name=name, reason=reason)
 
@@ -278,10 +281,12 @@ class Working:
             del self._begun[self]
 
 
-def full(name: str, error: OSError) -> RequestError:
+def full(name: AnyText, error: OSError) -> RequestError:
     """What is said where something can't be written."""
     said = (error.strerror or str(error)).lower()
-    return RequestError(errors.STORAGE_FULL, name=name, reason=f"{said} in the daemon's data folder")
+    return RequestError(
+        errors.STORAGE_FULL, name=name, reason=text("{said} in the daemon's data folder", said=said)
+    )
 
 
 def _whole(path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from sqlite_utils import Database
 
+from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.store.failures import FAILURES, Failure, as_store_error
 from bridge.store.looking import BUSY_TIMEOUT_MS
@@ -60,7 +61,7 @@ class Commits:
         self._moved_at = 0
         self._size_moved = 0
         self._log_is_new = True
-        self.trouble = ""
+        self.trouble: AnyText = ""
         """Why the last group couldn't be committed; empty while all is well."""
         self.commits = 0
         """Transactions so far."""
@@ -198,7 +199,7 @@ class Commits:
             with contextlib.suppress(*FAILURES):
                 self._connection.execute("ROLLBACK")
 
-    def _committed(self, works: int, trouble: str) -> None:
+    def _committed(self, works: int, trouble: AnyText) -> None:
         self.trouble = trouble
         self.commits += 1
         self.writes += works

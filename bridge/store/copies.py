@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from accel.replacing import replace_file
+from accel.text import text
 from bridge.store.blobs import NAME
 
 KEPT = 3
@@ -48,7 +49,7 @@ def check_integrity(copy: sqlite3.Connection, pragma: str = "integrity_check") -
     """Raises sqlite3.DatabaseError if SQLite's check finds damage."""
     found = copy.execute(f"PRAGMA {pragma}(1)").fetchone()[0]
     if found != "ok":
-        raise sqlite3.DatabaseError(f"it is damaged: {found}")
+        raise sqlite3.DatabaseError(text("it is damaged: {found}", found=found))
 
 
 def _fill(source: sqlite3.Connection, draft: Path, check: Check, step: Step | None) -> None:

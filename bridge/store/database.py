@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
+from accel.text import text
 from bridge.core.errors import StoreError, UserError
 from bridge.store.copies import keep_before
 from bridge.store.failures import FAILURES, as_store_error, broken, is_damage
@@ -158,13 +159,21 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
     if newer := newer_migrations(db, schema):
         names = ", ".join(sorted(newer))
         raise UserError(
-            f"The database {path} was made by a newer PopBridge ({names}): update PopBridge, "
-            f"or put back an older one: `popbridge db restore {path.name}.before-…`."
+            text(
+                "The database {path} was made by a newer PopBridge ({names}): update PopBridge, or "
+                "put back an older one: `popbridge db restore {path_2}.before-…`.",
+                path=path,
+                names=names,
+                path_2=path.name,
+            )
         )
     if not applied_migrations(db, schema) and _tables(db, schema):
         raise UserError(
-            f"The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
-            "restore the newest backup with `popbridge db restore`."
+            text(
+                "The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
+                "restore the newest backup with `popbridge db restore`.",
+                path=path,
+            )
         )
     if not schema.pending(db):
         return
@@ -179,8 +188,13 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
         if isinstance(error, FAILURES) and isinstance(as_store_error(error), StoreError):
             raise  # the disk's
         raise UserError(
-            f"The database {path} can't be brought to this version ({type(error).__name__}: {error}). "
-            "It is as it was: use the earlier version of PopBridge, and report this."
+            text(
+                "The database {path} can't be brought to this version ({name}: {error}). It is as it "
+                "was: use the earlier version of PopBridge, and report this.",
+                path=path,
+                name=type(error).__name__,
+                error=error,
+            )
         ) from error
 
 
@@ -236,11 +250,18 @@ def unusable(path: Path, error: Exception) -> UserError:
         error = known if isinstance(known, StoreError) else error
     if isinstance(error, StoreError) and is_damage(error):
         return UserError(
-            f"The database {path} can't be used: it is damaged. `popbridge db check` says where, "
-            "`popbridge db restore` restores the newest backup."
+            text(
+                "The database {path} can't be used: it is damaged. `popbridge db check` says where, "
+                "`popbridge db restore` restores the newest backup.",
+                path=path,
+            )
         )
     return UserError(
-        f"The database {path} can't be used ({error}): make room, or free, mend or move that file."
+        text(
+            "The database {path} can't be used ({error}): make room, or free, mend or move that file.",
+            path=path,
+            error=error,
+        )
     )
 
 
@@ -251,7 +272,9 @@ def open_readonly(path: Path) -> Database | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UserError(f"The database {path} can't be read ({error.strerror}).") from None
+        raise UserError(
+            text("The database {path} can't be read ({strerror}).", path=path, strerror=error.strerror)
+        ) from None
     connection = None
     try:
         connection = open_to_look(path)
@@ -263,5 +286,7 @@ def open_readonly(path: Path) -> Database | None:
     except FAILURES as error:
         if connection is not None:
             connection.close()
-        raise UserError(f"The database {path} can't be read ({error}).") from None
+        raise UserError(
+            text("The database {path} can't be read ({error}).", path=path, error=error)
+        ) from None
     return Database(connection)

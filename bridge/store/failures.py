@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from accel.text import AnyText, Text, text
 from bridge.core.errors import StoreError
 
 Failure = sqlite3.Error | UnicodeDecodeError
@@ -13,19 +14,22 @@ FAILURES = (sqlite3.Error, UnicodeDecodeError)
 UTF-8."""
 NO_UTF8 = "Could not decode to UTF-8 column"
 """How sqlite3's own error of a text that is no UTF-8 begins; it has no result code of SQLite's."""
+DAMAGED = text("its database is damaged: stop the bridge and run `popbridge db check`")
+NOT_WRITABLE = text("its database or folder may not be written")
+IN_USE = text("another program holds its database")
 REASONS = {
-    "FULL": "the disk is full",
-    "READONLY": "its database or folder may not be written",
-    "PERM": "its database or folder may not be written",
-    "CANTOPEN": "its database can't be opened",
-    "BUSY": "another program holds its database",
-    "LOCKED": "another program holds its database",
-    "CORRUPT": "its database is damaged: stop the bridge and run `popbridge db check`",
-    "NOTADB": "its database is damaged: stop the bridge and run `popbridge db check`",
-    "IOERR": "the disk failed",
-    "INTERRUPT": "the database took too long to answer",
-    "NOMEM": "there isn't enough memory",
-    "TOOBIG": "it is too large for the database",
+    "FULL": text("the disk is full"),
+    "READONLY": NOT_WRITABLE,
+    "PERM": NOT_WRITABLE,
+    "CANTOPEN": text("its database can't be opened"),
+    "BUSY": IN_USE,
+    "LOCKED": IN_USE,
+    "CORRUPT": DAMAGED,
+    "NOTADB": DAMAGED,
+    "IOERR": text("the disk failed"),
+    "INTERRUPT": text("the database took too long to answer"),
+    "NOMEM": text("there isn't enough memory"),
+    "TOOBIG": text("it is too large for the database"),
 }
 """By SQLite's primary result codes (https://www.sqlite.org/rescode.html)."""
 SAID_BY_THEM = frozenset(
@@ -56,10 +60,10 @@ def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sql
     if reason is None:
         return error
     said = "" if str(error) in SAID_BY_THEM else str(error)
-    if reason == REASONS["CORRUPT"]:
+    if reason == DAMAGED:
         kind = DamagedRow if isinstance(error, Unreadable) else StoreError
         return kind(_damage(said, path))
-    return StoreError(f"{reason} ({said})" if said else reason)
+    return StoreError(_explained(reason, said))
 
 
 class Unreadable(sqlite3.DatabaseError):
@@ -83,12 +87,16 @@ def broken(said: str) -> sqlite3.DatabaseError:
     return error
 
 
-def _damage(said: str, path: Path | None) -> str:
+def _damage(said: str, path: Path | None) -> AnyText:
     """The file `path` is broken; `said` is how that shows."""
-    details = ": ".join(filter(None, (str(path or ""), said)))
-    return f"{REASONS['CORRUPT']} ({details})" if details else REASONS["CORRUPT"]
+    return _explained(DAMAGED, ": ".join(filter(None, (str(path or ""), said))))
+
+
+def _explained(reason: Text, details: str) -> Text:
+    return text("{reason} ({details})", reason=reason, details=details) if details else reason
 
 
 def is_damage(error: StoreError) -> bool:
     """Whether the file itself is broken, so that trying again is in vain."""
-    return error.reason.startswith(REASONS["CORRUPT"])
+    reason = error.reason
+    return isinstance(reason, Text) and DAMAGED in (reason, reason.values.get("reason"))

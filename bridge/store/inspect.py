@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from sqlite_utils import Database, Migrations
 
+from accel.text import AnyText, text
 from bridge.store.database import applied_migrations, declared_migrations, newer_migrations
 from bridge.store.database import migrations as main_migrations
 from bridge.store.failures import FAILURES
@@ -38,7 +39,7 @@ class Report(Struct, kw_only=True):
     """How many rows each table has; None where they can't all be read."""
     free: int = 0
     """Bytes of the file that nothing uses."""
-    problems: list[str] = field(default_factory=list)
+    problems: list[AnyText] = field(default_factory=list)
     """What is wrong, for people; none for a whole file."""
 
 
@@ -59,7 +60,7 @@ def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pr
         report.schema = applied_migrations(db, schema)
         report.newer = sorted(newer_migrations(db, schema))
         if not report.schema:
-            report.problems.append("it isn't PopBridge's")
+            report.problems.append(text("it isn't PopBridge's"))
     for table in tables(connection):
         report.rows[table] = None
         with _noting(report):
@@ -70,8 +71,8 @@ def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pr
         )
         report.free = pages * size
     with _noting(report):
-        found = [text for (text,) in connection.execute(f"PRAGMA {pragma}({MOST})")]
-        report.problems += [line for text in found if text != "ok" for line in text.splitlines()]
+        found = [answer for (answer,) in connection.execute(f"PRAGMA {pragma}({MOST})")]
+        report.problems += [line for answer in found if answer != "ok" for line in answer.splitlines()]
     for table in report.rows:
         with _noting(report):
             report.problems += _no_utf8(connection, table)
@@ -80,10 +81,20 @@ def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pr
     for table in sorted(report.rows.keys() & READ) if _is_of_now(report) else ():
         with _noting(report):
             broken = islice(unreadable(connection, table), MOST)
-            report.problems += [f"row {number} of {table} can't be read: {why}" for number, why in broken]
+            report.problems += [
+                text("row {number} of {table} can't be read: {why}", number=number, table=table, why=why)
+                for number, why in broken
+            ]
     with _noting(report):
         for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(MOST):
-            report.problems.append(f"row {row} of {table} names a row of {parent} that isn't there")
+            report.problems.append(
+                text(
+                    "row {row} of {table} names a row of {parent} that isn't there",
+                    row=row,
+                    table=table,
+                    parent=parent,
+                )
+            )
 
 
 def _is_of_now(report: Report) -> bool:
@@ -100,7 +111,7 @@ def tables(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _no_utf8(connection: sqlite3.Connection, table: str) -> list[str]:
+def _no_utf8(connection: sqlite3.Connection, table: str) -> list[AnyText]:
     """The columns with text that isn't UTF-8, which no check of SQLite's sees. Raises sqlite3.Error."""
     columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
     # As bytes, since nobody else can read it; of what is no text, nothing.
@@ -108,10 +119,15 @@ def _no_utf8(connection: sqlite3.Connection, table: str) -> list[str]:
     wrong = Counter(
         column
         for row in connection.execute(f'SELECT {", ".join(texts)} FROM "{table}"')
-        for column, text in zip(columns, row, strict=True)
-        if text is not None and not _is_utf8(text)
+        for column, value in zip(columns, row, strict=True)
+        if value is not None and not _is_utf8(value)
     )
-    return [f"text in {count} rows of {table}, column {name}, isn't UTF-8" for name, count in wrong.items()]
+    return [
+        text(
+            "text in {count} rows of {table}, column {name}, isn't UTF-8", count=count, table=table, name=name
+        )
+        for name, count in wrong.items()
+    ]
 
 
 def _is_utf8(text: bytes) -> bool:

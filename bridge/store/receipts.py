@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from sqlite_utils import Database
 
+from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
 from bridge.store.failures import FAILURES, as_store_error, is_damage
@@ -30,7 +31,7 @@ class ReceiptStore:
         project: str,
         project_name: str,
         command: Command,
-        note: str,
+        note: AnyText,
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sqlite_utils import Database, Migrations
 
 from accel.retries import Backoff
+from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.store.commits import Commits, Done, Outcome
 from bridge.store.database import connect, unusable
@@ -68,7 +69,7 @@ class Store:
         return self._writer.waiting
 
     @property
-    def trouble(self) -> str:
+    def trouble(self) -> AnyText:
         """Why nothing can be kept now; empty while all is well."""
         return self._commits.trouble
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sqlite_utils import Database
 
+from accel.text import text
 from bridge.core.errors import StoreError
 from bridge.store.commits import Commits, Done, Outcome, Task, Work
 
@@ -101,4 +102,4 @@ class Writer:
 
 def closed() -> StoreError:
     """What is said to who asks a store that was closed."""
-    return StoreError("the bridge is stopping")
+    return StoreError(text("the bridge is stopping"))

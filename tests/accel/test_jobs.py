@@ -70,7 +70,7 @@ def test_running_out_of_memory_names_the_input_and_the_limit(monkeypatch, mib, s
 
         monkeypatch.setattr(jobs, "_done", fail)
         failed = ask("say", inputs=[Input("big.png", "x")], setup=Setup(Limits(), mib, ()))
-        assert failed.code == "too_large" and failed.name == "big.png" and failed.reason.endswith(says)
+        assert failed.code == "too_large" and failed.name == "big.png" and str(failed.reason).endswith(says)
 
 
 def test_a_name_on_disk_that_is_no_unicode_reaches_the_workload_and_an_error_can_name_it():

@@ -145,7 +145,7 @@ async def test_texts_are_counted_by_their_number(tmp_path):
     scale = SAMPLES["text.embed"].scale
     routing = known(tmp_path, Cost(1.0, 4e6), Cost(6.0, 1e6))
     choice = routing.choose(SAY, BOTH, 3, {}, scale)
-    assert choice.form == CUDA and choice.reason.endswith("(3 texts)")
+    assert choice.form == CUDA and str(choice.reason).endswith("(3 texts)")
     assert routing.choose(SAY, BOTH, 1, {}, scale).form == CPU
 
 

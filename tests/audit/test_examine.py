@@ -18,9 +18,9 @@ from accel.workload import Input, Limits
 from bridge.audit import examine as module
 from bridge.audit.cache import Cache
 from bridge.audit.examine import Answer, Examiner, Question, Trouble, Workers
-from bridge.audit.reasons import in_chinese
 from tests.accel.conftest import image
 from tests.audit import doubles
+from tests.messages import in_chinese
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_what_couldnt_be_opened_is_looked_at_again_by_the_next_run(
     with closed(tmp_path / "0.png"):
         refused = (await answers(tmp_path, questions, cache=cache))["0.png"].outcome
     told = "another program has it open" if sys.platform == "win32" else "Permission denied"
-    assert isinstance(refused, Trouble) and refused.reason.startswith(f"can't be read ({told}")
+    assert isinstance(refused, Trouble) and str(refused.reason).startswith(f"can't be read ({told}")
     assert in_chinese("can't be read (another program has it open, or there is no right to it)") == (
         "无法读取（文件正被其他程序占用，或没有访问权限）"
     )

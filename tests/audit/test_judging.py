@@ -22,7 +22,6 @@ from bridge.audit.examine import Answer, Question, Trouble
 from bridge.audit.judging import Judging
 from bridge.audit.project import Project, find
 from bridge.audit.questions import questions
-from bridge.audit.reasons import in_chinese
 from bridge.audit.report_html import pages
 from bridge.audit.results import UNSEEN, Issue, Report
 from bridge.audit.summary import notices
@@ -32,6 +31,7 @@ from tests.advisors.desk import WRONG as SETTINGS
 from tests.advisors.desk import FakeEngine
 from tests.advisors.examinations import imagined
 from tests.audit.doubles import examination
+from tests.messages import in_chinese
 
 OTHERS = 40
 RIGHT = {**SETTINGS, "block": True}

@@ -15,12 +15,12 @@ from bridge.api import TextureAsset
 from bridge.audit import baseline
 from bridge.audit.examine import Examiner
 from bridge.audit.parts import ONLY, named
-from bridge.audit.reasons import in_chinese
 from bridge.audit.summary import notices
 from bridge.core.errors import UserError
 from bridge_godot import import_file
 from tests.audit.conftest import put
 from tests.audit.test_baseline import row
+from tests.messages import in_chinese
 from tests.unity.projects import game as unity_game
 from tests.unity.projects import meta
 from tests.unity.projects import texture as unity_texture
@@ -57,7 +57,7 @@ async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) ->
     assert notices(told, "en") == ["Of the project only this part is reported: art."]
     assert notices(told, "zh-CN") == ["仅报告项目的这一部分：art。"]
     assert notices(await run(game), "en") == []
-    assert in_chinese(ONLY.format(part="Rocks and 2 more")) == "仅报告项目的这一部分：Rocks and 2 more。"
+    assert in_chinese(ONLY.fill(part="Rocks and 2 more")) == "仅报告项目的这一部分：Rocks and 2 more。"
 
 
 async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any) -> None:
@@ -296,7 +296,7 @@ class TestFilesAlone:
         self, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # With too few parameters.
-        monkeypatch.setattr("bridge_unity.support.UnityProjects.texture", lambda self: None)
+        monkeypatch.setattr("bridge_unity.plugin.UnityProjects.texture", lambda self: None)
         root = unity_game(tmp_path / "unity", only=["none"])
         unity_texture(root, "Source~/rock.png")
         assert (await run(root / "Source~")).textures == 1

@@ -9,9 +9,9 @@ import pytest
 from bridge import host
 from bridge.audit import baseline
 from bridge.audit.parts import named
-from bridge.commands.texts.errors import PHRASES
 from bridge.core.errors import UserError
 from tests.audit.test_baseline import report, row
+from tests.messages import in_chinese
 
 
 class TestBaseline:
@@ -19,9 +19,11 @@ class TestBaseline:
         self, game: Path, registry: host.Registry, tmp_path: Path
     ) -> None:
         path = tmp_path / "b.json"
-        path.write_text(baseline.text([row("art/rock.png", "old"), row("icon.png", "x")]), encoding="utf-8")
+        path.write_text(
+            baseline.baseline_text([row("art/rock.png", "old"), row("icon.png", "x")]), encoding="utf-8"
+        )
         art, whole = named(registry, str(game / "art")), named(registry, str(game))
-        text = baseline.text([row("art/rock.png", "new")], baseline.read_others(path, art))
+        text = baseline.baseline_text([row("art/rock.png", "new")], baseline.read_others(path, art))
         path.write_text(text, encoding="utf-8")
         assert {(e.file, e.code) for e in baseline.read(path)} == {("art/rock.png", "new"), ("icon.png", "x")}
         assert baseline.read_others(path, whole) == set()
@@ -30,7 +32,7 @@ class TestBaseline:
         self, game: Path, registry: host.Registry, tmp_path: Path
     ) -> None:
         path, art = tmp_path / "b.json", named(registry, str(game / "art"))
-        path.write_text(baseline.text([row("Art/rock.png", "old")]), encoding="utf-8")
+        path.write_text(baseline.baseline_text([row("Art/rock.png", "old")]), encoding="utf-8")
         assert baseline.read_others(path, art) == set()
         told = report(row("art/rock.png", "old"))
         baseline.accept(told, baseline.read(path), art)
@@ -51,7 +53,7 @@ class TestBaseline:
     @pytest.mark.parametrize(
         "text",
         [
-            "<<<<<<< HEAD\n" + baseline.text([]),
+            "<<<<<<< HEAD\n" + baseline.baseline_text([]),
             '{"popbridge_baseline": 2, "accepted": []}',
             "\n" * 5000 + "{",
         ],
@@ -62,7 +64,7 @@ class TestBaseline:
         (tmp_path / "b.json").write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match="--update-baseline of the whole project") as raised:
             baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art")))
-        assert "整个项目" in PHRASES.in_chinese(str(raised.value))
+        assert "整个项目" in in_chinese(raised.value)
 
     def test_entries_elsewhere_are_not_called_stale(self, game: Path, registry: host.Registry) -> None:
         known = baseline.entries([row("art/gone.png", "x"), row("icon.png", "x"), row("art/rock.png", "x")])

@@ -59,7 +59,7 @@ def test_it_is_so_by_other_letters_too(
 def test_a_baseline_of_the_project_keeps_what_is_accepted_elsewhere(
     package: Path, registry: host.Registry, tmp_path: Path
 ) -> None:
-    (tmp_path / "b.json").write_text(baseline.text([row("Assets/a.png", "x")]), encoding="utf-8")
+    (tmp_path / "b.json").write_text(baseline.baseline_text([row("Assets/a.png", "x")]), encoding="utf-8")
     others = baseline.read_others(tmp_path / "b.json", named(registry, str(package)))
     assert {entry.file for entry in others} == {"Assets/a.png"}
 

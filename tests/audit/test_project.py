@@ -12,11 +12,11 @@ import pytest
 from bridge import host
 from bridge.audit.nearby import projects_below
 from bridge.audit.project import UNSET, find
-from bridge.audit.reasons import in_chinese
 from bridge.audit.report_html import pages
 from bridge.audit.summary import notices
 from bridge.core.errors import UserError
 from tests.audit.conftest import put
+from tests.messages import in_chinese
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 from bridge.core.reverting import (
     OLD_ADDON,
     OLD_EDITOR,
-    PHRASES,
     changed_since,
     putting_back,
     still_due,
     way_back,
 )
+from tests.messages import in_chinese
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ def test_an_option_goes_back_from_what_was_set_alone(now: object, due: bool) -> 
 def test_what_is_left_is_named_with_both_values_in_both_languages() -> None:
     _, (said,) = still_due({"a": None, "b": 1}, {"a": True, "b": 2}, {"a": "x", "b": 2})
     assert said == 'a has changed since (it is "x", and was set to true): left as it is.'
-    assert PHRASES.in_chinese(said) == 'a 后来又有改动（现为 "x"，当时设为 true）：保持不变。'
+    assert in_chinese(said) == 'a 后来又有改动（现为 "x"，当时设为 true）：保持不变。'
 
 
 def test_an_editor_that_is_too_old_is_told_in_both_languages() -> None:
-    said = PHRASES.in_chinese(OLD_ADDON.format(install="popbridge install fake 'my game'"))
+    said = in_chinese(OLD_ADDON.format(install="popbridge install fake 'my game'"))
     assert "请运行 `popbridge install fake 'my game'` 并重新打开项目" in said
-    assert PHRASES.in_chinese(OLD_EDITOR).startswith("未撤销任何更改：此编辑器")
+    assert in_chinese(OLD_EDITOR).startswith("未撤销任何更改：此编辑器")
 
 
 def test_textures_are_put_back_by_a_command_that_older_editors_refuse() -> None:
@@ -80,9 +80,7 @@ def test_a_later_try_expects_what_the_ones_before_have_left() -> None:
 def test_of_what_wasnt_set_nobody_is_said_to_have_changed_it() -> None:
     _, (said,) = still_due({"a": True}, {"a": None}, {"a": False})
     assert said == "a is false, and wasn't set: the engine may have written that, or somebody: left as it is."
-    assert (
-        PHRASES.in_chinese(said) == "a 现为 false，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"
-    )
+    assert in_chinese(said) == "a 现为 false，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"
 
 
 @pytest.mark.parametrize("before", [[11], "odd", [{"path": "a"}], None])
@@ -113,7 +111,7 @@ def test_what_was_judged_by_settings_that_have_changed_isnt_written(
     assert bool(said) == bool(says) and says in said
     if said:
         assert said.startswith("rock (1).import has changed since the audit read it (")
-        told = PHRASES.in_chinese(said)
+        told = in_chinese(said)
         assert told.startswith("rock (1).import 在审查读取后又有改动（") and told.endswith("请重新运行审查。")
 
 

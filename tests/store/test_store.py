@@ -204,7 +204,7 @@ async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(
     holder.execute("BEGIN IMMEDIATE")
     outcomes = await asyncio.gather(*(store.write(insert(str(n))) for n in range(20)), return_exceptions=True)
     assert {str(one) for one in outcomes} == {"another program holds its database"}
-    assert store.trouble.startswith("another program holds its database")
+    assert str(store.trouble).startswith("another program holds its database")
     holder.execute("ROLLBACK")
     holder.close()
     assert await store.write(insert("now")) == 1

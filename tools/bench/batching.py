@@ -1,7 +1,7 @@
-"""Dynamic batching: many clients, one worker process, beside the same net or model in a bare loop.
+"""Dynamic batching: many clients, one worker process, beside the same network in a bare loop.
 
-Clients are coroutines of this process, each with one request at a time; requests cross the pipe to a worker
-and back as they do in a daemon. Rounds alternate, so that other load on the machine meets all alike.
+Clients are coroutines of this process with one request in flight each; requests cross the pipe to a worker
+and back as they do in a daemon. Rounds alternate, so that other load on the machine affects all alike.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Round = Callable[[], Awaitable[float]]
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     rows = [
         "| a network with layers of 16, 32, 8 | " + _row(asyncio.run(_nets("tiny"))),
         "| a network with layers of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),
@@ -64,7 +64,7 @@ def measure() -> str:
 
 
 def various(count: int) -> list[str]:
-    """Different texts of 2 to 6 words."""
+    """Returns different texts of 2 to 6 words."""
     return [
         " ".join(WORDS[(n // 5 // len(WORDS) ** at + at * n) % len(WORDS)] for at in range(2 + n % 5))
         for n in range(count)
@@ -130,7 +130,7 @@ def _bare(call: Callable[[int], object], count: int, rows: int) -> float:
 async def _beside(
     workload: Workload, params: list[dict[str, Any]], count: int, peers: Mapping[str, Round]
 ) -> dict[str, float]:
-    """Requests a second through the executor, in batches and one by one, and those of the peers."""
+    """Measures requests/s through the executor, in batches and one by one, and those of the peers."""
     executor = LocalExecutor(1, Limits(models=str(MODELS)), 0, warm=())
     await executor.start()
     ways: dict[str, Round] = {

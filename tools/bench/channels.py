@@ -15,7 +15,7 @@ from accel.image.differences import compared
 from accel.image.pack_channels import PackChannels
 from accel.image.raster import Raster
 from accel.workload import Limits
-from tools.bench.turns import medians
+from tools.bench.timing import alternating_medians
 
 SIZE = 2048
 ROUNDS = 5
@@ -39,7 +39,7 @@ encoding.
 
 
 def pair() -> tuple[Raster, Raster]:
-    """A picture and a noisy copy."""
+    """Returns a picture and a noisy copy."""
     chance = np.random.default_rng(6)
     one = np.cumsum(chance.integers(-3, 4, (SIZE, SIZE, 3)), axis=1).astype(np.uint8)
     other = np.clip(one + chance.normal(0, 8, one.shape), 0, 255).astype(np.uint8)
@@ -70,7 +70,7 @@ def similarity(x: Any, y: Any, blur: Callable[[Any], Any]) -> float:
 
 
 def plain(one: Raster, other: Raster, blur: Callable[[Any], Any]) -> tuple[float, float, list[float]]:
-    """What a comparison is, straight: in OpenCV's or numpy's words where they differ."""
+    """A straightforward comparison, with OpenCV's or numpy's functions."""
     x, y = one.pixels.astype(np.float32), other.pixels.astype(np.float32)
     if blur is blurred:
         errors = cv2.absdiff(one.pixels, other.pixels)
@@ -88,7 +88,7 @@ def plain(one: Raster, other: Raster, blur: Callable[[Any], Any]) -> tuple[float
 
 
 def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
-    """Each job with its peers."""
+    """Measures each task with its peers."""
     one, other = pair()
     chance = np.random.default_rng(7)
     greys = [chance.integers(0, 256, (SIZE, SIZE, 1)).astype(np.uint8) for _ in range(3)]
@@ -117,7 +117,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
 
 
 def check(peers: Mapping[str, Callable[[], Any]]) -> None:
-    """All come to the same."""
+    """Checks that all results agree."""
     expected, *others = [call() for call in peers.values()]
     for other in others:
         if isinstance(expected, tuple):
@@ -127,9 +127,9 @@ def check(peers: Mapping[str, Callable[[], Any]]) -> None:
 
 
 def row(name: str, peers: Mapping[str, Callable[[], Any]]) -> str:
-    """A line of the table."""
+    """Returns a row of the table."""
     check(peers)
-    spent = medians(peers, ROUNDS)
+    spent = alternating_medians(peers, ROUNDS)
     mine, opencv, numpy = (spent[each] for each in ("ours", "opencv", "numpy"))
     return (
         f"| {name} | {mine:.1f} ms | {opencv:.1f} ms | {numpy:.1f} ms "
@@ -138,7 +138,7 @@ def row(name: str, peers: Mapping[str, Callable[[], Any]]) -> str:
 
 
 def measure() -> str:
-    """The section for docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     cv2.setNumThreads(1)
     lines = "\n".join(row(name, peers) for name, peers in rows())
     return TEMPLATE.format(size=SIZE, rounds=ROUNDS, rows=lines)

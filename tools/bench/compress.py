@@ -1,4 +1,4 @@
-"""`image.compress` beside the bare encoders' calls: time, and how near the pixels stay."""
+"""`image.compress` beside direct calls of the encoders: time, and similarity of the pixels."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Bytes = NDArray[np.uint8]
 
 
 class Row(Struct):
-    """One format, measured."""
+    """The results of one format."""
 
     name: str
     picture: str
@@ -66,7 +66,7 @@ class Row(Struct):
 
 @cache
 def picture(transparent: bool) -> Bytes:
-    """RGBA; a third of the transparent one is a soft hole."""
+    """Returns RGBA; a third of the transparent picture is a soft hole."""
     random = np.random.default_rng(7)
     colors = tint(noise(3, SIZE), (0.5, 0.4, 0.3)) * 255 + random.normal(0, GRAIN, (SIZE, SIZE, 3))
     pixels = np.full((SIZE, SIZE, 4), 255, np.uint8)
@@ -78,7 +78,7 @@ def picture(transparent: bool) -> Bytes:
 
 
 def light() -> Raster:
-    """The opaque one as light, in floats."""
+    """Returns the opaque picture in linear light, as floats."""
     floats = to_light(picture(False)[..., :3], 3, "srgb")
     return Raster("picture", floats, False, "linear", "exr")
 
@@ -88,7 +88,7 @@ def surface(pixels: Bytes) -> Any:
 
 
 def bare(name: str, pixels: Any, profile: Any) -> Callable[[], object]:
-    """The library's call, with everything ready that can be."""
+    """Returns a call of the library with everything prepared that can be."""
     if name in _ISPC:
         return _ispc(name, pixels, profile)
     if name.startswith(("etc2", "eac")):
@@ -127,7 +127,7 @@ def _etc(name: str, pixels: Bytes) -> Callable[[], object]:
 
 
 def cases() -> Iterator[tuple[str, str, bool, Any]]:
-    """Format, effort, whether transparent, the library's name of that effort."""
+    """Yields format, effort, transparency, and the library's name of that effort."""
     yield from ((name, "fast", False, None) for name in ("bc1", "bc3", "bc4", "bc5"))
     yield "bc6h", "fast", False, "veryfast"
     yield "bc6h", "normal", False, "basic"
@@ -141,7 +141,7 @@ def cases() -> Iterator[tuple[str, str, bool, Any]]:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """CPU time of this process."""
+    """Returns the CPU time of this process."""
     gc.collect()
     begin = time.process_time()
     call()
@@ -166,13 +166,13 @@ def measured(name: str, effort: Any, transparent: bool, profile: Any) -> Row:
 
 
 def by_numpy() -> Row:
-    """BC7 as before numba has paid."""
+    """Measures BC7 before numba is worth its compile time."""
     with mock.patch.object(mending.Loops, "chosen", lambda loops, texels: opaque.lifted):
         return measured("bc7", "fast", False, "ultrafast")
 
 
 def measure() -> str:
-    """The section as Markdown."""
+    """Returns the section as Markdown."""
     plain = by_numpy()
     importlib.import_module("accel.image.compiled.opaque")
     rows = [measured(*case) for case in cases()]

@@ -1,4 +1,4 @@
-"""What networks gain, and what is around them costs: upscaling, backgrounds and vectors of texts.
+"""Gain and overhead of networks: upscaling, background removal and text embeddings.
 
 The models are those that the tests pull into `.models`. All runs are on one thread, as in a worker.
 """
@@ -35,14 +35,14 @@ TEXTS = [f"{kind} {n} for a {place}" for n in range(32) for kind, place in KINDS
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     limits = _limits()
     parts = [_quality(limits), _times(limits), _texts(limits)]
     return "\n\n".join(["## Models", *parts])
 
 
 def _limits() -> Limits:
-    """The models that the tests pull."""
+    """Returns limits with the models that the tests pull."""
     return Limits(models=str(Path(__file__).resolve().parents[2] / ".models"))
 
 
@@ -146,7 +146,7 @@ tokenised batches of 16.
 
 
 def _alternating(ours: Callable[[], Any], peer: Callable[[], Any]) -> tuple[float, float]:
-    """Median seconds of CPU of both, in turn; the first run of each doesn't count."""
+    """Returns the median CPU seconds of both, run in turn; the first run of each is a warm-up."""
     taken: Sequence[list[float]] = ([], [])
     for _ in range(ROUNDS + 1):
         for function, seconds in zip((ours, peer), taken, strict=True):

@@ -15,6 +15,7 @@ from accel.image.encoders.formats import FORMATS, BlockFormat, Family
 from accel.image.encoders.subject import Subject
 from accel.image.readers import blocks
 from accel.progress import part
+from accel.text import text
 from accel.workload import WorkloadError
 
 _FAMILIES: tuple[Family, ...] = ("bc", "etc2", "astc")
@@ -53,11 +54,18 @@ def candidates(subject: Subject, families: Sequence[Family]) -> list[BlockFormat
         and each.name not in _UNTRIED[subject.alpha]
     ]
     if floats and (subject.alpha or not found):
-        reason = "has floats, for which there is bc6h alone: "
-        reason += "that has no transparency; choose alpha: drop, or" if found else "add bc to candidates, or"
-        raise WorkloadError(
-            "unsupported", reason + " make it 8 bit first (image.convert, bits: 8)", subject.image.name
+        reason = (
+            text(
+                "has floats, for which there is bc6h alone: that has no transparency; choose alpha: drop, or "
+                "make it 8 bit first (image.convert, bits: 8)"
+            )
+            if found
+            else text(
+                "has floats, for which there is bc6h alone: add bc to candidates, or make it 8 bit first "
+                "(image.convert, bits: 8)"
+            )
         )
+        raise WorkloadError("unsupported", reason, subject.image.name)
     return sorted(found, key=lambda each: (size(subject, each), _FAMILIES.index(each.family)))
 
 

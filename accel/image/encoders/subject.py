@@ -14,6 +14,7 @@ from accel.image.meaning import taken
 from accel.image.raster import PixelKind, Raster, Transfer
 from accel.image.readers.packed import reordered
 from accel.image.writers.texels import TexelFormat
+from accel.text import text
 from accel.workload import WorkloadError
 
 _TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
@@ -33,7 +34,7 @@ class Subject:
             self.alpha = False
         normal_map = kind == "normal"
         if normal_map and image.colors != 3:
-            raise WorkloadError("unsupported", "is grey, which no normal map is", image.name)
+            raise WorkloadError("unsupported", text("is grey, which no normal map is"), image.name)
         self.images = [taken(each, kind) for each in images]
         """The first, then its layers."""
         self.image = self.images[0]
@@ -72,15 +73,23 @@ class Subject:
         """Raises WorkloadError `unsupported` for a format that would lose what the image is about."""
         name = self.image.name
         if self.alpha and format.channels != "rgba":
-            reason = (
-                f"has transparency, which {format.name} can't hold: choose {_TRANSPARENT}, or alpha: drop"
+            reason = text(
+                "has transparency, which {format} can't hold: choose {transparent}, or alpha: drop",
+                format=format.name,
+                transparent=_TRANSPARENT,
             )
             raise WorkloadError("unsupported", reason, name)
         if format.channels == "rg" and self.image.colors == 1:
             single = "bc4" if format.family == "bc" else "eac_r11"
-            raise WorkloadError("unsupported", f"has one channel, {format.name} two: choose {single}", name)
+            raise WorkloadError(
+                "unsupported",
+                text("has one channel, {format} two: choose {single}", format=format.name, single=single),
+                name,
+            )
         if self.normal_map and (format.channels == "r" or format.floats):
-            raise WorkloadError("unsupported", f"is a normal map, which {format.name} can't hold", name)
+            raise WorkloadError(
+                "unsupported", text("is a normal map, which {format} can't hold", format=format.name), name
+            )
 
 
 def _without_alpha(image: Raster) -> Raster:

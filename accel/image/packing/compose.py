@@ -20,6 +20,7 @@ from accel.image.raster import Raster
 from accel.image.save import WRITERS, lost, wanted
 from accel.image.sprites import Atlas, AtlasPage, Sprite
 from accel.image.suffixes import suffix_of
+from accel.text import text
 from accel.workload import Limits, OutputFile, WorkloadError
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def compose(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Op
     """Raises WorkloadError: `bad_params`, `unsupported` or `too_large`, as `image.atlas` does."""
     layout = LAYOUTS[params.layout]
     if params.rotate and not layout.rotated:
-        reason = f"layout {params.layout} can't say that a sprite is turned; leave rotate off"
+        reason = text(
+            "layout {layout} can't say that a sprite is turned; leave rotate off", layout=params.layout
+        )
         raise WorkloadError("bad_params", reason)
     names = sprite_names([image.name for image in images], params.folders, params.extension)
     order = sorted(range(len(images)), key=lambda index: names[index])
@@ -100,9 +103,14 @@ class _Composer:
         more = 2 * (params.extrude + params.border)
         with_edges = f" ({box.width + more} x {box.height + more} with extrude and border)" if more else ""
         limited = "max_size" if sizes.longest == params.max_size else "the limit of pixels"
-        reason = (
-            f"is {box.width} x {box.height}{with_edges}; a page is at most {sizes.side} x {sizes.side} by "
-            f"{limited}: raise that or give a smaller sprite"
+        reason = text(
+            "is {width} x {height}{with_edges}; a page is at most {side} x {side} by {limited}: "
+            "raise that or give a smaller sprite",
+            width=box.width,
+            height=box.height,
+            with_edges=with_edges,
+            side=sizes.side,
+            limited=limited,
         )
         return WorkloadError("too_large", reason, self._images[index].name)
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from accel.image.decoded import Pixels, full_scale
 from accel.image.light import at_depth
 from accel.image.raster import Raster, Transfer
+from accel.text import text
 from accel.workload import WorkloadError
 
 
@@ -65,7 +66,9 @@ def common_look(images: Sequence[Raster]) -> Look:
     """
     for image in images:
         if image.colors not in (1, 3):
-            reason = f"has {image.channels} channels; give grey or RGB, with or without alpha"
+            reason = text(
+                "has {channels} channels; give grey or RGB, with or without alpha", channels=image.channels
+            )
             raise WorkloadError("unsupported", reason, image.name)
     deepest = max((image.pixels.dtype for image in images), key=lambda dtype: dtype.itemsize)
     coded = any(image.transfer == "srgb" for image in images)

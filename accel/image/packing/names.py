@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
+from accel.text import text
 from accel.workload import WorkloadError
 
 
@@ -41,8 +42,12 @@ def _check(inputs: Sequence[str], names: list[str], folders: bool, extension: bo
     for given, name in zip(inputs, names, strict=True):
         other = seen.get(name.casefold())
         if other is not None:
-            reason = f"would be called {name} in the atlas, as {other} is; rename one of them"
+            reason = text(
+                "would be called {name} in the atlas, as {other} is; rename one of them",
+                name=name,
+                other=other,
+            )
             if not (folders and extension):
-                reason += ", or keep folders and extensions"
+                reason = text("{reason}, or keep folders and extensions", reason=reason)
             raise WorkloadError("bad_params", reason, given)
         seen[name.casefold()] = given

@@ -8,6 +8,7 @@ from msgspec import Struct
 from accel.image.decoded import Pixels
 from accel.image.readers.packed import masked, reordered, without_empty_alpha
 from accel.image.readers.stream import Picture, Stream
+from accel.text import text
 
 _RGB, _RLE8, _RLE4, _FIELDS, _ALPHA_FIELDS = 0, 1, 2, 3, 6
 _DEFAULT_16 = (0x7C00, 0x03E0, 0x001F)
@@ -75,7 +76,7 @@ def _masks(stream: Stream, length: int, compression: int) -> tuple[tuple[int, ..
 
 def _check(stream: Stream, bits: int, compression: int, height: int) -> None:
     if compression in (4, 5):
-        raise stream.unsupported("it holds a JPEG or PNG for a printer; save it as PNG")
+        raise stream.unsupported(text("it holds a JPEG or PNG for a printer; save it as PNG"))
     allowed = {
         _RGB: (1, 2, 4, 8, 16, 24, 32), _RLE8: (8,), _RLE4: (4,), _FIELDS: (16, 32), _ALPHA_FIELDS: (16, 32),
     }.get(compression, ())  # fmt: skip

@@ -24,6 +24,7 @@ from accel.image.readers.layouts import (
     smaller,
 )
 from accel.image.readers.stream import Picture, Stream
+from accel.text import text
 
 _ALPHA_PIXELS, _ALPHA, _FOURCC, _RGB, _LUMINANCE, _BUMP = 0x1, 0x2, 0x4, 0x40, 0x20000, 0x80000
 
@@ -177,14 +178,14 @@ def _layout(stream: Stream, format: _PixelFormat) -> _Stored:
             alpha: Alpha = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
             return _Stored(_FOURCCS[format.fourcc], alpha)
         shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
-        raise stream.unsupported(f"pixel format {shown}; save it as BC7 or RGBA")
+        raise stream.unsupported(text("pixel format {shown}; save it as BC7 or RGBA", shown=shown))
     return _Stored(_uncompressed(stream, format))
 
 
 def _extended(stream: Stream) -> _Stored:
     number, dimension, misc, count, more = stream.unpack("<5I", "its DX10 header")
     if number not in _DXGI:
-        raise stream.unsupported(f"DXGI format {number}; save it as BC7 or RGBA")
+        raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
     alpha: Alpha = "straight"
     if more & _ALPHA_MODE == _PREMULTIPLIED:
         # For blending, for which a GPU decodes sRGB first.
@@ -209,7 +210,9 @@ def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:
             alpha = (0xFF00,)
     masks = colors + alpha
     if format.bits not in (8, 16, 24, 32) or not masks:
-        raise stream.unsupported(f"{format.bits} bits a pixel without colours; save it as BC7 or RGBA")
+        raise stream.unsupported(
+            text("{bits} bits a pixel without colours; save it as BC7 or RGBA", bits=format.bits)
+        )
     return _known(stream, size, colors, alpha)
 
 
@@ -233,7 +236,7 @@ def _known(stream: Stream, size: int, colors: tuple[int, ...], alpha: tuple[int,
         return plain[size, colors, alpha]
     masks = colors + alpha
     if len(colors) not in (1, 3) or not all(_is_field(mask) and mask < 1 << 8 * size for mask in masks):
-        raise stream.unsupported("its bit masks are unusual; save it as BC7 or RGBA")
+        raise stream.unsupported(text("its bit masks are unusual; save it as BC7 or RGBA"))
     return Fields(size, masks, "rgb" if len(colors) == 3 else "grey")
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from accel.image.decoded import Alpha, Pixels
 from accel.image.readers.stream import Picture, Stream
+from accel.text import text
 
 _HEADER = 1 << 20
 """Bytes in which the attributes that matter must stand."""
@@ -46,7 +47,7 @@ def _header(stream: Stream, head: bytes) -> _Header:
     if len(head) < 8:
         raise stream.truncated("its header has no end")
     if struct.unpack_from("<I", head, 4)[0] & _DEEP:
-        raise stream.unsupported("it is deep data; flatten it")
+        raise stream.unsupported(text("it is deep data; flatten it"))
     found, at = {}, 8
     while head[at : at + 1] not in (b"\0", b""):
         name, _, behind = head[at : at + 512].partition(b"\0")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from accel.image.decoded import Pixels
 from accel.image.readers.stream import Picture, Stream
+from accel.text import text
 
 _HEADER = 1 << 16
 """Bytes in which a header must end."""
@@ -38,7 +39,7 @@ def _header(stream: Stream, head: bytes) -> tuple[int, bytes, bytes, int, bytes,
     if end < 0 or line < 0:
         raise stream.truncated("its header has no end")
     if b"FORMAT=32-bit_rle_xyze" in head[:end]:
-        raise stream.unsupported("its colours are XYZ; save it as RGB")
+        raise stream.unsupported(text("its colours are XYZ; save it as RGB"))
     size = _SIZE.match(head[end + 2 : line])
     if size is None or size[2] == size[5]:
         raise stream.broken("its resolution can't be read")
@@ -54,7 +55,7 @@ def _unpacked(stream: Stream, data: bytes, rows: int, columns: int) -> Pixels:
     at = 0
     for row in range(rows):
         if data[at : at + 4] != coded:
-            reason = f"it ends after {row:,} of {rows:,} rows"
+            reason = text("it ends after {row} of {rows} rows", row=f"{row:,}", rows=f"{rows:,}")
             raise (
                 stream.truncated(reason) if at + 4 > len(data) else stream.broken(f"row {row + 1} is damaged")
             )

@@ -29,6 +29,7 @@ from accel.image.readers.layouts import (
     smaller,
 )
 from accel.image.readers.stream import Picture, Stream
+from accel.text import text
 from accel.workload import WorkloadError
 
 _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
@@ -46,7 +47,9 @@ _PREMULTIPLIED = 1
 _MOST_IMAGES = 2**32 - 1
 """What is told at most of a damaged file: the product of what it names may be no number that JSON holds."""
 
-_TRANSCODE = "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
+_TRANSCODE = text(
+    "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
+)
 
 
 def _vulkan() -> dict[int, Layout]:
@@ -211,7 +214,9 @@ def _layout(stream: Stream, header: _Header) -> Layout:
     if header.format == 0 or header.packing == _BASIS_LZ:
         raise stream.unsupported(_TRANSCODE)
     if header.format not in _VULKAN:
-        raise stream.unsupported(f"Vulkan format {header.format}; write it as BC7, ASTC or RGBA")
+        raise stream.unsupported(
+            text("Vulkan format {format}; write it as BC7, ASTC or RGBA", format=header.format)
+        )
     return _VULKAN[header.format]
 
 
@@ -220,7 +225,9 @@ def _data(stream: Stream, header: _Header, need: int) -> bytes:
     if header.packing == _NONE:
         return stream.take(need, "its pixels")
     if header.packing not in (_ZSTD, _ZLIB):
-        raise stream.unsupported(f"packing {header.packing}; write it without, or packed by zstd")
+        raise stream.unsupported(
+            text("packing {packing}; write it without, or packed by zstd", packing=header.packing)
+        )
     return _unpacked(stream, header.packing, stream.take(header.packed, "its packed pixels"), need)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from accel.image.decoded import Alpha, Pixels, full_scale
 from accel.image.readers import layers
 from accel.image.readers.stream import Picture, Stream
+from accel.text import text
 
 _BITMAP, _GREY, _INDEXED, _RGB, _CMYK, _MULTICHANNEL, _DUOTONE, _LAB = 0, 1, 2, 3, 4, 7, 8, 9
 _MODELS = {
@@ -44,7 +45,7 @@ def read(stream: Stream) -> Picture:
     profile = _resources(stream)
     on_white = layers.read(stream, header.version)
     if header.mode != _INDEXED and header.mode not in _MODELS:
-        raise stream.unsupported("its mode is Lab or Multichannel; convert it to RGB")
+        raise stream.unsupported(text("its mode is Lab or Multichannel; convert it to RGB"))
     indexed = header.mode == _INDEXED
     picture = _indexed(stream, header, palette) if indexed else _direct(stream, header)
     alpha: Alpha = "on white" if on_white and picture.has_alpha else "straight"
@@ -62,7 +63,7 @@ def _resources(stream: Stream) -> bytes:
         if kind == _PROFILE:
             profile = data[name + 4 : name + 4 + size]
         if kind == _VERSION_INFO and data[name + 8 : name + 9] == b"\0":
-            raise stream.unsupported('it has no merged picture; save it with "Maximize Compatibility"')
+            raise stream.unsupported(text('it has no merged picture; save it with "Maximize Compatibility"'))
         at = name + 4 + (size + 1) // 2 * 2
     return profile
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from accel.image.compression import Compression
 from accel.image.decoded import Alpha, Pixels
+from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 MOST_IMAGES = 2048 * 6
@@ -111,40 +112,67 @@ class Stream:
         """Raises WorkloadError `too_large` for more images than any GPU binds, or for ones of more pixels
         together than one may have here."""
         if images > MOST_IMAGES:
-            reason = f"holds {images:,} images, more than the {MOST_IMAGES:,} that any GPU binds at once"
+            reason = text(
+                "holds {images} images, more than the {most_images} that any GPU binds at once",
+                images=f"{images:,}",
+                most_images=f"{MOST_IMAGES:,}",
+            )
             raise WorkloadError("too_large", reason, self.source.name)
         most = self._limits.max_pixels
         if width * height * images > most:
-            reason = (
-                f"holds {images:,} images of {width} x {height} ({width * height * images / 1e6:,.1f} "
-                f"megapixels in all), more than the limit of {most / 1e6:,.1f} megapixels; raise "
-                "images.max_pixels, or convert to another format, which takes the first alone"
+            reason = text(
+                "holds {images} images of {width} x {height} ({width_2} megapixels in all), more "
+                "than the limit of {most} megapixels; raise images.max_pixels, or convert to another "
+                "format, which takes the first alone",
+                images=f"{images:,}",
+                width=width,
+                height=height,
+                width_2=f"{(width * height * images / 1e6):,.1f}",
+                most=f"{(most / 1e6):,.1f}",
             )
             raise WorkloadError("too_large", reason, self.source.name)
 
-    def truncated(self, detail: str) -> WorkloadError:
+    def truncated(self, detail: AnyText) -> WorkloadError:
         """The file ends too early."""
-        return WorkloadError("bad_input", f"is a truncated {self._format} ({detail})", self.source.name)
+        return WorkloadError(
+            "bad_input",
+            text("is a truncated {format} ({detail})", format=self._format, detail=detail),
+            self.source.name,
+        )
 
     def broken(self, detail: str) -> WorkloadError:
         """The file contradicts its format."""
-        return WorkloadError("bad_input", f"is a corrupt {self._format} ({detail})", self.source.name)
+        return WorkloadError(
+            "bad_input",
+            text("is a corrupt {format} ({detail})", format=self._format, detail=detail),
+            self.source.name,
+        )
 
-    def unsupported(self, detail: str) -> WorkloadError:
+    def unsupported(self, detail: AnyText) -> WorkloadError:
         """The file is of a kind that isn't read here; `detail` also says what to do."""
-        reason = f"is a {self._format} of a kind that isn't opened here: {detail}"
+        reason = text(
+            "is a {format} of a kind that isn't opened here: {detail}", format=self._format, detail=detail
+        )
         return WorkloadError("unsupported", reason, self.source.name)
 
 
 def check_dimensions(source: Input, format: str, width: int, height: int, limits: Limits) -> None:
     """Raises WorkloadError: `bad_input` for no pixels, `too_large` for more than `limits` takes."""
     if width < 1 or height < 1:
-        reason = f"is a corrupt {format} (its header says {width} x {height} pixels)"
+        reason = text(
+            "is a corrupt {format} (its header says {width} x {height} pixels)",
+            format=format,
+            width=width,
+            height=height,
+        )
         raise WorkloadError("bad_input", reason, source.name)
     pixels = width * height
     if pixels > limits.max_pixels:
-        reason = (
-            f"is {width} x {height} ({pixels / 1e6:,.1f} megapixels), "
-            f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        reason = text(
+            "is {width} x {height} ({pixels} megapixels), more than the limit of {max_pixels} megapixels",
+            width=width,
+            height=height,
+            pixels=f"{(pixels / 1e6):,.1f}",
+            max_pixels=f"{(limits.max_pixels / 1e6):,.1f}",
         )
         raise WorkloadError("too_large", reason, source.name)

@@ -11,6 +11,7 @@ import numpy as np
 from accel.image.alpha import mixed
 from accel.image.raster import Raster
 from accel.image.readers.exr import library
+from accel.text import text
 from accel.workload import WorkloadError
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def exr(image: Raster, params: Writing) -> bytes:
         # Windows removes no folder whose files are open.
         if not file.close() or not done:
             detail = file.geterror().replace(str(path), "file").strip()[:200]
-            raise WorkloadError("unsupported", f"can't be written as EXR ({detail})", image.name)
+            raise WorkloadError(
+                "unsupported", text("can't be written as EXR ({detail})", detail=detail), image.name
+            )
         return path.read_bytes()
 
 

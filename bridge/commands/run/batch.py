@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bridge.commands.language import told
+from accel.text import text
 from bridge.commands.run.jobs import Job
-from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,7 +95,9 @@ class Drafts:
         try:
             folder.mkdir()
         except OSError as error:
-            raise UserError(told(texts.UNMAKEABLE, folder=folder, reason=error.strerror)) from None
+            raise UserError(
+                text("{folder} can't be made ({reason}).", folder=folder, reason=error.strerror)
+            ) from None
         return folder
 
     def take_back(self, folder: Path | None) -> None:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
+from accel.text import clauses, text
 from bridge.commands import completing
-from bridge.commands.language import told
+from bridge.commands.language import say
 from bridge.commands.shared import assignments, read_settings
-from bridge.commands.texts import run as of_run
-from bridge.commands.texts import usage as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -124,16 +123,25 @@ def run(
 
 def _check(out: str | None, name: str | None, resume: bool, workers: int | None, daemon: bool) -> None:
     if out is None and (resume or name is not None):
-        raise click.UsageError(told(texts.WANTS_OUT, option="--resume" if resume else "--name"))
+        raise click.UsageError(
+            say(
+                text(
+                    "{option} wants --out, the folder of the outputs.",
+                    option="--resume" if resume else "--name",
+                )
+            )
+        )
     if out == "":
         # As a script gives it whose variable isn't set; to Python it is the current folder.
-        raise click.UsageError(told(texts.EMPTY_OUT))
+        raise click.UsageError(say(text("--out is empty: name a folder, or . for this one.")))
     if name is not None and (not name or Path(name).name != name):
-        raise click.UsageError(told(texts.BARE_NAME))
+        raise click.UsageError(say(text("--name is a name alone: --out says where.")))
     if name is not None and sys.platform == "win32" and not _is_name(name):
-        raise click.UsageError(told(texts.UNFIT_NAME, name=name))
+        raise click.UsageError(
+            say(text("--name: Windows gives no file the name {name}: choose another.", name=name))
+        )
     if daemon and workers is not None:
-        raise click.UsageError(told(texts.OWN_WORKERS))
+        raise click.UsageError(say(text("--workers is for runs without --daemon: the daemon has its own.")))
 
 
 def _is_name(name: str) -> bool:
@@ -147,7 +155,7 @@ def _check_joined(workload: str, files: Sequence[str]) -> None:
     """Steps are one argument, and a shell makes several of what has spaces around its `+`."""
     if files and files[0].startswith("+") and not os.path.lexists(files[0]):
         joined = workload + "".join(files[:2] if files[0] == "+" else files[:1])
-        raise UserError(told(of_run.JOINED, joined=joined))
+        raise UserError(text("Steps are joined without spaces around the +: {joined}.", joined=joined))
 
 
 def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
@@ -166,12 +174,13 @@ def _check_found(found: Sequence[Found]) -> None:
     problems = [(each.file, each.problem.reason) for each in found if each.problem]
     if not problems or len(problems) < len(found):
         return
-    from bridge.commands.run.reasons import why
 
-    said = told(of_run.AND).join(f"{file or repr(file)} {why(reason)}" for file, reason in problems[:LISTED])
+    said = clauses(
+        text("{file} {reason}", file=file or repr(file), reason=reason) for file, reason in problems[:LISTED]
+    )
     if len(problems) > LISTED:
-        said += told(of_run.MORE_PROBLEMS, count=len(problems) - LISTED)
-    raise UserError(told(of_run.SENTENCE, said=said))
+        said = text("{said}; and {count} more", said=said, count=len(problems) - LISTED)
+    raise UserError(text("{said}.", said=said))
 
 
 def _settings(registry: Registry, workers: int | None) -> Mapping[str, Any]:

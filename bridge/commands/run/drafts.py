@@ -14,8 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from bridge.commands.language import told
-from bridge.commands.texts import run as texts
+from accel.text import text
 from bridge.core.errors import UserError
 
 LEFT_S = 86_400
@@ -32,7 +31,9 @@ def drafts(out: Path) -> Path:
             shutil.rmtree(left, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f".popbridge-{_machine()}-{os.getpid()}-", dir=out.absolute()))
     except OSError as error:
-        raise UserError(told(texts.OUT, out=out, reason=error.strerror)) from None
+        raise UserError(
+            text("The folder {out} can't be made or written to ({reason}).", out=out, reason=error.strerror)
+        ) from None
 
 
 def _left(out: Path) -> Iterator[Path]:

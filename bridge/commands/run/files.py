@@ -9,13 +9,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from accel.text import AnyText, text
+
 
 class Problem(Struct, frozen=True):
     """Why there is nothing to do."""
 
     code: str
     """One of the error codes."""
-    reason: str
+    reason: AnyText
     """For people; it reads well after the file's name."""
 
 
@@ -81,11 +83,11 @@ def _named(
     elif os.path.isdir(argument) and recursive:
         yield from _walked(argument, under, out, made)
     elif os.path.isdir(argument):
-        yield _nothing(argument, "is a folder; name the files in it, or add --recursive", "bad_input")
+        yield _nothing(argument, text("is a folder; name the files in it, or add --recursive"), "bad_input")
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         yield from _matching(argument, out)
     else:
-        yield _hidden(argument) or _nothing(argument, "isn't there, or is no file")
+        yield _hidden(argument) or _nothing(argument, text("isn't there, or is no file"))
 
 
 def _hidden(argument: str) -> Found | None:
@@ -95,7 +97,7 @@ def _hidden(argument: str) -> Found | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        return _nothing(argument, f"can't be read ({error.strerror})", "bad_input")
+        return _nothing(argument, text("can't be read ({strerror})", strerror=error.strerror), "bad_input")
     # A name that no file can have.
     except ValueError:
         return None
@@ -108,11 +110,13 @@ def _device(file: str) -> Problem | None:
         # Which names are devices' differs between versions of Windows.
         if os.path.abspath(path).startswith("\\\\.\\"):
             name = os.path.basename(path)
-            return Problem("bad_input", f"can't be read: Windows takes {name} for a device; rename it")
+            return Problem(
+                "bad_input", text("can't be read: Windows takes {name} for a device; rename it", name=name)
+            )
     return None
 
 
-def _nothing(argument: str, reason: str, code: str = "not_found") -> Found:
+def _nothing(argument: str, reason: AnyText, code: str = "not_found") -> Found:
     return Found(argument, problem=Problem(code, reason))
 
 
@@ -130,9 +134,7 @@ def _walked(folder: str, under: str, out: Path | None, made: Callable[[str], boo
         file = os.path.join(folder, *each.file.split("/"))
         if each.problem:
             there = True
-            # Of the folder itself, too, whose name stands in front of it.
-            reason = each.problem.removeprefix("the folder ")
-            yield Found(os.path.normpath(file), folder, under, Problem("bad_input", reason))
+            yield Found(os.path.normpath(file), folder, under, Problem("bad_input", each.problem))
         elif file.lower().endswith(IMAGES):
             if in_place and made is not None and made(file):
                 passed = True
@@ -140,7 +142,8 @@ def _walked(folder: str, under: str, out: Path | None, made: Callable[[str], boo
             there = True
             yield Found(file, folder, under, _device(file))
     if not there:
-        yield _nothing(folder, "has no images in it" + " but what earlier runs made" * passed)
+        made_here = text("has no images in it but what earlier runs made")
+        yield _nothing(folder, made_here if passed else text("has no images in it"))
 
 
 def _matching(pattern: str, out: Path | None) -> Iterator[Found]:
@@ -151,7 +154,7 @@ def _matching(pattern: str, out: Path | None) -> Iterator[Found]:
             there = True
             yield Found(file, problem=_device(file))
     if not there:
-        yield _nothing(pattern, "matches no file")
+        yield _nothing(pattern, text("matches no file"))
 
 
 def _key(path: str | Path) -> str:

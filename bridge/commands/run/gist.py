@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bridge.commands.language import told
+from accel.text import text
+from bridge.commands.language import say
 from bridge.commands.shared import size_text
-from bridge.commands.texts import run as texts
 
 WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
 """The facts of an image that was written: accel.image.operation.Written."""
@@ -71,29 +71,36 @@ def size_of(value: Mapping[str, Any]) -> str:
 
 def channels_of(value: Mapping[str, Any]) -> str:
     """How many, and how deep."""
-    channels = texts.CHANNEL if value["channels"] == 1 else texts.CHANNELS
-    return told(channels, count=value["channels"], bits=value["bit_depth"])
+    channels = (
+        text("{count} channel of {bits} bit")
+        if value["channels"] == 1
+        else text("{count} channels of {bits} bit")
+    )
+    return say(channels.fill(count=value["channels"], bits=value["bit_depth"]))
 
 
 def levels_of(value: Mapping[str, Any]) -> str:
     """Empty for a single one."""
     count = value.get("levels", 1)
-    return told(texts.LEVELS, count=count) if count > 1 else ""
+    return say(text("{count} levels", count=count)) if count > 1 else ""
 
 
 def images_of(value: Mapping[str, Any]) -> str:
     """Faces and layers that were written, or of how many the first alone was; empty for a single one."""
     if value.get("first_of"):
-        return told(texts.IMAGES, count=value["first_of"])
+        return say(text("first of {count} images", count=value["first_of"]))
     count = value.get("images", 1)
-    return told(texts.ALL_IMAGES, count=count) if count > 1 else ""
+    return say(text("{count} images", count=count)) if count > 1 else ""
 
 
 def cut_of(value: Mapping[str, Any]) -> Iterator[str]:
     """What the file holds no value for."""
-    for name, text in (("below", texts.BELOW), ("above", texts.ABOVE)):
+    for name, message in (
+        ("below", text("values too low cut off (the least {value})")),
+        ("above", text("values too high cut off (the largest {value})")),
+    ):
         if value.get(name) is not None:
-            yield told(text, value=_number(value[name]))
+            yield say(message.fill(value=_number(value[name])))
 
 
 def _number(value: float) -> str:
@@ -110,16 +117,16 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield _bits(value)
     # Of few texels a file's header is most of it.
     if value["ratio"] >= 1.05:
-        yield told(texts.SMALLER, ratio=f"{value['ratio']:.1f}")
+        yield say(text("{ratio} times smaller than uncompressed", ratio=f"{value['ratio']:.1f}"))
     if value["psnr"] is not None:
         yield f"{value['psnr']:.1f} dB"
     if value["reached"] is False:
-        yield told(texts.UNREACHED)
+        yield say(text("target not reached"))
     yield f"kind {value['kind']}"
     yield images_of(value)
     yield from cut_of(value)
     if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
-        yield told(texts.CUT_BLOCKS)
+        yield say(text("Direct3D wants sides that are multiples of 4"))
 
 
 def _is_atlas(pages: object, sprites: object) -> bool:
@@ -137,9 +144,18 @@ def _packed(value: Mapping[str, Any]) -> str:
     pages = (
         part
         for page in value["pages"]
-        for part in (told(texts.PAGE, size=size_of(page), share=page["fill"]), *cut_of(page))
+        for part in (
+            say(text("{size} ({share} full)", size=size_of(page), share=f"{(page['fill']):.0%}")),
+            *cut_of(page),
+        )
     )
-    return told(texts.SPRITES, count=len(value["sprites"]), pages=told(texts.COMMA).join(pages))
+    return say(
+        text(
+            "sprites: {count}; pages: {pages}",
+            count=f"{(len(value['sprites'])):,}",
+            pages=say(text(", ")).join(pages),
+        )
+    )
 
 
 def _inspected(value: Mapping[str, Any]) -> Iterator[str]:
@@ -149,19 +165,19 @@ def _inspected(value: Mapping[str, Any]) -> Iterator[str]:
     yield levels_of(value)
     yield size_text(value["size"])
     if value.get("images", 1) > 1:
-        yield told(texts.IMAGES, count=value["images"])
+        yield say(text("first of {count} images", count=value["images"]))
     yield value["color_model"]
     if value["grey"] and value["color_model"] != "grey":
-        yield told(texts.ALL_GREY)
+        yield say(text("grey throughout"))
     if value["alpha"]:
-        yield told(texts.ALPHA_USED if value["alpha"]["used"] else texts.ALPHA_UNUSED)
+        yield say(text("alpha used") if value["alpha"]["used"] else text("alpha the same everywhere"))
 
 
 def _classified(value: Mapping[str, Any]) -> str:
     shares = sorted(value["probabilities"].items(), key=lambda each: -each[1])
     if value["advise"]:
         return _share(*shares[0])
-    return told(texts.UNSURE, kinds=told(texts.COMMA).join(_share(*each) for each in shares[:2]))
+    return say(text("unsure: {kinds}", kinds=say(text(", ")).join(_share(*each) for each in shares[:2])))
 
 
 def _share(kind: str, share: float) -> str:
@@ -169,7 +185,7 @@ def _share(kind: str, share: float) -> str:
 
 
 def _bits(value: Mapping[str, Any]) -> str:
-    return told(texts.BITS, count=f"{value['bits_per_pixel']:.3g}")
+    return say(text("{count} bits per pixel", count=f"{value['bits_per_pixel']:.3g}"))
 
 
 def _listed(parts: Iterator[str]) -> str:

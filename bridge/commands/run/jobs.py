@@ -13,9 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.image.suffixes import ALIASES, SUFFIXES
-from bridge.commands.language import told
+from accel.text import text
+from bridge.commands.language import say
 from bridge.commands.run.files import Found, Problem
-from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Job(Struct, frozen=True):
     def label(self) -> str:
         """What lines about it begin with; empty for no file."""
         files, more = ", ".join(self.files[:LISTED]), len(self.files) - LISTED
-        return told(texts.MORE_FILES, files=files, count=more) if more > 0 else files
+        return say(text("{files} and {count} more", files=files, count=more)) if more > 0 else files
 
 
 def jobs(
@@ -66,9 +66,15 @@ def jobs(
         return made
     if len(made) > 1 and (name is not None or plan.own_name):
         option = "--name" if name is not None else "--param name"
-        raise UserError(told(texts.FOR_ONE, option=option, count=len(made)))
+        raise UserError(
+            text(
+                "{option} is for the outputs of one job; {count} are given: leave it out.",
+                option=option,
+                count=len(made),
+            )
+        )
     if name is not None and plan.own_name:
-        raise UserError(told(texts.SAME))
+        raise UserError(text("--name and --param name say the same: leave one of them out."))
     if name is not None:
         made = [replace(made[0], stem=_bare(name))]
     return [_naming(job, plan) for job in made] if plan.names_outputs else made
@@ -96,12 +102,22 @@ def _made(found: Sequence[Found], plan: Plan, together: bool | None) -> list[Job
 def _check(plan: Plan, count: int) -> None:
     low, high = plan.first.inputs
     if high == 1 and count != 1:
-        raise UserError(told(texts.NOT_TOGETHER if count else texts.NAME_ONE, workload=plan.title))
+        raise UserError(
+            (
+                text("{workload} takes each file by itself: leave out --together.")
+                if count
+                else text("{workload} takes each file by itself: name one file or more.")
+            ).fill(workload=plan.title)
+        )
     if not low <= count <= high:
-        wanted = str(low) if low == high else told(texts.RANGE, low=low, high=high)
-        takes = texts.TAKES_ONE if wanted == "1" else texts.TAKES
-        hint = told(texts.ADD_EACH) if low == 1 < high < count else ""
-        raise UserError(told(takes, workload=plan.title, wanted=wanted, count=count) + hint)
+        wanted = str(low) if low == high else say(text("{low} to {high}", low=low, high=high))
+        takes = (
+            text("{workload} takes {wanted} file, not {count}.")
+            if wanted == "1"
+            else text("{workload} takes {wanted} files, not {count}.")
+        )
+        hint = say(text(" Add --each to run it on each of them.")) if low == 1 < high < count else ""
+        raise UserError(say(takes.fill(workload=plan.title, wanted=wanted, count=count)) + hint)
 
 
 def _all_in_one(found: Sequence[Found], plan: Plan) -> Job:

@@ -12,12 +12,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from accel.text import AnyText, text
 from bridge.client import Client, OnProgress
-from bridge.commands.language import told
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Hello, InputRef, Ready, Result
-from bridge.core.texts import Text
 from bridge.transfer import Progress
 
 GONE_S = 15.0
@@ -27,18 +26,10 @@ NOTICED_S = 2.0
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 """From, doubled, to: between tries to reach it."""
 
-WAITS = Text(
-    "The daemon is gone: waiting up to {seconds:g} s for it to come back (`popbridge serve` starts it).",
-    "与守护进程的连接已断开：最多等待 {seconds:g} 秒，恢复后自动继续（可用 `popbridge serve` 启动）。",
-)
-BACK = Text("The daemon is back: going on.", "守护进程已恢复：继续执行。")
-STAYS_AWAY = Text(
-    "The daemon is gone: start `popbridge serve`, and run this again with --resume.",
-    "守护进程没有恢复：请启动 `popbridge serve`，再加上 --resume 重新运行。",
-)
+STAYS_AWAY = text("The daemon is gone: start `popbridge serve`, and run this again with --resume.")
 
 Value = TypeVar("Value")
-Say = Callable[[str], None]
+Say = Callable[[AnyText], None]
 Watched = Callable[[], AbstractContextManager[Progress | None]]
 
 
@@ -160,12 +151,18 @@ class LastingClient:
             pause = min(2 * pause, LONGEST_PAUSE_S)
             if (client := await self._found(lost)) is not None:
                 if is_told:
-                    self._say(told(BACK))
+                    self._say(text("The daemon is back: going on."))
                 return client
             if not is_told:
-                self._say(told(WAITS, seconds=math.ceil(max(until - time.monotonic(), 0))))
+                self._say(
+                    text(
+                        "The daemon is gone: waiting up to {seconds} s for it to come back (`popbridge "
+                        "serve` starts it).",
+                        seconds=f"{(math.ceil(max(until - time.monotonic(), 0))):g}",
+                    )
+                )
                 is_told = True
-        raise UserError(told(STAYS_AWAY))
+        raise UserError(STAYS_AWAY)
 
     async def _found(self, lost: Client) -> Client | None:
         # Where the session is gone it isn't missed: the keys say what was asked.

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge.commands.language import told
+from accel.text import text
 from bridge.commands.run.jobs import Job
-from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,9 +49,12 @@ class Local:
         except WorkloadError as error:
             match error.code:
                 case "deadline_exceeded":
-                    reason = f"wasn't done within {self._timeout_s:g} s; --timeout SECONDS allows more"
+                    reason = text(
+                        "wasn't done within {timeout_s} s; --timeout SECONDS allows more",
+                        timeout_s=f"{self._timeout_s:g}",
+                    )
                 case "storage_full":
-                    reason = f"{error.reason}: make room on the disk of --out"
+                    reason = text("{reason}: make room on the disk of --out", reason=error.reason)
                 case _:
                     raise
             raise WorkloadError(error.code, reason, error.name) from None
@@ -76,7 +78,7 @@ async def local(
     try:
         await executor.start()
     except OSError as error:
-        raise UserError(told(texts.NO_PROCESS, reason=error)) from None
+        raise UserError(text("No worker process can be started ({reason}).", reason=error)) from None
     try:
         if timeout_s is not None:
             await executor.ready()

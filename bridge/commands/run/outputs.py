@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from accel.image.suffixes import ALIASES, IMAGES, suffix_of
 from accel.replacing import replace_file
-from bridge.commands.language import told
+from accel.text import text
 from bridge.commands.run.jobs import UNFIT, Job
 from bridge.commands.run.made import Made
-from bridge.commands.texts import run as texts
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -92,8 +91,13 @@ class Outputs:
                 self._taken.add(key)
                 return name + suffix
             if job.exact:
-                reason = f"{os.path.join(folder, name + suffix)} is an input, or another output of this run"
-                raise WorkloadError("forbidden", f"{reason}; give the outputs another name with --name")
+                reason = text(
+                    "{folder} is an input, or another output of this run",
+                    folder=os.path.join(folder, name + suffix),
+                )
+                raise WorkloadError(
+                    "forbidden", text("{reason}; give the outputs another name with --name", reason=reason)
+                )
         raise AssertionError
 
     def _refuse_foreign(self, path: str) -> None:
@@ -101,7 +105,9 @@ class Outputs:
 
         if self._force or not os.path.lexists(path) or self._made.is_ours(path):
             return
-        reason = f"{path} is there already and wasn't made by an earlier run; --force replaces it"
+        reason = text(
+            "{path} is there already and wasn't made by an earlier run; --force replaces it", path=path
+        )
         raise WorkloadError("forbidden", reason)
 
     def _move(self, source: str, path: str, *, last: bool) -> None:
@@ -115,12 +121,16 @@ class Outputs:
             replace_file(source, path)
         except PermissionError as error:
             # Windows replaces no file that another program has open, and goes on having.
-            raise WorkloadError("forbidden", f"{path} can't be replaced ({error.strerror})") from None
+            raise WorkloadError(
+                "forbidden", text("{path} can't be replaced ({strerror})", path=path, strerror=error.strerror)
+            ) from None
         except OSError as error:
             if error.errno not in ITS_OWN:
-                raise UserError(told(texts.UNWRITABLE, path=path, reason=error.strerror)) from None
-            said = f"{path} can't be written ({error.strerror})"
-            reason = f"{said}; call the input otherwise, or choose another --out"
+                raise UserError(
+                    text("{path} can't be written ({reason}).", path=path, reason=error.strerror)
+                ) from None
+            said = text("{path} can't be written ({strerror})", path=path, strerror=error.strerror)
+            reason = text("{said}; call the input otherwise, or choose another --out", said=said)
             raise WorkloadError("forbidden", reason) from None
 
 

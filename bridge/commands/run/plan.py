@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from msgspec import Struct, structs
 
-from bridge.commands.language import told
-from bridge.commands.run.reasons import why
+from accel.text import AnyText, sentences, text
 from bridge.commands.run.steps import hint, place
 from bridge.commands.run.values import value_of
-from bridge.commands.texts import run as texts
-from bridge.core.errors import UserError, sentence
+from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from accel.image.operation import Operation
@@ -92,16 +90,21 @@ class Plan(Struct, frozen=True):
 
 
 def plan(
-    text: str,
+    asked: str,
     assigned: Mapping[str, str],
     workloads: Mapping[str, Workload],
     disabled: Sequence[str] = (),
 ) -> Plan:
-    """What `text` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for; `disabled` plugins add
+    """What `asked` (`NAME` or `NAME+NAME`) and the texts of the parameters ask for; `disabled` plugins add
     nothing. Raises UserError."""
-    names = [name.strip() for name in text.split(JOIN)]
+    names = [name.strip() for name in asked.split(JOIN)]
     if "" in names:
-        raise UserError(told(texts.NO_STEP, text=text))
+        raise UserError(
+            text(
+                "{text} lacks a step: names are joined by +, as image.resize+image.convert.",
+                text=repr(asked),
+            )
+        )
     records = [known(name, workloads, disabled) for name in names]
     if len(records) == 1:
         return _single(records[0], assigned, workloads)
@@ -116,11 +119,17 @@ def known(name: str, workloads: Mapping[str, Workload], disabled: Sequence[str] 
         return found
     alike = [each for each in sorted(workloads) if each.rpartition(".")[2] == name]
     alike += difflib.get_close_matches(name, workloads, 1)
-    lacking = told(texts.SPACE) + told(texts.LACKING, names=", ".join(disabled)) if disabled else ""
+    lacking: AnyText = ""
+    if disabled:
+        lacking = text(
+            "Plugins that are disabled add none: {names}; `popbridge plugins` says why.", names=[*disabled]
+        )
     if alike:
-        raise UserError(told(texts.UNKNOWN, name=name, close=alike[0]) + lacking)
-    names = ", ".join(sorted(workloads)) or told(texts.NONE)
-    raise UserError(told(texts.UNKNOWN_OF, name=name, names=names) + lacking)
+        said = text("There is no workload {name}; did you mean {close}?", name=repr(name), close=alike[0])
+    else:
+        names = sorted(workloads) or text("none")
+        said = text("There is no workload {name}; there are {names}.", name=repr(name), names=names)
+    raise UserError(sentences((said, lacking)))
 
 
 def _single(record: Workload, assigned: Mapping[str, str], workloads: Mapping[str, Workload]) -> Plan:
@@ -149,9 +158,9 @@ def _steps(names: Sequence[str], assigned: Mapping[str, str], workloads: Mapping
     # Each is a workload's name, so that no other can be meant.
     steps = [_operation(name, workloads, alike=False) for name in names]
     given: list[dict[str, Any]] = [{} for _ in steps]
-    for name, text in assigned.items():
+    for name, value in assigned.items():
         index, field = place(name, steps)
-        given[index][field] = value_of(steps[index].params, field, text)
+        given[index][field] = value_of(steps[index].params, field, value)
     _check_steps(steps, given)
     params = [{"workload": name, "params": values} for name, values in zip(names, given, strict=True)]
     return _pipeline(pipeline.workload, {"steps": params}, steps)
@@ -180,9 +189,11 @@ def _check_steps(steps: Sequence[Workload], given: Sequence[Mapping[str, Any]]) 
 
     for index, (record, values) in enumerate(zip(steps, given, strict=True)):
         where = {"number": index + 1, "name": record.name}
-        _parsed(record, values, told(texts.STEP, **where))
+        _parsed(record, values, text("Step {number}, {name}", **where))
         if index < len(steps) - 1 and not issubclass(record.params, Writing):
-            raise UserError(told(texts.NOT_LAST, **where))
+            raise UserError(
+                text("Step {number}, {name}, gives no image, so that it must be the last.", **where)
+            )
 
 
 def _taking(steps: Sequence[Workload]) -> Workload:
@@ -203,16 +214,24 @@ def _operation(name: str, workloads: Mapping[str, Workload], *, alike: bool = Tr
     if found is None or not found.operation:
         operations = sorted(each.name for each in workloads.values() if each.operation)
         if alike and (close := difflib.get_close_matches(name, operations, 1)):
-            raise UserError(told(texts.NO_OPERATION, name=name, close=close[0]))
-        raise UserError(told(texts.NO_OPERATION_OF, name=name, names=", ".join(operations)))
+            raise UserError(
+                text("{name} is no operation on images; did you mean {close}?", name=name, close=close[0])
+            )
+        raise UserError(
+            text(
+                "{name} is no operation on images, so that it can't be a step; there are {names}.",
+                name=name,
+                names=", ".join(operations),
+            )
+        )
     return found
 
 
-def _parsed(record: Workload, values: Mapping[str, Any], name: str) -> Any:
+def _parsed(record: Workload, values: Mapping[str, Any], name: AnyText) -> Any:
     from accel.workload import WorkloadError
 
     try:
         return record.parse(dict(values))
     except WorkloadError as error:
-        said = sentence(told(texts.WRONG, what=name, reason=why(error.reason)))
-        raise UserError(said + told(texts.SPACE) + hint(record.name)) from None
+        wrong = text("{what}: {reason}.", what=name, reason=error.reason)
+        raise UserError(sentences((wrong, hint(record.name)))) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bridge.commands.language import told
+from accel.text import text
+from bridge.commands.language import say
 from bridge.commands.run.gist import (
     WRITTEN,
     attempts,
@@ -17,7 +18,8 @@ from bridge.commands.run.gist import (
     size_of,
 )
 from bridge.commands.shared import as_json_text, size_text
-from bridge.commands.texts import run as texts
+
+WORDS = {True: text("yes"), False: text("no"), None: text("none")}
 
 TOLD = WRITTEN | {"first_of", "images", "below", "above"}
 """Of those facts what is told in other words than its name."""
@@ -66,7 +68,9 @@ def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
 def _lines(several: Sequence[Any]) -> Iterator[str]:
     yield from map(_short, several[:MOST_LINES])
     if len(several) > MOST_LINES:
-        yield told(texts.MORE_LINES, count=len(several) - MOST_LINES)
+        yield say(
+            text("... and {count} more; --json gives all of them", count=f"{(len(several) - MOST_LINES):,}")
+        )
 
 
 def _told(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,11 +85,11 @@ def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         return _map(value)
     if isinstance(value, bool) or value is None:
-        return told(texts.WORDS[value])
+        return say(WORDS[value])
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, bytes):
-        return told(texts.BYTES, count=len(value))
+        return say(text("{count} bytes", count=f"{len(value):,}"))
     if isinstance(value, str):
         return shortened(value) or '""'
     if isinstance(value, Sequence):
@@ -93,11 +97,17 @@ def _short(value: Any) -> str:
     return str(value) if isinstance(value, int) else as_json_text(value)
 
 
-def shortened(text: str) -> str:
+def shortened(words: str) -> str:
     """A text's beginning and its length, where it is long."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    return told(texts.CUT, text=text[:LONGEST_TEXT], count=len(text))
+    if len(words) <= LONGEST_TEXT:
+        return words
+    return say(
+        text(
+            "{text}... ({count} characters in all; --json gives all of them)",
+            text=words[:LONGEST_TEXT],
+            count=f"{len(words):,}",
+        )
+    )
 
 
 def _map(value: Mapping[str, Any]) -> str:
@@ -110,7 +120,7 @@ def _map(value: Mapping[str, Any]) -> str:
     if "width" in pairs and "height" in pairs:
         parts.append(f"{pairs.pop('width')} x {pairs.pop('height')}")
     parts += [f"{_words(name)} {_nested(each)}" for name, each in pairs.items()]
-    return ", ".join(parts) or told(texts.NOTHING)
+    return ", ".join(parts) or say(text("nothing"))
 
 
 def _nested(value: Any) -> str:
@@ -122,9 +132,13 @@ def _list(value: Sequence[Any]) -> str:
         f"({_short(one)})" if isinstance(one, Mapping | list) else _short(one) for one in value[:LONGEST_LIST]
     ]
     if not inner:
-        return told(texts.WORDS[None])
+        return say(WORDS[None])
     more = len(value) - LONGEST_LIST
-    return told(texts.MORE, items=" ".join(inner), count=more) if more > 0 else " ".join(inner)
+    return (
+        say(text("{items} and {count} more", items=" ".join(inner), count=more))
+        if more > 0
+        else " ".join(inner)
+    )
 
 
 def _words(name: object) -> str:

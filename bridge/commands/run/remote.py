@@ -11,13 +11,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from bridge.commands.language import told
+from accel.text import AnyText, Text, sentences, text
 from bridge.commands.run.jobs import Job
 from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
 from bridge.commands.run.waiting import Waiting, watched
-from bridge.commands.texts import run as texts
+from bridge.commands.shared import remark
 from bridge.core import errors
 from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
@@ -38,8 +36,10 @@ LONGEST_NAME, LONGEST_PATH = 128, 4096
 """Characters of an input's name and path: docs/protocol.md."""
 
 
-MORE_THAN_IT_TAKES = errors.TOO_LARGE.says.partition("{size}")[2].partition("{limit}")[0]
-"""What is said of what is too large for the daemon alone: an answer, parameters, a file that is sent."""
+HEADED = frozenset(
+    code.says for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
+)
+"""Sentences that are a reason with the name of what it is of before it."""
 WAITED_FOR = frozenset({errors.OVERLOADED.name, errors.STORE_UNAVAILABLE.name})
 """What may be over in a moment."""
 
@@ -80,7 +80,9 @@ class Remote:
         from accel.workload import WorkloadError
 
         if len(job.files) > MAX_INPUTS:
-            reason = f"a daemon takes at most {MAX_INPUTS} files at once; run it without --daemon"
+            reason = text(
+                "a daemon takes at most {most} files at once; run it without --daemon", most=MAX_INPUTS
+            )
             raise WorkloadError("too_large", reason)
         try:
             result = await self._asked(job)
@@ -96,9 +98,11 @@ class Remote:
 
         if error.code.name != errors.DEADLINE_EXCEEDED.name:
             return None
-        reason = f"wasn't done within {self._deadline_s:g} s"
-        more = "; --timeout SECONDS or a higher setting deadline_ms allows more"
-        return WorkloadError(error.code.name, reason + more)
+        reason = text(
+            "wasn't done within {seconds} s; --timeout SECONDS or a higher setting deadline_ms allows more",
+            seconds=f"{self._deadline_s:g}",
+        )
+        return WorkloadError(error.code.name, reason)
 
     async def _asked(self, job: Job) -> Result:
         params = self._plan.given(job.name)
@@ -125,7 +129,7 @@ class Remote:
                 name=_name(file), blob=await self._client.put_blob(Path(file), self._waiting.upload)
             )
         except OSError as error:
-            reason = f"can't be read ({error.strerror or error})"
+            reason = text("can't be read ({reason})", reason=error.strerror or error)
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
 
     async def _patiently(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
@@ -165,9 +169,11 @@ class Remote:
             else:
                 await self._client.get_blob(str(output.blob), path)
         except OSError as error:
-            room = told(texts.ROOM) if error.errno in NO_ROOM else ""
+            room = text(": make room on the disk of --out") if error.errno in NO_ROOM else ""
             where = {"name": output.name, "folder": folder, "reason": error.strerror}
-            raise UserError(told(texts.NOT_FETCHED, **where, room=room)) from None
+            raise UserError(
+                text("{name} can't be written to {folder} ({reason}){room}.", **where, room=room)
+            ) from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
 
 
@@ -183,27 +189,40 @@ def _translated(error: RequestError, heads: Sequence[str]) -> WorkloadError:
     from accel.workload import WorkloadError
 
     if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
-        raise UserError(told(STAYS_AWAY))
-    said = error.message
-    for head in heads:
-        said = said.removeprefix(f"{head}: ")
-    said = said.removesuffix(".")
-    if error.code.name == errors.TOO_LARGE.name and MORE_THAN_IT_TAKES in said:
-        said += "; run it without --daemon"
+        raise UserError(STAYS_AWAY)
+    said = _bare(error.text, heads)
+    if isinstance(said, Text) and said.id == errors.TOO_LARGE.says:
+        # The daemon alone has that limit.
+        said = sentences((said, text("Run it without --daemon.")))
     if error.code.name == errors.STORAGE_FULL.name:
-        said += f". {_room(said)}"
+        said = sentences((said, _room(str(said))))
     return WorkloadError(error.code.name, said)
 
 
-def _room(said: str) -> str:
+def _bare(said: AnyText, heads: Sequence[str]) -> AnyText:
+    """Without a full stop, and without the name of the workload or a file in front."""
+    if isinstance(said, Text):
+        # `{name}: {reason}.` and its like.
+        name = str(said.values.get("name", said.values.get("workload", "")))
+        reason = said.values.get("reason")
+        if said.id in HEADED and name in heads and isinstance(reason, Text | str):
+            return reason
+        return said
+    for head in heads:
+        said = said.removeprefix(f"{head}: ")
+    return said.removesuffix(".")
+
+
+def _room(said: str) -> AnyText:
     """What makes room in the daemon's data folder, by what it says is full."""
-    folder = f"the daemon's data folder {Paths.find().data}"
+    folder = Paths.find().data
     if "blobs.quota" in said:
-        return (
-            f"Raise that setting for {folder}; or try again in a few minutes: what was used in the last 5 "
-            "stays there, as does what open popups, receipts and requests need"
+        return text(
+            "Raise that setting for the daemon's data folder {folder}; or try again in a few minutes: what "
+            "was used in the last 5 stays there, as does what open popups, receipts and requests need.",
+            folder=folder,
         )
-    return f"It is {folder} that is full: make room there"
+    return text("It is the daemon's data folder {folder} that is full: make room there.", folder=folder)
 
 
 def _name(file: str) -> str:
@@ -227,11 +246,6 @@ def _text(path: str) -> bool:
     return True
 
 
-def say(line: str) -> None:
-    """A line for the person at this shell, beside the results."""
-    click.echo(f"popbridge: {line}", err=True)
-
-
 @contextlib.asynccontextmanager
 async def remote(
     plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
@@ -241,11 +255,16 @@ async def remote(
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
     file = Paths.find().connection_file
-    client = await LastingClient.connect(file, say, name="popbridge run", project=project)
-    async with contextlib.aclosing(client), watched(client, file, say) as waiting:
+    client = await LastingClient.connect(file, remark, name="popbridge run", project=project)
+    async with contextlib.aclosing(client), watched(client, file, remark) as waiting:
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
-            raise UserError(told(texts.NOT_THERE, name=plan.workload.name))
+            raise UserError(
+                text(
+                    "The daemon has no workload {name}: restart it, or leave out --daemon.",
+                    name=repr(plan.workload.name),
+                )
+            )
         # Editors go first where there is much to do.
         priority = "bulk" if len(jobs) > 1 else "normal"
         longest = timeout_s or max(deadline_s, DEADLINE_S)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bridge.commands.language import told
-from bridge.commands.texts import run as texts
+from accel.text import text
+from bridge.commands.language import say
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def hint(name: str = "NAME") -> str:
     """Where the parameters of a workload are listed."""
-    return told(texts.LISTS, name=name)
+    return say(text("`popbridge workloads {name}` lists the parameters.", name=name))
 
 
 def place(name: str, steps: Sequence[Workload]) -> tuple[int, str]:
@@ -43,8 +43,14 @@ def _taker(field: str, steps: Sequence[Workload]) -> int:
     if any(_has(step, field) for step in steps) and not takers:
         raise _idle(field, steps)
     if not takers:
-        raise UserError(told(texts.NO_TAKER, field=field, hint=hint()))
-    raise UserError(told(texts.SEVERAL_TAKERS, field=field, says=_says(field, takers, steps)))
+        raise UserError(text("No step has a parameter {field}. {hint}", field=repr(field), hint=hint()))
+    raise UserError(
+        text(
+            "Several steps have a parameter {field}: say {says}.",
+            field=repr(field),
+            says=_says(field, takers, steps),
+        )
+    )
 
 
 def _step(prefix: str, name: str, steps: Sequence[Workload]) -> int:
@@ -55,15 +61,24 @@ def _step(prefix: str, name: str, steps: Sequence[Workload]) -> int:
         return called[0]
     if called:
         field = name.rpartition(".")[2]
-        says = told(texts.OR).join(f"{index + 1}.{field}" for index in called)
-        raise UserError(told(texts.SEVERAL_CALLED, prefix=prefix, says=says))
+        says = say(text(" or ")).join(f"{index + 1}.{field}" for index in called)
+        raise UserError(
+            text("Several steps are called {prefix}: say {says}.", prefix=repr(prefix), says=says)
+        )
     listed = ", ".join(f"{index + 1} {_short(step)}" for index, step in enumerate(steps))
-    raise UserError(told(texts.NO_SUCH_STEP, name=name, prefix=prefix, steps=listed))
+    raise UserError(
+        text(
+            "--param {name}: there is no step {prefix}; the steps are {steps}.",
+            name=name,
+            prefix=repr(prefix),
+            steps=listed,
+        )
+    )
 
 
 def _says(field: str, indexes: Sequence[int], steps: Sequence[Workload]) -> str:
     """What may be typed for one of several steps."""
-    return told(texts.OR).join(f"{_prefix(index, steps)}.{field}" for index in indexes)
+    return say(text(" or ")).join(f"{_prefix(index, steps)}.{field}" for index in indexes)
 
 
 def _prefix(index: int, steps: Sequence[Workload]) -> str:
@@ -96,5 +111,11 @@ def _counts(index: int, field: str, steps: Sequence[Workload]) -> bool:
 def _idle(field: str, steps: Sequence[Workload]) -> UserError:
     counting = [index for index in range(len(steps)) if _counts(index, field, steps)]
     if says := _says(field, counting, steps):
-        return UserError(told(texts.IDLE, field=field, says=says))
-    return UserError(told(texts.IDLE_LAST, field=field, step=steps[-1].name))
+        return UserError(text("{field} counts in another step alone: say {says}.", field=field, says=says))
+    return UserError(
+        text(
+            "{field} counts in the last step alone, and {step} writes no image.",
+            field=field,
+            step=steps[-1].name,
+        )
+    )

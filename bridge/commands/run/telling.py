@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accel.text import AnyText, joined, text
 from bridge.audit.plain import plain, plain_lines
-from bridge.commands.language import told
+from bridge.commands.language import say
 from bridge.commands.measures import MINUTE_S, duration
 from bridge.commands.run.readable import readable, shortened
-from bridge.commands.run.reasons import why
 from bridge.commands.screen import screen_width
-from bridge.commands.shared import say_json
-from bridge.commands.texts import run as texts
-from bridge.commands.texts.measures import SECONDS
+from bridge.commands.shared import remark, say_json
 
 if TYPE_CHECKING:
     from accel.executor import ExecutorResult
     from accel.workload import WorkloadError
     from bridge.commands.run.jobs import Job
+
+COUNTS = {
+    "done": text("{count} done"),
+    "unchanged": text("{count} unchanged"),
+    "failed": text("{count} failed"),
+    "left": text("{count} not done"),
+}
 
 WIDEST = 120
 """Columns of a line at most, where the screen or the file has more."""
@@ -56,15 +61,15 @@ class Teller:
 
     def failed(self, job: Job, error: WorkloadError) -> None:
         self._count("failed")
-        said = str(error)
-        if error.code == "worker_crashed" and not said.startswith(self._title):
-            said = texts.CRASHED.en.format(workload=self._title, said=said)
+        said: AnyText = error.reason
+        if error.code == "worker_crashed" and not str(said).startswith(self._title):
+            said = text("{workload} crashed its worker process ({said})", workload=self._title, said=said)
         if self._as_json:
-            say_json({**_subject(job), "error": {"code": error.code, "message": said}})
+            say_json({**_subject(job), "error": {"code": error.code, "message": str(said)}})
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
         head = plain(f"{job.label or self._title}: {at_fault}")
-        click.echo(f"{head}{plain_lines(shortened(why(said)))}", err=True)
+        click.echo(f"{head}{plain_lines(shortened(say(said)))}", err=True)
 
     def skipped(self, job: Job, files: Sequence[str]) -> None:
         self._count("unchanged")
@@ -75,7 +80,9 @@ class Teller:
         """Says once that the files are gone."""
         if not self._dropped:
             self._dropped = True
-            click.echo(f"popbridge: {told(texts.DROPPED, workload=self._title)}", err=True)
+            remark(
+                text("the files that {workload} makes aren't kept: add --out FOLDER.", workload=self._title)
+            )
 
     def summary(self, total: int, *, interrupted: bool = False) -> None:
         """The last line, where there was more than one job, or where else nothing would be said."""
@@ -85,11 +92,10 @@ class Teller:
         left = total - sum(self.counts.values())
         if interrupted and left:
             counts["left"] = left
-        listed = told(texts.COMMA).join(
-            told(texts.COUNTS[what], count=count) for what, count in counts.items()
-        )
+        each = (COUNTS[what].fill(count=f"{count:,}") for what, count in counts.items())
+        listed = joined(each, text("{head}, {rest}"))
         took = _duration(time.monotonic() - self._begin)
-        click.echo(f"popbridge: {told(texts.SUMMARY, counts=listed, duration=took)}", err=True)
+        remark(text("{counts} in {duration}.", counts=listed, duration=took))
 
     def _count(self, what: str) -> None:
         self.counts[what] += 1
@@ -101,4 +107,4 @@ def _subject(job: Job) -> dict[str, Any]:
 
 
 def _duration(seconds: float) -> str:
-    return told(SECONDS, count=f"{seconds:.1f}") if seconds < MINUTE_S else duration(seconds)
+    return say(text("{count} s", count=f"{seconds:.1f}")) if seconds < MINUTE_S else duration(seconds)

@@ -9,13 +9,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from accel.text import AnyText, Text, text
 from bridge.client import Client
 from bridge.commands.asking import ask
-from bridge.commands.language import told
 from bridge.commands.run.lasting import LastingClient, Say
-from bridge.commands.run.reasons import in_our_words
 from bridge.core.errors import RequestError, UserError
-from bridge.core.texts import Text
 from bridge.transfer import Progress
 
 log = logging.getLogger(__name__)
@@ -25,27 +23,6 @@ QUIET_S = 5.0
 LOOK_S = 10.0
 """How long it may take to say why."""
 FAILING = "popbridge_store_failing"
-
-REFUSES = Text(
-    "The daemon can't keep what it is asked: trying again for up to {seconds:.0f} s. It says: {why}",
-    "守护进程暂时无法保存请求：最多重试 {seconds:.0f} 秒。守护进程的说明：{why}",
-)
-SILENT = Text(
-    "No answer for {seconds:.0f} s: the daemon can't write its database, and answers once it can. {why}",
-    "已有 {seconds:.0f} 秒没有应答：守护进程无法写入其数据库，恢复后会继续应答。{why}",
-)
-SAYS = Text("It says: {why}", "守护进程的说明：{why}")
-SEE_LOG = Text("Its log says why.", "原因见守护进程的日志。")
-HANGS = Text(
-    "No answer for {seconds:.0f} s, and the daemon doesn't say how it is: still waiting. {why}",
-    "已有 {seconds:.0f} 秒没有应答，也无法查询守护进程的状态：继续等待。{why}",
-)
-STUCK = Text(
-    "The daemon has taken nothing of an upload for {seconds:.0f} s: still waiting.",
-    "已有 {seconds:.0f} 秒没有上传任何数据：守护进程未在接收，继续等待。",
-)
-TAKES = Text("The daemon takes the upload again: going on.", "守护进程已恢复接收上传：继续执行。")
-ANSWERS = Text("The daemon answers again: going on.", "守护进程已恢复应答：继续执行。")
 
 
 class Silence:
@@ -91,7 +68,7 @@ class Waiting:
             self._answers.broken()
             raise
         else:
-            self._heard(self._answers, ANSWERS)
+            self._heard(self._answers, text("The daemon answers again: going on."))
         finally:
             self._answers.open -= 1
 
@@ -103,7 +80,7 @@ class Waiting:
         def moved() -> None:
             nonlocal begun
             if begun and not ended:
-                self._heard(self._uploads, TAKES)
+                self._heard(self._uploads, text("The daemon takes the upload again: going on."))
             elif not ended:
                 begun = True
                 self._uploads.begin()
@@ -115,14 +92,21 @@ class Waiting:
 
         try:
             yield tell
-            self._heard(self._uploads, TAKES)
+            self._heard(self._uploads, text("The daemon takes the upload again: going on."))
         finally:
             ended = True
             self._uploads.open -= begun
 
     def refused(self, error: RequestError, left_s: float) -> None:
         """The daemon can't keep a request, which is asked again for up to `left_s` seconds."""
-        self._tell(self._answers, told(REFUSES, seconds=max(left_s, 0), why=in_our_words(error.message)))
+        self._tell(
+            self._answers,
+            text(
+                "The daemon can't keep what it is asked: trying again for up to {seconds} s. It says: {why}",
+                seconds=f"{(max(left_s, 0)):.0f}",
+                why=error.text,
+            ),
+        )
 
     async def watch(self) -> None:
         """Looks, until it is cancelled, why there is no answer, and why nothing goes."""
@@ -148,19 +132,30 @@ class Waiting:
     def _is_told(self) -> bool:
         return self._answers.is_told or self._uploads.is_told
 
-    async def _why(self, silence: Silence) -> str:
+    async def _why(self, silence: Silence) -> AnyText:
         """Empty where the daemon is only at work."""
         try:
             status = await asyncio.to_thread(ask)
         except UserError as error:
-            return told(HANGS, seconds=silence.seconds, why=error)
+            return text(
+                "No answer for {seconds} s, and the daemon doesn't say how it is: still waiting. {why}",
+                seconds=f"{silence.seconds:.0f}",
+                why=error,
+            )
         if silence is self._uploads:
-            return told(STUCK, seconds=silence.seconds)
+            return text(
+                "The daemon has taken nothing of an upload for {seconds} s: still waiting.",
+                seconds=f"{silence.seconds:.0f}",
+            )
         if not status.figures.get(FAILING):
             return ""
         notice = await self._notice()
-        why = told(SAYS, why=in_our_words(notice)) if notice else told(SEE_LOG)
-        return told(SILENT, seconds=silence.seconds, why=why)
+        why = text("It says: {why}", why=notice) if notice else text("Its log says why.")
+        return text(
+            "No answer for {seconds} s: the daemon can't write its database, and answers once it can. {why}",
+            seconds=f"{silence.seconds:.0f}",
+            why=why,
+        )
 
     async def _notice(self) -> str:
         """What the daemon tells those who come now; empty where it has nothing to tell."""
@@ -175,9 +170,9 @@ class Waiting:
         silence.broken()
         if silence.is_told:
             silence.is_told = False
-            self._say(told(goes_on))
+            self._say(goes_on)
 
-    def _tell(self, silence: Silence, line: str) -> None:
+    def _tell(self, silence: Silence, line: AnyText) -> None:
         if not self._is_told:
             silence.is_told = True
             self._say(line)

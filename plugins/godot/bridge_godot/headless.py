@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from bridge.api import (
     UNSUPPORTED,
     Answer,
+    AnyText,
     Client,
     Command,
     Popup,
@@ -63,7 +64,8 @@ class GodotHeadless:
 
     def apply(self, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Changes import files; returns the value of `texture.apply` and `texture.revert`."""
-        before, after, errors = [], [], []
+        before, after = [], []
+        errors: list[dict[str, AnyText]] = []
         for change in changes:
             path = str(change.get("path"))
             try:
@@ -149,7 +151,7 @@ class GodotHeadless:
         return file
 
 
-Change = tuple[dict[str, Any], dict[str, Any], list[str]]
+Change = tuple[dict[str, Any], dict[str, Any], list[AnyText]]
 """Options before and after, and a message for each option that wasn't changed."""
 
 

@@ -136,7 +136,7 @@ class TestPackages:
         assert directml.remedy == (
             "With a GPU of AMD or Intel: pip uninstall onnxruntime-gpu, then pip install onnxruntime-directml"
         )
-        assert openvino.remedy.startswith("To use OpenVINO instead of CUDA")
+        assert str(openvino.remedy).startswith("To use OpenVINO instead of CUDA")
         plain = Runtime("1.31.1", "onnxruntime", {"onnxruntime": "1.31.1"}, ("CPUExecutionProvider",), "")
         cuda = report("cuda", machine(runtime=plain))
         assert cuda.remedy == "For CUDA: pip uninstall onnxruntime, then pip install onnxruntime-gpu"

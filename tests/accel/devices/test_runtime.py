@@ -28,5 +28,5 @@ def test_an_onnxruntime_that_cannot_be_loaded_is_told_with_what_helps(monkeypatc
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(WorkloadError) as caught:
         wants()
-    assert caught.value.reason.startswith("onnxruntime can't be loaded (")
-    assert caught.value.reason.endswith("): `popbridge devices` says what to do")
+    assert str(caught.value.reason).startswith("onnxruntime can't be loaded (")
+    assert str(caught.value.reason).endswith("): `popbridge devices` says what to do")

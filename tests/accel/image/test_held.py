@@ -7,8 +7,8 @@ from accel.image.held import held
 from accel.image.mipmaps import mipmaps
 from accel.image.operation import Operated, Reading, Writing, operation
 from accel.workload import Limits, OutputFile, WorkloadError
-from bridge.commands.texts.reasons import PHRASES
 from tests.accel.image.raster_of import operate, raster
+from tests.messages import in_chinese
 
 ROCK = raster(np.zeros((4, 6, 3), np.uint8))
 GLOW = raster(np.zeros((4, 6, 3), np.float32))
@@ -85,7 +85,7 @@ def test_what_is_no_image_is_refused_with_what_is_wrong_in_either_language(done,
     with pytest.raises(WorkloadError, match=says) as caught:
         held(done, Writing(), Limits())
     assert caught.value.code == "internal"
-    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert in_chinese(caught.value.reason) != caught.value.reason
 
 
 def test_an_image_beyond_the_limit_is_refused_whoever_made_it():
@@ -97,7 +97,7 @@ def test_an_image_beyond_the_limit_is_refused_whoever_made_it():
 def test_images_need_parameters_that_say_how_they_are_written():
     with pytest.raises(WorkloadError, match="must be a subclass of Writing") as caught:
         held(of(ROCK), Reading(), Limits())
-    assert "Writing" in PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert "Writing" in in_chinese(caught.value.reason) != caught.value.reason
     assert held(Operated(value=3), Reading(), Limits()).value == 3
 
 

@@ -18,8 +18,8 @@ from accel.frames import ResultFile
 from bridge.commands.run.jobs import Job
 from bridge.commands.run.made import Made
 from bridge.commands.run.outputs import Outputs
-from bridge.commands.texts.reasons import PHRASES
 from tests.commands.shell import one_line, tree
+from tests.messages import in_chinese
 
 
 class TestOutputs:
@@ -277,7 +277,7 @@ class TestOutputs:
         code, _, err = popbridge("run", "image.mipmaps", str(textures), *arguments)
         assert code == 1 and "3 done, 1 failed" in err and "too long); call the input otherwise" in err
         said = next(line for line in err.splitlines() if "too long" in line).partition(": ")[2]
-        assert PHRASES.in_chinese(said).startswith("无法写入 ")
+        assert in_chinese(said).startswith("无法写入 ")
 
     def test_a_disk_that_fills_up_ends_the_run(
         self, popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -183,9 +183,14 @@ async def test_a_daemon_that_says_nothing_at_all_is_told(
 @pytest.mark.parametrize(
     ("locale", "answers", "waits", "goes_on"),
     [
-        ("C", True, "The daemon has taken nothing of an upload for", waiting.TAKES.en),
-        ("C", False, "No answer for", waiting.TAKES.en),
-        ("zh_CN.UTF-8", True, "已有 0 秒没有上传任何数据", waiting.TAKES.zh),
+        (
+            "C",
+            True,
+            "The daemon has taken nothing of an upload for",
+            "The daemon takes the upload again: going on.",
+        ),
+        ("C", False, "No answer for", "The daemon takes the upload again: going on."),
+        ("zh_CN.UTF-8", True, "已有 0 秒没有上传任何数据", "守护进程又开始接收上传：继续进行。"),
     ],
     ids=["en", "no-status", "zh"],
 )

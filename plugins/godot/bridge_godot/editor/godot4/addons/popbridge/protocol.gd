@@ -71,7 +71,7 @@ const SERVER_MESSAGES = {
 	"accepted": {"required": {"id": "int", "job": "str"}, "optional": {}},
 	"progress": {"required": {"id": "int", "fraction": "float"}, "optional": {"stage": "str"}},
 	"result": {"required": {"id": "int", "value": "any"}, "optional": {"seq": "int", "outputs": "list", "meta": "map"}},
-	"error": {"required": {"code": "str", "message": "str"}, "optional": {"seq": "int", "id": "int", "hint": "str", "retryable": "bool", "retry_after_ms": "int", "outcome": "str"}},
+	"error": {"required": {"code": "str", "message": "str"}, "optional": {"seq": "int", "id": "int", "hint": "str", "message_text": "map", "hint_text": "map", "retryable": "bool", "retry_after_ms": "int", "outcome": "str"}},
 	"cancel": {"required": {"id": "int"}, "optional": {}},
 	"command": {"required": {"id": "int", "name": "str", "args": "map", "deadline_ms": "int"}, "optional": {"seq": "int"}},
 	"event": {"required": {"name": "str"}, "optional": {"seq": "int", "data": "map"}},

@@ -204,7 +204,6 @@ func _busy_error(command: Dictionary) -> Dictionary:
 			_text.say("{command} wasn't started: Godot is importing. Try again later.", {"command": command.name}))
 	error["retryable"] = true
 	error["outcome"] = "not_started"
-	error["phase"] = "importing"
 	return error
 
 
