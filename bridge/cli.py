@@ -15,9 +15,9 @@ import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
 from accel.text import text
-from bridge.audit.plain import plain_lines
-from bridge.commands.context import Context, with_context
+from bridge.commands.help import Context, with_context
 from bridge.core.errors import RequestError, UserError
+from bridge.core.text import printable_lines
 
 COMMANDS = {
     "audit": "bridge.commands.audit:audit",
@@ -32,8 +32,8 @@ COMMANDS = {
     "revert": "bridge.commands.receipts:revert",
     "run": "bridge.commands.run.command:run",
     "serve": "bridge.commands.daemon:serve",
-    "status": "bridge.commands.status:status",
-    "top": "bridge.commands.top:top",
+    "status": "bridge.commands.daemon:status",
+    "top": "bridge.commands.daemon:top",
     "tune": "bridge.commands.tune:tune",
     "workloads": "bridge.commands.listing:workloads",
 }
@@ -114,10 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _speak_their_language() -> None:
-    from bridge.commands.language import reads_chinese
+    from bridge.commands.terminal import reads_chinese
 
     if reads_chinese():
-        from bridge.commands.usage import teach_click
+        from bridge.commands.help import teach_click
 
         teach_click()
 
@@ -136,7 +136,7 @@ def _unwritten(error: SystemExit | OSError) -> int:
 
 
 def _refusal(error: OSError) -> str:
-    from bridge.commands.language import say
+    from bridge.commands.terminal import say
 
     full = (
         text("{file} can't be written ({reason}).")
@@ -173,25 +173,25 @@ def _write_no_more() -> None:
 
 
 def _explained(error: UserError | RequestError) -> str:
-    from bridge.commands.language import explained
+    from bridge.commands.terminal import explain_error
 
-    return explained(error)
+    return explain_error(error)
 
 
 def _sentence(error: click.ClickException, arguments: Sequence[str]) -> str:
-    from bridge.commands.usage import said_of
+    from bridge.commands.help import usage_error
 
-    return said_of(error, arguments)
+    return usage_error(error, arguments)
 
 
 def _swallowed(arguments: Sequence[str]) -> str:
-    from bridge.commands.usage import swallowed
+    from bridge.commands.help import swallowed_value
 
-    return swallowed(arguments)
+    return swallowed_value(arguments)
 
 
 def _complain(sentence: str, code: int) -> int:
-    return _tell(f"popbridge: {plain_lines(sentence)}", code)
+    return _tell(f"popbridge: {printable_lines(sentence)}", code)
 
 
 def _tell(text: str, code: int) -> int:

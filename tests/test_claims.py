@@ -7,10 +7,10 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from accel.noop import echo
+from accel.workload import echo
 from bridge.api import Adapter, Setting
-from bridge.claims import OWN, Claims, Contribution
 from bridge.core.errors import UserError
+from bridge.host.host import OWN, Claims, Contribution
 from tests.messages import in_chinese
 from tests.test_records import Odd, Watcher
 

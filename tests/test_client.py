@@ -14,10 +14,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.api import RequestError, UserError
-from bridge.client import Client
-from bridge.connection import ConnectionFile
+from bridge.client.client import Client
 from bridge.core import errors
 from bridge.core.messages import Event, InputRef, ProjectInfo
+from bridge.paths import ConnectionFile
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
 from tests.server.wire import session
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from accel.image.open_raster import open_raster
-from bridge import api, host
+from bridge import api
 from bridge.api import (
     Answer,
     Client,
@@ -34,7 +34,8 @@ from bridge.api import (
     WorkloadError,
 )
 from bridge.audit.project import find
-from bridge.textfiles import CHANGED
+from bridge.host import host
+from bridge.project.files import CHANGED
 from tests.advisors import pictures
 from tests.server import daemons
 from tests.server.daemons import ThreadDaemon

@@ -10,7 +10,8 @@ from bridge.locale import language_of, look_up, translate
 
 @pytest.mark.parametrize(
     ("locale", "language"),
-    [("zh", "zh_CN"), ("zh-CN", "zh_CN"), ("zh_CN.UTF-8", "zh_CN"), ("ZH-hans", "zh_CN"), ("zh.utf8", "zh_CN"),
+    [("zh", "zh_CN"), ("zh-CN", "zh_CN"),
+     ("zh_CN.UTF-8", "zh_CN"), ("ZH-hans", "zh_CN"), ("zh.utf8", "zh_CN"),
      ("en", ""), ("C", ""), ("", ""), ("zha", ""), ("de_DE.UTF-8", "")],
 )  # fmt: skip
 def test_a_locale_reads_the_catalogue_of_its_language(locale: str, language: str) -> None:

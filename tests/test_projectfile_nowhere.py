@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.projectfile import NAME, nowhere, read
+from bridge.project.config import NAME, nowhere, read
 from tests.messages import in_chinese
 from tests.test_projectfile import written
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge import host
 from bridge.api import (
     Adapter,
     Advisor,
@@ -32,6 +31,7 @@ from bridge.api import (
     hookimpl,
     workload,
 )
+from bridge.host import host
 from tests.messages import in_chinese
 
 

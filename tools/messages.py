@@ -5,7 +5,8 @@
     python tools/messages.py compile   writes bridge/locale/LANGUAGE.json and those of the Godot addons
     python tools/messages.py join      moves the fragments in bridge/locale/LANGUAGE.d into LANGUAGE.po
 
-A message's id is its English text, as in gettext. In Python it stands in `text("…")` or `plural("…", "…", n)`,
+A message's id is its English text, as in gettext. In Python it stands in `text("…")` or
+`plural("…", "…", n)`,
 in GDScript in `say("…")`. What is declared as a plain constant for people (summaries, help) is collected from
 the records themselves.
 """
@@ -82,13 +83,13 @@ def of_addon(folder: Path) -> Iterator[Id]:
 
 def declared() -> Iterator[tuple[str, str]]:
     """What records say to people in plain constants, and what declares it."""
-    from accel.models.catalogue import MODELS
-    from bridge import host
+    from accel.models.catalog import MODELS
     from bridge.cli import cli
-    from bridge.commands import formatter, usage
-    from bridge.commands.describing import constants
+    from bridge.commands import help
+    from bridge.commands.listing import constants
     from bridge.core.errors import CLOSE_CODES, ERROR_CODES
     from bridge.core.settings import SETTINGS
+    from bridge.host import host
 
     yield ", ", "between the items of a list"
     for code in ERROR_CODES:
@@ -104,7 +105,7 @@ def declared() -> Iterator[tuple[str, str]]:
     for workload in host.load().workloads.values():
         for text in constants(workload):
             yield text, f"workload {workload.name}"
-    for text in (*formatter.BY_CLICK, *usage.BY_CLICK):
+    for text in (*help.CLICK_HEADINGS, *help.CLICK_ERRORS):
         yield text, "click"
     yield from _help(cli, "popbridge")
 
@@ -112,7 +113,7 @@ def declared() -> Iterator[tuple[str, str]]:
 def _help(command: Any, path: str) -> Iterator[tuple[str, str]]:
     import click
 
-    from bridge.commands.translating import constants
+    from bridge.commands.help import constants
 
     for text in constants(command):
         yield text, f"`{path} --help`"

@@ -101,7 +101,7 @@ def _call(cuda: Any, name: str, *arguments: Any) -> int:
 
 
 def probe(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Device:
-    """The device that models may run on, by a look at the driver; `accel.devices.probing` tries it."""
+    """The device that models may run on, by a look at the driver; `accel.devices.provider_probe` tries it."""
     if platform == "darwin":
         return Device("CoreML", "macOS")
     driver = ask_driver(platform, loader)

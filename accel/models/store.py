@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from accel.atomic_file import replace_file
 from accel.models.manifest import File, Model, Part, Shipped
-from accel.replacing import replace_file
 from accel.text import AnyText, TextError, text
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
 
 State = Literal["shipped", "pulled", "not pulled", "broken"]
 
@@ -214,10 +215,10 @@ def _not_pulled(model: Model) -> AnyText:
 
 
 def _broken(model: Model, file: File) -> str:
-    return f"{file.name} of the model {model.name} is damaged: {again(model)} again"
+    return f"{file.name} of the model {model.name} is damaged: {retry_command(model)} again"
 
 
-def again(model: Model) -> AnyText:
+def retry_command(model: Model) -> AnyText:
     """What gets a model anew, before "again"."""
     if model.shipped:
         return "install popbridge"

@@ -10,20 +10,19 @@ import msgspec
 
 from accel.text import text
 from bridge.advisors.advice import Applied
-from bridge.advisors.import_check import Checked
-from bridge.advisors.import_parts import Gist, Parts, portions
+from bridge.advisors.import_batch import AdviceSummary, Parts, StalenessCheck, portions
 from bridge.advisors.import_popups import applied_popup, undo_popup, undone_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 from bridge.core.errors import UNSUPPORTED
-from bridge.core.reverting import error_text
+from bridge.core.revert import error_text
 from bridge.locale import translate
 
 RULES_AT_ONCE = 500
 NONE_LEFT: Mapping[str, str] = {}
 
 
-async def remember(context: Context, session: SessionView, gist: Gist) -> str:
+async def remember(context: Context, session: SessionView, gist: AdviceSummary) -> str:
     """From now on these findings are settled without asking in these files' folders.
 
     Gives why that can't be kept; empty if it is.
@@ -43,7 +42,7 @@ async def apply(
     context: Context,
     session: SessionView,
     parts: Parts,
-    gist: Gist,
+    gist: AdviceSummary,
     rule: str = "",
     left: Mapping[str, str] = NONE_LEFT,
 ) -> Set[str]:
@@ -81,7 +80,7 @@ async def apply(
 
 
 async def _sent(
-    context: Context, session: SessionView, parts: Parts, left: Set[str], gist: Gist
+    context: Context, session: SessionView, parts: Parts, left: Set[str], gist: AdviceSummary
 ) -> Sequence[int]:
     """The receipts of the changes to all files that aren't `left` alone.
 
@@ -99,7 +98,7 @@ async def _sent(
     return receipts
 
 
-def left_alone(checked: Checked, locale: str) -> dict[str, str]:
+def skipped_files(checked: StalenessCheck, locale: str) -> dict[str, str]:
     """By path: why nothing is set where a file isn't any more what was asked about."""
     changed = dict.fromkeys(checked.changed, say("changed_since", locale))
     other = dict.fromkeys(sorted(checked.other), say("other_since", locale))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.text import text
-from bridge.audit.memory import measure
+from bridge.audit.judge import measure_memory
 from bridge.audit.project import Project, options_for
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
@@ -148,7 +148,7 @@ def accept(report: Report, accepted: set[Entry], project: Project) -> None:
             # What is mended has its options already.
             if not row.mended:
                 row.options = options_for(project, row.settings, kept)
-                measure(project, row)
+                measure_memory(project, row)
     report.rows = sorted(
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
     )

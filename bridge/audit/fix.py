@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.text import AnyText, sentences, text
-from bridge import failures, supports
 from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
-from bridge.audit.plain import is_unicode
 from bridge.audit.project import Project, find
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.core.reverting import error_text, file_error, observed, still_due
+from bridge.core.revert import error_text, file_error, observed_options, remaining_changes
+from bridge.core.text import is_unicode
+from bridge.host import isolation, validation
 from bridge.store.records import AUDIT_FIX, pack, when_text
 
 if TYPE_CHECKING:
-    from bridge.host import Registry
+    from bridge.host.host import Registry
     from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
+
 
 NO_SETTINGS = text("--fix has nothing to write here: import settings are an engine's, and none is known.")
 GONE = text("is gone, or can't be read: left as it is")
@@ -168,7 +169,7 @@ def _write(
     adapter fails, which names the receipt to revert then: `again`, or else this one; where the store fails,
     a note of what it raises does."""
     try:
-        done = supports.checked_done(support.apply(root.resolve(), changes))
+        done = validation.check_done(support.apply(root.resolve(), changes))
     except UserError:
         raise
     # An adapter is a plugin. What it has written by then nobody knows: the receipt stays open, as of a run
@@ -179,7 +180,7 @@ def _write(
                 "{root}: the adapter failed while it wrote import settings ({reason}). Some may be written: "
                 "`popbridge revert {receipt}` puts these back.",
                 root=root,
-                reason=failures.told(error),
+                reason=isolation.describe(error),
                 receipt=again or receipt,
             )
         ) from error
@@ -236,7 +237,7 @@ def _seen(
 ) -> Mapping[str, Mapping[str, Any]]:
     """`after`, or what runs that put back a part have left."""
     changes = [{"path": path, "options": options} for path, options in after.items()]
-    return observed(changes, [each.after for each in standing])
+    return observed_options(changes, [each.after for each in standing])
 
 
 def _due(
@@ -251,7 +252,7 @@ def _due(
         if path not in present:
             errors += [file_error(path, GONE)] if path in after else []
             continue
-        due, left = still_due(options, after[path], present[path])
+        due, left = remaining_changes(options, after[path], present[path])
         changes += [{"path": path, "options": due}] if due else []
         errors += [file_error(path, message) for message in left]
     return changes, errors
@@ -288,7 +289,7 @@ class _Store:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         from bridge.store.database import unusable
-        from bridge.store.failures import FAILURES
+        from bridge.store.records import FAILURES
 
         self._db.conn.close()
         if isinstance(error, FAILURES):

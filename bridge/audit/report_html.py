@@ -1,22 +1,34 @@
-"""The report as one HTML page: nothing is loaded from elsewhere, and no name can become markup."""
+"""HTML (jinja2 template)."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bridge.audit.alike import WORDS
-from bridge.audit.plain import change_text, plain
-from bridge.audit.results import Report
-from bridge.audit.summary import notices, summary
-from bridge.audit.texts import bytes_text, explain_issue, kind_name, kind_of, reasons, say, sentence
-from bridge.core.texts import is_chinese
+from accel.workload import WorkloadError
+from bridge.audit.examine import Cache, Stat, Workers, question_of
+from bridge.audit.judge import WORDS
+from bridge.audit.results import Report, Row
+from bridge.audit.texts import (
+    bytes_text,
+    explain_issue,
+    kind_name,
+    kind_of,
+    notices,
+    reasons,
+    say,
+    sentence,
+    summary,
+)
+from bridge.core.text import change_text, is_chinese, printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
 LARGEST_FIRST = {"severity", "size", "bytes", "memory", "setting"}
@@ -28,7 +40,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
     pictured = sum(bool(row.picture) for row in report.listed)
     return _template().generate(
         report=report,
-        title=say("title", locale, name=plain(report.name)),
+        title=say("title", locale, name=printable(report.name)),
         language="zh-CN" if is_chinese(locale) else "en",
         opening=_opening(report, locale),
         columns=COLUMNS,
@@ -44,7 +56,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
         reasons=functools.partial(reasons, locale=locale),
         bytes_text=bytes_text,
         change_text=change_text,
-        plain=plain,
+        plain=printable,
         base64=lambda data: base64.b64encode(data).decode(),
     )
 
@@ -66,7 +78,7 @@ def _template() -> Template:
 def _opening(report: Report, locale: str) -> list[str]:
     engine = report.engine or say("no_engine", locale)
     kinds = ", ".join(f"{kind_name(kind, locale)} {count}" for kind, count in sorted(report.kinds.items()))
-    told = map(plain, notices(report, locale))
+    told = map(printable, notices(report, locale))
     return [line for line in (engine, *told, *summary(report, locale), kinds) if line]
 
 
@@ -74,3 +86,41 @@ def _unused(report: Report) -> str:
     """Classes that hide the columns of which no row says anything."""
     memory, setting = any(row.memory for row in report.listed), any(row.options for row in report.listed)
     return " ".join(name for name, used in (("no-memory", memory), ("no-setting", setting)) if not used)
+
+
+MOST = 2000
+"""Of so many textures; at some 2 KB each the page stays one that a browser opens."""
+PARAMS = {"size": 96, "format": "webp"}
+PREFIX = "\0picture\0"
+"""No file's name begins so: the cache keeps pictures beside the answers."""
+
+
+async def embed_pictures(
+    root: Path, rows: Sequence[Row], workload: Any, workers: Workers, cache: Cache
+) -> None:
+    """Gives the worst of `rows` pictures, save those that have theirs; a file without one stays without."""
+    question = question_of(workload.name, workload.version, PARAMS)
+    without = [row for row in rows[:MOST] if row.width and not row.picture]
+    waiting = [row for row in without if not _known(root, row, question, cache)]
+    places = asyncio.Semaphore(2 * workers.count)
+
+    async def one(row: Row) -> None:
+        async with places:
+            try:
+                stat = Stat.of(root / row.file)
+                result = await workers.run(workload, PARAMS, row.file, root / row.file)
+            except (OSError, WorkloadError):
+                return
+            row.picture = result.files[0].data or b""
+            cache.put(PREFIX + row.file, stat, question, row.content, row.picture)
+
+    await asyncio.gather(*(one(row) for row in waiting))
+
+
+def _known(root: Path, row: Row, question: bytes, cache: Cache) -> bool:
+    try:
+        found = cache.get(root / row.file, PREFIX + row.file, Stat.of(root / row.file), question)
+    except OSError:
+        return True
+    row.picture = found or b""
+    return bool(found)

@@ -7,14 +7,13 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from accel.image.fingerprint import Fingerprint
+from accel.image.operations.analysis import Fingerprint
 from accel.text import AnyText
-from accel.texture.classification import Evidence
-from accel.texture.kinds import Kind
+from accel.texture.kinds import Evidence, Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
-from bridge.advisors.import_known import Taken
+from bridge.advisors.import_project import KnownFile
 from bridge.api import Remark
-from bridge.core.memory import ImageFacts
+from bridge.core.textures import ImageFacts
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
 """The words for ranks, the worst first."""
@@ -167,9 +166,9 @@ class Report(Struct, kw_only=True):
     """How many issues the baseline accepts."""
     stale: int = 0
     """How many entries of the baseline fit nothing any more."""
-    taken: Taken | None = None
+    taken: KnownFile | None = None
     """What its textures are taken for alone, by the settings that they have."""
-    taken_planned: Taken | None = None
+    taken_planned: KnownFile | None = None
     """The same, by the settings with all of `rows`' options; None where there are none."""
     receipt: int | None = None
     """Of what was written with --fix."""
@@ -198,7 +197,7 @@ class Report(Struct, kw_only=True):
         return sum(issue.rank == rank for row in self.rows for issue in row.issues)
 
 
-class Seen(Struct, frozen=True):
+class TextureState(Struct, frozen=True):
     """What is kept of every texture until the end, to find those that are alike."""
 
     file: str

@@ -1,14 +1,14 @@
-"""Every sentence of the audit's reports, in English and Chinese side by side."""
+"""Sentences."""
 
 from __future__ import annotations
 
-from accel.text import text
-from bridge.advisors.subject import by_project, words
+from accel.text import clauses, text
 from bridge.advisors.texts import TEXTS as ADVICE
 from bridge.advisors.texts import say as advise
 from bridge.advisors.texts import with_commas
-from bridge.audit.plain import plain
-from bridge.audit.results import Issue, Row
+from bridge.advisors.texture_facts import is_judged_by_project, name_words
+from bridge.audit.results import Issue, Report, Row
+from bridge.core.text import printable
 from bridge.locale import language_of, translate
 
 TEXTS = {
@@ -167,9 +167,9 @@ def reasons(row: Row, locale: str) -> str:
     """How sure its kind is, and what says so: `97% (_nrm, the project's other textures)`."""
     if row.kind is None:
         return ""
-    said = words(row.kind, row.evidence)
-    said += [translate(ADVICE["by_project"], locale)] if by_project(row.kind, row.evidence) else []
-    told = plain(with_commas(said, locale))
+    said = name_words(row.kind, row.evidence)
+    said += [translate(ADVICE["by_project"], locale)] if is_judged_by_project(row.kind, row.evidence) else []
+    told = printable(with_commas(said, locale))
     return f"{row.probability:.0%} ({told})" if told else f"{row.probability:.0%}"
 
 
@@ -189,7 +189,7 @@ def explain_issue(issue: Issue, locale: str) -> str:
     told = explain(issue.code, locale)
     if not told and issue.remark is not None:
         told = issue.remark.about_zh if language_of(locale) and issue.remark.about_zh else issue.remark.about
-    return told or plain(sentence(issue, locale))
+    return told or printable(sentence(issue, locale))
 
 
 def bytes_text(count: int) -> str:
@@ -200,3 +200,46 @@ def bytes_text(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} GiB"
+
+
+def notices(report: Report, locale: str) -> list[str]:
+    """What is odd about the project, and what of its `popbridge.toml` is passed over: a sentence each."""
+    return [*oddities(report, locale), *passed_over(report, locale)]
+
+
+def oddities(report: Report, locale: str) -> list[str]:
+    """What is odd about the project."""
+    return [translate(said, locale) for said in report.notices]
+
+
+def passed_over(report: Report, locale: str) -> list[str]:
+    """What of its `popbridge.toml` is passed over, and why."""
+    return [translate(said, locale) for said in report.passed_over]
+
+
+def summary(report: Report, locale: str) -> list[str]:
+    """The sentences; none for what there is nothing to say about."""
+    counts = {word: report.count(word) for word in ("wrong", "waste", "note")}
+    lines = [say("summary", locale, textures=report.textures, **counts)]
+    if report.unlisted:
+        lines.append(say("unlisted_issues", locale, count=report.unlisted))
+    if fixable := sum(_fixable(row) for row in report.rows):
+        lines.append(say("fixable", locale, count=fixable))
+    if report.memory:
+        told = [say("takes", locale, memory=bytes_text(report.memory))]
+        if report.saved > 0:
+            key = "freed" if any(row.mended for row in report.rows) else "frees"
+            told.append(say(key, locale, memory=bytes_text(report.saved)))
+        lines.append(translate(clauses(told), locale))
+    if count := sum(bool(row.mended) for row in report.rows):
+        lines.append(say("fixed", locale, count=count, receipt=report.receipt))
+    if report.accepted:
+        lines.append(say("accepted", locale, count=report.accepted))
+    if report.stale:
+        lines.append(say("stale", locale, count=report.stale))
+    return lines
+
+
+def _fixable(row: Row) -> int:
+    """Issues that --fix would settle; none where it has just tried in vain."""
+    return 0 if row.refused else sum(issue.fixable for issue in row.issues)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from accel.text import text
-from bridge.commands.language import say
-from bridge.commands.screen import table
-from bridge.commands.shared import remark, say_json, size_text
+from bridge.commands.options import say_json, show_remark, size_text
+from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
     from bridge.paths import Paths
     from bridge.store.backups import Restored
-    from bridge.store.inspect import Report
+    from bridge.store.integrity import Report
+
 
 ROWS = (text("table"), text("rows"))
 RESTORED = (*ROWS, text("lost"))
@@ -42,7 +42,7 @@ def db() -> None:
 def check(quick: bool, as_json: bool) -> int:
     """Says whether the database is whole, and what is in it; exit code 1 where it isn't."""
     from bridge.store.backups import list_backups
-    from bridge.store.inspect import inspect
+    from bridge.store.integrity import inspect
 
     database = _there(_paths())
     report = inspect(database, quick=quick)
@@ -65,8 +65,7 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
     Popups and work that isn't done yet name blobs, which lie beside the database: with --blobs they are in
     the backup too.
     """
-    from bridge.store.copies import copy_blobs, copy_database
-    from bridge.store.looking import open_to_look
+    from bridge.store.database import copy_blobs, copy_database, open_for_inspection
 
     paths = _paths()
     database = _there(paths)
@@ -87,7 +86,7 @@ def backup(file: Path, blobs: bool, force: bool, as_json: bool) -> None:
             text("There is no folder {folder}: make it, or name a file in another one.", folder=file.parent)
         )
     with _or_nothing(say(text("{database} can't be copied to {file}", database=database, file=file))):
-        with contextlib.closing(open_to_look(database)) as source:
+        with contextlib.closing(open_for_inspection(database)) as source:
             copy_database(source, file)
         # After the database: each blob that it names is still there, or nothing needs it any more.
         count = copy_blobs(paths.blobs, _blobs_of(file)) if blobs and paths.blobs.is_dir() else 0
@@ -129,7 +128,7 @@ def restore(file: Path | None, as_json: bool) -> None:
     The old database is kept beside the new one. Editors that were connected begin new sessions.
     """
     from bridge.store.backups import made_at, restore
-    from bridge.store.copies import copy_blobs
+    from bridge.store.database import copy_blobs
 
     paths = _paths()
     with _alone(paths):
@@ -159,7 +158,8 @@ def restore(file: Path | None, as_json: bool) -> None:
         click.echo(
             say(
                 text(
-                    "Rows under “lost” are only in the old database. So are changes made to other rows since {made}.",
+                    "Rows under “lost” are only in the old database. "
+                    "So are changes made to other rows since {made}.",
                     made=_local(made),
                 )
             )
@@ -241,7 +241,7 @@ def _newest(paths: Paths) -> Path:
 
     newest, damaged = newest_backup(paths.database)
     for file in damaged:
-        remark(text("{file} is damaged; using an older backup.", file=file))
+        show_remark(text("{file} is damaged; using an older backup.", file=file))
     if newest is None:
         raise UserError(
             text(
@@ -259,7 +259,7 @@ def _blobs_of(file: Path) -> Path:
 @contextlib.contextmanager
 def _or_nothing(failed: str) -> Iterator[None]:
     """Raises UserError for what the database or the disk says."""
-    from bridge.store.failures import FAILURES
+    from bridge.store.records import FAILURES
 
     try:
         yield
@@ -297,7 +297,8 @@ def _tell(report: Report, backups: Sequence[Path]) -> None:
         click.echo(
             say(
                 text(
-                    "{path} is empty: the daemon creates it again, or `popbridge db restore` restores the newest backup.",
+                    "{path} is empty: the daemon creates it again, "
+                    "or `popbridge db restore` restores the newest backup.",
                     path=report.path,
                 )
             )
@@ -365,7 +366,8 @@ def _tell_backups(report: Report, backups: Sequence[Path]) -> None:
                 text("Stop the daemon, then run `popbridge db restore`.")
                 if backups
                 else text(
-                    "Without a backup, the `.recover` command of the `sqlite3` shell reads what is left: docs/operations.md."
+                    "Without a backup, the `.recover` command of the `sqlite3` shell reads what is left: "
+                    "docs/operations.md."
                 )
             )
         )

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from accel.text import text
-from bridge.commands.language import say
 from bridge.commands.listing import as_json
-from bridge.commands.screen import is_narrow, table, wrapped
-from bridge.commands.shared import say_json
+from bridge.commands.options import say_json
+from bridge.commands.terminal import is_narrow, say, table, wrap
 
 if TYPE_CHECKING:
     from accel.devices.driver import Gpu
-    from accel.devices.proofs import Known
+    from accel.devices.proof_cache import ProvenVariants
     from accel.devices.report import Devices, Report
-    from accel.troubles import Trouble
+    from accel.execution.device_router import DeviceFailure
+
 
 HEADS = (
     text("provider"),
@@ -38,15 +38,15 @@ def devices(as_json: bool) -> None:
 
     Each is tried in a process of its own, anew with each call.
     """
-    from accel.devices import kept, proofs
-    from accel.devices.probing import try_providers
-    from accel.troubles import read
+    from accel.devices import current, proof_cache
+    from accel.devices.provider_probe import try_providers
+    from accel.execution.device_router import read
     from bridge.paths import Paths
 
     found, paths = try_providers(), Paths.find()
-    kept.keep(found, paths.devices_file)
+    current.save(found, paths.devices_file)
     troubles = read(paths.troubles_file)
-    shapes = proofs.read(paths.cache / proofs.FILE, found.machine)
+    shapes = proof_cache.read(paths.cache / proof_cache.FILE, found.machine)
     if as_json:
         for each in (*found.reports, *troubles, *shapes):
             say_json(each)
@@ -55,7 +55,7 @@ def devices(as_json: bool) -> None:
         return
     _show(found.reports)
     for paragraph in _paragraphs(found, troubles, shapes):
-        click.echo(f"\n{wrapped(paragraph, 2)}")
+        click.echo(f"\n{wrap(paragraph, 2)}")
 
 
 def _show(reports: Sequence[Report]) -> None:
@@ -76,13 +76,15 @@ def _show(reports: Sequence[Report]) -> None:
         return
     for title, usable, reason, remedy in rows:
         click.echo(
-            wrapped(say(text("{title}: {usable}, {reason}", title=title, usable=usable, reason=reason)), 2)
+            wrap(say(text("{title}: {usable}, {reason}", title=title, usable=usable, reason=reason)), 2)
         )
         if remedy:
-            click.echo(wrapped(f"  {remedy}", 2))
+            click.echo(wrap(f"  {remedy}", 2))
 
 
-def _paragraphs(found: Devices, troubles: Sequence[Trouble], shapes: Sequence[Known]) -> Iterator[str]:
+def _paragraphs(
+    found: Devices, troubles: Sequence[DeviceFailure], shapes: Sequence[ProvenVariants]
+) -> Iterator[str]:
     """What is told below the providers."""
     yield from map(_card, found.gpus)
     yield from map(_failed, troubles)
@@ -108,7 +110,7 @@ def _card(gpu: Gpu) -> str:
     )
 
 
-def _failed(trouble: Trouble) -> str:
+def _failed(trouble: DeviceFailure) -> str:
     """What failed, and when the device is tried again."""
     what = say(text("{name}", name=trouble.workload)) if trouble.workload else say(text("everything"))
     reason = say(trouble.reason)
@@ -125,9 +127,9 @@ def _failed(trouble: Trouble) -> str:
     )
 
 
-def _fixed(known: Known) -> str:
+def _fixed(known: ProvenVariants) -> str:
     """How a shape that came again is run, and why so."""
-    from accel.devices.proofs import PLAINLY
+    from accel.devices.proof_cache import PLAINLY
 
     times = (
         say(text(" ({ms} ms, plainly {plain} ms)", ms=f"{known.ms:.3g}", plain=f"{known.plain_ms:.3g}"))
@@ -144,8 +146,7 @@ def _fixed(known: Known) -> str:
 
 
 def _fastest(found: Devices) -> str:
-    from accel.devices.choice import Wish, choose
-    from accel.devices.providers import BY_NAME
+    from accel.devices.providers import BY_NAME, Wish, choose
 
     if not any(one.usable for one in found.reports):
         return say(text("Models can't run here at all."))

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from accel.text import text
-from bridge.commands import completing
-from bridge.commands.language import say
+from bridge.commands import options
 from bridge.commands.listing import as_json
-from bridge.commands.shared import say_json
+from bridge.commands.options import say_json
+from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 from bridge.paths import typed
 
 if TYPE_CHECKING:
     from bridge.api import Adapter, EditorSupport
-    from bridge.host import Registry
+    from bridge.host.host import Registry
+
 
 DONE = {
     "created": text("created    {path}"),
@@ -29,13 +30,13 @@ DONE = {
 
 
 @click.command()
-@click.argument("engine", shell_complete=completing.engines)
+@click.argument("engine", shell_complete=options.engines)
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--remove", is_flag=True, help="Undo it.")
 @as_json
 def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
     """Installs the addon for the project's own version of ENGINE into PROJECT; can be repeated."""
-    from bridge import host
+    from bridge.host import host
 
     try:
         editor = find_editor(host.load(), engine, project, removing=remove)
@@ -153,9 +154,9 @@ def _no_folder(engine: str, project: Path) -> UserError:
 
 def _instead(adapters: Sequence[Adapter], project: Path) -> str:
     """Where a project is that `project` lies in or holds, as far as there is one."""
-    from bridge.audit.nearby import NAMED, folders_near
+    from bridge.audit.project import NAMED, nearby_folders
 
-    near = folders_near(adapters, project)
+    near = nearby_folders(adapters, project)
     more = say(text(" and {count} more", count=len(near) - NAMED)) if len(near) > NAMED else ""
     folders = say(text(", ")).join(str(folder) for folder in near[:NAMED])
     return (

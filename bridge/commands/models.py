@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from accel.text import AnyText, Text, text
-from bridge.commands import completing
-from bridge.commands.language import look_up, reads_chinese, say
+from bridge.commands import options
 from bridge.commands.listing import as_json
-from bridge.commands.screen import screen_width, table
-from bridge.commands.shared import read_settings, say_json
+from bridge.commands.options import read_settings, say_json
+from bridge.commands.terminal import look_up, reads_chinese, say, screen_width, table
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from accel.models.manifest import File, Model
     from accel.models.store import ModelError, ModelStore, State
     from bridge.core.settings import Settings
+
 
 STATES = {
     "shipped": text("shipped"),
@@ -58,7 +58,7 @@ def models() -> None:
 @as_json
 def list_(as_json: bool) -> None:
     """Lists the models: what each is for, its licence, and whether it is on this machine."""
-    from accel.models.catalogue import MODELS
+    from accel.models.catalog import MODELS
 
     store, _ = _store()
     rows = [(model, store.state(model)) for model in MODELS.values()]
@@ -80,7 +80,7 @@ def _row(model: Model, state: State) -> tuple[str, ...]:
 
 
 @models.command()
-@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=completing.models)
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=options.models)
 @click.option("--all", "everything", is_flag=True, help="Every model whose licence is known.")
 @click.option(
     "--accept-unclear-licence", "accepted", is_flag=True, help="Also one whose licence nobody states."
@@ -134,13 +134,13 @@ def import_(files: tuple[Path, ...]) -> int:
     files that have nothing to do with a model are passed over, and those told that are only called like one.
     Exit code 1 if a file is of no use that you name, or that is damaged.
     """
-    from accel.models.bring import bring
-    from accel.models.catalogue import MODELS
+    from accel.models.catalog import MODELS
+    from accel.models.pull import import_file
     from accel.models.store import ModelError
 
     store, _ = _store()
     try:
-        brought = bring(store, MODELS.values(), *_matching(files))
+        brought = import_file(store, MODELS.values(), *_matching(files))
     except ModelError as error:
         raise _user_error(error) from None
     left = [
@@ -199,7 +199,7 @@ def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 @models.command()
-@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=completing.models)
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=options.models)
 def verify(names: tuple[str, ...]) -> int:
     """Checks the digests of the models that are here, or of NAME; exit code 1 if one is wrong."""
     store, _ = _store()
@@ -215,7 +215,7 @@ def verify(names: tuple[str, ...]) -> int:
 
 
 @models.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completing.models)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=options.models)
 def remove(names: tuple[str, ...]) -> None:
     """Removes pulled models from this machine."""
     from accel.models.store import ModelError
@@ -235,7 +235,7 @@ def remove(names: tuple[str, ...]) -> None:
 
 def _wrong(store: ModelStore, model: Model, state: State) -> str:
     """What there is of a model that isn't right; of a broken one, why and what to do."""
-    from accel.models.store import again
+    from accel.models.store import retry_command
 
     said = say(STATES[state])
     if state != "broken":
@@ -243,7 +243,11 @@ def _wrong(store: ModelStore, model: Model, state: State) -> str:
     problems = {file.name: problem for file in model.files if (problem := store.problem(model, file))}
     faults = ", ".join(f"{name} {say(problem)}" for name, problem in problems.items())
     unread = any(is_unreadable(problem) for problem in problems.values())
-    remedy = say(text("get the right to read it")) if unread else say(text("{pull} again", pull=again(model)))
+    remedy = (
+        say(text("get the right to read it"))
+        if unread
+        else say(text("{pull} again", pull=retry_command(model)))
+    )
     return say(
         text(
             "{name}: {state} ({faults}): {remedy}", name=model.name, state=said, faults=faults, remedy=remedy
@@ -258,7 +262,7 @@ def size_text(size: int) -> str:
 
 def _store() -> tuple[ModelStore, Settings]:
     from accel.models.store import ModelStore
-    from bridge import host
+    from bridge.host import host
     from bridge.paths import Paths
 
     paths, registry = Paths.find(), host.load()
@@ -280,7 +284,7 @@ def _held(model: Model) -> None:
 
 def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
     """The models of those names. Raises UserError."""
-    from accel.models.catalogue import MODELS
+    from accel.models.catalog import MODELS
 
     if everything and not names:
         return [model for model in MODELS.values() if unclear or not model.opt_in]
@@ -292,7 +296,7 @@ def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> li
 
 
 def _unknown(name: str) -> str:
-    from accel.models.catalogue import MODELS, models_of
+    from accel.models.catalog import MODELS, models_of
 
     if used := [model.name for model in models_of(name)]:
         return say(

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from accel.text import text
-from bridge.audit.plain import plain
-from bridge.commands.language import say
 from bridge.commands.listing import as_json
-from bridge.commands.screen import is_narrow, paragraphs, table
-from bridge.commands.shared import as_json_text, say_json
+from bridge.commands.options import json_text, say_json
+from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.errors import RequestError, UserError
-from bridge.core.reverting import error_text
+from bridge.core.revert import error_text
+from bridge.core.text import printable
 
 if TYPE_CHECKING:
     from bridge.paths import Paths
     from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
+
 
 STATES = {"sent": text("sent"), "applied": text("applied"), "failed": text("failed")}
 HEADS = {
@@ -116,7 +116,7 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
         )
         click.echo(say(outcome.fill(receipt=receipt, made=made.get("id"))))
         for problem in _maps(made.get("errors")):
-            click.echo(plain(f"  {_problem(problem)}".rstrip()))
+            click.echo(printable(f"  {_problem(problem)}".rstrip()))
     return 0 if made.get("state") == "applied" and not made.get("errors") else 1
 
 
@@ -143,8 +143,8 @@ def _store(database: Path) -> Iterator[ReceiptStore | None]:
     from msgspec import MsgspecError
 
     from bridge.store.database import open_readonly
-    from bridge.store.failures import FAILURES
     from bridge.store.receipts import ReceiptStore
+    from bridge.store.records import FAILURES
 
     db = open_readonly(database)
     try:
@@ -172,8 +172,8 @@ def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
     """The receipt of putting back what an audit wrote; None for all other receipts. Raises UserError."""
     import msgspec
 
-    from bridge import host
     from bridge.audit.fix import revert
+    from bridge.host import host
     from bridge.paths import Paths
     from bridge.store.records import AUDIT_FIX
 
@@ -204,7 +204,7 @@ def _whole(database: Path, made: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[str, Any]:
-    from bridge.client import Client
+    from bridge.client.client import Client
 
     client = await Client.connect(connection_file, name="popbridge revert")
     try:
@@ -249,11 +249,13 @@ def _why(receipt: Receipt) -> str:
 def _what(receipt: Receipt) -> str:
     """A line for each file with what was changed in it, and for each error."""
     before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
-    lines = [plain(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()]
+    lines = [
+        printable(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()
+    ]
     if len(lines) > SHOWN:
         lines[SHOWN:] = [say(text("... and {count} more; --json shows all", count=len(lines) - SHOWN))]
     errors = [
-        plain(say(text("error: {error}", error=_problem(problem)))) for problem in _maps(receipt.errors)
+        printable(say(text("error: {error}", error=_problem(problem)))) for problem in _maps(receipt.errors)
     ]
     return "\n".join([*lines, *errors]) or receipt.command
 
@@ -276,8 +278,8 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:
-    old = f"{as_json_text(before[name])} " if name in before else ""
-    return f"{old}→ {as_json_text(after[name])}"
+    old = f"{json_text(before[name])} " if name in before else ""
+    return f"{old}→ {json_text(after[name])}"
 
 
 def _maps(entries: object) -> list[Mapping[str, Any]]:

@@ -16,20 +16,20 @@ import click
 from msgspec import Struct
 
 from accel.text import text, without_double_end
-from bridge.commands import completing
-from bridge.commands.language import say
+from bridge.commands import options
 from bridge.commands.listing import as_json
-from bridge.commands.screen import table
-from bridge.commands.shared import read_settings, say_json
+from bridge.commands.options import read_settings, say_json
+from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from accel.ai.engines import Engine
-    from accel.policies import Policies, Policy
-    from accel.routed import Lane, Routed
-    from accel.routing import Cost
+    from accel.ai.sessions import Engine
+    from accel.execution.batch_tuning import BatchPolicy, BatchTuning
+    from accel.execution.cost_model import Cost
+    from accel.execution.device_router import DeviceQueue, DeviceRouter
     from accel.workload import Workload
-    from bridge.host import Registry
+    from bridge.host.host import Registry
+
 
 ENGINES = (
     text("model"),
@@ -77,7 +77,7 @@ class Costs(Struct, frozen=True):
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[WORKLOAD...]", shell_complete=completing.workloads)
+@click.argument("names", nargs=-1, metavar="[WORKLOAD...]", shell_complete=options.workloads)
 @as_json
 def tune(names: tuple[str, ...], as_json: bool) -> None:
     """Measures how many jobs of a workload are worth a batch, and keeps it for the daemon.
@@ -88,7 +88,7 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     again on the GPU is tried anew: with TensorRT too where that works, whose engines are built now, for
     seconds to minutes each.
     """
-    from bridge import host
+    from bridge.host import host
     from bridge.paths import Paths
 
     registry = host.load()
@@ -142,7 +142,7 @@ def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[
 
 
 def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workload]:
-    from accel.sample import SAMPLES
+    from accel.execution.batch_tuning import SAMPLES
 
     known = {one.name: one for one in workloads if one.batching is not None or one.name in SAMPLES}
     if unknown := [name for name in names if name not in known]:
@@ -173,7 +173,7 @@ async def _measure(
     workloads: Sequence[Workload], registry: Registry, named: bool
 ) -> tuple[list[Batches], list[Costs], list[Engine], list[str]]:
     """What was measured, and what couldn't be, which is told. Raises UserError where that was named."""
-    from accel.sample import SAMPLES
+    from accel.execution.batch_tuning import SAMPLES
     from accel.workload import WorkloadError
 
     batches: list[Batches] = []
@@ -222,26 +222,25 @@ def _tell(what: str) -> None:
         click.echo(what, err=True)
 
 
-async def _engines(lane: Lane) -> list[Engine]:
+async def _engines(lane: DeviceQueue) -> list[Engine]:
     """Those that the GPU's worker builds. Raises WorkloadError."""
     import msgspec
 
-    from accel.ai.engines import Engine, engines
+    from accel.ai.sessions import Engine, engine_inputs
 
-    done = await lane.executor.run(engines.workload, {}, [], deadline_s=ENGINES_S)
+    done = await lane.executor.run(engine_inputs.workload, {}, [], deadline_s=ENGINES_S)
     return msgspec.convert(done.value, list[Engine])
 
 
 @contextlib.asynccontextmanager
-async def _devices(registry: Registry) -> AsyncIterator[tuple[Routed, dict[str, Policies]]]:
+async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict[str, BatchTuning]]]:
     """The CPU and the GPU, as the daemon has them, with one worker each; what measures batches on them."""
-    from accel import gpu
-    from accel.executor import LocalExecutor
-    from accel.frames import DEVICE
-    from accel.policies import Policies
-    from accel.routed import Lane, Routed
-    from accel.routing import Form
-    from accel.sample import SAMPLES
+    from accel.execution import device_router
+    from accel.execution.batch_tuning import SAMPLES, BatchTuning
+    from accel.execution.cost_model import Device
+    from accel.execution.device_router import DeviceQueue, DeviceRouter
+    from accel.execution.executor import LocalExecutor
+    from accel.execution.protocol import DEVICE
     from accel.workload import Limits
     from bridge.paths import Paths
 
@@ -251,15 +250,17 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[Routed, dict[str, 
     models = str(paths.models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, registry.operations)
     worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
-    routed = Routed(Lane(Form("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
-    policies = {DEVICE: Policies(paths.batching_file, worker)}
+    routed = DeviceRouter(DeviceQueue(Device("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
+    policies = {DEVICE: BatchTuning(paths.batching_file, worker)}
     try:
         await routed.start()
-        found = await asyncio.to_thread(gpu.find, paths.devices_file) if settings["gpu"] else None
+        found = (
+            await asyncio.to_thread(device_router.find_gpu, paths.devices_file) if settings["gpu"] else None
+        )
         if found is not None:
-            lane = gpu.lane(*found, limits, paths.batching_file, paths.cache)
+            lane = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
             await routed.add(lane)
-            assert isinstance(lane.executor, gpu.GpuExecutor)
+            assert isinstance(lane.executor, device_router.GpuExecutor)
             policies[lane.form.device] = lane.executor.policies
         yield routed, policies
     finally:
@@ -283,11 +284,11 @@ def _check_written(folder: Path) -> None:
         ) from None
 
 
-def _batches(workload: Workload, device: str, policy: Policy) -> Batches:
+def _batches(workload: Workload, device: str, policy: BatchPolicy) -> Batches:
     return Batches(workload.name, device, policy.max_rows, dict(policy.rates))
 
 
-def _costs(workload: Workload, routed: Routed, found: Mapping[str, Cost]) -> list[Costs]:
+def _costs(workload: Workload, routed: DeviceRouter, found: Mapping[str, Cost]) -> list[Costs]:
     return [
         Costs(workload.name, form.device, found[form.name].fixed_ms, found[form.name].mpx_ms)
         for form in (lane.form for lane in routed.lanes)

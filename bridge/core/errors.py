@@ -214,7 +214,7 @@ class UserError(BridgeError):
     """One clear line for a person at a shell: what happened, to what, and what to do."""
 
 
-class NotAsPromised(BridgeError):
+class ContractViolation(BridgeError):
     """A plugin broke the contract of `bridge.api`; the message says what was expected and what came."""
 
 

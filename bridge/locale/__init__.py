@@ -1,4 +1,4 @@
-"""Texts in the reader's language: one catalogue per language, compiled from its .po by `tools/messages.py`."""
+"""Texts in the reader's language: a catalogue per language, compiled from its .po by `tools/messages.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LANGUAGES = {"zh": "zh_CN"}
 """The catalogue for a locale, by the language that it begins with; everybody else reads English."""
 
 Catalogue = dict[str, str | list[str]]
-"""Translations by the English template; a list for what depends on a count: the form for 1, and for others."""
+"""Translations by English template; a list where a count decides: the form for 1, and for others."""
 
 
 def translate(text: AnyText, locale: str) -> str:

@@ -18,10 +18,11 @@ from accel.text import text
 from bridge.core.errors import UserError
 from bridge.core.messages import Request
 from bridge.core.settings import Settings
-from bridge.host import Registry
+from bridge.host.host import Registry
 
 if TYPE_CHECKING:
-    from bridge.server.live import LiveSession
+    from bridge.server.live_session import LiveSession
+
 
 session: ContextVar[LiveSession] = ContextVar("session")
 """The session whose work is being done."""

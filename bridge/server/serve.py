@@ -1,4 +1,4 @@
-"""The daemon as a process: one per user, its port, `connection.json`, signals and the start-up line."""
+"""The process: lock, port, signals."""
 
 from __future__ import annotations
 
@@ -19,17 +19,43 @@ from filelock import FileLock, Timeout
 from accel.devices import Device, probe
 from accel.text import AnyText, joined, text
 from bridge import __version__
-from bridge.connection import ConnectionFile
 from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
-from bridge.host import Registry
-from bridge.paths import Paths
+from bridge.host.host import Registry
+from bridge.paths import ConnectionFile, Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
-from bridge.server.descriptors import allow
-from bridge.server.protocol import configured
+from bridge.server.uvicorn_protocols import configured
+
+SPARE = 1024
+"""For workers' pipes, the store, blobs on their way, and whatever else."""
+
+
+def allow(connections: int) -> None:
+    """Raises the limit for so many connections as far as this user may; warns where it stays lower."""
+    if sys.platform == "win32":
+        return  # Windows has no such limit for sockets
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):  # macOS has a lower limit of its own, which it doesn't tell
+        most = soft
+    if most < wanted:
+        log.warning(
+            "the system lets PopBridge open %d files, too few for %d connections: raise `ulimit -n`, or "
+            "lower the setting 'connections'",
+            most,
+            connections,
+        )
+
 
 log = logging.getLogger(__name__)
 

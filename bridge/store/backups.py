@@ -18,11 +18,22 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database
 
-from bridge.store.copies import check_integrity, copy_database, dated, put_in_place, sync, sync_folder
-from bridge.store.database import applied_migrations, migrations, newer_migrations
-from bridge.store.failures import FAILURES
-from bridge.store.inspect import tables
-from bridge.store.looking import address_of, open_to_look, wal_size
+from bridge.store.database import (
+    address_of,
+    applied_migrations,
+    check_integrity,
+    copy_database,
+    dated_path,
+    migrations,
+    newer_migrations,
+    open_for_inspection,
+    replace_database,
+    sync,
+    sync_folder,
+    wal_size,
+)
+from bridge.store.integrity import tables
+from bridge.store.records import FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +130,7 @@ def make_backup(database: Path, step: Callable[[], None] = lambda: None) -> Path
         draft.unlink(missing_ok=True)
     _require_room(database, folder)
     made = folder / f"{database.stem}-{datetime.now(UTC):{STAMP}}.db"
-    with contextlib.closing(open_to_look(database)) as source:
+    with contextlib.closing(open_for_inspection(database)) as source:
         copy_database(source, made, check=lambda copy: _check(copy, step), step=step)
     older = [path for path in list_backups(database) if path != made]
     for path in older[: -(KEPT_DAYS - 1)]:
@@ -169,7 +180,7 @@ def newest_backup(database: Path) -> tuple[Path | None, list[Path]]:
     damaged = []
     for path in reversed(list_backups(database)):
         try:
-            with contextlib.closing(open_to_look(path)) as connection:
+            with contextlib.closing(open_for_inspection(path)) as connection:
                 check_integrity(connection, "quick_check")
         except FAILURES:
             damaged.append(path)
@@ -187,13 +198,13 @@ def restore(backup: Path, database: Path) -> Restored:
     database.parent.mkdir(parents=True, exist_ok=True)
     draft = database.with_name(f".{database.name}.{uuid.uuid4().hex[:12]}")
     try:
-        with contextlib.closing(open_to_look(backup)) as source:
+        with contextlib.closing(open_for_inspection(backup)) as source:
             _refuse_foreign(source)
             copy_database(source, draft)
         restored = _compare(draft, database)
         if database.exists():
             restored.old = _keep(database)
-        put_in_place(draft, database)
+        replace_database(draft, database)
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             with contextlib.suppress(OSError):
@@ -203,12 +214,12 @@ def restore(backup: Path, database: Path) -> Restored:
 
 def _compare(draft: Path, database: Path) -> Restored:
     restored = Restored(None, {}, {})
-    with contextlib.closing(open_to_look(draft)) as new:
+    with contextlib.closing(open_for_inspection(draft)) as new:
         for table in tables(new):
             (restored.rows[table],) = new.execute(f'SELECT count(*) FROM "{table}"').fetchone()
     if database.exists():
         restored.lost = dict.fromkeys(restored.rows)
-        with contextlib.suppress(*FAILURES), contextlib.closing(open_to_look(database)) as old:
+        with contextlib.suppress(*FAILURES), contextlib.closing(open_for_inspection(database)) as old:
             old.execute("ATTACH ? AS new", (f"{address_of(draft.resolve())}?mode=ro",))
             missing = {table: _count_missing(old, table) for table in restored.rows}
             restored.lost = {table: count for table, count in missing.items() if count != 0}
@@ -240,7 +251,7 @@ def _refuse_foreign(source: sqlite3.Connection) -> None:
 
 def _keep(database: Path) -> Path:
     """A second name for the database, which is never without its first. Raises sqlite3.Error, OSError."""
-    kept = dated(database, "old")
+    kept = dated_path(database, "old")
     log, kept_log = (path.with_name(f"{path.name}-wal") for path in (database, kept))
     if log.exists():
         # SQLite removes the log of what it takes for no database.

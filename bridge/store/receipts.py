@@ -11,8 +11,16 @@ from sqlite_utils import Database
 from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
-from bridge.store.failures import FAILURES, as_store_error, is_damage
-from bridge.store.records import Damaged, Receipt, as_record, now_text, pack
+from bridge.store.records import (
+    FAILURES,
+    Damaged,
+    Receipt,
+    as_record,
+    as_store_error,
+    is_damage,
+    now_text,
+    pack,
+)
 
 MAX_ID = 2**63 - 1
 

@@ -21,6 +21,7 @@ from bridge.core.errors import RequestError
 if TYPE_CHECKING:
     from bridge.store.blobs import BlobStore
 
+
 KEEP_S = 86_400.0
 """How long a part waits for the rest, seconds since something of it came."""
 

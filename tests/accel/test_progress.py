@@ -5,8 +5,8 @@ import contextlib
 
 import pytest
 
+from accel.execution.executor import CancelToken
 from accel.progress import Cancelled, part, progress, reported_to, tracked
-from accel.watch import Watch
 from tests.accel import workloads
 from tests.accel.asking import go
 from tests.accel.conftest import runs, until
@@ -42,7 +42,7 @@ def test_nobody_need_listen():
 
 async def test_a_worker_s_reports_reach_whoever_waits_for_the_job(executor):
     told = []
-    watch = Watch(on_progress=lambda fraction, stage: told.append((fraction, stage)))
+    watch = CancelToken(on_progress=lambda fraction, stage: told.append((fraction, stage)))
     await go(executor, workloads.halves, watch=watch)
     assert told[0] == (0, "a") and told[-1][0] >= 0.5 and told[-1][1].startswith("b")
     told.clear()
@@ -55,13 +55,13 @@ async def test_a_listener_that_fails_costs_the_job_nothing(executor):
     def fail(fraction, stage):
         raise ValueError
 
-    assert (await go(executor, workloads.steps, size=5, watch=Watch(on_progress=fail))).value
+    assert (await go(executor, workloads.steps, size=5, watch=CancelToken(on_progress=fail))).value
 
 
 async def test_a_job_that_reports_learns_that_it_is_cancelled_and_its_process_stays(executor, tmp_path):
     (pid,) = executor.pool.pids
     mark, begun = tmp_path / "mark", asyncio.Event()
-    watch = Watch(on_progress=lambda *_: begun.set())
+    watch = CancelToken(on_progress=lambda *_: begun.set())
     task = asyncio.create_task(go(executor, workloads.steps, str(mark), size=10_000, watch=watch))
     async with asyncio.timeout(20):
         await begun.wait()
@@ -88,7 +88,7 @@ async def test_a_job_that_doesn_t_look_is_ended_with_its_process(executor, tmp_p
 async def test_what_is_done_when_it_is_cancelled_leaves_the_process_for_the_next(executor, tmp_path):
     for _ in range(5):
         begun = asyncio.Event()
-        watch = Watch(on_progress=lambda *_, begun=begun: begun.set())
+        watch = CancelToken(on_progress=lambda *_, begun=begun: begun.set())
         task = asyncio.create_task(go(executor, workloads.steps, str(tmp_path / "mark"), size=2, watch=watch))
         await begun.wait()
         await asyncio.sleep(0.03)

@@ -1,6 +1,6 @@
 import pytest
 
-from accel.retries import DEVICES, Backoff, KeyedBackoff
+from accel.execution.backoff import DEVICES, Backoff, KeyedBackoff
 
 FIRST_S, MOST_S = DEVICES.first_s, DEVICES.most_s
 

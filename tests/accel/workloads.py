@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from accel import spare
-from accel.devices.faults import DeviceGone
-from accel.devices.proofs import Proofs
+from accel.devices.proof_cache import ProofCache
+from accel.devices.report import DeviceGone
+from accel.execution import worker
+from accel.execution.worker import SPARE
 from accel.progress import Cancelled, part, progress, tracked
-from accel.spare import SPARE
 from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, batched, workload
 
 
@@ -315,7 +315,7 @@ def later(inputs, params, limits):
         yield from ()
 
     if params.text == "hang":
-        spare.LONGEST_S = 0.3
+        worker.LONGEST_S = 0.3
     if params.text != "look":
         SPARE.later(work())
     return Output(found)
@@ -326,7 +326,7 @@ def trial(inputs, params, limits):
     """Leaves a trial for later that doesn't end, and notes in `text`, a file, that it begins."""
 
     def work():
-        Proofs(Path(params.text), "here").begin("ab" * 32, "a model.onnx", "x 1x3")
+        ProofCache(Path(params.text), "here").begin("ab" * 32, "a model.onnx", "x 1x3")
         time.sleep(3600)
         yield
 

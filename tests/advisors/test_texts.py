@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.advisors.findings import WANTED
 from bridge.advisors.texts import TEXTS, memory_text, say, size_text, why
-from bridge.advisors.wanted import WANTED
 from bridge.api import RequestError
 from bridge.core.textures import ChannelMeaning, Kind
 

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accel.executor import LocalExecutor
-from accel.texture.examine import AT_ONCE, Examination, Examine, examine
+from accel.execution.executor import LocalExecutor
+from accel.texture.workloads import AT_ONCE, Examination, Examine, examine
 from accel.workload import Input, Limits
 from bridge.audit import examine as module
-from bridge.audit.cache import Cache
-from bridge.audit.examine import Answer, Examiner, Question, Trouble, Workers
+from bridge.audit.examine import Answer, Cache, Examiner, Question, Trouble, Workers
 from tests.accel.conftest import image
 from tests.audit import doubles
 from tests.messages import in_chinese

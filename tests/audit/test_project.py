@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from bridge import host
-from bridge.audit.nearby import projects_below
-from bridge.audit.project import UNSET, find
+from bridge.audit.project import UNSET, find, projects_below
 from bridge.audit.report_html import pages
-from bridge.audit.summary import notices
+from bridge.audit.texts import notices
 from bridge.core.errors import UserError
+from bridge.host import host
 from tests.audit.conftest import put
 from tests.messages import in_chinese
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from accel.devices import Device
-from bridge import host
 from bridge.core.settings import SETTINGS
-from bridge.host import Registry
-from bridge.installed import PluginRecord
+from bridge.host import host
+from bridge.host.discovery import PluginRecord
+from bridge.host.host import Registry
 from bridge.server.serve import startup_line
 from tests.commands.shell import one_line
 from tests.messages import in_chinese

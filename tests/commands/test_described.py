@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from accel.plain import words
+from accel.param_errors import words
 from accel.text import AnyText
 from accel.workload import Params, Workload
-from bridge import host
-from bridge.commands.describing import _structs, _taken_apart, constants, described
+from bridge.commands.listing import _structs, _taken_apart, constants, describe_workload
+from bridge.host import host
 from bridge.locale import look_up
 from tests.messages import in_chinese
 
@@ -86,7 +86,7 @@ class Lines(Params, frozen=True):
 
 
 def test_what_an_object_has_inside_is_shown_also_where_there_may_be_none() -> None:
-    lines = list(described(Workload("acme.lines", 1, Lines, "a:b", (1, 1), False, "", "")))
+    lines = list(describe_workload(Workload("acme.lines", 1, Lines, "a:b", (1, 1), False, "", "")))
     assert lines[lines.index("  span=null  an object or null") + 1].split() == [
         "first", "(required)", "a", "whole", "number",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from accel.text import plural
-from bridge.commands.language import language, say
+from bridge.commands.terminal import language, say
 
 
 def test_the_variable_that_goes_first_decides() -> None:

@@ -10,8 +10,7 @@ import click
 import pytest
 
 from bridge.cli import cli
-from bridge.commands.context import Context
-from bridge.commands.translating import constants, translated
+from bridge.commands.help import Context, constants, translated
 from bridge.locale import look_up
 
 NAMES = re.compile(r"`[^`]+`|(?<![\w-])--[a-z-]+|\b[A-Z][A-Z0-9_]{3,}(?=s?\b)|\b\d+\b")

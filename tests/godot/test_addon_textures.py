@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from bridge.core.reverting import putting_back
+from bridge.core.revert import revert_command
 from tests.godot.conftest import SMALL_FRAME, Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -93,7 +93,7 @@ async def test_what_somebody_has_changed_since_stays_as_it_is_and_is_named(
     wanted = {"compress/mode": 2, engine.mipmaps: True, "compress/lossy_quality": 0.5}
     asked = await apply(live.daemon, *((path, wanted) for path in paths))
     made = (await live.daemon.outcome(asked))["value"]
-    back = putting_back(made["before"], made["after"])
+    back = revert_command(made["before"], made["after"])
     somebodys = [
         (paths[0], {"compress/mode": 1}),
         (paths[1], {"compress/mode": 0, "compress/lossy_quality": 1}),

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from bridge.core.journal import MAX_DEATHS
-from bridge.server.pump import MAX_ENDING
-from bridge.server.runs import MOST_SHORT
+from bridge.core.router import MAX_DEATHS
+from bridge.server.scheduler import MAX_ENDING, MOST_SHORT
 from bridge.store import backups
 from tests.server.daemons import ProcessDaemon, until
 from tests.server.promises import PROJECT, Failing, Start, answer, ask, rows, traces

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core.errors import RequestError
 from bridge.server.progress import INTERVAL_S, Throttle
 from tests.server.daemons import ThreadDaemon

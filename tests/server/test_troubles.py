@@ -19,8 +19,8 @@ import pytest
 
 from bridge import cli
 from bridge.store.backups import make_backup
+from tests.server.advised import popup
 from tests.server.daemons import PATIENCE_S, ProcessDaemon, ThreadDaemon, until
-from tests.server.test_flows import popup
 from tests.server.wire import Wire, resume, session
 from tests.store.damage import PAGE, filled, receipts
 

@@ -12,10 +12,10 @@ import pytest
 from sqlite_utils import Database, Migrations
 
 from bridge.core.errors import UserError
-from bridge.store import copies, database
+from bridge.store import database
 from bridge.store.backups import restore
 from bridge.store.database import connect, migrations, open_database, open_readonly
-from bridge.store.inspect import inspect
+from bridge.store.integrity import inspect
 from tests.store.damage import content, filled, keep, misspell, receipts
 
 
@@ -190,7 +190,7 @@ def test_only_the_latest_copies_are_kept(tmp_path: Path) -> None:
     for day in range(1, 6):
         path.with_name(f"popbridge.db.before-2025010{day}-120000").touch()
     connect(path, later(lambda db: db.conn.execute("DROP TABLE rules"))).conn.close()
-    assert len(befores(path)) == copies.KEPT
+    assert len(befores(path)) == database.KEPT
     assert befores(path)[0].name.endswith("20250104-120000")
 
 
@@ -244,7 +244,7 @@ def test_without_room_for_the_copy_nothing_is_migrated(
 
     path = filled(tmp_path / "popbridge.db", 5)
     before = content(path)
-    monkeypatch.setattr(copies, "put_in_place", full)
+    monkeypatch.setattr(database, "replace_database", full)
     monkeypatch.setattr(database, "migrations", later(lambda db: db.conn.execute("DROP TABLE rules")))
     with pytest.raises(UserError, match="No space left"):
         open_database(path)

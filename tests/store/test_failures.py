@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import StoreError
-from bridge.store.failures import REASONS, as_store_error, is_damage
+from bridge.store.records import REASONS, as_store_error, is_damage
 
 
 def failed(connection: sqlite3.Connection, statement: str) -> sqlite3.Error:

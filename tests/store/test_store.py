@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from accel.retries import Backoff
+from accel.execution.backoff import Backoff
 from bridge.core.errors import StoreError, UserError
 from bridge.store import store as store_module
-from bridge.store.failures import LastingDamage, Unreadable
+from bridge.store.records import PermanentDamage, Unreadable
 from bridge.store.store import Store
 from tests.store.things import migrations, texts
 
@@ -192,7 +192,7 @@ async def test_text_that_is_no_utf8_is_damage_to_who_meets_it_when_writing(
     gate.set()
     await first
     outcomes = await asyncio.gather(*late, return_exceptions=True)
-    assert [type(one) for one in outcomes] == [LastingDamage, int, LastingDamage, int]
+    assert [type(one) for one in outcomes] == [PermanentDamage, int, PermanentDamage, int]
     assert await damaged.read(texts) == ["one", "two", "three"]
 
 
@@ -240,7 +240,7 @@ async def test_what_cant_be_read_isnt_tried_again(damaged: Store, fails: Callabl
 
     async with asyncio.timeout(30):
         for asked in (damaged.persist(half_done), damaged.insist(lambda: damaged.read(fails))):
-            with pytest.raises(LastingDamage, match="is damaged: stop"):
+            with pytest.raises(PermanentDamage, match="is damaged: stop"):
                 await asked
     assert await damaged.read(texts) == ["one"]
 
@@ -383,6 +383,6 @@ def test_a_reader_that_cant_be_opened_leaves_nothing_open(
     def fail(path: Path) -> sqlite3.Connection:
         raise sqlite3.OperationalError("no more files")
 
-    monkeypatch.setattr("bridge.store.readers.connect_readonly", fail)
+    monkeypatch.setattr("bridge.store.store.connect_readonly", fail)
     with pytest.raises(UserError, match="no more files"):
         Store(tmp_path / "test.db", migrations)

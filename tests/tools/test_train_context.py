@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from accel.texture.context import FEWEST, experience, read
+from accel.texture.context import FEWEST, Neighbours, load_context_model, read
 from accel.texture.kinds import KINDS
-from accel.texture.neighbours import Neighbours
 from tools.train.context import SAMPLINGS, Predictions, context_of, predict_in_context, write
 
 UI, SPRITE = KINDS.index("ui"), KINDS.index("sprite")
@@ -29,19 +28,19 @@ def predictions() -> Predictions:
 
 def test_the_project_decides_undecided_textures() -> None:
     asked = predictions()
-    found = predict_in_context(experience(), asked)
+    found = predict_in_context(load_context_model(), asked)
     for source, kind in (("widgets", UI), ("game", SPRITE)):
         doubtful = (asked.sources == source) & (asked.probabilities[:, UI] == asked.probabilities[:, SPRITE])
         assert found[doubtful, kind].mean() > asked.probabilities[doubtful, kind].mean()
 
 
 def test_the_model_is_read_as_it_was_written(tmp_path) -> None:
-    write(experience(), tmp_path / "context.npz")
+    write(load_context_model(), tmp_path / "context.npz")
     again = read(tmp_path / "context.npz")
     assert np.array_equal(
-        predict_in_context(again, predictions()), predict_in_context(experience(), predictions())
+        predict_in_context(again, predictions()), predict_in_context(load_context_model(), predictions())
     )
-    assert (again.pixels, again.names) == (experience().pixels, experience().names)
+    assert (again.pixels, again.names) == (load_context_model().pixels, load_context_model().names)
 
 
 def test_others_are_all_of_the_source_but_the_texture_itself() -> None:
@@ -74,7 +73,7 @@ def test_others_of_the_same_size_are_counted_as_projects_count_them() -> None:
 
 def test_a_source_of_few_textures_has_no_context() -> None:
     few = predictions().take(np.arange(FEWEST))
-    assert np.array_equal(predict_in_context(experience(), few), few.probabilities)
+    assert np.array_equal(predict_in_context(load_context_model(), few), few.probabilities)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)

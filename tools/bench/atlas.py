@@ -9,11 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from msgspec import Struct
 
-from accel.image import compiled
-from accel.image.packing import maxrects
-from accel.image.packing.pages import pack_pages
-from accel.image.packing.rules import Rule
-from accel.image.packing.sizes import Sizes
+from accel.image import compiled, rect_packing
+from accel.image.rect_packing import Heuristic, Sizes, pack_pages
 
 ROUNDS = 3
 STEP = 0.01
@@ -56,12 +53,12 @@ def large(count: int) -> list[Side]:
 def ours(sides: list[Side], fast: bool, effort: str) -> float:
     """Returns the fill rate of a page of any size."""
     widths, heights = np.array(sides, np.int64).T.copy()
-    few = maxrects.FEW
-    maxrects.FEW = few if fast else len(sides)
+    few = rect_packing.FEW
+    rect_packing.FEW = few if fast else len(sides)
     try:
         (page,) = pack_pages(widths, heights, Sizes(16384, 1, False, 0, 0), True, effort)
     finally:
-        maxrects.FEW = few
+        rect_packing.FEW = few
     return float((widths * heights).sum() / (page.width * page.height))
 
 
@@ -153,9 +150,11 @@ SLOW = "MaxRects, plain Python"
 def rows() -> list[Row]:
     """Runs every algorithm on every set of sprites, in turns."""
     one = np.array([1])
-    for rule in (Rule.GROWTH, Rule.CONTACT) if compiled.available() else ():
+    for rule in (Heuristic.GROWTH, Heuristic.CONTACT) if compiled.available() else ():
         # What numba compiles is compiled before.
-        maxrects.pack(one.repeat(maxrects.FEW + 1), one.repeat(maxrects.FEW + 1), 99, 99, rule, True)
+        rect_packing.pack(
+            one.repeat(rect_packing.FEW + 1), one.repeat(rect_packing.FEW + 1), 99, 99, rule, True
+        )
     found = []
     for what, sides in SETS.items():
         ways = {name: way for name, way in WAYS.items() if name != SLOW or sides is SETS[FIRST]}

@@ -20,10 +20,10 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from accel.executor import cores
-from bridge import host
+from accel.execution.executor import cores
 from bridge.api import EditorSupport
 from bridge.demo.textures import noise, normals, tint
+from bridge.host import host
 
 COUNTS = (100, 1_000, 10_000)
 """Textures of SMALL x SMALL pixels."""

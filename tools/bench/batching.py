@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accel.batching import Batcher
-from accel.executor import LocalExecutor
+from accel.execution.batching import Batcher
+from accel.execution.executor import LocalExecutor
 from accel.workload import Limits, Workload
 from tools.bench import nets, served
 
@@ -72,10 +72,10 @@ def various(count: int) -> list[str]:
 
 
 def _in_batches(texts: Sequence[str]) -> float:
-    from accel.ai.text_vectors import vectors
+    from accel.ai.embeddings import embed_texts_with_model
 
     limits = Limits(models=str(MODELS))
-    return _bare(lambda n: vectors(texts[n : n + BATCH], limits), 40 * BATCH, BATCH)
+    return _bare(lambda n: embed_texts_with_model(texts[n : n + BATCH], limits), 40 * BATCH, BATCH)
 
 
 _NOT = "not measured: `popbridge models pull minilm-l6` | | | | |"
@@ -103,18 +103,22 @@ async def _nets(net: str) -> dict[str, float]:
 
 
 async def _texts() -> dict[str, float]:
-    from accel.ai.embed_text import embed_text
-    from accel.ai.text_vectors import vectors
+    from accel.ai.embeddings import embed_texts_with_model
+    from accel.ai.workloads import embed_text
 
     words = ["rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sunset", "icon"]
     texts = [" ".join(words[(n * 3 + at) % len(words)] for at in range(2 + n % 5)) for n in range(256)]
     limits, count = Limits(models=str(MODELS)), COUNTS["texts"]
 
     async def bare() -> float:
-        return _bare(lambda n: vectors([texts[n % 256]], limits), count // 4, 1)
+        return _bare(lambda n: embed_texts_with_model([texts[n % 256]], limits), count // 4, 1)
 
     async def bare_batches() -> float:
-        return _bare(lambda n: vectors([texts[(n + at) % 256] for at in range(BATCH)], limits), count, BATCH)
+        return _bare(
+            lambda n: embed_texts_with_model([texts[(n + at) % 256] for at in range(BATCH)], limits),
+            count,
+            BATCH,
+        )
 
     params = [{"texts": [text]} for text in texts]
     return await _beside(embed_text.workload, params, count, {"bare": bare, "bare batches": bare_batches})
@@ -158,7 +162,7 @@ async def _clients(batcher: Batcher, workload: Workload, params: list[dict[str, 
 
 
 def _pulled() -> bool:
-    from accel.models.catalogue import MINILM
+    from accel.models.catalog import MINILM
     from accel.models.store import ModelError, ModelStore
 
     try:

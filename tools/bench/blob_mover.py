@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 
 SIZE = 8 << 20
 KEPT = 8

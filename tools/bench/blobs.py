@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tools.bench.daemons import bridge
 
 SIZE = 1 << 30

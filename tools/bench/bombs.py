@@ -28,7 +28,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions import permessage_deflate
 from websockets.frames import Frame, Opcode
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tools.bench.daemons import bridge, echo_app
 from tools.bench.idle_clients import MASK, handshake
 

@@ -25,9 +25,10 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core.messages import InputRef, ProjectInfo
-from bridge.store.responses import Kept, Responses
+from bridge.store.response_tables import Kept
+from bridge.store.responses import Responses
 from tools.bench.daemons import bridge, cpu_seconds
 from tools.bench.thumbnails import draw
 

@@ -8,11 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from accel.image.channel_layouts import channels
-from accel.image.channel_packing import packed, single
-from accel.image.channel_plan import planned
-from accel.image.differences import compared
-from accel.image.pack_channels import PackChannels
+from accel.image.channel_packing import pack_planes, plan_channels, single_plane
+from accel.image.compare import compare_rasters
+from accel.image.operations.channels import PackChannels, channels
 from accel.image.raster import Raster
 from accel.workload import Limits
 from tools.bench.timing import alternating_medians
@@ -47,7 +45,7 @@ def pair() -> tuple[Raster, Raster]:
 
 
 def comparison(one: Raster, other: Raster) -> tuple[float, float, list[float]]:
-    value = compared(one, other)
+    value = compare_rasters(one, other)
     return value.psnr or 0.0, value.ssim or 0.0, [channel.ssim or 0.0 for channel in value.channels]
 
 
@@ -97,7 +95,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
     params, limits = PackChannels(), Limits()
 
     def pack() -> Any:
-        return packed(images, planned(params, ["0", "1", "2"]), params, limits).pixels
+        return pack_planes(images, plan_channels(params, ["0", "1", "2"]), params, limits).pixels
 
     orm = Raster("orm", pack(), False, "linear", "png")
     return [
@@ -109,7 +107,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
             "ours": pack, "opencv": lambda: cv2.merge(planes), "numpy": lambda: np.stack(planes, axis=2),
         }),
         ("unpack", {
-            "ours": lambda: [single(orm, letter).pixels[..., 0] for letter in channels("orm")],
+            "ours": lambda: [single_plane(orm, letter).pixels[..., 0] for letter in channels("orm")],
             "opencv": lambda: cv2.split(orm.pixels),
             "numpy": lambda: [np.ascontiguousarray(orm.pixels[..., index]) for index in range(3)],
         }),

@@ -18,10 +18,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.compress import Compress, compress
-from accel.image.encoders import mending, opaque
-from accel.image.encoders.formats import FORMATS
-from accel.image.light import to_light
+from accel.image import block_encoders
+from accel.image.block_encoders import FORMATS
+from accel.image.color import to_linear
+from accel.image.operations.textures import Compress, compress
 from accel.image.raster import Raster
 from accel.workload import Limits
 from bridge.demo.textures import noise, tint
@@ -79,7 +79,7 @@ def picture(transparent: bool) -> Bytes:
 
 def light() -> Raster:
     """Returns the opaque picture in linear light, as floats."""
-    floats = to_light(picture(False)[..., :3], 3, "srgb")
+    floats = to_linear(picture(False)[..., :3], 3, "srgb")
     return Raster("picture", floats, False, "linear", "exr")
 
 
@@ -167,7 +167,9 @@ def measured(name: str, effort: Any, transparent: bool, profile: Any) -> Row:
 
 def by_numpy() -> Row:
     """Measures BC7 before numba is worth its compile time."""
-    with mock.patch.object(mending.Loops, "chosen", lambda loops, texels: opaque.lifted):
+    with mock.patch.object(
+        block_encoders.OpaqueLoops, "chosen", lambda loops, texels: block_encoders.raise_alpha
+    ):
         return measured("bc7", "fast", False, "ultrafast")
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from bridge.core.messages import MAX_FRAME
-from bridge.server.protocol import BridgeProtocol
+from bridge.server.uvicorn_protocols import BridgeProtocol
 from tools.bench.autobahn import Outcome, run
 from tools.bench.daemons import echo_app
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tests.server import wire
 from tests.server.daemons import ProcessDaemon
 from tools.bench.daemons import echo

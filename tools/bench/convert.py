@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 from PIL import Image
 
-from accel.image.convert import Convert, convert
+from accel.image.operations.geometry import Convert, convert
 from accel.workload import Input, Limits
 from bridge.demo.textures import noise, tint
 

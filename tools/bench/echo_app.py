@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from bridge.server.protocol import BridgeProtocol, configured
+from bridge.server.uvicorn_protocols import BridgeProtocol, configured
 
 HEARTBEAT_S = 3600.0
 """Longer than any case takes: most count a ping that they didn't ask for as a failure."""

@@ -26,9 +26,9 @@ import psutil
 from msgspec import Struct, field
 from websockets.exceptions import ConnectionClosed
 
-from bridge.connection import ConnectionFile
 from bridge.core.codec import SUBPROTOCOLS, server_codec
 from bridge.core.errors import RemoteProtocolError
+from bridge.paths import ConnectionFile
 from tests.server import wire
 from tests.server.daemons import ProcessDaemon
 from tools.bench.fuzz import damaged

@@ -23,13 +23,12 @@ import psutil
 import pyvips
 from msgspec import Struct, field
 
-from accel.executor import LocalExecutor
-from accel.image.convert import Convert, convert
+from accel.execution.executor import LocalExecutor
+from accel.image.encode import WRITERS, save
 from accel.image.operation import Operation
+from accel.image.operations.geometry import Convert, convert, thumbnail
+from accel.image.pixel_data import image_of
 from accel.image.raster import Raster
-from accel.image.save import WRITERS, save
-from accel.image.thumbnail import thumbnail
-from accel.image.vips_image import image_of
 from accel.workload import Function, Input, Limits, WorkloadError
 
 SIZE = (16, 24)

@@ -15,13 +15,13 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from accel.devices.choice import Choice, Wish, choose
-from accel.devices.here import CPU
-from accel.devices.probing import try_providers
+from accel.devices.current import CPU
+from accel.devices.provider_probe import try_providers
+from accel.devices.providers import Choice, Wish, choose
 from accel.devices.report import Devices
-from accel.executor import cores
-from accel.graphs.runner import Runner
-from accel.models.catalogue import MODELS
+from accel.execution.executor import cores
+from accel.gpu_ops.graph import Runner
+from accel.models.catalog import MODELS
 from accel.models.pull import pull
 from accel.models.store import ModelError, ModelStore
 from tools.bench.gpu_workloads import INFERENCE, MEDIA, NETS, On, Run, Work, section, works

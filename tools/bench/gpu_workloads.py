@@ -10,21 +10,28 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from accel.ai.contest import proven
-from accel.ai.opening import BINDING, GRAPH, TENSORRT, TENSORRT_GRAPH, opened, plainly, ways_by, wish_of
-from accel.devices import here
-from accel.devices.bound import Array
-from accel.devices.proving import TOLERANCES, sampled
-from accel.executor import cores
-from accel.graphs.coded import Coded
-from accel.graphs.mips import mip_feed, mips_graph, steps
-from accel.graphs.normal_map import normal_map_graph, scale
-from accel.graphs.runner import Runner
-from accel.image.coding import coding
-from accel.image.levels import pixel_levels, sizes
+from accel.ai.sessions import (
+    BINDING,
+    GRAPH,
+    TENSORRT,
+    TENSORRT_GRAPH,
+    open_plain,
+    open_session,
+    session_wish,
+    ways_by,
+)
+from accel.ai.shape_tuning import is_proven
+from accel.devices import current
+from accel.devices.autotune import TOLERANCES, Array, sample_inputs
+from accel.execution.executor import cores
+from accel.gpu_ops.graph import Runner
+from accel.gpu_ops.operators import normal_map_graph, scale
+from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
+from accel.image.height_map import HeightField, height_to_normal
+from accel.image.mip_levels import level_sizes, pixel_levels
+from accel.image.pixel_coding import coding
 from accel.image.raster import Raster
-from accel.image.relief import Relief, normals
-from accel.models.catalogue import MODELS
+from accel.models.catalog import MODELS
 from accel.models.manifest import File
 from accel.models.store import ModelStore
 from bridge.paths import Paths
@@ -134,25 +141,25 @@ def _network(net: Net, contents: bytes) -> Work:
 
 
 def _graphs() -> Iterator[Work]:
-    relief = Relief(8.0, "sobel", False, False, "luminance")
+    relief = HeightField(8.0, "sobel", False, False, "luminance")
     heights = _random.integers(0, 256, (SIDE, SIDE, 1), np.uint8)
     grey = Raster("heights.png", heights, False, "linear", "png")
     to_normals = normal_map_graph("uint8", "uint8", relief.kernel, relief.wrap, relief.green_down)
     strength = {"scale": scale(relief, heights.dtype)}
     yield from _both(
         f"normal map, {SIDE}²",
-        lambda: normals(grey, relief, "uint8"),
+        lambda: height_to_normal(grey, relief, "uint8"),
         to_normals,
         lambda batch: {"heights": np.repeat(heights[None, ..., 0], batch, 0), **strength},
     )
     texture = _random.integers(0, 256, (SIDE, SIDE, 4), np.uint8)
     how = coding(Raster("texture.png", texture, True, "srgb", "png"), "color", True, True)
-    size, levels = (SIDE, SIDE), sizes(SIDE, SIDE)
-    weights = mip_feed(Coded.of(how), size, levels, "box", "clamp")
+    size, levels = (SIDE, SIDE), level_sizes(SIDE, SIDE)
+    weights = mip_feed(PixelCoding.of(how), size, levels, "box", "clamp")
     yield from _both(
         f"mip chain of RGBA in light, {SIDE}²",
         lambda: pixel_levels(texture, how, levels, "box", "clamp"),
-        mips_graph(Coded.of(how), steps(size, levels, "box", "clamp")),
+        mips_graph(PixelCoding.of(how), steps(size, levels, "box", "clamp")),
         lambda batch: {"pixels": np.repeat(texture[None], batch, 0), **weights},
     )
 
@@ -197,7 +204,7 @@ inputs, as in a worker. TensorRT is measured if `popbridge tune` has built its e
 def section(store: ModelStore, provider: str = "") -> str:
     """Returns the table of a provider's session variants; without one, of what would be measured."""
     # Where `popbridge tune` puts engines.
-    os.environ.setdefault(here.CACHE, str(Paths.find().cache))
+    os.environ.setdefault(current.CACHE, str(Paths.find().cache))
     rows, notes = [], []
     for net, file in _there(store):
         for batch in sorted({min(batch, net.most) for batch in BATCHES}):
@@ -225,15 +232,15 @@ def _measured(
         return [NOT_MEASURED] * (1 + len(COLUMNS)), []
     assert file.graph is not None
     contents, feed = store.read(MODELS[net.model], file), net.feed(batch)
-    session = opened(contents, here.for_provider(provider, wish_of(file)))
+    session = open_session(contents, current.for_provider(provider, session_wish(file)))
     wanted = [file.graph.outputs[0].name]
 
     def plain(given: Feed) -> list[Array]:
-        return plainly(session)(given, wanted)
+        return open_plain(session)(given, wanted)
 
-    sample, tolerance = sampled(plain, feed), TOLERANCES[file.graph.precision]
+    sample, tolerance = sample_inputs(plain, feed), TOLERANCES[file.graph.precision]
     proofs = {
-        way.name: proven(way, plain, sample, wanted, tolerance)[1]
+        way.name: is_proven(way, plain, sample, wanted, tolerance)[1]
         for way in ways_by(provider, contents, file, session)
     }
     best = min((one.plain_ms for one in proofs.values() if one.plain_ms), default=0.0)

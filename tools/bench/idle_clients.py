@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgpack
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 
 AT_ONCE = 64
 """Handshakes under way at a time."""

@@ -23,8 +23,8 @@ import pyvips
 from msgspec import Struct
 from websockets.exceptions import WebSocketException
 
-from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
+from bridge.paths import ConnectionFile
 from tests.server import wire
 from tests.server.daemons import ProcessDaemon
 
@@ -135,7 +135,7 @@ def workers(daemon: Daemon) -> list[psutil.Process]:
     assert daemon.process is not None
     with contextlib.suppress(psutil.NoSuchProcess):
         children = psutil.Process(daemon.process.pid).children()
-        return [child for child in children if "accel.worker" in " ".join(child.cmdline())]
+        return [child for child in children if "accel.execution.worker" in " ".join(child.cmdline())]
     return []
 
 

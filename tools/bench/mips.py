@@ -19,15 +19,14 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from accel.execution.pool import SINGLE_THREADED
 from accel.image import kernels
-from accel.image.bleeding import bled
-from accel.image.coding import Coding, coding
-from accel.image.filters import axis
-from accel.image.levels import pixel_levels, sizes
-from accel.image.light import decode_table, srgb
+from accel.image.color import decode_table, is_srgb_coded
+from accel.image.inpaint import bleed_colors
+from accel.image.mip_levels import level_sizes, pixel_levels
+from accel.image.pixel_coding import Coding, coding
 from accel.image.raster import Raster
-from accel.image.resampling import resampled
-from accel.process import SINGLE_THREADED
+from accel.image.resample import axis, resample
 from tools.bench.timing import alternating_medians
 
 SIDE = 4096
@@ -49,7 +48,7 @@ def opencv_levels(pixels: Pixels) -> None:
 
 
 TO_LIGHT = decode_table(np.uint8)
-TO_CODES = (srgb(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
+TO_CODES = (is_srgb_coded(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
 
 
 @numba.njit(cache=True)
@@ -89,7 +88,7 @@ def both(how: Coding) -> tuple[Coding, Coding]:
 def levels() -> str:
     """Returns the rows of the table of mip levels."""
     image = texture()
-    wanted = sizes(SIDE, SIDE)
+    wanted = level_sizes(SIDE, SIDE)
     stored = both(coding(image, "color", False, False))
     light = both(coding(image, "color", True, True))
     cv2.setNumThreads(1)
@@ -131,7 +130,7 @@ def resizes() -> str:
         found = alternating_medians(
             {
                 "vips": functools.partial(_by_libvips, lazy, side),
-                "mine": functools.partial(resampled, image.pixels, how, both_ways, both_ways),
+                "mine": functools.partial(resample, image.pixels, how, both_ways, both_ways),
             },
             3,
         )
@@ -152,7 +151,9 @@ def bleeding() -> float:
     pixels = image.pixels.copy()
     pixels[:, ::4, 3] = 0
     pixels[:1024] = 0
-    return alternating_medians({"bled": lambda: bled(image.with_pixels(pixels), 0, "clamp")}, 3)["bled"]
+    return alternating_medians({"bled": lambda: bleed_colors(image.with_pixels(pixels), 0, "clamp")}, 3)[
+        "bled"
+    ]
 
 
 TEMPLATE = """## Mip levels and resizing

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from accel.models.graph import GraphBuilder
 from accel.models.manifest import Tensor
+from accel.models.onnx_builder import GraphBuilder
 from accel.workload import Input, Item, Limits, Outcome, Output, Params, batched, workload
 
 LAYERS: Mapping[str, tuple[int, ...]] = {"tiny": (16, 32, 8), "small": (256, 1024, 1024, 16)}

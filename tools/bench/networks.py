@@ -15,15 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.ai.background import SIDE
-from accel.ai.embed_text import EmbedText, embed_text
-from accel.ai.remove_background import RemoveBackground, remove_background
+from accel.ai.embeddings import _run, _tokenizer
+from accel.ai.matting import SIDE
+from accel.ai.preprocessing import resize_planes
 from accel.ai.sessions import networks
-from accel.ai.shown import resized
-from accel.ai.text_vectors import _run, _tokenizer
-from accel.ai.upscale import Upscale, upscale
+from accel.ai.workloads import EmbedText, RemoveBackground, Upscale, embed_text, remove_background, upscale
+from accel.image.pixel_data import image_of
 from accel.image.raster import Raster
-from accel.image.vips_image import image_of
 from accel.workload import Limits
 from bridge.demo.textures import noise, normals, tint
 
@@ -101,7 +99,7 @@ def _times(limits: Limits) -> str:
         )
         rows.append(_row(label, ours, bare))
     cut = np.random.default_rng(1).integers(0, 256, (1024, 1024, 3), np.uint8)
-    small = resized(cut.astype(np.float32) / 255, SIDE, SIDE)
+    small = resize_planes(cut.astype(np.float32) / 255, SIDE, SIDE)
     u2net = opened.get("u2netp")
     ours, bare = _alternating(
         lambda: remove_background.operate([_raster(cut)], RemoveBackground(), limits),

@@ -9,8 +9,8 @@ import cv2
 import numba
 import numpy as np
 
+from accel.image.height_map import HeightField, height_to_normal
 from accel.image.raster import Raster
-from accel.image.relief import Relief, normals
 from tools.bench.timing import alternating_medians
 
 SIZES = (2048, 4096)
@@ -33,7 +33,7 @@ time.
 
 def ours(heights: Any) -> Any:
     image = Raster("heights.png", heights[..., None], False, "linear", "png")
-    return normals(image, Relief(STRENGTH, "sobel", False, False, "luminance"), "uint8")
+    return height_to_normal(image, HeightField(STRENGTH, "sobel", False, False, "luminance"), "uint8")
 
 
 @numba.njit(fastmath=True)  # type: ignore[untyped-decorator]

@@ -25,9 +25,8 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from accel.executor import LocalExecutor, cores
-from accel.image.convert import convert
-from accel.image.thumbnail import thumbnail
+from accel.execution.executor import LocalExecutor, cores
+from accel.image.operations.geometry import convert, thumbnail
 from accel.workload import Input, Limits, Workload
 from bridge.demo.textures import noise, tint
 from tools.bench.thumbnails import alone, by_pyvips

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from accel.image.raster import Raster
-from accel.texture.estimate_pbr import EstimatePbr, estimate_pbr
+from accel.texture.workloads import EstimatePbr, estimate_pbr
 from accel.workload import Limits
 from tools.bench.timing import alternating_medians
 

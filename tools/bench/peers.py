@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 import msgpack
 import psutil
 
-from bridge.connection import ConnectionFile
 from bridge.core.messages import IDENTIFY_TIMEOUT_S
-from bridge.server.http_protocol import HttpProtocol
-from bridge.server.protocol import BridgeProtocol
+from bridge.paths import ConnectionFile
+from bridge.server.uvicorn_protocols import BridgeProtocol, HttpProtocol
 from tools.bench.daemons import bridge
 from tools.bench.idle_clients import BINARY, MASK, handshake, identify
 

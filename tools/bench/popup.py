@@ -19,7 +19,7 @@ import numpy as np
 import pyvips
 from msgspec import Struct
 
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core.messages import Answer, InputRef, Popup, ProjectInfo
 from bridge.demo.textures import noise, normals
 from tools.bench.daemons import bridge

@@ -20,10 +20,10 @@ from typing import Any
 from msgspec import Struct
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from bridge.client import Client
-from bridge.connection import ConnectionFile
+from bridge.client.client import Client
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Answer, Command, Popup
+from bridge.paths import ConnectionFile
 from tests.faults.proxy import FaultProxy
 from tests.server import wire
 from tests.server.daemons import ProcessDaemon

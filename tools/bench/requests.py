@@ -19,7 +19,7 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tools.bench.daemons import bridge, cpu_seconds, echo
 
 REQUESTS = 20_000

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from bridge.client import Client
+from bridge.client.client import Client
 from tools.bench.daemons import bridge, cpu_seconds
 from tools.bench.peer_servers import Missing, served
 

@@ -26,12 +26,12 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from accel.image.preview import thumbnail_file
+from accel.image.inspect import thumbnail_file
 from accel.workload import Input, Limits
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core.messages import InputRef, ProjectInfo
 from bridge.demo.textures import noise, normals, tint
-from bridge.server.contents import RACY_NS
+from bridge.server.cache_key import RACY_NS
 from tools.bench.daemons import bridge, cpu_seconds
 
 SIDES = (1024, 1448, 2048)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.core import admission, load
+from bridge.core import router
 from bridge.core.errors import ERROR_CODES
-from bridge.core.histogram import BOUNDS_S
-from bridge.core.metrics import METRICS, Metric
+from bridge.core.metrics import BOUNDS_S, METRICS, Metric
 from tools.generators import _markdown
 
 GUIDE = Path("docs/guides/operations.md")
@@ -20,8 +19,8 @@ def files() -> dict[Path, str]:
         "notice": _markdown.NOTICE.format(source="tools/generators/templates/operations.md"),
         "shares": _markdown.table(shares, _shares()),
         "retries": _markdown.table(("code", "`retry_after_ms`"), _retries()),
-        "least": load.LEAST_MS,
-        "most": load.MOST_MS // 1000,
+        "least": router.LEAST_MS,
+        "most": router.MOST_MS // 1000,
     }
     metrics = {
         "notice": _markdown.NOTICE.format(source="bridge/core/metrics.py"),
@@ -41,8 +40,8 @@ def _row(metric: Metric) -> tuple[str, ...]:
 
 def _shares() -> list[tuple[str, ...]]:
     """A share holds for a priority and all that are less urgent together."""
-    sessions, total = admission.SESSION_SHARES, admission.TOTAL_SHARES
-    classes = admission.PRIORITIES
+    sessions, total = router.SESSION_SHARES, router.TOTAL_SHARES
+    classes = router.PRIORITIES
     return [
         (
             " and ".join(f"`{name}`" for name in classes[at:]) + (" together" if classes[at + 1 :] else ""),

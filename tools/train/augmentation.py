@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from accel.image.decoded import Decoded
+from accel.image.pixel_data import DecodedImage
 from accel.texture.kinds import Kind
 
 Pixels = NDArray[Any]
@@ -22,7 +22,7 @@ _MATERIAL: frozenset[Kind] = frozenset(
 _ANY_HUE: frozenset[Kind] = frozenset(("albedo", "sprite", "ui", "emissive"))
 
 
-def augment(decoded: Decoded, kind: Kind, rng: np.random.Generator) -> Decoded:
+def augment(decoded: DecodedImage, kind: Kind, rng: np.random.Generator) -> DecodedImage:
     """Returns an augmented copy, in 8 bits unless the pixels are float, by steps that `rng` selects."""
     pixels = decoded.pixels
     if pixels.dtype == np.uint16:
@@ -39,7 +39,7 @@ def augment(decoded: Decoded, kind: Kind, rng: np.random.Generator) -> Decoded:
     model = "grey" if pixels.shape[2] < 3 else decoded.color_model
     if decoded.color_model == "grey" and pixels.shape[2] >= 3:
         model = "rgb"
-    return Decoded(
+    return DecodedImage(
         pixels=np.ascontiguousarray(pixels),
         color_model=model,
         has_alpha=has_alpha,

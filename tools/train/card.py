@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.decoded import Decoded
-from accel.texture.features import extract
+from accel.image.pixel_data import DecodedImage
 from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.model import extract
 from tools.train.backbone import EMBEDDING_SIZE
 from tools.train.classifier import NETWORKS
 from tools.train.context import BAGS
@@ -224,7 +224,7 @@ _REGISTRIES = {"apt": "Debian", "npm": "npm", "pypi": "PyPI"}
 
 def _feature_count() -> int:
     pixels = np.zeros((4, 4, 3), np.uint8)
-    return len(extract(Decoded(pixels, "rgb", False, "png", 1)).features)
+    return len(extract(DecodedImage(pixels, "rgb", False, "png", 1)).features)
 
 
 def _rare(kinds: NDArray[np.int64]) -> str:

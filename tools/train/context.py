@@ -11,11 +11,20 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.texture.context import FEWEST, Around, Experience, columns, expected
+from accel.texture.context import (
+    COUNTED,
+    FEWEST,
+    LEVELS,
+    ContextModel,
+    Surroundings,
+    are_alike,
+    columns,
+    expected_shares,
+    place_names,
+)
 from accel.texture.kinds import KINDS
-from accel.texture.neighbours import COUNTED, LEVELS, alike, places
-from accel.texture.sureness import CLASSES, Sureness
-from accel.texture.trees import Trees, from_arrays, to_arrays
+from accel.texture.model import CLASSES, Trees, from_arrays, to_arrays
+from accel.texture.model import Thresholds as Sureness
 from tools.train.rows import CALIBRATION_BALANCE, sample_weights
 
 if TYPE_CHECKING:
@@ -75,7 +84,7 @@ class Predictions(Struct, frozen=True):
 
     def groups(self) -> list[NDArray[np.int64]]:
         """Returns the group number of each texture by level: the project, the folder and its neighbours."""
-        folders = [places(path.replace("!", "/")) for path in self.paths.tolist()]
+        folders = [place_names(path.replace("!", "/")) for path in self.paths.tolist()]
         keys = [
             [f"{source}/{folder}" for _, folder in levels]
             for source, levels in zip(self.sources, folders, strict=True)
@@ -102,21 +111,21 @@ SAMPLINGS: tuple[Sampling, ...] = (_all, _half, _reweighted)
 """How neighbours are weighted, so that training sees more mixtures of kinds than the sources have."""
 
 
-def context_of(predictions: Predictions, sampling: Sampling = _all, seed: int = 0) -> Around:
+def context_of(predictions: Predictions, sampling: Sampling = _all, seed: int = 0) -> Surroundings:
     """Returns the context of each texture, with the others weighted by `sampling`."""
     groups = predictions.groups()
     weight = sampling(np.random.default_rng(seed), predictions.probabilities, groups[0])[:, None]
     others = np.stack([_sum_of_others(predictions.probabilities * weight, group) for group in groups])
     # Unweighted: textures of one size are mostly of one kind, so weights by kind would distort this.
     shares = [_share_of_size(group, predictions.sizes) for group in groups[: len(COUNTED)]]
-    return Around(predictions.probabilities, others, np.stack(shares))
+    return Surroundings(predictions.probabilities, others, np.stack(shares))
 
 
 def _share_of_size(group: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
     """Returns the share of a texture's group that has its size."""
     sized = np.unique(np.column_stack([group, sizes]), axis=0, return_inverse=True)[1].ravel()
     same, every = (np.bincount(numbers)[numbers] - 1 for numbers in (sized, group))
-    return alike(same, every)
+    return are_alike(same, every)
 
 
 def _sum_of_others(values: Floats, group: NDArray[np.int64]) -> Floats:
@@ -126,21 +135,21 @@ def _sum_of_others(values: Floats, group: NDArray[np.int64]) -> Floats:
     return np.asarray(np.maximum(sums[group] - values, 0.0))
 
 
-def predict_in_context(model: Experience, predictions: Predictions) -> Floats:
+def predict_in_context(model: ContextModel, predictions: Predictions) -> Floats:
     """Returns probabilities in context; those of sources with too few textures are unchanged."""
     context = context_of(predictions)
     enough = context.others[0].sum(axis=1) >= FEWEST - 1e-6
     return np.where(enough[:, None], model.weigh(context), predictions.probabilities)
 
 
-def train(predictions: list[Predictions], thresholds: Thresholds) -> Experience:
+def train(predictions: list[Predictions], thresholds: Thresholds) -> ContextModel:
     """Trains the model that is shipped: trees on everything, thresholds by cross-validation."""
     parts = [_cross_validated(predictions, part) for part in range(PARTS)]
     probabilities, kinds, named, weights = map(
         np.concatenate, zip(*(row for part in parts for row in part), strict=True)
     )
     limits = [thresholds(probabilities[of], kinds[of], weights[of]) for of in (~named, named)]
-    return Experience(*train_trees(predictions), *(Sureness(1.0, limit) for limit in limits))
+    return ContextModel(*train_trees(predictions), *(Sureness(1.0, limit) for limit in limits))
 
 
 def train_trees(predictions: list[Predictions]) -> tuple[Floats, Trees]:
@@ -153,7 +162,7 @@ def train_trees(predictions: list[Predictions]) -> tuple[Floats, Trees]:
         for place, sampling in enumerate(SAMPLINGS):
             features = columns(context_of(each, sampling, SEED + number * len(SAMPLINGS) + place), usual)
             rows.append(features)
-            base.append(expected(features))
+            base.append(expected_shares(features))
             kinds.append(each.kinds)
             weights.append(sample_weights(each.kinds, each.sources, CALIBRATION_BALANCE))
     data = lightgbm.Dataset(
@@ -168,7 +177,7 @@ def train_trees(predictions: list[Predictions]) -> tuple[Floats, Trees]:
 def _cross_validated(predictions: list[Predictions], part: int) -> Iterator[tuple[Floats, ...]]:
     """Yields probabilities in context by trees of the other parts, with kinds, named and weights."""
     usual, trees = train_trees([each.take(_parts(each.sources) != part) for each in predictions])
-    model = Experience(usual, trees, Sureness(1.0, {}), Sureness(1.0, {}))
+    model = ContextModel(usual, trees, Sureness(1.0, {}), Sureness(1.0, {}))
     for each in predictions:
         tested = each.take(_parts(each.sources) == part)
         yield (
@@ -180,7 +189,7 @@ def _cross_validated(predictions: list[Predictions], part: int) -> Iterator[tupl
 
 
 def pack_trees(boosters: Sequence[lightgbm.Booster]) -> dict[str, NDArray[Any]]:
-    """Returns the mean of all boosters, in the format that `accel.texture.trees` reads."""
+    """Returns the mean of all boosters, in the format that `accel.texture.model` reads."""
     nodes: list[tuple[int, float, int, int, float]] = []
     roots, depth = [], 0
     for tree in chain.from_iterable(booster.dump_model()["tree_info"] for booster in boosters):
@@ -223,7 +232,7 @@ def _parts(sources: NDArray[np.str_]) -> NDArray[np.int64]:
     return np.array([part_of[str(source)] for source in sources])
 
 
-def write(model: Experience, file: Path) -> None:
+def write(model: ContextModel, file: Path) -> None:
     """Writes what `accel.texture.context.read` reads."""
     np.savez_compressed(
         file,

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.decoded import Decoded
-from accel.image.load import decode_image
-from accel.texture import colors, features, figure, measures, structure, vectors, views
-from accel.texture.features import Inputs, extract
+from accel.image.decode import decode_image
+from accel.image.pixel_data import DecodedImage
+from accel.texture import model, spatial_features, value_features, views
 from accel.texture.kinds import KINDS, Kind
+from accel.texture.model import Inputs, extract
 from accel.workload import Input, Limits
 from tools.train import augmentation, backbone, export
 from tools.train.fetch import Texture
@@ -28,7 +28,7 @@ from tools.train.render import degrade, render
 from tools.train.rows import PROCEDURAL, UNLABELLED, Rows
 
 FEATURE_MODULES: tuple[ModuleType, ...] = (
-    views, measures, colors, vectors, structure, figure, features, augmentation,
+    views, views, value_features, value_features, spatial_features, spatial_features, model, augmentation,
 )  # fmt: skip
 """The modules that features are computed by: a change in one of them invalidates the cached rows."""
 EMBEDDING_MODULES: tuple[ModuleType, ...] = (backbone, export)
@@ -117,12 +117,12 @@ def _render_texture(work: tuple[Kind, int, Path, Path]) -> _FileRows:
         has_alpha = pixels.shape[2] in (2, 4)
         model = "grey" if pixels.shape[2] < 3 else "rgb"
         format = str(rng.choice(_FORMATS)) if not has_alpha else "png"
-        decoded = Decoded(np.ascontiguousarray(pixels), model, has_alpha, format, pixels.size)
+        decoded = DecodedImage(np.ascontiguousarray(pixels), model, has_alpha, format, pixels.size)
         _store(file, [extract(decoded)])
     return _load(file, weights, kind, PROCEDURAL, f"{kind}/{seed}")
 
 
-def _extract_all(decoded: Decoded, kind: Kind | None, seed: int) -> list[Inputs]:
+def _extract_all(decoded: DecodedImage, kind: Kind | None, seed: int) -> list[Inputs]:
     """Returns the inputs of a texture and, if it is labelled, of its augmented variants."""
     if kind is None:
         return [extract(decoded)]

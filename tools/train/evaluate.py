@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.kinds import KINDS
-from accel.texture.names import Cue, read_name
-from accel.texture.sureness import Sureness
-from accel.texture.vocabulary import vocabulary, worth_of_words
+from accel.texture.model import Thresholds
+from accel.texture.naming import Cue, read_name, vocabulary, worth_of_words
 from tools.train import calibration, context
 from tools.train.calibration import Floats, Mixture
 from tools.train.context import Predictions, predict_in_context
@@ -169,7 +168,7 @@ def _evaluate_part(known: Evidence, tested: Evidence, whole: Evidence) -> Iterat
     """Yields outcomes by pixels and with names: without context, in context, and in the whole package."""
     mixture, judgement = fit(known)
     model = context.train(predict_out_of_source(known), calibration.thresholds)
-    limits = [Sureness(1.0, judgement[name]["thresholds"]) for name in ("pixels", "names")]
+    limits = [Thresholds(1.0, judgement[name]["thresholds"]) for name in ("pixels", "names")]
     for each in _predict(mixture, judgement, tested):
         yield _outcome(each.probabilities, each, *limits)
     for evidence in (tested, whole):
@@ -197,7 +196,7 @@ def _predictions(evidence: Evidence, probabilities: Floats, named: NDArray[np.bo
     )  # fmt: skip
 
 
-def _outcome(probabilities: Floats, tested: Predictions, pixels: Sureness, names: Sureness) -> Outcome:
+def _outcome(probabilities: Floats, tested: Predictions, pixels: Thresholds, names: Thresholds) -> Outcome:
     """Compares labelled textures with their labels; thresholds for pixels apply if names aren't evidence."""
     labelled = tested.kinds != UNLABELLED
     probabilities, kinds = probabilities[labelled], tested.kinds[labelled]

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from accel.texture.features import VERSION
 from accel.texture.kinds import KINDS
+from accel.texture.model import VERSION
 from accel.texture.views import PATCH, PICTURE
 from tools.train import backbone
 from tools.train.backbone import GREY, MEAN, SCALE, Backbone, Convolution, has_residual, quantise

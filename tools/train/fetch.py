@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from accel.image.suffixes import SUFFIXES
+from accel.image.records import SUFFIXES
 from accel.texture.kinds import KINDS, Kind
 from tools.train.archives import READ_ERRORS, extract, extracted_file, is_inside, list_files
 

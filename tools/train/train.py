@@ -13,9 +13,8 @@ import numpy as np
 from onnx import TensorProto
 
 from accel.texture.context import FILE as CONTEXT
-from accel.texture.features import Inputs
 from accel.texture.kinds import Kind
-from accel.texture.model import FILE, Model
+from accel.texture.model import FILE, Inputs, Model
 from tools.train import backbone, calibration, card, classifier, context, export
 from tools.train.classifier import Classifier
 from tools.train.dataset import real_rows, rendered_rows

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.kinds import KINDS
-from accel.texture.vocabulary import known
+from accel.texture.naming import known_words
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +47,9 @@ class WordCounts:
         """Returns the sum of log ratios for each texture, counted without its own source: rows x kinds."""
         usable = {str(source): self._used_by_others(str(source)) for source in np.unique(sources)}
         pairs = zip(map(str, sources), words, strict=True)
-        return np.array([self._without(source, known(found, usable[source])) for source, found in pairs])
+        return np.array(
+            [self._without(source, known_words(found, usable[source])) for source, found in pairs]
+        )
 
     def _used_by_others(self, source: str) -> set[str]:
         own = self.shares[source]

@@ -16,18 +16,18 @@ import click
 from msgspec import Struct
 
 from accel.text import clauses, text
-from bridge.commands import completing
-from bridge.commands.language import say
-from bridge.commands.shared import assignments, read_settings
+from bridge.commands import options
+from bridge.commands.options import assignments, read_settings
+from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bridge.commands.run.batch import Doer, Taker
-    from bridge.commands.run.files import Found
-    from bridge.commands.run.jobs import Job
+    from bridge.commands.run.inputs import Found, Job
+    from bridge.commands.run.local import JobFunction, OutputSink
     from bridge.commands.run.plan import Plan
-    from bridge.commands.run.telling import Teller
-    from bridge.host import Registry
+    from bridge.commands.run.report import Reporter
+    from bridge.host.host import Registry
+
 
 EXAMPLES = """\b
 Examples:
@@ -60,14 +60,14 @@ class Options(Struct, frozen=True):
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("workload", metavar="WORKLOAD[+STEP...]", shell_complete=completing.steps)
-@click.argument("files", nargs=-1, metavar="[FILE...]", shell_complete=completing.files)
+@click.argument("workload", metavar="WORKLOAD[+STEP...]", shell_complete=options.steps)
+@click.argument("files", nargs=-1, metavar="[FILE...]", shell_complete=options.files)
 @click.option(
     "--param",
     "params",
     multiple=True,
     metavar="[STEP.]NAME=VALUE",
-    shell_complete=completing.parameters,
+    shell_complete=options.parameters,
     help="A parameter; JSON or text; repeatable.",
 )
 @click.option("--out", "folder", type=click.Path(file_okay=False), help="Folder for the files that it makes.")
@@ -102,9 +102,9 @@ def run(
     With --out, outputs are called as their inputs, in the same folders. No input is ever overwritten, and
     files that no run has made only with --force.
     """
-    from bridge import host
-    from bridge.commands.run.jobs import jobs
+    from bridge.commands.run.inputs import jobs
     from bridge.commands.run.plan import plan
+    from bridge.host import host
 
     _check(folder, name, resume, workers, daemon)
     out = None if folder is None else Path(folder)
@@ -145,7 +145,7 @@ def _check(out: str | None, name: str | None, resume: bool, workers: int | None,
 
 
 def _is_name(name: str) -> bool:
-    from bridge.server.winpaths import is_name
+    from bridge.server.project_paths import is_name
 
     # A suffix follows: it makes no other file of a device, and something of a dot at the end.
     return is_name(f"{name}.png")
@@ -159,13 +159,13 @@ def _check_joined(workload: str, files: Sequence[str]) -> None:
 
 
 def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
-    from bridge.commands.run.files import find
-    from bridge.commands.run.made import Made
+    from bridge.commands.run.inputs import find
+    from bridge.commands.run.outputs import Manifest
     from bridge.paths import Paths
 
     if not recursive or out is None:
         return find(files, recursive=recursive, out=out)
-    with Made(Paths.find().cache / "run.db") as made:
+    with Manifest(Paths.find().cache / "run.db") as made:
         return find(files, recursive=recursive, out=out, made=made.is_ours)
 
 
@@ -193,11 +193,10 @@ def _settings(registry: Registry, workers: int | None) -> Mapping[str, Any]:
 
 async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]) -> int:
     """The exit code."""
-    from bridge.commands.run.batch import Batch
-    from bridge.commands.run.progress import bar
-    from bridge.commands.run.telling import Teller
+    from bridge.commands.run.local import Batch
+    from bridge.commands.run.report import Reporter, bar
 
-    teller = Teller(plan.title, as_json=options.as_json, several=len(todo) > 1)
+    teller = Reporter(plan.title, as_json=options.as_json, several=len(todo) > 1)
     finished = False
     try:
         with _taker(plan, todo, options, teller) as taker:
@@ -212,22 +211,20 @@ async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapp
 
 
 @contextlib.contextmanager
-def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) -> Iterator[Taker]:
-    from bridge.commands.run.drafts import drafts
-    from bridge.commands.run.made import Made
-    from bridge.commands.run.outputs import Outputs
-    from bridge.commands.run.taking import Dropping, Keeping
+def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Reporter) -> Iterator[OutputSink]:
+    from bridge.commands.run.outputs import Manifest, Outputs, drafts
+    from bridge.commands.run.report import DiscardOutputs, KeepOutputs
     from bridge.paths import Paths
 
     if options.out is None:
-        yield Dropping(teller)
+        yield DiscardOutputs(teller)
         return
     folder = drafts(options.out)
     try:
-        with Made(Paths.find().cache / "run.db") as made:
+        with Manifest(Paths.find().cache / "run.db") as made:
             inputs = [file for job in todo for file in job.files]
             outputs = Outputs(options.out, inputs, made, force=options.force)
-            yield Keeping(teller, outputs, made, plan, drafts=folder, resume=options.resume)
+            yield KeepOutputs(teller, outputs, made, plan, drafts=folder, resume=options.resume)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -235,7 +232,7 @@ def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) ->
 @contextlib.asynccontextmanager
 async def _doer(
     plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]
-) -> AsyncIterator[Doer]:
+) -> AsyncIterator[JobFunction]:
     if options.daemon:
         from bridge.commands.run.remote import remote
 

@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.text import AnyText, Text, sentences, text
-from bridge.commands.run.jobs import Job
-from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
-from bridge.commands.run.waiting import Waiting, watched
-from bridge.commands.shared import remark
+from bridge.client.connection import backoff_s
+from bridge.commands.connection import STAYS_AWAY, ReconnectingClient, WaitNotice, watch
+from bridge.commands.options import show_remark
+from bridge.commands.run.inputs import Job
 from bridge.core import errors
-from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import MAX_INPUTS, InputRef, OutputRef, ProjectInfo, Result, ResultMeta
+from bridge.core.router import SESSION_SHARES
 from bridge.paths import Paths
-from bridge.retrying import pause_s
 
 if TYPE_CHECKING:
-    from accel.executor import ExecutorResult
-    from accel.frames import ResultFile
+    from accel.execution.executor import ExecutorResult
+    from accel.execution.protocol import ResultFile
     from accel.workload import WorkloadError
-    from bridge.commands.run.batch import Watched
+    from bridge.commands.run.local import Watched
     from bridge.commands.run.plan import Plan
+
 
 DEADLINE_S = 3600.0
 """What a job may take at least, its wait in the daemon's queue included: editors' deadlines are short."""
@@ -49,8 +49,8 @@ class Remote:
 
     def __init__(
         self,
-        client: LastingClient,
-        waiting: Waiting,
+        client: ReconnectingClient,
+        waiting: WaitNotice,
         plan: Plan,
         root: str | None,
         *,
@@ -60,7 +60,7 @@ class Remote:
     ) -> None:
         """`patience_s` is how long a job waits at most for a daemon that is full, `deadline_s` how long it
         may take there."""
-        from accel.executor import cores
+        from accel.execution.executor import cores
 
         self._client = client
         self._waiting = waiting
@@ -152,12 +152,12 @@ class Remote:
                     raise
                 if error.code.name == errors.STORE_UNAVAILABLE.name:
                     self._waiting.refused(error, left_s)
-                await asyncio.sleep(pause_s(error, tried))
+                await asyncio.sleep(backoff_s(error, tried))
                 tried += 1
 
     async def _fetched(self, output: OutputRef, folder: Path | None) -> ResultFile:
-        from accel.frames import ResultFile
-        from accel.outputs import NO_ROOM
+        from accel.execution.protocol import ResultFile
+        from accel.execution.worker import NO_ROOM
 
         file = ResultFile(output.name, output.media_type, output.size, "")
         if folder is None:
@@ -178,7 +178,7 @@ class Remote:
 
 
 def _outcome(result: Result, files: Sequence[ResultFile]) -> ExecutorResult:
-    from accel.executor import ExecutorResult
+    from accel.execution.executor import ExecutorResult
 
     meta = result.meta or ResultMeta()
     return ExecutorResult(result.value, files, meta.queued_ms, meta.run_ms, meta.device, reason=meta.reason)
@@ -255,8 +255,8 @@ async def remote(
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
     file = Paths.find().connection_file
-    client = await LastingClient.connect(file, remark, name="popbridge run", project=project)
-    async with contextlib.aclosing(client), watched(client, file, remark) as waiting:
+    client = await ReconnectingClient.connect(file, show_remark, name="popbridge run", project=project)
+    async with contextlib.aclosing(client), watch(client, file, show_remark) as waiting:
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
             raise UserError(

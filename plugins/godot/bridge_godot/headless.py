@@ -23,7 +23,7 @@ from bridge.api import (
     RequestError,
     UserError,
     changed_since,
-    still_due,
+    remaining_changes,
 )
 from bridge_godot import project as projects
 from bridge_godot.import_file import RES, ImportFile, textures
@@ -163,7 +163,7 @@ def _change(project: Path, asset: Path, change: Mapping[str, Any]) -> Change:
         raise UserError(text("{path} is a link that leads out of the project.", path=settings.path.name))
     if message := changed_since(change, present, settings.path.name):
         raise UserError(message)
-    options, unchanged = still_due(wanted, change.get("expected") or {}, present)
+    options, unchanged = remaining_changes(wanted, change.get("expected") or {}, present)
     if options or not unchanged:
         settings.change(options)
         settings.write()

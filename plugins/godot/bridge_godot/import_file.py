@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import TextureAsset, UserError, hidden, is_merged, walk
+from bridge.api import TextureAsset, UserError, is_hidden, is_merged, walk
 from bridge_godot.config_file import ConfigFile, Raw, Value, parse, render
 from bridge_godot.text import AnyText, text
 
@@ -160,7 +160,7 @@ def textures(project: Path) -> Iterator[TextureAsset]:
 
 def is_ignored(folder: str, names: Collection[str]) -> bool:
     """Whether Godot ignores a folder: it is hidden, has a `.gdignore`, or is a project of its own."""
-    return hidden(folder, names) or ".gdignore" in names or "project.godot" in names
+    return is_hidden(folder, names) or ".gdignore" in names or "project.godot" in names
 
 
 def texture(project: Path, file: str) -> TextureAsset | None:

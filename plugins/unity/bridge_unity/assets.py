@@ -17,7 +17,7 @@ from bridge.api import (
     is_link,
     is_merged,
     read_text,
-    still_due,
+    remaining_changes,
     walk,
 )
 from bridge_unity import importer_settings, projects
@@ -147,7 +147,7 @@ def change(project: Path, names: projects.AssetPaths, path: str, requested: Mapp
     if conflict := _changed_since(found, requested, meta.name):
         raise UserError(conflict)
     changes = requested.get("options") or {}
-    due, rejected = still_due(changes, requested.get("expected") or {}, values(found, changes))
+    due, rejected = remaining_changes(changes, requested.get("expected") or {}, values(found, changes))
     after = _write(found, due, meta) if due or not rejected else {}
     return values(found, due), after, rejected
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from bridge.api import Skip, UserError, hidden, read_text
+from bridge.api import Skip, UserError, is_hidden, read_text
 
 VERSION_FILE = "ProjectSettings/ProjectVersion.txt"
 SETTINGS = "ProjectSettings/ProjectSettings.asset"
@@ -103,7 +103,7 @@ def _is_ignored(folder: str, names: Collection[str], *, package: bool) -> bool:
     # "Hidden folders. Folders that start with '.'. Files and folders which end with '~'. Files and folders
     # named cvs." (Unity's manual, special folder names)
     own = folder.rpartition("/")[2]
-    if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
+    if is_hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
         return True
     if own == "Editor" or folder in EDITOR_FOLDERS or own.lower().endswith(NATIVE_PLUGINS):
         return True

@@ -1,10 +1,8 @@
 import msgspec
 import pytest
 
-from accel.devices.asking import Failure
 from accel.devices.driver import Driver
-from accel.devices.probing import try_providers
-from accel.devices.trial import Runtime, Session
+from accel.devices.provider_probe import Failure, Runtime, Session, try_providers
 from tests.accel.devices import fakes
 from tests.accel.devices.fakes import CPU_SESSION, DRIVER, GPU_PACKAGE, machine, session
 

@@ -4,9 +4,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from accel.image.catalogue import OPERATIONS
 from accel.image.operation import Operated, Reading, Writing, operation
-from accel.image.pipeline import Pipeline, pipeline
+from accel.image.operations.pipeline import OPERATIONS, Pipeline, pipeline
 from accel.workload import Limits, OutputFile, WorkloadError
 from tests.accel.image.files import exr
 from tests.accel.image.rasters import reopened

@@ -13,10 +13,10 @@ STEPS = [{"workload": "image.mipmaps"}, {"workload": "image.compress", "params":
 @pytest.mark.parametrize(
     ("name", "count", "params"),
     [
-        ("accel.image.compress:compress", 1, {"format": "bc1"}),
-        ("accel.image.compress:compress", 1, {"format": "auto", "target_db": 90}),
-        ("accel.image.pipeline:pipeline", 1, {"steps": STEPS}),
-        ("accel.image.find_duplicates:find_duplicates", 5, {}),
+        ("accel.image.operations.textures:compress", 1, {"format": "bc1"}),
+        ("accel.image.operations.textures:compress", 1, {"format": "auto", "target_db": 90}),
+        ("accel.image.operations.pipeline:pipeline", 1, {"steps": STEPS}),
+        ("accel.image.operations.analysis:find_duplicates", 5, {}),
     ],
     ids=["compress", "trials", "pipeline", "duplicates"],
 )

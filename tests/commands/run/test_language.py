@@ -12,8 +12,8 @@ import pytest
 import pyvips
 
 from accel.workload import Input, Limits, WorkloadError
-from bridge import host
-from bridge.commands.run.readable import readable
+from bridge.commands.run.report import as_lines
+from bridge.host import host
 from tests.accel.image.files import dds
 from tests.advisors import pictures
 from tests.commands.shell import one_line
@@ -213,6 +213,6 @@ def test_why_a_workload_fails_is_told_in_chinese_alone(
 
 def test_values_are_told_in_chinese() -> None:
     value = {"flat": True, "sharp": False, "none": [], "list": list(range(14)), "bytes": b"abc", "width": 1}
-    (line,) = readable("x", value, 200)
+    (line,) = as_lines("x", value, 200)
     assert line == ("x: flat 是, sharp 否, list 0 1 2 3 4 5 6 7 8 9 10 11，另有 2 项, bytes 3 字节, width 1")
-    assert list(readable("x", {}, 80)) == ["x: 无"]
+    assert list(as_lines("x", {}, 80)) == ["x: 无"]

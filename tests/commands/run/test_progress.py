@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.progress import Progress, TextColumn
 
-from bridge.commands.run.progress import Bar, bar
+from bridge.commands.run.report import Bar, bar
 
 
 @pytest.mark.parametrize("total", [1, 4])

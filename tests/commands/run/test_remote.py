@@ -15,9 +15,10 @@ import msgpack
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge import host, transfer
+from bridge.client import transfer
 from bridge.commands.run import remote
-from bridge.connection import ConnectionFile
+from bridge.host import host
+from bridge.paths import ConnectionFile
 from tests.advisors import pictures
 from tests.commands.run import workloads
 from tests.commands.shell import one_line
@@ -302,7 +303,7 @@ def test_a_daemon_that_stays_full_is_told_in_the_end(
 def test_a_daemon_that_is_gone_ends_the_run(
     popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.commands.run.lasting.GONE_S", 0.5)
+    monkeypatch.setattr("bridge.commands.connection.GONE_S", 0.5)
     with Scripted(home, []):
         code, _, err = popbridge("run", "bridge.echo", "--daemon")
     assert code == 2 and one_line(err) and "The daemon is gone" in err

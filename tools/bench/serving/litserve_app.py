@@ -11,7 +11,7 @@ import litserve
 import msgspec
 from starlette.responses import Response
 
-from accel.ai.text_vectors import vectors
+from accel.ai.embeddings import embed_texts_with_model
 from accel.workload import Limits
 
 Texts = Sequence[str]
@@ -22,7 +22,7 @@ class Embed(litserve.LitAPI):  # type: ignore[misc]
 
     def setup(self, device: str) -> None:
         self.limits = Limits(models=sys.argv[2])
-        vectors(["warm"], self.limits)
+        embed_texts_with_model(["warm"], self.limits)
 
     # Without annotations, from which LitServe would derive what FastAPI has to check.
     def decode_request(self, request):  # type: ignore[no-untyped-def]
@@ -32,7 +32,7 @@ class Embed(litserve.LitAPI):  # type: ignore[misc]
         return inputs
 
     def predict(self, inputs: Sequence[Texts]) -> list[list[list[float]]]:
-        made = iter(vectors([text for texts in inputs for text in texts], self.limits)[0])
+        made = iter(embed_texts_with_model([text for texts in inputs for text in texts], self.limits)[0])
         return [[next(made) for _ in texts] for texts in inputs]
 
     def unbatch(self, output: list[list[list[float]]]) -> list[list[list[float]]]:

@@ -11,7 +11,7 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
 
-from accel.ai.text_vectors import vectors
+from accel.ai.embeddings import embed_texts_with_model
 from accel.workload import Limits
 
 PORT, MODELS, ROWS, WAIT_S = sys.argv[1:]
@@ -25,11 +25,11 @@ class Embed:
 
     def __init__(self, models: str) -> None:
         self.limits = Limits(models=models)
-        vectors(["warm"], self.limits)
+        embed_texts_with_model(["warm"], self.limits)
 
     @serve.batch(max_batch_size=int(ROWS), batch_wait_timeout_s=float(WAIT_S))
     async def together(self, several: list[Sequence[str]]) -> list[list[list[float]]]:
-        made = iter(vectors([text for texts in several for text in texts], self.limits)[0])
+        made = iter(embed_texts_with_model([text for texts in several for text in texts], self.limits)[0])
         return [[next(made) for _ in texts] for texts in several]
 
     async def __call__(self, request: Request) -> Response:

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.curl import curl
+from accel.image.normal_maps import measure_curl
 from accel.image.open_raster import open_raster
+from accel.image.operations.geometry import Resize, resize
 from accel.image.raster import Raster
-from accel.image.resize import Resize, resize
-from accel.image.sampling import sample
+from accel.image.statistics import sample_pixels
 from accel.workload import Input, Limits, WorkloadError
 from tools.train.fetch import DATA, PackageCache, SourceError, sources
 from tools.train.render import maps
@@ -223,7 +223,7 @@ def _read_example(row: Row, crop: bool) -> tuple[Example, float] | None:
         lengths = (normals * normals).sum(-1)
         if (np.abs(lengths - 1) < 0.3).mean() > UNIT_SHARE and normals[..., :2].std() > 0.01:
             slopes = slopes_of(normals)
-            detected = curl(normal.pixels, sample(normal.pixels))
+            detected = measure_curl(normal.pixels, sample_pixels(normal.pixels))
             sign = float(np.sign(detected.sign) * detected.sure)
     if slopes is None and rough is None:
         return None

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from accel.image.operation import Operated
 from accel.image.raster import Raster
-from accel.texture.estimate_pbr import EstimatePbr, estimate_pbr
+from accel.texture.workloads import EstimatePbr, estimate_pbr
 from accel.workload import Limits
 from tools.train.surfaces.dataset import PROCEDURAL, Example, Floats, normals_of, slopes_of
 

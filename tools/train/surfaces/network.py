@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from accel.texture.surface_net import MARGIN, STEP
+from accel.texture.pbr_maps import MARGIN, STEP
 from tools.train.export import IR_VERSION, OPSET, Graph
 from tools.train.surfaces.dataset import PROCEDURAL, Example, Floats, sobel
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from accel.texture.surface_net import FILE, MARGIN
+from accel.texture.pbr_maps import FILE, MARGIN
 from tools.train.export import record_model
 from tools.train.fetch import CACHE, DATA, PackageCache, SourceError, add_version_option
 from tools.train.surfaces import card, network
