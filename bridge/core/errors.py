@@ -243,7 +243,7 @@ class LocalProtocolError(ProtocolError):
 class RequestError(BridgeError):
     """A request or command failed; `message` and `hint` are for people, in English.
 
-    `code` is a code or its name, of those in docs/errors.md. `message` says what happened in a whole
+    `code` is a code or its name, of those in docs/reference/errors.md. `message` says what happened in a whole
     sentence; without it, `fields` fill in the code's own sentence. Raises ValueError for a name that is no
     code, and for a sentence whose fields aren't all given.
     """

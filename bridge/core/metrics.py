@@ -97,7 +97,7 @@ METRICS = (
     Metric("popbridge_handshakes_refused_total", "counter",
            "Handshakes that were refused, by HTTP status.", ("status",)),
     Metric("popbridge_connections_closed_total", "counter",
-           "Connections that the daemon closed, by the close code's name in docs/errors.md.", ("code",)),
+           "Connections that the daemon closed, by the close code's name in docs/reference/errors.md.", ("code",)),
     Metric("popbridge_unacknowledged_bytes", "gauge",
            "What is kept for all clients until they acknowledge it."),
     Metric("popbridge_popups_open", "gauge", "Popups that nobody has answered yet."),

@@ -172,7 +172,7 @@ def rows() -> list[Row]:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     measured = rows()
     base = {row.what: row.seconds for row in reversed(measured) if row.name.startswith("`image.atlas`")}
     lines = "\n".join(

@@ -217,7 +217,7 @@ def _row(count: Count) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     times = run()
     return TEMPLATE.format(
         workers=cores(),

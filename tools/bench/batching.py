@@ -50,7 +50,7 @@ Round = Callable[[], Awaitable[float]]
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     rows = [
         "| a network with layers of 16, 32, 8 | " + _row(asyncio.run(_nets("tiny"))),
         "| a network with layers of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),

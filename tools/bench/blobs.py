@@ -173,7 +173,7 @@ def run() -> Mapping[str, float]:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     found = run()
     return TEMPLATE.format(
         size="1 GiB",

@@ -196,7 +196,7 @@ def _one(name: str, process: psutil.Process, work: Any) -> Result:
 
 
 def measure(unpacked: int = UNPACKED_MIB) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found = send_bombs(unpacked)
     rows = [f"| {one.sent_as} | {one.outcome} | **{one.mib:.1f} MiB** |" for one in found]
     sizes = {"packed": len(deflated(unpacked)) / 1024, "fits_packed": len(deflated(FITS_MIB)) / 1024}

@@ -234,7 +234,7 @@ def describe_replay(found: Replay) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     try:
         objects = trace_objects(REQUESTS)
         missing = ""

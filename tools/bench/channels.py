@@ -136,7 +136,7 @@ def row(name: str, peers: Mapping[str, Callable[[], Any]]) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     lines = "\n".join(row(name, peers) for name, peers in rows())
     return TEMPLATE.format(size=SIZE, rounds=ROUNDS, rows=lines)

@@ -53,7 +53,7 @@ def outcomes(cases: Sequence[str]) -> tuple[list[Outcome], list[Outcome]]:
 
 
 def measure(cases: Sequence[str] = ("*",)) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found, capped = outcomes(cases)
     groups = sorted({int(one.case.partition(".")[0]) for one in found})
     rows = []

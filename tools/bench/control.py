@@ -143,7 +143,7 @@ def run(home: Path, seconds: float) -> tuple[dict[str, list[float]], float]:
 
 
 def measure(seconds: float = SECONDS) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-control-") as folder:
         found, moved = run(Path(folder, "home"), seconds)
     rows = []

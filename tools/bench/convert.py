@@ -112,7 +112,7 @@ def _check(format: str, made: dict[str, bytes]) -> None:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
         path = Path(folder, "stone.png")

@@ -271,7 +271,7 @@ def _settle(daemon: ProcessDaemon) -> None:
 
 
 def measure(count: int = FRAMES, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-frames-") as folder:
         report = fuzz(Path(folder, "home"), count, seed)
     values: dict[str, Any] = {

@@ -194,7 +194,7 @@ def words(found: Sequence[Rates], gpu: Gpu, missing: Sequence[str]) -> Iterator[
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     gpu = find()
     found = list(measured(gpu))
     return TEMPLATE.format(

@@ -67,7 +67,7 @@ def watch(count: int, settle_s: float = SETTLE_S, watched_s: float = WATCHED_S, 
 
 
 def measure(count: int = CONNECTIONS) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found = watch(count), watch(count, tls=True)
     values: dict[str, Any] = {
         "count": count, "heartbeat": HEARTBEAT_S, "watched": WATCHED_S,

@@ -173,7 +173,7 @@ async def run_all(worker_kills: int, daemon_kills: int, seed: int) -> list[Resul
 
 
 def measure(worker_kills: int = WORKER_KILLS, daemon_kills: int = DAEMON_KILLS, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found = asyncio.run(run_all(worker_kills, daemon_kills, seed))
     for one in found:
         for line in (one.lost + one.faults)[:20]:

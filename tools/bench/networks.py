@@ -33,7 +33,7 @@ TEXTS = [f"{kind} {n} for a {place}" for n in range(32) for kind, place in KINDS
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     limits = _limits()
     parts = [_quality(limits), _times(limits), _texts(limits)]
     return "\n\n".join(["## Models", *parts])

@@ -107,7 +107,7 @@ def row(size: int) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     rows = "\n".join(map(row, SIZES))
     return TEMPLATE.format(strength=STRENGTH, rounds=ROUNDS, aim=AIM, rows=rows)

@@ -71,7 +71,7 @@ def _line(size: int) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     return TEMPLATE.format(rounds=ROUNDS, aim=AIM, rows="\n".join(_line(size) for size in SIZES))
 

@@ -113,7 +113,7 @@ def seconds_tolerated(file: ConnectionFile, daemon: psutil.Process, make: Make) 
 
 
 def measure() -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     rows = []
     with bridge("--workers", "1", heartbeat_s=HEARTBEAT_S) as (path, daemon):
         file = ConnectionFile.read(Path(path))

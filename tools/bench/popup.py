@@ -137,7 +137,7 @@ def p95(values: Sequence[float]) -> float:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     times = asyncio.run(run())
     return TEMPLATE.format(
         files=len(times.popup),

@@ -113,7 +113,7 @@ async def run(file: ConnectionFile, folder: Path, count: int, seed: int = 1) -> 
 
 
 def measure(count: int = RECONNECTS, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-reconnects-") as folder:
         daemon = ProcessDaemon(Path(folder, "home"))
         try:

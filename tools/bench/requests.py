@@ -126,7 +126,7 @@ def middle(rounds: Sequence[Round]) -> Round:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     found = asyncio.run(run())
     ours, theirs = found["bridge"], found["echo"]
     return TEMPLATE.format(

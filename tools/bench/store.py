@@ -267,7 +267,7 @@ NAMES = {"store": "the store", "shared": "shared, lock and threads", "inline": "
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder / "first.db")
