@@ -156,7 +156,7 @@ async def test_an_editor_that_ends_early_is_told_of_in_chinese(paths: Paths) -> 
 
 
 def test_the_project_alone_keeps_its_wrong_settings(tmp_path: Path) -> None:
-    assert run(tmp_path / "out", project_only=True) == 0
+    assert demo(tmp_path / "out", project_only=True) == 0
     assert "mipmaps/generate=false" in (
         tmp_path / "out" / "project" / "materials" / "rock_normal.png.import"
     ).read_text(encoding="utf-8")
