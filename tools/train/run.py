@@ -2,9 +2,8 @@
 
 Creates a virtual environment in `.train/venv`, downloads the packages of sources.tsv with the clients of
 their registries (apt-get, npm, pip), renders procedural textures, trains, evaluates on sources that weren't
-trained on, and writes accel/texture/kinds.onnx, accel/texture/context.npz and
-docs/explanation/models/texture-kind.md. Takes more than an hour on two cores; `.train` caches every step.
-Arguments are passed to train.py.
+trained on, and writes accel/texture/kinds.onnx, accel/texture/context.npz and the card texture-kind.md.
+Takes more than an hour on two cores; `.train` caches every step. Arguments are passed to train.py.
 """
 
 from __future__ import annotations
