@@ -180,7 +180,7 @@ def test_a_project_keeps_what_others_have_set(
     settings.write_text("{}", encoding="utf-8")
     monkeypatch.setattr(shutil, "copymode", lambda *_: settings.write_text('{"Mine": 1}', encoding="utf-8"))
     done = projects.apply(tmp_path, [{"path": path, "options": {"GenerateMips": True}}])
-    assert CHANGED in done["errors"][0]["message"] and done["after"] == []
+    assert str(CHANGED) in done["errors"][0]["message"] and done["after"] == []
     assert settings.read_text(encoding="utf-8") == '{"Mine": 1}'
     sys.modules.pop("acme_popbridge")
 
