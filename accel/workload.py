@@ -1,18 +1,20 @@
-"""What a workload is: a pure function from typed parameters and bytes to a value and bytes."""
+"""What a workload is: Params, Input, Output, Limits; output validation; the echo workload."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Annotated, Any, Protocol, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from accel.text import AnyText, Text, TextError, plural, text
 
 
-class WorkloadError(Exception):
+class WorkloadError(TextError):
     """A workload can't do what was asked.
 
     `code` is the name of one of the bridge's error codes (docs/errors.md). A workload's own are `bad_params`
@@ -22,17 +24,19 @@ class WorkloadError(Exception):
 
     code: str = "internal"
     """The code's name."""
-    reason: str = ""
+    reason: AnyText = ""
     """What is wrong, for people; it reads well after "NAME: ", without a full stop."""
     name: str = ""
     """The input at fault, as the asker calls it; empty where none is."""
     fault: str = ""
-    """What of a GPU is to blame, `memory` or `gone` (accel.devices.faults), or `process` where this process
+    """What of a GPU is to blame, `memory` or `gone` (accel.devices.report), or `process` where this process
     has no memory left; empty for nothing."""
     step: str = ""
     """Of a workload that does others: which of them can't, as `step 2, acme.fade`; empty for itself."""
 
-    def __init__(self, code: str, reason: str, name: str = "", *, fault: str = "", step: str = "") -> None:
+    def __init__(
+        self, code: str, reason: AnyText, name: str = "", *, fault: str = "", step: str = ""
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
@@ -44,7 +48,7 @@ class WorkloadError(Exception):
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The parameters of a workload; each field is annotated with its range, unit and meaning."""
 
-    def contradiction(self) -> str:
+    def contradiction(self) -> AnyText:
         """Why these values don't go together, whatever the inputs are; empty where they do. No parameter can
         be called so."""
         return ""
@@ -184,9 +188,9 @@ class Workload(Struct, frozen=True):
         try:
             parsed = msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:
-            from accel.plain import explain
+            from accel.param_errors import explain_invalid_params
 
-            raise WorkloadError("bad_params", explain(params, self.params, error)) from None
+            raise WorkloadError("bad_params", explain_invalid_params(params, self.params, error)) from None
         if said := _contradiction(parsed):
             raise WorkloadError("bad_params", said)
         return parsed
@@ -195,16 +199,20 @@ class Workload(Struct, frozen=True):
         """Raises WorkloadError `bad_params` for too few or too many inputs."""
         low, high = self.inputs
         if not low <= count <= high:
-            wanted = str(low) if low == high else f"{low} to {high}"
-            inputs = "input" if wanted == "1" else "inputs"
-            raise WorkloadError("bad_params", f"takes {wanted} {inputs}, got {count}")
+            if low != high:
+                said = text("takes {low} to {high} inputs, got {count}", low=low, high=high, count=count)
+            else:
+                said = plural(
+                    "takes {n} input, got {count}", "takes {n} inputs, got {count}", low, count=count
+                )
+            raise WorkloadError("bad_params", said)
 
     def load(self) -> Function:
         """The function itself."""
         return load(self.target)
 
 
-def _contradiction(params: Params) -> str:
+def _contradiction(params: Params) -> AnyText:
     try:
         said = params.contradiction()
     except WorkloadError:
@@ -212,10 +220,12 @@ def _contradiction(params: Params) -> str:
     # A plugin's code, which may call sys.exit, and whoever parses awaits WorkloadError alone.
     except (Exception, SystemExit) as error:
         why = f"{type(error).__name__}: {error}"[:200]
-        reason = f"the workload's check of its parameters failed ({why})"
+        reason = text("the workload's check of its parameters failed ({why})", why=why)
         raise WorkloadError("internal", reason) from error
-    if not isinstance(said, str):
-        reason = f"the workload's check of its parameters gave {type(said).__name__}, not text"
+    if not isinstance(said, str | Text):
+        reason = text(
+            "the workload's check of its parameters gave {name}, not text", name=type(said).__name__
+        )
         raise WorkloadError("internal", reason)
     return said
 
@@ -307,3 +317,149 @@ def batched(
         return function
 
     return declare
+
+
+PLAIN = (bytes, bytearray, memoryview)
+"""What stays as it is beside the types that JSON has."""
+
+LONGEST = 128
+"""Most characters of a media type."""
+
+LARGEST = 64 << 20
+"""Most bytes of a value as msgpack: who asked for it has it in memory several times, while others wait."""
+
+
+def validate_output(output: object) -> Output:
+    """`output`, its value of plain types, if it is what a workload gives. Raises WorkloadError `internal`."""
+    if not isinstance(output, Output):
+        raise _wrong(text("the workload gave {kind_of}, not Output", kind_of=type_name(output)))
+    try:
+        return Output(to_builtins(output.value), check_files(output.files))
+    except ValueError as error:
+        raise _wrong(f"the workload's {error}") from None
+
+
+def to_builtins(value: Any, place: str = "value") -> Any:
+    """`value` of the types that msgpack and JSON share; keys of maps become text, as JSON has no other.
+
+    Raises ValueError that begins with the `place` of what can't be sent.
+    """
+    try:
+        kept = msgspec.to_builtins(value, builtin_types=PLAIN)
+        made = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
+        encoded = msgspec.msgpack.encode(made)
+        # Quicker than a look at each key, which few have to have.
+        differ = encoded != msgspec.msgpack.encode(kept)
+    except RecursionError:
+        raise ValueError(f"{place} is nested too deeply, or holds itself") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(_fault(value, place)) from None
+    if differ:
+        _check_keys(kept, made, place)
+    if len(encoded) > LARGEST:
+        raise ValueError(f"{place} takes more than {LARGEST >> 20} MiB, so that it has to be given as a file")
+    return made
+
+
+def _check_keys(given: Any, made: Any, place: str) -> None:
+    """Raises ValueError where keys of a map have become the same text."""
+    if isinstance(given, dict):
+        if len(made) < len(given):
+            raise ValueError(f"{place} is a map with keys that are the same as text")
+        for key, one, other in zip(given, given.values(), made.values(), strict=True):
+            _check_keys(one, other, f"{place}[{key!r}]")
+    elif isinstance(given, list | tuple):
+        for index, (one, other) in enumerate(zip(given, made, strict=True)):
+            _check_keys(one, other, f"{place}[{index}]")
+
+
+def _fault(value: Any, place: str) -> str:
+    """Where in `value` something isn't plain, and what it is."""
+    for name, part in _parts(value):
+        if not is_encodable(part):
+            return _fault(part, f"{place}{name}")
+    # Of these types alone, msgspec takes none that is derived from them.
+    if type(value) is int:
+        return f"{place} is a whole number of more than 64 bits"
+    if type(value) is str:
+        return f"{place} is text that UTF-8 doesn't have"
+    if isinstance(value, dict):
+        return f"{place} is a map with keys that are no text"
+    return f"{place} is {type_name(value)}, which is no plain type"
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((f"[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, msgspec.Struct):
+        parts = ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
+        # What is unset isn't sent.
+        yield from (part for part in parts if part[1] is not msgspec.UNSET)
+    elif isinstance(value, list | tuple):
+        yield from ((f"[{index}]", part) for index, part in enumerate(value))
+
+
+def is_encodable(value: Any) -> bool:
+    try:
+        msgspec.msgpack.encode(msgspec.to_builtins(value, builtin_types=PLAIN, str_keys=True))
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def check_files(files: object) -> list[OutputFile]:
+    """`files` with bytes that nobody changes any more. Raises WorkloadError `internal`."""
+    if not isinstance(files, Sequence) or isinstance(files, str | bytes):
+        raise _wrong(
+            text("the workload's files are {kind_of}, not a list of OutputFile", kind_of=type_name(files))
+        )
+    seen: set[tuple[str, str]] = set()
+    for index, file in enumerate(files):
+        _check_file(f"files[{index}]", file)
+        # A picture and what tells of it may be called alike: the shell gives each its own suffix.
+        if (file.name, file.media_type) in seen:
+            raise _wrong(
+                text(
+                    "the workload gave two files called {file}, both {media_type}",
+                    file=repr(file.name),
+                    media_type=file.media_type,
+                )
+            )
+        seen.add((file.name, file.media_type))
+    # Whatever else has bytes may count them otherwise, or change yet.
+    return [OutputFile(file.name, file.media_type, bytes(file.data)) for file in files]
+
+
+def _check_file(place: str, file: object) -> None:
+    if not isinstance(file, OutputFile):
+        raise _wrong(f"the workload's {place} is {type_name(file)}, not OutputFile")
+    if not isinstance(file.name, str) or not file.name:
+        raise _wrong(f"the workload's {place}.name is {file.name!r}; it must be text")
+    if not is_encodable(file.name):
+        raise _wrong(f"the workload's {place}.name is text that UTF-8 doesn't have")
+    if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= LONGEST:
+        raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must be as image/png")
+    if not isinstance(file.data, PLAIN):
+        raise _wrong(f"the workload's {place}.data is {type_name(file.data)}, not bytes")
+
+
+def type_name(value: object) -> str:
+    """What messages call its type."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _wrong(reason: AnyText) -> WorkloadError:
+    return WorkloadError("internal", reason)
+
+
+class Echo(Params, frozen=True):
+    """What `bridge.echo` gives back."""
+
+    value: Annotated[Any, Meta(description="Anything; it comes back as it is.")] = None
+
+
+@workload("bridge.echo", version=1, params=Echo, inputs=(0, 64), inline=True)
+def echo(inputs: Sequence[Input], params: Echo, limits: Limits) -> Output:
+    """Gives its parameter back: tests a connection and measures the bridge itself."""
+    return Output(params.value)

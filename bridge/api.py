@@ -10,6 +10,7 @@ from typing import Any, Protocol, get_args
 from msgspec import Struct
 from packaging.version import Version
 
+from accel.atomic_file import replace_file
 from accel.image.operation import (
     Described,
     Operate,
@@ -21,7 +22,8 @@ from accel.image.operation import (
     operation,
 )
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
-from accel.replacing import replace_file
+from accel.progress import Cancelled, part, progress, tracked
+from accel.text import AnyText, Text, plural, text
 from accel.workload import (
     Batching,
     Compose,
@@ -37,9 +39,8 @@ from accel.workload import (
     batched,
     workload,
 )
-from bridge.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose
-from bridge.core.errors import UNSUPPORTED, ErrorCode, RequestError, UserError
-from bridge.core.memory import Block, GpuFormat, ImageFacts, Platform, limited, texture_bytes, usual_format
+from bridge.client.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose, OnProgress
+from bridge.core.errors import UNSUPPORTED, ContractViolation, ErrorCode, RequestError, UserError
 from bridge.core.messages import (
     Action,
     Answer,
@@ -54,24 +55,39 @@ from bridge.core.messages import (
     Result,
     Resume,
 )
-from bridge.core.reverting import changed_since, still_due
+from bridge.core.revert import changed_since, file_error, remaining_changes
 from bridge.core.settings import Setting
 from bridge.core.textures import (
     AlphaUse,
+    Block,
     ChannelMeaning,
     ColorSpace,
     Compression,
     Filter,
+    GpuFormat,
+    ImageFacts,
     Kind,
     NormalConvention,
+    Platform,
     TextureIntent,
     Wrap,
+    limited,
+    texture_bytes,
+    usual_format,
 )
 from bridge.core.versions import VersionScheme
-from bridge.failures import NotAsPromised
-from bridge.folders import Skip, Walked, hidden, is_link, walk
 from bridge.hooks import hookimpl
-from bridge.projects import (
+from bridge.project.files import (
+    Skip,
+    WalkedFolder,
+    is_hidden,
+    is_link,
+    is_merged,
+    read_text,
+    walk,
+    write_text,
+)
+from bridge.project.support import (
     AssetChange,
     EditorSupport,
     HeadlessEditor,
@@ -79,20 +95,105 @@ from bridge.projects import (
     Remark,
     TextureAsset,
 )
-from bridge.textfiles import is_merged, read_text, write_text
 
 __all__ = [
-    "UNSUPPORTED", "Action", "Adapter", "Addon", "Advisor", "AlphaUse", "Answer", "AssetChange",
-    "Batching", "Block", "ChannelMeaning", "Client", "ClientMessage", "ColorSpace", "Command", "Compose",
-    "Compression", "Context", "Described", "EditorSupport", "ErrorCode", "Event", "Field", "Filter",
-    "Function", "GpuFormat", "HeadlessEditor", "ImageFacts", "Input", "InputRef", "Item", "Kind",
-    "Limits", "Multiplied", "NormalConvention", "OnCommand", "OnEvent", "OnPopup", "OnPopupClose",
-    "Operate", "Operated", "Operation", "Output", "OutputFile", "Params", "PixelKind", "Platform",
-    "Popup", "PopupClose", "ProjectInfo", "ProjectSupport", "Raster", "Reading", "Remark", "RequestError",
-    "Result", "Resume", "RunResult", "SessionView", "Setting", "Skip", "TextureAsset", "TextureIntent",
-    "Transfer", "UserError", "Version", "VersionScheme", "Walked", "Workload", "WorkloadError", "Wrap",
-    "Writing", "batched", "changed_since", "check_size", "hidden", "hookimpl", "is_link", "is_merged",
-    "limited", "operation", "read_text", "replace_file", "still_due", "texture_bytes", "walk", "workload",
+    "UNSUPPORTED",
+    "Action",
+    "Adapter",
+    "Addon",
+    "Advisor",
+    "AlphaUse",
+    "Answer",
+    "AnyText",
+    "AssetChange",
+    "Batching",
+    "Block",
+    "Cancelled",
+    "ChannelMeaning",
+    "Client",
+    "ClientMessage",
+    "ColorSpace",
+    "Command",
+    "Compose",
+    "Compression",
+    "Context",
+    "Described",
+    "EditorSupport",
+    "ErrorCode",
+    "Event",
+    "Field",
+    "Filter",
+    "Function",
+    "GpuFormat",
+    "HeadlessEditor",
+    "ImageFacts",
+    "Input",
+    "InputRef",
+    "Item",
+    "Kind",
+    "Limits",
+    "Multiplied",
+    "NormalConvention",
+    "OnCommand",
+    "OnEvent",
+    "OnPopup",
+    "OnPopupClose",
+    "OnProgress",
+    "Operate",
+    "Operated",
+    "Operation",
+    "Output",
+    "OutputFile",
+    "Params",
+    "PixelKind",
+    "Platform",
+    "Popup",
+    "PopupClose",
+    "ProjectInfo",
+    "ProjectSupport",
+    "Raster",
+    "Reading",
+    "Remark",
+    "RequestError",
+    "Result",
+    "Resume",
+    "RunResult",
+    "SessionView",
+    "Setting",
+    "Skip",
+    "Text",
+    "TextureAsset",
+    "TextureIntent",
+    "Transfer",
+    "UserError",
+    "Version",
+    "VersionScheme",
+    "WalkedFolder",
+    "Workload",
+    "WorkloadError",
+    "Wrap",
+    "Writing",
+    "batched",
+    "changed_since",
+    "check_size",
+    "file_error",
+    "hookimpl",
+    "is_hidden",
+    "is_link",
+    "is_merged",
+    "limited",
+    "operation",
+    "part",
+    "plural",
+    "progress",
+    "read_text",
+    "remaining_changes",
+    "replace_file",
+    "text",
+    "texture_bytes",
+    "tracked",
+    "walk",
+    "workload",
     "write_text",
 ]  # fmt: skip
 
@@ -108,8 +209,6 @@ class Adapter(ABC):
     """PEP 440 specifier of the versions that it is made and tested for."""
     scheme: VersionScheme
     """How the engine writes its versions."""
-    capabilities: tuple[str, ...] = ()
-    """What the editor's side can do, as told in `ready.adapter.capabilities`."""
     texture_fields: frozenset[str] = frozenset()
     """The fields of `TextureIntent` that this engine's import settings decide."""
     srgb_kinds: frozenset[Kind] = frozenset()
@@ -158,7 +257,7 @@ class Adapter(ABC):
         if form is None:
             return None
         if form not in get_args(GpuFormat):
-            raise NotAsPromised(f"{self.name}: gpu_format gave {form!r:.80}, wanted a GpuFormat or None")
+            raise ContractViolation(f"{self.name}: gpu_format gave {form!r:.80}, wanted a GpuFormat or None")
         width, height = limited(facts.width, facts.height, intent.max_size or 0)
         return texture_bytes(form, width, height, bool(intent.mipmaps))
 
@@ -281,7 +380,9 @@ class Context(Protocol):
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
         """Withdraws an open popup: it is closed as `superseded`, and nobody answers it."""
 
-    async def command(self, session: SessionView, name: str, args: Mapping[str, Any], *, note: str) -> int:
+    async def command(
+        self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
+    ) -> int:
         """Sends a command that changes something, with a receipt; gives the receipt's id at once.
 
         The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`. Raises

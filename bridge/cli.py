@@ -14,9 +14,10 @@ from typing import TextIO
 import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
-from bridge.audit.plain import plain_lines
-from bridge.commands.context import Context, with_context
+from accel.text import text
+from bridge.commands.help import Context, with_context
 from bridge.core.errors import RequestError, UserError
+from bridge.core.text import printable_lines
 
 COMMANDS = {
     "audit": "bridge.commands.audit:audit",
@@ -31,8 +32,8 @@ COMMANDS = {
     "revert": "bridge.commands.receipts:revert",
     "run": "bridge.commands.run.command:run",
     "serve": "bridge.commands.daemon:serve",
-    "status": "bridge.commands.status:status",
-    "top": "bridge.commands.top:top",
+    "status": "bridge.commands.daemon:status",
+    "top": "bridge.commands.daemon:top",
     "tune": "bridge.commands.tune:tune",
     "workloads": "bridge.commands.listing:workloads",
 }
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _have_outputs()
     _speak_utf8()
     typed = sys.argv[1:] if arguments is None else arguments
+    _speak_their_language()
     try:
         # Commands expand patterns themselves, and take a file that is called like one for that file.
         code = cli.main(arguments, prog_name="popbridge", standalone_mode=False, windows_expand_args=False)
@@ -111,6 +113,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _speak_their_language() -> None:
+    from bridge.commands.terminal import reads_chinese
+
+    if reads_chinese():
+        from bridge.commands.help import teach_click
+
+        teach_click()
+
+
 def _unwritten(error: SystemExit | OSError) -> int:
     """The exit code where an output took no more; raises what is something else."""
     if _reader_left(error):
@@ -125,12 +136,15 @@ def _unwritten(error: SystemExit | OSError) -> int:
 
 
 def _refusal(error: OSError) -> str:
-    from bridge.commands.language import told
-    from bridge.commands.texts import usage as texts
+    from bridge.commands.terminal import say
 
-    full = texts.NO_ROOM if error.filename is not None else texts.NO_OUTPUT
-    said = full if error.errno in FULL else texts.REFUSED
-    return told(said, file=error.filename, reason=error.strerror)
+    full = (
+        text("{file} can't be written ({reason}).")
+        if error.filename is not None
+        else text("The output can't be written ({reason}).")
+    )
+    said = full if error.errno in FULL else text("{file} can't be used ({reason}).")
+    return say(said.fill(file=error.filename, reason=error.strerror))
 
 
 def _reader_left(error: SystemExit | OSError) -> bool:
@@ -159,25 +173,25 @@ def _write_no_more() -> None:
 
 
 def _explained(error: UserError | RequestError) -> str:
-    from bridge.commands.language import explained
+    from bridge.commands.terminal import explain_error
 
-    return explained(error)
+    return explain_error(error)
 
 
 def _sentence(error: click.ClickException, arguments: Sequence[str]) -> str:
-    from bridge.commands.usage import said_of
+    from bridge.commands.help import usage_error
 
-    return said_of(error, arguments)
+    return usage_error(error, arguments)
 
 
 def _swallowed(arguments: Sequence[str]) -> str:
-    from bridge.commands.usage import swallowed
+    from bridge.commands.help import swallowed_value
 
-    return swallowed(arguments)
+    return swallowed_value(arguments)
 
 
 def _complain(sentence: str, code: int) -> int:
-    return _tell(f"popbridge: {plain_lines(sentence)}", code)
+    return _tell(f"popbridge: {printable_lines(sentence)}", code)
 
 
 def _tell(text: str, code: int) -> int:

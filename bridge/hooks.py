@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.api import Adapter, Advisor
     from bridge.core.settings import Setting
 
+
 PROJECT = "popbridge"
 """The entry-point group, and pluggy's project name."""
 

@@ -1,15 +1,19 @@
-"""Where things lie on this machine: the runtime, data and cache folders, and the files in them."""
+"""Runtime, data and cache folders (platformdirs); connection.json."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+import msgspec
 from msgspec import Struct
 
+from accel.atomic_file import replace_file
+from accel.text import text
 from bridge.core.errors import UserError
 
 APP = "popbridge"
@@ -102,8 +106,12 @@ def _check_typed(home: str) -> None:
     """Raises UserError for what `cmd` makes of `set POPBRIDGE_HOME="C:\\x"`, or of a space behind it."""
     if (meant := home.strip(' "')) != home:
         raise UserError(
-            f"POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: "
-            f'in cmd, type set "POPBRIDGE_HOME={meant}".'
+            text(
+                "POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: in cmd, type "
+                'set "POPBRIDGE_HOME={meant}".',
+                home=home,
+                meant=meant,
+            )
         )
 
 
@@ -144,3 +152,48 @@ def typed(path: Path) -> str:
     import shlex
 
     return shlex.quote(str(path))
+
+
+class ConnectionFile(Struct):
+    """`connection.json`: where the daemon listens, and the local token."""
+
+    ws: str
+    http: str
+    token: str
+    pid: int
+    protocol: int
+    fingerprint: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises UserError where no daemon has written it."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, ValueError) as error:
+            if (blocked := _no_folder(path)) is not None:
+                said = text(
+                    "{blocked} is no folder: let POPBRIDGE_HOME name one, or make room for one.",
+                    blocked=blocked,
+                )
+            elif isinstance(error, FileNotFoundError):
+                said = text("PopBridge isn't running: start it with `popbridge serve`.")
+            else:
+                reason = getattr(error, "strerror", None) or error
+                said = text(
+                    "{path} can't be read ({reason}): restart `popbridge serve`.", path=path, reason=reason
+                )
+            raise UserError(said) from None
+
+    def write(self, path: Path) -> None:
+        """Readable by its owner alone, and in one step, so that no client reads half of it."""
+        draft = path.with_suffix(".tmp")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_bytes(json.dumps(msgspec.to_builtins(self), indent=1).encode())
+        # Clients that wait for a daemon look at it again and again.
+        replace_file(draft, path)
+
+
+def _no_folder(path: Path) -> Path | None:
+    """What stands in the place of a folder above `path`: Windows says only that nothing is there."""
+    return next((one for one in path.parents if os.path.exists(one) and not os.path.isdir(one)), None)

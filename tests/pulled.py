@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from accel.models.catalogue import MODELS
+from accel.models.catalog import MODELS
 from accel.models.manifest import Model
 from accel.models.pull import pull
 from accel.models.store import ModelError, ModelStore

@@ -7,11 +7,11 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from accel.noop import echo
+from accel.workload import echo
 from bridge.api import Adapter, Setting
-from bridge.claims import OWN, Claims, Contribution
-from bridge.commands.texts.plugins import PHRASES
 from bridge.core.errors import UserError
+from bridge.host.host import OWN, Claims, Contribution
+from tests.messages import in_chinese
 from tests.test_records import Odd, Watcher
 
 FIRST = "plugin 'first' (first 1.0)"
@@ -59,7 +59,7 @@ def test_what_another_has_is_refused_with_both_names_in_either_language(
         claims.take(second, "second")
     told = str(caught.value)
     assert told.startswith(says) and told.endswith(": uninstall one of them")
-    chinese = PHRASES.in_chinese(told)
+    chinese = in_chinese(caught.value)
     assert "first" in chinese and "请卸载其中一个" in chinese
     assert not re.search("uninstall|adapter|workload|advisor|setting", chinese)
 
@@ -73,7 +73,7 @@ def test_what_came_with_popbridge_is_nobody_elses(given: Contribution) -> None:
         claims.take(given, OWN)
     with pytest.raises(UserError, match=r"as PopBridge itself does: uninstall this plugin$") as caught:
         claims.take(given, FIRST)
-    chinese = PHRASES.in_chinese(str(caught.value))
+    chinese = in_chinese(caught.value)
     assert "PopBridge 自身" in chinese and chinese.endswith("：请卸载该插件")
     assert not re.search("adapter|workload|advisor|setting", chinese)
 

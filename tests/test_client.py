@@ -14,10 +14,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.api import RequestError, UserError
-from bridge.client import Client
-from bridge.connection import ConnectionFile
+from bridge.client.client import Client
 from bridge.core import errors
 from bridge.core.messages import Event, InputRef, ProjectInfo
+from bridge.paths import ConnectionFile
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
 from tests.server.wire import session
 
@@ -234,7 +234,7 @@ async def test_why_the_daemon_closed_the_connection_is_told_now_and_later(
         waiting = asyncio.create_task(client.request("test.sleep", {"seconds": 5}))
         await client.request("bridge.echo")
         await client._socket.send(msgpack.packb(message))
-        later = client.event("editor.phase", {"phase": "idle"}), client.request("bridge.echo", retries=2)
+        later = client.event("asset.opened", {"path": "a"}), client.request("bridge.echo", retries=2)
         for asked in (waiting, *later):
             with pytest.raises(RequestError, match=f"closed the connection: {code} .") as caught:
                 await asked

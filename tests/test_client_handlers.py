@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.api import RequestError
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core import errors
 from bridge.core.messages import Answer, Command, Popup, PopupClose
 from tests.server.daemons import ThreadDaemon, until
@@ -302,7 +302,7 @@ async def test_an_heir_asks_under_ids_that_the_session_hasnt_open(where: Path) -
 async def test_old_answers_are_forgotten_the_last_are_kept(
     where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.handled.KEPT_REPLIES", 2)
+    monkeypatch.setattr("bridge.client.connection.KEPT_REPLIES", 2)
     done: list[int] = []
 
     async def carry_out(command: Command) -> Any:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
+from bridge.paths import ConnectionFile
 
 FILE = ConnectionFile(ws="ws://127.0.0.1:1/ws", http="http://127.0.0.1:1", token="secret", pid=7, protocol=1)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridge.api import read_text
-from bridge.failures import NotAsPromised, told
+from bridge.core.errors import ContractViolation
+from bridge.host.isolation import describe
 
 
 def noted(error: BaseException, note: str = "see the manual\nof acme") -> BaseException:
@@ -30,11 +31,11 @@ class Speechless(Exception):
         (ZeroDivisionError(), "ZeroDivisionError"),
         (Speechless(), f"{__name__}.Speechless: <exception str() failed>"),
         (ExceptionGroup("several", [ValueError("one")]), "ExceptionGroup: several (1 sub-exception)"),
-        (noted(NotAsPromised("uses gave 5")), "uses gave 5"),
+        (noted(ContractViolation("uses gave 5")), "uses gave 5"),
     ],
 )  # fmt: skip
 def test_it_is_one_line_without_notes(error: BaseException, says: str) -> None:
-    assert told(error) == says
+    assert describe(error) == says
 
 
 def test_the_place_is_the_line_of_theirs_that_called_ours() -> None:
@@ -44,4 +45,4 @@ def test_the_place_is_the_line_of_theirs_that_called_ours() -> None:
     with pytest.raises(OSError) as caught:
         called()
     line = called.__code__.co_firstlineno + 1
-    assert told(caught.value).endswith(f"(tests/test_failures.py:{line})")
+    assert describe(caught.value).endswith(f"(tests/test_failures.py:{line})")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.folders import Walked, is_link, is_too_long, walk
+from bridge.project.files import WalkedFolder, is_link, is_too_long, walk
 
 
 def put(root: Path, *files: str) -> None:
@@ -124,4 +124,4 @@ def test_a_file_in_place_of_the_root_holds_nothing(tmp_path: Path) -> None:
 def test_depth_costs_no_recursion(deep: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("deep")
     put(root, "/".join("d" * 1 for _ in range(deep)) + "/x.png")
-    assert list(walk(root)) == [Walked("d/" * deep + "x.png")]
+    assert list(walk(root)) == [WalkedFolder("d/" * deep + "x.png")]

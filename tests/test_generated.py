@@ -11,7 +11,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from bridge.commands.shared import read_settings
+from bridge.commands.options import read_settings
 from bridge.core import codec
 from bridge.core.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
 from bridge.core.settings import SETTINGS

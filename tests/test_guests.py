@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import guests, host
+from bridge.host import host, isolation
 
 
 class Talkative:
@@ -30,7 +30,7 @@ def test_what_a_plugin_prints_stays_out_of_what_programs_read(capsys: pytest.Cap
 
 
 def test_what_its_libraries_print_does_too(capfd: pytest.CaptureFixture[str]) -> None:
-    with guests.hosted("plugin 'acme'"):
+    with isolation.run_guarded("plugin 'acme'"):
         os.write(1, b"hello\n")
         subprocess.run([sys.executable, "-c", "print('child')"], check=True)
         os.close(1)
@@ -41,7 +41,7 @@ def test_what_its_libraries_print_does_too(capfd: pytest.CaptureFixture[str]) ->
 
 def test_a_handler_of_ctrl_c_that_a_plugin_leaves_behind_is_taken_away() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with guests.interrupts() as heard:
+    with isolation.is_interrupt() as heard:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     assert (signal.getsignal(signal.SIGINT), heard) == (before, [])
 
@@ -50,7 +50,7 @@ def test_a_thread_hears_no_signals_and_leaves_them_to_the_main_one() -> None:
     before, inside = signal.getsignal(signal.SIGINT), []
 
     def work() -> None:
-        with guests.interrupts():
+        with isolation.is_interrupt():
             inside.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -74,12 +74,12 @@ class Told(logging.Handler):
 
 def test_a_plugin_that_doesnt_end_is_named() -> None:
     handler, before = Told(), set(threading.enumerate())
-    guests.log.addHandler(handler)
+    isolation.log.addHandler(handler)
     try:
-        with guests.hosted("plugin 'acme' (acme 1.0)", slow_s=0.01):
+        with isolation.run_guarded("plugin 'acme' (acme 1.0)", slow_s=0.01):
             assert handler.event.wait(30)
     finally:
-        guests.log.removeHandler(handler)
+        isolation.log.removeHandler(handler)
         # What it says goes on to other handlers, which would be the next test's.
         for timer in set(threading.enumerate()) - before:
             timer.join(30)
@@ -88,7 +88,7 @@ def test_a_plugin_that_doesnt_end_is_named() -> None:
 
 def test_a_plugin_that_ends_in_time_is_not(caplog: pytest.LogCaptureFixture) -> None:
     before = set(threading.enumerate())
-    with guests.hosted("plugin 'acme'", slow_s=600):
+    with isolation.run_guarded("plugin 'acme'", slow_s=600):
         (timer,) = set(threading.enumerate()) - before
     timer.join(30)
     assert not timer.is_alive()
@@ -101,7 +101,7 @@ def test_the_folder_and_the_log_are_afterwards_what_they_were(
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
     before = (root.level, [*root.handlers])
-    with guests.hosted("plugin 'acme'"):
+    with isolation.run_guarded("plugin 'acme'"):
         os.chdir("..")
         root.addHandler(logging.NullHandler())
         root.setLevel(1)

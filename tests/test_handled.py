@@ -7,13 +7,13 @@ import asyncio
 import msgspec
 import pytest
 
-from bridge import handled
+from bridge.client import connection
+from bridge.client.connection import ClientState
 from bridge.core.messages import Answer, Popup, Ready, Result
-from bridge.handled import Handled
 
 
 def test_what_is_handled_is_acknowledged_as_far_as_nothing_older_waits() -> None:
-    known = Handled(last_seq=4)
+    known = ClientState(last_seq=4)
     assert known.through == 4
     assert all(known.take(seq) for seq in (5, 6, 7))
     known.begin(5)
@@ -26,7 +26,7 @@ def test_what_is_handled_is_acknowledged_as_far_as_nothing_older_waits() -> None
 
 
 def test_what_comes_again_is_passed_over_but_for_what_was_broken_off() -> None:
-    known = Handled()
+    known = ClientState()
     assert known.take(1) and known.take(2)
     known.begin(1)
     assert not known.take(1)
@@ -38,7 +38,7 @@ def test_what_comes_again_is_passed_over_but_for_what_was_broken_off() -> None:
 
 
 async def test_a_task_that_is_cancelled_before_it_begins_has_handled_nothing() -> None:
-    known, begun = Handled(), False
+    known, begun = ClientState(), False
 
     async def work() -> None:
         nonlocal begun
@@ -61,7 +61,7 @@ async def test_a_task_that_is_cancelled_before_it_begins_has_handled_nothing() -
 
 
 def test_a_popup_that_is_shown_already_is_shown_again_only_where_its_handler_was_broken_off() -> None:
-    known = Handled()
+    known = ClientState()
     popup = Popup(id=7, kind="k", title="t", body="", actions=[], seq=4)
     again = msgspec.structs.replace(popup, seq=9)
     assert known.take(4) and known.show(popup) and not known.show(again)
@@ -74,7 +74,7 @@ def test_a_popup_that_is_shown_already_is_shown_again_only_where_its_handler_was
 
 
 def test_of_what_is_shown_the_others_than_the_daemon_names_are_closed() -> None:
-    known = Handled()
+    known = ClientState()
     known.shown = {1: 1, 2: 2, 3: 3}
     known.unconfirmed[2] = Answer(id=2, state="dismissed")
     ready = Ready(session="s", resume_token="t", resumed=True, workloads=[], popups=[3, 9])
@@ -86,7 +86,7 @@ def test_of_what_is_shown_the_others_than_the_daemon_names_are_closed() -> None:
 
 
 def test_a_restarted_handler_is_broken_off_once_more() -> None:
-    known = Handled()
+    known = ClientState()
     known.take(1)
     for _ in range(2):
         known.begin(1)
@@ -96,8 +96,8 @@ def test_a_restarted_handler_is_broken_off_once_more() -> None:
 
 
 def test_only_the_last_answers_to_commands_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handled, "KEPT_REPLIES", 2)
-    known = Handled()
+    monkeypatch.setattr(connection, "KEPT_REPLIES", 2)
+    known = ClientState()
     for number in range(4):
         known.keep(Result(id=number, value=None))
     assert list(known.replies) == [2, 3]

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from accel.image.open_raster import open_raster
-from bridge import api, host
+from bridge import api
 from bridge.api import (
     Answer,
     Client,
@@ -34,7 +34,8 @@ from bridge.api import (
     WorkloadError,
 )
 from bridge.audit.project import find
-from bridge.textfiles import CHANGED
+from bridge.host import host
+from bridge.project.files import CHANGED
 from tests.advisors import pictures
 from tests.server import daemons
 from tests.server.daemons import ThreadDaemon
@@ -153,7 +154,7 @@ def test_a_project_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.Mon
     found = find(host.load(), game)
     assert found.engine == "acme 4.1"
     (rock,) = found.textures()
-    assert (rock.path, rock.options) == ("acme:/rock.png", None) and rock.problem.startswith(
+    assert (rock.path, rock.options) == ("acme:/rock.png", None) and str(rock.problem).startswith(
         "rock.png.acme: "
     )
     # Not by monkeypatch, which would put it back.

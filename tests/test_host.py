@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from accel.noop import echo
-from bridge import failures, host
+from accel.workload import echo
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS
-from bridge.installed import PluginRecord
+from bridge.host import host, isolation
+from bridge.host.discovery import PluginRecord
 
 
 class Given:
@@ -181,7 +181,7 @@ def test_a_plugin_whose_module_or_object_isnt_there_says_so_without_a_place_of_o
     point = metadata.EntryPoint("gone", "acme_nowhere:plugin", "popbridge")
     with pytest.raises(ModuleNotFoundError) as error:
         point.load()
-    assert failures.told(error.value) == "ModuleNotFoundError: No module named 'acme_nowhere'"
+    assert isolation.describe(error.value) == "ModuleNotFoundError: No module named 'acme_nowhere'"
 
 
 def test_no_installed_plugin_of_our_own_is_broken() -> None:
@@ -200,7 +200,7 @@ def distribution(folder: Path, name: str, plugin: str, module: str) -> None:
 
 CLAIMS = """
 from msgspec.structs import replace
-from accel.noop import echo
+from accel.workload import echo
 from bridge.api import hookimpl
 
 @hookimpl
@@ -220,7 +220,7 @@ def test_a_shipped_name_stays_with_popbridge_whatever_the_other_plugin_is_called
     assert (
         plugin.reason == "it gives workload 'image.resize', as PopBridge itself does: uninstall this plugin"
     )
-    assert registry.workloads["image.resize"].target == "accel.image.resize:resize"
+    assert registry.workloads["image.resize"].target == "accel.image.operations.geometry:resize"
     assert [one.name for one in registry.plugins if one.status != "ok"] == ["aaa"]
 
 
@@ -280,7 +280,7 @@ def test_ctrl_c_ends_a_command_although_the_plugin_passes_over_it() -> None:
 
 def test_loading_leaves_the_daemon_most_of_its_second() -> None:
     script = (
-        "from time import process_time as now; start = now(); from bridge import host; "
+        "from time import process_time as now; start = now(); from bridge.host import host; "
         "host.load(); print(now() - start)"
     )
     runs = [subprocess.run([sys.executable, "-c", script], capture_output=True, check=True) for _ in range(3)]

@@ -61,5 +61,9 @@ def test_importing_the_core_brings_no_event_loop_database_or_plugin_manager() ->
 
 
 def test_loading_all_plugins_costs_no_command_what_only_computing_needs() -> None:
-    code = "from bridge import host; host.load()"
-    assert loaded_by(code, {"numpy", "pyvips", "onnxruntime", "uvicorn"}) == ""
+    code = "from bridge.host import host; host.load()"
+    assert loaded_by(code, {"numpy", "pyvips", "onnxruntime", "uvicorn", "numba", "jinja2"}) == ""
+
+
+def test_an_audit_loads_templates_only_to_write_a_page() -> None:
+    assert loaded_by("import bridge.audit.audit, bridge.audit.report_html", {"jinja2", "numba"}) == ""

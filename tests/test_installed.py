@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge import host
-from bridge.commands.texts.plugins import PHRASES
-from bridge.installed import PluginRecord, plugins
+from bridge.host import host
+from bridge.host.discovery import PluginRecord, find_plugins
+from tests.messages import in_chinese
 
 PLUGIN = """
 from bridge.api import hookimpl
@@ -63,15 +63,15 @@ def test_a_plugin_that_is_made_for_another_release_is_disabled_before_it_is_load
 ) -> None:
     distribution(site, "bbb", f"Requires-Dist: {requirement}\n")
     plugin = loaded("bbb")
-    assert plugin.reason.startswith(reason) and plugin.status == ("disabled" if reason else "ok")
+    assert str(plugin.reason).startswith(reason) and plugin.status == ("disabled" if reason else "ok")
     assert ("bbb_plugin" in sys.modules) is not bool(reason)
-    assert not reason or "它适用于" in PHRASES.in_chinese(plugin.reason)
+    assert not reason or "它适用于" in in_chinese(plugin.reason)
 
 
 def test_ours_come_first_and_others_by_their_names(site: Path) -> None:
     for name in ("zzz", "aaa"):
         distribution(site, name)
-    records = [record for record, _ in plugins()]
+    records = [record for record, _ in find_plugins()]
     assert [record.name for record in records if not record.is_own] == ["aaa", "zzz"]
     assert [record.is_own for record in records] == sorted(
         (record.is_own for record in records), reverse=True
@@ -84,9 +84,9 @@ def test_a_distribution_that_names_its_plugins_in_no_known_way_is_told_alone(sit
     assert loaded("good").status == "ok" and loaded("images").status == "ok"
     plugin = loaded("bad")
     assert (plugin.distribution, plugin.version, plugin.status) == ("bad", "1.0", "disabled")
-    assert plugin.reason.startswith(
-        "its entry_points.txt can't be read ("
-    ) and "无法读取" in PHRASES.in_chinese(plugin.reason)
+    assert str(plugin.reason).startswith("its entry_points.txt can't be read (") and "无法读取" in in_chinese(
+        plugin.reason
+    )
 
 
 def test_a_file_that_isnt_utf8_costs_its_own_plugin_alone(site: Path) -> None:
@@ -95,11 +95,11 @@ def test_a_file_that_isnt_utf8_costs_its_own_plugin_alone(site: Path) -> None:
     for name, text in (("bad", "[popbridge]\nbad = bad_plugin  # Grün\n"), ("other", "[gui]\nö = o\n")):
         (site / f"{name}-1.0.dist-info" / "entry_points.txt").write_bytes(text.encode("latin-1"))
     distribution(site, "good")
-    names = [record.name for record, _ in plugins()]
+    names = [record.name for record, _ in find_plugins()]
     assert "images" in names and "good" in names and "other" not in names
     plugin = loaded("bad")
     assert (plugin.distribution, plugin.status) == ("bad", "disabled")
-    assert plugin.reason.startswith("its entry_points.txt can't be read (UnicodeDecodeError: ")
+    assert str(plugin.reason).startswith("its entry_points.txt can't be read (UnicodeDecodeError: ")
 
 
 def test_a_file_that_cant_be_read_at_all_is_no_plugins(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,13 +112,13 @@ def test_a_file_that_cant_be_read_at_all_is_no_plugins(site: Path, monkeypatch: 
     folder = site / "sealed-1.0.dist-info"
     found = [Sealed(folder), *metadata.distributions()]
     monkeypatch.setattr(metadata, "distributions", lambda **_: iter(found))
-    names = [record.name for record, _ in plugins()]
+    names = [record.name for record, _ in find_plugins()]
     assert "good" in names and "sealed" not in names
 
 
 def test_what_is_wrong_with_another_programs_distribution_is_no_concern_here(site: Path) -> None:
     distribution(site, "other", points="[console_scripts]\nother\n")
-    names = [record.name for record, _ in plugins()]
+    names = [record.name for record, _ in find_plugins()]
     assert "images" in names and "other" not in names
     assert len(names) == len(set(names))
 

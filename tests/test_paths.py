@@ -8,9 +8,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from bridge.commands.texts.errors import PHRASES
 from bridge.core.errors import UserError
 from bridge.paths import Paths
+from tests.messages import in_chinese
 
 
 def test_one_variable_moves_everything_into_one_folder() -> None:
@@ -48,9 +48,7 @@ def test_a_variable_that_windows_shell_took_marks_or_a_space_into_is_told_how_to
         f"POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: "
         'in cmd, type set "POPBRIDGE_HOME=C:\\Pop Bridge".'
     )
-    assert PHRASES.in_chinese(str(caught.value)).endswith(
-        '请在 cmd 中输入 set "POPBRIDGE_HOME=C:\\Pop Bridge"。'
-    )
+    assert in_chinese(caught.value).endswith('请在 cmd 中输入 set "POPBRIDGE_HOME=C:\\Pop Bridge"。')
     assert Paths.find({"POPBRIDGE_HOME": home}, "linux").home == Path(home)
 
 

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import projectfile
 from bridge.advisors import findings
-from bridge.advisors.project_texts import PHRASES
-from bridge.advisors.wanted import WANTED
+from bridge.advisors.findings import WANTED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
-from bridge.core.findings import CODES, RULE_CODES, UNSETTLED
-from bridge.projectfile import NAME, TextureSettings, add_rules, passed_over, read
+from bridge.core.textures import CODES, RULE_CODES, UNSETTLED
+from bridge.project import config
+from bridge.project.config import NAME, TextureSettings, add_rules, passed_over, read
+from tests.messages import in_chinese
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
 BY_HAND = """\
@@ -53,7 +53,7 @@ def text_of(root: Path) -> str:
 
 
 def test_a_project_without_the_file_has_no_rules(tmp_path: Path) -> None:
-    assert read(tmp_path) == projectfile.ProjectFile()
+    assert read(tmp_path) == config.ProjectFile()
 
 
 def test_what_was_written_by_hand_is_read(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
     written(tmp_path, text)
     with pytest.raises(UserError, match=says) as raised:
         read(tmp_path)
-    told = PHRASES.in_chinese(str(raised.value)).replace(str(tmp_path), "")
+    told = in_chinese(raised.value).replace(str(tmp_path), "")
     # What the TOML parser says of a line stays in its own words.
     assert "Correct it" not in told and ("第" in told or not re.search("[a-z]{2,} [a-z]{2,}", told))
     with pytest.raises(UserError, match=says):
@@ -173,7 +173,7 @@ def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
 def test_a_mistake_is_told_in_chinese(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UserError) as raised:
         read(written(tmp_path, text))
-    assert says in PHRASES.in_chinese(str(raised.value))
+    assert says in in_chinese(raised.value)
 
 
 def test_a_file_in_another_encoding_is_refused_with_the_line(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_folder_in_its_place_or_a_huge_file_is_refused(tmp_path: Path) -> None
     (tmp_path / "a" / NAME).mkdir(parents=True)
     with pytest.raises(UserError, match="can't be read"):
         read(tmp_path / "a")
-    (tmp_path / NAME).write_bytes(b"#" * (projectfile.MAX_BYTES + 1))
+    (tmp_path / NAME).write_bytes(b"#" * (config.MAX_BYTES + 1))
     with pytest.raises(UserError, match="more than 1 MiB"):
         read(tmp_path)
 
@@ -213,14 +213,14 @@ def test_what_somebody_saves_in_the_middle_is_added_to_and_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written(tmp_path, BY_HAND)
-    edited, saved = projectfile._edited, []
+    edited, saved = config._edited, []
 
     def and_somebody_saves(text: str, wanted: object) -> str:
         if not saved:
             saved.append(written(tmp_path, BY_HAND + "# New.\n"))
         return edited(text, wanted)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(projectfile, "_edited", and_somebody_saves)
+    monkeypatch.setattr(config, "_edited", and_somebody_saves)
     add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
     assert "# New." in text_of(tmp_path) and "ui" in read(tmp_path).rules()
 
@@ -236,7 +236,7 @@ def test_a_link_to_a_file_that_several_projects_share_stays_a_link(tmp_path: Pat
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-folders = names.map(projectfile._folder).filter(lambda name: not OUTSIDE.search(name))
+folders = names.map(config._folder).filter(lambda name: not OUTSIDE.search(name))
 
 
 @given(folder=folders, code=names.map("acme.s{}".format), other=folders)
@@ -286,7 +286,7 @@ def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_mea
     found = read(written(tmp_path, text))
     assert found.rules() == {"materials": ["normal_as_color"], "": ["no_mipmaps"]}
     assert found.textures.max_size == 2048
-    (told,) = passed_over(tmp_path, found)
+    (told,) = map(str, passed_over(tmp_path, found))
     says = f"`advice` has `{code}`, but no finding has that code{near}"
     assert told.startswith(f"{tmp_path / NAME}: always[1]: {says}")
     assert told.endswith("the rest of the file holds: a newer PopBridge may know it.")
@@ -307,7 +307,7 @@ def test_of_many_codes_that_arent_known_the_first_are_told_once_each(tmp_path: P
 def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path, code: str) -> None:
     found = read(written(tmp_path, f"[[always]]\nfolder = 'a'\nadvice = ['{code}', 'acme.{code}']\n"))
     assert found.rules() == {"a": [f"acme.{code}"]}
-    (told,) = passed_over(tmp_path, found)
+    (told,) = map(str, passed_over(tmp_path, found))
     assert f"`{code}`, but no import settings settle that, so that no rule can." in told
     assert "newer" not in told
     with pytest.raises(UserError, match="no import settings settle that"):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.advisors.project_texts import PHRASES
-from bridge.projectfile import NAME, nowhere, read
+from bridge.project.config import NAME, nowhere, read
+from tests.messages import in_chinese
 from tests.test_projectfile import written
 
 
@@ -20,8 +20,8 @@ def test_rules_for_folders_that_arent_there_are_told(tmp_path: Path) -> None:
     told = nowhere(tmp_path, read(written(tmp_path, text)))
     assert told[0] == f"{NAME}: always[3]: there is no folder `arts`." and len(told) == 6
     assert told[-1] == f"{NAME}: 2 more rules are for folders that aren't there."
-    assert PHRASES.in_chinese(told[0]) == f"{NAME} 的 always[3]：没有文件夹 `arts`。"
-    assert PHRASES.in_chinese(told[-1]) == f"{NAME}：还有 2 条规则的文件夹不存在。"
+    assert in_chinese(told[0]) == f"{NAME} 的 always[3]：没有文件夹 `arts`。"
+    assert in_chinese(told[-1]) == f"{NAME}：还有 2 条规则的文件夹不存在。"
 
 
 def test_a_rule_for_a_folder_whose_name_is_too_long_is_told_as_any_other(tmp_path: Path) -> None:

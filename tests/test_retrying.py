@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import retrying
+from bridge.client import connection
+from bridge.client.connection import BACKOFF, as_request_error, backoff_s, is_retryable, retry
 from bridge.core import errors
 from bridge.core.errors import ErrorCode, RequestError
-from bridge.retrying import JITTER, LONGEST_PAUSE_S, PAUSE_S, may_help, pause_s, repeated
-from bridge.wire import as_request_error
+
+JITTER, PAUSE_S, LONGEST_PAUSE_S = BACKOFF.jitter, BACKOFF.first_s, BACKOFF.most_s
 
 
 def full(retry_after_ms: int | None = None) -> RequestError:
@@ -23,18 +24,18 @@ def full(retry_after_ms: int | None = None) -> RequestError:
 @given(st.integers(1, 30_000), st.integers(0, 1000))
 def test_nobody_comes_back_before_the_daemon_said_nor_much_later(retry_after_ms: int, tried: int) -> None:
     least = retry_after_ms / 1000
-    assert least <= pause_s(full(retry_after_ms), tried) <= least * (1 + JITTER)
+    assert least <= backoff_s(full(retry_after_ms), tried) <= least * (1 + JITTER)
 
 
 def test_without_a_word_the_pauses_grow_up_to_the_longest() -> None:
-    pauses = [pause_s(full(), tried) for tried in range(20)]
+    pauses = [backoff_s(full(), tried) for tried in range(20)]
     assert PAUSE_S <= pauses[0] <= PAUSE_S * (1 + JITTER)
     assert 2 * PAUSE_S <= pauses[1] <= 2 * PAUSE_S * (1 + JITTER)
     assert all(LONGEST_PAUSE_S <= pause <= LONGEST_PAUSE_S * (1 + JITTER) for pause in pauses[10:])
 
 
 def test_two_who_were_refused_together_dont_come_back_together() -> None:
-    assert len({pause_s(full(1000), 0) for _ in range(20)}) > 1
+    assert len({backoff_s(full(1000), 0) for _ in range(20)}) > 1
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_two_who_were_refused_together_dont_come_back_together() -> None:
     ],
 )
 def test_what_may_have_been_done_or_never_works_isnt_asked_again(error: RequestError, helps: bool) -> None:
-    assert may_help(error) is helps
+    assert is_retryable(error) is helps
 
 
 class Daemon:
@@ -71,13 +72,13 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         seen.append(seconds)
 
-    monkeypatch.setattr(retrying.asyncio, "sleep", sleep)
+    monkeypatch.setattr(connection.asyncio, "sleep", sleep)
     return seen
 
 
 async def test_it_is_asked_again_until_there_is_room(pauses: list[float]) -> None:
     daemon = Daemon(full(100), full(300))
-    assert await repeated(daemon.ask, 5) == "done"
+    assert await retry(daemon.ask, 5) == "done"
     assert daemon.asked == 3
     assert pauses[0] < 0.2 and pauses[1] >= 0.3
 
@@ -85,7 +86,7 @@ async def test_it_is_asked_again_until_there_is_room(pauses: list[float]) -> Non
 async def test_in_the_end_the_refusal_is_told(pauses: list[float]) -> None:
     daemon = Daemon(*[full(100)] * 5)
     with pytest.raises(RequestError) as caught:
-        await repeated(daemon.ask, 2)
+        await retry(daemon.ask, 2)
     assert (daemon.asked, caught.value.code.name) == (3, "overloaded")
     assert len(pauses) == 2
 
@@ -93,13 +94,13 @@ async def test_in_the_end_the_refusal_is_told(pauses: list[float]) -> None:
 async def test_nobody_waits_for_a_daemon_that_is_gone(pauses: list[float]) -> None:
     daemon = Daemon(full(100))
     with pytest.raises(RequestError):
-        await repeated(daemon.ask, 5, connected=lambda: False)
+        await retry(daemon.ask, 5, connected=lambda: False)
     assert (daemon.asked, pauses) == (1, [])
 
 
 async def test_a_wait_can_be_cancelled() -> None:
     daemon = Daemon(full(30_000))
-    waiting = asyncio.create_task(repeated(daemon.ask, 1))
+    waiting = asyncio.create_task(retry(daemon.ask, 1))
     while not daemon.asked:
         await asyncio.sleep(0)
     waiting.cancel()

@@ -10,17 +10,18 @@ import numpy
 import pytest
 
 from bridge.api import Remark, TextureAsset, TextureIntent
-from bridge.failures import NotAsPromised, told
-from bridge.supports import (
+from bridge.core.errors import ContractViolation
+from bridge.host.isolation import describe
+from bridge.host.validation import (
+    check_done,
+    check_intent,
+    check_memory,
+    check_options,
+    check_remark,
+    check_remarks,
     check_texture,
+    check_uses,
     check_version,
-    checked_done,
-    checked_intent,
-    checked_memory,
-    checked_options,
-    checked_remark,
-    checked_remarks,
-    checked_uses,
 )
 
 REMARK = Remark("acme.odd", "note", "is odd")
@@ -30,13 +31,13 @@ def test_what_is_as_promised_passes() -> None:
     check_version(None)
     check_version("4.2")
     check_texture(TextureAsset("res://a.png", "a.png", {}))
-    assert checked_uses({"a.png": ["normal"]}) == {"a.png": ["normal"]}
+    assert check_uses({"a.png": ["normal"]}) == {"a.png": ["normal"]}
     done = {"before": [], "after": [{"path": "a", "options": {"x": 1}}], "errors": []}
-    assert checked_done(done) == done
-    assert checked_done({"before": None, "errors": None}) == {"before": [], "errors": []}
-    assert checked_memory(None) is None
-    assert type(checked_memory(numpy.int64(5))) is int
-    assert checked_remark(REMARK) is REMARK
+    assert check_done(done) == done
+    assert check_done({"before": None, "errors": None}) == {"before": [], "errors": []}
+    assert check_memory(None) is None
+    assert type(check_memory(numpy.int64(5))) is int
+    assert check_remark(REMARK) is REMARK
 
 
 @pytest.mark.parametrize(
@@ -46,35 +47,37 @@ def test_what_is_as_promised_passes() -> None:
         (check_texture, {"path": "a"}, "textures gave {'path': 'a'}, wanted a TextureAsset"),
         (check_texture, TextureAsset("a", Path("a")), "textures gave a TextureAsset whose file is "),  # type: ignore[arg-type]
         (check_texture, TextureAsset("a", "a", [1]), "a: its options are [1], wanted a dict or None"),  # type: ignore[arg-type]
-        (checked_uses, None, "uses gave None, wanted a dict of lists of Kind"),
-        (checked_uses, {"a": ["wood"]}, "uses gave ['wood'] for a, wanted a list of Kind"),
-        (checked_uses, {"a": "normal"}, "uses gave 'normal' for a, wanted a list of Kind"),
-        (checked_uses, {"a": None}, "uses gave None for a, wanted a list of Kind"),
-        (checked_uses, {"a": [["normal"]]}, "uses gave [['normal']] for a, wanted a list of Kind"),
-        (checked_uses, {"a": iter(["normal"])}, " for a, wanted a list of Kind"),
-        (checked_uses, {5: ["normal"]}, "uses gave 5 as a file, wanted text"),
-        (checked_done, None, "apply gave None, wanted a dict of before, after and errors"),
-        (checked_done, {"after": [1]}, "apply gave 1 in after, wanted a dict with path in it"),
-        (checked_done, {"after": 5}, "apply gave 5 as after, wanted a list of dicts"),
-        (checked_done, {"before": [{"path": "a"}]}, "apply gave {'path': 'a'} in before, wanted"),
-        (checked_memory, "5", "gpu_memory gave '5', wanted a whole number or None"),
-        (checked_memory, 5.0, "gpu_memory gave 5.0, wanted a whole number or None"),
-        (checked_remarks, 5, "remarks gave 5, wanted Remarks, one after the other"),
-        (checked_remark, 5, "remarks gave 5, wanted a Remark"),
-        (checked_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None, wanted"),
-        (checked_done, {"after": [{"path": "a", "options": {"x": 1j}}]}, "['options']['x'] is complex"),
+        (check_uses, None, "uses gave None, wanted a dict of lists of Kind"),
+        (check_uses, {"a": ["wood"]}, "uses gave ['wood'] for a, wanted a list of Kind"),
+        (check_uses, {"a": "normal"}, "uses gave 'normal' for a, wanted a list of Kind"),
+        (check_uses, {"a": None}, "uses gave None for a, wanted a list of Kind"),
+        (check_uses, {"a": [["normal"]]}, "uses gave [['normal']] for a, wanted a list of Kind"),
+        (check_uses, {"a": iter(["normal"])}, " for a, wanted a list of Kind"),
+        (check_uses, {5: ["normal"]}, "uses gave 5 as a file, wanted text"),
+        (check_done, None, "apply gave None, wanted a dict of before, after and errors"),
+        (check_done, {"after": [1]}, "apply gave 1 in after, wanted a dict with path in it"),
+        (check_done, {"after": 5}, "apply gave 5 as after, wanted a list of dicts"),
+        (check_done, {"before": [{"path": "a"}]}, "apply gave {'path': 'a'} in before, wanted"),
+        (check_memory, "5", "gpu_memory gave '5', wanted a whole number or None"),
+        (check_memory, 5.0, "gpu_memory gave 5.0, wanted a whole number or None"),
+        (check_remarks, 5, "remarks gave 5, wanted Remarks, one after the other"),
+        (check_remark, 5, "remarks gave 5, wanted a Remark"),
+        (check_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None, wanted"),
+        (check_done, {"after": [{"path": "a", "options": {"x": 1j}}]}, "['options']['x'] is complex"),
     ],
 )  # fmt: skip
 def test_what_is_not_is_told(check: Any, given: object, says: str) -> None:
-    with pytest.raises(NotAsPromised) as error:
+    with pytest.raises(ContractViolation) as error:
         check(given)
-    assert says in told(error.value) and "supports.py" not in told(error.value)
+    assert says in describe(error.value) and "supports.py" not in describe(error.value)
 
 
 def test_what_a_texture_is_judged_by_names_the_adapter_too() -> None:
-    assert checked_intent(TextureIntent(), "acme1") == TextureIntent()
-    assert checked_options({"a": 1}, "acme1") == {"a": 1}
-    with pytest.raises(NotAsPromised, match=r"^acme1: read_texture gave None, wanted a TextureIntent$"):
-        checked_intent(None, "acme1")
-    with pytest.raises(NotAsPromised, match=r"^acme1: compile_texture gave None, wanted a dict of options$"):
-        checked_options(None, "acme1")
+    assert check_intent(TextureIntent(), "acme1") == TextureIntent()
+    assert check_options({"a": 1}, "acme1") == {"a": 1}
+    with pytest.raises(ContractViolation, match=r"^acme1: read_texture gave None, wanted a TextureIntent$"):
+        check_intent(None, "acme1")
+    with pytest.raises(
+        ContractViolation, match=r"^acme1: compile_texture gave None, wanted a dict of options$"
+    ):
+        check_options(None, "acme1")

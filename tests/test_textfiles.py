@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.textfiles import MAX_BYTES, is_merged, read_text, write_text
+from bridge.project.files import MAX_BYTES, is_merged, read_text, write_text
 
 
 @pytest.mark.parametrize("data", [b"", b"a\r\nb\n", "岩石".encode(), b"\xff\x00"])

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from bridge import transfer
 from bridge.api import RequestError, UserError
-from bridge.client import Client
-from bridge.connection import ConnectionFile
+from bridge.client import transfer
+from bridge.client.client import Client
+from bridge.paths import ConnectionFile
 from tests.server.caller import name_of
 from tests.server.daemons import ThreadDaemon, until
 

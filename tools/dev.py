@@ -1,10 +1,11 @@
-"""Sets up .venv and runs the demo or the tests. Uses only the standard library."""
+"""Sets up .venv and runs the demo, the tests or the documentation's build. Uses only the standard library."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / os.environ.get("DEV_VENV", ".venv")
+"""`.venv`, or `.venv-3.13` where `--python` names another Python."""
 BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 PYTHON = BIN / ("python.exe" if sys.platform == "win32" else "python")
 OLDEST = (3, 11)
@@ -28,6 +30,8 @@ DEMO_HELP = (
     "Make .venv, install what runs PopBridge, and run `popbridge demo` with a real editor if there is one."
 )
 DEMO_ARGUMENTS = "Other arguments go to `popbridge demo`: --out FOLDER, --headless."
+DOCS_HELP = "Make .venv, and build the documentation in build/docs; a broken link or reference fails."
+DOCS_ARGUMENTS = "Other arguments go to sphinx-build."
 TEST_HELP = "Make .venv, install what the tests need, and run linter, type checker and tests."
 TEST_ARGUMENTS = """\
 Other arguments go to pytest, which then runs alone, without linter and type checker:
@@ -42,8 +46,12 @@ def main(arguments: Sequence[str]) -> int:
         )
     parser = command_line()
     options, others = parser.parse_known_args(arguments)
+    if getattr(options, "python", None):
+        return run_on_other_python(options.python, arguments)
     if options.command == "demo":
         return demo(others)
+    if options.command == "docs":
+        return docs(others)
     if options.command == "test":
         return test(options, others)
     parser.print_help()
@@ -61,6 +69,9 @@ def command_line() -> argparse.ArgumentParser:
         allow_abbrev=False,
         usage="%(prog)s [-h] [ARGUMENTS OF popbridge demo]",
     )
+    commands.add_parser(
+        "docs", help=DOCS_HELP, description=DOCS_HELP, epilog=DOCS_ARGUMENTS, allow_abbrev=False
+    )
     test = commands.add_parser(
         "test",
         help=TEST_HELP,
@@ -68,7 +79,12 @@ def command_line() -> argparse.ArgumentParser:
         epilog=TEST_ARGUMENTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        usage="%(prog)s [-h] [--engines] [--coverage] [ARGUMENTS OF pytest]",
+        usage="%(prog)s [-h] [--python VERSION] [--engines] [--coverage] [ARGUMENTS OF pytest]",
+    )
+    test.add_argument(
+        "--python",
+        metavar="VERSION",
+        help="a Python version or path, such as 3.13: tests in a venv of its own",
     )
     test.add_argument(
         "--engines",
@@ -79,6 +95,25 @@ def command_line() -> argparse.ArgumentParser:
         "--coverage", action="store_true", help="measure coverage and fail if it is too low (takes longer)"
     )
     return parser
+
+
+def run_on_other_python(wanted: str, arguments: Sequence[str]) -> int:
+    """Runs this script by the Python `wanted` (3.13, or a path), with a venv of its own."""
+    python = shutil.which(f"python{wanted}") or shutil.which(wanted)
+    if python is None:
+        return refuse(f"--python needs a version that is installed, such as 3.13, or a path; got {wanted!r}.")
+    ask = "import sys; print('{}.{}'.format(*sys.version_info))"
+    version = subprocess.check_output([python, "-c", ask], text=True).strip()
+    at = next(i for i, each in enumerate(arguments) if each.startswith("--python"))
+    rest = [*arguments[:at], *arguments[at + (1 if "=" in arguments[at] else 2) :]]
+    return run([python, __file__, *rest], {**os.environ, "DEV_VENV": f".venv-{version}"})
+
+
+def docs(arguments: Sequence[str]) -> int:
+    """Builds the documentation site in `build/docs`."""
+    install("requirements-dev.lock")
+    strict = ["-W", "--keep-going", "-n", "-q"]
+    return run([str(PYTHON), "-m", "sphinx", *strict, *arguments, "docs", "build/docs"], environment())
 
 
 def demo(arguments: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from bridge.demo.textures import save, textures
 from bridge.paths import Paths
 from bridge.store.database import open_readonly
 from bridge_godot.adapter import Godot4
-from bridge_godot.install import GODOT4, GodotSupport
+from bridge_godot.support import GODOT4, GodotSupport
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:

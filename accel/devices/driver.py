@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from accel.text import AnyText, text
+
 Loader = Callable[[str], Any]
 """Opens a native library by name, as `ctypes.CDLL` does. Raises OSError."""
 
@@ -21,7 +23,7 @@ class Device(Struct, frozen=True):
 
     name: str
     """`CPU`, `CUDA` or `CoreML`."""
-    reason: str
+    reason: AnyText
 
 
 class Gpu(Struct, frozen=True):
@@ -99,15 +101,17 @@ def _call(cuda: Any, name: str, *arguments: Any) -> int:
 
 
 def probe(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Device:
-    """The device that models may run on, by a look at the driver; `accel.devices.probing` tries it."""
+    """The device that models may run on, by a look at the driver; `accel.devices.provider_probe` tries it."""
     if platform == "darwin":
         return Device("CoreML", "macOS")
     driver = ask_driver(platform, loader)
     if not driver.found:
-        return Device("CPU", "no CUDA driver found")
+        return Device("CPU", text("no CUDA driver found"))
     if driver.error:
-        return Device("CPU", f"the CUDA driver doesn't start (error {driver.error})")
+        return Device("CPU", text("the CUDA driver doesn't start (error {error})", error=driver.error))
     if not driver.gpus:
-        return Device("CPU", "the CUDA driver sees no GPU")
-    more = f" and {len(driver.gpus) - 1} more" if len(driver.gpus) > 1 else ""
-    return Device("CUDA", (driver.gpus[0].name or "an unnamed GPU") + more)
+        return Device("CPU", text("the CUDA driver sees no GPU"))
+    name: AnyText = driver.gpus[0].name or text("an unnamed GPU")
+    if len(driver.gpus) > 1:
+        name = text("{name} and {count} more", name=name, count=len(driver.gpus) - 1)
+    return Device("CUDA", name)

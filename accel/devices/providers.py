@@ -1,12 +1,28 @@
-"""onnxruntime's execution providers that are used here, and what each is opened with."""
+"""ONNX Runtime providers: options, choice, compiled-engine folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+import contextlib
+import ctypes
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+
+from accel.devices.driver import Gpu, library_of
+from accel.devices.report import DeviceGone, Devices
+from accel.text import text
+from accel.workload import WorkloadError
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 """Sizes of a model's inputs, by their names."""
@@ -179,3 +195,192 @@ def values(options: Options) -> Values:
 def profile(shapes: Shapes) -> str:
     """Shapes as TensorRT takes them, for example `ids:8x32,mask:8x32`; empty for none."""
     return ",".join(f"{name}:{'x'.join(map(str, sizes))}" for name, sizes in shapes)
+
+
+KEPT = 8
+"""Folders of one model that stay; what was used least recently goes, such as that of an older driver."""
+
+
+def compiled_folder(
+    cache: Path,
+    digest: str,
+    provider: str,
+    gpu: Gpu | None,
+    runtime: str,
+    driver: int,
+    *,
+    library: str = "",
+    shapes: Shapes = (),
+    precision: Precision = "tf32",
+) -> Path:
+    """It fits that model, shapes, precision, GPU and versions alone.
+
+    `digest` is the model file's SHA-256 in hexadecimal digits, `runtime` onnxruntime's version, `driver` as
+    `Driver.version`, `library` what `library_version` says.
+    """
+    # Short, as what TensorRT puts there has long names, and Windows takes 260 characters in all.
+    machine = f"{gpu.name[-20:]}-{gpu.capability}" if gpu else "any"
+    facts = (gpu.name if gpu else "", runtime, str(driver), library, profile(shapes), precision)
+    rest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+    shown = re.sub(r"[^A-Za-z0-9.]+", "-", machine).strip("-")
+    return cache / "compiled" / digest[:16] / f"{provider}_{shown}_{rest}"
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder, marks it as used, and removes those of the same model that are used no more.
+
+    Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)
+    others = [one for one in folder.parent.iterdir() if one != folder]
+    with contextlib.suppress(OSError):  # another process removes them, too
+        for one in sorted(others, key=lambda one: one.stat().st_mtime)[: max(0, len(others) - KEPT + 1)]:
+            shutil.rmtree(one, ignore_errors=True)
+
+
+@functools.cache
+def library_version(library: str) -> str:
+    """The installed distributions whose names begin so, with their versions; empty for none, and for those
+    that no package manager of Python's has installed."""
+    if not library:
+        return ""
+    found = importlib.metadata.distributions()
+    names = ((one.name or "").lower().replace("_", "-") for one in found)
+    return " ".join(sorted({f"{name} {importlib.metadata.version(name)}" for name in names
+                            if name.startswith(library)}))  # fmt: skip
+
+
+ORDER = tuple(provider.name for provider in PROVIDERS)
+"""From the fastest to the one that is always there."""
+
+
+class Wish(Struct, frozen=True):
+    """What a model wants to run on."""
+
+    order: tuple[str, ...] = ORDER
+    """Providers by name, the preferred first; others aren't used, the CPU always is in the end."""
+    fixed_shapes: bool = True
+    """Whether its inputs have few shapes: where not, providers that compile each one are passed over."""
+    digest: str = ""
+    """The model file's SHA-256, hexadecimal; without it nothing that is compiled is kept."""
+    shapes: Shapes = ()
+    """As `Opening.shapes`."""
+    graph: bool = False
+    """As `Opening.graph`."""
+    precision: Precision = "tf32"
+
+
+class Choice(Struct, frozen=True):
+    """The provider of one model."""
+
+    name: str
+    """For example `cuda`."""
+    providers: tuple[tuple[str, Values], ...]
+    """What `onnxruntime.InferenceSession` is given as `providers`: the chosen one, and what takes the
+    operators that it hasn't."""
+    passed_over: tuple[str, ...]
+    """Why not those that were preferred to it, for people."""
+
+
+def choose(devices: Devices, wish: Wish, cache: Path | None = None, gpu: int = 0) -> Choice:
+    """The first provider of a wish that works here.
+
+    What is compiled is kept in `cache`, apart for each model, shapes, GPU and versions; the folder is made.
+    Raises OSError where it can't be.
+    """
+    passed_over = []
+    for name in dict.fromkeys((*wish.order, "cpu")):
+        report = devices.report(name)
+        if not report.usable and name != "cpu":
+            passed_over.append(f"{BY_NAME[name].title}: {report.reason}")
+        elif BY_NAME[name].compiles_shapes and not (wish.fixed_shapes or wish.shapes):
+            passed_over.append(f"{BY_NAME[name].title}: compiles each of the model's many shapes")
+        elif name == "tensorrt" and wish.precision == "float32":
+            # It multiplies by TF32 wherever it likes, and onnxruntime has no option against that.
+            passed_over.append(f"{BY_NAME[name].title}: multiplies less precisely than the model bears")
+        else:
+            break
+    # A helper that captured its part as well would do so within the graph of the chosen one.
+    helping = msgspec.structs.replace(wish, graph=False)
+    used = [(name, wish), *((one, helping) for one in _helpers(name, devices))]
+    given = tuple((BY_NAME[one].runtime_name, _values(one, devices, for_, cache, gpu)) for one, for_ in used)
+    return Choice(name, given, tuple(passed_over))
+
+
+def _helpers(name: str, devices: Devices) -> Sequence[str]:
+    if name == "cpu":
+        return ()
+    return ("cuda", "cpu") if name == "tensorrt" and devices.report("cuda").usable else ("cpu",)
+
+
+def _values(name: str, devices: Devices, wish: Wish, cache: Path | None, gpu: int) -> Values:
+    provider = BY_NAME[name]
+    folder = folder_of(provider, devices, wish, cache, gpu)
+    if folder is not None:
+        make_folder(folder)
+    opening = Opening(str(folder or ""), gpu, wish.shapes, wish.graph, wish.precision)
+    return values(provider.options(opening))
+
+
+def folder_of(
+    provider: Provider, devices: Devices, wish: Wish, cache: Path | None, gpu: int = 0
+) -> Path | None:
+    """Where a provider keeps what it compiles for a wish; None for nowhere. It need not exist."""
+    if cache is None or not wish.digest or not provider.keeps:
+        return None
+    known = devices.gpus[gpu] if provider.nvidia and gpu < len(devices.gpus) else None
+    return compiled_folder(
+        cache, wish.digest, provider.name, known, devices.runtime, devices.driver,
+        library=library_version(provider.library), shapes=wish.shapes, precision=wish.precision,
+    )  # fmt: skip
+
+
+def runtime() -> Any:
+    """The module. Raises WorkloadError where it is missing or can't be loaded, as on a Windows without Visual
+    C++'s runtime."""
+    try:
+        return importlib.import_module("onnxruntime")
+    except (ImportError, OSError) as error:
+        said = " ".join(str(error).split())[:160]
+        reason = text("onnxruntime can't be loaded ({said}): `popbridge devices` says what to do", said=said)
+        raise WorkloadError("internal", reason) from None
+
+
+def load_libraries(provider: str) -> None:
+    """Loads NVIDIA's libraries from where pip puts them; what isn't there is passed over.
+
+    Without it onnxruntime finds only those on the system's path, and says so by running on the CPU.
+    """
+    if provider not in ("cuda", "tensorrt"):
+        return
+    with contextlib.suppress(OSError):
+        ctypes.CDLL(library_of(sys.platform))
+    import onnxruntime
+
+    if hasattr(onnxruntime, "preload_dlls"):
+        # It prints what it doesn't find.
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            onnxruntime.preload_dlls()
+    if provider == "tensorrt":
+        # The wheels' own module loads them, wherever it lies.
+        with contextlib.suppress(ImportError, OSError):
+            importlib.import_module("tensorrt_libs")
+
+
+def check_provider(session: Any, choice: Choice) -> None:
+    """Raises DeviceGone where a session doesn't run on what was chosen.
+
+    onnxruntime falls back to the CPU without a word, and would be taken for a slow GPU.
+    """
+    wanted = choice.providers[0][0]
+    if session.get_providers()[0] != wanted:
+        raise DeviceGone(f"onnxruntime doesn't run on {wanted}")
+
+
+def configure(options: Any, provider: str) -> None:
+    """Sets an `onnxruntime.SessionOptions` as a provider needs it."""
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if provider == "directml":
+        # Its documentation: neither memory patterns nor parallel execution are supported.
+        options.enable_mem_pattern = False

@@ -1,22 +1,108 @@
-"""How formats mix colours with alpha, multiplied (EXR, textures) or put on white (Photoshop), and back."""
+"""Premultiplication and alpha coverage."""
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.decoded import Alpha, Pixels, full_scale
-from accel.image.multiplied import divided
+from accel.image.color import Floats, decode_table, is_srgb_coded
+from accel.image.pixel_data import Alpha, Pixels, full_scale
+from accel.image.raster import Multiplied, Raster
+
+ROWS = 64
+"""Rows that are worked on at a time."""
+
+
+def premultiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
+    """The image and its levels with colours times alpha; `inverse` divides, 0 where alpha is 0."""
+    if not image.has_alpha:
+        return image
+    light = linear_light and image.transfer == "srgb"
+    levels = [_level(level, inverse, light) for level in (image.pixels, *image.mips)]
+    there: Multiplied = "light" if light or image.transfer == "linear" else "codes"
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]), multiplied="" if inverse else there)
+
+
+def unpremultiplied(image: Raster) -> Raster:
+    """The image with what was multiplied into its colours taken out of them, 0 where alpha is 0."""
+    if not image.multiplied:
+        return image
+    return premultiplied(image, inverse=True, linear_light=image.multiplied == "light")
+
+
+def divide_by_alpha(pixels: Pixels, light: bool) -> Pixels:
+    """Pixels, whose last channel is alpha, with colours divided by it, 0 where it is 0; with `light`, what
+    sRGB's curve codes."""
+    return _level(pixels, inverse=True, light=light)
+
+
+def _level(pixels: Pixels, inverse: bool, light: bool) -> Pixels:
+    by_type = {"uint8": _bytes, "uint16": _words, "float32": _floats}[pixels.dtype.name]
+    made = pixels.copy()
+    for begin in range(0, len(pixels), ROWS):
+        strip = pixels[begin : begin + ROWS]
+        made[begin : begin + ROWS, :, :-1] = by_type(strip[..., :-1], strip[..., -1:], inverse, light)
+    return made
+
+
+def _floats(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
+    return _divided(colors, alpha) if inverse else colors * alpha
+
+
+def _divided(colors: Floats, alpha: Floats) -> Floats:
+    return np.divide(colors, alpha, out=np.zeros_like(colors), where=alpha > 0)
+
+
+def _bytes(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
+    places = (alpha.astype(np.uint16) << 8) | colors
+    return np.take(_table(inverse, light), places)
+
+
+@functools.cache
+def _table(inverse: bool, light: bool) -> NDArray[np.uint8]:
+    """The result for each alpha and each code, one after the other."""
+    alpha, code = np.mgrid[:256, :256]
+    if not light:
+        # Whole numbers, so that halves are rounded up without fail.
+        if not inverse:
+            return np.asarray((2 * code * alpha + 255) // 510, np.uint8).ravel()
+        return _quotients(code, alpha, 255).astype(np.uint8).ravel()
+    values = decode_table(np.uint8)[code].astype(np.float64)
+    share = alpha / 255
+    made = values / np.maximum(share, 1e-9) * (alpha > 0) if inverse else values * share
+    coded: NDArray[np.uint8] = (is_srgb_coded(made.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
+    return coded.ravel()
+
+
+def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
+    if light:
+        values, share = decode_table(np.uint16)[colors], np.asarray(alpha / np.float32(65535), np.float32)
+        made = _divided(values, share) if inverse else values * share
+        return (is_srgb_coded(made.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+    code, weight = colors.astype(np.uint64), alpha.astype(np.uint64)
+    if inverse:
+        return _quotients(code, weight, 65535).astype(np.uint16)
+    return ((2 * code * weight + 65535) // 131070).astype(np.uint16)
+
+
+def _quotients(code: Pixels, alpha: Pixels, top: int) -> Pixels:
+    """code / alpha of full scale `top`, rounded, not beyond it, 0 where alpha is."""
+    rounded = (2 * top * code + alpha) // np.maximum(2 * alpha, 1)
+    return np.asarray(np.minimum(rounded, top) * (alpha > 0))
+
 
 _STRIP = 1 << 16
 """Pixels in one go, so that what is computed stays in the cache."""
 
-Floats = NDArray[np.float32]
+Float32s = NDArray[np.float32]
 
 
-def mixed(pixels: Pixels, alpha: Alpha) -> Pixels:
+def mix_with_white(pixels: Pixels, alpha: Alpha) -> Pixels:
     """Straight pixels, whose last channel is alpha, as a file stores them. Integers are rounded."""
     if alpha == "straight":
         return pixels
@@ -24,24 +110,24 @@ def mixed(pixels: Pixels, alpha: Alpha) -> Pixels:
     return _in_strips(pixels, lambda colors, share: (colors - white) * share + white)
 
 
-def straight(pixels: Pixels, alpha: Alpha) -> Pixels:
+def straight_colors(pixels: Pixels, alpha: Alpha) -> Pixels:
     """The other way round. Where nothing is to be seen, colours stay what the file says."""
     if alpha == "straight":
         return pixels
     # Floats are light as they are.
     if alpha == "multiplied as light" and pixels.dtype.kind != "f":
-        return np.where(pixels[..., -1:] > 0, divided(pixels, light=True), pixels)
+        return np.where(pixels[..., -1:] > 0, divide_by_alpha(pixels, light=True), pixels)
     white = np.float32(full_scale(pixels.dtype) if alpha == "on white" else 0.0)
 
-    def undone(colors: Floats, share: Floats) -> Floats:
+    def undone(colors: Float32s, share: Float32s) -> Float32s:
         safe = np.maximum(share, np.float32(1e-9))
-        made: Floats = np.where(share > 0, (colors - white) / safe + white, colors)
+        made: Float32s = np.where(share > 0, (colors - white) / safe + white, colors)
         return made
 
     return _in_strips(pixels, undone)
 
 
-def _in_strips(pixels: Pixels, mix: Callable[[Floats, Floats], Floats]) -> Pixels:
+def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) -> Pixels:
     """The colours of each pixel from themselves and alpha, 0 to 1; alpha as it was."""
     top = np.float32(full_scale(pixels.dtype))
     made = np.empty_like(pixels)
@@ -54,3 +140,78 @@ def _in_strips(pixels: Pixels, mix: Callable[[Floats, Floats], Floats]) -> Pixel
         out[begin : begin + _STRIP, :-1] = colors
         out[begin : begin + _STRIP, -1] = strip[:, -1]
     return made
+
+
+def coverage_above(threshold: float, dtype: Any) -> float:
+    """The alpha from which a texel passes once it is written: for integers where rounding takes it there."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return threshold
+    top = int(np.iinfo(dtype).max)
+    return (math.ceil(threshold * top - 1e-6) - 0.5) / top
+
+
+def coverage_share(alpha: Pixels, threshold: float) -> float:
+    """The share of texels whose stored alpha is `threshold` (of 1) or more."""
+    top = float(full_scale(alpha.dtype))
+    return float((alpha >= coverage_above(threshold, alpha.dtype) * top).mean())
+
+
+def coverage_factor(alpha: Floats, wanted: float, least: float) -> float:
+    """What to multiply `alpha` by, so that the share `wanted` of it is at least `least`, or the nearest share
+    that its values allow; as near to 1 as that can be.
+
+    Castaño 2010, "Computing alpha mipmaps", as in NVIDIA's texture tools; the bound is taken from the values'
+    order, not searched for.
+    """
+    values = alpha.ravel()
+    count = _countable(values, round(wanted * values.size))
+    low, high = _around(values, count)
+    # Not at the bounds themselves, that rounding doesn't take a value to the other side.
+    margin = (high - low) / 4
+    return least / min(max(least, low + margin), high - margin)
+
+
+def split_alpha(alpha: Floats) -> Floats:
+    """Alpha (height x width) of which equal values are told apart by what lies around them, if anything: else
+    of a mask of two values only a few shares could be drawn. Too little to change 8 bit by itself."""
+    around = np.zeros_like(alpha)
+    for number, (y, x) in enumerate(_NEIGHBOURS):
+        rows, columns = _shift(y), _shift(x)
+        # Unequal weights, so that two neighbours aren't as good as two others.
+        part = alpha[rows[0], columns[0]] * np.float32((1 + number / 11) / 12)
+        around[rows[1], columns[1]] += part
+    return np.asarray(alpha * (1 + around.clip(0, 1) * TELLING))
+
+
+TELLING = np.float32(2**-10)
+"""By what share of itself a value may be told from another."""
+
+_NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
+
+
+def _shift(by: int) -> tuple[slice, slice]:
+    """From where to where."""
+    low, high = slice(None, -1), slice(1, None)
+    return {0: (slice(None), slice(None)), 1: (low, high), -1: (high, low)}[by]
+
+
+def _around(values: Floats, count: int) -> tuple[float, float]:
+    """The largest value that isn't among the `count` largest, and the smallest that is."""
+    rest = values.size - count
+    picks = [place for place in (rest - 1, rest) if 0 <= place < values.size]
+    ordered = np.partition(values, picks)
+    low = float(ordered[rest - 1]) if rest else 0.0
+    high = float(ordered[rest]) if count else 2 * max(low, 1.0)
+    return low, high
+
+
+def _countable(values: Floats, count: int) -> int:
+    """The nearest number of largest values that a bound can part from the rest: of equal ones all or none.
+    Nothing that is 0 can be raised."""
+    if 0 < count < values.size:
+        low, high = _around(values, count)
+        if low == high:
+            above, least = int((values > high).sum()), int((values >= high).sum())
+            count = above if count - above <= least - count or high <= 0 else least
+    return min(count, int((values > 1e-6).sum()))

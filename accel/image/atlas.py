@@ -1,115 +1,445 @@
-"""`image.atlas`: many sprites on few pages, and data that tells where each lies."""
+"""Trim, pack, draw an atlas; data for importers.
+
+What they agree on: `frame` is where the sprite lies on the page, its `w` and `h` those of the sprite upright,
+also where `rotated` says that it lies there turned clockwise by 90 degrees; `spriteSourceSize` is what was
+left of `sourceSize` by trimming; y runs down. The text of `lines` counts y from the page's lower edge.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from msgspec import Meta
+import msgspec
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
-from accel.image.operation import Operated, Writing, operation
-from accel.workload import Limits
+from accel.image.color import at_depth
+from accel.image.encode import WRITERS, lost_in_format, requested_format
+from accel.image.operation import Operated, check_size, first_layer
+from accel.image.operations.textures import Atlas, AtlasPage, Sprite
+from accel.image.pixel_data import Pixels, full_scale
+from accel.image.raster import Raster, Transfer
+from accel.image.records import suffix_of
+from accel.image.rect_packing import Packed, Sizes, pack_pages
+from accel.text import text
+from accel.workload import Limits, OutputFile, WorkloadError
 
 if TYPE_CHECKING:
-    from accel.image.raster import Raster
-
-Layout = Literal["hash", "array", "multi", "regions", "lines"]
+    from accel.image.operations.textures import AtlasParams
 
 
-class AtlasParams(Writing, frozen=True):
-    """How sprites are packed and described."""
+class SpriteLook(Struct, frozen=True):
+    """What the pixels of all pages are."""
 
-    name: Annotated[
-        str,
-        Meta(
-            pattern=r"^[^/\\:*?\"<>|\x00-\x1f]{1,100}$",
-            description="What the files are called: `NAME` is the image, `NAME.data` the data; of several "
-            "pages `NAME.0`, `NAME.0.data` and so on. The data refers to the images as `NAME.png`, by their "
-            "format.",
-        ),
-    ] = "atlas"
-    layout: Annotated[
-        Layout,
-        Meta(
-            description="How the data is laid out. `hash` and `array`: JSON with `frames` by name or in a "
-            "list, one file for each page; what most importers read. `multi`: one JSON for all pages, "
-            "`textures` with `frames` each. `regions`: one JSON for all pages, `textures` with `sprites` of "
-            "`region` and `margin` (.tpsheet). `lines`: text, a line `name;x;y;w;h;pivot x;pivot y` for each "
-            "sprite with y from below, one file for each page (.tpsheet)."
-        ),
-    ] = "hash"
-    max_size: Annotated[int, Meta(ge=16, le=16384, description="Longest side of a page, pixels.")] = 4096
-    size: Annotated[
-        Literal["any", "multiple_of_4", "power_of_two"],
-        Meta(description="What the sides of a page are; block compression needs multiples of 4."),
-    ] = "multiple_of_4"
-    square: Annotated[bool, Meta(description="Whether pages are as wide as high.")] = False
-    padding: Annotated[
-        int, Meta(ge=0, le=256, description="Pixels between sprites, and what they are extruded by.")
-    ] = 2
-    border: Annotated[int, Meta(ge=0, le=256, description="Pixels that stay empty at a page's edges.")] = 0
-    extrude: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=64,
-            description="Pixels by which a sprite's edges are repeated around it, that filtering doesn't "
-            "bleed into them.",
-        ),
-    ] = 0
-    trim: Annotated[
-        bool,
-        Meta(description="Whether transparent borders are cut off; the data keeps the original size."),
-    ] = True
-    trim_alpha: Annotated[
-        float, Meta(ge=0, lt=1, description="Alpha, 0 to 1, up to which a pixel of a border is transparent.")
-    ] = 0.0
-    trim_margin: Annotated[
-        int, Meta(ge=0, le=64, description="Transparent pixels that are left around what isn't.")
-    ] = 0
-    rotate: Annotated[
-        bool,
-        Meta(
-            description="Whether sprites may be turned clockwise by 90 degrees, which fills a page a little "
-            "better. Not every importer turns them back; `regions` and `lines` can't say it."
-        ),
-    ] = False
-    aliases: Annotated[
-        bool, Meta(description="Whether sprites with the same pixels are put on a page only once.")
-    ] = True
-    folders: Annotated[
-        bool,
-        Meta(
-            description="Whether sprites are called by their path below the folder that all share, and not "
-            "by the file's name alone."
-        ),
-    ] = True
-    extension: Annotated[bool, Meta(description="Whether their names keep the file's extension.")] = True
-    pivot_x: Annotated[
-        float,
-        Meta(ge=0, le=1, description="Where each sprite's pivot is: 0 at its left edge, 1 at its right."),
-    ] = 0.5
-    pivot_y: Annotated[
-        float, Meta(ge=0, le=1, description="0 at its upper edge, 1 at its lower; of the untrimmed sprite.")
-    ] = 0.5
-    effort: Annotated[
-        Literal["fast", "normal", "best"],
-        Meta(description="How many ways of packing are tried; `best` takes several times as long."),
-    ] = "normal"
+    dtype: Any
+    """numpy's type: that of the deepest sprite."""
+    integers: Transfer
+    """How those of 8 and 16 bit are coded: as sRGB where any of them is."""
+
+    @property
+    def transfer(self) -> Transfer:
+        """How the pages are coded."""
+        return "linear" if self.dtype.kind == "f" else self.integers
+
+    def drawn(self, image: Raster, box: Box) -> Pixels:
+        """What is in a box, RGBA; nothing else of the image is converted."""
+        part = np.ascontiguousarray(image.pixels[box.rows, box.columns])
+        changes = {} if part.dtype.kind == "f" else {"transfer": self.integers}
+        cut = at_depth(image.with_pixels(part, **changes), self.dtype)
+        made = np.empty((*part.shape[:2], 4), self.dtype)
+        # One channel is repeated.
+        made[..., :3] = cut.pixels[..., : cut.colors]
+        opaque = full_scale(made.dtype)
+        made[..., 3] = cut.pixels[..., -1] if cut.has_alpha else opaque
+        return made
 
 
-@operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096))
-def atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
-    """Packs sprites into an atlas: one or more pages, and data that tells where each sprite lies.
+class Box(Struct, frozen=True):
+    """What is kept of an image."""
 
-    MaxRects with several heuristics and orders, the densest result kept; it doesn't depend on the order of
-    the inputs. Pages are RGBA, as deep as the deepest input; where `format` is `same`, they are in the format
-    of the first sprite by name if that holds transparency at this depth. A sprite that is transparent
-    everywhere is trimmed to one pixel. What doesn't fit on one page goes to a further one.
-    Output files: `atlas` and `atlas.data` (or the parameter `name`); of several pages `atlas.0` and
-    `atlas.0.data`, `atlas.1` and so on, with a single `atlas.data` where the layout holds all pages. Value:
-    an `Atlas`.
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.y, self.y + self.height)
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.x, self.x + self.width)
+
+
+def common_layout(images: Sequence[Raster]) -> SpriteLook:
+    """Raises WorkloadError `unsupported` for an image that is neither grey nor RGB.
+
+    Grey integers are taken for whatever the coloured ones are: they meet on one page.
     """
-    from accel.image.packing.compose import compose
+    for image in images:
+        if image.colors not in (1, 3):
+            reason = text(
+                "has {channels} channels; give grey or RGB, with or without alpha", channels=image.channels
+            )
+            raise WorkloadError("unsupported", reason, image.name)
+    deepest = max((image.pixels.dtype for image in images), key=lambda dtype: dtype.itemsize)
+    coded = any(image.transfer == "srgb" for image in images)
+    return SpriteLook(deepest, "srgb" if coded else "linear")
 
-    return compose(images, params, limits)
+
+def trim(image: Raster, alpha: float, margin: int) -> Box:
+    """The box of all pixels whose alpha is above `alpha` (0 to 1), and `margin` pixels around it.
+
+    The upper left pixel where nothing is.
+    """
+    if not image.has_alpha:
+        return Box(0, 0, image.width, image.height)
+    values = image.pixels[..., -1]
+    top = float(full_scale(values.dtype))
+    seen = values > alpha * top
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return Box(0, 0, 1, 1)
+    left, upper = max(int(columns[0]) - margin, 0), max(int(rows[0]) - margin, 0)
+    right, lower = int(columns[-1]) + 1 + margin, int(rows[-1]) + 1 + margin
+    return Box(left, upper, min(right, image.width) - left, min(lower, image.height) - upper)
+
+
+def original_sizes(images: Sequence[Raster], boxes: Sequence[Box], look: SpriteLook) -> list[int]:
+    """For each sprite the index of the first with the same pixels, as they are drawn."""
+    first: dict[tuple[Any, ...], int] = {}
+    found = []
+    for index, (image, box) in enumerate(zip(images, boxes, strict=True)):
+        digest = hashlib.blake2b(look.drawn(image, box).tobytes(), digest_size=32).digest()
+        found.append(first.setdefault((box.width, box.height, digest), index))
+    return found
+
+
+def sprite_names(inputs: Sequence[str], folders: bool, extension: bool) -> list[str]:
+    """A name for each input, with `/` between folders; none is repeated.
+
+    With `folders` each is the path below the folder that all share, else the file's name. Raises
+    WorkloadError `bad_params` for names that are equal, or differ in upper and lower case alone: files that
+    are made of them would overwrite one another.
+    """
+    paths = [[part for part in name.replace("\\", "/").split("/") if part] or [name] for name in inputs]
+    shared = _shared([path[:-1] for path in paths]) if folders else 0
+    names = []
+    for path in paths:
+        parts = path[shared:] if folders else path[-1:]
+        names.append("/".join(parts if extension else [*parts[:-1], _stem(parts[-1])]))
+    _check(inputs, names, folders, extension)
+    return names
+
+
+def _shared(folders: list[list[str]]) -> int:
+    """With how many folders all begin."""
+    first, last = min(folders), max(folders)
+    equal = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return sum(1 for _ in equal)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _check(inputs: Sequence[str], names: list[str], folders: bool, extension: bool) -> None:
+    seen: dict[str, str] = {}
+    for given, name in zip(inputs, names, strict=True):
+        other = seen.get(name.casefold())
+        if other is not None:
+            reason = text(
+                "would be called {name} in the atlas, as {other} is; rename one of them",
+                name=name,
+                other=other,
+            )
+            if not (folders and extension):
+                reason = text("{reason}, or keep folders and extensions", reason=reason)
+            raise WorkloadError("bad_params", reason, given)
+        seen[name.casefold()] = given
+
+
+FORMATS = {"uint8": "RGBA8888", "uint16": "RGBA16161616", "float32": "RGBA32323232F"}
+
+ESCAPED = "%#:;"
+"""What has a meaning of its own in a line."""
+
+
+class Sheet(Struct, frozen=True):
+    """All that the data tells."""
+
+    pages: list[AtlasPage]
+    sprites: list[Sprite]
+    pivot: tuple[float, float]
+    """0 to 1, from the left and from above, of the untrimmed sprite."""
+    depth: str
+    """The type of the files' channels, numpy's name."""
+
+    def on(self, page: int) -> Iterator[Sprite]:
+        """The sprites of one page."""
+        return (sprite for sprite in self.sprites if sprite.page == page)
+
+
+class Layout(Struct, frozen=True):
+    """One way to lay the data out."""
+
+    files: Callable[[Sheet], list[OutputFile]]
+    for_each_page: bool
+    """Whether each page has a file; else there is one for all."""
+    rotated: bool
+    """Whether it can say that a sprite is turned."""
+
+
+def _hash(sheet: Sheet) -> list[OutputFile]:
+    return [
+        _json(
+            page.data, {"frames": {s.name: _frame(sheet, s) for s in sheet.on(at)}, "meta": _meta(sheet, at)}
+        )
+        for at, page in enumerate(sheet.pages)
+    ]
+
+
+def _array(sheet: Sheet) -> list[OutputFile]:
+    return [
+        _json(page.data, {"frames": _frames(sheet, at), "meta": _meta(sheet, at)})
+        for at, page in enumerate(sheet.pages)
+    ]
+
+
+def _multi(sheet: Sheet) -> list[OutputFile]:
+    textures = [{**_texture(sheet, at), "frames": _frames(sheet, at)} for at in range(len(sheet.pages))]
+    return [_json(sheet.pages[0].data, {"textures": textures, "meta": _APP})]
+
+
+def _regions(sheet: Sheet) -> list[OutputFile]:
+    textures = [
+        {
+            "image": page.image,
+            "size": {"w": page.width, "h": page.height},
+            "sprites": [_region(sprite) for sprite in sheet.on(at)],
+        }
+        for at, page in enumerate(sheet.pages)
+    ]
+    return [_json(sheet.pages[0].data, {"textures": textures, "meta": _APP}, "application/x-tpsheet")]
+
+
+def _lines(sheet: Sheet) -> list[OutputFile]:
+    files = []
+    for at, page in enumerate(sheet.pages):
+        head = [
+            ":format=40300", f":texture={page.image}", f":size={page.width}x{page.height}",
+            ":pivotpoints=enabled", ":borders=disabled", "",
+        ]  # fmt: skip
+        text = "\n".join([*head, *(_line(sheet, page, sprite) for sprite in sheet.on(at)), ""])
+        files.append(OutputFile(page.data, "text/x-tpsheet", text.encode()))
+    return files
+
+
+LAYOUTS = {
+    "hash": Layout(_hash, for_each_page=True, rotated=True),
+    "array": Layout(_array, for_each_page=True, rotated=True),
+    "multi": Layout(_multi, for_each_page=False, rotated=True),
+    "regions": Layout(_regions, for_each_page=False, rotated=False),
+    "lines": Layout(_lines, for_each_page=True, rotated=False),
+}
+
+_APP = {"app": "popbridge image.atlas", "version": "1"}
+
+
+def _json(name: str, value: Any, media_type: str = "application/json") -> OutputFile:
+    text = msgspec.json.format(msgspec.json.encode(value), indent=1)
+    return OutputFile(name, media_type, text)
+
+
+def _frames(sheet: Sheet, page: int) -> list[dict[str, Any]]:
+    return [{"filename": sprite.name, **_frame(sheet, sprite)} for sprite in sheet.on(page)]
+
+
+def _frame(sheet: Sheet, sprite: Sprite) -> dict[str, Any]:
+    x, y = sheet.pivot
+    return {
+        "frame": {"x": sprite.x, "y": sprite.y, "w": sprite.width, "h": sprite.height},
+        "rotated": sprite.rotated,
+        "trimmed": sprite.trimmed,
+        "spriteSourceSize": {
+            "x": sprite.offset_x, "y": sprite.offset_y, "w": sprite.width, "h": sprite.height,
+        },
+        "sourceSize": {"w": sprite.source_width, "h": sprite.source_height},
+        "pivot": {"x": x, "y": y},
+    }  # fmt: skip
+
+
+def _texture(sheet: Sheet, at: int) -> dict[str, Any]:
+    page = sheet.pages[at]
+    size = {"w": page.width, "h": page.height}
+    return {"image": page.image, "format": FORMATS[sheet.depth], "size": size, "scale": "1"}
+
+
+def _meta(sheet: Sheet, at: int) -> dict[str, Any]:
+    others = [f"{page.data}.json" for number, page in enumerate(sheet.pages) if number != at]
+    more = {"related_multi_packs": others} if others else {}
+    return {**_APP, **_texture(sheet, at), **more}
+
+
+def _region(sprite: Sprite) -> dict[str, Any]:
+    """Its `margin`: what was trimmed on the left and above, and in all across and down."""
+    return {
+        "filename": sprite.name,
+        "region": {"x": sprite.x, "y": sprite.y, "w": sprite.width, "h": sprite.height},
+        "margin": {
+            "x": sprite.offset_x,
+            "y": sprite.offset_y,
+            "w": sprite.source_width - sprite.width,
+            "h": sprite.source_height - sprite.height,
+        },
+    }
+
+
+def _line(sheet: Sheet, page: AtlasPage, sprite: Sprite) -> str:
+    """The pivot is that of the trimmed sprite and may lie outside of it; y runs up."""
+    name = "".join(quote(each) if each in ESCAPED else each for each in sprite.name)
+    x = (sheet.pivot[0] * sprite.source_width - sprite.offset_x) / sprite.width
+    y = 1 - (sheet.pivot[1] * sprite.source_height - sprite.offset_y) / sprite.height
+    below = page.height - sprite.y - sprite.height
+    return f"{name};{sprite.x};{below};{sprite.width};{sprite.height};{x:.6g};{y:.6g};0;0;0;0"
+
+
+STEPS = {"any": 1, "multiple_of_4": 4, "power_of_two": 0}
+
+
+def compose_atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
+    """Raises WorkloadError: `bad_params`, `unsupported` or `too_large`, as `image.atlas` does."""
+    layout = LAYOUTS[params.layout]
+    if params.rotate and not layout.rotated:
+        reason = text(
+            "layout {layout} can't say that a sprite is turned; leave rotate off", layout=params.layout
+        )
+        raise WorkloadError("bad_params", reason)
+    names = sprite_names([image.name for image in images], params.folders, params.extension)
+    order = sorted(range(len(images)), key=lambda index: names[index])
+    return _Composer(
+        [images[index] for index in order], [names[index] for index in order], params, limits
+    ).run()
+
+
+class _Composer:
+    """One atlas in the making; its images are in the order of their names."""
+
+    def __init__(self, images: list[Raster], names: list[str], params: AtlasParams, limits: Limits) -> None:
+        self._images, self._names, self._params, self._limits = images, names, params, limits
+        self._look = common_layout(images)
+        self._boxes = [self._box(image) for image in images]
+        self._originals = (
+            original_sizes(images, self._boxes, self._look) if params.aliases else list(range(len(images)))
+        )
+        self._format = _format(images[0].format, self._look, params)
+
+    def run(self) -> Operated:
+        drawn = sorted(set(self._originals))
+        packed = self._packed(drawn)
+        places = {
+            drawn[member]: (number, *place)
+            for number, page in enumerate(packed)
+            for member, place in zip(page.members.tolist(), page.places.tolist(), strict=True)
+        }
+        sprites = [self._sprite(index, places) for index in range(len(self._images))]
+        pages = [self._page(number, page, len(packed), sprites) for number, page in enumerate(packed)]
+        images = {page.name: self._image(number, page, sprites) for number, page in enumerate(pages)}
+        depth = requested_format(next(iter(images.values())), self._params)
+        layout = LAYOUTS[self._params.layout]
+        sheet = Sheet(pages, sprites, (self._params.pivot_x, self._params.pivot_y), depth)
+
+        def described(files: Mapping[str, str], depth: str) -> Sequence[OutputFile]:
+            renamed = [replace(page, image=files[page.name]) for page in pages]
+            return layout.files(replace(sheet, pages=renamed, depth=depth))
+
+        told = [replace(page, **lost_in_format(images[page.name], self._params)) for page in pages]
+        atlas = Atlas(told, sprites, first_of=first_layer(*self._images))
+        return Operated(images, atlas, layout.files(sheet), described)
+
+    def _box(self, image: Raster) -> Box:
+        params = self._params
+        if not params.trim:
+            return Box(0, 0, image.width, image.height)
+        return trim(image, params.trim_alpha, params.trim_margin)
+
+    def _packed(self, drawn: list[int]) -> list[Packed]:
+        params = self._params
+        longest = min(params.max_size, math.isqrt(self._limits.max_pixels))
+        sizes = Sizes(longest, STEPS[params.size], params.square, params.border, params.padding)
+        more = 2 * params.extrude + params.padding
+        widths = np.array([self._boxes[index].width + more for index in drawn], np.int64)
+        heights = np.array([self._boxes[index].height + more for index in drawn], np.int64)
+        for index, width, height in zip(drawn, widths.tolist(), heights.tolist(), strict=True):
+            if not sizes.holds(width, height):
+                raise self._too_large(index, sizes)
+        return pack_pages(widths, heights, sizes, params.rotate, params.effort)
+
+    def _too_large(self, index: int, sizes: Sizes) -> WorkloadError:
+        box, params = self._boxes[index], self._params
+        more = 2 * (params.extrude + params.border)
+        with_edges = f" ({box.width + more} x {box.height + more} with extrude and border)" if more else ""
+        limited = "max_size" if sizes.longest == params.max_size else "the limit of pixels"
+        reason = text(
+            "is {width} x {height}{with_edges}; a page is at most {side} x {side} by {limited}: "
+            "raise that or give a smaller sprite",
+            width=box.width,
+            height=box.height,
+            with_edges=with_edges,
+            side=sizes.side,
+            limited=limited,
+        )
+        return WorkloadError("too_large", reason, self._images[index].name)
+
+    def _sprite(self, index: int, places: dict[int, tuple[int, ...]]) -> Sprite:
+        image, box, original = self._images[index], self._boxes[index], self._originals[index]
+        page, x, y, turned = places[original]
+        edge = self._params.border + self._params.extrude
+        alias = "" if original == index else self._names[original]
+        return Sprite(
+            self._names[index], page, x + edge, y + edge, box.width, box.height, bool(turned), box.x, box.y,
+            image.width, image.height, alias,
+        )  # fmt: skip
+
+    def _page(self, number: int, page: Packed, count: int, sprites: list[Sprite]) -> AtlasPage:
+        name = self._params.name if count == 1 else f"{self._params.name}.{number}"
+        data = name if LAYOUTS[self._params.layout].for_each_page else self._params.name
+        more = 2 * self._params.extrude
+        covered = sum(
+            (s.width + more) * (s.height + more) for s in sprites if s.page == number and not s.alias
+        )
+        image = name + suffix_of(WRITERS[self._format].media_type)
+        fill = covered / (page.width * page.height)
+        return AtlasPage(name, image, f"{data}.data", page.width, page.height, fill)
+
+    def _image(self, number: int, page: AtlasPage, sprites: list[Sprite]) -> Raster:
+        check_size(page.name, page.width, page.height, self._limits)
+        pixels = np.zeros((page.height, page.width, 4), self._look.dtype)
+        for index, sprite in enumerate(sprites):
+            if sprite.page == number and not sprite.alias:
+                drawn = self._look.drawn(self._images[index], self._boxes[index])
+                draw_page(pixels, drawn, sprite, self._params.extrude)
+        return Raster(page.name, pixels, True, self._look.transfer, self._format)
+
+
+def draw_page(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None:
+    """A sprite on a page, turned if it must be, its edges repeated outwards."""
+    turned = np.rot90(sprite, -1) if place.rotated else sprite
+    spread = np.pad(turned, ((extrude, extrude), (extrude, extrude), (0, 0)), "edge")
+    height, width = spread.shape[:2]
+    x, y = place.x - extrude, place.y - extrude
+    page[y : y + height, x : x + width] = spread
+
+
+def _format(first: str, look: SpriteLook, params: AtlasParams) -> str:
+    """What pages are written in: `same` is the first sprite's if it holds them, else one that does."""
+    if params.format != "same":
+        return params.format
+    able = [name for name, writer in WRITERS.items() if writer.alpha and look.dtype.name in writer.depths]
+    return next((name for name in (first, "png", "exr", "tiff") if name in able), "png")

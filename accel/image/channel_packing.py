@@ -1,28 +1,34 @@
-"""Planes of several images as the channels of one."""
+"""Channels of several images as one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyvips
+from msgspec.structs import replace
 
-from accel.image.cut import cut_off_all
-from accel.image.decoded import Pixels
-from accel.image.light import at_depth
+from accel.image.color import at_depth
+from accel.image.encode import WRITERS, clipping_of_all
 from accel.image.operation import check_size
-from accel.image.planes import data_format, index, plane
+from accel.image.operations.channels import (
+    COMPLEMENTS,
+    LAYOUTS,
+    LETTERS,
+    NEUTRAL,
+    ChannelSource,
+    PackChannels,
+)
+from accel.image.pixel_data import Pixels, image_of
 from accel.image.raster import Raster
-from accel.image.save import WRITERS
-from accel.image.vips_image import image_of
+from accel.image.statistics import data_format, plane_index, plane_of
+from accel.text import text
 from accel.workload import Limits, WorkloadError
 
-if TYPE_CHECKING:
-    from accel.image.pack_channels import ChannelSource, PackChannels
 
-
-def packed(
+def pack_planes(
     images: Sequence[Raster], sources: Sequence[ChannelSource], params: PackChannels, limits: Limits
 ) -> Raster:
     """One image of three or four channels. Raises WorkloadError."""
@@ -31,7 +37,11 @@ def packed(
     check_size(used[0].name, width, height, limits)
     if loses_alpha(params, sources):
         name = params.format.upper()
-        reason = f"{name} holds no alpha, in which {params.layout} keeps values; give another format"
+        reason = text(
+            "{name} holds no alpha, in which {layout} keeps values; give another format",
+            name=name,
+            layout=params.layout,
+        )
         raise WorkloadError("bad_params", reason)
     deep = params.bits in ("16", "32") or (params.bits == "same" and any(one.bit_depth > 8 for one in used))
     pixels = np.empty((height, width, len(sources)), np.uint16 if deep else np.uint8)
@@ -41,14 +51,14 @@ def packed(
     format = data_format(first, pixels)
     return Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
-        first_of=max(one.first_of for one in images), **lost(images, sources),
+        first_of=max(one.first_of for one in images), **lost_precision(images, sources),
     )  # fmt: skip
 
 
-def lost(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
+def lost_precision(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
     """`below` and `above` of what is packed of these, as integers."""
     used = [_grey(images[each.input], each.channel) for each in sources if each.input is not None]
-    return cut_off_all(used, (0, 1))
+    return clipping_of_all(used, (0, 1))
 
 
 def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
@@ -61,9 +71,14 @@ def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
     first = used[0]
     for one in used:
         if policy == "refuse" and (one.width, one.height) != (first.width, first.height):
-            reason = (
-                f"is {one.width} x {one.height}, but {first.name} {first.width} x {first.height}; "
-                "make them equal, or choose `size=largest`"
+            reason = text(
+                "is {width} x {height}, but {first} {width_2} x {height_2}; make them equal, or "
+                "choose `size=largest`",
+                width=one.width,
+                height=one.height,
+                first=first.name,
+                width_2=first.width,
+                height_2=first.height,
             )
             raise WorkloadError("bad_params", reason, one.name)
     return max(one.width for one in used), max(one.height for one in used)
@@ -86,7 +101,7 @@ def _at_depth(image: Raster, channel: str, dtype: np.dtype[Any]) -> Pixels:
 
 
 def _grey(image: Raster, channel: str) -> Raster:
-    values = plane(image, channel)[..., None]
+    values = plane_of(image, channel)[..., None]
     return image.with_pixels(values, has_alpha=False, transfer="linear", data=True, kind="data")
 
 
@@ -109,9 +124,9 @@ def _enlarged(values: Pixels, shape: tuple[int, int]) -> Pixels:
     return rounded
 
 
-def single(image: Raster, channel: str, invert: bool = False) -> Raster:
+def single_plane(image: Raster, channel: str, invert: bool = False) -> Raster:
     """One channel as a grey image of the same depth and levels; inverted, full scale less it."""
-    at = index(image, channel)
+    at = plane_index(image, channel)
     levels = [np.ascontiguousarray(level[..., at, None]) for level in (image.pixels, *image.mips)]
     if invert:
         levels = [1 - level if level.dtype.kind == "f" else ~level for level in levels]
@@ -119,3 +134,122 @@ def single(image: Raster, channel: str, invert: bool = False) -> Raster:
         levels[0], mips=tuple(levels[1:]), has_alpha=False, transfer="linear", data=True, kind="data",
         format=data_format(image, levels[0]),
     )  # fmt: skip
+
+
+Pairs = Sequence[tuple[str, ChannelSource]]
+"""What is to be filled, by name, and from where."""
+
+SKIPPED = "-"
+"""An input that holds nothing by itself."""
+
+
+def plan_channels(params: PackChannels, names: Sequence[str]) -> list[ChannelSource]:
+    """The source of red, green, blue and, where it is used, alpha, for inputs of these names.
+
+    Raises WorkloadError `bad_params`.
+    """
+    fields = _fields(params, len(names))
+    held = _by_channel(_held(params, names, fields), fields, "holds")
+    given = {**held, **_by_channel(_named(params.channels), fields, "channels")}
+    sources = [
+        given.get(letter) or ChannelSource(value=NEUTRAL.get(field, 0.0))
+        for letter, field in zip(LETTERS, fields, strict=False)
+    ]
+    _check_use(sources, names)
+    return sources
+
+
+def _fields(params: PackChannels, count: int) -> tuple[str, ...]:
+    if params.layout != "rgba":
+        return LAYOUTS[params.layout]
+    in_order = count if not (params.holds or params.channels) else 0
+    alpha = "a" in params.channels or "a" in params.holds or in_order > 3
+    return tuple(LETTERS if alpha else LETTERS[:3])
+
+
+def _held(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> Pairs:
+    """What each input is said to hold, or holds by its place."""
+    holds = params.holds or ([] if params.channels else _in_order(params.layout, names, fields))
+    if holds and len(holds) != len(names):
+        reason = text(
+            "`holds` names {count} inputs, but there are {count_2}", count=len(holds), count_2=len(names)
+        )
+        raise WorkloadError("bad_params", reason)
+    return [(hold, ChannelSource(input=index)) for index, hold in enumerate(holds) if hold != SKIPPED]
+
+
+def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[str]:
+    maps = [field for field in fields if field != "unused"]
+    enough = len(names) <= len(maps) if layout == "rgba" else len(names) == len(maps)
+    if not enough:
+        reason = text(
+            "{layout} takes {count} inputs in this order: {maps}; got {count_2}. Say with "
+            "`holds` what each one holds",
+            layout=layout,
+            count=len(maps),
+            maps=[*maps],
+            count_2=len(names),
+        )
+        raise WorkloadError("bad_params", reason)
+    return maps[: len(names)]
+
+
+def _named(channels: Mapping[str, ChannelSource]) -> Pairs:
+    for name, source in channels.items():
+        if (source.input is None) == (source.value is None):
+            raise WorkloadError(
+                "bad_params", text("`channels`: {name} needs either an input or a value", name=name)
+            )
+    return list(channels.items())
+
+
+def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, ChannelSource]:
+    found: dict[str, ChannelSource] = {}
+    for name, source in pairs:
+        letter, turned = _place(name, fields, where)
+        if letter in found:
+            raise WorkloadError(
+                "bad_params", text("`{where}` fills channel {letter} twice", where=where, letter=letter)
+            )
+        found[letter] = replace(source, invert=source.invert != turned)
+    return found
+
+
+def _place(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
+    """The channel that is meant by its letter, by its map's name or that map's complement; whether by the
+    complement."""
+    letters = list(LETTERS[: len(fields)])
+    if name in letters:
+        return name, False
+    for wanted, turned in ((name, False), (COMPLEMENTS.get(name), True)):
+        if wanted in fields and wanted != "unused":
+            return letters[fields.index(wanted)], turned
+    maps = [field for field in fields if field != "unused"]
+    known = dict.fromkeys([*maps, *letters])
+    complements = [each for each, other in COMPLEMENTS.items() if other in maps]
+    close = difflib.get_close_matches(name.lower(), [each for each in (*maps, *complements) if each[1:]], 1)
+    hint = text("; did you mean {close}?", close=close[0]) if close else ""
+    raise WorkloadError(
+        "bad_params",
+        text(
+            "`{where}` names {name}; there are {known}{hint}",
+            where=where,
+            name=repr(name),
+            known=[*known],
+            hint=hint,
+        ),
+    )
+
+
+def _check_use(sources: Sequence[ChannelSource], names: Sequence[str]) -> None:
+    used = {source.input for source in sources if source.input is not None}
+    if used and max(used) >= len(names):
+        reason = text(
+            "`channels` names input {used}, but there are {count}, counted from 0",
+            used=max(used),
+            count=len(names),
+        )
+        raise WorkloadError("bad_params", reason)
+    for index, name in enumerate(names):
+        if index not in used:
+            raise WorkloadError("bad_params", text("isn't used by any channel; leave it out"), name)

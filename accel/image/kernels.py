@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.decoded import Pixels
-from accel.image.light import Floats, srgb
+from accel.image.color import Floats, is_srgb_coded
+from accel.image.pixel_data import Pixels
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint16]
@@ -81,7 +81,7 @@ def encode8(
 def encode16(lines: Floats, colors: int, weighted: bool, curve: bool, pixels: Words) -> None:
     """Lines of 0..1 as words, colours by sRGB's curve if `curve`."""
     for channel, values in _values(lines, colors, weighted):
-        coded = srgb(values) if curve and channel < colors else values
+        coded = is_srgb_coded(values) if curve and channel < colors else values
         pixels[..., channel] = coded * np.float32(65535) + np.float32(0.5)
 
 

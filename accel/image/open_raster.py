@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 import pyvips
 
-from accel.image.alpha import straight
-from accel.image.decoded import Alpha, Decoded, Pixels
-from accel.image.load import decode_image, identify, open_image, undecodable
-from accel.image.profiles import in_srgb
+from accel.image.alpha import straight_colors
+from accel.image.color_management import convert_to_srgb
+from accel.image.decode import decode_error, decode_image, identify, open_image
+from accel.image.normal_maps import same_signedness
+from accel.image.pixel_data import Alpha, DecodedImage, Pixels, image_of
 from accel.image.raster import Raster, Transfer
-from accel.image.tangent import signed_alike
-from accel.image.vips_image import image_of
+from accel.text import clauses, text
 from accel.workload import Input, Limits, WorkloadError
 
 Asked = Literal["auto", Transfer]
@@ -57,10 +57,13 @@ def open_rasters(
 
 def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
     first, *others = errors
-    reasons = [first.reason, *(f"{error.name} {error.reason}" for error in others[: LISTED - 1])]
+    reasons = [
+        first.reason,
+        *(text("{name} {reason}", name=error.name, reason=error.reason) for error in others[: LISTED - 1]),
+    ]
     if len(errors) > LISTED:
-        reasons.append(f"and {len(errors) - LISTED} more can't be opened")
-    return WorkloadError(first.code, "; ".join(reasons), first.name)
+        reasons.append(text("and {count} more can't be opened", count=len(errors) - LISTED))
+    return WorkloadError(first.code, clauses(reasons), first.name)
 
 
 def open_raster(
@@ -88,15 +91,19 @@ def open_raster(
             opened = open_image(source, kind, size, limits)
             decoded = _upright(opened.image, kind.name, size, transfer)
     except pyvips.Error as error:
-        raise undecodable(source, kind, error) from None
+        raise decode_error(source, kind, error) from None
     return as_raster(source.name, decoded, transfer)
 
 
-def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
+def as_raster(name: str, decoded: DecodedImage, transfer: Asked = "auto") -> Raster:
     """What was decoded as it is, under the name that messages give it. Raises WorkloadError `unsupported`."""
     channels = decoded.pixels.shape[2]
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
-        reason = f"has {channels} channels ({decoded.color_model}); give grey or RGB, with or without alpha"
+        reason = text(
+            "has {channels} channels ({color_model}); give grey or RGB, with or without alpha",
+            channels=channels,
+            color_model=decoded.color_model,
+        )
         raise WorkloadError("unsupported", reason, name)
     images, alpha = [(decoded.pixels, *decoded.mips), *decoded.others], decoded.has_alpha
     if channels - alpha == 2:
@@ -112,7 +119,7 @@ def as_raster(name: str, decoded: Decoded, transfer: Asked = "auto") -> Raster:
         name, pixels, alpha, curve, decoded.format, tuple(mips), data=data, kind=kind,
         float_bits=decoded.float_bits, read_mips=bool(mips), first_of=decoded.images,
     )  # fmt: skip
-    layers = signed_alike(first, [first.with_pixels(levels[0], mips=levels[1:]) for levels in others])
+    layers = same_signedness(first, [first.with_pixels(levels[0], mips=levels[1:]) for levels in others])
     array = decoded.array and decoded.images == 1 + len(layers)
     return msgspec.structs.replace(first, layers=layers, cube=bool(layers) and decoded.cube, array=array)
 
@@ -130,15 +137,15 @@ def _transfer(pixels: Pixels, alpha: bool, wanted: Asked) -> Transfer:
     return wanted
 
 
-def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Decoded:
+def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> DecodedImage:
     if lazy.get_typeof("orientation") and lazy.get("orientation") > 1:
         # A file that is read from top to bottom can't be turned.
         lazy = lazy.copy_memory().autorot()
-    pixels, model, alpha = in_srgb(lazy, transfer)
+    pixels, model, alpha = convert_to_srgb(lazy, transfer)
     # Of what isn't stored as floats, such as whole numbers of 32 bits, all must be kept.
     stored = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 32
     bits = (16 if stored == 16 and lazy.format == "float" else 32) if pixels.dtype.kind == "f" else 0
-    return Decoded(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
+    return DecodedImage(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 
 def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
@@ -148,14 +155,14 @@ def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
     return pixels | (pixels >> np.uint16(bits)) if heif and 8 < bits < 16 else pixels
 
 
-def _managed(decoded: Decoded, transfer: Asked) -> Decoded:
+def _managed(decoded: DecodedImage, transfer: Asked) -> DecodedImage:
     """What our own readers gave: alpha straight, colours of an embedded profile or of inks as sRGB's."""
     inks = decoded.color_model == "cmyk"
     if decoded.has_alpha and transfer != "linear":
         # Of inks, white is 0.
         mix: Alpha = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
-        pixels, *mips = (straight(level, mix) for level in (decoded.pixels, *decoded.mips))
-        others = tuple(tuple(straight(level, mix) for level in levels) for levels in decoded.others)
+        pixels, *mips = (straight_colors(level, mix) for level in (decoded.pixels, *decoded.mips))
+        others = tuple(tuple(straight_colors(level, mix) for level in levels) for levels in decoded.others)
         decoded = msgspec.structs.replace(
             decoded, pixels=pixels, mips=tuple(mips), others=others, alpha="straight"
         )
@@ -167,5 +174,5 @@ def _managed(decoded: Decoded, transfer: Asked) -> Decoded:
     lazy = image_of(decoded.pixels, models[decoded.color_model])
     if decoded.profile:
         lazy.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
-    pixels, model, alpha = in_srgb(lazy, transfer)
+    pixels, model, alpha = convert_to_srgb(lazy, transfer)
     return msgspec.structs.replace(decoded, pixels=pixels, color_model=model, has_alpha=alpha)

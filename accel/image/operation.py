@@ -1,18 +1,125 @@
-"""Operations: workloads on images, which can follow one another without files in between."""
+"""@operation: declare, chain, map over layers; implementations named as "module:function"."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
 from msgspec import Meta, Struct, structs
+from msgspec.structs import replace
 
-from accel.image.layered import on_layers
+from accel.devices.report import fault_of
+from accel.text import text
 from accel.workload import Input, Limits, Output, OutputFile, Params, Workload, WorkloadError, workload
 
 if TYPE_CHECKING:
     from accel.image.raster import Raster
+
+
+def map_layers(operate: Operate) -> Operate:
+    """The operation on the first of its images and on each layer of that, all taken for what the first is."""
+
+    @functools.wraps(operate)
+    def on_all(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        count = len(images[0].layers)
+        _check_number(images, count + 1)
+        alone = [replace(image, layers=(), cube=False) for image in images]
+        done = operate(alone, params, limits)
+        if not count or not done.images:
+            return done
+        _check_size(images[0].name, done, count + 1, limits)
+        _check_square(images[0], done)
+        rest = [
+            operate([_layer(image, index, count, done) for image in images], params, limits).images
+            for index in range(count)
+        ]
+        if any(each.keys() != done.images.keys() for each in rest):
+            raise _uneven(images[0].name)
+        made = {
+            name: _joined(images[0], image, [each[name] for each in rest])
+            for name, image in done.images.items()
+        }
+        return replace(done, images=made)
+
+    return on_all
+
+
+def _check_number(images: Sequence[Raster], count: int) -> None:
+    """Raises WorkloadError `bad_input` for a second image of several that don't belong to those of the first:
+    its first alone would count for all of them."""
+    for image in images[1:]:
+        number = max(1 + len(image.layers), image.first_of)
+        if count > 1 < number and 1 + len(image.layers) != count:
+            from accel.workload import WorkloadError
+
+            reason = text(
+                "holds {number} images, but {name} {count}; give as many, or one",
+                number=number,
+                name=images[0].name,
+                count=count,
+            )
+            raise WorkloadError("bad_input", reason, image.name)
+
+
+def _layer(image: Raster, index: int, count: int, done: Operated) -> Raster:
+    """The input for a layer: of a second image, such as a normal map, its own layer where it has as many."""
+    if len(image.layers) != count:
+        return replace(image, layers=(), cube=False)
+    first = next(iter(done.images.values()))
+    # What is no normal map is told from one alone where nobody says more.
+    return replace(image.layers[index], kind=first.kind or "color")
+
+
+def _check_size(name: str, done: Operated, count: int, limits: Limits) -> None:
+    """Raises WorkloadError `too_large` for images that are more together than one may be here."""
+    width, height = next(iter(done.images.values())).pixels.shape[1::-1]
+    if width * height * count > limits.max_pixels:
+        from accel.workload import WorkloadError
+
+        reason = text(
+            "would become {count} images of {width} x {height} ({width_2} megapixels in all), "
+            "more than the limit of {max_pixels} megapixels; raise images.max_pixels, or choose "
+            "a smaller size",
+            count=count,
+            width=width,
+            height=height,
+            width_2=f"{(width * height * count / 1e6):,.1f}",
+            max_pixels=f"{(limits.max_pixels / 1e6):,.1f}",
+        )
+        raise WorkloadError("too_large", reason, name)
+
+
+def _check_square(source: Raster, done: Operated) -> None:
+    """Raises WorkloadError `bad_params` for faces that no cube has."""
+    for image in done.images.values():
+        if source.cube and image.width != image.height:
+            from accel.workload import WorkloadError
+
+            reason = text(
+                "is a cube map, whose faces are square: none can be {width} x {height}; give both "
+                "sides the same length",
+                width=image.width,
+                height=image.height,
+            )
+            raise WorkloadError("bad_params", reason, source.name)
+
+
+def _uneven(name: str) -> WorkloadError:
+    from accel.workload import WorkloadError
+
+    return WorkloadError("internal", text("the operation gave layers of another size, type or number"), name)
+
+
+def _joined(source: Raster, first: Raster, others: Sequence[Raster]) -> Raster:
+    """Raises WorkloadError `internal` for layers that no texture has together."""
+    from accel.image.normal_maps import same_signedness
+    from accel.image.operation_checks import check_same_layout
+
+    if not all(check_same_layout(first, each) for each in others):
+        raise _uneven(source.name)
+    return replace(first, layers=same_signedness(first, others), cube=source.cube)
 
 
 class Reading(Params, frozen=True):
@@ -169,7 +276,7 @@ def operation(
         )
         declared = cast(Operation, record(run))
         declared.workload = structs.replace(declared.workload, operation=True)
-        declared.operate = on_layers(operate) if layers and issubclass(params, Writing) else operate
+        declared.operate = map_layers(operate) if layers and issubclass(params, Writing) else operate
         declared.splits = splits
         declared.levels = levels
         declared.layers = layers
@@ -186,9 +293,9 @@ def _is_own(function: Operate) -> bool:
 def _checked(function: Operate) -> Operate:
     @functools.wraps(function)
     def operate(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
-        from accel.image.held import held
+        from accel.image.operation_checks import validate_operated
 
-        return held(function(images, params, limits), params, limits, own=True)
+        return validate_operated(function(images, params, limits), params, limits, own=True)
 
     return operate
 
@@ -198,10 +305,13 @@ def _isolated(function: Operate) -> Operate:
 
     @functools.wraps(function)
     def operate(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
-        from accel.image.held import held
-        from accel.image.lent import lent, returned
+        from accel.image.operation_checks import read_only_view, validate_operated, writable_copy
 
-        return returned(held(function([lent(image) for image in images], params, limits), params, limits))
+        return writable_copy(
+            validate_operated(
+                function([read_only_view(image) for image in images], params, limits), params, limits
+            )
+        )
 
     return operate
 
@@ -221,7 +331,7 @@ def _check_declared(name: str, params: object, inputs: int | tuple[int, int]) ->
 
 def output(done: Operated, params: Reading) -> Output:
     """The result of a last operation, its images as files. Raises WorkloadError."""
-    from accel.image.save import save
+    from accel.image.encode import save
 
     files, facts = list(done.files), []
     for name, image in done.images.items():
@@ -236,8 +346,91 @@ def output(done: Operated, params: Reading) -> Output:
 def check_size(name: str, width: int, height: int, limits: Limits) -> None:
     """Raises WorkloadError `too_large` for an image that nobody may make here."""
     if width * height > limits.max_pixels:
-        reason = (
-            f"would become {width} x {height} ({width * height / 1e6:,.1f} megapixels), "
-            f"more than the limit of {limits.max_pixels / 1e6:,.1f} megapixels"
+        reason = text(
+            "would become {width} x {height} ({width_2} megapixels), more than the limit of "
+            "{max_pixels} megapixels",
+            width=width,
+            height=height,
+            width_2=f"{(width * height / 1e6):,.1f}",
+            max_pixels=f"{(limits.max_pixels / 1e6):,.1f}",
         )
         raise WorkloadError("too_large", reason, name)
+
+
+@contextmanager
+def blame_step(step: str) -> Iterator[None]:
+    """Raises WorkloadError, by what `step` is called, for whatever is raised in it; of a device and of memory
+    others know what to do."""
+    try:
+        yield
+    # A plugin's code may raise anything.
+    except (Exception, SystemExit) as error:
+        if not isinstance(error, WorkloadError) and fault_of(error):
+            raise
+        raise _told(step, error) from _cause(error)
+
+
+def _told(step: str, error: BaseException) -> WorkloadError:
+    if not isinstance(error, WorkloadError):
+        error = WorkloadError("internal", text("the workload failed ({name})", name=type(error).__name__))
+    return WorkloadError(error.code, f"{step}: {error.reason}", error.name, fault=error.fault, step=step)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ if isinstance(error, WorkloadError) else error
+
+
+class FirstLayer(Struct, frozen=True, kw_only=True):
+    """A value that is of one image of each file."""
+
+    first_of: int | None = None
+    """How many faces, layers or slices the DDS or KTX2 holds (of several files that which has most): it is of
+    the first alone. Null where there is one."""
+
+
+def first_layer(*images: Raster) -> int | None:
+    """That number, of a value's inputs."""
+    count = max(max(image.first_of, 1 + len(image.layers)) for image in images)
+    return count if count > 1 else None
+
+
+AnyKind = Literal["auto", "color", "normal", "data"]
+"""What the channels are; `auto` looks at them."""
+
+KINDS = (
+    "`auto` takes colours for a `normal` map where nine of ten texels are unit vectors that point out of the "
+    "surface on the whole (where all are the same, straight out), unless `transfer` is `srgb`; of the rest "
+    "sRGB, floats of three colours and what has transparency for `color`, and grey and what is read as "
+    "`linear` for `data`. The result says which."
+)
+"""Of `auto`, for descriptions."""
+
+
+class Filtering(Writing, frozen=True):
+    """How pixels are averaged."""
+
+    kind: Annotated[
+        AnyKind,
+        Meta(
+            description="What the channels are: `color`; `normal`, unit vectors, which are averaged as such "
+            "and brought back to length 1; `data`, each channel by itself as it is stored. " + KINDS
+        ),
+    ] = "auto"
+    linear_light: Annotated[
+        bool,
+        Meta(description="Whether sRGB colours are averaged as light, as eyes do it, not by their codes."),
+    ] = True
+    alpha_weighted: Annotated[
+        bool,
+        Meta(
+            description="Whether colours count in proportion to their alpha, so that those of transparent "
+            "texels give no fringe. Off where the last channel is no transparency."
+        ),
+    ] = True
+    edge: Annotated[
+        Literal["clamp", "wrap"],
+        Meta(
+            description="What a filter sees beyond the edges: the last texel again, or, for textures that "
+            "tile, the opposite edge."
+        ),
+    ] = "clamp"

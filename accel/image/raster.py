@@ -10,6 +10,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 Transfer = Literal["srgb", "linear"]
 """How colour channels are coded: by sRGB's curve (IEC 61966-2-1), or in proportion to light (or to whatever
 else is measured: data). Alpha is always linear."""
@@ -109,19 +110,19 @@ class Raster(Struct, frozen=True):
     def as_light(self) -> NDArray[Any]:
         """`pixels` as float32 of full scale 1, colours in proportion to light, as they are to be averaged and
         blended; floats as they are. Not to be written to."""
-        from accel.image.light import to_light
+        from accel.image.color import to_linear
 
-        return to_light(self.pixels, self.colors, self.transfer)
+        return to_linear(self.pixels, self.colors, self.transfer)
 
     def with_light(self, light: NDArray[Any], **changes: object) -> Raster:
         """The other way round: the same image with such values, rounded to its own type; what is beyond 0 to
         1 is cut off, except in floats. `changes` are as in `with_pixels`."""
-        from accel.image.light import from_light
+        from accel.image.color import from_linear
 
         changed = msgspec.structs.replace(self, **changes)
         colors = light.shape[2] - changed.has_alpha
         values = light.astype("float32", copy=False)
-        return self.with_pixels(from_light(values, colors, changed.transfer, self.pixels.dtype), **changes)
+        return self.with_pixels(from_linear(values, colors, changed.transfer, self.pixels.dtype), **changes)
 
     def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
         """The same image with other pixels and, unless given, no smaller levels and no layers: then it is the

@@ -1,4 +1,4 @@
-"""Textures that tile: opposite edges joined inside the image, where the joint doesn't show."""
+"""Seamless joints."""
 
 from __future__ import annotations
 
@@ -6,18 +6,56 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accel.image.coding import Coding, coding
-from accel.image.decoded import Pixels
-from accel.image.filters import Doubles, axis
-from accel.image.light import Floats
-from accel.image.meaning import meant
-from accel.image.resampling import Held, Stored, strips, whole
-from accel.image.seam_path import cheapest_loop
+from accel.image.color import Floats
+from accel.image.pixel_coding import Coding, channel_semantics, coding
+from accel.image.pixel_data import Pixels
+from accel.image.resample import Doubles, HeldRows, Indices, Stored, axis, strips, whole_image
+from accel.text import text
 from accel.workload import WorkloadError
 
 if TYPE_CHECKING:
-    from accel.image.make_tileable import MakeTileable
+    from accel.image.operations.geometry import MakeTileable
     from accel.image.raster import PixelKind, Raster
+
+
+def cheapest_loop(costs: Floats) -> Indices:
+    """A column for each row, from row to row at most one to the side, from the last row to the first too.
+
+    By dynamic programming, as in image quilting (Efros and Freeman 2001). Among closed paths it is the best
+    through the texel where the best open one crosses the middle row.
+    """
+    rows = len(costs)
+    middle = rows // 2
+    start = int(_cheapest(costs)[middle])
+    turned = np.roll(costs, -middle, axis=0)
+    return np.roll(_cheapest(turned, start), middle)
+
+
+def _cheapest(costs: Floats, start: int | None = None) -> Indices:
+    """`start`: the column of the first row, which the last one's must touch."""
+    rows, columns = costs.shape
+    # A bound beyond each side, so that no path leaves.
+    totals = np.full(columns + 2, np.inf, np.float64)
+    totals[1:-1] = costs[0]
+    if start is not None:
+        totals[1 + np.flatnonzero(np.arange(columns) != start)] = np.inf
+    came = np.zeros((rows, columns), np.int8)
+    for row in range(1, rows):
+        least, step = totals[1:-1].copy(), came[row]
+        for move, beside in ((-1, totals[:-2]), (1, totals[2:])):
+            better = beside < least
+            np.copyto(least, beside, where=better)
+            step[better] = move
+        totals[1:-1] = least + costs[row]
+    if start is not None:
+        far = np.abs(np.arange(columns) - start) > 1
+        totals[1:-1][far] = np.inf
+    path = np.empty(rows, np.int64)
+    path[-1] = int(totals[1:-1].argmin())
+    for row in range(rows - 1, 0, -1):
+        path[row - 1] = path[row] + came[row, path[row]]
+    return path
+
 
 SHORTEST = 16
 """Pixels of a side below which there is no room for a joint."""
@@ -32,7 +70,7 @@ COARSE = 4
 """What is coarse: all that is seen in so many texels across an overlap, or across the image."""
 
 
-def tileable(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
+def make_seamless(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
     """The image of that kind, tileable. Raises WorkloadError `bad_input` where a side is too short."""
     # By codes, not as light: what differs least is what eyes tell apart least.
     how = coding(image, kind, False, True)
@@ -46,12 +84,17 @@ def tileable(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
         overlap = _overlap(image, image.height, params)
         pixels = _joined(turned, how, overlap, params.size == "same").swapaxes(0, 1)
     pixels = np.ascontiguousarray(how.within(pixels, even))
-    return image.with_pixels(pixels, **meant(image, kind))
+    return image.with_pixels(pixels, **channel_semantics(image, kind))
 
 
 def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
     if side < SHORTEST:
-        reason = f"is {image.width} x {image.height}; a side that is made to tile needs {SHORTEST} pixels"
+        reason = text(
+            "is {width} x {height}; a side that is made to tile needs {shortest} pixels",
+            width=image.width,
+            height=image.height,
+            shortest=SHORTEST,
+        )
         raise WorkloadError("bad_input", reason, image.name)
     # Two joints need twice the overlap.
     return int(min(max(4, round(side * params.overlap)), WIDEST, side // 2))
@@ -61,7 +104,7 @@ def _flattened(pixels: Pixels, how: Coding, much: float, *, color: bool) -> Pixe
     """Pixels without so `much` of what differs between the parts of the image: of colours the factor, as
     light multiplies, of all else the difference."""
     height, width, _ = pixels.shape
-    means = whole(
+    means = whole_image(
         Stored(pixels, how), axis(width, COARSE, "area", "clamp"), axis(height, COARSE, "area", "clamp")
     )
     parts = means[:, : how.colors] / means[:, -1:] if how.weighted else means[:, : how.colors]
@@ -70,7 +113,7 @@ def _flattened(pixels: Pixels, how: Coding, much: float, *, color: bool) -> Pixe
     change = (_ratio(middle, parts) ** share) if color else (middle - parts) * share
     made = np.empty_like(pixels)
     axes = axis(COARSE, width, "cubic", "clamp"), axis(COARSE, height, "cubic", "clamp")
-    for begin, wanted in strips(Held(change), *axes):
+    for begin, wanted in strips(HeldRows(change), *axes):
         rows = slice(begin, begin + len(wanted))
         lines = how.decode(pixels[rows])
         if color:
@@ -126,8 +169,10 @@ def _coarse(lines: Floats) -> Floats:
     height, _, width = lines.shape
     few = max(1, round(height * COARSE / width))
     across, down = axis(width, COARSE, "area", "clamp"), axis(height, few, "area", "wrap")
-    small = whole(Held(lines), across, down)
-    return whole(Held(small), axis(COARSE, width, "cubic", "clamp"), axis(few, height, "cubic", "wrap"))
+    small = whole_image(HeldRows(lines), across, down)
+    return whole_image(
+        HeldRows(small), axis(COARSE, width, "cubic", "clamp"), axis(few, height, "cubic", "wrap")
+    )
 
 
 def _faded(one: Floats, other: Floats, share: Floats) -> Floats:

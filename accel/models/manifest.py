@@ -136,7 +136,7 @@ class File(Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     """What it is made of; none where the source has the file itself."""
     made_by: Literal["", "ncnn", "efficientnet"] = ""
-    """The conversion (accel.models.convert); empty where there is none."""
+    """The conversion (accel.models.convert_torch); empty where there is none."""
     graph: Graph | None = None
     """None where it isn't a graph but, for example, a tokenizer."""
 

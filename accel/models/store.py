@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from accel.atomic_file import replace_file
 from accel.models.manifest import File, Model, Part, Shipped
-from accel.replacing import replace_file
+from accel.text import AnyText, TextError, text
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
 
 State = Literal["shipped", "pulled", "not pulled", "broken"]
 
@@ -23,11 +25,12 @@ Held = Callable[[Model], None]
 CHUNK = 1 << 20
 """Bytes read at once."""
 
-MISSING = "is missing"
+MISSING = text("is missing")
+UNREADABLE = text("can't be read ({strerror})")
 NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
-class ModelError(Exception):
+class ModelError(TextError):
     """A model can't be had; a sentence for people, without a full stop."""
 
 
@@ -36,8 +39,12 @@ class Unwritable(ModelError):
 
     def __init__(self, path: Path | str, error: OSError) -> None:
         super().__init__(
-            f"{path} can't be written ({error.strerror or error}): make room or get the right to, or name "
-            "another folder by the setting models.folder"
+            text(
+                "{path} can't be written ({strerror}): make room or get the right to, or name "
+                "another folder by the setting models.folder",
+                path=path,
+                strerror=error.strerror or error,
+            )
         )
 
 
@@ -58,14 +65,16 @@ class ModelStore:
                 return Path(spec.origin).with_name(source.paths[0])
         return self.folder / model.name / model.version / file.name
 
-    def problem(self, model: Model, file: File) -> str:
+    def problem(self, model: Model, file: File) -> AnyText:
         """Why the file isn't as its record says, to be put behind its name; empty where it is."""
         path = self.path(model, file)
         try:
             right = path.stat().st_size == file.size and digest(path) == file.sha256
         except OSError as error:
-            return MISSING if isinstance(error, NOT_THERE) else f"can't be read ({error.strerror or error})"
-        return "" if right else "is damaged"
+            return (
+                MISSING if isinstance(error, NOT_THERE) else UNREADABLE.fill(strerror=error.strerror or error)
+            )
+        return "" if right else text("is damaged")
 
     def right(self, model: Model, file: File) -> bool:
         """Whether the file is there with the digest that its record says."""
@@ -86,7 +95,9 @@ class ModelStore:
         except FileNotFoundError:
             raise ModelError(_not_pulled(model)) from None
         except OSError as error:
-            raise ModelError(f"{path} can't be read ({error.strerror or error})") from None
+            raise ModelError(
+                text("{path} can't be read ({strerror})", path=path, strerror=error.strerror or error)
+            ) from None
         if hashlib.sha256(contents).hexdigest() != file.sha256:
             raise ModelError(_broken(model, file))
         return contents
@@ -133,7 +144,9 @@ class ModelStore:
             else:
                 shutil.copyfile(contents, part)
             if digest(part) != file.sha256:
-                raise ModelError(f"{file.name} isn't the file that was declared (its SHA-256 is another)")
+                raise ModelError(
+                    text("{file} isn't the file that was declared (its SHA-256 is another)", file=file.name)
+                )
             replace_file(part, path)
         except OSError as error:
             raise Unwritable(path, error) from None
@@ -181,8 +194,12 @@ def _removed(path: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     except OSError as error:
-        reason = f"{error.filename or path} can't be removed ({error.strerror or error})"
-        raise ModelError(f"{reason}; a program may have it open") from None
+        reason = text(
+            "{filename} can't be removed ({strerror})",
+            filename=error.filename or path,
+            strerror=error.strerror or error,
+        )
+        raise ModelError(text("{reason}; a program may have it open", reason=reason)) from None
 
 
 def digest(path: Path) -> str:
@@ -191,17 +208,19 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _not_pulled(model: Model) -> str:
-    return f"the model {model.name} isn't on this machine: run `popbridge models pull {model.name}`"
+def _not_pulled(model: Model) -> AnyText:
+    return text(
+        "the model {model} isn't on this machine: run `popbridge models pull {model}`", model=model.name
+    )
 
 
 def _broken(model: Model, file: File) -> str:
-    return f"{file.name} of the model {model.name} is damaged: {again(model)} again"
+    return f"{file.name} of the model {model.name} is damaged: {retry_command(model)} again"
 
 
-def again(model: Model) -> str:
+def retry_command(model: Model) -> AnyText:
     """What gets a model anew, before "again"."""
     if model.shipped:
         return "install popbridge"
     accept = " --accept-unclear-licence" if model.opt_in else ""
-    return f"run `popbridge models pull {model.name}{accept}`"
+    return text("run `popbridge models pull {model}{accept}`", model=model.name, accept=accept)

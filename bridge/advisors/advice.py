@@ -12,15 +12,22 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from packaging.version import Version
 
-from accel.texture.examine import Examination
-from bridge import supports
-from bridge.advisors.channels import channel_order
-from bridge.advisors.engine import memory_of, texture_of
+from accel.texture.workloads import Examination
 from bridge.advisors.findings import Finding, find
-from bridge.advisors.subject import by_project, changes, subject, sureness, words
+from bridge.advisors.naming import channel_order
+from bridge.advisors.texture_facts import (
+    changes,
+    confidence_percent,
+    is_judged_by_project,
+    memory_of,
+    name_words,
+    texture_facts,
+    texture_of,
+)
 from bridge.api import Adapter
+from bridge.core.errors import ContractViolation
 from bridge.core.textures import TextureIntent
-from bridge.failures import NotAsPromised
+from bridge.host import validation
 
 Mark = bytes
 """What is said of which state of which file: a digest of its path, that state, and the finding's code."""
@@ -40,7 +47,7 @@ class Asset(Struct, frozen=True):
     options: dict[str, Any]
 
 
-class About(Struct, frozen=True, gc=False):
+class TextureSummary(Struct, frozen=True, gc=False):
     """What a texture is, as a popup says it."""
 
     kind: str
@@ -71,7 +78,7 @@ class FileAdvice(Struct, frozen=True, gc=False):
     state: str
     """Digest of that and of the import settings that it has."""
     preview: str | None = None
-    about: About | None = None
+    about: TextureSummary | None = None
     """None where what it is isn't sure."""
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By platform: bytes of the GPU's memory now and with `options`, where that differs and is known."""
@@ -128,7 +135,7 @@ def judge(
     **finding.values)` of `bridge.advisors.texts` is its sentence.
     """
     if adapter is None or version is None or options is None:
-        return find(subject(examination, file, max_size=max_size))
+        return find(texture_facts(examination, file, max_size=max_size))
     found: list[tuple[Finding, dict[str, Any]]] = []
     texture = texture_of(examination, file, options, adapter, version, max_size)
     for finding in find(texture, adapter.packed_channels):
@@ -159,20 +166,20 @@ def _on_platforms(
         )
 
 
-def about(examination: Examination, file: str) -> About | None:
+def summarize_texture(examination: Examination, file: str) -> TextureSummary | None:
     """What a texture is, for people; None where that isn't sure enough to advise by."""
-    found, texture = examination.classification, subject(examination, file)
+    found, texture = examination.classification, texture_facts(examination, file)
     if texture.kind is None:
         return None
     # Pixels alone may say normals where the model isn't sure.
-    share = sureness(found) if found.advise else 0.0
+    share = confidence_percent(found) if found.advise else 0.0
     order = channel_order(texture.image, file) if texture.kind == "packed" else None
-    return About(
+    return TextureSummary(
         texture.kind,
         min(99, int(share * 100)),
-        words(found.kind, found.evidence),
+        name_words(found.kind, found.evidence),
         dict(order or {}),
-        by_project(found.kind, found.evidence),
+        is_judged_by_project(found.kind, found.evidence),
     )
 
 
@@ -197,7 +204,7 @@ def settle(
         content=digest(content),
         state=digest(content, asset.options),
         preview=preview,
-        about=about(examination, asset.file),
+        about=summarize_texture(examination, asset.file),
         memory=_gain(asset, examination, options, adapter, version),
         stamp=stamp,
     )
@@ -247,11 +254,11 @@ def _compiled(
 ) -> dict[str, Any]:
     """What `compile_texture` gives. Raises NotAsPromised for other than a dict of plain types by name."""
     todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
-    given = supports.checked_options(todo, adapter.name)
+    given = validation.check_options(todo, adapter.name)
     try:
         msgspec.to_builtins(given, builtin_types=(bytes,))
     except (TypeError, ValueError, RecursionError) as error:
-        raise NotAsPromised(f"{adapter.name}: compile_texture gave {given!r:.80} ({error})") from None
+        raise ContractViolation(f"{adapter.name}: compile_texture gave {given!r:.80} ({error})") from None
     return given
 
 
@@ -265,12 +272,12 @@ def _mark(*said: str) -> Mark:
     return hashlib.blake2b(msgspec.msgpack.encode(said), digest_size=16).digest()
 
 
-def in_order(files: Iterable[FileAdvice]) -> list[FileAdvice]:
+def sort_advice(files: Iterable[FileAdvice]) -> list[FileAdvice]:
     """The worst first, then by name."""
     return sorted(files, key=lambda file: (-file.rank, file.file))
 
 
-def covered(rules: Mapping[str, Sequence[str]], file: str, code: str) -> bool:
+def is_covered(rules: Mapping[str, Sequence[str]], file: str, code: str) -> bool:
     """Whether a person wants `code` settled without being asked in one of the folders that hold `file`.
 
     A rule for the root is for the files that lie there, not for the whole project. Upper and lower case are

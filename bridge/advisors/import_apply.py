@@ -8,21 +8,21 @@ from typing import Any
 
 import msgspec
 
+from accel.text import text
 from bridge.advisors.advice import Applied
-from bridge.advisors.import_check import Checked
-from bridge.advisors.import_parts import Gist, Parts, portions
+from bridge.advisors.import_batch import AdviceSummary, Parts, StalenessCheck, portions
 from bridge.advisors.import_popups import applied_popup, undo_popup, undone_popup
 from bridge.advisors.texts import say, why
 from bridge.api import Context, RequestError, SessionView
 from bridge.core.errors import UNSUPPORTED
-from bridge.core.reverting import PHRASES
-from bridge.core.texts import is_chinese
+from bridge.core.revert import error_text
+from bridge.locale import translate
 
 RULES_AT_ONCE = 500
 NONE_LEFT: Mapping[str, str] = {}
 
 
-async def remember(context: Context, session: SessionView, gist: Gist) -> str:
+async def remember(context: Context, session: SessionView, gist: AdviceSummary) -> str:
     """From now on these findings are settled without asking in these files' folders.
 
     Gives why that can't be kept; empty if it is.
@@ -42,7 +42,7 @@ async def apply(
     context: Context,
     session: SessionView,
     parts: Parts,
-    gist: Gist,
+    gist: AdviceSummary,
     rule: str = "",
     left: Mapping[str, str] = NONE_LEFT,
 ) -> Set[str]:
@@ -80,14 +80,14 @@ async def apply(
 
 
 async def _sent(
-    context: Context, session: SessionView, parts: Parts, left: Set[str], gist: Gist
+    context: Context, session: SessionView, parts: Parts, left: Set[str], gist: AdviceSummary
 ) -> Sequence[int]:
     """The receipts of the changes to all files that aren't `left` alone.
 
     What is left differs where an answer is acted on once more: the portions are those of all files, and each
     is one step, or what was sent before wouldn't be found again.
     """
-    note = f"texture import: {', '.join(sorted(gist.codes))}"
+    note = text("texture import: {codes}", codes=[*sorted(gist.codes)])
     receipts = []
     async for portion in portions(parts):
         changes = [change for change in portion if change["path"] not in left]
@@ -98,7 +98,7 @@ async def _sent(
     return receipts
 
 
-def left_alone(checked: Checked, locale: str) -> dict[str, str]:
+def skipped_files(checked: StalenessCheck, locale: str) -> dict[str, str]:
     """By path: why nothing is set where a file isn't any more what was asked about."""
     changed = dict.fromkeys(checked.changed, say("changed_since", locale))
     other = dict.fromkeys(sorted(checked.other), say("other_since", locale))
@@ -107,8 +107,10 @@ def left_alone(checked: Checked, locale: str) -> dict[str, str]:
 
 def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
     """What the editor said about single files, or about the command as a whole."""
-    said = PHRASES.in_chinese if is_chinese(locale) else str
-    problems = [(path, said(str(message))) for path, message in _pairs(answer.get("errors"), "message")]
+    problems = [
+        (str(entry.get("path", "")), translate(error_text(entry), locale))
+        for entry in _maps(answer.get("errors"), "message")
+    ]
     if not problems and answer["state"] == "failed":
         problems.append(("", say("refused", locale)))
     return problems
@@ -116,10 +118,13 @@ def _problems(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
 
 def _pairs(entries: object, name: str) -> list[tuple[str, Any]]:
     """(path, value of `name`) of each map in a list that an editor sent; all else in it is left out."""
+    return [(str(entry.get("path", "")), entry[name]) for entry in _maps(entries, name)]
+
+
+def _maps(entries: object, name: str) -> list[Mapping[str, Any]]:
     if not isinstance(entries, (list, tuple)):
         return []
-    maps = [entry for entry in entries if isinstance(entry, Mapping) and name in entry]
-    return [(str(entry.get("path", "")), entry[name]) for entry in maps]
+    return [entry for entry in entries if isinstance(entry, Mapping) and name in entry]
 
 
 async def undo(context: Context, session: SessionView, applied: Applied) -> None:

@@ -1,23 +1,118 @@
-"""The popups of the import advisor: what was found, and what was done about it."""
+"""The next popup, laid out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence, Set
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from bridge import projectfile
-from bridge.advisors.advice import FileAdvice
-from bridge.advisors.import_paragraphs import code, paragraph, plain, set_paragraph, shortened, total
-from bridge.advisors.project_texts import PHRASES
-from bridge.advisors.sets import by_material
-from bridge.advisors.texts import memory_text, say
-from bridge.advisors.wanted import WRONG
+from accel.text import AnyText
+from bridge.advisors.advice import FileAdvice, Mark, TextureSummary, sort_advice
+from bridge.advisors.findings import WRONG
+from bridge.advisors.import_batch import Advice, pack_advice
+from bridge.advisors.naming import group_by_material
+from bridge.advisors.texts import memory_text, say, with_commas
 from bridge.api import Action, Popup
-from bridge.core.texts import in_a_row, is_chinese
+from bridge.core.text import join_sentences
+from bridge.locale import translate
+from bridge.project import config
+
+MAX_OPTIONS = 6
+MAX_NAME = 200
+MAX_WORDS = 3
+MAX_MEMBERS = 12
+"""Maps of one material that are described; no engine has more slots than that."""
+
+
+def paragraph(file: FileAdvice, locale: str, name: str = "") -> str:
+    """What is advised for one file, called `name` or by its place."""
+    lines = [_heading(name or file.file, file.about, locale)]
+    lines += [f"• {say(finding.sentence, locale, **finding.values)}" for finding in file.findings]
+    if file.options:
+        lines.append(say("sets", locale, options=_changes(file.present, file.options, locale)))
+    if sizes := memory_text(file.memory, locale):
+        lines.append(say("memory", locale, sizes=sizes))
+    return "\n".join(lines)
+
+
+def set_paragraph(material: str, files: Sequence[FileAdvice], locale: str) -> str:
+    """What is advised for the maps of one material."""
+    place = f"{files[0].folder}/{material}" if files[0].folder else material
+    lines = [say("material", locale, name=code(place), count=len(files))]
+    lines += [paragraph(file, locale, PurePosixPath(file.file).name) for file in files[:MAX_MEMBERS]]
+    if len(files) > MAX_MEMBERS:
+        lines.append(say("more", locale, count=len(files) - MAX_MEMBERS))
+    return "\n".join(lines)
+
+
+def total(files: Sequence[FileAdvice]) -> dict[str, tuple[int, int]]:
+    """Bytes before and after of all that change, by platform."""
+    sums: dict[str, tuple[int, int]] = {}
+    for file in files:
+        for platform, (before, after) in file.memory.items():
+            so_far = sums.get(platform, (0, 0))
+            sums[platform] = (so_far[0] + before, so_far[1] + after)
+    return sums
+
+
+def _heading(name: str, about: TextureSummary | None, locale: str) -> str:
+    if about is None:
+        return code(name)
+    kind = say(f"kind_{about.kind}", locale)
+    if about.channels:
+        kind = say("channels", locale, kind=kind, channels=_channels(about.channels, locale))
+    if not about.sure:
+        return say("about", locale, file=code(name), kind=kind)
+    said = [code(word) for word in about.words[:MAX_WORDS]]
+    said += [say("by_project", locale)] if about.by_project else []
+    if not said:
+        return say("about_sure", locale, file=code(name), kind=kind, sure=about.sure)
+    told = with_commas(said, locale)
+    return say("about_named", locale, file=code(name), kind=kind, sure=about.sure, words=told)
+
+
+def _channels(channels: Mapping[str, str], locale: str) -> str:
+    said = [
+        say("channel", locale, meaning=say(f"channel_{meaning}", locale), letter=letter.upper())
+        for letter, meaning in sorted(channels.items(), key=lambda item: "rgba".find(item[0]))
+    ]
+    return with_commas(said, locale)
+
+
+def _changes(present: Mapping[str, Any], options: Mapping[str, Any], locale: str) -> str:
+    shown = [
+        f"`{name}` {_value(present.get(name), 'absent', locale)} → {_value(value, 'takes_away', locale)}"
+        for name, value in list(options.items())[:MAX_OPTIONS]
+    ]
+    more = ["…"] if len(options) > MAX_OPTIONS else []
+    return with_commas([*shown, *more], locale)
+
+
+def _value(value: object, none: str, locale: str) -> str:
+    """An option's value; `none` is the key of what None is called."""
+    if value is None:
+        return say(none, locale)
+    return shortened(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def code(name: str) -> str:
+    """A name as it is: a file may be called `[click](http://...)`, and in a code span it stays a name."""
+    return f"`{shortened(name.replace('`', chr(39)))}`"
+
+
+def plain(message: str) -> str:
+    """An editor's words, which may hold names that look like markup: they are shown, never followed."""
+    return message.replace("](", "] (").replace("`", "'").replace("**", "*")
+
+
+def shortened(name: str) -> str:
+    """Its end, where a name is too long to be shown."""
+    return name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"
+
 
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
@@ -34,7 +129,7 @@ KEPT, FOLLOWED = "rule_kept", "rule_followed"
 def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup:
     """Asks about `files`, which are in order and at least one; the maps of a material are one paragraph."""
     body, described = [], 0
-    sets = by_material(files)
+    sets = group_by_material(files)
     for name, members in sets:
         if described and described + len(members) > MAX_FILES:
             break
@@ -92,7 +187,7 @@ def _problems(errors: Sequence[tuple[str, str]], locale: str) -> list[str]:
     for number, (path, message) in enumerate(errors):
         by_path.setdefault(path or number, []).append(plain(message))
     told = [
-        f"{code(path)}: {in_a_row(said)}" if isinstance(path, str) else in_a_row(said)
+        f"{code(path)}: {join_sentences(said)}" if isinstance(path, str) else join_sentences(said)
         for path, said in by_path.items()
     ]
     more = [say("more", locale, count=len(told) - MAX_FILES)] if len(told) > MAX_FILES else []
@@ -103,13 +198,13 @@ def _of_rule(rule: str, undoable: bool, locale: str) -> list[str]:
     """What is said of the rule that this was done by, or that it made."""
     if not rule or (rule == FOLLOWED and not undoable):
         return []
-    said = [say(rule, locale, file=projectfile.NAME)]
+    said = [say(rule, locale, file=config.NAME)]
     return [*said, say("rule_stays", locale)] if rule == KEPT and undoable else said
 
 
-def trouble_popup(title: str, messages: Sequence[str], locale: str) -> Popup:
+def trouble_popup(title: str, messages: Sequence[AnyText], locale: str) -> Popup:
     """Tells what couldn't be done, and why; `title` is its key in texts."""
-    said = map(PHRASES.in_chinese, messages) if is_chinese(locale) else messages
+    said = (translate(message, locale) for message in messages)
     return _telling(title, "\n".join(map(plain, said)), locale)
 
 
@@ -155,3 +250,52 @@ def _actions(applicable: bool, locale: str) -> list[Action]:
         Action(id="later", label=say("later", locale)),
         Action(id="always", label=say("always", locale)),
     ]
+
+
+Files = Mapping[str, FileAdvice]
+"""By their paths."""
+
+
+class PopupDraft(Struct, frozen=True):
+    """What would be asked now."""
+
+    files: dict[str, FileAdvice]
+    """All that it asks about; none where nothing is to be asked."""
+    news: bool
+    """Whether that differs from what is asked already."""
+    popup: Popup | None = None
+    """Without its `dedupe`; None where there is nothing new to show."""
+    advice: Advice | None = None
+    """What is kept with it."""
+    once: Set[Mark] = frozenset()
+    """What only the author can follow, and so is told once: no setting will ever answer it."""
+
+
+def unsettled_advice(found: Sequence[FileAdvice], asked: Files, said: Set[Mark]) -> list[FileAdvice]:
+    """What of `found` wasn't settled yet (`said`), or is asked by the open popup already; the worst first."""
+    return sort_advice(file for file in found if _asked(file, asked) or not file.marks() <= said)
+
+
+def draft_popup(
+    found: Sequence[FileAdvice], asked: Files, said: Set[Mark], looked_at: Set[str], locale: str
+) -> PopupDraft:
+    """What was found, together with what the open popup asks about files that weren't looked at."""
+    found = unsettled_advice(found, asked, said)
+    files = {path: file for path, file in asked.items() if path not in looked_at}
+    files.update({file.path: _kept(file, asked) for file in found})
+    if not files or files == asked:
+        return PopupDraft(files, files != asked)
+    ordered = sort_advice(files.values())
+    once = {mark for file in found for mark in file.once()}
+    return PopupDraft(files, True, advice_popup(ordered, locale, ""), pack_advice(ordered), once)
+
+
+def _kept(file: FileAdvice, asked: Files) -> FileAdvice:
+    """`file`, or what is asked already where the two differ in nothing that is said."""
+    before = asked.get(file.path)
+    return before if before is not None and replace(file, stamp=before.stamp) == before else file
+
+
+def _asked(file: FileAdvice, asked: Files) -> bool:
+    before = asked.get(file.path)
+    return before is not None and before.marks() == file.marks()

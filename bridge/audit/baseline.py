@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bridge.audit.memory import measure
+from accel.text import text
+from bridge.audit.judge import measure_memory
 from bridge.audit.project import Project, options_for
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
@@ -23,7 +24,7 @@ DIGITS = 16
 """Of a file's SHA-256: enough to tell its versions."""
 MARKED = 4096
 """Bytes at the beginning among which a baseline says that it is one, also after a merge."""
-_REMEDY = "Correct it, or remove it and let --update-baseline of the whole project make it anew."
+_REMEDY = text("Correct it, or remove it and let --update-baseline of the whole project make it anew.")
 
 
 class Entry(Struct, frozen=True, order=True, forbid_unknown_fields=True):
@@ -45,19 +46,36 @@ def read(path: Path) -> set[Entry]:
         # The standard library's: names that are no Unicode stay what they are.
         file = msgspec.convert(json.loads(path.read_text(encoding="utf-8-sig")), _File)
     except FileNotFoundError:
-        raise UserError(f"There is no baseline {path}: --update-baseline makes it.") from None
+        raise UserError(text("There is no baseline {path}: --update-baseline makes it.", path=path)) from None
     except OSError as error:
-        raise UserError(f"The baseline {path} can't be read ({error.strerror}).") from None
+        raise UserError(
+            text("The baseline {path} can't be read ({strerror}).", path=path, strerror=error.strerror)
+        ) from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path} is no baseline (line {error.lineno}: {error.msg}). {_REMEDY}") from None
+        raise UserError(
+            text(
+                "{path} is no baseline (line {lineno}: {msg}). {remedy}",
+                path=path,
+                lineno=error.lineno,
+                msg=error.msg,
+                remedy=_REMEDY,
+            )
+        ) from None
     except UnicodeDecodeError:
-        raise UserError(f"{path} is no baseline (it isn't UTF-8). {_REMEDY}") from None
+        raise UserError(
+            text("{path} is no baseline (it isn't UTF-8). {remedy}", path=path, remedy=_REMEDY)
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no baseline ({error}). {_REMEDY}") from None
+        raise UserError(
+            text("{path} is no baseline ({error}). {remedy}", path=path, error=error, remedy=_REMEDY)
+        ) from None
     if file.popbridge_baseline != VERSION:
         raise UserError(
-            f"{path} is a baseline of another PopBridge: --update-baseline of the whole project makes it "
-            "anew."
+            text(
+                "{path} is a baseline of another PopBridge: --update-baseline of the whole project "
+                "makes it anew.",
+                path=path,
+            )
         )
     return set(file.accepted)
 
@@ -80,7 +98,7 @@ def check_replaceable(path: Path) -> None:
         # What can't be read is told when it is written.
         return
     if begin.strip() and "popbridge_baseline" not in begin:
-        raise UserError(f"{path} is there and no baseline: name another file, or remove it.")
+        raise UserError(text("{path} is there and no baseline: name another file, or remove it.", path=path))
 
 
 def _is_blank(path: Path) -> bool:
@@ -103,7 +121,7 @@ def _decoded(begin: bytes) -> str:
     return begin.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
-def text(rows: Iterable[Row], kept: Iterable[Entry] = ()) -> str:
+def baseline_text(rows: Iterable[Row], kept: Iterable[Entry] = ()) -> str:
     """The baseline that accepts everything in `rows`, and what is `kept`.
 
     A line for each, so that changes can be reviewed.
@@ -130,7 +148,7 @@ def accept(report: Report, accepted: set[Entry], project: Project) -> None:
             # What is mended has its options already.
             if not row.mended:
                 row.options = options_for(project, row.settings, kept)
-                measure(project, row)
+                measure_memory(project, row)
     report.rows = sorted(
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
     )

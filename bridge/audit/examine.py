@@ -1,12 +1,14 @@
-"""Examines textures on all cores, a few at a time, and asks only for what no earlier run has answered."""
+"""Examine textures on all cores; results of earlier runs."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
+import sqlite3
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +16,179 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.texture.examine import AT_ONCE, Examination, examine, examine_among
+from accel.image import records
+from accel.text import AnyText, text
+from accel.texture.workloads import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
-from bridge.audit.cache import Cache, Stat, content_of, question_of
+from bridge.advisors.findings import WRONG
+from bridge.api import Kind, TextureAsset
+from bridge.audit.project import Project
+from bridge.audit.results import Issue, Row
 from bridge.core.errors import UserError
-from bridge.folders import TOO_LONG, is_too_long
+from bridge.core.text import is_unicode
+from bridge.project.files import TOO_LONG, is_too_long
+from bridge.store.records import FAILURES
+from bridge.store.response_tables import open_cache
 
 if TYPE_CHECKING:
-    from accel.batching import Batcher
+    from accel.execution.batching import Batcher
+
+
+RACY_NS = 2_000_000_000
+"""A file that changed so short before it was examined may have changed once more with the same time."""
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+"""Another audit of the same project writes, and longer than one waits for it: nothing is broken."""
+
+VERSION = 2
+# Not WITHOUT ROWID: rows of more than 1,002 bytes would take a page of 4 KiB each.
+_TABLE = f"""
+CREATE TABLE IF NOT EXISTS textures (
+    file BLOB PRIMARY KEY, size INTEGER, modified INTEGER, trusted INTEGER, question BLOB, content BLOB,
+    answer BLOB
+);
+CREATE INDEX IF NOT EXISTS by_content ON textures (size, question, content);
+PRAGMA user_version = {VERSION};
+"""
+
+
+class Stat(Struct, frozen=True):
+    """What tells without reading it whether a file is the one that was examined."""
+
+    size: int
+    modified: int
+    """Nanoseconds."""
+
+    @classmethod
+    def of(cls, path: Path) -> Stat:
+        """Raises OSError."""
+        found = os.stat(path)
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+class Cache:
+    """Answers by file and question; a question is a digest of all that an answer depends on but the file.
+
+    It is never worth an error: a broken file is made anew, and one that can't be used is done without.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.lasting = False
+        """Whether the next run will know what this one finds: not where the file can't be used."""
+        try:
+            self._db = self._open(path)
+        except (*FAILURES, OSError) as error:
+            self._db = self._open(None) if _busy(error) else self._anew()
+
+    def get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
+        """The answer for a file that is unchanged, or whose bytes were examined under another time."""
+        try:
+            return self._get(path, file, stat, question)
+        except FAILURES as error:
+            self._failed(error)
+            return None
+
+    def put(self, file: str, stat: Stat, question: bytes, content: str, answer: bytes) -> None:
+        """Keeps an answer; `content` is the SHA-256 of the file, empty if it isn't known."""
+        trusted = stat.modified < time.time_ns() - RACY_NS
+        row = (os.fsencode(file), stat.size, stat.modified, trusted, question, _digest(content), answer)
+        try:
+            self._db.execute("REPLACE INTO textures VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except FAILURES as error:
+            self._failed(error)
+
+    def prune(self, files: Iterable[str], count: int) -> None:
+        """Forgets all but `count` files, once the others are as many."""
+        with contextlib.suppress(*FAILURES):
+            (rows,) = self._db.execute("SELECT count(*) FROM textures").fetchone()
+            if rows <= 2 * count + 100:
+                return
+            self._db.execute("CREATE TEMP TABLE there (file BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT INTO there VALUES (?)", ((os.fsencode(file),) for file in files))
+            self._db.execute("DELETE FROM textures WHERE file NOT IN (SELECT file FROM there)")
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Keeps everything for the next run."""
+        self._db.close()
+
+    def _get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
+        key = os.fsencode(file)
+        known = self._db.execute(
+            "SELECT modified, trusted, size, answer FROM textures WHERE file = ? AND question = ?",
+            (key, question),
+        ).fetchone()
+        if known and known[:3] == (stat.modified, 1, stat.size):
+            return _blob(known[3])
+        # Reading the file is worth while only where one of its size has answered the same question.
+        candidate = self._db.execute(
+            "SELECT 1 FROM textures WHERE size = ? AND question = ? AND content != x'' LIMIT 1",
+            (stat.size, question),
+        ).fetchone()
+        if not candidate:
+            return None
+        content = content_of(path)
+        found = self._db.execute(
+            "SELECT answer FROM textures WHERE size = ? AND question = ? AND content = ? LIMIT 1",
+            (stat.size, question, _digest(content)),
+        ).fetchone()
+        answer = _blob(found[0]) if found and content else None
+        if answer is not None:
+            self.put(file, stat, question, content, answer)
+        return answer
+
+    def _failed(self, error: Exception) -> None:
+        if not _busy(error):
+            self._db = self._anew()
+
+    def _anew(self) -> sqlite3.Connection:
+        with contextlib.suppress(AttributeError, *FAILURES):
+            self._db.close()
+        try:
+            for suffix in () if self._path is None else ("", "-journal", "-wal", "-shm"):
+                Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+            return self._open(self._path)
+        except (*FAILURES, OSError):
+            return self._open(None)
+
+    def _open(self, path: Path | None) -> sqlite3.Connection:
+        db = open_cache(path, VERSION, _TABLE)
+        self.lasting = path is not None
+        return db
+
+
+def content_of(path: Path) -> str:
+    """SHA-256 of a file; empty where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return ""
+
+
+def question_of(*parts: Any) -> bytes:
+    """A digest of what an answer depends on, among it how images are read."""
+    import msgspec
+
+    asked = msgspec.msgpack.encode([records.VERSION, *parts], order="sorted")
+    return hashlib.blake2b(asked, digest_size=16).digest()
+
+
+def _digest(content: str) -> bytes:
+    with contextlib.suppress(ValueError):
+        return bytes.fromhex(content)
+    return b""
+
+
+def _blob(value: Any) -> bytes | None:
+    # In a damaged file a value may be of any type.
+    return value if isinstance(value, bytes) else None
+
+
+def _busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY
+
 
 FINAL = frozenset({"bad_input", "unsupported", "too_large"})
 """The errors that the same file would meet again."""
@@ -48,7 +215,7 @@ class Trouble(Struct, frozen=True):
 
     code: str
     """`bad_input`, `unsupported`, `too_large`, `not_found`, `worker_crashed`, ..."""
-    reason: str
+    reason: AnyText
     """For people; it reads well after the file's name."""
     content: str = ""
     """SHA-256 of the file; empty where it can't be read."""
@@ -124,8 +291,8 @@ class Workers:
         return max(1, min(AT_ONCE, self._waiting // self.count))
 
     async def _start(self) -> Batcher:
-        from accel.batching import Batcher
-        from accel.executor import LocalExecutor
+        from accel.execution.batching import Batcher
+        from accel.execution.executor import LocalExecutor
 
         async with self._starting:
             if self._executor is None:
@@ -137,7 +304,9 @@ class Workers:
                 try:
                     await executor.start()
                 except OSError as error:
-                    raise UserError(f"No worker process can be started ({error}).") from None
+                    raise UserError(
+                        text("No worker process can be started ({error}).", error=error)
+                    ) from None
                 self._executor = executor
         return self._executor
 
@@ -191,10 +360,17 @@ class Examiner:
         try:
             return Stat.of(self._root / question.file)
         except FileNotFoundError:
-            why = TOO_LONG if is_too_long(self._root / question.file) else "vanished while the audit ran"
+            why = (
+                TOO_LONG if is_too_long(self._root / question.file) else text("vanished while the audit ran")
+            )
             return Answer(question, Trouble("not_found", why), 0, False)
         except OSError as error:
-            return Answer(question, Trouble("not_found", f"can't be read ({error.strerror})"), 0, False)
+            return Answer(
+                question,
+                Trouble("not_found", text("can't be read ({strerror})", strerror=error.strerror)),
+                0,
+                False,
+            )
 
     def _digest(self, question: Question) -> bytes:
         return question_of(
@@ -226,7 +402,7 @@ class Examiner:
             if now == stat:
                 await asyncio.sleep(PAUSE_S)
             stat = now
-        return Answer(question, Trouble("busy", "is being written all the time"), stat.size, False)
+        return Answer(question, Trouble("busy", text("is being written all the time")), stat.size, False)
 
     async def _kept(self, question: Question, stat: Stat, digest: bytes, outcome: Outcome) -> Answer:
         """The answer for a file that is as it was when it was examined, put into the cache."""
@@ -260,3 +436,48 @@ def _perhaps_half(outcome: Outcome, stat: Stat) -> bool:
     if isinstance(outcome, Examination) or outcome.code != "bad_input":
         return False
     return abs(time.time_ns() - stat.modified) < SAVING_NS
+
+
+NEIGHBOURS = 12
+"""Names before and after a texture's own that are told as its siblings: a set of one material lies together,
+and all names of a folder for each of its files would cost the square of their number."""
+
+
+def examination_questions(
+    project: Project, assets: Sequence[TextureAsset], uses: Mapping[str, Sequence[Kind]], use_names: bool
+) -> Iterator[Question]:
+    """One for each texture."""
+    names = [asset.file.rpartition("/") for asset in assets]
+    for at, asset in enumerate(assets):
+        params: dict[str, Any] = {
+            "use_name": use_names,
+            "siblings": _siblings(names, at) if use_names else [],
+            "slots": list(uses.get(asset.file, ())),
+            "imported_as": _imported_as(project, asset),
+        }
+        yield Question(asset.file, params)
+
+
+def unlisted_folders(project: Project, asset: TextureAsset) -> Row | None:
+    """The row of what isn't a texture but a folder that can't be listed; None for all others."""
+    if not asset.problem or asset.options is not None or not (project.root / asset.file).is_dir():
+        return None
+    issue = Issue("unlisted", WRONG, "unlisted", {"reason": asset.problem})
+    return Row(asset.file, asset.path, [issue], asset.options)
+
+
+def _siblings(names: Sequence[tuple[str, str, str]], at: int) -> list[str]:
+    near = range(max(0, at - NEIGHBOURS), min(len(names), at + NEIGHBOURS + 1))
+    found = [names[place][2] for place in near if place != at and names[place][0] == names[at][0]]
+    return [name for name in found if is_unicode(name)]
+
+
+def _imported_as(project: Project, asset: TextureAsset) -> Kind | None:
+    adapter, version = project.adapter, project.version
+    if adapter is None or version is None or asset.options is None:
+        return None
+    try:
+        return adapter.read_texture(asset.options, version).kind
+    # An adapter is a plugin: what it can't read says nothing.
+    except (Exception, SystemExit):
+        return None

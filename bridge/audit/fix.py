@@ -8,24 +8,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge import failures, supports
+from accel.text import AnyText, sentences, text
 from bridge.advisors.findings import WRONG
 from bridge.api import ProjectSupport
-from bridge.audit.plain import is_unicode
 from bridge.audit.project import Project, find
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.core.reverting import observed, still_due
+from bridge.core.revert import error_text, file_error, observed_options, remaining_changes
+from bridge.core.text import is_unicode
+from bridge.host import isolation, validation
 from bridge.store.records import AUDIT_FIX, pack, when_text
 
 if TYPE_CHECKING:
-    from bridge.host import Registry
+    from bridge.host.host import Registry
     from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
 
-NO_SETTINGS = "--fix has nothing to write here: import settings are an engine's, and none is known."
-GONE = "is gone, or can't be read: left as it is"
+
+NO_SETTINGS = text("--fix has nothing to write here: import settings are an engine's, and none is known.")
+GONE = text("is gone, or can't be read: left as it is")
 """What is said of a file in which nothing is put back."""
 SESSION = "audit"
 """In the place of an editor's session."""
@@ -56,7 +58,7 @@ def fix(project: Project, report: Report, database: Path) -> None:
         _mended(rows[path])
     for error in done.get("errors", ()):
         if (row := rows.get(error.get("path", ""))) is not None:
-            reason = {"reason": str(error.get("message", ""))}
+            reason = {"reason": error_text(error)}
             row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, reason))
     report.rows.sort(key=lambda row: (-row.rank, row.file))
 
@@ -69,12 +71,15 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     """
     root = Path(str(receipt.args.get("root", "")))
     if receipt.state == "failed":
-        raise UserError(f"Receipt {receipt.id} changed nothing.")
+        raise UserError(text("Receipt {id} changed nothing.", id=receipt.id))
     project = find(registry, root)
     if project.support is None:
         raise UserError(
-            f"{root} is no project that is known here any more: `popbridge plugins` shows whether the plugin "
-            "for its engine is there."
+            text(
+                "{root} is no project that is known here any more: `popbridge plugins` shows whether "
+                "the plugin for its engine is there.",
+                root=root,
+            )
         )
     after, before = _by_path(receipt.after), _by_path(receipt.before)
     if receipt.state == "sent":
@@ -101,25 +106,30 @@ def check_nameable(root: Path) -> None:
     """Raises UserError where no receipt could hold the project's place: nothing can be mended there."""
     if not is_unicode(os.fspath(root.resolve())):
         raise UserError(
-            f"The name of {root} isn't valid Unicode: rename the folder, then --fix can mend in it."
+            text(
+                "The name of {root} isn't valid Unicode: rename the folder, then --fix can mend in it.",
+                root=root,
+            )
         )
 
 
 def _receivable(row: Row) -> bool:
     """Whether a receipt can hold the file's name and its present options; else that is told."""
     if not is_unicode(row.path):
-        return _refused(row, "its name isn't valid Unicode; rename the file")
+        return _refused(row, text("its name isn't valid Unicode; rename the file"))
     try:
         # Of the type that its adapter has it in, at any depth.
         pack([row.present, row.options])
     except UnicodeError:
-        return _refused(row, "its import settings aren't valid UTF-8; import it anew")
+        return _refused(row, text("its import settings aren't valid UTF-8; import it anew"))
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return _refused(row, "its import settings hold a value that no receipt can keep; import it anew")
+        return _refused(
+            row, text("its import settings hold a value that no receipt can keep; import it anew")
+        )
     return True
 
 
-def _refused(row: Row, reason: str) -> bool:
+def _refused(row: Row, reason: AnyText) -> bool:
     row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, {"reason": reason}))
     return False
 
@@ -158,22 +168,32 @@ def _write(
     """What was done, which the receipt tells too, after what is `left` alone. Raises UserError where the
     adapter fails, which names the receipt to revert then: `again`, or else this one; where the store fails,
     a note of what it raises does."""
-    back = f"may be written: `popbridge revert {again or receipt}` puts these back."
     try:
-        done = supports.checked_done(support.apply(root.resolve(), changes))
+        done = validation.check_done(support.apply(root.resolve(), changes))
     except UserError:
         raise
     # An adapter is a plugin. What it has written by then nobody knows: the receipt stays open, as of a run
     # that was killed while it wrote.
     except (Exception, SystemExit) as error:
-        why = f"the adapter failed while it wrote import settings ({failures.told(error)})"
-        raise UserError(f"{root}: {why}. Some {back}") from error
+        raise UserError(
+            text(
+                "{root}: the adapter failed while it wrote import settings ({reason}). Some may be written: "
+                "`popbridge revert {receipt}` puts these back.",
+                root=root,
+                reason=isolation.describe(error),
+                receipt=again or receipt,
+            )
+        ) from error
     done = dict(done)
     done["errors"] = [*left, *(done.get("errors") or ())]
     try:
         store.answered(receipt, Result(id=receipt, value=done))
     except Exception as error:
-        error.add_note(f"Import settings {back}")
+        # What is raised then is told by who opened the store.
+        error.what_stays = text(  # type: ignore[attr-defined]
+            "Import settings may be written: `popbridge revert {receipt}` puts these back.",
+            receipt=again or receipt,
+        )
         raise
     return done
 
@@ -203,7 +223,12 @@ def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
     if earlier.state == "applied" and not earlier.errors:
         when = f", {when_text(earlier.answered)}" if earlier.answered else ""
         raise UserError(
-            f"Receipt {receipt.id} is reverted already (receipt {earlier.id}{when}): nothing was put back."
+            text(
+                "Receipt {id} is reverted already (receipt {id_2}{when}): nothing was put back.",
+                id=receipt.id,
+                id_2=earlier.id,
+                when=when,
+            )
         )
 
 
@@ -212,7 +237,7 @@ def _seen(
 ) -> Mapping[str, Mapping[str, Any]]:
     """`after`, or what runs that put back a part have left."""
     changes = [{"path": path, "options": options} for path, options in after.items()]
-    return observed(changes, [each.after for each in standing])
+    return observed_options(changes, [each.after for each in standing])
 
 
 def _due(
@@ -225,11 +250,11 @@ def _due(
     errors: list[Mapping[str, Any]] = []
     for path, options in before.items():
         if path not in present:
-            errors += [{"path": path, "message": GONE}] if path in after else []
+            errors += [file_error(path, GONE)] if path in after else []
             continue
-        due, left = still_due(options, after[path], present[path])
+        due, left = remaining_changes(options, after[path], present[path])
         changes += [{"path": path, "options": due}] if due else []
-        errors += [{"path": path, "message": message} for message in left]
+        errors += [file_error(path, message) for message in left]
     return changes, errors
 
 
@@ -264,10 +289,10 @@ class _Store:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         from bridge.store.database import unusable
-        from bridge.store.failures import FAILURES
+        from bridge.store.records import FAILURES
 
         self._db.conn.close()
         if isinstance(error, FAILURES):
             # It could be opened, but there is no room for more, or another program holds it all the time.
-            said = [str(unusable(self._database, error)), *getattr(error, "__notes__", ())]
-            raise UserError(" ".join(said)) from None
+            said = unusable(self._database, error).text
+            raise UserError(sentences((said, getattr(error, "what_stays", "")))) from None

@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from accel.image.fingerprint import Fingerprint
-from accel.texture.classification import Evidence
-from accel.texture.kinds import Kind
+from accel.image.operations.analysis import Fingerprint
+from accel.text import AnyText
+from accel.texture.kinds import Evidence, Kind
 from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
-from bridge.advisors.import_known import Taken
+from bridge.advisors.import_project import KnownFile
 from bridge.api import Remark
-from bridge.core.memory import ImageFacts
+from bridge.core.textures import ImageFacts
 
 SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
 """The words for ranks, the worst first."""
@@ -133,9 +133,9 @@ class Report(Struct, kw_only=True):
     """With its version; empty for none."""
     part: str = ""
     """The folder or file below `root` that it tells of alone; empty for all."""
-    notices: list[str] = field(default_factory=list)
+    notices: list[AnyText] = field(default_factory=list)
     """What is odd about the project, a sentence each, in English."""
-    passed_over: list[str] = field(default_factory=list)
+    passed_over: list[AnyText] = field(default_factory=list)
     """What of `popbridge.toml` counts for nothing, and why, in English."""
     rows: list[Row] = field(default_factory=list)
     """The worst first, then by name."""
@@ -166,9 +166,9 @@ class Report(Struct, kw_only=True):
     """How many issues the baseline accepts."""
     stale: int = 0
     """How many entries of the baseline fit nothing any more."""
-    taken: Taken | None = None
+    taken: KnownFile | None = None
     """What its textures are taken for alone, by the settings that they have."""
-    taken_planned: Taken | None = None
+    taken_planned: KnownFile | None = None
     """The same, by the settings with all of `rows`' options; None where there are none."""
     receipt: int | None = None
     """Of what was written with --fix."""
@@ -197,7 +197,7 @@ class Report(Struct, kw_only=True):
         return sum(issue.rank == rank for row in self.rows for issue in row.issues)
 
 
-class Seen(Struct, frozen=True):
+class TextureState(Struct, frozen=True):
     """What is kept of every texture until the end, to find those that are alike."""
 
     file: str

@@ -13,22 +13,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bridge.commands.language import explained, reads_chinese, told
-from bridge.commands.screen import screen_width
-from bridge.commands.shared import read_settings
-from bridge.commands.texts import audit as texts
-from bridge.commands.texts import usage
+from accel.text import text
+from bridge.commands.options import read_settings
+from bridge.commands.terminal import explain_error, reads_chinese, say, screen_width
 from bridge.core.errors import UserError
-from bridge.core.texts import in_a_row
+from bridge.core.text import join_sentences
 
 if TYPE_CHECKING:
+    from bridge.audit.audit import Plan
     from bridge.audit.baseline import Entry
-    from bridge.audit.cache import Cache
+    from bridge.audit.examine import Cache
     from bridge.audit.project import Project
     from bridge.audit.results import Report, Row
-    from bridge.audit.run import Plan
-    from bridge.host import Registry
-    from bridge.projectfile import ProjectFile
+    from bridge.host.host import Registry
+    from bridge.project.config import ProjectFile
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -91,19 +90,20 @@ def audit(
     locale: str, workers: int | None,
 ) -> int:  # fmt: skip
     """Audits all textures of PROJECT, or of a folder or file in one; exit code 1 if one could be better."""
-    from bridge import host, projectfile
-    from bridge.audit import parts
+    from bridge.audit import project as project_module
     from bridge.audit.fix import check_nameable
+    from bridge.host import host
+    from bridge.project import config
 
     # What fails inside of a workload is a line of the report.
     logging.basicConfig(level="CRITICAL")
     outputs = {"html": html, "json": json, "sarif": sarif}
     _check(folder, outputs, baseline, update_baseline)
     registry = host.load()
-    project = parts.named(registry, folder)
+    project = project_module.scope_name(registry, folder)
     if mend and project.support is not None:
         check_nameable(project.root)
-    agreed = projectfile.read(project.root)
+    agreed = config.read(project.root)
     known = _known(baseline, project, update=update_baseline)
     plan = _plan(registry, workers, names=not no_names, cache=not no_cache, pictures=html is not None)
     with _stoppable(plan, locale) as opened:
@@ -113,46 +113,48 @@ def audit(
     failures += _tell(report, outputs, locale, limit)
     if failures:
         # Told last: what could be written is, and who mends has seen the receipt.
-        raise UserError(in_a_row(failures))
+        raise UserError(join_sentences(failures))
     return int(fail_on != NEVER and _fails(report, fail_on))
 
 
 def _fails(report: Report, fail_on: str) -> bool:
-    from bridge.audit import faults
+    from bridge.audit import judge
     from bridge.audit.results import SEVERITIES
 
     # A build that passes because nothing was judged would pass whatever is wrong.
-    return faults.is_left(report) or any(row.rank >= SEVERITIES[fail_on] for row in report.rows)
+    return judge.is_unjudged(report) or any(row.rank >= SEVERITIES[fail_on] for row in report.rows)
 
 
 def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, update: bool) -> None:
     from bridge.audit.baseline import check_replaceable
-    from bridge.audit.files import check_writable
+    from bridge.audit.report_json import check_writable
 
     if not folder:
         # As a script gives it whose variable isn't set; to Python it is the current folder.
-        raise click.UsageError(told(usage.EMPTY_PROJECT))
+        raise click.UsageError(
+            say(text("PROJECT is empty: name the folder of a project, or . for this one."))
+        )
     if update and baseline is None:
-        raise click.UsageError(told(usage.WANTS_BASELINE))
+        raise click.UsageError(say(text("--update-baseline wants --baseline FILE, the one to write.")))
     if baseline in ("", STDOUT):
-        raise click.UsageError(told(usage.WANTS_FILE, option="--baseline"))
+        raise click.UsageError(say(text("{option} wants the name of a file.", option="--baseline")))
     if sum(file == STDOUT for file in outputs.values()) > 1:
-        raise click.UsageError(told(usage.ONE_REPORT))
+        raise click.UsageError(say(text("Only one report can go to stdout.")))
     if update and baseline:
         check_replaceable(Path(baseline))
     # Told before the work, not after it.
     for name, file in outputs.items():
         if file == "":
-            raise click.UsageError(told(usage.WANTS_FILE, option=f"--{name}"))
+            raise click.UsageError(say(text("{option} wants the name of a file.", option=f"--{name}")))
     for file in (*outputs.values(), *([baseline] if update else [])):
         if file and file != STDOUT:
             check_writable(file)
         if file and file != STDOUT and _is_image(Path(file)):
-            raise UserError(told(texts.IS_IMAGE, file=file))
+            raise UserError(text("{file} is an image: name another file for the report.", file=file))
 
 
 def _is_image(file: Path) -> bool:
-    from accel.image.sniff import HEAD, sniff
+    from accel.image.decode import HEAD, sniff
 
     try:
         with file.open("rb") as opened:
@@ -175,9 +177,9 @@ def _known(baseline: str | None, project: Project, *, update: bool) -> set[Entry
 
 
 def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, pictures: bool) -> Plan:
-    from accel.executor import cores
+    from accel.execution.executor import cores
     from accel.workload import Limits
-    from bridge.audit.run import Plan
+    from bridge.audit.audit import Plan
     from bridge.paths import Paths
 
     paths = Paths.find()
@@ -209,7 +211,7 @@ def _stoppable(plan: Plan, locale: str) -> Iterator[list[Cache]]:
         # Without one of its own a run has a cache for itself alone.
         kept = plan.cache is not None and any(cache.lasting for cache in opened)
         keys = ["interrupted", "kept"] if kept else ["interrupted"]
-        raise _stopped(in_a_row(say(key, locale) for key in keys)) from None
+        raise _stopped(join_sentences(say(key, locale) for key in keys)) from None
 
 
 def _stopped(said: str) -> click.Abort:
@@ -232,17 +234,16 @@ def _examined(
     mend: bool,
 ) -> Report:
     """The report, without what is known; with all that is to be mended once some is."""
-    from bridge.audit import faults
+    from bridge.audit import judge
+    from bridge.audit.audit import add_pictures, fix_until_settled, remembering
     from bridge.audit.baseline import accept
-    from bridge.audit.rounds import remembering, until_settled
-    from bridge.audit.run import illustrate
 
     async def settled() -> Report:
         with remembering(plan) as cached:
-            report = await until_settled(project, lambda project: look(project, cached))
+            report = await fix_until_settled(project, lambda project: look(project, cached))
             if plan.pictures:
                 # Of what only a later round has found.
-                await illustrate(project, cached, registry, report)
+                await add_pictures(project, cached, registry, report)
         return report
 
     async def look(project: Project, plan: Plan) -> Report:
@@ -257,7 +258,7 @@ def _examined(
 
     # asyncio.run asks for a signal's handler, for which Python makes a text of all that the task gave.
     asyncio.run(run())
-    faults.tell(made[0])
+    judge.report_faults(made[0])
     return made[0]
 
 
@@ -267,14 +268,14 @@ async def _run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bridge.audit.run import Told, audit
+    from bridge.audit.audit import AuditOutcome, audit
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Where there is no terminal, a bar would leave an empty line.
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("audit", total=None)
-        told = Told(
+        told = AuditOutcome(
             total=lambda count: progress.update(bar, total=count),
             done=lambda count: progress.advance(bar, count),
             opened=opened.append,
@@ -292,8 +293,8 @@ def _settle(
     mend: bool,
 ) -> list[str]:
     """Mends what is to be, and accepts all else in this baseline, if any; gives what couldn't be written."""
+    from bridge.audit.audit import record_fixes
     from bridge.audit.fix import NO_SETTINGS
-    from bridge.audit.run import keep_mended
 
     if mend and not report.engine:
         report.notices.append(NO_SETTINGS)
@@ -302,8 +303,8 @@ def _settle(
             _mend(project, report, locale)
         except UserError as error:
             # What was found is told all the same, and nothing of it accepted: it was to be mended.
-            return [explained(error)]
-        keep_mended(project, plan, report)
+            return [explain_error(error)]
+        record_fixes(project, plan, report)
     return _accept(project, report, baseline) if baseline is not None else []
 
 
@@ -322,14 +323,14 @@ def _mend(project: Project, report: Report, locale: str) -> None:
 
 def _accept(project: Project, report: Report, baseline: str) -> list[str]:
     """Accepts everything in this baseline beside what stays there; gives what couldn't be written."""
-    from bridge.audit.baseline import accept, entries, read_others, text
+    from bridge.audit.baseline import accept, baseline_text, entries, read_others
 
     try:
         # Another part may have been accepted while this one was examined.
         others = read_others(Path(baseline), project)
     except UserError as error:
-        return [explained(error)]
-    if failures := _written(baseline, [text(report.rows, others)]):
+        return [explain_error(error)]
+    if failures := _written(baseline, [baseline_text(report.rows, others)]):
         return failures
     accept(report, entries(report.rows), project)
     return []
@@ -351,23 +352,23 @@ def _ranked(rows: Iterable[Row], severity: str) -> list[Row]:
 
 def _tell(report: Report, outputs: dict[str, str | None], locale: str, limit: int) -> list[str]:
     """Writes every report that is asked for; gives what couldn't be written."""
-    from bridge.audit import report_html, report_json, report_table, sarif
+    from bridge.audit import report_html, report_json, report_sarif, report_terminal
 
-    forms = {"html": report_html.pages, "json": report_json.pieces, "sarif": sarif.pieces}
+    forms = {"html": report_html.pages, "json": report_json.pieces, "sarif": report_sarif.pieces}
     failures: list[str] = []
     for form, pieces in forms.items():
         if file := outputs[form]:
             failures += _written(file, pieces(report, locale))
     if STDOUT not in outputs.values():
-        report_table.show(report, report.listed, locale, limit, sys.stdout, screen_width())
+        report_terminal.show(report, report.listed, locale, limit, sys.stdout, screen_width())
     return failures
 
 
 def _written(file: str, pieces: Iterable[str]) -> list[str]:
-    from bridge.audit.files import write
+    from bridge.audit.report_json import write
 
     try:
         write(file, pieces)
     except UserError as error:
-        return [explained(error)]
+        return [explain_error(error)]
     return []

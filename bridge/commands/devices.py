@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands.language import told, translated
+from accel.text import text
 from bridge.commands.listing import as_json
-from bridge.commands.screen import is_narrow, table, wrapped
-from bridge.commands.shared import say_json
-from bridge.commands.texts import devices as texts
+from bridge.commands.options import say_json
+from bridge.commands.terminal import is_narrow, say, table, wrap
 
 if TYPE_CHECKING:
     from accel.devices.driver import Gpu
-    from accel.devices.proofs import Known
+    from accel.devices.proof_cache import ProvenVariants
     from accel.devices.report import Devices, Report
-    from accel.troubles import Trouble
+    from accel.execution.device_router import DeviceFailure
+
+
+HEADS = (
+    text("provider"),
+    text("usable"),
+    text("why"),
+    text("what to do"),
+)
 
 SHOWN = 12
 """Shapes that are told about, those that were tried last."""
@@ -31,15 +38,15 @@ def devices(as_json: bool) -> None:
 
     Each is tried in a process of its own, anew with each call.
     """
-    from accel.devices import kept, proofs
-    from accel.devices.probing import try_providers
-    from accel.troubles import read
+    from accel.devices import current, proof_cache
+    from accel.devices.provider_probe import try_providers
+    from accel.execution.device_router import read
     from bridge.paths import Paths
 
     found, paths = try_providers(), Paths.find()
-    kept.keep(found, paths.devices_file)
+    current.save(found, paths.devices_file)
     troubles = read(paths.troubles_file)
-    shapes = proofs.read(paths.cache / proofs.FILE, found.machine)
+    shapes = proof_cache.read(paths.cache / proof_cache.FILE, found.machine)
     if as_json:
         for each in (*found.reports, *troubles, *shapes):
             say_json(each)
@@ -48,7 +55,7 @@ def devices(as_json: bool) -> None:
         return
     _show(found.reports)
     for paragraph in _paragraphs(found, troubles, shapes):
-        click.echo(f"\n{wrapped(paragraph, 2)}")
+        click.echo(f"\n{wrap(paragraph, 2)}")
 
 
 def _show(reports: Sequence[Report]) -> None:
@@ -58,60 +65,89 @@ def _show(reports: Sequence[Report]) -> None:
     rows = [
         (
             BY_NAME[one.name].title,
-            told(texts.YES if one.usable else texts.NO),
-            translated(one.reason, texts.PHRASES),
-            translated(one.remedy, texts.PHRASES),
+            say(text("yes") if one.usable else text("no")),
+            say(one.reason),
+            say(one.remedy),
         )
         for one in reports
     ]
     if not is_narrow():
-        table(rows, tuple(map(told, texts.HEADS)))
+        table(rows, tuple(map(say, HEADS)))
         return
     for title, usable, reason, remedy in rows:
-        click.echo(wrapped(told(texts.PARAGRAPH, title=title, usable=usable, reason=reason), 2))
+        click.echo(
+            wrap(say(text("{title}: {usable}, {reason}", title=title, usable=usable, reason=reason)), 2)
+        )
         if remedy:
-            click.echo(wrapped(f"  {remedy}", 2))
+            click.echo(wrap(f"  {remedy}", 2))
 
 
-def _paragraphs(found: Devices, troubles: Sequence[Trouble], shapes: Sequence[Known]) -> Iterator[str]:
+def _paragraphs(
+    found: Devices, troubles: Sequence[DeviceFailure], shapes: Sequence[ProvenVariants]
+) -> Iterator[str]:
     """What is told below the providers."""
     yield from map(_card, found.gpus)
     yield from map(_failed, troubles)
     yield from map(_fixed, shapes[-SHOWN:])
     if len(shapes) > SHOWN:
-        yield told(texts.MORE, count=len(shapes) - SHOWN)
-    yield from (translated(warning, texts.PHRASES) for warning in found.warnings)
+        yield say(
+            text("{count} shapes that were tried before are shown by --json.", count=len(shapes) - SHOWN)
+        )
+    yield from (say(warning) for warning in found.warnings)
     yield _fastest(found)
 
 
 def _card(gpu: Gpu) -> str:
-    memory = told(texts.MEMORY, count=gpu.memory_mib) if gpu.memory_mib else told(texts.NO_MEMORY)
-    capability = gpu.capability or told(texts.UNKNOWN)
-    return told(texts.GPU, name=gpu.name or told(texts.UNNAMED), memory=memory, capability=capability)
+    memory = say(text("{count} MiB", count=gpu.memory_mib)) if gpu.memory_mib else say(text("memory unknown"))
+    capability = gpu.capability or say(text("unknown"))
+    return say(
+        text(
+            "{name}: {memory}, compute capability {capability}.",
+            name=gpu.name or say(text("An unnamed GPU")),
+            memory=memory,
+            capability=capability,
+        )
+    )
 
 
-def _failed(trouble: Trouble) -> str:
+def _failed(trouble: DeviceFailure) -> str:
     """What failed, and when the device is tried again."""
-    what = told(texts.WORKLOAD, name=trouble.workload) if trouble.workload else told(texts.EVERYTHING)
-    reason = translated(trouble.reason, texts.PHRASES)
+    what = say(text("{name}", name=trouble.workload)) if trouble.workload else say(text("everything"))
+    reason = say(trouble.reason)
     again = time.strftime("%H:%M:%S", time.localtime(trouble.again))
-    return told(texts.TROUBLE, what=what, device=trouble.device, reason=reason, again=again)
+    return say(
+        text(
+            "In the daemon, {what} failed on {device}: {reason}. The CPU does it; that device is "
+            "tried again with the next job after {again}.",
+            what=what,
+            device=trouble.device,
+            reason=reason,
+            again=again,
+        )
+    )
 
 
-def _fixed(known: Known) -> str:
+def _fixed(known: ProvenVariants) -> str:
     """How a shape that came again is run, and why so."""
-    from accel.devices.proofs import PLAINLY
+    from accel.devices.proof_cache import PLAINLY
 
-    times = told(texts.TIMES, ms=known.ms, plain=known.plain_ms) if known.ms else ""
-    why = told(texts.WHY, why=translated(known.why, texts.PHRASES)) if known.why else ""
-    how = texts.PLAINLY if known.way == PLAINLY else texts.BY
-    return told(how, model=known.model, shape=known.shape, way=known.way, times=times, why=why)
+    times = (
+        say(text(" ({ms} ms, plainly {plain} ms)", ms=f"{known.ms:.3g}", plain=f"{known.plain_ms:.3g}"))
+        if known.ms
+        else ""
+    )
+    why = say(text(" {why}.", why=say(known.why))) if known.why else ""
+    how = (
+        text("{model} with {shape} runs plainly{times}.{why}")
+        if known.way == PLAINLY
+        else text("{model} with {shape} runs by {way}{times}.{why}")
+    )
+    return say(how.fill(model=known.model, shape=known.shape, way=known.way, times=times, why=why))
 
 
 def _fastest(found: Devices) -> str:
-    from accel.devices.choice import Wish, choose
-    from accel.devices.providers import BY_NAME
+    from accel.devices.providers import BY_NAME, Wish, choose
 
     if not any(one.usable for one in found.reports):
-        return told(texts.NONE)
-    return told(texts.FASTEST, title=BY_NAME[choose(found, Wish()).name].title)
+        return say(text("Models can't run here at all."))
+    return say(text("The fastest that is usable: {title}.", title=BY_NAME[choose(found, Wish()).name].title))

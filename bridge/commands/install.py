@@ -8,27 +8,35 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands import completing
-from bridge.commands.language import told
+from accel.text import text
+from bridge.commands import options
 from bridge.commands.listing import as_json
-from bridge.commands.shared import say_json
-from bridge.commands.texts import install as texts
+from bridge.commands.options import say_json
+from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 from bridge.paths import typed
 
 if TYPE_CHECKING:
     from bridge.api import Adapter, EditorSupport
-    from bridge.host import Registry
+    from bridge.host.host import Registry
+
+
+DONE = {
+    "created": text("created    {path}"),
+    "updated": text("updated    {path}"),
+    "removed": text("removed    {path}"),
+    "unchanged": text("unchanged  {path}"),
+}
 
 
 @click.command()
-@click.argument("engine", shell_complete=completing.engines)
+@click.argument("engine", shell_complete=options.engines)
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--remove", is_flag=True, help="Undo it.")
 @as_json
 def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
     """Installs the addon for the project's own version of ENGINE into PROJECT; can be repeated."""
-    from bridge import host
+    from bridge.host import host
 
     try:
         editor = find_editor(host.load(), engine, project, removing=remove)
@@ -36,18 +44,25 @@ def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
     except OSError as error:
         place = error.filename or project
         reason = error.strerror or error
-        raise UserError(told(texts.UNWRITABLE, place=place, reason=reason)) from None
+        raise UserError(text("{place} can't be written ({reason}).", place=place, reason=reason)) from None
     if as_json:
         for change in changes:
             say_json(change)
         return
     for change in changes:
-        done = texts.DONE.get(change.what, texts.OTHER)
-        click.echo(told(done, what=change.what, path=change.path))
+        done = DONE.get(change.what, text("{what} {path}"))
+        click.echo(say(done.fill(what=change.what, path=change.path)))
     if all(change.what == "unchanged" for change in changes):
-        click.echo(told(texts.NOTHING))
+        click.echo(say(text("Nothing had to change.")))
     elif not remove:
-        click.echo(told(texts.OPEN_IT))
+        click.echo(
+            say(
+                text(
+                    "Open the project in its editor: the addon connects by itself while `popbridge "
+                    "serve` runs."
+                )
+            )
+        )
 
 
 def find_editor(registry: Registry, engine: str, project: Path, *, removing: bool = False) -> EditorSupport:
@@ -63,50 +78,92 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
         raise _without_addon(adapters, engine, project, removing=removing)
     if not project.is_dir():
         raise _no_folder(engine, project)
-    text = _version_text(editors, project)
-    if text is None:
+    found = _version_text(editors, project)
+    if found is None:
         instead = _instead(adapters, project)
-        raise UserError(told(texts.NO_PROJECT, project=project, engine=engine, instead=instead))
-    version = adapters[0].scheme.parse(text)
+        raise UserError(
+            text(
+                "{project} is no {engine} project{instead}.",
+                project=project,
+                engine=engine,
+                instead=instead,
+            )
+        )
+    version = adapters[0].scheme.parse(found)
     editor = next((editor for editor in editors if editor.serves(version)), None)
     if editor is None and removing:
         return editors[0]
     if editor is None:
         ranges = ", ".join(f"{adapter.name} ({adapter.versions})" for adapter in adapters)
         about = {"project": project, "engine": engine, "version": version, "ranges": ranges}
-        raise UserError(told(texts.UNSERVED, **about))
+        raise UserError(
+            text("{project} is of {engine} {version}, which no addon serves; there are {ranges}.", **about)
+        )
     return editor
 
 
 def _unknown(registry: Registry, engine: str) -> UserError:
     names = sorted({adapter.engine for adapter in registry.adapters if adapter.editor is not None})
-    known = told(texts.COMMA).join(names) or told(texts.NONE)
-    disabled = told(texts.COMMA).join(registry.disabled)
-    lacking = told(texts.LACKING, names=disabled) if disabled else ""
-    return UserError(told(texts.UNKNOWN, engine=engine, known=known, lacking=lacking))
+    known = say(text(", ")).join(names) or say(text("none"))
+    disabled = say(text(", ")).join(registry.disabled)
+    lacking = (
+        say(
+            text(
+                " Plugins that are disabled add none: {names}; `popbridge plugins` says why.", names=disabled
+            )
+        )
+        if disabled
+        else ""
+    )
+    return UserError(
+        text(
+            "Unknown engine {engine}: no plugin that is installed serves it. There are addons "
+            "for: {known}.{lacking}",
+            engine=repr(engine),
+            known=known,
+            lacking=lacking,
+        )
+    )
 
 
 def _without_addon(adapters: Sequence[Adapter], engine: str, project: Path, *, removing: bool) -> UserError:
     if removing:
-        return UserError(told(texts.NO_ADDON, engine=engine))
+        return UserError(text("There is no addon for {engine} yet.", engine=engine))
     if not project.is_dir():
         return _no_folder(engine, project)
-    without = texts.AUDIT_IT if any(adapter.project for adapter in adapters) else texts.NO_ADDON
-    return UserError(told(without, engine=engine, project=typed(project)))
+    without = (
+        text(
+            "There is no addon for {engine} yet: `popbridge audit {project}` looks at the whole "
+            "project without one."
+        )
+        if any(adapter.project for adapter in adapters)
+        else text("There is no addon for {engine} yet.")
+    )
+    return UserError(without.fill(engine=engine, project=typed(project)))
 
 
 def _no_folder(engine: str, project: Path) -> UserError:
-    return UserError(told(texts.NO_FOLDER, project=project, engine=engine))
+    return UserError(
+        text(
+            "{project} is no folder: name the folder of a {engine} project.",
+            project=project,
+            engine=engine,
+        )
+    )
 
 
 def _instead(adapters: Sequence[Adapter], project: Path) -> str:
     """Where a project is that `project` lies in or holds, as far as there is one."""
-    from bridge.audit.nearby import NAMED, folders_near
+    from bridge.audit.project import NAMED, nearby_folders
 
-    near = folders_near(adapters, project)
-    more = told(texts.MORE, count=len(near) - NAMED) if len(near) > NAMED else ""
-    folders = told(texts.COMMA).join(str(folder) for folder in near[:NAMED])
-    return told(texts.INSTEAD, folders=folders, more=more) if near else told(texts.NAME_ONE)
+    near = nearby_folders(adapters, project)
+    more = say(text(" and {count} more", count=len(near) - NAMED)) if len(near) > NAMED else ""
+    folders = say(text(", ")).join(str(folder) for folder in near[:NAMED])
+    return (
+        say(text("; name the folder of one, as {folders}{more}", folders=folders, more=more))
+        if near
+        else say(text("; name the folder of one"))
+    )
 
 
 def _version_text(editors: Sequence[EditorSupport], project: Path) -> str | None:

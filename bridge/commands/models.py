@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.commands import completing
-from bridge.commands.language import reads_chinese, told, translated
+from accel.text import AnyText, Text, text
+from bridge.commands import options
 from bridge.commands.listing import as_json
-from bridge.commands.screen import screen_width, table
-from bridge.commands.shared import read_settings, say_json
-from bridge.commands.texts import models as texts
+from bridge.commands.options import read_settings, say_json
+from bridge.commands.terminal import look_up, reads_chinese, say, screen_width, table
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +25,22 @@ if TYPE_CHECKING:
     from accel.models.manifest import File, Model
     from accel.models.store import ModelError, ModelStore, State
     from bridge.core.settings import Settings
+
+
+STATES = {
+    "shipped": text("shipped"),
+    "pulled": text("pulled"),
+    "not pulled": text("not pulled"),
+    "broken": text("broken"),
+}
+HEADS = {
+    "model": text("model"),
+    "task": text("what it does"),
+    "for": text("used by"),
+    "licence": text("licence"),
+    "size": text("size"),
+    "state": text("state"),
+}
 
 EXAMPLES = """\b
 Examples:
@@ -43,7 +58,7 @@ def models() -> None:
 @as_json
 def list_(as_json: bool) -> None:
     """Lists the models: what each is for, its licence, and whether it is on this machine."""
-    from accel.models.catalogue import MODELS
+    from accel.models.catalog import MODELS
 
     store, _ = _store()
     rows = [(model, store.state(model)) for model in MODELS.values()]
@@ -51,20 +66,21 @@ def list_(as_json: bool) -> None:
         for model, state in rows:
             say_json({"state": state, "size": model.size, **_facts(model)})
         return
-    heads = {name: told(head) for name, head in texts.HEADS.items()}
+    heads = {name: say(head) for name, head in HEADS.items()}
     less = ("for",) if screen_width() >= 60 else ("for", "task", "licence", "size")
     table([_row(*row) for row in rows], tuple(heads.values()), less=[heads[name] for name in less])
-    click.echo(f"\n{told(texts.FOLDER, folder=store.folder)}")
+    folder = say(text("Models folder: {folder}", folder=store.folder))
+    click.echo(f"\n{folder}")
 
 
 def _row(model: Model, state: State) -> tuple[str, ...]:
-    task, licence = (translated(words, texts.PHRASES) for words in (model.task, model.licence))
+    task, licence = (look_up(words) for words in (model.task, model.licence))
     used, size = ", ".join(model.used_by), size_text(model.size)
-    return model.name, task, used, licence, size, told(texts.STATES[state])
+    return model.name, task, used, licence, size, say(STATES[state])
 
 
 @models.command()
-@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=completing.models)
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=options.models)
 @click.option("--all", "everything", is_flag=True, help="Every model whose licence is known.")
 @click.option(
     "--accept-unclear-licence", "accepted", is_flag=True, help="Also one whose licence nobody states."
@@ -92,17 +108,17 @@ def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
             click.echo(_failure(model, error), err=True)
             failed += 1
         else:
-            came = texts.PULLED if new else texts.THERE
-            click.echo(told(came, name=model.name, size=size_text(model.size)))
+            came = text("{name}: pulled, {size}") if new else text("{name}: is there already")
+            click.echo(say(came.fill(name=model.name, size=size_text(model.size))))
     return 1 if failed else 0
 
 
 def _failure(model: Model, error: ModelError) -> str:
-    return told(texts.FAILED, name=model.name, reason=_reason(error))
+    return say(text("{name}: {reason}.", name=model.name, reason=_reason(error)))
 
 
 def _reason(error: ModelError) -> str:
-    return translated(str(error), texts.PHRASES)
+    return say(error.text)
 
 
 def _user_error(error: ModelError) -> UserError:
@@ -118,23 +134,30 @@ def import_(files: tuple[Path, ...]) -> int:
     files that have nothing to do with a model are passed over, and those told that are only called like one.
     Exit code 1 if a file is of no use that you name, or that is damaged.
     """
-    from accel.models.bring import bring
-    from accel.models.catalogue import MODELS
+    from accel.models.catalog import MODELS
+    from accel.models.pull import import_file
     from accel.models.store import ModelError
 
     store, _ = _store()
     try:
-        brought = bring(store, MODELS.values(), *_matching(files))
+        brought = import_file(store, MODELS.values(), *_matching(files))
     except ModelError as error:
         raise _user_error(error) from None
     left = [
-        told(texts.USELESS, file=file, why=translated(why, texts.PHRASES))
+        say(text("{file} {why}.", file=file, why=say(why)))
         for file, why in (brought.left | brought.alike).items()
     ]
     if not brought.taken:
-        none = told(texts.NO_FILE, files=_and(map(str, files)))
+        none = say(text("{files} has no file of a known model.", files=_and(map(str, files))))
         space = "" if reads_chinese() else " "
-        raise UserError(space.join([*(left or [none]), told(texts.SEE_LIST)]))
+        raise UserError(
+            space.join(
+                [
+                    *(left or [none]),
+                    say(text("`popbridge models list --json` shows their digests and where they come from.")),
+                ]
+            )
+        )
     _tell_taken(store, brought.taken)
     for line in left:
         click.echo(line, err=True)
@@ -143,11 +166,21 @@ def import_(files: tuple[Path, ...]) -> int:
 
 def _tell_taken(store: ModelStore, taken: Sequence[tuple[Model, File]]) -> None:
     for model, file in taken:
-        click.echo(told(texts.TOOK, name=model.name, file=file.name, size=size_text(file.size)))
+        click.echo(
+            say(
+                text(
+                    "{name}: took {file}, {size}", name=model.name, file=file.name, size=size_text(file.size)
+                )
+            )
+        )
     for model in {model.name: model for model, _ in taken}.values():
         if missing := [file.name for file in model.files if not store.right(model, file)]:
-            still = texts.MISSING if len(missing) == 1 else texts.MISSING_SOME
-            click.echo(told(still, name=model.name, files=_and(missing)))
+            still = (
+                text("{name}: {files} is still missing")
+                if len(missing) == 1
+                else text("{name}: {files} are still missing")
+            )
+            click.echo(say(still.fill(name=model.name, files=_and(missing))))
 
 
 def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -160,13 +193,13 @@ def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             continue
         found = sorted(glob.glob(str(file), recursive=True))
         if not found:
-            raise UserError(told(texts.NO_MATCH, file=file))
+            raise UserError(text("{file} matches no file.", file=file))
         matched += map(Path, found)
     return named, matched
 
 
 @models.command()
-@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=completing.models)
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=options.models)
 def verify(names: tuple[str, ...]) -> int:
     """Checks the digests of the models that are here, or of NAME; exit code 1 if one is wrong."""
     store, _ = _store()
@@ -177,12 +210,12 @@ def verify(names: tuple[str, ...]) -> int:
             continue
         right = state in ("shipped", "pulled")
         wrong += not right
-        click.echo(told(texts.RIGHT, name=model.name) if right else _wrong(store, model, state))
+        click.echo(say(text("{name}: intact", name=model.name)) if right else _wrong(store, model, state))
     return 1 if wrong else 0
 
 
 @models.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completing.models)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=options.models)
 def remove(names: tuple[str, ...]) -> None:
     """Removes pulled models from this machine."""
     from accel.models.store import ModelError
@@ -190,26 +223,36 @@ def remove(names: tuple[str, ...]) -> None:
     store, _ = _store()
     for model in _wanted(names, everything=False):
         if model.shipped:
-            raise UserError(told(texts.STAYS, name=model.name))
+            raise UserError(text("{name} is part of the program and stays.", name=model.name))
         try:
             there = store.remove(model)
         except ModelError as error:
             raise _user_error(error) from None
-        click.echo(told(texts.REMOVED if there else texts.WAS_NOT, name=model.name))
+        click.echo(
+            say((text("{name}: removed") if there else text("{name}: was not pulled")).fill(name=model.name))
+        )
 
 
 def _wrong(store: ModelStore, model: Model, state: State) -> str:
     """What there is of a model that isn't right; of a broken one, why and what to do."""
-    from accel.models.store import again
+    from accel.models.store import retry_command
 
-    said = told(texts.STATES[state])
+    said = say(STATES[state])
     if state != "broken":
-        return told(texts.STATE, name=model.name, state=said)
+        return say(text("{name}: {state}", name=model.name, state=said))
     problems = {file.name: problem for file in model.files if (problem := store.problem(model, file))}
-    faults = ", ".join(f"{name} {translated(problem, texts.PHRASES)}" for name, problem in problems.items())
-    unread = any("can't be read" in problem for problem in problems.values())
-    remedy = told(texts.GET_RIGHT) if unread else translated(f"{again(model)} again", texts.PHRASES)
-    return told(texts.FAULTY, name=model.name, state=said, faults=faults, remedy=remedy)
+    faults = ", ".join(f"{name} {say(problem)}" for name, problem in problems.items())
+    unread = any(is_unreadable(problem) for problem in problems.values())
+    remedy = (
+        say(text("get the right to read it"))
+        if unread
+        else say(text("{pull} again", pull=retry_command(model)))
+    )
+    return say(
+        text(
+            "{name}: {state} ({faults}): {remedy}", name=model.name, state=said, faults=faults, remedy=remedy
+        )
+    )
 
 
 def size_text(size: int) -> str:
@@ -219,7 +262,7 @@ def size_text(size: int) -> str:
 
 def _store() -> tuple[ModelStore, Settings]:
     from accel.models.store import ModelStore
-    from bridge import host
+    from bridge.host import host
     from bridge.paths import Paths
 
     paths, registry = Paths.find(), host.load()
@@ -228,37 +271,56 @@ def _store() -> tuple[ModelStore, Settings]:
 
 
 def _held(model: Model) -> None:
-    click.echo(told(texts.HELD, name=model.name), err=True)
+    click.echo(
+        say(
+            text(
+                "{name}: another popbridge is pulling or changing it; waiting until it is done.",
+                name=model.name,
+            )
+        ),
+        err=True,
+    )
 
 
 def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
     """The models of those names. Raises UserError."""
-    from accel.models.catalogue import MODELS
+    from accel.models.catalog import MODELS
 
     if everything and not names:
         return [model for model in MODELS.values() if unclear or not model.opt_in]
     if everything or not names:
-        raise click.UsageError(told(texts.NAME_SOME))
+        raise click.UsageError(say(text("Give the names of models, or --all.")))
     if unknown := [name for name in names if name not in MODELS]:
         raise UserError(_unknown(unknown[0]))
     return [MODELS[name] for name in dict.fromkeys(names)]
 
 
 def _unknown(name: str) -> str:
-    from accel.models.catalogue import MODELS, models_of
+    from accel.models.catalog import MODELS, models_of
 
     if used := [model.name for model in models_of(name)]:
-        return told(texts.IS_WORKLOAD, name=name, models=_and(used))
+        return say(
+            text(
+                "{name} is a workload, which uses {models}: name that instead.", name=name, models=_and(used)
+            )
+        )
     close = difflib.get_close_matches(name.lower(), MODELS, 1)
     if close:
-        return told(texts.UNKNOWN, name=name, close=close[0])
-    return told(texts.UNKNOWN_OF, name=name, names=", ".join(MODELS))
+        return say(text("There is no model {name}; did you mean {close}?", name=repr(name), close=close[0]))
+    return say(text("There is no model {name}; there are {names}.", name=repr(name), names=", ".join(MODELS)))
 
 
 def _check_licences(wanted: Sequence[Model], accepted: bool) -> None:
     for model in wanted:
         if model.opt_in and not accepted:
-            raise UserError(told(texts.UNCLEAR, name=model.name, source=model.licence_source))
+            raise UserError(
+                text(
+                    "The licence of {name} is unclear ({source}): pull it with --accept-unclear-licence "
+                    "if you have made sure that you may use it.",
+                    name=model.name,
+                    source=model.licence_source,
+                )
+            )
 
 
 def _facts(model: Model) -> dict[str, object]:
@@ -292,4 +354,11 @@ def _progress(name: str) -> Iterator[Tell]:
 
 def _and(names: Iterable[str]) -> str:
     *most, last = names
-    return told(texts.AND, most=", ".join(most), last=last) if most else last
+    return say(text("{most} and {last}", most=", ".join(most), last=last)) if most else last
+
+
+def is_unreadable(problem: AnyText) -> bool:
+    """Whether the file is there and can't be read."""
+    from accel.models.store import UNREADABLE
+
+    return isinstance(problem, Text) and problem.id == UNREADABLE.id

@@ -10,18 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bridge.audit.plain import plain
-from bridge.commands.language import told, translated
+from accel.text import text
 from bridge.commands.listing import as_json
-from bridge.commands.screen import is_narrow, paragraphs, table
-from bridge.commands.shared import as_json_text, say_json
-from bridge.commands.texts import receipts as texts
+from bridge.commands.options import json_text, say_json
+from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.errors import RequestError, UserError
+from bridge.core.revert import error_text
+from bridge.core.text import printable
 
 if TYPE_CHECKING:
     from bridge.paths import Paths
     from bridge.store.receipts import ReceiptStore
     from bridge.store.records import Receipt
+
+
+STATES = {"sent": text("sent"), "applied": text("applied"), "failed": text("failed")}
+HEADS = {
+    "id": text("id"),
+    "when": text("when"),
+    "project": text("project"),
+    "state": text("state"),
+    "what": text("what"),
+    "why": text("why"),
+}
 
 SHOWN = 8
 """How many of a receipt's files the table names."""
@@ -48,16 +59,20 @@ def receipts(limit: int, as_json: bool) -> None:
     elif found:
         _show(found)
     elif not damaged:
-        click.echo(told(texts.NONE))
+        click.echo(say(text("No command has changed anything yet.")))
     if damaged:
-        which = texts.DAMAGED if len(damaged) == 1 else texts.DAMAGED_SOME
-        raise _unreadable(told(which, receipts=", ".join(map(str, damaged)), database=database))
+        which = (
+            text("Receipt {receipts} in {database} can't be read")
+            if len(damaged) == 1
+            else text("Receipts {receipts} in {database} can't be read")
+        )
+        raise _unreadable(say(which.fill(receipts=", ".join(map(str, damaged)), database=database)))
 
 
 def _show(found: Sequence[Receipt]) -> None:
     from bridge.store.records import when_text
 
-    heads = {name: told(head) for name, head in texts.HEADS.items()}
+    heads = {name: say(head) for name, head in HEADS.items()}
     by = _reverted(found)
     rows = [
         (str(r.id), when_text(r.created), r.project_name or r.project, _state(r, by), _what(r), _why(r))
@@ -89,11 +104,19 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
     if as_json:
         say_json(made)
     else:
-        whole = texts.PARTLY_BACK if made.get("errors") else texts.BACK
-        outcome = whole if made.get("state") == "applied" else texts.NOT_BACK
-        click.echo(told(outcome, receipt=receipt, made=made.get("id")))
+        whole = (
+            text("Receipt {receipt} is put back (receipt {made}), with these problems:")
+            if made.get("errors")
+            else text("Receipt {receipt} is put back (receipt {made}).")
+        )
+        outcome = (
+            whole
+            if made.get("state") == "applied"
+            else text("Receipt {receipt} is NOT put back (receipt {made}).")
+        )
+        click.echo(say(outcome.fill(receipt=receipt, made=made.get("id"))))
         for problem in _maps(made.get("errors")):
-            click.echo(plain(f"  {_problem(problem)}".rstrip()))
+            click.echo(printable(f"  {_problem(problem)}".rstrip()))
     return 0 if made.get("state") == "applied" and not made.get("errors") else 1
 
 
@@ -120,30 +143,37 @@ def _store(database: Path) -> Iterator[ReceiptStore | None]:
     from msgspec import MsgspecError
 
     from bridge.store.database import open_readonly
-    from bridge.store.failures import FAILURES
     from bridge.store.receipts import ReceiptStore
+    from bridge.store.records import FAILURES
 
     db = open_readonly(database)
     try:
         yield None if db is None else ReceiptStore(db)
     # In a damaged file a column may have any name.
     except (MsgspecError, KeyError, *FAILURES) as error:
-        raise _unreadable(told(texts.UNREADABLE, database=database, reason=error)) from None
+        raise _unreadable(
+            say(text("The receipts in {database} can't be read ({reason})", database=database, reason=error))
+        ) from None
     finally:
         if db is not None:
             db.conn.close()
 
 
 def _unreadable(said: str) -> UserError:
-    return UserError(told(texts.LOOK, said=said))
+    return UserError(
+        text(
+            "{said}: `popbridge db check` looks at the file, `popbridge db restore` puts back a backup.",
+            said=said,
+        )
+    )
 
 
 def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
     """The receipt of putting back what an audit wrote; None for all other receipts. Raises UserError."""
     import msgspec
 
-    from bridge import host
     from bridge.audit.fix import revert
+    from bridge.host import host
     from bridge.paths import Paths
     from bridge.store.records import AUDIT_FIX
 
@@ -174,7 +204,7 @@ def _whole(database: Path, made: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[str, Any]:
-    from bridge.client import Client
+    from bridge.client.client import Client
 
     client = await Client.connect(connection_file, name="popbridge revert")
     try:
@@ -190,15 +220,15 @@ async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[s
 
 
 def _unknown(receipt: int) -> UserError:
-    return UserError(told(texts.UNKNOWN, receipt=receipt))
+    return UserError(text("There is no receipt {receipt}: `popbridge receipts` lists them.", receipt=receipt))
 
 
 def _state(receipt: Receipt, reverted: Mapping[int, int]) -> str:
-    state = told(texts.STATES[receipt.state])
+    state = say(STATES[receipt.state])
     if receipt.reverts is not None:
-        state = told(texts.REVERTS, state=state, receipt=receipt.reverts)
+        state = say(text("{state} (reverts {receipt})", state=state, receipt=receipt.reverts))
     by = reverted.get(receipt.id)
-    return state if by is None else told(texts.REVERTED, state=state, receipt=by)
+    return state if by is None else say(text("{state} (reverted by {receipt})", state=state, receipt=by))
 
 
 def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
@@ -213,24 +243,26 @@ def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
 
 
 def _why(receipt: Receipt) -> str:
-    return translated(receipt.note, texts.PHRASES)
+    return say(receipt.note)
 
 
 def _what(receipt: Receipt) -> str:
     """A line for each file with what was changed in it, and for each error."""
     before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
-    lines = [plain(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()]
+    lines = [
+        printable(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()
+    ]
     if len(lines) > SHOWN:
-        lines[SHOWN:] = [told(texts.MORE_FILES, count=len(lines) - SHOWN)]
-    errors = [plain(told(texts.ERROR, error=_problem(problem))) for problem in _maps(receipt.errors)]
+        lines[SHOWN:] = [say(text("... and {count} more; --json shows all", count=len(lines) - SHOWN))]
+    errors = [
+        printable(say(text("error: {error}", error=_problem(problem)))) for problem in _maps(receipt.errors)
+    ]
     return "\n".join([*lines, *errors]) or receipt.command
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
     """What an editor says of a file, in its own words where they aren't known."""
-    from bridge.audit.reasons import PHRASES
-
-    message = translated(str(problem.get("message", "")), PHRASES)
+    message = say(error_text(problem))
     return f"{problem.get('path', '')} {message}".strip()
 
 
@@ -240,12 +272,14 @@ def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     changed = (name for name in after if name not in before or before[name] != after[name])
-    return ", ".join(f"{name} {_change(before, after, name)}" for name in changed) or told(texts.UNCHANGED)
+    return ", ".join(f"{name} {_change(before, after, name)}" for name in changed) or say(
+        text("nothing changed")
+    )
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:
-    old = f"{as_json_text(before[name])} " if name in before else ""
-    return f"{old}→ {as_json_text(after[name])}"
+    old = f"{json_text(before[name])} " if name in before else ""
+    return f"{old}→ {json_text(after[name])}"
 
 
 def _maps(entries: object) -> list[Mapping[str, Any]]:

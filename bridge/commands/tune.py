@@ -15,21 +15,40 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from bridge.commands import completing
-from bridge.commands.language import told, translated
+from accel.text import text, without_double_end
+from bridge.commands import options
 from bridge.commands.listing import as_json
-from bridge.commands.screen import table
-from bridge.commands.shared import read_settings, say_json
-from bridge.commands.texts import tune as texts
-from bridge.core.errors import UserError, sentence
+from bridge.commands.options import read_settings, say_json
+from bridge.commands.terminal import say, table
+from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from accel.ai.engines import Engine
-    from accel.policies import Policies, Policy
-    from accel.routed import Lane, Routed
-    from accel.routing import Cost
+    from accel.ai.sessions import Engine
+    from accel.execution.batch_tuning import BatchPolicy, BatchTuning
+    from accel.execution.cost_model import Cost
+    from accel.execution.device_router import DeviceQueue, DeviceRouter
     from accel.workload import Workload
-    from bridge.host import Registry
+    from bridge.host.host import Registry
+
+
+ENGINES = (
+    text("model"),
+    text("shape"),
+    text("TensorRT's engine"),
+)
+COSTS = (
+    text("workload"),
+    text("device"),
+    text("any job"),
+    text("and for each million pixels or texts"),
+)
+BATCHES = (
+    text("workload"),
+    text("device"),
+    text("rows of a batch"),
+    text("rows a second, by rows of a batch"),
+    text("against one by one"),
+)
 
 
 ENGINES_S = 3600.0
@@ -58,7 +77,7 @@ class Costs(Struct, frozen=True):
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[WORKLOAD...]", shell_complete=completing.workloads)
+@click.argument("names", nargs=-1, metavar="[WORKLOAD...]", shell_complete=options.workloads)
 @as_json
 def tune(names: tuple[str, ...], as_json: bool) -> None:
     """Measures how many jobs of a workload are worth a batch, and keeps it for the daemon.
@@ -69,50 +88,72 @@ def tune(names: tuple[str, ...], as_json: bool) -> None:
     again on the GPU is tried anew: with TensorRT too where that works, whose engines are built now, for
     seconds to minutes each.
     """
-    from bridge import host
+    from bridge.host import host
     from bridge.paths import Paths
 
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
     batches, costs, engines, failed = asyncio.run(_measure(chosen, registry, bool(names)))
     if failed and not (batches or costs or engines):
-        raise UserError(told(texts.NOTHING, failed=", ".join(failed)))
+        raise UserError(
+            text("Nothing could be measured ({failed}): the reasons are above.", failed=", ".join(failed))
+        )
     if as_json:
         for row in (*batches, *costs, *engines):
             say_json(row)
     elif batches or costs or engines:
         _show(batches, costs, engines)
     else:
-        click.echo(told(texts.NO_BATCHES, names=", ".join(names)) if names else told(texts.NONE))
+        click.echo(
+            say(
+                text(
+                    "{names}: no batches, and there is no GPU that works (`popbridge devices` says why).",
+                    names=", ".join(names),
+                )
+            )
+            if names
+            else say(
+                text(
+                    "No workload here runs in batches, and there is no GPU that works (`popbridge "
+                    "devices` says why)."
+                )
+            )
+        )
     if (batches or costs) and Paths.find().connection_file.exists():
-        click.echo(told(texts.NEXT_START), err=True)
+        click.echo(say(text("A daemon that runs goes by this after its next start.")), err=True)
 
 
 def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[Engine]) -> None:
     if batches:
         rows = [(b.workload, b.device, str(b.max_rows), _rates(b), _gain(b)) for b in batches]
-        table(rows, tuple(map(told, texts.BATCHES)))
+        table(rows, tuple(map(say, BATCHES)))
     if costs:
         click.echo()
         table(
             [(c.workload, c.device, _ms(c.fixed_ms), _ms(c.mpx_ms)) for c in costs],
-            tuple(map(told, texts.COSTS)),
+            tuple(map(say, COSTS)),
         )
     if engines:
         click.echo()
         table(
             [(e.model, e.shape, _came(e)) for e in engines],
-            tuple(map(told, texts.ENGINES)),
+            tuple(map(say, ENGINES)),
         )
 
 
 def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workload]:
-    from accel.sample import SAMPLES
+    from accel.execution.batch_tuning import SAMPLES
 
     known = {one.name: one for one in workloads if one.batching is not None or one.name in SAMPLES}
     if unknown := [name for name in names if name not in known]:
-        said = told(texts.UNKNOWN, name=unknown[0], there=_there(unknown[0], known))
-        raise UserError(sentence(said))
+        said = say(
+            text(
+                "No workload {name} runs in batches or on a GPU; {there}.",
+                name=repr(unknown[0]),
+                there=_there(unknown[0], known),
+            )
+        )
+        raise UserError(without_double_end(said))
     return [known[name] for name in (names or sorted(known))]
 
 
@@ -120,15 +161,19 @@ def _there(name: str, known: Collection[str]) -> str:
     """What may be meant, or what there is."""
     alike = [each for each in sorted(known) if each.rpartition(".")[2] == name]
     if close := alike or difflib.get_close_matches(name, known, 1, 0.8):
-        return told(texts.MEANT, close=close[0])
-    return told(texts.THERE, names=", ".join(sorted(known))) if known else told(texts.NO_OTHER)
+        return say(text("did you mean {close}?", close=close[0]))
+    return (
+        say(text("there are {names}", names=", ".join(sorted(known))))
+        if known
+        else say(text("there is none"))
+    )
 
 
 async def _measure(
     workloads: Sequence[Workload], registry: Registry, named: bool
 ) -> tuple[list[Batches], list[Costs], list[Engine], list[str]]:
     """What was measured, and what couldn't be, which is told. Raises UserError where that was named."""
-    from accel.sample import SAMPLES
+    from accel.execution.batch_tuning import SAMPLES
     from accel.workload import WorkloadError
 
     batches: list[Batches] = []
@@ -137,7 +182,7 @@ async def _measure(
     failed: list[str] = []
     async with _devices(registry) as (routed, policies):
         for workload in workloads:
-            _tell(told(texts.MEASURING, name=workload.name))
+            _tell(say(text("Measuring {name}...", name=workload.name)))
             try:
                 if workload.batching is not None:
                     batches += [
@@ -147,20 +192,27 @@ async def _measure(
                 if len(routed.lanes) > 1 and workload.name in SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
-                reason = translated(error.reason, texts.PHRASES)
-                said = sentence(told(texts.FAILED, name=workload.name, reason=reason))
+                reason = say(error.reason)
+                said = without_double_end(
+                    say(text("{name} can't be measured: {reason}.", name=workload.name, reason=reason))
+                )
                 if named:
                     raise UserError(said) from None
                 click.echo(said, err=True)
                 failed.append(workload.name)
         if not named and len(routed.lanes) > 1:
-            _tell(told(texts.TRYING))
+            _tell(say(text("Trying anew what came again on the GPU...")))
             try:
                 engines = await _engines(routed.lanes[-1])
             except WorkloadError as error:
-                reason = translated(error.reason, texts.PHRASES)
-                click.echo(sentence(told(texts.NO_ENGINES, reason=reason)), err=True)
-                failed.append(told(texts.THE_ENGINES))
+                reason = say(error.reason)
+                click.echo(
+                    without_double_end(
+                        say(text("TensorRT's engines can't be built: {reason}.", reason=reason))
+                    ),
+                    err=True,
+                )
+                failed.append(say(text("TensorRT's engines")))
     return batches, costs, engines, failed
 
 
@@ -170,26 +222,25 @@ def _tell(what: str) -> None:
         click.echo(what, err=True)
 
 
-async def _engines(lane: Lane) -> list[Engine]:
+async def _engines(lane: DeviceQueue) -> list[Engine]:
     """Those that the GPU's worker builds. Raises WorkloadError."""
     import msgspec
 
-    from accel.ai.engines import Engine, engines
+    from accel.ai.sessions import Engine, engine_inputs
 
-    done = await lane.executor.run(engines.workload, {}, [], deadline_s=ENGINES_S)
+    done = await lane.executor.run(engine_inputs.workload, {}, [], deadline_s=ENGINES_S)
     return msgspec.convert(done.value, list[Engine])
 
 
 @contextlib.asynccontextmanager
-async def _devices(registry: Registry) -> AsyncIterator[tuple[Routed, dict[str, Policies]]]:
+async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict[str, BatchTuning]]]:
     """The CPU and the GPU, as the daemon has them, with one worker each; what measures batches on them."""
-    from accel import gpu
-    from accel.executor import LocalExecutor
-    from accel.frames import DEVICE
-    from accel.policies import Policies
-    from accel.routed import Lane, Routed
-    from accel.routing import Form
-    from accel.sample import SAMPLES
+    from accel.execution import device_router
+    from accel.execution.batch_tuning import SAMPLES, BatchTuning
+    from accel.execution.cost_model import Device
+    from accel.execution.device_router import DeviceQueue, DeviceRouter
+    from accel.execution.executor import LocalExecutor
+    from accel.execution.protocol import DEVICE
     from accel.workload import Limits
     from bridge.paths import Paths
 
@@ -199,15 +250,17 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[Routed, dict[str, 
     models = str(paths.models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, registry.operations)
     worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
-    routed = Routed(Lane(Form("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
-    policies = {DEVICE: Policies(paths.batching_file, worker)}
+    routed = DeviceRouter(DeviceQueue(Device("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
+    policies = {DEVICE: BatchTuning(paths.batching_file, worker)}
     try:
         await routed.start()
-        found = await asyncio.to_thread(gpu.find, paths.devices_file) if settings["gpu"] else None
+        found = (
+            await asyncio.to_thread(device_router.find_gpu, paths.devices_file) if settings["gpu"] else None
+        )
         if found is not None:
-            lane = gpu.lane(*found, limits, paths.batching_file, paths.cache)
+            lane = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
             await routed.add(lane)
-            assert isinstance(lane.executor, gpu.GpuExecutor)
+            assert isinstance(lane.executor, device_router.GpuExecutor)
             policies[lane.form.device] = lane.executor.policies
         yield routed, policies
     finally:
@@ -222,14 +275,20 @@ def _check_written(folder: Path) -> None:
             file.write(bytes(MOST_KEPT))
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(told(texts.UNWRITABLE, folder=folder, reason=reason)) from None
+        raise UserError(
+            text(
+                "{folder} can't be written ({reason}): what is measured would be lost.",
+                folder=folder,
+                reason=reason,
+            )
+        ) from None
 
 
-def _batches(workload: Workload, device: str, policy: Policy) -> Batches:
+def _batches(workload: Workload, device: str, policy: BatchPolicy) -> Batches:
     return Batches(workload.name, device, policy.max_rows, dict(policy.rates))
 
 
-def _costs(workload: Workload, routed: Routed, found: Mapping[str, Cost]) -> list[Costs]:
+def _costs(workload: Workload, routed: DeviceRouter, found: Mapping[str, Cost]) -> list[Costs]:
     return [
         Costs(workload.name, form.device, found[form.name].fixed_ms, found[form.name].mpx_ms)
         for form in (lane.form for lane in routed.lanes)
@@ -241,15 +300,15 @@ def _rates(batches: Batches) -> str:
 
 
 def _gain(batches: Batches) -> str:
-    return told(texts.GAIN, gain=batches.rates[batches.max_rows] / batches.rates[1])
+    return say(text("{gain} times", gain=f"{(batches.rates[batches.max_rows] / batches.rates[1]):.2f}"))
 
 
 def _ms(ms: float) -> str:
-    return told(texts.MS, ms=ms)
+    return say(text("{ms} ms", ms=f"{ms:.1f}"))
 
 
 def _came(engine: Engine) -> str:
     """What came of building it."""
     if engine.failed:
-        return translated(engine.failed, texts.PHRASES)
-    return told(texts.BUILT, seconds=engine.seconds)
+        return say(engine.failed)
+    return say(text("built in {seconds} s", seconds=f"{engine.seconds:.1f}"))

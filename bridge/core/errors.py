@@ -2,6 +2,7 @@
 
 BridgeError
  ├─ UserError              one clear line for a person at a shell; exit code 2
+ ├─ NotAsPromised          a plugin broke the contract of bridge.api
  ├─ StoreError             the database can't keep or give anything now
  ├─ ProtocolError          the connection ends with a close code
  │   ├─ RemoteProtocolError   the peer broke the protocol
@@ -13,12 +14,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from accel.text import AnyText, Text, TextError, placeholders, plain_values
+
 MAX_REASON = 123
 """Bytes of UTF-8: a control frame holds 125 (RFC 6455 §5.5), two of them the code."""
-
-
-ENDED = (*(f"{mark}." for mark in "?!…。？！."), *(f"{mark}。" for mark in "…。？！"))
-"""How a text ends that has one mark too many."""
 
 
 OUTCOMES = ("failed", "not_started", "unknown")
@@ -48,7 +47,7 @@ class ErrorCode(Struct, frozen=True):
     number: int
     """For logs and lists; the wire has the name."""
     says: str
-    """A template; its fields are filled when the error is made."""
+    """A template, as of `accel.text.Text`; its fields are filled when the error is made."""
     retryable: bool = False
     """Whether the same again may work later."""
     hint: str = ""
@@ -104,7 +103,7 @@ BAD_INPUT = ErrorCode("bad_input", 2, "{name}: {reason}.")
 UNKNOWN_WORKLOAD = ErrorCode(
     "unknown_workload",
     3,
-    "There is no workload {workload!r}.",
+    "There is no workload '{workload}'.",
     hint="`popbridge workloads` lists them.",
     outcome="not_started",
 )
@@ -154,7 +153,7 @@ WORKER_CRASHED = ErrorCode(
 KEY_REUSED = ErrorCode(
     "key_reused",
     15,
-    "Key {key!r} was used with other parameters.",
+    "Key '{key}' was used with other parameters.",
     hint="Choose a new key.",
     outcome="not_started",
 )
@@ -195,7 +194,7 @@ REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) 
 """What isn't counted as a failure: what was asked for can't be, or there was no room for it."""
 
 
-class BridgeError(Exception):
+class BridgeError(TextError):
     """The root of everything that the bridge raises on purpose."""
 
 
@@ -205,13 +204,18 @@ class StoreError(BridgeError):
     `reason` reads well after "it can't be kept: ".
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    @property
+    def reason(self) -> AnyText:
+        """The same as `text`."""
+        return self.text
 
 
 class UserError(BridgeError):
     """One clear line for a person at a shell: what happened, to what, and what to do."""
+
+
+class ContractViolation(BridgeError):
+    """A plugin broke the contract of `bridge.api`; the message says what was expected and what came."""
 
 
 class ProtocolError(BridgeError):
@@ -237,7 +241,7 @@ class LocalProtocolError(ProtocolError):
 
 
 class RequestError(BridgeError):
-    """A request or command failed; `message` and `hint` are for people.
+    """A request or command failed; `message` and `hint` are for people, in English.
 
     `code` is a code or its name, of those in docs/errors.md. `message` says what happened in a whole
     sentence; without it, `fields` fill in the code's own sentence. Raises ValueError for a name that is no
@@ -246,23 +250,38 @@ class RequestError(BridgeError):
 
     code: ErrorCode
     """Which kind of failure it is."""
-    message: str
-    """What happened, in a sentence."""
-    hint: str
-    """What to do; empty where there is nothing to say."""
+    text: AnyText
+    """What happened, in a sentence that can be translated."""
+    hint_text: AnyText
+    """What to do, so that it can be translated; empty where there is nothing to say."""
 
     def __init__(
-        self, code: ErrorCode | str, hint: str | None = None, *, message: str | None = None, **fields: object
+        self,
+        code: ErrorCode | str,
+        hint: AnyText | None = None,
+        *,
+        message: AnyText | None = None,
+        **fields: object,
     ) -> None:
         self.code = _named(code) if isinstance(code, str) else code
         self.fields = fields
         if message is None:
-            self.message = _filled(self.code, self.code.says, fields)
-            self.hint = _filled(self.code, self.code.hint, fields) if hint is None else hint
+            super().__init__(_filled(self.code, self.code.says, fields))
+            self.hint_text = _filled(self.code, self.code.hint, fields) if hint is None else hint
         else:
+            super().__init__(message)
             # The code's own hint belongs to its own sentence.
-            self.message, self.hint = message, hint or ""
-        super().__init__(self.message)
+            self.hint_text = hint or ""
+
+    @property
+    def message(self) -> str:
+        """What happened, in an English sentence."""
+        return str(self.text)
+
+    @property
+    def hint(self) -> str:
+        """What to do, in English; empty where there is nothing to say."""
+        return str(self.hint_text)
 
     @property
     def outcome(self) -> str:
@@ -285,16 +304,12 @@ def _named(name: str) -> ErrorCode:
     return found
 
 
-def _filled(code: ErrorCode, text: str, fields: dict[str, object]) -> str:
-    try:
-        return sentence(text.format(**UNNAMED | fields))
-    except KeyError as missing:
-        raise ValueError(f"{code.name} needs message=..., or {missing} for its {text!r}") from None
-
-
-def sentence(text: str) -> str:
-    """`text`, without a full stop behind what ends a sentence already: reasons may be questions."""
-    return text[:-1] if text.endswith(ENDED) else text
+def _filled(code: ErrorCode, template: str, fields: dict[str, object]) -> AnyText:
+    known = UNNAMED | fields
+    names = placeholders(template)
+    if missing := sorted(names - known.keys()):
+        raise ValueError(f"{code.name} needs message=..., or {missing[0]!r} for its {template!r}")
+    return template and Text(template, "", plain_values({name: known[name] for name in names}))
 
 
 def wire_reason(reason: str) -> str:

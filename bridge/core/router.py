@@ -1,20 +1,195 @@
-"""From a request to what will answer it: admission, correlation, deadlines, cancellation. Pure."""
+"""Routing, admission, load, idempotency keys."""
 
 from __future__ import annotations
 
+import hashlib
 import heapq
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from enum import Enum
 from math import inf
+from typing import Any
 
+import msgspec
 from msgspec import UNSET, Struct
 
+from accel.text import text
 from bridge.core import errors
-from bridge.core.admission import Admission
 from bridge.core.errors import LocalProtocolError, RequestError
-from bridge.core.journal import is_journalled
-from bridge.core.load import Load
-from bridge.core.messages import Request
+from bridge.core.messages import Error, InputRef, Request
+
+PRIORITIES = ("interactive", "normal", "bulk")
+"""Most urgent first."""
+
+SESSION_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 1.0, "bulk": 0.75}
+"""Which part of one session's limit a priority and all that are less urgent may take together."""
+TOTAL_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 0.875, "bulk": 0.5}
+"""The same of the limit of all sessions: what is left is kept for what is more urgent."""
+
+
+class Room:
+    """Open requests by priority, beside their limits."""
+
+    def __init__(self, whose: str, limits: Mapping[str, int]) -> None:
+        """`whose` begins the sentence of a refusal; `limits` are for a priority and all less urgent ones."""
+        self._whose = whose
+        self._limits = limits
+        self.open = dict.fromkeys(PRIORITIES, 0)
+
+    def __len__(self) -> int:
+        return sum(self.open.values())
+
+    def check(self, priority: str, retry_after_ms: Callable[[], int]) -> None:
+        """Raises RequestError `overloaded` where one more has no room."""
+        for at in range(PRIORITIES.index(priority) + 1):
+            taken = sum(map(self.open.__getitem__, PRIORITIES[at:]))
+            if taken >= self._limits[PRIORITIES[at]]:
+                raise _full(self._whose, taken, PRIORITIES[at:], retry_after_ms())
+
+
+class Admission:
+    """The open requests of all sessions, counted."""
+
+    def __init__(self, per_session: int, total: int) -> None:
+        """The most that may be open of one session, and of all together; both at least 1."""
+        self.most = total
+        self._limits = _limits(per_session, SESSION_SHARES)
+        self._all = Room("The bridge", _limits(total, TOTAL_SHARES))
+        self._sessions: dict[str, Room] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def open(self) -> Mapping[str, int]:
+        """How many are open, by priority."""
+        return self._all.open
+
+    def of(self, session: str) -> int:
+        """How many the session has open."""
+        room = self._sessions.get(session)
+        return 0 if room is None else len(room)
+
+    def check(self, session: str, priority: str, retry_after_ms: Callable[[], int]) -> None:
+        """Raises RequestError `overloaded` where one more has no room, with what `retry_after_ms` gives."""
+        mine = self._sessions.get(session)
+        if mine is not None:
+            mine.check(priority, retry_after_ms)
+        self._all.check(priority, retry_after_ms)
+
+    def enter(self, session: str, priority: str) -> None:
+        """Counts one more, whether it has room or not."""
+        mine = self._sessions.get(session)
+        if mine is None:
+            mine = self._sessions[session] = Room("The session", self._limits)
+        mine.open[priority] += 1
+        self._all.open[priority] += 1
+
+    def leave(self, session: str, priority: str) -> None:
+        """One of the session's requests is answered."""
+        mine = self._sessions[session]
+        mine.open[priority] -= 1
+        self._all.open[priority] -= 1
+        if not len(mine):
+            del self._sessions[session]
+
+
+def _limits(most: int, shares: Mapping[str, float]) -> Mapping[str, int]:
+    return {priority: math.ceil(most * shares[priority]) for priority in PRIORITIES}
+
+
+def _full(whose: str, taken: int, classes: tuple[str, ...], retry_after_ms: int) -> RequestError:
+    of = "" if len(classes) == len(PRIORITIES) else f" of priority {' or '.join(classes)}"
+    says = f"{whose} has {taken} open requests{of}, its most."
+    return RequestError(
+        errors.OVERLOADED, errors.OVERLOADED.hint, message=says, open=taken, retry_after_ms=retry_after_ms
+    )
+
+
+FIRST_S = 0.1
+"""What a run is expected to take as long as none of its name was measured, seconds."""
+WEIGHT = 0.2
+"""Of the newest run in the mean of its name: the last ten or so decide."""
+SHARE = 0.5
+"""Which part of what is ahead should be done by then: there is room again, and no worker has run dry."""
+LEAST_MS, MOST_MS = 50, 30_000
+"""Between these `retry_after_ms` always is."""
+
+
+class Load:
+    """Expected work of open requests, seconds, by priority."""
+
+    def __init__(self, workers: int) -> None:
+        """How many run at once, at least 1."""
+        self._workers = workers
+        self._means: dict[str, float] = {}
+        self._ahead = dict.fromkeys(PRIORITIES, 0.0)
+        self._open: dict[Hashable, tuple[str, float]] = {}
+
+    @property
+    def means(self) -> Mapping[str, float]:
+        """What one run took lately, seconds, by name; only of what was measured."""
+        return self._means
+
+    def ran(self, name: str, run_s: float) -> None:
+        """One run was measured."""
+        mean = self._means.get(name, run_s)
+        self._means[name] = mean + WEIGHT * (run_s - mean)
+
+    def enter(self, key: Hashable, name: str, priority: str) -> None:
+        """The request `key` is open."""
+        expected = self._means.get(name, FIRST_S)
+        self._open[key] = (priority, expected)
+        self._ahead[priority] += expected
+
+    def leave(self, key: Hashable) -> None:
+        """The request is no longer open, if it was."""
+        priority, expected = self._open.pop(key, ("normal", 0.0))
+        self._ahead[priority] -= expected
+        if not self._open:
+            # From nothing anew, or the rounding of a million sums would be taken for work.
+            self._ahead = dict.fromkeys(PRIORITIES, 0.0)
+
+    def wait_s(self, priority: str) -> float:
+        """Seconds until the workers have done what goes before a new request of this priority."""
+        ahead = PRIORITIES[: PRIORITIES.index(priority) + 1]
+        return max(0.0, sum(self._ahead[each] for each in ahead)) / self._workers
+
+    def retry_after_ms(self, priority: str) -> int:
+        """Milliseconds after which asking again is worth it, from LEAST_MS to MOST_MS."""
+        return round(min(max(self.wait_s(priority) * SHARE * 1000, LEAST_MS), MOST_MS))
+
+
+MAX_CRASHES = 5
+"""How often a job may crash its workers (each time several of them) before it is given up."""
+MAX_DEATHS = 10
+"""How many killed daemons may be blamed on a job before it is given up.
+
+A kill blames all that was in hand, mostly wrongly, and so each with its share: a half where there were two.
+"""
+
+_FREEING = frozenset({errors.CANCELLED.name, errors.WORKER_CRASHED.name})
+
+
+def is_journalled(request: Request) -> bool:
+    """Whether a request for a workload is written down before it is accepted, and done whatever dies."""
+    return request.key is not UNSET or request.priority == "bulk"
+
+
+def digest(workload: str, params: Any, inputs: Sequence[InputRef], root: str | None) -> bytes:
+    """SHA-256 of what is asked for: equal exactly where a key may be used again.
+
+    `params` are as the workload parsed them, so that defaults and the order of fields make no difference;
+    `inputs` name blobs or paths, which `root` tells apart.
+    """
+    asked = [workload, params, inputs, root if any(one.path is not UNSET for one in inputs) else None]
+    return hashlib.sha256(msgspec.msgpack.encode(asked, order="deterministic")).digest()
+
+
+def frees_key(error: Error) -> bool:
+    """Whether the same key may be tried again after `error`; otherwise it is the key's answer."""
+    return error.retryable or error.code in _FREEING
+
 
 SLACK = 1024
 """Deadlines of finished requests that may lie about before they are swept."""
@@ -91,9 +266,11 @@ class Router:
             # It talks with an editor, and nobody can promise what a person or an editor does.
             raise RequestError(
                 errors.UNSUPPORTED,
-                "Send it without 'key'.",
-                name="field 'key'",
-                reason=f"{request.workload} isn't done by itself, so that it can't be promised",
+                text("Send it without 'key'."),
+                name=text("field 'key'"),
+                reason=text(
+                    "{workload} isn't done by itself, so that it can't be promised", workload=request.workload
+                ),
             )
         self.admission.check(session, priority, lambda: self.load.retry_after_ms(priority))
         return self._enter(self._ticket(session, request, target, now))

@@ -10,6 +10,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Struct
 
+from accel.text import AnyText, Text, joined, text
 from bridge.core.errors import UserError
 from bridge.core.messages import MAX_INLINE
 
@@ -46,35 +47,62 @@ class Setting(Struct, frozen=True, kw_only=True):
                 value = [part.strip() for part in value.split(",") if part.strip()]
             return msgspec.convert(value, self.type, strict=False)
         except msgspec.ValidationError as error:
-            must = f"it must be {words}" if (words := _words(self.type)) else str(error)
+            words = _words(self.type)
+            must = text("it must be {words}", words=words) if words else str(error)
             raise UserError(
-                f"Setting {self.name} from {source} is {value!r}; {must}. ({self.help})"
+                text(
+                    "Setting {name} from {source} is {value}; {must}. ({help})",
+                    name=self.name,
+                    source=_source(source),
+                    value=repr(value),
+                    must=must,
+                    help=self.help,
+                )
             ) from None
+
+
+def _source(name: str) -> Text:
+    """Where a value comes from, within a sentence."""
+    if name.startswith(PREFIX):
+        return text("{variable}", variable=name)
+    known = SOURCES.get(name)
+    return text("{file}", file=name) if known is None else known
 
 
 def _ranged(kind: type, low: float, high: float) -> Any:
     return Annotated[kind, msgspec.Meta(ge=low, le=high)]
 
 
-KINDS = {
-    msgspec.inspect.BoolType: "true or false",
-    msgspec.inspect.IntType: "a whole number",
-    msgspec.inspect.FloatType: "a number",
-    msgspec.inspect.StrType: "text",
-    msgspec.inspect.ListType: "a list, by comma",
+SOURCES = {
+    "a flag": text("a flag"),
+    "the settings file": text("the settings file"),
+    "the default": text("the default"),
+}
+"""Where values come from, but for variables, which have names of their own."""
+
+KINDS: Mapping[type[msgspec.inspect.Type], Text] = {
+    msgspec.inspect.BoolType: text("true or false"),
+    msgspec.inspect.IntType: text("a whole number"),
+    msgspec.inspect.FloatType: text("a number"),
+    msgspec.inspect.StrType: text("text"),
+    msgspec.inspect.ListType: text("a list, by comma"),
 }
 
 
-def _words(kind: Any) -> str:
+def _words(kind: Any) -> AnyText:
     """What values of a type are, such as `a whole number from 0 to 256`; empty where no words are known."""
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.LiteralType):
-        return f"one of {', '.join(map(str, info.values))}"
+        return text("one of {values}", values=[*map(str, info.values)])
+    known = KINDS.get(type(info))
+    if known is None:
+        return ""
     low, high = getattr(info, "ge", None), getattr(info, "le", None)
-    bounds = [("from", low), ("to" if low is not None else "up to", high)]
-    return KINDS.get(type(info), "") + "".join(
-        f" {word} {bound}" for word, bound in bounds if bound is not None
-    )
+    if low is None:
+        return known if high is None else text("{kind} up to {le}", kind=known, le=high)
+    if high is None:
+        return text("{kind} from {ge}", kind=known, ge=low)
+    return text("{kind} from {ge} to {le}", kind=known, ge=low, le=high)
 
 
 LEAST_BLOB_KEEP_S = 300.0
@@ -153,13 +181,20 @@ FILE = "the settings file"
 """What the source of a value from there is called."""
 
 
-def no_setting(name: str, known: Collection[str]) -> str:
+def no_setting(name: str, known: Collection[str]) -> AnyText:
     """That there is no setting `name`, and which may be meant."""
     close = difflib.get_close_matches(name, known, 3)
     if close:
-        return f"There is no such setting: did you mean {' or '.join(close)}?"
-    plugins = "" if "." not in name else ", and a plugin's only while the plugin is loaded"
-    return f"There is no such setting: there are {', '.join(sorted(known))}{plugins}."
+        return text(
+            "There is no such setting: did you mean {close}?", close=joined(close, text("{head} or {rest}"))
+        )
+    names = sorted(known)
+    if "." not in name:
+        return text("There is no such setting: there are {names}.", names=names)
+    return text(
+        "There is no such setting: there are {names}, and a plugin's only while the plugin is loaded.",
+        names=names,
+    )
 
 
 ALIKE = 0.75
@@ -232,7 +267,15 @@ def resolve(
     passed_over = [name for name in unknown if lacking and may_be_a_plugins(name)]
     for name in unknown:
         if name not in passed_over:
-            raise UserError(f"{file_name} sets {name!r}. {no_setting(name, [s.name for s in declared])}")
+            known = [s.name for s in declared]
+            raise UserError(
+                text(
+                    "{file} sets '{name}'. {unknown}",
+                    file=file_name,
+                    name=name,
+                    unknown=no_setting(name, known),
+                )
+            )
     values, sources = {}, {}
     for setting in declared:
         candidates = (

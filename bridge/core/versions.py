@@ -10,6 +10,7 @@ from msgspec import Struct
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
+from accel.text import AnyText, text
 from bridge.core.errors import UserError
 
 
@@ -25,8 +26,8 @@ class VersionScheme(Struct, frozen=True):
     stages: Mapping[str, str]
     """PEP 440's segment by the engine's word; empty if it has releases alone."""
 
-    def parse(self, text: str) -> Version:
-        """The version in `text`; whatever follows the stage (build numbers, hashes) is ignored.
+    def parse(self, version: str) -> Version:
+        """The version in `version`; whatever follows the stage (build numbers, hashes) is ignored.
 
         Raises UserError if there is no version in it.
         """
@@ -34,11 +35,17 @@ class VersionScheme(Struct, frozen=True):
         found = re.match(
             # A stage ends in its number or at the end of the word: the `f` of `-final` is none.
             rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})(?:[.\-]?({words})(?:(\d{{1,9}})|(?![A-Za-z])))?",
-            text,
+            version,
             re.ASCII,
         )
         if found is None:
-            raise UserError(f"{text!r} is no {self.engine} version; expected something like 4.2.1.")
+            raise UserError(
+                text(
+                    "{version} is no {engine} version; expected something like 4.2.1.",
+                    version=repr(version),
+                    engine=self.engine,
+                )
+            )
         release, stage, number = found.groups()
         segment = self.stages[stage] if stage else ""
         return Version(f"{release}{segment}{(number or '0') if segment else ''}")
@@ -63,7 +70,7 @@ class Choice(Struct, Generic[Candidate], frozen=True):
 
     adapter: Candidate
     exact: bool
-    notice: str = ""
+    notice: AnyText = ""
 
 
 def contains(versions: str, version: Version) -> bool:
@@ -84,9 +91,13 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
     if not older:
         return None
     newest = max(older, key=lambda c: lowest(c.versions))
-    notice = (
-        f"{engine} {version} isn't known to {newest.name} ({newest.versions}); "
-        f"it serves all the same. Update PopBridge if something looks wrong."
+    notice = text(
+        "{engine} {version} isn't known to {newest} ({versions}); it serves all the same. "
+        "Update PopBridge if something looks wrong.",
+        engine=engine,
+        version=version,
+        newest=newest.name,
+        versions=newest.versions,
     )
     return Choice(newest, exact=False, notice=notice)
 

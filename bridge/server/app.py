@@ -13,52 +13,43 @@ from pathlib import Path
 
 from starlette.middleware import Middleware
 
-from accel import gpu
-from accel.batching import Batcher
-from accel.executor import LocalExecutor
-from accel.frames import DEVICE
-from accel.policies import Policies
-from accel.routed import Lane, Routed
-from accel.routing import Form
-from accel.sample import SAMPLES
+from accel.execution import device_router
+from accel.execution.batch_tuning import SAMPLES, BatchTuning
+from accel.execution.batching import Batcher
+from accel.execution.cost_model import Device
+from accel.execution.device_router import DeviceQueue, DeviceRouter
+from accel.execution.executor import LocalExecutor
+from accel.execution.protocol import DEVICE
+from accel.text import text
 from accel.workload import Limits
 from bridge.core import errors
-from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
-from bridge.core.load import Load
-from bridge.core.router import Router
+from bridge.core.metrics import Counts
+from bridge.core.router import Load, Router
 from bridge.core.settings import Settings
-from bridge.host import Registry
+from bridge.host.host import Registry
 from bridge.paths import Paths
-from bridge.server import kept, sources
-from bridge.server.backlog import Total
-from bridge.server.blobs import Blobs
-from bridge.server.caching import caching
-from bridge.server.commands import Commands
+from bridge.server import metrics
+from bridge.server.advisors import AdvisorHost
+from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
+from bridge.server.cache import cached_executor
+from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
-from bridge.server.flows import Flows
-from bridge.server.gate import Gate
+from bridge.server.executors import BlobOutputs, MeasuredExecutor
+from bridge.server.handshake import Handshake
 from bridge.server.http import Front, HostGuard, answer_strays, routes
 from bridge.server.jobs import Jobs
-from bridge.server.keeper import Keeper, all_names
-from bridge.server.lag import LoopLag
-from bridge.server.live import LiveSession
-from bridge.server.measured import Measured
-from bridge.server.metrics import Metrics
-from bridge.server.observed import Observed
-from bridge.server.operator import Operator
-from bridge.server.outputs import KeptOutputs
-from bridge.server.receipts import Receipts
+from bridge.server.live_session import LiveSession, Total
+from bridge.server.metrics import Metrics, Observed, Operator
 from bridge.server.restore import restore
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
-from bridge.server.socket import WebSocketEndpoint
-from bridge.server.standstill import Standstill
-from bridge.server.uploads import Uploads
-from bridge.server.welcome import Welcome
+from bridge.server.watchdog import LoopLag, StallWatchdog
+from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
+from bridge.store.backups import DailyBackup
+from bridge.store.blob_refs import ANSWERS, HOLDERS, blob_references
 from bridge.store.blobs import BlobStore
 from bridge.store.database import migrations, unusable
-from bridge.store.named import ANSWERS, HOLDERS, named
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -87,16 +78,16 @@ class Bridge:
         )
         self.workers = workers.pool.size
         """Worker processes for the CPU."""
-        self._policies = Policies(paths.batching_file, workers)
+        self._policies = BatchTuning(paths.batching_file, workers)
         batcher = Batcher(workers, self._policies.max_rows)
-        cpu = Lane(Form("cpu", DEVICE), batcher, workers.pool.size, pool=workers.pool)
-        self._executor = Routed(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
+        cpu = DeviceQueue(Device("cpu", DEVICE), batcher, workers.pool.size, pool=workers.pool)
+        self._executor = DeviceRouter(cpu, paths.routing_file, SAMPLES, troubles=paths.troubles_file)
         self._join_gpu = functools.partial(
-            gpu.join, self._executor, paths.devices_file, limits,
+            device_router.join_router, self._executor, paths.devices_file, limits,
             wanted=settings["gpu"], batching=paths.batching_file,
         )  # fmt: skip
         blobs = self.blobs = _blob_store(paths.blobs, settings)
-        self.keeper = Keeper(
+        self.keeper = BlobCollector(
             blobs,
             self._named_blobs,
             self._cached_blobs,
@@ -105,12 +96,12 @@ class Bridge:
         )
         self.uploads = Uploads(blobs, self.keeper)
         counts, load = Counts(), Load(workers.pool.size)
-        executor = KeptOutputs(Measured(self._executor, counts, load), blobs, self.keeper)
-        self.cache = caching(settings, registry, paths.responses_file, limits, blobs, executor)
+        executor = BlobOutputs(MeasuredExecutor(self._executor, counts, load), blobs, self.keeper)
+        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor)
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
-        self.flows = Flows(advisors, settings.as_dict(), runner, commands, self.store, self.sessions)
+        self.flows = AdvisorHost(advisors, settings.as_dict(), runner, commands, self.store, self.sessions)
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
@@ -125,20 +116,20 @@ class Bridge:
             keep_s=settings["journal.keep_s"],
         )  # fmt: skip
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
-        welcome = Welcome(
+        welcome = Handshake(
             self.token, self.instance, settings, registry, self.sessions, self._arrived, runner.has_outputs
         )
-        gate = Gate(settings["connections"], settings["connections_unidentified"])
+        gate = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
         self._lag = LoopLag()
-        self._standstill = Standstill()
+        self._standstill = StallWatchdog()
         observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
         self.metrics = Metrics()
-        self.metrics.add(functools.partial(sources.stored, self.store))
-        self.metrics.add(lambda: kept.promised(self.jobs.pump.tally, self.jobs.pump.running))
-        self.metrics.add(lambda: kept.blobs(blobs))
+        self.metrics.add(functools.partial(metrics.stored, self.store))
+        self.metrics.add(lambda: metrics.promised(self.jobs.pump.tally, self.jobs.pump.running))
+        self.metrics.add(lambda: metrics.blobs(blobs))
         if self.cache is not None:
-            self.metrics.add(functools.partial(kept.cached, self.cache))
+            self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.token, self.instance)
         self.app = Front(
             endpoint,
@@ -159,7 +150,9 @@ class Bridge:
             await self._executor.start()
         except OSError as error:
             await self.store.close()
-            raise errors.UserError(f"The worker processes can't be started ({error.strerror}).") from None
+            raise errors.UserError(
+                text("The worker processes can't be started ({strerror}).", strerror=error.strerror)
+            ) from None
         if self.cache is not None:
             await self.cache.open()
         try:
@@ -175,12 +168,13 @@ class Bridge:
         self._ticker = asyncio.create_task(self._tick())
         self._gpu = asyncio.create_task(self._join_gpu())
         self._keeping = asyncio.create_task(self.keeper.run())
+        self._backups = asyncio.create_task(DailyBackup(self.store.path).run())
 
     async def _named_blobs(self) -> set[str]:
-        return await all_names(self.store, HOLDERS, self.sessions)
+        return await referenced_blobs(self.store, HOLDERS, self.sessions)
 
     async def _cached_blobs(self) -> set[str]:
-        answers = await named(self.store, ANSWERS)
+        answers = await blob_references(self.store, ANSWERS)
         return answers if self.cache is None else answers | await self.cache.blobs()
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
@@ -200,7 +194,7 @@ class Bridge:
         """After `finish`: the workers and the database are closed."""
         self._lag.stop()
         self._standstill.stop()
-        tasks = (self._ticker, self._gpu, self._keeping)
+        tasks = (self._ticker, self._gpu, self._keeping, self._backups)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -247,4 +241,8 @@ def _blob_store(folder: Path, settings: Settings) -> BlobStore:
     try:
         return BlobStore(folder, settings["blobs.max_size"], settings["blobs.quota"])
     except OSError as error:
-        raise errors.UserError(f"The blob folder {folder} can't be made ({error.strerror}).") from None
+        raise errors.UserError(
+            text(
+                "The blob folder {folder} can't be made ({strerror}).", folder=folder, strerror=error.strerror
+            )
+        ) from None

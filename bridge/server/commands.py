@@ -1,29 +1,48 @@
-"""Commands to editors, each with its receipt: sent, answered, waited for, reverted."""
+"""Commands to editors with receipts."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta, Struct
 from sqlite_utils import Database
 
+from accel.text import AnyText, joined, text
+from accel.workload import to_builtins
+from bridge.api import Advisor, Answer, Context, Event, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.messages import Command, Error, Numbered, Result
-from bridge.core.reverting import REVERT, putting_back, way_back
-from bridge.server.addons import too_old
-from bridge.server.live import LiveSession
-from bridge.server.sendable import sendable
+from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result
+from bridge.core.revert import REVERT, reverse_changes, revert_command
+from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
+from bridge.server.handshake import too_old
+from bridge.server.live_session import SPARE, LiveSession, mates
 from bridge.server.sessions import Sessions
-from bridge.server.workspace import mates
-from bridge.store.failures import LastingDamage
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import AUDIT_FIX, Receipt
+from bridge.store.records import AUDIT_FIX, Damaged, PermanentDamage, Receipt
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
+
+Sent = TypeVar("Sent", Popup, Command)
+
+
+def sendable(message: Sent, kind: type[Sent]) -> Sent:
+    """`message` of plain types. Raises TypeError for what is no `kind`, ValueError that names a field."""
+    called = kind.__name__.lower()
+    if not isinstance(message, kind):
+        raise TypeError(f"wanted a {kind.__name__}, got {message!r:.80}")
+    try:
+        return msgspec.convert(to_builtins(message, called), kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the {called} can't be sent: {str(error).replace('$.', f'{called}.')}") from None
+
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +66,7 @@ class Commands:
         live: LiveSession,
         name: str,
         args: Mapping[str, Any],
-        note: str,
+        note: AnyText,
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
@@ -148,8 +167,8 @@ class Commands:
         if receipt is None or receipt.state != "sent":
             self._waiting.pop(receipt_id, None)
         if receipt is None:
-            hint = "`popbridge receipts` lists them."
-            raise RequestError(errors.NOT_FOUND, hint, name=f"Receipt {receipt_id}")
+            hint = text("`popbridge receipts` lists them.")
+            raise RequestError(errors.NOT_FOUND, hint, name=text("Receipt {number}", number=receipt_id))
         return receipt
 
     async def revert(
@@ -185,9 +204,9 @@ class Commands:
         earlier = await self._standing(receipt.id)
         return await self.send(
             own or self._editor_of(receipt, await self._engine_of(receipt), editor, asking),
-            way_back(receipt.command),
-            {"changes": putting_back(receipt.before, receipt.after, [each.after for each in earlier])},
-            f"revert of {receipt.id}: {receipt.note}",
+            reverse_changes(receipt.command),
+            {"changes": revert_command(receipt.before, receipt.after, [each.after for each in earlier])},
+            text("revert of {id}: {note}", id=receipt.id, note=receipt.note),
             reverts=receipt.id,
             parent=step,
         )
@@ -203,18 +222,29 @@ class Commands:
     async def _revertible(self, receipt_id: int) -> Receipt:
         receipt = await self._get(receipt_id)
         if receipt.command == AUDIT_FIX:
-            reason = f"`popbridge audit --fix` made it, and `popbridge revert {receipt_id}` puts it back"
-            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+            reason = text(
+                "`popbridge audit --fix` made it, and `popbridge revert {receipt}` puts it back",
+                receipt=receipt_id,
+            )
+            raise RequestError(
+                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt_id), reason=reason
+            )
         if receipt.state == "sent":
-            reason = "its editor hasn't answered yet: `popbridge receipts` tells once it has"
-            raise RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt_id}", reason=reason)
+            reason = text("its editor hasn't answered yet: `popbridge receipts` tells once it has")
+            raise RequestError(
+                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt_id), reason=reason
+            )
         return receipt
 
     async def _put_back(self, receipt: Receipt, step: tuple[int, int] | None) -> RequestError | None:
         """Why it isn't put back, or not once more, by this `step` of an answer; None where it is."""
         if receipt.state != "applied" or not receipt.before:
-            reason = f"it changed nothing ({receipt.state}), so that nothing can be put back"
-            return RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt.id}", reason=reason)
+            reason = text(
+                "it changed nothing ({state}), so that nothing can be put back", state=receipt.state
+            )
+            return RequestError(
+                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt.id), reason=reason
+            )
         # An answer that is acted on once more finds what it did.
         if step is not None and await self.earlier(step) is not None:
             return None
@@ -224,8 +254,10 @@ class Commands:
             return None
         # One that put back only a part stands beside the one that finished it.
         again = _ways_back([each.id for each in await self._standing(receipt.id)] or [earlier.id])
-        reason = f"it was put back already, by receipt {earlier.id}: {again}"
-        return RequestError(errors.UNSUPPORTED, name=f"Receipt {receipt.id}", reason=reason)
+        reason = text("it was put back already, by receipt {number}: {again}", number=earlier.id, again=again)
+        return RequestError(
+            errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt.id), reason=reason
+        )
 
     async def _reverted_by(self, receipt_id: int) -> Receipt | None:
         return await self._unless_damaged(lambda store: store.reverted_by(receipt_id))
@@ -236,7 +268,7 @@ class Commands:
     async def _unless_damaged(self, look: Callable[[ReceiptStore], Found]) -> Found | None:
         try:
             return await self._store.read(lambda connection: look(ReceiptStore(Database(connection))))
-        except LastingDamage:
+        except PermanentDamage:
             # Damage to one receipt keeps no other from being put back.
             return None
 
@@ -254,7 +286,11 @@ class Commands:
         if not editors or (editor and editor not in editors):
             which = f"Editor {editor}" if editor else "An editor"
             hint = None if editors else _moved_hint(receipt, moved)
-            raise RequestError(errors.EDITOR_GONE, hint, editor=f"{which} with the project {name!r}")
+            raise RequestError(
+                errors.EDITOR_GONE,
+                hint,
+                editor=text("{which} with the project {name}", which=which, name=repr(name)),
+            )
         if editor:
             return editors[editor]
         for known in (receipt.session, asking):
@@ -292,18 +328,126 @@ def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
     return same_engine and bool(project_name) and live.view.project_name == project_name
 
 
-def _ways_back(receipts: Sequence[int]) -> str:
+def _ways_back(receipts: Sequence[int]) -> AnyText:
     """What brings a change back that these have put back, the newest first."""
     *first, last = [f"`popbridge revert {number}`" for number in receipts]
-    return (
-        f"{', '.join(first)} and then {last} bring the change back"
-        if first
-        else f"{last} brings the change back"
-    )
+    if first:
+        return text("{first} and then {last} bring the change back", first=first, last=last)
+    return text("{last} brings the change back", last=last)
 
 
-def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> str | None:
+def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
     """How to put it back all the same; None where no editor comes into question."""
     # A copy looks the same from here as what was moved: only a person knows which it is.
     ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.described})" for s in moved.values()]
-    return f"If the project was moved, this puts it back there: {', or '.join(ways)}." if ways else None
+    return (
+        text(
+            "If the project was moved, this puts it back there: {ways}.",
+            ways=joined(ways, text("{head}, or {rest}")),
+        )
+        if ways
+        else None
+    )
+
+
+ROOM = MAX_FRAME - SPARE
+"""Bytes of a frame for receipts."""
+NAMED = 1000
+"""The most damaged ones that a list names."""
+LARGE = ("args", "before", "after", "errors")
+"""What grows with the files that a receipt is about."""
+
+
+class Shown(Receipt, kw_only=True):
+    """A receipt as clients get it."""
+
+    abridged: bool = False
+    """Whether it was too large for a frame, so that it comes without `args`, `before`, `after` and `errors`:
+    `popbridge receipts --json` shows them."""
+
+
+class ListParams(Struct, forbid_unknown_fields=True):
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    before: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 2**53 - 1
+
+
+class RevertParams(Struct, forbid_unknown_fields=True):
+    id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    editor: Annotated[str, Meta(max_length=128)] = ""
+
+
+class Receipts(Advisor):
+    """Lists what commands changed, and puts it back."""
+
+    name = RECEIPTS
+    asks = RECEIPTS_ASKS
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
+        if name == "receipts.list":
+            wanted = _parse(name, params, ListParams)
+            # Few rows for SQLite, and perhaps much in each.
+            return await self._store.read(functools.partial(_listed, wanted), brief=False)
+        asked = _parse(name, params, RevertParams)
+        made = await context.revert([asked.id], editor=asked.editor)
+        shown, _ = _shown(await context.receipt(made[0]))
+        return {"receipt": shown}
+
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
+        raise AssertionError("watches nothing")
+
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None:
+        raise AssertionError("shows nothing")
+
+
+def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
+    """As many of the newest as fit into a frame, one at least if there is any that can be read."""
+    listed: list[Any] = []
+    damaged: list[int] = []
+    room = ROOM
+    for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
+        if isinstance(receipt, Damaged):
+            # Beyond these they are too many for anybody to look at.
+            if len(damaged) < NAMED:
+                damaged.append(receipt.id)
+                room -= _size(receipt.id)
+            continue
+        value, size = _shown(msgspec.to_builtins(receipt), ROOM if listed else room)
+        room -= size
+        if listed and room < 0:
+            # The next page names those below the last one.
+            above = [number for number in damaged if number > listed[-1]["id"]]
+            return {"receipts": listed, "more": True, "damaged": above}
+        listed.append(value)
+    return {"receipts": listed, "more": False, "damaged": damaged}
+
+
+def _shown(receipt: Mapping[str, Any], room: int = ROOM) -> tuple[Mapping[str, Any], int]:
+    """As in `Shown`, for so many bytes, and its own."""
+    whole = {**receipt, "abridged": False}
+    if (size := _size(whole)) <= room:
+        return whole, size
+    rest = {name: value for name, value in receipt.items() if name not in LARGE} | {"abridged": True}
+    return rest, _size(rest)
+
+
+def _size(value: Any) -> int:
+    """Bytes that it takes in either subprotocol."""
+    size = len(msgspec.msgpack.encode(value))
+    # What an editor sent as msgpack may have keys that JSON hasn't.
+    with contextlib.suppress(TypeError):
+        size = max(size, len(msgspec.json.encode(value)))
+    return size + 1
+
+
+def _parse(name: str, params: Mapping[str, Any], kind: Any) -> Any:
+    try:
+        return msgspec.convert(params, kind)
+    except msgspec.ValidationError as error:
+        raise RequestError(errors.BAD_PARAMS, workload=name, reason=str(error)) from None

@@ -1,25 +1,132 @@
-"""Answers of jobs on their way: numbered and kept in one transaction with the job's end, then sent."""
+"""Results numbered and stored with the job end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import functools
+import itertools
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from sqlite_utils import Database
 
-from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
-from bridge.core.messages import Error
+from bridge.core.messages import Error, Progress
+from bridge.core.metrics import Counts
 from bridge.core.router import Router
-from bridge.server.lines import Lines, Number
-from bridge.server.live import LiveSession
+from bridge.server.live_session import LiveSession
 from bridge.server.sessions import Sessions
-from bridge.store import outbox
-from bridge.store.outbox import Answer, Delivery, Withdrawal
-from bridge.store.store import RETRY_S, Store
+from bridge.store import journal
+from bridge.store.journal import Answer, Delivery, Withdrawal
+from bridge.store.store import RETRY, Store
+
+Number = Callable[[Database, Mapping[str, int]], Delivery | None]
+"""Ends a job, perhaps, and numbers its answer above the last numbers of these sessions."""
+Waiting = tuple[Number, "asyncio.Future[Delivery | None]"]
+
+MOST = 64
+"""Answers that one commit takes."""
+
+
+class OutboxBatch:
+    """What waits to be numbered, by session: a commit for each would hold up the next for as long."""
+
+    def __init__(self, store: Store, router: Router, counts: Counts) -> None:
+        self._store = store
+        self._router = router
+        self._counts = counts
+        self._waiting: dict[str, list[Waiting]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def send(self, live: LiveSession, number: Number) -> Delivery | None:
+        """What `number` gives, once it is kept; its answers to `live` follow.
+
+        Raises what `number` raises, and StoreError: nothing was numbered then.
+        """
+        future: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(live.id, []).append((number, future))
+        if live.id not in self._tasks:
+            self._tasks[live.id] = asyncio.create_task(self._run(live))
+        return await future
+
+    async def drain(self, timeout_s: float) -> None:
+        """Waits until what is kept was sent."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks.values()), timeout=timeout_s)
+
+    async def pass_on(self, live: LiveSession, answers: Sequence[Answer]) -> None:
+        """What is kept under its number takes its place, and goes out; the caller holds `live.sending`."""
+        self._take_up(live, answers)
+        await _write(live, answers)
+
+    def _take_up(self, live: LiveSession, answers: Sequence[Answer]) -> None:
+        for message in answers:
+            live.take_up(message, time.monotonic())
+            assert isinstance(message.id, int)
+            # One whose deadline has passed isn't open any more.
+            if ticket := self._router.finish(live.id, message.id):
+                self._counts.answered(ticket.name, message)
+
+    async def _run(self, live: LiveSession) -> None:
+        try:
+            while self._waiting.get(live.id):
+                async with live.sending:
+                    waiting = self._waiting.pop(live.id)
+                    self._waiting[live.id] = waiting[MOST:]
+                    answers = await self._keep(live, waiting[:MOST])
+                    await _write(live, answers)
+        finally:
+            del self._tasks[live.id]
+            if not self._waiting.get(live.id):
+                self._waiting.pop(live.id, None)
+
+    async def _keep(self, live: LiveSession, waiting: Sequence[Waiting]) -> list[Answer]:
+        """What was kept, and has taken its place."""
+        work = functools.partial(_all, [number for number, _ in waiting], live.id, live.session.seq)
+        try:
+            deliveries = await self._store.write(work)
+        except StoreError as error:
+            _fail(waiting, error)
+            return []
+        # An answer holds what a third party's code gave: whose fault it is shows when each is kept by itself.
+        except Exception as error:
+            if len(waiting) == 1:
+                _fail(waiting, error)
+                return []
+            return [answer for one in waiting for answer in await self._keep(live, [one])]
+        answers = [answer for one in deliveries if one for _, answer in one.numbered]
+        self._take_up(live, answers)
+        for (_, future), delivery in zip(waiting, deliveries, strict=True):
+            if not future.done():
+                future.set_result(delivery)
+        return answers
+
+
+async def _write(live: LiveSession, answers: Sequence[Answer]) -> None:
+    try:
+        for message in answers:
+            await live.write(message)
+    # They have their numbers, and come again with the next connection; others wait for this line.
+    except Exception:
+        log.exception("session %s can't be written to", live.id)
+
+
+def _all(numbers: Sequence[Number], session: str, last: int, db: Database) -> list[Delivery | None]:
+    deliveries = []
+    for number in numbers:
+        delivery = number(db, {session: last})
+        last += len(delivery.numbered) if delivery else 0
+        deliveries.append(delivery)
+    return deliveries
+
+
+def _fail(waiting: Sequence[Waiting], error: Exception) -> None:
+    for _, future in waiting:
+        if not future.done():
+            future.set_exception(error)
+
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +139,7 @@ class Deliveries:
     def __init__(self, store: Store, sessions: Sessions, router: Router, counts: Counts) -> None:
         self._store = store
         self._sessions = sessions
-        self._lines = Lines(store, router, counts)
+        self._lines = OutboxBatch(store, router, counts)
 
     async def answer(self, job: int) -> None:
         """Sends a finished job's answer to all who wait. Raises StoreError once the store is closed."""
@@ -51,10 +158,23 @@ class Deliveries:
                 return False
             waiting = {session for session in left if session in self._sessions.by_id}
             for session in set(left) - waiting:
-                self._store.submit(functools.partial(outbox.forget_waiters, session=session))
+                self._store.submit(functools.partial(journal.forget_waiters, session=session))
             if not waiting:
                 return True
             number = functools.partial(_deliver, job)
+
+    async def progress(self, job: int, fraction: float, stage: str) -> None:
+        """Tells all who wait for a job how far it is."""
+        try:
+            waiting = await self._store.read(functools.partial(journal.waiting_for, job=job))
+        except StoreError:
+            return
+        for session, request in waiting:
+            live = self._sessions.by_id.get(session)
+            # It may have been answered, and even asked anew by the same id, since the store was read; a word
+            # too many does no harm then.
+            if live is not None and request in live.session.requests:
+                await live.write(Progress(id=request, fraction=fraction, stage=stage))
 
     async def drain(self, timeout_s: float) -> None:
         """Waits until what is kept was sent."""
@@ -87,14 +207,14 @@ class Deliveries:
 
     async def _kept(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
         # The sessions are let go between the tries: what needs no store goes on in them.
-        for pause in _pauses():
+        for tries in itertools.count():
             try:
                 return await work()
             except StoreError as error:
                 if self._store.closed:
                     raise
                 log.error("an answer can't be kept; it is tried again: %s", error.reason)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(RETRY.pause_s(tries))
         raise AssertionError
 
 
@@ -109,19 +229,13 @@ async def _all_of(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
 
 
 def _deliver(job: int, db: Database, last: Mapping[str, int]) -> Delivery:
-    return outbox.deliver(db, job, last)
+    return journal.deliver(db, job, last)
 
 
 def _of(session: str, delivery: Delivery) -> Iterator[Answer]:
     return (message for name, message in delivery.numbered if name == session)
 
 
-def _pauses() -> Iterator[float]:
-    yield from RETRY_S
-    while True:
-        yield RETRY_S[-1]
-
-
 def withdrawing(session: str, error: Error, state: str) -> Withdraw:
     """The work that answers a waiting request by `error`."""
-    return lambda db, last: outbox.withdraw(db, session, error, last, state)  # type: ignore[arg-type]
+    return lambda db, last: journal.withdraw(db, session, error, last, state)  # type: ignore[arg-type]

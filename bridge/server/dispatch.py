@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, Struct
 
-from accel.watch import Watch
+from accel.execution.executor import CancelToken
 from bridge.core import errors
-from bridge.core.counts import UNKNOWN, Counts
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import (
     Ack,
@@ -22,17 +22,19 @@ from bridge.core.messages import (
     Error,
     Event,
     PopupClose,
+    Progress,
     Request,
     Result,
 )
+from bridge.core.metrics import UNKNOWN, Counts
 from bridge.core.router import Router, Target, Ticket
 from bridge.server import logs
-from bridge.server.answers import as_message
+from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
-from bridge.server.flows import Flows
 from bridge.server.jobs import Jobs
-from bridge.server.live import LiveSession
-from bridge.server.runner import Runner, too_late
+from bridge.server.live_session import LiveSession
+from bridge.server.progress import Throttle
+from bridge.server.runner import Runner, as_message, deadline_exceeded
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +43,14 @@ class Late(Struct, frozen=True):
     """A request whose deadline has passed, and what is known of its work; nothing of what is promised."""
 
     ticket: Ticket
-    watch: Watch | None
+    watch: CancelToken | None
 
 
 class _Work(Struct, frozen=True, eq=False):
     """A request under way that isn't promised."""
 
     task: asyncio.Task[None]
-    watch: Watch
+    watch: CancelToken
 
 
 class Dispatch:
@@ -58,7 +60,7 @@ class Dispatch:
         self,
         router: Router,
         runner: Runner,
-        flows: Flows,
+        flows: AdvisorHost,
         commands: Commands,
         promised: Jobs,
         counts: Counts,
@@ -139,13 +141,17 @@ class Dispatch:
         return as_message(failed, request.id)
 
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
-        watch = Watch()
+        on_progress = Throttle(functools.partial(self._progress, live, ticket))
+        watch = CancelToken(on_progress=on_progress)
         # An advisor begins at once.
         watch.begun = ticket.target is Target.ADVISOR
 
         async def run() -> None:
             logs.request.set(request)
-            answer = await self._answer(live, request, ticket, watch)
+            try:
+                answer = await self._answer(live, request, ticket, watch)
+            finally:
+                on_progress.close()
             # A cancelled or overdue request was answered already, and its id may be another's by now.
             if self._jobs.get(ticket.key) is work:
                 del self._jobs[ticket.key]
@@ -156,8 +162,13 @@ class Dispatch:
         self._tasks.add(work.task)
         work.task.add_done_callback(self._tasks.discard)
 
+    async def _progress(self, live: LiveSession, ticket: Ticket, fraction: float, stage: str) -> None:
+        # What was cancelled was answered already, and may report a moment longer.
+        if ticket.key in self._jobs:
+            await live.write(Progress(id=ticket.request, fraction=fraction, stage=stage))
+
     async def _answer(
-        self, live: LiveSession, request: Request, ticket: Ticket, watch: Watch
+        self, live: LiveSession, request: Request, ticket: Ticket, watch: CancelToken
     ) -> Result | Error:
         try:
             if ticket.target is Target.ADVISOR:
@@ -203,7 +214,9 @@ class Dispatch:
                 await self._promised.overdue(live, ticket)
                 continue
             # Read now: a worker may still have taken it until its task was told to stop.
-            error = too_late(ticket.name, ticket.deadline_ms, begun=one.watch is None or one.watch.begun)
+            error = deadline_exceeded(
+                ticket.name, ticket.deadline_ms, begun=one.watch is None or one.watch.begun
+            )
             await self._reply(live, ticket.name, as_message(error, ticket.request))
 
     def take_overdue(self, now: float) -> Mapping[str, Sequence[Late]]:

@@ -14,9 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bridge import __version__
 from bridge.core import auth
 from bridge.core.messages import PROTOCOL
-from bridge.server.blobs import Blobs
-from bridge.server.replies import answer
-from bridge.server.welcome import Welcome
+from bridge.server.blobs import Blobs, answer
+from bridge.server.handshake import Handshake
 
 
 class Front(Starlette):
@@ -40,7 +39,7 @@ class Front(Starlette):
 class HostGuard:
     """Refuses requests for another Host before they reach a route: a rebound DNS name still sends its own."""
 
-    def __init__(self, app: ASGIApp, welcome: Welcome) -> None:
+    def __init__(self, app: ASGIApp, welcome: Handshake) -> None:
         self._app = app
         self._welcome = welcome
 

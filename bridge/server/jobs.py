@@ -11,25 +11,21 @@ from typing import Any
 
 from msgspec import UNSET
 
-from accel.priorities import PRIORITIES
+from accel.execution.pool import PRIORITIES
 from accel.workload import WorkloadError
 from bridge.core import errors
-from bridge.core.counts import Counts
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.journal import digest
 from bridge.core.messages import Accepted, Request
-from bridge.core.router import Router, Ticket
+from bridge.core.metrics import Counts
+from bridge.core.router import Router, Ticket, digest
 from bridge.server import logs
-from bridge.server.answers import as_message
 from bridge.server.delivery import Deliveries, withdrawing
-from bridge.server.live import LiveSession
-from bridge.server.pump import Pump
-from bridge.server.runner import Runner, as_request_error, too_late
-from bridge.server.runs import Runs
+from bridge.server.live_session import LiveSession
+from bridge.server.runner import Runner, as_message, as_request_error, deadline_exceeded
+from bridge.server.scheduler import JobRunner, Scheduler
 from bridge.server.sessions import Sessions
-from bridge.store import journal, outbox
-from bridge.store.journal import Asked
-from bridge.store.outbox import Waiter
+from bridge.store import journal
+from bridge.store.journal import Asked, Waiter
 from bridge.store.records import pack
 from bridge.store.store import Store
 
@@ -64,7 +60,7 @@ class Jobs:
         self._owner = owner
         self._keep_s = keep_s
         self._deliveries = Deliveries(store, sessions, router, counts)
-        self.pump = Pump(store, Runs(runner, deadline_ms), self._deliveries, owner, workers)
+        self.pump = Scheduler(store, JobRunner(runner, deadline_ms), self._deliveries, owner, workers)
         self._accepting: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
@@ -93,7 +89,7 @@ class Jobs:
         if accepted.is_new:
             self.pump.tally.waiting += 1
         if live.ended:
-            self._store.submit(functools.partial(outbox.forget_waiters, session=live.id))
+            self._store.submit(functools.partial(journal.forget_waiters, session=live.id))
         # Whatever is sent of the job was committed later, so that it comes after this on the wire too.
         await live.write(Accepted(id=request.id, job=str(accepted.job)))
         if accepted.is_finished:
@@ -114,7 +110,7 @@ class Jobs:
     async def _repeat(self, live: LiveSession, request: Request) -> None:
         if accepting := self._accepting.get((live.id, request.id)):
             await asyncio.wait([accepting])
-        work = functools.partial(outbox.job_of, session=live.id, request=request.id)
+        work = functools.partial(journal.job_of, session=live.id, request=request.id)
         # By the writer, so that it comes before an answer that is kept later; one that is there says it all.
         if job := await self._store.write(work):
             await live.write(Accepted(id=request.id, job=str(job)))
@@ -122,7 +118,7 @@ class Jobs:
     async def _write_down(self, asked: Asked, live: LiveSession, request: Request) -> journal.Accepted:
         has_outputs = self._runner.has_outputs
         work = functools.partial(
-            outbox.accept, asked=asked, session=live.id, request=request.id, has_outputs=has_outputs
+            journal.accept_request, asked=asked, session=live.id, request=request.id, has_outputs=has_outputs
         )
         try:
             return await self._store.write(work)
@@ -181,7 +177,7 @@ class Jobs:
     async def overdue(self, live: LiveSession, ticket: Ticket) -> None:
         """Answers a request whose deadline has passed."""
         # Whether it was ever leased is for the database to say.
-        error = too_late(ticket.name, ticket.deadline_ms, begun=True)
+        error = deadline_exceeded(ticket.name, ticket.deadline_ms, begun=True)
         if await self.withdraw(live, ticket, error, "failed"):
             self._counts.answered(ticket.name, as_message(error, ticket.request))
 
@@ -189,7 +185,7 @@ class Jobs:
         """The client that asked is gone: its jobs go on, and who asks with the same key gets the answer."""
         accepting = [task for key, task in self._accepting.items() if key[0] == live.id]
         await asyncio.gather(*accepting, return_exceptions=True)
-        work = functools.partial(outbox.forget_waiters, session=live.id)
+        work = functools.partial(journal.forget_waiters, session=live.id)
         try:
             # Nothing of the former client's may be under way when the next one begins to ask.
             async with live.sending:
@@ -202,11 +198,11 @@ class Jobs:
 
     async def start(self) -> None:
         """Takes up what an earlier daemon left, after the sessions are back. Raises StoreError."""
-        await self._store.write(outbox.forget_strangers)
+        await self._store.write(journal.forget_strangers)
         work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
         if requeued := await self._store.write(work):
             log.warning("%d jobs were in hand when the daemon was killed; they are done again", requeued)
-        for waiter in await self._store.write(outbox.waiters):
+        for waiter in await self._store.write(journal.waiters):
             self._reopen(waiter)
         tally = await self._store.write(journal.counts)
         self.pump.tally.waiting = tally.get("waiting", 0)
@@ -216,7 +212,7 @@ class Jobs:
     def _reopen(self, waiter: Waiter) -> None:
         live = self._sessions.by_id.get(waiter.session)
         if live is None:
-            self._store.submit(functools.partial(outbox.forget_waiters, session=waiter.session))
+            self._store.submit(functools.partial(journal.forget_waiters, session=waiter.session))
             return
         live.session.requests[waiter.request] = waiter.key
         request = Request(

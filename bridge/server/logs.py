@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from accel.text import text
 from bridge.core.errors import UserError
 from bridge.core.messages import Request
 from bridge.core.settings import Settings
-from bridge.host import Registry
+from bridge.host.host import Registry
 
 if TYPE_CHECKING:
-    from bridge.server.live import LiveSession
+    from bridge.server.live_session import LiveSession
+
 
 session: ContextVar[LiveSession] = ContextVar("session")
 """The session whose work is being done."""
@@ -43,7 +45,9 @@ def logging_by(settings: Settings, registry: Registry) -> Iterator[None]:
     """
     name = settings["log_level"].lower()
     if name not in LEVELS:
-        raise UserError(f"Setting log_level: {name!r} is none of {', '.join(LEVELS)}.")
+        raise UserError(
+            text("Setting log_level: {name} is none of {levels}.", name=repr(name), levels=[*LEVELS])
+        )
     level = logging.getLevelNamesMapping()[name.upper()]
     handler = _handler(settings)
     handler.setFormatter(
@@ -82,7 +86,11 @@ def _handler(settings: Settings) -> logging.Handler:
             errors="backslashreplace",
         )
     except OSError as error:
-        raise UserError(f"Setting log_file: {path} can't be written ({error.strerror}).") from None
+        raise UserError(
+            text(
+                "Setting log_file: {path} can't be written ({strerror}).", path=path, strerror=error.strerror
+            )
+        ) from None
 
 
 def _packages(registry: Registry) -> Iterator[str]:

@@ -1,18 +1,53 @@
-"""`/metrics` in Prometheus's text format: what is counted anyway, collected when somebody asks."""
+"""Collectors for /metrics and /status."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import heapq
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Any
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
+import msgspec
+import psutil
+from msgspec import Struct, field
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, core
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from bridge.core.histogram import Histogram
-from bridge.core.metrics import BY_NAME, METRICS, Metric, Source, Values
+from accel.execution.device_router import DeviceRouter
+from accel.execution.pool import Pool, WorkerState
+from bridge import __version__
+from bridge.core import auth, errors
+from bridge.core.messages import AuthProof, Message
+from bridge.core.metrics import (
+    BY_NAME,
+    METRICS,
+    Counts,
+    Histogram,
+    Metric,
+    RequestCount,
+    SessionStatus,
+    Source,
+    Status,
+    Values,
+    WorkerStatus,
+    WorkloadStatus,
+)
+from bridge.core.router import Router
+from bridge.server.live_session import LiveSession
+from bridge.server.sessions import Sessions
+from bridge.server.watchdog import LoopLag
+from bridge.server.websocket import ConnectionLimiter
+from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -85,3 +120,382 @@ def _family(metric: Metric, values: Values) -> core.Metric:
 
 def _labels(labels: str | tuple[str, ...]) -> tuple[str, ...]:
     return (labels,) if isinstance(labels, str) else labels
+
+
+class Observed(Struct, frozen=True):
+    """One daemon's."""
+
+    counts: Counts
+    router: Router
+    routed: DeviceRouter
+    sessions: Sessions
+    gate: ConnectionLimiter
+    lag: LoopLag
+    began: float = field(default_factory=time.monotonic)
+    """When it was put together, by `time.monotonic`: the wall clock may be set while it runs."""
+
+    @property
+    def pools(self) -> Sequence[tuple[str, Pool]]:
+        """The processes of each device that jobs run on."""
+        return [(lane.form.device, lane.pool) for lane in self.routed.lanes if lane.pool is not None]
+
+    @property
+    def workers(self) -> Sequence[tuple[str, WorkerState]]:
+        """Every worker, with the device that it works on."""
+        return [(device, state) for device, pool in self.pools for state in pool.states]
+
+    @property
+    def pids(self) -> Sequence[int]:
+        return [state.pid for _, state in self.workers]
+
+
+class Held(Struct, frozen=True):
+    """One look."""
+
+    daemon: int = 0
+    """Resident memory of the daemon itself, bytes."""
+    cpu_s: float = 0.0
+    """User and system time of the daemon itself, seconds."""
+    began: float = 0.0
+    """When the daemon began, Unix time, seconds."""
+    workers: Mapping[int, int] = {}
+    """Resident memory of each worker, bytes, by process; those that are gone by now are missing."""
+
+
+async def look(pids: Sequence[int]) -> Held:
+    """In a thread: the system may take a while for many processes."""
+    return await asyncio.to_thread(_look, pids)
+
+
+def _look(pids: Sequence[int]) -> Held:
+    own = psutil.Process()
+    with own.oneshot():
+        times = own.cpu_times()
+        workers = {}
+        for pid in pids:
+            with contextlib.suppress(psutil.Error):
+                workers[pid] = psutil.Process(pid).memory_info().rss
+        return Held(own.memory_info().rss, times.user + times.system, own.create_time(), workers)
+
+
+def counted(observed: Observed) -> Mapping[str, Values]:
+    """What only grows."""
+    counts = observed.counts
+    return {
+        "popbridge_info": {__version__: 1.0},
+        "popbridge_requests_total": {
+            (name, outcome): count
+            for name, asked in counts.asked.items()
+            for outcome, count in asked.outcomes
+        },
+        "popbridge_job_run_seconds": _histograms(counts, lambda asked: asked.run),
+        "popbridge_job_queue_seconds": _histograms(counts, lambda asked: asked.queued),
+        "popbridge_handshakes_refused_total": {str(status): n for status, n in counts.refused.items()},
+        "popbridge_connections_closed_total": dict(counts.closed),
+        "popbridge_popup_answers_total": dict(counts.popups),
+        "popbridge_command_answers_total": dict(counts.commands),
+        "popbridge_frames_received_total": {_type(kind): n for kind, n in counts.received.items()},
+        "popbridge_frames_sent_total": {_type(kind): n for kind, n in counts.sent.items()},
+        "popbridge_received_bytes_total": counts.received_bytes,
+        "popbridge_sent_bytes_total": counts.sent_bytes,
+    }
+
+
+def open_now(observed: Observed) -> Mapping[str, Values]:
+    """What comes and goes."""
+    sessions, gate = observed.sessions, observed.gate
+    attached = sum(live.session.attached for live in sessions)
+    return {
+        "popbridge_requests_open": dict(observed.router.admission.open),
+        "popbridge_sessions": {"attached": attached, "detached": len(sessions) - attached},
+        "popbridge_connections": {
+            "identified": gate.open - gate.unidentified,
+            "unidentified": gate.unidentified,
+        },
+        "popbridge_unacknowledged_bytes": sessions.unacknowledged.bytes,
+        "popbridge_popups_open": len({popup.id for live in sessions for popup in live.session.popups}),
+        "popbridge_commands_open": sum(len(live.session.commands) for live in sessions),
+        "popbridge_event_loop_lag_seconds": observed.lag.seen,
+    }
+
+
+def workers(observed: Observed) -> Mapping[str, Values]:
+    """What runs and waits, by the device that does it."""
+    waiting, states, configured, replaced = {}, {}, {}, {}
+    for device, pool in observed.pools:
+        configured[device] = float(pool.size)
+        waiting.update({(device, each): float(n) for each, n in pool.waiting_by_priority.items()})
+        replaced.update({(device, reason): float(n) for reason, n in pool.ended.items()})
+        living = Counter("busy" if state.busy else "idle" for state in pool.states)
+        states.update({(device, state): float(living[state]) for state in ("busy", "idle")})
+    return {
+        "popbridge_jobs_waiting": waiting,
+        "popbridge_workers": states,
+        "popbridge_workers_configured": configured,
+        "popbridge_workers_replaced_total": replaced,
+    }
+
+
+def processes(held: Held) -> Mapping[str, Values]:
+    """What the system tells."""
+    return {
+        "popbridge_workers_memory_bytes": sum(held.workers.values()),
+        "process_resident_memory_bytes": held.daemon,
+        "process_cpu_seconds_total": held.cpu_s,
+        "process_start_time_seconds": held.began,
+    }
+
+
+def stored(store: Store) -> Mapping[str, Values]:
+    """What the database does."""
+    return {
+        "popbridge_store_failing": float(bool(store.trouble)),
+        "popbridge_store_commits_total": store.commits,
+        "popbridge_store_writes_total": store.writes,
+        "popbridge_store_writes_waiting": store.waiting,
+    }
+
+
+def _histograms(counts: Counts, of: Callable[[RequestCount], Histogram]) -> Mapping[str, Histogram]:
+    return {name: of(asked) for name, asked in counts.asked.items() if len(of(asked))}
+
+
+def _type(kind: type[Message]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+class Cache(Protocol):
+    """Results that are given again."""
+
+    hits: int
+    misses: int
+    shared: int
+
+    @property
+    def evictions(self) -> int: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+
+class Tally(Protocol):
+    """Promised jobs."""
+
+    waiting: int
+    done: int
+    failed: int
+    cancelled: int
+
+
+class Blobs(Protocol):
+    """Files by their SHA-256."""
+
+    quota: int
+    removed: int
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+
+def cached(cache: Cache) -> Mapping[str, Values]:
+    """Of the response cache."""
+    return {
+        "popbridge_cache_hits_total": cache.hits,
+        "popbridge_cache_misses_total": cache.misses,
+        "popbridge_cache_shared_total": cache.shared,
+        "popbridge_cache_evictions_total": cache.evictions,
+        "popbridge_cache_entries": cache.entries,
+        "popbridge_cache_bytes": cache.bytes,
+    }
+
+
+def promised(tally: Tally, running: int) -> Mapping[str, Values]:
+    """Of the journal; `running` jobs are in hand."""
+    ended = {"done": tally.done, "failed": tally.failed, "cancelled": tally.cancelled}
+    return {
+        "popbridge_journal_jobs_open": {"waiting": tally.waiting, "running": running},
+        "popbridge_journal_jobs_total": ended,
+    }
+
+
+def blobs(store: Blobs) -> Mapping[str, Values]:
+    """Of the blobs."""
+    return {
+        "popbridge_blobs": store.count,
+        "popbridge_blobs_bytes": store.size,
+        "popbridge_blobs_quota_bytes": store.quota,
+        "popbridge_blobs_removed_total": store.removed,
+    }
+
+
+MOST_SESSIONS = 200
+"""Most that are listed: nobody reads more, and everybody else waits meanwhile."""
+
+
+def status(
+    observed: Observed, held: Held, instance: str, address: str, figures: Mapping[str, Values]
+) -> Status:
+    """One look at everything; of the metrics in `figures`, those with no more than one label."""
+    now = time.monotonic()
+    admission, pools = observed.router.admission, [pool for _, pool in observed.pools]
+    lag = observed.lag.seen.quantile(0.95)
+    return Status(
+        version=__version__,
+        instance=instance,
+        pid=os.getpid(),
+        address=address,
+        uptime_s=now - observed.began,
+        devices=[device for device, _ in observed.pools],
+        open=dict(admission.open),
+        inflight=admission.most,
+        waiting={each: sum(pool.waiting_by_priority[each] for pool in pools) for each in admission.open},
+        workers=_workers(observed, held),
+        replaced={reason: sum(pool.ended[reason] for pool in pools) for reason in pools[0].ended},
+        sessions=[_session(live, now, admission.of(live.id)) for live in _listed(observed)],
+        attached=(attached := sum(live.session.attached for live in observed.sessions)),
+        away=len(observed.sessions) - attached,
+        connections=observed.gate.open,
+        workloads=_workloads(observed.counts),
+        memory=held.daemon,
+        lag_p95_ms=_ms(lag),
+        refused=_refused(observed.counts),
+        figures=dict(_plain(figures)),
+    )
+
+
+def _listed(observed: Observed) -> list[LiveSession]:
+    """Those whose clients have asked for most that isn't done, then those that hold most; in their order."""
+    sessions, admission = list(observed.sessions), observed.router.admission
+    if len(sessions) <= MOST_SESSIONS:
+        return sessions
+
+    def stake(at: int) -> tuple[int, int]:
+        return admission.of(sessions[at].id), sessions[at].backlog.bytes
+
+    return [sessions[at] for at in sorted(heapq.nlargest(MOST_SESSIONS, range(len(sessions)), stake))]
+
+
+def _workers(observed: Observed, held: Held) -> list[WorkerStatus]:
+    return [
+        WorkerStatus(
+            pid=state.pid,
+            device=device,
+            busy=state.busy,
+            doing=state.doing,
+            for_s=state.for_s,
+            memory=held.workers.get(state.pid, 0),
+        )
+        for device, state in observed.workers
+    ]
+
+
+def _session(live: LiveSession, now: float, open_: int) -> SessionStatus:
+    identify = live.identify
+    client, engine, project = identify.client, identify.engine, identify.project
+    return SessionStatus(
+        id=live.id,
+        client=f"{client.kind} {client.name} {client.version}",
+        engine=f"{engine.name} {engine.version}" if engine else "",
+        project=project.name if project else "",
+        attached=live.session.attached,
+        idle_s=now - live.heard,
+        open=open_,
+        popups=len(live.session.popups),
+        unacknowledged=live.session.unacknowledged,
+        unacknowledged_bytes=live.backlog.bytes,
+    )
+
+
+def _workloads(counts: Counts) -> list[WorkloadStatus]:
+    found = [
+        WorkloadStatus(
+            name=name,
+            ok=asked.ok,
+            failed=asked.failed.total() - _refusals(asked).total() - asked.failed[errors.CANCELLED.name],
+            p50_ms=_ms(asked.run.quantile(0.5)),
+            p95_ms=_ms(asked.run.quantile(0.95)),
+            queue_p95_ms=_ms(asked.queued.quantile(0.95)),
+            refused=_refusals(asked).total(),
+            cancelled=asked.failed[errors.CANCELLED.name],
+            jobs=len(asked.run),
+        )
+        for name, asked in counts.asked.items()
+    ]
+    return sorted(found, key=lambda each: (-each.ok - each.failed - each.refused - each.cancelled, each.name))
+
+
+def _refused(counts: Counts) -> dict[str, int]:
+    return dict(sum((_refusals(asked) for asked in counts.asked.values()), Counter()).most_common())
+
+
+def _refusals(asked: RequestCount) -> Counter[str]:
+    return Counter({code: count for code, count in asked.failed.items() if code in errors.REFUSALS})
+
+
+def _plain(figures: Mapping[str, Values]) -> Iterator[tuple[str, float]]:
+    for name, values in figures.items():
+        if isinstance(values, float | int):
+            yield name, float(values)
+        elif isinstance(values, Mapping):
+            one = {label: value for label, value in values.items() if isinstance(label, str)}
+            yield from ((f"{name}{{{label}}}", v) for label, v in one.items() if isinstance(v, float | int))
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
+
+
+UNAUTHORISED = b'{"message":"Send the token of connection.json as \'Authorization: Bearer TOKEN\'."}'
+JSON = "application/json"
+
+
+class Operator:
+    """Both pages of one daemon."""
+
+    def __init__(self, observed: Observed, metrics: Metrics, token: str, instance: str) -> None:
+        self._observed = observed
+        self._metrics = metrics
+        self._token = token
+        self._instance = instance
+        self._held = Held()
+        for source in (counted, open_now, workers):
+            metrics.add(functools.partial(source, observed))
+        metrics.add(lambda: processes(self._held))
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route("/metrics", self.metrics, methods=["GET"]),
+            Route("/status", self.status, methods=["GET"]),
+        ]
+
+    async def metrics(self, request: Request) -> Response:
+        """Without a token on this machine: no project, file or client is named in it."""
+        local = request.client is not None and auth.is_loopback(request.client.host)
+        if not local and not self._authorised(request):
+            return _unauthorised()
+        await self._look()
+        return Response(await self._metrics.text(), media_type=CONTENT_TYPE)
+
+    async def status(self, request: Request) -> Response:
+        if not self._authorised(request):
+            return _unauthorised()
+        await self._look()
+        host, port = request.scope["server"]
+        address = f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
+        found = status(self._observed, self._held, self._instance, address, self._metrics.values())
+        return Response(msgspec.json.encode(found), media_type=JSON)
+
+    async def _look(self) -> None:
+        self._held = await look(self._observed.pids)
+
+    def _authorised(self, request: Request) -> bool:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and auth.token_matches(AuthProof(token=token), self._token, "")
+
+
+def _unauthorised() -> Response:
+    return Response(UNAUTHORISED, 401, {"www-authenticate": "Bearer"}, media_type=JSON)

@@ -15,16 +15,14 @@ from sqlite_utils import Database
 
 from bridge.core.errors import ProtocolError, UserError
 from bridge.core.messages import Command, Identify, Numbered, Popup
-from bridge.host import Registry
+from bridge.host.host import Registry
+from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
-from bridge.server.flows import Flows
-from bridge.server.live import LiveSession
+from bridge.server.live_session import LiveSession, workspace_of
 from bridge.server.sessions import Sessions
-from bridge.server.workspace import workspace_of
-from bridge.store.failures import DamagedRow, LastingDamage
-from bridge.store.outbox import Answer, unacknowledged
+from bridge.store.journal import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import Receipt, StoredPopup, StoredSession, unpack
+from bridge.store.records import DamagedRow, PermanentDamage, Receipt, StoredPopup, StoredSession, unpack
 from bridge.store.sessions import KEPT_DAYS, SessionStore
 from bridge.store.store import Store
 
@@ -44,7 +42,7 @@ class Left(Struct, frozen=True):
 
 
 async def restore(
-    store: Store, registry: Registry, sessions: Sessions, commands: Commands, flows: Flows
+    store: Store, registry: Registry, sessions: Sessions, commands: Commands, flows: AdvisorHost
 ) -> int:
     """Gives how many sessions came back. Raises StoreError, sqlite3.Error.
 
@@ -82,7 +80,7 @@ async def _leave(session: str, store: Store, sessions: Sessions) -> None:
     try:
         packed = await store.read(lambda connection: SessionStore(Database(connection)).identify(session))
         is_shared = bool(workspace_of(packed))
-    except LastingDamage:
+    except PermanentDamage:
         is_shared = False
     await sessions.settle(session, leaves_popups=is_shared)
 
@@ -141,7 +139,7 @@ def _outbox(left: Left, live: LiveSession) -> None:
         live.restore(message, now)
 
 
-async def _unnumbered(left: Left, live: LiveSession, commands: Commands, flows: Flows) -> None:
+async def _unnumbered(left: Left, live: LiveSession, commands: Commands, flows: AdvisorHost) -> None:
     """What the daemon had kept, but not sent, when it was killed."""
     for receipt in left.receipts:
         if not receipt.seq:

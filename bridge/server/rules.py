@@ -9,10 +9,11 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from bridge import projectfile
+from accel.text import sentences
 from bridge.api import SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
+from bridge.project import config
 from bridge.store.receipts import RuleStore
 from bridge.store.store import Store
 
@@ -41,18 +42,18 @@ class RuleKeeper:
             return await self._kept(session)
         try:
             kept, problem = await self._moved(session, session.root)
-            found = await asyncio.to_thread(projectfile.read, session.root)
+            found = await asyncio.to_thread(config.read, session.root)
         except UserError as error:
             self._tell(session, "file", str(error))
             return {}
         self._tell(session, "file", problem)
-        self._tell(session, "codes", " ".join(projectfile.passed_over(session.root, found)))
+        self._tell(session, "codes", str(sentences(config.passed_over(session.root, found))))
         return _together(found.rules(), kept)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:
         """Raises RequestError where there can be no such rule, or its file can't be read or written."""
         # Before it waits with others, as whatever else is wrong is the file's, and concerns them all.
-        where = session.root / projectfile.NAME if session.root else session.project_name or session.project
+        where = session.root / config.NAME if session.root else session.project_name or session.project
         if problem := _mistake(where, folder, finding):
             raise RequestError(errors.BAD_INPUT, message=problem)
         if session.root is None:
@@ -79,11 +80,11 @@ class RuleKeeper:
         if not kept:
             return {}, ""
         try:
-            await asyncio.to_thread(projectfile.add_rules, root, kept)
+            await asyncio.to_thread(config.add_rules, root, kept)
         except UserError as error:
             return kept, str(error)
         await self._store.write(lambda db: RuleStore(db).forget(session.project, kept))
-        log.warning("%s: its rules are now in %s", session.project_name, root / projectfile.NAME)
+        log.warning("%s: its rules are now in %s", session.project_name, root / config.NAME)
         return {}, ""
 
     def _movable(self, session: SessionView, kept: Rules) -> dict[str, list[str]]:
@@ -118,7 +119,7 @@ class RuleKeeper:
 def _mistake(where: object, folder: str, finding: str) -> str:
     """Why there can be no such rule; empty where there can."""
     try:
-        projectfile.check_rule(where, folder, finding)
+        config.check_rule(where, folder, finding)
     except UserError as error:
         return str(error)
     return ""
@@ -142,7 +143,7 @@ async def _refused(root: Path, wishes: Sequence[Wish]) -> Exception | None:
     for folder, finding, _ in wishes:
         rules.setdefault(folder, []).append(finding)
     try:
-        await asyncio.to_thread(projectfile.add_rules, root, rules)
+        await asyncio.to_thread(config.add_rules, root, rules)
     # Whatever it is, those who wait are told.
     except Exception as error:
         return error

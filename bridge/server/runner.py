@@ -1,4 +1,4 @@
-"""Runs workloads on files, blobs and inline data, and keeps what comes out as blobs."""
+"""Run a workload on blobs, files, inline data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from accel.executor import Executor
-from accel.given import checked
-from accel.watch import Watch
-from accel.workload import Input, Limits, Workload, WorkloadError
+from accel.execution.executor import CancelToken, Executor
+from accel.text import text
+from accel.workload import Input, Limits, Workload, WorkloadError, validate_output
 from bridge.core import errors
 from bridge.core.errors import RequestError
-from bridge.core.messages import MAX_INLINE, Error, InputRef, Request, Result, ResultMeta
-from bridge.server.caching import Caching
-from bridge.server.confine import confine
-from bridge.server.execution import Ask, Execution, Response, output_ref
+from bridge.core.messages import MAX_INLINE, Error, InputRef, Request, Result, ResultMeta, Translatable
+from bridge.server.cache import CachedExecutor
+from bridge.server.executors import Ask, Execution, Response, output_ref
+from bridge.server.project_paths import confine
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ class Runner:
         blobs: BlobStore,
         limits: Limits,
         inline: int = MAX_INLINE,
-        cache: Caching | None = None,
+        cache: CachedExecutor | None = None,
     ) -> None:
         """`inline` is the most bytes of data in a frame."""
         self.workloads = workloads
@@ -58,7 +57,9 @@ class Runner:
         workload = self.workloads[request.workload]
         try:
             workload.check_inputs(0)
-            output = checked(self._inline[request.workload]([], workload.parse(request.params), self._limits))
+            output = validate_output(
+                self._inline[request.workload]([], workload.parse(request.params), self._limits)
+            )
         except WorkloadError as error:
             raise as_request_error(error, request.workload, 0) from None
         outputs = [
@@ -77,7 +78,7 @@ class Runner:
         deadline_ms: int = 60_000,
         priority: str = "normal",
         cache: bool = True,
-        watch: Watch | None = None,
+        watch: CancelToken | None = None,
     ) -> Result:
         """What `respond` gives, as a message. Raises RequestError."""
         done = await self.respond(
@@ -94,14 +95,14 @@ class Runner:
         deadline_ms: int = 60_000,
         priority: str = "normal",
         cache: bool = True,
-        watch: Watch | None = None,
+        watch: CancelToken | None = None,
     ) -> Response:
         """The workload's response, its files as blobs; unless `cache` is false perhaps a kept one.
 
         `watch` is told each time that a worker has begun. Raises RequestError; what is too late says
         `not_started` where none has.
         """
-        watch = watch or Watch()
+        watch = watch or CancelToken()
         workload = self.workloads.get(name)
         if workload is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
@@ -137,28 +138,28 @@ class Runner:
 
     def _resolve(self, ref: InputRef, root: Path | None) -> Input:
         if sum(value is not UNSET for value in (ref.blob, ref.data, ref.path)) != 1:
-            reason = "exactly one of blob, data and path is needed"
+            reason = text("exactly one of blob, data and path is needed")
             raise RequestError(errors.BAD_INPUT, name=ref.name, reason=reason)
         if isinstance(ref.blob, str):
             return Input(ref.name, str(self._blobs.use(ref.blob)))
         if isinstance(ref.data, bytes):
             if len(ref.data) > self._max_inline:
                 size, limit = f"{len(ref.data)} bytes", f"{self._max_inline} bytes in a frame"
-                hint = "Put it under /blobs and name the blob."
+                hint = text("Put it under /blobs and name the blob.")
                 raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
         assert isinstance(ref.path, str)
         return Input(ref.name, confine(ref.path, root))
 
 
-def too_late(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:
+def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:
     """That a request's time is over; `begun` where a worker has begun with it, or may have."""
     outcome = "unknown" if begun else "not_started"
     return RequestError(errors.DEADLINE_EXCEEDED, workload=workload, deadline_ms=deadline_ms, outcome=outcome)
 
 
 def as_request_error(
-    error: WorkloadError, workload: str, deadline_ms: int, watch: Watch | None = None
+    error: WorkloadError, workload: str, deadline_ms: int, watch: CancelToken | None = None
 ) -> RequestError:
     """What a workload or the executor said, as one of the wire's errors; `watch` knows what has begun."""
     code = BY_NAME.get(error.code, errors.INTERNAL)
@@ -171,10 +172,27 @@ def as_request_error(
     if code is errors.WORKER_CRASHED:
         return RequestError(code, workload=workload, name=error.name or "no input", reason=error.reason)
     if code is errors.DEADLINE_EXCEEDED:
-        return too_late(workload, deadline_ms, begun=watch is None or watch.begun)
+        return deadline_exceeded(workload, deadline_ms, begun=watch is None or watch.begun)
     if code is errors.INTERNAL:
         return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
     # The other sentences have fields that only who raises the error knows: its reason says it whole.
     plain = msgspec.structs.replace(code, says="{message}", hint="")
-    said = error.name and error.name not in error.reason
-    return RequestError(plain, message=f"{error.name}: {error.reason}" if said else error.reason)
+    if error.name and error.name not in str(error.reason):
+        named = text("{name}: {reason}", name=error.name, reason=error.reason)
+        return RequestError(plain, message=named)
+    return RequestError(plain, message=error.reason)
+
+
+def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error:
+    """The `error` message for what was raised; `outcome` where its own doesn't say it."""
+    return Error(
+        id=request_id,
+        code=error.code.name,
+        message=error.message[:4096],
+        hint=error.hint or UNSET,
+        message_text=Translatable.of(error.text),
+        hint_text=Translatable.of(error.hint_text),
+        retryable=error.code.retryable,
+        retry_after_ms=error.retry_after_ms or UNSET,
+        outcome=outcome or error.outcome,  # type: ignore[arg-type]
+    )

@@ -1,4 +1,4 @@
-"""The daemon as a process: one per user, its port, `connection.json`, signals and the start-up line."""
+"""The process: lock, port, signals."""
 
 from __future__ import annotations
 
@@ -17,22 +17,49 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from accel.devices import Device, probe
+from accel.text import AnyText, joined, text
 from bridge import __version__
-from bridge.connection import ConnectionFile
 from bridge.core import auth
 from bridge.core.errors import UserError
 from bridge.core.messages import PROTOCOL
 from bridge.core.settings import Settings
-from bridge.host import Registry
-from bridge.paths import Paths
+from bridge.host.host import Registry
+from bridge.paths import ConnectionFile, Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
-from bridge.server.descriptors import allow
-from bridge.server.protocol import configured
+from bridge.server.uvicorn_protocols import configured
+
+SPARE = 1024
+"""For workers' pipes, the store, blobs on their way, and whatever else."""
+
+
+def allow(connections: int) -> None:
+    """Raises the limit for so many connections as far as this user may; warns where it stays lower."""
+    if sys.platform == "win32":
+        return  # Windows has no such limit for sockets
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):  # macOS has a lower limit of its own, which it doesn't tell
+        most = soft
+    if most < wanted:
+        log.warning(
+            "the system lets PopBridge open %d files, too few for %d connections: raise `ulimit -n`, or "
+            "lower the setting 'connections'",
+            most,
+            connections,
+        )
+
 
 log = logging.getLogger(__name__)
 
-Say = Callable[[str], None]
+Say = Callable[[AnyText], None]
 
 SWITCH_S = 0.0005
 """How long a thread keeps Python while the loop waits for it; by default 5 ms, more than an answer takes."""
@@ -54,7 +81,7 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
         signal.signal(signal.SIGTERM, server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
-    say("PopBridge has stopped.")
+    say(text("PopBridge has stopped."))
 
 
 class Server(uvicorn.Server):
@@ -90,7 +117,11 @@ class Server(uvicorn.Server):
             self._why = f"{self._paths.connection_file} can't be written"
             await self.shutdown(sockets)
             raise UserError(
-                f"{self._paths.connection_file} can't be written ({error.strerror}): free its place."
+                text(
+                    "{connection_file} can't be written ({strerror}): free its place.",
+                    connection_file=self._paths.connection_file,
+                    strerror=error.strerror,
+                )
             ) from None
         log.info(
             "PopBridge %s has started at %s (data in %s, workers: %d, process %d)",
@@ -112,30 +143,35 @@ class Server(uvicorn.Server):
         log.info("PopBridge has stopped")
 
 
-def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> str:
+def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
     """What an operator wants to know at once."""
-    adapters = ", ".join(f"{a.name} ({a.versions})" for a in registry.adapters) or "none"
+    adapters = [f"{a.name} ({a.versions})" for a in registry.adapters] or text("none")
     count, broken = len(registry.workloads), registry.disabled
-    parts = [
-        f"PopBridge {__version__} at ws://{address}/ws",
+    parts: list[AnyText] = [
+        text("PopBridge {version} at {address}", version=__version__, address=f"ws://{address}/ws"),
         _in_use(device, gpu),
-        f"adapters: {adapters}",
-        f"workloads: {f'{count} (see `popbridge workloads`)' if count else 'none'}",
+        text("adapters: {adapters}", adapters=adapters),
+        text("workloads: {count} (see `popbridge workloads`)", count=count)
+        if count
+        else text("workloads: none"),
     ]
     if broken:
-        parts.append(f"disabled plugins: {', '.join(broken)} (see `popbridge plugins`)")
-    return " | ".join(parts)
+        parts.append(text("disabled plugins: {names} (see `popbridge plugins`)", names=[*broken]))
+    return joined(parts, text("{head} | {rest}"))
 
 
-def _in_use(device: Device, gpu: bool) -> str:
+def _in_use(device: Device, gpu: bool) -> AnyText:
     """The device that work runs on, and why; whether a GPU works shows only when it is tried, after this."""
     if device.name == "CPU":
-        return f"CPU: {device.reason}"
+        return text("CPU: {reason}", reason=device.reason)
     if device.name != "CUDA":
-        return f"CPU: no workload uses {device.name} yet ({device.reason})"
+        return text("CPU: no workload uses {device} yet ({reason})", device=device.name, reason=device.reason)
     if not gpu:
-        return f"CPU: the setting gpu leaves {device.reason} alone"
-    return f"CPU, and CUDA on {device.reason} for what it does sooner (`popbridge devices` tries it)"
+        return text("CPU: the setting gpu leaves {reason} alone", reason=device.reason)
+    return text(
+        "CPU, and CUDA on {reason} for what it does sooner (`popbridge devices` tries it)",
+        reason=device.reason,
+    )
 
 
 @contextlib.contextmanager
@@ -148,7 +184,7 @@ def _only_one(paths: Paths) -> Iterator[None]:
         lock = FileLock(paths.lock_file)
         lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(f"PopBridge is running already{_where(paths)}; stop it first.") from None
+        raise UserError(_is_running(paths)) from None
     except OSError as error:
         raise _cant_use(paths, error) from None
     try:
@@ -160,34 +196,63 @@ def _only_one(paths: Paths) -> Iterator[None]:
 def _cant_use(paths: Paths, error: OSError) -> UserError:
     """Of a folder that can't be made or written, or of the lock itself."""
     if isinstance(error, FileExistsError):
-        return UserError(f"{error.filename} is no folder: let POPBRIDGE_HOME name one, or make room for one.")
+        return UserError(
+            text(
+                "{filename} is no folder: let POPBRIDGE_HOME name one, or make room for one.",
+                filename=error.filename,
+            )
+        )
     if error.errno == errno.EROFS:
         # Of a mount that is read-only the lock is only the first file that is to be made.
         return UserError(
-            f"The folder {paths.runtime} can't be written ({error.strerror}): make it writable, "
-            "or let POPBRIDGE_HOME name another folder."
+            text(
+                "The folder {runtime} can't be written ({strerror}): make it writable, or let "
+                "POPBRIDGE_HOME name another folder.",
+                runtime=paths.runtime,
+                strerror=error.strerror,
+            )
         )
-    what = "file" if error.filename == str(paths.lock_file) else "folder"
-    return UserError(f"The {what} {error.filename} can't be used ({error.strerror}).")
+    said = (
+        text("The file {name} can't be used ({reason}).")
+        if error.filename == str(paths.lock_file)
+        else text("The folder {name} can't be used ({reason}).")
+    )
+    return UserError(said.fill(name=error.filename, reason=error.strerror))
 
 
-def _where(paths: Paths) -> str:
+def _is_running(paths: Paths) -> AnyText:
     try:
         file = ConnectionFile.read(paths.connection_file)
     except UserError:
-        return ""
-    return f" at {file.ws} (process {file.pid})"
+        return text("PopBridge is running already; stop it first.")
+    return text(
+        "PopBridge is running already at {address} (process {pid}); stop it first.",
+        address=file.ws,
+        pid=file.pid,
+    )
 
 
 @contextlib.contextmanager
 def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
     """A listening socket; where `port` is held, on one that the system chooses. Raises UserError."""
     if not auth.is_loopback(host):
-        raise UserError(f"Setting host: {host!r} isn't loopback, and there is no TLS yet; use 127.0.0.1.")
+        raise UserError(
+            text(
+                "Setting host: {host} isn't loopback, and there is no TLS yet; use 127.0.0.1.",
+                host=repr(host),
+            )
+        )
     try:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise UserError(f"Can't listen on {host} port {port}: {error.strerror}.") from None
+        raise UserError(
+            text(
+                "Can't listen on {host} port {port}: {strerror}.",
+                host=host,
+                port=port,
+                strerror=error.strerror,
+            )
+        ) from None
     try:
         if sys.platform == "win32":
             # Without it another program could take over the same port.
@@ -211,20 +276,36 @@ def _bind(listener: socket.socket, host: str, port: int, say: Say) -> None:
                 raise
             listener.bind((host, 0))
             chosen = listener.getsockname()[1]
-            say(f"Port {port} is held by {holder(port)}: listening on {chosen} (another one: --port).")
+            say(
+                text(
+                    "Port {port} is held by {holder}: listening on {chosen} (another one: --port).",
+                    port=port,
+                    holder=holder(port),
+                    chosen=chosen,
+                )
+            )
     except OSError as error:
-        raise UserError(f"Can't listen on {host} port {port}: {error.strerror}.") from None
+        raise UserError(
+            text(
+                "Can't listen on {host} port {port}: {strerror}.",
+                host=host,
+                port=port,
+                strerror=error.strerror,
+            )
+        ) from None
 
 
-def holder(port: int) -> str:
+def holder(port: int) -> AnyText:
     """Who listens on a port, as far as this user may know."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.pid:
-                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
-    return "another program"
+                return text(
+                    "{name} (process {pid})", name=psutil.Process(connection.pid).name(), pid=connection.pid
+                )
+    return text("another program")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

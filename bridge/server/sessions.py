@@ -18,8 +18,7 @@ from bridge.core.errors import RemoteProtocolError, StoreError
 from bridge.core.messages import Identify
 from bridge.core.session import Session
 from bridge.core.versions import Choice
-from bridge.server.backlog import NO_LIMIT, Total
-from bridge.server.live import LiveSession
+from bridge.server.live_session import NO_LIMIT, LiveSession, Total
 from bridge.store.records import StoredSession, unpack
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store

@@ -1,9 +1,10 @@
-"""Blobs: files named by the SHA-256 of what is in them."""
+"""Content-addressed files and their sweep."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import logging
 import os
 import re
@@ -12,15 +13,100 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
-from accel.replacing import WAITS_S
+from msgspec import Struct
+
+from accel.atomic_file import WAITS_S
+from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError
-from bridge.store.ages import Ages, Mark
-from bridge.store.tally import Tally
-from bridge.store.uploads import Part, Parts, Upload
+from bridge.core.settings import LEAST_BLOB_KEEP_S
+from bridge.store.uploads import KEEP_S, Part, Parts, Upload
+
+Clock = Callable[[], float]
+
+SLACK_S = 3.0
+"""How much a file's time may lag behind the clock: FAT counts in steps of 2 s."""
+
+
+class AgeMark(Struct, frozen=True):
+    """A moment, on both clocks."""
+
+    wall: float
+    steady: float
+
+
+class BlobAges:
+    """The wall clock, by which files are dated, held to the pace of a clock that nobody sets.
+
+    If the wall clock is put forward, no file grows old by it; if it is put back, files seem younger.
+    """
+
+    def __init__(self, wall: Clock = time.time, steady: Clock = time.monotonic) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._start = self.mark()
+
+    def mark(self) -> AgeMark:
+        """Now."""
+        return AgeMark(self._wall(), self._steady())
+
+    def now(self) -> float:
+        """Seconds since the epoch; never later than the steady clock makes it."""
+        return min(self._wall(), self._start.wall + self._steady() - self._start.steady)
+
+    def since(self, mark: AgeMark) -> float:
+        """No file that was written after `mark` has an earlier time, though the clock was set since, once."""
+        return min(mark.wall, self._wall() - (self._steady() - mark.steady)) - SLACK_S
+
+
+class BlobCounter:
+    """Each blob counts once, whether the look that goes on has come by it or not.
+
+    The caller sees to it that one thread at a time is here.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.bytes = 0
+        self._came: dict[str, int] = {}
+        self._is_looking = False
+        self._seen: set[str] = set()
+
+    def came(self, name: str, size: int) -> None:
+        """A blob of `size` bytes is told; a look may have counted it before."""
+        if name in self._seen:
+            self._seen.remove(name)
+            return
+        if self._is_looking:
+            self._came[name] = size
+        self.count += 1
+        self.bytes += size
+
+    def went(self, name: str, size: int) -> None:
+        """The blob was removed."""
+        self._came.pop(name, None)
+        self._seen.discard(name)
+        self.count -= 1
+        self.bytes -= size
+
+    def begin(self) -> None:
+        """A look through the folder begins; one before it may have ended early."""
+        self._is_looking = True
+        self._came.clear()
+
+    def counted(self, count: int, size: int, young: set[str]) -> None:
+        """The look found so much; `young` are those of what it found that may have come since it began, or
+        are still to be told."""
+        missed = [size for name, size in self._came.items() if name not in young]
+        self.count = count + len(missed)
+        self.bytes = size + sum(missed)
+        self._seen = young - self._came.keys()
+        self._is_looking = False
+        self._came.clear()
+
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +126,12 @@ class BlobStore:
     The time of a file is that of its last use. All methods may be called from any thread.
     """
 
-    def __init__(self, folder: Path, max_size: int, quota: int = 0, ages: Ages | None = None) -> None:
+    def __init__(self, folder: Path, max_size: int, quota: int = 0, ages: BlobAges | None = None) -> None:
         """`max_size` is of one blob, `quota` of all together, bytes; 0 is none. Raises OSError."""
         self.folder = folder
         self.max_size = max_size
         self.quota = quota
-        self.ages = ages or Ages()
+        self.ages = ages or BlobAges()
         self.on_pressure: Callable[[], None] = lambda: None
         """Called from any thread when little of the quota is left."""
         self.removed = 0
@@ -53,9 +139,9 @@ class BlobStore:
         self.removed_bytes = 0
         self._lock = threading.RLock()
         self._pins: Counter[str] = Counter()
-        self._work: dict[Working, Mark] = {}
+        self._work: dict[Working, AgeMark] = {}
         self._is_lost = False
-        self._tally = Tally()
+        self._tally = BlobCounter()
         folder.mkdir(parents=True, exist_ok=True)
         # Of a daemon that was killed.
         for draft in folder.glob(".*.part"):
@@ -89,7 +175,7 @@ class BlobStore:
             if not self.folder.is_dir():
                 log.log(logging.DEBUG if self._is_lost else logging.WARNING, LOST, self.folder)
                 self._is_lost = True
-                self._tally = Tally()
+                self._tally = BlobCounter()
             self.parts.folder.mkdir(parents=True, exist_ok=True)
 
     # Names.
@@ -98,13 +184,13 @@ class BlobStore:
         """Where the blob lies. Raises RequestError: `not_found`, or `bad_input` for what is no name."""
         path = self.place(name)
         if not _whole(path):
-            raise RequestError(errors.NOT_FOUND, name=f"Blob {name}")
+            raise RequestError(errors.NOT_FOUND, name=text("Blob {name}", name=name))
         return path
 
     def place(self, name: str) -> Path:
         """Where the blob would lie. Raises RequestError `bad_input` for what is no name."""
         if not NAME.fullmatch(name):
-            reason = "a blob's name is its SHA-256, 64 lower-case hex digits"
+            reason = text("a blob's name is its SHA-256, 64 lower-case hex digits")
             raise RequestError(errors.BAD_INPUT, name=name[:80], reason=reason)
         return self.folder / name
 
@@ -184,13 +270,15 @@ class BlobStore:
         """Bytes above the quota if `more` came."""
         return max(0, self.used + more - self.quota) if self.quota else 0
 
-    def refuse_full(self, name: str, more: int) -> None:
+    def refuse_full(self, name: AnyText, more: int) -> None:
         """Raises RequestError where the quota has no room for `more` bytes."""
         if self.over(more):
             self.on_pressure()
-            reason = (
-                f"the daemon's quota (setting blobs.quota) is reached: {self.used} of {self.quota} bytes, "
-                "and nothing more can be removed now"
+            reason = text(
+                "the daemon's quota (setting blobs.quota) is reached: {used} of {quota} bytes, and "
+                "nothing more can be removed now",
+                used=self.used,
+                quota=self.quota,
             )
             raise RequestError(errors.STORAGE_FULL, name=name, reason=reason)
 
@@ -266,7 +354,7 @@ class BlobStore:
 class Working:
     """Work that may mean blobs, in `with`, by when it began; a job each, so that it is no generator."""
 
-    def __init__(self, lock: threading.RLock, begun: dict[Working, Mark], ages: Ages) -> None:
+    def __init__(self, lock: threading.RLock, begun: dict[Working, AgeMark], ages: BlobAges) -> None:
         self._lock, self._begun, self._ages = lock, begun, ages
 
     def __enter__(self) -> None:
@@ -278,10 +366,12 @@ class Working:
             del self._begun[self]
 
 
-def full(name: str, error: OSError) -> RequestError:
+def full(name: AnyText, error: OSError) -> RequestError:
     """What is said where something can't be written."""
     said = (error.strerror or str(error)).lower()
-    return RequestError(errors.STORAGE_FULL, name=name, reason=f"{said} in the daemon's data folder")
+    return RequestError(
+        errors.STORAGE_FULL, name=name, reason=text("{said} in the daemon's data folder", said=said)
+    )
 
 
 def _whole(path: Path) -> bool:
@@ -303,3 +393,84 @@ def _unlink(gone: Path, before: float) -> int | None:
     except OSError:
         return None
     return found.st_size
+
+
+SLICE = 256
+"""Files that are looked at in one step."""
+LEAST_AGE_S = LEAST_BLOB_KEEP_S
+
+
+class Candidate(Struct, frozen=True, order=True):
+    """A blob that may go if there is need."""
+
+    used: float
+    name: str
+    size: int
+
+
+class Sweep:
+    """Counts everything and removes what nothing names and nobody used for a while; step by step.
+
+    `candidates` are then those that could go as well, the least recently used last.
+    """
+
+    def __init__(
+        self, store: BlobStore, named: Container[str], keep_s: float, cached: Container[str] = ()
+    ) -> None:
+        """`named` are the blobs that stay, `cached` those that stay while there is room. Raises OSError."""
+        self._store = store
+        self._named = named
+        self._cached = cached
+        self._expired = store.removable(max(keep_s, LEAST_AGE_S))
+        self._young = store.removable(LEAST_AGE_S)
+        store.ready()
+        store.counting()
+        # What work that goes on has made may be told at its end.
+        self._begun = min(store.removable(0.0), store.ages.now() - SLACK_S)
+        self._entries = os.scandir(store.folder)
+        self._count = self._bytes = 0
+        self._new: set[str] = set()
+        self.candidates: list[Candidate] = []
+        store.parts.expire(store.ages.now() - KEEP_S)
+
+    def step(self) -> bool:
+        """Looks at some files; False when all were looked at."""
+        entries = list(itertools.islice(self._entries, SLICE))
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                self._look(entry)
+        if entries:
+            return True
+        self._entries.close()
+        self._store.counted(self._count, self._bytes, self._new)
+        self.candidates.sort(reverse=True)
+        return False
+
+    def _look(self, entry: os.DirEntry[str]) -> None:
+        found = entry.stat(follow_symlinks=False)
+        if not NAME.fullmatch(entry.name):
+            # A worker was ended while it wrote.
+            if DRAFT.fullmatch(entry.name) and found.st_mtime < self._young:
+                os.unlink(entry)
+            return
+        if entry.name not in self._named:
+            broken = found.st_size == 0 and entry.name != EMPTY
+            before = self._young if broken else self._expired
+            goes = found.st_mtime < before and (broken or entry.name not in self._cached)
+            if goes and self._store.remove(entry.name, before) is not None:
+                return
+            if found.st_mtime < self._young:
+                self.candidates.append(Candidate(found.st_mtime, entry.name, found.st_size))
+        if found.st_mtime >= self._begun:
+            self._new.add(entry.name)
+        self._count += 1
+        self._bytes += found.st_size
+
+    def relieve(self, size: int) -> int:
+        """Removes some of the candidates, until `size` bytes are free; gives how many are."""
+        freed = 0
+        for _ in range(SLICE):
+            if freed >= size or not self.candidates:
+                break
+            freed += self._store.remove(self.candidates.pop().name, self._young) or 0
+        return freed

@@ -1,17 +1,194 @@
-"""The daemon's SQLite file: its tables, opened, migrated, in WAL mode."""
+"""Schema, migrations, open, copy."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import sqlite3
-from pathlib import Path
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+from urllib.parse import quote_from_bytes
 
 from sqlite_utils import Database, Migrations
 
+from accel.atomic_file import replace_file
+from accel.text import text
 from bridge.core.errors import StoreError, UserError
-from bridge.store.copies import keep_before
-from bridge.store.failures import FAILURES, as_store_error, broken, is_damage
-from bridge.store.looking import BUSY_TIMEOUT_MS, connect_readonly, open_to_look
+from bridge.store.blobs import NAME
+from bridge.store.records import FAILURES, as_store_error, integrity_error, is_damage
+
+KEPT = 3
+"""How many copies from before migrations lie beside the file."""
+STEP_PAGES = 256
+"""Pages that are copied between two steps: 1 MiB."""
+
+Check = Callable[[sqlite3.Connection], None]
+"""Raises sqlite3.Error for a copy that must not be used."""
+Step = Callable[[], None]
+
+
+def copy_database(
+    source: sqlite3.Connection, target: Path, *, check: Check | None = None, step: Step | None = None
+) -> None:
+    """Copies what `source` sees to `target`, replacing it in one step once the copy has been checked.
+
+    Later commits of other connections are not in it. `check` replaces SQLite's full integrity check. `step`
+    is called between small parts of the work; what it raises ends the copy. Raises OSError, and sqlite3.Error
+    also for a damaged copy.
+    """
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        _fill(source, draft, check or check_integrity, step)
+        replace_database(draft, target)
+    finally:
+        for rest in (draft, draft.with_name(f"{draft.name}-journal")):
+            with contextlib.suppress(OSError):
+                rest.unlink(missing_ok=True)
+
+
+def check_integrity(copy: sqlite3.Connection, pragma: str = "integrity_check") -> None:
+    """Raises sqlite3.DatabaseError if SQLite's check finds damage."""
+    found = copy.execute(f"PRAGMA {pragma}(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(text("it is damaged: {found}", found=found))
+
+
+def _fill(source: sqlite3.Connection, draft: Path, check: Check, step: Step | None) -> None:
+    with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+        if step is None:
+            source.backup(copy)
+        else:
+            _copy_in_steps(source, copy, step)
+        # In WAL mode it would be several files as soon as it is opened.
+        copy.execute("PRAGMA journal_mode = DELETE")
+        check(copy)
+
+
+def _copy_in_steps(source: sqlite3.Connection, copy: sqlite3.Connection, step: Step) -> None:
+    # Without an open transaction SQLite begins anew whenever another connection has written.
+    source.execute("BEGIN")
+    try:
+        source.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        source.backup(copy, pages=STEP_PAGES, progress=lambda *_: step())
+    finally:
+        source.execute("ROLLBACK")
+
+
+def replace_database(draft: Path, target: Path) -> None:
+    """`target` is `draft` from now on, whenever the power fails. Raises OSError."""
+    sync(draft)
+    replace_file(draft, target)
+    sync_folder(target.parent)
+
+
+def sync(path: Path) -> None:
+    """The file's bytes are on the disk. Raises OSError."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """The folder's names are on the disk. Raises OSError."""
+    if sys.platform == "win32":
+        return  # Windows opens no folder for that, and NTFS keeps a journal of names
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def dated_path(path: Path, word: str) -> Path:
+    """A name beside `path` that isn't taken: `popbridge.db.before-20260131-120000`."""
+    now = datetime.now(UTC)
+    name = f"{path.name}.{word}-{now:%Y%m%d-%H%M%S}"
+    found = path.with_name(name)
+    return found if not found.exists() else path.with_name(f"{name}-{now:%f}")
+
+
+def back_up_before_migration(source: sqlite3.Connection, path: Path) -> Path:
+    """Copies the database `path`, open in `source`, before it is migrated; the latest few are kept.
+
+    Raises sqlite3.Error, OSError.
+    """
+    kept = dated_path(path, "before")
+    copy_database(source, kept)
+    # Their names sort by time.
+    for old in sorted(path.parent.glob(f"{path.name}.before-*"))[:-KEPT]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return kept
+
+
+def copy_blobs(source: Path, target: Path) -> int:
+    """Gives `target` the blobs of `source` that it lacks; says how many. Raises OSError."""
+    target.mkdir(parents=True, exist_ok=True)
+    missing = sorted(
+        name for name in os.listdir(source) if NAME.fullmatch(name) and not (target / name).exists()
+    )
+    count = 0
+    for name in missing:
+        draft = target / f".{uuid.uuid4().hex}.part"
+        try:
+            shutil.copyfile(source / name, draft)
+            replace_database(draft, target / name)
+            count += 1
+        except FileNotFoundError:
+            continue  # nothing needs it any more: it was removed meanwhile
+        finally:
+            draft.unlink(missing_ok=True)
+    return count
+
+
+BUSY_TIMEOUT_MS = 2000
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """A connection that can't write, for any thread, by one at a time. Raises sqlite3.Error."""
+    connection = _connect(path, "mode=ro")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    return connection
+
+
+def open_for_inspection(path: Path) -> sqlite3.Connection:
+    """As `connect_readonly`, also where the file's folder may not be written. Raises sqlite3.Error."""
+    connection = connect_readonly(path)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        # In WAL mode reading writes too, to a file beside it; without a log nothing is missed.
+        if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not wal_size(path):
+            return _connect(path, "immutable=1")
+        raise
+    except FAILURES:
+        connection.close()
+        raise
+    return connection
+
+
+def wal_size(path: Path) -> int:
+    """Bytes of the write-ahead log beside a database; 0 where there is none."""
+    wal = path.with_name(f"{path.name}-wal")
+    return wal.stat().st_size if wal.exists() else 0
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    address = f"{address_of(path.resolve())}?{how}"
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def address_of(path: PurePath) -> str:
+    """The URI by which SQLite finds the file of an absolute path."""
+    # https://www.sqlite.org/uri.html: "If the authority is not an empty string or "localhost", an error is
+    # returned"; `as_uri` names the machine there whose share it is, also where Windows maps that to a drive.
+    place = path.as_posix()
+    return f"file://{'' if place.startswith('/') else '/'}{quote_from_bytes(os.fsencode(place))}"
+
 
 migrations = Migrations("popbridge")
 
@@ -158,20 +335,28 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
     if newer := newer_migrations(db, schema):
         names = ", ".join(sorted(newer))
         raise UserError(
-            f"The database {path} was made by a newer PopBridge ({names}): update PopBridge, "
-            f"or put back an older one: `popbridge db restore {path.name}.before-…`."
+            text(
+                "The database {path} was made by a newer PopBridge ({names}): update PopBridge, or "
+                "put back an older one: `popbridge db restore {path_2}.before-…`.",
+                path=path,
+                names=names,
+                path_2=path.name,
+            )
         )
     if not applied_migrations(db, schema) and _tables(db, schema):
         raise UserError(
-            f"The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
-            "stop the bridge and keep its rows by `popbridge db restore --salvage`."
+            text(
+                "The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
+                "restore the newest backup with `popbridge db restore`.",
+                path=path,
+            )
         )
     if not schema.pending(db):
         return
     if keep and _holds_rows(db, schema):
         # A connection that has begun to write can't be copied from: Python would wait for ever.
         with contextlib.closing(connect_readonly(path)) as source:
-            keep_before(source, path)
+            back_up_before_migration(source, path)
     try:
         schema.apply(db)
     # A migration may fail in any way, on rows that nobody has thought of.
@@ -179,15 +364,25 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
         if isinstance(error, FAILURES) and isinstance(as_store_error(error), StoreError):
             raise  # the disk's
         raise UserError(
-            f"The database {path} can't be brought to this version ({type(error).__name__}: {error}). "
-            "It is as it was: use the earlier version of PopBridge, and report this."
+            text(
+                "The database {path} can't be brought to this version ({name}: {error}). It is as it "
+                "was: use the earlier version of PopBridge, and report this.",
+                path=path,
+                name=type(error).__name__,
+                error=error,
+            )
         ) from error
 
 
 def newer_migrations(db: Database, schema: Migrations) -> set[str]:
     """What has made the database and isn't known here. Raises FAILURES."""
-    declared = {migration.name for migration in schema.pending(Database(memory=True))}
-    return set(applied_migrations(db, schema)) - declared
+    return set(applied_migrations(db, schema)) - set(declared_migrations(schema))
+
+
+def declared_migrations(schema: Migrations) -> list[str]:
+    """The names of all migrations of `schema`, in order."""
+    with Database(memory=True) as empty:
+        return [migration.name for migration in schema.pending(empty)]
 
 
 def applied_migrations(db: Database, schema: Migrations) -> list[str]:
@@ -198,11 +393,11 @@ def applied_migrations(db: Database, schema: Migrations) -> list[str]:
     # Both columns, as the library reads them too, and says KeyError where one isn't there.
     columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
     if missing := {"migration_set", "name", "applied_at"} - columns:
-        raise broken(f"table {table} has no column {', '.join(sorted(missing))}")
+        raise integrity_error(f"table {table} has no column {', '.join(sorted(missing))}")
     rows = db.execute(f"SELECT name FROM {table} WHERE migration_set = ? ORDER BY rowid", [schema.name])
     names = [name for (name,) in rows.fetchall()]
     if strange := [name for name in names if not isinstance(name, str)]:
-        raise broken(f"table {table} has {strange[0]!r} in the place of a name")
+        raise integrity_error(f"table {table} has {strange[0]!r} in the place of a name")
     return names
 
 
@@ -231,11 +426,18 @@ def unusable(path: Path, error: Exception) -> UserError:
         error = known if isinstance(known, StoreError) else error
     if isinstance(error, StoreError) and is_damage(error):
         return UserError(
-            f"The database {path} can't be used: it is damaged. `popbridge db check` says what can be read, "
-            "`popbridge db restore --salvage` keeps that, `popbridge db restore FILE` puts back a backup."
+            text(
+                "The database {path} can't be used: it is damaged. `popbridge db check` says where, "
+                "`popbridge db restore` restores the newest backup.",
+                path=path,
+            )
         )
     return UserError(
-        f"The database {path} can't be used ({error}): make room, or free, mend or move that file."
+        text(
+            "The database {path} can't be used ({error}): make room, or free, mend or move that file.",
+            path=path,
+            error=error,
+        )
     )
 
 
@@ -246,14 +448,21 @@ def open_readonly(path: Path) -> Database | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UserError(f"The database {path} can't be read ({error.strerror}).") from None
+        raise UserError(
+            text("The database {path} can't be read ({strerror}).", path=path, strerror=error.strerror)
+        ) from None
+    connection = None
     try:
-        connection = open_to_look(path)
+        connection = open_for_inspection(path)
         # A daemon that found no room for more leaves an empty one.
         if connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None:
             connection.close()
             return None
         connection.execute("SELECT 1 FROM receipts LIMIT 1")
     except FAILURES as error:
-        raise UserError(f"The database {path} can't be read ({error}).") from None
+        if connection is not None:
+            connection.close()
+        raise UserError(
+            text("The database {path} can't be read ({error}).", path=path, error=error)
+        ) from None
     return Database(connection)

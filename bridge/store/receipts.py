@@ -8,10 +8,19 @@ from typing import Any, cast
 
 from sqlite_utils import Database
 
+from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
-from bridge.store.failures import FAILURES, as_store_error, is_damage
-from bridge.store.records import Damaged, Receipt, as_record, now_text, pack
+from bridge.store.records import (
+    FAILURES,
+    Damaged,
+    Receipt,
+    as_record,
+    as_store_error,
+    is_damage,
+    now_text,
+    pack,
+)
 
 MAX_ID = 2**63 - 1
 
@@ -30,7 +39,7 @@ class ReceiptStore:
         project: str,
         project_name: str,
         command: Command,
-        note: str,
+        note: AnyText,
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,

@@ -13,12 +13,9 @@ import msgspec
 from sqlite_utils import Database
 
 from bridge.core.errors import StoreError, UserError
-from bridge.store import responsetables as tables
-from bridge.store.behind import Behind
-from bridge.store.failures import FAILURES, is_damage
-from bridge.store.hot import Hot
-from bridge.store.outlines import Outlines
-from bridge.store.responsetables import Kept, Totals
+from bridge.store import response_tables as tables
+from bridge.store.records import FAILURES, is_damage
+from bridge.store.response_tables import BloomFilters, Kept, LruCache, Totals, WriteBehind
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,9 +40,9 @@ class Responses:
         self._path = path
         self._max_size = max_size
         self._store: Store | None = None
-        self._hot = Hot(min(HOT_BYTES, max_size), HOT_LARGEST)
-        self._outlines: Outlines | None = None
-        self._behind = Behind(self._write)
+        self._hot = LruCache(min(HOT_BYTES, max_size), HOT_LARGEST)
+        self._outlines: BloomFilters | None = None
+        self._behind = WriteBehind(self._write)
         self._touched: dict[bytes, int] = {}
         self._clock = 0
         self._totals = Totals(0, 0)
@@ -196,7 +193,7 @@ class Responses:
 
     async def _renew(self) -> None:
         await self._shut()
-        self._outlines = Outlines()
+        self._outlines = BloomFilters()
         self._totals = Totals(0, 0)
         await asyncio.to_thread(_remove, self._path)
         await self._try_open()
@@ -209,7 +206,7 @@ class Responses:
             found = await store.read(tables.survey, limit_s=SURVEY_S)
             # The most may have been more when it was written.
             self._evicted(await store.write(lambda db: tables.evict(db.conn, self._max_size)))
-            outlines = Outlines()
+            outlines = BloomFilters()
             outlines.add(found.outlines)
             clock = max(self._clock, found.used)
         # In a damaged file a value may be of any type, and a column have any name.

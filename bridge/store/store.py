@@ -1,4 +1,4 @@
-"""One SQLite file for asyncio: a writer with group commit, a few readers, and errors in words."""
+"""Async facade: group commit, readers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
+import queue
 import sqlite3
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -14,20 +16,268 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database, Migrations
 
+from accel.execution.backoff import Backoff
+from accel.text import AnyText, text
 from bridge.core.errors import StoreError
-from bridge.store.commits import Commits, Done, Outcome
-from bridge.store.database import connect, unusable
-from bridge.store.failures import FAILURES, LastingDamage
-from bridge.store.inline import Allowance, InlineReader
-from bridge.store.readers import LIMIT_S, Readers
-from bridge.store.writer import Writer, closed
+from bridge.store.database import connect, connect_readonly, unusable
+from bridge.store.records import FAILURES, PermanentDamage, as_store_error
+from bridge.store.transactions import CommitGroups, Done, Outcome, Task, Work
+
+Settle = Callable[[Sequence[Outcome]], None]
+"""Passes on what a whole group came to."""
+
+MAX_GROUP = 512
+"""Most works of one commit: nobody waits for longer than these take."""
+
+
+class Writer:
+    """A connection and its thread; `settle` gets what each work of a group came to."""
+
+    def __init__(self, commits: CommitGroups, settle: Settle) -> None:
+        self._commits = commits
+        self._settle = settle
+        self._waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        """Held by whoever changes `_unfinished`, or writes on its own thread because that is 0."""
+        self._unfinished = 0
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Works that no group has taken yet."""
+        return self._waiting.qsize()
+
+    def put(self, work: Work, done: Done, *, synced: bool = True) -> None:
+        """Queues `work`, which may be done twice, the first time undone: it only touches the database.
+
+        What isn't `synced` outlives a killed process, and a power failure once the next synced one has come.
+        """
+        with self._lock:
+            self._unfinished += 1
+            self._waiting.put(Task(work, done, synced))
+
+    def now(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
+        """What `work`, which isn't synced, gives on the caller's thread; None where it has to wait.
+
+        Raises what `work` raises.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            # What was put before comes first.
+            return None if self._unfinished else self._commits.at_once(work)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Commits what is waiting, then ends; blocks until then."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._commits.close()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            first = self._waiting.get()
+            if first is None:
+                return
+            group = [first]
+            while len(group) < MAX_GROUP and not ended:
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    ended = True
+                else:
+                    group.append(more)
+            self._do(group)
+
+    def _do(self, group: Sequence[Task]) -> None:
+        outcomes = self._commits.group(group)
+        is_due = self._commits.move_is_due
+        if not is_due:
+            self._finished(len(group))
+        self._settle(outcomes)
+        if is_due:
+            self._commits.move_log()
+            self._finished(len(group))
+
+    def _finished(self, works: int) -> None:
+        with self._lock:
+            self._unfinished -= works
+
+
+def closed() -> StoreError:
+    """What is said to who asks a store that was closed."""
+    return StoreError(text("the bridge is stopping"))
+
+
+Read = Callable[[sqlite3.Connection], Any]
+Waiting = queue.SimpleQueue[tuple[Read, float, Done] | None]
+
+LIMIT_S = 2.0
+"""How long a query may take, unless something else is said."""
+CHECK_OPS = 4000
+"""SQLite's operations between two looks at the clock: about a tenth of a millisecond."""
+MAX_READ_GROUP = 64
+"""Most reads whose outcomes are passed on together."""
+
+
+class Readers:
+    """`count` threads; `settle` gets what they read. Raises FAILURES where the file can't be opened."""
+
+    def __init__(self, path: Path, count: int, settle: Settle) -> None:
+        self._waiting: Waiting = queue.SimpleQueue()
+        readers: list[_Reader] = []
+        try:
+            for _ in range(count):
+                readers.append(_Reader(connect_readonly(path), path, self._waiting, settle))
+        except FAILURES:
+            for reader in readers:
+                reader.connection.close()
+            raise
+        self._threads = [
+            threading.Thread(target=one.run, name=f"store-reader-{at}", daemon=True)
+            for at, one in enumerate(readers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, read: Read, limit_s: float, done: Done) -> None:
+        """Queues `read`; a query that takes longer than `limit_s` is given up."""
+        self._waiting.put((read, limit_s, done))
+
+    def close(self) -> None:
+        """Reads what is waiting, then ends; blocks until then."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+
+class _Reader:
+    """One connection, and the outcomes that nobody was told yet."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, waiting: Waiting, settle: Settle) -> None:
+        self.connection = connection
+        self._path = path
+        self._waiting = waiting
+        self._settle = settle
+        self._outcomes: list[Outcome] = []
+        self._end = 0.0
+        connection.set_progress_handler(self._late, CHECK_OPS)
+
+    def run(self) -> None:
+        """Reads until the queue says that it ends."""
+        while (one := self._waiting.get()) is not None:
+            self._try(*one)
+            # One at a time, so that none waits behind a slow one while another thread is free; their
+            # outcomes together, as each waking of a loop is a system call.
+            while len(self._outcomes) < MAX_READ_GROUP and not self._waiting.empty():
+                try:
+                    one = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if one is None:
+                    self._waiting.put(None)
+                    break
+                self._try(*one)
+            self._pass_on()
+        self.connection.close()
+
+    def _try(self, read: Read, limit_s: float, done: Done) -> None:
+        self._end = time.monotonic() + limit_s
+        outcome: Outcome
+        try:
+            outcome = done, read(self.connection), None
+        except FAILURES as error:
+            outcome = done, None, as_store_error(error, self._path)
+        # Whatever it is, who waits for it is told; the thread goes on.
+        except BaseException as error:
+            outcome = done, None, error
+        self._outcomes.append(outcome)
+
+    def _late(self) -> bool:
+        # Who waits for what is done already doesn't wait for a query that takes its time.
+        self._pass_on()
+        return time.monotonic() > self._end
+
+    def _pass_on(self) -> None:
+        if self._outcomes:
+            outcomes, self._outcomes = self._outcomes, []
+            self._settle(outcomes)
+
+
+MAX_OPS = 1000
+"""SQLite's operations of such a read: about 30 µs. A row by its key takes twenty, ten rows a hundred."""
+TURN_S = 0.001
+"""What one turn of the loop may spend on the database; everything else that is ready waits meanwhile."""
+SLOW_S = 0.02
+"""What takes so long was waiting for a disk."""
+REST_S = 10.0
+"""How long the loop then leaves all of it to threads."""
+
+
+class Allowance:
+    """Whether the loop may do the next work itself, by what the ones before have taken."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._spent = 0.0
+        self._rests_until = 0.0
+
+    def left(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether this turn of `loop` may do one more."""
+        if loop is not self._loop:
+            self._loop, self._spent = loop, 0.0
+        return self._spent < TURN_S and time.perf_counter() >= self._rests_until
+
+    def charge(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """One has taken so long."""
+        if not self._spent:
+            loop.call_soon(self._renew)
+        self._spent += seconds
+        if seconds > SLOW_S:
+            self._rests_until = time.perf_counter() + REST_S
+
+    def _renew(self) -> None:
+        self._spent = 0.0
+
+
+class InlineReader:
+    """A connection that can't write, for reads that end after few operations."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FAILURES."""
+        self._connection = connect_readonly(path)
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        self._connection.set_progress_handler(lambda: 1, MAX_OPS)
+        self._lock = threading.Lock()
+
+    def read(self, work: Callable[[sqlite3.Connection], Value]) -> tuple[Value] | None:
+        """What `work` reads; None where it is too much, or fails in SQLite: then it is a thread's."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return (work(self._connection),)
+        except FAILURES:
+            return None
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
 
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 Source = TypeVar("Source", Database, sqlite3.Connection)
 
-RETRY_S = (0.05, 0.2, 1.0, 5.0)
+RETRY = Backoff(first_s=0.05, most_s=5.0, factor=4.0)
 """Waits before further tries of what must be kept."""
 
 
@@ -45,7 +295,7 @@ class Store:
             with contextlib.ExitStack() as undo:
                 db = connect(path, migrations, durable=durable)
                 undo.callback(db.conn.close)
-                self._commits = Commits(db, path, durable=durable)
+                self._commits = CommitGroups(db, path, durable=durable)
                 self._inline = InlineReader(path)
                 undo.callback(self._inline.close)
                 self._readers = Readers(path, readers, _settle)
@@ -67,7 +317,7 @@ class Store:
         return self._writer.waiting
 
     @property
-    def trouble(self) -> str:
+    def trouble(self) -> AnyText:
         """Why nothing can be kept now; empty while all is well."""
         return self._commits.trouble
 
@@ -135,11 +385,11 @@ class Store:
             try:
                 return await ask()
             except StoreError as error:
-                if self._closed or isinstance(error, LastingDamage):
+                if self._closed or isinstance(error, PermanentDamage):
                     raise
                 level = logging.DEBUG if tries else logging.ERROR
                 log.log(level, "what must be kept is tried again: %s", error.reason)
-            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            await asyncio.sleep(RETRY.pause_s(tries))
             tries += 1
 
     async def read(

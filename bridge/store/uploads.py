@@ -14,11 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from accel.text import text
 from bridge.core import errors
 from bridge.core.errors import RequestError
 
 if TYPE_CHECKING:
     from bridge.store.blobs import BlobStore
+
 
 KEEP_S = 86_400.0
 """How long a part waits for the rest, seconds since something of it came."""
@@ -180,10 +182,11 @@ class Upload:
             file, part = self._open(), self._part
             assert part is not None
             if part.digest.hexdigest() != self.name:
-                reason = (
-                    f"the bytes have SHA-256 {part.digest.hexdigest()}; send them again from the first one"
+                reason = text(
+                    "the bytes have SHA-256 {hexdigest}; send them again from the first one",
+                    hexdigest=part.digest.hexdigest(),
                 )
-                raise RequestError(errors.BAD_INPUT, name=f"Blob {self.name}", reason=reason)
+                raise RequestError(errors.BAD_INPUT, name=text("Blob {self}", self=self.name), reason=reason)
             # Who sent it may forget it now, which the machine's power must not undo.
             os.fsync(file.fileno())
             self._end()
@@ -201,8 +204,8 @@ class Upload:
         if self._file is None:
             self._store.ready()
             if _size(self._part.path) != self._part.size:
-                reason = "what had come of it was removed; send it again from the first byte"
-                raise RequestError(errors.BAD_INPUT, name=f"Blob {self.name}", reason=reason)
+                reason = text("what had come of it was removed; send it again from the first byte")
+                raise RequestError(errors.BAD_INPUT, name=text("Blob {self}", self=self.name), reason=reason)
             if self._part.digest is None:
                 with self._part.path.open("rb") as written:
                     self._part.digest = hashlib.file_digest(written, hashlib.sha256)

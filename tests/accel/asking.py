@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from accel.executor import Executor
+from accel.execution.executor import Executor
 from accel.workload import WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import until

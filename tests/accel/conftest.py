@@ -6,7 +6,7 @@ import psutil
 import pytest
 import pyvips
 
-from accel.executor import LocalExecutor
+from accel.execution.executor import LocalExecutor
 from accel.workload import Input, Limits
 
 

@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from accel.models.graph import GraphBuilder
 from accel.models.manifest import Tensor
+from accel.models.onnx_builder import GraphBuilder
 from accel.workload import Output, Params, batched, workload
 
 FITS = 4

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from accel.batching import Batcher
-from accel.watch import Watch
+from accel.execution.batching import Batcher
+from accel.execution.executor import CancelToken
 from accel.workload import Input
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -77,7 +77,7 @@ async def test_a_slow_job_that_gives_way_to_one_that_hangs_has_its_turn_again(
 
 
 async def test_a_job_is_told_how_many_its_worker_has_taken(batcher, executor, tmp_path):
-    watches = [Watch(), Watch()]
+    watches = [CancelToken(), CancelToken()]
     async with held(executor, tmp_path):
         tasks = [asyncio.create_task(go(batcher, workloads.many, "a", watch=watch)) for watch in watches]
         await until(lambda: executor.pool.waiting, "the jobs to queue")
@@ -197,7 +197,7 @@ async def test_a_bug_on_the_way_into_a_batch_has_the_jobs_run_one_by_one(
         raise ZeroDivisionError
 
     monkeypatch.setattr(executor, "run_batch", broken)
-    watches = [Watch(), Watch()]
+    watches = [CancelToken(), CancelToken()]
     jobs = (go(batcher, workloads.many, text, watch=watch) for text, watch in zip("ab", watches, strict=True))
     assert [one.value["text"] for one in await asyncio.gather(*jobs)] == ["a", "b"]
     assert "ZeroDivisionError" in caplog.text and all(watch.begun for watch in watches)

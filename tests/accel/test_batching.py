@@ -5,8 +5,8 @@ import msgspec
 import numpy
 import pytest
 
-from accel.batching import Batcher
-from accel.executor import LocalExecutor
+from accel.execution.batching import Batcher
+from accel.execution.executor import LocalExecutor
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused

@@ -1,7 +1,7 @@
 import sys
 import types
 
-from accel import dialogs
+from accel.execution import pool
 
 
 def test_windows_is_told_to_show_no_box_and_nobody_else_is(monkeypatch):
@@ -10,5 +10,5 @@ def test_windows_is_told_to_show_no_box_and_nobody_else_is(monkeypatch):
     monkeypatch.setitem(sys.modules, "msvcrt", types.SimpleNamespace(SetErrorMode=told.append, **flags))
     for platform in ("linux", "win32"):
         monkeypatch.setattr(sys, "platform", platform)
-        dialogs.suppress()
+        pool.suppress_error_dialogs()
     assert told == [0x8003]

@@ -4,10 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.frames import HEADER, Done, Job, JobInput, Setup, replies
-from accel.jobs import run
+from accel.execution.protocol import HEADER, Done, Job, JobInput, Setup, replies
+from accel.execution.worker import run
 from accel.workload import Input, Limits
-from bridge.images import popbridge_workloads
+from bridge.builtin import popbridge_workloads
 from tests.accel.conftest import image
 
 WORKLOADS = {workload.name: workload for workload in popbridge_workloads()}

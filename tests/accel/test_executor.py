@@ -10,14 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from accel.batching import Batcher
-from accel.executor import LocalExecutor, cores
-from accel.image.thumbnail import thumbnail
-from accel.noop import echo
-from accel.texture.classify import classify
-from accel.texture.estimate_pbr import estimate_pbr
-from accel.watch import Watch
-from accel.workload import Input, Limits
+from accel.execution.batching import Batcher
+from accel.execution.executor import CancelToken, LocalExecutor, cores
+from accel.image.operations.geometry import thumbnail
+from accel.texture.workloads import classify, estimate_pbr
+from accel.workload import Input, Limits, echo
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
 from tests.accel.conftest import runs, until
@@ -210,9 +207,9 @@ async def test_a_job_for_which_earlier_ones_left_no_memory_is_done_by_another_wo
     [
         (8, thumbnail, ()),  # libvips can't be loaded
         (32, thumbnail, ()),  # it is, but can't start a thread
-        (48, classify, ("accel.image.inspecting",)),  # onnxruntime can't be loaded
-        (48, classify, ("accel.image.inspecting", "onnxruntime")),  # a model can't be opened
-        (8, estimate_pbr, ("accel.image.inspecting", "onnxruntime")),
+        (48, classify, ("accel.image.inspect",)),  # onnxruntime can't be loaded
+        (48, classify, ("accel.image.inspect", "onnxruntime")),  # a model can't be opened
+        (8, estimate_pbr, ("accel.image.inspect", "onnxruntime")),
     ],
 )
 async def test_what_earlier_jobs_left_no_memory_to_open_is_opened_by_another_worker(
@@ -289,7 +286,7 @@ async def test_jobs_that_may_have_begun_elsewhere_keep_their_order(executor, tmp
     done = []
     async with held(executor, tmp_path):
         for text in "abc":
-            watch = Watch()
+            watch = CancelToken()
             watch.begun = text != "a"  # as a request has it that was promised before a restart
             task = asyncio.create_task(go(executor, workloads.say, text, watch=watch))
             task.add_done_callback(lambda task: done.append(task.result().value["text"]))

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from msgspec import Struct
 
-from accel.given import checked
-from accel.workload import Output, OutputFile, WorkloadError
+from accel.workload import Output, OutputFile, WorkloadError, validate_output
 
 
 class Point(Struct):
@@ -40,7 +39,12 @@ def loop() -> list[Any]:
 
 def test_values_become_what_msgpack_and_json_share() -> None:
     given = {1: "a", "p": Point((1, 2.5, None)), "s": Side.LEFT, "b": b"\xff"}
-    assert checked(Output(given)).value == {"1": "a", "p": {"x": (1, 2.5, None)}, "s": "left", "b": b"\xff"}
+    assert validate_output(Output(given)).value == {
+        "1": "a",
+        "p": {"x": (1, 2.5, None)},
+        "s": "left",
+        "b": b"\xff",
+    }
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,7 @@ def test_values_become_what_msgpack_and_json_share() -> None:
 )
 def test_what_nobody_could_read_is_named_by_its_place(value: Any, says: str) -> None:
     with pytest.raises(WorkloadError) as error:
-        checked(Output(value))
+        validate_output(Output(value))
     assert (error.value.code, error.value.reason) == ("internal", says)
 
 
@@ -90,16 +94,18 @@ FILE = OutputFile("a", "text/plain", b"1")
 )  # fmt: skip
 def test_files_that_are_none_are_named_by_their_place(files: Any, says: str) -> None:
     with pytest.raises(WorkloadError) as error:
-        checked(Output(1, files))
+        validate_output(Output(1, files))
     assert (error.value.code, error.value.reason) == ("internal", says)
 
 
 def test_files_are_as_long_as_their_bytes() -> None:
-    (file,) = checked(Output(files=[OutputFile("a", "x/y", memoryview(np.arange(3, dtype=np.int64)))])).files
+    (file,) = validate_output(
+        Output(files=[OutputFile("a", "x/y", memoryview(np.arange(3, dtype=np.int64)))])
+    ).files
     assert (type(file.data), len(file.data)) == (bytes, 24)
 
 
 def test_what_is_no_output_is_refused() -> None:
     with pytest.raises(WorkloadError, match="the workload gave NoneType, not Output"):
-        checked(None)
-    assert msgspec.msgpack.encode(checked(Output(files=[FILE])).value) == b"\xc0"
+        validate_output(None)
+    assert msgspec.msgpack.encode(validate_output(Output(files=[FILE])).value) == b"\xc0"

@@ -3,10 +3,10 @@
 import psutil
 import pytest
 
-from accel import gpu
-from accel.devices.here import WANTED
-from accel.devices.proofs import Proofs
-from accel.executor import LocalExecutor
+from accel.devices.proof_cache import ProofCache
+from accel.devices.report import WANTED
+from accel.execution import device_router
+from accel.execution.executor import LocalExecutor
 from accel.workload import Limits, WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import until
@@ -19,11 +19,11 @@ async def trying(tmp_path):
     """A GPU's executor whose process tries something, the process, and what came of trials."""
     file = tmp_path / "shapes.json"
     worker = LocalExecutor(1, Limits(), 0, env={WANTED: "cpu"}, warm=())
-    executor = gpu.GpuExecutor(worker, None, "CUDA, Small", file)
+    executor = device_router.GpuExecutor(worker, None, "CUDA, Small", file)
     await executor.start()
     pid = (await executor.run(workloads.trial.workload, {"text": str(file)}, [], deadline_s=60)).value
     await until(file.exists, "the trial to begin")
-    yield executor, pid, Proofs(file, "here")
+    yield executor, pid, ProofCache(file, "here")
     await executor.close()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 CODE = """
 import sys, time
-from accel.incoming import incoming
+from accel.execution.worker import incoming
 sys.platform = {platform!r}
 frames = incoming(sys.stdin.buffer)
 print(frames.take().decode(), frames.idle(), flush=True)

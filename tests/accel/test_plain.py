@@ -75,7 +75,7 @@ def test_each_mistake_names_the_parameter_the_value_and_what_is_allowed(params, 
     record = Workload("test.sample", 1, Sample, "", (0, 1), False, "", "")
     with pytest.raises(WorkloadError) as caught:
         record.parse({"path": "x"} | params)
-    assert caught.value.code == "bad_params" and caught.value.reason.startswith(says)
+    assert caught.value.code == "bad_params" and str(caught.value.reason).startswith(says)
     assert len(caught.value.reason) < 180
 
 

@@ -5,9 +5,9 @@ import sys
 import msgspec
 import pytest
 
-from accel import jobs
-from accel.policies import Policies, Policy, chosen, rates
-from accel.retries import Retries
+from accel.execution import worker
+from accel.execution.backoff import KeyedBackoff
+from accel.execution.batch_tuning import BatchPolicy, BatchTuning, chosen, rates
 from accel.workload import Batching, WorkloadError
 from tests.accel import workloads
 from tests.accel.asking import go
@@ -32,21 +32,21 @@ def test_the_smallest_batch_that_is_nearly_the_best_is_chosen(rates, rows):
 
 async def test_a_workload_is_measured_the_first_time_it_is_used_and_then_known(executor, tmp_path):
     file = tmp_path / "made" / "batching.json"
-    policies = Policies(file, executor)
+    policies = BatchTuning(file, executor)
     assert policies.max_rows(MANY) == 1
     await until(file.exists, "the measurement")
-    known = msgspec.json.decode(file.read_bytes(), type=dict[str, Policy])
+    known = msgspec.json.decode(file.read_bytes(), type=dict[str, BatchPolicy])
     assert set(known["test.many 1 CPU"].rates) == {1, 2, 4, 8, 16}
-    again = Policies(file, executor)
+    again = BatchTuning(file, executor)
     assert again.max_rows(MANY) == known["test.many 1 CPU"].max_rows == policies.max_rows(MANY)
     await policies.close()
 
 
 async def test_another_device_is_measured_for_itself(executor, tmp_path):
     file = tmp_path / "batching.json"
-    file.write_bytes(msgspec.json.encode({"test.many 1 CPU": Policy(8, {1: 1.0, 8: 8.0})}))
-    assert Policies(file, executor).max_rows(MANY) == 8
-    gpu = Policies(file, executor, "CUDA")
+    file.write_bytes(msgspec.json.encode({"test.many 1 CPU": BatchPolicy(8, {1: 1.0, 8: 8.0})}))
+    assert BatchTuning(file, executor).max_rows(MANY) == 8
+    gpu = BatchTuning(file, executor, "CUDA")
     assert gpu.max_rows(MANY) == 1
     await gpu.close()
 
@@ -55,16 +55,16 @@ async def test_another_device_is_measured_for_itself(executor, tmp_path):
 async def test_a_file_that_nobody_can_read_is_measured_anew(executor, tmp_path, content):
     file = tmp_path / "batching.json"
     file.write_bytes(content)
-    policies = Policies(file, executor)
+    policies = BatchTuning(file, executor)
     await policies.measure(MANY)
-    assert Policies(file, executor).max_rows(MANY) == policies.max_rows(MANY)
+    assert BatchTuning(file, executor).max_rows(MANY) == policies.max_rows(MANY)
 
 
 async def test_a_place_that_cannot_be_written_costs_only_the_memory_of_it(executor, tmp_path):
     (tmp_path / "file").touch()
-    policies = Policies(tmp_path / "file" / "batching.json", executor)
+    policies = BatchTuning(tmp_path / "file" / "batching.json", executor)
     assert (await policies.measure(MANY)).max_rows == policies.max_rows(MANY)
-    nowhere = Policies(None, executor)
+    nowhere = BatchTuning(None, executor)
     assert (await nowhere.measure(MANY)).max_rows == nowhere.max_rows(MANY)
 
 
@@ -74,7 +74,7 @@ async def test_a_workload_that_fails_on_its_samples_runs_one_by_one_until_it_is_
     with pytest.raises(WorkloadError):
         await rates(executor, workload)
     clock = Clock()
-    policies = Policies(None, executor, retries=Retries(clock))
+    policies = BatchTuning(None, executor, retries=KeyedBackoff(clock))
     with caplog.at_level(logging.WARNING):
         assert policies.max_rows(workload) == 1
         await until(lambda: "can't be measured" in caplog.text, "the failure")
@@ -108,7 +108,7 @@ async def test_sizes_that_do_not_end_are_left_out(executor, caplog):
 async def test_a_bug_in_what_makes_samples_is_told_once_and_not_with_each_job(executor, caplog, bug):
     broken = msgspec.structs.replace(MANY.batching, sample=bug)
     workload = msgspec.structs.replace(MANY, batching=broken)
-    policies = Policies(None, executor)
+    policies = BatchTuning(None, executor)
     with caplog.at_level(logging.WARNING):
         assert policies.max_rows(workload) == 1
         await until(lambda: "can't be measured" in caplog.text, "the failure")
@@ -118,13 +118,13 @@ async def test_a_bug_in_what_makes_samples_is_told_once_and_not_with_each_job(ex
 
 async def test_two_devices_keep_what_they_measure_in_one_file(executor, tmp_path):
     file = tmp_path / "batching.json"
-    cpu, cuda = Policies(file, executor), Policies(file, executor, "CUDA, Some GPU")
+    cpu, cuda = BatchTuning(file, executor), BatchTuning(file, executor, "CUDA, Some GPU")
     await cpu.measure(MANY)
     await cuda.measure(MANY)
-    assert set(Policies(file, executor)._known) == {"test.many 1 CPU", "test.many 1 CUDA, Some GPU"}
+    assert set(BatchTuning(file, executor)._known) == {"test.many 1 CPU", "test.many 1 CUDA, Some GPU"}
 
 
-@pytest.mark.skipif(jobs.COARSE, reason="what short samples compute can't be told there")
+@pytest.mark.skipif(worker.COARSE, reason="what short samples compute can't be told there")
 async def test_what_a_worker_computes_counts_and_not_what_it_waits_for(executor):
     sleepy = msgspec.structs.replace(
         MANY.batching, max_rows=1, sample=lambda index: {"text": "rest", "size": 20}
@@ -135,7 +135,7 @@ async def test_what_a_worker_computes_counts_and_not_what_it_waits_for(executor)
 
 
 async def test_closing_ends_a_measurement_under_way(executor):
-    policies = Policies(None, executor)
+    policies = BatchTuning(None, executor)
     policies.max_rows(MANY)
     await asyncio.sleep(0)
     await policies.close()
@@ -164,13 +164,13 @@ def speechless(index):
 async def test_a_sample_that_is_no_job_is_told_as_such(executor, changes, code, says):
     odd = msgspec.structs.replace(MANY, batching=msgspec.structs.replace(MANY.batching, **changes))
     with pytest.raises(WorkloadError) as error:
-        await Policies(None, executor).measure(odd)
+        await BatchTuning(None, executor).measure(odd)
     assert error.value.code == code and says in error.value.reason
 
 
 async def test_a_workload_that_needs_an_input_runs_one_by_one_and_is_measured_by_nobody(executor, caplog):
     needy = msgspec.structs.replace(MANY, inputs=(1, 1))
-    policies = Policies(None, executor)
+    policies = BatchTuning(None, executor)
     assert policies.max_rows(needy) == 1
     with pytest.raises(WorkloadError, match="is measured by jobs without inputs, and it takes at least one"):
         await policies.measure(needy)

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from accel import process
-from accel.executor import LocalExecutor
-from accel.process import LOOK_S, Worker
+from accel.execution import pool
+from accel.execution.executor import LocalExecutor
+from accel.execution.pool import LOOK_S, Worker
 from accel.workload import Input, Limits
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -112,7 +112,7 @@ async def test_closing_ends_running_and_waiting_jobs_and_leaves_no_process(make_
 
 
 async def test_a_process_that_cannot_be_started_is_an_error_at_start(monkeypatch):
-    monkeypatch.setattr(process, "interpreter", nowhere)
+    monkeypatch.setattr(pool, "interpreter", nowhere)
     local = LocalExecutor(2, Limits(), 0)
     with pytest.raises(OSError):
         await local.start()
@@ -139,7 +139,7 @@ async def test_a_start_that_fails_leaves_no_process(monkeypatch):
 
 async def test_a_replacement_that_the_system_refuses_is_tried_again(executor, monkeypatch, caplog):
     with caplog.at_level(logging.ERROR), monkeypatch.context() as patch:
-        patch.setattr(process, "interpreter", nowhere)
+        patch.setattr(pool, "interpreter", nowhere)
         crashing = asyncio.create_task(go(executor, workloads.crash, "exit"))
         await until(lambda: "can't start a worker process" in caplog.text, "a refusal")
     await refused(crashing, "worker_crashed")
@@ -149,7 +149,7 @@ async def test_a_replacement_that_the_system_refuses_is_tried_again(executor, mo
 async def test_closing_waits_for_no_replacement(make_executor, monkeypatch, caplog):
     local = await make_executor(warm=())
     with caplog.at_level(logging.ERROR), monkeypatch.context() as patch:
-        patch.setattr(process, "interpreter", nowhere)
+        patch.setattr(pool, "interpreter", nowhere)
         crashing = asyncio.create_task(go(local, workloads.crash, "exit"))
         await until(lambda: caplog.text.count("can't start") >= 2, "two refusals")
         await local.close()

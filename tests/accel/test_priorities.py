@@ -1,6 +1,6 @@
 import pytest
 
-from accel.priorities import PATIENCE, Turns
+from accel.execution.pool import PATIENCE, FairTurns
 
 
 def drain(turns):
@@ -8,7 +8,7 @@ def drain(turns):
 
 
 def test_the_urgent_come_first_and_then_whoever_came_first():
-    turns = Turns()
+    turns = FairTurns()
     for waiter, priority in (("b1", "bulk"), ("n1", "normal"), ("i1", "interactive"), ("n2", "normal")):
         turns.add(waiter, priority)
     assert drain(turns) == ["i1", "n1", "n2", "b1"]
@@ -16,7 +16,7 @@ def test_the_urgent_come_first_and_then_whoever_came_first():
 
 
 def test_bulk_gets_a_turn_after_it_was_passed_over_often_enough():
-    turns = Turns()
+    turns = FairTurns()
     turns.add("bulk", "bulk")
     for n in range(20):
         turns.add(n, "interactive")
@@ -24,7 +24,7 @@ def test_bulk_gets_a_turn_after_it_was_passed_over_often_enough():
 
 
 def test_a_waiter_that_left_is_passed_by():
-    turns = Turns()
+    turns = FairTurns()
     turns.add("a", "normal")
     turns.add("b", "normal")
     turns.remove("a")
@@ -34,11 +34,11 @@ def test_a_waiter_that_left_is_passed_by():
 
 def test_an_unknown_priority_is_refused():
     with pytest.raises(ValueError):
-        Turns().add("a", "urgent")
+        FairTurns().add("a", "urgent")
 
 
 def test_who_needs_a_turn_again_comes_first_among_its_like():
-    turns = Turns()
+    turns = FairTurns()
     for name in ("first", "second"):
         turns.add(name, "normal")
     turns.add("again", "normal", again=True)

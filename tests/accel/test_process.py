@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from accel import process
-from accel.frames import Done, Job, Setup, pack, replies
-from accel.process import Worker, WorkerDied, environment, interpreter
+from accel.execution import pool
+from accel.execution.pool import Worker, WorkerDied, environment, interpreter
+from accel.execution.protocol import Done, Job, Setup, pack, replies
 from accel.workload import Limits
 from tests.accel.conftest import runs, until
 from tests.accel.loops import LOOPS
@@ -114,7 +114,7 @@ async def test_a_process_that_the_system_does_not_let_end_is_waited_for_no_longe
     job = pack(Job("tests.accel.workloads:stuck", {"text": str(mark)}, [], None))
     asked = asyncio.create_task(worker.ask(job))
     await until(mark.exists, "the job to begin")
-    monkeypatch.setattr(process, "END_S", 0.1)
+    monkeypatch.setattr(pool, "END_S", 0.1)
     monkeypatch.setattr(worker._wire, "_kill", lambda: None)
     ended = asyncio.create_task(worker.end())
     await until(lambda: "doesn't end: the system holds it" in caplog.text, "it to be given up", 5)

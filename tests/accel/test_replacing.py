@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from accel import replacing
-from accel.replacing import replace_file, replaced
+from accel import atomic_file
+from accel.atomic_file import replace_file, replaced
 
 
 def test_a_file_is_replaced_and_its_folder_made(tmp_path):
@@ -43,7 +43,7 @@ def test_who_refuses_is_asked_again_as_often_as_there_are_waits(files, monkeypat
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", busy)
-    monkeypatch.setattr(replacing, "WAITS_S", (0, 0))
+    monkeypatch.setattr(atomic_file, "WAITS_S", (0, 0))
     if refused == 3:
         with pytest.raises(PermissionError):
             replace_file(*files)
@@ -62,7 +62,7 @@ def test_what_waiting_mends_in_no_case_is_told_at_once(files, monkeypatch, in_th
         raise PermissionError(errno.EACCES, "Access is denied")
 
     monkeypatch.setattr(os, "replace", refuse)
-    monkeypatch.setattr(replacing, "WAITS_S", (0, 0))
+    monkeypatch.setattr(atomic_file, "WAITS_S", (0, 0))
     if in_the_way == "a folder":
         files[1].unlink()
         files[1].mkdir()

@@ -1,6 +1,21 @@
 import pytest
 
-from accel.retries import FIRST_S, MOST_S, Retries
+from accel.execution.backoff import DEVICES, Backoff, KeyedBackoff
+
+FIRST_S, MOST_S = DEVICES.first_s, DEVICES.most_s
+
+
+@pytest.mark.parametrize(
+    ("backoff", "pauses"),
+    [
+        (Backoff(1.0, 5.0), [1, 2, 4, 5, 5]),
+        (Backoff(0.1, 5.0, factor=4), [0.1, 0.4, 1.6, 5, 5]),
+        (Backoff(3.0, 2.0), [2, 2]),
+    ],
+)
+def test_pauses_grow_up_to_the_longest(backoff, pauses):
+    assert [backoff.pause_s(tries) for tries in range(len(pauses))] == pytest.approx(pauses)
+    assert backoff.pause_s(10**6) == backoff.most_s and backoff.pause_s(3, least_s=7.0) == 7.0
 
 
 class Clock:
@@ -18,7 +33,7 @@ def clock():
 
 @pytest.fixture
 def retries(clock):
-    return Retries(clock)
+    return KeyedBackoff(clock)
 
 
 def test_what_failed_is_tried_again_after_a_while(retries, clock):

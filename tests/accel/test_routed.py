@@ -6,19 +6,17 @@ import msgspec
 import pytest
 import pyvips
 
-from accel import gpu, troubles
-from accel.devices import kept
+from accel.devices import current
+from accel.devices.current import CPU
 from accel.devices.driver import Gpu
-from accel.devices.here import CPU, WANTED
-from accel.devices.report import Devices, Report
-from accel.executor import LocalExecutor
-from accel.gpu import find, join, lane
-from accel.image.catalogue import OPERATIONS
-from accel.retries import Retries
-from accel.routed import Lane, Routed
-from accel.routing import Choice, Cost, Form
-from accel.sample import Sample, image_sample
-from accel.watch import Watch
+from accel.devices.report import WANTED, Devices, Report
+from accel.execution import device_router
+from accel.execution.backoff import KeyedBackoff
+from accel.execution.batch_tuning import Sample, image_sample
+from accel.execution.cost_model import Cost, Device, DeviceChoice
+from accel.execution.device_router import DeviceQueue, DeviceRouter, find_gpu, gpu_queue, join_router
+from accel.execution.executor import CancelToken, LocalExecutor
+from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel import full, workloads
 from tests.accel.asking import held
@@ -39,10 +37,14 @@ def clock():
 @pytest.fixture
 async def routed(tmp_path, clock):
     """A CPU's lane with two workers, nothing measured."""
-    first = Lane(Form("cpu", "CPU"), LocalExecutor(2, Limits(), 0, warm=()), 2)
+    first = DeviceQueue(Device("cpu", "CPU"), LocalExecutor(2, Limits(), 0, warm=()), 2)
     samples = {NORMALS.name: SAMPLE, SAY.name: SAMPLE}
-    made = Routed(
-        first, tmp_path / "routing.json", samples, troubles=tmp_path / "troubles.json", retries=Retries(clock)
+    made = DeviceRouter(
+        first,
+        tmp_path / "routing.json",
+        samples,
+        troubles=tmp_path / "troubles.json",
+        retries=KeyedBackoff(clock),
     )
     await made.start()
     yield made
@@ -52,9 +54,9 @@ async def routed(tmp_path, clock):
 @pytest.fixture
 async def both(routed):
     """With a stand-in for a GPU."""
-    await routed.add(lane(CPU, Devices((), (Gpu("Stand-in"),)), Limits()))
+    await routed.add(gpu_queue(CPU, Devices((), (Gpu("Stand-in"),)), Limits()))
     stand_in = routed._lanes[1]
-    stand_in.form = Form("graphs", "graphs, Stand-in")
+    stand_in.form = Device("graphs", "graphs, Stand-in")
     return routed
 
 
@@ -86,7 +88,7 @@ async def test_two_forms_are_measured_by_real_runs_and_chosen_by_that(both, tmp_
     again = await normals(both, tmp_path)
     costs = {name.removeprefix(named): cost.ms(64 * 64) for name, cost in kept.items()}
     assert again.device == min(costs, key=costs.__getitem__)
-    assert again.reason.startswith("about ") and "Stand-in" in again.reason and "CPU" in again.reason
+    assert str(again.reason).startswith("about ") and "Stand-in" in again.reason and "CPU" in again.reason
 
 
 async def test_both_forms_give_the_same_picture(both, tmp_path):
@@ -123,11 +125,11 @@ async def test_a_device_that_fails_costs_nobody_the_result_and_rests_for_a_while
     target = both._lanes[1].target
     both._lanes[1].target = lambda name: "tests.accel.workloads:bug"
     done = await normals(both, tmp_path)
-    assert done.device == "CPU" and done.reason.startswith("graphs, Stand-in failed: ")
-    assert done.reason.endswith("; it is tried again in 30 s")
+    assert done.device == "CPU" and str(done.reason).startswith("graphs, Stand-in failed: ")
+    assert str(done.reason).endswith("; it is tried again in 30 s")
     both._lanes[1].target = target
     again = await normals(both, tmp_path)
-    assert again.device == "CPU" and again.reason.startswith("graphs, Stand-in failed before: ")
+    assert again.device == "CPU" and str(again.reason).startswith("graphs, Stand-in failed before: ")
     clock.now += 30
     assert (await normals(both, tmp_path)).device == "graphs, Stand-in"
     assert (await normals(both, tmp_path)).device == "graphs, Stand-in"
@@ -138,7 +140,7 @@ async def test_a_device_that_hangs_rests_for_a_while(both, tmp_path, how):
     keep(both, SAY, Cost(100, 0), Cost(1, 0))
     target = both._lanes[1].target
     both._lanes[1].target = lambda name: "tests.accel.workloads:hang"
-    watch, mark = Watch(), tmp_path / "hang"
+    watch, mark = CancelToken(), tmp_path / "hang"
     more = {"deadline_s": 3 if how == "told" else 60, "watch": watch}
     task = asyncio.create_task(both.run(SAY, {"text": str(mark)}, [], **more))
     if how == "cancelled":
@@ -155,11 +157,11 @@ async def test_a_device_that_hangs_rests_for_a_while(both, tmp_path, how):
 
 @pytest.mark.parametrize(("among", "rests"), [(1, True), (15, False)])
 async def test_a_device_has_the_time_of_all_jobs_that_it_took_together(both, among, rests, caplog):
-    stand_in, watch = both._lanes[1], Watch()
+    stand_in, watch = both._lanes[1], CancelToken()
     watch.among = among
     watch.begin()
     watch.since -= 3
-    both._suspect(SAY, stand_in, watch, Choice(stand_in.form, "", 200))
+    both._suspect(SAY, stand_in, watch, DeviceChoice(stand_in.form, "", 200))
     assert ("it gave nothing in 3 s" in caplog.text) == rests
 
 
@@ -221,9 +223,9 @@ async def test_a_workload_that_fails_everywhere_blames_no_device(both):
 async def small(routed, tmp_path):
     """With a stand-in for a GPU with little memory, which is the faster one."""
     worker = LocalExecutor(1, Limits(), 0, env={WANTED: "cuda"}, warm=())
-    executor = gpu.GpuExecutor(worker, None, "CUDA, Small")
+    executor = device_router.GpuExecutor(worker, None, "CUDA, Small")
     executor._max_rows = lambda workload: 32
-    await routed.add(Lane(Form("cuda", "CUDA, Small"), executor))
+    await routed.add(DeviceQueue(Device("cuda", "CUDA, Small"), executor))
     # The CPU's worker has as little memory here, which only its own jobs may show.
     routed._samples[ROOT.name] = image_sample(1)
     routed.routing._known |= {"test.root 1 CPU": Cost(1e6, 0), "test.root 1 CUDA, Small": Cost(1, 0)}
@@ -250,7 +252,7 @@ async def test_what_does_not_fit_on_the_gpu_even_alone_is_done_by_the_cpu_which_
     done = await root(small, value=4.0, rows=full.FITS * 4)
     assert done.value["roots"] == [2.0] and done.device == "CPU"
     assert done.reason == "CUDA, Small failed: the GPU's memory is full; it is tried again in 30 s"
-    (trouble,) = troubles.read(tmp_path / "troubles.json")
+    (trouble,) = device_router.read(tmp_path / "troubles.json")
     assert (trouble.device, trouble.workload) == ("CUDA, Small", "test.root")
     # Its other workloads still run there, and this one once it had time.
     keep_small(small, SAY)
@@ -259,7 +261,7 @@ async def test_what_does_not_fit_on_the_gpu_even_alone_is_done_by_the_cpu_which_
     assert resting.device == "CPU" and "the GPU's memory is full; it is tried again in 30 s" in resting.reason
     clock.now += 31
     assert (await root(small, value=4.0)).device == "CUDA, Small"
-    assert troubles.read(tmp_path / "troubles.json") == []
+    assert device_router.read(tmp_path / "troubles.json") == []
 
 
 async def test_a_gpu_that_is_gone_rests_for_all_workloads_and_gets_a_new_process(small, tmp_path, clock):
@@ -270,12 +272,12 @@ async def test_a_gpu_that_is_gone_rests_for_all_workloads_and_gets_a_new_process
     keep_small(small, SAY)
     other = await small.run(SAY, {}, [], deadline_s=60)
     assert other.device == "CPU" and "CUDA, Small failed before: the GPU is gone" in other.reason
-    assert [one.workload for one in troubles.read(tmp_path / "troubles.json")] == [""]
+    assert [one.workload for one in device_router.read(tmp_path / "troubles.json")] == [""]
     clock.now += 31
     back = await root(small, value=9.0)
     assert back.device == "CUDA, Small" and back.value["pid"] != before
     assert (await small.run(SAY, {}, [], deadline_s=60)).device == "CUDA, Small"
-    assert troubles.read(tmp_path / "troubles.json") == []
+    assert device_router.read(tmp_path / "troubles.json") == []
 
 
 def keep_small(routed, workload) -> None:
@@ -300,61 +302,65 @@ class Wrapped:
 
 async def test_a_gpu_whose_memory_was_full_joins_when_there_is_room(routed, tmp_path, monkeypatch):
     file = tmp_path / "devices.json"
-    kept.keep(Devices((Report("cuda", False, "the GPU's memory is full"),)), file)
+    current.save(Devices((Report("cuda", False, "the GPU's memory is full"),)), file)
     looks = []
 
     def look(file):
         looks.append(1)
         return (CPU, Devices((), (Gpu("Stand-in"),))) if len(looks) > 2 else None
 
-    monkeypatch.setattr(gpu, "find", look)
-    await join(routed, file, Limits(), again_s=0)
+    monkeypatch.setattr(device_router, "find_gpu", look)
+    await join_router(routed, file, Limits(), again_s=0)
     assert len(looks) == 3 and [one.form.device for one in routed._lanes] == ["CPU", "CPU, Stand-in"]
 
 
 def test_a_gpu_that_was_full_is_tried_anew_and_one_that_is_broken_is_not(tmp_path, monkeypatch):
     file = tmp_path / "devices.json"
-    kept.keep(Devices((Report("cuda", False, "the GPU's memory is full"), Report("cpu", True, ""))), file)
+    current.save(Devices((Report("cuda", False, "the GPU's memory is full"), Report("cpu", True, ""))), file)
     works = Devices((Report("cuda", True, "works"), Report("cpu", True, "works")), (Gpu("Some GPU"),))
-    monkeypatch.setattr(gpu, "try_providers", lambda: works)
-    assert find(file, lambda name: None)[0].name == "cuda" and kept.known(file) == works
-    kept.keep(Devices((Report("cuda", False, "broken"), Report("cpu", True, ""))), file)
-    assert find(file, lambda name: None) is None
-    assert kept.known(tmp_path / "none.json") == Devices(())
+    monkeypatch.setattr(device_router, "try_providers", lambda: works)
+    assert find_gpu(file, lambda name: None)[0].name == "cuda" and current.load(file) == works
+    current.save(Devices((Report("cuda", False, "broken"), Report("cpu", True, ""))), file)
+    assert find_gpu(file, lambda name: None) is None
+    assert current.load(tmp_path / "none.json") == Devices(())
 
 
 def test_without_a_driver_there_is_no_gpu_and_nothing_is_tried(tmp_path):
     def missing(name):
         raise OSError(name)
 
-    assert find(tmp_path / "devices.json", missing) is None
+    assert find_gpu(tmp_path / "devices.json", missing) is None
     assert not (tmp_path / "devices.json").exists()
 
 
 def test_a_gpu_is_named_by_its_provider_and_its_own_name():
-    assert lane(CPU, Devices((), (Gpu("NVIDIA H100"),)), Limits()).form == Form("cpu", "CPU, NVIDIA H100")
-    assert lane(CPU, Devices(()), Limits()).form.device == "CPU"
+    assert gpu_queue(CPU, Devices((), (Gpu("NVIDIA H100"),)), Limits()).form == Device(
+        "cpu", "CPU, NVIDIA H100"
+    )
+    assert gpu_queue(CPU, Devices(()), Limits()).form.device == "CPU"
 
 
 async def test_who_does_not_want_the_gpu_gets_none(routed, tmp_path):
-    await join(routed, tmp_path / "devices.json", Limits(), wanted=False)
+    await join_router(routed, tmp_path / "devices.json", Limits(), wanted=False)
     assert len(routed._lanes) == 1 and not (tmp_path / "devices.json").exists()
 
 
 def test_a_gpu_that_works_is_found_with_its_name(tmp_path):
     file = tmp_path / "devices.json"
     reports = (Report("cuda", True, "works"), Report("cpu", True, "works"))
-    kept.keep(Devices(reports, (Gpu("Some GPU"),)), file)
-    choice, devices = find(file, lambda name: None)
-    assert choice.name == "cuda" and lane(choice, devices, Limits()).form == Form("cuda", "CUDA, Some GPU")
-    kept.keep(Devices((Report("cuda", False, "broken"), Report("cpu", True, "works"))), file)
-    assert find(file, lambda name: None) is None
+    current.save(Devices(reports, (Gpu("Some GPU"),)), file)
+    choice, devices = find_gpu(file, lambda name: None)
+    assert choice.name == "cuda" and gpu_queue(choice, devices, Limits()).form == Device(
+        "cuda", "CUDA, Some GPU"
+    )
+    current.save(Devices((Report("cuda", False, "broken"), Report("cpu", True, "works"))), file)
+    assert find_gpu(file, lambda name: None) is None
 
 
 async def test_a_gpu_joins_while_the_cpu_works_and_then_does_jobs(routed, tmp_path, monkeypatch):
     stand_in = CPU, Devices((), (Gpu("Stand-in"),))
-    monkeypatch.setattr(gpu, "find", lambda file: stand_in)
-    await join(routed, tmp_path / "devices.json", Limits())
+    monkeypatch.setattr(device_router, "find_gpu", lambda file: stand_in)
+    await join_router(routed, tmp_path / "devices.json", Limits())
     assert [one.form.device for one in routed._lanes] == ["CPU", "CPU, Stand-in"]
 
 
@@ -362,14 +368,14 @@ async def test_a_gpu_whose_process_cannot_start_is_done_without(routed, tmp_path
     async def refuse(lane):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(gpu, "find", lambda file: (CPU, Devices(())))
+    monkeypatch.setattr(device_router, "find_gpu", lambda file: (CPU, Devices(())))
     monkeypatch.setattr(routed, "add", refuse)
-    await join(routed, tmp_path / "devices.json", Limits())
+    await join_router(routed, tmp_path / "devices.json", Limits())
     assert "no process can be started" in caplog.text and len(routed._lanes) == 1
 
 
 async def test_who_gives_up_on_a_gpu_that_starts_leaves_no_process_behind(routed, monkeypatch):
-    added = lane(CPU, Devices(()), Limits())
+    added = gpu_queue(CPU, Devices(()), Limits())
     ended = []
     close = added.executor.close
 

@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.retries import Retries
-from accel.routing import Cost, Form, Routing, fitted, read
-from accel.sample import SAMPLES, Scale
+from accel.execution.backoff import KeyedBackoff
+from accel.execution.batch_tuning import SAMPLES, Scale
+from accel.execution.cost_model import Cost, CostModel, Device, fit_cost, read
 from accel.workload import WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import until
 from tests.accel.test_retries import Clock
 
 SAY = workloads.say.workload
-CPU, CUDA = Form("cpu", "CPU"), Form("cuda", "CUDA, Some GPU")
+CPU, CUDA = Device("cpu", "CPU"), Device("cuda", "CUDA, Some GPU")
 BOTH = (CPU, CUDA)
 
 
-def known(tmp_path, cpu: Cost, cuda: Cost) -> Routing:
+def known(tmp_path, cpu: Cost, cuda: Cost) -> CostModel:
     """With made-up costs."""
     file = tmp_path / "routing.json"
     file.write_bytes(msgspec.json.encode({"test.say 1 CPU": cpu, "test.say 1 CUDA, Some GPU": cuda}))
@@ -26,7 +26,7 @@ def known(tmp_path, cpu: Cost, cuda: Cost) -> Routing:
     async def measure(workload, form, side):
         raise AssertionError("nothing is measured that is known")
 
-    return Routing(file, measure)
+    return CostModel(file, measure)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def test_one_form_needs_no_measurement_and_no_reason():
     async def measure(workload, form, side):
         raise AssertionError("there is nothing to choose")
 
-    routing = Routing(None, measure)
+    routing = CostModel(None, measure)
     choice = routing.choose(SAY, (CPU,), 1_000_000, {})
     assert (choice.form, choice.reason) == (CPU, "")
     await routing.close()
@@ -84,7 +84,7 @@ class Recorded:
 async def test_what_is_unknown_is_measured_once_and_runs_on_the_cpu_until_then(tmp_path):
     file = tmp_path / "made" / "routing.json"
     measure = Recorded(cpu=Cost(1.0, 20.0), cuda=Cost(6.0, 10.0))
-    routing = Routing(file, measure)
+    routing = CostModel(file, measure)
     for _ in range(2):
         choice = routing.choose(SAY, BOTH, 9_000_000, {}, Scale((100, 200)))
         assert choice.form == CPU and "measured" in choice.reason
@@ -93,7 +93,7 @@ async def test_what_is_unknown_is_measured_once_and_runs_on_the_cpu_until_then(t
     # In turns: what else the machine does slows both down.
     assert measure.asked[2:6] == [("cpu", 100), ("cuda", 100), ("cpu", 200), ("cuda", 200)]
     assert routing.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
-    again = Routing(file, measure)
+    again = CostModel(file, measure)
     assert again.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
     assert again.known(SAY, CUDA).mpx_ms == pytest.approx(10)
     await routing.close()
@@ -101,7 +101,9 @@ async def test_what_is_unknown_is_measured_once_and_runs_on_the_cpu_until_then(t
 
 async def test_what_another_process_has_measured_meanwhile_is_kept(tmp_path):
     file = tmp_path / "routing.json"
-    daemon, tune = (Routing(file, Recorded(cpu=cpu, cuda=Cost(6, 10))) for cpu in (Cost(1, 20), Cost(3, 40)))
+    daemon, tune = (
+        CostModel(file, Recorded(cpu=cpu, cuda=Cost(6, 10))) for cpu in (Cost(1, 20), Cost(3, 40))
+    )
     await tune.measure(SAY, BOTH)
     await daemon.measure(workloads.files.workload, BOTH)
     assert read(file).keys() == {
@@ -111,7 +113,7 @@ async def test_what_another_process_has_measured_meanwhile_is_kept(tmp_path):
 
 
 async def test_another_gpu_is_measured_for_itself(routing):
-    other = Form("cuda", "CUDA, Another GPU")
+    other = Device("cuda", "CUDA, Another GPU")
     assert routing.known(SAY, other) is None
     assert routing.choose(SAY, (CPU, other), 9_000_000, {}).form == CPU
     await routing.close()
@@ -128,7 +130,7 @@ async def test_a_form_that_fails_leaves_the_cpu_says_so_and_is_measured_again_la
         return await works(workload, form, side)
 
     clock = Clock()
-    routing = Routing(None, measure, Retries(clock))
+    routing = CostModel(None, measure, KeyedBackoff(clock))
     with caplog.at_level(logging.WARNING):
         assert routing.choose(SAY, BOTH, 1, {}).form == CPU
         await until(lambda: "can't be measured" in caplog.text, "the failure")
@@ -145,7 +147,7 @@ async def test_texts_are_counted_by_their_number(tmp_path):
     scale = SAMPLES["text.embed"].scale
     routing = known(tmp_path, Cost(1.0, 4e6), Cost(6.0, 1e6))
     choice = routing.choose(SAY, BOTH, 3, {}, scale)
-    assert choice.form == CUDA and choice.reason.endswith("(3 texts)")
+    assert choice.form == CUDA and str(choice.reason).endswith("(3 texts)")
     assert routing.choose(SAY, BOTH, 1, {}, scale).form == CPU
 
 
@@ -158,13 +160,13 @@ def test_a_file_that_nobody_can_read_is_as_none(tmp_path, content):
 @given(fixed=st.floats(0.01, 1e3), each=st.floats(0, 1e3))
 def test_times_on_a_line_give_that_line(fixed, each):
     cost = Cost(fixed, each)
-    found = fitted({side * side: cost.ms(side * side) for side in (256, 1024, 2048)})
+    found = fit_cost({side * side: cost.ms(side * side) for side in (256, 1024, 2048)})
     assert found.fixed_ms == pytest.approx(fixed, rel=1e-6, abs=1e-6)
     assert found.mpx_ms == pytest.approx(each, rel=1e-6, abs=1e-6)
 
 
 @given(st.lists(st.floats(0.01, 1e4), min_size=1, max_size=4))
 def test_no_cost_is_below_nothing_whatever_was_measured(times):
-    found = fitted({(at + 1) * 100_000: ms for at, ms in enumerate(times)})
+    found = fit_cost({(at + 1) * 100_000: ms for at, ms in enumerate(times)})
     assert found.fixed_ms >= 0 and found.mpx_ms >= 0
     assert found.ms(500_000) > 0

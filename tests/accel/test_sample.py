@@ -1,13 +1,13 @@
 import pytest
 
+from accel.execution.batch_tuning import SAMPLES, image_sample, sample_pixels
 from accel.image.open_raster import open_raster
-from accel.sample import SAMPLES, image_sample, pixels_of
 from accel.workload import Input, Limits
 
 
 def test_the_pixels_of_png_are_read_from_their_headers(tmp_path):
     _, inputs = image_sample(3, 2).make(40, tmp_path)
-    assert pixels_of(inputs) == 2 * 40 * 40
+    assert sample_pixels(inputs) == 2 * 40 * 40
 
 
 def test_other_files_count_by_their_size_and_missing_ones_for_nothing(tmp_path):
@@ -15,15 +15,15 @@ def test_other_files_count_by_their_size_and_missing_ones_for_nothing(tmp_path):
     other.write_bytes(bytes(3000))
     short = tmp_path / "b.png"
     short.write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert pixels_of([Input("a", str(other))]) == 2000
-    assert pixels_of([Input("b", str(short))]) == 5
-    assert pixels_of([Input("c", str(tmp_path / "c.png"))]) == pixels_of([]) == 0
+    assert sample_pixels([Input("a", str(other))]) == 2000
+    assert sample_pixels([Input("b", str(short))]) == 5
+    assert sample_pixels([Input("c", str(tmp_path / "c.png"))]) == sample_pixels([]) == 0
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_is_a_job_of_its_workload(name, tmp_path):
-    from accel.ai.embed_text import embed_text
-    from accel.image.catalogue import OPERATIONS
+    from accel.ai.workloads import embed_text
+    from accel.image.operations.pipeline import OPERATIONS
 
     sample = SAMPLES[name]
     params, inputs = sample.make(32, tmp_path)

@@ -2,15 +2,15 @@ import asyncio
 
 import pytest
 
-from accel.devices.faults import WANTED
-from accel.executor import LocalExecutor
-from accel.spare import Spare
+from accel.devices.report import WANTED
+from accel.execution.executor import LocalExecutor
+from accel.execution.worker import IdleTasks
 from accel.workload import Limits
 from tests.accel.workloads import later
 
 
 def test_work_is_done_in_its_order_and_as_long_as_nobody_waits():
-    spare, done = Spare(), []
+    spare, done = IdleTasks(), []
 
     def pieces(name):
         for piece in (1, 2):

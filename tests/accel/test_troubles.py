@@ -1,9 +1,9 @@
 import pytest
 
-from accel.troubles import Trouble, Troubles, read
+from accel.execution.device_router import DeviceFailure, DeviceHealth, read
 
-FULL = Trouble("CUDA, Some GPU", "image.upscale", "the GPU's memory is full", 1_800_000_000.5)
-GONE = Trouble("CUDA, Some GPU", "", "the GPU is gone", 1_800_000_030.0)
+FULL = DeviceFailure("CUDA, Some GPU", "image.upscale", "the GPU's memory is full", 1_800_000_000.5)
+GONE = DeviceFailure("CUDA, Some GPU", "", "the GPU is gone", 1_800_000_030.0)
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def file(tmp_path):
 
 
 def test_another_process_sees_what_failed_until_it_works_again(file):
-    troubles = Troubles(file)
+    troubles = DeviceHealth(file)
     assert read(file) == []
     troubles.note(FULL)
     troubles.note(GONE)
@@ -24,17 +24,17 @@ def test_another_process_sees_what_failed_until_it_works_again(file):
 
 
 def test_what_an_ended_process_has_left_is_forgotten(file):
-    Troubles(file).note(FULL)
-    Troubles(file)
+    DeviceHealth(file).note(FULL)
+    DeviceHealth(file)
     assert read(file) == []
-    again = Troubles(file)
+    again = DeviceHealth(file)
     again.note(FULL)
     again.close()
     assert read(file) == []
 
 
 def test_without_a_file_nothing_is_kept_and_a_broken_one_says_nothing(file):
-    Troubles(None).note(FULL)
+    DeviceHealth(None).note(FULL)
     for content in (b"no JSON", b'[{"device": "\xff"}]'):
         file.write_bytes(content)
         assert read(file) == []

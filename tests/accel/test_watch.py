@@ -2,11 +2,10 @@ import asyncio
 
 import pytest
 
-from accel.batching import Batcher
-from accel.executor import LocalExecutor
-from accel.routed import Lane, Routed
-from accel.routing import Form
-from accel.watch import Watch
+from accel.execution.batching import Batcher
+from accel.execution.cost_model import Device
+from accel.execution.device_router import DeviceQueue, DeviceRouter
+from accel.execution.executor import CancelToken, LocalExecutor
 from tests.accel import workloads
 from tests.accel.asking import go, held
 from tests.accel.conftest import until
@@ -23,13 +22,15 @@ def several(executor: LocalExecutor):
 
 
 def routed(executor: LocalExecutor):
-    return Routed(Lane(Form("cpu", "CPU"), Batcher(executor, lambda workload: 8)), None, {}), workloads.many
+    return DeviceRouter(
+        DeviceQueue(Device("cpu", "CPU"), Batcher(executor, lambda workload: 8)), None, {}
+    ), workloads.many
 
 
 @pytest.mark.parametrize("form", [single, several, routed])
 async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
     by, workload = form(executor)
-    watch = Watch()
+    watch = CancelToken()
     async with held(executor, tmp_path):
         task = asyncio.create_task(go(by, workload, "x", watch=watch))
         await until(lambda: executor.pool.waiting, "the job to queue")
@@ -40,7 +41,7 @@ async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
 
 async def test_a_job_that_was_given_up_is_never_begun(executor, tmp_path):
     batcher = Batcher(executor, lambda workload: 8)
-    watch = Watch()
+    watch = CancelToken()
     async with held(executor, tmp_path):
         late = asyncio.create_task(go(batcher, workloads.many, "a", watch=watch))
         other = asyncio.create_task(go(batcher, workloads.many, "b"))
@@ -55,7 +56,7 @@ async def test_a_job_that_was_given_up_is_never_begun(executor, tmp_path):
 
 
 async def test_an_inline_job_has_begun_where_it_was_asked_for(executor):
-    watch = Watch()
+    watch = CancelToken()
     await go(executor, workloads.here, watch=watch)
     assert watch.begun
 
@@ -65,7 +66,7 @@ async def test_a_job_that_is_given_up_as_overdue_holds_up_its_batch_no_longer(ex
     batcher = Batcher(executor, lambda workload: 8, least_s=0.0)
     file = tmp_path / "stays"
     file.touch()
-    watch = Watch()
+    watch = CancelToken()
     async with held(executor, tmp_path):
         hanging = asyncio.create_task(go(batcher, workloads.many, f"hold {file}", watch=watch))
         other = asyncio.create_task(go(batcher, workloads.many, "b"))

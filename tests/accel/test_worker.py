@@ -2,13 +2,13 @@ import sys
 
 import pytest
 
-from accel import worker
+from accel.execution import worker
 
 
 def test_warming_up_survives_whatever_a_module_does():
     worker.warm("no.such.module")
-    worker.warm("accel.noop")
-    worker.warm("accel.image.inspecting")
+    worker.warm("accel.workload")
+    worker.warm("accel.image.inspect")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")

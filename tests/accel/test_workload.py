@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from accel.image.catalogue import OPERATIONS
+from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import Input, Params, Workload, WorkloadError, batched, load, names, workload
-from bridge.images import popbridge_workloads
+from bridge.builtin import popbridge_workloads
 from tests.accel import workloads
 
 
@@ -93,7 +93,7 @@ def test_the_plugin_offers_documented_workloads():
 
 def test_declaring_the_workloads_loads_no_image_library():
     code = (
-        "import bridge.images, sys; print({'numpy', 'pyvips', 'onnxruntime', 'asyncio'} & set(sys.modules))"
+        "import bridge.builtin, sys; print({'numpy', 'pyvips', 'onnxruntime', 'asyncio'} & set(sys.modules))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(

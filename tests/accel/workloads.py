@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from accel import spare
-from accel.devices.faults import DeviceGone
-from accel.devices.proofs import Proofs
-from accel.spare import SPARE
+from accel.devices.proof_cache import ProofCache
+from accel.devices.report import DeviceGone
+from accel.execution import worker
+from accel.execution.worker import SPARE
+from accel.progress import Cancelled, part, progress, tracked
 from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, batched, workload
 
 
@@ -31,6 +32,35 @@ def declare(name, **options):
 @declare("test.say")
 def say(inputs, params, limits):
     return Output({"text": params.text, "pid": os.getpid(), "limits": limits.max_pixels})
+
+
+@declare("test.steps")
+def steps(inputs, params, limits):
+    """`size` steps of 20 ms; writes the file `text` where it is cancelled."""
+    try:
+        for _ in tracked(range(params.size), "stepping"):
+            time.sleep(0.02)
+    except Cancelled:
+        Path(params.text).touch()
+        raise
+    return Output(os.getpid())
+
+
+@declare("test.halves")
+def halves(inputs, params, limits):
+    for half in range(2):
+        with part(half, 2, "ab"[half]):
+            progress(1, 2, "inside")
+            time.sleep(0.15)
+    return Output(None)
+
+
+@declare("test.stubborn")
+def stubborn(inputs, params, limits):
+    """Reports once, and never looks whether anybody wants it."""
+    progress(0, 1)
+    Path(params.text).write_text(str(os.getpid()))
+    time.sleep(600)
 
 
 @declare("test.here", inline=True)
@@ -285,7 +315,7 @@ def later(inputs, params, limits):
         yield from ()
 
     if params.text == "hang":
-        spare.LONGEST_S = 0.3
+        worker.LONGEST_S = 0.3
     if params.text != "look":
         SPARE.later(work())
     return Output(found)
@@ -296,7 +326,7 @@ def trial(inputs, params, limits):
     """Leaves a trial for later that doesn't end, and notes in `text`, a file, that it begins."""
 
     def work():
-        Proofs(Path(params.text), "here").begin("ab" * 32, "a model.onnx", "x 1x3")
+        ProofCache(Path(params.text), "here").begin("ab" * 32, "a model.onnx", "x 1x3")
         time.sleep(3600)
         yield
 

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
-from accel.image.inspect import inspect
-from accel.texture.examine import examine
+from accel.image.operations.analysis import inspect
+from accel.texture.workloads import examine
 from accel.workload import Input, Limits, WorkloadError
 from bridge.api import (
     Adapter,
@@ -26,7 +26,7 @@ from bridge.api import (
     VersionScheme,
 )
 from bridge.core import errors
-from bridge.core.reverting import putting_back, still_due
+from bridge.core.revert import remaining_changes, revert_command
 from tests.advisors.pictures import Pixels, save
 
 WRONG = {
@@ -207,7 +207,7 @@ class Bench:
             if path in self.refused:
                 problems.append({"path": path, "message": self.refused[path]})
                 continue
-            options, left = still_due(options, change.get("expected", {}), self.options[path])
+            options, left = remaining_changes(options, change.get("expected", {}), self.options[path])
             problems += [{"path": path, "message": message} for message in left]
             if left and not options:
                 continue
@@ -232,7 +232,7 @@ class Bench:
     async def revert(self, receipt_ids: Sequence[int]) -> Sequence[int]:
         self.reverted.append(list(receipt_ids))
         found = [self.receipts[receipt_id] for receipt_id in reversed(receipt_ids)]
-        back = [putting_back(receipt["before"], receipt["after"]) for receipt in found]
+        back = [revert_command(receipt["before"], receipt["after"]) for receipt in found]
         return [self._carried_out({"changes": changes}) for changes in back]
 
     def beside(self) -> Bench:

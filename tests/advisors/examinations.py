@@ -8,13 +8,12 @@ from typing import Any, cast
 
 import msgspec
 
-from accel.image.fingerprint import Fingerprint
-from accel.image.inspecting import examine
-from accel.image.inspection import Channel, Inspection
-from accel.texture.classification import Classification, Evidence
-from accel.texture.examine import Examination
-from accel.texture.kinds import KINDS, Kind
-from accel.texture.names import read_name
+from accel.image.inspect import inspect_file
+from accel.image.operations.analysis import Fingerprint
+from accel.image.records import Channel, Inspection
+from accel.texture.kinds import KINDS, Classification, Evidence, Kind
+from accel.texture.naming import read_name
+from accel.texture.workloads import Examination
 from accel.workload import Input, Limits
 from tests.advisors import pictures
 from tests.advisors.pictures import Pixels
@@ -37,7 +36,7 @@ def told(file: str, siblings: Sequence[str] = ()) -> list[Evidence]:
 
 def inspected(folder: Path, file: str, pixels: Pixels) -> Inspection:
     """The facts of real pixels."""
-    value = examine(Input(file, str(pictures.save(folder / file, pixels))), 0, Limits()).value
+    value = inspect_file(Input(file, str(pictures.save(folder / file, pixels))), 0, Limits()).value
     return cast(Inspection, value)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.advisors.findings import Finding, find
-from bridge.advisors.subject import subject
-from bridge.core.memory import PLATFORMS, texture_bytes, usual_format
-from bridge.core.textures import TextureIntent
+from bridge.advisors.texture_facts import texture_facts
+from bridge.core.textures import PLATFORMS, TextureIntent, texture_bytes, usual_format
 from tests.advisors.examinations import imagined
 
 ALL = frozenset(TextureIntent.__struct_fields__) - {"filter"}
@@ -32,7 +31,7 @@ def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: in
         }
 
     settings = TextureIntent(**present).over(SETTLED)
-    texture = subject(
+    texture = texture_facts(
         examination,
         file,
         present=settings,

@@ -9,8 +9,8 @@ import pytest
 from packaging.version import Version
 
 from bridge.advisors import advice
+from bridge.advisors.findings import WASTE
 from bridge.advisors.texts import say
-from bridge.advisors.wanted import WASTE
 from bridge.api import ImageFacts, Platform, TextureIntent, texture_bytes
 from tests.advisors.desk import WRONG, FakeEngine
 from tests.advisors.examinations import imagined

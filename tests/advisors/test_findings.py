@@ -8,11 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from accel.texture.classification import Evidence
-from accel.texture.kinds import KINDS
-from bridge.advisors.findings import find
-from bridge.advisors.subject import by_project, subject, words
-from bridge.advisors.wanted import NOTE, WANTED, WASTE, WRONG
+from accel.texture.kinds import KINDS, Evidence
+from bridge.advisors.findings import NOTE, WANTED, WASTE, WRONG, find
+from bridge.advisors.texture_facts import is_judged_by_project, name_words, texture_facts
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
 from tests.advisors.examinations import classified, examined, imagined
@@ -22,15 +20,15 @@ from tests.advisors.pictures import Pixels
 
 def test_words_that_say_little_are_told_where_nothing_says_more() -> None:
     little, plain = Evidence("words", "arrow, next", "ui"), Evidence("name", "icon", "ui")
-    assert words("ui", classified("ui", 0.97, little).evidence) == ["arrow, next"]
-    assert words("ui", classified("ui", 0.97, plain, little).evidence) == ["icon"]
-    assert words("albedo", classified("albedo", 0.97, little).evidence) == []
+    assert name_words("ui", classified("ui", 0.97, little).evidence) == ["arrow, next"]
+    assert name_words("ui", classified("ui", 0.97, plain, little).evidence) == ["icon"]
+    assert name_words("albedo", classified("albedo", 0.97, little).evidence) == []
 
 
 def test_the_project_speaks_only_for_what_the_texture_is_taken_for() -> None:
     evidence = [Evidence("project", "71% of its project's textures", "ui")]
-    assert by_project("sprite", evidence) and not by_project("albedo", evidence)
-    assert words("ui", evidence) == []
+    assert is_judged_by_project("sprite", evidence) and not is_judged_by_project("albedo", evidence)
+    assert name_words("ui", evidence) == []
 
 
 class TestNormalMaps:
@@ -107,7 +105,7 @@ class TestNormalMaps:
 
     def test_where_the_engines_convention_isnt_known_it_is_a_note(self, tmp_path: Path) -> None:
         examination = examined(tmp_path, "rock_n.png", pictures.normal_map(green_up=False), "normal")
-        (finding,) = find(subject(examination, "rock_n.png"))
+        (finding,) = find(texture_facts(examination, "rock_n.png"))
         assert (finding.code, finding.rank, finding.applicable) == ("normal_directx", NOTE, False)
 
 
@@ -243,7 +241,7 @@ class TestAlpha:
 
     def test_one_of_a_file_alone_is_a_note(self, tmp_path: Path) -> None:
         examination = examined(tmp_path, "leaf.png", pictures.opaque(pictures.noise(3)), None)
-        (finding,) = find(subject(examination, "leaf.png"))
+        (finding,) = find(texture_facts(examination, "leaf.png"))
         assert (finding.code, finding.rank, finding.applicable) == ("alpha_constant", NOTE, False)
 
     def test_an_alpha_that_is_used_is_fine(self, found: Any) -> None:
@@ -276,7 +274,9 @@ def test_a_channel_too_many_of_a_few_pixels_isnt_worth_a_word(
     grey = np.repeat(pictures.grey(size), 3, axis=2)
     assert ("grey_as_rgb" in found("a.png", grey, None, **present)) is worth
     examination = examined(tmp_path, "b.png", pictures.opaque(pictures.noise(3, size)), None)
-    assert ("alpha_constant" in {finding.code for finding in find(subject(examination, "b.png"))}) is worth
+    assert (
+        "alpha_constant" in {finding.code for finding in find(texture_facts(examination, "b.png"))}
+    ) is worth
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ class TestPackedOrder:
 def test_without_an_engine_only_the_file_itself_is_judged(tmp_path: Path) -> None:
     pixels = pictures.opaque(pictures.noise(3, 102))
     examination = examined(tmp_path, "wall_albedo.png", pixels, "albedo")
-    found = find(subject(examination, "wall_albedo.png", max_size=64))
+    found = find(texture_facts(examination, "wall_albedo.png", max_size=64))
     assert {finding.code for finding in found} == {"alpha_constant", "not_power_of_two", "too_large"}
     assert not any(finding.applicable for finding in found)
 
@@ -344,7 +344,7 @@ def test_right_settings_are_left_alone_whatever_the_kind(kind: Any) -> None:
 @pytest.mark.parametrize("unknown", [TextureIntent(), TextureIntent(kind="albedo")])
 def test_settings_that_say_nothing_are_never_wrong_but_for_normals(kind: Any, unknown: TextureIntent) -> None:
     facts = {"normals": VECTORS} if kind == "normal" else {}
-    texture = subject(imagined("rock_x.png", kind, **facts), "rock_x.png", present=unknown, decides=ALL)
+    texture = texture_facts(imagined("rock_x.png", kind, **facts), "rock_x.png", present=unknown, decides=ALL)
     assert {finding.code for finding in find(texture)} <= ({"normal_as_color"} if kind == "normal" else set())
 
 

@@ -6,11 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from accel.texture.classification import Evidence
-from accel.texture.kinds import KINDS
-from bridge.advisors.findings import find
-from bridge.advisors.subject import subject
-from bridge.advisors.wanted import NOTE, WASTE, WRONG
+from accel.texture.kinds import KINDS, Evidence
+from bridge.advisors.findings import NOTE, WASTE, WRONG, find
+from bridge.advisors.texture_facts import texture_facts
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
 from tests.advisors.examinations import classified, imagined
@@ -131,7 +129,7 @@ class TestMemory:
         assert "uncompressed" not in codes
 
     def test_nothing_is_said_where_the_engines_formats_arent_known(self) -> None:
-        texture = subject(
+        texture = texture_facts(
             imagined("wall_albedo.png", "albedo"),
             "wall_albedo.png",
             present=TextureIntent(compression="lossless", mipmaps=True),

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.advisors.import_check import RACY_NS, settled_stamp, stamp
-from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.advisors.import_advisor import TextureImportAdvisor
+from bridge.advisors.import_batch import RACY_NS, settled_file_stamp, stamp
 from bridge.api import TextureAsset
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench, FakeEngine
@@ -113,7 +113,7 @@ async def test_a_file_that_was_saved_anew_with_the_same_content_is_the_same(benc
 async def test_a_file_that_was_saved_anew_with_the_same_content_is_asked_about_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.advisors.import_check.RACY_NS", 0)
+    monkeypatch.setattr("bridge.advisors.import_batch.RACY_NS", 0)
     path = normal(bench)
     await bench.imported(path)
     aged(bench, path)
@@ -124,7 +124,7 @@ async def test_a_file_that_was_saved_anew_with_the_same_content_is_asked_about_o
 async def test_a_file_of_the_same_time_and_size_isnt_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.advisors.import_check.RACY_NS", 0)
+    monkeypatch.setattr("bridge.advisors.import_batch.RACY_NS", 0)
     path = normal(bench)
     await bench.imported(path)
     with monkeypatch.context() as patch:
@@ -224,9 +224,9 @@ def test_a_file_that_has_just_changed_is_read_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a.png"
-    assert settled_stamp(file) is None
+    assert settled_file_stamp(file) is None
     file.write_bytes(b"x")
-    assert settled_stamp(file) is None
+    assert settled_file_stamp(file) is None
     later = time.time_ns() + 2 * RACY_NS
     monkeypatch.setattr(time, "time_ns", lambda: later)
-    assert settled_stamp(file) == stamp(file)
+    assert settled_file_stamp(file) == stamp(file)

@@ -14,11 +14,11 @@ import msgspec
 import pytest
 
 from accel.texture import context
-from accel.texture.classification import Classification
-from accel.texture.examine import Examination, examine
-from bridge.advisors import import_context, import_known, import_look, texture_import
-from bridge.advisors.import_context import Projects, SeenSoFar
-from bridge.advisors.import_flow import TextureImportAdvisor
+from accel.texture.kinds import Classification
+from accel.texture.workloads import Examination, examine
+from bridge.advisors import import_advisor, import_batch, import_project
+from bridge.advisors.import_advisor import TextureImportAdvisor
+from bridge.advisors.import_project import Projects, SeenSoFar
 from bridge.paths import Paths
 from tests.advisors import pictures
 from tests.advisors.desk import Bench
@@ -82,7 +82,7 @@ def test_a_file_that_is_imported_again_counts_once() -> None:
 
 
 def test_what_was_seen_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_context, "MAX_FILES", 40)
+    monkeypatch.setattr(import_project, "MAX_FILES", 40)
     seen = seen_of({f"s{place}.png": classified("sprite") for place in range(39)}, seen_of(WIDGETS))
     seen.trim()
     assert kind_of_a_doubtful(seen) == "sprite"
@@ -91,7 +91,7 @@ def test_what_was_seen_first_is_forgotten_first(monkeypatch: pytest.MonkeyPatch)
 async def test_more_in_a_batch_than_is_remembered_is_judged_by_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged_with: list[int]
 ) -> None:
-    monkeypatch.setattr(import_context, "MAX_FILES", 2)
+    monkeypatch.setattr(import_project, "MAX_FILES", 2)
     advisor = TextureImportAdvisor()
     bench = Bench(tmp_path, advisor)
     await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(5)))
@@ -128,7 +128,7 @@ def test_thousands_of_files_take_little_memory() -> None:
 
 
 def test_projects_know_nothing_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_context, "MAX_PROJECTS", 2)
+    monkeypatch.setattr(import_project, "MAX_PROJECTS", 2)
     projects = Projects()
     first = projects.of(Path("a"))
     assert projects.of(Path("b")) is not first
@@ -141,7 +141,7 @@ def test_projects_know_nothing_of_each_other(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_damaged_installation_costs_only_the_context(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(context, "experience", lambda: context.read(tmp_path / "gone.npz"))
+    monkeypatch.setattr(context, "load_context_model", lambda: context.read(tmp_path / "gone.npz"))
     with caplog.at_level(logging.WARNING):
         alone = list(WIDGETS.values())
         found = [of(one) for one in alone]
@@ -161,7 +161,7 @@ async def test_the_advisor_remembers_what_it_saw(tmp_path: Path) -> None:
 async def test_what_comes_in_one_batch_is_judged_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judged_with: list[int]
 ) -> None:
-    monkeypatch.setattr(import_look, "JUDGED_AT_ONCE", 1)
+    monkeypatch.setattr(import_batch, "JUDGED_AT_ONCE", 1)
     bench = Bench(tmp_path, TextureImportAdvisor())
     await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(3)))
     assert judged_with == [3, 3, 3]
@@ -170,8 +170,8 @@ async def test_what_comes_in_one_batch_is_judged_together(
 async def test_others_are_heard_while_thousands_are_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_look, "JUDGED_AT_ONCE", 2)
-    heard, real = [0], import_look._judge
+    monkeypatch.setattr(import_batch, "JUDGED_AT_ONCE", 2)
+    heard, real = [0], import_batch._judge
 
     def judge(*args: Any) -> Any:
         asyncio.get_running_loop().call_soon(lambda: heard.append(heard[-1] + 1))
@@ -179,14 +179,14 @@ async def test_others_are_heard_while_thousands_are_judged(
         return real(*args)
 
     turns: list[int] = []
-    monkeypatch.setattr(import_look, "_judge", judge)
+    monkeypatch.setattr(import_batch, "_judge", judge)
     bench = Bench(tmp_path, TextureImportAdvisor())
     await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(6)))
     assert turns == [1, 1, 3, 3, 5, 5]
 
 
 def kept_in(cache: Path, root: Path, found: Mapping[str, Classification]) -> None:
-    taken = import_known.Taken()
+    taken = import_project.KnownFile()
     for file, one in found.items():
         taken.add(file, of(one))
     taken.keep(cache, root)
@@ -222,10 +222,10 @@ async def test_what_was_seen_meanwhile_counts_instead_of_what_the_audit_saw(tmp_
 async def test_no_more_of_an_audit_is_remembered_than_of_imports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_context, "MAX_FILES", 10)
+    monkeypatch.setattr(import_project, "MAX_FILES", 10)
     kept_in(tmp_path, tmp_path, WIDGETS)
     seen = await primed(tmp_path, tmp_path)
-    await seen.know(["more.png"], *import_known.read(tmp_path, tmp_path)[1:])  # type: ignore[index]
+    await seen.know(["more.png"], *import_project.read(tmp_path, tmp_path)[1:])  # type: ignore[index]
     assert list(seen._files) == [f"{place}.png" for place in range(10)]
     assert seen._context._around.count == 10
 
@@ -233,10 +233,10 @@ async def test_no_more_of_an_audit_is_remembered_than_of_imports(
 async def test_what_an_audit_saw_joins_in_parts_while_others_are_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_context, "KNOWN_AT_ONCE", 7)
+    monkeypatch.setattr(import_project, "KNOWN_AT_ONCE", 7)
     kept_in(tmp_path, tmp_path, WIDGETS)
     seen, sizes = SeenSoFar(), []
-    task = asyncio.create_task(seen.know(*import_known.read(tmp_path, tmp_path)))  # type: ignore[misc]
+    task = asyncio.create_task(seen.know(*import_project.read(tmp_path, tmp_path)))  # type: ignore[misc]
     while not task.done():
         await asyncio.sleep(0)
         sizes.append(len(seen._files))
@@ -253,7 +253,7 @@ async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
 ) -> None:
     kept_in(tmp_path, tmp_path, WIDGETS)
     (file,) = (tmp_path / "kinds").iterdir()
-    known = msgspec.msgpack.decode(file.read_bytes(), type=import_known.Known)
+    known = msgspec.msgpack.decode(file.read_bytes(), type=import_project.KnownImports)
     changed = {
         "version": {"version": 0},
         "judged_by": {"judged_by": known.judged_by[:-1]},
@@ -266,7 +266,7 @@ async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
     }
     data = msgspec.msgpack.encode(msgspec.structs.replace(known, **changed.get(damage, {})))
     file.write_bytes({"cut": data[:-1], "text": b"{"}.get(damage, data))
-    found = import_known.read(tmp_path, tmp_path)
+    found = import_project.read(tmp_path, tmp_path)
     assert (found is None) == (damage != "nothing")
 
 
@@ -275,15 +275,15 @@ async def test_what_an_audit_kept_says_nothing_once_textures_are_read_or_judged_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
     kept_in(tmp_path, tmp_path, WIDGETS)
-    assert import_known.read(tmp_path, tmp_path) is not None
+    assert import_project.read(tmp_path, tmp_path) is not None
     record = examine.workload
     if changed == "reading":
-        monkeypatch.setattr("accel.image.reading.VERSION", 99)
+        monkeypatch.setattr("accel.image.records.VERSION", 99)
     elif changed == "code":
         monkeypatch.setattr(examine, "workload", msgspec.structs.replace(record, version=99))
     else:
-        monkeypatch.setattr(import_known, "models_of", lambda name: [])
-    assert import_known.read(tmp_path, tmp_path) is None
+        monkeypatch.setattr(import_project, "models_of", lambda name: [])
+    assert import_project.read(tmp_path, tmp_path) is None
 
 
 async def test_the_advisor_of_a_daemon_that_starts_knows_what_an_audit_saw(
@@ -291,7 +291,7 @@ async def test_the_advisor_of_a_daemon_that_starts_knows_what_an_audit_saw(
 ) -> None:
     monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
     kept_in(Paths.find().cache, tmp_path, WIDGETS)
-    (advisor,) = texture_import.popbridge_advisors()
+    (advisor,) = import_advisor.popbridge_advisors()
     assert isinstance(advisor, TextureImportAdvisor)
     bench = Bench(tmp_path, advisor)
     await bench.imported(bench.texture("a.png", pictures.noise(3)))

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.advisors.import_advisor import TextureImportAdvisor
 from bridge.api import RequestError
 from bridge.core import errors
 from tests.advisors.desk import WRONG, Bench

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bridge.advisors import import_flow, import_look
-from bridge.advisors.import_draft import Draft
-from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.advisors import import_advisor, import_batch
+from bridge.advisors.import_advisor import TextureImportAdvisor
+from bridge.advisors.import_popups import PopupDraft
 from tests.advisors import pictures
 from tests.advisors.desk import Bench
 
@@ -26,15 +26,15 @@ def normal(bench: Bench, file: str) -> str:
 
 
 async def test_others_are_heard_while_a_popup_is_made(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, real, heard = asyncio.get_running_loop(), import_flow.draft, []
+    loop, real, heard = asyncio.get_running_loop(), import_advisor.draft_popup, []
 
-    def slow(*args: Any) -> Draft:
+    def slow(*args: Any) -> PopupDraft:
         turned = threading.Event()
         loop.call_soon_threadsafe(turned.set)
         heard.append(turned.wait(60))
         return real(*args)
 
-    monkeypatch.setattr(import_flow, "draft", slow)
+    monkeypatch.setattr(import_advisor, "draft_popup", slow)
     await bench.imported(normal(bench, "a_n.png"))
     assert heard == [True] and bench.asking.title == "a_n.png could be imported better"
 
@@ -43,9 +43,9 @@ async def test_others_are_heard_while_a_popup_is_made(bench: Bench, monkeypatch:
 async def test_what_is_answered_while_a_popup_is_made_isnt_asked_for_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    loop, real, drafts = asyncio.get_running_loop(), import_flow.draft, []
+    loop, real, drafts = asyncio.get_running_loop(), import_advisor.draft_popup, []
 
-    def answered_meanwhile(*args: Any) -> Draft:
+    def answered_meanwhile(*args: Any) -> PopupDraft:
         made = real(*args)
         drafts.append(sorted(made.files))
         if len(drafts) == 1:
@@ -53,7 +53,7 @@ async def test_what_is_answered_while_a_popup_is_made_isnt_asked_for_again(
         return made
 
     await bench.imported(normal(bench, "a_n.png"))
-    monkeypatch.setattr(import_flow, "draft", answered_meanwhile)
+    monkeypatch.setattr(import_advisor, "draft_popup", answered_meanwhile)
     await bench.imported(normal(bench, "b_n.png"))
     assert drafts == [["res://a_n.png", "res://b_n.png"], ["res://b_n.png"]]
     assert bench.shown[-1].title == "b_n.png could be imported better"
@@ -62,7 +62,7 @@ async def test_what_is_answered_while_a_popup_is_made_isnt_asked_for_again(
 async def test_no_more_files_are_taken_up_than_are_in_work(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_look, "AT_ONCE", 3)
+    monkeypatch.setattr(import_batch, "AT_ONCE", 3)
     paths = [normal(bench, f"{number}_n.png") for number in range(8)]
     others = len(asyncio.all_tasks())
     bench.gate.clear()

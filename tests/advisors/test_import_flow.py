@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.advisors.import_flow import TextureImportAdvisor
+from bridge.advisors.import_advisor import TextureImportAdvisor
 from bridge.api import Popup, RequestError
 from bridge.core import errors
 from tests.advisors import pictures
@@ -284,7 +284,7 @@ class TestAnswers:
     async def test_many_changes_go_in_portions_and_one_undo_takes_them_all_back(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("bridge.advisors.import_parts.MAX_CHANGES", 4)
+        monkeypatch.setattr("bridge.advisors.import_batch.MAX_CHANGES", 4)
         settled = {"normal_map": True, "srgb": False}
         small = pictures.normal_map(72)
         paths = [bench.texture(f"{n}/rock_n.png", small, **settled) for n in range(9)]

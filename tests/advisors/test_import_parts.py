@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.advisors import import_flow, import_parts
+from bridge.advisors import import_advisor, import_batch
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.findings import Finding
+from bridge.advisors.import_advisor import TextureImportAdvisor
 from bridge.advisors.import_apply import apply
-from bridge.advisors.import_flow import TextureImportAdvisor
-from bridge.advisors.import_parts import Advice, Gist, gist, packed, parted, portions
+from bridge.advisors.import_batch import Advice, AdviceSummary, pack_advice, portions, split_advice, summarize
 from bridge.api import Answer, RequestError, TextureIntent
 from bridge.core import errors
 from tests.advisors import pictures
@@ -32,7 +32,7 @@ def advised(number: int, **options: Any) -> FileAdvice:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(import_parts, "PART", 2)
+    monkeypatch.setattr(import_batch, "PART", 2)
     return Bench(tmp_path, TextureImportAdvisor())
 
 
@@ -54,8 +54,10 @@ async def test_others_are_heard_while_an_answer_about_thousands_is_acted_on(
     turns: list[int] = []
     await bench.imported(*(normal(bench, f"{number}_n.png") for number in range(7)))
     monkeypatch.setattr(FileAdvice, "marks", lambda file: set())
-    real = Gist.add
-    monkeypatch.setattr(Gist, "add", lambda gist, files: counting(lambda part: real(gist, part))(files))
+    real = AdviceSummary.add
+    monkeypatch.setattr(
+        AdviceSummary, "add", lambda gist, files: counting(lambda part: real(gist, part))(files)
+    )
     await bench.answer(action)
     assert at_once == [2] and turns == [1, 2, 3, 4]
     assert bench.options["res://6_n.png"]["normal_map"] is (action != "later")
@@ -83,14 +85,14 @@ async def test_an_answer_to_a_popup_of_an_earlier_version_is_acted_on(bench: Ben
 async def test_what_is_being_noted_isnt_asked_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     path = normal(bench, "a_n.png")
     await bench.imported(path)
-    begun, gate, real = asyncio.Event(), asyncio.Event(), import_flow.gist
+    begun, gate, real = asyncio.Event(), asyncio.Event(), import_advisor.summarize
 
-    async def held(parts: Any) -> Gist:
+    async def held(parts: Any) -> AdviceSummary:
         begun.set()
         await gate.wait()
         return await real(parts)
 
-    monkeypatch.setattr(import_flow, "gist", held)
+    monkeypatch.setattr(import_advisor, "summarize", held)
     answering = asyncio.create_task(bench.answer("later"))
     await begun.wait()
     importing = asyncio.create_task(bench.imported(path))
@@ -105,15 +107,15 @@ async def test_what_is_being_noted_isnt_asked_again(bench: Bench, monkeypatch: p
 
 
 async def changes(files: Sequence[FileAdvice]) -> list[list[str]]:
-    return [[change["path"] for change in portion] async for portion in portions(packed(files))]
+    return [[change["path"] for change in portion] async for portion in portions(pack_advice(files))]
 
 
 @pytest.mark.parametrize("part", [1, 3, 1000])
 async def test_portions_are_the_same_however_the_files_were_kept(
     monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
-    monkeypatch.setattr(import_parts, "PART", part)
-    monkeypatch.setattr(import_parts, "MAX_CHANGES", 4)
+    monkeypatch.setattr(import_batch, "PART", part)
+    monkeypatch.setattr(import_batch, "MAX_CHANGES", 4)
     files = [advised(number, **({} if number % 5 == 0 else {"mipmaps": True})) for number in range(12)]
     assert await changes(files) == [
         [f"res://textures/{number}.png" for number in numbers]
@@ -122,10 +124,10 @@ async def test_portions_are_the_same_however_the_files_were_kept(
 
 
 async def test_no_portion_is_larger_than_a_frame_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_parts, "MAX_CHANGES_BYTES", 3000)
+    monkeypatch.setattr(import_batch, "MAX_CHANGES_BYTES", 3000)
     files = [advised(number, preset="x" * size) for number, size in enumerate((1000, 1000, 5000, 1000))]
     assert [len(portion) for portion in await changes(files)] == [2, 1, 1]
-    assert await changes([]) == [] and list(parted([])) == []
+    assert await changes([]) == [] and list(split_advice([])) == []
 
 
 async def test_a_receipt_that_cant_be_read_costs_no_other_portion_its_undo(
@@ -138,7 +140,7 @@ async def test_a_receipt_that_cant_be_read_costs_no_other_portion_its_undo(
             raise RequestError(errors.STORE_UNAVAILABLE, reason="its database is damaged")
         return await real(receipt_id)
 
-    monkeypatch.setattr(import_parts, "MAX_CHANGES", 1)
+    monkeypatch.setattr(import_batch, "MAX_CHANGES", 1)
     monkeypatch.setattr(bench, "receipt", receipt)
     await bench.imported(*(normal(bench, f"{name}_n.png") for name in "abc"))
     await bench.answer("apply")
@@ -152,7 +154,7 @@ class TestUndo:
 
     @pytest.fixture
     async def paths(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        monkeypatch.setattr(import_parts, "MAX_CHANGES", 1)
+        monkeypatch.setattr(import_batch, "MAX_CHANGES", 1)
         paths = [normal(bench, f"{name}_n.png") for name in "abc"]
         await bench.imported(*paths)
         await bench.answer("apply")
@@ -216,8 +218,8 @@ async def test_what_is_told_after_an_answer_is_the_same_step_whether_or_not_anyt
 
     for name in ("popup", "command", "earlier_command"):
         counting(name)
-    await apply(bench, bench.view, (), await gist(()))
-    await apply(bench, bench.view, (), await gist(()), left={"res://a_n.png": "has changed"})
+    await apply(bench, bench.view, (), await summarize(()))
+    await apply(bench, bench.view, (), await summarize(()), left={"res://a_n.png": "has changed"})
     assert steps == ["earlier_command", "popup"]
 
 
@@ -238,7 +240,7 @@ class TestOnceMore:
 
     @pytest.fixture
     async def kept(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
-        monkeypatch.setattr(import_parts, "MAX_CHANGES", 2)
+        monkeypatch.setattr(import_batch, "MAX_CHANGES", 2)
         await bench.imported(*(normal(bench, f"{name}_n.png") for name in "abcdef"))
         ((popup, state),) = bench.popups.values()
         return popup, state

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.advisors.import_settled import MAX_MARKS, MAX_PROJECTS, Settled
+from bridge.advisors.import_advisor import MAX_MARKS, MAX_PROJECTS, SettledImports
 from bridge.api import RequestError, SessionView
 from bridge.core.errors import STORE_UNAVAILABLE
 
@@ -40,7 +40,7 @@ def session(project: str = "p") -> SessionView:
 @pytest.mark.parametrize("asked", [True, False])
 async def test_what_is_settled_is_known_at_once_and_kept_if_it_is_to_be(keep: bool, asked: bool) -> None:
     notes: Any = Notes(OTHER)
-    settled = Settled()
+    settled = SettledImports()
     if asked:
         assert await settled.of(notes, session()) == {OTHER}
     await settled.add(notes, session(), {ONE}, keep=keep)
@@ -50,7 +50,7 @@ async def test_what_is_settled_is_known_at_once_and_kept_if_it_is_to_be(keep: bo
 
 async def test_where_it_cant_be_read_that_is_said_and_it_is_read_once_it_can_be() -> None:
     notes: Any = Notes(OTHER, damaged=True)
-    settled = Settled()
+    settled = SettledImports()
     with pytest.raises(RequestError):
         await settled.of(notes, session())
     await settled.add(notes, session(), {ONE}, keep=True)
@@ -63,7 +63,7 @@ async def test_where_it_cant_be_read_that_is_said_and_it_is_read_once_it_can_be(
 
 async def test_of_too_many_projects_or_marks_the_bridge_is_asked_again() -> None:
     notes: Any = Notes()
-    settled = Settled()
+    settled = SettledImports()
     await settled.add(notes, session(), {ONE}, keep=False)
     for number in range(MAX_PROJECTS):
         await settled.of(notes, session(f"{number}"))

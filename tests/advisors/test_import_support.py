@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.advisors.import_check import _reader
+from bridge.advisors.import_batch import _reader
 from bridge.api import TextureAsset
 
 

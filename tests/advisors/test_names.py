@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.advisors.names import convention_of, is_sheet, order_of
+from bridge.advisors.naming import convention_of, is_sheet, order_of
 
 
 @pytest.mark.parametrize(

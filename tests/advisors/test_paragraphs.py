@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.advisors.advice import About, FileAdvice
-from bridge.advisors.findings import Finding
-from bridge.advisors.import_paragraphs import MAX_MEMBERS, paragraph, set_paragraph, total
-from bridge.advisors.import_popups import MAX_FILES, advice_popup
-from bridge.advisors.wanted import WASTE, WRONG
+from bridge.advisors.advice import FileAdvice, TextureSummary
+from bridge.advisors.findings import WASTE, WRONG, Finding
+from bridge.advisors.import_popups import (
+    MAX_FILES,
+    MAX_MEMBERS,
+    advice_popup,
+    paragraph,
+    set_paragraph,
+    total,
+)
 
 MIB = 1 << 20
 SAVED = {"desktop": (16 * MIB, 4 * MIB), "mobile": (16 * MIB, 2 * MIB)}
-PACKED = About("packed", 97, ["_orm"], {"r": "occlusion", "g": "roughness", "b": "metallic"})
+PACKED = TextureSummary("packed", 97, ["_orm"], {"r": "occlusion", "g": "roughness", "b": "metallic"})
 
 
-def advised(file: str, about: About | None = None, rank: int = WASTE, **more: Any) -> FileAdvice:
+def advised(file: str, about: TextureSummary | None = None, rank: int = WASTE, **more: Any) -> FileAdvice:
     finding = Finding("data_as_srgb", rank, "packed_as_srgb")
     known: dict[str, Any] = {"options": {"srgb": False}, "present": {"srgb": True}, **more}
     return FileAdvice(file, file, [finding], content="c", state="s", about=about, **known)
@@ -48,22 +53,22 @@ def test_an_option_that_is_not_there_yet_is_not_called_removed() -> None:
 
 
 def test_where_only_the_pixels_speak_no_certainty_is_made_up() -> None:
-    lines = paragraph(advised("a.png", About("normal", 0, [], {})), "en").splitlines()
+    lines = paragraph(advised("a.png", TextureSummary("normal", 0, [], {})), "en").splitlines()
     assert lines[0] == "`a.png`: normal map"
     assert paragraph(advised("a.png"), "en").splitlines()[0] == "`a.png`"
-    sure = paragraph(advised("a.png", About("ao", 93, [], {})), "en").splitlines()
+    sure = paragraph(advised("a.png", TextureSummary("ao", 93, [], {})), "en").splitlines()
     assert sure[0] == "`a.png`: occlusion map, 93 % sure"
 
 
 def test_a_person_is_told_that_the_projects_other_textures_decided() -> None:
-    both = advised("a_d.png", About("albedo", 96, ["_d"], {}, by_project=True))
+    both = advised("a_d.png", TextureSummary("albedo", 96, ["_d"], {}, by_project=True))
     assert paragraph(both, "en").splitlines()[0] == (
         "`a_d.png`: colour map, 96 % sure (`_d`, the project's other textures)"
     )
     assert (
         paragraph(both, "zh").splitlines()[0] == "`a_d.png`：颜色贴图，可信度 96%（`_d`，项目中的其他贴图）"
     )
-    alone = advised("a.png", About("albedo", 96, [], {}, by_project=True))
+    alone = advised("a.png", TextureSummary("albedo", 96, [], {}, by_project=True))
     assert paragraph(alone, "en").splitlines()[0] == (
         "`a.png`: colour map, 96 % sure (the project's other textures)"
     )
@@ -103,6 +108,6 @@ def test_a_material_of_absurdly_many_maps_is_cut() -> None:
 
 
 def test_names_and_evidence_never_become_links() -> None:
-    odd = About("normal", 99, ["](http://evil)"], {})
+    odd = TextureSummary("normal", 99, ["](http://evil)"], {})
     lines = paragraph(advised("[x](http://evil)_n.png", odd), "en").splitlines()
     assert lines[0] == "`[x](http://evil)_n.png`: normal map, 99 % sure (`](http://evil)`)"

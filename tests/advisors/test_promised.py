@@ -10,7 +10,8 @@ import pytest
 from bridge.advisors.advice import options_for
 from bridge.advisors.findings import Finding
 from bridge.api import Adapter, TextureIntent, Version, VersionScheme
-from bridge.failures import NotAsPromised, told
+from bridge.core.errors import ContractViolation
+from bridge.host.isolation import describe
 
 MIPMAPS = Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True))
 
@@ -52,6 +53,6 @@ def test_options_of_plain_types_are_taken_as_they_are() -> None:
     ],
 )  # fmt: skip
 def test_others_name_the_adapter_and_what_it_gave(given: Any, says: str) -> None:
-    with pytest.raises(NotAsPromised) as error:
+    with pytest.raises(ContractViolation) as error:
         options_for([MIPMAPS], {}, Odd(given), Version("1"))
-    assert told(error.value).startswith(says)
+    assert describe(error.value).startswith(says)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.advisors.advice import covered
+from bridge.advisors.advice import is_covered
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ from bridge.advisors.advice import covered
 def test_a_rule_holds_below_its_folder_in_upper_and_lower_case_alike(
     folder: str, file: str, holds: bool
 ) -> None:
-    assert covered({folder: ["no_mipmaps"]}, file, "no_mipmaps") is holds
-    assert not covered({folder: ["no_mipmaps"]}, file, "too_large")
+    assert is_covered({folder: ["no_mipmaps"]}, file, "no_mipmaps") is holds
+    assert not is_covered({folder: ["no_mipmaps"]}, file, "too_large")

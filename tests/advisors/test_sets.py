@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct
 
-from bridge.advisors import sets
-from bridge.advisors.sets import MAX_SIBLINGS, beside, by_material, siblings_of
+from bridge.advisors import naming
+from bridge.advisors.naming import MAX_SIBLINGS, group_by_material, material_siblings, neighbours
 
 
 class File(Struct, frozen=True):
@@ -14,7 +14,9 @@ class File(Struct, frozen=True):
 
 
 def grouped(*files: str) -> list[tuple[str, list[str]]]:
-    return [(name, [one.file for one in found]) for name, found in by_material([File(f) for f in files])]
+    return [
+        (name, [one.file for one in found]) for name, found in group_by_material([File(f) for f in files])
+    ]
 
 
 def test_maps_of_one_material_in_one_folder_belong_together() -> None:
@@ -57,25 +59,28 @@ def test_what_only_sounds_alike_stays_apart(files: tuple[str, ...]) -> None:
 
 
 def test_siblings_are_those_that_may_be_of_the_same_material() -> None:
-    folder = beside(["rock_n.png", "rock_d.png", "Rock.png", "rocket.png", "岩石.png", "readme.txt"])
-    assert siblings_of("m/rock_n.png", folder) == ["Rock.png", "rock_d.png"]
-    assert siblings_of("m/岩石_n.png", beside(["岩石_d.png", "木_d.png"])) == ["岩石_d.png"]
-    assert siblings_of("m/sand_n.png", folder) == []
+    folder = neighbours(["rock_n.png", "rock_d.png", "Rock.png", "rocket.png", "岩石.png", "readme.txt"])
+    assert material_siblings("m/rock_n.png", folder) == ["Rock.png", "rock_d.png"]
+    assert material_siblings("m/岩石_n.png", neighbours(["岩石_d.png", "木_d.png"])) == ["岩石_d.png"]
+    assert material_siblings("m/sand_n.png", folder) == []
 
 
 def test_a_huge_folder_stays_a_short_list() -> None:
-    assert len(siblings_of("rock_n.png", beside(f"rock_{n}.png" for n in range(10_000)))) == MAX_SIBLINGS
+    assert (
+        len(material_siblings("rock_n.png", neighbours(f"rock_{n}.png" for n in range(10_000))))
+        == MAX_SIBLINGS
+    )
     first = sorted(f"rock_{n}.png" for n in range(100))
-    assert siblings_of("rock_0.png", beside(first)) == first[1 : MAX_SIBLINGS + 1]
+    assert material_siblings("rock_0.png", neighbours(first)) == first[1 : MAX_SIBLINGS + 1]
 
 
 def test_names_of_a_folder_of_thousands_are_read_once_and_not_for_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
-    real = sets._start
-    monkeypatch.setattr(sets, "_start", lambda name: read.append(name) or real(name))
-    folder = beside(f"{name}_n.png" for name in range(1000))
+    real = naming._start
+    monkeypatch.setattr(naming, "_start", lambda name: read.append(name) or real(name))
+    folder = neighbours(f"{name}_n.png" for name in range(1000))
     for name in range(1000):
-        siblings_of(f"{name}_n.png", folder)
+        material_siblings(f"{name}_n.png", folder)
     assert len(read) == 2000

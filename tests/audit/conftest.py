@@ -10,11 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from accel.workload import Limits
-from bridge import host
-from bridge.audit.parts import named
+from bridge.audit.audit import AuditOutcome, Plan, audit
+from bridge.audit.project import scope_name
 from bridge.audit.results import Report
-from bridge.audit.run import Plan, Told, audit
-from bridge.projectfile import read
+from bridge.host import host
+from bridge.project.config import read
 from tests.audit import doubles
 from tests.audit.projects import GODOT4, imported
 
@@ -69,12 +69,12 @@ def run(registry: host.Registry, tmp_path: Path) -> Callable[..., object]:
 
     async def run(
         place: Path,
-        told: Told | None = None,
+        told: AuditOutcome | None = None,
         planned: Mapping[str, Mapping[str, Any]] = {},
         **changed: object,
     ) -> Report:
-        project = replace(named(registry, str(place)), planned=planned)
+        project = replace(scope_name(registry, str(place)), planned=planned)
         plan = {"workers": 1, "limits": Limits(), "cache": tmp_path / "cache", "deadline_s": 20.0, **changed}
-        return await audit(project, Plan(**plan), registry, told or Told(), read(project.root))  # type: ignore[arg-type]
+        return await audit(project, Plan(**plan), registry, told or AuditOutcome(), read(project.root))  # type: ignore[arg-type]
 
     return run

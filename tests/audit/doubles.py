@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from accel.image.fingerprint import Fingerprint
-from accel.image.inspection import Channel, Inspection, Seams
-from accel.texture.classification import Classification
-from accel.texture.examine import Examination, Examine
+from accel.image.operations.analysis import Fingerprint
+from accel.image.records import Channel, Inspection, Seams
+from accel.texture.kinds import Classification
+from accel.texture.workloads import Examination, Examine
 from accel.workload import Input, Limits, Output, WorkloadError, workload
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accel.texture.classification import Evidence
+from accel.texture.kinds import Evidence
 from bridge.advisors.findings import Finding
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.core.textures import TextureIntent

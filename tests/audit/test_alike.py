@@ -8,27 +8,31 @@ from typing import Any
 
 import pytest
 
-from accel.image.fingerprint import Fingerprint
-from bridge.audit.alike import groups
-from bridge.audit.results import Seen
+from accel.image.operations.analysis import Fingerprint
+from bridge.audit.judge import duplicate_groups
+from bridge.audit.results import TextureState
 from bridge.audit.texts import say
 from tests.audit.conftest import put
 
 NOWHERE = Path("nowhere")
 
 
-def seen(file: str, size: int, digest: str, pixels: str = "p", perceptual: str = "0f" * 8) -> Seen:
-    return Seen(file, size, size * 10, Fingerprint(digest, pixels, perceptual, [0.5, 0.5, 0.5, 1.0], 0.2))
+def seen(file: str, size: int, digest: str, pixels: str = "p", perceptual: str = "0f" * 8) -> TextureState:
+    return TextureState(
+        file, size, size * 10, Fingerprint(digest, pixels, perceptual, [0.5, 0.5, 0.5, 1.0], 0.2)
+    )
 
 
 def test_all_but_the_largest_of_a_group_is_wasted() -> None:
-    (group,) = groups([seen("b.tga", 300, "2"), seen("a.png", 100, "1"), seen("c.png", 120, "3")], NOWHERE)
+    (group,) = duplicate_groups(
+        [seen("b.tga", 300, "2"), seen("a.png", 100, "1"), seen("c.png", 120, "3")], NOWHERE
+    )
     assert (group.how, group.files) == ("pixels", ("a.png", "b.tga", "c.png"))
     assert (group.disk, group.memory) == (220, 2200)
 
 
 def test_equal_files_come_before_look_alikes_and_the_most_wasteful_first() -> None:
-    found = groups(
+    found = duplicate_groups(
         [
             *(seen(f"few{n}.png", 10, "1", "1", "f0" * 8) for n in range(2)),
             *(seen(f"many{n}.png", 900, "2", "2", "3c" * 8) for n in range(2)),
@@ -44,8 +48,8 @@ def test_equal_files_come_before_look_alikes_and_the_most_wasteful_first() -> No
 
 
 def test_nothing_is_like_nothing() -> None:
-    assert groups([], NOWHERE) == []
-    assert groups([seen("a.png", 1, "1")], NOWHERE) == []
+    assert duplicate_groups([], NOWHERE) == []
+    assert duplicate_groups([seen("a.png", 1, "1")], NOWHERE) == []
 
 
 async def test_copies_in_a_project_are_in_its_report(project: Callable[..., Path], run: Any) -> None:
@@ -67,7 +71,7 @@ async def test_a_link_wastes_nothing_of_the_disk(project: Callable[..., Path], r
 
 
 def test_of_a_picture_and_its_smaller_copy_the_copy_is_what_is_wasted() -> None:
-    (group,) = groups([seen("full.png", 4000, "1", "1"), seen("thumb.png", 50, "2", "2")], NOWHERE)
+    (group,) = duplicate_groups([seen("full.png", 4000, "1", "1"), seen("thumb.png", 50, "2", "2")], NOWHERE)
     assert (group.how, group.disk, group.memory) == ("looks", 50, 500)
 
 

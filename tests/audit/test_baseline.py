@@ -24,7 +24,7 @@ def row(file: str, *codes: str, content: str = "ab" * 32) -> Row:
 
 def known(tmp_path: Path, *rows: Row) -> set[baseline.Entry]:
     path = tmp_path / "baseline.json"
-    path.write_text(baseline.text(rows), encoding="utf-8")
+    path.write_text(baseline.baseline_text(rows), encoding="utf-8")
     return baseline.read(path)
 
 
@@ -51,8 +51,8 @@ def test_a_file_with_another_content_is_told_again(tmp_path: Path) -> None:
 
 def test_it_has_a_line_for_each_finding_in_a_fixed_order() -> None:
     one, other = row("b.png", "y", "x"), row("a.png", "x")
-    text = baseline.text([one, other])
-    assert text == baseline.text([other, one])
+    text = baseline.baseline_text([one, other])
+    assert text == baseline.baseline_text([other, one])
     assert [line.split('"')[3] for line in text.splitlines()[3:-2]] == ["a.png", "b.png", "b.png"]
 
 
@@ -67,7 +67,7 @@ def test_an_empty_one_accepts_nothing(tmp_path: Path) -> None:
 
 def test_one_that_an_editor_saved_with_a_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
-    path.write_text(baseline.text([row("a.png", "x")]), encoding="utf-8-sig")
+    path.write_text(baseline.baseline_text([row("a.png", "x")]), encoding="utf-8-sig")
     assert [entry.file for entry in baseline.read(path)] == ["a.png"]
 
 
@@ -111,7 +111,9 @@ def test_a_slip_of_the_hand_says_where_and_that_it_can_be_corrected(
     assert says in str(raised.value) and "codec" not in str(raised.value)
 
 
-@pytest.mark.parametrize("text", ["", " \n", baseline.text([]), "<<<<<<< HEAD\n" + baseline.text([])])
+@pytest.mark.parametrize(
+    "text", ["", " \n", baseline.baseline_text([]), "<<<<<<< HEAD\n" + baseline.baseline_text([])]
+)
 def test_one_that_is_broken_may_be_made_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / "b.json").write_text(text, encoding="utf-8")
     baseline.check_replaceable(tmp_path / "b.json")
@@ -119,7 +121,7 @@ def test_one_that_is_broken_may_be_made_anew(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["utf-16", "utf-8-sig"])
-@pytest.mark.parametrize("text", ["", "\r\n", baseline.text([])])
+@pytest.mark.parametrize("text", ["", "\r\n", baseline.baseline_text([])])
 def test_one_that_windows_shells_have_written_may_be_made_anew(tmp_path: Path, code: str, text: str) -> None:
     (tmp_path / "b.json").write_bytes(text.encode(code))
     baseline.check_replaceable(tmp_path / "b.json")
@@ -128,7 +130,7 @@ def test_one_that_windows_shells_have_written_may_be_made_anew(tmp_path: Path, c
         baseline.check_replaceable(tmp_path / "b.json")
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"accepted": [{"file": 1}]}', baseline.text([])[:-3]])
+@pytest.mark.parametrize("text", ["[]", "{", '{"accepted": [{"file": 1}]}', baseline.baseline_text([])[:-3]])
 def test_what_to_do_about_a_broken_one_can_be_done(tmp_path: Path, text: str) -> None:
     path = tmp_path / "b.json"
     path.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.audit.cache import Cache, Stat, content_of, question_of
+from bridge.audit.examine import Cache, Stat, content_of, question_of
 from tests.store.damage import misspell
 
 QUESTION = question_of("q", 1)
@@ -44,7 +44,7 @@ def test_an_answer_is_kept_from_run_to_run(tmp_path: Path, file: Path) -> None:
 
 def test_images_that_are_read_otherwise_have_other_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     before = question_of("q", 1)
-    monkeypatch.setattr("accel.image.reading.VERSION", 99)
+    monkeypatch.setattr("accel.image.records.VERSION", 99)
     assert question_of("q", 1) != before
 
 

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accel.executor import LocalExecutor
-from accel.texture.examine import AT_ONCE, Examination, Examine, examine
+from accel.execution.executor import LocalExecutor
+from accel.texture.workloads import AT_ONCE, Examination, Examine, examine
 from accel.workload import Input, Limits
 from bridge.audit import examine as module
-from bridge.audit.cache import Cache
-from bridge.audit.examine import Answer, Examiner, Question, Trouble, Workers
-from bridge.audit.reasons import in_chinese
+from bridge.audit.examine import Answer, Cache, Examiner, Question, Trouble, Workers
 from tests.accel.conftest import image
 from tests.audit import doubles
+from tests.messages import in_chinese
 
 
 @pytest.fixture
@@ -57,11 +56,14 @@ async def answers(
     cache: Cache | None = None,
 ) -> dict[str, Answer]:
     workers = Workers(count, Limits(), 0, 60.0)
+    used = cache or Cache(None)
     try:
-        examiner = Examiner(folder, workload.workload, b"", workers, cache or Cache(None))
+        examiner = Examiner(folder, workload.workload, b"", workers, used)
         return {answer.question.file: answer async for answer in examiner.answers(questions)}
     finally:
         await workers.close()
+        if cache is None:
+            used.close()
 
 
 @contextlib.contextmanager
@@ -83,13 +85,22 @@ def closed(file: Path) -> Iterator[None]:
         file.chmod(0o644)
 
 
-async def test_what_couldnt_be_opened_is_looked_at_again_by_the_next_run(tmp_path: Path) -> None:
-    questions, cache = textures(tmp_path, 1), Cache(None)
+@pytest.fixture
+def cache() -> Iterator[Cache]:
+    made = Cache(None)
+    yield made
+    made.close()
+
+
+async def test_what_couldnt_be_opened_is_looked_at_again_by_the_next_run(
+    tmp_path: Path, cache: Cache
+) -> None:
+    questions = textures(tmp_path, 1)
     os.utime(tmp_path / "0.png", (1e9, 1e9))
     with closed(tmp_path / "0.png"):
         refused = (await answers(tmp_path, questions, cache=cache))["0.png"].outcome
     told = "another program has it open" if sys.platform == "win32" else "Permission denied"
-    assert isinstance(refused, Trouble) and refused.reason.startswith(f"can't be read ({told}")
+    assert isinstance(refused, Trouble) and str(refused.reason).startswith(f"can't be read ({told}")
     assert in_chinese("can't be read (another program has it open, or there is no right to it)") == (
         "无法读取（文件正被其他程序占用，或没有访问权限）"
     )

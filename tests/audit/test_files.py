@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.audit.files import check_writable, write
+from bridge.audit.report_json import check_writable, write
 from bridge.core.errors import UserError
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bridge import host
 from bridge.advisors.findings import Finding
 from bridge.api import EditorSupport, TextureAsset, hookimpl
 from bridge.audit.fix import fix, revert
@@ -18,7 +17,8 @@ from bridge.audit.texts import sentence
 from bridge.commands.receipts import read_receipt
 from bridge.core.errors import UserError
 from bridge.core.textures import TextureIntent
-from bridge.host import Registry
+from bridge.host import host
+from bridge.host.host import Registry
 from bridge.store.records import Receipt
 from tests.advisors.desk import FakeEngine
 

@@ -12,26 +12,23 @@ import pytest
 from packaging.version import Version
 
 from accel.texture import context
-from accel.texture.classification import Classification, Evidence
-from accel.texture.examine import Examination
-from accel.texture.kinds import KINDS, Kind
-from bridge import host
+from accel.texture.kinds import KINDS, Classification, Evidence, Kind
+from accel.texture.workloads import Examination
 from bridge.api import Adapter, ImageFacts, Remark, TextureAsset
-from bridge.audit import faults
-from bridge.audit.examine import Answer, Question, Trouble
-from bridge.audit.judging import Judging
+from bridge.audit import judge
+from bridge.audit.examine import Answer, Question, Trouble, examination_questions
+from bridge.audit.judge import Judge
 from bridge.audit.project import Project, find
-from bridge.audit.questions import questions
-from bridge.audit.reasons import in_chinese
 from bridge.audit.report_html import pages
 from bridge.audit.results import UNSEEN, Issue, Report
-from bridge.audit.summary import notices
-from bridge.audit.texts import explain_issue, sentence
+from bridge.audit.texts import explain_issue, notices, sentence
 from bridge.core.errors import UserError
+from bridge.host import host
 from tests.advisors.desk import WRONG as SETTINGS
 from tests.advisors.desk import FakeEngine
 from tests.advisors.examinations import imagined
 from tests.audit.doubles import examination
+from tests.messages import in_chinese
 
 OTHERS = 40
 RIGHT = {**SETTINGS, "block": True}
@@ -49,17 +46,17 @@ def answer(file: str, kind: Kind, share: float = 0.9, second: Kind | None = None
 
 
 @pytest.fixture
-def judging(registry: host.Registry, tmp_path: Path) -> Judging:
+def judging(registry: host.Registry, tmp_path: Path) -> Judge:
     (tmp_path / "icons").mkdir()
-    return Judging(find(registry, tmp_path / "icons"), Report(name="icons", root="icons", engine=""), 4096)
+    return Judge(find(registry, tmp_path / "icons"), Report(name="icons", root="icons", engine=""), 4096)
 
 
-def take(judging: Judging, *answers: Answer) -> None:
+def take(judging: Judge, *answers: Answer) -> None:
     for one in answers:
         judging.take(TextureAsset(one.question.file, one.question.file), one)
 
 
-async def test_a_doubtful_picture_among_widgets_counts_as_one(judging: Judging) -> None:
+async def test_a_doubtful_picture_among_widgets_counts_as_one(judging: Judge) -> None:
     take(judging, answer("a.png", "sprite", 0.5, "ui"))
     take(judging, *(answer(f"{place}.png", "ui") for place in range(OTHERS)))
     await judging.finish()
@@ -67,13 +64,13 @@ async def test_a_doubtful_picture_among_widgets_counts_as_one(judging: Judging) 
     assert judging._report.textures == len(judging.seen) == OTHERS + 1
 
 
-async def test_alone_it_is_what_its_pixels_say(judging: Judging) -> None:
+async def test_alone_it_is_what_its_pixels_say(judging: Judge) -> None:
     take(judging, answer("a.png", "sprite", 0.5, "ui"))
     await judging.finish()
     assert judging._report.kinds == {"sprite": 1}
 
 
-async def test_what_could_not_be_examined_is_no_neighbour(judging: Judging) -> None:
+async def test_what_could_not_be_examined_is_no_neighbour(judging: Judge) -> None:
     broken = [
         Answer(Question(f"{place}.png", {}), Trouble("bad_input", "is corrupt"), 5, False)
         for place in range(OTHERS)
@@ -84,7 +81,7 @@ async def test_what_could_not_be_examined_is_no_neighbour(judging: Judging) -> N
     assert [row.size for row in judging._report.rows] == [5] * OTHERS
 
 
-async def test_what_a_busy_machine_did_not_get_done_is_no_mistake_of_the_file(judging: Judging) -> None:
+async def test_what_a_busy_machine_did_not_get_done_is_no_mistake_of_the_file(judging: Judge) -> None:
     late = Trouble("deadline_exceeded", "wasn't done within 60000 ms")
     take(judging, Answer(Question("a.png", {}), late, 5, False))
     (issue,) = judging._report.rows[0].issues
@@ -111,7 +108,7 @@ async def judged(
 ) -> list[Issue]:
     """What is said of a texture that a material uses as normals, or of what was `examined`."""
     project = Project(tmp_path, Noticing(), Version("1"))
-    judging = Judging(project, Report(name="game", root="game", engine="fake 1"), 4096)
+    judging = Judge(project, Report(name="game", root="game", engine="fake 1"), 4096)
     one = answer("a.png", "ui")
     used = Evidence("slot", "used as normal", "normal")
     told = msgspec.structs.replace(one.outcome.classification, evidence=[used])  # type: ignore[union-attr]
@@ -183,7 +180,7 @@ async def told_of(
 ) -> Report:
     """The report on textures `0.png`, `1.png` ... with these options and remarks, each a wall's colours."""
     project = Project(tmp_path, adapter or Picky(), Version("1"))
-    judging = Judging(project, Report(name="game", root="game", engine="fake 1"), max_size)
+    judging = Judge(project, Report(name="game", root="game", engine="fake 1"), max_size)
     for at, one in enumerate(options):
         file = f"{at}.png"
         wall = imagined(f"{at}_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
@@ -191,7 +188,7 @@ async def told_of(
             TextureAsset(file, file, one, remarks=remarks), Answer(Question(file, {}), wall, 1, False)
         )
     await judging.finish()
-    faults.tell(judging._report)
+    judge.report_faults(judging._report)
     return judging._report
 
 
@@ -320,7 +317,7 @@ class Exiting(FakeEngine):
 
 def test_an_adapter_that_exits_over_one_textures_settings_ends_no_audit(tmp_path: Path) -> None:
     asset = TextureAsset("a.png", "a.png", {})
-    (asked,) = questions(Project(tmp_path, Exiting(), Version("1")), [asset], {}, True)
+    (asked,) = examination_questions(Project(tmp_path, Exiting(), Version("1")), [asset], {}, True)
     assert asked.params["imported_as"] is None
 
 
@@ -331,7 +328,7 @@ class Weighing(Noticing):
 
 @pytest.mark.parametrize(("given", "taken"), [(numpy.int64(5), 5), (None, 0), ("5", 0)])
 async def test_memory_is_a_whole_number_or_told(tmp_path: Path, given: Any, taken: int) -> None:
-    judging = Judging(
+    judging = Judge(
         Project(tmp_path, Weighing(), Version("1")), Report(name="game", root="game", engine=""), 4096
     )
     judging.take(TextureAsset("a.png", "a.png", {**RIGHT, "bytes": given}), answer("a.png", "ui"))
@@ -370,9 +367,9 @@ async def test_a_severity_that_isnt_known_is_a_note(severity: Any, tmp_path: Pat
 
 
 async def test_a_damaged_installation_is_told_before_the_work_where_it_matters(
-    judging: Judging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    judging: Judge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(context, "experience", lambda: context.read(tmp_path / "gone.npz"))
+    monkeypatch.setattr(context, "load_context_model", lambda: context.read(tmp_path / "gone.npz"))
     with pytest.raises(UserError, match=r"can't be judged: .*gone\.npz.*install popbridge again"):
         judging.prepare(context.FEWEST + 1)
     # So few say nothing of one another.

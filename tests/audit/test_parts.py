@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from bridge import host
 from bridge.api import TextureAsset
 from bridge.audit import baseline
 from bridge.audit.examine import Examiner
-from bridge.audit.parts import ONLY, named
-from bridge.audit.reasons import in_chinese
-from bridge.audit.summary import notices
+from bridge.audit.project import ONLY, scope_name
+from bridge.audit.texts import notices
 from bridge.core.errors import UserError
-from bridge_godot import assets
+from bridge.host import host
+from bridge_godot import import_file
 from tests.audit.conftest import put
 from tests.audit.test_baseline import row
+from tests.messages import in_chinese
 from tests.unity.projects import game as unity_game
 from tests.unity.projects import meta
 from tests.unity.projects import texture as unity_texture
@@ -38,7 +38,7 @@ from tests.unity.projects import texture as unity_texture
 async def test_only_what_lies_in_it_is_told(
     game: Path, registry: host.Registry, run: Any, asked: str, part: str, files: set[str]
 ) -> None:
-    found = named(registry, f"{game}/{asked}")
+    found = scope_name(registry, f"{game}/{asked}")
     assert (found.engine, found.part, found.root.resolve()) == ("godot 4.6", part, game.resolve())
     told = await run(f"{game}/{asked}")
     assert {row.file for row in told.rows} == files and told.textures == len(files)
@@ -48,7 +48,7 @@ async def test_only_what_lies_in_it_is_told(
 def test_projects_of_unity_have_parts_too(tmp_path: Path, registry: host.Registry) -> None:
     root = unity_game(tmp_path / "game", only=["materials/rock_roughness.png"])
     for part in ("Assets/materials", "Assets/materials/rock_roughness.png"):
-        found = named(registry, str(root / part))
+        found = scope_name(registry, str(root / part))
         assert (found.engine.split()[0], found.part) == ("unity", part)
 
 
@@ -57,7 +57,7 @@ async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) ->
     assert notices(told, "en") == ["Of the project only this part is reported: art."]
     assert notices(told, "zh-CN") == ["仅报告项目的这一部分：art。"]
     assert notices(await run(game), "en") == []
-    assert in_chinese(ONLY.format(part="Rocks and 2 more")) == "仅报告项目的这一部分：Rocks and 2 more。"
+    assert in_chinese(ONLY.fill(part="Rocks and 2 more")) == "仅报告项目的这一部分：Rocks and 2 more。"
 
 
 async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any) -> None:
@@ -95,7 +95,7 @@ async def test_a_part_is_judged_as_in_an_audit_of_the_whole(game: Path, run: Any
 def shut(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     """Lets Godot find nothing but a folder that can't be listed."""
     asset = TextureAsset(f"res://{folder}", folder, problem="the folder can't be listed (it is shut)")
-    monkeypatch.setattr("bridge_godot.assets.textures", lambda project: iter([asset]))
+    monkeypatch.setattr("bridge_godot.import_file.textures", lambda project: iter([asset]))
 
 
 async def test_a_folder_that_cannot_be_listed_is_told_of_what_lies_in_it(
@@ -127,7 +127,7 @@ async def test_such_a_folder_can_be_accepted(
     tmp_path: Path,
 ) -> None:
     shut(monkeypatch, folder)
-    told, part = await run(game / "art/old"), named(registry, str(game / "art/old"))
+    told, part = await run(game / "art/old"), scope_name(registry, str(game / "art/old"))
     (tmp_path / "b.json").write_text(baseline.text([*told.rows, row("icon.png", "x")]), encoding="utf-8")
     baseline.accept(told, baseline.read(tmp_path / "b.json"), part)
     assert (told.rows, told.accepted, told.stale) == ([], 1, 0)
@@ -146,12 +146,12 @@ def test_an_engines_own_path_is_one_of_the_project_around_the_current_folder(
 ) -> None:
     for folder in (game, game / "art"):
         monkeypatch.chdir(folder)
-        assert named(registry, "res://art/old").part == "art/old"
-        assert named(registry, "res://icon.png").part == "icon.png"
-        assert named(registry, "res://").part == ""
+        assert scope_name(registry, "res://art/old").part == "art/old"
+        assert scope_name(registry, "res://icon.png").part == "icon.png"
+        assert scope_name(registry, "res://").part == ""
     for wrong in ("res://gone", "user://art", "res://art/../gone"):
         with pytest.raises(UserError, match="isn't there: name a project"):
-            named(registry, wrong)
+            scope_name(registry, wrong)
 
 
 def test_an_engines_own_path_does_not_lead_out_of_its_project(
@@ -163,7 +163,7 @@ def test_an_engines_own_path_does_not_lead_out_of_its_project(
     (tmp_path / "game2").mkdir()
     for wrong in [*outside, "..\\other"] if os.name == "nt" else outside:
         with pytest.raises(UserError, match=r"^res://.* isn't there"):
-            named(registry, f"res://{wrong}")
+            scope_name(registry, f"res://{wrong}")
 
 
 def test_an_engines_own_path_is_understood_where_there_is_no_texture(
@@ -172,23 +172,23 @@ def test_an_engines_own_path_is_understood_where_there_is_no_texture(
     root = project()
     (root / "art").mkdir()
     monkeypatch.chdir(root)
-    assert named(registry, "res://art").part == "art"
+    assert scope_name(registry, "res://art").part == "art"
 
 
 def test_what_is_left_of_a_texture_says_nothing_of_how_the_engine_calls_the_root(
     game: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = assets.textures
+    own = import_file.textures
 
     def textures(project: Path) -> Iterator[TextureAsset]:
         yield TextureAsset("res://a.png", "a.png.import", gone=True)
         yield from own(project)
 
-    monkeypatch.setattr(assets, "textures", textures)
+    monkeypatch.setattr(import_file, "textures", textures)
     monkeypatch.chdir(game)
-    assert named(registry, "res://art").part == "art"
+    assert scope_name(registry, "res://art").part == "art"
     with pytest.raises(UserError, match="isn't there: name a project"):
-        named(registry, "user://art")
+        scope_name(registry, "user://art")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current folder")
@@ -200,7 +200,7 @@ def test_a_current_folder_that_is_gone_is_told(
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(UserError, match="isn't there: name a project"):
-        named(registry, asked)
+        scope_name(registry, asked)
 
 
 def test_an_engines_own_path_outside_of_projects_is_no_folder(
@@ -208,7 +208,7 @@ def test_an_engines_own_path_outside_of_projects_is_no_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"^res://art isn't there"):
-        named(registry, "res://art")
+        scope_name(registry, "res://art")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ async def test_a_file_that_is_no_texture_of_a_project_is_refused(
 async def test_what_vanishes_before_it_is_listed_is_refused_too(
     game: Path, registry: host.Registry, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = named(registry, str(game / "icon.png"))
+    found = scope_name(registry, str(game / "icon.png"))
     (game / "icon.png").unlink()
     monkeypatch.setattr("tests.audit.conftest.named", lambda registry, text: found)
     with pytest.raises(UserError, match="is no texture of a project"):
@@ -296,7 +296,7 @@ class TestFilesAlone:
         self, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # With too few parameters.
-        monkeypatch.setattr("bridge_unity.support.UnityProjects.texture", lambda self: None)
+        monkeypatch.setattr("bridge_unity.plugin.UnityProjects.texture", lambda self: None)
         root = unity_game(tmp_path / "unity", only=["none"])
         unity_texture(root, "Source~/rock.png")
         assert (await run(root / "Source~")).textures == 1
@@ -325,21 +325,21 @@ class TestFilesAlone:
 def test_a_project_within_another_is_a_project(game: Path, registry: host.Registry) -> None:
     (game / "sample/art").mkdir(parents=True)
     (game / "sample/project.godot").write_text("config_version=5\n", encoding="utf-8")
-    assert named(registry, str(game / "sample")).part == ""
-    found = named(registry, str(game / "sample/art"))
+    assert scope_name(registry, str(game / "sample")).part == ""
+    found = scope_name(registry, str(game / "sample/art"))
     assert (found.root, found.part) == ((game / "sample").resolve(), "art")
 
 
 def test_a_project_in_one_of_another_engine_is_a_project(game: Path, registry: host.Registry) -> None:
     unity_game(game / "port", only=["materials/rock_roughness.png"])
-    found = named(registry, str(game / "port/Assets"))
+    found = scope_name(registry, str(game / "port/Assets"))
     assert (found.engine.split()[0], found.part) == ("unity", "Assets")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
 def test_a_link_to_a_file_is_the_texture_that_it_is_called(game: Path, registry: host.Registry) -> None:
     (game / "art/link.png").symlink_to(game / "icon.png")
-    assert named(registry, str(game / "art/link.png")).part == "art/link.png"
+    assert scope_name(registry, str(game / "art/link.png")).part == "art/link.png"
 
 
 def test_of_two_names_of_a_file_the_one_of_other_letters_is_meant(
@@ -351,13 +351,13 @@ def test_of_two_names_of_a_file_the_one_of_other_letters_is_meant(
     monkeypatch.setattr(os, "listdir", lambda folder: sorted({*real(folder)} - {"ROCK.png"}))
     monkeypatch.setattr(os.path, "samefile", lambda one, other: Path(one).suffix == ".png")
     (game / "art/alias.png").write_text("broken", encoding="utf-8")
-    assert named(registry, str(game / "art/ROCK.png")).part == "art/rock.png"
+    assert scope_name(registry, str(game / "art/ROCK.png")).part == "art/rock.png"
 
 
 def test_it_is_called_as_its_folders_list_it(game: Path, registry: host.Registry) -> None:
     if not (game / "ART").exists():
         pytest.skip("other letters name other folders here")
-    assert named(registry, str(game / "ART/Rock.PNG")).part == "art/rock.png"
+    assert scope_name(registry, str(game / "ART/Rock.PNG")).part == "art/rock.png"
 
 
 def test_an_adapter_that_exits_ends_no_audit(
@@ -367,5 +367,5 @@ def test_an_adapter_that_exits_ends_no_audit(
         raise SystemExit("acme")
 
     monkeypatch.setattr("bridge_godot.project.version", leave)
-    found = named(registry, str(tmp_path))
+    found = scope_name(registry, str(tmp_path))
     assert (found.engine, found.root) == ("", tmp_path) and "SystemExit: acme" in found.notice

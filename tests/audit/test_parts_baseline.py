@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge import host
 from bridge.audit import baseline
-from bridge.audit.parts import named
-from bridge.commands.texts.errors import PHRASES
+from bridge.audit.project import scope_name
 from bridge.core.errors import UserError
+from bridge.host import host
 from tests.audit.test_baseline import report, row
+from tests.messages import in_chinese
 
 
 class TestBaseline:
@@ -19,9 +19,11 @@ class TestBaseline:
         self, game: Path, registry: host.Registry, tmp_path: Path
     ) -> None:
         path = tmp_path / "b.json"
-        path.write_text(baseline.text([row("art/rock.png", "old"), row("icon.png", "x")]), encoding="utf-8")
-        art, whole = named(registry, str(game / "art")), named(registry, str(game))
-        text = baseline.text([row("art/rock.png", "new")], baseline.read_others(path, art))
+        path.write_text(
+            baseline.baseline_text([row("art/rock.png", "old"), row("icon.png", "x")]), encoding="utf-8"
+        )
+        art, whole = scope_name(registry, str(game / "art")), scope_name(registry, str(game))
+        text = baseline.baseline_text([row("art/rock.png", "new")], baseline.read_others(path, art))
         path.write_text(text, encoding="utf-8")
         assert {(e.file, e.code) for e in baseline.read(path)} == {("art/rock.png", "new"), ("icon.png", "x")}
         assert baseline.read_others(path, whole) == set()
@@ -29,8 +31,8 @@ class TestBaseline:
     def test_of_the_part_is_what_another_checkout_calls_by_other_letters(
         self, game: Path, registry: host.Registry, tmp_path: Path
     ) -> None:
-        path, art = tmp_path / "b.json", named(registry, str(game / "art"))
-        path.write_text(baseline.text([row("Art/rock.png", "old")]), encoding="utf-8")
+        path, art = tmp_path / "b.json", scope_name(registry, str(game / "art"))
+        path.write_text(baseline.baseline_text([row("Art/rock.png", "old")]), encoding="utf-8")
         assert baseline.read_others(path, art) == set()
         told = report(row("art/rock.png", "old"))
         baseline.accept(told, baseline.read(path), art)
@@ -39,19 +41,19 @@ class TestBaseline:
     def test_one_that_isnt_there_yet_accepts_nothing_elsewhere(
         self, game: Path, registry: host.Registry, tmp_path: Path
     ) -> None:
-        assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
+        assert baseline.read_others(tmp_path / "b.json", scope_name(registry, str(game / "art"))) == set()
 
     @pytest.mark.parametrize("blank", [b"", b"\n", b"\xff\xfe\r\0\n\0"])
     def test_one_that_is_blank_accepts_nothing_elsewhere(
         self, game: Path, registry: host.Registry, tmp_path: Path, blank: bytes
     ) -> None:
         (tmp_path / "b.json").write_bytes(blank)
-        assert baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art"))) == set()
+        assert baseline.read_others(tmp_path / "b.json", scope_name(registry, str(game / "art"))) == set()
 
     @pytest.mark.parametrize(
         "text",
         [
-            "<<<<<<< HEAD\n" + baseline.text([]),
+            "<<<<<<< HEAD\n" + baseline.baseline_text([]),
             '{"popbridge_baseline": 2, "accepted": []}',
             "\n" * 5000 + "{",
         ],
@@ -61,11 +63,11 @@ class TestBaseline:
     ) -> None:
         (tmp_path / "b.json").write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match="--update-baseline of the whole project") as raised:
-            baseline.read_others(tmp_path / "b.json", named(registry, str(game / "art")))
-        assert "整个项目" in PHRASES.in_chinese(str(raised.value))
+            baseline.read_others(tmp_path / "b.json", scope_name(registry, str(game / "art")))
+        assert "整个项目" in in_chinese(raised.value)
 
     def test_entries_elsewhere_are_not_called_stale(self, game: Path, registry: host.Registry) -> None:
         known = baseline.entries([row("art/gone.png", "x"), row("icon.png", "x"), row("art/rock.png", "x")])
         found = report(row("art/rock.png", "x"))
-        baseline.accept(found, known, named(registry, str(game / "art")))
+        baseline.accept(found, known, scope_name(registry, str(game / "art")))
         assert (found.rows, found.accepted, found.stale) == ([], 1, 1)

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from bridge import host
-from bridge.audit.nearby import projects_below
-from bridge.audit.project import UNSET, find
-from bridge.audit.reasons import in_chinese
+from bridge.audit.project import UNSET, find, projects_below
 from bridge.audit.report_html import pages
-from bridge.audit.summary import notices
+from bridge.audit.texts import notices
 from bridge.core.errors import UserError
+from bridge.host import host
 from tests.audit.conftest import put
+from tests.messages import in_chinese
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ async def test_an_adapter_that_cannot_tell_uses_costs_a_notice(
 ) -> None:
     game = project()
     put(game, "a_albedo.png")
-    monkeypatch.setattr("bridge_godot.install.uses", fail)
+    monkeypatch.setattr("bridge_godot.support.texture_uses", fail)
     report = await run(game)
     assert report.textures == 1 and "what uses the textures (ZeroDivisionError" in report.notices[0]
     line = fail.__code__.co_firstlineno + 1
@@ -215,7 +214,7 @@ async def test_no_settings_are_missed_where_unity_makes_none(tmp_path: Path, run
 async def test_an_adapter_that_cannot_list_its_textures_says_so(
     project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge_godot.assets.textures", fail)
+    monkeypatch.setattr("bridge_godot.import_file.textures", fail)
     with pytest.raises(UserError, match=r"godot 4.6: its adapter can't list the textures \(ZeroDivision"):
         await run(project())
 
@@ -237,7 +236,7 @@ async def test_an_adapter_that_fails_costs_one_line(
 ) -> None:
     game = project()
     put(game, "a_albedo.png")
-    monkeypatch.setattr("bridge_godot.textures4.read_intent", fail)
+    monkeypatch.setattr("bridge_godot.adapter.Godot4.read_texture", fail)
     report = await run(game)
     (row,) = report.rows
     assert "acme" in row.issues[0].values["reason"] and row.issues[0].severity == "note"

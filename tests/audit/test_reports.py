@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bridge.advisors.wanted import WANTED
-from bridge.audit import report_html, report_json, report_table, sarif
+from bridge.advisors.findings import WANTED
+from bridge.audit import report_html, report_json, report_sarif, report_terminal
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.summary import summary
-from bridge.audit.texts import HELP, TEXTS, bytes_text, say
+from bridge.audit.texts import HELP, TEXTS, bytes_text, say, summary
 from bridge.commands.audit import audit
-from bridge.projectfile import AlwaysRule, ProjectFile, passed_over
+from bridge.project.config import AlwaysRule, ProjectFile, passed_over
 from tests.audit.reports import EVIL, MIPMAPS, told
 
 
@@ -84,11 +83,11 @@ def test_what_was_mended_is_told_from_what_is_left(report: Report, locale: str, 
     worst = report.rows[0]
     worst.mended, worst.issues = worst.issues[1:], worst.issues[:1]
     out = io.StringIO()
-    report_table.show(report, report.rows, locale, 0, out, 400)
+    report_terminal.show(report, report.rows, locale, 0, out, 400)
     assert out.getvalue().count(said) == 1
     worst.issues = []
     out = io.StringIO()
-    report_table.show(report, report.rows, locale, 0, out, 400)
+    report_terminal.show(report, report.rows, locale, 0, out, 400)
     assert said not in out.getvalue() and say("mended", locale) in out.getvalue()
 
 
@@ -170,7 +169,7 @@ def test_columns_of_which_no_row_says_anything_are_hidden(report: Report) -> Non
 @pytest.mark.parametrize("width", [60, 200])
 def test_the_table_tells_all_and_steers_no_terminal(report: Report, locale: str, width: int) -> None:
     out = io.StringIO()
-    report_table.show(report, report.rows, locale, 0, out, width)
+    report_terminal.show(report, report.rows, locale, 0, out, width)
     text = out.getvalue()
     assert "\x1b" not in text and "\udcff" not in text
     joined = "".join(line.strip() for line in text.split())
@@ -183,7 +182,7 @@ def test_a_narrow_screen_gets_a_list_and_no_cut_words(report: Report, width: int
     report.rows[0] = replace(report.rows[0], file="materials/brick_albedo.png")
     report.groups = [Group("file", ["materials/brick_albedo.png", "x.png"], 2048, 4096)]
     out = io.StringIO()
-    report_table.show(report, report.rows, "en", 0, out, width)
+    report_terminal.show(report, report.rows, "en", 0, out, width)
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     assert "wrong  materials/brick_albedo.png" in lines and "  albedo?  64×32" in lines
     assert out.getvalue().count("materials/brick_albedo.png") == 2 and max(map(len, lines)) <= width
@@ -198,7 +197,7 @@ def test_where_there_is_a_table_no_name_in_it_is_folded(report: Report) -> None:
     report.rows, report.groups = [row, row], [Group("file", [f"{file * 4}", "b.png"], 1 << 33, 1 << 33)]
     for width in range(100, 200, 10):
         out = io.StringIO()
-        report_table.show(report, report.rows, "en", 0, out, width)
+        report_terminal.show(report, report.rows, "en", 0, out, width)
         lines = out.getvalue().splitlines()
         if any(line.startswith("severity") for line in lines):
             assert sum(f" {file}  " in line for line in lines) == 2
@@ -209,21 +208,21 @@ def test_where_there_is_a_table_no_name_in_it_is_folded(report: Report) -> None:
 def test_a_name_of_any_length_pushes_no_sentence_out_of_sight_in_a_file(report: Report) -> None:
     report.rows[0], report.groups = replace(report.rows[0], file="deep/" * 200 + "a.png"), []
     out = io.StringIO()
-    report_table.show(report, report.rows, "en", 0, out, 10_000)
+    report_terminal.show(report, report.rows, "en", 0, out, 10_000)
     assert any(line.startswith("wrong  deep/deep/") for line in out.getvalue().splitlines())
     assert all(len(line) - len(line.lstrip()) < 10 for line in out.getvalue().splitlines())
 
 
 def test_the_table_says_how_many_rows_it_leaves_out(report: Report) -> None:
     out = io.StringIO()
-    report_table.show(report, report.rows, "en", 1, out, 100)
+    report_terminal.show(report, report.rows, "en", 1, out, 100)
     assert "… 1 more: --limit 0" in out.getvalue()
 
 
 def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> None:
     report.shown = [replace(report.rows[0], issues=report.rows[0].issues[:1])]
     out = io.StringIO()
-    report_table.show(report, report.listed, "en", 0, out, 300)
+    report_terminal.show(report, report.listed, "en", 0, out, 300)
     for text in (out.getvalue(), "".join(report_html.pages(report, "en"))):
         assert (
             "Wrong: 1, waste: 1, notes: 1" in text
@@ -233,7 +232,7 @@ def test_what_is_not_bad_enough_is_counted_and_not_listed(report: Report) -> Non
         assert "shimmers" not in text and "SVG" not in text
     value = json.loads("".join(report_json.pieces(report, "en")))
     assert (value["wrong"], value["waste"], len(value["files"])) == (1, 1, 1)
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (run,) = json.loads("".join(report_sarif.pieces(report, "en")))["runs"]
     assert {result["ruleId"] for result in run["results"]} == {"unreadable", "duplicate"}
     report.shown = []
     assert "Nothing is wrong" not in "".join(report_html.pages(report, "en"))
@@ -267,7 +266,7 @@ def test_what_of_the_projects_file_is_passed_over_is_told_in_the_readers_languag
         report, notices=["It is odd."], passed_over=passed_over(Path(), ProjectFile(always=[rule]))
     )
     out = io.StringIO()
-    report_table.show(told, [], locale, 0, out, 1000)
+    report_terminal.show(told, [], locale, 0, out, 1000)
     page = "".join(report_html.pages(told, locale))
     for shown in (out.getvalue(), page, json.loads("".join(report_json.pieces(told, locale)))["notice"]):
         assert said in shown and "popbridge.toml" in shown and "It is odd." in shown

@@ -9,13 +9,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from bridge.advisors.findings import Finding
-from bridge.audit import faults
+from bridge.audit import judge
+from bridge.audit.audit import MOST, fix_until_settled
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
-from bridge.audit.rounds import MOST, until_settled
 from bridge.audit.texts import sentence
 from bridge.core.textures import TextureIntent
-from bridge.host import Registry
+from bridge.host.host import Registry
 from tests.audit.conftest import put
 
 MIPMAPS = Issue.of(Finding("no_mipmaps", 1, "no_mipmaps", {}, TextureIntent(mipmaps=True)))
@@ -38,7 +38,7 @@ def looking(*rounds: list[Row]) -> tuple[Callable[[Project], Any], list[dict[str
         planned.append(dict(project.planned))
         return Report(
             name="game", root="", engine="acme 1.0", rows=rows, memory=len(planned), seconds=1.0,
-            textures=9, asked=9, faults=faults.found(rows), unseen=faults.found(rows),
+            textures=9, asked=9, faults=judge.plugin_faults(rows), unseen=judge.plugin_faults(rows),
         )  # fmt: skip
 
     return look, planned
@@ -50,7 +50,7 @@ async def test_what_is_planned_for_one_tells_more_of_another() -> None:
         [row("a", BLOCKS, GREY, b=True, memory=(30, 10)), row("b", MIPMAPS, m=True)],
         [row("a", GREY, memory=(10, 10))],
     )
-    report = await until_settled(Project(Path()), look)
+    report = await fix_until_settled(Project(Path()), look)
     assert planned == [{}, {"a": {"m": True}}, {"a": {"m": True, "b": True}, "b": {"m": True}}]
     a, b = report.rows
     assert a.options == {"m": True, "b": True} and (a.memory, a.memory_after) == (40, 10)
@@ -66,8 +66,8 @@ def unjudged(file: str, reason: str = "KeyError: 'a'") -> Row:
 async def test_what_is_failed_at_in_several_rounds_is_told_once() -> None:
     first = [row("a", MIPMAPS, m=True), unjudged("b"), unjudged("c")]
     look, _ = looking(first, [unjudged("b", "OSError")])
-    report = await until_settled(Project(Path()), look)
-    faults.tell(report)
+    report = await fix_until_settled(Project(Path()), look)
+    judge.report_faults(report)
     (notice,) = report.notices
     assert "left 2 of the textures unjudged" in notice and report.unjudged == 2
     assert [file for file, _ in report.unseen] == ["b", "c"]
@@ -78,8 +78,8 @@ async def test_nothing_is_written_that_its_adapter_fails_at() -> None:
         [row("a", MIPMAPS, GREY, m=True, memory=(40, 30)), row("b", MIPMAPS, m=True, memory=(40, 30))],
         [unjudged("a")],
     )
-    report = await until_settled(Project(Path()), look)
-    faults.tell(report)
+    report = await fix_until_settled(Project(Path()), look)
+    judge.report_faults(report)
     a, b = report.rows
     assert report.unjudged == 1 and "the first is a." in report.notices[0]
     assert [file for file, _ in report.unseen] == ["a"]
@@ -92,34 +92,34 @@ async def test_nothing_is_written_that_its_adapter_fails_at() -> None:
 
 async def test_what_a_plan_settles_beside_is_not_told() -> None:
     look, _ = looking([row("a", MIPMAPS, m=True), row("b", GREY)], [])
-    (only,) = (await until_settled(Project(Path()), look)).rows
+    (only,) = (await fix_until_settled(Project(Path()), look)).rows
     assert only.file == "a" and only.options == {"m": True}
 
 
 async def test_a_picture_of_the_first_round_is_kept() -> None:
     look, _ = looking([replace(row("a", MIPMAPS, GREY, m=True), picture=b"a")], [row("a", GREY)])
-    (only,) = (await until_settled(Project(Path()), look)).rows
+    (only,) = (await fix_until_settled(Project(Path()), look)).rows
     assert only.picture == b"a"
 
 
 async def test_a_project_with_nothing_to_mend_is_looked_at_once() -> None:
     look, planned = looking([row("b", GREY)])
-    assert (await until_settled(Project(Path()), look)).rows and len(planned) == 1
+    assert (await fix_until_settled(Project(Path()), look)).rows and len(planned) == 1
 
 
 async def test_findings_that_speak_against_each_other_come_to_an_end() -> None:
     look, planned = looking(*([row("a", MIPMAPS, m=at % 2 == 0)] for at in range(MOST + 3)))
-    assert (await until_settled(Project(Path()), look)).rows[0].options == {"m": True}
+    assert (await fix_until_settled(Project(Path()), look)).rows[0].options == {"m": True}
     assert len(planned) == MOST
     look, planned = looking(*([row("a", MIPMAPS, m=at % 2 == 1)] for at in range(MOST + 3)))
-    assert (await until_settled(Project(Path()), look)).rows == []
+    assert (await fix_until_settled(Project(Path()), look)).rows == []
 
 
 async def test_what_a_later_round_sets_back_is_not_told_as_mended() -> None:
     first = replace(row("a", MIPMAPS, m=True), settings={"m": False, "b": False})
     second = replace(row("a", BLOCKS), settings={"m": True, "b": False}, options={"m": False, "b": True})
     look, _ = looking([first], [second], [])
-    (only,) = (await until_settled(Project(Path()), look)).rows
+    (only,) = (await fix_until_settled(Project(Path()), look)).rows
     assert only.options == {"b": True} and only.issues == [BLOCKS]
 
 

@@ -17,15 +17,15 @@ import pytest
 
 from accel.texture import context
 from accel.texture.kinds import KINDS
-from bridge import host
-from bridge.advisors import import_known
+from bridge.advisors import import_project
 from bridge.api import Remark, TextureAsset
+from bridge.audit.audit import AuditOutcome, _remarked
 from bridge.audit.baseline import accept, entries
 from bridge.audit.examine import Examiner, Outcome, Question
-from bridge.audit.parts import named
+from bridge.audit.project import scope_name
 from bridge.audit.results import Issue, Report, Row
-from bridge.audit.run import Told, _remarked
 from bridge.core.errors import UserError
+from bridge.host import host
 from tests.audit.conftest import put
 
 Run = Callable[..., Any]
@@ -50,7 +50,7 @@ async def test_each_trouble_costs_its_file_one_line(game: Path, run: Run, regist
         "huge.png": ("unsupported", "note"),
         "unknown.png": ("unsupported", "note"),
     }
-    accept(report, entries(report.rows), named(registry, str(game)))
+    accept(report, entries(report.rows), scope_name(registry, str(game)))
     assert report.rows == [], "all is accepted"
     assert {file: (issue.code, issue.severity) for file, issue in report.unseen} == told
 
@@ -60,7 +60,7 @@ async def test_a_damaged_installation_is_told_before_a_texture_is_examined(
 ) -> None:
     damaged = tmp_path / "context.npz"
     damaged.write_bytes(context.FILE.read_bytes()[:1000])
-    monkeypatch.setattr(context, "experience", lambda: context.read(damaged))
+    monkeypatch.setattr(context, "load_context_model", lambda: context.read(damaged))
     for number in range(context.FEWEST + 1):
         put(game, f"{number}.png", "slow")
     with pytest.raises(UserError, match="install popbridge again"):
@@ -75,7 +75,7 @@ async def test_the_import_advisor_knows_what_an_audit_that_saw_what_it_sees_took
     put(game, "a/rock.png", "albedo")
     put(game, "broken.png", "broken")
     await run(game, **plan)
-    found = import_known.read(tmp_path / "cache", game)
+    found = import_project.read(tmp_path / "cache", game)
     assert (found is None) == bool(plan)
     if found is not None:
         files, sizes, portions = found
@@ -89,8 +89,8 @@ async def test_what_is_only_planned_is_kept_from_the_import_advisor_and_told_no_
     put(game, "b.png", "albedo")
     report = await run(game, planned={"a.png": {"mipmaps/generate": True}})
     assert report.textures == 2 and report.groups == []
-    assert import_known.read(tmp_path / "cache", game) is None
-    assert len((await run(game)).groups) == 1 and import_known.read(tmp_path / "cache", game)
+    assert import_project.read(tmp_path / "cache", game) is None
+    assert len((await run(game)).groups) == 1 and import_project.read(tmp_path / "cache", game)
 
 
 async def test_a_second_run_starts_no_process_and_says_the_same(
@@ -235,7 +235,7 @@ async def test_what_the_project_ignores_is_not_looked_at(game: Path, run: Run) -
 async def test_a_texture_that_vanishes_meanwhile_is_a_note(game: Path, run: Run) -> None:
     put(game, "a.png", "albedo")
     path = put(game, "b.png", "albedo")
-    report = await run(game, Told(total=lambda count: path.unlink()))
+    report = await run(game, AuditOutcome(total=lambda count: path.unlink()))
     (row,) = [row for row in report.rows if row.file == "b.png"]
     assert row.issues[0].severity == "note" and "vanished" in row.issues[0].values["reason"]
 
@@ -272,7 +272,7 @@ async def test_stopping_keeps_what_was_examined_by_then(game: Path, run: Run) ->
         if done == 5:
             five.set()
 
-    running = asyncio.create_task(run(game, Told(done=count)))
+    running = asyncio.create_task(run(game, AuditOutcome(done=count)))
     await asyncio.wait_for(five.wait(), 30)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -292,7 +292,7 @@ async def test_stopping_waits_for_no_list_of_files(
             time.sleep(0.001)
             yield TextureAsset("res://a.png", "a.png")
 
-    monkeypatch.setattr("bridge_godot.assets.textures", endless)
+    monkeypatch.setattr("bridge_godot.import_file.textures", endless)
     running = asyncio.create_task(run(game))
     assert await asyncio.to_thread(begun.wait, 30)
     running.cancel()

@@ -11,9 +11,9 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from msgspec.structs import replace
 
-from bridge.audit import report_json, sarif
+from bridge.audit import report_json, report_sarif
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.projectfile import AlwaysRule, ProjectFile, passed_over
+from bridge.project.config import AlwaysRule, ProjectFile, passed_over
 from tests.audit.reports import EVIL, told
 
 
@@ -23,7 +23,7 @@ def report() -> Report:
 
 
 def test_sarif_has_what_its_schema_requires(report: Report) -> None:
-    log = json.loads("".join(sarif.pieces(report, "en")))
+    log = json.loads("".join(report_sarif.pieces(report, "en")))
     (run,) = log["runs"]
     assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
     driver = run["tool"]["driver"]
@@ -34,7 +34,7 @@ def test_sarif_has_what_its_schema_requires(report: Report) -> None:
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"]
         assert result["level"] in ("error", "warning", "note") and result["message"]["text"]
-        assert set(result["partialFingerprints"]) == {sarif.FINGERPRINT}
+        assert set(result["partialFingerprints"]) == {report_sarif.FINGERPRINT}
     prints = [json.dumps(result["partialFingerprints"]) for result in run["results"]]
     assert len(set(prints)) == len(prints)
 
@@ -51,7 +51,7 @@ def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
         notices=["It is \x1bodd."],
         passed_over=passed_over(Path(), ProjectFile(always=[rule])),
     )
-    (invocation,) = json.loads("".join(sarif.pieces(told, locale)))["runs"][0]["invocations"]
+    (invocation,) = json.loads("".join(report_sarif.pieces(told, locale)))["runs"][0]["invocations"]
     assert invocation["executionSuccessful"] is True
     (notification,) = invocation["toolConfigurationNotifications"]
     assert said in notification["message"]["text"] and "\x1b" not in notification["message"]["text"]
@@ -67,7 +67,7 @@ def test_a_run_in_which_a_plugin_has_failed_passes_for_no_success(
 ) -> None:
     fault = Row("a.png", "a.png", [Issue("unjudged", 0, "unjudged", {"reason": "x", "plugin": "acme"})])
     for made in (replace(report, failed=True), replace(report, rows=[*report.rows, fault])):
-        (invocation,) = json.loads("".join(sarif.pieces(made, locale)))["runs"][0]["invocations"]
+        (invocation,) = json.loads("".join(report_sarif.pieces(made, locale)))["runs"][0]["invocations"]
         (error,) = (o for o in invocation["toolExecutionNotifications"] if o["level"] == "error")
         assert not invocation["executionSuccessful"] and said in error["message"]["text"]
         assert json.loads("".join(report_json.pieces(made, locale)))["failed"] is True
@@ -77,7 +77,7 @@ def test_a_run_in_which_a_plugin_has_failed_passes_for_no_success(
 def test_sarif_says_which_files_could_not_be_read(report: Report) -> None:
     report.rows.append(Row("shut", "shut", [Issue("unlisted", 2, "unlisted", {"reason": "it is shut"})]))
     report.unseen = [(row.file, row.issues[0]) for row in report.rows]
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (run,) = json.loads("".join(report_sarif.pieces(report, "en")))["runs"]
     (invocation,) = run["invocations"]
     assert invocation["toolConfigurationNotifications"] == []
     unseen = invocation["toolExecutionNotifications"]
@@ -88,7 +88,7 @@ def test_sarif_says_which_files_could_not_be_read(report: Report) -> None:
         rule = run["tool"]["driver"]["rules"][one["associatedRule"]["index"]]
         assert rule["id"] == one["associatedRule"]["id"] == one["descriptor"]["id"]
     report.shown = []
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (run,) = json.loads("".join(report_sarif.pieces(report, "en")))["runs"]
     told = run["invocations"][0]["toolExecutionNotifications"]
     assert [one["descriptor"]["id"] for one in told] == ["unreadable", "unsupported", "unlisted"]
     assert not any("associatedRule" in one for one in told), "there is no rule of what isn't listed"
@@ -101,19 +101,19 @@ def uris(told: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.parametrize(("locale", "language"), [("en", "en-US"), ("zh-CN", "zh-CN"), ("de", "en-US")])
 def test_sarif_says_in_which_language_it_is(report: Report, locale: str, language: str) -> None:
-    (run,) = json.loads("".join(sarif.pieces(report, locale)))["runs"]
+    (run,) = json.loads("".join(report_sarif.pieces(report, locale)))["runs"]
     assert run["language"] == language
 
 
 def test_a_group_of_thousands_is_one_that_code_review_takes(report: Report) -> None:
     report.rows, report.groups = [], [Group("file", [f"{at}.png" for at in range(5000)], 2048)]
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (run,) = json.loads("".join(report_sarif.pieces(report, "en")))["runs"]
     (result,) = run["results"]
     assert "7.png, … +4992. " in result["message"]["text"] and len(result["relatedLocations"]) == 99
 
 
 def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:
-    (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+    (run,) = json.loads("".join(report_sarif.pieces(report, "en")))["runs"]
     places = [
         place["physicalLocation"]["artifactLocation"]["uri"]
         for result in run["results"]
@@ -127,7 +127,7 @@ def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:
 
 def test_sarif_names_files_from_the_repository(report: Report, tmp_path: Path) -> None:
     def places() -> set[str]:
-        (run,) = json.loads("".join(sarif.pieces(report, "en")))["runs"]
+        (run,) = json.loads("".join(report_sarif.pieces(report, "en")))["runs"]
         locations = [place for result in run["results"] for place in result["locations"]]
         return {place["physicalLocation"]["artifactLocation"]["uri"] for place in locations}
 
@@ -145,8 +145,8 @@ def test_sarif_names_files_from_the_repository(report: Report, tmp_path: Path) -
 def test_sarif_fingerprints_stay_when_settings_and_sentences_change(report: Report) -> None:
     def prints(text: str) -> list[str]:
         (run,) = json.loads(text)["runs"]
-        return [result["partialFingerprints"][sarif.FINGERPRINT] for result in run["results"]]
+        return [result["partialFingerprints"][report_sarif.FINGERPRINT] for result in run["results"]]
 
-    before = prints("".join(sarif.pieces(report, "en")))
+    before = prints("".join(report_sarif.pieces(report, "en")))
     report.rows[0].options, report.root = {}, "/elsewhere"
-    assert prints("".join(sarif.pieces(report, "zh-CN"))) == before
+    assert prints("".join(report_sarif.pieces(report, "zh-CN"))) == before

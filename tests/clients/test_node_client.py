@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.connection import ConnectionFile
 from bridge.demo.textures import noise, normals, save
-from bridge.paths import Paths
+from bridge.paths import ConnectionFile, Paths
 from tests.e2e.world import until
 
 CLIENT = Path(__file__).parent / "node"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bridge.audit.judging import Judging
+from bridge.audit.judge import Judge
 from bridge.paths import Paths
 from tests.accel.texture.pictures import ball
 from tests.advisors import pictures
@@ -209,7 +209,7 @@ class TestAudit:
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch, at: str, flags: Any, kept: bool
     ) -> None:
         before = settings(project)
-        monkeypatch.setattr(Judging, at, stop)
+        monkeypatch.setattr(Judge, at, stop)
         code, out, err = popbridge("audit", str(project), "--workers", "1", *flags)
         known = " What was examined is known to the next run." if kept else ""
         assert (code, out, err) == (130, "", f"popbridge: Stopped: nothing was written.{known}\n")
@@ -221,13 +221,13 @@ class TestAudit:
         cache = Paths.find().cache
         cache.mkdir(parents=True)
         (cache / "audit").touch()
-        monkeypatch.setattr(Judging, "take", stop)
+        monkeypatch.setattr(Judge, "take", stop)
         assert popbridge("audit", str(project), "--workers", "1")[2].endswith(": nothing was written.\n")
 
     def test_ctrl_c_is_told_in_a_line_of_its_own_on_a_terminal(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Judging, "take", stop)
+        monkeypatch.setattr(Judge, "take", stop)
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         err = popbridge("audit", str(project), "--workers", "1", "--locale", "zh-CN")[2]
         assert err.endswith("\npopbridge: 已中止：没有写入任何内容。已检查的结果会留给下次运行。\n")
@@ -235,7 +235,7 @@ class TestAudit:
     def test_ctrl_c_while_it_writes_says_how_to_go_back(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from bridge_godot.importfile import ImportFile
+        from bridge_godot.import_file import ImportFile
 
         before, real = settings(project), ImportFile.write
 
@@ -352,12 +352,12 @@ class TestAudit:
     def test_a_fix_that_cannot_be_written_is_told_and_fails(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from bridge_godot.configfile import ConfigText
+        from bridge_godot.config_file import ConfigFile
 
-        def refuse(self: ConfigText, path: Path) -> None:
+        def refuse(self: ConfigFile, path: Path) -> None:
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr(ConfigText, "write", refuse)
+        monkeypatch.setattr(ConfigFile, "write", refuse)
         before = settings(project)
         code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
         assert code == 1 and "couldn't be mended" in out and settings(project) == before

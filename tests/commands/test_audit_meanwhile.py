@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from bridge.audit import fix
-from bridge.commands.texts.errors import PHRASES
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 from tests.commands.test_audit import settings
+from tests.messages import in_chinese
 from tests.unity import projects as unity
 
 COLOR, NORMAL = "materials/brick_albedo.png", "materials/rock_normal.png"
@@ -183,7 +183,7 @@ def test_how_to_put_back_is_told_where_the_database_is_held_once_settings_are_wr
     code, _, err = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     assert code == 2 and one_line(err) and settings(project) != before
     assert err.endswith("Import settings may be written: `popbridge revert 1` puts these back.\n")
-    said = PHRASES.in_chinese(err.removeprefix("popbridge: ").strip())
+    said = in_chinese(err.removeprefix("popbridge: ").strip())
     assert said.endswith("。导入设置可能已写入：可用 `popbridge revert 1` 还原。")
     assert json.loads(report.read_text(encoding="utf-8"))["receipt"] == 1
 

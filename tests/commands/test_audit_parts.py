@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.audit import run
+from bridge.audit import audit as audit_module
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 from tests.unity.projects import game as unity_game
@@ -77,13 +77,13 @@ def test_what_others_accept_meanwhile_stays_and_what_they_break_is_told(
     base = tmp_path / "b.json"
     flags = ["--workers", "1", "--baseline", str(base)]
     update = ["audit", str(textures / "materials"), *flags, "--update-baseline"]
-    meanwhile, real = [TEXT.format("else.png")], run.audit
+    meanwhile, real = [TEXT.format("else.png")], audit_module.audit
 
     async def audit(*args: Any) -> Any:
         base.write_text(meanwhile[0], encoding="utf-8")
         return await real(*args)
 
-    monkeypatch.setattr(run, "audit", audit)
+    monkeypatch.setattr(audit_module, "audit", audit)
     assert popbridge(*update)[0] == 0
     assert "else.png" in base.read_text(encoding="utf-8") and popbridge(*update)[0] == 0
     meanwhile[0] = "<<<<<<< HEAD\n" + meanwhile[0]

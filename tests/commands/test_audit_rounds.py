@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from accel.workload import Limits
-from bridge.advisors.import_known import Known
-from bridge.audit import pictures, rounds, run
+from bridge.advisors.import_project import KnownImports
+from bridge.audit import audit, report_html
 from bridge.audit.project import find
 from bridge.audit.results import Report, Row
-from bridge.host import load
-from bridge_godot import textures4
+from bridge.host.host import load
+from bridge_godot.adapter import Godot4
 from tests.audit.projects import game
 from tests.commands.shell import one_line
 
@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
 def taken(home: Path) -> dict[str, bytes]:
     """What is kept for the import advisor: the probabilities of each file."""
     (file,) = (home / "cache" / "kinds").iterdir()
-    known = msgspec.msgpack.decode(file.read_bytes(), type=Known)
+    known = msgspec.msgpack.decode(file.read_bytes(), type=KnownImports)
     each = len(known.shares) // len(known.files)
     return {file: known.shares[at * each : (at + 1) * each] for at, file in enumerate(known.files)}
 
@@ -43,7 +43,7 @@ def taken(home: Path) -> dict[str, bytes]:
 def test_settings_that_an_adapter_fails_at_are_left_and_told(
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, plan, file = textures4.read_intent, rounds._plan, project / f"{FILES[0]}.import"
+    own, plan, file = Godot4.read_texture, audit._plan, project / f"{FILES[0]}.import"
     before, report, planned = file.read_text(encoding="utf-8"), tmp_path / "audit.json", False
 
     def planning(*given: Any) -> bool:
@@ -51,13 +51,13 @@ def test_settings_that_an_adapter_fails_at_are_left_and_told(
         planned = True
         return plan(*given)
 
-    def read_intent(options: Any) -> Any:
+    def read_texture(self: Godot4, options: Any, version: Any) -> Any:
         if planned and options["compress/mode"] == 2 and not options["compress/normal_map"]:
             raise ZeroDivisionError("acme")
-        return own(options)
+        return own(self, options, version)
 
-    monkeypatch.setattr(rounds, "_plan", planning)
-    monkeypatch.setattr(textures4, "read_intent", read_intent)
+    monkeypatch.setattr(audit, "_plan", planning)
+    monkeypatch.setattr(Godot4, "read_texture", read_texture)
     arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     code, out, _ = popbridge(*arguments)
     assert code == 1 and file.read_text(encoding="utf-8") == before and "Mended textures: 1" in out
@@ -73,7 +73,7 @@ def test_a_build_fails_where_an_adapter_has_judged_nothing_whatever_is_accepted(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("acme")
 
-    monkeypatch.setattr(textures4, "read_intent", fail)
+    monkeypatch.setattr(Godot4, "read_texture", fail)
     base = ("audit", str(project), "--workers", "1")
     assert popbridge(*base)[0] == popbridge(*base, "--fail-on", "wrong")[0] == 1
     accepting = ("--baseline", str(tmp_path / "known.json"))
@@ -84,25 +84,25 @@ def test_a_build_fails_where_an_adapter_has_judged_nothing_whatever_is_accepted(
 def test_a_build_fails_over_one_texture_that_an_adapter_fails_at_until_that_is_accepted(
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = textures4.read_intent
+    own = Godot4.read_texture
 
-    def read_intent(options: Any) -> Any:
+    def read_texture(self: Godot4, options: Any, version: Any) -> Any:
         if options["compress/lossy_quality"] == 0.5:
             raise ZeroDivisionError("acme")
-        return own(options)
+        return own(self, options, version)
 
     base = ("audit", str(project), "--workers", "1")
     assert popbridge(*base, "--fix")[0] == popbridge(*base)[0] == 0
     file = project / f"{FILES[0]}.import"
     text = file.read_text(encoding="utf-8").replace("lossy_quality=0.7", "lossy_quality=0.5")
     file.write_text(text, encoding="utf-8")
-    monkeypatch.setattr(textures4, "read_intent", read_intent)
+    monkeypatch.setattr(Godot4, "read_texture", read_texture)
     assert popbridge(*base)[0] == popbridge(*base, "--severity", "wrong")[0] == 1
     accepting = ("--baseline", str(tmp_path / "known.json"))
     assert popbridge(*base, *accepting, "--update-baseline")[0] == popbridge(*base, *accepting)[0] == 0
 
 
-@pytest.mark.parametrize("place", ["bridge_godot.install.uses", "bridge_godot.project.version"])
+@pytest.mark.parametrize("place", ["bridge_godot.support.texture_uses", "bridge_godot.project.version"])
 def test_a_build_fails_where_an_adapter_knows_no_uses_or_no_project(
     popbridge: Any, project: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +129,7 @@ def test_a_build_fails_where_a_disabled_plugin_may_have_known_the_project(
             """Marked as no hook."""
 
     registry = load({"acme_broken": Broken()})
-    monkeypatch.setattr("bridge.host.load", lambda: registry)
+    monkeypatch.setattr("bridge.host.host.load", lambda: registry)
     (tmp_path / "files").mkdir()
     code, out, _ = popbridge("audit", str(tmp_path / "files"), "--locale", locale)
     assert code == 1 and says in out and "`popbridge plugins`" in out
@@ -156,7 +156,7 @@ def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_th
     popbridge: Any, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    alike, take = run.groups, pictures.take
+    alike, take = audit.duplicate_groups, report_html.embed_pictures
 
     def groups(*given: Any) -> Any:
         made.append("groups")
@@ -166,8 +166,8 @@ def test_duplicates_are_looked_for_and_pictures_made_once_however_many_rounds_th
         made.extend(row.file for row in rows if not row.picture)
         await take(root, rows, *given)
 
-    monkeypatch.setattr(run, "groups", groups)
-    monkeypatch.setattr(pictures, "take", taking)
+    monkeypatch.setattr(audit, "duplicate_groups", groups)
+    monkeypatch.setattr(report_html, "embed_pictures", taking)
     page = tmp_path / "audit.html"
     popbridge("audit", str(project), "--fix", "--workers", "1", "--html", str(page))
     assert sorted(made) == ["groups", *FILES[:2]]
@@ -179,7 +179,9 @@ async def test_what_only_a_later_round_has_found_gets_its_picture(project: Path,
     rows = [Row(file, file, [], width=9) for file in FILES]
     rows[0].picture = b"there"
     report = Report(name="game", root="", engine="", rows=rows)
-    await run.illustrate(find(registry, project), run.Plan(workers=1, limits=Limits()), registry, report)
+    await audit.add_pictures(
+        find(registry, project), audit.Plan(workers=1, limits=Limits()), registry, report
+    )
     assert rows[0].picture == b"there" and all(row.picture[8:12] == b"WEBP" for row in rows[1:])
 
 

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from bridge.cli import cli
-from bridge.commands.context import Context
+from bridge.commands.help import Context
 
 
 @pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])

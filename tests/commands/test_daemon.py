@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from accel.devices import Device
-from bridge import host
-from bridge.commands.texts.serve import PHRASES
 from bridge.core.settings import SETTINGS
-from bridge.host import Registry
-from bridge.installed import PluginRecord
+from bridge.host import host
+from bridge.host.discovery import PluginRecord
+from bridge.host.host import Registry
 from bridge.server.serve import startup_line
 from tests.commands.shell import one_line
+from tests.messages import in_chinese
 
 
 class TestServe:
@@ -170,13 +170,13 @@ BROKEN = (PluginRecord("acme", "acme", "1", status="disabled", reason="x"),)
     ],
 )
 def test_what_the_daemon_says_at_its_console_is_told_in_chinese(said: str, chinese: str) -> None:
-    told = PHRASES.in_chinese(said)
+    told = in_chinese(said)
     assert told.startswith("PopBridge") and told.endswith(chinese)
 
 
 def test_a_gpu_that_is_left_alone_is_named_in_chinese() -> None:
     said = startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100"), Registry(), gpu=False)
-    assert " | CPU：设置 gpu 已关闭，不使用 NVIDIA H100 | " in PHRASES.in_chinese(said)
+    assert " | CPU：设置 gpu 已关闭，不使用 NVIDIA H100 | " in in_chinese(said)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_gpu_that_is_left_alone_is_named_in_chinese() -> None:
 )
 def test_who_holds_a_port_is_told_in_chinese(holder: str, chinese: str) -> None:
     said = f"Port 1 is held by {holder}: listening on 2 (another one: --port)."
-    assert PHRASES.in_chinese(said) == f"端口 1 {chinese}：改为监听 2（可用 --port 指定其他端口）。"
+    assert in_chinese(said) == f"端口 1 {chinese}：改为监听 2（可用 --port 指定其他端口）。"
 
 
 def test_the_demo_speaks_the_readers_language(

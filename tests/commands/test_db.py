@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from bridge.store.backups import make_backup
 from bridge.store.database import open_database
 from tests.commands.shell import one_line
 from tests.store.damage import filled, flip, keep, misspell, receipts
@@ -30,13 +31,13 @@ def newer(path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("words", [["check"], ["backup", "x.db"], ["vacuum"], ["restore", "--salvage"]])
+@pytest.mark.parametrize("words", [["check"], ["backup", "x.db"], ["vacuum"], ["restore"]])
 def test_without_a_database_there_is_nothing_to_look_after(popbridge: Any, words: list[str]) -> None:
     code, _, err = popbridge("db", *words)
-    assert code == 2 and one_line(err) and "no database" in err
+    assert code == 2 and one_line(err)
 
 
-@pytest.mark.parametrize("words", [["backup", "x.db"], ["vacuum"], ["restore", "--salvage"]])
+@pytest.mark.parametrize("words", [["backup", "x.db"], ["vacuum"]])
 def test_a_damage_whose_error_is_no_unicode_is_said_in_one_line(
     popbridge: Any, database: Path, words: list[str]
 ) -> None:
@@ -44,7 +45,7 @@ def test_a_damage_whose_error_is_no_unicode_is_said_in_one_line(
     code, _, err = popbridge("db", *words)
     assert code == 2 and one_line(err) and str(database) in err
     code, out, _ = popbridge("db", "check")
-    assert code == 1 and "Nothing of it can be read" in out
+    assert code == 1 and ".recover" in out
 
 
 @pytest.fixture
@@ -59,9 +60,9 @@ def test_who_reads_chinese_is_told_in_chinese(popbridge: Any, database: Path, tm
     assert code == 0 and f"{database} 完好：" in out and "架构 " in out and "行数" in out
     assert f"{saved}：" in popbridge("db", "backup", str(saved))[1]
     assert f"{saved} 已经存在：" in popbridge("db", "backup", str(saved))[2]
-    assert f"{database} 现为 {saved} 的内容。" in popbridge("db", "restore", str(saved))[1]
+    assert f"已用 {saved}（" in popbridge("db", "restore", str(saved))[1]
     assert popbridge("db", "vacuum")[1].startswith(f"{database}：")
-    assert "请指定备份 FILE" in popbridge("db", "restore")[2]
+    assert "中没有备份" in popbridge("db", "restore")[2]
     newer(saved)
     assert popbridge("db", "restore", str(saved))[2] == (
         f"popbridge: 无法恢复 {saved}（它由更新版本的 PopBridge 创建：请先更新 PopBridge）；"
@@ -75,9 +76,7 @@ def test_damage_is_told_in_chinese(popbridge: Any, database: Path) -> None:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute("UPDATE receipts SET state = 'gone' WHERE id = 7")
     code, out, _ = popbridge("db", "check")
-    assert (
-        code == 1 and "已损坏" in out and "无法读取 receipts 的第 7 行" in out and "以下各行仍可读取" in out
-    )
+    assert code == 1 and "已损坏" in out and "无法读取 receipts 的第 7 行" in out
     assert json.loads(popbridge("db", "check", "--json")[1])["report"]["problems"][0].startswith("row 7 of")
 
 
@@ -97,17 +96,16 @@ class TestCheck:
         assert found["report"]["rows"]["receipts"] == 301
         assert found["report"]["wal"] > 0
 
-    def test_a_damaged_one_says_what_can_be_saved(self, popbridge: Any, database: Path) -> None:
-        flip(database, 0.5)
+    @pytest.mark.parametrize("spoil", [lambda p: flip(p, 0.5), lambda p: p.write_bytes(b"a letter" * 1000)])
+    def test_of_a_damaged_one_the_newest_backup_is_named(
+        self, popbridge: Any, database: Path, spoil: Any
+    ) -> None:
+        backup = make_backup(database)
+        spoil(database)
         code, out, _ = popbridge("db", "check")
-        assert code == 1 and "is DAMAGED" in out and "--salvage" in out
-        (kept,) = [int(line.split()[1]) for line in out.splitlines() if line.startswith("receipts")]
-        assert 280 <= kept < 300
-
-    def test_one_that_cant_be_read_at_all_is_told(self, popbridge: Any, database: Path) -> None:
-        database.write_bytes(b"a letter to grandmother" * 1000)
-        code, out, _ = popbridge("db", "check")
-        assert code == 1 and "Nothing of it can be read" in out
+        assert code == 1 and "is DAMAGED" in out and str(backup) in out and "`popbridge db restore`" in out
+        found = json.loads(popbridge("db", "check", "--json")[1])
+        assert (found["whole"], found["backups"]) == (False, [str(backup)])
 
     def test_one_of_a_newer_version_is_told(self, popbridge: Any, database: Path) -> None:
         newer(database)
@@ -148,7 +146,7 @@ class TestBackup:
             keep(writer, [302])
         assert receipts(database)[-1] == 302
         code, out, _ = popbridge("db", "restore", str(file))
-        assert code == 0 and "The old one is" in out
+        assert code == 0 and "The old database is now" in out
         assert receipts(database)[-1] == 301
         (old,) = database.parent.glob("popbridge.db.old-*")
         assert receipts(old)[-1] == 302
@@ -163,7 +161,9 @@ class TestBackup:
         code, _, err = popbridge("db", "backup", str(database), "--force")
         assert code == 2 and one_line(err)
 
-    @pytest.mark.parametrize("name", ["popbridge.db-wal", "popbridge.db-shm", "connection.json", "blobs/x"])
+    @pytest.mark.parametrize(
+        "name", ["popbridge.db-wal", "popbridge.db-shm", "connection.json", "blobs/x", "backups/x"]
+    )
     def test_it_never_takes_the_place_of_what_the_daemon_writes(
         self, popbridge: Any, database: Path, name: str
     ) -> None:
@@ -218,11 +218,12 @@ class TestRestore:
         assert code == 0 and json.loads(out)["old"] is None
         assert len(receipts(home / "popbridge.db")) == 7
 
-    @pytest.mark.parametrize("words", [["restore", "saved.db"], ["restore", "--salvage"], ["vacuum"]])
+    @pytest.mark.parametrize("words", [["restore", "saved.db"], ["restore"], ["vacuum"]])
     def test_nothing_is_changed_beside_a_daemon(
         self, popbridge: Any, database: Path, saved: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(saved.parent)
+        make_backup(database)
         with FileLock(database.parent / "popbridge.lock"):
             code, _, err = popbridge("db", *words)
         assert code == 2 and one_line(err) and "stop it first" in err
@@ -257,19 +258,36 @@ class TestRestore:
             assert code == 2 and "locked" in err
         assert len(receipts(database)) == 301
 
-    def test_a_damaged_one_is_salvaged_and_kept_with_its_log(self, popbridge: Any, database: Path) -> None:
-        flip(database, 0.5)
+    def test_the_newest_whole_backup_takes_the_place_of_a_damaged_database(
+        self, popbridge: Any, database: Path
+    ) -> None:
+        backup = make_backup(database)
+        broken = backup.with_name("popbridge-99991231-000000.db")
+        broken.write_bytes(b"a letter to grandmother" * 1000)
+        with contextlib.closing(open_database(database).conn) as connection:
+            keep(connection, range(301, 321))
+        flip(database, 0.3)
         damaged = database.read_bytes()
-        code, out, _ = popbridge("db", "restore", "--salvage")
-        assert code == 0 and "could be read" in out
+        code, out, err = popbridge("db", "restore")
+        assert code == 0 and str(broken) in err and f"from {backup}" in out
         (told,) = [line for line in out.splitlines() if line.startswith("receipts")]
-        _, kept, _, lost = told.split()
-        assert "about" in told and 300 - int(kept) <= int(lost) <= 305 - int(kept)
-        assert "What couldn't be read, and is lost without a backup: receipts." in out
-        assert 280 <= len(receipts(database)) < 300
+        assert told.split() == ["receipts", "300", "20"]
+        assert len(receipts(database)) == 300
         (old,) = database.parent.glob("popbridge.db.old-*")
-        assert old.read_bytes()[8192:] == damaged[8192:]
+        assert str(old) in out and old.read_bytes()[8192:] == damaged[8192:]
         assert popbridge("db", "check")[0] == 0
+
+    def test_programs_are_told_what_came_back_and_what_is_lost(self, popbridge: Any, database: Path) -> None:
+        backup = make_backup(database)
+        with contextlib.closing(open_database(database).conn) as connection:
+            keep(connection, [301])
+        found = json.loads(popbridge("db", "restore", "--json")[1])
+        assert (found["source"], found["lost"], found["rows"]["receipts"]) == (
+            str(backup),
+            {"receipts": 1},
+            300,
+        )
+        assert found["made"][:4].isdigit() and Path(found["old"]).is_file()
 
     def test_a_backup_replaces_what_is_no_database_any_more(
         self, popbridge: Any, database: Path, saved: Path
@@ -287,12 +305,12 @@ class TestRestore:
         def link(*_: object) -> None:
             raise OSError("no links here")
 
-        monkeypatch.setattr("bridge.store.replace.os.link", link)
+        monkeypatch.setattr("bridge.store.backups.os.link", link)
         assert popbridge("db", "restore", str(saved))[0] == 0
         (old,) = database.parent.glob("popbridge.db.old-*")
         assert (len(receipts(old)), len(receipts(database))) == (300, 7)
 
-    def test_what_is_to_be_restored_must_be_named(self, popbridge: Any, database: Path) -> None:
+    def test_without_a_backup_nothing_is_restored(self, popbridge: Any, database: Path) -> None:
         for words in ([], ["missing.db"], [str(database)]):
             code, _, err = popbridge("db", "restore", *words)
             assert code == 2 and one_line(err)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from accel.devices import probing
+from accel.devices import provider_probe
 from accel.devices.driver import Gpu
-from accel.devices.proofs import Known, Proofs
+from accel.devices.proof_cache import ProofCache, ProvenVariants
 from accel.devices.report import Devices, Report
-from accel.troubles import Trouble, Troubles
-from bridge.commands import screen
+from accel.execution.device_router import DeviceFailure, DeviceHealth
+from bridge.commands import terminal
 from bridge.commands.devices import SHOWN
 
 BROKEN = Devices(
@@ -31,7 +31,7 @@ BROKEN = Devices(
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "try_providers", lambda: BROKEN)
+    monkeypatch.setattr(provider_probe, "try_providers", lambda: BROKEN)
 
 
 @pytest.mark.usefixtures("broken")
@@ -49,7 +49,7 @@ def test_each_provider_is_shown_with_why_and_what_to_do(popbridge: Any) -> None:
 
 @pytest.mark.usefixtures("broken")
 def test_a_narrow_screen_tears_no_command_apart(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screen, "screen_width", lambda: 40)
+    monkeypatch.setattr(terminal, "screen_width", lambda: 40)
     lines = popbridge("devices")[1].splitlines()
     assert lines[:4] == [
         "TensorRT: no, TensorRT's libraries are",
@@ -64,7 +64,7 @@ def test_where_nothing_is_usable_nothing_is_called_the_fastest(
     popbridge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     none = Devices(tuple(Report(one.name, False, "it failed") for one in BROKEN.reports))
-    monkeypatch.setattr(probing, "try_providers", lambda: none)
+    monkeypatch.setattr(provider_probe, "try_providers", lambda: none)
     assert popbridge("devices")[1].splitlines()[-1] == "Models can't run here at all."
 
 
@@ -84,9 +84,9 @@ def test_devices_as_json_are_a_line_for_each_provider(popbridge: Any) -> None:
 def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
     popbridge: Any, home: Path
 ) -> None:
-    full = Trouble("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
-    gone = Trouble("CUDA, NVIDIA H100", "", "the GPU is gone", 1_800_000_000.0)
-    troubles = Troubles(home / "cache" / "device-troubles.json")
+    full = DeviceFailure("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    gone = DeviceFailure("CUDA, NVIDIA H100", "", "the GPU is gone", 1_800_000_000.0)
+    troubles = DeviceHealth(home / "cache" / "device-troubles.json")
     for trouble in (full, gone):
         troubles.note(trouble)
     said = " ".join(popbridge("devices")[1].split())
@@ -100,12 +100,12 @@ def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
 
 @pytest.mark.usefixtures("broken")
 def test_it_says_how_shapes_that_came_again_are_run_and_why_not_otherwise(popbridge: Any, home: Path) -> None:
-    kept = Proofs(home / "cache" / "shapes.json", BROKEN.machine)
-    kept.settle("ab", Known("u2netp model.onnx", "x 1x3", kept.machine, "CUDA graph", "", 2.4, 1.2))
+    kept = ProofCache(home / "cache" / "shapes.json", BROKEN.machine)
+    kept.settle("ab", ProvenVariants("u2netp model.onnx", "x 1x3", kept.machine, "CUDA graph", "", 2.4, 1.2))
     why = "CUDA graph gives other results"
-    kept.settle("ab", Known("pp-ocrv6 rec.onnx", "x 1x5", kept.machine, "plainly", why))
-    Proofs(home / "cache" / "shapes.json", "another GPU").settle(
-        "ab", Known("minilm-l6 model.onnx", "x 1x7", "another GPU", "plainly", "")
+    kept.settle("ab", ProvenVariants("pp-ocrv6 rec.onnx", "x 1x5", kept.machine, "plainly", why))
+    ProofCache(home / "cache" / "shapes.json", "another GPU").settle(
+        "ab", ProvenVariants("minilm-l6 model.onnx", "x 1x7", "another GPU", "plainly", "")
     )
     said = " ".join(popbridge("devices")[1].split())
     assert "u2netp model.onnx with x 1x3 runs by CUDA graph (1.2 ms, plainly 2.4 ms)." in said
@@ -117,9 +117,9 @@ def test_it_says_how_shapes_that_came_again_are_run_and_why_not_otherwise(popbri
 
 @pytest.mark.usefixtures("broken")
 def test_of_many_shapes_the_last_ones_are_told(popbridge: Any, home: Path) -> None:
-    kept = Proofs(home / "cache" / "shapes.json", BROKEN.machine)
+    kept = ProofCache(home / "cache" / "shapes.json", BROKEN.machine)
     for width in range(SHOWN + 3):
-        kept.settle("ab", Known("pp-ocrv6 rec.onnx", f"x 1x{width}.", kept.machine, "plainly", ""))
+        kept.settle("ab", ProvenVariants("pp-ocrv6 rec.onnx", f"x 1x{width}.", kept.machine, "plainly", ""))
     said = popbridge("devices")[1]
     assert "x 1x2." not in said and "x 1x3." in said and "3 shapes that were tried before" in said
     assert len(popbridge("devices", "--json")[1].splitlines()) == 3 + SHOWN + 3
@@ -137,11 +137,14 @@ def test_who_reads_chinese_is_told_in_chinese(
     popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    Troubles(home / "cache" / "device-troubles.json").note(
-        Trouble("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    DeviceHealth(home / "cache" / "device-troubles.json").note(
+        DeviceFailure("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
     )
-    Proofs(home / "cache" / "shapes.json", BROKEN.machine).settle(
-        "ab", Known("u2netp model.onnx", "x 1x3", BROKEN.machine, "plainly", "TensorRT gives other results")
+    ProofCache(home / "cache" / "shapes.json", BROKEN.machine).settle(
+        "ab",
+        ProvenVariants(
+            "u2netp model.onnx", "x 1x3", BROKEN.machine, "plainly", "TensorRT gives other results"
+        ),
     )
     out = popbridge("devices")[1]
     assert "缺少 TensorRT 的库文件" in out and "NVIDIA H100，由 onnxruntime 1.31.1 驱动" in out

@@ -10,8 +10,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bridge.commands.drawing import drawn
-from bridge.core.status import SessionStatus, Status, WorkerStatus, WorkloadStatus
+from bridge.commands.daemon import draw_status
+from bridge.core.metrics import SessionStatus, Status, WorkerStatus, WorkloadStatus
 
 WORKER = WorkerStatus(pid=11, device="CPU", busy=True, doing="image.resize", for_s=1.0, memory=3 << 20)
 SESSION = SessionStatus(
@@ -30,7 +30,7 @@ STATUS = Status(
 
 def text(status: Status, most: int | None = None, width: int = 160) -> str:
     out = io.StringIO()
-    Console(file=out, width=width).print(drawn(status, most))
+    Console(file=out, width=width).print(draw_status(status, most))
     return out.getvalue()
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from bridge.cli import COMMANDS
-from bridge.commands.formatter import Formatter
+from bridge.commands.help import Formatter
 
 
 def test_a_heading_that_isnt_known_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bridge import host
 from bridge.api import AssetChange, EditorSupport
 from bridge.commands import install
 from bridge.core.errors import UserError
+from bridge.host import host
 from tests.commands.shell import one_line
 
 

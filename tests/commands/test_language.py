@@ -8,10 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.commands.language import language, told
-from bridge.core.texts import Text
-
-TEXT = Text("{count} left", "还剩 {count} 个")
+from accel.text import plural
+from bridge.commands.terminal import language, say
 
 
 def test_the_variable_that_goes_first_decides() -> None:
@@ -35,7 +33,9 @@ def test_on_windows_the_users_display_language_decides(
     assert language({}) == name
 
 
-@pytest.mark.parametrize(("name", "says"), [("zh_TW", "还剩 2 个"), ("de_DE", "2 left"), ("C", "2 left")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("zh_TW", "2 个会话"), ("de_DE", "2 sessions"), ("C", "2 sessions")]
+)
 def test_who_reads_chinese_is_told_in_chinese(name: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", name)
-    assert told(TEXT, count=2) == says
+    assert say(plural("{n} session", "{n} sessions", 2)) == says

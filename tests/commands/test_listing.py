@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import screen
-from bridge.commands.shared import read_settings_file
+from bridge.commands import terminal
+from bridge.commands.options import read_settings_file
 from tests.commands.shell import one_line
 
 
@@ -117,7 +117,7 @@ class TestListings:
     def test_a_very_narrow_screen_has_no_columns(
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:
-        monkeypatch.setattr(screen, "screen_width", lambda: 40)
+        monkeypatch.setattr(terminal, "screen_width", lambda: 40)
         listed = popbridge(command)[1].partition("\nSettings file")[0]
         assert max(map(len, listed.splitlines())) <= 40
         says = (
@@ -130,7 +130,7 @@ class TestListings:
     def test_a_narrow_screen_has_chinese_brackets(
         self, popbridge: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(screen, "screen_width", lambda: 40)
+        monkeypatch.setattr(terminal, "screen_width", lambda: 40)
         monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
         assert "\ngpu  true（默认值）\n" in popbridge("config")[1]
 
@@ -145,7 +145,7 @@ class TestListings:
     ) -> None:
         wide = popbridge(*command.split())[1]
         assert max(map(len, wide.splitlines())) > 80
-        monkeypatch.setattr(screen, "screen_width", lambda: 80)
+        monkeypatch.setattr(terminal, "screen_width", lambda: 80)
         narrow = popbridge(*command.split())[1]
         listed = narrow.partition("\nSettings file")[0]
         assert max(map(len, listed.splitlines())) <= 80 and "…" not in narrow

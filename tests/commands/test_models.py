@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from accel.models.catalogue import MODELS
+from accel.models.catalog import MODELS
 from accel.models.manifest import Url, Wheel
-from bridge.commands import models, screen
+from bridge.commands import models, terminal
 from tests.accel.models.records import file, model, wheel
 from tests.advisors import pictures
 from tests.commands.shell import one_line
@@ -75,7 +75,7 @@ def test_the_list_shows_what_for_licence_size_and_state(popbridge: Any, home: Pa
 
 
 def test_a_narrow_screen_keeps_the_state(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screen, "screen_width", lambda: 80)
+    monkeypatch.setattr(terminal, "screen_width", lambda: 80)
     table = popbridge("models", "list")[1].partition("\nModels folder")[0]
     assert max(map(len, table.splitlines())) <= 80
     assert "shipped" in table and "not pulled" in table
@@ -84,7 +84,7 @@ def test_a_narrow_screen_keeps_the_state(popbridge: Any, monkeypatch: pytest.Mon
 def test_a_screen_for_few_columns_shows_names_and_states_whole(
     popbridge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (screen, models):
+    for module in (terminal, models):
         monkeypatch.setattr(module, "screen_width", lambda: 40)
     lines = popbridge("models", "list")[1].splitlines()
     assert any(line.split() == ["waifu2x-upconv7-2x", "not", "pulled"] for line in lines)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from bridge.commands import receipts, screen
+from bridge.commands import receipts, terminal
 from bridge.core.messages import Command, Result
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore
@@ -61,7 +61,7 @@ class TestReceipts:
     ) -> None:
         path = "res://" + "a_folder_with_a_long_name/" * 3 + "wall_[normal].png"
         keep_receipt(home, [path], note="texture import: a reason that needs some room of its own")
-        monkeypatch.setattr(screen, "screen_width", lambda: 80)
+        monkeypatch.setattr(terminal, "screen_width", lambda: 80)
         _, out, _ = popbridge("receipts")
         assert max(map(len, out.splitlines())) <= 80
         cells = "".join(line[30:].strip() for line in out.splitlines()[1:])
@@ -72,7 +72,7 @@ class TestReceipts:
         self, popbridge: Any, receipt: int, monkeypatch: pytest.MonkeyPatch, locale: str
     ) -> None:
         monkeypatch.setenv("LC_ALL", locale)
-        monkeypatch.setattr(screen, "screen_width", lambda: 40)
+        monkeypatch.setattr(terminal, "screen_width", lambda: 40)
         lines = popbridge("receipts")[1].splitlines()
         assert max(map(cell_len, lines)) <= 40
         assert lines[0].startswith("1  20") and lines[0].endswith(("  applied", "  已应用"))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bridge.commands import screen
-from bridge.commands.screen import folded, screen_width, table, wrapped
+from bridge.commands import terminal
+from bridge.commands.terminal import fold, screen_width, table, wrap
 
 CHINESE = "用 OpenVINO 代替 CUDA：先 pip uninstall onnxruntime-gpu，再运行 pip install x（见 “文档”）。"
 
@@ -20,8 +20,8 @@ CHINESE = "用 OpenVINO 代替 CUDA：先 pip uninstall onnxruntime-gpu，再运
 def test_chinese_is_folded_by_columns_and_nothing_is_lost(
     width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screen, "screen_width", lambda: width)
-    lines = wrapped(CHINESE, 2).splitlines()
+    monkeypatch.setattr(terminal, "screen_width", lambda: width)
+    lines = wrap(CHINESE, 2).splitlines()
     assert "".join("".join(lines).split()) == "".join(CHINESE.split())
     # A name alone may be longer than a line.
     assert all(cell_len(line) <= max(width, len("  onnxruntime-gpu，") + 1) for line in lines)
@@ -31,13 +31,13 @@ def test_chinese_is_folded_by_columns_and_nothing_is_lost(
 
 @given(st.text("甲乙ab“”（）《》，。！ \t\n"), st.integers(2, 20))
 def test_whatever_stands_beside_whatever_nothing_is_lost(text: str, width: int) -> None:
-    assert "".join(folded(text, 0, width).split()) == "".join(text.split())
+    assert "".join(fold(text, 0, width).split()) == "".join(text.split())
 
 
 def test_a_table_is_folded_where_chinese_may_be(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(screen, "screen_width", lambda: 40)
+    monkeypatch.setattr(terminal, "screen_width", lambda: 40)
     rows = [("a", "日志文件，用于没有控制台的守护进程，为空则写到控制台；而且很长。"), ("b", "x" * 60)]
     table(rows, ("名称", "一个相当长的表头，必须完整"))
     lines = capsys.readouterr().out.splitlines()
@@ -72,7 +72,7 @@ def test_on_windows_the_last_column_stays_free(columns: int, monkeypatch: pytest
 def test_a_narrow_screen_has_paragraphs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(screen, "screen_width", lambda: 20)
-    assert screen.is_narrow()
-    screen.paragraphs([("name\x1b", "what it is, folded to lines")])
+    monkeypatch.setattr(terminal, "screen_width", lambda: 20)
+    assert terminal.is_narrow()
+    terminal.paragraphs([("name\x1b", "what it is, folded to lines")])
     assert capsys.readouterr().out == "name\\x1b\n    what it is,\n    folded to lines\n"

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from bridge.commands import asking, top
-from bridge.connection import ConnectionFile
+from bridge.commands import connection
+from bridge.commands import daemon as daemon_module
+from bridge.paths import ConnectionFile
 from tests.commands.shell import one_line
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import session
@@ -125,7 +126,7 @@ def other(home: Path, request: pytest.FixtureRequest) -> Iterator[None]:
 def test_what_isnt_this_daemon_is_told_apart(
     popbridge: Any, other: None, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connection, "TIMEOUT_S", 0.2)
     code, _, err = popbridge("status")
     assert code == 1 and one_line(err) and says in err
 
@@ -150,7 +151,7 @@ def test_in_a_pipe_top_ends_also_where_colours_are_wanted(
     popbridge: Any, daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(top, "_live", lambda *_: pytest.fail("it would never end"))
+    monkeypatch.setattr(daemon_module, "_live", lambda *_: pytest.fail("it would never end"))
     code, out, err = popbridge("top")
     assert (code, err, out.count("PopBridge ")) == (0, "", 1)
 
@@ -165,9 +166,9 @@ def test_top_outlives_the_daemon(daemon: ThreadDaemon, monkeypatch: pytest.Monke
     from rich.text import Text
 
     console = Console(force_terminal=True, width=120, height=30)
-    assert not isinstance(top._look_again(console), Text)
+    assert not isinstance(daemon_module._look_again(console), Text)
     daemon.stop()
-    said = top._look_again(console)
+    said = daemon_module._look_again(console)
     assert isinstance(said, Text) and "isn't running" in said.plain and "Still looking" in said.plain
 
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from accel import gpu
-from accel.ai.engines import Engine
-from accel.devices.here import CACHE, CPU, devices
-from accel.devices.proofs import Known, Proofs
+from accel.ai.sessions import Engine
+from accel.devices.current import CACHE, CPU, current_devices
+from accel.devices.proof_cache import ProofCache, ProvenVariants
 from accel.devices.report import Devices
-from accel.executor import LocalExecutor
-from accel.image.catalogue import OPERATIONS
-from accel.models.catalogue import MODELS
-from accel.routed import Lane
-from accel.routing import Form
-from accel.sample import SAMPLES, image_sample
+from accel.execution import device_router
+from accel.execution.batch_tuning import SAMPLES, image_sample
+from accel.execution.cost_model import Device
+from accel.execution.device_router import DeviceQueue
+from accel.execution.executor import LocalExecutor
+from accel.image.operations.pipeline import OPERATIONS
+from accel.models.catalog import MODELS
 from accel.workload import Limits
 from bridge.commands import tune
 from tests.commands.shell import one_line
@@ -34,12 +34,17 @@ DEVICE = "CUDA, Stand-in"
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's workers once more, as a GPU would join them."""
 
-    def lane(choice: object, devices: object, limits: Limits, batching: Path, cache: Path) -> Lane:
+    def lane(choice: object, devices: object, limits: Limits, batching: Path, cache: Path) -> DeviceQueue:
         worker = LocalExecutor(1, limits, 0, env={CACHE: str(cache)})
-        return Lane(Form("cuda", DEVICE), gpu.GpuExecutor(worker, batching, DEVICE), 1, gpu._target)
+        return DeviceQueue(
+            Device("cuda", DEVICE),
+            device_router.GpuExecutor(worker, batching, DEVICE),
+            1,
+            device_router._target,
+        )
 
-    monkeypatch.setattr(gpu, "find", lambda file: (CPU, Devices(())))
-    monkeypatch.setattr(gpu, "lane", lane)
+    monkeypatch.setattr(device_router, "find_gpu", lambda file: (CPU, Devices(())))
+    monkeypatch.setattr(device_router, "gpu_queue", lane)
     monkeypatch.setitem(SAMPLES, "image.normal_from_height", image_sample(1, sides=(16, 64)))
 
 
@@ -136,7 +141,7 @@ def test_a_workload_whose_model_is_missing_is_told_and_fails_only_where_it_was_n
     code, _, err = popbridge("tune", "image.ocr")
     assert code == 2 and "image.ocr can't be measured: " in err
     kept = {"image.ocr": SAMPLES["image.ocr"], "image.normal_from_height": image_sample(1, sides=(16, 64))}
-    monkeypatch.setattr("accel.sample.SAMPLES", kept)
+    monkeypatch.setattr("accel.execution.batch_tuning.SAMPLES", kept)
     code, out, err = popbridge("tune")
     assert code == 0 and "image.ocr can't be measured: " in err and "image.normal_from_height" in out
 
@@ -145,10 +150,12 @@ def test_a_workload_whose_model_is_missing_is_told_and_fails_only_where_it_was_n
 def test_shapes_that_came_again_are_tried_anew_unless_something_else_was_named(
     popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accel.sample.SAMPLES", {"image.normal_from_height": image_sample(1, sides=(16, 64))})
-    kept = Proofs(home / "cache" / "shapes.json", devices().machine)
+    monkeypatch.setattr(
+        "accel.execution.batch_tuning.SAMPLES", {"image.normal_from_height": image_sample(1, sides=(16, 64))}
+    )
+    kept = ProofCache(home / "cache" / "shapes.json", current_devices().machine)
     file = MODELS["u2netp"].files[0]
-    kept.settle(file.sha256, Known("u2netp model.onnx", "x 1x3", kept.machine, "plainly", "slow"))
+    kept.settle(file.sha256, ProvenVariants("u2netp model.onnx", "x 1x3", kept.machine, "plainly", "slow"))
     popbridge("tune", "image.normal_from_height")
     assert len(kept.all) == 1
     code, out, _ = popbridge("tune")

@@ -55,24 +55,24 @@ def test_each_mistake_names_the_command_that_shows_how(popbridge: Any, call: lis
 def test_what_is_wrong_with_a_path_is_told_by_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     import click
 
-    from bridge.commands.usage import said_of
+    from bridge.commands.help import usage_error
 
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     kind = click.Path(exists=False, dir_okay=False, readable=True)
     with monkeypatch.context() as patch, pytest.raises(click.BadParameter) as caught:
         patch.setattr(os, "access", lambda *_: False)
         kind.convert(__file__, click.Argument(["file"], type=kind), None)
-    assert "的值无效：无法读取。" in said_of(caught.value)
+    assert "的值无效：无法读取。" in usage_error(caught.value)
 
 
 def test_several_that_may_be_meant_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     import click
 
-    from bridge.commands.usage import said_of
+    from bridge.commands.help import usage_error
 
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     error = click.NoSuchOption("--fi", possibilities=["--fix", "--fit", "--file"])
-    assert said_of(error) == "没有选项 '--fi'。您是指 '--file'、'--fit' 或 '--fix' 吗？"
+    assert usage_error(error) == "没有选项 '--fi'。您是指 '--file'、'--fit' 或 '--fix' 吗？"
 
 
 def test_a_slip_in_a_commands_name_is_told_with_what_was_meant(popbridge: Any) -> None:
@@ -153,12 +153,12 @@ def test_elsewhere_a_quotation_mark_is_as_good_as_any_letter(popbridge: Any, tmp
 def test_what_has_no_chinese_keeps_to_one_language(popbridge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import click
 
-    from bridge.commands.usage import said_of
+    from bridge.commands.help import usage_error
 
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     context = click.Context(click.Command("odd"), info_name="odd")
     odd = click.UsageError("It is\n  odd.", context)
-    assert said_of(odd) == "It is odd. `odd --help` shows how."
-    assert said_of(click.BadParameter("it is odd.", context, click.Argument(["name"]))) == (
+    assert usage_error(odd) == "It is odd. `odd --help` shows how."
+    assert usage_error(click.BadParameter("it is odd.", context, click.Argument(["name"]))) == (
         "'NAME' 的值无效：it is odd。用法见 `odd --help`。"
     )

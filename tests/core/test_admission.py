@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.admission import PRIORITIES, SESSION_SHARES, TOTAL_SHARES, Admission
 from bridge.core.errors import RequestError
+from bridge.core.router import PRIORITIES, SESSION_SHARES, TOTAL_SHARES, Admission
 
 
 def admit(admission: Admission, session: str, priority: str, retry_after_ms: int = 0) -> None:

@@ -249,6 +249,6 @@ def test_no_text_of_a_peer_changes_which_code_it_is_refused_with(text: str) -> N
     ):
         error = refusal(PACKED, msgpack.packb({**REQUEST, "priority": imitation + "?"}))
         assert error.close is errors.WRONG_VALUE
-        assert error.reason.startswith("field 'priority'")
+        assert str(error.reason).startswith("field 'priority'")
         error = refusal(PACKED, msgpack.packb({"type": imitation + "?"}))
         assert error.close is errors.UNKNOWN_TYPE

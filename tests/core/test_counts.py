@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bridge.core import errors
-from bridge.core.counts import UNKNOWN, Counts
 from bridge.core.messages import Error, Result
+from bridge.core.metrics import UNKNOWN, Counts
 
 
 def test_answers_are_counted_by_name_and_outcome() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.histogram import BOUNDS_S, Histogram
+from bridge.core.metrics import BOUNDS_S, Histogram
 
 durations = st.floats(0, 120)
 

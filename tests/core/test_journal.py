@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from bridge.core import errors
-from bridge.core.journal import digest, frees_key, is_journalled
 from bridge.core.messages import Error, InputRef, Request
+from bridge.core.router import digest, frees_key, is_journalled
 
 BLOB = InputRef(name="a", blob="0" * 64)
 PATH = InputRef(name="a", path="x.png")

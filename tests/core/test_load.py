@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.admission import PRIORITIES
-from bridge.core.load import FIRST_S, LEAST_MS, MOST_MS, SHARE, Load
+from bridge.core.router import FIRST_S, LEAST_MS, MOST_MS, PRIORITIES, SHARE, Load
 
 
 def busy(load: Load, count: int, priority: str = "normal", name: str = "image.resize") -> None:

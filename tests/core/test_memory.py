@@ -6,18 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.memory import (
+from bridge.core.textures import (
     BLOCKS,
     PLATFORMS,
+    Compression,
     GpuFormat,
     ImageFacts,
     Platform,
+    TextureIntent,
     limited,
     mip_sizes,
     texture_bytes,
     usual_format,
 )
-from bridge.core.textures import Compression, TextureIntent
 
 
 @pytest.mark.parametrize(

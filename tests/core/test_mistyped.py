@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from bridge.core.mistyped import explained
+from bridge.project.config import explain_validation_error
 
 
 class Rule(Struct, forbid_unknown_fields=True):
@@ -36,4 +36,5 @@ class File(Struct, forbid_unknown_fields=True):
 def test_a_mistake_is_told_with_its_place(values: dict[str, Any], says: str) -> None:
     with pytest.raises(msgspec.ValidationError) as raised:
         msgspec.convert(values, File)
-    assert explained(raised.value, {"": File, "rules[]": Rule}) == says
+    place, said = explain_validation_error(raised.value, {"": File, "rules[]": Rule})
+    assert (f"{place}: {said}" if place else str(said)) == says

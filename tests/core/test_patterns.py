@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bridge.core.patterns import pattern
+from bridge.project.config import pattern
 
 
 @pytest.mark.parametrize(

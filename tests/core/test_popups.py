@@ -9,7 +9,7 @@ import pytest
 from bridge.core import errors
 from bridge.core.errors import RemoteProtocolError
 from bridge.core.messages import Action, Answer, Popup, PopupClose
-from bridge.core.popups import Popups
+from bridge.core.session import Popups
 
 
 def popup(popup_id: int, **fields: Any) -> Popup:

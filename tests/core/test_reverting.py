@@ -6,51 +6,51 @@ from typing import Any
 
 import pytest
 
-from bridge.core.reverting import (
+from bridge.core.revert import (
     OLD_ADDON,
     OLD_EDITOR,
-    PHRASES,
     changed_since,
-    putting_back,
-    still_due,
-    way_back,
+    remaining_changes,
+    reverse_changes,
+    revert_command,
 )
+from tests.messages import in_chinese
 
 
 @pytest.mark.parametrize(
     ("now", "due"), [(2, True), (2.0, True), (0, True), (1, False), (None, False), ("2", False)]
 )
 def test_an_option_goes_back_from_what_was_set_alone(now: object, due: bool) -> None:
-    found, left = still_due({"mode": 0}, {"mode": 2}, {"mode": now, "other": 1})
+    found, left = remaining_changes({"mode": 0}, {"mode": 2}, {"mode": now, "other": 1})
     assert (found, bool(left)) == (({"mode": 0}, False) if due else ({}, True))
 
 
 def test_what_is_left_is_named_with_both_values_in_both_languages() -> None:
-    _, (said,) = still_due({"a": None, "b": 1}, {"a": True, "b": 2}, {"a": "x", "b": 2})
+    _, (said,) = remaining_changes({"a": None, "b": 1}, {"a": True, "b": 2}, {"a": "x", "b": 2})
     assert said == 'a has changed since (it is "x", and was set to true): left as it is.'
-    assert PHRASES.in_chinese(said) == 'a 后来又有改动（现为 "x"，当时设为 true）：保持不变。'
+    assert in_chinese(said) == 'a 后来又有改动（现为 "x"，当时设为 true）：保持不变。'
 
 
 def test_an_editor_that_is_too_old_is_told_in_both_languages() -> None:
-    said = PHRASES.in_chinese(OLD_ADDON.format(install="popbridge install fake 'my game'"))
+    said = in_chinese(OLD_ADDON.format(install="popbridge install fake 'my game'"))
     assert "请运行 `popbridge install fake 'my game'` 并重新打开项目" in said
-    assert PHRASES.in_chinese(OLD_EDITOR).startswith("未撤销任何更改：此编辑器")
+    assert in_chinese(OLD_EDITOR).startswith("未撤销任何更改：此编辑器")
 
 
 def test_textures_are_put_back_by_a_command_that_older_editors_refuse() -> None:
-    assert [way_back(name) for name in ("texture.apply", "texture.revert", "acme.paint")] == [
+    assert [reverse_changes(name) for name in ("texture.apply", "texture.revert", "acme.paint")] == [
         "texture.revert", "texture.revert", "acme.paint",
     ]  # fmt: skip
 
 
 def test_what_nothing_is_expected_of_is_set() -> None:
-    assert still_due({"a": 1}, {}, {"a": 3}) == ({"a": 1}, [])
+    assert remaining_changes({"a": 1}, {}, {"a": 3}) == ({"a": 1}, [])
 
 
 def test_a_change_expects_of_its_own_options_what_was_observed_after_them() -> None:
     before = [{"path": "a", "options": {"x": 1, "y": None}}, {"path": "b", "options": {"x": 1}}]
     after = [{"path": "a", "options": {"x": 2, "z": 3}}, "odd", {"path": "b"}]
-    assert putting_back(before, after) == [{**before[0], "expected": {"x": 2}}, before[1]]
+    assert revert_command(before, after) == [{**before[0], "expected": {"x": 2}}, before[1]]
 
 
 def test_what_an_earlier_try_has_taken_away_isnt_taken_away_once_more() -> None:
@@ -61,34 +61,32 @@ def test_what_an_earlier_try_has_taken_away_isnt_taken_away_once_more() -> None:
     ]
     done = [[{"path": "a", "options": {"x": 1, "y": 5}}], None, [{"path": "b", "options": {"y": 5}}]]
     left = {"path": "a", "options": {"x": 1, "z": None}, "expected": {"x": 1}}
-    assert putting_back(before, None, done) == [left, before[2]]
+    assert revert_command(before, None, done) == [left, before[2]]
     # The import may be all that failed: what the engine has written meanwhile is nobody's edit.
-    assert putting_back(before[1:2], None, done) == [{**before[1], "expected": {"y": 5}}]
+    assert revert_command(before[1:2], None, done) == [{**before[1], "expected": {"y": 5}}]
 
 
 def test_a_later_try_expects_what_the_ones_before_have_left() -> None:
     before = [{"path": "a", "options": {"x": 1, "y": 1}}]
     after = [{"path": "a", "options": {"x": 2, "y": 2}}]
     done = [[{"path": "a", "options": {"x": 4}}], [{"path": "a", "options": {"x": 1}}]]
-    (change,) = putting_back(before, after, done)
+    (change,) = revert_command(before, after, done)
     assert change == {**before[0], "expected": {"x": 4, "y": 2}}
     # Somebody has set it once more as the change had.
-    due, left = still_due(change["options"], change["expected"], {"x": 2, "y": 2})
+    due, left = remaining_changes(change["options"], change["expected"], {"x": 2, "y": 2})
     assert due == {"y": 1} and len(left) == 1
 
 
 def test_of_what_wasnt_set_nobody_is_said_to_have_changed_it() -> None:
-    _, (said,) = still_due({"a": True}, {"a": None}, {"a": False})
+    _, (said,) = remaining_changes({"a": True}, {"a": None}, {"a": False})
     assert said == "a is false, and wasn't set: the engine may have written that, or somebody: left as it is."
-    assert (
-        PHRASES.in_chinese(said) == "a 现为 false，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"
-    )
+    assert in_chinese(said) == "a 现为 false，而当时未设置：可能由引擎写入，也可能有人改过：保持不变。"
 
 
 @pytest.mark.parametrize("before", [[11], "odd", [{"path": "a"}], None])
 @pytest.mark.parametrize("after", [None, [12], {"path": "a"}])
 def test_what_no_editor_should_have_said_stays_as_it_is(before: Any, after: Any) -> None:
-    assert putting_back(before, after) == before
+    assert revert_command(before, after) == before
 
 
 NAN = float("nan")
@@ -113,7 +111,7 @@ def test_what_was_judged_by_settings_that_have_changed_isnt_written(
     assert bool(said) == bool(says) and says in said
     if said:
         assert said.startswith("rock (1).import has changed since the audit read it (")
-        told = PHRASES.in_chinese(said)
+        told = in_chinese(said)
         assert told.startswith("rock (1).import 在审查读取后又有改动（") and told.endswith("请重新运行审查。")
 
 

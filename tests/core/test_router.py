@@ -10,9 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bridge.core import errors
 from bridge.core.errors import LocalProtocolError, RequestError
-from bridge.core.load import SHARE, Load
 from bridge.core.messages import Request
-from bridge.core.router import SLACK, Router, Target
+from bridge.core.router import SHARE, SLACK, Load, Router, Target
 
 
 def request(request_id: int, workload: str = "image.inspect", **fields: Any) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bridge.core.status import Status
+from bridge.core.metrics import Status
 
 
 def test_a_daemon_without_further_parts_has_no_further_figures() -> None:

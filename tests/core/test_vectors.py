@@ -45,7 +45,7 @@ def test_a_vector_is_accepted_or_closes_with_its_code_and_field(
         own.decode(frame)
     assert caught.value.close.code == case["close"], caught.value
     if case["field"]:
-        assert caught.value.reason.startswith(f"field '{case['field']}'")
+        assert str(caught.value.reason).startswith(f"field '{case['field']}'")
         assert case["field"] in caught.value.wire_reason
 
 

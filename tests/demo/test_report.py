@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.demo.reader import Reader
-from bridge.demo.report import Change, page
+from bridge.demo.demo import Change, Reader, page
 from bridge.demo.textures import disc, save
 
 

@@ -70,8 +70,7 @@ def test_a_revert_leaves_what_somebody_has_changed_since_and_names_it(real: Worl
     reverted = real.popbridge("revert", str(receipt.id))
     assert reverted.returncode == 1, reverted.stderr
     assert "with these problems:" in reverted.stdout
-    said = "compress/normal_map has changed since (it is 2, and was set to 1): left as it is."
-    assert f"{NORMAL} {said}" in reverted.stdout
+    assert any(NORMAL in line and "compress/normal_map" in line for line in reverted.stdout.splitlines())
     now = settings_on_disk(real, NORMAL)
     assert (now["compress/normal_map"], now[mipmaps]) == ("2", "false")
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bridge.api import Adapter
-from bridge.connection import ConnectionFile
 from bridge.core.messages import Popup
-from bridge.paths import Paths
+from bridge.paths import ConnectionFile, Paths
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, unpack

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 
 BUFFER = 16 * 1024
 """Most bytes that the proxy takes in advance of what it has passed on."""

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge import transfer
-from bridge.client import Client
-from bridge.connection import ConnectionFile
+from bridge.client import transfer
+from bridge.client.client import Client
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import Answer, Event, Popup, PopupClose
-from bridge.server.protocol import BridgeProtocol
+from bridge.paths import ConnectionFile
+from bridge.server.uvicorn_protocols import BridgeProtocol
 from tests.faults.proxy import FaultProxy, Faults
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import dial, identity, resume, session

@@ -12,9 +12,9 @@ import time
 import psutil
 import pytest
 
-from bridge import transfer
-from bridge.connection import ConnectionFile
+from bridge.client import transfer
 from bridge.core.errors import RequestError, UserError
+from bridge.paths import ConnectionFile
 from tests.server.daemons import ProcessDaemon, until
 from tests.server.wire import Wire, resume, session
 

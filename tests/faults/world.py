@@ -15,18 +15,18 @@ from unittest import mock
 from sqlite_utils import Database, Migrations
 from uvicorn.protocols.utils import ClientDisconnected
 
-from bridge import host
 from bridge.api import Action, Advisor, Answer, Context, Event, Popup, SessionView
 from bridge.core.errors import StoreError
 from bridge.core.settings import resolve
-from bridge.host import Registry
+from bridge.host import host
+from bridge.host.host import Registry
 from bridge.paths import Paths
 from bridge.server import app
 from bridge.server.restore import restore
-from bridge.store.commits import Commits, Done, Task
 from bridge.store.database import connect
-from bridge.store.failures import LastingDamage
+from bridge.store.records import PermanentDamage
 from bridge.store.store import Store
+from bridge.store.transactions import CommitGroups, Done, Task
 from tests.server.plugin import Fake
 
 Value = TypeVar("Value")
@@ -44,7 +44,7 @@ class SteppedStore(Store):
         self.path = path
         self._closed = False
         self._db = connect(path, migrations, durable=False)
-        self._commits = Commits(self._db, path, durable=False)
+        self._commits = CommitGroups(self._db, path, durable=False)
         self._left: list[tuple[Callable[[Database], Any], Callable[[], None] | None]] = []
         self._loop = asyncio.get_running_loop()
         self._mended = asyncio.Event()
@@ -93,7 +93,7 @@ class SteppedStore(Store):
             try:
                 return await ask()
             except StoreError as error:
-                if self._closed or isinstance(error, LastingDamage):
+                if self._closed or isinstance(error, PermanentDamage):
                     raise
             await self._mended.wait()
             for _ in range(self.dawdles()):

@@ -64,7 +64,7 @@ async def shared(
         project.add_texture(name, size=8)
     async with Daemon(home, frame=SMALL_FRAME) as daemon, Editor(project, home) as editor:
         identify = await daemon.hear("identify")
-        await daemon.hear_idle()
+        await daemon.settled()
         imported = [await daemon.hear_event("asset.imported")]
         while imported[-1]["more"]:
             imported.append(await daemon.hear_event("asset.imported"))

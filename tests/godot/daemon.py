@@ -19,7 +19,6 @@ from bridge.core.messages import MAX_FRAME, MAX_INLINE, PROTOCOL, SUBPROTOCOL_MS
 
 WAIT_S = 30.0
 DEADLINE_MS = 30_000
-IDLE = {"phase": "idle"}
 POPUP: dict[str, Any] = {
     "type": "popup",
     "kind": "import",
@@ -59,6 +58,8 @@ class Daemon:
         self.seq = 0
         """The number of the last command or popup of the session."""
         self._read = 0
+        self._barrier = 1_000_000
+        """The id of the last command that only waits."""
         self._news = asyncio.Condition()
         self._server: Server | None = None
         self._socket: ServerConnection | None = None
@@ -153,9 +154,23 @@ class Daemon:
         data: dict[str, Any] = message["data"]
         return data
 
-    async def hear_idle(self) -> None:
-        """Waits until the editor says that it does nothing: the session is open, and what is imported is."""
-        await self.hear("event", lambda said: said["name"] == "editor.phase" and said["data"] == IDLE)
+    async def settled(self) -> None:
+        """Waits until the session is open, no import is in progress, and all that was said is handled.
+
+        What the editor said meanwhile can still be heard, except an earlier `identify`.
+        """
+        async with asyncio.timeout(WAIT_S):
+            async with self._news:
+                await self._news.wait_for(lambda: self._socket is not None)
+            self._barrier += 1
+            changes: list[Any] = []
+            numbers = {"id": self._barrier, "deadline_ms": DEADLINE_MS}
+            # Without a number: it isn't acknowledged.
+            await self.say(type="command", name="texture.apply", args={"changes": changes}, **numbers)
+            async with self._news:
+                await self._news.wait_for(lambda: any(said.get("id") == self._barrier for said in self.said))
+        identified = max(at for at, said in enumerate(self.said) if said["type"] == "identify")
+        self._read = max(self._read, identified + 1)
 
     async def _serve(self, socket: ServerConnection) -> None:
         await socket.send(msgpack.packb(self._hello()))
@@ -169,6 +184,8 @@ class Daemon:
                     self._news.notify_all()
         except ConnectionClosed:
             pass
+        if self._socket is socket:
+            self._socket = None
 
     async def _welcome(self, socket: ServerConnection, identify: dict[str, Any]) -> None:
         resumed = "resume" in identify

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pyvips
 
-from bridge_godot.install import GodotSupport
+from bridge_godot.support import GodotSupport
 from tests.godot.engine import Engine
 
 STOP_S = 10.0

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import msgpack
 import pytest
 
-from bridge_godot import install
+from bridge_godot import support
 from tools import engines
 from tools.display import SIZE
 
@@ -26,7 +26,7 @@ class Engine:
     """One generation of Godot: how to start it, where it keeps things, and its names for import options."""
 
     name: str
-    generation: install.Generation
+    generation: support.Generation
     find: Callable[[], list[str] | None]
     """The command of an editor that needs no display, given the generation's `headless` arguments."""
     find_windowed: Callable[[], list[str] | None]
@@ -81,7 +81,7 @@ def _command(program: Path | None) -> list[str] | None:
 
 GODOT3 = Engine(
     name="Godot 3",
-    generation=install.GODOT3,
+    generation=support.GODOT3,
     find=lambda: _command(engines.godot3_server()),
     find_windowed=lambda: _command(engines.godot3()),
     window=("--video-driver", "GLES2", "--audio-driver", "Dummy", *RESOLUTION),
@@ -96,7 +96,7 @@ GODOT3 = Engine(
 )
 GODOT4 = Engine(
     name="Godot 4",
-    generation=install.GODOT4,
+    generation=support.GODOT4,
     find=engines.godot4,
     find_windowed=engines.godot4,
     window=(*engines.GODOT4_WINDOW, *RESOLUTION),

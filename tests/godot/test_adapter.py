@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bridge.core.versions import choose
-from bridge.host import load
+from bridge.host.host import load
 from bridge_godot.plugin import popbridge_adapters
-from bridge_godot.versions import SCHEME
+from bridge_godot.project import SCHEME
 
 
 @pytest.mark.parametrize(

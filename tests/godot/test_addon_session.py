@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge_godot import project as projects
-from bridge_godot.install import GodotSupport
+from bridge_godot.support import GodotSupport
 from tests.godot.conftest import Live
 from tests.godot.daemon import Daemon
 from tests.godot.editor import Editor, Project, until
@@ -48,12 +48,12 @@ async def test_a_project_behind_a_link_is_the_same_to_the_editor_and_to_its_stan
     project.root.symlink_to(real, target_is_directory=True)
     async with Daemon(home) as daemon, Editor(project, home):
         said = (await daemon.hear("identify"))["project"]
-    assert (said["id"], said["root"]) == (projects.identity(project.root), projects.place(project.root))
+    assert (said["id"], said["root"]) == (projects.identity(project.root), projects.root(project.root))
 
 
 async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: Path) -> None:
     async with Daemon(home) as daemon, Editor(project, home, answer="later"):
-        await daemon.hear_idle()
+        await daemon.settled()
         daemon.open_popups = []
         popup = await daemon.popup()
         answer = await daemon.hear("answer")
@@ -66,11 +66,11 @@ async def test_an_answer_is_kept_until_it_is_confirmed(project: Project, home: P
         assert await daemon.hear("answer") == answer
         await daemon.say(type="popup_close", id=popup["id"], reason="answered")
         # It is handled after what was said before it.
-        await daemon.outcome(await daemon.command("texture.options", paths=[]))
+        await daemon.settled()
         await daemon.stop()
         await daemon.start()
         await daemon.hear("identify")
-        await daemon.hear_idle()
+        await daemon.settled()
         assert sum(message["type"] == "answer" for message in daemon.said) == 2
 
 
@@ -79,7 +79,7 @@ async def test_what_was_closed_while_the_editor_was_away_goes_from_its_screen(
     project: Project, home: Path, says: bool
 ) -> None:
     async with Daemon(home) as daemon, Editor(project, home, answer="apply"):
-        await daemon.hear_idle()
+        await daemon.settled()
         still, closed = [await daemon.popup(actions=[{"id": "no", "label": "No"}]) for _ in range(2)]
         await daemon.acknowledged(closed)
         await daemon.stop()
@@ -103,9 +103,9 @@ async def test_a_session_that_the_daemon_lost_is_opened_anew(live: Live) -> None
     await daemon.start()
     assert "resume" in await daemon.hear("identify")
     assert "resume" not in await daemon.hear("identify")
-    await daemon.hear_idle()
+    await daemon.settled()
     # Numbers begin again: 1 is new.
-    asked = await daemon.command("texture.options", paths=[])
+    asked = await daemon.command("texture.apply", changes=[])
     assert asked["seq"] == 1
     await daemon.outcome(asked)
 
@@ -122,8 +122,8 @@ async def test_what_a_daemon_may_not_have_heard_before_it_was_killed_is_told_to_
         # The same daemon behind a new socket has heard it.
         await daemon.stop()
         await daemon.start()
-        await daemon.hear_idle()
-        await daemon.outcome(await daemon.command("texture.options", paths=[]))
+        await daemon.settled()
+        await daemon.settled()
         assert sum(message.get("name") == "asset.imported" for message in daemon.said) == 2
 
 
@@ -139,7 +139,7 @@ async def test_the_session_outlives_an_editor_that_was_killed_while_it_wrote_its
             project.state.write_bytes(left)
         async with Editor(project, home):
             await daemon.hear("identify", lambda said: said.get("resume", {}).get("session") == "s1")
-            await daemon.hear_idle()
+            await daemon.settled()
 
 
 async def test_what_was_imported_is_reported_once_also_to_a_daemon_that_came_later(
@@ -153,7 +153,7 @@ async def test_what_was_imported_is_reported_once_also_to_a_daemon_that_came_lat
             report = await daemon.hear_event("asset.imported")
             assert [asset["path"] for asset in report["assets"]] == ["res://textures/rock.png"]
             # Commands are looked at in a later frame, when the addon has noted what it reported.
-            await daemon.outcome(await daemon.command("texture.options", paths=[]))
+            await daemon.settled()
     # The times of imports are whole seconds to Godot: what is imported in the same one isn't newer.
     imported_at = int(project.import_mark("textures/rock.png").stat().st_mtime)
     await until(lambda: time.time() >= imported_at + 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge_godot.literals import Raw, Value, parse, render
+from bridge_godot.config_file import Raw, Value, parse, render
 
 
 @pytest.mark.parametrize(

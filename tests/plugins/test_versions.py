@@ -8,8 +8,8 @@ import pytest
 from packaging.version import Version
 
 from bridge.api import VersionScheme
-from bridge_godot.versions import SCHEME as GODOT
-from bridge_unity.versions import SCHEME as UNITY
+from bridge_godot.project import SCHEME as GODOT
+from bridge_unity.plugin import SCHEME as UNITY
 from bridge_unreal.versions import SCHEME as UNREAL
 
 IN_ORDER: list[tuple[VersionScheme, list[str]]] = [

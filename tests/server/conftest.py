@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.connection import ConnectionFile
-from bridge.server import app, contents
+from bridge.paths import ConnectionFile
+from bridge.server import app, cache_key
 from tests.server.daemons import ProcessDaemon, ThreadDaemon
 from tests.server.results import Bench
 
@@ -71,4 +71,4 @@ def bench(tmp_path: Path) -> Bench:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as old at once: one that ages between two requests is no longer the same to the second."""
-    monkeypatch.setattr(contents, "RACY_NS", 0)
+    monkeypatch.setattr(cache_key, "RACY_NS", 0)

@@ -18,12 +18,11 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bridge import host
-from bridge.connection import ConnectionFile
 from bridge.core.errors import UserError
 from bridge.core.settings import resolve
-from bridge.host import Registry
-from bridge.paths import Paths
+from bridge.host import host
+from bridge.host.host import Registry
+from bridge.paths import ConnectionFile, Paths
 from bridge.server.app import Bridge
 from bridge.server.serve import Server
 from bridge.store.receipts import ReceiptStore
@@ -45,13 +44,13 @@ def until(ready: Callable[[], Any], what: str) -> Any:
 
 def registry() -> Registry:
     """What the tests' plugin gives, and the echo."""
-    import accel.noop
+    from accel import workload
 
     class Echo:
         @staticmethod
         @host.hooks.hookimpl
         def popbridge_workloads() -> Any:
-            return [accel.noop.echo.workload]
+            return [workload.echo.workload]
 
     loaded = host.load({"test": plugin, "echo": Echo}, installed=False)
     assert all(p.status == "ok" for p in loaded.plugins), loaded.plugins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import urlsplit
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 
 
 def page(file: ConnectionFile, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:

@@ -30,6 +30,7 @@ from bridge.api import (
     VersionScheme,
     WorkloadError,
     hookimpl,
+    progress,
     workload,
 )
 from bridge.core import errors
@@ -88,6 +89,28 @@ def burn(inputs: Sequence[Input], params: Sleep, limits: Limits) -> Output:
     while time.perf_counter() < end:
         pass
     return Output("burnt")
+
+
+class Steps(Params, frozen=True):
+    count: int = 0
+    path: str = ""
+    hold: str = ""
+
+
+@workload("test.steps", version=1, params=Steps, inputs=0)
+def steps(inputs: Sequence[Input], params: Steps, limits: Limits) -> Output:
+    """Reports its steps of 20 ms; leaves a file where it learns that it was cancelled."""
+    try:
+        for done in range(params.count):
+            progress(done, params.count, "stepping")
+            time.sleep(0.02)
+        while params.hold and Path(params.hold).exists():
+            progress(1, 1, "held")
+            time.sleep(0.02)
+    except WorkloadError as error:
+        Path(params.path).write_text(error.code)
+        raise
+    return Output(os.getpid())
 
 
 @workload("test.crash", version=1, params=Nothing)
@@ -205,7 +228,6 @@ class Fake(Adapter):
     engine = "fake"
     versions = ">=2,<3"
     scheme = VersionScheme(engine="fake", stages={"": "", "beta": "b"})
-    capabilities = ("texture.apply",)
 
     def compile_texture(
         self, intent: TextureIntent, present: Mapping[str, Any], version: Any
@@ -344,7 +366,23 @@ def popbridge_adapters() -> Sequence[Adapter]:
 def popbridge_workloads() -> Sequence[Any]:
     return [
         f.workload
-        for f in (sleep, note, moment, burn, crash, fail, refuse, read, touch, make, inline, log, odd, dies)
+        for f in (
+            sleep,
+            steps,
+            note,
+            moment,
+            burn,
+            crash,
+            fail,
+            refuse,
+            read,
+            touch,
+            make,
+            inline,
+            log,
+            odd,
+            dies,
+        )
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from accel.priorities import PRIORITIES
+from accel.execution.pool import PRIORITIES
 from bridge.server.app import Bridge
 from tests.server.daemons import PATIENCE_S, ThreadDaemon
 from tests.server.wire import Wire, session

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from bridge.api import Addon
-from bridge.connection import ConnectionFile
 from bridge.core.messages import Identify
-from bridge.server.addons import other_addon
+from bridge.paths import ConnectionFile
+from bridge.server.handshake import other_addon
 from tests.server.plugin import Fake
 from tests.server.wire import identity, session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.server.backlog import Backlog, Total
+from bridge.server.live_session import Backlog, Total
 
 
 def test_an_acknowledgement_frees_what_came_before_it() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bridge.server import keeper
+from bridge.server import blobs
 from tests.server.caller import Caller, name_of
 from tests.server.daemons import ThreadDaemon, until
 
@@ -263,7 +263,7 @@ def test_while_it_is_read_it_stays(call: Caller) -> None:
 def test_beyond_the_quota_nothing_is_taken_until_something_may_go(
     start: Callable[..., ThreadDaemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "PAUSE_S", 0.0)
+    monkeypatch.setattr(blobs, "PAUSE_S", 0.0)
     call = Caller(start(blobs__quota=1000))
     first, second = b"1" * 700, b"2" * 700
     assert call("PUT", name_of(first), first)[0].status == 201

@@ -10,8 +10,8 @@ import pytest
 
 from accel.workload import Input
 from bridge.core.errors import RequestError
-from bridge.server.caching import AT_ONCE
-from bridge.server.contents import Stamp
+from bridge.server.cache import AT_ONCE
+from bridge.server.cache_key import FileStamp
 from tests.server.pages import page
 from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, kept, until
 
@@ -134,10 +134,10 @@ async def test_a_change_within_one_tick_of_the_clock_isnt_taken_for_what_is_unde
 ) -> None:
     daemon = start(workers=2)
     bench.hold.touch()
-    same = Stamp.of(str(bench.file))
+    same = FileStamp.of(str(bench.file))
     # As on FAT, whose clock stands for two seconds.
-    monkeypatch.setattr(Stamp, "of", classmethod(lambda cls, path: same))
-    monkeypatch.setattr(Stamp, "settled", False)
+    monkeypatch.setattr(FileStamp, "of", classmethod(lambda cls, path: same))
+    monkeypatch.setattr(FileStamp, "settled", False)
     async with bench.session(daemon) as wire:
         await wire.send("request", id=1, **bench.request())
         await until(lambda: bench.runs)

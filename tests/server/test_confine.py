@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import RequestError
-from bridge.server.confine import confine
+from bridge.server.project_paths import confine
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and special files as POSIX has them")
 

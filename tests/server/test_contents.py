@@ -16,14 +16,13 @@ from typing import Any
 import pytest
 
 from accel.workload import Input
-from bridge.server import contents as module
-from bridge.server import hashing as hashing_module
-from bridge.server.contents import Contents, Look
-from bridge.server.hashing import Hashing
+from bridge.server import cache_key as hashing_module
+from bridge.server import cache_key as module
+from bridge.server.cache_key import FileHasher, Fingerprints, InputFingerprint
 from bridge.store.blobs import BlobStore
 
 
-class Counted(Hashing):
+class Counted(FileHasher):
     """Counts how often files are read."""
 
     def __init__(self) -> None:
@@ -43,8 +42,8 @@ def hashing() -> Iterator[Counted]:
 
 
 @pytest.fixture
-def contents(tmp_path: Path, hashing: Counted) -> Contents:
-    return Contents(BlobStore(tmp_path / "blobs", 1 << 20), hashing)
+def contents(tmp_path: Path, hashing: Counted) -> Fingerprints:
+    return Fingerprints(BlobStore(tmp_path / "blobs", 1 << 20), hashing)
 
 
 def sha(data: bytes) -> bytes:
@@ -57,12 +56,12 @@ def age(path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float = 60) -> Non
     monkeypatch.setattr(module.time, "time_ns", lambda: real() + int(seconds * 1e9))
 
 
-def look(contents: Contents, path: Path) -> list[Look]:
+def look(contents: Fingerprints, path: Path) -> list[InputFingerprint]:
     return contents.look([Input("x", str(path))])
 
 
 async def test_a_file_that_stays_is_read_once(
-    tmp_path: Path, contents: Contents, hashing: Counted, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contents: Fingerprints, hashing: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"one")
@@ -74,7 +73,7 @@ async def test_a_file_that_stays_is_read_once(
 
 
 async def test_a_file_that_has_changed_is_read_again(
-    tmp_path: Path, contents: Contents, hashing: Counted, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contents: Fingerprints, hashing: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"one")
@@ -93,7 +92,7 @@ async def test_a_file_that_has_changed_is_read_again(
 
 
 async def test_a_file_that_was_just_written_is_read_each_time(
-    tmp_path: Path, contents: Contents, hashing: Counted
+    tmp_path: Path, contents: Fingerprints, hashing: Counted
 ) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"one")
@@ -104,7 +103,7 @@ async def test_a_file_that_was_just_written_is_read_each_time(
 
 async def test_a_blob_is_never_read(tmp_path: Path, hashing: Counted) -> None:
     blobs = BlobStore(tmp_path / "blobs", 1 << 20)
-    contents = Contents(blobs, hashing)
+    contents = Fingerprints(blobs, hashing)
     path = blobs.path(blobs.put(b"blob"))
     looks = look(contents, path)
     assert await contents.digests(looks, "normal") == [sha(b"blob")]
@@ -117,7 +116,7 @@ async def test_a_blob_is_never_read(tmp_path: Path, hashing: Counted) -> None:
 
 
 async def test_what_has_changed_since_it_was_looked_at_isnt_told(
-    tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contents: Fingerprints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"one")
@@ -132,7 +131,7 @@ async def test_what_has_changed_since_it_was_looked_at_isnt_told(
 
 
 async def test_a_file_that_changes_while_it_is_read_isnt_told(
-    tmp_path: Path, contents: Contents, hashing: Counted, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contents: Fingerprints, hashing: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"one")
@@ -149,7 +148,7 @@ async def test_a_file_that_changes_while_it_is_read_isnt_told(
 
 
 async def test_after_a_run_only_what_stayed_the_same_is_confirmed(
-    tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contents: Fingerprints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"one")
@@ -170,7 +169,7 @@ async def test_after_a_run_only_what_stayed_the_same_is_confirmed(
 
 
 async def test_a_change_within_one_tick_of_the_clock_is_noticed(
-    tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contents: Fingerprints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"one")
@@ -178,12 +177,12 @@ async def test_a_change_within_one_tick_of_the_clock_is_noticed(
     read = await contents.digests(young, "normal")
     file.write_bytes(b"two")
     # The clock of FAT stands for two seconds.
-    monkeypatch.setattr(module.Stamp, "of", classmethod(lambda cls, path: young[0].stamp))
+    monkeypatch.setattr(module.FileStamp, "of", classmethod(lambda cls, path: young[0].stamp))
     assert await contents.confirmed(young, read) is None
 
 
 async def test_no_more_files_are_remembered_than_may_be(
-    tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, contents: Fingerprints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 3)
     files = [tmp_path / str(number) for number in range(5)]
@@ -218,7 +217,7 @@ async def until(ready: Any) -> None:
 
 
 async def test_the_urgent_file_is_read_before_those_that_came_earlier(
-    hashing: Hashing, monkeypatch: pytest.MonkeyPatch
+    hashing: FileHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, begun, _ = gated(monkeypatch)
     tasks = [asyncio.create_task(hashing.digest(f"bulk {n}", "bulk")) for n in range(6)]
@@ -232,7 +231,7 @@ async def test_the_urgent_file_is_read_before_those_that_came_earlier(
 
 
 async def test_who_gives_up_stops_the_reading_and_makes_room(
-    hashing: Hashing, monkeypatch: pytest.MonkeyPatch
+    hashing: FileHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, begun, given_up = gated(monkeypatch)
     first, second, third, fourth = (
@@ -249,7 +248,7 @@ async def test_who_gives_up_stops_the_reading_and_makes_room(
     assert len(await again) == 10
 
 
-async def test_a_turn_that_is_given_up_as_it_comes_goes_to_the_next(hashing: Hashing) -> None:
+async def test_a_turn_that_is_given_up_as_it_comes_goes_to_the_next(hashing: FileHasher) -> None:
     for _ in range(hashing_module.THREADS):
         await hashing._enter("normal")
     third, fourth = (asyncio.create_task(hashing._enter("normal")) for _ in range(2))
@@ -261,7 +260,7 @@ async def test_a_turn_that_is_given_up_as_it_comes_goes_to_the_next(hashing: Has
     assert third.cancelled()
 
 
-async def test_a_large_file_has_the_digest_of_all_its_pieces(hashing: Hashing, tmp_path: Path) -> None:
+async def test_a_large_file_has_the_digest_of_all_its_pieces(hashing: FileHasher, tmp_path: Path) -> None:
     data = os.urandom(hashing_module.CHUNK * 2 + 17)
     (tmp_path / "large").write_bytes(data)
     assert await hashing.digest(str(tmp_path / "large"), "normal") == sha(data)

@@ -8,10 +8,10 @@ import sqlite3
 
 import pytest
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
+from tests.server.advised import answered, popup
 from tests.server.daemons import until
 from tests.server.promises import Start
-from tests.server.test_flows import answered, popup
 from tests.server.wire import session
 
 

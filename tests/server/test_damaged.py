@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from bridge import host, images
-from bridge.advisors import texture_import
+from bridge import builtin
+from bridge.advisors import import_advisor
+from bridge.host import host
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, FakeEngine
 from tests.server import daemons
@@ -164,7 +165,7 @@ async def test_damaged_rows_cost_no_import_its_advice(
         popbridge_adapters=host.hooks.hookimpl(lambda: [FakeEngine()]),
         popbridge_advisors=host.hooks.hookimpl(lambda: [Obedient()]),
     )
-    plugins = {"images": images, "advisor": texture_import, "engine": engine}
+    plugins = {"images": builtin, "advisor": import_advisor, "engine": engine}
     monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(daemons, "registry", lambda: host.load(plugins, installed=False))
     daemon, root = start(), tmp_path / "project"

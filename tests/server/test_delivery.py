@@ -11,17 +11,16 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bridge.core.counts import Counts
 from bridge.core.errors import StoreError
 from bridge.core.messages import Error, Message, Request, Result
+from bridge.core.metrics import Counts
 from bridge.core.router import Router
 from bridge.server.delivery import Deliveries, withdrawing
-from bridge.server.live import LiveSession
+from bridge.server.live_session import LiveSession
 from bridge.server.sessions import Sessions
-from bridge.store import journal, outbox
+from bridge.store import journal
 from bridge.store.database import migrations
-from bridge.store.journal import Asked, Job
-from bridge.store.outbox import Delivery
+from bridge.store.journal import Asked, Delivery, Job
 from bridge.store.store import Store
 from tests.server.test_live import IDENTIFY, Ear
 
@@ -60,7 +59,7 @@ class Daemon:
 
     async def finish(self, job: Job) -> bool:
         def number(db: Database, last: Any) -> Delivery | None:
-            return outbox.finish(db, job, "me", "done", ANSWER, last, frees_key=False)
+            return journal.finish(db, job, "me", "done", ANSWER, last, frees_key=False)
 
         return await self.deliveries.send(number, job.sessions, job.id)
 
@@ -123,7 +122,7 @@ async def test_a_job_of_a_session_that_has_ended_ends_all_the_same(daemon: Daemo
     (job,) = await daemon.claim()
     daemon.sessions.forget(live.id)
     assert await daemon.finish(job)
-    assert await daemon.store.write(outbox.waiters) == []
+    assert await daemon.store.write(journal.waiters) == []
     assert heard(live) == []
 
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from bridge.server import descriptors
-from bridge.server.descriptors import SPARE, allow
+from bridge.server import serve
+from bridge.server.serve import SPARE, allow
 
 resource = pytest.importorskip("resource")
 
@@ -52,7 +52,7 @@ def test_without_a_limit_nothing_is_changed(limits: list[int]) -> None:
 
 
 def test_on_windows_there_is_no_such_limit(limits: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptors.sys, "platform", "win32")
+    monkeypatch.setattr(serve.sys, "platform", "win32")
     allow(1 << 20)
     assert limits == [256, 4096]
     assert sys.platform == "win32"

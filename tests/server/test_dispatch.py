@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from bridge.server.app import DRAIN_S
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, resume, session

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from tests.server.advised import APPLIED, answered, popup

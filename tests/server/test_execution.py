@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bridge.core.messages import OutputRef
-from bridge.server.execution import output_ref
+from bridge.server.executors import output_ref
 
 
 @pytest.mark.parametrize("name", ["rock", "r" * 128, f"{'r' * 128}.roughness", "r" * 300 + ".roughness"])

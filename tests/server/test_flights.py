@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from accel.batching import Batcher
-from accel.executor import LocalExecutor
-from accel.watch import Watch
+from accel.execution.batching import Batcher
+from accel.execution.executor import CancelToken, LocalExecutor
 from accel.workload import Limits, WorkloadError
-from bridge.server.flights import Flight, Flights
-from bridge.server.inquiry import NO_DEADLINE_S
+from bridge.server.cache import NO_DEADLINE_S, InFlight, SingleFlight
 from tests.accel import workloads
 from tests.accel.asking import go, held
 from tests.accel.conftest import until
@@ -29,11 +27,11 @@ class Work:
     def __init__(self) -> None:
         self.begin, self.end, self.kept = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.priorities: list[str] = []
-        self.watches: list[Watch] = []
+        self.watches: list[CancelToken] = []
         self.cancelled = 0
         self.outcome: Any = "done"
 
-    async def run(self, watch: Watch, priority: str) -> Any:
+    async def run(self, watch: CancelToken, priority: str) -> Any:
         self.priorities.append(priority)
         self.watches.append(watch)
         try:
@@ -53,20 +51,20 @@ class Work:
 
 @pytest.fixture
 async def flights() -> Any:
-    made: Flights[Any] = Flights()
+    made: SingleFlight[Any] = SingleFlight()
     yield made
     await made.close()
 
 
-def start(flights: Flights[Any], work: Work, priority: str = "normal") -> Flight[Any]:
+def start(flights: SingleFlight[Any], work: Work, priority: str = "normal") -> InFlight[Any]:
     return flights.start(b"key", work.run, work.keep, priority)
 
 
-def join(flight: Flight[Any], priority: str = "normal", deadline_s: float = LONG_S) -> asyncio.Task[Any]:
+def join(flight: InFlight[Any], priority: str = "normal", deadline_s: float = LONG_S) -> asyncio.Task[Any]:
     return asyncio.create_task(flight.join(priority, deadline_s))
 
 
-async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: Flights[Any]) -> None:
+async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: SingleFlight[Any]) -> None:
     work, happened = Work(), list[str]()
     work.begin.set()
     work.end.set()
@@ -75,7 +73,7 @@ async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: Flights
         happened.append("kept")
         work.kept.set()
 
-    async def wait(flight: Flight[Any]) -> None:
+    async def wait(flight: InFlight[Any]) -> None:
         happened.append(await flight.join("normal", LONG_S))
 
     flight = flights.start(b"key", work.run, keep, "normal")
@@ -84,7 +82,7 @@ async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: Flights
 
 
 async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
-    flights: Flights[Any], tmp_path: Path
+    flights: SingleFlight[Any], tmp_path: Path
 ) -> None:
     stays = tmp_path / "stays"
     stays.touch()
@@ -94,7 +92,7 @@ async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
     await together(batcher, executor, tmp_path, "abc")
 
     def ask(text: str) -> asyncio.Task[Any]:
-        async def run(watch: Watch, priority: str) -> Any:
+        async def run(watch: CancelToken, priority: str) -> Any:
             return await go(batcher, workloads.many, text, deadline_s=NO_DEADLINE_S, watch=watch)
 
         flight = flights.start(text.encode(), run, Work().keep, "normal")
@@ -123,7 +121,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_all_get_what_one_run_gives(flights: Flights[Any]) -> None:
+async def test_all_get_what_one_run_gives(flights: SingleFlight[Any]) -> None:
     work = Work()
     flight = start(flights, work)
     assert flights.get(b"key") is flight and flights.get(b"other") is None
@@ -135,7 +133,7 @@ async def test_all_get_what_one_run_gives(flights: Flights[Any]) -> None:
     assert len(work.watches) == 1
 
 
-async def test_what_is_done_is_given_until_it_is_kept(flights: Flights[Any]) -> None:
+async def test_what_is_done_is_given_until_it_is_kept(flights: SingleFlight[Any]) -> None:
     work = Work()
     flight = start(flights, work)
     first = join(flight)
@@ -149,7 +147,7 @@ async def test_what_is_done_is_given_until_it_is_kept(flights: Flights[Any]) -> 
     assert flights.get(b"key") is None
 
 
-async def test_an_error_is_shared_by_those_who_waited_and_by_nobody_else(flights: Flights[Any]) -> None:
+async def test_an_error_is_shared_by_those_who_waited_and_by_nobody_else(flights: SingleFlight[Any]) -> None:
     work = Work()
     work.outcome = WorkloadError("bad_input", "is broken", "a")
     flight = start(flights, work)
@@ -162,7 +160,7 @@ async def test_an_error_is_shared_by_those_who_waited_and_by_nobody_else(flights
     assert flights.get(b"key") is None
 
 
-async def test_who_cancels_first_takes_nothing_from_the_others(flights: Flights[Any]) -> None:
+async def test_who_cancels_first_takes_nothing_from_the_others(flights: SingleFlight[Any]) -> None:
     work = Work()
     flight = start(flights, work)
     leader, other = join(flight), join(flight)
@@ -175,7 +173,7 @@ async def test_who_cancels_first_takes_nothing_from_the_others(flights: Flights[
     assert await other == "done"
 
 
-async def test_the_work_ends_when_the_last_one_cancels(flights: Flights[Any]) -> None:
+async def test_the_work_ends_when_the_last_one_cancels(flights: SingleFlight[Any]) -> None:
     work = Work()
     waiting = [join(flight) for flight in [start(flights, work)] for _ in range(3)]
     await settle()
@@ -187,7 +185,7 @@ async def test_the_work_ends_when_the_last_one_cancels(flights: Flights[Any]) ->
     assert flights.get(b"key") is None
 
 
-async def test_each_has_a_deadline_of_its_own(flights: Flights[Any]) -> None:
+async def test_each_has_a_deadline_of_its_own(flights: SingleFlight[Any]) -> None:
     work = Work()
     flight = start(flights, work)
     leader, other = join(flight, deadline_s=0.01), join(flight)
@@ -199,7 +197,7 @@ async def test_each_has_a_deadline_of_its_own(flights: Flights[Any]) -> None:
     assert await other == "done"
 
 
-async def test_work_of_which_all_deadlines_have_passed_ends_and_says_why(flights: Flights[Any]) -> None:
+async def test_work_of_which_all_deadlines_have_passed_ends_and_says_why(flights: SingleFlight[Any]) -> None:
     work = Work()
     flight = start(flights, work)
     late = [join(flight, deadline_s=0.01), join(flight, deadline_s=0.03)]
@@ -210,7 +208,7 @@ async def test_work_of_which_all_deadlines_have_passed_ends_and_says_why(flights
     assert flights.get(b"key") is None
 
 
-async def test_a_more_urgent_one_hurries_what_hasnt_begun(flights: Flights[Any]) -> None:
+async def test_a_more_urgent_one_hurries_what_hasnt_begun(flights: SingleFlight[Any]) -> None:
     work = Work()
     flight = start(flights, work, "bulk")
     waiting = [join(flight, "bulk")]
@@ -224,7 +222,7 @@ async def test_a_more_urgent_one_hurries_what_hasnt_begun(flights: Flights[Any])
     assert await asyncio.gather(*waiting) == ["done"] * 6
 
 
-async def test_what_has_begun_is_left_alone(flights: Flights[Any]) -> None:
+async def test_what_has_begun_is_left_alone(flights: SingleFlight[Any]) -> None:
     work = Work()
     flight = start(flights, work, "bulk")
     waiting = [join(flight, "bulk")]
@@ -237,7 +235,7 @@ async def test_what_has_begun_is_left_alone(flights: Flights[Any]) -> None:
     assert await asyncio.gather(*waiting) == ["done", "done"]
 
 
-async def test_a_cancellation_from_inside_is_an_error_like_others(flights: Flights[Any]) -> None:
+async def test_a_cancellation_from_inside_is_an_error_like_others(flights: SingleFlight[Any]) -> None:
     work = Work()
     work.outcome = asyncio.CancelledError()
     flight = start(flights, work)
@@ -248,7 +246,7 @@ async def test_a_cancellation_from_inside_is_an_error_like_others(flights: Fligh
     assert flights.get(b"key") is None
 
 
-async def test_a_stopping_daemon_leaves_nobody_waiting(flights: Flights[Any]) -> None:
+async def test_a_stopping_daemon_leaves_nobody_waiting(flights: SingleFlight[Any]) -> None:
     work = Work()
     waiting = join(start(flights, work))
     await settle()
@@ -258,7 +256,7 @@ async def test_a_stopping_daemon_leaves_nobody_waiting(flights: Flights[Any]) ->
     assert work.cancelled == 1
 
 
-async def test_an_end_of_one_flight_doesnt_end_the_next_of_the_same_key(flights: Flights[Any]) -> None:
+async def test_an_end_of_one_flight_doesnt_end_the_next_of_the_same_key(flights: SingleFlight[Any]) -> None:
     first, second = Work(), Work()
     one = join(start(flights, first))
     await settle()
@@ -274,12 +272,14 @@ async def test_an_end_of_one_flight_doesnt_end_the_next_of_the_same_key(flights:
 
 
 async def test_all_who_wait_are_told_when_it_begins_and_who_comes_later_at_once(
-    flights: Flights[Any],
+    flights: SingleFlight[Any],
 ) -> None:
     work = Work()
     flight = start(flights, work)
     begun: list[str] = []
-    early, late, gone = (Watch(lambda name=name: begun.append(name)) for name in ("early", "late", "gone"))
+    early, late, gone = (
+        CancelToken(lambda name=name: begun.append(name)) for name in ("early", "late", "gone")
+    )
     first = asyncio.create_task(flight.join("normal", LONG_S, early))
     left = asyncio.create_task(flight.join("normal", LONG_S, gone))
     await settle()

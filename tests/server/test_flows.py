@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bridge.connection import ConnectionFile
 from bridge.core.errors import StoreError
 from bridge.core.messages import MAX_FRAME, Action, Popup
+from bridge.paths import ConnectionFile
 from bridge.store.sessions import SessionStore
 from tests.server.advised import answered, popup
 from tests.server.daemons import ThreadDaemon, until
@@ -247,7 +247,7 @@ async def test_an_event_that_nobody_watches_is_passed_over(wire: Wire) -> None:
 async def test_events_that_come_faster_than_advisors_work_are_passed_over(
     daemon: ThreadDaemon, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bridge.server.flows.MAX_EVENTS", 2)
+    monkeypatch.setattr("bridge.server.advisors.MAX_EVENTS", 2)
     for _ in range(4):
         await wire.send("event", name="test.hang")
         await wire.request(1, "bridge.echo")
@@ -257,7 +257,7 @@ async def test_events_that_come_faster_than_advisors_work_are_passed_over(
 
 
 async def test_a_session_has_so_many_popups_and_no_more(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.server.flows.MAX_POPUPS", 3)
+    monkeypatch.setattr("bridge.server.advisors.MAX_POPUPS", 3)
     await wire.send("event", name="test.popup", data={"count": 5})
     shown = [await wire.until("popup") for _ in range(3)]
     assert await wire.quiet()

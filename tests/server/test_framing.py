@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from websockets.frames import Frame, Opcode
 
-from bridge.server.framing import framed
+from bridge.server.websocket import framed
 
 
 @pytest.mark.parametrize(

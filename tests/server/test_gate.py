@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from bridge.server.gate import Gate
+from bridge.server.websocket import ConnectionLimiter
 
 
 def test_connections_are_taken_up_to_the_limit_and_again_when_one_ends() -> None:
-    gate = Gate(2, 9)
+    gate = ConnectionLimiter(2, 9)
     with ExitStack() as open_:
         for _ in range(2):
             assert gate.refusal() is None
@@ -18,7 +18,7 @@ def test_connections_are_taken_up_to_the_limit_and_again_when_one_ends() -> None
 
 
 def test_those_that_have_identified_make_room_for_those_that_havent() -> None:
-    gate = Gate(9, 1)
+    gate = ConnectionLimiter(9, 1)
     with gate.entered() as identified:
         assert "1 connections have yet to identify" in (gate.refusal() or "")
         identified()

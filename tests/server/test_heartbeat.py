@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.server.heartbeat import Heart
+from bridge.server.uvicorn_protocols import Heart
 
 
 class Patient:

@@ -65,7 +65,7 @@ async def connections() -> list[list[str]]:
     """The modules that each connection waits in, the outermost first."""
     tasks: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
     chains = [list(modules(coro)) for coro in tasks if coro.__qualname__.endswith("run_asgi")]
-    return [chain for chain in chains if "bridge.server.socket" in chain]
+    return [chain for chain in chains if "bridge.server.websocket" in chain]
 
 
 def modules(waiting: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bridge.server.http_protocol import HttpProtocol
+from bridge.server.uvicorn_protocols import HttpProtocol
 from tests.server.daemons import ThreadDaemon
 from tests.server.wire import session
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.server.inbox import Inbox
+from bridge.server.websocket import Inbox
 
 
 async def test_what_came_is_read_in_order() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.promises import PROJECT, Failing, Start, answer, ask, rows, traces
 from tests.server.wire import resume, session

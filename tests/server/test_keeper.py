@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bridge.core.errors import RequestError, StoreError
-from bridge.server import keeper as module
-from bridge.server.keeper import Keeper
+from bridge.server import blobs as module
+from bridge.server.blobs import BlobCollector
 from bridge.store.blobs import BlobStore
 from tests.server.caller import Caller, name_of
 from tests.server.daemons import ThreadDaemon, until
@@ -33,14 +33,16 @@ async def nothing() -> set[str]:
     return set()
 
 
-def keeper(store: BlobStore, named: Iterable[str] = (), cached: Iterable[str] = (), **more: Any) -> Keeper:
+def keeper(
+    store: BlobStore, named: Iterable[str] = (), cached: Iterable[str] = (), **more: Any
+) -> BlobCollector:
     async def names() -> set[str]:
         return set(named)
 
     async def results() -> set[str]:
         return set(cached)
 
-    return Keeper(store, names, results, **{"keep_s": DAY_S, "sweep_s": 600.0, **more})
+    return BlobCollector(store, names, results, **{"keep_s": DAY_S, "sweep_s": 600.0, **more})
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ async def test_while_it_cant_be_known_what_is_named_nothing_goes(
 
     name = put(store, b"1" * 95, 9 * DAY_S)
     names, cached = (nothing, unknown) if known else (unknown, nothing)
-    kept = Keeper(store, names, cached, keep_s=DAY_S, sweep_s=600.0)
+    kept = BlobCollector(store, names, cached, keep_s=DAY_S, sweep_s=600.0)
     await kept.sweep()
     assert not await kept.free(10)
     assert store.has(name) and store.count == 1
@@ -144,7 +146,7 @@ async def test_it_looks_by_itself_and_when_little_room_is_left(
             raise RuntimeError("by a bug")
         return set()
 
-    running = asyncio.create_task(Keeper(store, names, nothing, keep_s=DAY_S, sweep_s=3600.0).run())
+    running = asyncio.create_task(BlobCollector(store, names, nothing, keep_s=DAY_S, sweep_s=3600.0).run())
     await looks.acquire()
     old = put(store, b"1" * 50, 3600)
     await asyncio.to_thread(store.put, b"2" * 45)
@@ -188,7 +190,7 @@ async def test_others_are_heard_while_what_clients_leave_unacknowledged_is_looke
 ) -> None:
     monkeypatch.setattr(module, "LOOKED_AT_ONCE", 1000)
     daemon = start()
-    real, turns, heard = module.names_in, [], [0]
+    real, turns, heard = module.blob_names_in, [], [0]
 
     def counting(data: bytes) -> set[str]:
         asyncio.get_running_loop().call_soon(heard.append, 0)
@@ -198,9 +200,9 @@ async def test_others_are_heard_while_what_clients_leave_unacknowledged_is_looke
     async with session(daemon.file) as wire:
         for number in range(4):
             await wire.request(number, "bridge.echo", {"value": "x" * 2000})
-        monkeypatch.setattr(module, "names_in", counting)
+        monkeypatch.setattr(module, "blob_names_in", counting)
         sessions = [daemon.bridge.sessions.by_id[wire.ready["session"]]]
-        await asyncio.to_thread(daemon.call, module.all_names(daemon.bridge.store, [], sessions))
+        await asyncio.to_thread(daemon.call, module.referenced_blobs(daemon.bridge.store, [], sessions))
     assert turns == [1, 2, 3, 4]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from bridge.server import kept
+from bridge.server import metrics as metrics_module
 from bridge.server.metrics import Metrics
 from tests.server.test_metrics import samples, value
 
@@ -14,9 +14,9 @@ async def test_each_figure_is_told_under_its_declared_name() -> None:
     cache = SimpleNamespace(hits=1, misses=2, shared=3, evictions=4, entries=5, bytes=6)
     tally = SimpleNamespace(waiting=7, done=8, failed=9, cancelled=10)
     blobs = SimpleNamespace(count=11, size=12, quota=13, removed=14)
-    metrics.add(lambda: kept.cached(cache))
-    metrics.add(lambda: kept.promised(tally, running=15))
-    metrics.add(lambda: kept.blobs(blobs))
+    metrics.add(lambda: metrics_module.cached(cache))
+    metrics.add(lambda: metrics_module.promised(tally, running=15))
+    metrics.add(lambda: metrics_module.blobs(blobs))
     found = samples(await metrics.text())
     cached = ("hits_total", "misses_total", "shared_total", "evictions_total", "entries", "bytes")
     assert [value(found, f"popbridge_cache_{name}") for name in cached] == [1, 2, 3, 4, 5, 6]

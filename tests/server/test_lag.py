@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from bridge.server.lag import PERIOD_S, LoopLag
+from bridge.server.watchdog import PERIOD_S, LoopLag
 
 
 async def seen(lag: LoopLag, count: int) -> None:

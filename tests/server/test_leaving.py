@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.api import UserError
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core.messages import DONE_CODE, DONE_REASON
 from tests.server.advised import APPLIED, answered, popup
 from tests.server.daemons import ThreadDaemon, until

@@ -108,7 +108,7 @@ async def test_what_nobody_answered_before_all_editors_were_gone_comes_to_the_ne
 async def test_of_many_that_were_left_the_first_come(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.server.shared_popups.MAX_INHERITED", 2)
+    monkeypatch.setattr("bridge.server.popups.MAX_INHERITED", 2)
     daemon = start(session__keep_s=0.1)
     async with editor(daemon.file, tmp_path) as wire:
         left = [await popup(wire) for _ in range(3)]

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from accel.batching import Batcher
-from accel.executor import ExecutorResult, LocalExecutor
-from accel.watch import Watch
-from bridge.server.limited import limited
+from accel.execution.batching import Batcher
+from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor
+from bridge.server.scheduler import with_run_deadline
 from tests.accel import workloads
 from tests.accel.asking import go, held
 from tests.accel.conftest import executor, until
@@ -22,18 +21,18 @@ __all__ = ["executor"]
 
 
 async def test_waiting_for_a_worker_costs_none_of_the_limit() -> None:
-    async def run(watch: Watch) -> str:
+    async def run(watch: CancelToken) -> str:
         await asyncio.sleep(0.2)
         watch.begin()
         return "done"
 
-    assert await limited(run, 0.05) == "done"
+    assert await with_run_deadline(run, 0.05) == "done"
 
 
 async def test_a_run_that_takes_longer_is_given_up_and_says_whose_fault_it_is() -> None:
     seen: list[bool] = []
 
-    async def run(watch: Watch) -> None:
+    async def run(watch: CancelToken) -> None:
         watch.begin()
         try:
             await asyncio.sleep(60)
@@ -42,18 +41,18 @@ async def test_a_run_that_takes_longer_is_given_up_and_says_whose_fault_it_is() 
             raise
 
     with pytest.raises(TimeoutError):
-        await limited(run, 0.05)
+        await with_run_deadline(run, 0.05)
     assert seen == [True]
 
 
 async def test_each_worker_has_the_whole_limit() -> None:
-    async def run(watch: Watch) -> str:
+    async def run(watch: CancelToken) -> str:
         for _ in range(3):
             watch.begin()
             await asyncio.sleep(0.2)
         return "done"
 
-    assert await limited(run, 0.45) == "done"
+    assert await with_run_deadline(run, 0.45) == "done"
 
 
 async def test_what_hangs_in_a_batch_has_the_limit_once(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -65,7 +64,9 @@ async def test_what_hangs_in_a_batch_has_the_limit_once(executor: LocalExecutor,
         async with held(executor, tmp_path):
             tasks = [
                 asyncio.create_task(
-                    limited(lambda watch, text=text: go(batcher, workloads.many, text, watch=watch), 3.0)  # type: ignore[misc]
+                    with_run_deadline(
+                        lambda watch, text=text: go(batcher, workloads.many, text, watch=watch), 3.0
+                    )  # type: ignore[misc]
                 )
                 for text in texts
             ]
@@ -82,7 +83,7 @@ async def test_what_hangs_in_a_batch_has_the_limit_once(executor: LocalExecutor,
 
 
 async def test_who_is_cancelled_is_cancelled() -> None:
-    task = asyncio.create_task(limited(lambda watch: asyncio.sleep(60), 1))
+    task = asyncio.create_task(with_run_deadline(lambda watch: asyncio.sleep(60), 1))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

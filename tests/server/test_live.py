@@ -12,7 +12,7 @@ import pytest
 from bridge.core.errors import StoreError
 from bridge.core.messages import AuthProof, ClientInfo, Event, Identify, Message, Popup, PopupClose
 from bridge.core.session import Session
-from bridge.server.live import LiveSession
+from bridge.server.live_session import LiveSession
 from bridge.store.database import migrations
 from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store

@@ -19,7 +19,7 @@ import pytest
 from bridge.core.errors import UserError
 from bridge.core.messages import Request
 from bridge.core.settings import SETTINGS, resolve
-from bridge.host import Registry
+from bridge.host.host import Registry
 from bridge.server import logs
 from tests.server.daemons import ProcessDaemon, registry
 from tests.server.wire import resume, session
@@ -123,12 +123,18 @@ def test_others_are_heard_only_when_something_went_wrong(
     set_up: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up(registry(), log_level="debug")
-    for name in ("bridge.server", "accel.pool", "tests.server.plugin", "thirdparty", "uvicorn.error"):
+    for name in (
+        "bridge.server",
+        "accel.execution.pool",
+        "tests.server.plugin",
+        "thirdparty",
+        "uvicorn.error",
+    ):
         logging.getLogger(name).debug("murmurs")
         logging.getLogger(name).warning("shouts")
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0].split()[1] for line in lines if "murmurs" in line] == [
-        "bridge.server", "accel.pool", "tests.server.plugin",
+        "bridge.server", "accel.execution.pool", "tests.server.plugin",
     ]  # fmt: skip
     assert sum("shouts" in line for line in lines) == 5
 

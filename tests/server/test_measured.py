@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from accel.executor import LocalExecutor
+from accel.execution.executor import LocalExecutor
 from accel.workload import Limits, WorkloadError
-from bridge.core.counts import Counts
-from bridge.core.load import Load
-from bridge.server.measured import Measured
+from bridge.core.metrics import Counts
+from bridge.core.router import Load
+from bridge.server.executors import MeasuredExecutor
 from tests.server import plugin
 
 pytestmark = pytest.mark.own_workers
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.own_workers
 
 async def test_what_ran_is_counted_and_what_failed_isnt() -> None:
     counts, load = Counts(), Load(1)
-    executor = Measured(LocalExecutor(1, Limits(), 0, warm=()), counts, load)
+    executor = MeasuredExecutor(LocalExecutor(1, Limits(), 0, warm=()), counts, load)
     await executor.start()
     try:
         done = await executor.run(plugin.sleep.workload, {"seconds": 0.05}, [], deadline_s=60)

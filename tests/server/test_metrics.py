@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.connection import ConnectionFile
 from bridge.core.metrics import BY_NAME, METRICS
+from bridge.paths import ConnectionFile
 from bridge.server.metrics import Metrics
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bridge.core.journal import MAX_DEATHS
-from bridge.server.pump import MAX_ENDING
-from bridge.server.runs import MOST_SHORT
+from bridge.core.router import MAX_DEATHS
+from bridge.server.scheduler import MAX_ENDING, MOST_SHORT
+from bridge.store import backups
 from tests.server.daemons import ProcessDaemon, until
 from tests.server.promises import PROJECT, Failing, Start, answer, ask, rows, traces
 from tests.server.wire import resume, session
@@ -270,3 +270,9 @@ async def test_finished_jobs_are_swept(start: Start, monkeypatch: pytest.MonkeyP
     async with session(daemon.file) as wire:
         await wire.request(1, "test.sleep", key="k")
     until(lambda: rows(daemon, "SELECT 1 FROM jobs") == [], "the finished job to be forgotten")
+
+
+def test_the_database_is_backed_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "FIRST_S", 0.0)
+    database = start().paths.database
+    until(lambda: backups.list_backups(database), "the first backup")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from bridge.client import Client
-from bridge.core.load import LEAST_MS, MOST_MS
+from bridge.client.client import Client
+from bridge.core.router import LEAST_MS, MOST_MS
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, dial, identity, resume, session
 

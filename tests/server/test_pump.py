@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from bridge.core.journal import MAX_CRASHES
-from bridge.server.runs import MOST_SHORT
-from bridge.store import journal, outbox
+from bridge.core.router import MAX_CRASHES
+from bridge.server.scheduler import MOST_SHORT
+from bridge.store import journal
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.promises import Failing, Start, answer, ask, rows
 from tests.server.wire import session
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.own_workers
 
 
 async def test_jobs_begin_once_the_store_lets_them(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.server.pump.STORE_PAUSE_S", 0.05)
+    monkeypatch.setattr("bridge.server.scheduler.STORE_PAUSE_S", 0.05)
     daemon = start()
     store = Failing(daemon, monkeypatch, "_claim_for_ever")
     async with session(daemon.file) as wire:
@@ -36,7 +36,7 @@ async def test_jobs_begin_once_the_store_lets_them(start: Start, monkeypatch: py
 async def test_jobs_begin_again_after_whatever_kept_them_from_it(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.server.pump.STORE_PAUSE_S", 0.05)
+    monkeypatch.setattr("bridge.server.scheduler.STORE_PAUSE_S", 0.05)
     real, failed = journal.claim, threading.Event()
 
     def claim(db: Any, *more: Any) -> Any:
@@ -83,14 +83,14 @@ async def test_a_job_that_cant_be_read_is_answered_so_and_holds_up_no_other(
 async def test_an_answer_that_a_bug_keeps_from_being_kept_is_a_failure_of_the_bridge(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = outbox.finish
+    real = journal.finish
 
     def finish(db: Any, job: Any, owner: str, state: Any, *more: Any, **fields: Any) -> Any:
         if state == "done":
             raise ZeroDivisionError("a detail of the inside")
         return real(db, job, owner, state, *more, **fields)
 
-    monkeypatch.setattr(outbox, "finish", finish)
+    monkeypatch.setattr(journal, "finish", finish)
     async with session(start().file) as wire:
         failed = await wire.request(1, "bridge.echo", key="k")
         assert failed["code"] == "internal"

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.image.catalogue import OPERATIONS
-from accel.image.pipeline import pipeline
-from accel.models import catalogue
+from accel.image.operations.pipeline import OPERATIONS, pipeline
+from accel.models import catalog
 from accel.models.manifest import Model
-from accel.texture.classify import classify
+from accel.texture.workloads import classify
 from accel.workload import Input, Limits, Output, Params, Workload, WorkloadError, workload
-from bridge.server.questions import Question, Questions
+from bridge.server.cache_key import CacheKey, CacheKeys
 
 
 class Many(Params, frozen=True):
@@ -62,11 +61,11 @@ PARAMS = st.fixed_dictionaries(
 )
 
 
-def questions(*workloads: Workload, origins: dict[str, str] | None = None, pixels: int = 100) -> Questions:
-    return Questions({one.name: one for one in workloads}, origins or {}, Limits(pixels))
+def questions(*workloads: Workload, origins: dict[str, str] | None = None, pixels: int = 100) -> CacheKeys:
+    return CacheKeys({one.name: one for one in workloads}, origins or {}, Limits(pixels))
 
 
-def asked(params: dict[str, Any], names: Sequence[str] = (), one: Workload = MANY, **more: Any) -> Question:
+def asked(params: dict[str, Any], names: Sequence[str] = (), one: Workload = MANY, **more: Any) -> CacheKey:
     question = questions(one, **more).ask(one, params, [Input(name, "/nowhere") for name in names])
     assert question is not None
     return question
@@ -151,7 +150,7 @@ def test_version_release_and_limit_count() -> None:
 
 def test_how_images_are_read_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     before = asked({})
-    monkeypatch.setattr("accel.image.reading.VERSION", 99)
+    monkeypatch.setattr("accel.image.records.VERSION", 99)
     assert asked({}) != before
 
 
@@ -181,12 +180,12 @@ def test_another_model_is_another_question(monkeypatch: pytest.MonkeyPatch) -> N
     assert before == asked({}, ["a.png"], one)
     assert asked({}, one=MANY) == asked({}, one=MANY)
     other = asked({}, one=MANY)
-    monkeypatch.setitem(catalogue.MODELS, "texture-kind", changed(catalogue.TEXTURE_KIND))
+    monkeypatch.setitem(catalog.MODELS, "texture-kind", changed(catalog.TEXTURE_KIND))
     assert asked({}, ["a.png"], one) != before
     assert asked({}, one=MANY) == other
 
 
-def steps(*given: tuple[str, dict[str, Any]]) -> Question:
+def steps(*given: tuple[str, dict[str, Any]]) -> CacheKey:
     params = {"steps": [{"workload": name, "params": params} for name, params in given]}
     return asked(params, ["a.png"], pipeline.workload)
 
@@ -200,7 +199,7 @@ def test_a_pipeline_s_steps_are_spelled_as_anybody_likes() -> None:
 
 def test_a_pipeline_depends_on_the_versions_and_models_of_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     resized, estimated = steps(("image.resize", {"width": 8})), steps(("texture.estimate_pbr", {}))
-    monkeypatch.setitem(catalogue.MODELS, "estimate-pbr", changed(catalogue.ESTIMATE_PBR))
+    monkeypatch.setitem(catalog.MODELS, "estimate-pbr", changed(catalog.ESTIMATE_PBR))
     assert steps(("image.resize", {"width": 8})) == resized
     assert steps(("texture.estimate_pbr", {})) != estimated
     resize = OPERATIONS["image.resize"]

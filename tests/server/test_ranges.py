@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.server.ranges import usable
+from bridge.server.blobs import usable
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from sqlite_utils import Database
 
-from bridge.connection import ConnectionFile
 from bridge.core.messages import MAX_FRAME, Command, Result
+from bridge.paths import ConnectionFile
 from bridge.store.receipts import ReceiptStore
 from tests.server.advised import APPLIED, PUT_BACK, answered, applied, popup
 from tests.server.daemons import ThreadDaemon
@@ -287,7 +287,7 @@ async def test_a_full_outbox_costs_no_receipt(
     daemon: ThreadDaemon, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (await wire.request(1, "receipts.list"))["value"]["receipts"]
-    monkeypatch.setattr("bridge.server.live.MAX_OUTBOX", 1)
+    monkeypatch.setattr("bridge.server.live_session.MAX_OUTBOX", 1)
     await wire.send("event", name="test.command", data={"args": {}})
     await wire.request(2, "test.ask")
     assert (await wire.request(3, "receipts.list"))["value"]["receipts"] == before

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.connection import ConnectionFile
 from bridge.core.errors import RESTART
+from bridge.paths import ConnectionFile
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, dial, identity, resume, session
 

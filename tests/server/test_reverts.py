@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.api import Addon
-from bridge.connection import ConnectionFile
-from bridge.paths import typed
+from bridge.paths import ConnectionFile, typed
 from tests.server.advised import APPLIED, answered, applied, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.plugin import Fake

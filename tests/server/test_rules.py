@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge import projectfile
 from bridge.api import RequestError, SessionView
 from bridge.core import errors
-from bridge.projectfile import NAME
+from bridge.project import config
+from bridge.project.config import NAME
 from bridge.server.rules import RuleKeeper
 from bridge.store.database import migrations
 from bridge.store.receipts import RuleStore
@@ -58,13 +58,13 @@ async def test_a_rule_goes_into_the_projects_file(store: Store, root: Path) -> N
 async def test_rules_that_are_added_at_once_are_written_together(
     store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, written = projectfile.add_rules, []
+    real, written = config.add_rules, []
 
     def add_rules(where: Path, rules: Mapping[str, Sequence[str]]) -> None:
         written.append(sum(map(len, rules.values())))
         real(where, rules)
 
-    monkeypatch.setattr(projectfile, "add_rules", add_rules)
+    monkeypatch.setattr(config, "add_rules", add_rules)
     keeper = RuleKeeper(store)
     wanted = {f"folder{number}": ["test.flat", "no_mipmaps"] for number in range(20)}
     await asyncio.gather(
@@ -150,7 +150,7 @@ async def test_rules_that_no_file_can_have_keep_no_other_from_moving_there(
     with caplog.at_level(logging.WARNING):
         assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
         assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
-    assert projectfile.read(root).rules() == {"textures": ["no_mipmaps"]}
+    assert config.read(root).rules() == {"textures": ["no_mipmaps"]}
     assert kept(store) == {"textures": ["packed_order", "seams"], "..": ["no_mipmaps"]}
     (told,) = [record.message for record in caplog.records if "no such rule" in record.message]
     assert told.startswith(f"{store.path}: the rules of the project Project: ") and NAME not in told

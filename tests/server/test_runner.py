@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from accel import noop
-from accel.executor import LocalExecutor
-from accel.routed import Lane, Routed
-from accel.routing import Cost, Form, write
-from accel.sample import image_sample
-from accel.watch import Watch
+from accel import workload
+from accel.execution.batch_tuning import image_sample
+from accel.execution.cost_model import Cost, Device, write
+from accel.execution.device_router import DeviceQueue, DeviceRouter
+from accel.execution.executor import CancelToken, LocalExecutor
 from accel.workload import Limits, WorkloadError
 from bridge.core.errors import RequestError
 from bridge.core.messages import InputRef, ResultMeta
 from bridge.server.runner import Runner, as_request_error
 from bridge.store.blobs import BlobStore
 
-ECHO = noop.echo.workload
+ECHO = workload.echo.workload
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_what_a_workload_says_is_said_in_the_wires_words(
 
 @pytest.mark.parametrize(("begun", "outcome"), [(False, "not_started"), (True, "unknown")])
 def test_what_is_too_late_says_whether_a_worker_had_begun(begun: bool, outcome: str) -> None:
-    watch = Watch()
+    watch = CancelToken()
     watch.begun = begun
     assert as_request_error(WorkloadError("deadline_exceeded", "x"), "w", 7, watch).outcome == outcome
 
@@ -73,12 +72,12 @@ def test_an_input_says_once_where_its_bytes_are(tmp_path: Path) -> None:
 
 
 async def test_a_result_says_where_it_ran_and_why(tmp_path: Path) -> None:
-    forms = [Form("cpu", "CPU"), Form("other", "Another")]
-    lanes = [Lane(form, LocalExecutor(1, Limits(), 0)) for form in forms]
-    routed = Routed(lanes[0], tmp_path / "routing.json", {ECHO.name: image_sample(1)})
+    forms = [Device("cpu", "CPU"), Device("other", "Another")]
+    lanes = [DeviceQueue(form, LocalExecutor(1, Limits(), 0)) for form in forms]
+    routed = DeviceRouter(lanes[0], tmp_path / "routing.json", {ECHO.name: image_sample(1)})
     costs = {"bridge.echo 1 CPU": Cost(9, 0), "bridge.echo 1 Another": Cost(1, 0)}
     write(tmp_path / "both.json", costs)
-    both = Routed(lanes[0], tmp_path / "both.json", {ECHO.name: image_sample(1)})
+    both = DeviceRouter(lanes[0], tmp_path / "both.json", {ECHO.name: image_sample(1)})
     # What is inline runs without workers, so that none are started.
     both._lanes.append(lanes[1])
     blobs = BlobStore(tmp_path, 1)

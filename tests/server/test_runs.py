@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from accel import noop
+from accel import workload
 from accel.workload import Limits
 from bridge.core.messages import Error
 from bridge.server.runner import Runner
-from bridge.server.runs import Runs
+from bridge.server.scheduler import JobRunner
 from bridge.store.blobs import BlobStore
 from bridge.store.journal import Job
 from bridge.store.records import pack
 
-ECHO = noop.echo.workload
+ECHO = workload.echo.workload
 
 
 @pytest.mark.parametrize(("fence", "outcome"), [(1, "not_started"), (2, "unknown")])
@@ -27,6 +27,6 @@ async def test_a_job_that_is_late_in_the_first_hand_that_has_it_never_began(
         id=1, fence=fence, workload=ECHO.name, priority=1, crashes=0, deaths=0, deadline_ms=7, deadline=0.0,
         cache=True, root=None, params=pack({}), inputs=pack([]),
     )  # fmt: skip
-    late = await Runs(runner, 1000).answer(job)
+    late = await JobRunner(runner, 1000).answer(job)
     assert isinstance(late, Error) and (late.code, late.outcome) == ("deadline_exceeded", outcome)
     assert "7 ms" in late.message

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bridge.core.messages import Action, Command, Field, Popup
-from bridge.server.sendable import sendable
+from bridge.server.commands import sendable
 
 
 def popup(**changes: Any) -> Popup:

@@ -20,7 +20,7 @@ import pytest
 from bridge import __version__
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, resolve
-from bridge.host import Registry
+from bridge.host.host import Registry
 from bridge.server import serve
 from tests.server.daemons import ProcessDaemon, paths_in, until
 from tests.server.wire import deaf, dial, identity, session, stall
@@ -252,7 +252,7 @@ def test_a_start_that_fails_is_no_success(tmp_path: Path, monkeypatch: pytest.Mo
     async def refuse(self: object) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("accel.executor.LocalExecutor.start", refuse)
+    monkeypatch.setattr("accel.execution.executor.LocalExecutor.start", refuse)
     with pytest.raises(UserError, match="worker processes can't be started"):
         begin(tmp_path)
     assert not (tmp_path / "connection.json").exists()
@@ -266,7 +266,7 @@ def test_a_connection_file_that_cant_be_written_is_named(tmp_path: Path) -> None
 
 def test_a_broken_plugin_stands_in_the_first_line() -> None:
     from accel.devices import Device
-    from bridge.installed import PluginRecord
+    from bridge.host.discovery import PluginRecord
 
     broken = Registry(plugins=(PluginRecord("acme", "acme", "1", status="disabled", reason="x"),))
     line = serve.startup_line("[::1]:7757", Device("CPU", "no CUDA driver found"), broken)

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.connection import ConnectionFile
 from bridge.core.messages import Action, Identify, Popup
-from bridge.server.workspace import workspace
+from bridge.paths import ConnectionFile
+from bridge.server.live_session import workspace
 from tests.server.advised import APPLIED, PUT_BACK, answered, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.plugin import Obedient

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 
 from bridge.core.messages import OutputRef, ResultMeta
-from bridge.server.execution import Response
-from bridge.server.shelf import Shelf, copied
+from bridge.server.cache import ResponseStore, copy_response
+from bridge.server.executors import Response
 from bridge.store.blobs import BlobStore
+from bridge.store.response_tables import Kept
 from bridge.store.responses import Responses
-from bridge.store.responsetables import Kept
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
+async def shelf(tmp_path: Path) -> AsyncIterator[ResponseStore]:
     responses = Responses(tmp_path / "responses.db", 1 << 20)
     await responses.open()
-    yield Shelf(responses, BlobStore(tmp_path / "blobs", 1 << 20))
+    yield ResponseStore(responses, BlobStore(tmp_path / "blobs", 1 << 20))
     await responses.close()
 
 
@@ -35,21 +35,23 @@ def response(value: Any, *outputs: OutputRef) -> Response:
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 1.5, "x", b"x", [1, {"a": [b"y", None]}]])
-async def test_what_was_put_is_found_with_nothing_of_the_run_but_its_device(shelf: Shelf, value: Any) -> None:
+async def test_what_was_put_is_found_with_nothing_of_the_run_but_its_device(
+    shelf: ResponseStore, value: Any
+) -> None:
     await shelf.put(KEY, 1, response(value))
     expected = Response(value, [], ResultMeta(cached=True, device="CPU"))
     assert shelf.hot(KEY) == await shelf.find(KEY) == expected
     assert await shelf.find(b"o" * 32) is None
 
 
-async def test_what_cant_be_packed_isnt_kept(shelf: Shelf) -> None:
+async def test_what_cant_be_packed_isnt_kept(shelf: ResponseStore) -> None:
     for value in (object(), 2**70, "\ud800"):
         await shelf.put(KEY, 1, response(value))
         assert await shelf.find(KEY) is None
 
 
 @pytest.mark.parametrize("packed", [b"rubbish", b"\x81\xa5value\xa1\xff"])
-async def test_what_cant_be_unpacked_is_forgotten(shelf: Shelf, packed: bytes) -> None:
+async def test_what_cant_be_unpacked_is_forgotten(shelf: ResponseStore, packed: bytes) -> None:
     await shelf.responses.keep(Kept(KEY, 1, packed, {}))
     assert await shelf.find(KEY) is None
     await shelf.responses.flush()
@@ -57,7 +59,7 @@ async def test_what_cant_be_unpacked_is_forgotten(shelf: Shelf, packed: bytes) -
 
 
 async def test_nobody_waits_for_a_response_to_be_forgotten_where_another_program_holds_the_file(
-    shelf: Shelf, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    shelf: ResponseStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = shelf._blobs.put(b"12345")
     output = OutputRef(name="o", media_type="x/y", size=5, blob=name)
@@ -79,7 +81,7 @@ async def test_nobody_waits_for_a_response_to_be_forgotten_where_another_program
     assert shelf.responses.entries == 1 and await shelf.responses.blobs() == set()
 
 
-async def test_a_response_is_whole_only_with_all_its_files(shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_response_is_whole_only_with_all_its_files(shelf: ResponseStore, tmp_path: Path) -> None:
     name = shelf._blobs.put(b"12345")
     output = OutputRef(name="o", media_type="x/y", size=5, blob=name)
     await shelf.put(KEY, 1, response(1, output))
@@ -93,9 +95,9 @@ async def test_a_response_is_whole_only_with_all_its_files(shelf: Shelf, tmp_pat
 
 def test_a_copy_has_a_value_of_its_own() -> None:
     one = response({"a": [1]})
-    other = copied(one)
+    other = copy_response(one)
     assert other == one
     other.value["a"].append(2)
     assert one.value == {"a": [1]}
     plain = response("x")
-    assert copied(plain) is plain
+    assert copy_response(plain) is plain

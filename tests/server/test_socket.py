@@ -11,8 +11,8 @@ import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from bridge.connection import ConnectionFile
-from bridge.server.protocol import BridgeProtocol
+from bridge.paths import ConnectionFile
+from bridge.server.uvicorn_protocols import BridgeProtocol
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import deaf, dial, identity, session, stall
 
@@ -179,7 +179,7 @@ async def test_a_deaf_peer_to_whom_nothing_more_is_sent_is_dropped_by_its_heartb
 async def test_a_client_that_never_acknowledges_is_told_so_before_it_costs_too_much(
     daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.server.live.MAX_UNACKED", 1_000_000)
+    monkeypatch.setattr("bridge.server.live_session.MAX_UNACKED", 1_000_000)
     async with session(daemon.file) as wire:
         for number in range(10):
             await wire.send("request", id=number, workload="bridge.echo", params={"value": "x" * 150_000})
@@ -201,7 +201,7 @@ async def test_a_client_with_too_many_messages_unacknowledged_is_told_so(
 async def test_a_client_that_acknowledges_may_go_on_for_ever(
     daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.server.live.MAX_UNACKED", 1_000_000)
+    monkeypatch.setattr("bridge.server.live_session.MAX_UNACKED", 1_000_000)
     async with session(daemon.file) as wire:
         for number in range(20):
             answer = await wire.request(number, "bridge.echo", {"value": "x" * 150_000})

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.server import standstill
-from bridge.server.standstill import Standstill
+from bridge.server import watchdog
+from bridge.server.watchdog import StallWatchdog
 
 PATIENCE_S = 2.0
 DEADLINE_S = 60.0
@@ -34,9 +34,9 @@ class Told(logging.Handler):
 @pytest.fixture
 def told() -> Iterator[Told]:
     handler = Told()
-    standstill.log.addHandler(handler)
+    watchdog.log.addHandler(handler)
     yield handler
-    standstill.log.removeHandler(handler)
+    watchdog.log.removeHandler(handler)
 
 
 def an_advisor_that_computes(told: Told) -> None:
@@ -62,7 +62,7 @@ def held() -> Iterator[None]:
 
 
 async def test_code_that_holds_up_the_daemon_is_named_once(told: Told) -> None:
-    watch = Standstill(PATIENCE_S)
+    watch = StallWatchdog(PATIENCE_S)
     watch.start()
     an_advisor_that_computes(told)
     time.sleep(PATIENCE_S)
@@ -76,7 +76,7 @@ async def test_code_that_holds_up_the_daemon_is_named_once(told: Told) -> None:
 
 
 async def test_what_no_thread_can_see_is_told_afterwards(told: Told, held: None) -> None:
-    watch = Standstill(PATIENCE_S)
+    watch = StallWatchdog(PATIENCE_S)
     watch.start()
     begin = time.monotonic()
     while time.monotonic() - begin < 1.5 * PATIENCE_S:
@@ -89,7 +89,7 @@ async def test_what_no_thread_can_see_is_told_afterwards(told: Told, held: None)
 
 
 async def test_a_loop_that_waits_or_works_in_turns_stands_not_still(told: Told) -> None:
-    watch = Standstill(PATIENCE_S)
+    watch = StallWatchdog(PATIENCE_S)
     watch.start()
     begin = time.monotonic()
     while time.monotonic() - begin < 2 * PATIENCE_S:
@@ -99,8 +99,8 @@ async def test_a_loop_that_waits_or_works_in_turns_stands_not_still(told: Told) 
 
 
 async def test_once_stopped_its_thread_ends() -> None:
-    Standstill().stop()
-    watch = Standstill(PATIENCE_S)
+    StallWatchdog().stop()
+    watch = StallWatchdog(PATIENCE_S)
     watch.start()
     watch.stop()
     await asyncio.to_thread(watch.thread.join, DEADLINE_S)

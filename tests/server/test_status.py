@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bridge.connection import ConnectionFile
-from bridge.core.status import Status
-from bridge.server import status as status_module
+from bridge.core.metrics import Status
+from bridge.paths import ConnectionFile
+from bridge.server import metrics as status_module
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import session

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.server import uploads
+from bridge.server import blobs
 from bridge.store.uploads import Upload
 from tests.server.caller import Caller, name_of
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
@@ -270,7 +270,7 @@ def test_who_asks_disturbs_nobody_who_is_sending(call: Caller, data: bytes) -> N
 def test_an_upload_that_stalls_makes_way_for_the_next_try(
     call: Caller, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "STALL_S", 0.5)
+    monkeypatch.setattr(blobs, "STALL_S", 0.5)
     name = name_of(data)
     with call.raw("PUT", name, f"Content-Length: {len(data)}") as half_open:
         half_open.sendall(data[:1_000_000])
@@ -284,7 +284,7 @@ def test_an_upload_that_stalls_makes_way_for_the_next_try(
 def test_an_upload_of_which_nothing_comes_any_more_ends(
     call: Caller, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "IDLE_S", 0.2)
+    monkeypatch.setattr(blobs, "IDLE_S", 0.2)
     name = name_of(data)
     with call.raw("PUT", name, f"Content-Length: {len(data)}") as half_open:
         half_open.sendall(data[:1000])

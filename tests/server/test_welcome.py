@@ -12,9 +12,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from bridge.connection import ConnectionFile
 from bridge.core import auth
-from bridge.server.socket import WebSocketEndpoint
+from bridge.paths import ConnectionFile
+from bridge.server.websocket import WebSocketEndpoint
 from tests.server.daemons import ThreadDaemon
 from tests.server.wire import dial, identity, resume, session
 
@@ -182,7 +182,7 @@ async def test_a_door_that_fails_leaves_no_session_attached(
 ) -> None:
     async with session(daemon.file) as wire:
         pass
-    monkeypatch.setattr("bridge.server.welcome.Ready", None)
+    monkeypatch.setattr("bridge.server.handshake.Ready", None)
     async with dial(daemon.file) as again:
         await again.send("identify", **identity(daemon.file, resume=resume(wire)))
         assert (await again.closed())[0] == 4000
@@ -193,7 +193,7 @@ async def test_a_known_engine_gets_its_adapter(file: ConnectionFile, tmp_path: P
     project = {"id": "p", "name": "p", "root": str(tmp_path)}
     async with session(file, engine={"name": "fake", "version": "2.1"}, project=project) as wire:
         assert wire.ready["adapter"] == {
-            "engine": "fake", "range": ">=2,<3", "exact": True, "capabilities": ["texture.apply"],
+            "engine": "fake", "range": ">=2,<3", "exact": True,
         }  # fmt: skip
         assert "notice" not in wire.ready
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import RequestError
-from bridge.server.winpaths import is_name, joined
+from bridge.server.project_paths import is_name, joined
 
 ROOT = "C:\\Games\\My Project"
 SHARE = "\\\\studio\\art\\project"

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 
 PATIENCE_S = 30.0
 

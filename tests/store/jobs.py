@@ -8,9 +8,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from bridge.core.messages import Error, Result
-from bridge.store import journal, outbox
-from bridge.store.journal import Asked, Job
-from bridge.store.outbox import Delivery
+from bridge.store import journal
+from bridge.store.journal import Asked, Delivery, Job
 
 ANSWER = Result(id=0, value="done")
 FAILED = Error(id=0, code="bad_input", message="broken")
@@ -32,7 +31,7 @@ def claim(db: Database, rooms: Sequence[float] = ROOM, owner: str = "me") -> lis
 
 def finish(db: Database, job: Job, owner: str = "me", answer: Any = ANSWER, **last: int) -> Delivery | None:
     state = "done" if isinstance(answer, Result) else "failed"
-    return outbox.finish(db, job, owner, state, answer, last, frees_key=False)  # type: ignore[arg-type]
+    return journal.finish(db, job, owner, state, answer, last, frees_key=False)  # type: ignore[arg-type]
 
 
 def state(db: Database, job: int) -> str:

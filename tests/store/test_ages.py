@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.store.ages import SLACK_S, Ages
+from bridge.store.blobs import SLACK_S, BlobAges
 
 
 class Clocks:
@@ -14,7 +14,7 @@ class Clocks:
     def __init__(self) -> None:
         self.wall = 1e9
         self.steady = 50.0
-        self.ages = Ages(lambda: self.wall, lambda: self.steady)
+        self.ages = BlobAges(lambda: self.wall, lambda: self.steady)
 
     def go(self, seconds: float) -> None:
         self.wall += seconds

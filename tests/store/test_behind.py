@@ -7,9 +7,8 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from bridge.store import behind as module
-from bridge.store.behind import Behind
-from bridge.store.responsetables import Kept
+from bridge.store import response_tables as module
+from bridge.store.response_tables import Kept, WriteBehind
 
 
 class Disk:
@@ -34,7 +33,7 @@ def kept(name: str, size: int = 10, blob: str = "") -> Kept:
 async def test_what_comes_within_a_moment_is_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BEHIND_S", 0.01)
     disk = Disk()
-    behind = Behind(disk.write)
+    behind = WriteBehind(disk.write)
     for name in ("one", "two", "one"):
         await behind.add(kept(name))
     assert behind.get(b"two") == kept("two") and len(behind) == 2
@@ -50,7 +49,7 @@ async def test_what_comes_within_a_moment_is_written_together(monkeypatch: pytes
 async def test_what_is_being_written_is_found_and_its_files_are_named() -> None:
     disk = Disk()
     disk.free.clear()
-    behind = Behind(disk.write)
+    behind = WriteBehind(disk.write)
     await behind.add(kept("one", blob="a"))
     writing = asyncio.create_task(behind.flush())
     await asyncio.sleep(0)
@@ -65,7 +64,7 @@ async def test_what_is_being_written_is_found_and_its_files_are_named() -> None:
 async def test_too_much_to_be_held_back_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 100)
     disk = Disk()
-    behind = Behind(disk.write)
+    behind = WriteBehind(disk.write)
     await behind.add(kept("one", 60))
     await behind.add(kept("two", 60))
     assert disk.groups == [[b"one", b"two"]]
@@ -74,7 +73,7 @@ async def test_too_much_to_be_held_back_is_written_at_once(monkeypatch: pytest.M
 
 async def test_what_was_removed_is_never_written_and_the_disk_forgets_it() -> None:
     disk = Disk()
-    behind = Behind(disk.write)
+    behind = WriteBehind(disk.write)
     await behind.add(kept("one"))
     behind.remove(b"one")
     behind.remove(b"two")
@@ -88,7 +87,7 @@ async def test_what_was_removed_is_never_written_and_the_disk_forgets_it() -> No
 async def test_what_is_removed_while_it_is_written_is_gone_at_once_and_from_the_disk_later() -> None:
     disk = Disk()
     disk.free.clear()
-    behind = Behind(disk.write)
+    behind = WriteBehind(disk.write)
     await behind.add(kept("one"))
     writing = asyncio.create_task(behind.flush())
     await asyncio.sleep(0)
@@ -103,7 +102,7 @@ async def test_what_is_removed_while_it_is_written_is_gone_at_once_and_from_the_
 
 async def test_what_comes_anew_after_it_was_removed_stays() -> None:
     disk = Disk()
-    behind = Behind(disk.write)
+    behind = WriteBehind(disk.write)
     behind.remove(b"one")
     await behind.add(kept("one"))
     assert behind.get(b"one") == kept("one")

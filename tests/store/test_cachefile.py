@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.cachefile import open_cache
-from bridge.store.failures import FAILURES
+from bridge.store.records import FAILURES
+from bridge.store.response_tables import open_cache
 from tests.store.damage import misspell
 
 TABLES = "CREATE TABLE IF NOT EXISTS things (name TEXT); PRAGMA user_version = 3;"

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store import copies
-from bridge.store.copies import copy_blobs, copy_database
-from bridge.store.database import open_database
-from bridge.store.looking import open_to_look
+from bridge.store import database
+from bridge.store.database import copy_blobs, copy_database, open_database, open_for_inspection
 from tests.store.damage import filled, flip, receipts
 
 
@@ -35,7 +33,7 @@ def test_a_copy_beside_a_writer_holds_whole_transactions(tmp_path: Path) -> None
     try:
         counts = []
         for number in range(5):
-            with contextlib.closing(open_to_look(tmp_path / "a.db")) as source:
+            with contextlib.closing(open_for_inspection(tmp_path / "a.db")) as source:
                 copy_database(source, tmp_path / f"{number}.db")
             with contextlib.closing(sqlite3.connect(tmp_path / f"{number}.db")) as copy:
                 sql = "SELECT count(*), count(b), coalesce(max(a) + 1, 0) FROM pairs"
@@ -52,7 +50,7 @@ def test_a_copy_beside_a_writer_holds_whole_transactions(tmp_path: Path) -> None
 def test_a_copy_is_one_file_and_leaves_no_draft(tmp_path: Path) -> None:
     filled(tmp_path / "a.db", 10)
     (tmp_path / "to").mkdir()
-    with contextlib.closing(open_to_look(tmp_path / "a.db")) as source:
+    with contextlib.closing(open_for_inspection(tmp_path / "a.db")) as source:
         copy_database(source, tmp_path / "to" / "b.db")
     assert [path.name for path in (tmp_path / "to").iterdir()] == ["b.db"]
     assert receipts(tmp_path / "to" / "b.db") == list(range(1, 11))
@@ -75,7 +73,7 @@ def test_two_copies_of_one_second_have_two_names(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     names = []
     for _ in range(2):
-        names.append(copies.dated(path, "old"))
+        names.append(database.dated_path(path, "old"))
         names[-1].touch()
     assert len(set(names)) == 2
 
@@ -94,6 +92,6 @@ def test_a_blob_that_vanishes_meanwhile_isnt_missed(tmp_path: Path, monkeypatch:
     source = tmp_path / "blobs"
     source.mkdir()
     (source / ("b" * 64)).write_text("b")
-    monkeypatch.setattr("bridge.store.copies.os.listdir", lambda folder: ["a" * 64, "b" * 64])
+    monkeypatch.setattr("bridge.store.database.os.listdir", lambda folder: ["a" * 64, "b" * 64])
     assert copy_blobs(source, tmp_path / "copy") == 1
     assert [(tmp_path / "copy" / (name * 64)).exists() for name in "ab"] == [False, True]

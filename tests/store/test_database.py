@@ -12,11 +12,10 @@ import pytest
 from sqlite_utils import Database, Migrations
 
 from bridge.core.errors import UserError
-from bridge.store import copies, database
+from bridge.store import database
+from bridge.store.backups import restore
 from bridge.store.database import connect, migrations, open_database, open_readonly
-from bridge.store.inspect import inspect
-from bridge.store.replace import restore
-from bridge.store.salvage import salvage
+from bridge.store.integrity import inspect
 from tests.store.damage import content, filled, keep, misspell, receipts
 
 
@@ -132,8 +131,9 @@ FIRST(name="first_tables")(database.first_tables)
 def later(step: Callable[[Database], object]) -> Migrations:
     """PopBridge's migrations and one more."""
     made = Migrations("popbridge")
-    for one in migrations.pending(Database(memory=True)):
-        made(name=one.name)(one.fn)
+    with Database(memory=True) as empty:
+        for one in migrations.pending(empty):
+            made(name=one.name)(one.fn)
     made(name="later")(step)
     return made
 
@@ -190,7 +190,7 @@ def test_only_the_latest_copies_are_kept(tmp_path: Path) -> None:
     for day in range(1, 6):
         path.with_name(f"popbridge.db.before-2025010{day}-120000").touch()
     connect(path, later(lambda db: db.conn.execute("DROP TABLE rules"))).conn.close()
-    assert len(befores(path)) == copies.KEPT
+    assert len(befores(path)) == database.KEPT
     assert befores(path)[0].name.endswith("20250104-120000")
 
 
@@ -244,7 +244,7 @@ def test_without_room_for_the_copy_nothing_is_migrated(
 
     path = filled(tmp_path / "popbridge.db", 5)
     before = content(path)
-    monkeypatch.setattr(copies, "put_in_place", full)
+    monkeypatch.setattr(database, "replace_database", full)
     monkeypatch.setattr(database, "migrations", later(lambda db: db.conn.execute("DROP TABLE rules")))
     with pytest.raises(UserError, match="No space left"):
         open_database(path)
@@ -274,27 +274,25 @@ def test_a_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path
 def test_a_damaged_table_of_migrations_is_told_and_costs_no_rows(
     tmp_path: Path, damage: str, says: str
 ) -> None:
-    path, mended = filled(tmp_path / "popbridge.db", 5), tmp_path / "mended.db"
+    path = filled(tmp_path / "popbridge.db", 5)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute(damage)
-    with pytest.raises(UserError, match=r"it is damaged\. `popbridge db check`.*restore --salvage"):
+    with pytest.raises(UserError, match=r"it is damaged\. `popbridge db check`.*`popbridge db restore`"):
         open_database(path)
     assert any(says in problem for problem in inspect(path).problems)
     with pytest.raises(sqlite3.Error, match=says):
         restore(path, tmp_path / "other.db")
-    assert salvage(path, mended).rows["receipts"] == 5
-    open_database(mended).conn.close()
-    assert receipts(mended) == [1, 2, 3, 4, 5]
+    assert receipts(path) == [1, 2, 3, 4, 5]
 
 
-def test_without_its_list_of_migrations_a_database_is_told_and_its_rows_can_be_kept(tmp_path: Path) -> None:
-    path, mended = filled(tmp_path / "popbridge.db", 5), tmp_path / "mended.db"
+def test_a_database_without_its_list_of_migrations_is_refused_as_it_is(tmp_path: Path) -> None:
+    path = filled(tmp_path / "popbridge.db", 5)
     for damage in ("DELETE FROM _sqlite_migrations", "DROP TABLE _sqlite_migrations"):
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute(damage)
-        with pytest.raises(UserError, match=r"has lost its list of migrations.*--salvage"):
+        with pytest.raises(UserError, match=r"has lost its list of migrations.*`popbridge db restore`"):
             open_database(path)
-    assert salvage(path, mended).rows["receipts"] == 5
+        assert receipts(path) == [1, 2, 3, 4, 5]
 
 
 def test_nothing_is_added_to_another_programs_database(tmp_path: Path) -> None:

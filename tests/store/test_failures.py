@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import StoreError
-from bridge.store.failures import REASONS, as_store_error, is_damage
+from bridge.store.records import REASONS, as_store_error, is_damage
 
 
 def failed(connection: sqlite3.Connection, statement: str) -> sqlite3.Error:
@@ -35,7 +35,7 @@ def test_what_sqlite_says_beyond_its_code_is_kept() -> None:
         connection.execute("PRAGMA writable_schema = RESET")
         said = as_store_error(failed(connection, "SELECT * FROM t"))
     assert isinstance(said, StoreError)
-    assert said.reason.startswith(f"{REASONS['CORRUPT']} (malformed database schema")
+    assert str(said.reason).startswith(f"{REASONS['CORRUPT']} (malformed database schema")
 
 
 def test_an_error_that_is_no_unicode_is_damage() -> None:

@@ -13,10 +13,9 @@ import pytest
 from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
-from bridge.store import commits as commits_module
-from bridge.store import inline as inline_module
-from bridge.store.inline import Allowance
-from bridge.store.store import Store
+from bridge.store import store as inline_module
+from bridge.store import transactions as commits_module
+from bridge.store.store import Allowance, Store
 from tests.store.things import migrations, texts
 
 

@@ -11,10 +11,9 @@ from sqlite_utils import Database
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import Error, Result
-from bridge.store import journal, outbox
+from bridge.store import journal
 from bridge.store.database import migrations
-from bridge.store.journal import Accepted, Job
-from bridge.store.outbox import Delivery, Waiter
+from bridge.store.journal import Accepted, Delivery, Job, Waiter
 from tests.store.jobs import ANSWER, FAILED, asked, claim, finish
 
 
@@ -32,7 +31,7 @@ def test_a_key_with_other_parameters_is_refused_and_nobody_waits(db: Database) -
     with pytest.raises(RequestError) as caught:
         journal.accept(db, asked("k", digest=b"2"), "s", 2)
     assert caught.value.code is errors.KEY_REUSED
-    assert [waiter.request for waiter in outbox.waiters(db)] == [1]
+    assert [waiter.request for waiter in journal.waiters(db)] == [1]
 
 
 def test_who_asks_again_makes_a_job_more_urgent_and_gives_it_longer(db: Database) -> None:
@@ -87,8 +86,8 @@ def test_a_finished_jobs_answer_is_there_for_its_key(db: Database) -> None:
     (job,) = claim(db)
     finish(db, job, answer=FAILED, s=0)
     assert journal.accept(db, asked("k"), "t", 9) == Accepted(job.id, False, True)
-    assert outbox.waiters(db) == [Waiter("t", 9, "k", "test.sleep", None, True, job.id)]
-    assert outbox.deliver(db, job.id, {"t": 0}).numbered == [
+    assert journal.waiters(db) == [Waiter("t", 9, "k", "test.sleep", None, True, job.id)]
+    assert journal.deliver(db, job.id, {"t": 0}).numbered == [
         ("t", Error(id=9, seq=1, code="bad_input", message="broken"))
     ]
     with pytest.raises(RequestError):
@@ -98,7 +97,7 @@ def test_a_finished_jobs_answer_is_there_for_its_key(db: Database) -> None:
 def test_an_end_that_frees_the_key_lets_it_be_tried_again(db: Database) -> None:
     journal.accept(db, asked("k"), "s", 1)
     (job,) = claim(db)
-    outbox.finish(db, job, "me", "failed", FAILED, {"s": 0}, frees_key=True)
+    journal.finish(db, job, "me", "failed", FAILED, {"s": 0}, frees_key=True)
     assert journal.accept(db, asked("k", digest=b"2"), "s", 2).is_new
 
 
@@ -180,7 +179,7 @@ def test_a_finished_job_can_be_done_anew_as_it_was_asked_for(db: Database) -> No
 
 def test_a_job_goes_on_when_nobody_waits_any_more(db: Database) -> None:
     journal.accept(db, asked("k"), "s", 1)
-    outbox.forget_waiters(db, "s")
+    journal.forget_waiters(db, "s")
     (job,) = claim(db)
     assert finish(db, job) == Delivery([], [])
     assert journal.accept(db, asked("k"), "t", 1).is_finished
@@ -196,7 +195,7 @@ def test_finished_jobs_are_forgotten_after_their_time_of_running_not_of_the_day(
     assert journal.sweep(db, 1, keep_s=100) == 1
     assert journal.counts(db) == {"done": 1, "leased": 1}
     assert journal.accept(db, asked("0"), "s", 5).is_new
-    outbox.deliver(db, waited_for.id, {"s": 1})
+    journal.deliver(db, waited_for.id, {"s": 1})
     assert journal.sweep(db, 0, keep_s=100, limit=5) == 1
 
 
@@ -232,7 +231,7 @@ class Journal(RuleBasedStateMachine):
         accepted = journal.accept(self.db, asked(key), session, self.request)
         self.waiting.add((session, self.request))
         if accepted.is_finished:
-            self.take(outbox.deliver(self.db, accepted.job, self.last))
+            self.take(journal.deliver(self.db, accepted.job, self.last))
 
     @rule(room=st.integers(1, 3))
     def work(self, room: int) -> None:
@@ -246,14 +245,14 @@ class Journal(RuleBasedStateMachine):
         answer = data.draw(st.sampled_from((ANSWER, FAILED)))
         last = {name: self.last[name] for name in data.draw(st.sets(SESSIONS))}
         kind = "done" if isinstance(answer, Result) else "failed"
-        delivery = outbox.finish(
+        delivery = journal.finish(
             self.db, job, str(self.owner), kind, answer, last, frees_key=answer is FAILED
         )  # type: ignore[arg-type]
         if delivery is not None:
             self.ends[job.id] = self.ends.get(job.id, 0) + 1
             self.take(delivery)
             if delivery.left:
-                self.take(outbox.deliver(self.db, job.id, self.last))
+                self.take(journal.deliver(self.db, job.id, self.last))
 
     @rule(data=st.data())
     def crash(self, data: st.DataObject) -> None:
@@ -273,14 +272,14 @@ class Journal(RuleBasedStateMachine):
     def come_late(self, data: st.DataObject) -> None:
         if self.stale:
             job = data.draw(st.sampled_from(self.stale))
-            assert outbox.finish(self.db, job, "0", "done", ANSWER, self.last, frees_key=False) is None
+            assert journal.finish(self.db, job, "0", "done", ANSWER, self.last, frees_key=False) is None
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         if self.waiting:
             session, request = data.draw(st.sampled_from(sorted(self.waiting)))
             error = Error(id=request, code="cancelled", message="")
-            done = outbox.withdraw(self.db, session, error, self.last[session], "cancelled")
+            done = journal.withdraw(self.db, session, error, self.last[session], "cancelled")
             assert done is not None
             self.take(Delivery([(session, done.message)]))
 
@@ -297,9 +296,9 @@ class Journal(RuleBasedStateMachine):
         if not hasattr(self, "db"):
             return
         assert all(count == 1 for count in (*self.answered.values(), *self.ends.values()))
-        assert {(w.session, w.request) for w in outbox.waiters(self.db)} == self.waiting
+        assert {(w.session, w.request) for w in journal.waiters(self.db)} == self.waiting
         # Whoever waits, waits for something that will be done.
-        assert not any(waiter.is_finished for waiter in outbox.waiters(self.db))
+        assert not any(waiter.is_finished for waiter in journal.waiters(self.db))
 
     def teardown(self) -> None:
         if not hasattr(self, "db"):
@@ -307,7 +306,7 @@ class Journal(RuleBasedStateMachine):
         while found := journal.claim(self.db, str(self.owner), (9, 9, 9), lambda workload: 1.0):
             self.held += found
         for job in self.held:
-            done = outbox.finish(self.db, job, str(self.owner), "done", ANSWER, self.last, frees_key=False)
+            done = journal.finish(self.db, job, str(self.owner), "done", ANSWER, self.last, frees_key=False)
             if done is not None:
                 self.take(done)
         assert self.waiting == set()

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from bridge.store.looking import address_of, connect_readonly
+from bridge.store.database import address_of, connect_readonly
 
 
 @pytest.mark.parametrize(

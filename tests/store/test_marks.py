@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlite_utils import Database
 
-from bridge.store import marks
-from bridge.store.marks import MarkStore
+from bridge.store import sessions
+from bridge.store.sessions import MarkStore
 
 
 def test_marks_are_kept_once_by_advisor_and_project(db: Database) -> None:
@@ -20,7 +20,7 @@ def test_marks_are_kept_once_by_advisor_and_project(db: Database) -> None:
 
 
 def test_of_too_many_the_earliest_go(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "MAX_MARKS", 10)
+    monkeypatch.setattr(sessions, "MAX_MARKS", 10)
     store = MarkStore(db)
     store.add("imports", "q", [b"other"])
     for number in range(11):

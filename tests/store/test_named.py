@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from bridge.store import named as module
+from bridge.store import blob_refs as module
+from bridge.store.blob_refs import ANSWERS, HOLDERS, NAMELESS, blob_names_in, blob_references
 from bridge.store.database import migrations
-from bridge.store.named import ANSWERS, HOLDERS, NAMELESS, named, names_in
 from bridge.store.records import now_text, pack
 from bridge.store.store import Store
 
@@ -54,7 +54,7 @@ async def test_popups_name_blobs_until_they_are_settled(store: Store) -> None:
         popup(db, "settled", message={"image": NAMES[3]})
 
     await store.write(work)
-    assert await named(store) == set(NAMES[:3])
+    assert await blob_references(store) == set(NAMES[:3])
 
 
 async def test_receipts_name_blobs_for_good(store: Store) -> None:
@@ -62,7 +62,7 @@ async def test_receipts_name_blobs_for_good(store: Store) -> None:
         receipt(db, args={"source": NAMES[0]}, before={"a": NAMES[1]}, after=NAMES[2], errors=[NAMES[3]])
 
     await store.write(work)
-    assert await named(store) == set(NAMES[:4])
+    assert await blob_references(store) == set(NAMES[:4])
 
 
 async def test_an_answer_that_came_to_all_who_waited_is_named_apart(store: Store) -> None:
@@ -73,8 +73,8 @@ async def test_an_answer_that_came_to_all_who_waited_is_named_apart(store: Store
         job(db, 3, finished=1.0, answer={"blob": NAMES[3]})
 
     await store.write(work)
-    assert await named(store) == set(NAMES[:3])
-    assert await named(store, ANSWERS) == {NAMES[3]}
+    assert await blob_references(store) == set(NAMES[:3])
+    assert await blob_references(store, ANSWERS) == {NAMES[3]}
 
 
 async def test_many_rows_are_read_in_slices(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +86,9 @@ async def test_many_rows_are_read_in_slices(store: Store, monkeypatch: pytest.Mo
         popup(db, "open", message={"image": NAMES[1]})
 
     await store.write(settled)
-    assert await named(store) == {NAMES[1]}
+    assert await blob_references(store) == {NAMES[1]}
     await store.write(lambda db: [receipt(db, args={"name": name}) for name in NAMES] and None)
-    assert await named(store) == set(NAMES)
+    assert await blob_references(store) == set(NAMES)
 
 
 async def test_every_packed_column_is_looked_at_or_is_known_to_name_nothing(store: Store) -> None:
@@ -107,7 +107,7 @@ async def test_every_packed_column_is_looked_at_or_is_known_to_name_nothing(stor
 @given(st.lists(st.sampled_from(NAMES)), st.text(), st.binary())
 def test_a_name_is_found_wherever_it_stands(found: list[str], text: str, data: bytes) -> None:
     packed = pack({"list": found, text: data, "map": {name: name for name in found}})
-    assert set(found) <= names_in(packed)
+    assert set(found) <= blob_names_in(packed)
 
 
 DIGITS = st.text("0123456789abcdefgF", max_size=300).map(str.encode)
@@ -121,7 +121,7 @@ def test_names_are_found_across_the_pieces_in_which_they_are_looked_for(
     expected = {name.decode() for name in re.findall(rb"[0-9a-f]{64}", whole)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PIECE", piece)
-        assert names_in(whole) == expected
+        assert blob_names_in(whole) == expected
 
 
 @pytest.mark.parametrize("value", [5, 2.5, f"text {NAMES[1]}"])
@@ -131,4 +131,4 @@ async def test_a_column_may_hold_anything_in_a_damaged_file(store: Store, value:
         db.execute("UPDATE popups SET state = ?", [value])
 
     await store.write(work)
-    assert await named(store) == {NAMES[0]} | ({NAMES[1]} if isinstance(value, str) else set())
+    assert await blob_references(store) == {NAMES[0]} | ({NAMES[1]} if isinstance(value, str) else set())

@@ -8,9 +8,9 @@ import pytest
 from sqlite_utils import Database
 
 from bridge.core.messages import Error, Result
-from bridge.store import journal, outbox
-from bridge.store.failures import Unreadable
-from bridge.store.outbox import Delivery
+from bridge.store import journal
+from bridge.store.journal import Delivery
+from bridge.store.records import Unreadable
 from tests.store.jobs import asked, claim, finish, state
 
 
@@ -29,9 +29,9 @@ def test_the_answer_is_numbered_for_everybody_who_waits_and_kept_until_it_is_ack
         ],
         ["u"],
     )
-    assert [waiter.session for waiter in outbox.waiters(db)] == ["u"]
-    assert outbox.deliver(db, job.id, {"u": 2}).numbered == [("u", Result(id=4, seq=3, value="done"))]
-    assert outbox.unacknowledged(db, "s") == [
+    assert [waiter.session for waiter in journal.waiters(db)] == ["u"]
+    assert journal.deliver(db, job.id, {"u": 2}).numbered == [("u", Result(id=4, seq=3, value="done"))]
+    assert journal.unacknowledged(db, "s") == [
         (Result(id=4, seq=11, value="done"), "k"),
         (Result(id=5, seq=12, value="done"), "k"),
     ]
@@ -48,7 +48,7 @@ def test_an_answer_that_nobody_can_ask_for_again_isnt_kept_nor_what_was_asked(db
 
 def withdraw(db: Database, session: str, request: int, last: int = 0) -> Any:
     error = Error(id=request, code="cancelled", message="Cancelled.", outcome="unknown")
-    return outbox.withdraw(db, session, error, last, "cancelled")
+    return journal.withdraw(db, session, error, last, "cancelled")
 
 
 def test_the_last_who_withdraws_ends_the_job_and_frees_its_key(db: Database) -> None:
@@ -57,7 +57,7 @@ def test_the_last_who_withdraws_ends_the_job_and_frees_its_key(db: Database) -> 
     (job,) = claim(db)
     first = withdraw(db, "s", 1, last=4)
     assert (first.message.seq, first.ended) == (5, None)
-    assert outbox.unacknowledged(db, "s") == [(first.message, "k")]
+    assert journal.unacknowledged(db, "s") == [(first.message, "k")]
     assert state(db, job.id) == "leased"
     assert withdraw(db, "s", 1) is None
     assert withdraw(db, "t", 1).ended == job.id
@@ -72,7 +72,7 @@ def test_a_withdrawal_says_that_nothing_began_where_that_is_certain(db: Database
     # Somebody else waits for it, so that it will be done.
     assert withdraw(db, "s", 1).message.outcome == "unknown"
     assert withdraw(db, "t", 1).message.outcome == "not_started"
-    assert outbox.unacknowledged(db, "t")[0][0].outcome == "not_started"  # type: ignore[union-attr]
+    assert journal.unacknowledged(db, "t")[0][0].outcome == "not_started"  # type: ignore[union-attr]
     (job,) = claim(db)
     journal.retry(db, job, "me", crashed=True)
     assert withdraw(db, "s2", 1).message.outcome == "unknown"
@@ -83,7 +83,7 @@ def test_an_answer_that_is_there_is_quicker_than_a_withdrawal(db: Database) -> N
     (job,) = claim(db)
     finish(db, job)
     assert withdraw(db, "s", 1) is None
-    assert outbox.deliver(db, job.id, {"s": 0}).numbered
+    assert journal.deliver(db, job.id, {"s": 0}).numbered
 
 
 def test_numbers_are_reserved_before_they_are_given(db: Database) -> None:
@@ -106,7 +106,7 @@ def test_who_waits_and_cant_be_read_is_told_and_costs_nobody_else_the_answer(
     for request in (1, 2):
         journal.accept(db, asked(), "s", request)
     db.execute("UPDATE waiters SET deadline_ms = 'soon' WHERE request = 1")
-    assert [waiter.request for waiter in outbox.waiters(db)] == [2]
+    assert [waiter.request for waiter in journal.waiters(db)] == [2]
     assert "request 1 of session 's'" in caplog.text and "popbridge db check" in caplog.text
 
 
@@ -117,4 +117,4 @@ def test_an_answer_that_isnt_what_was_kept_isnt_taken_for_one(db: Database, dama
     finish(db, job, s=3)
     db.execute(f"UPDATE outbox SET {damage}")
     with pytest.raises(Unreadable, match="of session s in outbox"):
-        outbox.unacknowledged(db, "s")
+        journal.unacknowledged(db, "s")

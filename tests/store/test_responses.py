@@ -17,11 +17,9 @@ from hypothesis import strategies as st
 
 from bridge.core.errors import StoreError
 from bridge.store import responses as module
-from bridge.store.failures import is_damage
-from bridge.store.hot import Hot
-from bridge.store.outlines import BITS, Outlines
+from bridge.store.records import is_damage
+from bridge.store.response_tables import BITS, ROW, BloomFilters, Kept, LruCache
 from bridge.store.responses import Responses
-from bridge.store.responsetables import ROW, Kept
 from tests.store.damage import misspell
 
 MIB = 1 << 20
@@ -326,7 +324,7 @@ async def test_a_full_disk_is_told_once_and_costs_no_request(
 
 
 def test_memory_holds_no_more_than_it_may() -> None:
-    hot = Hot(1000, 400)
+    hot = LruCache(1000, 400)
     for number in range(10):
         hot.put(key(number), bytes(300))
         assert hot.bytes <= 1000 and len(hot) <= 3
@@ -341,7 +339,7 @@ def test_memory_holds_no_more_than_it_may() -> None:
 
 @given(st.sets(st.integers(-(2**63), 2**63 - 1), max_size=300), st.integers(-(2**63), 2**63 - 1))
 def test_an_outline_that_was_added_is_always_there(numbers: set[int], other: int) -> None:
-    outlines = Outlines()
+    outlines = BloomFilters()
     outlines.add(numbers)
     assert all(number in outlines for number in numbers)
     assert (other in outlines) == (other % BITS in {number % BITS for number in numbers})

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from sqlite_utils import Database
 
-from bridge.core.messages import Answer, AuthProof, ClientInfo, Command, Identify, Popup, Resume
-from bridge.core.parts import EngineInfo
+from bridge.core.messages import Answer, AuthProof, ClientInfo, Command, EngineInfo, Identify, Popup, Resume
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import before_text, unpack
 from bridge.store.sessions import KEPT_DAYS, LEFT_OPEN, SEQ_BLOCK, SessionStore

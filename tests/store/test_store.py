@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from accel.execution.backoff import Backoff
 from bridge.core.errors import StoreError, UserError
 from bridge.store import store as store_module
-from bridge.store.failures import LastingDamage, Unreadable
+from bridge.store.records import PermanentDamage, Unreadable
 from bridge.store.store import Store
 from tests.store.things import migrations, texts
 
@@ -191,7 +192,7 @@ async def test_text_that_is_no_utf8_is_damage_to_who_meets_it_when_writing(
     gate.set()
     await first
     outcomes = await asyncio.gather(*late, return_exceptions=True)
-    assert [type(one) for one in outcomes] == [LastingDamage, int, LastingDamage, int]
+    assert [type(one) for one in outcomes] == [PermanentDamage, int, PermanentDamage, int]
     assert await damaged.read(texts) == ["one", "two", "three"]
 
 
@@ -203,7 +204,7 @@ async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(
     holder.execute("BEGIN IMMEDIATE")
     outcomes = await asyncio.gather(*(store.write(insert(str(n))) for n in range(20)), return_exceptions=True)
     assert {str(one) for one in outcomes} == {"another program holds its database"}
-    assert store.trouble.startswith("another program holds its database")
+    assert str(store.trouble).startswith("another program holds its database")
     holder.execute("ROLLBACK")
     holder.close()
     assert await store.write(insert("now")) == 1
@@ -213,7 +214,7 @@ async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(
 async def test_what_must_be_kept_is_tried_until_it_is(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(store_module, "RETRY_S", (0.001,))
+    monkeypatch.setattr(store_module, "RETRY", Backoff(0.001, 0.001))
     await store.write(lambda db: db.conn.execute("PRAGMA busy_timeout = 1"))
     holder = sqlite3.connect(store.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -239,7 +240,7 @@ async def test_what_cant_be_read_isnt_tried_again(damaged: Store, fails: Callabl
 
     async with asyncio.timeout(30):
         for asked in (damaged.persist(half_done), damaged.insist(lambda: damaged.read(fails))):
-            with pytest.raises(LastingDamage, match="is damaged: stop"):
+            with pytest.raises(PermanentDamage, match="is damaged: stop"):
                 await asked
     assert await damaged.read(texts) == ["one"]
 
@@ -382,6 +383,6 @@ def test_a_reader_that_cant_be_opened_leaves_nothing_open(
     def fail(path: Path) -> sqlite3.Connection:
         raise sqlite3.OperationalError("no more files")
 
-    monkeypatch.setattr("bridge.store.readers.connect_readonly", fail)
+    monkeypatch.setattr("bridge.store.store.connect_readonly", fail)
     with pytest.raises(UserError, match="no more files"):
         Store(tmp_path / "test.db", migrations)

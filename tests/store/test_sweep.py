@@ -20,10 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from bridge.core.errors import RequestError
-from bridge.store import sweep as module
-from bridge.store.ages import Ages
-from bridge.store.blobs import BlobStore
-from bridge.store.sweep import LEAST_AGE_S, Sweep
+from bridge.store import blobs as module
+from bridge.store.blobs import LEAST_AGE_S, BlobAges, BlobStore, Sweep
 from bridge.store.uploads import KEEP_S
 
 DAY_S = 86_400.0
@@ -173,7 +171,7 @@ def test_many_are_looked_at_slice_by_slice(store: BlobStore, monkeypatch: pytest
 
 def test_a_clock_that_is_put_forward_takes_nothing_away(tmp_path: Path) -> None:
     wall = [time.time()]
-    store = BlobStore(tmp_path, 1000, ages=Ages(lambda: wall[0]))
+    store = BlobStore(tmp_path, 1000, ages=BlobAges(lambda: wall[0]))
     name = store.put(b"x")
     wall[0] += 10 * DAY_S
     look(store)
@@ -204,7 +202,7 @@ class Machine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.store = BlobStore(self.folder, 100, self.QUOTA, Ages(lambda: self.time, lambda: self.time))
+        self.store = BlobStore(self.folder, 100, self.QUOTA, BlobAges(lambda: self.time, lambda: self.time))
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 ALL_THAT_STARTS = (
-    "import sys, bridge.cli, bridge.server.serve, bridge.store.inspect; from bridge import host; "
+    "import sys, bridge.cli, bridge.server.serve, bridge.store.integrity; from bridge.host import host; "
 )
 
 

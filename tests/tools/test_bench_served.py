@@ -17,7 +17,7 @@ def test_a_peer_that_cannot_start_says_why(monkeypatch):
     monkeypatch.setattr(peer_servers, "environment", lambda: Path(sys.executable))
     with (
         pytest.raises(peer_servers.Missing, match=r"it ended at once: ModuleNotFoundError.*litserve"),
-        peer_servers.served("by_litserve.py", "models", "1", "0"),
+        peer_servers.served("litserve_app.py", "models", "1", "0"),
     ):
         raise AssertionError("it has no litserve here")
 

@@ -106,6 +106,19 @@ def test_editors_are_tested_by_themselves_and_whatever_else_fails(
         assert {"--include=bridge/core/*", "--fail-under=100"} <= set(core)
 
 
+def test_another_python_has_a_venv_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[tuple[list[str], str]] = []
+    monkeypatch.setattr(dev, "run", lambda command, env: runs.append((command, env["DEV_VENV"])) or 0)
+    assert dev.main(["test", "--python", sys.executable, "tests/core"]) == 0
+    ((command, folder),) = runs
+    assert command == [sys.executable, dev.__file__, "test", "tests/core"]
+    assert folder == ".venv-{}.{}".format(*sys.version_info)
+
+
+def test_a_python_that_is_not_installed_is_refused() -> None:
+    assert dev.main(["test", "--python", "2.99"]) == 2
+
+
 def test_a_long_run_prints_a_line_for_each_tenth_and_each_failure(tmp_path: Path) -> None:
     (tmp_path / "test_many.py").write_text(
         "import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): assert n != 7\n", "utf-8"

@@ -1,8 +1,8 @@
-"""Rows are known again among others."""
+"""Tests of the classifier's training table."""
 
 import numpy as np
 
-from tools.train.rows import Rows, unlike
+from tools.train.rows import Rows, without_duplicates
 
 
 def rows(*values: float) -> Rows:
@@ -10,5 +10,5 @@ def rows(*values: float) -> Rows:
     return Rows(["one"], each[:, None], *(np.zeros(len(each)) for _ in range(5)))
 
 
-def test_files_with_the_same_pixels_are_known_by_their_features() -> None:
-    assert unlike(rows(1, 2, 3), rows(2, 4)).tolist() == [True, False, True]
+def test_rows_with_the_same_features_are_duplicates() -> None:
+    assert without_duplicates(rows(1, 2, 3), rows(2, 4)).tolist() == [True, False, True]

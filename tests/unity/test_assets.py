@@ -11,7 +11,7 @@ import pytest
 
 from bridge.audit.reasons import in_chinese
 from bridge_unity.assets import textures
-from bridge_unity.support import UnityProjects
+from bridge_unity.plugin import UnityProjects
 from tests.unity.projects import game, imported, meta, texture
 
 DEFAULT = "DefaultTexturePlatform"

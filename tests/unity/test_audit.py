@@ -14,7 +14,7 @@ from bridge import cli
 from bridge.demo.textures import save
 from tests.unity.projects import VERSIONS, game, imported, meta
 from tests.unity.test_projects import package
-from tests.unity.test_uses import URP_LIT, material, write
+from tests.unity.test_usage import URP_LIT, material, write
 
 FILES = ("materials/rock_normal.png", "materials/wall_normal.png")
 SPRITE = {"  textureType: 0": "  textureType: 8", "    filterMode: 1": "    filterMode: 0",

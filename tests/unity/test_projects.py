@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridge.api import UserError
-from bridge.audit.reasons import in_chinese
 from bridge_unity import projects
+from tests.messages import in_chinese
 
 
 def project(root: Path, text: str = "m_EditorVersion: 2022.3.62f1\n") -> Path:
@@ -50,7 +50,7 @@ def test_the_project_names_its_version(tmp_path: Path, text: str, version: str) 
 def test_a_version_that_cant_be_told_is_said(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UserError, match=f"ProjectVersion.txt {says}.*Open the project in Unity") as raised:
         projects.version(project(tmp_path, text))
-    assert "请在 Unity 中打开该项目" in in_chinese(str(raised.value))
+    assert "请在 Unity 中打开该项目" in in_chinese(raised.value)
 
 
 def test_a_version_that_cant_be_read_is_said(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_project_whose_version_is_missing_is_said(tmp_path: Path) -> None:
     (tmp_path / projects.SETTINGS).touch()
     with pytest.raises(UserError, match="isn't there: open the project in Unity") as raised:
         projects.version(tmp_path)
-    assert "请在 Unity 中打开该项目" in in_chinese(str(raised.value))
+    assert "请在 Unity 中打开该项目" in in_chinese(raised.value)
 
 
 def test_another_folder_is_none(tmp_path: Path) -> None:
@@ -96,13 +96,13 @@ def test_a_package_names_the_least_that_it_wants(
 def test_what_is_no_package_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "package.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     assert projects.version(tmp_path) is None
-    assert projects.Names(tmp_path).path("a.png") == "a.png"
+    assert projects.AssetPaths(tmp_path).path("a.png") == "a.png"
 
 
 def test_packages_go_by_their_own_names(tmp_path: Path) -> None:
     package(tmp_path, name="com.acme.rocks", unity="2021.3")
-    assert projects.Names(tmp_path).path("a/b.png") == "Packages/com.acme.rocks/a/b.png"
-    assert projects.Names(tmp_path).place("Packages/com.acme.rocks/a/b.png") == "a/b.png"
+    assert projects.AssetPaths(tmp_path).path("a/b.png") == "Packages/com.acme.rocks/a/b.png"
+    assert projects.AssetPaths(tmp_path).file("Packages/com.acme.rocks/a/b.png") == "a/b.png"
     game = project(tmp_path / "game")
     package(game, name="game", unity="2021.3")
     package(game / "Packages/rocks", name="com.acme.rocks", unity="2021.3")
@@ -112,8 +112,8 @@ def test_packages_go_by_their_own_names(tmp_path: Path) -> None:
         ("Packages/rocks/b.png", "Packages/com.acme.rocks/b.png"),
         ("Packages/unnamed/b.png", "Packages/unnamed/b.png"),
     ):
-        assert projects.Names(game).path(file) == path
-        assert projects.Names(game).place(path) == file
+        assert projects.AssetPaths(game).path(file) == path
+        assert projects.AssetPaths(game).file(path) == file
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from packaging.version import Version
 
 from bridge.api import ImageFacts, Kind
 from bridge.demo.textures import noise, save
-from bridge_unity.adapter import Unity2021, Unity2022
 from bridge_unity.assets import options
 from bridge_unity.metafile import MetaFile
+from bridge_unity.plugin import Unity2021, Unity2022
 from tests.unity.projects import game, imported, meta
 from tests.unity.test_audit import codes, report
-from tests.unity.test_uses import HDRP_LIT, OTHER, STANDARD, material, write
+from tests.unity.test_usage import HDRP_LIT, OTHER, STANDARD, material, write
 from tools import generate
 
 READABLE = {"isReadable": True}

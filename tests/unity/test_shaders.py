@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from bridge_unity.documents import Reference
-from bridge_unity.shaders import BUILT_IN, HDRP_LIT, STANDARD, STANDARD_SPECULAR, URP_LIT, Shaders, is_lit
-from bridge_unity.uses import uses
+from bridge_unity.usage import (
+    BUILT_IN_GUID,
+    HDRP_LIT,
+    STANDARD,
+    STANDARD_SPECULAR,
+    URP_LIT,
+    Reference,
+    Shaders,
+    is_lit,
+    texture_usage,
+)  # fmt: skip
 from tests.unity.projects import game, imported
-from tests.unity.test_uses import material, write
+from tests.unity.test_usage import material, write
 
 OWN = "7777777777777777bbbbbbbbbbbbbbbb"
 SHADER = """\
@@ -51,13 +59,13 @@ def test_a_shader_of_the_project_declares_its_textures(file: Path) -> None:
 
 
 def test_one_that_unity_ships_is_known_unless_the_project_has_its_own(file: Path) -> None:
-    assert "_MetallicGlossMap" in (Shaders({}).textures(shader(BUILT_IN, STANDARD)) or ())
-    assert "_MetallicGlossMap" not in (Shaders({}).textures(shader(BUILT_IN, STANDARD_SPECULAR)) or ())
+    assert "_MetallicGlossMap" in (Shaders({}).textures(shader(BUILT_IN_GUID, STANDARD)) or ())
+    assert "_MetallicGlossMap" not in (Shaders({}).textures(shader(BUILT_IN_GUID, STANDARD_SPECULAR)) or ())
     assert "_SpecGlossMap" in (Shaders({}).textures(shader(URP_LIT)) or ())
     assert Shaders({URP_LIT: file}).textures(shader(URP_LIT)) == {"_BaseMap", "_BumpMap", "_Sky", "_Layers"}
 
 
-@pytest.mark.parametrize("one", [None, shader(BUILT_IN, 10755), shader(OWN)])
+@pytest.mark.parametrize("one", [None, shader(BUILT_IN_GUID, 10755), shader(OWN)])
 def test_of_others_it_isnt_known(one: Reference | None) -> None:
     assert Shaders({}).textures(one) is None
 
@@ -74,7 +82,7 @@ def test_a_normal_map_is_one_by_its_default(default: str, sure: bool, tmp_path: 
     )
     shaders = Shaders({OWN: path})
     assert shaders.textures(shader(OWN)) == {"_MainTex", "_BumpMap"}
-    assert shaders.is_doubtful(shader(OWN), "_BumpMap") is not sure
+    assert shaders.may_read_heights(shader(OWN), "_BumpMap") is not sure
 
 
 @pytest.mark.parametrize(
@@ -85,7 +93,7 @@ def test_a_normal_map_is_one_by_its_default(default: str, sure: bool, tmp_path: 
 def test_or_by_its_attribute(before: str, sure: bool, tmp_path: Path) -> None:
     path = tmp_path / "a.shader"
     path.write_text(f'{before}_BumpMap("a", 2D) = "white" {{}}', encoding="utf-8")
-    assert Shaders({OWN: path}).is_doubtful(shader(OWN), "_BumpMap") is not sure
+    assert Shaders({OWN: path}).may_read_heights(shader(OWN), "_BumpMap") is not sure
 
 
 @pytest.mark.parametrize("text", [b"", b"\0\1\2", b'Shader "a" { Properties { TEXTURES } }', None])
@@ -99,8 +107,8 @@ def test_nor_of_one_that_declares_none_or_cant_be_read(tmp_path: Path, text: byt
 
 
 def test_colours_come_first_in_what_is_lit() -> None:
-    assert is_lit(shader(BUILT_IN, STANDARD)) and is_lit(shader(HDRP_LIT))
-    assert not is_lit(shader(BUILT_IN, 10755)) and not is_lit(shader(OWN)) and not is_lit(None)
+    assert is_lit(shader(BUILT_IN_GUID, STANDARD)) and is_lit(shader(HDRP_LIT))
+    assert not is_lit(shader(BUILT_IN_GUID, 10755)) and not is_lit(shader(OWN)) and not is_lit(None)
 
 
 def test_a_slot_counts_where_the_projects_shader_has_it(tmp_path: Path) -> None:
@@ -111,13 +119,13 @@ def test_a_slot_counts_where_the_projects_shader_has_it(tmp_path: Path) -> None:
     imported(root, "Assets/Shaders/Rock.shader", f"fileFormatVersion: 2\nguid: {OWN}\nShaderImporter:\n")
     slots = {"_BumpMap": "Assets/n.png", "_OcclusionMap": "Assets/o.png"}
     write(root, "Assets/rock.mat", material(f"{{fileID: 4800000, guid: {OWN}, type: 3}}", **slots))
-    assert uses(root) == {"Assets/n.png": ["normal"]}
+    assert texture_usage(root) == {"Assets/n.png": ["normal"]}
     write(root, "Assets/Shaders/Rock.shader", SHADER.replace('"bump"', '"white"'))
-    assert uses(root) == {"Assets/n.png": ["normal"]}
+    assert texture_usage(root) == {"Assets/n.png": ["normal"]}
     write(root, "Assets/Shaders/Rock.shader", '_BumpMap("Height Map", 2D) = "white" {}')
-    assert uses(root) == {"Assets/n.png": ["normal", "height"]}
+    assert texture_usage(root) == {"Assets/n.png": ["normal", "height"]}
     (root / "Assets/Shaders/Rock.shader.meta").unlink()
-    assert uses(root) == {"Assets/n.png": ["normal", "height"], "Assets/o.png": ["ao"]}
+    assert texture_usage(root) == {"Assets/n.png": ["normal", "height"], "Assets/o.png": ["ao"]}
 
 
 @pytest.mark.parametrize("text", [b"a" * 40_000, b'a("' * 40_000, b"a(" + b" " * 40_000])

@@ -1,1 +1,1 @@
-"""Benchmarks: each against its peer in one run, as ratios; `report.py` writes docs/performance.md."""
+"""Benchmarks: each compares PopBridge with a peer in the same run; `report.py` writes docs/performance.md."""

@@ -1,4 +1,4 @@
-"""Packing sprites: `image.atlas` beside a plain Guillotine and a plain MaxRects, by time and fill."""
+"""Packing sprites: `image.atlas` beside a plain Guillotine and a plain MaxRects, by time and fill rate."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from msgspec import Struct
 
-from accel.image import compiled
-from accel.image.packing import maxrects
-from accel.image.packing.pages import pack_pages
-from accel.image.packing.rules import Rule
-from accel.image.packing.sizes import Sizes
+from accel.image import compiled, rect_packing
+from accel.image.rect_packing import Heuristic, Sizes, pack_pages
 
 ROUNDS = 3
 STEP = 0.01
@@ -27,7 +24,7 @@ Rect = tuple[int, int, int, int]
 
 
 class Row(Struct):
-    """One way of packing some sprites."""
+    """One algorithm on one set of sprites."""
 
     name: str
     what: str
@@ -37,7 +34,7 @@ class Row(Struct):
 
 
 def trimmed(count: int) -> list[Side]:
-    """Sides as those of trimmed sprites: icons of common sizes, and pictures of any shape, mostly small."""
+    """Returns sizes of trimmed sprites: common icon sizes, and mostly small pictures of any shape."""
     random = np.random.default_rng(count)
     icons = random.choice([16, 24, 32, 48, 64, 96, 128], count // 2)
     sides = [(int(s - random.integers(0, 9)), int(s - random.integers(0, 9))) for s in icons]
@@ -48,25 +45,25 @@ def trimmed(count: int) -> list[Side]:
 
 
 def large(count: int) -> list[Side]:
-    """Sides with no small ones among them that would fill the gaps."""
+    """Returns large sizes only, with no small ones that could fill gaps."""
     made = np.random.default_rng(count).integers(48, 129, (count, 2))
     return [(int(w), int(h)) for w, h in made]
 
 
 def ours(sides: list[Side], fast: bool, effort: str) -> float:
-    """Share filled of a page of any size."""
+    """Returns the fill rate of a page of any size."""
     widths, heights = np.array(sides, np.int64).T.copy()
-    few = maxrects.FEW
-    maxrects.FEW = few if fast else len(sides)
+    few = rect_packing.FEW
+    rect_packing.FEW = few if fast else len(sides)
     try:
         (page,) = pack_pages(widths, heights, Sizes(16384, 1, False, 0, 0), True, effort)
     finally:
-        maxrects.FEW = few
+        rect_packing.FEW = few
     return float((widths * heights).sum() / (page.width * page.height))
 
 
 def peer(sides: list[Side], place: Callable[[list[Rect], int, int], Rect | None]) -> float:
-    """Share filled of the smallest square, in steps, on which all fit that come by their short side."""
+    """Returns the fill rate of the smallest square, in steps, that fits all sprites."""
     area = sum(w * h for w, h in sides)
     order = sorted(sides, key=lambda side: (-min(side), -max(side)))
     fill = 0.99
@@ -79,7 +76,7 @@ def peer(sides: list[Side], place: Callable[[list[Rect], int, int], Rect | None]
 
 
 def fitted(free: list[Rect], w: int, h: int) -> tuple[int, Rect] | None:
-    """The free rectangle with the best short side fit, and the place in it, turned or not."""
+    """Returns the free rectangle with the best short side fit, and the position in it, rotated or not."""
     best: tuple[int, int, Rect] | None = None
     for index, (left, top, right, bottom) in enumerate(free):
         for a, b in ((w, h), (h, w)):
@@ -90,7 +87,7 @@ def fitted(free: list[Rect], w: int, h: int) -> tuple[int, Rect] | None:
 
 
 def guillotine(free: list[Rect], w: int, h: int) -> Rect | None:
-    """Cuts what is left of the free rectangle in two, by its shorter side."""
+    """Splits the rest of the free rectangle in two along its shorter side."""
     found = fitted(free, w, h)
     if found is None:
         return None
@@ -105,7 +102,7 @@ def guillotine(free: list[Rect], w: int, h: int) -> Rect | None:
 
 
 def plain(free: list[Rect], w: int, h: int) -> Rect | None:
-    """MaxRects as it is usually written: every free rectangle is looked at for every other."""
+    """MaxRects as it is usually written: compares every free rectangle with every other."""
     found = fitted(free, w, h)
     if found is None:
         return None
@@ -151,11 +148,13 @@ SLOW = "MaxRects, plain Python"
 
 
 def rows() -> list[Row]:
-    """Every way for every set of sprites, by turns."""
+    """Runs every algorithm on every set of sprites, in turns."""
     one = np.array([1])
-    for rule in (Rule.GROWTH, Rule.CONTACT) if compiled.available() else ():
+    for rule in (Heuristic.GROWTH, Heuristic.CONTACT) if compiled.available() else ():
         # What numba compiles is compiled before.
-        maxrects.pack(one.repeat(maxrects.FEW + 1), one.repeat(maxrects.FEW + 1), 99, 99, rule, True)
+        rect_packing.pack(
+            one.repeat(rect_packing.FEW + 1), one.repeat(rect_packing.FEW + 1), 99, 99, rule, True
+        )
     found = []
     for what, sides in SETS.items():
         ways = {name: way for name, way in WAYS.items() if name != SLOW or sides is SETS[FIRST]}
@@ -173,7 +172,7 @@ def rows() -> list[Row]:
 
 
 def measure() -> str:
-    """The section of the page."""
+    """Returns the section of docs/performance.md."""
     measured = rows()
     base = {row.what: row.seconds for row in reversed(measured) if row.name.startswith("`image.atlas`")}
     lines = "\n".join(

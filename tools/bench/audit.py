@@ -1,7 +1,7 @@
-"""`popbridge audit` by the number of textures, and its CPU for a texture of one megapixel.
+"""`popbridge audit` by the number of textures, and its CPU time for a texture of one megapixel.
 
-Each run is a process of its own, as a person starts it. What starting costs (workers, libraries, the model)
-is kept out of the CPU for a texture: that is the difference of two runs by the difference of their textures.
+Each run is a process of its own, as a user starts it. The CPU time of a texture excludes starting up
+(workers, libraries, the model): it is the difference between two runs, divided by the difference in textures.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from accel.executor import cores
-from bridge import host
+from accel.execution.executor import cores
 from bridge.api import EditorSupport
 from bridge.demo.textures import noise, normals, tint
+from bridge.host import host
 
 COUNTS = (100, 1_000, 10_000)
 """Textures of SMALL x SMALL pixels."""
@@ -72,7 +72,7 @@ class Run(Struct):
 
 
 class Count(Struct):
-    """Two runs over so many textures: the second has nothing to examine."""
+    """Two runs over a number of textures; the second finds nothing new to examine."""
 
     textures: int
     first: Run
@@ -80,7 +80,7 @@ class Count(Struct):
 
 
 class Large(Struct):
-    """What textures of one megapixel take."""
+    """The cost of textures of one megapixel."""
 
     cpu_ms: float
     """Milliseconds of CPU for each."""
@@ -91,7 +91,7 @@ class Large(Struct):
 
 
 class Times(Struct):
-    """All that is measured."""
+    """All results."""
 
     counts: list[Count]
     large: dict[str, Large]
@@ -99,7 +99,7 @@ class Times(Struct):
 
 
 def draw(folder: Path, count: int, size: int, filters: str = "none") -> list[str]:
-    """Albedo and normal maps of equal cost and different content: the same reliefs, shifted."""
+    """Draws albedo and normal maps of equal cost and different content: the same reliefs, shifted."""
     relief = noise(1, size)
     pixels = [(p * 255 + 0.5).astype(np.uint8) for p in (tint(relief, (0.5, 0.4, 0.3)), normals(relief, 2.0))]
     names = []
@@ -117,20 +117,20 @@ def draw(folder: Path, count: int, size: int, filters: str = "none") -> list[str
 
 
 def support() -> EditorSupport:
-    """Whoever can make a project of the newest engine."""
+    """Returns the adapter that can create a project of the newest engine."""
     able = [adapter.editor for adapter in host.load().adapters if adapter.editor]
     return able[-1]
 
 
 def project(folder: Path, count: int, size: int, filters: str = "none") -> Path:
-    """A project of so many textures that are imported wrongly."""
+    """Creates a project of textures that are imported wrongly."""
     names = draw(folder, count, size, filters)
     support().create_project(folder, dict.fromkeys(names, OPTIONS))
     return folder
 
 
 def audit(folder: Path, home: Path) -> Run:
-    """One run; its report goes nowhere."""
+    """Runs the command once; discards its report."""
     command = [sys.executable, "-m", "bridge.cli", "audit", str(folder), "--json", os.devnull]
     env = {**os.environ, "POPBRIDGE_HOME": str(home)}
     begin = time.perf_counter()
@@ -142,7 +142,7 @@ def audit(folder: Path, home: Path) -> Run:
 
 
 def _watched(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """The most memory of the process and of its largest worker until it ends, MiB."""
+    """Waits for a process and returns the peak memory of it and of its largest worker, MiB."""
     memory = workers = 0.0
     watched = psutil.Process(process.pid)
     while process.poll() is None:
@@ -156,7 +156,7 @@ def _watched(process: subprocess.Popen[bytes]) -> tuple[float, float]:
 
 
 def measured(folder: Path, home: Path) -> Run:
-    """One run, with the CPU of all processes that it has waited for."""
+    """Runs once and returns the CPU time of the process and the children that it waited for."""
     before = _children_cpu()
     run = audit(folder, home)
     run.cpu = _children_cpu() - before
@@ -169,7 +169,7 @@ def _children_cpu() -> float:
 
 
 def counts() -> Iterator[Count]:
-    """Projects of small textures, each looked at twice."""
+    """Runs projects of small textures, each twice."""
     for count in COUNTS:
         with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
             made = project(Path(folder, "game"), count, SMALL)
@@ -179,7 +179,7 @@ def counts() -> Iterator[Count]:
 
 
 def large(filters: str) -> Large:
-    """What textures of one megapixel take, whose rows are filtered so."""
+    """Measures textures of one megapixel with the given PNG row filter."""
     runs = []
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
         for count in LARGE_COUNTS:
@@ -201,13 +201,13 @@ def _decode_ms(paths: list[Path]) -> float:
 
 
 def run() -> Times:
-    """Everything, one after the other."""
+    """Measures everything in sequence."""
     megapixels = {rows: large(filters) for rows, filters in FILTERS.items()}
     return Times(list(counts()), megapixels)
 
 
 def _row(count: Count) -> str:
-    """A line of the table of whole projects."""
+    """Returns a row of the table of whole projects."""
     first, again = count.first, count.again
     return (
         f"| {count.textures:,} | {first.seconds:.1f} s | {first.seconds / count.textures * 1000:.1f} ms "
@@ -217,7 +217,7 @@ def _row(count: Count) -> str:
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     times = run()
     return TEMPLATE.format(
         workers=cores(),

@@ -1,7 +1,7 @@
-"""Autobahn's cases against one server, in a process of their own: `-m tools.bench.autobahn URL CASE...`.
+"""Runs Autobahn's cases against one server in a process of its own: `-m tools.bench.autobahn URL CASE...`.
 
-Outcomes come out as a line of JSON. `kosoku` changes Python's own modules for the sake of old code, and
-brings others under names that are in use: nothing else may run beside it.
+Prints the outcomes as a line of JSON. `kosoku` patches Python's own modules for old code and installs other
+modules under existing names, so nothing else may run in the same process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PARALLEL = 2
 
 
 class Outcome(Struct):
-    """What became of one case."""
+    """The outcome of one case."""
 
     case: str
     passed: bool
@@ -31,7 +31,7 @@ class Outcome(Struct):
 
 
 def run(url: str, cases: Sequence[str]) -> list[Outcome]:
-    """Each case against the server at `url`; cases are ids or globs."""
+    """Runs each case, given as ids or globs, against the server at `url`."""
     # Autobahn's cases leave their files to be closed by whoever collects them.
     command = [sys.executable, "-W", "ignore", "-m", "tools.bench.autobahn", url, *cases]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)

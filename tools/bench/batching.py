@@ -1,7 +1,7 @@
-"""Dynamic batching: many clients, one worker process, beside the same net or model in a bare loop.
+"""Dynamic batching: many clients, one worker process, beside the same network in a bare loop.
 
-Clients are coroutines of this process, each with one request at a time; requests cross the pipe to a worker
-and back as they do in a daemon. Rounds alternate, so that other load on the machine meets all alike.
+Clients are coroutines of this process with one request in flight each; requests cross the pipe to a worker
+and back as they do in a daemon. Rounds alternate, so that other load on the machine affects all alike.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accel.batching import Batcher
-from accel.executor import LocalExecutor
+from accel.execution.batching import Batcher
+from accel.execution.executor import LocalExecutor
 from accel.workload import Limits, Workload
 from tools.bench import nets, served
 
@@ -49,7 +49,7 @@ Round = Callable[[], Awaitable[float]]
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     rows = [
         "| a net of 16, 32, 8 values | " + _row(asyncio.run(_nets("tiny"))),
         "| a net of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),
@@ -63,7 +63,7 @@ def measure() -> str:
 
 
 def various(count: int) -> list[str]:
-    """Different texts of 2 to 6 words."""
+    """Returns different texts of 2 to 6 words."""
     return [
         " ".join(WORDS[(n // 5 // len(WORDS) ** at + at * n) % len(WORDS)] for at in range(2 + n % 5))
         for n in range(count)
@@ -71,10 +71,10 @@ def various(count: int) -> list[str]:
 
 
 def _in_batches(texts: Sequence[str]) -> float:
-    from accel.ai.text_vectors import vectors
+    from accel.ai.embeddings import embed_texts_with_model
 
     limits = Limits(models=str(MODELS))
-    return _bare(lambda n: vectors(texts[n : n + BATCH], limits), 40 * BATCH, BATCH)
+    return _bare(lambda n: embed_texts_with_model(texts[n : n + BATCH], limits), 40 * BATCH, BATCH)
 
 
 _NOT = "not measured: `popbridge models pull minilm-l6` | | | | |"
@@ -102,18 +102,22 @@ async def _nets(net: str) -> dict[str, float]:
 
 
 async def _texts() -> dict[str, float]:
-    from accel.ai.embed_text import embed_text
-    from accel.ai.text_vectors import vectors
+    from accel.ai.embeddings import embed_texts_with_model
+    from accel.ai.workloads import embed_text
 
     words = ["rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sunset", "icon"]
     texts = [" ".join(words[(n * 3 + at) % len(words)] for at in range(2 + n % 5)) for n in range(256)]
     limits, count = Limits(models=str(MODELS)), COUNTS["texts"]
 
     async def bare() -> float:
-        return _bare(lambda n: vectors([texts[n % 256]], limits), count // 4, 1)
+        return _bare(lambda n: embed_texts_with_model([texts[n % 256]], limits), count // 4, 1)
 
     async def bare_batches() -> float:
-        return _bare(lambda n: vectors([texts[(n + at) % 256] for at in range(BATCH)], limits), count, BATCH)
+        return _bare(
+            lambda n: embed_texts_with_model([texts[(n + at) % 256] for at in range(BATCH)], limits),
+            count,
+            BATCH,
+        )
 
     params = [{"texts": [text]} for text in texts]
     return await _beside(embed_text.workload, params, count, {"bare": bare, "bare batches": bare_batches})
@@ -129,7 +133,7 @@ def _bare(call: Callable[[int], object], count: int, rows: int) -> float:
 async def _beside(
     workload: Workload, params: list[dict[str, Any]], count: int, peers: Mapping[str, Round]
 ) -> dict[str, float]:
-    """Requests a second through the executor, in batches and one by one, and those of the peers."""
+    """Measures requests/s through the executor, in batches and one by one, and those of the peers."""
     executor = LocalExecutor(1, Limits(models=str(MODELS)), 0, warm=())
     await executor.start()
     ways: dict[str, Round] = {
@@ -157,7 +161,7 @@ async def _clients(batcher: Batcher, workload: Workload, params: list[dict[str, 
 
 
 def _pulled() -> bool:
-    from accel.models.catalogue import MINILM
+    from accel.models.catalog import MINILM
     from accel.models.store import ModelError, ModelStore
 
     try:

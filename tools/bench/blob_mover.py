@@ -1,6 +1,7 @@
-"""PUTs and GETs blobs without a pause until its input ends: `python -m tools.bench.blob_mover FILE`.
+"""PUTs and GETs blobs continuously until stdin closes: `python -m tools.bench.blob_mover FILE`.
 
-Plain `http.client`, so that what is measured is the daemon; prints how many MiB went, in and out.
+Uses plain `http.client`, so that the daemon is what is measured. Prints the MiB transferred in both
+directions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 
 SIZE = 8 << 20
 KEPT = 8
@@ -26,7 +27,7 @@ def blobs() -> list[tuple[str, bytes]]:
 
 
 def exchange(file: ConnectionFile, connection: http.client.HTTPConnection, name: str, data: bytes) -> None:
-    """One blob in and out again."""
+    """Uploads and downloads one blob."""
     headers = {"Authorization": f"Bearer {file.token}"}
     for method, body in (("PUT", data), ("GET", None)):
         connection.request(method, f"/blobs/{name}", body, headers)

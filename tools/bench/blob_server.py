@@ -1,6 +1,6 @@
-"""A plain file server on uvicorn and Starlette, to measure against: `PUT` without a hash, and `GET`.
+"""A peer: a plain file server on uvicorn and Starlette, with `GET`, and `PUT` without a hash.
 
-Takes the folder; prints its address.
+Takes the folder as its argument and prints its address.
 """
 
 from __future__ import annotations

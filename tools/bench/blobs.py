@@ -1,7 +1,7 @@
 """A large blob through PUT and GET: throughput beside servers of plain files, and the daemon's memory.
 
-The client is the same for all: it reads a file whose hash it knows and throws away what it gets. Rounds
-alternate, so that other load on the machine meets all alike.
+The client is the same for all: it reads a file with a known hash and discards what it receives. Rounds
+alternate, so that other load on the machine affects all alike.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tools.bench.daemons import bridge
 
 SIZE = 1 << 30
@@ -50,7 +50,7 @@ of memory before the first round and at most {peak:.0f} MiB in all of them.
 
 
 class Peer(Struct):
-    """A server, and the path of the one file that it serves."""
+    """A server, and the path of the file that it serves."""
 
     http: str
     path: str
@@ -58,7 +58,7 @@ class Peer(Struct):
 
 
 def put(peer: Peer, source: Path) -> float:
-    """MiB/s."""
+    """Uploads the file; returns MiB/s."""
     connection = HTTPConnection(urlsplit(peer.http).netloc)
     begin = time.perf_counter()
     connection.putrequest("PUT", peer.path)
@@ -77,7 +77,7 @@ def put(peer: Peer, source: Path) -> float:
 
 
 def get(peer: Peer) -> float:
-    """MiB/s."""
+    """Downloads the file; returns MiB/s."""
     connection = HTTPConnection(urlsplit(peer.http).netloc)
     begin = time.perf_counter()
     connection.request("GET", peer.path, headers=peer.headers)
@@ -92,7 +92,7 @@ def get(peer: Peer) -> float:
 
 
 class Watch:
-    """The most memory that a process holds while this lasts, MiB."""
+    """Records the peak memory of a process, MiB, while the context is open."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -115,7 +115,7 @@ class Watch:
 
 @contextlib.contextmanager
 def server(command: list[str], path: str) -> Iterator[Peer]:
-    """A peer that prints its address."""
+    """Starts a peer that prints its address."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -139,7 +139,7 @@ made.serve_forever()
 
 
 def run() -> Mapping[str, float]:
-    """Medians by name."""
+    """Returns medians by name."""
     figures: dict[str, list[float]] = {}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popbridge-bench-")))
@@ -173,7 +173,7 @@ def run() -> Mapping[str, float]:
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     found = run()
     return TEMPLATE.format(
         size="1 GiB",

@@ -1,7 +1,8 @@
-"""A GiB of zeros, compressed to a MiB, sent to whoever may unpack it: `python -m tools.bench.bombs [MIB]`.
+"""Decompression bombs, 1 GiB of zeros compressed to 1 MiB: `python -m tools.bench.bombs [MIB]`.
 
-To the daemon, which offers no compression, as a compressed frame and as a compressed body of a PUT; and to
-the echo on the same protocol with permessage-deflate on. What each said, and how much memory it took.
+The daemon, which offers no compression, gets a compressed frame and a compressed PUT body. The echo server on
+the same protocol gets a frame with permessage-deflate enabled. Reports the response and the peak memory of
+each.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.extensions import permessage_deflate
 from websockets.frames import Frame, Opcode
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tools.bench.daemons import bridge, echo_app
 from tools.bench.idle_clients import MASK, handshake
 
@@ -51,8 +52,8 @@ memory for any of them.
 """
 
 
-class Found(Struct):
-    """What one bomb did."""
+class Result(Struct):
+    """The result of one bomb."""
 
     sent_as: str
     outcome: str
@@ -61,7 +62,7 @@ class Found(Struct):
 
 
 class Peak:
-    """The most memory that a process took while it was watched, MiB more than at the start."""
+    """The peak memory of a process while it is watched, MiB above the start."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -92,7 +93,7 @@ class Peak:
 
 
 def deflated(mib: int) -> bytes:
-    """Zeros as permessage-deflate packs them."""
+    """Compresses zeros for permessage-deflate."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -12)
     block = bytes(1 << 20)
     made = b"".join(packer.compress(block) for _ in range(mib)) + packer.flush(zlib.Z_SYNC_FLUSH)
@@ -101,7 +102,7 @@ def deflated(mib: int) -> bytes:
 
 
 def gzipped(mib: int) -> bytes:
-    """Zeros as HTTP packs them."""
+    """Compresses zeros with gzip."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb") as packer:
         for _ in range(mib):
@@ -110,7 +111,7 @@ def gzipped(mib: int) -> bytes:
 
 
 async def unasked(file: ConnectionFile, bomb: bytes) -> str:
-    """A compressed frame to the daemon, which hasn't agreed to any."""
+    """Sends a compressed frame to the daemon, which hasn't negotiated compression."""
     address = urlsplit(file.ws)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
@@ -129,13 +130,13 @@ async def unasked(file: ConnectionFile, bomb: bytes) -> str:
 
 
 def _close_code(data: bytes) -> int | str:
-    """That of the close frame at the end of what a server sent, after `hello`."""
+    """Returns the code of the close frame at the end of what a server sent after `hello`."""
     at = data.rfind(bytes((0x80 | Opcode.CLOSE,)))
     return int.from_bytes(data[at + 2 : at + 4], "big") if at >= 0 else "without a word"
 
 
 async def agreed(url: str, bomb: bytes) -> str:
-    """A compressed frame to the echo, which has agreed to it."""
+    """Sends a compressed frame to the echo server, which has negotiated compression."""
 
     class Bomb(permessage_deflate.PerMessageDeflate):
         """Sends what was packed before."""
@@ -153,7 +154,7 @@ async def agreed(url: str, bomb: bytes) -> str:
 
 
 def body(file: ConnectionFile, bomb: bytes) -> str:
-    """A PUT whose body claims to be compressed; the name is that of the packed bytes."""
+    """Sends a PUT whose body claims to be compressed, under the hash of the compressed bytes."""
     name = hashlib.sha256(bomb).hexdigest()
     headers = {"Authorization": f"Bearer {file.token}", "Content-Encoding": "gzip"}
     connection = http.client.HTTPConnection(urlsplit(file.http).netloc, timeout=60)
@@ -164,8 +165,8 @@ def body(file: ConnectionFile, bomb: bytes) -> str:
     return f"HTTP {response.status}" + (": kept as it came, packed" if response.status < 300 else f": {said}")
 
 
-def throw(unpacked: int) -> list[Found]:
-    """Each bomb once, at a server of its own."""
+def send_bombs(unpacked: int) -> list[Result]:
+    """Sends each bomb once, to a new server each time."""
     large, small, packed = deflated(unpacked), deflated(min(FITS_MIB, unpacked)), gzipped(unpacked)
     found = []
     with bridge("--workers", "1") as (path, process):
@@ -185,16 +186,16 @@ def throw(unpacked: int) -> list[Found]:
     return found
 
 
-def _one(name: str, process: psutil.Process, work: Any) -> Found:
+def _one(name: str, process: psutil.Process, work: Any) -> Result:
     peak = Peak(process)
     with peak.watched():
         outcome = work()
-    return Found(name, outcome, peak.mib)
+    return Result(name, outcome, peak.mib)
 
 
 def measure(unpacked: int = UNPACKED_MIB) -> str:
-    """The section of docs/reliability.md."""
-    found = throw(unpacked)
+    """Returns the section of docs/reliability.md."""
+    found = send_bombs(unpacked)
     rows = [f"| {one.sent_as} | {one.outcome} | **{one.mib:.1f} MiB** |" for one in found]
     sizes = {"packed": len(deflated(unpacked)) / 1024, "fits_packed": len(deflated(FITS_MIB)) / 1024}
     return TEMPLATE.format(unpacked=unpacked, fits=FITS_MIB, aim=AIM_MIB, rows="\n".join(rows), **sizes)

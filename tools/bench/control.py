@@ -1,8 +1,8 @@
-"""Round trips of small messages while blobs move and workers work: `python -m tools.bench.control [SECONDS]`.
+"""Latency of small messages while blobs move and workers are busy: `python -m tools.bench.control [SECONDS]`.
 
-One client measures: a ping, `bridge.echo`, and a popup's answer until it is confirmed; and in turns with them
-a message to a bare echo server, which tells what the machine makes of it. Another process PUTs and GETs blobs
-of 8 MiB without a pause, and each worker has a job that takes all of a core.
+One client measures a ping, `bridge.echo`, and a popup answer until it is confirmed, alternating with a
+message to a bare echo server, which shows the share of the machine. Another process PUTs and GETs blobs of 8
+MiB continuously, and each worker has a job that uses a whole core.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tests.server import wire
 from tests.server.daemons import ProcessDaemon
 from tools.bench.daemons import echo
@@ -49,7 +49,7 @@ Meanwhile {moved:,.0f} MiB/s of blobs went in and out.
 
 @contextlib.contextmanager
 def mover(file: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that moves blobs until its input ends, and then says how many MiB they were."""
+    """Yields a process that moves blobs until its stdin closes and then prints the MiB."""
     command = [sys.executable, "-m", "tools.bench.blob_mover", str(file)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -65,7 +65,7 @@ def mover(file: Path) -> Iterator[subprocess.Popen[str]]:
 
 @contextlib.asynccontextmanager
 async def busy(file: ConnectionFile) -> AsyncIterator[None]:
-    """Keeps every worker at work."""
+    """Keeps every worker busy."""
 
     async def one(number: int) -> None:
         async with wire.session(file) as peer:
@@ -88,7 +88,7 @@ async def busy(file: ConnectionFile) -> AsyncIterator[None]:
 
 
 async def round_trips(file: ConnectionFile, bare: str, seconds: float) -> dict[str, list[float]]:
-    """Milliseconds of each, in turns."""
+    """Returns the round-trip times of each message, milliseconds, measured in turns."""
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     async with wire.session(file) as peer, connect(bare, compression=None, proxy=None) as other:
         await peer.request(0, "bridge.echo")
@@ -126,7 +126,7 @@ async def _measured(file: ConnectionFile, bare: str, seconds: float) -> dict[str
 
 
 def run(home: Path, seconds: float) -> tuple[dict[str, list[float]], float]:
-    """The round trips, and the MiB/s that went meanwhile."""
+    """Returns the round-trip times, and the MiB/s moved meanwhile."""
     daemon = ProcessDaemon(home, POPBRIDGE_WORKERS=str(WORKERS))
     try:
         file = daemon.start()
@@ -143,7 +143,7 @@ def run(home: Path, seconds: float) -> tuple[dict[str, list[float]], float]:
 
 
 def measure(seconds: float = SECONDS) -> str:
-    """The section of docs/reliability.md."""
+    """Returns the section of docs/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-control-") as folder:
         found, moved = run(Path(folder, "home"), seconds)
     rows = []

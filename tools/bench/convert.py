@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 from PIL import Image
 
-from accel.image.convert import Convert, convert
+from accel.image.operations.geometry import Convert, convert
 from accel.workload import Input, Limits
 from bridge.demo.textures import noise, tint
 
@@ -31,14 +31,14 @@ Write = Callable[[Path], bytes]
 
 
 class Figure(Struct, frozen=True):
-    """What a program takes: milliseconds of CPU at the median, and the KiB that it makes."""
+    """The cost of a program: median milliseconds of CPU, and the KiB that it writes."""
 
     ms: float
     kib: float
 
 
 def draw(path: Path) -> None:
-    """A relief of brown stone, a tenth of it cut out."""
+    """Draws a relief of brown stone with a tenth cut out."""
     relief = noise(1, SIDE)
     pixels = np.empty((SIDE, SIDE, 4), np.uint8)
     pixels[..., :3] = np.clip(tint(relief, (0.5, 0.4, 0.3)), 0, 1) * 255 + 0.5
@@ -47,7 +47,7 @@ def draw(path: Path) -> None:
 
 
 def programs(format: str) -> dict[str, Write]:
-    """Who writes the format, with the same settings: deflated TIFF, run-length coded TGA, one quality."""
+    """Returns the programs that write a format, with equal settings (deflated TIFF, run-length TGA)."""
     found = {"PopBridge": _ours(format), "Pillow": _pillow(format)}
     if format != "tga":
         found["OpenCV"] = _opencv(format)
@@ -91,7 +91,7 @@ def _opencv(format: str) -> Write:
 
 
 def compare(path: Path, format: str) -> dict[str, Figure]:
-    """The figures of everybody, of rounds that alternate, so that other load meets all alike."""
+    """Measures all programs in alternating rounds, so that other load affects all alike."""
     writers = programs(format)
     times: dict[str, list[float]] = {name: [] for name in writers}
     made = {name: write(path) for name, write in writers.items()}
@@ -105,14 +105,14 @@ def compare(path: Path, format: str) -> dict[str, Figure]:
 
 
 def _check(format: str, made: dict[str, bytes]) -> None:
-    """Nobody is faster because of other texels."""
+    """Checks that all programs write the same texels."""
     if format in SAME:
         read = [np.asarray(Image.open(io.BytesIO(data)).convert("RGBA")) for data in made.values()]
         assert all(np.array_equal(read[0], one) for one in read[1:]), format
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
         path = Path(folder, "stone.png")

@@ -1,4 +1,4 @@
-"""Servers to measure: the bridge and its peers, each a process of its own on loopback."""
+"""Servers to measure: the daemon and its peers, each a process of its own on loopback."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ PATIENCE_S = 20.0
 def bridge(
     *flags: str, module: str = "bridge.cli", **settings: object
 ) -> Iterator[tuple[Path, psutil.Process]]:
-    """`popbridge serve` in a home of its own, by a module that does as that: its connection file and process.
+    """Yields the connection file and the process of a daemon with a temporary home.
 
-    `settings` as in the environment: `session_keep_s=1`.
+    `module` starts it in place of `popbridge serve`; `settings` are as in the environment, such as
+    `session_keep_s=1`.
     """
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-", ignore_cleanup_errors=True) as home:
         command = [sys.executable, "-m", module, "serve", "--port", "0", *flags]
@@ -36,7 +37,7 @@ def bridge(
 
 @contextlib.contextmanager
 def echo() -> Iterator[tuple[str, psutil.Process]]:
-    """A bare `websockets` echo server: its address and its process."""
+    """Yields the address and the process of a bare `websockets` echo server."""
     command = [sys.executable, str(Path(__file__).with_name("echo_server.py"))]
     with _process(command, dict(os.environ), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -45,7 +46,7 @@ def echo() -> Iterator[tuple[str, psutil.Process]]:
 
 @contextlib.contextmanager
 def echo_app(*flags: str) -> Iterator[tuple[str, psutil.Process]]:
-    """An echo on the daemon's protocol, see `echo_app.py`: its address and its process."""
+    """Yields the address and the process of an echo server on the daemon's protocol; see `echo_app.py`."""
     command = [sys.executable, "-m", "tools.bench.echo_app", *flags]
     with _process(command, dict(os.environ), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -54,7 +55,7 @@ def echo_app(*flags: str) -> Iterator[tuple[str, psutil.Process]]:
 
 @contextlib.contextmanager
 def idle_clients(file: Path, count: int, tls: bool = False) -> Iterator[Callable[[], int]]:
-    """So many connections that answer pings; gives what tells how many there still are."""
+    """Opens a number of connections that answer pings; yields a function that counts the open ones."""
     command = [sys.executable, "-m", "tools.bench.idle_clients", str(file), str(count)]
     command += ["tls"] if tls else []
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -96,6 +97,6 @@ def _until(ready: Callable[[], bool]) -> None:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """User and system time so far, of the process alone."""
+    """Returns the user and system time of a process so far, without its children."""
     times = process.cpu_times()
     return float(times.user + times.system)

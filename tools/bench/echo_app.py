@@ -1,8 +1,8 @@
-"""An echo on the daemon's own protocol class and server settings: `python -m tools.bench.echo_app [FLAG...]`.
+"""An echo server on the daemon's protocol class and settings: `python -m tools.bench.echo_app [FLAG...]`.
 
-The daemon speaks a subprotocol of its own and refuses all else, so that what tests WebSockets in general
-talks to this. `--deflate` offers permessage-deflate, which the daemon doesn't; `--uncapped` lets larger
-messages and more fragments through than the daemon does.
+The daemon accepts only its own subprotocols, so general WebSocket tests run against this server. `--deflate`
+offers permessage-deflate, which the daemon doesn't; `--uncapped` accepts larger messages and more fragments
+than the daemon does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from bridge.server.protocol import BridgeProtocol, configured
+from bridge.server.uvicorn_protocols import BridgeProtocol, configured
 
 HEARTBEAT_S = 3600.0
 """Longer than any case takes: most count a ping that they didn't ask for as a failure."""
@@ -24,13 +24,13 @@ LARGE = 64 << 20
 
 
 class Uncapped(BridgeProtocol):
-    """The daemon's protocol for cases whose messages come in more fragments than the daemon takes."""
+    """The daemon's protocol without its limit of fragments per message."""
 
     max_fragments = 1 << 20
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Sends each message back as it came."""
+    """Returns every message unchanged."""
     await receive()
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
@@ -38,7 +38,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 def server(*, deflate: bool, uncapped: bool) -> uvicorn.Server:
-    """As the daemon is served, but for what is asked for."""
+    """Returns a server configured like the daemon, except for the flags."""
     lifted: dict[str, Any] = {"protocol": Uncapped, "ws_max_size": LARGE} if uncapped else {}
     return uvicorn.Server(configured(echo, HEARTBEAT_S, ws_per_message_deflate=deflate, **lifted))
 

@@ -1,4 +1,4 @@
-"""The peer: `websockets` alone, which sends each frame back; on the event loop that the bridge uses."""
+"""A peer: an echo server on `websockets` alone, on the event loop that the daemon uses."""
 
 from __future__ import annotations
 

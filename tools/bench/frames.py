@@ -1,9 +1,9 @@
-"""Damaged frames by the hundred thousand, through the codec and into a real daemon: what each led to.
+"""Damaged frames by the hundred thousand, through the codec and to a real daemon.
 
-`python -m tools.bench.frames [COUNT] [SEED]`. The whole ones are the test vectors, of all messages in both
-subprotocols: bytes are damaged, or values. A frame may be taken, or close its own connection with a code;
-after each the daemon has to answer a request, on the same connection or the next. Some are damaged below
-that, in the bytes of the WebSocket itself.
+`python -m tools.bench.frames [COUNT] [SEED]`. The intact frames are the test vectors of all messages in both
+subprotocols; bytes or values are damaged. The daemon may accept a frame, or close its connection with a code;
+after each it must answer a request, on the same connection or the next. Some frames are damaged in the bytes
+of the WebSocket protocol itself.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import psutil
 from msgspec import Struct, field
 from websockets.exceptions import ConnectionClosed
 
-from bridge.connection import ConnectionFile
 from bridge.core.codec import SUBPROTOCOLS, server_codec
 from bridge.core.errors import RemoteProtocolError
+from bridge.paths import ConnectionFile
 from tests.server import wire
 from tests.server.daemons import ProcessDaemon
 from tools.bench.fuzz import damaged
@@ -73,7 +73,7 @@ frame a request has to be answered. The aim: no crash, no leak.
 
 
 class Report(Struct):
-    """All that happened."""
+    """All results."""
 
     decoded: int = 0
     taken: int = 0
@@ -86,7 +86,7 @@ class Report(Struct):
 
 
 def seeds(subprotocol: str) -> list[bytes]:
-    """Whole frames that clients send, as bytes."""
+    """Returns intact frames that clients send, as bytes."""
     found = []
     for path in sorted(VECTORS.glob("*.json")):
         for case in json.loads(path.read_text(encoding="utf-8")):
@@ -100,7 +100,7 @@ def seeds(subprotocol: str) -> list[bytes]:
 
 
 def decode(count: int, seed: int) -> tuple[int, list[str]]:
-    """How many each codec was given, and whatever else than its one kind of error came out."""
+    """Returns how many frames each codec decoded, and every exception other than its own."""
     faults = []
     for subprotocol in SUBPROTOCOLS:
         codec, chance, whole = server_codec(subprotocol), random.Random(seed), seeds(subprotocol)
@@ -115,8 +115,8 @@ def decode(count: int, seed: int) -> tuple[int, list[str]]:
     return count, faults
 
 
-def twisted(data: bytes, chance: random.Random, *, text: bool) -> bytes:
-    """A message with a value or two that don't belong there; bytes damaged where it is none."""
+def damage_values(data: bytes, chance: random.Random, *, text: bool) -> bytes:
+    """Damages a value or two of a message; damages bytes if it is no message."""
     try:
         message = json.loads(data) if text else msgpack.unpackb(data, strict_map_key=False)
     except (ValueError, msgpack.UnpackException):
@@ -142,7 +142,7 @@ def _packed(message: Any) -> bytes:
 
 
 class Peer:
-    """A client that sends one damaged frame after the other, on as many connections as it takes."""
+    """A client that sends damaged frames on as many connections as necessary."""
 
     def __init__(self, file: ConnectionFile, report: Report, seed: int) -> None:
         self._file = file
@@ -152,7 +152,7 @@ class Peer:
         self._echoes = ECHO_ID
 
     async def send(self, count: int) -> None:
-        """So many frames."""
+        """Sends a number of frames."""
         left = count
         while left:
             if self._chance.random() < BELOW:
@@ -162,7 +162,7 @@ class Peer:
                 left = await self._connection(left)
 
     async def _connection(self, left: int) -> int:
-        """Sends until the connection is closed; gives how many are left then."""
+        """Sends until the connection is closed; returns how many frames are left."""
         subprotocol = self._chance.choice(SUBPROTOCOLS)
         async with wire.session(self._file, subprotocol) as peer:
             try:
@@ -182,7 +182,7 @@ class Peer:
     def _frame(self, subprotocol: str) -> bytes:
         whole, text = self._chance.choice(self._seeds[subprotocol]), subprotocol.endswith("json")
         if self._chance.random() < 0.5:
-            return twisted(whole, self._chance, text=text)
+            return damage_values(whole, self._chance, text=text)
         data = damaged(whole, self._chance)
         # What isn't UTF-8 never gets as far as the codec: enough of that.
         return data.decode(errors="replace").encode() if text and self._chance.random() < 0.8 else data
@@ -195,7 +195,7 @@ class Peer:
         await peer.send("ack", seq=message["seq"])
 
     async def _below(self) -> None:
-        """A whole frame or two in a WebSocket whose bytes are damaged."""
+        """Returns intact frames in a WebSocket stream with damaged bytes."""
         address = urlsplit(self._file.ws)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         try:
@@ -217,14 +217,14 @@ class Peer:
 
 
 def open_sessions(database: Path) -> int:
-    """How many sessions the daemon still keeps."""
+    """Returns the number of sessions that the daemon keeps."""
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
         found: int = db.execute("SELECT count(*) FROM sessions WHERE closed = 0").fetchone()[0]
     return found
 
 
 def files_of(process: psutil.Process) -> int:
-    """Descriptors, or handles on Windows."""
+    """Returns the number of file descriptors, or of handles on Windows."""
     return int(process.num_handles() if sys.platform == "win32" else process.num_fds())
 
 
@@ -234,7 +234,7 @@ async def _everything(file: ConnectionFile, report: Report, count: int, seed: in
 
 
 def fuzz(home: Path, count: int, seed: int) -> Report:
-    """All of it."""
+    """Runs everything."""
     report = Report()
     report.decoded, report.failures = decode(count, seed)
     daemon = ProcessDaemon(home, POPBRIDGE_SESSION_KEEP_S=str(KEEP_S))
@@ -260,7 +260,7 @@ def fuzz(home: Path, count: int, seed: int) -> Report:
 
 
 def memory_mib(process: psutil.Process) -> float:
-    """What the process alone holds."""
+    """Returns the memory of the process alone, MiB."""
     return float(process.memory_full_info().uss) / 2**20
 
 
@@ -271,7 +271,7 @@ def _settle(daemon: ProcessDaemon) -> None:
 
 
 def measure(count: int = FRAMES, seed: int = 1) -> str:
-    """The section of docs/reliability.md."""
+    """Returns the section of docs/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-frames-") as folder:
         report = fuzz(Path(folder, "home"), count, seed)
     values: dict[str, Any] = {

@@ -1,8 +1,8 @@
 """Damaged files by the thousand, through real workers: `python -m tools.bench.fuzz --files 3000 --seed 1`.
 
-Each file is one of every format with some of its bytes changed, cut or doubled. A worker may say what is
-wrong with it, or make the best of it; it must not fail with a traceback, hang, keep memory or leave processes
-behind. A crash inside a library is counted, and must cost its own file alone.
+Each file is of one of the formats, with some bytes changed, cut or repeated. A worker may report an error or
+decode what it can; it must not fail with a traceback, hang, leak memory or leave processes behind. A crash in
+a library is counted and may only affect its own file.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ import psutil
 import pyvips
 from msgspec import Struct, field
 
-from accel.executor import LocalExecutor
-from accel.image.convert import Convert, convert
+from accel.execution.executor import LocalExecutor
+from accel.image.encode import WRITERS, save
 from accel.image.operation import Operation
+from accel.image.operations.geometry import Convert, convert, thumbnail
+from accel.image.pixel_data import image_of
 from accel.image.raster import Raster
-from accel.image.save import WRITERS, save
-from accel.image.thumbnail import thumbnail
-from accel.image.vips_image import image_of
 from accel.workload import Function, Input, Limits, WorkloadError
 
 SIZE = (16, 24)
@@ -44,7 +43,7 @@ REFUSED = ("bad_input", "unsupported", "too_large")
 
 
 class Tally(Struct):
-    """What became of the files of one format."""
+    """The outcomes of the files of one format."""
 
     ok: int = 0
     refused: int = 0
@@ -56,7 +55,7 @@ class Tally(Struct):
 
 
 class Report(Struct):
-    """All that happened."""
+    """All results."""
 
     tallies: dict[str, Tally] = field(default_factory=lambda: collections.defaultdict(Tally))
     faults: list[str] = []
@@ -68,7 +67,7 @@ class Report(Struct):
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Whole files, by format."""
+    """Returns intact files by format."""
     found: dict[str, list[bytes]] = {}
     for format in WRITERS:
         for channels, dtype in ((1, "uint8"), (3, "float32"), (4, "uint8"), (4, "uint16")):
@@ -96,7 +95,7 @@ def _inks() -> pyvips.Image:
 
 
 def _by_hand() -> dict[str, list[bytes]]:
-    """What isn't written here, without compression."""
+    """Returns files of formats that the program doesn't write, uncompressed."""
     height, width = SIZE
     pixels = _raster(4, "uint8").pixels.tobytes()
     bitmap = struct.pack("<2sIII", b"BM", 54 + len(pixels), 0, 54)
@@ -110,7 +109,7 @@ def _by_hand() -> dict[str, list[bytes]]:
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:
-    """The file with one to eight bytes changed, or some cut out, doubled or put in, or its end missing."""
+    """Changes one to eight bytes, or cuts, repeats or inserts some, or truncates the file."""
     made = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 4, 8))):
         begin = chance.randrange(min(len(made), HEADER) if chance.random() < 0.5 else len(made))
@@ -130,8 +129,8 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     return bytes(made[: chance.randrange(1, len(made) + 1)] if chance.random() < 0.1 else made)
 
 
-def mended(data: bytes) -> bytes:
-    """A PNG whose chunks have the right check sums, without which nothing else in it is looked at."""
+def fix_checksums(data: bytes) -> bytes:
+    """Corrects the checksums of a PNG; otherwise readers stop at the first chunk."""
     made, at = bytearray(data), 8
     while at + 12 <= len(made):
         end = at + 8 + int.from_bytes(made[at : at + 4], "big")
@@ -142,16 +141,16 @@ def mended(data: bytes) -> bytes:
 
 
 def files(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    """So many damaged files, of each format in turn."""
+    """Yields damaged files, of each format in turn."""
     chance, whole = random.Random(seed), sorted(seeds().items())
     for index in range(count):
         format, examples = whole[index % len(whole)]
         data = damaged(chance.choice(examples), chance)
-        yield format, mended(data) if format == "png" and chance.random() < 0.5 else data
+        yield format, fix_checksums(data) if format == "png" and chance.random() < 0.5 else data
 
 
 async def fuzz(count: int, seed: int) -> Report:
-    """Runs `image.convert` and `image.thumbnail` in turn over so many files."""
+    """Runs `image.convert` and `image.thumbnail` in turn over a number of files."""
     report = Report()
     before = len(psutil.Process().children())
     local = LocalExecutor(WORKERS, Limits(MAX_PIXELS), MEMORY_MIB)
@@ -184,7 +183,7 @@ async def _all(local: LocalExecutor, folder: Path, count: int, seed: int, report
 
 
 async def _whole(local: LocalExecutor, folder: Path) -> float:
-    """All files that are whole, twice for each worker, so that every library is loaded; MiB after that."""
+    """Runs all intact files twice per worker, to load every library; returns the MiB after that."""
     for number, data in enumerate(data for examples in seeds().values() for data in examples):
         path = folder / f"whole{number}.bin"
         path.write_bytes(data)
@@ -222,7 +221,7 @@ async def _one(
 
 
 def shown(report: Report) -> str:
-    """The table, by format."""
+    """Returns the table by format."""
     rows: Sequence[tuple[str, Tally]] = sorted(report.tallies.items())
     lines = [f"| {name} | {t.ok} | {t.refused} | {t.crashed} | {t.late} | {t.failed} |" for name, t in rows]
     head = "| format | ok | refused | crashed | late | failed |\n|---|---|---|---|---|---|"
@@ -238,7 +237,7 @@ def shown(report: Report) -> str:
 @click.option("--files", "count", default=3000, show_default=True, help="How many files.")
 @click.option("--seed", default=1, show_default=True, help="Another number, other files.")
 def main(count: int, seed: int) -> None:
-    """Damages files of every format and shows what workers make of them."""
+    """Damages files of every format and reports how workers handle them."""
     report = asyncio.run(fuzz(count, seed))
     click.echo(shown(report))
     bad = any(tally.failed or tally.late for tally in report.tallies.values())

@@ -1,8 +1,8 @@
-"""The CPU beside an NVIDIA GPU, by the batch: `python -m tools.bench.gpu [--pull] [--ways]`.
+"""The CPU beside an NVIDIA GPU, by batch size: `python -m tools.bench.gpu [--pull] [--ways]`.
 
-Run it on a machine with a GPU; without one its columns say "not measured". `--pull` first gets the models
-that aren't there, into `.models` beside the sources, as the tests do. `--ways` measures nothing but plain
-runs on the GPU beside those in buffers that stay and by CUDA graphs.
+Run it on a machine with a GPU; without one, its columns are "not measured". `--pull` first downloads missing
+models to `.models` beside the sources, as the tests do. `--ways` only compares plain runs on the GPU with
+bound buffers and CUDA graphs.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from accel.devices.choice import Choice, Wish, choose
-from accel.devices.here import CPU
-from accel.devices.probing import try_providers
+from accel.devices.current import CPU
+from accel.devices.provider_probe import try_providers
+from accel.devices.providers import Choice, Wish, choose
 from accel.devices.report import Devices
-from accel.executor import cores
-from accel.graphs.runner import Runner
-from accel.models.catalogue import MODELS
+from accel.execution.executor import cores
+from accel.gpu_ops.graph import Runner
+from accel.models.catalog import MODELS
 from accel.models.pull import pull
 from accel.models.store import ModelError, ModelStore
-from tools.bench.gpu_ways import section
-from tools.bench.gpu_works import INFERENCE, MEDIA, NETS, On, Run, Work, works
+from tools.bench.gpu_workloads import INFERENCE, MEDIA, NETS, On, Run, Work, section, works
 
 STORE = ModelStore(Path(__file__).resolve().parents[2] / ".models")
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -67,7 +66,7 @@ BC7 = (
 
 
 class Rates(Struct):
-    """How many a second, by the batch."""
+    """Items per second, by batch size."""
 
     work: Work
     cpu: dict[int, float]
@@ -75,7 +74,7 @@ class Rates(Struct):
 
 
 class Gpu(Struct, frozen=True):
-    """What is measured beside the CPU."""
+    """The GPU that is measured beside the CPU."""
 
     choice: Choice | None
     """None for none."""
@@ -86,7 +85,7 @@ class Gpu(Struct, frozen=True):
 
 
 def find() -> Gpu:
-    """CUDA where it works: what any shape runs on without being compiled for minutes."""
+    """Returns CUDA if it works; it runs any shape without minutes of compiling."""
     found = try_providers()
     choice = choose(found, Wish(("cuda",)))
     runtime = f"onnxruntime {found.runtime}"
@@ -103,7 +102,7 @@ def _named(found: Devices) -> str:
 
 
 def rates(on: On, runner: Runner, work: Work) -> dict[int, float]:
-    """Batches until one would take too long, or memory is full."""
+    """Measures growing batches until one takes too long or memory is full."""
     found: dict[int, float] = {}
     took = 0.0
     for batch in BATCHES:
@@ -123,7 +122,7 @@ def rates(on: On, runner: Runner, work: Work) -> dict[int, float]:
 
 
 def _seconds(run: Run) -> float:
-    """Of the best round."""
+    """Returns the time of the fastest round."""
     best, spent, rounds = float("inf"), 0.0, 0
     # The first round of a shape also plans its memory and chooses its kernels.
     while rounds < 2 or (spent < LEAST_S and rounds < 1000):
@@ -137,7 +136,7 @@ def _seconds(run: Run) -> float:
 
 
 def measured(gpu: Gpu) -> Iterator[Rates]:
-    """All that can be."""
+    """Measures everything that is available."""
     known: dict[On, dict[int, float]] = {}
     for work in works(STORE)[0]:
         if work.on_cpu not in known:
@@ -149,7 +148,7 @@ def measured(gpu: Gpu) -> Iterator[Rates]:
 
 
 def rows(one: Rates) -> Iterator[str]:
-    """A line for each batch that either did."""
+    """Returns a row for each batch size that either device ran."""
     for batch in BATCHES:
         cpu, gpu = one.cpu.get(batch), one.gpu.get(batch)
         if cpu is not None or gpu is not None:
@@ -158,14 +157,14 @@ def rows(one: Rates) -> Iterator[str]:
 
 
 def best(one: Rates) -> str:
-    """The line with both devices' best batches."""
+    """Returns the row of both devices' best batch sizes."""
     cpu, gpu = (max(rates.values(), default=None) for rates in (one.cpu, one.gpu))
     figures = [_rate(cpu, one), _rate(gpu, one), _ratio(cpu, gpu)]
     return f"| {' | '.join([one.work.name, *figures, str(one.work.demanded), verdict(one)])} |"
 
 
 def verdict(one: Rates) -> str:
-    """Whether a GPU is worth it, in a word or two."""
+    """Says whether a GPU is worth it, in a word or two."""
     if not one.gpu or not one.cpu:
         return NOT_MEASURED
     ratio = max(one.gpu.values()) / max(one.cpu.values())
@@ -183,7 +182,7 @@ def _ratio(cpu: float | None, gpu: float | None) -> str:
 
 
 def words(found: Sequence[Rates], gpu: Gpu, missing: Sequence[str]) -> Iterator[str]:
-    """What isn't worth it, and what wasn't measured."""
+    """Lists what isn't worth it, and what wasn't measured."""
     if gpu.choice is None:
         yield f"No GPU was measured: {gpu.why}"
     for said, means in ((NO, "Not worth a GPU"), (LESS, "Faster on the GPU, but by less than demanded")):
@@ -195,7 +194,7 @@ def words(found: Sequence[Rates], gpu: Gpu, missing: Sequence[str]) -> Iterator[
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     gpu = find()
     found = list(measured(gpu))
     return TEMPLATE.format(
@@ -214,7 +213,7 @@ def measure() -> str:
 
 
 def pull_all() -> None:
-    """Gets what is missing, but what nobody says the licence of only where it is there already."""
+    """Downloads missing models; those without a known licence must already be present."""
     for name in dict.fromkeys(net.model for net in NETS):
         if not MODELS[name].opt_in:
             try:
@@ -227,7 +226,7 @@ def pull_all() -> None:
 @click.option("--pull", "pulled", is_flag=True, help="First get the models that aren't there, into .models.")
 @click.option("--ways", is_flag=True, help="Measure nothing but how networks run on the GPU.")
 def main(pulled: bool, ways: bool) -> None:
-    """Measures the CPU beside an NVIDIA GPU; without one its columns say "not measured"."""
+    """Measures the CPU beside an NVIDIA GPU; without one, its columns are "not measured"."""
     if pulled:
         pull_all()
     if ways:

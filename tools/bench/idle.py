@@ -1,4 +1,4 @@
-"""Connections that do nothing but answer pings: the daemon's memory for each and its CPU, at 20 s heartbeats.
+"""Idle connections that only answer pings: the daemon's memory and CPU for each, at heartbeats of 20 s.
 
 `python -m tools.bench.idle [COUNT]`. The clients are raw sockets in another process (`idle_clients.py`).
 """
@@ -36,8 +36,8 @@ its only group and a fixed threshold of malloc (`tools/bench/tls_daemon.py`); it
 """
 
 
-class Found(Struct):
-    """What so many connections cost."""
+class Result(Struct):
+    """The cost of a number of connections."""
 
     kib: float
     cpu: float
@@ -45,11 +45,11 @@ class Found(Struct):
 
 
 def memory_kib(process: psutil.Process) -> float:
-    """What the process alone holds, KiB."""
+    """Returns the memory of the process alone, KiB."""
     return float(process.memory_full_info().uss) / 1024
 
 
-def watch(count: int, settle_s: float = SETTLE_S, watched_s: float = WATCHED_S, tls: bool = False) -> Found:
+def watch(count: int, settle_s: float = SETTLE_S, watched_s: float = WATCHED_S, tls: bool = False) -> Result:
     """Opens `count` connections and watches the daemon."""
     module = "tools.bench.tls_daemon" if tls else "bridge.cli"
     with bridge("--workers", "1", module=module, heartbeat_s=HEARTBEAT_S) as (file, daemon):
@@ -63,11 +63,11 @@ def watch(count: int, settle_s: float = SETTLE_S, watched_s: float = WATCHED_S, 
             begin, cpu = time.monotonic(), cpu_seconds(daemon)
             time.sleep(watched_s)
             used = (cpu_seconds(daemon) - cpu) / (time.monotonic() - begin)
-            return Found(kib, used * 100, clients())
+            return Result(kib, used * 100, clients())
 
 
 def measure(count: int = CONNECTIONS) -> str:
-    """The section of docs/reliability.md."""
+    """Returns the section of docs/reliability.md."""
     found = watch(count), watch(count, tls=True)
     values: dict[str, Any] = {
         "count": count, "heartbeat": HEARTBEAT_S, "watched": WATCHED_S,

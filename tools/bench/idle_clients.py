@@ -1,6 +1,7 @@
 """Clients that identify and then only answer pings: `python -m tools.bench.idle_clients FILE COUNT [tls]`.
 
-Prints `ready` when all are in, and for each line on its input how many still are; ends with its input.
+Prints `ready` when all have identified, and for each line on stdin how many are still connected; ends with
+stdin.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgpack
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 
 AT_ONCE = 64
 """Handshakes under way at a time."""
@@ -24,7 +25,7 @@ MASK = bytes(4)
 
 
 def raise_file_limit() -> None:
-    """As many files as the system allows."""
+    """Raises the limit of open files as far as the system allows."""
     if sys.platform == "win32":
         return
     import resource
@@ -34,7 +35,7 @@ def raise_file_limit() -> None:
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """A client's frame of at most 64 KiB."""
+    """Returns a client's frame of at most 64 KiB."""
     size = len(payload)
     if size < 126:
         return bytes((opcode, 0x80 | size)) + MASK + payload
@@ -42,7 +43,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def handshake(file: ConnectionFile) -> bytes:
-    """The request that becomes a WebSocket."""
+    """Returns the WebSocket upgrade request."""
     request = (
         f"GET /ws HTTP/1.1\r\nHost: {urlsplit(file.ws).netloc}\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -52,7 +53,7 @@ def handshake(file: ConnectionFile) -> bytes:
 
 
 def identify(file: ConnectionFile) -> bytes:
-    """The frame that opens a session."""
+    """Returns the frame that opens a session."""
     message = {
         "type": "identify", "protocol": 1, "client": {"kind": "agent", "name": "idle", "version": "1"},
         "instance": "idle", "auth": {"token": file.token},
@@ -61,10 +62,10 @@ def identify(file: ConnectionFile) -> bytes:
 
 
 class Clients:
-    """So many sockets in one selector."""
+    """A number of sockets in one selector."""
 
     def __init__(self, file: ConnectionFile, tls: bool = False) -> None:
-        """With `tls` any certificate is taken."""
+        """With `tls`, any certificate is accepted."""
         self._tls = ssl._create_unverified_context() if tls else None
         self._address = (urlsplit(file.ws).hostname, urlsplit(file.ws).port)
         self._handshake, self._identify = handshake(file), identify(file)
@@ -73,7 +74,7 @@ class Clients:
         self.open: set[socket.socket] = set()
 
     def add(self, count: int) -> None:
-        """Opens so many more, and waits for each to be told that it is in."""
+        """Opens more connections and waits until each has identified."""
         for _ in range(count):
             while len(self._opening) >= AT_ONCE:
                 self.turn()
@@ -90,7 +91,7 @@ class Clients:
         return self._tls.wrap_socket(made) if self._tls else made
 
     def turn(self) -> bool:
-        """Reads what has come; whether the input has, too."""
+        """Reads available data; returns whether stdin has some too."""
         asked = False
         for key, _ in self.selector.select():
             if key.fileobj is sys.stdin:
@@ -125,7 +126,7 @@ class Clients:
 
 
 def _received(one: socket.socket) -> bytes | None:
-    """All that has come; None where nothing comes any more. TLS may hold records that no selector sees."""
+    """Returns all available data; None at the end of the stream. A selector misses buffered TLS records."""
     pieces = []
     try:
         while piece := one.recv(65536):

@@ -1,6 +1,6 @@
-"""Mip levels, resizing and filling beside what others need for them: `python -m tools.bench.mips`.
+"""Mip levels, resizing and alpha bleeding beside other libraries: `python -m tools.bench.mips`.
 
-CPU time of one thread; every round runs each of them once, in turn, and medians are compared.
+Measures CPU time on one thread; each round runs everything once, in turn, and medians are compared.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from accel.execution.pool import SINGLE_THREADED
 from accel.image import kernels
-from accel.image.bleeding import bled
-from accel.image.coding import Coding, coding
-from accel.image.filters import axis
-from accel.image.levels import pixel_levels, sizes
-from accel.image.light import decode_table, srgb
+from accel.image.color import decode_table, is_srgb_coded
+from accel.image.inpaint import bleed_colors
+from accel.image.mip_levels import level_sizes, pixel_levels
+from accel.image.pixel_coding import Coding, coding
 from accel.image.raster import Raster
-from accel.image.resampling import resampled
-from accel.process import SINGLE_THREADED
-from tools.bench.turns import medians
+from accel.image.resample import axis, resample
+from tools.bench.timing import alternating_medians
 
 SIDE = 4096
 ROUNDS = 7
@@ -37,7 +36,7 @@ Pixels = NDArray[Any]
 
 
 def texture(side: int = SIDE) -> Raster:
-    """RGBA of 8 bit, of everything."""
+    """Returns 8-bit RGBA with various content."""
     pixels = np.random.default_rng(1).integers(0, 256, (side, side, 4)).astype(np.uint8)
     return Raster("texture", pixels, True, "srgb", "png")
 
@@ -49,12 +48,12 @@ def opencv_levels(pixels: Pixels) -> None:
 
 
 TO_LIGHT = decode_table(np.uint8)
-TO_CODES = (srgb(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
+TO_CODES = (is_srgb_coded(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
 
 
 @numba.njit(cache=True)
 def _straight(pixels: Pixels, made: Pixels, to_light: Pixels, to_codes: Pixels) -> None:
-    """What one would write down first: four texels by tables, divided by their alpha, and back by a table."""
+    """The obvious code: averages four texels through tables, divides by alpha, and converts back."""
     for y in range(made.shape[0]):
         for x in range(made.shape[1]):
             red = green = blue = weight = np.float32(0)
@@ -82,14 +81,14 @@ def straight_levels(pixels: Pixels) -> None:
 
 
 def both(how: Coding) -> tuple[Coding, Coding]:
-    """Compiled loops, and numpy's."""
+    """Runs the compiled loops, and those in numpy."""
     return how, msgspec.structs.replace(how, loops=kernels)
 
 
 def levels() -> str:
-    """Rows of the table of mip levels."""
+    """Returns the rows of the table of mip levels."""
     image = texture()
-    wanted = sizes(SIDE, SIDE)
+    wanted = level_sizes(SIDE, SIDE)
     stored = both(coding(image, "color", False, False))
     light = both(coding(image, "color", True, True))
     cv2.setNumThreads(1)
@@ -97,7 +96,7 @@ def levels() -> str:
     def chain(how: Coding) -> Callable[[], object]:
         return lambda: pixel_levels(image.pixels, how, wanted, "box", "clamp")
 
-    found = medians(
+    found = alternating_medians(
         {
             "cv": lambda: opencv_levels(image.pixels),
             "stored": chain(stored[0]),
@@ -120,7 +119,7 @@ def levels() -> str:
 
 
 def resizes() -> str:
-    """Rows of the table of resizing by Lanczos, as light and weighed by alpha."""
+    """Returns the rows of the table of Lanczos resizing, in linear light and weighted by alpha."""
     image = texture()
     how = coding(image, "color", True, True)
     pyvips.concurrency_set(1)
@@ -128,10 +127,10 @@ def resizes() -> str:
     rows = []
     for side in (2048, 1000):
         both_ways = axis(SIDE, side, "lanczos", "clamp")
-        found = medians(
+        found = alternating_medians(
             {
                 "vips": functools.partial(_by_libvips, lazy, side),
-                "mine": functools.partial(resampled, image.pixels, how, both_ways, both_ways),
+                "mine": functools.partial(resample, image.pixels, how, both_ways, both_ways),
             },
             3,
         )
@@ -147,12 +146,14 @@ def _by_libvips(image: Any, side: int) -> None:
 
 
 def bleeding() -> float:
-    """Milliseconds for a sprite of 2048 x 2048 of which three quarters are transparent."""
+    """Returns the milliseconds for a sprite of 2048×2048 with three quarters transparent."""
     image = texture(2048)
     pixels = image.pixels.copy()
     pixels[:, ::4, 3] = 0
     pixels[:1024] = 0
-    return medians({"bled": lambda: bled(image.with_pixels(pixels), 0, "clamp")}, 3)["bled"]
+    return alternating_medians({"bled": lambda: bleed_colors(image.with_pixels(pixels), 0, "clamp")}, 3)[
+        "bled"
+    ]
 
 
 TEMPLATE = """## Mip levels and resizing
@@ -176,14 +177,14 @@ Colours spread under the transparent part of 2048 x 2048 (`image.bleed_alpha`): 
 
 
 def measure() -> str:
-    """Everything, as a section of Markdown; in a process whose libraries are as single as a worker's."""
+    """Returns the section; call it in a process with single-threaded libraries, as in a worker."""
     command = [sys.executable, "-m", "tools.bench.mips"]
     env = {**os.environ, **SINGLE_THREADED}
     return subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def main() -> None:
-    """Prints the section, or has it printed by a process that was started for it."""
+    """Prints the section, from a child process if necessary."""
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         print(measure())
         return

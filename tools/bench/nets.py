@@ -1,4 +1,4 @@
-"""Two nets of layers that are all connected, as workloads: what batching costs and gains by itself."""
+"""Workloads that run two small fully connected networks, to measure the cost and gain of batching itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from accel.models.graph import GraphBuilder
 from accel.models.manifest import Tensor
+from accel.models.onnx_builder import GraphBuilder
 from accel.workload import Input, Item, Limits, Outcome, Output, Params, batched, workload
 
 LAYERS: Mapping[str, tuple[int, ...]] = {"tiny": (16, 32, 8), "small": (256, 1024, 1024, 16)}
@@ -18,7 +18,7 @@ LAYERS: Mapping[str, tuple[int, ...]] = {"tiny": (16, 32, 8), "small": (256, 102
 
 
 class Which(Params, frozen=True):
-    """Which net, and what it gets."""
+    """The network and its input."""
 
     net: Literal["tiny", "small"] = "tiny"
     value: float = 0.0
@@ -26,7 +26,7 @@ class Which(Params, frozen=True):
 
 @cache
 def session(net: str) -> Any:
-    """The net, opened on one thread."""
+    """Returns the network's session, on one thread."""
     import onnxruntime
 
     layers, random = LAYERS[net], np.random.default_rng(7)
@@ -44,7 +44,7 @@ def session(net: str) -> Any:
 
 
 def run(net: str, values: Sequence[float]) -> list[float]:
-    """The largest output for each value."""
+    """Returns the largest output for each value."""
     rows = np.repeat(np.array(values, np.float32)[:, None], LAYERS[net][0], axis=1)
     (found,) = session(net).run(None, {"x": rows})
     largest: list[float] = found.max(axis=1).tolist()
@@ -53,11 +53,11 @@ def run(net: str, values: Sequence[float]) -> list[float]:
 
 @workload("bench.net", version=1, params=Which, inputs=0)
 def one(inputs: Sequence[Input], params: Which, limits: Limits) -> Output:
-    """Runs a net once."""
+    """Runs a network once."""
     return Output(run(params.net, [params.value])[0])
 
 
 @batched(one, sample=lambda n: {"value": n / 256}, max_rows=64, bucket=lambda params: params.net)
 def several(items: Sequence[Item], limits: Limits) -> list[Outcome]:
-    """Runs a net for several at once."""
+    """Runs a network for a batch."""
     return [Output(value) for value in run(items[0].params.net, [item.params.value for item in items])]

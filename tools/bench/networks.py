@@ -1,4 +1,4 @@
-"""What networks gain, and what is around them costs: upscaling, backgrounds and vectors of texts.
+"""Gain and overhead of networks: upscaling, background removal and text embeddings.
 
 The models are those that the tests pull into `.models`. All runs are on one thread, as in a worker.
 """
@@ -15,15 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.ai.background import SIDE
-from accel.ai.embed_text import EmbedText, embed_text
-from accel.ai.remove_background import RemoveBackground, remove_background
+from accel.ai.embeddings import _run, _tokenizer
+from accel.ai.matting import SIDE
+from accel.ai.preprocessing import resize_planes
 from accel.ai.sessions import networks
-from accel.ai.shown import resized
-from accel.ai.text_vectors import _run, _tokenizer
-from accel.ai.upscale import Upscale, upscale
+from accel.ai.workloads import EmbedText, RemoveBackground, Upscale, embed_text, remove_background, upscale
+from accel.image.pixel_data import image_of
 from accel.image.raster import Raster
-from accel.image.vips_image import image_of
 from accel.workload import Limits
 from bridge.demo.textures import noise, normals, tint
 
@@ -35,14 +33,14 @@ TEXTS = [f"{kind} {n} for a {place}" for n in range(32) for kind, place in KINDS
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     limits = _limits()
     parts = [_quality(limits), _times(limits), _texts(limits)]
     return "\n\n".join(["## Networks", *parts])
 
 
 def _limits() -> Limits:
-    """The models that the tests pull."""
+    """Returns limits with the models that the tests pull."""
     return Limits(models=str(Path(__file__).resolve().parents[2] / ".models"))
 
 
@@ -100,7 +98,7 @@ def _times(limits: Limits) -> str:
         )
         rows.append(_row(label, ours, bare))
     cut = np.random.default_rng(1).integers(0, 256, (1024, 1024, 3), np.uint8)
-    small = resized(cut.astype(np.float32) / 255, SIDE, SIDE)
+    small = resize_planes(cut.astype(np.float32) / 255, SIDE, SIDE)
     u2net = opened.get("u2netp")
     ours, bare = _alternating(
         lambda: remove_background.operate([_raster(cut)], RemoveBackground(), limits),
@@ -145,7 +143,7 @@ network, which gets batches of 16 of what is numbers already.
 
 
 def _alternating(ours: Callable[[], Any], peer: Callable[[], Any]) -> tuple[float, float]:
-    """Median seconds of CPU of both, in turn; the first run of each doesn't count."""
+    """Returns the median CPU seconds of both, run in turn; the first run of each is a warm-up."""
     taken: Sequence[list[float]] = ([], [])
     for _ in range(ROUNDS + 1):
         for function, seconds in zip((ours, peer), taken, strict=True):

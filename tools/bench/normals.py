@@ -9,9 +9,9 @@ import cv2
 import numba
 import numpy as np
 
+from accel.image.height_map import HeightField, height_to_normal
 from accel.image.raster import Raster
-from accel.image.relief import Relief, normals
-from tools.bench.turns import medians
+from tools.bench.timing import alternating_medians
 
 SIZES = (2048, 4096)
 ROUNDS = 7
@@ -33,7 +33,7 @@ The aim: at most {aim} times numba's time.
 
 def ours(heights: Any) -> Any:
     image = Raster("heights.png", heights[..., None], False, "linear", "png")
-    return normals(image, Relief(STRENGTH, "sobel", False, False, "luminance"), "uint8")
+    return height_to_normal(image, HeightField(STRENGTH, "sobel", False, False, "luminance"), "uint8")
 
 
 @numba.njit(fastmath=True)  # type: ignore[untyped-decorator]
@@ -83,7 +83,7 @@ PEERS = {"ours": ours, "numba": by_numba, "opencv": by_opencv, "numpy": by_numpy
 
 
 def relief(size: int) -> Any:
-    """Waves and grain: 8 bit heights."""
+    """Returns 8-bit heights with waves and grain."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     grain = np.random.default_rng(2).normal(0, 6, (size, size)).astype(np.float32)
     waves = np.sin(x * np.float32(math.tau / 97)) * np.cos(y * np.float32(math.tau / 71)) * 90
@@ -91,12 +91,14 @@ def relief(size: int) -> Any:
 
 
 def row(size: int) -> str:
-    """A line of the table."""
+    """Returns a row of the table."""
     heights = relief(size)
     expected = ours(heights).astype(np.int16)
     for name, peer in PEERS.items():
         assert np.abs(peer(heights) - expected).max() <= 1, name
-    spent = medians({name: lambda peer=peer: peer(heights) for name, peer in PEERS.items()}, ROUNDS)  # type: ignore[misc]
+    spent = alternating_medians(
+        {name: lambda peer=peer: peer(heights) for name, peer in PEERS.items()}, ROUNDS
+    )  # type: ignore[misc]
     mine = spent["ours"]
     return (
         f"| {size} x {size} | {mine:.0f} ms | {spent['numba']:.0f} ms | {spent['opencv']:.0f} ms "
@@ -105,7 +107,7 @@ def row(size: int) -> str:
 
 
 def measure() -> str:
-    """The section for docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     cv2.setNumThreads(1)
     rows = "\n".join(map(row, SIZES))
     return TEMPLATE.format(strength=STRENGTH, rounds=ROUNDS, aim=AIM, rows=rows)

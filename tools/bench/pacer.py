@@ -1,7 +1,7 @@
-"""Asks for operations, from a process of its own: `python -m tools.bench.pacer PORT RATE COUNT`.
+"""Triggers operations from another process at a fixed rate: `python -m tools.bench.pacer PORT RATE COUNT`.
 
-An event loop's own timers are up to a millisecond late, which is more than what is measured takes. Here it is
-asked through a socket, as a client would, and hears when that was.
+Timers of an event loop can be a millisecond late, longer than the operations that are measured. Here a socket
+delivers each request with its time, as a client would.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIME = struct.Struct("d")
 
 @contextlib.asynccontextmanager
 async def asked(rate: float, count: int) -> AsyncIterator[AsyncIterator[float]]:
-    """When each of `count` operations was asked for, by `time.perf_counter`, as they come."""
+    """Yields the time of each of `count` requests, by `time.perf_counter`, as it arrives."""
     told: asyncio.Queue[asyncio.StreamReader] = asyncio.Queue()
     server = await asyncio.start_server(lambda reader, writer: told.put(reader), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

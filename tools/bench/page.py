@@ -1,4 +1,4 @@
-"""A page of measured figures: sections between markers, each with the machine that it was measured on."""
+"""A page of measurements: sections between markers, each with the machine that it was measured on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 
 class Page(Struct, frozen=True):
-    """One page under docs, written by benchmarks and by nobody else."""
+    """A page under docs that only benchmarks write."""
 
     path: Path
     head: str
@@ -23,7 +23,7 @@ class Page(Struct, frozen=True):
     """The modules beside this one, in the order of the page; `measure()` of each gives its section."""
 
     def main(self, names: Sequence[str]) -> int:
-        """Measures the sections with these names anew, or all; the exit status, 2 for a name that is none."""
+        """Measures the named sections, or all, and returns the exit code: 2 for an unknown name."""
         if unknown := set(names) - set(self.names):
             print(f"There is no section {', '.join(sorted(unknown))}; there are {', '.join(self.names)}.")
             return 2
@@ -36,13 +36,13 @@ class Page(Struct, frozen=True):
         return 0
 
     def written(self, found: Mapping[str, str]) -> str:
-        """The page."""
+        """Returns the text of the page."""
         parts = [f"<!-- section: {name} -->\n{found[name].strip()}" for name in self.names if name in found]
         return "\n\n".join([self.head.strip(), *parts]) + "\n"
 
 
 def machine() -> str:
-    """The machine in words, without its name."""
+    """Describes the machine, without its host name."""
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores of {_processor()}, {memory:.0f} GiB, {platform.system()}, "
@@ -60,12 +60,12 @@ def _processor() -> str:
 
 
 def sections(page: str) -> dict[str, str]:
-    """The sections of a page that this has written, by name."""
+    """Returns the sections of a page, by name."""
     parts = re.split(r"(?m)^<!-- section: (\w+) -->\n", page)
     return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
 
 
 def section(name: str) -> str:
-    """What a benchmark measures now, and where."""
+    """Runs a benchmark and returns its section, with the machine."""
     text: str = importlib.import_module(f"tools.bench.{name}").measure()
     return f"{text.strip()}\n\nMeasured on {machine()}."

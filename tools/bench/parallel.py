@@ -1,8 +1,8 @@
-"""The same jobs with one worker and with as many as there are cores, and `popbridge run` on 100 to 10,000
-images: `python -m tools.bench.parallel`.
+"""Scaling from one worker to one per core, and `popbridge run` on 100 to 10,000 images.
 
-Scaling is measured on warm workers, in alternating rounds. Beside it stands what the machine itself gives:
-the same loop in as many processes of its own, which share nothing but caches, memory and other load.
+Run it with `python -m tools.bench.parallel`. Scaling is measured on warm workers, in alternating rounds,
+beside the scaling of the machine itself: the same loop in as many separate processes, which share only
+caches, memory and other load.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from accel.executor import LocalExecutor, cores
-from accel.image.convert import convert
-from accel.image.thumbnail import thumbnail
+from accel.execution.executor import LocalExecutor, cores
+from accel.image.operations.geometry import convert, thumbnail
 from accel.workload import Input, Limits, Workload
 from bridge.demo.textures import noise, tint
 from tools.bench.thumbnails import alone, by_pyvips
@@ -47,14 +46,14 @@ POLL_S = 0.05
 
 
 class Scaled(Struct):
-    """Seconds of a round at the median, by the number of workers."""
+    """Median seconds of a round, by number of workers."""
 
     name: str
     seconds: Mapping[int, float]
 
 
 class Many(Struct):
-    """`popbridge run` on so many images."""
+    """`popbridge run` on a number of images."""
 
     count: int
     seconds: float
@@ -65,7 +64,7 @@ class Many(Struct):
 
 
 def draw(folder: Path, count: int, side: int) -> list[Path]:
-    """The same picture, shifted, with a pixel of its own."""
+    """Draws the same picture, shifted, with one unique pixel."""
     pixels = (tint(noise(1, side), (0.5, 0.4, 0.3)) * 255 + 0.5).astype(np.uint8)
     paths = []
     for number in range(count):
@@ -80,12 +79,12 @@ def draw(folder: Path, count: int, side: int) -> list[Path]:
 
 
 def workers() -> list[int]:
-    """1, 2, 4, ... and one for each core."""
+    """Returns 1, 2, 4, ... and the number of cores."""
     return sorted({1, *(2**power for power in range(1, 9) if 2**power <= cores()), cores()})
 
 
 async def scaled(paths: Sequence[Path], blobs: Path) -> list[Scaled]:
-    """Each workload with each number of workers, in alternating rounds."""
+    """Runs each workload with each number of workers, in alternating rounds."""
     found: dict[tuple[str, int], list[float]] = {}
     async with contextlib.AsyncExitStack() as stack:
         executors = {}
@@ -127,7 +126,7 @@ async def _round(
 
 
 def machine(paths: Sequence[Path], folder: Path) -> Scaled:
-    """The bare loop over the same thumbnails in so many processes."""
+    """Runs the bare loop over the same thumbnails in a number of processes."""
     jobs = [(str(path), str(folder / path.name)) for path in paths]
     found: dict[int, list[float]] = {}
     with contextlib.ExitStack() as stack:
@@ -144,7 +143,7 @@ def machine(paths: Sequence[Path], folder: Path) -> Scaled:
 
 
 def many() -> Iterator[Many]:
-    """The command on more and more images, each run a process of its own."""
+    """Runs the command on more and more images, each run in a new process."""
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
         paths = draw(Path(folder, "textures"), max(COUNTS), SMALL)
         for count in COUNTS:
@@ -174,7 +173,7 @@ def _command(count: int, textures: Path, out: Path, home: Path) -> Many:
 
 
 def measure() -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as name:
         folder = Path(name)
         paths = draw(folder / "textures", FILES, SIDE)

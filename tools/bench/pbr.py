@@ -1,4 +1,4 @@
-"""Maps of a material from its albedo beside OpenCV: `python -m tools.bench.pbr`."""
+"""Maps of a material from its albedo, beside OpenCV: `python -m tools.bench.pbr`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from accel.image.raster import Raster
-from accel.texture.estimate_pbr import EstimatePbr, estimate_pbr
+from accel.texture.workloads import EstimatePbr, estimate_pbr
 from accel.workload import Limits
-from tools.bench.turns import medians
+from tools.bench.timing import alternating_medians
 
 SIZES = (1024, 2048)
 ROUNDS = 3
@@ -35,7 +35,7 @@ def ours(albedo: Any, method: str) -> Any:
 
 
 def by_opencv(albedo: Any) -> Any:
-    """Bright is high, less what is larger than 128 texels; slopes by Sobel; dark is rough."""
+    """Bright is high, without shapes larger than 128 texels; slopes by Sobel; dark is rough."""
     values = albedo.astype(np.float32) / 255
     grey = cv2.transform(values, np.array([[0.2126, 0.7152, 0.0722]], np.float32))
     side = grey.shape[0] // 128
@@ -56,7 +56,7 @@ def _line(size: int) -> str:
     rng = np.random.default_rng(1)
     noise = rng.normal(128, 40, (size // 4, size // 4, 3)).clip(0, 255).astype(np.uint8)
     albedo = cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
-    found = medians(
+    found = alternating_medians(
         {
             "luminance": lambda: ours(albedo, "luminance"),
             "opencv": lambda: by_opencv(albedo),
@@ -70,7 +70,7 @@ def _line(size: int) -> str:
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     cv2.setNumThreads(1)
     return TEMPLATE.format(rounds=ROUNDS, aim=AIM, rows="\n".join(_line(size) for size in SIZES))
 

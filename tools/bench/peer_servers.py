@@ -1,4 +1,4 @@
-"""Peers that don't go together with what is installed here: in an environment of their own, which is kept."""
+"""Peers whose dependencies conflict with ours, in a cached virtual environment of their own."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ STOP_S = 10.0
 
 
 class Missing(Exception):
-    """A peer can't be had or doesn't start; says why."""
+    """A peer can't be installed or started; the message says why."""
 
 
 def environment() -> Path:
-    """The interpreter of the peers' environment, which is made the first time. Raises Missing."""
+    """Returns the interpreter of the peers' environment, created on first use. Raises Missing."""
     wanted = _wanted()
     key = hashlib.sha256(f"{sys.version}\n{REQUIREMENTS.read_text()}\n{wanted}".encode()).hexdigest()[:12]
     folder = platformdirs.user_cache_path("popbridge-bench") / f"serving-{key}"
@@ -52,7 +52,7 @@ def environment() -> Path:
 
 
 def _wanted() -> list[str]:
-    """The same onnxruntime, without what only GPUs need: the peers run the same network."""
+    """Pins the same onnxruntime, without the GPU packages: the peers run the same network on the CPU."""
     runtime = version(packages_distributions()["onnxruntime"][0])
     return [f"onnxruntime=={runtime}", *(f"{name}=={version(name)}" for name in SHARED)]
 
@@ -71,7 +71,7 @@ def _install(python: Path, wanted: list[str]) -> None:
 
 @contextlib.contextmanager
 def served(script: str, *arguments: str) -> Iterator[tuple[str, psutil.Process]]:
-    """A server of `serving/`: its address on loopback and its process, until the block ends.
+    """Yields the address and the process of a server of `serving/`.
 
     Raises Missing.
     """
@@ -130,7 +130,7 @@ def _last(said: IO[bytes]) -> str:
 
 
 def _stop(process: psutil.Popen) -> None:
-    """Lets it end by itself, and ends what is left of all that it has started."""
+    """Lets a process exit, then kills what is left of it and its children."""
     started = [process, *process.children(recursive=True)] if process.is_running() else [process]
     process.stdin.close()
     _, left = psutil.wait_procs(started, STOP_S)

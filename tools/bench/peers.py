@@ -1,7 +1,7 @@
-"""How long the daemon bears with peers that have gone bad: `python -m tools.bench.peers`.
+"""How long the daemon tolerates misbehaving clients: `python -m tools.bench.peers`.
 
-One stops reading while it is answered, one stops answering pings, one never identifies, one never ends its
-handshake. Each is watched from the daemon's own list of connections.
+One stops reading responses, one stops answering pings, one never identifies, one never completes its
+handshake. Each is watched in the daemon's own list of connections.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 import msgpack
 import psutil
 
-from bridge.connection import ConnectionFile
 from bridge.core.messages import IDENTIFY_TIMEOUT_S
-from bridge.server.http_protocol import HttpProtocol
-from bridge.server.protocol import BridgeProtocol
+from bridge.paths import ConnectionFile
+from bridge.server.uvicorn_protocols import BridgeProtocol, HttpProtocol
 from tools.bench.daemons import bridge
 from tools.bench.idle_clients import BINARY, MASK, handshake, identify
 
@@ -37,7 +36,7 @@ How long each was borne with, by a daemon with heartbeats of {heartbeat:.0f} s (
 
 
 def connected(file: ConnectionFile) -> socket.socket:
-    """A socket whose kernel takes little in advance."""
+    """Returns a socket with a small receive buffer."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     made.connect((urlsplit(file.ws).hostname, urlsplit(file.ws).port))
@@ -45,7 +44,7 @@ def connected(file: ConnectionFile) -> socket.socket:
 
 
 def upgraded(file: ConnectionFile) -> socket.socket:
-    """A WebSocket that has had its `hello`."""
+    """Returns a WebSocket that received its `hello`."""
     made = connected(file)
     made.sendall(handshake(file))
     while b"hello" not in made.recv(4096):
@@ -54,7 +53,7 @@ def upgraded(file: ConnectionFile) -> socket.socket:
 
 
 def in_session(file: ConnectionFile) -> socket.socket:
-    """A WebSocket with an open session."""
+    """Returns a WebSocket with an open session."""
     made = upgraded(file)
     made.sendall(identify(file))
     said = b""
@@ -63,8 +62,8 @@ def in_session(file: ConnectionFile) -> socket.socket:
     return made
 
 
-def deaf(file: ConnectionFile) -> socket.socket:
-    """Asks for much and reads nothing of it."""
+def stop_reading(file: ConnectionFile) -> socket.socket:
+    """Requests a lot and reads none of it."""
     made = in_session(file)
     made.settimeout(0.5)
     with contextlib.suppress(TimeoutError, ConnectionError):
@@ -76,7 +75,7 @@ def deaf(file: ConnectionFile) -> socket.socket:
 
 
 def half(file: ConnectionFile) -> socket.socket:
-    """Begins a handshake."""
+    """Starts a handshake."""
     made = connected(file)
     made.sendall(handshake(file)[:40])
     return made
@@ -85,7 +84,7 @@ def half(file: ConnectionFile) -> socket.socket:
 Make = Callable[[ConnectionFile], socket.socket]
 
 PEERS: dict[str, tuple[Make, str]] = {
-    "stops reading": (deaf, f"{BridgeProtocol.send_deadline_s:.0f} s"),
+    "stops reading": (stop_reading, f"{BridgeProtocol.send_deadline_s:.0f} s"),
     "stops answering pings": (in_session, f"two heartbeats, {2 * HEARTBEAT_S:.0f} s"),
     "never identifies": (
         upgraded,
@@ -96,8 +95,8 @@ PEERS: dict[str, tuple[Make, str]] = {
 """What each does, and how long it may go on."""
 
 
-def borne(file: ConnectionFile, daemon: psutil.Process, make: Make) -> float:
-    """Seconds until the daemon has no connection to that peer any more; infinite where it goes on."""
+def seconds_tolerated(file: ConnectionFile, daemon: psutil.Process, make: Make) -> float:
+    """Returns the seconds until the daemon drops the connection; infinity if it never does."""
     with make(file) as peer:
         begin, port = time.monotonic(), peer.getsockname()[1]
 
@@ -114,12 +113,12 @@ def borne(file: ConnectionFile, daemon: psutil.Process, make: Make) -> float:
 
 
 def measure() -> str:
-    """The section of docs/reliability.md."""
+    """Returns the section of docs/reliability.md."""
     rows = []
     with bridge("--workers", "1", heartbeat_s=HEARTBEAT_S) as (path, daemon):
         file = ConnectionFile.read(Path(path))
         for name, (make, most) in PEERS.items():
-            took = borne(file, daemon, make)
+            took = seconds_tolerated(file, daemon, make)
             said = f"{took:.1f} s" if took < PATIENCE_S else f"not within {PATIENCE_S:.0f} s"
             rows.append(f"| {name} | **{said}** | {most} |")
     return TEMPLATE.format(heartbeat=HEARTBEAT_S, rows="\n".join(rows))

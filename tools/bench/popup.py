@@ -1,8 +1,8 @@
-"""From an `asset.imported` event to the popup's frame, warm, for 2048 x 2048 PNGs, and where the time goes.
+"""From an `asset.imported` event to the popup's frame, warm, for 2048×2048 PNGs, with a breakdown.
 
-The client is an editor that has just imported one new texture with its engine's default settings. The
-parts are measured in the same run: the worker's own time by `texture.examine`'s `run_ms`, and decoding
-alone by pyvips in this process. What is left is the way through daemon, queue, advisor and store.
+The client is an editor that has just imported a new texture with its engine's default settings. The parts are
+measured in the same run: the worker's time by the `run_ms` of `texture.examine`, and decoding alone by pyvips
+in this process. The rest is the daemon, the queue, the advisor and the store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import pyvips
 from msgspec import Struct
 
-from bridge.client import Client
+from bridge.client.client import Client
 from bridge.core.messages import Answer, InputRef, Popup, ProjectInfo
 from bridge.demo.textures import noise, normals
 from tools.bench.daemons import bridge
@@ -70,7 +70,7 @@ class Times(Struct):
 
 
 def draw(folder: Path) -> list[Path]:
-    """Normal maps of equal cost and different content: the same relief, shifted."""
+    """Draws normal maps of equal cost and different content: the same relief, shifted."""
     relief = (normals(noise(1, SIZE), 1.0) * 255 + 0.5).astype(np.uint8)
     paths = []
     for number in range(FILES):
@@ -83,7 +83,7 @@ def draw(folder: Path) -> list[Path]:
 
 
 async def popup_time(client: Client, shown: asyncio.Queue[Popup], path: Path, batch: int) -> float:
-    """Milliseconds from the event to the popup."""
+    """Returns the milliseconds from the event to the popup."""
     asset = {"path": f"res://{path.name}", "file": path.name, "type": "texture", "options": dict(OPTIONS)}
     begin = time.perf_counter()
     await client.event("asset.imported", {"batch": batch, "more": False, "assets": [asset]})
@@ -94,7 +94,7 @@ async def popup_time(client: Client, shown: asyncio.Queue[Popup], path: Path, ba
 
 
 def decode_time(path: Path) -> float:
-    """Milliseconds for pyvips to decode the file, in this process, on one core."""
+    """Returns the milliseconds that pyvips takes to decode the file in this process, on one core."""
     begin = time.perf_counter()
     image: Any = pyvips.Image.new_from_file(str(path), access="sequential")
     image.write_to_memory()
@@ -102,7 +102,7 @@ def decode_time(path: Path) -> float:
 
 
 async def run() -> Times:
-    """All files, one after the other; the first few warm the workers."""
+    """Measures all files in sequence; the first few warm up the workers."""
     times = Times([], [], [])
     pyvips.cache_set_max(0)
     with tempfile.TemporaryDirectory() as folder, bridge() as (file, _daemon):
@@ -137,7 +137,7 @@ def p95(values: Sequence[float]) -> float:
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     times = asyncio.run(run())
     return TEMPLATE.format(
         files=len(times.popup),

@@ -1,7 +1,7 @@
 """Runs the benchmarks and writes docs/performance.md: `python -m tools.bench.report [NAME...]`.
 
-With names, only their sections are measured anew: the others stay as they are. The peers that aren't
-installed for the tests are in tools/bench/requirements.txt.
+With names, only those sections are measured again. Peers that the tests don't install are in
+tools/bench/requirements.txt.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ machine.
 
 
 def main(names: Sequence[str]) -> int:
-    """The exit status; 2 for a name that is none."""
+    """Returns the exit code: 2 for an unknown name."""
     return Page(PAGE, HEAD, SECTIONS).main(names)
 
 

@@ -1,7 +1,7 @@
-"""No-work requests through the whole bridge beside a bare echo of the same frames: requests/s and server CPU.
+"""Requests without work through the whole bridge, beside a bare echo of the same frames: requests/s and CPU.
 
-The client is the same for both: frames made beforehand, a fixed number in flight, one `ack` for every 32
-results, as a real client sends. Rounds alternate, so that other load on the machine meets both alike.
+The client is the same for both: prepared frames, a fixed number in flight, one `ack` for every 32 results, as
+a real client sends. Rounds alternate, so that other load on the machine affects both alike.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec import Struct
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from bridge.connection import ConnectionFile
+from bridge.paths import ConnectionFile
 from tools.bench.daemons import bridge, cpu_seconds, echo
 
 REQUESTS = 20_000
@@ -50,7 +50,7 @@ class Round(Struct):
 
 
 def frames(first: int) -> list[bytes]:
-    """Requests of a workload that gives back what it is given."""
+    """Returns requests of a workload that returns its parameters."""
     return [
         msgpack.packb(
             {"type": "request", "id": first + i, "workload": "bridge.echo", "params": {"value": "x" * 64}}
@@ -86,7 +86,7 @@ async def rounds_of(
 
 
 async def open_bridge(file: Path) -> ClientConnection:
-    """An identified connection."""
+    """Returns an identified connection."""
     found = ConnectionFile.read(file)
     socket = await connect(
         found.ws, subprotocols=[Subprotocol("bridge.v1.msgpack")], compression=None, proxy=None
@@ -105,7 +105,7 @@ async def open_bridge(file: Path) -> ClientConnection:
 
 
 async def run() -> dict[str, Any]:
-    """Both servers, warm, in alternating rounds; medians."""
+    """Measures both servers, warm, in alternating rounds; returns medians."""
     ours, theirs = [], []
     with bridge() as (file, daemon), echo() as (address, peer):
         mine = await open_bridge(file)
@@ -125,7 +125,7 @@ def middle(rounds: Sequence[Round]) -> Round:
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     found = asyncio.run(run())
     ours, theirs = found["bridge"], found["echo"]
     return TEMPLATE.format(

@@ -1,4 +1,4 @@
-"""`text.embed` for many clients through servers: the daemon's socket beside LitServe and Ray Serve."""
+"""`text.embed` for many clients through servers: the daemon's WebSocket beside LitServe and Ray Serve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 from msgspec import Struct
 
-from bridge.client import Client
+from bridge.client.client import Client
 from tools.bench.daemons import bridge, cpu_seconds
 from tools.bench.peer_servers import Missing, served
 
@@ -25,7 +25,7 @@ COUNT = 1200
 TRIED = ((16, 0.0), (16, 0.01), (32, 0.01), (64, 0.05))
 """Rows of a batch and seconds to wait for it to fill, of which each peer gets its best."""
 PATIENCE_S = 60.0
-PEERS = {"LitServe": "by_litserve.py", "Ray Serve": "by_ray.py"}
+PEERS = {"LitServe": "litserve_app.py", "Ray Serve": "ray_app.py"}
 
 TEMPLATE = """The same texts through servers: {clients} clients of one process over loopback, each with a
 connection of its own and one request at a time, one worker process each, the same onnxruntime, network and
@@ -59,15 +59,17 @@ class Round(Struct):
 
 
 class Served(Struct):
-    """One server, measured."""
+    """The results of one server."""
 
     rounds: list[Round]
     settings: str
 
 
 def table(texts: Sequence[str], models: Path, clients: int, bare: Callable[[], float]) -> str:
-    """Part of the section; `bare` is a round of the bare loop in batches, texts/s. `texts`: all different, as
-    nothing is to be answered from a cache."""
+    """Returns a part of the section; `bare` is a round of the bare loop in batches, texts/s.
+
+    `texts` are all different, so that no answer comes from a cache.
+    """
     found, loop, missing = asyncio.run(_all(texts, models, clients, bare))
     base = statistics.median(each.rate for each in loop)
     lines = [_line(name, one, base) for name, one in found.items()]
@@ -154,7 +156,7 @@ async def _bridge(file: Path, process: psutil.Process, texts: Sequence[str], cli
 
 
 async def _policy(client: Client, home: Path) -> None:
-    """The first request has the batches measured, in the background; the daemon keeps what comes out."""
+    """Triggers the measurement of batch sizes in the background; the daemon keeps the result."""
     await client.request("text.embed", {"texts": ["first"]})
     async with asyncio.timeout(PATIENCE_S):
         while next(home.rglob("batching.json"), None) is None:
@@ -177,7 +179,7 @@ async def _round(asks: Sequence[Ask], process: psutil.Process, texts: Sequence[s
 
 
 def _cpu(process: psutil.Process) -> float:
-    """Seconds, of a process and all that it has started."""
+    """Returns the CPU seconds of a process and its descendants."""
     return sum(map(cpu_seconds, (process, *process.children(recursive=True))))
 
 
@@ -196,7 +198,7 @@ async def _sent(asks: Sequence[Ask], texts: Sequence[str], count: int) -> list[f
 
 @contextlib.asynccontextmanager
 async def connection(url: str) -> AsyncIterator[Ask]:
-    """HTTP/1.1 as little as it takes, so that the client costs the peers next to nothing."""
+    """Yields a minimal HTTP/1.1 client, so that it costs the peers next to nothing."""
     at = urlsplit(url)
     reader, writer = await asyncio.open_connection(at.hostname, at.port, limit=1 << 20)
 

@@ -1,10 +1,10 @@
-"""The store beside one connection that all tasks share: operations/s, and how long reads and writes take.
+"""The store beside one shared connection: operations/s, and latencies of reads and writes.
 
-64 tasks do nine reads for each write, on a file such as the journal's: one operation after another, which
-shows the most that each peer can do, and at several paces, the same for all, which shows how long an
-operation takes where nobody is at the limit. An operation's time begins when its task is free for it, or
-when another process asks for it: waiting for the loop, a lock or a thread counts. The peers have the same
-file, pragmas and statements; rounds alternate, so that other load on the machine meets all alike.
+64 tasks do nine reads per write on a file like the journal's: once without pauses, which shows the throughput
+of each peer, and at several fixed rates, the same for all, which show latencies below the limit. The time of
+an operation starts when its task is free for it, or when another process requests it, so waiting for the
+loop, a lock or a thread counts. All peers have the same file, pragmas and statements; rounds alternate, so
+that other load on the machine affects all alike.
 """
 
 from __future__ import annotations
@@ -12,28 +12,21 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from msgspec import Struct
+from sqlite_utils import Database, Migrations
 
+from bridge.server.serve import SWITCH_S
+from bridge.store.store import Store
 from tools.bench.pacer import asked
-from tools.bench.store_peers import (
-    INSERT,
-    ROWS,
-    Inline,
-    Operation,
-    OurStore,
-    Peer,
-    Shared,
-    body,
-    fill,
-    operations,
-)
 
 TASKS = 64
 EACH = 100
@@ -82,20 +75,20 @@ alternating rounds of {seconds} s):
 
 
 class Times(Struct):
-    """Milliseconds that the reads and the writes took."""
+    """Latencies of reads and writes, milliseconds."""
 
     reads: list[float]
     writes: list[float]
 
     async def of(self, peer: Peer, operation: Operation, begin: float) -> None:
-        """Does one that is due since `begin`."""
+        """Runs an operation that is due since `begin`."""
         await peer.do(operation)
         took = (time.perf_counter() - begin) * 1000
         (self.writes if operation.writes else self.reads).append(took)
 
 
 class Round(Struct):
-    """What one round showed: operations/s, and milliseconds that the reads and the writes took."""
+    """The result of one round: operations/s, and latencies of reads and writes, milliseconds."""
 
     rate: float
     reads: list[float]
@@ -103,7 +96,7 @@ class Round(Struct):
 
 
 async def round_of(peer: Peer, number: int) -> Round:
-    """All tasks, from their first operation to their last, as fast as it goes."""
+    """Runs all operations of all tasks without pauses."""
     rng = random.Random(number)
     work = [operations(rng, f"{number}-{task}", EACH) for task in range(TASKS)]
     times = Times([], [])
@@ -118,7 +111,7 @@ async def round_of(peer: Peer, number: int) -> Round:
 
 
 async def paced_round_of(peer: Peer, number: int, rate: float) -> Round:
-    """The same operations, each when it is asked for, by the task whose turn it is."""
+    """Runs each operation when it is requested, by the next task."""
     rng = random.Random(number)
     work = [iter(operations(rng, f"{number}-{task}", EACH)) for task in range(TASKS)]
     queues: list[asyncio.Queue[float]] = [asyncio.Queue() for _ in work]
@@ -143,7 +136,7 @@ async def paced_round_of(peer: Peer, number: int, rate: float) -> Round:
 
 
 async def rounds_of(peers: Mapping[str, Peer], first: int, rate: float = 0) -> dict[str, list[Round]]:
-    """The peers in turns; the first round of each warms it up."""
+    """Runs the peers in turns; the first round of each is a warm-up."""
     found: dict[str, list[Round]] = {name: [] for name in peers}
     for number in range(first, first + ROUNDS + 1):
         for name, peer in peers.items():
@@ -153,7 +146,7 @@ async def rounds_of(peers: Mapping[str, Peer], first: int, rate: float = 0) -> d
 
 
 async def writes_of(peer: Peer, writers: int, name: str) -> float:
-    """Writes/s of so many tasks that do nothing else."""
+    """Returns the writes/s of a number of tasks that only write."""
     data, done = body(random.Random(0)), 0
     begin = time.perf_counter()
 
@@ -179,7 +172,7 @@ class Commits(Struct):
 
 
 async def commits(ours: OurStore, theirs: Shared, writers: int) -> Commits:
-    """Medians of alternating rounds: what else uses the disk meets both alike."""
+    """Returns medians of alternating rounds, so that other disk load affects both alike."""
     store, made, shared = [], [], []
     for number in range(ROUNDS):
         before = ours.store.commits, ours.store.writes
@@ -193,7 +186,7 @@ async def commits(ours: OurStore, theirs: Shared, writers: int) -> Commits:
 
 
 class Paced(Struct):
-    """At one pace, operations/s, which is a share of what the shared connection can do."""
+    """The results at one rate, a share of the throughput of the shared connection."""
 
     share: float
     rate: float
@@ -207,16 +200,16 @@ class Paced(Struct):
             yield f"| {pace} | {NAMES[name]} | {r.rate:,.0f} | {_times(r)} | {ratio} |"
 
 
-class Found(Struct):
-    """All that is measured."""
+class Results(Struct):
+    """All results."""
 
     flood: dict[str, Row]
     paced: list[Paced]
     commits: list[Commits]
 
 
-async def run(folder: Path) -> Found:
-    """All peers, each with a copy of the same file."""
+async def run(folder: Path) -> Results:
+    """Measures all peers, each with a copy of the same file."""
     for name in ("store", "shared", "inline"):
         shutil.copy(folder / "first.db", folder / f"{name}.db")
     ours, theirs = OurStore(folder / "store.db"), Shared(folder / "shared.db")
@@ -228,7 +221,7 @@ async def run(folder: Path) -> Found:
             rate = flood["shared"].rate * share
             rounds = await rounds_of(peers, 100 * (at + 1), rate)
             paced.append(Paced(share, rate, {name: row(each) for name, each in rounds.items()}))
-        return Found(flood, paced, [await commits(ours, theirs, writers) for writers in WRITERS])
+        return Results(flood, paced, [await commits(ours, theirs, writers) for writers in WRITERS])
     finally:
         for peer in peers.values():
             await peer.close()
@@ -273,7 +266,7 @@ NAMES = {"store": "the store", "shared": "shared, lock and threads", "inline": "
 
 
 def measure() -> str:
-    """The section of docs/performance.md."""
+    """Returns the section of docs/performance.md."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder / "first.db")
@@ -299,6 +292,123 @@ def measure() -> str:
             for one in found.commits
         ),
     )
+
+
+ROWS = 100_000
+SESSIONS = 5_000
+BODY = 1024
+WRITES = 0.1
+
+POINT = "SELECT id, state, body FROM jobs WHERE key = ?"
+RANGE = "SELECT id, state, body FROM jobs WHERE session = ? ORDER BY id DESC LIMIT 10"
+INSERT = "INSERT INTO jobs (key, session, state, body) VALUES (?, ?, 'waiting', ?)"
+UPDATE = "UPDATE jobs SET state = 'done', body = ? WHERE id = ?"
+
+migrations = Migrations("bench")
+
+
+@migrations()
+def jobs(db: Database) -> None:
+    """Yields rows like the journal's."""
+    db.conn.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
+                    " session TEXT NOT NULL, state TEXT NOT NULL, body BLOB NOT NULL)")  # fmt: skip
+    db.conn.execute("CREATE INDEX jobs_session ON jobs (session, id)")
+
+
+class Operation(Struct, frozen=True):
+    """One statement with its values."""
+
+    sql: str
+    values: tuple[Any, ...]
+    writes: bool
+
+    def __call__(self, connection: sqlite3.Connection) -> list[Any]:
+        return connection.execute(self.sql, self.values).fetchall()
+
+    def on(self, db: Database) -> list[Any]:
+        return self(db.conn)
+
+
+class Peer(Protocol):
+    """Something that runs operations."""
+
+    switch_s: float
+    """How long a thread may keep Python: `sys.setswitchinterval`."""
+
+    async def do(self, operation: Operation) -> None: ...
+    async def close(self) -> None: ...
+
+
+class OurStore:
+    """The daemon's store."""
+
+    switch_s = SWITCH_S
+
+    def __init__(self, path: Path) -> None:
+        self.store = Store(path, migrations)
+
+    async def do(self, operation: Operation) -> None:
+        if operation.writes:
+            await self.store.write(operation.on)
+        else:
+            await self.store.read(operation)
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+class Shared:
+    """One connection behind a lock, on threads."""
+
+    switch_s = 0.005
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._lock = asyncio.Lock()
+
+    async def do(self, operation: Operation) -> None:
+        async with self._lock:
+            await asyncio.to_thread(operation, self._connection)
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
+class Inline(Shared):
+    """One connection on the event loop's thread."""
+
+    async def do(self, operation: Operation) -> None:
+        operation(self._connection)
+        await asyncio.sleep(0)
+
+
+def body(rng: random.Random) -> bytes:
+    return rng.randbytes(BODY)
+
+
+def fill(path: Path) -> None:
+    """Writes the file that all peers start with."""
+    store, rng = Store(path, migrations), random.Random(1)
+    rows = [(f"key-{n}", f"session-{n % SESSIONS}", body(rng)) for n in range(ROWS)]
+    store.write_now(lambda db: db.conn.executemany(INSERT, rows))
+    store.close_now()
+
+
+def operations(rng: random.Random, name: str, count: int) -> list[Operation]:
+    """Yields the operations of one task."""
+
+    def one(number: int) -> Operation:
+        if rng.random() < WRITES:
+            if rng.random() < 0.5:
+                session = f"session-{rng.randrange(SESSIONS)}"
+                return Operation(INSERT, (f"{name}-{number}", session, body(rng)), True)
+            return Operation(UPDATE, (body(rng), rng.randrange(ROWS) + 1), True)
+        if rng.random() < 2 / 3:
+            return Operation(POINT, (f"key-{rng.randrange(ROWS)}",), False)
+        return Operation(RANGE, (f"session-{rng.randrange(SESSIONS)}",), False)
+
+    return [one(number) for number in range(count)]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Thumbnails of 256 pixels through the whole bridge, beside libraries on the same files: `python -m
-tools.bench.thumbnails`.
+"""Thumbnails of 256 pixels through the whole bridge, beside libraries on the same files.
 
-Two workers of a daemon, 16 requests in flight on one connection, files by their paths, outputs as blobs; each
-peer has two processes (sharp: two jobs at a time) that are warm, and writes a PNG for each file. Rounds
-alternate, so that other load on the machine meets all alike.
+Run it with `python -m tools.bench.thumbnails`. A daemon with two workers has 16 requests in flight on one
+connection, reads files by path and stores outputs as blobs. Each peer has two warm processes (sharp: two jobs
+at a time) and writes a PNG per file. Rounds alternate, so that other load on the machine affects all alike.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from bridge.client import Client
-from bridge.core.messages import ProjectInfo
+from accel.image.inspect import thumbnail_file
+from accel.workload import Input, Limits
+from bridge.client.client import Client
+from bridge.core.messages import InputRef, ProjectInfo
 from bridge.demo.textures import noise, normals, tint
-from bridge.server.contents import RACY_NS
+from bridge.server.cache_key import RACY_NS
 from tools.bench.daemons import bridge, cpu_seconds
-from tools.bench.singles import BLOCKS, SINGLES, SIZE, Added, added, alone, reference
 
 SIDES = (1024, 1448, 2048)
 """1, 2 and 4 megapixels."""
@@ -55,14 +56,14 @@ class Round(Struct):
 
 
 class Peer(Struct):
-    """Who makes the same, and its processes."""
+    """A peer and its processes."""
 
     measure: Measure
     pids: Sequence[int]
 
 
 def draw(folder: Path) -> list[Path]:
-    """Albedo and normal maps of equal cost and different content: the same reliefs, shifted."""
+    """Draws albedo and normal maps of equal cost and different content: the same reliefs, shifted."""
     paths = []
     for side in SIDES:
         relief = noise(1, side)
@@ -81,14 +82,14 @@ def draw(folder: Path) -> list[Path]:
 
 
 def by_pyvips(job: tuple[str, str]) -> None:
-    """The loop that anybody would write."""
+    """The obvious loop."""
     source, target = job
     image: Any = pyvips.Image.thumbnail(source, SIZE, height=SIZE, size="down")
     image.write_to_file(target, compression=1, keep="none")
 
 
 def by_pillow(job: tuple[str, str]) -> None:
-    """`thumbnail` calls `draft`, with which JPEGs are decoded smaller."""
+    """Uses `thumbnail`, which calls `draft` to decode JPEGs at a smaller size."""
     from PIL import Image
 
     source, target = job
@@ -98,7 +99,7 @@ def by_pillow(job: tuple[str, str]) -> None:
 
 
 def cpu_of(pids: Sequence[int]) -> float:
-    """Seconds of CPU so far, of processes and all that they started."""
+    """Returns the seconds of CPU so far of processes and their descendants."""
     served = [psutil.Process(pid) for pid in pids]
     served += [child for each in served for child in each.children(recursive=True)]
     return sum(map(cpu_seconds, served))
@@ -106,7 +107,7 @@ def cpu_of(pids: Sequence[int]) -> float:
 
 @contextlib.contextmanager
 def processes(do: Callable[[tuple[str, str]], None], jobs: Sequence[tuple[str, str]]) -> Iterator[Peer]:
-    """A library in two processes."""
+    """Yields a library in two processes."""
     before = {child.pid for child in multiprocessing.active_children()}
     with multiprocessing.get_context("spawn").Pool(PROCESSES, alone) as pool:
         pids = [child.pid for child in multiprocessing.active_children() if child.pid not in before]
@@ -141,7 +142,7 @@ lines.on("line", async () => {
 
 @contextlib.contextmanager
 def sharp(jobs: Sequence[tuple[str, str]], folder: Path) -> Iterator[Peer | None]:
-    """sharp in node, installed into `folder`; None where that can't be had."""
+    """Yields sharp in node, installed into `folder`; None if it can't be installed."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None or not installed(npm, folder):
         yield None
@@ -163,7 +164,7 @@ def sharp(jobs: Sequence[tuple[str, str]], folder: Path) -> Iterator[Peer | None
 
 
 def installed(npm: str, folder: Path) -> bool:
-    """Whether sharp could be brought."""
+    """Whether sharp could be installed."""
     command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), SHARP]
     try:
         return subprocess.run(command, capture_output=True, timeout=120).returncode == 0
@@ -172,7 +173,7 @@ def installed(npm: str, folder: Path) -> bool:
 
 
 async def through(client: Client, paths: Sequence[Path]) -> float:
-    """All files through the bridge, so many in flight."""
+    """Sends all files through the bridge, with a fixed number in flight."""
     places = asyncio.Semaphore(IN_FLIGHT)
 
     async def one(path: Path) -> None:
@@ -188,7 +189,7 @@ async def through(client: Client, paths: Sequence[Path]) -> float:
 
 
 async def run() -> tuple[dict[str, Round | None], list[Added]]:
-    """A round at the median, by name; and what single requests take."""
+    """Returns the median round by name, and the times of single requests."""
     rounds: dict[str, list[Round]] = {}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popbridge-bench-")))
@@ -222,14 +223,14 @@ async def run() -> tuple[dict[str, Round | None], list[Added]]:
 
 
 def middle(rounds: Sequence[Round] | None) -> Round | None:
-    """Medians; None where nothing was measured."""
+    """Returns medians; None if nothing was measured."""
     if not rounds:
         return None
     return Round(statistics.median(r.seconds for r in rounds), statistics.median(r.cpu for r in rounds))
 
 
 def small(folder: Path) -> Path:
-    """A file so small that the way to it is most of the time."""
+    """Writes a file so small that overhead is most of the time."""
     path = folder / "small.png"
     pixels = (noise(1, 64)[..., None].repeat(3, -1) * 255).astype(np.uint8)
     image: Any = pyvips.Image.new_from_memory(pixels.tobytes(), 64, 64, 3, "uchar")
@@ -238,7 +239,7 @@ def small(folder: Path) -> Path:
 
 
 def measure() -> str:
-    """The section of the report."""
+    """Returns the section of the report."""
     found, singles = asyncio.run(run())
     peer = found["pyvips"]
     assert peer is not None
@@ -279,6 +280,83 @@ def _row(name: str, found: Round | None, peer: Round) -> str:
         f"| {name} | {FILES / found.seconds:.1f} | {f'**{rate}**' if name == 'PopBridge' else rate} "
         f"| {found.cpu / FILES * 1000:.1f} ms | {found.cpu / peer.cpu:.2f} |"
     )
+
+
+SIZE = 256
+BLOCKS, SINGLES = 25, 20
+"""Blocks of so many requests, one after the other."""
+
+
+class Added(Struct):
+    """Medians, milliseconds, of a warm single request and of the bare call in this process."""
+
+    pixels: int
+    request: float
+    bare: float
+    added: float
+    """Of the differences, one for each block."""
+    pipe: float
+    """What the same call adds that is made in another process, behind a bare pipe."""
+
+
+def alone() -> None:
+    """Configures a peer's process: one thread, and no cache that would remember the last round's files."""
+    pyvips.concurrency_set(1)
+    pyvips.cache_set_max(0)
+
+
+def reference(path: Path) -> InputRef:
+    return InputRef(name=path.name, path=path.name)
+
+
+async def added(client: Client, path: Path) -> Added:
+    """Measures the bridge's overhead on a call, one request at a time."""
+    job = Input(path.name, str(path)), SIZE, "png", Limits()
+    width = pyvips.Image.new_from_file(str(path)).width
+    blocks = []
+    with other_process() as other:
+        for _ in range(BLOCKS):
+            # In blocks, as a client that has just decoded an image itself would find nothing in its caches.
+            bare = [_milliseconds(lambda: thumbnail_file(*job)) for _ in range(SINGLES)]
+            pipe = [_milliseconds(lambda: (other.send(job), other.recv())) for _ in range(SINGLES)]
+            request = []
+            for _ in range(SINGLES):
+                begin = time.perf_counter()
+                await client.request("image.thumbnail", {"size": SIZE}, inputs=[reference(path)], cache=False)
+                request.append((time.perf_counter() - begin) * 1000)
+            blocks.append([statistics.median(each) for each in (request, bare, pipe)])
+    requests, calls, _ = zip(*blocks, strict=True)
+    extra, behind = [r - call for r, call, _ in blocks], [pipe - call for _, call, pipe in blocks]
+    return Added(width * width, *(statistics.median(each) for each in (requests, calls, extra, behind)))
+
+
+@contextlib.contextmanager
+def other_process() -> Iterator[Connection]:
+    """Yields a pipe to a process that makes thumbnails and reports each."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        ours.close()
+        process.join()
+
+
+def _serve(connection: Connection) -> None:
+    alone()
+    with contextlib.suppress(EOFError):
+        while True:
+            thumbnail_file(*connection.recv())
+            connection.send(True)
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    call()
+    return (time.perf_counter() - begin) * 1000
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The daemon behind TLS, for which there is no setting yet, with a certificate made on the spot."""
+"""The daemon behind TLS, which has no setting yet, with a temporary certificate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ M_MMAP_THRESHOLD = -3
 
 
 def certificate(folder: Path) -> Path:
-    """A key and its own certificate for 127.0.0.1, valid for a day, in one PEM file."""
+    """Writes a key and its self-signed certificate for 127.0.0.1, valid for a day, to one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
@@ -52,15 +52,18 @@ def certificate(folder: Path) -> Path:
 
 
 def context(config: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    """As uvicorn makes it, with X25519 alone: hybrids with ML-KEM take 7 KiB more for each connection."""
+    """Returns uvicorn's context restricted to X25519: hybrids with ML-KEM use 7 KiB more per connection."""
     made = default()
     made.set_ecdh_curve("X25519")
     return made
 
 
 def keep_buffers_apart() -> None:
-    """uvloop takes 256 KiB for each connection and touches 4 of them. glibc soon has such blocks on its heap,
-    where others have touched them before (mallopt(3), M_MMAP_THRESHOLD: setting it keeps it where it is)."""
+    """Fixes the threshold above which glibc allocates with mmap.
+
+    uvloop allocates 256 KiB per connection and touches 4 KiB of it. By default, glibc soon takes such blocks
+    from its heap, where earlier users have touched all pages (mallopt(3), M_MMAP_THRESHOLD).
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 128 * 1024)
 

@@ -7,7 +7,7 @@ import importlib
 from functools import cache
 from pathlib import Path
 
-from bridge import host
+from bridge.host import host
 
 SETUP = Path(__file__).parent.parent.parent / "setup.cfg"
 

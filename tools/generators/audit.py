@@ -11,6 +11,6 @@ TARGET = Path("docs/audit.md")
 
 
 def files() -> dict[Path, str]:
-    rows = ((f"`{code}`", text.en) for code, text in HELP.items())
+    rows = ((f"`{code}`", str(text)) for code, text in HELP.items())
     table = _markdown.table(("code", "what it is about"), rows)
     return {TARGET: _markdown.marked(TARGET, "findings", "bridge/audit/texts.py", table)}

@@ -13,10 +13,11 @@ import msgspec
 
 from accel import workload
 from accel.image import operation, raster
-from bridge import api, client, folders, hooks
-from bridge.core import memory, textures
-from bridge.core.messages import MAX_FRAME, Message
-from bridge.core.parts import Part
+from bridge import api, hooks
+from bridge.client import client
+from bridge.core import textures
+from bridge.core.messages import MAX_FRAME, Message, Part
+from bridge.project import files as files_module
 from tools.generators import _first_party, _markdown, _records
 
 TARGET = Path("docs/hooks.md")
@@ -73,7 +74,7 @@ def _messages() -> Iterator[tuple[str, str]]:
 
 
 def _values() -> Iterator[tuple[str, str, str]]:
-    for alias in _aliases(textures, memory, raster):
+    for alias in _aliases(textures, textures, raster):
         what = getattr(api, alias.name)
         told = get_args(what) if get_origin(what) is Literal else (alias.type,)
         values = ", ".join(f"`{value or EMPTY}`" for value in told)
@@ -81,7 +82,7 @@ def _values() -> Iterator[tuple[str, str, str]]:
 
 
 def _functions() -> Iterator[tuple[str, str, str]]:
-    for alias in _aliases(client, folders, workload, operation):
+    for alias in _aliases(client, files_module, workload, operation):
         yield f"`{alias.name}`", f"`{alias.type}`", alias.says
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from accel.models.catalogue import MODELS
+from accel.models.catalog import MODELS
 from accel.models.download import SILENT_S, TRIES
 from accel.models.manifest import File, Graph, Hub, Model, Shipped, Source, Tensor, Url, Wheel
 from bridge.commands.models import size_text

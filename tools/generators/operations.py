@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.core import admission, load
+from bridge.core import router
 from bridge.core.errors import ERROR_CODES
-from bridge.core.histogram import BOUNDS_S
-from bridge.core.metrics import METRICS, Metric
+from bridge.core.metrics import BOUNDS_S, METRICS, Metric
 from tools.generators import _markdown
 
 TARGET = Path("docs/operations.md")
@@ -22,8 +21,8 @@ def files() -> dict[Path, str]:
         "buckets": ", ".join(f"{bound:g}" for bound in BOUNDS_S),
         "shares": _markdown.table(("priority", "of one session's", "of all sessions'"), _shares()),
         "retries": _markdown.table(("code", "`retry_after_ms`"), _retries()),
-        "least": load.LEAST_MS,
-        "most": load.MOST_MS // 1000,
+        "least": router.LEAST_MS,
+        "most": router.MOST_MS // 1000,
     }
     return {TARGET: _markdown.fill("operations.md", values)}
 
@@ -34,8 +33,8 @@ def _row(metric: Metric) -> tuple[str, ...]:
 
 
 def _shares() -> list[tuple[str, ...]]:
-    sessions, total = admission.SESSION_SHARES, admission.TOTAL_SHARES
-    classes = admission.PRIORITIES
+    sessions, total = router.SESSION_SHARES, router.TOTAL_SHARES
+    classes = router.PRIORITIES
     return [
         (
             " and ".join(f"`{name}`" for name in classes[at:]),

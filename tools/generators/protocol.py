@@ -10,11 +10,11 @@ import msgspec
 from msgspec import inspect
 
 from bridge.core import auth, codec, errors, messages, session
-from bridge.core.journal import MAX_CRASHES, MAX_DEATHS
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from bridge.core.router import MAX_CRASHES, MAX_DEATHS
 from bridge.core.settings import SETTINGS
-from bridge.server import live, receipts, uploads, welcome
-from bridge.server.protocol import BridgeProtocol
+from bridge.server import blobs, commands, handshake, live_session
+from bridge.server.uvicorn_protocols import BridgeProtocol
 from tools.generators import _markdown, _records
 
 TARGET = Path("docs/protocol.md")
@@ -43,7 +43,7 @@ def _facts() -> dict[str, object]:
         "done_code": messages.DONE_CODE,
         "done_reason": messages.DONE_REASON,
         "max_outbox": session.MAX_OUTBOX,
-        "max_unacked": live.MAX_UNACKED >> 20,
+        "max_unacked": live_session.MAX_UNACKED >> 20,
         "send_deadline_s": f"{BridgeProtocol.send_deadline_s:.0f}",
         "identify_timeout_s": f"{messages.IDENTIFY_TIMEOUT_S:.0f}",
         "connections": defaults["connections"],
@@ -57,13 +57,13 @@ def _facts() -> dict[str, object]:
         "blob_max": defaults["blobs.max_size"],
         "blob_quota": defaults["blobs.quota"],
         "blob_keep_s": f"{defaults['blobs.keep_s']:.0f}",
-        "upload_idle_s": f"{uploads.IDLE_S:.0f}",
-        "upload_stall_s": f"{uploads.STALL_S:.0f}",
-        "features": ", ".join(f"`{feature}`" for feature in sorted(welcome.FEATURES)),
+        "upload_idle_s": f"{blobs.IDLE_S:.0f}",
+        "upload_stall_s": f"{blobs.STALL_S:.0f}",
+        "features": ", ".join(f"`{feature}`" for feature in sorted(handshake.FEATURES)),
         "proof": auth.proof("token", "0a1b", "2c3d"),
-        "receipts_list": _markdown.fields(_struct(receipts.ListParams), RECEIPTS_LIST),
+        "receipts_list": _markdown.fields(_struct(commands.ListParams), RECEIPTS_LIST),
         "receipts_revert": _markdown.fields(
-            _struct(receipts.RevertParams),
+            _struct(commands.RevertParams),
             {
                 "id": "The receipt's.",
                 "editor": "The session of the editor to do it: where several have the project open, the "
@@ -71,7 +71,7 @@ def _facts() -> dict[str, object]:
                 "does.",
             },
         ),
-        "receipt": _fields(_struct(receipts.Shown)),
+        "receipt": _fields(_struct(commands.Shown)),
         "messages": "\n\n".join(map(_message, infos)),
         "parts": "\n\n".join(map(_part, _parts(infos))),
         "close_codes": _markdown.table(

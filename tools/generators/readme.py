@@ -12,10 +12,9 @@ HEADS = {
         "engine",
         "versions",
         "adapter",
-        "what its editor's side can do",
         "settings that it decides",
     ),
-    Path("README.zh-CN.md"): ("引擎", "版本", "适配器", "编辑器一侧的能力", "由导入设置决定的内容"),
+    Path("README.zh-CN.md"): ("引擎", "版本", "适配器", "由导入设置决定的内容"),
 }
 
 
@@ -31,4 +30,4 @@ def _page(path: Path, heads: tuple[str, ...]) -> str:
 def _row(adapter: Adapter) -> tuple[str, ...]:
     versions = adapter.versions.replace("<", "\\<").replace(">", "\\>")
     fields = ", ".join(sorted(adapter.texture_fields))
-    return adapter.engine.capitalize(), versions, adapter.name, ", ".join(adapter.capabilities) or "-", fields
+    return adapter.engine.capitalize(), versions, adapter.name, fields

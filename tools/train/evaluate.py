@@ -1,4 +1,4 @@
-"""How right the model is on sources that nothing was learned or chosen from."""
+"""Measures accuracy on sources that nothing was trained on or chosen by."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.texture.kinds import KINDS
-from accel.texture.names import Cue, read_name
-from accel.texture.sureness import Sureness
-from accel.texture.vocabulary import vocabulary, worth_of_words
-from tools.train import context, judging
-from tools.train.judging import Floats, Mixture
-from tools.train.learning import JUDGED_RARE, importance
-from tools.train.projects import Taken, weighed
-from tools.train.rows import UNLABELLED, Rows
-from tools.train.words import count
+from accel.texture.model import Thresholds
+from accel.texture.naming import Cue, read_name, vocabulary, worth_of_words
+from tools.train import calibration, context
+from tools.train.calibration import Floats, Mixture
+from tools.train.context import Predictions, predict_in_context
+from tools.train.rows import CALIBRATION_BALANCE, UNLABELLED, Rows, sample_weights
+from tools.train.word_weights import count_words
 
-INSTALLED = re.compile(r"^(?:usr/(?:share|lib)/(?:games/|[^/]+-linux-gnu/)?[^/]+|package)/")
-"""Where registries install a package: no folder that artists chose."""
+INSTALL_PREFIX = re.compile(r"^(?:usr/(?:share|lib)/(?:games/|[^/]+-linux-gnu/)?[^/]+|package)/")
+"""The folders that a registry adds to a package's paths; artists didn't choose them."""
 
 
 @dataclass
 class Evidence:
-    """What is known of each real texture, by models that hadn't learned from its source."""
+    """Everything known about real textures; scores are out of fold."""
 
     scores: NDArray[np.float32]
     """Textures x models x kinds."""
@@ -41,10 +39,10 @@ class Evidence:
     """Width and height, texels."""
     cues: list[list[Cue]]
     words: list[list[str]]
-    """Of the paths."""
+    """The words of the path."""
 
     def take(self, index: NDArray[Any]) -> Evidence:
-        """Some of the textures."""
+        """Returns the selected textures."""
         places = np.flatnonzero(index) if index.dtype == bool else index
         return Evidence(
             self.scores[places], self.kinds[places], self.sources[places], self.paths[places],
@@ -54,8 +52,8 @@ class Evidence:
 
 
 @dataclass
-class Judged:
-    """Probabilities of kinds and what is advised, with what is true."""
+class Outcome:
+    """Probabilities of kinds and whether each texture is advised, compared with its label."""
 
     probabilities: Floats
     advised: NDArray[np.bool_]
@@ -65,149 +63,151 @@ class Judged:
 
 @dataclass
 class Evaluation:
-    """All that the card tells."""
+    """Everything that the model card reports."""
 
     evidence: Evidence
-    pixels: Judged
-    names: Judged
-    pixels_in_context: Judged
-    """By what the other labelled textures of the source are taken for."""
-    names_in_context: Judged
-    pixels_amid_all: Judged
-    """By what all others are taken for, whether somebody labelled them or not: as an audit judges."""
-    names_amid_all: Judged
-    others: int
-    """Textures that nobody labelled."""
+    pixels: Outcome
+    names: Outcome
+    pixels_in_context: Outcome
+    """In the context of the source's labelled textures."""
+    names_in_context: Outcome
+    pixels_in_package: Outcome
+    """In the context of the source's labelled and unlabelled textures, as in an audit."""
+    names_in_package: Outcome
+    unlabelled: int
+    """Number of unlabelled textures."""
 
 
-def evidence_of(rows: Rows, scores: NDArray[np.float32]) -> Evidence:
-    """With the cues of each name; what else is given of its folder are its siblings."""
+def collect_evidence(rows: Rows, scores: NDArray[np.float32]) -> Evidence:
+    """Adds the cues of each name; the siblings of a texture are the other rows of its folder."""
     folders: dict[tuple[str, str], list[str]] = defaultdict(list)
     places = [
-        (str(source), *_parts(str(path))) for source, path in zip(rows.sources, rows.paths, strict=True)
+        (str(source), *_split(str(path))) for source, path in zip(rows.sources, rows.paths, strict=True)
     ]
     for source, folder, name in places:
         folders[source, folder].append(name)
     cues = [
-        read_name(f"{folder}/{name}", [one for one in folders[source, folder] if one != name])
+        read_name(f"{folder}/{name}", [other for other in folders[source, folder] if other != name])
         for source, folder, name in places
     ]
-    words = [vocabulary(INSTALLED.sub("", f"{folder}/{name}")) for _, folder, name in places]
+    words = [vocabulary(INSTALL_PREFIX.sub("", f"{folder}/{name}")) for _, folder, name in places]
     return Evidence(scores, rows.kinds, rows.sources, rows.paths, _sizes(rows), cues, words)
 
 
 def _sizes(rows: Rows) -> NDArray[np.int64]:
-    # Features say them as logarithms of 32 bits, exact enough up to more than 65,535.
+    # The features are 32-bit logarithms, exact enough for sides beyond 65,535.
     columns = [rows.names.index(f"size.{side}") for side in ("width", "height")]
     return np.rint(np.exp2(rows.features[:, columns].astype(np.float64))).astype(np.int64)
 
 
-def _parts(path: str) -> tuple[str, str]:
+def _split(path: str) -> tuple[str, str]:
     whole = PurePosixPath(path.replace("!", "/"))
     return str(whole.parent), whole.name
 
 
-def declared(evidence: Evidence) -> tuple[Mixture, dict[str, Any]]:
-    """How scores are mixed, and the judgement that ships in the model."""
-    weights = importance(evidence.kinds, evidence.sources, JUDGED_RARE)
-    mixture = judging.mixture(evidence.scores, evidence.kinds, weights)
+def fit(evidence: Evidence) -> tuple[Mixture, dict[str, Any]]:
+    """Returns the mixture of scores, and the judgement that is stored in the model."""
+    weights = sample_weights(evidence.kinds, evidence.sources, CALIBRATION_BALANCE)
+    mixture = calibration.fit_mixture(evidence.scores, evidence.kinds, weights)
     by_pixels = mixture(evidence.scores)
-    counts = count(evidence.words, evidence.kinds, evidence.sources)
-    # Where words were counted on all sources but the texture's own: what they'd be worth for a new one.
-    said = counts.without_own(evidence.words, evidence.sources)
-    named = judging.names(by_pixels, evidence.cues, said, evidence.kinds, weights)
-    told = judging.any_told(evidence.cues, said)
-    with_names = np.exp(named(by_pixels, evidence.cues, said))
+    counts = count_words(evidence.words, evidence.kinds, evidence.sources)
+    # Counted without the texture's own source: what the words of a new source would say.
+    word_ratios = counts.leave_one_out(evidence.words, evidence.sources)
+    names = calibration.fit_names(by_pixels, evidence.cues, word_ratios, evidence.kinds, weights)
+    named = calibration.has_name_evidence(evidence.cues, word_ratios)
+    with_names = np.exp(names(by_pixels, evidence.cues, word_ratios))
     limits = {
-        "pixels": judging.thresholds(np.exp(by_pixels), evidence.kinds, weights),
-        "names": judging.thresholds(with_names[told], evidence.kinds[told], weights[told]),
+        "pixels": calibration.thresholds(np.exp(by_pixels), evidence.kinds, weights),
+        "names": calibration.thresholds(with_names[named], evidence.kinds[named], weights[named]),
     }
     return mixture, {
-        "cues": named.cues,
-        "second": named.second,
-        "words": counts.table(named.trust),
+        "cues": names.cues,
+        "second": names.second,
+        "words": counts.table(names.trust),
         "pixels": {"sharpness": 1.0, "thresholds": limits["pixels"]},
-        "names": {"sharpness": named.sharpness, "thresholds": limits["names"]},
+        "names": {"sharpness": names.sharpness, "thresholds": limits["names"]},
     }
+
+
+def predict_out_of_source(evidence: Evidence) -> list[Predictions]:
+    """Returns predictions without context, with names and by pixels; words of a texture's own source don't
+    count."""
+    weights = sample_weights(evidence.kinds, evidence.sources, CALIBRATION_BALANCE)
+    by_pixels = calibration.fit_mixture(evidence.scores, evidence.kinds, weights)(evidence.scores)
+    counts = count_words(evidence.words, evidence.kinds, evidence.sources)
+    word_ratios = counts.leave_one_out(evidence.words, evidence.sources)
+    names = calibration.fit_names(by_pixels, evidence.cues, word_ratios, evidence.kinds, weights)
+    named = calibration.has_name_evidence(evidence.cues, word_ratios)
+    return [
+        _predictions(evidence, np.exp(names(by_pixels, evidence.cues, word_ratios)), named),
+        _predictions(evidence, np.exp(by_pixels), np.zeros_like(named)),
+    ]
 
 
 def evaluate(evidence: Evidence, whole: Evidence, parts: int = 4) -> Evaluation:
-    """Judges each part of the sources by what is declared from the others.
+    """Evaluates each part of the sources with everything fitted on the others.
 
-    `whole` has the same textures in the same order, and what else nobody labelled.
+    `whole` has the same textures in the same order, and the unlabelled ones.
     """
     names = np.unique(evidence.sources)
     np.random.default_rng(3).shuffle(names)
     part_of = {str(name): place % parts for place, name in enumerate(names)}
-    part, of_all = (np.array([part_of[str(one)] for one in each.sources]) for each in (evidence, whole))
-    judged = [
-        _judged(evidence.take(part != place), evidence.take(part == place), whole.take(of_all == place))
+    part, of_all = (np.array([part_of[str(source)] for source in each.sources]) for each in (evidence, whole))
+    outcomes = [
+        _evaluate_part(
+            evidence.take(part != place), evidence.take(part == place), whole.take(of_all == place)
+        )
         for place in range(parts)
     ]
     order = np.argsort(np.concatenate([np.flatnonzero(part == place) for place in range(parts)]))
-    joined = (_joined(list(one), order) for one in zip(*judged, strict=True))
-    return Evaluation(evidence, *joined, others=len(whole.kinds) - len(evidence.kinds))
+    joined = (_join(list(of_parts), order) for of_parts in zip(*outcomes, strict=True))
+    return Evaluation(evidence, *joined, unlabelled=len(whole.kinds) - len(evidence.kinds))
 
 
-def _judged(known: Evidence, asked: Evidence, whole: Evidence) -> Iterator[Judged]:
-    """By pixels and with names; both in context; both amid all."""
-    mixture, declaration = declared(known)
-    learned = context.experienced(taken(known))
-    limits = [Sureness(1.0, declaration[one]["thresholds"]) for one in ("pixels", "names")]
-    for one in _ways(mixture, declaration, asked):
-        yield _advised(one.alone, one, *limits)
-    for each in (asked, whole):
-        for one in _ways(mixture, declaration, each):
-            yield _advised(weighed(learned, one), one, learned.pixels, learned.names)
+def _evaluate_part(known: Evidence, tested: Evidence, whole: Evidence) -> Iterator[Outcome]:
+    """Yields outcomes by pixels and with names: without context, in context, and in the whole package."""
+    mixture, judgement = fit(known)
+    model = context.train(predict_out_of_source(known), calibration.thresholds)
+    limits = [Thresholds(1.0, judgement[name]["thresholds"]) for name in ("pixels", "names")]
+    for each in _predict(mixture, judgement, tested):
+        yield _outcome(each.probabilities, each, *limits)
+    for evidence in (tested, whole):
+        for each in _predict(mixture, judgement, evidence):
+            yield _outcome(predict_in_context(model, each), each, model.pixels, model.names)
 
 
-def _ways(mixture: Mixture, declaration: dict[str, Any], asked: Evidence) -> tuple[Taken, Taken]:
-    """What textures are taken for alone by what was declared: by pixels, and with names."""
-    by_pixels = mixture(asked.scores)
-    named = judging.Names(declaration["cues"], declaration["second"], declaration["names"]["sharpness"])
-    said = np.array([worth_of_words(one, declaration["words"]) for one in asked.words])
-    told = judging.any_told(asked.cues, said)
+def _predict(
+    mixture: Mixture, judgement: dict[str, Any], tested: Evidence
+) -> tuple[Predictions, Predictions]:
+    """Returns predictions without context: by pixels, and with names."""
+    by_pixels = mixture(tested.scores)
+    names = calibration.NameModel(judgement["cues"], judgement["second"], judgement["names"]["sharpness"])
+    word_ratios = np.array([worth_of_words(words, judgement["words"]) for words in tested.words])
+    named = calibration.has_name_evidence(tested.cues, word_ratios)
     return (
-        _taken(asked, np.exp(by_pixels), np.zeros_like(told)),
-        _taken(asked, np.exp(named(by_pixels, asked.cues, said)), told),
+        _predictions(tested, np.exp(by_pixels), np.zeros_like(named)),
+        _predictions(tested, np.exp(names(by_pixels, tested.cues, word_ratios)), named),
     )
 
 
-def _advised(shares: Floats, asked: Taken, pixels: Sureness, names: Sureness) -> Judged:
-    """Of those that are labelled; advised by the limits for pixels where no name says anything."""
-    of = asked.kinds != UNLABELLED
-    silent, told = (
-        _with_advice(shares[of], asked.kinds[of], dict(one.thresholds)) for one in (pixels, names)
-    )
-    told.advised = np.where(asked.named[of], told.advised, silent.advised)
-    return told
+def _predictions(evidence: Evidence, probabilities: Floats, named: NDArray[np.bool_]) -> Predictions:
+    return Predictions(
+        probabilities, evidence.kinds, evidence.sources, evidence.paths, evidence.sizes, named
+    )  # fmt: skip
 
 
-def taken(evidence: Evidence) -> list[Taken]:
-    """What textures are taken for alone, with names and by pixels, where words were counted without their
-    own source."""
-    weights = importance(evidence.kinds, evidence.sources, JUDGED_RARE)
-    by_pixels = judging.mixture(evidence.scores, evidence.kinds, weights)(evidence.scores)
-    said = count(evidence.words, evidence.kinds, evidence.sources).without_own(
-        evidence.words, evidence.sources
-    )
-    named = judging.names(by_pixels, evidence.cues, said, evidence.kinds, weights)
-    told = judging.any_told(evidence.cues, said)
-    ways = (named(by_pixels, evidence.cues, said), told), (by_pixels, np.zeros_like(told))
-    return [_taken(evidence, np.exp(logs), of) for logs, of in ways]
+def _outcome(probabilities: Floats, tested: Predictions, pixels: Thresholds, names: Thresholds) -> Outcome:
+    """Compares labelled textures with their labels; thresholds for pixels apply if names aren't evidence."""
+    labelled = tested.kinds != UNLABELLED
+    probabilities, kinds = probabilities[labelled], tested.kinds[labelled]
+    by_pixels, right_class = calibration.advice(probabilities, kinds, dict(pixels.thresholds))
+    by_names, _ = calibration.advice(probabilities, kinds, dict(names.thresholds))
+    advised = np.where(tested.named[labelled], by_names, by_pixels)
+    return Outcome(probabilities, advised, right_class, probabilities.argmax(axis=1) == kinds)
 
 
-def _taken(evidence: Evidence, alone: Floats, named: NDArray[np.bool_]) -> Taken:
-    return Taken(alone, evidence.kinds, evidence.sources, evidence.paths, evidence.sizes, named)
-
-
-def _with_advice(probabilities: Floats, kinds: NDArray[np.int64], limits: dict[str, float]) -> Judged:
-    advised, right_class = judging.advice(probabilities, kinds, limits)
-    return Judged(probabilities, advised, right_class, probabilities.argmax(axis=1) == kinds)
-
-
-def _joined(parts: list[Judged], order: NDArray[np.int64]) -> Judged:
-    return Judged(
+def _join(parts: list[Outcome], order: NDArray[np.int64]) -> Outcome:
+    return Outcome(
         *(
             np.concatenate([getattr(part, name) for part in parts])[order]
             for name in ("probabilities", "advised", "right_class", "right")
@@ -215,29 +215,25 @@ def _joined(parts: list[Judged], order: NDArray[np.int64]) -> Judged:
     )
 
 
-def confusion(judged: Judged, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Kinds as they are x kinds as they are judged."""
-    found = np.zeros((len(KINDS), len(KINDS)), np.int64)
-    np.add.at(found, (kinds, judged.probabilities.argmax(axis=1)), 1)
-    return found
+def confusion_matrix(outcome: Outcome, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns counts of true kinds x predicted kinds."""
+    counts = np.zeros((len(KINDS), len(KINDS)), np.int64)
+    np.add.at(counts, (kinds, outcome.probabilities.argmax(axis=1)), 1)
+    return counts
 
 
-def calibration(judged: Judged, bins: int = 10) -> list[tuple[float, float, int]]:
-    """Of textures with about equal confidence: its mean, how many of their kinds are right, their number."""
-    confidence = judged.probabilities.max(axis=1)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+def calibration_curve(outcome: Outcome, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Returns for each occupied bin of confidence: its mean, the share of right kinds, the textures in it."""
+    confidence = outcome.probabilities.max(axis=1)
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
-        (
-            float(confidence[place == one].mean()),
-            float(judged.right[place == one].mean()),
-            int((place == one).sum()),
-        )
-        for one in range(bins)
-        if (place == one).any()
+        (float(confidence[inside].mean()), float(outcome.right[inside].mean()), int(inside.sum()))
+        for inside in (bin_of == place for place in range(bins))
+        if inside.any()
     ]
 
 
-def calibration_error(judged: Judged) -> float:
-    """The mean distance between confidence and share of right ones (ECE, 10 bins)."""
-    bins = calibration(judged)
-    return sum(abs(mean - right) * count for mean, right, count in bins) / sum(count for *_, count in bins)
+def calibration_error(outcome: Outcome) -> float:
+    """Returns the expected calibration error (ECE, 10 bins): the mean gap of confidence and accuracy."""
+    curve = calibration_curve(outcome)
+    return sum(abs(mean - right) * count for mean, right, count in curve) / sum(count for *_, count in curve)

@@ -1,33 +1,44 @@
-"""Writes what was learned as one ONNX file: trees, networks and the declaration of how to judge by them."""
+"""Exports trained models to ONNX, and records the models that are shipped.
+
+`python -m tools.train.export FILE...` records the digest and size of shipped models.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from accel.texture.features import VERSION
 from accel.texture.kinds import KINDS
+from accel.texture.model import VERSION
 from accel.texture.views import PATCH, PICTURE
-from tools.train.backbone import GREY, MIDDLE, SPREAD, Backbone, Convolution, residual
-from tools.train.eight import eight
-from tools.train.network import CLIP, Network
+from tools.train import backbone
+from tools.train.backbone import GREY, MEAN, SCALE, Backbone, Convolution, has_residual, quantise
+from tools.train.classifier import CLIP, Network
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED_MODELS = ROOT / "accel" / "models" / "shipped.json"
 
 OPSET = 17
 ML_OPSET = 5
 IR_VERSION = 10
-"""The newest that every onnxruntime allowed by setup.cfg reads."""
+"""The newest that every version of onnxruntime allowed by setup.cfg reads."""
 
 Shapes = Mapping[str, tuple[int, list[int]]]
-"""Of a graph's inputs: element type and shape after the first dimension."""
+"""By input of a graph: element type, and shape without the batch dimension."""
 
 IMAGES: Shapes = {
     "picture": (TensorProto.UINT8, [4, PICTURE, PICTURE]),
@@ -39,35 +50,39 @@ _LESS_OR_EQUAL = 0
 
 @dataclass
 class Graph:
-    """An ONNX graph that grows node by node."""
+    """An ONNX graph under construction."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
 
     def add(self, operation: str, inputs: Sequence[str], domain: str = "", **attributes: Any) -> str:
-        """Adds a node with one output and gives the output's name."""
+        """Adds a node with one output and returns the output's name."""
         name = f"v{len(self.nodes)}"
         self.nodes.append(helper.make_node(operation, list(inputs), [name], domain=domain, **attributes))
         return name
 
     def constant(self, values: NDArray[Any]) -> str:
-        """Adds a constant as it is."""
+        """Adds a constant and returns its name."""
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
     def weight(self, values: NDArray[np.floating[Any]]) -> str:
-        """Adds a constant that is stored in 8 bit for each output (see `eight`), and used in 32."""
-        levels, steps = eight(values)
-        # No DequantizeLinear: that would be done anew for each texture.
+        """Adds a constant that is stored in 8 bits (see `quantise`) and used in 32, and returns its name."""
+        levels, scales = quantise(values)
+        # Unlike DequantizeLinear, this is folded when the model is loaded.
         return self.add(
-            "Mul", [self.add("Cast", [self.constant(levels)], to=TensorProto.FLOAT), self.constant(steps)]
+            "Mul", [self.add("Cast", [self.constant(levels)], to=TensorProto.FLOAT), self.constant(scales)]
         )
 
+    def half_weight(self, values: NDArray[np.floating[Any]]) -> str:
+        """Adds a constant that is stored in 16 bits and used in 32, and returns its name."""
+        return self.add("Cast", [self.constant(values.astype(np.float16))], to=TensorProto.FLOAT)
 
-def trees(graph: Graph, features: str, dumped: Sequence[Mapping[str, Any]]) -> str:
-    """Adds boosted trees, as LightGBM dumps them, one for each kind in turn; gives the raw scores."""
-    packed = _Packed()
+
+def add_trees(graph: Graph, features: str, dumped: Sequence[Mapping[str, Any]]) -> str:
+    """Adds boosted trees, as LightGBM dumps them, one for each kind in turn; returns the raw scores."""
+    packed = _TreeEnsemble()
     for place, tree in enumerate(dumped):
         packed.roots.append(packed.add(tree["tree_structure"], place % len(KINDS)))
     return graph.add(
@@ -96,8 +111,8 @@ def trees(graph: Graph, features: str, dumped: Sequence[Mapping[str, Any]]) -> s
     )
 
 
-class _Packed:
-    """The lists of the operator TreeEnsemble."""
+class _TreeEnsemble:
+    """The attributes of the operator TreeEnsemble."""
 
     def __init__(self) -> None:
         self.roots: list[int] = []
@@ -111,12 +126,12 @@ class _Packed:
         self.weights: list[float] = []
 
     def add(self, node: Mapping[str, Any], target: int) -> int:
-        """Adds a node with all below it; gives its number. A tree of one leaf becomes a node of two."""
+        """Adds a node and its descendants; returns its index. A lone leaf becomes a node with two leaves."""
         place = len(self.features)
-        for one in (self.lower, self.lower_is_leaf, self.higher, self.higher_is_leaf):
-            one.append(0)
+        for attribute in (self.lower, self.lower_is_leaf, self.higher, self.higher_is_leaf):
+            attribute.append(0)
         self.features.append(node.get("split_feature", 0))
-        self.splits.append(_below(node.get("threshold", 0.0)))
+        self.splits.append(_round_down(node.get("threshold", 0.0)))
         sides = (
             ("left_child", self.lower, self.lower_is_leaf),
             ("right_child", self.higher, self.higher_is_leaf),
@@ -134,86 +149,101 @@ class _Packed:
         return len(self.weights) - 1
 
 
-def _below(threshold: float) -> np.float32:
-    """The largest float of 32 bit that isn't above `threshold`; floats compare alike with both."""
+def _round_down(threshold: float) -> np.float32:
+    """Returns the largest 32-bit float up to `threshold`; 32-bit floats compare alike with both."""
     rounded = np.float32(threshold)
     return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded
 
 
-def network(graph: Graph, columns: str, learned: Network) -> str:
-    """Adds a network, its normalisations folded into what stands before them; gives its scores."""
-    mean, deviation = (graph.constant(_numpy(one)) for one in (learned.mean, learned.deviation))
+def add_network(graph: Graph, columns: str, network: Network) -> str:
+    """Adds a network, with its batch normalisations folded into the linear layers; returns its scores."""
+    mean, deviation = (graph.constant(_numpy(values)) for values in (network.mean, network.deviation))
     scaled = graph.add("Div", [graph.add("Sub", [columns, mean]), deviation])
-    limits = (graph.constant(np.array(one, np.float32)) for one in (-CLIP, CLIP))
+    limits = (graph.constant(np.array(limit, np.float32)) for limit in (-CLIP, CLIP))
     values = graph.add("Clip", [scaled, *limits])
-    _, *layers, last = learned.layers
+    _, *layers, last = network.layers
     for linear, norm, _, _ in zip(*[iter(layers)] * 4, strict=True):
         values = graph.add("Relu", [_linear(graph, values, linear, norm)])
     return _linear(graph, values, last)
 
 
-def seen(graph: Graph, images: Sequence[str], learned: Backbone) -> list[str]:
-    """Adds what the backbone sees in images of bytes; see `prepared` of the backbone."""
-    layers = [part for part in learned.modules() if isinstance(part, Convolution)]
-    # Once for all images: most of the file is this.
+def add_backbone(graph: Graph, images: Sequence[str], network: Backbone) -> list[str]:
+    """Adds the backbone for each image of RGBA bytes; returns the embeddings."""
+    layers = [part for part in network.modules() if isinstance(part, Convolution)]
+    # Shared by all images: the weights are most of the file.
     weights = {layer: graph.weight(_numpy(layer.weights)) for layer in layers}
-    return [_seen(graph, image, learned, weights) for image in images]
+    return [_embedding(graph, image, network, weights) for image in images]
 
 
-def _seen(graph: Graph, image: str, learned: Backbone, weights: Mapping[Convolution, str]) -> str:
-    values = _convolved(graph, _on_grey(graph, image), learned.stem, weights)
-    for block in learned.blocks:
-        found = values
+def embed(
+    weights: Path, pictures: NDArray[np.uint8], patches: NDArray[np.uint8]
+) -> NDArray[np.float32]:  # fmt: skip
+    """Returns embeddings by the backbone as it is shipped, rows x values, those of the picture first."""
+    # One by one, as textures are classified: the last bits may differ within a batch.
+    run = _backbone_session(weights).run
+    pairs = zip(pictures, patches, strict=True)
+    return np.concatenate(
+        [run(None, {"picture": picture[None], "patch": patch[None]})[0] for picture, patch in pairs]
+    )
+
+
+@cache
+def _backbone_session(weights: Path) -> onnxruntime.InferenceSession:
+    graph = Graph()
+    values = graph.add("Concat", add_backbone(graph, tuple(IMAGES), backbone.load(weights)), axis=1)
+    options = onnxruntime.SessionOptions()
+    # Every core already runs a process.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    model = serialise(graph, (values, "seen"), IMAGES, {})
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _embedding(graph: Graph, image: str, network: Backbone, weights: Mapping[Convolution, str]) -> str:
+    values = _convolve(graph, _blend_over_grey(graph, image), network.stem, weights)
+    for block in network.blocks:
+        output = values
         for part in block:
-            found = _convolved(graph, found, part, weights)
-        values = graph.add("Add", [values, found]) if residual(block) else found
-    return _pooled(graph, values)
+            output = _convolve(graph, output, part, weights)
+        values = graph.add("Add", [values, output]) if has_residual(block) else output
+    pooled = [graph.add(kind, [values]) for kind in ("GlobalAveragePool", "GlobalMaxPool")]
+    return graph.add("Flatten", [graph.add("Concat", pooled, axis=1)])
 
 
-def _on_grey(graph: Graph, image: str) -> str:
-    bounds = {one: graph.constant(np.array([one], np.int64)) for one in (0, 1, 3, 4)}
+def _blend_over_grey(graph: Graph, image: str) -> str:
+    """Adds `backbone.preprocess`."""
+    bounds = {bound: graph.constant(np.array([bound], np.int64)) for bound in (0, 1, 3, 4)}
     values = graph.add("Cast", [image], to=TensorProto.FLOAT)
     colors, alpha = (
         graph.add("Slice", [values, bounds[start], bounds[end], bounds[1]]) for start, end in ((0, 3), (3, 4))
     )
-    grey, full, middle, spread = (
-        graph.constant(np.array(one, np.float32)) for one in (GREY, 255, MIDDLE, SPREAD)
+    grey, full, mean, scale = (
+        graph.constant(np.array(value, np.float32)) for value in (GREY, 255, MEAN, SCALE)
     )
-    opaque = graph.add("Div", [alpha, full])
-    seen = graph.add("Add", [graph.add("Mul", [graph.add("Sub", [colors, grey]), opaque]), grey])
-    return graph.add("Div", [graph.add("Sub", [seen, middle]), spread])
+    opacity = graph.add("Div", [alpha, full])
+    blended = graph.add("Add", [graph.add("Mul", [graph.add("Sub", [colors, grey]), opacity]), grey])
+    return graph.add("Div", [graph.add("Sub", [blended, mean]), scale])
 
 
-def _convolved(graph: Graph, values: str, learned: Convolution, weights: Mapping[Convolution, str]) -> str:
-    before, after = learned.pads
+def _convolve(graph: Graph, values: str, layer: Convolution, weights: Mapping[Convolution, str]) -> str:
+    before, after = layer.pads
     values = graph.add(
         "Conv",
-        [values, weights[learned], graph.constant(_numpy(learned.bias))],
-        strides=[learned.stride] * 2,
+        [values, weights[layer], graph.constant(_numpy(layer.bias))],
+        strides=[layer.stride] * 2,
         pads=[before, before, after, after],
-        group=learned.groups,
+        group=layer.groups,
     )
-    limits = (graph.constant(np.array(one, np.float32)) for one in (0, 6))
-    return graph.add("Clip", [values, *limits]) if learned.bounded else values
-
-
-def _pooled(graph: Graph, image: str) -> str:
-    pooled = [graph.add(kind, [image]) for kind in ("GlobalAveragePool", "GlobalMaxPool")]
-    return graph.add("Flatten", [graph.add("Concat", pooled, axis=1)])
+    limits = (graph.constant(np.array(limit, np.float32)) for limit in (0, 6))
+    return graph.add("Clip", [values, *limits]) if layer.relu6 else values
 
 
 def _linear(graph: Graph, values: str, linear: nn.Linear, norm: nn.BatchNorm1d | None = None) -> str:
     weights, bias = _numpy(linear.weight), _numpy(linear.bias)
     if norm is not None:
-        scale, shift = _normalising(norm)
+        scale = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + np.float32(norm.eps))
+        shift = _numpy(norm.bias) - _numpy(norm.running_mean) * scale
         weights, bias = weights * scale[:, None], bias * scale + shift
     return graph.add("Gemm", [values, graph.weight(weights), graph.constant(bias)], transB=1)
-
-
-def _normalising(norm: nn.BatchNorm1d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What a normalisation multiplies with and adds, once it has learned."""
-    scale = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + np.float32(norm.eps))
-    return scale, _numpy(norm.bias) - _numpy(norm.running_mean) * scale
 
 
 def _numpy(values: Any) -> NDArray[np.float32]:
@@ -224,30 +254,45 @@ def save(
     graph: Graph, probabilities: str, names: Sequence[str], inputs: Shapes, judgement: Mapping[str, Any],
     file: Path,
 ) -> None:  # fmt: skip
-    """Writes the model with what it declares."""
-    about = {
+    """Writes the model with its metadata."""
+    metadata = {
         "kinds": " ".join(KINDS),
         "features": json.dumps(list(names), separators=(",", ":")),
         "version": str(VERSION),
         "judgement": json.dumps(judgement),
     }
-    file.write_bytes(serialised(graph, (probabilities, "probabilities"), inputs, about))
+    file.write_bytes(serialise(graph, (probabilities, "probabilities"), inputs, metadata))
 
 
-def serialised(graph: Graph, output: tuple[str, str], inputs: Shapes, about: Mapping[str, str]) -> bytes:
-    """A graph as a file; `output` is what is given out, and the name it is given out by."""
+def serialise(graph: Graph, output: tuple[str, str], inputs: Shapes, metadata: Mapping[str, str]) -> bytes:
+    """Returns the bytes of an ONNX file; `output` is the value that it returns, and the name of it."""
     value, name = output
     nodes = [*graph.nodes, helper.make_node("Identity", [value], [name])]
-    made = helper.make_graph(
+    body = helper.make_graph(
         nodes,
         "texture-kinds",
-        [helper.make_tensor_value_info(one, kind, ["n", *shape]) for one, (kind, shape) in inputs.items()],
+        [helper.make_tensor_value_info(key, kind, ["n", *shape]) for key, (kind, shape) in inputs.items()],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", None])],
         graph.constants,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-    model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="popbridge")
-    helper.set_model_props(model, dict(about))
+    model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="popbridge")
+    helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
-    found: bytes = model.SerializeToString()
-    return found
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def record_model(file: Path) -> None:
+    """Records the digest and size of a shipped model, which the program verifies when it loads the model."""
+    data = file.read_bytes()
+    name = f"{'.'.join(file.resolve().parent.relative_to(ROOT).parts)}/{file.name}"
+    models = msgspec.json.decode(SHIPPED_MODELS.read_bytes()) if SHIPPED_MODELS.exists() else {}
+    models[name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    text = msgspec.json.format(msgspec.json.encode(models, order="sorted"))
+    SHIPPED_MODELS.write_bytes(text + b"\n")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        record_model(Path(argument))

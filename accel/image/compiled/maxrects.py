@@ -1,15 +1,19 @@
-"""The loops of `accel.image.packing.maxrects`, compiled; the same places in the same order."""
+"""The loops of `accel.image.rect_packing`, compiled; the same places in the same order."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from accel.image.compiled.jit import jit
-from accel.image.packing.rules import SHIFT, Ints, Rule
+from accel.image.rect_packing import SHIFT, Heuristic, Ints
 
 _SHIFT, _NEVER = SHIFT, 1 << 62
-_SHORT, _LONG, _AREA = int(Rule.SHORT_SIDE), int(Rule.LONG_SIDE), int(Rule.AREA)
-_BOTTOM_LEFT, _CONTACT, _GUILLOTINE = int(Rule.BOTTOM_LEFT), int(Rule.CONTACT), int(Rule.GUILLOTINE)
+_SHORT, _LONG, _AREA = int(Heuristic.SHORT_SIDE), int(Heuristic.LONG_SIDE), int(Heuristic.AREA)
+_BOTTOM_LEFT, _CONTACT, _GUILLOTINE = (
+    int(Heuristic.BOTTOM_LEFT),
+    int(Heuristic.CONTACT),
+    int(Heuristic.GUILLOTINE),
+)
 
 # Rows are passed by number: a view of one costs a count of references, which here is most of the time.
 
@@ -149,7 +153,7 @@ def _grown(rows: Ints, count: int, size: int) -> Ints:
 
 @jit
 def pack(widths: Ints, heights: Ints, width: int, height: int, rule: int, rotate: bool) -> Ints:
-    """As `accel.image.packing.maxrects.pack`."""
+    """As `accel.image.rect_packing.pack`."""
     count = len(widths)
     found = np.full((count, 3), -1, np.int64)
     placed = np.empty((count, 4), np.int64)

@@ -1,4 +1,4 @@
-"""The loop of `accel.image.encoders.opaque`, compiled; the same bits."""
+"""The loop of `accel.image.block_encoders`, compiled; the same bits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.image.block_encoders import STEPS, Words
 from accel.image.compiled.jit import jit
-from accel.image.decoded import Pixels
-from accel.image.encoders.opaque import STEPS, Words
+from accel.image.pixel_data import Pixels
 
 _ONE, _NIBBLE, _SEVEN = np.uint64(1), np.uint64(15), np.uint64(127)
 _MODE, _SHARED, _FOUR = np.uint64(0x40), np.uint64(63), np.uint64(4)
@@ -21,7 +21,7 @@ _WEIGHTS = STEPS.astype(np.uint64)
 
 
 def lifted(words: Words, pixels: Pixels) -> Words:
-    """As `accel.image.encoders.opaque.lifted`."""
+    """As `accel.image.block_encoders.raise_alpha`."""
     made = words.copy()
     _lift(made, pixels.view("<u4")[..., 0])
     return made

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
-from bridge.commands import completing
-from bridge.commands.language import told
-from bridge.commands.shared import assignments, read_settings
-from bridge.commands.texts import run as of_run
-from bridge.commands.texts import usage as texts
+from accel.text import clauses, text
+from bridge.commands import options
+from bridge.commands.options import assignments, read_settings
+from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from bridge.commands.run.batch import Doer, Taker
-    from bridge.commands.run.files import Found
-    from bridge.commands.run.jobs import Job
+    from bridge.commands.run.inputs import Found, Job
+    from bridge.commands.run.local import JobFunction, OutputSink
     from bridge.commands.run.plan import Plan
-    from bridge.commands.run.telling import Teller
-    from bridge.host import Registry
+    from bridge.commands.run.report import Reporter
+    from bridge.host.host import Registry
+
 
 EXAMPLES = """\b
 Examples:
@@ -61,14 +60,14 @@ class Options(Struct, frozen=True):
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("workload", metavar="WORKLOAD[+STEP...]", shell_complete=completing.steps)
-@click.argument("files", nargs=-1, metavar="[FILE...]", shell_complete=completing.files)
+@click.argument("workload", metavar="WORKLOAD[+STEP...]", shell_complete=options.steps)
+@click.argument("files", nargs=-1, metavar="[FILE...]", shell_complete=options.files)
 @click.option(
     "--param",
     "params",
     multiple=True,
     metavar="[STEP.]NAME=VALUE",
-    shell_complete=completing.parameters,
+    shell_complete=options.parameters,
     help="A parameter; JSON or text; repeatable.",
 )
 @click.option("--out", "folder", type=click.Path(file_okay=False), help="Folder for the files that it makes.")
@@ -103,9 +102,9 @@ def run(
     With --out, outputs are called as their inputs, in the same folders. No input is ever overwritten, and
     files that no run has made only with --force.
     """
-    from bridge import host
-    from bridge.commands.run.jobs import jobs
+    from bridge.commands.run.inputs import jobs
     from bridge.commands.run.plan import plan
+    from bridge.host import host
 
     _check(folder, name, resume, workers, daemon)
     out = None if folder is None else Path(folder)
@@ -124,20 +123,29 @@ def run(
 
 def _check(out: str | None, name: str | None, resume: bool, workers: int | None, daemon: bool) -> None:
     if out is None and (resume or name is not None):
-        raise click.UsageError(told(texts.WANTS_OUT, option="--resume" if resume else "--name"))
+        raise click.UsageError(
+            say(
+                text(
+                    "{option} wants --out, the folder of the outputs.",
+                    option="--resume" if resume else "--name",
+                )
+            )
+        )
     if out == "":
         # As a script gives it whose variable isn't set; to Python it is the current folder.
-        raise click.UsageError(told(texts.EMPTY_OUT))
+        raise click.UsageError(say(text("--out is empty: name a folder, or . for this one.")))
     if name is not None and (not name or Path(name).name != name):
-        raise click.UsageError(told(texts.BARE_NAME))
+        raise click.UsageError(say(text("--name is a name alone: --out says where.")))
     if name is not None and sys.platform == "win32" and not _is_name(name):
-        raise click.UsageError(told(texts.UNFIT_NAME, name=name))
+        raise click.UsageError(
+            say(text("--name: Windows gives no file the name {name}: choose another.", name=name))
+        )
     if daemon and workers is not None:
-        raise click.UsageError(told(texts.OWN_WORKERS))
+        raise click.UsageError(say(text("--workers is for runs without --daemon: the daemon has its own.")))
 
 
 def _is_name(name: str) -> bool:
-    from bridge.server.winpaths import is_name
+    from bridge.server.project_paths import is_name
 
     # A suffix follows: it makes no other file of a device, and something of a dot at the end.
     return is_name(f"{name}.png")
@@ -147,17 +155,17 @@ def _check_joined(workload: str, files: Sequence[str]) -> None:
     """Steps are one argument, and a shell makes several of what has spaces around its `+`."""
     if files and files[0].startswith("+") and not os.path.lexists(files[0]):
         joined = workload + "".join(files[:2] if files[0] == "+" else files[:1])
-        raise UserError(told(of_run.JOINED, joined=joined))
+        raise UserError(text("Steps are joined without spaces around the +: {joined}.", joined=joined))
 
 
 def _found(files: Sequence[str], recursive: bool, out: Path | None) -> list[Found]:
-    from bridge.commands.run.files import find
-    from bridge.commands.run.made import Made
+    from bridge.commands.run.inputs import find
+    from bridge.commands.run.outputs import Manifest
     from bridge.paths import Paths
 
     if not recursive or out is None:
         return find(files, recursive=recursive, out=out)
-    with Made(Paths.find().cache / "run.db") as made:
+    with Manifest(Paths.find().cache / "run.db") as made:
         return find(files, recursive=recursive, out=out, made=made.is_ours)
 
 
@@ -166,12 +174,13 @@ def _check_found(found: Sequence[Found]) -> None:
     problems = [(each.file, each.problem.reason) for each in found if each.problem]
     if not problems or len(problems) < len(found):
         return
-    from bridge.commands.run.reasons import why
 
-    said = told(of_run.AND).join(f"{file or repr(file)} {why(reason)}" for file, reason in problems[:LISTED])
+    said = clauses(
+        text("{file} {reason}", file=file or repr(file), reason=reason) for file, reason in problems[:LISTED]
+    )
     if len(problems) > LISTED:
-        said += told(of_run.MORE_PROBLEMS, count=len(problems) - LISTED)
-    raise UserError(told(of_run.SENTENCE, said=said))
+        said = text("{said}; and {count} more", said=said, count=len(problems) - LISTED)
+    raise UserError(text("{said}.", said=said))
 
 
 def _settings(registry: Registry, workers: int | None) -> Mapping[str, Any]:
@@ -184,16 +193,16 @@ def _settings(registry: Registry, workers: int | None) -> Mapping[str, Any]:
 
 async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]) -> int:
     """The exit code."""
-    from bridge.commands.run.batch import Batch
-    from bridge.commands.run.progress import bar
-    from bridge.commands.run.telling import Teller
+    from bridge.commands.run.local import Batch
+    from bridge.commands.run.report import Reporter, bar
 
-    teller = Teller(plan.title, as_json=options.as_json, several=len(todo) > 1)
+    teller = Reporter(plan.title, as_json=options.as_json, several=len(todo) > 1)
     finished = False
     try:
         with _taker(plan, todo, options, teller) as taker:
             async with _doer(plan, todo, options, settings) as doer:
-                with bar(plan.title, len(todo), options.as_json) as teller.advance:
+                with bar(plan.title, len(todo), options.as_json) as shown:
+                    teller.advance, doer.watched = shown.advance, shown.job
                     await Batch(doer, taker).run(todo)
         finished = True
     finally:
@@ -202,22 +211,20 @@ async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapp
 
 
 @contextlib.contextmanager
-def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) -> Iterator[Taker]:
-    from bridge.commands.run.drafts import drafts
-    from bridge.commands.run.made import Made
-    from bridge.commands.run.outputs import Outputs
-    from bridge.commands.run.taking import Dropping, Keeping
+def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Reporter) -> Iterator[OutputSink]:
+    from bridge.commands.run.outputs import Manifest, Outputs, drafts
+    from bridge.commands.run.report import DiscardOutputs, KeepOutputs
     from bridge.paths import Paths
 
     if options.out is None:
-        yield Dropping(teller)
+        yield DiscardOutputs(teller)
         return
     folder = drafts(options.out)
     try:
-        with Made(Paths.find().cache / "run.db") as made:
+        with Manifest(Paths.find().cache / "run.db") as made:
             inputs = [file for job in todo for file in job.files]
             outputs = Outputs(options.out, inputs, made, force=options.force)
-            yield Keeping(teller, outputs, made, plan, drafts=folder, resume=options.resume)
+            yield KeepOutputs(teller, outputs, made, plan, drafts=folder, resume=options.resume)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -225,7 +232,7 @@ def _taker(plan: Plan, todo: Sequence[Job], options: Options, teller: Teller) ->
 @contextlib.asynccontextmanager
 async def _doer(
     plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]
-) -> AsyncIterator[Doer]:
+) -> AsyncIterator[JobFunction]:
     if options.daemon:
         from bridge.commands.run.remote import remote
 

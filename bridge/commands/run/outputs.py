@@ -1,27 +1,155 @@
-"""Where outputs go: their names, and files that are there whole or as they were before."""
+"""Names, staging, manifest."""
 
 from __future__ import annotations
 
 import errno
 import functools
+import hashlib
 import itertools
 import os
+import platform
+import re
 import shutil
+import sqlite3
+import tempfile
+import time
+import zlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
-from accel.image.suffixes import ALIASES, IMAGES, suffix_of
-from accel.replacing import replace_file
-from bridge.commands.language import told
-from bridge.commands.run.jobs import UNFIT, Job
-from bridge.commands.run.made import Made
-from bridge.commands.texts import run as texts
+import msgspec
+import psutil
+
+from accel.atomic_file import replace_file
+from accel.image.records import ALIASES, IMAGES, suffix_of
+from accel.text import text
+from bridge.audit.examine import Stat
+from bridge.commands.run.inputs import UNFIT, Job
 from bridge.core.errors import UserError
+from bridge.store.records import FAILURES
+from bridge.store.response_tables import open_cache
 
 if TYPE_CHECKING:
-    from accel.frames import ResultFile
+    from accel.execution.protocol import ResultFile
+
+
+VERSION = 1
+KEPT_S = 180 * 86_400
+"""How long a job is remembered that isn't met again."""
+
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS outputs (
+    path BLOB PRIMARY KEY, job BLOB, size INTEGER, modified INTEGER, seen INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (key BLOB PRIMARY KEY, inputs BLOB, outputs BLOB, seen INTEGER) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+"""
+
+Inputs = Sequence[tuple[int, int]]
+"""Size and time of change (nanoseconds) of a job's files, before it began."""
+
+
+class Manifest:
+    """Jobs by what is done to which files and where to, and outputs by their paths.
+
+    It is never worth an error: without it, nothing is current and no file is ours.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._db = _open(path)
+        except (*FAILURES, OSError):
+            self._db = _open(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def current(self, key: bytes, inputs: Inputs) -> list[str] | None:
+        """The outputs of a job whose files haven't changed since, if they all are there as they were made."""
+        row = self._row("SELECT inputs, outputs FROM jobs WHERE key = ?", key)
+        outputs = None if row is None else _outputs(row[0], row[1], inputs)
+        # Another job may have made a file of the same name since.
+        return outputs if outputs is not None and all(self._maker(path) == key for path in outputs) else None
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a file is what an earlier run made, unchanged."""
+        return self._maker(path) is not None
+
+    def add(self, path: str, key: bytes) -> None:
+        """Remembers a file that a job has just written."""
+        stat = Stat.of(Path(path))
+        row = (_path_bytes(path), key, stat.size, stat.modified, int(time.time()))
+        self._run("REPLACE INTO outputs VALUES (?, ?, ?, ?, ?)", row)
+
+    def done(self, key: bytes, inputs: Inputs, outputs: Iterable[str]) -> None:
+        """Remembers a job whose outputs are all written."""
+        paths = [os.fsencode(path) for path in outputs]
+        row = (key, msgspec.msgpack.encode(inputs), msgspec.msgpack.encode(paths), int(time.time()))
+        self._run("REPLACE INTO jobs VALUES (?, ?, ?, ?)", row)
+
+    def _maker(self, path: str) -> bytes | None:
+        """The job that made a file which hasn't changed since."""
+        row = self._row("SELECT size, modified, job FROM outputs WHERE path = ?", _path_bytes(path))
+        try:
+            return row[2] if row is not None and Stat.of(Path(path)) == Stat(*row[:2]) else None
+        except (OSError, ValueError):
+            return None
+
+    def _row(self, query: str, key: bytes) -> Any:
+        try:
+            return self._db.execute(query, (key,)).fetchone()
+        except FAILURES:
+            return None
+
+    def _run(self, statement: str, row: tuple[Any, ...]) -> None:
+        try:
+            self._db.execute(statement, row)
+        except FAILURES:
+            # Another run may be writing for long: what isn't remembered is only made anew.
+            return
+
+
+def job_key(recipe: Any, files: Iterable[str], place: str) -> bytes:
+    """A digest of what is done, to which files, and where the outputs belong."""
+    parts = [os.fsencode(os.path.abspath(file)) for file in (*files, place)]
+    packed = msgspec.msgpack.encode([recipe, parts], enc_hook=str, order="sorted")
+    return hashlib.blake2b(packed, digest_size=16).digest()
+
+
+def file_states(files: Iterable[str]) -> Inputs:
+    """Raises OSError."""
+    return [(stat.size, stat.modified) for stat in (Stat.of(Path(file)) for file in files)]
+
+
+def _outputs(kept: Any, outputs: Any, inputs: Inputs) -> list[str] | None:
+    """Those of a job whose inputs are the kept ones; None also where they can't be read."""
+    try:
+        if msgspec.msgpack.decode(kept) != [list(each) for each in inputs]:
+            return None
+        return [os.fsdecode(path) for path in msgspec.msgpack.decode(outputs, type=list[bytes])]
+    except (ValueError, TypeError):
+        return None
+
+
+def _path_bytes(path: str) -> bytes:
+    return os.fsencode(os.path.normcase(os.path.abspath(path)))
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    db = open_cache(path, VERSION, _TABLES)
+    try:
+        for table in ("outputs", "jobs"):
+            db.execute(f"DELETE FROM {table} WHERE seen < ?", (int(time.time()) - KEPT_S,))
+    except FAILURES:
+        db.close()
+        raise
+    return db
+
 
 ITS_OWN = frozenset(
     (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
@@ -33,7 +161,7 @@ such path), or something is in the way of its file or folder."""
 class Outputs:
     """The folder of all outputs."""
 
-    def __init__(self, folder: Path, inputs: Collection[str], made: Made, *, force: bool) -> None:
+    def __init__(self, folder: Path, inputs: Collection[str], made: Manifest, *, force: bool) -> None:
         """`inputs` are all files that are worked on: none of them is ever overwritten."""
         self._folder = folder
         self._inputs = {_key(file) for file in inputs}
@@ -92,8 +220,13 @@ class Outputs:
                 self._taken.add(key)
                 return name + suffix
             if job.exact:
-                reason = f"{os.path.join(folder, name + suffix)} is an input, or another output of this run"
-                raise WorkloadError("forbidden", f"{reason}; give the outputs another name with --name")
+                reason = text(
+                    "{folder} is an input, or another output of this run",
+                    folder=os.path.join(folder, name + suffix),
+                )
+                raise WorkloadError(
+                    "forbidden", text("{reason}; give the outputs another name with --name", reason=reason)
+                )
         raise AssertionError
 
     def _refuse_foreign(self, path: str) -> None:
@@ -101,7 +234,9 @@ class Outputs:
 
         if self._force or not os.path.lexists(path) or self._made.is_ours(path):
             return
-        reason = f"{path} is there already and wasn't made by an earlier run; --force replaces it"
+        reason = text(
+            "{path} is there already and wasn't made by an earlier run; --force replaces it", path=path
+        )
         raise WorkloadError("forbidden", reason)
 
     def _move(self, source: str, path: str, *, last: bool) -> None:
@@ -115,12 +250,16 @@ class Outputs:
             replace_file(source, path)
         except PermissionError as error:
             # Windows replaces no file that another program has open, and goes on having.
-            raise WorkloadError("forbidden", f"{path} can't be replaced ({error.strerror})") from None
+            raise WorkloadError(
+                "forbidden", text("{path} can't be replaced ({strerror})", path=path, strerror=error.strerror)
+            ) from None
         except OSError as error:
             if error.errno not in ITS_OWN:
-                raise UserError(told(texts.UNWRITABLE, path=path, reason=error.strerror)) from None
-            said = f"{path} can't be written ({error.strerror})"
-            reason = f"{said}; call the input otherwise, or choose another --out"
+                raise UserError(
+                    text("{path} can't be written ({reason}).", path=path, reason=error.strerror)
+                ) from None
+            said = text("{path} can't be written ({strerror})", path=path, strerror=error.strerror)
+            reason = text("{said}; call the input otherwise, or choose another --out", said=said)
             raise WorkloadError("forbidden", reason) from None
 
 
@@ -137,3 +276,44 @@ def _real(folder: str) -> str:
     except OSError:
         # Windows can't tell where a device lies, for which it takes some names.
         return folder
+
+
+LEFT_S = 86_400
+"""How old a folder is that certainly no run uses any more."""
+
+_NAME = re.compile(r"\.popbridge-(?:([0-9a-f]{8})-(\d+)-)?\w+")
+
+
+def drafts(out: Path) -> Path:
+    """A new folder on the outputs' own disk; those of runs that are gone are cleared. Raises UserError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for left in _left(out):
+            shutil.rmtree(left, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f".popbridge-{_machine()}-{os.getpid()}-", dir=out.absolute()))
+    except OSError as error:
+        raise UserError(
+            text("The folder {out} can't be made or written to ({reason}).", out=out, reason=error.strerror)
+        ) from None
+
+
+def _left(out: Path) -> Iterator[Path]:
+    for path in out.glob(".popbridge-*"):
+        name = _NAME.fullmatch(path.name)
+        if name and path.is_dir() and not path.is_symlink() and _is_gone(path, name[1], name[2]):
+            yield path
+
+
+def _is_gone(folder: Path, machine: str | None, pid: str | None) -> bool:
+    # Processes of another machine that writes to the same disk can't be seen.
+    if pid is not None and machine == _machine() and not psutil.pid_exists(int(pid)):
+        return True
+    try:
+        changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except OSError:
+        return False
+    return time.time() - changed > LEFT_S
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(platform.node().encode('utf-8', 'replace')):08x}"

@@ -11,25 +11,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from bridge.commands.language import told
-from bridge.commands.run.jobs import Job
-from bridge.commands.run.lasting import STAYS_AWAY, LastingClient
-from bridge.commands.run.waiting import Waiting, watched
-from bridge.commands.texts import run as texts
+from accel.text import AnyText, Text, sentences, text
+from bridge.client.connection import backoff_s
+from bridge.commands.connection import STAYS_AWAY, ReconnectingClient, WaitNotice, watch
+from bridge.commands.options import show_remark
+from bridge.commands.run.inputs import Job
 from bridge.core import errors
-from bridge.core.admission import SESSION_SHARES
 from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import MAX_INPUTS, InputRef, OutputRef, ProjectInfo, Result, ResultMeta
+from bridge.core.router import SESSION_SHARES
 from bridge.paths import Paths
-from bridge.retrying import pause_s
 
 if TYPE_CHECKING:
-    from accel.executor import ExecutorResult
-    from accel.frames import ResultFile
+    from accel.execution.executor import ExecutorResult
+    from accel.execution.protocol import ResultFile
     from accel.workload import WorkloadError
+    from bridge.commands.run.local import Watched
     from bridge.commands.run.plan import Plan
+
 
 DEADLINE_S = 3600.0
 """What a job may take at least, its wait in the daemon's queue included: editors' deadlines are short."""
@@ -37,8 +36,10 @@ LONGEST_NAME, LONGEST_PATH = 128, 4096
 """Characters of an input's name and path: docs/protocol.md."""
 
 
-MORE_THAN_IT_TAKES = errors.TOO_LARGE.says.partition("{size}")[2].partition("{limit}")[0]
-"""What is said of what is too large for the daemon alone: an answer, parameters, a file that is sent."""
+HEADED = frozenset(
+    code.says for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
+)
+"""Sentences that are a reason with the name of what it is of before it."""
 WAITED_FOR = frozenset({errors.OVERLOADED.name, errors.STORE_UNAVAILABLE.name})
 """What may be over in a moment."""
 
@@ -48,8 +49,8 @@ class Remote:
 
     def __init__(
         self,
-        client: LastingClient,
-        waiting: Waiting,
+        client: ReconnectingClient,
+        waiting: WaitNotice,
         plan: Plan,
         root: str | None,
         *,
@@ -59,7 +60,7 @@ class Remote:
     ) -> None:
         """`patience_s` is how long a job waits at most for a daemon that is full, `deadline_s` how long it
         may take there."""
-        from accel.executor import cores
+        from accel.execution.executor import cores
 
         self._client = client
         self._waiting = waiting
@@ -68,6 +69,7 @@ class Remote:
         self._patience_s = patience_s
         self._deadline_s = deadline_s
         self._priority = priority
+        self.watched: Watched = contextlib.nullcontext
         # More would only wait there, while their deadlines run, or find the daemon full of their likes.
         room = math.ceil(client.hello.limits.inflight * SESSION_SHARES[priority])
         self.at_once = min(room, max(4, 2 * cores()))
@@ -78,7 +80,9 @@ class Remote:
         from accel.workload import WorkloadError
 
         if len(job.files) > MAX_INPUTS:
-            reason = f"a daemon takes at most {MAX_INPUTS} files at once; run it without --daemon"
+            reason = text(
+                "a daemon takes at most {most} files at once; run it without --daemon", most=MAX_INPUTS
+            )
             raise WorkloadError("too_large", reason)
         try:
             result = await self._asked(job)
@@ -94,9 +98,11 @@ class Remote:
 
         if error.code.name != errors.DEADLINE_EXCEEDED.name:
             return None
-        reason = f"wasn't done within {self._deadline_s:g} s"
-        more = "; --timeout SECONDS or a higher setting deadline_ms allows more"
-        return WorkloadError(error.code.name, reason + more)
+        reason = text(
+            "wasn't done within {seconds} s; --timeout SECONDS or a higher setting deadline_ms allows more",
+            seconds=f"{self._deadline_s:g}",
+        )
+        return WorkloadError(error.code.name, reason)
 
     async def _asked(self, job: Job) -> Result:
         params = self._plan.given(job.name)
@@ -123,7 +129,7 @@ class Remote:
                 name=_name(file), blob=await self._client.put_blob(Path(file), self._waiting.upload)
             )
         except OSError as error:
-            reason = f"can't be read ({error.strerror or error})"
+            reason = text("can't be read ({reason})", reason=error.strerror or error)
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
 
     async def _patiently(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
@@ -131,13 +137,14 @@ class Remote:
         tried, until = 0, time.monotonic() + self._patience_s
         while True:
             try:
-                with self._waiting.answer():
+                with self._waiting.answer(), self.watched() as on_progress:
                     return await self._client.request(
                         self._plan.workload.name,
                         params,
                         inputs=inputs,
                         priority=self._priority,
                         deadline_ms=max(round(self._deadline_s * 1000), 1),
+                        on_progress=on_progress,
                     )
             except RequestError as error:
                 left_s = until - time.monotonic()
@@ -145,12 +152,12 @@ class Remote:
                     raise
                 if error.code.name == errors.STORE_UNAVAILABLE.name:
                     self._waiting.refused(error, left_s)
-                await asyncio.sleep(pause_s(error, tried))
+                await asyncio.sleep(backoff_s(error, tried))
                 tried += 1
 
     async def _fetched(self, output: OutputRef, folder: Path | None) -> ResultFile:
-        from accel.frames import ResultFile
-        from accel.outputs import NO_ROOM
+        from accel.execution.protocol import ResultFile
+        from accel.execution.worker import NO_ROOM
 
         file = ResultFile(output.name, output.media_type, output.size, "")
         if folder is None:
@@ -162,14 +169,16 @@ class Remote:
             else:
                 await self._client.get_blob(str(output.blob), path)
         except OSError as error:
-            room = told(texts.ROOM) if error.errno in NO_ROOM else ""
+            room = text(": make room on the disk of --out") if error.errno in NO_ROOM else ""
             where = {"name": output.name, "folder": folder, "reason": error.strerror}
-            raise UserError(told(texts.NOT_FETCHED, **where, room=room)) from None
+            raise UserError(
+                text("{name} can't be written to {folder} ({reason}){room}.", **where, room=room)
+            ) from None
         return ResultFile(output.name, output.media_type, output.size, "", path=str(path))
 
 
 def _outcome(result: Result, files: Sequence[ResultFile]) -> ExecutorResult:
-    from accel.executor import ExecutorResult
+    from accel.execution.executor import ExecutorResult
 
     meta = result.meta or ResultMeta()
     return ExecutorResult(result.value, files, meta.queued_ms, meta.run_ms, meta.device, reason=meta.reason)
@@ -180,27 +189,40 @@ def _translated(error: RequestError, heads: Sequence[str]) -> WorkloadError:
     from accel.workload import WorkloadError
 
     if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
-        raise UserError(told(STAYS_AWAY))
-    said = error.message
-    for head in heads:
-        said = said.removeprefix(f"{head}: ")
-    said = said.removesuffix(".")
-    if error.code.name == errors.TOO_LARGE.name and MORE_THAN_IT_TAKES in said:
-        said += "; run it without --daemon"
+        raise UserError(STAYS_AWAY)
+    said = _bare(error.text, heads)
+    if isinstance(said, Text) and said.id == errors.TOO_LARGE.says:
+        # The daemon alone has that limit.
+        said = sentences((said, text("Run it without --daemon.")))
     if error.code.name == errors.STORAGE_FULL.name:
-        said += f". {_room(said)}"
+        said = sentences((said, _room(str(said))))
     return WorkloadError(error.code.name, said)
 
 
-def _room(said: str) -> str:
+def _bare(said: AnyText, heads: Sequence[str]) -> AnyText:
+    """Without a full stop, and without the name of the workload or a file in front."""
+    if isinstance(said, Text):
+        # `{name}: {reason}.` and its like.
+        name = str(said.values.get("name", said.values.get("workload", "")))
+        reason = said.values.get("reason")
+        if said.id in HEADED and name in heads and isinstance(reason, Text | str):
+            return reason
+        return said
+    for head in heads:
+        said = said.removeprefix(f"{head}: ")
+    return said.removesuffix(".")
+
+
+def _room(said: str) -> AnyText:
     """What makes room in the daemon's data folder, by what it says is full."""
-    folder = f"the daemon's data folder {Paths.find().data}"
+    folder = Paths.find().data
     if "blobs.quota" in said:
-        return (
-            f"Raise that setting for {folder}; or try again in a few minutes: what was used in the last 5 "
-            "stays there, as does what open popups, receipts and requests need"
+        return text(
+            "Raise that setting for the daemon's data folder {folder}; or try again in a few minutes: what "
+            "was used in the last 5 stays there, as does what open popups, receipts and requests need.",
+            folder=folder,
         )
-    return f"It is {folder} that is full: make room there"
+    return text("It is the daemon's data folder {folder} that is full: make room there.", folder=folder)
 
 
 def _name(file: str) -> str:
@@ -224,11 +246,6 @@ def _text(path: str) -> bool:
     return True
 
 
-def say(line: str) -> None:
-    """A line for the person at this shell, beside the results."""
-    click.echo(f"popbridge: {line}", err=True)
-
-
 @contextlib.asynccontextmanager
 async def remote(
     plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
@@ -238,11 +255,16 @@ async def remote(
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
     file = Paths.find().connection_file
-    client = await LastingClient.connect(file, say, name="popbridge run", project=project)
-    async with contextlib.aclosing(client), watched(client, file, say) as waiting:
+    client = await ReconnectingClient.connect(file, show_remark, name="popbridge run", project=project)
+    async with contextlib.aclosing(client), watch(client, file, show_remark) as waiting:
         known = {workload.name for workload in client.ready.workloads}
         if plan.workload.name not in known:
-            raise UserError(told(texts.NOT_THERE, name=plan.workload.name))
+            raise UserError(
+                text(
+                    "The daemon has no workload {name}: restart it, or leave out --daemon.",
+                    name=repr(plan.workload.name),
+                )
+            )
         # Editors go first where there is much to do.
         priority = "bulk" if len(jobs) > 1 else "normal"
         longest = timeout_s or max(deadline_s, DEADLINE_S)

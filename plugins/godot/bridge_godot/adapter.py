@@ -1,78 +1,275 @@
-"""The two adapters: Godot 3.5 to 3.6, and Godot 4.2 and later."""
+"""The adapters for Godot 3.5 to 3.6, and for Godot 4.2 and later."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from packaging.version import Version
 
 from bridge.api import Adapter, Addon, EditorSupport, GpuFormat, ImageFacts, Platform, TextureIntent
-from bridge_godot import textures3, textures4
-from bridge_godot.install import GODOT3, GODOT4, Generation, GodotSupport
-from bridge_godot.memory import gpu_format
-from bridge_godot.versions import SCHEME
+from bridge_godot.project import SCHEME
+from bridge_godot.support import GODOT3, GODOT4, Generation, GodotSupport
+
+Word = TypeVar("Word", bound=str)
+
+NORMAL_ENABLED, NORMAL_DISABLED = 1, 2
+"""`compress/normal_map`; 0 detects normal maps."""
+
+UNCOMPRESSED_FORMATS: Mapping[int, GpuFormat] = {1: "r8", 2: "rg8", 3: "rgb8", 4: "rgba8"}
+"""By the number of channels."""
+BLOCK_FORMATS: Mapping[Platform, Mapping[str, GpuFormat]] = {
+    "desktop": {"rg": "bc5", "rgb": "bc1", "rgba": "bc3", "high": "bc7"},
+    "mobile": {"rg": "eac_rg", "rgb": "etc2_rgb", "rgba": "etc2_rgba", "high": "astc_4x4"},
+}
 
 
-class _Godot(Adapter):
-    """What both have in common."""
+class _GodotAdapter(Adapter):
+    """What both adapters have in common."""
 
-    godot: ClassVar[Generation]
+    generation: ClassVar[Generation]
+    compressions: ClassVar[Mapping[str, int]]
+    """The values of `compress/mode`."""
+    compression_fallbacks: ClassVar[Mapping[str, str]] = {}
+    """The nearest compression for those that this Godot doesn't have."""
 
     engine = "godot"
     scheme = SCHEME
-    capabilities = ("assets.report", "popup.dock", "texture.apply", "texture.options", "texture.revert")
+
+    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
+        points = intent.only(self.texture_fields).fields()
+        if intent.kind != "normal":
+            points.pop("kind", None)
+        if intent.compression is not None and intent.compression in self.compression_fallbacks:
+            points["compression"] = self.compression_fallbacks[intent.compression]
+        if intent.max_size is not None and intent.max_size < 0:
+            del points["max_size"]
+        return TextureIntent(**points)  # type: ignore[arg-type]
+
+    def compile_texture(
+        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    ) -> dict[str, Any]:
+        wanted = _compile_common(intent, present) | self._compile(self.expressible(intent, version), present)
+        changes = {name: value for name, value in wanted.items() if not _is_same(present.get(name), value)}
+        return changes | self._disable_detection(wanted, changes, present)
+
+    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
+        return self._read(options).over(_read_common(options))
 
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:
-        return gpu_format(intent, facts, platform)
+        """Returns None for floating-point textures, whose format depends on the version.
+
+        "Lossless" and "Lossy" are formats of the file alone: on the GPU the texture has the file's channels.
+        For block compression Godot checks the channels' values: an opaque alpha channel costs nothing, and a
+        grey image saves nothing.
+        """
+        if facts.hdr or intent.compression is None:
+            return None
+        if intent.compression in ("none", "lossless", "lossy"):
+            return UNCOMPRESSED_FORMATS.get(facts.channels)
+        formats = BLOCK_FORMATS[platform]
+        if intent.compression != "block":
+            return formats["high"]
+        return formats["rg" if intent.kind == "normal" else "rgba" if facts.alpha else "rgb"]
 
     @property
     def editor(self) -> EditorSupport:
-        return GodotSupport(self.godot)
+        return GodotSupport(self.generation)
 
     @cached_property
     def addon(self) -> Addon | None:
-        return GodotSupport(self.godot).addon()
+        return GodotSupport(self.generation).addon()
+
+    @abstractmethod
+    def _compile(self, intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options for `intent` that only this Godot has under these names."""
+
+    @abstractmethod
+    def _read(self, options: Mapping[str, Any]) -> TextureIntent:
+        """Returns what the options mean that only this Godot has under these names."""
+
+    @abstractmethod
+    def _disable_detection(
+        self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Returns the change that stops Godot from undoing `changes` when it sees the texture in 3D."""
 
 
-class Godot3(_Godot):
+class Godot3(_GodotAdapter):
     """Godot 3.5 and 3.6."""
 
     name = "godot3"
-    godot = GODOT3
+    generation = GODOT3
     versions = GODOT3.versions
-    texture_fields = textures3.FIELDS
+    texture_fields = frozenset(
+        {"kind", "color_space", "normal_convention", "compression", "mipmaps", "alpha", "max_size", "wrap"}
+    )
+    compressions: ClassVar[Mapping[str, int]] = {"lossless": 0, "lossy": 1, "block": 2, "none": 3}
+    # Godot 3 chooses BPTC for a whole project and has no Basis Universal.
+    compression_fallbacks: ClassVar[Mapping[str, str]] = {"block_high": "block", "universal": "block"}
 
-    def compile_texture(
-        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    COLOR_SPACES: ClassVar[Mapping[str, int]] = {"linear": 0, "srgb": 1}
+    """`flags/srgb`. 2 means "detect": Godot decides when it sees the texture in 3D."""
+    WRAPS: ClassVar[Mapping[str, int]] = {"clamp": 0, "repeat": 1, "mirror": 2}
+    DETECTED_3D: ClassVar[Mapping[str, Any]] = {
+        "compress/mode": 2,
+        "flags/repeat": 1,
+        "flags/mipmaps": True,
+    }
+    """What Godot sets if `detect_3d` is on and it sees the texture in 3D."""
+
+    def _compile(self, intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
+        wanted: dict[str, Any] = {}
+        if intent.color_space is not None:
+            wanted["flags/srgb"] = self.COLOR_SPACES[intent.color_space]
+        if intent.compression is not None:
+            wanted["compress/mode"] = self.compressions[intent.compression]
+        if intent.mipmaps is not None:
+            wanted["flags/mipmaps"] = intent.mipmaps
+        if intent.max_size is not None:
+            wanted["size_limit"] = intent.max_size
+        if intent.wrap is not None:
+            wanted["flags/repeat"] = self.WRAPS[intent.wrap]
+        return wanted
+
+    def _read(self, options: Mapping[str, Any]) -> TextureIntent:
+        fields = {
+            "color_space": _word(self.COLOR_SPACES, options.get("flags/srgb")),
+            "compression": _word(self.compressions, options.get("compress/mode")),
+            "mipmaps": _switch(options.get("flags/mipmaps")),
+            "max_size": _size(options.get("size_limit")),
+            "wrap": _word(self.WRAPS, options.get("flags/repeat")),
+        }
+        return TextureIntent(**fields)  # type: ignore[arg-type]
+
+    def _disable_detection(
+        self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return textures3.compile_intent(intent, present)
+        differs = any(
+            name in wanted and not _is_same(wanted[name], value) for name, value in self.DETECTED_3D.items()
+        )
+        if differs and changes.keys() & self.DETECTED_3D.keys() and _switch(present.get("detect_3d")):
+            return {"detect_3d": False}
+        return {}
 
-    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
-        return textures3.read_intent(options)
 
-    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
-        return textures3.expressible(intent)
+class Godot4(_GodotAdapter):
+    """Godot 4.2 and later.
 
-
-class Godot4(_Godot):
-    """Godot 4.2 and later. Toasts are no capability: only 4.4 and later have them."""
+    Colour space and wrap aren't import settings in Godot 4: shaders and materials set them.
+    """
 
     name = "godot4"
-    godot = GODOT4
+    generation = GODOT4
     versions = GODOT4.versions
-    texture_fields = textures4.FIELDS
+    texture_fields = frozenset({"kind", "normal_convention", "compression", "mipmaps", "alpha", "max_size"})
+    compressions: ClassVar[Mapping[str, int]] = {
+        "lossless": 0,
+        "lossy": 1,
+        "block": 2,
+        "none": 3,
+        "universal": 4,
+    }
 
-    def compile_texture(
-        self, intent: TextureIntent, present: Mapping[str, Any], version: Version
+    DETECTED_3D: ClassVar[Mapping[int, int]] = {1: 2, 2: 4}
+    """By `detect_3d/compress_to`: the `compress/mode` that Godot sets, with mipmaps, once seen in 3D."""
+
+    def _compile(self, intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
+        wanted: dict[str, Any] = {}
+        if intent.compression == "block_high":
+            wanted |= {"compress/mode": self.compressions["block"], "compress/high_quality": True}
+        elif intent.compression is not None:
+            wanted["compress/mode"] = self.compressions[intent.compression]
+        if intent.compression == "block" and _switch(present.get("compress/high_quality")):
+            wanted["compress/high_quality"] = False
+        if intent.mipmaps is not None:
+            wanted["mipmaps/generate"] = intent.mipmaps
+        if intent.max_size is not None:
+            wanted["process/size_limit"] = intent.max_size
+        return wanted
+
+    def _read(self, options: Mapping[str, Any]) -> TextureIntent:
+        compression: str | None = _word(self.compressions, options.get("compress/mode"))
+        if compression == "block" and _switch(options.get("compress/high_quality")):
+            compression = "block_high"
+        fields = {
+            "compression": compression,
+            "mipmaps": _switch(options.get("mipmaps/generate")),
+            "max_size": _size(options.get("process/size_limit")),
+        }
+        return TextureIntent(**fields)  # type: ignore[arg-type]
+
+    def _disable_detection(
+        self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return textures4.compile_intent(intent, present)
+        detection = present.get("detect_3d/compress_to")
+        mode = next((mode for to, mode in self.DETECTED_3D.items() if _is_same(to, detection)), None)
+        if mode is None or not changes.keys() & {"compress/mode", "mipmaps/generate"}:
+            return {}
+        differs = not _is_same(wanted.get("compress/mode", mode), mode)
+        return {"detect_3d/compress_to": 0} if differs or wanted.get("mipmaps/generate") is False else {}
 
-    def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
-        return textures4.read_intent(options)
 
-    def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
-        return textures4.expressible(intent)
+def _compile_common(intent: TextureIntent, present: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options for `intent` that Godot 3 and Godot 4 name alike."""
+    wanted: dict[str, Any] = {}
+    if intent.kind == "normal":
+        wanted["compress/normal_map"] = NORMAL_ENABLED
+    elif intent.kind is not None and _is_same(present.get("compress/normal_map"), NORMAL_ENABLED):
+        # A normal map keeps only red and green: a colour texture would lose its blue.
+        wanted["compress/normal_map"] = NORMAL_DISABLED
+    if intent.normal_convention is not None:
+        wanted["process/normal_map_invert_y"] = intent.normal_convention == "directx"
+    if intent.alpha is not None:
+        wanted["process/premult_alpha"] = intent.alpha == "premultiplied"
+    if intent.alpha in ("none", "transparency"):
+        # It replaces the colour of transparent texels: right for transparency, wrong for data.
+        wanted["process/fix_alpha_border"] = intent.alpha == "transparency"
+    return wanted
+
+
+def _read_common(options: Mapping[str, Any]) -> TextureIntent:
+    """Returns what the options mean that Godot 3 and Godot 4 name alike."""
+    inverted = _switch(options.get("process/normal_map_invert_y"))
+    return TextureIntent(
+        kind="normal" if _is_same(options.get("compress/normal_map"), NORMAL_ENABLED) else None,
+        # Godot expects green up: a map that needs inverting is a DirectX one.
+        normal_convention=None if inverted is None else "directx" if inverted else "opengl",
+        alpha=_read_alpha(options),
+    )
+
+
+def _read_alpha(options: Mapping[str, Any]) -> Any:
+    premultiplied = _switch(options.get("process/premult_alpha"))
+    fixes_border = _switch(options.get("process/fix_alpha_border"))
+    if premultiplied:
+        return "premultiplied"
+    if premultiplied is None or fixes_border is None:
+        return None
+    return "transparency" if fixes_border else "none"
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether Godot treats two option values as the same: it writes true for 1 and vice versa."""
+    return isinstance(one, int | float) and isinstance(other, int | float) and one == other
+
+
+def _word(words: Mapping[Word, int], value: object) -> Word | None:
+    """Returns the word for an option's value, or None."""
+    return next((word for word, number in words.items() if _is_same(number, value)), None)
+
+
+def _switch(value: object) -> bool | None:
+    """Returns the value of a switch, or None for another value."""
+    return bool(value) if _is_same(value, 0) or _is_same(value, 1) else None
+
+
+def _size(value: object) -> int | None:
+    """Returns a size limit in pixels, or None for another value."""
+    if isinstance(value, int | float) and 0 <= value < 2**31 and value == int(value):
+        return int(value)
+    return None

@@ -1,4 +1,4 @@
-"""What the entry-point group `popbridge` loads of this package."""
+"""The plugin's entry point, in the group `popbridge`."""
 
 from __future__ import annotations
 

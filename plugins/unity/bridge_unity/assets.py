@@ -1,4 +1,4 @@
-"""A project's textures as Unity sees them: which files they are, and how each is imported."""
+"""The textures of a project: finds them, and reads and writes their import settings."""
 
 from __future__ import annotations
 
@@ -10,88 +10,91 @@ from typing import Any
 from msgspec.structs import replace
 
 from bridge.api import (
+    AnyText,
     TextureAsset,
     UserError,
     changed_since,
     is_link,
     is_merged,
     read_text,
-    still_due,
+    remaining_changes,
     walk,
 )
-from bridge_unity import importers, projects
+from bridge_unity import importer_settings, projects
 from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
-from bridge_unity.missing import Metas
+from bridge_unity.remarks import MetaFileChecks
 
 IMAGES = (
     ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".psd", ".tga", ".tif", ".tiff",
 )  # fmt: skip
-"""The files that Unity takes for textures and that are known here, in lower case."""
-READY = "IHVImageFormatImporter"
-"""What takes `GPU_READY` as they are."""
+"""Suffixes of the textures that Unity imports and PopBridge supports, in lower case."""
+GPU_READY_IMPORTER = "IHVImageFormatImporter"
+"""Imports files of GPU_READY unchanged."""
 GPU_READY = (".dds", ".ktx")
 BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
-"""Texture types of what Unity itself computes: nobody chooses their settings."""
+"""Types of textures that Unity generates; their settings aren't chosen by anyone."""
 REMEDY = "correct it, or import the texture anew in Unity"
-OLDEST = 4
-"""`serializedVersion` of Unity 5.5; before, a file had other keys, which Unity translates."""
+MIN_SERIALIZED_VERSION = 4
+"""Of Unity 5.5. Older files have other keys, which Unity translates."""
 
 
 def textures(project: Path) -> Iterator[TextureAsset]:
-    """Each texture of the project, folder by folder; what is imported as something else is passed over."""
-    names, metas, gamma = projects.Names(project), Metas(project), projects.is_gamma(project)
-    alone = projects.is_package(project)
+    """Yields each file of the project that Unity imports as a texture, folder by folder."""
+    names, checks, gamma = projects.AssetPaths(project), MetaFileChecks(project), projects.is_gamma(project)
+    is_package = projects.is_package(project)
     for root in projects.ROOTS:
         if is_link(project / root):
             yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
     for found in walk(project, projects.skip(project)):
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
-        # Of a project's own folder Unity imports nothing, of a package's all.
-        elif not (alone or "/" in found.file):
+        # Unity imports no files at the root of a project, but all of a package.
+        elif not (is_package or "/" in found.file):
             continue
-        elif left := _left_of(found.file):
-            if remarks := metas.orphaned(found.file, left):
-                yield TextureAsset(names.path(left), found.file, remarks=remarks, gone=True)
+        elif image := _image_of_meta(found.file):
+            if remarks := checks.orphaned(found.file, image):
+                yield TextureAsset(names.path(image), found.file, remarks=remarks, gone=True)
         elif not found.file.lower().endswith(IMAGES):
             continue
-        elif asset := _texture(project, names, metas, found.file):
-            yield _in_gamma(asset) if gamma else asset
+        elif asset := _texture(project, names, checks, found.file):
+            yield _with_gamma(asset) if gamma else asset
 
 
-def _left_of(file: str) -> str:
-    """The texture that a `.meta` is of; empty for all else."""
-    of = file[: -len(SUFFIX)]
-    return of if file.lower().endswith(SUFFIX) and of.lower().endswith(IMAGES) else ""
+def _image_of_meta(file: str) -> str:
+    """Returns the image that a `.meta` belongs to; empty for other files."""
+    image = file[: -len(SUFFIX)]
+    return image if file.lower().endswith(SUFFIX) and image.lower().endswith(IMAGES) else ""
 
 
 def texture(project: Path, file: str) -> TextureAsset | None:
-    """One of them, without remarks; None where it is imported as something else. A file without settings has
-    no options."""
-    asset = _texture(project, projects.Names(project), None, file)
-    return _in_gamma(asset) if asset and projects.is_gamma(project) else asset
+    """Returns one texture without remarks; None if the file isn't imported as a texture. A texture without
+    settings has no options."""
+    asset = _texture(project, projects.AssetPaths(project), None, file)
+    return _with_gamma(asset) if asset and projects.is_gamma(project) else asset
 
 
-def _in_gamma(asset: TextureAsset) -> TextureAsset:
-    options = asset.options and {**asset.options, importers.COLOR_SPACE: "Gamma"}
+def _with_gamma(asset: TextureAsset) -> TextureAsset:
+    options = asset.options and {**asset.options, importer_settings.COLOR_SPACE: "Gamma"}
     return replace(asset, options=options)
 
 
-def _texture(project: Path, names: projects.Names, metas: Metas | None, file: str) -> TextureAsset | None:
+def _texture(
+    project: Path, names: projects.AssetPaths, checks: MetaFileChecks | None, file: str
+) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
     text = ""
     try:
         text = read_text(meta)
         found = MetaFile(text)
-        if found.importer in ("", READY):
-            return TextureAsset(path, file, as_is=found.importer == READY)
-        if found.importer != importers.IMPORTER:
+        if found.importer in ("", GPU_READY_IMPORTER):
+            return TextureAsset(path, file, as_is=found.importer == GPU_READY_IMPORTER)
+        if found.importer != importer_settings.IMPORTER:
             return None
-        problem = stale(found)
+        problem = outdated(found)
         known = {} if problem else options(found)
     except FileNotFoundError:
-        as_is = file.lower().endswith(GPU_READY) or (metas is not None and metas.needless(file))
-        return TextureAsset(path, file, remarks=metas.missing(file) if metas else (), as_is=as_is)
+        as_is = file.lower().endswith(GPU_READY) or (checks is not None and checks.needs_none(file))
+        return TextureAsset(path, file, remarks=checks.missing(file) if checks else (), as_is=as_is)
     except OSError as error:
         return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
     except UnknownSyntaxError as error:
@@ -103,79 +106,82 @@ def _texture(project: Path, names: projects.Names, metas: Metas | None, file: st
     return TextureAsset(path, file, known)
 
 
-def stale(found: MetaFile) -> str:
-    """Why a file's settings aren't what they are called; empty where they are."""
+def outdated(found: MetaFile) -> str:
+    """Returns why the keys of a file have other meanings; empty if they don't."""
     text = found.value(("serializedVersion",)) or "0"
-    if text.isdecimal() and int(text) >= OLDEST:
+    if text.isdecimal() and int(text) >= MIN_SERIALIZED_VERSION:
         return ""
     return "was written by Unity 5.4 or older: change any setting of it in Unity, and apply it"
 
 
 def options(found: MetaFile) -> dict[str, Any]:
-    """The settings that are known here, in the names of Unity's scripts. Raises UnknownSyntaxError.
+    """Returns the known settings, by the names of Unity's scripts. Raises UnknownSyntaxError.
 
-    Of the platforms only the default and those that are overridden: the others' have no effect.
+    Platforms that aren't overridden are left out, as their settings have no effect.
     """
-    known = {name: _value(found, one, one.place) for name, one in importers.SETTINGS.items()}
+    known = {
+        name: _value(found, setting, setting.place) for name, setting in importer_settings.SETTINGS.items()
+    }
     for platform in found.platforms:
         own = {
-            f"{platform}.{name}": _value(found, one, (PLATFORMS, platform, *one.place))
-            for name, one in importers.PLATFORM_SETTINGS.items()
+            f"{platform}.{name}": _value(found, setting, (PLATFORMS, platform, *setting.place))
+            for name, setting in importer_settings.PLATFORM_SETTINGS.items()
         }
-        if platform == importers.DEFAULT or own[f"{platform}.overridden"] is True:
+        if platform == importer_settings.DEFAULT or own[f"{platform}.overridden"] is True:
             known |= own
     return {name: value for name, value in known.items() if value is not None}
 
 
-Change = tuple[dict[str, Any], dict[str, Any], list[str]]
-"""Options before and after, and a sentence for each that stays as it is."""
+Change = tuple[dict[str, Any], dict[str, Any], list[AnyText]]
+"""Options before and after, and a sentence for each that wasn't changed."""
 
 
-def change(project: Path, names: projects.Names, path: str, wanted: Mapping[str, Any]) -> Change:
-    """Writes the `options` of a change into the settings of the texture that Unity calls `path`, where these
-    are as it has them in `seen` and `expected`; None takes one away. Raises UserError where nothing may be or
-    can be written.
+def change(project: Path, names: projects.AssetPaths, path: str, requested: Mapping[str, Any]) -> Change:
+    """Writes the `options` of a change to the settings of the texture at the asset path `path`.
+
+    Settings must still be as `seen` and `expected` have them. None removes a setting. Raises UserError if
+    nothing may be written, or can be.
     """
-    meta = _meta(project, names.place(path), path)
-    found = _changeable(meta, path)
-    if said := _changed_since(found, wanted, meta.name):
-        raise UserError(said)
-    named = wanted.get("options") or {}
-    due, left = still_due(named, wanted.get("expected") or {}, values(found, named))
-    after = _set(found, due, meta) if due or not left else {}
-    return values(found, due), after, left
+    meta = _meta_path(project, names.file(path), path)
+    found = _read_changeable(meta, path)
+    if conflict := _changed_since(found, requested, meta.name):
+        raise UserError(conflict)
+    changes = requested.get("options") or {}
+    due, rejected = remaining_changes(changes, requested.get("expected") or {}, values(found, changes))
+    after = _write(found, due, meta) if due or not rejected else {}
+    return values(found, due), after, rejected
 
 
-def _changed_since(found: MetaFile, wanted: Mapping[str, Any], name: str) -> str:
-    """What `changed_since` says; the colours' space is no setting of the file."""
-    if (seen := wanted.get("seen")) is None:
+def _changed_since(found: MetaFile, requested: Mapping[str, Any], name: str) -> AnyText:
+    """Calls `changed_since` without the colour space, which isn't a setting of the file."""
+    if (seen := requested.get("seen")) is None:
         return ""
-    own = {name: value for name, value in seen.items() if name != importers.COLOR_SPACE}
-    return changed_since({**wanted, "seen": own}, options(found), name)
+    own = {name: value for name, value in seen.items() if name != importer_settings.COLOR_SPACE}
+    return changed_since({**requested, "seen": own}, options(found), name)
 
 
-def _set(found: MetaFile, wanted: Mapping[str, Any], meta: Path) -> dict[str, Any]:
-    """Writes these options; gives them as they are then. Raises UserError."""
-    todo = [(importers.setting(name).place, _text(name, value)) for name, value in wanted.items()]
+def _write(found: MetaFile, due: Mapping[str, Any], meta: Path) -> dict[str, Any]:
+    """Writes these options and returns their new values. Raises UserError."""
+    places = [(importer_settings.setting(name).place, _text(name, value)) for name, value in due.items()]
     try:
-        made = found.changed(todo)
-        made.write(meta, found)
+        changed = found.changed(places)
+        changed.write(meta, found)
     except UnknownSyntaxError:
-        # It could be read before, and is to be readable still.
-        asked = ", ".join(wanted)
+        # The change would make the file unreadable.
+        names = ", ".join(due)
         raise UserError(
-            f"there is no place for {asked}: change any setting in Unity, and apply it."
+            f"there is no place for {names}: change any setting in Unity, and apply it."
         ) from None
     except OSError as error:
         raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
-    return values(made, wanted)
+    return values(changed, due)
 
 
-def _changeable(meta: Path, path: str) -> MetaFile:
-    """The settings of the texture that Unity calls `path`. Raises UserError where they have to stay."""
+def _read_changeable(meta: Path, path: str) -> MetaFile:
+    """Reads the settings of the texture at an asset path. Raises UserError if they can't be changed."""
     try:
         found = MetaFile.read(meta)
-        # Where one of them is of unknown syntax, none is changed.
+        # If one setting has an unknown syntax, none is changed.
         options(found)
     except FileNotFoundError:
         raise UserError(f"{path} isn't imported: open the project in Unity once.") from None
@@ -183,32 +189,32 @@ def _changeable(meta: Path, path: str) -> MetaFile:
         raise UserError(f"{meta.name} can't be read: {error.strerror}.") from None
     except UnknownSyntaxError as error:
         raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
-    if found.importer != importers.IMPORTER:
+    if found.importer != importer_settings.IMPORTER:
         raise UserError(f"{path} is imported as {found.importer or 'nothing'}, not as a texture.")
-    if problem := stale(found):
+    if problem := outdated(found):
         raise UserError(f"{meta.name} {problem}.")
     return found
 
 
 def values(found: MetaFile, names: Mapping[str, Any]) -> dict[str, Any]:
-    """What settings are now; None for what the file doesn't have. Raises UserError for unknown ones."""
-    settings = {name: importers.setting(name) for name in names}
-    return {name: _value(found, one, one.place) for name, one in settings.items()}
+    """Returns the values of settings; None if the file lacks them. Raises UserError for unknown settings."""
+    settings = {name: importer_settings.setting(name) for name in names}
+    return {name: _value(found, setting, setting.place) for name, setting in settings.items()}
 
 
-def _value(found: MetaFile, one: importers.Setting, place: Place) -> Any:
+def _value(found: MetaFile, setting: importer_settings.Setting, place: Place) -> Any:
     text = found.value(place)
-    return None if text is None else importers.from_file(one, text)
+    return None if text is None else importer_settings.from_file(setting, text)
 
 
 def _text(name: str, value: Any) -> str | None:
-    return None if value is None else importers.to_file(name, importers.setting(name), value)
+    return None if value is None else importer_settings.to_file(name, importer_settings.setting(name), value)
 
 
-def _meta(project: Path, place: str, path: str) -> Path:
-    """The settings' file of the texture at `place`. Raises UserError for what is none of the project's."""
-    file = project / place
-    # Asked of the whole path: on Windows a drive or a backslash would lead out of the project too.
+def _meta_path(project: Path, relative: str, path: str) -> Path:
+    """Returns the `.meta` of the texture at `relative`. Raises UserError if it isn't in the project."""
+    file = project / relative
+    # Checks the whole path: on Windows, a drive or a backslash can leave the project too.
     if project not in file.parents or ".." in file.relative_to(project).parts:
         raise UserError(f"{path} isn't a path of this project; expected something like Assets/rock.png.")
     meta = file.with_name(file.name + SUFFIX)

@@ -1,4 +1,4 @@
-"""A `.meta` file's YAML: single values looked up and changed, every other byte left as it is."""
+"""Reads and changes single values in the YAML of a `.meta` file; every other byte stays as it is."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from typing import Self
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bridge.api import UserError, read_text, write_text
+from bridge.api import UserError, read_text, text, write_text
 
 SUFFIX = ".meta"
 BOM = "\ufeff"
 PLATFORMS = "platformSettings"
 PLATFORM = "buildTarget"
-"""Of the list `platformSettings`, what tells its elements apart."""
+"""The key that identifies the elements of `platformSettings`."""
 
 VERSION = "serializedVersion"
-VERSIONS = {"textureSettings": 2}
-"""Of groups whose values Unity reads by a version of their own; of 2021.3 to 6000."""
+GROUP_VERSIONS = {"textureSettings": 2}
+"""Versions of groups that have their own, in Unity 2021.3 to 6000."""
 
 Place = tuple[str, ...]
-"""Keys from the importer's own down to a value; an element of `platformSettings` goes by its platform."""
+"""Keys from the importer's level down to a value; `platformSettings` is keyed by platform."""
 Edit = tuple[int, int, str]
-"""What comes in the place of the text from the first index up to the second."""
+"""Start, end, and the text that replaces what is between."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class UnknownSyntaxError(Exception):
-    """The text isn't what Unity writes; says where, without the file's name."""
+    """The text isn't what Unity writes. The message says where, without the file's name."""
 
 
 class MetaFile:
-    """One `.meta` file's text."""
+    """The text of one `.meta` file."""
 
     def __init__(self, text: str) -> None:
         """Raises UnknownSyntaxError."""
-        # libyaml counts characters from behind it.
+        # libyaml counts characters from after the mark.
         self._mark = BOM if text.startswith(BOM) else ""
         self.text = text.removeprefix(BOM)
         self._root = _mapping(_compose(self.text))
         self.importer = next((key for key in self._root if key.endswith("Importer")), "")
-        """Unity's name for how the file is imported, for example `TextureImporter`; empty for none."""
+        """Unity's importer of the file, such as `TextureImporter`; empty if there is none."""
         self._settings = _mapping(self._root[self.importer][1]) if self.importer else {}
 
     @classmethod
@@ -52,26 +52,26 @@ class MetaFile:
         return cls(read_text(path))
 
     def write(self, path: Path, was: Self | None = None) -> None:
-        """In one step; `was` is the file as it was read, over which alone this is to be written.
+        """Writes the file atomically; if `was` is given, only over these contents.
 
-        Raises OSError, as `write_text` does.
+        Raises OSError as `write_text` does.
         """
         write_text(path, self._mark + self.text, None if was is None else was._mark + was.text)
 
     @property
     def platforms(self) -> list[str]:
-        """The platforms that have settings, `DefaultTexturePlatform` among them, in the file's order."""
+        """The platforms that have settings, `DefaultTexturePlatform` included, in the file's order."""
         return [name for name, _ in self._platforms()]
 
     def value(self, place: Place) -> str | None:
-        """A single value's text; None where there is none."""
+        """Returns the text of a single value; None if there is none."""
         found = self._find(place)
         return found[1].value if found and isinstance(found[1], ScalarNode) else None
 
     def changed(self, values: Sequence[tuple[Place, str | None]]) -> Self:
-        """The same file with other single values; None takes one away, and what isn't there is added.
+        """Returns a copy with single values replaced or added; None removes a value.
 
-        Raises UserError where it can't be added, and UnknownSyntaxError where it couldn't be read then.
+        Raises UserError if a value can't be added, and UnknownSyntaxError if the result would be unreadable.
         """
         edits = [*self._all_edits(values)]
         text = self.text
@@ -80,94 +80,95 @@ class MetaFile:
         return type(self)(self._mark + text)
 
     def _all_edits(self, values: Sequence[tuple[Place, str | None]]) -> Iterator[Edit]:
-        """Groups that come or go once with all of their values, and the values of others one by one."""
+        """Yields edits that add or remove whole groups, and edits of single values in other groups."""
         groups: dict[str, dict[str, str | None]] = {}
         for place, value in values:
             if len(place) == 2:
                 groups.setdefault(place[0], {})[place[1]] = value
-        new = {name: wanted for name, wanted in groups.items() if name not in self._settings}
-        gone = {name for name, wanted in groups.items() if self._is_emptied(name, wanted)}
-        for name, wanted in new.items():
-            yield from self._new_group(name, wanted)
-        for name in gone:
-            # The end of a group itself is where the next one begins.
-            last = max(node.end_mark.index for _, node in (self._around((name,)) or {}).values())
+        added = {name: changes for name, changes in groups.items() if name not in self._settings}
+        removed = {name for name, changes in groups.items() if self._is_emptied(name, changes)}
+        for name, changes in added.items():
+            yield from self._new_group(name, changes)
+        for name in removed:
+            # The end mark of a group is the start of the next one.
+            last = max(node.end_mark.index for _, node in (self._group((name,)) or {}).values())
             yield self._line_start(self._settings[name][0]), self._next_line(last), ""
         for place, value in values:
-            if len(place) != 2 or place[0] not in {*new, *gone}:
+            if len(place) != 2 or place[0] not in {*added, *removed}:
                 yield from self._edits(place, value)
 
-    def _new_group(self, name: str, wanted: Mapping[str, str | None]) -> Iterator[Edit]:
-        lines = [f"  {key}: {value}" for key, value in wanted.items() if value is not None]
-        version = [f"  {VERSION}: {VERSIONS[name]}"] if name in VERSIONS else []
+    def _new_group(self, name: str, changes: Mapping[str, str | None]) -> Iterator[Edit]:
+        lines = [f"  {key}: {value}" for key, value in changes.items() if value is not None]
+        version = [f"  {VERSION}: {GROUP_VERSIONS[name]}"] if name in GROUP_VERSIONS else []
         if lines:
-            yield self._behind_the_first(self._settings, name, [f"{name}:", *version, *lines])
+            yield self._insertion(self._settings, name, [f"{name}:", *version, *lines])
 
-    def _is_emptied(self, name: str, wanted: Mapping[str, str | None]) -> bool:
-        """Whether nothing is left of a group but its version, when `wanted` is done."""
-        there = self._around((name,)) or {}
-        gone = {key for key in there if key in wanted and wanted[key] is None}
-        plain = all(isinstance(node, ScalarNode) for _, node in there.values())
-        rest = there.keys() - gone
-        return bool(gone) and plain and (not rest or (rest == {VERSION} and self._may_be_new(name)))
+    def _is_emptied(self, name: str, changes: Mapping[str, str | None]) -> bool:
+        """Whether `changes` leave nothing of a group except its version."""
+        present = self._group((name,)) or {}
+        removed = {key for key in present if key in changes and changes[key] is None}
+        scalars = all(isinstance(node, ScalarNode) for _, node in present.values())
+        rest = present.keys() - removed
+        return bool(removed) and scalars and (not rest or (rest == {VERSION} and self._may_be_added(name)))
 
-    def _may_be_new(self, name: str) -> bool:
-        """Whether a group with a version lies where `_new_group` puts one, so that it goes with its values.
+    def _may_be_added(self, name: str) -> bool:
+        """Whether a group is where `_new_group` adds one, so that its version is removed with its values.
 
-        Elsewhere its version was there before them.
+        Elsewhere, the version was there before the values.
         """
-        before = list(self._settings).index(name)
-        above = [node for _, node in self._settings.values()][1:before]
-        return name in VERSIONS and before > 0 and all(isinstance(node, MappingNode) for node in above)
+        index = list(self._settings).index(name)
+        between = [node for _, node in self._settings.values()][1:index]
+        return name in GROUP_VERSIONS and index > 0 and all(isinstance(node, MappingNode) for node in between)
 
     def _edits(self, place: Place, value: str | None) -> Iterator[Edit]:
         found = self._find(place)
         if found is not None:
             key, node = found
-            # An alias (`*a`) stands before its key: what it names would change everywhere.
+            # An alias (`*a`) is marked before its key; changing its anchor would change other values too.
             if not isinstance(node, ScalarNode) or node.start_mark.index < key.end_mark.index:
-                raise UserError(f"{place[-1]} holds more than one value: only Unity itself can change it.")
+                raise UserError(
+                    text(
+                        "{place} holds more than one value: only Unity itself can change it.", place=place[-1]
+                    )
+                )
             if value is None:
                 yield self._line_start(key), self._next_line(node.end_mark.index), ""
             else:
                 yield self._replacement(node, value)
         elif value is not None:
-            yield self._addition(place, value)
+            yield self._insertion(self._group(place[:-1]), place[-1], [f"{place[-1]}: {value}"])
 
     def _replacement(self, node: Node, value: str) -> Edit:
         start, end = node.start_mark.index, node.end_mark.index
         if start < end:
             return start, end, value
-        # Nothing begins right behind the colon, before the space that Unity writes all the same.
+        # An empty value starts right after the colon, before the space that Unity writes.
         rest = self.text[start : self._next_line(start)]
         return start, start + len(rest) - len(rest.lstrip(" ")), f" {value}"
 
-    def _addition(self, place: Place, value: str) -> Edit:
-        return self._behind_the_first(self._around(place[:-1]), place[-1], [f"{place[-1]}: {value}"])
-
-    def _behind_the_first(
-        self, around: dict[str, tuple[Node, Node]] | None, name: str, lines: Sequence[str]
-    ) -> Edit:
-        """Behind the first of its future neighbours, which is the place where the least can be wrong."""
-        first = next(iter(around.values()), None) if around else None
+    def _insertion(self, group: dict[str, tuple[Node, Node]] | None, name: str, lines: Sequence[str]) -> Edit:
+        """Returns an edit that adds lines after the group's first value, where the least can go wrong."""
+        first = next(iter(group.values()), None) if group else None
         if first is None or not self._is_one_line(*first):
-            raise UserError(f"there is no place for {name}: change any setting in Unity, and apply it.")
+            raise UserError(
+                text("there is no place for {name}: change any setting in Unity, and apply it.", name=name)
+            )
         at = self._next_line(first[1].end_mark.index)
-        ends = self.text[at - 1 : at] == "\n"
+        complete = self.text[at - 1 : at] == "\n"
         indented = [" " * first[0].start_mark.column + line for line in lines]
         new = self._newline.join(indented)
-        return at, at, f"{new}{self._newline}" if ends else f"{self._newline}{new}"
+        return at, at, f"{new}{self._newline}" if complete else f"{self._newline}{new}"
 
     def _is_one_line(self, key: Node, value: Node) -> bool:
-        """Whether a value has its line for itself, so that another can follow."""
+        """Whether a value is alone on its line, so that another can follow."""
         before = self.text[self._line_start(key) : key.start_mark.index]
         return not before.strip(" -") and bool(value.start_mark.line == value.end_mark.line)
 
     def _find(self, place: Place) -> tuple[Node, Node] | None:
-        return (self._around(place[:-1]) or {}).get(place[-1])
+        return (self._group(place[:-1]) or {}).get(place[-1])
 
-    def _around(self, place: Place) -> dict[str, tuple[Node, Node]] | None:
-        """The values beside which `place` leads."""
+    def _group(self, place: Place) -> dict[str, tuple[Node, Node]] | None:
+        """Returns the keys and values of the mapping at `place`."""
         if not place:
             return self._settings
         if place[0] == PLATFORMS:
@@ -203,7 +204,7 @@ def _compose(text: str) -> Node | None:
 
 
 def _mapping(node: Node | None) -> dict[str, tuple[Node, Node]]:
-    """Keys and values of a mapping, by key. Raises UnknownSyntaxError, also where a key comes twice."""
+    """Returns the key and value nodes of a mapping. Raises UnknownSyntaxError, also for a repeated key."""
     if not isinstance(node, MappingNode):
         raise UnknownSyntaxError("no settings" if node is None else _in_line(node.start_mark))
     found: dict[str, tuple[Node, Node]] = {}
@@ -211,7 +212,7 @@ def _mapping(node: Node | None) -> dict[str, tuple[Node, Node]]:
         if not isinstance(key, ScalarNode):
             raise UnknownSyntaxError(_in_line(key.start_mark))
         if key.value in found:
-            # Whoever merged the two may have meant the first.
+            # After a merge, either may be the intended one.
             raise UnknownSyntaxError(f"{key.value} twice")
         found[key.value] = (key, value)
     return found

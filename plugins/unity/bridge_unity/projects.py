@@ -1,4 +1,4 @@
-"""Unity's projects and packages: their version, and which of their folders hold assets."""
+"""Unity projects and packages: their version, their asset folders, and the asset paths of files."""
 
 from __future__ import annotations
 
@@ -11,120 +11,123 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from bridge.api import Skip, UserError, hidden, read_text
+from bridge.api import Skip, UserError, is_hidden, read_text
 
 VERSION_FILE = "ProjectSettings/ProjectVersion.txt"
 SETTINGS = "ProjectSettings/ProjectSettings.asset"
-"""The player's settings."""
-TOOLS = frozenset({"Assets/Editor Default Resources", "Assets/Gizmos"})
-"""Folders of what is seen in the editor alone, and in no game, beside each that is called `Editor`."""
-NATIVE = (".androidlib", ".bundle", ".framework", ".plugin")
-"""Folders that are native plugins: what is in them goes into the game as it is, from 2023.1 on without
-`.meta` files of its own, and with such as have no effect before."""
+"""The player settings."""
+EDITOR_FOLDERS = frozenset({"Assets/Editor Default Resources", "Assets/Gizmos"})
+"""Folders whose assets are for the editor only, as are those of any folder named `Editor`."""
+NATIVE_PLUGINS = (".androidlib", ".bundle", ".framework", ".plugin")
+"""Suffixes of folders that are native plugins: their files are copied into the game unchanged. Since 2023.1
+they have no `.meta` files; before, these had no effect."""
 PACKAGE_FILE = "package.json"
 ROOTS = ("Assets", "Packages")
-"""The folders of a project that hold assets."""
+"""The folders of a project that contain assets."""
 
-OLDEST = "2021.3"
-"""The least version that adapters are made for."""
+MIN_VERSION = "2021.3"
+"""The oldest version that the adapters support."""
 BOM = "\ufeff"
-OF_PROJECT = frozenset({"Assets", "ProjectSettings"})
-"""Folders that make a whole project of the one that they lie in."""
+PROJECT_FOLDERS = frozenset({"Assets", "ProjectSettings"})
+"""Subfolders by which a folder is a project."""
 
 _GAMMA = re.compile(r"^  m_ActiveColorSpace: 0\s*$", re.MULTILINE)
 _VERSION = re.compile(r"^m_EditorVersion:[ \t]*(\S+)", re.MULTILINE)
 
 
 def version(folder: Path) -> str | None:
-    """The version that a project's files name, or the least that a package wants; None for neither.
+    """Returns the version of a project, or the oldest that a package supports; None if it is neither.
 
-    Raises UserError where a project's file names none, or two.
+    Raises UserError if a project's file names no version, or two.
     """
     try:
         text = read_text(folder / VERSION_FILE).removeprefix(BOM)
     except (FileNotFoundError, NotADirectoryError):
         if (folder / SETTINGS).is_file():
             raise UserError(f"{folder / VERSION_FILE} isn't there: open the project in Unity.") from None
-        return _wanted_by_package(folder)
+        return _package_version(folder)
     except OSError as error:
         raise UserError(f"{folder / VERSION_FILE} can't be read: {error.strerror}.") from None
     named = set(_VERSION.findall(text))
     if len(named) != 1:
-        much = "names two versions" if named else "names no version"
+        fault = "names two versions" if named else "names no version"
         raise UserError(
-            f"{folder / VERSION_FILE} {much}: it was merged, or isn't checked out. Open the project in Unity."
+            f"{folder / VERSION_FILE} {fault}: it was merged, or isn't checked out. "
+            "Open the project in Unity."
         )
     return str(named.pop())
 
 
 def is_package(folder: Path) -> bool:
-    """Whether a folder that is of Unity is a package by itself, and no project."""
+    """Whether a Unity folder is a single package instead of a project."""
     return not (folder / VERSION_FILE).is_file()
 
 
 def skip(project: Path) -> Skip:
-    """Which folders of a project or a package Unity passes over."""
-    return partial(_ignored, alone=is_package(project))
+    """Returns the filter of folders that Unity ignores in a project or a package."""
+    return partial(_is_ignored, package=is_package(project))
 
 
 def is_gamma(project: Path) -> bool:
-    """Whether a project computes with colours as they are stored; of a package that can't be said."""
+    """Whether a project uses the gamma colour space; False for a package, which has none."""
     try:
         return bool(_GAMMA.search(read_text(project / SETTINGS)))
     except OSError:
         return False
 
 
-class Names:
-    """A project's files as Unity names them: a package goes by its own name, not by that of its folder."""
+class AssetPaths:
+    """Converts files to Unity's asset paths, which have the name of a package instead of its folder."""
 
     def __init__(self, project: Path) -> None:
         self._roots: list[tuple[str, str]] = []
-        """Where a package lies, and what Unity calls that."""
-        alone = is_package(project)
-        for folder in [project] if alone else sorted((project / "Packages").glob("*/")):
-            if name := _package(folder).get("name"):
-                place = "" if alone else f"Packages/{folder.name}/"
-                self._roots.append((place, f"Packages/{name}/"))
+        """The folder and the asset path of each package."""
+        single = is_package(project)
+        for folder in [project] if single else sorted((project / "Packages").glob("*/")):
+            if name := _package_json(folder).get("name"):
+                root = "" if single else f"Packages/{folder.name}/"
+                self._roots.append((root, f"Packages/{name}/"))
 
     def path(self, file: str) -> str:
-        """What Unity calls the file at this place below the project's root."""
-        return next((to + file[len(at) :] for at, to in self._roots if file.startswith(at)), file)
+        """Returns the asset path of a file, given relative to the project."""
+        return next((asset + file[len(root) :] for root, asset in self._roots if file.startswith(root)), file)
 
-    def place(self, path: str) -> str:
-        """The reverse of `path`, whatever that says."""
-        return next((to + path[len(at) :] for to, at in self._roots if path.startswith(at)), path)
+    def file(self, path: str) -> str:
+        """Returns the file of an asset path, relative to the project; it need not exist."""
+        return next(
+            (root + path[len(asset) :] for root, asset in self._roots if path.startswith(asset)), path
+        )
 
 
-def _ignored(folder: str, names: Collection[str], *, alone: bool) -> bool:
+def _is_ignored(folder: str, names: Collection[str], *, package: bool) -> bool:
     # "Hidden folders. Folders that start with '.'. Files and folders which end with '~'. Files and folders
     # named cvs." (Unity's manual, special folder names)
     own = folder.rpartition("/")[2]
-    if hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
+    if is_hidden(folder, names) or own.endswith("~") or own.lower() == "cvs":
         return True
-    if own == "Editor" or folder in TOOLS or own.lower().endswith(NATIVE):
+    if own == "Editor" or folder in EDITOR_FOLDERS or own.lower().endswith(NATIVE_PLUGINS):
         return True
-    # Some keep the project in which a package is developed below it: that has a version of its own.
-    if alone and OF_PROJECT.issubset(names):
+    # A package may contain the project in which it is developed, which has its own version.
+    if package and PROJECT_FOLDERS.issubset(names):
         return True
-    # On Windows they are found in upper and lower case alike, as Unity finds them there.
+    # On Windows, names match in any case, for Unity too.
     known = map(os.path.normcase, ROOTS)
-    return not alone and "/" not in folder and os.path.normcase(own) not in known
+    return not package and "/" not in folder and os.path.normcase(own) not in known
 
 
-def _wanted_by_package(folder: Path) -> str | None:
-    package = _package(folder)
-    least, release = package.get("unity"), package.get("unityRelease")
-    if not isinstance(least, str) or not re.fullmatch(r"\d+\.\d+", least):
+def _package_version(folder: Path) -> str | None:
+    package = _package_json(folder)
+    minimum, release = package.get("unity"), package.get("unityRelease")
+    if not isinstance(minimum, str) or not re.fullmatch(r"\d+\.\d+", minimum):
         return None
-    if Version(least) < Version(OLDEST):
-        # It runs in later ones, too, and what there would be of older ones isn't known here.
-        return OLDEST
-    return f"{least}.{release}" if isinstance(release, str) and release else least
+    if Version(minimum) < Version(MIN_VERSION):
+        # It also runs in newer versions; older ones aren't supported here.
+        return MIN_VERSION
+    return f"{minimum}.{release}" if isinstance(release, str) and release else minimum
 
 
-def _package(folder: Path) -> dict[str, object]:
-    """What a package says of itself; nothing for what is none."""
+def _package_json(folder: Path) -> dict[str, object]:
+    """Reads a package's manifest; empty if there is none."""
     try:
         found = json.loads(read_text(folder / PACKAGE_FILE).removeprefix(BOM))
     except (OSError, ValueError, RecursionError):

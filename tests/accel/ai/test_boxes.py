@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.ai.boxes import Box, around, regions
+from accel.ai.text_recognition import Box, bounding_box, text_regions
 
 
 @pytest.mark.parametrize(("x", "meets"), [(0, True), (4, True), (9, True), (10, False), (30, False)])
@@ -17,23 +17,23 @@ def test_boxes_meet_where_the_middle_of_one_lies_in_the_other(x, meets):
 
 def test_regions_that_touch_by_a_side_are_one():
     mask = np.array([[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 1]], bool)
-    found = sorted(sorted(map(tuple, one.tolist())) for one in regions(mask))
+    found = sorted(sorted(map(tuple, one.tolist())) for one in text_regions(mask))
     assert found == [[(0, 0), (0, 1), (1, 1)], [(1, 3), (2, 3)]]
 
 
 def test_a_mask_of_nothing_has_no_regions():
-    assert list(regions(np.zeros((3, 4), bool))) == []
+    assert list(text_regions(np.zeros((3, 4), bool))) == []
 
 
 def test_a_level_block_gives_its_own_edges():
     pixels = np.stack(np.mgrid[10:14, 20:50], -1).reshape(-1, 2)
-    found = around(pixels)
+    found = bounding_box(pixels)
     assert found.corners.tolist() == [[20, 10], [50, 10], [50, 14], [20, 14]]
     assert (found.width, found.height) == (30, 4)
 
 
 def test_one_pixel_is_a_box():
-    assert around(np.array([[3, 5]])).corners.tolist() == [[5, 3], [6, 3], [6, 4], [5, 4]]
+    assert bounding_box(np.array([[3, 5]])).corners.tolist() == [[5, 3], [6, 3], [6, 4], [5, 4]]
 
 
 @given(st.floats(-44, 44), st.floats(20, 60), st.floats(6, 18))
@@ -45,7 +45,7 @@ def test_a_turned_block_is_found_as_it_lies(degrees, wide, high):
     places = np.stack([x + 0.5, y + 0.5], -1) - 60
     inside = (np.abs(places @ along) < wide / 2) & (np.abs(places @ down) < high / 2)
     pixels = np.argwhere(inside)
-    found = around(pixels)
+    found = bounding_box(pixels)
     # No larger than the block with a pixel more on each side, and around all of it.
     assert found.width * found.height <= (wide + 2) * (high + 2)
     corners = pixels[:, ::-1] + 0.5 - found.corners[0]
@@ -62,7 +62,7 @@ def test_the_first_side_is_the_one_nearest_to_level():
         inside = (np.abs(x * np.cos(angle) + y * np.sin(angle)) < 40) & (
             np.abs(y * np.cos(angle) - x * np.sin(angle)) < 8
         )
-        side = around(np.argwhere(inside)).corners
+        side = bounding_box(np.argwhere(inside)).corners
         first = side[1] - side[0]
         assert np.degrees(np.arctan2(first[1], first[0])) == pytest.approx(degrees, abs=3)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.ai.embed_image import EmbedImage, embed_image
+from accel.ai.workloads import EmbedImage, embed_image
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import raster, scaled

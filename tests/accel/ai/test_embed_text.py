@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from accel.ai.embed_text import EmbedText, embed_several, embed_text
+from accel.ai.embeddings import _run, pad_tokens
 from accel.ai.sessions import Network, networks
-from accel.ai.text_vectors import _run, padded
+from accel.ai.workloads import EmbedText, embed_several, embed_text
 from accel.workload import Input, Item, Limits, Output, WorkloadError
 from tests import pulled
 
@@ -109,7 +109,7 @@ def test_rows_and_pieces_beyond_the_texts_change_no_vector(limits, length):
     rows = [[101, *range(2000, 2000 + count), 102] for count in (3, 8, 5)]
 
     def mean(count, length):
-        feed = padded(rows, count, length)
+        feed = pad_tokens(rows, count, length)
         (hidden,) = network.run(feed)
         weights = feed["attention_mask"][..., None]
         return ((hidden * weights).sum(1) / weights.sum(1))[: len(rows)]

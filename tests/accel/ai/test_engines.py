@@ -2,12 +2,11 @@
 
 import pytest
 
-from accel.ai import engines as module
-from accel.ai.engines import build_all, engines
-from accel.ai.opening import proofs
-from accel.devices import here
-from accel.devices.proofs import FILE, PLAINLY, Known
-from accel.models.catalogue import TEXTURE_KIND
+from accel.ai import sessions as module
+from accel.ai.sessions import build_all, engine_inputs, proofs
+from accel.devices import current
+from accel.devices.proof_cache import FILE, PLAINLY, ProvenVariants
+from accel.models.catalog import TEXTURE_KIND
 from accel.models.store import ModelStore
 from accel.workload import Limits, Params
 
@@ -18,12 +17,12 @@ SIZES = {"features": (2, 454), "picture": (2, 4, 128, 128), "patch": (2, 4, 96, 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """What was tried on this machine: nothing yet."""
-    monkeypatch.setenv(here.CACHE, str(tmp_path))
+    monkeypatch.setenv(current.CACHE, str(tmp_path))
     return proofs()
 
 
 def note(kept, digest=KINDS.sha256, model="texture-kind kinds.onnx", sizes=SIZES):
-    kept.settle(digest, Known(model, "2 rows", kept.machine, PLAINLY, "", sizes=sizes))
+    kept.settle(digest, ProvenVariants(model, "2 rows", kept.machine, PLAINLY, "", sizes=sizes))
 
 
 def test_each_shape_is_opened_and_run_and_then_tried_anew(kept, tmp_path):
@@ -48,9 +47,9 @@ def test_models_that_are_unknown_or_were_removed_are_passed_over(kept, tmp_path)
 
 def test_without_tensorrt_there_are_no_engines_and_shapes_are_only_tried_anew(kept, tmp_path):
     note(kept)
-    if here.devices().report("tensorrt").usable:
+    if current.current_devices().report("tensorrt").usable:
         pytest.skip("TensorRT works here")
-    assert engines([], Params(), Limits(models=str(tmp_path / "models"))).value == []
+    assert engine_inputs([], Params(), Limits(models=str(tmp_path / "models"))).value == []
     assert kept.all == []
 
 
@@ -58,7 +57,8 @@ def test_no_more_engines_are_built_than_are_kept_and_those_of_what_came_last(kep
     monkeypatch.setattr(module, "KEPT", 2)
     for shape in "abcd":
         kept.settle(
-            KINDS.sha256, Known("texture-kind kinds.onnx", shape, kept.machine, PLAINLY, "", sizes=SIZES)
+            KINDS.sha256,
+            ProvenVariants("texture-kind kinds.onnx", shape, kept.machine, PLAINLY, "", sizes=SIZES),
         )
     made = list(build_all(ModelStore(tmp_path / "models"), "cpu"))
     assert [(one.shape, one.failed) for one in made] == [("d", ""), ("c", "")]

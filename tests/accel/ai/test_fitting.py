@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from accel.ai.fitting import in_batches
-from accel.ai.tiles import LEAST_TILE, Enlarger, tiled
+from accel.ai.sessions import run_in_batches
+from accel.ai.super_resolution import LEAST_TILE, TileFunction, run_tiled
 from tests.accel.full import FITS, roots
 
 
 def test_batches_become_smaller_where_memory_is_full_and_lose_no_row():
     values = [float(at * at) for at in range(19)]
-    done = list(in_batches(values, 16, roots))
+    done = list(run_in_batches(values, 16, roots))
     assert [root for _, made in done for root in made] == pytest.approx(range(19))
     assert [row for part, _ in done for row in part] == values
     # Halved until it fits, and never tried with more again.
@@ -17,7 +17,7 @@ def test_batches_become_smaller_where_memory_is_full_and_lose_no_row():
 
 def test_where_not_even_one_row_fits_it_is_said():
     with pytest.raises(Exception, match="Available memory of"):
-        list(in_batches([[1.0] * 16], 1, lambda part: roots(part[0])))
+        list(run_in_batches([[1.0] * 16], 1, lambda part: roots(part[0])))
 
 
 def test_other_errors_are_not_taken_for_a_full_memory():
@@ -25,10 +25,10 @@ def test_other_errors_are_not_taken_for_a_full_memory():
         raise ValueError("shapes don't match")
 
     with pytest.raises(ValueError, match="shapes"):
-        list(in_batches([1, 2], 2, broken))
+        list(run_in_batches([1, 2], 2, broken))
 
 
-def limited(most: int, seen: list[int]) -> Enlarger:
+def limited(most: int, seen: list[int]) -> TileFunction:
     """Enlarges by repetition as long as no piece is larger than `most` pixels a side."""
 
     def run(piece):
@@ -37,11 +37,11 @@ def limited(most: int, seen: list[int]) -> Enlarger:
             raise RuntimeError("bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 939")
         return piece[4:-4, 4:-4].repeat(2, 0).repeat(2, 1)
 
-    return Enlarger(run, 2, 4, 256)
+    return TileFunction(run, 2, 4, 256)
 
 
 def enlarged(enlarger, picture):
-    return tiled(enlarger, picture, lambda piece: piece.astype(np.float32), lambda made: made, wrap=False)
+    return run_tiled(enlarger, picture, lambda piece: piece.astype(np.float32), lambda made: made, wrap=False)
 
 
 def test_tiles_become_smaller_where_memory_is_full_and_the_picture_stays_the_same():

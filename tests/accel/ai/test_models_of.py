@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from accel.ai import read_text, sessions, text_vectors
-from accel.models.catalogue import MODELS, models_of
+from accel.ai import embeddings, sessions, text_recognition
+from accel.models.catalog import MODELS, models_of
 from accel.texture import model as kinds
 from accel.workload import Input, Limits, WorkloadError
-from bridge.images import popbridge_workloads
+from bridge.builtin import popbridge_workloads
 from tests import pulled
 from tests.accel.ai.letters import page
 from tests.accel.conftest import image
@@ -37,7 +37,7 @@ def opened(monkeypatch):
         return real(path)
 
     monkeypatch.setattr(Path, "read_bytes", spied)
-    cached = (sessions._networks, text_vectors._tokenizer, read_text._characters, kinds.model)
+    cached = (sessions._networks, embeddings._tokenizer, text_recognition._characters, kinds.model)
     for each in cached:
         each.cache_clear()
     yield read

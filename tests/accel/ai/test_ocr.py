@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 
-from accel.ai.boxes import Box
-from accel.ai.find_text import in_order, lines_of, sizes
-from accel.ai.ocr import Ocr, ocr
-from accel.ai.read_text import _merged, _Read, cropped, decoded, joined
+from accel.ai.text_recognition import (
+    Box,
+    _merged,
+    _Read,
+    crop_line,
+    decode_ctc,
+    in_order,
+    join_batches,
+    lines_of,
+    sizes,
+)
+from accel.ai.workloads import Ocr, ocr
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import raster
@@ -125,8 +133,8 @@ def test_pictures_are_looked_at_in_a_size_that_the_detector_knows(size, found):
 
 def test_repeated_characters_need_a_blank_between_them():
     steps = np.eye(3, dtype=np.float32)[[0, 1, 1, 0, 1, 2, 2, 0]] * np.float32(0.9)
-    assert decoded(steps, ["", "a", "b"]) == ("aab", pytest.approx(0.9))
-    assert decoded(np.eye(3, dtype=np.float32)[[0, 0]], ["", "a", "b"]) == ("", 0.0)
+    assert decode_ctc(steps, ["", "a", "b"]) == ("aab", pytest.approx(0.9))
+    assert decode_ctc(np.eye(3, dtype=np.float32)[[0, 0]], ["", "a", "b"]) == ("", 0.0)
 
 
 def test_an_unsure_or_tiny_region_is_no_line():
@@ -184,7 +192,7 @@ def test_a_small_picture_of_a_word_is_one_line(limits):
 def test_pieces_of_a_line_are_joined_between_two_characters():
     first, second = np.full((20, 3), 0.1, np.float32), np.full((20, 3), 0.3, np.float32)
     first[13, 0] = second[3, 0] = 0.9
-    made = joined(first, second, 10)
+    made = join_batches(first, second, 10)
     assert len(made) == 30
     assert (made[:13] == first[:13]).all() and (made[13:] == second[3:]).all()
 
@@ -193,8 +201,8 @@ def test_a_turned_box_is_cut_out_upright():
     picture = np.zeros((40, 40, 3), np.float32)
     picture[10:20, 5:35, 0] = 1
     level = box(5, 10, 30, 10)
-    assert cropped(picture, level)[..., 0].min() == 1
-    standing = cropped(picture, level.turned(1))
+    assert crop_line(picture, level)[..., 0].min() == 1
+    standing = crop_line(picture, level.turned(1))
     assert standing.shape[:2] == (30, 10) and standing[..., 0].min() == 1
-    beyond = cropped(picture, box(-10, -10, 5, 5))
+    beyond = crop_line(picture, box(-10, -10, 5, 5))
     assert beyond.shape == (5, 5, 3) and beyond.max() == 0

@@ -6,30 +6,28 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.ai.contest import best
-from accel.ai.opening import (
+from accel.ai.sessions import (
     BINDING,
     GRAPH,
-    compiled,
-    fixed_ways,
-    fixed_wish,
-    opened,
-    plainly,
+    Network,
+    fixed_shape_variants,
+    fixed_shape_wish,
+    open_compiled,
+    open_plain,
+    open_session,
     proofs,
+    session_wish,
     ways_by,
-    wish_of,
 )
-from accel.ai.sessions import Network
-from accel.ai.ways import REPEATS, Subject, Ways
-from accel.devices import here
-from accel.devices.bound import ShapeError
-from accel.devices.choice import Choice, choose
-from accel.devices.proofs import PLAINLY
-from accel.devices.proving import TOLERANCES
+from accel.ai.shape_tuning import REPEATS, ShapeTuning, TunedNetwork, fastest
+from accel.devices import current
+from accel.devices.autotune import TOLERANCES, ShapeError
+from accel.devices.proof_cache import PLAINLY
+from accel.devices.providers import Choice, choose
 from accel.devices.report import Devices, Report
-from accel.models.catalogue import MODELS, TEXTURE_KIND
+from accel.execution.worker import IdleTasks
+from accel.models.catalog import MODELS, TEXTURE_KIND
 from accel.models.store import ModelStore
-from accel.spare import Spare
 from tests import pulled
 from tests.accel.devices.fakes import H100
 from tests.accel.devices.test_bound import textures
@@ -57,13 +55,13 @@ def ended(pieces):
 
 
 def test_on_the_cpu_there_is_no_other_way(contents):
-    session = opened(contents, here.CPU)
-    assert fixed_ways(contents, TEXTURE_KIND, KINDS, session, here.CPU) is None
+    session = open_session(contents, current.CPU)
+    assert fixed_shape_variants(contents, TEXTURE_KIND, KINDS, session, current.CPU) is None
 
 
 def test_every_way_of_the_shipped_model_gives_what_it_gives_plainly(contents):
-    session = opened(contents, here.CPU)
-    plain, feed = plainly(session), textures(0)
+    session = open_session(contents, current.CPU)
+    plain, feed = open_plain(session), textures(0)
     like = {"probabilities": plain(feed, ["probabilities"])[0]}
     ways = ways_by("cpu", contents, KINDS, session)
     assert [way.name for way in ways] == [BINDING, GRAPH]
@@ -74,18 +72,18 @@ def test_every_way_of_the_shipped_model_gives_what_it_gives_plainly(contents):
             assert np.array_equal(run(textures(seed))[0], plain(textures(seed), ["probabilities"])[0])
         with pytest.raises(ShapeError):
             run(textures(0, rows=2))
-    outcome = ended(best(ways, plain, feed, ["probabilities"], TOLERANCES["float32"]))
+    outcome = ended(fastest(ways, plain, feed, ["probabilities"], TOLERANCES["float32"]))
     # Which one is the fastest is this machine's affair; none of them fails or is wrong.
     assert "fails" not in outcome.against and "other results" not in outcome.against
     assert not outcome.passing
 
 
 def test_from_the_eighth_run_to_a_proof_that_the_next_process_reads(contents, tmp_path, monkeypatch):
-    monkeypatch.setenv(here.CACHE, str(tmp_path))
-    session, spare = opened(contents, here.CPU), Spare()
-    plain = plainly(session)
-    subject = Subject("texture-kind kinds.onnx", KINDS.sha256, TOLERANCES["float32"])
-    ways = Ways(subject, plain, ways_by("cpu", contents, KINDS, session), proofs(), spare.later)
+    monkeypatch.setenv(current.CACHE, str(tmp_path))
+    session, spare = open_session(contents, current.CPU), IdleTasks()
+    plain = open_plain(session)
+    subject = TunedNetwork("texture-kind kinds.onnx", KINDS.sha256, TOLERANCES["float32"])
+    ways = ShapeTuning(subject, plain, ways_by("cpu", contents, KINDS, session), proofs(), spare.later)
     network = Network(TEXTURE_KIND, KINDS, session, ways)
     for seed in range(REPEATS):
         network.run(textures(seed))
@@ -105,11 +103,11 @@ def test_networks_of_images_run_the_same_in_buffers_that_stay(name):
     model = pulled.require(name)
     (file,) = model.files
     data = pulled.STORE.read(model, file)
-    session = opened(data, here.CPU)
+    session = open_session(data, current.CPU)
     image = file.graph.inputs[0].name
     sizes = (1, 3, 320, 320) if name == "u2netp" else (1, 3, 46, 46)
     feeds = [{image: np.random.default_rng(seed).random(sizes, np.float32)} for seed in range(2)]
-    plain, wanted = plainly(session), [file.graph.outputs[0].name]
+    plain, wanted = open_plain(session), [file.graph.outputs[0].name]
     for way in ways_by("cpu", data, file, session):
         run = way.open(feeds[0], dict(zip(wanted, plain(feeds[0], wanted), strict=True)))
         for feed in (*feeds, feeds[0]):
@@ -117,13 +115,13 @@ def test_networks_of_images_run_the_same_in_buffers_that_stay(name):
 
 
 def test_a_graph_on_cuda_is_captured_by_a_session_of_its_own_shapes():
-    wish = fixed_wish(KINDS, textures(0, rows=4), graph=True)
+    wish = fixed_shape_wish(KINDS, textures(0, rows=4), graph=True)
     assert wish.digest == KINDS.sha256 and wish.graph
     assert wish.shapes == (("features", (4, 454)), ("picture", (4, 4, 128, 128)), ("patch", (4, 4, 96, 96)))
     (_, cuda), _ = choose(found("cuda", "cpu"), msgspec.structs.replace(wish, order=("cuda",))).providers
     assert cuda["enable_cuda_graph"] == "1" and cuda["cudnn_conv_algo_search"] == "HEURISTIC"
     (_, plain), _ = choose(
-        found("cuda", "cpu"), msgspec.structs.replace(wish_of(KINDS), order=("cuda",))
+        found("cuda", "cpu"), msgspec.structs.replace(session_wish(KINDS), order=("cuda",))
     ).providers
     assert plain["enable_cuda_graph"] == "0"
 
@@ -131,50 +129,50 @@ def test_a_graph_on_cuda_is_captured_by_a_session_of_its_own_shapes():
 def test_inputs_whose_sizes_the_file_has_already_need_no_profile():
     (file,) = MODELS["u2netp"].files
     feed = {"input.1": np.zeros((1, 3, 320, 320), np.float32)}
-    assert fixed_wish(file, feed, graph=True).shapes == ()
+    assert fixed_shape_wish(file, feed, graph=True).shapes == ()
 
 
 def test_no_model_lets_halves_be_used_unasked():
     files = [file for model in MODELS.values() for file in model.files if file.graph is not None]
-    assert {wish_of(file).precision for file in files} == {"tf32"}
+    assert {session_wish(file).precision for file in files} == {"tf32"}
     exact = msgspec.structs.replace(KINDS, graph=msgspec.structs.replace(KINDS.graph, precision="float32"))
-    assert wish_of(exact).precision == "float32"
-    assert wish_of(msgspec.structs.replace(KINDS, graph=None)).precision == "tf32"
+    assert session_wish(exact).precision == "float32"
+    assert session_wish(msgspec.structs.replace(KINDS, graph=None)).precision == "tf32"
 
 
 def test_with_tensorrt_its_engines_are_tried_too_but_only_those_that_are_built(
     contents, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(here, "devices", lambda: found("tensorrt", "cuda", "cpu"))
-    monkeypatch.setenv(here.CACHE, str(tmp_path))
-    session, feed = opened(contents, here.CPU), textures(0)
+    monkeypatch.setattr(current, "current_devices", lambda: found("tensorrt", "cuda", "cpu"))
+    monkeypatch.setenv(current.CACHE, str(tmp_path))
+    session, feed = open_session(contents, current.CPU), textures(0)
     ways = ways_by("cuda", contents, KINDS, session)
     assert [way.name for way in ways] == [BINDING, GRAPH, "TensorRT", "TensorRT, CUDA graph"]
     with pytest.raises(Exception, match="isn't compiled for this shape yet; `popbridge tune` does it"):
         ways[2].open(feed, {})
-    wish = fixed_wish(KINDS, feed, graph=False)
-    (_, options), *_ = here.for_provider("tensorrt", wish).providers
+    wish = fixed_shape_wish(KINDS, feed, graph=False)
+    (_, options), *_ = current.for_provider("tensorrt", wish).providers
     Path(options["trt_engine_cache_path"], "kinds_sm90.engine").write_bytes(b"1")
-    assert compiled(wish) and compiled(msgspec.structs.replace(wish, graph=True))
-    assert not compiled(fixed_wish(KINDS, textures(0, rows=2), graph=False))
+    assert open_compiled(wish) and open_compiled(msgspec.structs.replace(wish, graph=True))
+    assert not open_compiled(fixed_shape_wish(KINDS, textures(0, rows=2), graph=False))
 
 
 def test_a_gpu_s_worker_has_ways_for_its_networks_and_keeps_what_it_proves(contents, tmp_path, monkeypatch):
-    monkeypatch.setattr(here, "devices", lambda: found("cuda", "cpu"))
-    monkeypatch.setenv(here.CACHE, str(tmp_path))
-    session = opened(contents, here.CPU)
-    ways = fixed_ways(contents, TEXTURE_KIND, KINDS, session, Choice("cuda", (), ()))
+    monkeypatch.setattr(current, "current_devices", lambda: found("cuda", "cpu"))
+    monkeypatch.setenv(current.CACHE, str(tmp_path))
+    session = open_session(contents, current.CPU)
+    ways = fixed_shape_variants(contents, TEXTURE_KIND, KINDS, session, Choice("cuda", (), ()))
     # There is no GPU behind it: it runs plainly, by the session that it was given.
     (probabilities,) = ways.run(textures(0), ["probabilities"])
-    assert np.array_equal(probabilities, plainly(session)(textures(0), ["probabilities"])[0])
+    assert np.array_equal(probabilities, open_plain(session)(textures(0), ["probabilities"])[0])
     assert ways.may_fix(textures(0), ["probabilities"]) and not ways.kept
 
 
 def test_a_session_that_silently_runs_on_the_cpu_is_no_gpu_s(contents):
     # There is no such GPU on any machine.
-    missing = Choice("cuda", (("CUDAExecutionProvider", {"device_id": "999"}), here.CPU.providers[0]), ())
+    missing = Choice("cuda", (("CUDAExecutionProvider", {"device_id": "999"}), current.CPU.providers[0]), ())
     with pytest.raises(Exception, match="CUDA"):
-        opened(contents, missing)
+        open_session(contents, missing)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +186,7 @@ def test_a_session_that_silently_runs_on_the_cpu_is_no_gpu_s(contents):
     ],
 )
 def test_with_a_gpu_every_way_gives_what_plain_runs_give_or_says_why_it_cannot(name, file, sizes):
-    if not here.devices().report("cuda").usable:
+    if not current.current_devices().report("cuda").usable:
         pytest.skip("no GPU that CUDA runs on")
     record = pulled.require(name).file(file)
     data, random = pulled.STORE.read(MODELS[name], record), np.random.default_rng(1)
@@ -197,9 +195,9 @@ def test_with_a_gpu_every_way_gives_what_plain_runs_give_or_says_why_it_cannot(n
                                          for size in one.shape]).astype(one.dtype)
         for one in record.graph.inputs
     }  # fmt: skip
-    session = opened(data, here.for_provider("cuda", wish_of(record)))
-    plain, wanted = plainly(session), [record.graph.outputs[0].name]
-    outcome = ended(best(ways_by("cuda", data, record, session), plain, feed, wanted, TOLERANCES["tf32"]))
+    session = open_session(data, current.for_provider("cuda", session_wish(record)))
+    plain, wanted = open_plain(session), [record.graph.outputs[0].name]
+    outcome = ended(fastest(ways_by("cuda", data, record, session), plain, feed, wanted, TOLERANCES["tf32"]))
     assert "other results" not in outcome.against
     if outcome.run is not None:
         assert outcome.ms < outcome.plain_ms

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.ai.background import cut_out
-from accel.ai.remove_background import RemoveBackground, remove_background
+from accel.ai.matting import cut_out
+from accel.ai.workloads import RemoveBackground, remove_background
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import apple, raster, scaled

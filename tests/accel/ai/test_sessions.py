@@ -4,9 +4,9 @@ import pytest
 
 from accel.ai import sessions
 from accel.ai.sessions import Networks, networks
-from accel.models.catalogue import MODELS, TEXTURE_KIND, U2NETP
-from accel.models.graph import GraphBuilder
+from accel.models.catalog import MODELS, TEXTURE_KIND, U2NETP
 from accel.models.manifest import Graph, Pixels, Tensor, Url
+from accel.models.onnx_builder import GraphBuilder
 from accel.models.store import ModelStore
 from accel.workload import Limits, WorkloadError
 from tests.accel.models.records import file, model

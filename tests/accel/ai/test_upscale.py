@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from accel.ai import enlarge
-from accel.ai.enlarge import enlarger_of, light, unit
-from accel.ai.tiles import Enlarger, tiled
-from accel.ai.upscale import Upscale, upscale
-from accel.image.light import srgb
+from accel.ai import super_resolution
+from accel.ai.super_resolution import TileFunction, run_tiled, tile_function, to_light_values, to_unit
+from accel.ai.workloads import Upscale, upscale
+from accel.image.color import is_srgb_coded
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import raster, scaled
@@ -15,7 +14,7 @@ KINDS = [("faithful", 2), ("faithful", 4), ("sharp", 2), ("sharp", 4)]
 
 @pytest.fixture(scope="module", autouse=True)
 def models():
-    for name in (enlarge.FAITHFUL, enlarge.SHARP):
+    for name in (super_resolution.FAITHFUL, super_resolution.SHARP):
         pulled.require(name)
 
 
@@ -50,11 +49,11 @@ def test_averaged_again_it_is_what_came_in(limits, style, factor):
 @pytest.mark.parametrize(("style", "factor"), KINDS)
 def test_tiles_leave_no_seams(limits, style, factor):
     given = picture(75, 90).astype(np.float32)
-    whole = enlarger_of(style, factor, limits)
+    whole = tile_function(style, factor, limits)
     results = []
     for tile in (128, 32):
-        one = Enlarger(whole.run, whole.factor, whole.margin, tile)
-        results.append(tiled(one, given, lambda piece: piece, lambda piece: piece, wrap=False))
+        one = TileFunction(whole.run, whole.factor, whole.margin, tile)
+        results.append(run_tiled(one, given, lambda piece: piece, lambda piece: piece, wrap=False))
     # The same but for the order in which floats are added.
     assert np.abs(results[0] - results[1]).max() < 1e-4
 
@@ -63,9 +62,9 @@ def test_tiles_leave_no_seams(limits, style, factor):
 def test_a_smaller_margin_would_show(limits, style, factor):
     """That the margin is as wide as the network sees is what the test before rests on."""
     given = picture(40, 40).astype(np.float32)
-    whole = enlarger_of(style, factor, limits)
+    whole = tile_function(style, factor, limits)
     rolled = [
-        tiled(whole, np.roll(given, shift, (0, 1)), lambda piece: piece, lambda piece: piece, wrap=True)
+        run_tiled(whole, np.roll(given, shift, (0, 1)), lambda piece: piece, lambda piece: piece, wrap=True)
         for shift in (0, 13)
     ]
     # A tile that repeats has no place that is its border: moved around, it comes out moved around.
@@ -155,7 +154,7 @@ def test_normals_are_of_length_1_again(limits):
 
 
 def test_a_normal_of_no_length_points_out_of_the_surface():
-    assert unit(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[[0.5, 0.5, 1.0]]]
+    assert to_unit(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[[0.5, 0.5, 1.0]]]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (17, 1)])
@@ -167,7 +166,7 @@ def test_the_smallest_images_are_taken(limits, shape):
 
 def test_the_curve_and_its_inverse_cancel():
     values = np.linspace(0, 1, 1000, dtype=np.float32)
-    assert light(srgb(values)) == pytest.approx(values, abs=2e-6)
+    assert to_light_values(is_srgb_coded(values)) == pytest.approx(values, abs=2e-6)
 
 
 def test_light_beyond_1_is_refused(limits):

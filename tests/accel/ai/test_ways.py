@@ -4,19 +4,18 @@ speed."""
 import numpy as np
 import pytest
 
-from accel.ai import ways as module
-from accel.ai.contest import Way
-from accel.ai.ways import REPEATS, STALE, Subject, Ways, shape_of
-from accel.devices import proving
-from accel.devices.bound import Bound
-from accel.devices.faults import DeviceGone
-from accel.devices.proofs import PLAINLY, TRIES, Proofs
-from accel.spare import Spare
+from accel.ai import shape_tuning as module
+from accel.ai.shape_tuning import REPEATS, STALE, ShapeTuning, TunedNetwork, Variant, shape_of
+from accel.devices import autotune
+from accel.devices.autotune import BoundBuffers
+from accel.devices.proof_cache import PLAINLY, TRIES, ProofCache
+from accel.devices.report import DeviceGone
+from accel.execution.worker import IdleTasks
 from tests.accel.devices.sessions import Clock, session, weighted
 
 DATA, _ = weighted(8)
 HERE = "Stand-in 9.0, onnxruntime 1.31.1, driver 13010"
-SUBJECT = Subject("weighted model.onnx", "ab" * 32, proving.TOLERANCES["float32"])
+SUBJECT = TunedNetwork("weighted model.onnx", "ab" * 32, autotune.TOLERANCES["float32"])
 
 
 def rows(count, seed=0):
@@ -28,10 +27,10 @@ class Bench:
 
     def __init__(self, monkeypatch, file=None):
         self.clock = Clock()
-        monkeypatch.setattr(proving, "time", self.clock)
+        monkeypatch.setattr(autotune, "time", self.clock)
         self.session = session(DATA)
-        self.spare = Spare()
-        self.proofs = Proofs(file, HERE)
+        self.spare = IdleTasks()
+        self.proofs = ProofCache(file, HERE)
         self.plain_runs = 0
 
     def plain(self, feed, wanted):
@@ -41,13 +40,13 @@ class Bench:
 
     def way(self, name, seconds, change=lambda run: run, size=0):
         def opened(feed, like):
-            run = change(Bound(self.session, feed, like).run)
+            run = change(BoundBuffers(self.session, feed, like).run)
             return self.clock.taking(seconds, run)
 
-        return Way(name, opened, size)
+        return Variant(name, opened, size)
 
     def ways(self, *made, most=4):
-        return Ways(SUBJECT, self.plain, made, self.proofs, self.spare.later, most)
+        return ShapeTuning(SUBJECT, self.plain, made, self.proofs, self.spare.later, most)
 
     def rest(self):
         """As a worker does between jobs."""
@@ -96,7 +95,7 @@ def test_a_job_waits_for_one_way_to_be_tried_at_most(bench):
 
     def noting(name):
         way = bench.way(name, 0.001)
-        return Way(name, lambda feed, like: (opened.append(name), way.open(feed, like))[1])
+        return Variant(name, lambda feed, like: (opened.append(name), way.open(feed, like))[1])
 
     ways = bench.ways(noting("I/O binding"), noting("CUDA graph"))
     bench.repeat(ways, rows(2), REPEATS - 1)
@@ -155,7 +154,7 @@ def test_what_cannot_be_opened_says_why_and_the_others_are_still_tried(bench):
     def refused(feed, like):
         raise RuntimeError("CUDA graphs take no model that has control flow nodes")
 
-    ways = bench.ways(Way("CUDA graph", refused), bench.way("I/O binding", 0.002))
+    ways = bench.ways(Variant("CUDA graph", refused), bench.way("I/O binding", 0.002))
     bench.repeat(ways, rows(2))
     (known,) = bench.proofs.all
     assert known.way == "I/O binding" and known.why.startswith(
@@ -166,7 +165,7 @@ def test_what_cannot_be_opened_says_why_and_the_others_are_still_tried(bench):
 def test_what_an_earlier_process_found_best_plainly_is_not_tried_again(bench):
     bench.repeat(bench.ways(bench.way("CUDA graph", 0.004)), rows(2))
     opened = []
-    again = bench.ways(Way("CUDA graph", lambda feed, like: opened.append(1)))
+    again = bench.ways(Variant("CUDA graph", lambda feed, like: opened.append(1)))
     assert again.may_fix(rows(2), ["y"])
     bench.repeat(again, rows(2))
     assert not opened and not again.may_fix(rows(2), ["y"])
@@ -183,7 +182,7 @@ def test_where_memory_is_full_it_is_tried_again_by_the_next_process(bench):
     def full(feed, like):
         raise RuntimeError("Failed to allocate memory for requested buffer of size 4096")
 
-    ways = bench.ways(Way("CUDA graph", full))
+    ways = bench.ways(Variant("CUDA graph", full))
     bench.repeat(ways, rows(2))
     assert not ways.may_fix(rows(2), ["y"]) and bench.proofs.all == []
 
@@ -300,7 +299,9 @@ def test_a_shape_that_comes_no_more_makes_room_for_one_that_does(bench):
 
 def test_inputs_that_prove_nothing_are_no_reason_against_a_shape(bench):
     opened = bench.way("CUDA graph", 0.001)
-    ways = Ways(SUBJECT, lambda feed, wanted: [feed["x"] * 0], [opened], bench.proofs, bench.spare.later)
+    ways = ShapeTuning(
+        SUBJECT, lambda feed, wanted: [feed["x"] * 0], [opened], bench.proofs, bench.spare.later
+    )
     bench.repeat(ways, rows(2))
     assert ways.may_fix(rows(2), ["y"]) and not ways.kept and bench.proofs.all == []
 

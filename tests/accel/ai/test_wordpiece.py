@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from accel.ai import wordpiece
-from accel.ai.wordpiece import WordPiece, normalized
+from accel.ai import embeddings
+from accel.ai.embeddings import WordPiece, normalize_text
 from tests import pulled
 
 
@@ -105,11 +105,11 @@ def test_a_special_token_in_a_text_is_only_text(tokenizer):
 
 
 def test_control_characters_and_accents_are_dropped():
-    assert normalized("Caf\u00e9\0\u200b \u0130\tX") == "cafe i x"
+    assert normalize_text("Caf\u00e9\0\u200b \u0130\tX") == "cafe i x"
 
 
 def test_ideographs_stand_by_themselves():
-    assert normalized("鉄壁a").split() == ["鉄", "壁", "a"]
+    assert normalize_text("鉄壁a").split() == ["鉄", "壁", "a"]
 
 
 def test_a_tokenizer_of_another_kind_is_refused():
@@ -123,10 +123,12 @@ def test_a_tokenizer_of_another_kind_is_refused():
 
 def test_of_a_long_text_only_the_beginning_is_looked_at_where_it_fills_the_model(tokenizer, monkeypatch):
     looked = []
-    monkeypatch.setattr(wordpiece, "normalized", lambda text: looked.append(len(text)) or normalized(text))
+    monkeypatch.setattr(
+        embeddings, "normalize_text", lambda text: looked.append(len(text)) or normalize_text(text)
+    )
     text = "rusty metal plates, " * 50_000
     assert tokenizer.ids(text, 256) == tokenizer.ids(text[:5000], 256)
-    assert max(looked) <= wordpiece.HEAD
+    assert max(looked) <= embeddings.HEAD
 
 
 @pytest.mark.parametrize("gap", [" ", "\n", "\u3000"])

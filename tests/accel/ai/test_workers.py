@@ -2,9 +2,8 @@
 
 import pytest
 
-from accel.ai.embed_text import embed_text
-from accel.ai.upscale import upscale
-from accel.executor import LocalExecutor
+from accel.ai.workloads import embed_text, upscale
+from accel.execution.executor import LocalExecutor
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import apple, scaled

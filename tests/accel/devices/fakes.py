@@ -2,9 +2,8 @@
 
 import msgspec
 
-from accel.devices.asking import Answer, Failure
 from accel.devices.driver import Driver, Gpu
-from accel.devices.trial import Runtime, Session
+from accel.devices.provider_probe import Failure, ProbeReply, Runtime, Session
 
 H100 = Gpu("NVIDIA H100", 81559, "9.0")
 DRIVER = Driver("libcuda.so.1", True, 13010, (H100,))
@@ -44,7 +43,7 @@ def machine(driver=DRIVER, runtime=GPU_PACKAGE, log="", **sessions):
         found = {"driver": driver, "runtime": runtime, "cpu": CPU_SESSION, **sessions}[question]
         if isinstance(found, Failure):
             return found
-        return Answer(msgspec.Raw(msgspec.json.encode(found)), log if question in sessions else "")
+        return ProbeReply(msgspec.Raw(msgspec.json.encode(found)), log if question in sessions else "")
 
     ask.asked = asked
     return ask

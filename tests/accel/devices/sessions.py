@@ -3,8 +3,8 @@
 import numpy as np
 import onnxruntime
 
-from accel.models.graph import GraphBuilder
 from accel.models.manifest import Tensor
+from accel.models.onnx_builder import GraphBuilder
 
 
 def session(data):

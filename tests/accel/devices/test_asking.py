@@ -6,50 +6,51 @@ import sys
 import msgspec
 import pytest
 
-from accel.devices import asking, trial
-from accel.devices.asking import Answer, Failure, ask_child, read
+from accel.devices import provider_probe
 from accel.devices.driver import Driver, ask_driver
-from accel.devices.trial import Runtime, Session
+from accel.devices.provider_probe import Failure, ProbeReply, Runtime, Session, probe_child, read_reply
 
 
 def test_a_child_tells_of_the_runtime_and_the_driver_of_this_machine():
-    runtime = read(ask_child("runtime"), Runtime)
+    runtime = read_reply(probe_child("runtime"), Runtime)
     assert runtime.package in runtime.distributions
     assert "CPUExecutionProvider" in runtime.providers
-    assert read(ask_child("driver"), Driver).library == ask_driver().library
+    assert read_reply(probe_child("driver"), Driver).library == ask_driver().library
 
 
 def test_a_child_runs_the_model_on_the_cpu():
-    assert read(ask_child("cpu"), Session) == Session(("CPUExecutionProvider",), True)
+    assert read_reply(probe_child("cpu"), Session) == Session(("CPUExecutionProvider",), True)
 
 
 def test_what_goes_wrong_in_a_child_is_its_answer():
-    assert read(ask_child("nonsense"), Session) == Failure("failed (KeyError: 'nonsense')")
+    assert read_reply(probe_child("nonsense"), Session) == Failure("failed (KeyError: 'nonsense')")
 
 
 def test_a_child_that_takes_too_long_is_ended():
-    assert ask_child("runtime", 0.001).reason == "gave no answer within 0.001 s"
+    assert probe_child("runtime", 0.001).reason == "gave no answer within 0.001 s"
 
 
 def test_a_child_that_dies_is_told_from_one_that_answers(monkeypatch):
     def ran(code, out):
         done = subprocess.CompletedProcess([], code, out, b"some log")
         monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
-        return ask_child("cuda")
+        return probe_child("cuda")
 
     crashed = ran(-11 if sys.platform != "win32" else 3221225477, b"")
     assert (
-        isinstance(crashed, Failure) and crashed.reason.startswith("crashed (") and crashed.log == "some log"
+        isinstance(crashed, Failure)
+        and str(crashed.reason).startswith("crashed (")
+        and crashed.log == "some log"
     )
     assert isinstance(ran(0, b'{"error": "\xff"}'), Failure)
-    assert isinstance(ran(0, b'{"facts": {"providers": [], "right": true}}'), Answer)
+    assert isinstance(ran(0, b'{"facts": {"providers": [], "right": true}}'), ProbeReply)
     # Some die on their way out, after all was said.
-    assert isinstance(ran(-11, b'{"facts": {"providers": [], "right": true}}'), Answer)
+    assert isinstance(ran(-11, b'{"facts": {"providers": [], "right": true}}'), ProbeReply)
 
 
 def test_a_machine_that_starts_no_process_says_so(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert "no process can be started" in ask_child("cpu").reason
+    assert "no process can be started" in probe_child("cpu").reason
 
 
 @contextlib.contextmanager
@@ -71,22 +72,25 @@ class TestTrial:
     )
     def test_each_question_has_an_answer_on_stdout_alone(self, capfd, question, kind):
         with kept_streams():
-            trial.main(question)
-        said = msgspec.json.decode(capfd.readouterr().out, type=asking._Said)
+            provider_probe.main(question)
+        said = msgspec.json.decode(capfd.readouterr().out, type=provider_probe._Said)
         assert msgspec.json.decode(said.facts, type=kind)
 
     def test_what_is_raised_is_said(self, capfd):
         with kept_streams():
-            trial.main("nonsense")
+            provider_probe.main("nonsense")
         assert msgspec.json.decode(capfd.readouterr().out) == {"error": "KeyError: 'nonsense'"}
 
     def test_a_package_that_tells_nothing_of_itself_is_the_plain_one(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "onnxruntime.capi.build_and_package_info", None)
-        assert (trial.ask_runtime().package, trial.ask_runtime().cuda) == ("onnxruntime", "")
+        assert (provider_probe.ask_runtime().package, provider_probe.ask_runtime().cuda) == (
+            "onnxruntime",
+            "",
+        )
 
     @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
     def test_libraries_that_aren_t_there_are_passed_over_in_silence(self, capfd, name):
-        from accel.devices.prepare import load_libraries
+        from accel.devices.providers import load_libraries
 
         load_libraries(name)
         assert capfd.readouterr().out == ""
@@ -94,7 +98,7 @@ class TestTrial:
     def test_directml_gets_no_memory_patterns(self):
         import onnxruntime
 
-        from accel.devices.prepare import configure
+        from accel.devices.providers import configure
 
         options = onnxruntime.SessionOptions()
         configure(options, "directml")

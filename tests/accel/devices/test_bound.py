@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from accel.devices.bound import Bound, ShapeError
+from accel.devices.autotune import BoundBuffers, ShapeError
 from accel.texture.model import FILE, model
 from tests.accel.devices.sessions import session, weighted
 
@@ -21,7 +21,7 @@ def test_the_shipped_model_gives_what_it_gives_without_buffers_of_its_own():
     assert model()
     plain = session(FILE.read_bytes())
     like = {"probabilities": plain.run(["probabilities"], textures(0))[0]}
-    bound = Bound(plain, textures(0), like)
+    bound = BoundBuffers(plain, textures(0), like)
     for seed in (1, 2, 1):
         (found,) = bound.run(textures(seed))
         assert np.array_equal(found, plain.run(["probabilities"], textures(seed))[0])
@@ -30,7 +30,7 @@ def test_the_shipped_model_gives_what_it_gives_without_buffers_of_its_own():
 def test_every_run_uses_the_same_addresses():
     data, feed = weighted(4)
     plain = session(data)
-    bound = Bound(plain, feed, {"y": plain.run(["y"], feed)[0]})
+    bound = BoundBuffers(plain, feed, {"y": plain.run(["y"], feed)[0]})
     before = bound.addresses
     for factor in (2, 3):
         bound.run({"x": feed["x"] * np.float32(factor)})
@@ -41,7 +41,7 @@ def test_what_was_given_and_what_was_found_is_never_written_to():
     data, feed = weighted(4)
     plain = session(data)
     mine = feed["x"].copy()
-    bound = Bound(plain, {"x": mine}, {"y": plain.run(["y"], feed)[0]})
+    bound = BoundBuffers(plain, {"x": mine}, {"y": plain.run(["y"], feed)[0]})
     first = bound.run({"x": mine})[0]
     kept = first.copy()
     bound.run({"x": mine * np.float32(5)})
@@ -51,7 +51,7 @@ def test_what_was_given_and_what_was_found_is_never_written_to():
 def test_views_that_are_not_contiguous_are_taken():
     data, feed = weighted(4)
     plain = session(data)
-    bound = Bound(plain, feed, {"y": plain.run(["y"], feed)[0]})
+    bound = BoundBuffers(plain, feed, {"y": plain.run(["y"], feed)[0]})
     turned = np.ascontiguousarray(feed["x"][:, ::-1])[:, ::-1]
     assert not turned.flags.c_contiguous
     assert np.array_equal(bound.run({"x": turned})[0], plain.run(["y"], feed)[0])
@@ -73,7 +73,7 @@ def test_another_shape_type_or_input_is_refused_and_nothing_is_run(wrong, says):
     data, feed = weighted(4)
     plain = session(data)
     like = {"y": plain.run(["y"], feed)[0]}
-    bound = Bound(plain, feed, like)
+    bound = BoundBuffers(plain, feed, like)
     with pytest.raises(ShapeError, match=says):
         bound.run(wrong(feed["x"]))
     assert np.array_equal(bound.run(feed)[0], like["y"])
@@ -82,11 +82,11 @@ def test_another_shape_type_or_input_is_refused_and_nothing_is_run(wrong, says):
 def test_what_is_empty_has_no_buffer():
     data, feed = weighted(4)
     with pytest.raises(ShapeError, match="y is empty"):
-        Bound(session(data), feed, {"y": np.zeros((0, 3), np.float32)})
+        BoundBuffers(session(data), feed, {"y": np.zeros((0, 3), np.float32)})
 
 
 def test_what_was_bound_serves_until_it_is_closed_even_when_nothing_else_holds_its_session():
     data, feed = weighted(4)
     like = {"y": session(data).run(["y"], feed)[0]}
-    bound = Bound(session(data), feed, like)
+    bound = BoundBuffers(session(data), feed, like)
     assert np.array_equal(bound.run(feed)[0], like["y"])

@@ -1,8 +1,8 @@
 import pytest
 
-from accel.devices import causes
-from accel.devices.asking import Failure
+from accel.devices import provider_probe
 from accel.devices.driver import Driver
+from accel.devices.provider_probe import Failure
 from accel.devices.providers import BY_NAME
 from tests.accel.devices import fakes
 from tests.accel.devices.fakes import DRIVER, GPU_PACKAGE
@@ -11,7 +11,7 @@ SILENT = "isn't what onnxruntime runs models on"
 
 
 def cause(name, log, reason=SILENT):
-    return causes.of_failure(BY_NAME[name], GPU_PACKAGE, Failure(reason, log))
+    return provider_probe.failure_cause(BY_NAME[name], GPU_PACKAGE, Failure(reason, log))
 
 
 GPU_EXTRA, TENSORRT = "pip install popbridge[gpu]", "pip install tensorrt-cu13"
@@ -53,14 +53,14 @@ def test_a_log_that_says_nothing_known_is_quoted_without_its_noise():
 
 
 def test_a_driver_that_doesn_t_start_or_sees_nothing_says_so():
-    assert causes.of_driver(Driver("libcuda.so.1", True, 12000, error=999)) == (
-        "NVIDIA's driver doesn't start (error 999)", causes.UPDATE_DRIVER,
+    assert provider_probe.driver_cause(Driver("libcuda.so.1", True, 12000, error=999)) == (
+        "NVIDIA's driver doesn't start (error 999)", provider_probe.UPDATE_DRIVER,
     )  # fmt: skip
-    reason, remedy = causes.of_driver(Driver("libcuda.so.1", True, 12000))
+    reason, remedy = provider_probe.driver_cause(Driver("libcuda.so.1", True, 12000))
     assert reason == "NVIDIA's driver sees no GPU" and "CUDA_VISIBLE_DEVICES" in remedy
-    assert causes.of_driver(DRIVER) is None
+    assert provider_probe.driver_cause(DRIVER) is None
 
 
 def test_a_cuda_of_which_no_driver_is_known_still_asks_for_a_newer_one():
     runtime = GPU_PACKAGE.__class__("9", "onnxruntime-gpu", {}, (), "99.0")
-    assert causes.of_versions(DRIVER, runtime)[1] == "Update NVIDIA's driver."
+    assert provider_probe.version_cause(DRIVER, runtime)[1] == "Update NVIDIA's driver."

@@ -1,7 +1,6 @@
 import msgspec
 
-from accel.devices.choice import Wish, choose
-from accel.devices.providers import PROVIDERS, Cuda, Opening, Tensorrt, profile, values
+from accel.devices.providers import PROVIDERS, Cuda, Opening, Tensorrt, Wish, choose, profile, values
 from accel.devices.report import Devices, Report
 from tests.accel.devices.fakes import H100
 

@@ -1,10 +1,8 @@
 import msgspec
 import pytest
 
-from accel.devices.asking import Failure
 from accel.devices.driver import Driver
-from accel.devices.probing import try_providers
-from accel.devices.trial import Runtime, Session
+from accel.devices.provider_probe import Failure, Runtime, Session, try_providers
 from tests.accel.devices import fakes
 from tests.accel.devices.fakes import CPU_SESSION, DRIVER, GPU_PACKAGE, machine, session
 
@@ -136,7 +134,7 @@ class TestPackages:
         assert directml.remedy == (
             "With a GPU of AMD or Intel: pip uninstall onnxruntime-gpu, then pip install onnxruntime-directml"
         )
-        assert openvino.remedy.startswith("To use OpenVINO instead of CUDA")
+        assert str(openvino.remedy).startswith("To use OpenVINO instead of CUDA")
         plain = Runtime("1.31.1", "onnxruntime", {"onnxruntime": "1.31.1"}, ("CPUExecutionProvider",), "")
         cuda = report("cuda", machine(runtime=plain))
         assert cuda.remedy == "For CUDA: pip uninstall onnxruntime, then pip install onnxruntime-gpu"

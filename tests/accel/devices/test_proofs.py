@@ -2,35 +2,45 @@ import os
 
 import pytest
 
-from accel.devices.proofs import CUTS, KEPT, PLAINLY, TRIES, Known, Proofs, cut_off, excuse, read
+from accel.devices.proof_cache import (
+    CUTS,
+    KEPT,
+    PLAINLY,
+    TRIES,
+    ProofCache,
+    ProvenVariants,
+    failure_reason,
+    is_cut_off,
+    read,
+)
 
 HERE = "NVIDIA H100 9.0, onnxruntime 1.31.1, driver 13010"
 DIGEST = "ab" * 32
 
 
 def known(shape, way=PLAINLY, machine=HERE, **more):
-    return Known("u2netp model.onnx", shape, machine, way, "", **more)
+    return ProvenVariants("u2netp model.onnx", shape, machine, way, "", **more)
 
 
 def test_what_came_of_a_trial_is_known_to_the_next_process(tmp_path):
     file = tmp_path / "cache" / "shapes.json"
-    Proofs(file, HERE).settle(DIGEST, known("x 1x3", sizes={"x": (1, 3)}))
-    found = Proofs(file, HERE).known(DIGEST, "x 1x3")
+    ProofCache(file, HERE).settle(DIGEST, known("x 1x3", sizes={"x": (1, 3)}))
+    found = ProofCache(file, HERE).known(DIGEST, "x 1x3")
     assert found == known("x 1x3", sizes={"x": (1, 3)}) and found.settled
-    assert read(file, HERE) == Proofs(file, HERE).all == [found]
+    assert read(file, HERE) == ProofCache(file, HERE).all == [found]
 
 
 def test_another_file_shape_or_machine_is_tried_by_itself(tmp_path):
-    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept = ProofCache(tmp_path / "shapes.json", HERE)
     kept.settle(DIGEST, known("x 1x3"))
     assert kept.known("cd" * 32, "x 1x3") is None and kept.known(DIGEST, "x 2x3") is None
-    other = Proofs(tmp_path / "shapes.json", "another driver")
+    other = ProofCache(tmp_path / "shapes.json", "another driver")
     assert other.known(DIGEST, "x 1x3") is None and other.all == []
 
 
 def test_a_trial_that_ends_the_process_is_given_up_after_a_few_times(tmp_path):
     for tries in range(1, TRIES + 1):
-        kept = Proofs(tmp_path / "shapes.json", HERE)
+        kept = ProofCache(tmp_path / "shapes.json", HERE)
         kept.begin(DIGEST, "u2netp model.onnx", "x 1x3")
         found = kept.known(DIGEST, "x 1x3")
         assert found.tries == tries and found.settled is (tries == TRIES)
@@ -38,13 +48,13 @@ def test_a_trial_that_ends_the_process_is_given_up_after_a_few_times(tmp_path):
 
 
 def test_a_way_that_was_proven_is_proven_anew_in_each_process(tmp_path):
-    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept = ProofCache(tmp_path / "shapes.json", HERE)
     kept.settle(DIGEST, known("x 1x3", "CUDA graph"))
     assert not kept.known(DIGEST, "x 1x3").settled
 
 
 def test_what_is_forgotten_is_tried_again(tmp_path):
-    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept = ProofCache(tmp_path / "shapes.json", HERE)
     kept.settle(DIGEST, known("x 1x3"))
     kept.forget(DIGEST, "x 2x3")
     assert kept.known(DIGEST, "x 1x3")
@@ -53,7 +63,7 @@ def test_what_is_forgotten_is_tried_again(tmp_path):
 
 
 def test_only_so_many_shapes_are_remembered(tmp_path):
-    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept = ProofCache(tmp_path / "shapes.json", HERE)
     for width in range(KEPT + 1):
         kept.settle(DIGEST, known(f"x {width}"))
     assert kept.known(DIGEST, "x 0") is None and kept.known(DIGEST, "x 1") and len(kept.all) == KEPT
@@ -62,14 +72,14 @@ def test_only_so_many_shapes_are_remembered(tmp_path):
 @pytest.mark.parametrize("content", [b"{", b'{"\xff": null}'])
 def test_a_file_that_nobody_can_read_is_as_good_as_none(tmp_path, content):
     (tmp_path / "shapes.json").write_bytes(content)
-    kept = Proofs(tmp_path / "shapes.json", HERE)
+    kept = ProofCache(tmp_path / "shapes.json", HERE)
     assert kept.all == [] and kept.known(DIGEST, "x 1x3") is None
     kept.settle(DIGEST, known("x 1x3"))
     assert len(kept.all) == 1
 
 
 def test_without_a_file_nothing_is_kept():
-    kept = Proofs(None, HERE)
+    kept = ProofCache(None, HERE)
     kept.begin(DIGEST, "u2netp model.onnx", "x 1x3")
     kept.settle(DIGEST, known("x 1x3"))
     kept.forget(DIGEST, "x 1x3")
@@ -79,26 +89,26 @@ def test_without_a_file_nothing_is_kept():
 def test_a_trial_in_a_process_that_was_ended_on_purpose_speaks_against_nothing(tmp_path):
     file = tmp_path / "shapes.json"
     for _ in range(TRIES):
-        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-        Proofs(file, HERE).settle(DIGEST, known("x 2x3"))
-        excuse(file, [os.getpid()])
-    assert [one.shape for one in Proofs(file, HERE).all] == ["x 2x3"]
+        ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        ProofCache(file, HERE).settle(DIGEST, known("x 2x3"))
+        failure_reason(file, [os.getpid()])
+    assert [one.shape for one in ProofCache(file, HERE).all] == ["x 2x3"]
 
 
 def test_a_trial_in_another_process_still_counts(tmp_path):
     file = tmp_path / "shapes.json"
-    Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-    excuse(file, [os.getpid() + 1])
-    excuse(tmp_path / "none.json", [os.getpid()])
-    assert Proofs(file, HERE).all[0].tries == 1 and not (tmp_path / "none.json").exists()
+    ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+    failure_reason(file, [os.getpid() + 1])
+    failure_reason(tmp_path / "none.json", [os.getpid()])
+    assert ProofCache(file, HERE).all[0].tries == 1 and not (tmp_path / "none.json").exists()
 
 
 def test_a_trial_whose_process_was_ended_for_a_jobs_sake_is_made_again_but_not_for_ever(tmp_path):
     file = tmp_path / "shapes.json"
     for cuts in range(1, CUTS + 1):
-        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-        cut_off(file, os.getpid())
-        found = Proofs(file, HERE).known(DIGEST, "x 1x3")
+        ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        is_cut_off(file, os.getpid())
+        found = ProofCache(file, HERE).known(DIGEST, "x 1x3")
         assert (found.tries, found.cut, found.settled) == (0, cuts, cuts == CUTS)
     assert found.why == "jobs were given up while other ways were tried"
 
@@ -106,18 +116,18 @@ def test_a_trial_whose_process_was_ended_for_a_jobs_sake_is_made_again_but_not_f
 def test_trials_that_ended_the_process_count_beside_those_that_were_cut_off(tmp_path):
     file = tmp_path / "shapes.json"
     for tries in range(1, TRIES + 1):
-        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-        cut_off(file, os.getpid())
-        Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-        assert Proofs(file, HERE).known(DIGEST, "x 1x3").tries == tries
-    assert Proofs(file, HERE).known(DIGEST, "x 1x3").settled
+        ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        is_cut_off(file, os.getpid())
+        ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
+        assert ProofCache(file, HERE).known(DIGEST, "x 1x3").tries == tries
+    assert ProofCache(file, HERE).known(DIGEST, "x 1x3").settled
 
 
 def test_what_was_settled_or_is_another_processs_is_not_cut_off(tmp_path):
     file = tmp_path / "shapes.json"
-    Proofs(file, HERE).settle(DIGEST, known("x 1x3", "CUDA graph"))
-    Proofs(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 2x3")
-    before = Proofs(file, HERE).all
-    cut_off(file, os.getpid() + 1)
-    cut_off(tmp_path / "none.json", os.getpid())
-    assert Proofs(file, HERE).all == before and not (tmp_path / "none.json").exists()
+    ProofCache(file, HERE).settle(DIGEST, known("x 1x3", "CUDA graph"))
+    ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 2x3")
+    before = ProofCache(file, HERE).all
+    is_cut_off(file, os.getpid() + 1)
+    is_cut_off(tmp_path / "none.json", os.getpid())
+    assert ProofCache(file, HERE).all == before and not (tmp_path / "none.json").exists()

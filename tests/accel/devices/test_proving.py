@@ -1,9 +1,18 @@
 import numpy as np
 import pytest
 
-from accel.devices import proving
-from accel.devices.bound import Bound
-from accel.devices.proving import TOLERANCES, Inconclusive, Proof, alike, another, prove, sampled, timed
+from accel.devices import autotune
+from accel.devices.autotune import (
+    TOLERANCES,
+    BoundBuffers,
+    Inconclusive,
+    Proof,
+    other_input,
+    outputs_match,
+    prove,
+    sample_inputs,
+    time_run,
+)
 from tests.accel.devices.sessions import Clock, session, weighted
 
 TOLERANCE = TOLERANCES["float32"]
@@ -18,20 +27,20 @@ def network():
     def plain(given):
         return opened.run(["y"], given)
 
-    return plain, opened, sampled(plain, feed)
+    return plain, opened, sample_inputs(plain, feed)
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """What trials time by."""
     made = Clock()
-    monkeypatch.setattr(proving, "time", made)
+    monkeypatch.setattr(autotune, "time", made)
     return made
 
 
 def test_buffers_that_stay_are_right_on_this_machine_and_are_timed(network):
     plain, opened, sample = network
-    way = Bound(opened, sample.feeds[0], {"y": sample.outputs[0][0]})
+    way = BoundBuffers(opened, sample.feeds[0], {"y": sample.outputs[0][0]})
     proof = prove(plain, way.run, sample, TOLERANCE)
     assert proof.refused == "" or proof.refused.startswith("isn't faster")
     assert proof.plain_ms > 0 and proof.ms > 0
@@ -89,23 +98,23 @@ def test_what_is_hardly_faster_is_not_worth_its_memory(network, clock):
 def test_timing_ends_after_a_while_but_never_before_a_few_rounds(clock):
     runs = []
     long = [clock.taking(10.0, lambda feed, name=name: runs.append(name)) for name in "ab"]
-    timed(*long, {})
-    assert "".join(runs) == "ab" * proving.LEAST
+    time_run(*long, {})
+    assert "".join(runs) == "ab" * autotune.LEAST
     short = [clock.taking(1e-4, lambda feed, name=name: runs.append(name)) for name in "ab"]
     runs.clear()
-    timed(*short, {})
-    assert "".join(runs) == "ab" * proving.ROUNDS
+    time_run(*short, {})
+    assert "".join(runs) == "ab" * autotune.ROUNDS
 
 
 def test_inputs_that_a_network_cannot_tell_apart_prove_nothing():
     feed = {"x": np.ones((1, 4), np.int64)}
     with pytest.raises(Inconclusive, match="the same for different inputs"):
-        sampled(lambda given: [given["x"]], feed)
+        sample_inputs(lambda given: [given["x"]], feed)
 
 
 def test_another_input_has_the_same_shapes_and_numbers_of_words_stay_such():
     feed = {"ids": np.array([[5, 6, 7]]), "x": np.array([[0.0, 1.0]], np.float32)}
-    other = another(feed)
+    other = other_input(feed)
     assert other["ids"].tolist() == [[7, 6, 5]] and other["ids"].flags.c_contiguous
     assert other["x"].dtype == np.float32 and other["x"].shape == (1, 2)
     assert not np.array_equal(other["x"], feed["x"])
@@ -113,8 +122,10 @@ def test_another_input_has_the_same_shapes_and_numbers_of_words_stay_such():
 
 def test_results_may_differ_by_a_little_of_the_largest_of_them():
     wanted = np.array([1000.0, 0.0, np.nan], np.float32)
-    assert alike([wanted + np.float32(0.5)], [wanted], 1e-3)
-    assert not alike([wanted + np.float32(5)], [wanted], 1e-3)
-    assert not alike([np.array([1000.0, np.nan, 0.0], np.float32)], [wanted], 1e-3)
-    assert not alike([wanted[:2]], [wanted], 1e-3) and not alike([], [wanted], 1e-3)
-    assert alike([np.array([1])], [np.array([1])], 0.5) and not alike([np.array([1])], [np.array([2])], 0.5)
+    assert outputs_match([wanted + np.float32(0.5)], [wanted], 1e-3)
+    assert not outputs_match([wanted + np.float32(5)], [wanted], 1e-3)
+    assert not outputs_match([np.array([1000.0, np.nan, 0.0], np.float32)], [wanted], 1e-3)
+    assert not outputs_match([wanted[:2]], [wanted], 1e-3) and not outputs_match([], [wanted], 1e-3)
+    assert outputs_match([np.array([1])], [np.array([1])], 0.5) and not outputs_match(
+        [np.array([1])], [np.array([2])], 0.5
+    )

@@ -2,10 +2,9 @@ import sys
 
 import pytest
 
-from accel.ai.opening import opened
-from accel.ai.sessions import Networks
-from accel.devices.here import CPU
-from accel.devices.runtime import runtime
+from accel.ai.sessions import Networks, open_session
+from accel.devices.current import CPU
+from accel.devices.providers import runtime
 from accel.texture.model import FILE, Model
 from accel.workload import WorkloadError
 
@@ -18,7 +17,7 @@ def test_onnxruntime_is_imported():
     "wants",
     [
         runtime,
-        lambda: opened(FILE.read_bytes(), CPU),
+        lambda: open_session(FILE.read_bytes(), CPU),
         lambda: Networks(FILE.parent).get("texture-kind", "kinds.onnx"),
         lambda: Model(FILE),
     ],
@@ -28,5 +27,5 @@ def test_an_onnxruntime_that_cannot_be_loaded_is_told_with_what_helps(monkeypatc
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(WorkloadError) as caught:
         wants()
-    assert caught.value.reason.startswith("onnxruntime can't be loaded (")
-    assert caught.value.reason.endswith("): `popbridge devices` says what to do")
+    assert str(caught.value.reason).startswith("onnxruntime can't be loaded (")
+    assert str(caught.value.reason).endswith("): `popbridge devices` says what to do")

@@ -3,13 +3,10 @@ CUDAExecutionProvider, opset 17): else onnxruntime would go to the CPU and back 
 
 import pytest
 
-from accel.graphs.coded import Coded
-from accel.graphs.mips import mips_graph
-from accel.graphs.nodes import Nodes
-from accel.graphs.normal_map import normal_map_graph
-from accel.graphs.packing import Packed, Plane, packing_graph
-from accel.graphs.resampling import resize_graph
-from accel.models.graph import TYPES
+from accel.gpu_ops.graph import Nodes
+from accel.gpu_ops.operators import PackedGraph, PlaneSource, normal_map_graph, packing_graph
+from accel.gpu_ops.resample import PixelCoding, mips_graph, resize_graph
+from accel.models.onnx_builder import TYPES
 
 MOVES = {"Cast", "Slice", "Transpose", "Concat", "Unsqueeze"}
 """What takes values of any type."""
@@ -63,10 +60,10 @@ def check(nodes, **inputs):
 def test_resizing_and_mips_stay_on_the_gpu(nodes, dtype, channels):
     alpha = channels in (2, 4)
     kinds = [
-        Coded(dtype, channels, channels - alpha, dtype != "float32", alpha),
-        Coded(dtype, channels, channels),
+        PixelCoding(dtype, channels, channels - alpha, dtype != "float32", alpha),
+        PixelCoding(dtype, channels, channels),
     ]
-    kinds += [Coded(dtype, channels, 3, vectors=True)] if channels > 2 else []
+    kinds += [PixelCoding(dtype, channels, 3, vectors=True)] if channels > 2 else []
     for coded in kinds:
         resize_graph.__wrapped__(coded, True)
         check(nodes, pixels=dtype)
@@ -79,6 +76,6 @@ def test_normal_maps_and_packing_stay_on_the_gpu(nodes, dtype):
     for wrap in (False, True):
         normal_map_graph.__wrapped__(dtype, "uint16", "scharr", wrap, True)
         check(nodes, heights=dtype)
-    planes = (Plane(0, -1), Plane(0, 1, invert=True), Plane(value=0.5))
-    packing_graph.__wrapped__((Packed(dtype, 4),), planes, "uint8")
+    planes = (PlaneSource(0, -1), PlaneSource(0, 1, invert=True), PlaneSource(value=0.5))
+    packing_graph.__wrapped__((PackedGraph(dtype, 4),), planes, "uint8")
     check(nodes, image0=dtype)

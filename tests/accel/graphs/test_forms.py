@@ -1,7 +1,7 @@
 import pytest
 
-from accel.graphs.forms import FORMS
-from accel.image.catalogue import OPERATIONS
+from accel.gpu_ops.implementations import FORMS
+from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import WorkloadError
 from tests.accel.graphs.agreeing import check_agree
 from tests.accel.image.operating import done, noise, raster

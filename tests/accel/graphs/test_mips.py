@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from accel.graphs.coded import Coded
-from accel.graphs.mips import mip_feed, mips_graph, steps
-from accel.graphs.runner import Runner
-from accel.image.coding import coding
-from accel.image.levels import pixel_levels, sizes
+from accel.gpu_ops.graph import Runner
+from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
+from accel.image.mip_levels import level_sizes, pixel_levels
+from accel.image.pixel_coding import coding
 from tests.accel.graphs.agreeing import check_agree
 from tests.accel.image.operating import noise, raster
 
@@ -15,8 +14,8 @@ RUNNER = Runner()
 def both(image, filter="box", edge="clamp", kind="color"):
     """The levels by the graph, and by the CPU's form."""
     how = coding(image, kind, True, True)
-    coded, size = Coded.of(how), (image.width, image.height)
-    wanted = sizes(*size)
+    coded, size = PixelCoding.of(how), (image.width, image.height)
+    wanted = level_sizes(*size)
     feed = dict(mip_feed(coded, size, wanted, filter, edge), pixels=image.pixels[None])
     if coded.bounded:
         feed["range"] = np.array(how.range, np.float32)

@@ -2,12 +2,10 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.graphs.coded import Coded
-from accel.graphs.resampling import resize_graph, rings, weights
-from accel.graphs.runner import Runner
-from accel.image.coding import coding
-from accel.image.filters import axis
-from accel.image.resampling import resampled
+from accel.gpu_ops.graph import Runner
+from accel.gpu_ops.resample import PixelCoding, resize_graph, rings, weights
+from accel.image.pixel_coding import coding
+from accel.image.resample import axis, resample
 from tests.accel.conftest import image as vips_image
 from tests.accel.graphs.agreeing import check_agree
 from tests.accel.image.operating import noise, raster
@@ -19,14 +17,14 @@ SIZES = [((41, 30), (20, 15)), ((41, 30), (17, 64)), ((16, 16), (1, 1)), ((1, 9)
 def both(image, size, kernel, edge="clamp", kind="color"):
     """By the graph, and by the CPU's form."""
     how = coding(image, kind, True, True)
-    coded, old = Coded.of(how), (image.width, image.height)
+    coded, old = PixelCoding.of(how), (image.width, image.height)
     soft = how.weighted and rings(old, size, kernel, edge)
     feed = dict(weights(old, size, kernel, edge, soft=soft), pixels=image.pixels[None])
     if coded.bounded:
         feed["range"] = np.array(how.range, np.float32)
     found = RUNNER.run(resize_graph(coded, soft), feed)["resized"].fetch()[0]
     lines = [axis(one, to, kernel, edge) for one, to in zip(old, size, strict=True)]
-    return found, resampled(image.pixels, how, *lines)
+    return found, resample(image.pixels, how, *lines)
 
 
 @pytest.mark.parametrize("old, new", SIZES)

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from accel.devices.choice import Choice
-from accel.devices.here import CPU
-from accel.graphs import runner
-from accel.graphs.coded import Coded
-from accel.graphs.mips import mip_feed, mips_graph, steps
-from accel.graphs.normal_map import normal_map_graph
-from accel.graphs.runner import Runner, Value
-from accel.image.levels import sizes
-from accel.models.graph import GraphBuilder
+from accel.devices.current import CPU
+from accel.devices.providers import Choice
+from accel.gpu_ops import graph as graph_module
+from accel.gpu_ops.graph import Runner, Value
+from accel.gpu_ops.operators import normal_map_graph
+from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
+from accel.image.mip_levels import level_sizes
 from accel.models.manifest import Tensor
+from accel.models.onnx_builder import GraphBuilder
 from tests.accel.image.operating import noise
 
 SCALE = np.ones(1, np.float32) / 64
@@ -23,7 +22,7 @@ def test_what_one_graph_made_feeds_the_next_without_coming_back():
         normal_map_graph("uint8", "uint8", "sobel", True, False), {"heights": heights, "scale": SCALE}
     )
     assert isinstance(held["normals"], Value) and held["normals"].shape == (1, 16, 16, 3)
-    coded, wanted = Coded("uint8", 3, 3, vectors=True), sizes(16, 16)
+    coded, wanted = PixelCoding("uint8", 3, 3, vectors=True), level_sizes(16, 16)
     plan = steps((16, 16), wanted, "box", "clamp")
     feed = dict(mip_feed(coded, (16, 16), wanted, "box", "clamp"), pixels=held["normals"])
     chained = one.run(mips_graph(coded, plan), feed)
@@ -41,7 +40,7 @@ def test_what_was_put_there_once_serves_several_runs():
 
 
 def test_only_so_many_graphs_stay_open(monkeypatch):
-    monkeypatch.setattr(runner, "KEPT", 2)
+    monkeypatch.setattr(graph_module, "KEPT", 2)
     one = Runner()
     for width in (1, 2, 3, 1):
         graph = GraphBuilder("twice")
@@ -60,8 +59,11 @@ def test_a_wrong_shape_is_refused_by_the_runtime():
 
 
 def test_cuda_multiplies_whole_floats():
-    assert runner._exact("CUDAExecutionProvider", {"device_id": "0"}) == {"device_id": "0", "use_tf32": "0"}
-    assert runner._exact("CPUExecutionProvider", {}) == {}
+    assert graph_module._exact("CUDAExecutionProvider", {"device_id": "0"}) == {
+        "device_id": "0",
+        "use_tf32": "0",
+    }
+    assert graph_module._exact("CPUExecutionProvider", {}) == {}
 
 
 def test_a_provider_that_silently_falls_back_to_the_cpu_is_no_gpu():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from accel.image.decoded import Decoded
-from accel.image.load import decode_image
+from accel.image.decode import decode_image
+from accel.image.pixel_data import DecodedImage
 from accel.workload import Input, Limits
 
 
@@ -13,7 +13,7 @@ def read(tmp_path):
 
     def decode(
         data: bytes, name: str = "a.bin", *, mips: bool = False, layers: bool = False, **limits
-    ) -> Decoded:
+    ) -> DecodedImage:
         path = tmp_path / name
         path.write_bytes(data)
         return decode_image(Input(name, str(path)), Limits(**limits), mips=mips, layers=layers)

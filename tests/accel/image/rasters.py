@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from accel.image.convert import Convert
+from accel.image.encode import save
 from accel.image.open_raster import open_raster
 from accel.image.operation import Written
+from accel.image.operations.geometry import Convert
 from accel.image.raster import Raster
-from accel.image.save import save
 from accel.workload import Input, Limits
 
 DEPTHS = ("uint8", "uint16", "float32")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.image import alpha as module
-from accel.image.alpha import mixed, straight
+from accel.image.alpha import mix_with_white, straight_colors
 from tests.accel.image.rasters import DEPTHS, raster
 
 KNOWN = [
@@ -20,9 +20,9 @@ KNOWN = [
 @pytest.mark.parametrize(("mix", "colors", "alpha", "expected"), KNOWN)
 def test_known_colours_are_mixed_as_formats_do_it(mix, colors, alpha, expected):
     pixels = np.uint8([[[*colors, alpha]]])
-    assert mixed(pixels, mix)[0, 0].tolist() == [*expected, alpha]
+    assert mix_with_white(pixels, mix)[0, 0].tolist() == [*expected, alpha]
     if alpha:
-        assert straight(np.uint8([[[*expected, alpha]]]), mix)[0, 0].tolist() == [*colors, alpha]
+        assert straight_colors(np.uint8([[[*expected, alpha]]]), mix)[0, 0].tolist() == [*colors, alpha]
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
@@ -31,8 +31,8 @@ def test_known_colours_are_mixed_as_formats_do_it(mix, colors, alpha, expected):
 def test_what_was_mixed_comes_out_within_what_alpha_lets_through(dtype, channels, mix, monkeypatch):
     monkeypatch.setattr(module, "_STRIP", 10)
     pixels = raster(channels, dtype).pixels
-    there = mixed(pixels, mix)
-    again = straight(there, mix)
+    there = mix_with_white(pixels, mix)
+    again = straight_colors(there, mix)
     top = 1 if dtype == "float32" else np.iinfo(dtype).max
     share = pixels[..., -1:] / np.float32(top)
     wrong = np.abs(again[..., :-1].astype(np.float64) - pixels[..., :-1]) * share
@@ -43,8 +43,8 @@ def test_what_was_mixed_comes_out_within_what_alpha_lets_through(dtype, channels
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 255), st.integers(0, 255), st.sampled_from(["multiplied", "on white"]))
 def test_mixing_again_what_was_undone_changes_nothing(color, alpha, mix):
-    stored = mixed(np.uint8([[[color, alpha]]]), mix)
-    assert np.array_equal(mixed(straight(stored, mix), mix), stored)
+    stored = mix_with_white(np.uint8([[[color, alpha]]]), mix)
+    assert np.array_equal(mix_with_white(straight_colors(stored, mix), mix), stored)
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
@@ -53,11 +53,13 @@ def test_what_is_fully_transparent_stays_as_the_file_has_it(dtype, mix):
     pixels = raster(4, dtype).pixels
     pixels[0, :, 3] = 0
     pixels[0, 0, 0] += 1
-    assert np.array_equal(straight(pixels, mix)[0], pixels[0])
+    assert np.array_equal(straight_colors(pixels, mix)[0], pixels[0])
 
 
 def test_opaque_pixels_are_never_changed():
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(2, axis=2)
     pixels[..., 1] = 255
     for mix in ("multiplied", "on white"):
-        assert np.array_equal(mixed(pixels, mix), pixels) and np.array_equal(straight(pixels, mix), pixels)
+        assert np.array_equal(mix_with_white(pixels, mix), pixels) and np.array_equal(
+            straight_colors(pixels, mix), pixels
+        )

@@ -8,8 +8,7 @@ import pytest
 import pyvips
 from msgspec import Struct
 
-from accel.image.convert import Convert, convert
-from accel.image.thumbnail import Thumbnail, thumbnail
+from accel.image.operations.geometry import Convert, Thumbnail, convert, thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.broken import broken, chunk, encoded, png

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from accel.image import coding
-from accel.image.bleed_alpha import bleed_alpha
+from accel.image import pixel_coding
+from accel.image.operations.geometry import bleed_alpha
 from tests.accel.image.operating import KINDS, made, noise, raster
 
 
@@ -77,7 +77,7 @@ def test_grey_and_single_lines_are_filled_too():
 
 def test_levels_are_filled_as_well_and_rows_without_a_hole_are_left(monkeypatch):
     # Strips of 30 rows.
-    monkeypatch.setattr(coding, "STRIP", 30 * 8 * 4)
+    monkeypatch.setattr(pixel_coding, "STRIP", 30 * 8 * 4)
     pixels = sprite(300, 8)
     pixels[100:, :, 3] = 255
     image = raster(pixels).with_pixels(pixels, mips=(sprite(150, 4),))

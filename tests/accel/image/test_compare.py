@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.image.compare import Compare, compare
-from accel.image.light import to_light
+from accel.image.color import to_linear
+from accel.image.operations.analysis import Compare, compare
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.files import dds as stored
 from tests.accel.image.raster_of import operate, random, raster
@@ -138,7 +138,7 @@ def test_8_bit_are_compared_with_16_and_integers_with_floats():
     pixels = random(20, 20, 3)
     found = value(pixels, pixels.astype(np.uint16) * 257)
     assert found.identical and found.bit_depth == 16
-    found = value(to_light(pixels, 3, "srgb"), pixels)
+    found = value(to_linear(pixels, 3, "srgb"), pixels)
     assert found.identical and found.bit_depth == 32
 
 

@@ -4,7 +4,7 @@ import sys
 import numba
 import numpy as np
 
-from accel.image import coding, compiled
+from accel.image import compiled, pixel_coding
 from accel.image import kernels as plain
 from accel.image.compiled.jit import jit
 from tests.accel.image.operating import noise
@@ -33,7 +33,7 @@ def test_loops_are_compiled_where_nothing_can_be_kept_on_disk(monkeypatch):
 
 def test_declaring_and_small_images_never_import_numba():
     code = (
-        "import sys; from accel.image.catalogue import OPERATIONS; "
+        "import sys; from accel.image.operations.pipeline import OPERATIONS; "
         "assert not {'numpy', 'pyvips'} & set(sys.modules); import numpy as np; "
         "from accel.image.raster import Raster; from accel.workload import Limits; "
         "image = Raster('a', np.zeros((64, 64, 4), np.uint8), True, 'srgb', 'png'); "
@@ -47,5 +47,5 @@ def test_declaring_and_small_images_never_import_numba():
 def test_without_numba_numpy_does_the_work(monkeypatch):
     monkeypatch.delitem(sys.modules, "accel.image.compiled.kernels", raising=False)
     monkeypatch.setattr(compiled, "available", lambda: False)
-    monkeypatch.setattr(coding, "WORTH_COMPILED", 0)
-    assert coding.chosen(noise(4, 4, 4)) is plain
+    monkeypatch.setattr(pixel_coding, "WORTH_COMPILED", 0)
+    assert pixel_coding.choose_coding(noise(4, 4, 4)) is plain

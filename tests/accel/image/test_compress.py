@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.compress import Compressed, Format, compress
-from accel.image.encoders.formats import FORMATS
-from accel.image.pipeline import pipeline
+from accel.image.block_encoders import FORMATS
+from accel.image.operations.pipeline import pipeline
+from accel.image.operations.textures import Compressed, Format, compress
 from accel.workload import Limits, WorkloadError
 from tests.accel.image import containers
 from tests.accel.image.operating import noise
@@ -227,12 +227,12 @@ def test_any_size_gives_whole_blocks(height, width, channels, name):
 
 
 def test_images_of_many_strips_are_the_same_as_of_one(monkeypatch):
-    from accel.image.encoders import strips
+    from accel.image import block_encoders
 
     image = raster(smooth(40, 36, 4, alpha="some"))
     names = ["bc3", "bc7", "etc2_rgba", "astc_6x6"]
     whole = [run(image, format=name)[1] for name in names]
-    monkeypatch.setattr(strips, "_STRIP", 300)
+    monkeypatch.setattr(block_encoders, "_STRIP", 300)
     assert [run(image, format=name)[1] for name in names] == whole
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.image.convert import Convert, convert
-from accel.image.mipmaps import Mipmaps, mipmaps
+from accel.image.operations.geometry import Convert, Mipmaps, convert, mipmaps
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.containers import dds, ktx2

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accel.image.curl import LEAST, Curl, curl, judged
-from accel.image.normals import CLEAR
-from accel.image.sampling import sample
+from accel.image.normal_maps import CLEAR, LEAST, Curl, judge_curl, measure_curl
+from accel.image.statistics import sample_pixels
 from tests.accel.image.test_normals import heights, normal_map
 
 SIGNS = {"opengl": 1, "directx": -1}
@@ -16,7 +15,7 @@ SIGNS = {"opengl": 1, "directx": -1}
 
 def judge(pixels) -> Curl:
     pixels = np.ascontiguousarray(pixels)
-    return curl(pixels, sample(pixels))
+    return measure_curl(pixels, sample_pixels(pixels))
 
 
 def through_jpeg(pixels, quality: int):
@@ -242,21 +241,21 @@ def measured(signs, energy: float = 1.0):
 
 
 def test_a_slight_sign_counts_in_full_from_its_least_size_on():
-    assert LEAST == 0.15 and judged(measured([0.15] * 12)).sure == pytest.approx(0.878, abs=0.001)
-    assert judged(measured([0.075] * 12)).sure == pytest.approx(0.391, abs=0.001)
+    assert LEAST == 0.15 and judge_curl(measured([0.15] * 12)).sure == pytest.approx(0.878, abs=0.001)
+    assert judge_curl(measured([0.075] * 12)).sure == pytest.approx(0.391, abs=0.001)
 
 
 def test_how_sure_it_is_comes_from_the_standard_error():
     signs = np.array([0.5, 0.9, 0.2, 0.8] * 3)
     error = signs.std(ddof=1) / np.sqrt(12)
-    found = judged(measured(signs))
+    found = judge_curl(measured(signs))
     assert found.sign == pytest.approx(0.6) and found.sure == pytest.approx(0.6 / (0.6 + error))
 
 
 def test_few_parts_are_less_sure():
-    sure = [judged(measured([0.7, 0.9] * half)).sure for half in (1, 2, 3, 6)]
+    sure = [judge_curl(measured([0.7, 0.9] * half)).sure for half in (1, 2, 3, 6)]
     assert sure == sorted(sure) and sure[0] < 0.3 and sure[-1] > 0.95
-    assert judged(measured([0.8])).sure < CLEAR < judged(measured([0.95])).sure
+    assert judge_curl(measured([0.8])).sure < CLEAR < judge_curl(measured([0.95])).sure
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 50, 3), (50, 2, 3), (3, 3, 3), (5, 5, 4)])

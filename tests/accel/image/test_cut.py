@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 
-from accel.graphs.forms import FORMS
-from accel.image.atlas import atlas
-from accel.image.compress import compress
-from accel.image.convert import convert
-from accel.image.make_tileable import make_tileable
-from accel.image.pack_channels import pack_channels
-from accel.image.pipeline import pipeline
-from accel.image.resize import resize
+from accel.gpu_ops.implementations import FORMS
+from accel.image.operations.channels import pack_channels
+from accel.image.operations.geometry import convert, make_tileable, resize
+from accel.image.operations.pipeline import pipeline
+from accel.image.operations.textures import atlas, compress
 from accel.workload import Input, Limits
 from tests.accel.image.files import dds, exr
 

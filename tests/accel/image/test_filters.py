@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.image.filters import axis, nearest
+from accel.image.resample import axis, nearest
 
 SIDES = st.integers(1, 200)
 KERNELS = st.sampled_from(["lanczos", "kaiser", "cubic", "linear", "area", "nearest"])

@@ -2,9 +2,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.image.find_duplicates import FindDuplicates, find_duplicates
-from accel.image.premultiply import Premultiply, premultiply
-from accel.image.save import save as as_file
+from accel.image.encode import save as as_file
+from accel.image.operations.analysis import FindDuplicates, find_duplicates
+from accel.image.operations.geometry import Premultiply, premultiply
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.operating import made, raster
 from tests.accel.image.test_fingerprint import scene

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image import digests
-from accel.image.decoded import Decoded
-from accel.image.digests import afar, perceptual, pixel_digest
-from accel.image.duplicates import BITS, duplicates
-from accel.image.fingerprint import Fingerprint, NoParams, fingerprint, fingerprint_of
-from accel.image.load import decode_image
+from accel.image import hashes
+from accel.image.decode import decode_image
+from accel.image.encode import save as as_file
+from accel.image.hashes import BITS, find_groups, perceptual_hash, pixel_digest, reduced_view
 from accel.image.operation import Writing
+from accel.image.operations.analysis import Fingerprint, NoParams, fingerprint, fingerprint_of
+from accel.image.pixel_data import DecodedImage
 from accel.image.raster import Raster
-from accel.image.save import save as as_file
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.files import dds as stored
 
@@ -46,7 +45,7 @@ def test_textures_of_several_images_are_equal_as_files_alone(tmp_path, images, m
     for name, last in (("a.dds", b"x"), ("b.dds", b"y"), ("c.dds", b"x")):
         (tmp_path / name).write_bytes(stored(64, 64, begin + last, dxgi=28, **more))
     marks = {name: mark(Input(name, str(tmp_path / name))) for name in ("a.dds", "b.dds", "c.dds")}
-    (group,) = duplicates(marks)
+    (group,) = find_groups(marks)
     assert (group.how, group.names) == ("file", ("a.dds", "c.dds"))
 
 
@@ -94,15 +93,15 @@ def test_rounding_makes_no_other_look_of_what_is_symmetrical():
     y, x = np.abs(np.mgrid[:32, :32] - 15.5)
     grey = np.float32((np.hypot(x, y) % 7) / 8)
     noise = np.random.default_rng(2).choice([0, 1, 2], grey.shape) * np.float32(2**-24)
-    assert perceptual(grey + noise) == perceptual(grey)
+    assert perceptual_hash(grey + noise) == perceptual_hash(grey)
 
 
 def test_a_gradient_and_its_mirror_image_dont_look_alike(save):
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (64, 256, 3))
     marks = {"a": mark(save("a.png", ramp)), "b": mark(save("b.png", ramp[:, ::-1]))}
-    assert duplicates(marks) == []
+    assert find_groups(marks) == []
     marks["c"] = mark(save("c.webp", ramp[::2], lossless=True))
-    assert [group.names for group in duplicates(marks)] == [("a", "c")]
+    assert [group.names for group in find_groups(marks)] == [("a", "c")]
 
 
 def test_sizes_below_what_is_hashed_and_single_pixels_have_a_fingerprint(save):
@@ -133,7 +132,7 @@ def test_a_cut_out_looks_the_same_whatever_it_hides_and_however_alpha_is_stored(
     path = Path(save("b.png", pixels).path).with_suffix(".bin")
     path.write_bytes(file.data)
     other = mark(Input("b", str(path)))
-    assert [group.how for group in duplicates({"a": one, "b": other})] == ["looks"]
+    assert [group.how for group in find_groups({"a": one, "b": other})] == ["looks"]
 
 
 def test_inks_and_light_are_compared_as_they_are_seen(save):
@@ -169,10 +168,12 @@ def test_the_hash_is_that_of_the_very_bytes_that_were_decoded(save, suffix):
 @pytest.mark.parametrize("values", [256, 2])
 def test_sides_of_powers_of_two_look_as_by_libvips(monkeypatch, size, channels, values):
     drawn = np.random.default_rng(1).integers(0, values, (*size, channels)) * (255 // (values - 1))
-    decoded = Decoded(drawn.astype(np.uint8), "rgb" if channels > 2 else "grey", channels % 2 == 0, "png", 1)
-    seen = afar(decoded)
-    monkeypatch.setattr(digests, "_POWERS", ())
-    assert (seen == afar(decoded)).all()
+    decoded = DecodedImage(
+        drawn.astype(np.uint8), "rgb" if channels > 2 else "grey", channels % 2 == 0, "png", 1
+    )
+    seen = reduced_view(decoded)
+    monkeypatch.setattr(hashes, "_POWERS", ())
+    assert (seen == reduced_view(decoded)).all()
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
@@ -182,7 +183,7 @@ def test_full_alpha_is_reduced_at_any_depth_until_one_pixel_differs(kind, grey):
     colors = (np.random.default_rng(3).random((90, 70, 1 if grey else 3)) * top).astype(kind)
     full = np.concatenate([colors, np.full_like(colors[..., :1], top)], axis=2)
     model = "grey" if grey else "rgb"
-    plain = pixel_digest(Decoded(colors, model, False, "png", 1))
-    assert pixel_digest(Decoded(full, model, True, "png", 1)) == plain
+    plain = pixel_digest(DecodedImage(colors, model, False, "png", 1))
+    assert pixel_digest(DecodedImage(full, model, True, "png", 1)) == plain
     full[-1, -1, -1] = 0
-    assert pixel_digest(Decoded(full, model, True, "png", 1)) != plain
+    assert pixel_digest(DecodedImage(full, model, True, "png", 1)) != plain

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from accel.image.catalogue import OPERATIONS
-from accel.image.first import OfFirst
+from accel.image.operation import FirstLayer
+from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import Input, Limits
 from tests.accel.image.files import dds
 from tests.pulled import FOLDER, require
@@ -30,7 +30,7 @@ def told(folder, name, count, **params):
 @pytest.mark.parametrize(("name", "params"), TOLD)
 def test_what_is_told_of_the_first_face_alone_says_of_how_many(tmp_path, name, params, count, said):
     value = told(tmp_path, name, count, **params)
-    assert isinstance(value, OfFirst) and value.first_of == said
+    assert isinstance(value, FirstLayer) and value.first_of == said
 
 
 @pytest.mark.parametrize(("name", "model"), BY_MODELS.items())

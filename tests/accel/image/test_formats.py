@@ -9,9 +9,9 @@ import pyvips
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from accel.image.inspect import Inspect, inspect
-from accel.image.load import OFFERED, READERS, decode_image
-from accel.image.thumbnail import Thumbnail, thumbnail
+from accel.image.decode import OFFERED, READERS, decode_image
+from accel.image.operations.analysis import Inspect, inspect
+from accel.image.operations.geometry import Thumbnail, thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.broken import encoded
 from tests.accel.image.files import exr, samples

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from accel.image.held import held
-from accel.image.mipmaps import mipmaps
 from accel.image.operation import Operated, Reading, Writing, operation
+from accel.image.operation_checks import validate_operated
+from accel.image.operations.geometry import mipmaps
 from accel.workload import Limits, OutputFile, WorkloadError
-from bridge.commands.texts.reasons import PHRASES
 from tests.accel.image.raster_of import operate, raster
+from tests.messages import in_chinese
 
 ROCK = raster(np.zeros((4, 6, 3), np.uint8))
 GLOW = raster(np.zeros((4, 6, 3), np.float32))
@@ -83,35 +83,35 @@ def mip(*shape, kind="uint8"):
 )  # fmt: skip
 def test_what_is_no_image_is_refused_with_what_is_wrong_in_either_language(done, says):
     with pytest.raises(WorkloadError, match=says) as caught:
-        held(done, Writing(), Limits())
+        validate_operated(done, Writing(), Limits())
     assert caught.value.code == "internal"
-    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert in_chinese(caught.value.reason) != caught.value.reason
 
 
 def test_an_image_beyond_the_limit_is_refused_whoever_made_it():
     with pytest.raises(WorkloadError, match=r"would become 6 x 4 .* more than the limit") as caught:
-        held(of(ROCK), Writing(), Limits(max_pixels=23))
+        validate_operated(of(ROCK), Writing(), Limits(max_pixels=23))
     assert (caught.value.code, caught.value.name) == ("too_large", "a.png")
 
 
 def test_images_need_parameters_that_say_how_they_are_written():
     with pytest.raises(WorkloadError, match="must be a subclass of Writing") as caught:
-        held(of(ROCK), Reading(), Limits())
-    assert "Writing" in PHRASES.in_chinese(caught.value.reason) != caught.value.reason
-    assert held(Operated(value=3), Reading(), Limits()).value == 3
+        validate_operated(of(ROCK), Reading(), Limits())
+    assert "Writing" in in_chinese(caught.value.reason) != caught.value.reason
+    assert validate_operated(Operated(value=3), Reading(), Limits()).value == 3
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_what_is_right_is_given_as_it_is(kind, channels):
     done = of(raster(np.ones((5, 3, channels), kind)))
-    assert held(done, Writing(), Limits()) is done
+    assert validate_operated(done, Writing(), Limits()) is done
 
 
 @pytest.mark.parametrize("value", [1e12, -1e12])
 def test_light_as_strong_as_that_of_files_is_taken(value):
     done = of(GLOW.with_pixels(np.full((4, 6, 3), value, np.float32)))
-    assert held(done, Writing(), Limits()) is done
+    assert validate_operated(done, Writing(), Limits()) is done
 
 
 def test_a_filter_of_ours_may_overshoot_what_files_hold():
@@ -121,20 +121,22 @@ def test_a_filter_of_ours_may_overshoot_what_files_hold():
     (made,) = operate(mipmaps, params, raster(edge)).images.values()
     assert 1e12 < made.mips[0].max() < 2e12
     with pytest.raises(WorkloadError, match="no numbers"):
-        held(of(with_value(np.inf)), Writing(), Limits(), own=True)
+        validate_operated(of(with_value(np.inf)), Writing(), Limits(), own=True)
 
 
 def test_levels_go_down_to_one_texel_and_not_beyond():
     mips = (mip(2, 3, 3), mip(1, 1, 3), mip(1, 1, 3))
     done = of(ROCK.with_pixels(ROCK.pixels, mips=mips[:2]))
-    assert held(done, Writing(), Limits()) is done
+    assert validate_operated(done, Writing(), Limits()) is done
 
 
 def test_pixels_that_lie_apart_are_brought_together_with_their_levels():
     wide = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
     turned = wide.transpose(1, 0, 2)
     small = np.zeros((2, 3, 3), np.uint8).transpose(1, 0, 2)
-    (made,) = held(of(ROCK.with_pixels(turned, mips=(small,))), Writing(), Limits()).images.values()
+    (made,) = validate_operated(
+        of(ROCK.with_pixels(turned, mips=(small,))), Writing(), Limits()
+    ).images.values()
     assert made.pixels.flags.c_contiguous and np.array_equal(made.pixels, turned)
     assert [level.shape for level in made.mips] == [(3, 2, 3)] and made.mips[0].flags.c_contiguous
 

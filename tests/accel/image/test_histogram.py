@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.image.histogram import CountValues, Histogram, histogram
+from accel.image.operations.analysis import CountValues, Histogram, histogram
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.raster_of import operate, random, raster
 

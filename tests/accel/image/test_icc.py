@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.icc import applied, is_srgb, shaper
+from accel.image.color_management import apply_profile, is_srgb, shaper
 from tests.accel.image.icc import (
     ADOBE,
     DISPLAY_P3,
@@ -42,7 +42,7 @@ def test_colours_are_within_1_of_255_of_the_reference(dtype, primaries, gamma):
     top = np.iinfo(dtype).max
     pixels = np.random.default_rng(4).integers(0, top + 1, (80, 90, 4)).astype(dtype)
     gamma = round(gamma * 256) / 256
-    made = applied(pixels, 3, shaper(rgb_profile(primaries, gamma)))
+    made = apply_profile(pixels, 3, shaper(rgb_profile(primaries, gamma)))
     wanted = in_srgb((pixels[..., :3] / top) ** gamma, primaries)
     assert np.abs(made[..., :3] / top - wanted).max() <= 1 / 255
     assert made.dtype == dtype and np.array_equal(made[..., 3], pixels[..., 3])
@@ -66,7 +66,7 @@ def test_colours_are_within_1_of_255_of_the_reference(dtype, primaries, gamma):
 )  # fmt: skip
 def test_every_kind_of_curve_is_read(tag, light):
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
-    made = applied(pixels, 3, shaper(with_curves(tag)))
+    made = apply_profile(pixels, 3, shaper(with_curves(tag)))
     assert np.abs(made / 255 - curve(light(pixels / 255))).max() < 0.6 / 255
 
 
@@ -74,7 +74,7 @@ def test_every_kind_of_curve_is_read(tag, light):
 def test_grey_has_a_curve_alone(dtype):
     top = np.iinfo(dtype).max
     pixels = np.arange(top + 1).astype(dtype).reshape(1, -1, 1)
-    made = applied(pixels, 1, shaper(grey_profile(1.8)))
+    made = apply_profile(pixels, 1, shaper(grey_profile(1.8)))
     gamma = round(1.8 * 256) / 256
     assert np.abs(made / top - curve((pixels / top) ** gamma)).max() < 0.51 / min(top, 4000)
 
@@ -108,4 +108,4 @@ def test_whatever_a_profile_says_pixels_come_out(changes, parametric):
         data[at % len(data)] = value
     used = shaper(bytes(data))
     if used is not None:
-        assert applied(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), 3, used).shape == (4, 4, 3)
+        assert apply_profile(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), 3, used).shape == (4, 4, 3)

@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.channels import Sums, is_grey
-from accel.image.evidence import seams
-from accel.image.inspect import Inspect, inspect
-from accel.image.inspection import Inspection
+from accel.image.operations.analysis import Inspect, inspect
+from accel.image.records import Inspection
+from accel.image.statistics import Sums, is_grey, seams
 from accel.workload import Input, Limits
 from tests.accel.image.files import dds, exr
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from accel.image import kernels
-from accel.image.coding import _alphas, _codes, _table, coding
+from accel.image.color import is_srgb_coded
 from accel.image.compiled import kernels as compiled
-from accel.image.light import srgb
+from accel.image.pixel_coding import _alphas, _codes, _table, coding
 from tests.accel.image.operating import noise, raster
 
 
@@ -90,5 +90,5 @@ def test_light_becomes_the_nearest_code_at_every_step():
     light = np.linspace(0, 1, 200_001, dtype=np.float32).reshape(1, 1, -1)
     pixels = np.empty((1, light.size, 1), np.uint8)
     kernels.encode8(light, 1, False, True, *_codes(), pixels)
-    exact = srgb(light[0, 0].astype(np.float64)).astype(np.float64) * 255
+    exact = is_srgb_coded(light[0, 0].astype(np.float64)).astype(np.float64) * 255
     assert np.abs(pixels[0, :, 0] - exact).max() <= 0.5 + 1e-3

@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from accel.graphs.forms import FORMS
-from accel.image.catalogue import OPERATIONS
-from accel.image.layered import on_layers
-from accel.image.load import decode_image
+from accel.gpu_ops.implementations import FORMS
+from accel.image.decode import decode_image
+from accel.image.encode import save
 from accel.image.open_raster import open_raster
-from accel.image.operation import Operated, Writing
-from accel.image.save import save
+from accel.image.operation import Operated, Writing, map_layers
+from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import Input, Limits, WorkloadError
-from bridge.commands.texts.reasons import PHRASES
 from tests.accel.image import containers
 from tests.accel.image.files import dds, ktx2
 from tests.accel.image.textures import raster, smooth, vectors
+from tests.messages import in_chinese
 
 SIDE = 16
 KEPT = ["image.bleed_alpha", "image.convert", "image.mipmaps", "image.normal_flip", "image.premultiply"]
@@ -181,7 +180,7 @@ def test_the_first_alone_is_what_is_made_where_not_all_can_be(tmp_path, last):
 
 
 def _pipeline():
-    from accel.image.pipeline import pipeline
+    from accel.image.operations.pipeline import pipeline
 
     return pipeline
 
@@ -217,7 +216,7 @@ def test_a_normal_map_of_another_number_of_layers_belongs_to_none(tmp_path):
     with pytest.raises(WorkloadError, match=says) as caught:
         run(mipmaps, [rough, normals])
     assert (caught.value.code, caught.value.name) == ("bad_input", "normals.dds")
-    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert in_chinese(caught.value.reason) != caught.value.reason
     one = source(tmp_path, [vectors(SIDE, SIDE)], name="one")
     assert run(mipmaps, [rough, one]).value.images == 3
 
@@ -268,7 +267,7 @@ def test_an_operation_that_codes_vectors_otherwise_is_believed_of_all_layers():
 
     first, empty = (raster(each) for each in floats((0, -0.6, 0.8), (0, 0, 0)))
     sky = first.with_pixels(first.pixels, layers=(replace(empty, signed=True),))
-    (second,) = on_layers(coded)([sky], Writing(), Limits()).images["made"].layers
+    (second,) = map_layers(coded)([sky], Writing(), Limits()).images["made"].layers
     assert second.signed is False
 
 
@@ -285,7 +284,9 @@ def test_faces_stay_square(tmp_path):
 
     face = raster(np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(WorkloadError, match="is a cube map"):
-        on_layers(halved)([face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)], Writing(), Limits())
+        map_layers(halved)(
+            [face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)], Writing(), Limits()
+        )
     assert len(done) == 1
     layers = source(tmp_path, pictures(6))
     assert run(OPERATIONS["image.resize"], [layers], width=8, height=4).value.images == 6
@@ -308,7 +309,7 @@ def test_more_images_than_may_be_held_are_refused_where_all_are_wanted(tmp_path)
     )
     with pytest.raises(WorkloadError, match=says) as caught:
         open_raster(given, limits, layers=True)
-    assert "images.max_pixels" in PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert "images.max_pixels" in in_chinese(caught.value.reason) != caught.value.reason
     assert open_raster(given, limits).first_of == 6
 
 
@@ -321,7 +322,7 @@ def test_layers_are_enlarged_only_as_far_as_all_may_be_together(tmp_path):
     )
     with pytest.raises(WorkloadError, match=says) as caught:
         resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most - 1))
-    assert "images.max_pixels" in PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert "images.max_pixels" in in_chinese(caught.value.reason) != caught.value.reason
 
 
 @pytest.mark.parametrize("format", ["dds", "ktx2"])
@@ -335,7 +336,7 @@ def test_more_images_than_any_gpu_binds_are_refused(tmp_path, format):
     with pytest.raises(WorkloadError, match=r"holds 12,289 images, more than the 12,288") as caught:
         open_raster(Input(path.name, str(path)), Limits(), layers=True)
     assert caught.value.code == "too_large"
-    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
+    assert in_chinese(caught.value.reason) != caught.value.reason
     assert open_raster(Input(path.name, str(path)), Limits()).first_of == count
 
 
@@ -374,9 +375,9 @@ def test_what_an_operation_makes_of_layers_fits_together():
     black, white = (raster(np.full((4, 4, 3), value, np.uint8)) for value in (0, 255))
     sky = black.with_pixels(black.pixels, layers=(white,))
     with pytest.raises(WorkloadError, match="layers of another size, type or number") as caught:
-        on_layers(uneven)([sky], Writing(), Limits())
-    assert PHRASES.in_chinese(caught.value.reason) != caught.value.reason
-    assert on_layers(lambda *_: Operated(value=3))([sky], Writing(), Limits()).value == 3
+        map_layers(uneven)([sky], Writing(), Limits())
+    assert in_chinese(caught.value.reason) != caught.value.reason
+    assert map_layers(lambda *_: Operated(value=3))([sky], Writing(), Limits()).value == 3
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if OPERATIONS[name].workload.inputs == (1, 1)])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from accel.image.lent import lent, returned
 from accel.image.operation import Operated, Reading, Writing, operation
+from accel.image.operation_checks import read_only_view, writable_copy
 from tests.accel.image.raster_of import operate, raster
 
 
@@ -24,23 +24,23 @@ def arrays(image):
 
 def test_no_array_of_an_image_can_be_written_to_while_it_is_lent():
     image = whole()
-    for array in arrays(lent(image)):
+    for array in arrays(read_only_view(image)):
         with pytest.raises(ValueError, match="read-only"):
             array[0, 0] = 1
-    assert replace(lent(image), pixels=image.pixels, mips=image.mips, layers=image.layers) == image
+    assert replace(read_only_view(image), pixels=image.pixels, mips=image.mips, layers=image.layers) == image
     assert all(array.flags.writeable for array in arrays(image))
 
 
 def test_what_comes_back_is_no_copy_and_as_others_are():
     image = whole()
-    (made,) = returned(Operated({"same": lent(image)})).images.values()
+    (made,) = writable_copy(Operated({"same": read_only_view(image)})).images.values()
     for one, other in zip(arrays(image), arrays(made), strict=True):
         assert other.flags.writeable and np.shares_memory(one, other)
 
 
 def test_what_lies_in_memory_that_nobody_may_write_to_is_copied():
     sealed = np.frombuffer(bytes(12), np.uint8).reshape(2, 2, 3)
-    (made,) = returned(Operated({"made": raster(sealed)})).images.values()
+    (made,) = writable_copy(Operated({"made": raster(sealed)})).images.values()
     assert made.pixels.flags.writeable and not np.shares_memory(made.pixels, sealed)
 
 
@@ -79,5 +79,5 @@ def test_ours_alone_get_arrays_as_they_are(module, writable):
 
 def test_nothing_is_forgotten_of_an_image_that_is_lent_and_given_back():
     image = replace(whole(), below=0.0, above=1.0, array=True)
-    back = returned(Operated({"same": lent(image)})).images["same"]
+    back = writable_copy(Operated({"same": read_only_view(image)})).images["same"]
     assert (back.below, back.above, back.array) == (0, 1, True)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from accel.image.catalogue import OPERATIONS
-from accel.image.mipmaps import Mipmaps, mipmaps
-from accel.image.pipeline import pipeline
+from accel.image.operations.geometry import Mipmaps, mipmaps
+from accel.image.operations.pipeline import OPERATIONS, pipeline
 from accel.workload import Input, Limits
 from tests.accel.image.rasters import reopened
 

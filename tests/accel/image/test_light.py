@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from accel.image import light as module
-from accel.image.light import at_depth, from_light, srgb, to_light
+from accel.image import color as module
+from accel.image.color import at_depth, from_linear, is_srgb_coded, to_linear
 from accel.image.raster import Raster
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster
 
@@ -14,16 +14,16 @@ CODES = [(0, 0.0), (10, 0.0030352698), (11, 0.0033465358), (55, 0.0382043685), (
 @pytest.mark.parametrize(("code", "light"), CODES)
 def test_known_codes_are_known_light_and_back(code, light):
     pixels = np.uint8([[[code]]])
-    found = to_light(pixels, 1, "srgb")
+    found = to_linear(pixels, 1, "srgb")
     assert found.dtype == np.float32 and found[0, 0, 0] == pytest.approx(light, rel=1e-6)
-    assert from_light(np.float32([[[light]]]), 1, "srgb", np.uint8)[0, 0, 0] == code
+    assert from_linear(np.float32([[[light]]]), 1, "srgb", np.uint8)[0, 0, 0] == code
 
 
 @pytest.mark.parametrize(
     ("light", "code"), [(0.0, 0.0), (0.0031308, 0.04045), (0.2140411, 0.5), (0.5, 0.7353570), (1.0, 1.0)]
 )
 def test_the_curve_has_its_known_points(light, code):
-    assert srgb(np.float32([light]))[0] == pytest.approx(code, abs=2e-6)
+    assert is_srgb_coded(np.float32([light]))[0] == pytest.approx(code, abs=2e-6)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -31,19 +31,19 @@ def test_the_curve_has_its_known_points(light, code):
 def test_every_code_comes_back_from_light(dtype, transfer, monkeypatch):
     monkeypatch.setattr(module, "_STRIP", 1000)
     codes = np.arange(np.iinfo(dtype).max + 1).astype(dtype).reshape(16, -1, 1)
-    assert np.array_equal(from_light(to_light(codes, 1, transfer), 1, transfer, dtype), codes)
+    assert np.array_equal(from_linear(to_linear(codes, 1, transfer), 1, transfer, dtype), codes)
 
 
 def test_alpha_is_always_linear():
-    found = to_light(np.uint8([[[128, 128]]]), 1, "srgb")[0, 0]
+    found = to_linear(np.uint8([[[128, 128]]]), 1, "srgb")[0, 0]
     assert found.tolist() == pytest.approx([0.2158605, 128 / 255])
-    assert from_light(found[None, None], 1, "srgb", np.uint8).tolist() == [[[128, 128]]]
+    assert from_linear(found[None, None], 1, "srgb", np.uint8).tolist() == [[[128, 128]]]
 
 
 def test_what_is_beyond_the_scale_is_cut_off():
     light = np.float32([[[-1, 0.5, 7]]])
-    assert from_light(light, 3, "linear", np.uint8).tolist() == [[[0, 128, 255]]]
-    assert from_light(light, 3, "linear", np.float32) is light
+    assert from_linear(light, 3, "linear", np.uint8).tolist() == [[[0, 128, 255]]]
+    assert from_linear(light, 3, "linear", np.float32) is light
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image import load
-from accel.image.inspect import inspect
-from accel.image.load import decode_image, undecodable
-from accel.image.sniff import Format, sniff
-from accel.image.thumbnail import thumbnail
+from accel.image import decode
+from accel.image.decode import Format, decode_error, decode_image, sniff
+from accel.image.operations.analysis import inspect
+from accel.image.operations.geometry import thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.broken import broken, encoded, png
@@ -136,7 +135,7 @@ def test_a_file_too_large_to_be_held_is_decoded_to_the_same_pixels(tmp_path, mon
     path = tmp_path / "a"
     path.write_bytes(encoded(suffix))
     held = decode_image(Input("a", str(path)), Limits())
-    monkeypatch.setattr(load, "WHOLE", 99)
+    monkeypatch.setattr(decode, "WHOLE", 99)
     read = decode_image(Input("a", str(path)), Limits())
     assert held.contents == path.read_bytes() and read.contents == b""
     assert (held.pixels == read.pixels).all()
@@ -149,7 +148,7 @@ def test_what_libvips_says_is_told_apart():
     def error(detail):
         made = pyvips.Error("unable to call heifload")
         made.detail = detail
-        return undecodable(source, kind, made)
+        return decode_error(source, kind, made)
 
     assert error("heif: Unsupported codec (4.3000)").code == "unsupported"
     missing = error(

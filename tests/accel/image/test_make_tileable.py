@@ -2,9 +2,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.image.evidence import seams
-from accel.image.make_tileable import MakeTileable, Tileable, make_tileable
-from accel.image.seam_path import cheapest_loop
+from accel.image.operations.geometry import MakeTileable, Tileable, make_tileable
+from accel.image.statistics import seams
+from accel.image.tiling import cheapest_loop
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.operating import KINDS, done, made, raster
 from tests.accel.image.test_normals import heights, normal_map

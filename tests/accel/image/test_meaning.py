@@ -1,14 +1,12 @@
 import numpy as np
 import pytest
 
-from accel.graphs.forms import FORMS
-from accel.image.catalogue import OPERATIONS
-from accel.image.compress import compress
-from accel.image.meaning import kind_of
-from accel.image.mipmaps import mipmaps
+from accel.gpu_ops.implementations import FORMS
 from accel.image.open_raster import open_raster
-from accel.image.pipeline import pipeline
-from accel.image.resize import resize
+from accel.image.operations.geometry import mipmaps, resize
+from accel.image.operations.pipeline import OPERATIONS, pipeline
+from accel.image.operations.textures import compress
+from accel.image.pixel_coding import channel_kind
 from accel.workload import Limits
 from tests.accel.image.operating import done, made, noise, raster
 from tests.accel.image.test_normals import heights, normal_map
@@ -40,8 +38,8 @@ def flat(*color):
     ],
 )
 def test_a_normal_map_is_told_by_its_vectors(pixels):
-    assert kind_of(raster(pixels)) == "normal"
-    assert kind_of(raster(pixels, "linear")) == "normal"
+    assert channel_kind(raster(pixels)) == "normal"
+    assert channel_kind(raster(pixels, "linear")) == "normal"
 
 
 @pytest.mark.parametrize(
@@ -65,21 +63,22 @@ def test_a_normal_map_is_told_by_its_vectors(pixels):
     ],
 )
 def test_pictures_are_colours_also_where_they_are_pale(pixels):
-    assert kind_of(raster(pixels)) == "color"
+    assert channel_kind(raster(pixels)) == "color"
 
 
 def test_grey_and_what_is_read_as_data_are_data(save):
-    assert kind_of(raster(noise(8, 8, 1))) == "data"
+    assert channel_kind(raster(noise(8, 8, 1))) == "data"
     source = save("a.png", noise(8, 8, 4))
-    assert kind_of(open_raster(source, Limits(), "linear")) == "data"
+    assert channel_kind(open_raster(source, Limits(), "linear")) == "data"
 
 
 def test_what_is_said_wins(save):
     assert (
-        kind_of(raster(BUMPS), "color") == "color" and kind_of(raster(noise(4, 4, 3)), "normal") == "normal"
+        channel_kind(raster(BUMPS), "color") == "color"
+        and channel_kind(raster(noise(4, 4, 3)), "normal") == "normal"
     )
     source = save("a.png", BUMPS)
-    assert [kind_of(open_raster(source, Limits(), one)) for one in ("auto", "linear", "srgb")] == [
+    assert [channel_kind(open_raster(source, Limits(), one)) for one in ("auto", "linear", "srgb")] == [
         "normal", "normal", "color",
     ]  # fmt: skip
 
@@ -150,4 +149,4 @@ def test_a_roughness_map_with_its_normal_map_is_data():
 
 
 def test_tilted_vectors_that_are_stored_as_such_are_no_blue():
-    assert kind_of(raster(np.full((8, 8, 3), (0.3, -0.2, 0.933), np.float32))) == "normal"
+    assert channel_kind(raster(np.full((8, 8, 3), (0.3, -0.2, 0.933), np.float32))) == "normal"

@@ -6,13 +6,12 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image import coding, kernels
-from accel.image.coverage import factor, share
-from accel.image.levels import pixel_levels, sizes
-from accel.image.light import decode_table, srgb
-from accel.image.mipmaps import Mipmaps, mipmaps
-from accel.image.pipeline import Pipeline, Step, pipeline
-from accel.image.roughness import raised
+from accel.image import kernels, pixel_coding
+from accel.image.alpha import coverage_factor, coverage_share
+from accel.image.color import decode_table, is_srgb_coded
+from accel.image.mip_levels import level_sizes, pixel_levels, raise_roughness
+from accel.image.operations.geometry import Mipmaps, mipmaps
+from accel.image.operations.pipeline import Pipeline, Step, pipeline
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.operating import KINDS, made, noise, raster
 from tests.accel.image.test_normals import heights, normal_map
@@ -27,7 +26,7 @@ def levels(pixels, *more, **params):
 @settings(max_examples=60)
 @given(st.integers(1, 9000), st.integers(1, 9000), st.integers(0, 32))
 def test_each_level_is_half_of_the_one_before_rounded_down_to_1_by_1(width, height, limit):
-    found = [(width, height), *sizes(width, height, limit)]
+    found = [(width, height), *level_sizes(width, height, limit)]
     assert found[-1] == (1, 1) or len(found) == limit
     assert not limit or len(found) <= limit
     for (w, h), half in itertools.pairwise(found):
@@ -105,7 +104,9 @@ def test_colours_are_averaged_as_light_weighed_by_alpha():
     for level in levels(pixels)[1:5]:
         h, w = level.shape[:2]
         cells = lambda values: values.reshape(h, 64 // h, w, 48 // w, -1).mean(axis=(1, 3))  # noqa: B023, E731
-        wanted = np.concatenate([srgb(cells(light * alpha) / cells(alpha)), cells(alpha)], axis=2) * 255
+        wanted = (
+            np.concatenate([is_srgb_coded(cells(light * alpha) / cells(alpha)), cells(alpha)], axis=2) * 255
+        )
         assert np.abs(level - wanted).max() <= 0.51
 
 
@@ -184,13 +185,13 @@ def leaves(size: int, kind: str = "uint8"):
 @pytest.mark.parametrize("weighted", [True, False])
 def test_the_share_of_a_cut_out_that_is_drawn_is_kept_within_a_hundredth(kind, threshold, weighted):
     found = levels(leaves(256, kind), coverage=threshold, alpha_weighted=weighted)
-    wanted = share(found[0][..., 3], threshold)
+    wanted = coverage_share(found[0][..., 3], threshold)
     assert 0.2 < wanted < 0.5
     for level in found:
         count = level.shape[0] * level.shape[1]
-        assert share(level[..., 3], threshold) == pytest.approx(wanted, abs=max(0.01, 0.51 / count))
+        assert coverage_share(level[..., 3], threshold) == pytest.approx(wanted, abs=max(0.01, 0.51 / count))
     plain = levels(leaves(256, kind))
-    assert abs(share(plain[6][..., 3], threshold) - wanted) > 0.02
+    assert abs(coverage_share(plain[6][..., 3], threshold) - wanted) > 0.02
     assert (found[3][..., :3] == plain[3][..., :3]).all()
 
 
@@ -204,24 +205,24 @@ def test_a_cut_out_of_nothing_or_all_stays_so(drawn):
 def test_the_share_is_kept_of_a_mask_of_two_values_too():
     pixels = np.zeros((256, 256, 4), np.uint8)
     pixels[heights(256) > 4] = 255
-    wanted = share(pixels[..., 3], 0.5)
+    wanted = coverage_share(pixels[..., 3], 0.5)
     found = levels(pixels, coverage=0.5)
     for level, plain in zip(found[1:], levels(pixels)[1:], strict=True):
         count = level.shape[0] * level.shape[1]
-        assert share(level[..., 3], 0.5) == pytest.approx(wanted, abs=max(0.01, 0.51 / count))
+        assert coverage_share(level[..., 3], 0.5) == pytest.approx(wanted, abs=max(0.01, 0.51 / count))
         assert (level[..., 3] > 0).sum() <= (plain[..., 3] > 0).sum()
 
 
 @pytest.mark.parametrize(("wanted", "drawn"), [(0.3, 0), (0.7, 16), (0, 0), (1, 16)])
 def test_of_texels_that_nothing_tells_apart_all_or_none_are_drawn(wanted, drawn):
     alpha = np.full((4, 4), 0.5, np.float32)
-    assert (alpha * factor(alpha, wanted, 0.5) >= 0.5).sum() == drawn
+    assert (alpha * coverage_factor(alpha, wanted, 0.5) >= 0.5).sum() == drawn
 
 
 def test_what_is_fully_transparent_is_never_drawn():
     alpha = np.zeros((4, 4), np.float32)
     alpha[0] = 0.2
-    assert (alpha * factor(alpha, 0.9, 0.5) >= 0.5).sum() == 4
+    assert (alpha * coverage_factor(alpha, 0.9, 0.5) >= 0.5).sum() == 4
 
 
 def test_coverage_needs_an_alpha_channel():
@@ -234,13 +235,13 @@ def test_roughness_grows_by_the_formula_of_toksvig():
     # Roughness 0.5: alpha 0.25, exponent 30; a mean normal of 0.9 leaves 30 * 0.9 / (0.9 + 30 * 0.1).
     exponent = 30 * 0.9 / (0.9 + 30 * 0.1)
     wanted = (2 / (exponent + 2)) ** 0.25
-    assert raised(np.float32([0.5]), np.float32([0.9])) == pytest.approx(wanted, rel=1e-4)
+    assert raise_roughness(np.float32([0.5]), np.float32([0.9])) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_roughness_is_left_alone_where_normals_agree_and_is_bounded_where_they_cancel():
     rough = np.linspace(0, 1, 101, dtype=np.float32)
-    assert raised(rough, np.ones_like(rough)) == pytest.approx(rough, abs=1e-3)
-    cancelled = raised(rough, np.zeros_like(rough))
+    assert raise_roughness(rough, np.ones_like(rough)) == pytest.approx(rough, abs=1e-3)
+    cancelled = raise_roughness(rough, np.zeros_like(rough))
     assert cancelled.min() > 0.99 and cancelled.max() <= 1
 
 
@@ -296,17 +297,17 @@ def test_a_normal_map_of_another_size_is_refused_with_both_sizes():
 @pytest.mark.parametrize("size", [(64, 128), (72, 48), (31, 33)])
 def test_compiled_loops_and_numpy_make_the_same_levels(monkeypatch, params, kind, size):
     image = noise(*size, 4, kind)
-    monkeypatch.setattr(coding, "chosen", lambda pixels: kernels)
+    monkeypatch.setattr(pixel_coding, "choose_coding", lambda pixels: kernels)
     plain = levels(image, **params)
     monkeypatch.undo()
-    monkeypatch.setattr(coding, "WORTH_COMPILED", 0)
+    monkeypatch.setattr(pixel_coding, "WORTH_COMPILED", 0)
     for one, other in zip(plain, levels(image, **params), strict=True):
         assert np.abs(one.astype(float) - other).max() <= (1e-5 if kind == "float32" else 1)
 
 
 def test_small_images_dont_wait_for_a_compiler():
-    how = coding.coding(raster(noise(8, 8, 4)), "color", True, True)
-    assert coding.WORTH_COMPILED > 1_000_000
+    how = pixel_coding.coding(raster(noise(8, 8, 4)), "color", True, True)
+    assert pixel_coding.WORTH_COMPILED > 1_000_000
     assert [level.shape for level in pixel_levels(noise(8, 8, 4), how, [(4, 4)], "box", "clamp")] == [
         (4, 4, 4)
     ]

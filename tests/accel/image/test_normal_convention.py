@@ -4,8 +4,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.image.normal_convention import NormalConvention, normal_convention
-from accel.image.normal_flip import NormalFlip, NormalReading, normal_flip
+from accel.image.operations.normals import (
+    NormalConvention,
+    NormalFlip,
+    NormalReading,
+    normal_convention,
+    normal_flip,
+)
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.raster_of import operate, raster
 from tests.accel.image.test_normals import heights, normal_map
@@ -83,13 +88,12 @@ def test_noise_is_told_as_too_close_and_not_as_turned():
 
 
 def test_a_slight_sign_is_no_evidence_of_a_turn():
-    from accel.image.convention import sentences
-    from accel.image.curl import Curl
-    from accel.image.inspection import Normals
+    from accel.image.normal_maps import Curl, explain_convention
+    from accel.image.records import Normals
 
     found = Normals(1.0, 0.05, [], 0.0, None, 0.0)
-    assert "too close" in list(sentences(found, Curl(0.1, 0.0, turned=True)))[-1]
-    assert "turned by 90" in list(sentences(found, Curl(0.2, 0.0, turned=True)))[-1]
+    assert "too close" in list(explain_convention(found, Curl(0.1, 0.0, turned=True)))[-1]
+    assert "turned by 90" in list(explain_convention(found, Curl(0.2, 0.0, turned=True)))[-1]
 
 
 def test_grey_is_refused():
@@ -104,11 +108,10 @@ def test_a_file_gives_a_value_that_json_can_hold_and_no_file(save):
 
 
 def test_no_share_is_below_nothing():
-    from accel.image.convention import sentences
-    from accel.image.curl import Curl
-    from accel.image.inspection import Normals
+    from accel.image.normal_maps import Curl, explain_convention
+    from accel.image.records import Normals
 
     found = Normals(1.0, 0.05, [], 0.0, "opengl", 1.0)
     for sign in (1.0000001, -1.0000001):
-        said = " ".join(sentences(found, Curl(sign, 1.0)))
+        said = " ".join(explain_convention(found, Curl(sign, 1.0)))
         assert "-0%" not in said and " 0% " in said

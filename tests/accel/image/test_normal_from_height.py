@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.normal_from_height import NormalFromHeight, normal_from_height
 from accel.image.open_raster import open_raster
+from accel.image.operations.normals import NormalFromHeight, normal_from_height
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.raster_of import operate, random, raster
 

@@ -5,10 +5,10 @@ import OpenImageIO as oiio
 import pytest
 import pyvips
 
-from accel.image.decoded import Decoded
-from accel.image.meaning import kind_of
 from accel.image.open_raster import as_raster, open_raster
-from accel.image.resize import resize
+from accel.image.operations.geometry import resize
+from accel.image.pixel_coding import channel_kind
+from accel.image.pixel_data import DecodedImage
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.files import dds, exr, picture, psd
@@ -227,7 +227,7 @@ def test_hidden_colours_of_a_ktx2_stay_hidden_although_it_says_that_it_is_linear
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[..., 0], pixels[2:6, 3:5] = 255, (0, 255, 0, 255)
     found = opened(written(raster(4).with_pixels(pixels, transfer="linear"), "ktx2")[0])
-    assert (found.transfer, found.data, kind_of(found)) == ("linear", False, "color")
+    assert (found.transfer, found.data, channel_kind(found)) == ("linear", False, "color")
     assert opened(written(found, "jpeg")[0]).pixels[0, 0].min() > 250
     half = made(resize, found, width=4, height=4)
     assert half.pixels[1, 1, 0] == 0 < half.pixels[1, 1, 3] and half.transfer == "linear"
@@ -329,7 +329,7 @@ def test_two_channels_of_a_texture_become_three(opened):
 
 def test_two_channels_without_a_third_get_one():
     pixels = raster(2).pixels
-    found = as_raster("a", Decoded(pixels, "multiband", False, "tiff", 9))
+    found = as_raster("a", DecodedImage(pixels, "multiband", False, "tiff", 9))
     assert (
         found.channels == 3
         and np.array_equal(found.pixels[..., :2], pixels)

@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from accel.graphs.forms import FORMS
-from accel.image.channel_layouts import LAYOUTS, NEUTRAL, channels
+from accel.gpu_ops.implementations import FORMS
+from accel.image.encode import save as written
 from accel.image.open_raster import open_raster
 from accel.image.operation import Writing
-from accel.image.pack_channels import PackChannels, pack_channels
-from accel.image.save import save as written
-from accel.image.unpack_channels import UnpackChannels, unpack_channels
+from accel.image.operations.channels import (
+    LAYOUTS,
+    NEUTRAL,
+    PackChannels,
+    UnpackChannels,
+    channels,
+    pack_channels,
+    unpack_channels,
+)
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.operating import made
 from tests.accel.image.raster_of import operate, random, raster

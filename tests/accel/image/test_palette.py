@@ -2,8 +2,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.image.oklab import from_oklab, to_oklab
-from accel.image.palette import FindPalette, Palette, palette
+from accel.image.color import from_oklab, to_oklab
+from accel.image.operations.analysis import FindPalette, Palette, palette
 from accel.workload import Limits
 from tests.accel.image.raster_of import operate, random, raster
 

@@ -1,4 +1,4 @@
-from accel.image.pngfile import chunk
+from accel.image.codecs.png import chunk
 from tests.accel.image.broken import chunk as whole
 
 

@@ -3,11 +3,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from accel.image.compress import Compress, compress
-from accel.image.light import at_depth, decode_table, srgb
-from accel.image.load import decode_image
-from accel.image.premultiply import Premultiply, premultiply
-from accel.image.save import fitted, save
+from accel.image.color import at_depth, decode_table, is_srgb_coded
+from accel.image.decode import decode_image
+from accel.image.encode import fit_to_format, save
+from accel.image.operations.geometry import Premultiply, premultiply
+from accel.image.operations.textures import Compress, compress
 from accel.workload import Input, Limits
 from tests.accel.image.files import exr
 from tests.accel.image.operating import KINDS, made, noise, raster
@@ -37,7 +37,7 @@ def test_as_light_half_of_white_is_188():
     assert made(premultiply, raster(half, "linear")).pixels.ravel().tolist() == [128, 128, 128, 128]
     light = decode_table(np.uint8)[every()[..., 0]] * (every()[..., 3] / 255)
     got = made(premultiply, raster(every())).pixels[..., 0]
-    assert np.abs(got - srgb(light) * 255).max() <= 0.5 + 1e-3
+    assert np.abs(got - is_srgb_coded(light) * 255).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("light", [True, False])
@@ -149,7 +149,7 @@ def test_without_transparency_it_is_put_on_white_as_what_was_multiplied(format, 
     image = raster(np.full((4, 4, 4), (200, 100, 50, 128), np.uint8))
     image.pixels[:2, :, 3] = 0
     multiplied = made(premultiply, image, linear_light=light)
-    shown = [fitted(each, Premultiply(format=format)).pixels for each in (multiplied, image)]
+    shown = [fit_to_format(each, Premultiply(format=format)).pixels for each in (multiplied, image)]
     assert np.allclose(*shown, atol=1.5 if format == "jpeg" else 0.01)
 
 

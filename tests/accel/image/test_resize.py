@@ -4,8 +4,8 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.graphs.forms import FORMS
-from accel.image.resize import Resize, resize
+from accel.gpu_ops.implementations import FORMS
+from accel.image.operations.geometry import Resize, resize
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.operating import KINDS, done, made, noise, raster
 

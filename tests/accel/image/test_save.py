@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image import save as module
-from accel.image.convert import Convert, convert
+from accel.image import encode as module
+from accel.image.encode import WRITERS, choose_format, expand_grey, flatten_on_white, requested_format, save
 from accel.image.operation import Writing
-from accel.image.save import WRITERS, chosen, colored, on_white, save, wanted
+from accel.image.operations.geometry import Convert, convert
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.files import tiff
 from tests.accel.image.rasters import CHANNELS, DEPTHS, FORMATS, raster, reopened, written
@@ -40,8 +40,8 @@ def test_every_format_that_is_written_can_be_asked_for():
 def test_the_same_is_the_format_of_the_file_or_png():
     image = raster(3)
     for format, same in (("tga", "tga"), ("gif", "png"), ("bmp", "png")):
-        assert chosen(image.with_pixels(image.pixels, format=format), "same") == same
-    assert chosen(raster(3), "webp") == "webp"
+        assert choose_format(image.with_pixels(image.pixels, format=format), "same") == same
+    assert choose_format(raster(3), "webp") == "webp"
 
 
 @pytest.mark.parametrize(
@@ -53,24 +53,26 @@ def test_the_same_is_the_format_of_the_file_or_png():
     ],
 )  # fmt: skip
 def test_the_nearest_depth_is_taken_that_loses_least(format, kinds):
-    assert [wanted(raster(3, dtype), Convert(format=format)) for dtype in DEPTHS] == kinds
-    asked = [wanted(raster(3, "uint16"), Convert(format=format, bits=bits)) for bits in ("8", "16", "32")]
+    assert [requested_format(raster(3, dtype), Convert(format=format)) for dtype in DEPTHS] == kinds
+    asked = [
+        requested_format(raster(3, "uint16"), Convert(format=format, bits=bits)) for bits in ("8", "16", "32")
+    ]
     assert asked == kinds
 
 
 def test_transparency_is_put_on_white_where_none_can_be_held():
     image = raster(4).with_pixels(np.uint8([[[100, 200, 0, 51], [9, 9, 9, 0], [9, 9, 9, 255]]]))
-    made = on_white(image)
+    made = flatten_on_white(image)
     assert made.pixels[0].tolist() == [[224, 244, 204], [255] * 3, [9] * 3] and not made.has_alpha
     half = raster(2, "float32").with_pixels(np.float32([[[0.5, 0.5]]]))
-    assert on_white(half).pixels[0].tolist() == [[0.75]]
+    assert flatten_on_white(half).pixels[0].tolist() == [[0.75]]
     deep = raster(2, "uint16").with_pixels(np.uint16([[[0, 32768]]]))
-    assert on_white(deep).pixels[0].tolist() == [[32767]]
+    assert flatten_on_white(deep).pixels[0].tolist() == [[32767]]
 
 
 def test_data_lose_their_alpha_and_keep_their_numbers_where_none_can_be_held():
     image = raster(4, data=True)
-    assert np.array_equal(on_white(image).pixels, image.pixels[..., :3])
+    assert np.array_equal(flatten_on_white(image).pixels, image.pixels[..., :3])
 
 
 def test_transparent_jpegs_are_white(tmp_path):
@@ -80,7 +82,7 @@ def test_transparent_jpegs_are_white(tmp_path):
 
 def test_grey_becomes_colour_where_only_that_can_be_held(tmp_path):
     image = raster(3)
-    assert colored(image) is image
+    assert expand_grey(image) is image
     again = reopened(written(raster(2), "tga")[0], tmp_path)
     assert np.array_equal(again.pixels, raster(2).pixels[..., [0, 0, 0, 1]])
 
@@ -129,7 +131,7 @@ def test_what_a_writer_says_becomes_an_error_for_people(monkeypatch):
 @pytest.mark.parametrize("names", [("R", "G", "B"), ("Y",)])
 @pytest.mark.parametrize("format", ["same", "ktx2"])
 def test_floats_stay_as_deep_as_they_were_stored(tmp_path, kind, bits, names, format):
-    from accel.image.resize import resize
+    from accel.image.operations.geometry import resize
     from tests.accel.image.files import exr
 
     light = np.random.default_rng(1).random((9, 7, len(names)), np.float32) * 3

@@ -1,7 +1,7 @@
 import pytest
 
-from accel.image.save import WRITERS
-from accel.image.suffixes import SUFFIXES, suffix_of
+from accel.image.encode import WRITERS
+from accel.image.records import SUFFIXES, suffix_of
 
 
 def test_whatever_is_written_has_a_suffix_of_its_own():

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.decoded import Decoded
-from accel.image.preview import shrunk
-from accel.image.thumbnail import Thumbnail, thumbnail
+from accel.image.inspect import shrink
+from accel.image.operations.geometry import Thumbnail, thumbnail
+from accel.image.pixel_data import DecodedImage
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.files import tga
@@ -81,7 +81,7 @@ def test_hidden_colours_of_a_sprite_stay_hidden_in_tga_too(tmp_path, format):
 )
 def test_hidden_colours_of_deep_textures_stay_hidden(dtype, top, hidden):
     pixels = sprite(dtype, (hidden, 0, hidden, 0), top)
-    made = shrunk(Decoded(pixels, "rgb", True, "dds", 9), 10)
+    made = shrink(DecodedImage(pixels, "rgb", True, "dds", 9), 10)
     white = 65535 if dtype == "uint16" else 255
     assert made.format == ("ushort" if dtype == "uint16" else "uchar")
     seen = made.numpy()[made.numpy()[..., 3] > white // 255]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.image.waves import variance, wave_sums, waves
+from accel.image.normal_maps import measure_waves, variance, wave_sums
 
 
 @pytest.mark.parametrize("steps", [(1, 1), (1, 2), (2, 1)])
@@ -10,12 +10,12 @@ def test_waves_are_means_over_squares_of_the_image(steps):
     down, right = (4 * max(steps) // step for step in steps)
     rows, columns = 24 // down, 26 // right
     texels = picture[: rows * down, : columns * right].reshape(rows, down, columns, right, 3)
-    assert waves(picture, steps) == pytest.approx(texels.mean((1, 3)), abs=1e-6)
+    assert measure_waves(picture, steps) == pytest.approx(texels.mean((1, 3)), abs=1e-6)
 
 
 @pytest.mark.parametrize(("shape", "steps"), [((256, 10), (400, 1)), ((11, 256), (1, 1)), ((5, 5), (1, 1))])
 def test_there_are_none_where_no_three_squares_fit(shape, steps):
-    found = waves(np.zeros((*shape, 3), np.float32), steps)
+    found = measure_waves(np.zeros((*shape, 3), np.float32), steps)
     assert found.size == 0 and wave_sums(found, steps).shape == (0, 3)
 
 

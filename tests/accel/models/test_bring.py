@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from accel.models.bring import bring
-from accel.models.catalogue import TEXTURE_KIND
+from accel.models.catalog import TEXTURE_KIND
 from accel.models.manifest import Url
+from accel.models.pull import import_file
 from accel.models.store import ModelError, Unwritable
 from tests.accel.models.records import file, model, part, wheel
 from tests.server.test_uploads import tmpfs
@@ -19,14 +19,14 @@ TINY = model(file(DATA, URL), file(WORDS, URL, name="words"))
 
 def test_a_file_is_known_by_its_digest_whatever_its_name(store, tmp_path):
     (tmp_path / "download (3).bin").write_bytes(WORDS)
-    brought = bring(store, [TEXTURE_KIND, TINY], [tmp_path / "download (3).bin"])
+    brought = import_file(store, [TEXTURE_KIND, TINY], [tmp_path / "download (3).bin"])
     assert [(one.name, found.name) for one, found in brought.taken] == [("tiny", "words")]
     assert store.right(TINY, TINY.file("words"))
 
 
 def test_a_wheel_gives_all_that_it_has(store, tmp_path):
     archive = wheel(tmp_path, {"a/one": DATA, "a/two": WORDS, "a/other": b"wrods"})
-    brought = bring(store, [TINY], [archive])
+    brought = import_file(store, [TINY], [archive])
     assert len(brought.taken) == 2 and brought.left == {}
     assert store.state(TINY) == "pulled"
     # Windows keeps no file of a lock that nobody holds.
@@ -37,7 +37,7 @@ def test_a_wheel_gives_all_that_it_has(store, tmp_path):
 def test_a_file_that_nobody_knows_or_that_is_cut_off_is_left_with_the_reason(store, tmp_path):
     (tmp_path / "x").write_bytes(DATA[:-1])
     (tmp_path / "y").write_bytes(DATA)
-    brought = bring(store, [TINY], [tmp_path / "x", tmp_path / "y"])
+    brought = import_file(store, [TINY], [tmp_path / "x", tmp_path / "y"])
     assert [found.name for _, found in brought.taken] == ["model.onnx"]
     assert list(brought.left) == [tmp_path / "x"] and "cut off" in brought.left[tmp_path / "x"]
 
@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_read_keeps_no_other_from_being_taken(store, tmp_p
     archive.write_bytes(raw)
     (tmp_path / "words").write_bytes(WORDS)
     none = tmp_path / "none.onnx"
-    brought = bring(store, [TINY], [none, archive, tmp_path / "words"])
+    brought = import_file(store, [TINY], [none, archive, tmp_path / "words"])
     assert [found.name for _, found in brought.taken] == ["words"]
     assert brought.left[none].startswith("can't be read (No such file")
     assert brought.left[archive].startswith("can't be read (")
@@ -70,13 +70,13 @@ def full(store):
 def test_a_full_disk_is_no_fault_of_the_wheel(full, tmp_path):
     archive = wheel(tmp_path, {"a/one": DATA})
     with pytest.raises(Unwritable, match=r"downloads can't be written .*make room"):
-        bring(full, [TINY], [archive])
+        import_file(full, [TINY], [archive])
 
 
 def test_a_wheel_that_is_cut_off_is_to_be_got_again(store, tmp_path):
     archive = wheel(tmp_path, {"a/one": DATA})
     archive.write_bytes(archive.read_bytes()[:5000])
-    assert bring(store, [TINY], [archive]).left == {archive: "isn't a whole archive: get it again"}
+    assert import_file(store, [TINY], [archive]).left == {archive: "isn't a whole archive: get it again"}
 
 
 def test_of_a_folder_the_files_that_may_be_wanted_are_taken(store, tmp_path):
@@ -84,7 +84,7 @@ def test_of_a_folder_the_files_that_may_be_wanted_are_taken(store, tmp_path):
     (tmp_path / "stick" / "deep" / "words.json").write_bytes(WORDS)
     (tmp_path / "stick" / "photo.jpg").write_bytes(b"no network")
     wheel(tmp_path / "stick", {"a/one": DATA})
-    brought = bring(store, [TINY], [tmp_path / "stick"])
+    brought = import_file(store, [TINY], [tmp_path / "stick"])
     assert store.state(TINY) == "pulled" and brought.left == {}
 
 
@@ -95,17 +95,17 @@ def test_of_what_nobody_names_by_itself_that_which_has_nothing_to_do_with_a_mode
     wheel(stick, {"a/one": DATA, "a/two": WORDS})
     photos = wheel(stick, {"photo.jpg": b"no network"}, project="holiday")
     (stick / "notes.txt").write_bytes(b"no model")
-    assert bring(store, [TINY], [stick]).left == {}
-    assert bring(store, [TINY], [], sorted(stick.iterdir())).left == {}
-    assert list(bring(store, [TINY], [stick, photos], [photos]).left) == [photos]
+    assert import_file(store, [TINY], [stick]).left == {}
+    assert import_file(store, [TINY], [], sorted(stick.iterdir())).left == {}
+    assert list(import_file(store, [TINY], [stick, photos], [photos]).left) == [photos]
 
 
 @pytest.mark.parametrize("members", [{"a/x": b"another network"}, {"a/any": b"wrods"}])
 def test_what_was_meant_to_be_a_model_is_told_wherever_it_lies(store, tmp_path, members):
     other = wheel(tmp_path / "stick", members, version="2.0")
-    assert "or another version" in bring(store, [TINY], [tmp_path / "stick"]).left[other]
+    assert "or another version" in import_file(store, [TINY], [tmp_path / "stick"]).left[other]
     other.write_bytes(other.read_bytes()[:-30])
-    assert "isn't a whole archive" in bring(store, [TINY], [tmp_path / "stick"]).left[other]
+    assert "isn't a whole archive" in import_file(store, [TINY], [tmp_path / "stick"]).left[other]
 
 
 def test_of_a_folder_files_that_are_only_called_like_wanted_ones_are_told(store, tmp_path):
@@ -115,17 +115,17 @@ def test_of_a_folder_files_that_are_only_called_like_wanted_ones_are_told(store,
     (folder / "weights.bin").write_bytes(DATA[:-7])
     (folder / "photo.jpg").write_bytes(DATA[:-9])
     tiny = model(file(DATA, Url("https://a.example", ("deep/weights.bin",))))
-    brought = bring(store, [tiny], [folder])
+    brought = import_file(store, [tiny], [folder])
     assert list(brought.alike) == [folder / "MODEL.onnx", folder / "weights.bin"] and brought.left == {}
     assert all("called like a file of tiny and isn't it" in why for why in brought.alike.values())
     named = sorted(folder.iterdir())
-    assert list(bring(store, [tiny], named).left) == named
+    assert list(import_file(store, [tiny], named).left) == named
 
 
 def test_of_a_file_that_is_called_like_several_models_all_are_named(store, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"another program's")
     models = [model(file(DATA, URL), name=name) for name in "abc"]
-    (why,) = bring(store, models, [tmp_path]).alike.values()
+    (why,) = import_file(store, models, [tmp_path]).alike.values()
     assert why.startswith("is called like a file of a, b or c and isn't it: ")
 
 
@@ -133,7 +133,7 @@ def test_of_a_folder_a_file_that_has_the_size_of_a_wanted_one_is_taken_for_a_dam
     folder = tmp_path / "stick"
     folder.mkdir()
     (folder / "model.onnx").write_bytes(DATA[::-1])
-    brought = bring(store, [TINY], [folder])
+    brought = import_file(store, [TINY], [folder])
     assert list(brought.left) == [folder / "model.onnx"] and brought.alike == {}
 
 
@@ -145,7 +145,7 @@ def test_a_file_that_goes_while_others_are_taken_is_missing(store, tmp_path, mon
     gone, put = folder / "other" / "model.onnx", store.put
     gone.write_bytes(b"another program's")
     monkeypatch.setattr(store, "put", lambda *given: (put(*given), gone.unlink()))
-    brought = bring(store, [TINY], [folder])
+    brought = import_file(store, [TINY], [folder])
     assert [one.name for one, _ in brought.taken] == ["tiny"]
     assert (brought.left, brought.alike) == ({gone: "is missing"}, {})
 
@@ -157,7 +157,7 @@ def test_pipes_in_a_folder_hold_nobody_up(store, tmp_path):
         os.mkfifo(tmp_path / name)
     done = []
     # Whoever opens a pipe to read it waits for a writer, and here there is none.
-    thread = threading.Thread(target=lambda: done.append(bring(store, [TINY], [tmp_path])), daemon=True)
+    thread = threading.Thread(target=lambda: done.append(import_file(store, [TINY], [tmp_path])), daemon=True)
     thread.start()
     thread.join(30)
     assert [(len(brought.taken), brought.left) for brought in done] == [(1, {})]
@@ -166,7 +166,7 @@ def test_pipes_in_a_folder_hold_nobody_up(store, tmp_path):
 def test_one_of_several_parts_is_told_to_be_one(store, tmp_path):
     (tmp_path / "a.bin").write_bytes(b"a")
     made = model(file(DATA, URL, parts=(part(b"a"), part(b"b")), made_by="ncnn"))
-    left = bring(store, [made], [tmp_path / "a.bin"]).left
+    left = import_file(store, [made], [tmp_path / "a.bin"]).left
     assert "one of the 2 parts that model.onnx of tiny is made of" in left[tmp_path / "a.bin"]
 
 
@@ -175,4 +175,4 @@ def test_a_models_folder_that_cannot_be_made_is_named(tmp_path):
 
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ModelError, match="can't be written"):
-        bring(ModelStore(tmp_path / "file" / "x"), [TINY], [])
+        import_file(ModelStore(tmp_path / "file" / "x"), [TINY], [])

@@ -4,8 +4,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from accel.models.catalogue import MODELS
-from accel.models.convert import convert
+from accel.models.catalog import MODELS
+from accel.models.convert_torch import convert
 from accel.models.manifest import Shipped
 from tests import pulled
 from tests.accel.models.records import file

@@ -7,8 +7,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from accel.models.connecting import check_address
-from accel.models.download import download
+from accel.models.download import check_address, download
 from accel.models.store import ModelError
 from tests.accel.models.records import part
 from tests.accel.models.server import accepting

@@ -6,9 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from accel.models.catalogue import EFFICIENTNET
-from accel.models.efficientnet import EPSILON, STAGES, to_onnx
-from accel.models.torch_file import Unreadable
+from accel.models.catalog import EFFICIENTNET
+from accel.models.convert_torch import EPSILON, STAGES, UnreadableCheckpoint, efficientnet_to_onnx
 from tests.accel.models.test_torch_file import Storage, one, saved, tensor
 
 WIDTHS = (16, 24, 40, 80, 112, 192, 320)
@@ -86,7 +85,7 @@ def features(weights, image):
 def test_the_converted_network_computes_what_the_paper_says():
     rng = np.random.default_rng(1)
     weights = made_up(rng)
-    data = to_onnx([as_file(weights)], EFFICIENTNET.files[0])
+    data = efficientnet_to_onnx([as_file(weights)], EFFICIENTNET.files[0])
     image = rng.normal(size=(3, 45, 38)).astype(np.float32)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"image": image[None]})
@@ -96,5 +95,5 @@ def test_the_converted_network_computes_what_the_paper_says():
 
 
 def test_weights_of_another_network_are_refused():
-    with pytest.raises(Unreadable, match=r"has no _conv_stem\.weight"):
-        to_onnx([one()], EFFICIENTNET.files[0])
+    with pytest.raises(UnreadableCheckpoint, match=r"has no _conv_stem\.weight"):
+        efficientnet_to_onnx([one()], EFFICIENTNET.files[0])

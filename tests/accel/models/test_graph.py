@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.models.graph import GraphBuilder
 from accel.models.manifest import Tensor
-from accel.models.protobuf import block, integer, packed, real
+from accel.models.onnx_builder import GraphBuilder, block, integer, packed, real
 
 
 def run(data, **feed):

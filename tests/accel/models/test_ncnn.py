@@ -4,10 +4,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from accel.models import ncnn
+from accel.models import convert_ncnn
+from accel.models.convert_ncnn import UnreadableNcnn, Weights, layers, ncnn_to_onnx
 from accel.models.manifest import Graph, Tensor
-from accel.models.ncnn import Unreadable, Weights, layers
-from accel.models.ncnn_graph import to_onnx
 from tests.accel.models.records import file
 
 GRAPH = Graph(
@@ -19,11 +18,11 @@ FULL = bytes(4)
 
 def network(*lines):
     listed = ["Input in 0 1 in", *lines]
-    return "\n".join([ncnn.MAGIC, f"{len(listed)} {len(listed)}", *listed]).encode()
+    return "\n".join([convert_ncnn.MAGIC, f"{len(listed)} {len(listed)}", *listed]).encode()
 
 
 def run(lines, weights, image):
-    data = to_onnx([network(*lines), weights], file(b"", graph=GRAPH))
+    data = ncnn_to_onnx([network(*lines), weights], file(b"", graph=GRAPH))
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     return session.run(None, {"image": image})[0]
 
@@ -113,7 +112,7 @@ def test_resizing_repeats_pixels_or_runs_between_them(image):
 
 def test_channels_become_pixels():
     graph = Graph((Tensor("image", "float32", ("n", 4, "h", "w")),), GRAPH.outputs)
-    data = to_onnx([network("PixelShuffle p 1 1 in out 0=2"), b""], file(b"", graph=graph))
+    data = ncnn_to_onnx([network("PixelShuffle p 1 1 in out 0=2"), b""], file(b"", graph=graph))
     image = np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     assert session.run(None, {"image": image})[0].tolist() == [[[[0, 1], [2, 3]]]]
@@ -132,8 +131,8 @@ def test_channels_become_pixels():
     ],
 )
 def test_what_is_no_list_of_layers_is_refused(text, says):
-    with pytest.raises(Unreadable, match=says):
-        to_onnx([text, b""], file(b"", graph=GRAPH))
+    with pytest.raises(UnreadableNcnn, match=says):
+        ncnn_to_onnx([text, b""], file(b"", graph=GRAPH))
 
 
 @pytest.mark.parametrize(
@@ -156,8 +155,8 @@ def test_what_is_no_list_of_layers_is_refused(text, says):
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(line, weights, says):
-    with pytest.raises(Unreadable, match=says):
-        to_onnx([network(line), weights], file(b"", graph=GRAPH))
+    with pytest.raises(UnreadableNcnn, match=says):
+        ncnn_to_onnx([network(line), weights], file(b"", graph=GRAPH))
 
 
 def test_settings_are_numbers_or_arrays():

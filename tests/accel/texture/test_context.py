@@ -4,12 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.texture import context as module
-from accel.texture.classification import Classification, Evidence
-from accel.texture.context import FEWEST, FILE, Around, Context, columns, experience, read
-from accel.texture.kinds import KINDS
+from accel.texture.context import (
+    COUNTED,
+    FEWEST,
+    FILE,
+    LEVELS,
+    Context,
+    Surroundings,
+    columns,
+    load_context_model,
+    read,
+)
+from accel.texture.kinds import KINDS, Classification, Evidence
+from accel.texture.model import CLASSES
 from accel.texture.model import FILE as MODEL
-from accel.texture.neighbours import COUNTED, LEVELS
-from accel.texture.sureness import CLASSES
 from accel.workload import WorkloadError
 
 
@@ -153,16 +161,16 @@ def test_probabilities_sum_to_one():
 
 
 def test_a_project_like_all_others_shows_no_ratio():
-    usual, others = experience().usual, len(KINDS) * len(LEVELS)
+    usual, others = load_context_model().usual, len(KINDS) * len(LEVELS)
     sums, alike = np.array([[usual * 100]] * len(LEVELS)), np.full((len(COUNTED), 1), 0.5)
-    shown = columns(Around(np.array([usual]), sums, alike), usual)
+    shown = columns(Surroundings(np.array([usual]), sums, alike), usual)
     assert shown[0, len(KINDS) :][:others] == pytest.approx(0, abs=1e-6)
     assert shown[0, len(KINDS) + others :].tolist() == [0.5, 0.5]
 
 
 def test_what_is_shipped_is_small_beside_the_model():
     assert FILE.stat().st_size + MODEL.stat().st_size <= 2_000_000
-    for sureness in (experience().pixels, experience().names):
+    for sureness in (load_context_model().pixels, load_context_model().names):
         assert set(sureness.thresholds) == set(CLASSES)
 
 

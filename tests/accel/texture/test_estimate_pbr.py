@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.image.open_raster import open_raster
-from accel.image.pipeline import Pipeline, Step, pipeline
-from accel.texture.estimate_pbr import EstimatePbr, estimate_pbr
-from accel.texture.surface import LEAST_DEPTH, LUMINANCE_DEPTH
+from accel.image.operations.pipeline import Pipeline, Step, pipeline
+from accel.texture.pbr_maps import LEAST_DEPTH, LUMINANCE_DEPTH
+from accel.texture.workloads import EstimatePbr, estimate_pbr
 from accel.workload import Input, Limits
 from tests.accel.image.raster_of import operate, random, raster
 
@@ -98,7 +98,7 @@ def test_strength_is_a_factor_of_all_slopes_and_of_the_depth():
 
 
 def test_the_height_map_with_its_depth_gives_the_same_normals_again():
-    from accel.image.normal_from_height import NormalFromHeight, normal_from_height
+    from accel.image.operations.normals import NormalFromHeight, normal_from_height
 
     made = estimated(random(48, 40, 3, kind="uint16"), edge="wrap")
     params = NormalFromHeight(strength=made.value.depth, edge="wrap", bits="16")

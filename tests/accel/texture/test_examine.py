@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
-from accel.image.fingerprint import NoParams, fingerprint
-from accel.image.inspect import Inspect, inspect
-from accel.texture.classify import Surroundings, classify
-from accel.texture.examine import Examine, examine, examine_several
+from accel.image.operations.analysis import Inspect, NoParams, fingerprint, inspect
+from accel.texture.workloads import Examine, Surroundings, classify, examine, examine_several
 from accel.workload import Input, Item, Limits, WorkloadError
 from tests.accel.conftest import image
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.decoded import Decoded
-from accel.texture.colors import colors
-from accel.texture.features import extract
-from accel.texture.structure import structure
-from accel.texture.views import views
+from accel.image.pixel_data import DecodedImage
+from accel.texture.model import extract
+from accel.texture.spatial_features import spatial_features
+from accel.texture.value_features import color_features
+from accel.texture.views import make_views
 from tests.accel.texture.pictures import bricks, decoded, normal_map
 
 NAMES = list(extract(decoded(bricks(64))).features)
@@ -26,7 +26,7 @@ def test_every_image_gives_the_same_finite_features(height, width, channels, kin
     pixels = values.astype(kind) if kind != "uint8" else (values % 256).astype(kind)
     if kind == "float32" and seed % 2:
         pixels *= 1e7
-    inputs = extract(Decoded(pixels, model, alpha and channels > 1, "png", 9))
+    inputs = extract(DecodedImage(pixels, model, alpha and channels > 1, "png", 9))
     assert list(inputs.features) == NAMES
     assert np.isfinite(list(inputs.features.values())).all()
     assert (inputs.picture.shape, inputs.patch.shape) == ((4, 128, 128), (4, 96, 96))
@@ -42,26 +42,30 @@ def test_sixteen_bits_say_what_eight_say():
 
 
 def test_the_thumbnail_is_the_picture_at_half_its_size():
-    view = views(decoded(bricks(200)))
+    view = make_views(decoded(bricks(200)))
     assert view.thumb == pytest.approx(view.picture.reshape(4, 64, 2, 64, 2).mean(axis=(2, 4)), abs=1e-5)
     assert np.abs(view.picture[:3, 1:] - view.picture[:3, :-1]).max() > 0.1
 
 
 @pytest.mark.parametrize("pixels", [bricks(200), normal_map(), np.full((70, 90, 3), 7, np.uint8)])
 def test_what_hides_nothing_is_seen_as_if_alpha_were_looked_at(pixels):
-    view = views(decoded(pixels))
+    view = make_views(decoded(pixels))
     looked_at = msgspec.structs.replace(view, opaque=False)
     assert view.opaque
-    assert colors(view) == colors(looked_at) and structure(view) == structure(looked_at)
+    assert color_features(view) == color_features(looked_at) and spatial_features(view) == spatial_features(
+        looked_at
+    )
 
 
 def test_an_alpha_that_is_full_says_what_none_says():
     pixels = bricks(200)
     full = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
-    none, there = (extract(Decoded(one, "rgb", one is full, "png", 1)).features for one in (pixels, full))
+    none, there = (
+        extract(DecodedImage(one, "rgb", one is full, "png", 1)).features for one in (pixels, full)
+    )
     assert {name for name in NAMES if none[name] != there[name]} == {"alpha.there", "stored.channels"}
     full[0, 0, 3] = 0
-    assert not views(Decoded(full, "rgb", True, "png", 1)).opaque
+    assert not make_views(DecodedImage(full, "rgb", True, "png", 1)).opaque
 
 
 def test_vectors_stored_from_minus_one_to_one_are_unit_vectors_too():

@@ -2,16 +2,15 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from accel.texture.classify import Surroundings
-from accel.texture.judge import doubted, judge, weigh
+from accel.texture.judgement import is_doubted, judge, weigh_evidence
 from accel.texture.kinds import KINDS
-from accel.texture.model import Judgement, model
-from accel.texture.names import Cue
-from accel.texture.sureness import Sureness
+from accel.texture.model import Judgement, Thresholds, model
+from accel.texture.naming import Cue
+from accel.texture.workloads import Surroundings
 from tests.accel.texture.pictures import ball, bricks, decoded, normal_map, surface
 
 EVEN = np.full(len(KINDS), 1 / len(KINDS))
-SURE = Sureness(1.0, {"color": 0.9, "data": 0.9})
+SURE = Thresholds(1.0, {"color": 0.9, "data": 0.9})
 JUDGEMENT = Judgement({"name.word": 3.0, "name.word.ao": 1.0}, 0.5, SURE, SURE)
 
 
@@ -25,28 +24,30 @@ def best(classification) -> str:
 
 def test_a_cue_multiplies_the_probability_of_its_kind():
     cue = Cue("_rough", ("roughness",), "word", "name")
-    weighed = dict(zip(KINDS, weigh(EVEN, [cue], JUDGEMENT), strict=True))
+    weighed = dict(zip(KINDS, weigh_evidence(EVEN, [cue], JUDGEMENT), strict=True))
     assert weighed["roughness"] / weighed["height"] == pytest.approx(np.exp(3))
     assert sum(weighed.values()) == pytest.approx(1)
 
 
 def test_a_cue_for_several_kinds_counts_less_for_the_later_ones():
     cue = Cue("_bump", ("height", "normal"), "word", "name")
-    weighed = dict(zip(KINDS, weigh(EVEN, [cue], JUDGEMENT), strict=True))
+    weighed = dict(zip(KINDS, weigh_evidence(EVEN, [cue], JUDGEMENT), strict=True))
     assert weighed["height"] > weighed["normal"] > weighed["ao"]
 
 
 def test_a_kind_whose_cues_are_worth_less_has_a_worth_of_its_own():
-    weighed = dict(zip(KINDS, weigh(EVEN, [Cue("_ao", ("ao",), "word", "name")], JUDGEMENT), strict=True))
+    weighed = dict(
+        zip(KINDS, weigh_evidence(EVEN, [Cue("_ao", ("ao",), "word", "name")], JUDGEMENT), strict=True)
+    )
     assert weighed["ao"] / weighed["height"] == pytest.approx(np.e)
 
 
 def test_a_word_multiplies_the_probabilities_of_all_kinds():
     worth = [float(kind == "ui") for kind in KINDS]
     known = structs.replace(JUDGEMENT, words={"arrow": worth, "ui/": worth})
-    weighed = dict(zip(KINDS, weigh(EVEN, [], known, ["arrow", "ui/"]), strict=True))
+    weighed = dict(zip(KINDS, weigh_evidence(EVEN, [], known, ["arrow", "ui/"]), strict=True))
     assert weighed["ui"] / weighed["sprite"] == pytest.approx(np.exp(2))
-    assert weigh(EVEN, [], known) == pytest.approx(EVEN)
+    assert weigh_evidence(EVEN, [], known) == pytest.approx(EVEN)
 
 
 def test_words_that_several_sources_use_are_told_where_they_say_something():
@@ -115,6 +116,6 @@ def test_probabilities_are_of_all_kinds_and_sum_to_one():
 
 def test_pixels_rule_out_no_kind_and_least_of_all_one_of_the_same_class():
     certain = np.array([float(kind == "height") for kind in KINDS])
-    floor = dict(zip(KINDS, doubted(certain), strict=True))
+    floor = dict(zip(KINDS, is_doubted(certain), strict=True))
     assert floor["height"] == 1
     assert floor["ao"] == floor["roughness"] > floor["sprite"] == floor["normal"] > 0

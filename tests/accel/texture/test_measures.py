@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.texture.measures import centred, deviation, mean, median, ranked, share, variance
+from accel.texture.views import centred, deviation, mean, median, ranked, share, variance
 
 
 def test_a_share_counts_what_is_true():

@@ -6,9 +6,8 @@ import pytest
 from msgspec import structs
 
 from accel.texture import model as module
-from accel.texture.features import extract
 from accel.texture.kinds import CLASS_OF, KINDS
-from accel.texture.model import FILE, Model, model, warm
+from accel.texture.model import FILE, Model, extract, model, warm
 from accel.workload import WorkloadError
 from tests.accel.texture.pictures import bricks, button, decoded, normal_map
 
@@ -65,7 +64,7 @@ def test_a_damaged_model_says_what_to_do(tmp_path):
 
 
 def test_a_model_of_another_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(module.features, "VERSION", 10_000)
+    monkeypatch.setattr(module.model, "VERSION", 10_000)
     copy = Path(shutil.copy(FILE, tmp_path))
     with pytest.raises(WorkloadError, match="another version than the program"):
         Model(copy)

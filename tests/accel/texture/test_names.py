@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.texture.kinds import KINDS
-from accel.texture.lexicon import ANYWHERE, FOLDERS, LETTERS, ROLES, SHORT_ROLES
-from accel.texture.names import material_of, read_name
+from accel.texture.naming import ANYWHERE, FOLDERS, LETTERS, ROLES, SHORT_ROLES, material_of, read_name
 
 
 @pytest.mark.parametrize(

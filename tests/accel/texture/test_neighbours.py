@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accel.texture.context import COUNTED, Neighbours, are_alike, place_names
 from accel.texture.kinds import KINDS
-from accel.texture.neighbours import COUNTED, Neighbours, alike, places
 
 ONE = np.arange(len(KINDS), dtype=np.int64)
 SMALL, LARGE = (16, 16), (512, 256)
@@ -17,7 +17,7 @@ SMALL, LARGE = (16, 16), (512, 256)
     [("x.png", "", ""), ("a/x.png", "a", ""), ("a/b/x.png", "a/b", "a"), ("a/b/c/x.png", "a/b/c", "a/b")],
 )
 def test_a_file_lies_in_its_project_its_folder_and_among_those_beside(file, folder, parent):
-    assert places(file) == (("project", ""), ("folder", folder), ("beside", parent))
+    assert place_names(file) == (("project", ""), ("folder", folder), ("beside", parent))
 
 
 def test_what_lies_elsewhere_counts_for_the_project_alone():
@@ -53,7 +53,7 @@ def test_sides_that_are_swapped_are_another_size():
 
 
 def test_where_nothing_else_is_half_is_said_to_be_alike():
-    assert alike(np.array([0]), np.array([0])).tolist() == [0.5]
+    assert are_alike(np.array([0]), np.array([0])).tolist() == [0.5]
     assert Neighbours().alike(["a.png"], [SMALL]).tolist() == [[0.5]] * len(COUNTED)
     assert Neighbours().alike([], []).shape == (len(COUNTED), 0)
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel.image.decoded import Decoded
-from accel.image.digests import afar, luminance, perceptual
-from accel.texture.features import extract
+from accel.image.hashes import luminance_of, perceptual_hash, reduced_view
+from accel.image.pixel_data import DecodedImage
+from accel.texture.model import extract
 from tests.accel.texture.pictures import bricks, decoded
 
 ROOT = Path(__file__).parents[3]
 
 
-def pictures() -> dict[str, Decoded]:
+def pictures() -> dict[str, DecodedImage]:
     """What leaves nothing but rounding somewhere."""
     noise = np.random.default_rng(1).integers(0, 256, (96, 80, 3)).astype(np.uint8)
     y, x = np.abs(np.mgrid[:96, :96] - 47.5)
@@ -27,13 +27,14 @@ def pictures() -> dict[str, Decoded]:
         "flat": decoded(np.full((64, 64, 3), (90, 120, 33), np.uint8)),
         "symmetrical": decoded(rings.repeat(3, axis=2)),
         "two layers": decoded(np.dstack([red, 255 - red, 0 * red])),
-        "cut out": Decoded(np.dstack([bricks(96), rings]), "rgb", True, "png", 9),
+        "cut out": DecodedImage(np.dstack([bricks(96), rings]), "rgb", True, "png", 9),
     }
 
 
 def seen() -> dict[str, tuple[str, dict[str, float]]]:
     return {
-        name: (perceptual(luminance(afar(one))), extract(one).features) for name, one in pictures().items()
+        name: (perceptual_hash(luminance_of(reduced_view(one))), extract(one).features)
+        for name, one in pictures().items()
     }
 
 

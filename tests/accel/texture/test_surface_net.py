@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from accel.ai.sessions import networks
-from accel.models.catalogue import MODELS
-from accel.texture import surface_net
-from accel.texture.surface_net import FILE, MARGIN, MODEL, TILE, heights
+from accel.models.catalog import MODELS
+from accel.texture import pbr_maps
+from accel.texture.pbr_maps import FILE, MARGIN, MODEL, TILE, estimate_heights
 from accel.workload import Limits
 from tests.accel.image.raster_of import random, raster
 from tests.accel.texture.pictures import bricks
 
 
 def found(pixels, wrap=False):
-    return heights(raster(pixels), wrap, Limits())
+    return estimate_heights(raster(pixels), wrap, Limits())
 
 
 def wall(side=192):
@@ -44,15 +44,15 @@ def test_an_even_colour_has_no_relief_inside():
 def test_tiles_meet_without_a_seam(monkeypatch):
     pixels = random(150, 170, 3)
     whole = found(pixels)
-    monkeypatch.setattr(surface_net, "TILE", 64)
+    monkeypatch.setattr(pbr_maps, "TILE", 64)
     assert np.abs(found(pixels) - whole).max() < 1e-3
 
 
 def test_the_margin_is_as_wide_as_the_network_sees(monkeypatch):
     pixels = random(160, 160, 3)
     whole = found(pixels)
-    monkeypatch.setattr(surface_net, "MARGIN", MARGIN + 32)
-    monkeypatch.setattr(surface_net, "TILE", 64)
+    monkeypatch.setattr(pbr_maps, "MARGIN", MARGIN + 32)
+    monkeypatch.setattr(pbr_maps, "TILE", 64)
     assert np.abs(found(pixels) - whole).max() < 1e-3
 
 
@@ -63,20 +63,20 @@ def test_no_texel_beyond_the_margin_makes_a_difference(monkeypatch, shape, wrap)
     # What tiles is exact where its sides are whole steps.
     pixels = np.tile(pixels, (8, 8, 1))[: -(-shape[0] // 8) * 8, : -(-shape[1] // 8) * 8] if wrap else pixels
     made = found(pixels, wrap)
-    monkeypatch.setattr(surface_net, "MARGIN", MARGIN + 32)
+    monkeypatch.setattr(pbr_maps, "MARGIN", MARGIN + 32)
     assert np.abs(found(pixels, wrap) - made).max() < 1e-6
 
 
 @pytest.mark.parametrize("shape", [(2, 4096), (4096, 2)])
 def test_along_a_thin_image_few_margins_are_computed(monkeypatch, shape):
     pieces = []
-    run = surface_net._run
+    run = pbr_maps._run
     monkeypatch.setattr(
-        surface_net, "_run", lambda network, piece: pieces.append(piece.size // 3) or run(network, piece)
+        pbr_maps, "_run", lambda network, piece: pieces.append(piece.size // 3) or run(network, piece)
     )
     made = found(random(*shape, 3))
     assert len(pieces) == 2 and max(pieces) <= (TILE + 2 * MARGIN) ** 2
-    monkeypatch.setattr(surface_net, "TILE", 64)
+    monkeypatch.setattr(pbr_maps, "TILE", 64)
     assert np.abs(found(random(*shape, 3)) - made).max() < 1e-6
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.texture.trees import AT_ONCE, Trees, from_arrays, to_arrays
+from accel.texture.model import AT_ONCE, Trees, from_arrays, to_arrays
 
 
 def arrays(**changed):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from accel.texture.kinds import KINDS
-from accel.texture.vocabulary import known, vocabulary, worth_of_words
+from accel.texture.naming import known_words, vocabulary, worth_of_words
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_words_add_up_and_unknown_ones_say_nothing():
     ],
 )
 def test_of_a_joined_word_its_end_counts_or_else_its_beginning(word, part):
-    assert known([word], {"arrow", "button", "icon", "ui"}) == part
+    assert known_words([word], {"arrow", "button", "icon", "ui"}) == part

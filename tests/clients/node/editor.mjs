@@ -54,9 +54,7 @@ export class Editor {
   }
 
   async connect(more) {
-    const ready = await this.session.connect(more);
-    this.link.send({ type: "event", name: "editor.phase", data: { phase: "idle" } });
-    return ready;
+    return this.session.connect(more);
   }
 
   /** Tells of an import of all files, one frame a file. */
@@ -98,7 +96,6 @@ export class Editor {
   carryOut({ name, args }) {
     this.carriedOut += 1;
     if (name === "texture.apply" || name === "texture.revert") return { type: "result", value: this.apply(args.changes) };
-    if (name === "texture.options") return { type: "result", value: this.read(args.paths) };
     return { type: "error", code: "unsupported", message: `${name}: this editor doesn't know it.` };
   }
 
@@ -130,19 +127,5 @@ export class Editor {
       errors.push({ path: name, message: `${key} has changed since: left as it is.` });
     }
     return Object.keys(wanted).filter((key) => !isSet(key));
-  }
-
-  read(paths) {
-    const known = paths.filter((name) => this.files.has(name));
-    const unknown = paths.filter((name) => !this.files.has(name));
-    return {
-      assets: known.map((name) => ({
-        path: name,
-        file: name.slice("res://".length),
-        type: "texture",
-        options: this.files.get(name),
-      })),
-      errors: unknown.map((name) => ({ path: name, message: "There is no such file." })),
-    };
   }
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import host
+from bridge.host import host
 from tests.advisors import pictures
 from tests.commands.run import workloads
 

@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from accel.executor import LocalExecutor
-from bridge import host
-from bridge.commands.run import batch
+from accel.execution.executor import LocalExecutor
+from bridge.commands.run import local
 from bridge.commands.run.local import Local
+from bridge.host import host
 from tests.advisors import pictures
 from tests.commands.shell import one_line, tree
 
@@ -186,7 +186,7 @@ class TestMany:
     def test_lines_come_in_the_files_order_though_only_few_wait(
         self, popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(batch, "AHEAD", 3)
+        monkeypatch.setattr(local, "AHEAD", 3)
         for number in range(10):
             pictures.save(tmp_path / "in" / f"{number}.png", pictures.noise(3, 1 + 40 * (number % 3)))
         arguments = [str(tmp_path / "in"), "-r", "--workers", "2", "--json"]
@@ -200,7 +200,7 @@ class TestMany:
             pictures.save(tmp_path / "in" / name, pictures.noise(3, 8))
         script = (
             "import os, sys; sys.path.insert(0, os.getcwd());"
-            "from bridge import cli, host; from tests.commands.run import workloads;"
+            "from bridge import cli; from bridge.host import host; from tests.commands.run import workloads;"
             "found = workloads.registry(); host.load = lambda: found; sys.exit(cli.main(sys.argv[1:]))"
         )
         arguments = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.commands.run.drafts import LEFT_S, drafts
+from bridge.commands.run.outputs import LEFT_S, drafts
 from bridge.core.errors import UserError
 
 

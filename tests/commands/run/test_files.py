@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.commands.run.files import Found, Problem, find
+from bridge.commands.run.inputs import Found, Problem, find
 from tests.advisors import pictures
 
 
@@ -62,7 +62,7 @@ def test_a_folder_of_somebody_else_is_told_once_and_by_its_name(
     def refused(folder: Path, below: str, skip: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("bridge.folders._list", refused)
+    monkeypatch.setattr("bridge.project.files._list", refused)
     (found,) = find([str(textures)], recursive=True, out=None)
     assert found.file == str(textures)
     assert found.problem == Problem("bad_input", "can't be listed (Permission denied)")

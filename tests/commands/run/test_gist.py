@@ -10,23 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accel.image.compress import Attempt, Compressed
-from accel.image.inspect import Inspect, inspect
 from accel.image.operation import Written
-from accel.image.sprites import Atlas, AtlasPage
-from accel.texture.classification import Classification, Evidence
+from accel.image.operations.analysis import Inspect, inspect
+from accel.image.operations.textures import Atlas, AtlasPage, Attempt, Compressed
+from accel.texture.kinds import Classification, Evidence
 from accel.workload import Input, Limits
-from bridge.commands.run.gist import (
+from bridge.commands.run.report import (
     CLASSIFIED,
     COMPRESSED,
     FILLED,
     INSPECTED,
     PACKED,
     WRITTEN,
+    as_lines,
     attempts,
-    gist,
+    summarize,
 )
-from bridge.commands.run.readable import readable
 
 DDS = Compressed(
     "bc7", None, "dds", 64, 32, 1, True, 8.0, 2196, 3.7, None, (), "color",
@@ -115,18 +114,18 @@ def test_values_are_known_by_their_fields() -> None:
 )
 def test_a_compressed_texture_is_told_in_one_line(changes: dict[str, Any], says: str) -> None:
     value = plain(msgspec.structs.replace(DDS, **changes))
-    assert gist(value) == says and list(readable("rock.png", value, 40)) == [f"rock.png: {says}"]
-    assert list(readable("two", [value], 40)) == [f"two: ({says})"]
+    assert summarize(value) == says and list(as_lines("rock.png", value, 40)) == [f"rock.png: {says}"]
+    assert list(as_lines("two", [value], 40)) == [f"two: ({says})"]
 
 
 def test_an_atlas_is_told_by_its_pages_and_not_by_each_sprite() -> None:
     page = {"width": 64, "height": 32, "name": "a", "image": "a.png", "data": "a.json", "fill": 0.987}
     value = {"pages": [page, {**page, "fill": 0.5}], "sprites": [{"name": str(n)} for n in range(1234)]}
     says = "sprites: 1,234; pages: 64 x 32 (99% full), 64 x 32 (50% full)"
-    assert gist(value) == says and list(readable("a.png", value, 40)) == [f"a.png: {says}"]
-    assert gist({**value, "pages": [{"of": "a book"}]}) is None, "a plugin's own"
-    assert gist({**value, "first_of": 6}) == f"{says}, first of 6 images"
-    told = gist({**value, "pages": [{**page, "below": -2.0}, page]})
+    assert summarize(value) == says and list(as_lines("a.png", value, 40)) == [f"a.png: {says}"]
+    assert summarize({**value, "pages": [{"of": "a book"}]}) is None, "a plugin's own"
+    assert summarize({**value, "first_of": 6}) == f"{says}, first of 6 images"
+    told = summarize({**value, "pages": [{**page, "below": -2.0}, page]})
     assert told and told.endswith("(99% full), values too low cut off (the least -2), 64 x 32 (99% full)")
 
 
@@ -137,7 +136,7 @@ def test_what_was_tried_for_a_target_stands_below_in_columns() -> None:
         "  bc1            4 bits per pixel    1.0 MiB  34.8 dB",
         "  astc_10x10  1.28 bits per pixel  900 bytes  40.0 dB",
     ]
-    assert list(readable("a", value, 40))[1:] == list(attempts(value))
+    assert list(as_lines("a", value, 40))[1:] == list(attempts(value))
     assert list(attempts(plain(msgspec.structs.replace(DDS, tried=tried[:1])))) == []
 
 
@@ -156,27 +155,27 @@ def test_of_several_files_each_inspected_one_has_a_line(
     path = tmp_path / "a.png"
     Image.new(mode, (8, 4), color).save(path)
     value = plain(inspect([Input("a.png", str(path))], Inspect(), Limits()).value)
-    assert value.keys() >= INSPECTED and gist(value) is None
+    assert value.keys() >= INSPECTED and summarize(value) is None
     line = f"PNG, 8 x 4, {says.format(size=path.stat().st_size)}"
-    assert gist(value, several=True) == line
-    assert list(readable("a.png", value, 40, several=True)) == [f"a.png: {line}"]
-    assert len(list(readable("a.png", value, 40))) > 10
+    assert summarize(value, several=True) == line
+    assert list(as_lines("a.png", value, 40, several=True)) == [f"a.png: {line}"]
+    assert len(list(as_lines("a.png", value, 40))) > 10
 
 
 def test_a_value_that_lacks_what_a_line_tells_is_told_as_any_other(tmp_path: Any) -> None:
     path = tmp_path / "a.png"
     Image.new("L", (8, 4)).save(path)
     value = plain(inspect([Input("a.png", str(path))], Inspect(), Limits()).value)
-    assert gist(value, several=True) is not None
+    assert summarize(value, several=True) is not None
     for lacking in (*INSPECTED, "size"):
-        assert gist({key: each for key, each in value.items() if key != lacking}, several=True) is None
+        assert summarize({key: each for key, each in value.items() if key != lacking}, several=True) is None
 
 
 def test_levels_and_further_images_are_told(tmp_path: Any) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(np.zeros((4, 4, 4), np.uint8)).save(path)
     value = plain(inspect([Input("a.png", str(path))], Inspect(), Limits()).value)
-    line = gist({**value, "format": "dds", "compression": "bc3", "levels": 3, "images": 6}, several=True)
+    line = summarize({**value, "format": "dds", "compression": "bc3", "levels": 3, "images": 6}, several=True)
     assert line is not None and line.startswith("DDS bc3, 4 x 4, 4 channels of 8 bit, 3 levels, ")
     assert "first of 6 images" in line
 
@@ -187,7 +186,7 @@ def test_levels_and_further_images_are_told(tmp_path: Any) -> None:
 def test_of_several_files_each_classified_one_has_a_line(advise: bool, says: str) -> None:
     shares = {"albedo": 0.2, "normal": 0.7, "height": 0.1}
     value = plain(Classification("normal", shares, advise, [Evidence("name", "_nrm", "normal")]))
-    assert gist(value, several=True) == says and gist(value) is None
+    assert summarize(value, several=True) == says and summarize(value) is None
 
 
 @pytest.mark.parametrize(
@@ -200,4 +199,4 @@ def test_of_several_files_each_classified_one_has_a_line(advise: bool, says: str
     ],
 )
 def test_what_a_plugin_calls_as_an_atlas_does_is_told_as_any_other(value: dict[str, Any]) -> None:
-    assert gist(value) is None and list(readable("a", value, 40))
+    assert summarize(value) is None and list(as_lines("a", value, 40))

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from accel.image.convert import convert
-from accel.noop import echo
-from bridge.commands.run.files import Found, Problem, find
-from bridge.commands.run.jobs import Job, jobs
+from accel.image.operations.geometry import convert
+from accel.workload import echo
+from bridge.commands.run.inputs import Found, Job, Problem, find, jobs
 from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError
 from tests.commands.run import workloads

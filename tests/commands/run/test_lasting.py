@@ -9,8 +9,8 @@ from typing import Any
 import msgpack
 import pytest
 
-from bridge.commands.run import lasting
-from bridge.commands.run.lasting import LastingClient
+from bridge.commands import connection
+from bridge.commands.connection import ReconnectingClient
 from bridge.core.errors import RequestError, UserError
 from tests.server.daemons import ThreadDaemon
 
@@ -32,7 +32,7 @@ class Said(list[str]):
 async def test_a_daemon_that_is_gone_is_told_and_so_is_its_return(home: Path) -> None:
     said = Said()
     first = ThreadDaemon(home).start()
-    client = await LastingClient.connect(first.paths.connection_file, said.append)
+    client = await ReconnectingClient.connect(first.paths.connection_file, said.append)
     await asyncio.to_thread(first.stop)
     asked = asyncio.create_task(client.request("bridge.echo", {"value": 7}, **ASKED))
     await asyncio.wait_for(said.something.wait(), 30)
@@ -50,10 +50,10 @@ async def test_one_that_stays_away_is_given_up_in_the_users_language(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(lasting, "GONE_S", 0.5)
+    monkeypatch.setattr(connection, "GONE_S", 0.5)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     daemon = ThreadDaemon(home).start()
-    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    client = await ReconnectingClient.connect(daemon.paths.connection_file, said.append)
     await asyncio.to_thread(daemon.stop)
     with pytest.raises(UserError, match="守护进程没有恢复"):
         await client.request("bridge.echo", {}, **ASKED)
@@ -64,7 +64,7 @@ async def test_one_that_stays_away_is_given_up_in_the_users_language(
 async def test_a_connection_that_is_only_cut_is_opened_anew_without_a_word(home: Path) -> None:
     said: list[str] = []
     daemon = ThreadDaemon(home).start()
-    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    client = await ReconnectingClient.connect(daemon.paths.connection_file, said.append)
     await client._client._socket.close()
     assert (await client.request("bridge.echo", {"value": 7}, **ASKED)).value == 7
     await client.aclose()
@@ -75,7 +75,7 @@ async def test_a_connection_that_is_only_cut_is_opened_anew_without_a_word(home:
 async def test_what_the_daemon_hangs_up_for_is_asked_once_and_costs_what_follows_nothing(home: Path) -> None:
     said: list[str] = []
     daemon = ThreadDaemon(home).start()
-    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    client = await ReconnectingClient.connect(daemon.paths.connection_file, said.append)
     asked = asyncio.create_task(client.request("test.sleep", {"seconds": 2}, **ASKED))
     while not client._client._open:
         await asyncio.sleep(0)
@@ -91,7 +91,7 @@ async def test_what_the_daemon_hangs_up_for_is_asked_once_and_costs_what_follows
 async def test_a_blob_is_sent_to_the_daemon_that_is_back(home: Path) -> None:
     said = Said()
     first = ThreadDaemon(home).start()
-    client = await LastingClient.connect(first.paths.connection_file, said.append)
+    client = await ReconnectingClient.connect(first.paths.connection_file, said.append)
     await asyncio.to_thread(first.stop)
     sent = asyncio.create_task(client.put_blob(b"moss"))
     await asyncio.wait_for(said.something.wait(), 30)
@@ -106,9 +106,9 @@ async def test_what_a_connected_daemon_isnt_to_blame_for_is_told_at_once(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(lasting, "NOTICED_S", 0.05)
+    monkeypatch.setattr(connection, "NOTICED_S", 0.05)
     daemon = ThreadDaemon(home).start()
-    client = await LastingClient.connect(daemon.paths.connection_file, said.append)
+    client = await ReconnectingClient.connect(daemon.paths.connection_file, said.append)
     name = await client.put_blob(b"moss")
     (daemon.paths.blobs / name).write_bytes(b"rust")
     with pytest.raises(UserError, match="came with other bytes"):

@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from accel.executor import LocalExecutor
-from accel.frames import ResultFile
-from bridge.commands.run.jobs import Job
-from bridge.commands.run.made import Made
-from bridge.commands.run.outputs import Outputs
-from bridge.commands.texts.reasons import PHRASES
+from accel.execution.executor import LocalExecutor
+from accel.execution.protocol import ResultFile
+from bridge.commands.run.inputs import Job
+from bridge.commands.run.outputs import Manifest, Outputs
 from tests.commands.shell import one_line, tree
+from tests.messages import in_chinese
 
 
 class TestOutputs:
@@ -153,7 +152,7 @@ class TestOutputs:
         arguments = [str(textures / "wall.png"), "--out", str(tmp_path / "out"), "--json", "--resume"]
         self.convert(popbridge, *arguments)
         assert "unchanged" in json.loads(self.convert(popbridge, *arguments)[1])
-        monkeypatch.setattr("accel.image.reading.VERSION", 99)
+        monkeypatch.setattr("accel.image.records.VERSION", 99)
         assert "unchanged" not in json.loads(self.convert(popbridge, *arguments)[1])
 
     def test_resume_tells_where_unchanged_outputs_are(
@@ -277,7 +276,7 @@ class TestOutputs:
         code, _, err = popbridge("run", "image.mipmaps", str(textures), *arguments)
         assert code == 1 and "3 done, 1 failed" in err and "too long); call the input otherwise" in err
         said = next(line for line in err.splitlines() if "too long" in line).partition(": ")[2]
-        assert PHRASES.in_chinese(said).startswith("无法写入 ")
+        assert in_chinese(said).startswith("无法写入 ")
 
     def test_a_disk_that_fills_up_ends_the_run(
         self, popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -333,7 +332,7 @@ def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_g
 ) -> None:
     (tmp_path / "blob").write_bytes(b"1")
     made = ResultFile(file, media_type, 1, "", path=str(tmp_path / "blob"))
-    outputs = Outputs(tmp_path / "out", (), Made(tmp_path / "made"), force=False)
+    outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
     (path,) = outputs.keep(Job(("rock.png",), stem="rock"), b"key", [made])
     assert Path(path).name == name
 
@@ -353,6 +352,6 @@ def test_a_hundred_times_as_many_files_of_one_job_take_no_more_than_that_longer(
     for index in range(50):
         (tmp_path / f"{index}").write_bytes(b"1")
         files.append(ResultFile(f"part{index}", "text/plain", 1, "", path=str(tmp_path / f"{index}")))
-    outputs = Outputs(tmp_path / "out", (), Made(tmp_path / "made"), force=False)
+    outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
     assert len(outputs.keep(Job(()), b"key", files)) == 50
     assert files.times < 10

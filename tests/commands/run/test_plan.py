@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from accel.image.convert import convert
-from accel.image.pipeline import pipeline
-from accel.image.thumbnail import thumbnail
+from accel.image.operations.geometry import convert, thumbnail
+from accel.image.operations.pipeline import pipeline
 from bridge.commands.run.plan import Plan, plan
 from bridge.core.errors import UserError
 from tests.commands.run import workloads

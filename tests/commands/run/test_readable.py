@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from accel.image.operation import Written
-from bridge.commands.run.gist import WRITTEN
-from bridge.commands.run.readable import readable
+from bridge.commands.run.report import WRITTEN, as_lines
 
 IMAGE = {
     "name": "converted", "format": "tga", "width": 512, "height": 256, "channels": 4, "bit_depth": 8,
@@ -66,15 +65,15 @@ IMAGE = {
     ],
 )  # fmt: skip
 def test_what_is_short_stands_on_one_line(value: Any, says: str) -> None:
-    assert list(readable("x", value, 80)) == [says]
+    assert list(as_lines("x", value, 80)) == [says]
 
 
 def test_of_a_text_that_fills_screens_the_beginning_and_the_length_are_told() -> None:
     page, book = "a" * 10_000, "b" * 50_000_000
-    assert list(readable("x", page, 80)) == [f"x: {page}"]
+    assert list(as_lines("x", page, 80)) == [f"x: {page}"]
     told = f"{'b' * 10_000}... (50,000,000 characters in all; --json gives all of them)"
-    assert list(readable("x", book, 80)) == [f"x: {told}"]
-    assert list(readable("x", {"text": book, "pages": [book]}, 80)) == [
+    assert list(as_lines("x", book, 80)) == [f"x: {told}"]
+    assert list(as_lines("x", {"text": book, "pages": [book]}, 80)) == [
         "x:", f"  text: {told}", f"  pages: {told}",
     ]  # fmt: skip
 
@@ -87,7 +86,7 @@ def test_what_is_long_has_a_line_for_each_fact() -> None:
         "alias": "",
         "written": {**IMAGE, "extra": "c" * 80},
     }
-    assert list(readable("x", value, 80)) == [
+    assert list(as_lines("x", value, 80)) == [
         "x:",
         "  width: 3",
         "  inner:",
@@ -102,15 +101,15 @@ def test_what_is_long_has_a_line_for_each_fact() -> None:
 
 def test_of_a_list_that_fills_screens_the_beginning_and_the_rest_of_it_are_told() -> None:
     rows = [{"file": f"{number}.png", "same": "x" * 40} for number in range(3_000)]
-    told = list(readable("x", {"groups": rows}, 80))
+    told = list(as_lines("x", {"groups": rows}, 80))
     assert told[:3] == ["x:", "  groups:", f"    file 0.png, same {'x' * 40}"]
     assert len(told) == 2 + 100 + 1 and told[-1] == "    ... and 2,900 more; --json gives all of them"
-    assert list(readable("x", {"groups": rows[:100]}, 80))[-1].startswith("    file 99.png")
+    assert list(as_lines("x", {"groups": rows[:100]}, 80))[-1].startswith("    file 99.png")
 
 
 def test_an_image_that_was_written_is_known_by_its_fields() -> None:
     fields = msgspec.structs.fields(Written)
     assert {field.encode_name for field in fields if field.required} == WRITTEN
     meant = Written("a", "png", 4, 4, 3, 8, 1, 90, "normal")
-    (line,) = readable("a.png", msgspec.to_builtins(meant), 200)
+    (line,) = as_lines("a.png", msgspec.to_builtins(meant), 200)
     assert line.endswith("kind normal")

@@ -15,13 +15,14 @@ import msgpack
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from bridge import host, transfer
+from bridge.client import transfer
 from bridge.commands.run import remote
-from bridge.commands.texts.reasons import PHRASES
-from bridge.connection import ConnectionFile
+from bridge.host import host
+from bridge.paths import ConnectionFile
 from tests.advisors import pictures
 from tests.commands.run import workloads
 from tests.commands.shell import one_line
+from tests.messages import in_chinese
 from tests.server import daemons
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.test_uploads import tmpfs
@@ -175,9 +176,7 @@ class TestTheSame:
         code, _, err = popbridge(*command, "--daemon")
         assert code == 1 and "more than this bridge takes (262144 bytes); run it without --daemon" in err
         said = "The answer is 9 bytes, more than this bridge takes (8 bytes); run it without --daemon"
-        assert (
-            PHRASES.in_chinese(said) == "答复为 9 bytes，超过守护进程的上限（8 bytes）：请去掉 --daemon 运行"
-        )
+        assert in_chinese(said) == "答复为 9 bytes，超过守护进程的上限（8 bytes）：请去掉 --daemon 运行"
         assert popbridge(*command, "--workers", "1")[0] == 0
 
     def test_a_workload_that_the_daemon_lacks_is_told(
@@ -304,7 +303,7 @@ def test_a_daemon_that_stays_full_is_told_in_the_end(
 def test_a_daemon_that_is_gone_ends_the_run(
     popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.commands.run.lasting.GONE_S", 0.5)
+    monkeypatch.setattr("bridge.commands.connection.GONE_S", 0.5)
     with Scripted(home, []):
         code, _, err = popbridge("run", "bridge.echo", "--daemon")
     assert code == 2 and one_line(err) and "The daemon is gone" in err

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from accel.executor import ExecutorResult
+from accel.execution.executor import ExecutorResult
 from accel.workload import WorkloadError
-from bridge.commands.run import telling
-from bridge.commands.run.jobs import Job
-from bridge.commands.run.telling import Teller
+from bridge.commands.run import report
+from bridge.commands.run.inputs import Job
+from bridge.commands.run.report import Reporter
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ def test_durations_read_well(
     seconds: float, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(telling.time, "monotonic", lambda: now[0])
-    teller = Teller("image.convert", as_json=False)
+    monkeypatch.setattr(report.time, "monotonic", lambda: now[0])
+    teller = Reporter("image.convert", as_json=False)
     teller.counts.update(done=1_234, failed=1)
     now[0] += seconds
     teller.summary(1_235)
@@ -27,25 +27,25 @@ def test_durations_read_well(
 
 
 def test_a_single_job_needs_no_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    Teller("image.convert", as_json=False).summary(1)
+    Reporter("image.convert", as_json=False).summary(1)
     assert capsys.readouterr().err == ""
 
 
 def test_a_single_job_that_was_passed_over_is_told_as_nothing_else_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    teller = Teller("image.convert", as_json=False)
+    teller = Reporter("image.convert", as_json=False)
     teller.skipped(Job(("a.png",)), ["b.png"])
     teller.summary(1)
     assert capsys.readouterr().err.startswith("popbridge: 0 done, 1 unchanged in ")
-    in_json = Teller("image.convert", as_json=True)
+    in_json = Reporter("image.convert", as_json=True)
     in_json.skipped(Job(("a.png",)), ["b.png"])
     in_json.summary(1)
     assert capsys.readouterr().err == ""
 
 
 def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    teller = Teller("image.convert", as_json=False)
+    teller = Reporter("image.convert", as_json=False)
     job = Job(("石头\x1b[2J\n.png",))
     result = ExecutorResult("two\nlines\x07", [], 0.0, 0.0, "CPU")
     teller.done(job, result, ["a\r.png", "b.png"])
@@ -58,7 +58,7 @@ def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[s
 def test_a_long_text_is_whole_in_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
     job, text = Job(("a.png",)), "x" * 20_000
     for as_json in (False, True):
-        teller = Teller("image.ocr", as_json=as_json)
+        teller = Reporter("image.ocr", as_json=as_json)
         teller.done(job, ExecutorResult(text, [], 0.0, 0.0, "CPU"), [])
         teller.failed(job, WorkloadError("bad_input", text))
         said = capsys.readouterr()

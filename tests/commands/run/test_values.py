@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from msgspec import Meta, Struct
 
-from bridge.commands.run.values import value_of
+from bridge.commands.run.plan import value_of
 
 
 class Params(Struct):

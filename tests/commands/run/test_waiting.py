@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from bridge.commands.asking import ask
-from bridge.commands.run import remote, waiting
-from bridge.commands.run.lasting import LastingClient
-from bridge.commands.run.waiting import watched
+from bridge.commands import connection
+from bridge.commands.connection import ReconnectingClient, ask_daemon, watch
+from bridge.commands.run import remote
 from bridge.core.errors import UserError
 from bridge.store.uploads import Upload
 from tests.commands.run.test_lasting import ASKED
@@ -61,8 +60,8 @@ class Until(list[str]):
 async def asking(daemon: ThreadDaemon, say: Callable[[str], None]) -> AsyncIterator[Callable[..., Any]]:
     """How `popbridge run` asks."""
     file = daemon.paths.connection_file
-    client = await LastingClient.connect(file, say)
-    async with contextlib.aclosing(client), watched(client, file, say) as waits:
+    client = await ReconnectingClient.connect(file, say)
+    async with contextlib.aclosing(client), watch(client, file, say) as waits:
 
         async def asked(workload: str, **params: Any) -> Any:
             with waits.answer():
@@ -95,8 +94,8 @@ def test_a_daemon_that_cant_keep_a_request_is_told_and_so_is_its_return(
     said = Until(other)
     monkeypatch.setenv("LC_ALL", locale)
     monkeypatch.setattr(remote, "say", said.append)
-    monkeypatch.setattr(remote, "pause_s", lambda *_: 0.05)
-    monkeypatch.setattr(waiting, "QUIET_S", 60)
+    monkeypatch.setattr(remote, "backoff_s", lambda *_: 0.05)
+    monkeypatch.setattr(connection, "QUIET_S", 60)
     other.execute("BEGIN IMMEDIATE")
     code, out, _ = popbridge("run", "bridge.echo", "--param", "value=7", "--daemon")
     assert (code, out) == (0, "bridge.echo: 7\n")
@@ -116,7 +115,7 @@ async def test_answers_that_wait_to_be_kept_are_told_with_the_reason(
 ) -> None:
     said = Until(other)
     monkeypatch.setenv("LC_ALL", locale)
-    monkeypatch.setattr(waiting, "QUIET_S", 0.2)
+    monkeypatch.setattr(connection, "QUIET_S", 0.2)
     async with asking(daemon, said.append) as asked:
         answer = asyncio.create_task(asked("test.sleep", seconds=1))
         while not other.execute("SELECT count(*) FROM jobs").fetchone()[0]:
@@ -126,7 +125,7 @@ async def test_answers_that_wait_to_be_kept_are_told_with_the_reason(
         assert answer.done(), (said, other.in_transaction)
         await answer
     assert len(said) == 2 and said[0].endswith(why)
-    assert said[1] in (waiting.ANSWERS.en, waiting.ANSWERS.zh)
+    assert said[1] in (connection.ANSWERS.en, connection.ANSWERS.zh)
 
 
 async def test_a_long_job_of_a_daemon_that_is_well_is_waited_for_without_a_word(
@@ -136,11 +135,11 @@ async def test_a_long_job_of_a_daemon_that_is_well_is_waited_for_without_a_word(
     looked: list[Any] = []
 
     def look() -> Any:
-        looked.append(ask())
+        looked.append(ask_daemon())
         return looked[-1]
 
-    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
-    monkeypatch.setattr(waiting, "ask", look)
+    monkeypatch.setattr(connection, "QUIET_S", 0.1)
+    monkeypatch.setattr(connection, "ask_daemon", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert looked and said == []
@@ -153,12 +152,12 @@ async def test_where_nobody_says_why_the_log_is_named(
 
     def look() -> Any:
         # Just before it could write again: who comes now is told nothing.
-        status = ask()
-        status.figures[waiting.FAILING] = 1.0
+        status = ask_daemon()
+        status.figures[connection.FAILING] = 1.0
         return status
 
-    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
-    monkeypatch.setattr(waiting, "ask", look)
+    monkeypatch.setattr(connection, "QUIET_S", 0.1)
+    monkeypatch.setattr(connection, "ask_daemon", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and said[0].endswith("answers once it can. Its log says why.")
@@ -172,8 +171,8 @@ async def test_a_daemon_that_says_nothing_at_all_is_told(
     def look() -> Any:
         raise UserError("PopBridge doesn't answer within 10 s.")
 
-    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
-    monkeypatch.setattr(waiting, "ask", look)
+    monkeypatch.setattr(connection, "QUIET_S", 0.1)
+    monkeypatch.setattr(connection, "ask_daemon", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and said[0].startswith("No answer for 0 s, and the daemon doesn't say how it is")
@@ -183,9 +182,14 @@ async def test_a_daemon_that_says_nothing_at_all_is_told(
 @pytest.mark.parametrize(
     ("locale", "answers", "waits", "goes_on"),
     [
-        ("C", True, "The daemon has taken nothing of an upload for", waiting.TAKES.en),
-        ("C", False, "No answer for", waiting.TAKES.en),
-        ("zh_CN.UTF-8", True, "已有 0 秒没有上传任何数据", waiting.TAKES.zh),
+        (
+            "C",
+            True,
+            "The daemon has taken nothing of an upload for",
+            "The daemon takes the upload again: going on.",
+        ),
+        ("C", False, "No answer for", "The daemon takes the upload again: going on."),
+        ("zh_CN.UTF-8", True, "已有 0 秒没有上传任何数据", "守护进程又开始接收上传：继续进行。"),
     ],
     ids=["en", "no-status", "zh"],
 )
@@ -202,24 +206,24 @@ async def test_a_daemon_that_takes_nothing_of_an_upload_is_told_and_that_it_goes
     class Said(list[str]):
         def append(self, line: str) -> None:
             super().append(line)
-            monkeypatch.setattr(waiting, "QUIET_S", 60)
+            monkeypatch.setattr(connection, "QUIET_S", 60)
             takes.set()
 
     def look() -> Any:
         if not answers:
             raise UserError("PopBridge doesn't answer within 10 s.")
-        return ask()
+        return ask_daemon()
 
     said = Said()
     monkeypatch.setenv("LC_ALL", locale)
     monkeypatch.setattr(Upload, "write", held)
-    monkeypatch.setattr(waiting, "ask", look)
-    monkeypatch.setattr(waiting, "QUIET_S", 0.2)
+    monkeypatch.setattr(connection, "ask_daemon", look)
+    monkeypatch.setattr(connection, "QUIET_S", 0.2)
     file = daemon.paths.connection_file
-    client = await LastingClient.connect(file, said.append)
+    client = await ReconnectingClient.connect(file, said.append)
     # More than the system takes for a daemon that doesn't read.
     data = bytes(32 << 20)
-    async with contextlib.aclosing(client), watched(client, file, said.append) as waits_for:
+    async with contextlib.aclosing(client), watch(client, file, said.append) as waits_for:
         assert await client.put_blob(data, waits_for.upload) == name_of(data)
     assert len(said) == 2 and said[0].startswith(waits) and said[1] == goes_on
 
@@ -229,14 +233,14 @@ async def test_an_upload_that_goes_on_is_no_silence(
 ) -> None:
     said: list[str] = []
     file = daemon.paths.connection_file
-    client = await LastingClient.connect(file, said.append)
-    monkeypatch.setattr(waiting, "QUIET_S", 0.05)
-    async with contextlib.aclosing(client), watched(client, file, said.append) as waits_for:
+    client = await ReconnectingClient.connect(file, said.append)
+    monkeypatch.setattr(connection, "QUIET_S", 0.05)
+    async with contextlib.aclosing(client), watch(client, file, said.append) as waits_for:
         with waits_for.upload() as tell:
             # What is read before it is sent isn't the daemon's to answer for.
             await asyncio.sleep(0.3)
             assert said == []
-            monkeypatch.setattr(waiting, "QUIET_S", 60)
+            monkeypatch.setattr(connection, "QUIET_S", 60)
             for position in range(3):
                 tell(position)
         tell(4)
@@ -256,8 +260,8 @@ async def test_after_a_look_that_failed_the_daemon_is_looked_at_again(
             raise RuntimeError("nobody has thought of this")
         raise UserError("PopBridge doesn't answer within 10 s.")
 
-    monkeypatch.setattr(waiting, "QUIET_S", 0.1)
-    monkeypatch.setattr(waiting, "ask", look)
+    monkeypatch.setattr(connection, "QUIET_S", 0.1)
+    monkeypatch.setattr(connection, "ask_daemon", look)
     async with asking(daemon, said.append) as asked:
         await asked("test.sleep", seconds=1)
     assert len(said) == 2 and said[0].endswith("PopBridge doesn't answer within 10 s.")

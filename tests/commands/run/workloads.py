@@ -9,7 +9,7 @@ from typing import Any
 
 from accel.image.operation import Operated, Reading, Writing, operation
 from accel.workload import Input, Limits, Output, OutputFile, Params, workload
-from bridge import host
+from bridge.host import host
 
 
 class Nothing(Params, frozen=True):

@@ -3,8 +3,8 @@ extends SceneTree
 
 
 func _init():
-	var codec = load("res://addons/popbridge/msgpack.g.gd").new()
-	var protocol = load("res://addons/popbridge/protocol.g.gd")
+	var codec = load("res://addons/popbridge/msgpack.gd").new()
+	var protocol = load("res://addons/popbridge/protocol.gd")
 	var file = File.new()
 	file.open("res://vectors.txt", File.READ)
 	for line in file.get_as_text().split("\n", false):

@@ -132,8 +132,8 @@ func has_keys(popup_id: int) -> bool:
 
 # As if it were typed.
 func find(text: String):
-	dock._find.text = text
-	dock._on_find_changed(text)
+	dock._search.text = text
+	dock._on_search_changed(text)
 
 
 func seen_cards() -> Array:
@@ -204,7 +204,7 @@ func is_hidden() -> bool:
 
 # Whether it still takes keys for such as were meant for something else.
 func is_guarded(card: Control) -> bool:
-	return OS.get_ticks_msec() < card._armed_at
+	return OS.get_ticks_msec() < card._guarded_until
 
 
 # What is written below the first card.
@@ -217,45 +217,45 @@ func record_statuses():
 	addon._connection.connect("status_changed", self, "_on_status_changed")
 
 
-func word(name: String) -> String:
-	return addon._popups._texts.of(name)
+func say(template: String) -> String:
+	return addon._popups._text.say(template)
 
 
 # Whether what must outlive the editor is on the disk as soon as these popups are answered.
 func is_written_after_answers_to(popup_ids: Array) -> bool:
-	Directory.new().remove(addon._store.PATH)
+	Directory.new().remove(addon._session._store._path)
 	for popup_id in popup_ids:
-		addon._popups._settle(int(popup_id), "answered", "later", {})
+		addon._popups._answer(int(popup_id), "answered", "later", {})
 	return is_written()
 
 
 func is_written() -> bool:
-	return File.new().file_exists(addon._store.PATH)
+	return File.new().file_exists(addon._session._store._path)
 
 
 # Whether the popup's window has it for the tick box, too.
 func has_room(popup_id: int) -> bool:
 	var shown = addon._popups._open[popup_id]
-	return shown.card._for_all.visible and shown.dialog.rect_size.y >= shown.card.get_combined_minimum_size().y
+	return shown.card._apply_to_all.visible and shown.window.rect_size.y >= shown.card.get_combined_minimum_size().y
 
 
 # Whether all of the popup's window is, and in it the default button.
 func is_on_screen(popup_id: int) -> bool:
-	var dialog = addon._popups._open[popup_id].dialog
-	var inside = dialog.get_global_rect()
-	var whole = inside.grow_margin(MARGIN_TOP, dialog.get_constant("title_height"))
+	var window = addon._popups._open[popup_id].window
+	var inside = window.get_global_rect()
+	var whole = inside.grow_margin(MARGIN_TOP, window.get_constant("title_height"))
 	return dock.get_viewport_rect().encloses(whole) \
 			and inside.grow(1).encloses(addon._popups._open[popup_id].card._default.get_global_rect())
 
 
 func top_of_window(popup_id: int) -> int:
-	return addon._popups._open[popup_id].dialog.rect_position.y
+	return addon._popups._open[popup_id].window.rect_position.y
 
 
 # As if it were moved; -1 for the lowest place that shows all of it.
 func move_window(popup_id: int, top: int):
-	var dialog = addon._popups._open[popup_id].dialog
-	dialog.rect_position.y = dock.get_viewport_rect().size.y - dialog.rect_size.y if top < 0 else top
+	var window = addon._popups._open[popup_id].window
+	window.rect_position.y = dock.get_viewport_rect().size.y - window.rect_size.y if top < 0 else top
 
 
 func has_heartbeat() -> bool:
@@ -281,7 +281,7 @@ func shows_all_text(card: Control):
 
 
 func make_taller(height: float):
-	dock.rect_min_size.y = max(height, dock.SIZE.y)
+	dock.rect_min_size.y = max(height, dock.MIN_SIZE.y)
 
 
 # In the middle of `control`: [x, y] in the editor's window.

@@ -3,8 +3,8 @@ extends SceneTree
 
 
 func _init() -> void:
-	var codec: RefCounted = load("res://addons/popbridge/msgpack.g.gd").new()
-	var protocol: GDScript = load("res://addons/popbridge/protocol.g.gd")
+	var codec: RefCounted = load("res://addons/popbridge/msgpack.gd").new()
+	var protocol: GDScript = load("res://addons/popbridge/protocol.gd")
 	for line in FileAccess.get_file_as_string("res://vectors.txt").split("\n", false):
 		var value: Variant = codec.decode(line.strip_edges().hex_decode())
 		print("frame: ")

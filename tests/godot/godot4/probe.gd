@@ -127,8 +127,8 @@ func has_keys(popup_id: int) -> bool:
 
 # As if it were typed.
 func find(text: String) -> void:
-	dock._find.text = text
-	dock._on_find_changed(text)
+	dock._search.text = text
+	dock._on_search_changed(text)
 
 
 func seen_cards() -> Array:
@@ -204,7 +204,7 @@ func is_hidden() -> bool:
 
 # Whether it still takes keys for such as were meant for something else.
 func is_guarded(card: Control) -> bool:
-	return Time.get_ticks_msec() < card._armed_at
+	return Time.get_ticks_msec() < card._guarded_until
 
 
 # What is written below the first card.
@@ -217,15 +217,15 @@ func record_statuses() -> void:
 	addon._connection.status_changed.connect(func() -> void: statuses.append(dock._status.text))
 
 
-func word(name: String) -> String:
-	return addon._popups._texts.of(name)
+func say(template: String) -> String:
+	return addon._popups._text.say(template)
 
 
 # Whether what must outlive the editor is on the disk as soon as these popups are answered.
 func is_written_after_answers_to(popup_ids: Array) -> bool:
 	DirAccess.remove_absolute(addon._session._store._path)
 	for popup_id in popup_ids:
-		addon._popups._settle(popup_id, "answered", "later", {})
+		addon._popups._answer(popup_id, "answered", "later", {})
 	return is_written()
 
 
@@ -236,7 +236,7 @@ func is_written() -> bool:
 # Whether the popup's window has it for the tick box, too.
 func has_room(popup_id: int) -> bool:
 	var shown: Dictionary = addon._popups._open[popup_id]
-	return shown.card._for_all.visible and shown.window.size.y >= shown.card.get_combined_minimum_size().y
+	return shown.card._apply_to_all.visible and shown.window.size.y >= shown.card.get_combined_minimum_size().y
 
 
 # Whether all of the popup's window is, and in it the default button.
@@ -278,7 +278,7 @@ func shows_all_text(card: Control) -> bool:
 
 
 func make_taller(height: float) -> void:
-	dock.custom_minimum_size.y = maxf(height, dock.SIZE.y)
+	dock.custom_minimum_size.y = maxf(height, dock.MIN_SIZE.y)
 
 
 # In the middle of `control`: [x, y] in the editor's window.

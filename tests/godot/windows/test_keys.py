@@ -39,7 +39,7 @@ async def test_a_popup_leaves_the_keys_to_the_view_that_the_person_works_in(
     await daemon.acknowledged(popup)
     # Longer than a button that has just got the focus is guarded against keys.
     await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.settled()
     assert answers(daemon, popup) == []
     await daemon.say(type="popup_close", id=popup["id"], reason="superseded")
 
@@ -49,12 +49,12 @@ async def test_a_popup_with_a_window_leaves_the_keys_to_the_panel_that_the_perso
 ) -> None:
     for _ in range(6):
         await daemon.popup()
-    await probe.until("dock._find.visible")
-    await probe.run("dock._find.grab_focus()")
+    await probe.until("dock._search.visible")
+    await probe.run("dock._search.grab_focus()")
     popup = await daemon.popup(present="modal")
     await probe.until(f"probe.addon._popups._open[{popup['id']}].card != null")
     await xdotool(display, "key", "--repeat", "12", "--delay", "100", "r", "Return")
-    await probe.until("dock._find.text.begins_with('rrrr')")
+    await probe.until("dock._search.text.begins_with('rrrr')")
     assert answers(daemon, popup) == []
 
 
@@ -119,7 +119,7 @@ async def test_after_escape_no_popup_takes_the_keys(
     popup = await daemon.popup()
     await probe.until(f"probe.has_card({popup['id']})")
     await xdotool(display, "key", "--repeat", "12", "--delay", "100", "Return")
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.settled()
     assert answers(daemon, popup) == []
     # Who lives by the keyboard goes on from there.
     await xdotool(display, "key", "--delay", "100", "Tab", "Tab")
@@ -149,7 +149,7 @@ async def test_a_click_on_the_panels_ground_means_nothing(daemon: Daemon, probe:
     popup = await daemon.popup()
     await probe.until(f"probe.has_keys({popup['id']})")
     await xdotool(display, "mousemove", f"{x:.0f}", f"{y:.0f}", "click", "1", "click", "1")
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.settled()
     assert await probe.run(f"return probe.has_keys({popup['id']})")
     # Nor does one after Escape leave anything behind.
     await escape(probe, display)
@@ -171,16 +171,16 @@ async def test_escape_takes_the_keys_from_the_tick_box(daemon: Daemon, probe: Pr
     for _ in range(2):
         await daemon.popup()
     await probe.until("probe.cards().size() == 2 and probe.is_focused(probe.cards()[0]._default)")
-    await probe.until("probe.cards()[0]._for_all.visible")
-    await probe.run("probe.cards()[0]._for_all.grab_focus()")
+    await probe.until("probe.cards()[0]._apply_to_all.visible")
+    await probe.run("probe.cards()[0]._apply_to_all.grab_focus()")
     await escape(probe, display)
 
 
 async def test_escape_takes_the_keys_from_the_search(daemon: Daemon, probe: Probe, display: str) -> None:
     for _ in range(6):
         await daemon.popup()
-    await probe.until("dock._find.visible")
-    await probe.run("dock._find.grab_focus()")
+    await probe.until("dock._search.visible")
+    await probe.run("dock._search.grab_focus()")
     await escape(probe, display)
 
 
@@ -196,7 +196,7 @@ async def test_a_second_click_presses_nothing_that_has_moved_under_the_mouse(
     answer = await daemon.hear("answer")
     await daemon.say(type="popup_close", id=answer["id"], reason="answered")
     await clicking
-    await daemon.outcome(await daemon.command("texture.options", paths=[]))
+    await daemon.settled()
     assert [answer["id"] for answer in answers(daemon, *popups)] == [popups[1]["id"]]
 
 

@@ -14,9 +14,9 @@ from tools.train.render.environment import environment
 from tools.train.render.field import Field, Random, Shape, chance, pick, pixels, spread
 from tools.train.render.ground import GROWN, leaves
 from tools.train.render.masonry import LAID
-from tools.train.render.planet import globe, painted
+from tools.train.render.material import Surface
 from tools.train.render.sprite import sprite
-from tools.train.render.surface import Surface
+from tools.train.render.terrain import globe, painted
 from tools.train.render.ui import ui
 
 __all__ = ["degrade", "render", "render_many", "surface"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from tools.train.render import maps
 from tools.train.render.atlas import split
-from tools.train.render.canvas import Brush, Canvas
+from tools.train.render.canvas import Brush, Canvas, words
 from tools.train.render.field import (
     Field,
     Random,
@@ -24,11 +24,9 @@ from tools.train.render.field import (
     spread,
     step,
 )
-from tools.train.render.glyphs import words
 from tools.train.render.ground import GROWN
 from tools.train.render.masonry import LAID, lay
-from tools.train.render.palette import colour, scheme, shades
-from tools.train.render.surface import Surface
+from tools.train.render.material import Surface, colour, scheme, shades
 
 
 def _background(rng: Random, base: Field, cover: Field) -> Field:

@@ -19,8 +19,7 @@ from tools.train.render.field import (
     unit,
 )
 from tools.train.render.masonry import wear_of
-from tools.train.render.palette import several, shades
-from tools.train.render.surface import Surface
+from tools.train.render.material import Surface, several, shades
 
 Box = tuple[int, int, int, int]
 

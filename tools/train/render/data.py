@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tools.train.render import maps, terrain
+from tools.train.render.canvas import words
 from tools.train.render.field import (
     Field,
     Random,
@@ -23,10 +24,8 @@ from tools.train.render.field import (
     step,
     unit,
 )
-from tools.train.render.glyphs import words
 from tools.train.render.masonry import lay
-from tools.train.render.palette import colour, several, shades
-from tools.train.render.surface import Surface
+from tools.train.render.material import Surface, colour, several, shades
 
 FLAT = np.array([128, 128, 255], np.float32) / 255
 """The colour of a normal that points straight out."""

@@ -25,7 +25,7 @@ from tools.train.render.field import (
     unit,
     warp,
 )
-from tools.train.render.palette import colour, shades
+from tools.train.render.material import colour, shades
 
 FORMS = ("day", "dusk", "overcast", "night", "nebula", "studio", "scene", "abstract")
 WEIGHTS = (9, 3, 2, 2, 4, 2, 4, 1)

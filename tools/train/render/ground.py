@@ -24,8 +24,7 @@ from tools.train.render.field import (
     warp,
 )
 from tools.train.render.masonry import wear_of
-from tools.train.render.palette import shades
-from tools.train.render.surface import Surface
+from tools.train.render.material import Surface, shades
 
 
 def _surface(

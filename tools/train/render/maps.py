@@ -18,7 +18,7 @@ from tools.train.render.field import (
     step,
     unit,
 )
-from tools.train.render.surface import Surface
+from tools.train.render.material import Surface
 
 
 def normals(height: Field, depth: float) -> Field:
@@ -105,7 +105,7 @@ def colour(rng: Random, surface: Surface, style: str) -> Field:
 
 
 def _stains(rng: Random) -> list[Field]:
-    from tools.train.render.palette import shades
+    from tools.train.render.material import shades
 
     return shades(rng, pick(rng, ("rust", "soil", "grass", "grey", "dark", "snow", "sand", "metal")), 3)
 

@@ -21,7 +21,7 @@ from tools.train.render.field import (
     step,
 )
 from tools.train.render.maps import normals
-from tools.train.render.palette import colour, scheme, shades
+from tools.train.render.material import colour, scheme, shades
 from tools.train.render.things import THINGS, brighten, solid, thing
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tools.train.render.canvas import Brush, Canvas
 from tools.train.render.field import Field, Random, blur, chance, pick, span
 from tools.train.render.maps import normals
-from tools.train.render.palette import colour, scheme
+from tools.train.render.material import colour, scheme
 
 Draw = Callable[[Canvas, Brush, Random, list[Field], float], None]
 """Draws on a canvas in a brush's style with some colours at a phase (0..1) of its animation."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tools.train.render import maps
-from tools.train.render.canvas import Brush, Canvas
+from tools.train.render.canvas import LETTERS, Brush, Canvas, glyph, words
 from tools.train.render.environment import view
 from tools.train.render.field import (
     Field,
@@ -23,10 +23,9 @@ from tools.train.render.field import (
     span,
     spread,
 )
-from tools.train.render.glyphs import LETTERS, glyph, words
 from tools.train.render.ground import marble, plaster
 from tools.train.render.masonry import planks, plates
-from tools.train.render.palette import colour, scheme, shades
+from tools.train.render.material import colour, scheme, shades
 from tools.train.render.things import brighten, solid
 from tools.train.render.widgets import (
     bar,

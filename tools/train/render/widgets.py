@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools.train.render.canvas import Brush, Canvas
+from tools.train.render.canvas import LETTERS, Brush, Canvas, glyph, words
 from tools.train.render.field import (
     Field,
     Random,
@@ -16,8 +16,7 @@ from tools.train.render.field import (
     pick,
     span,
 )
-from tools.train.render.glyphs import LETTERS, glyph, words
-from tools.train.render.palette import colour, scheme
+from tools.train.render.material import colour, scheme
 from tools.train.render.things import blob, figure, item, ship
 
 Style = dict[str, float]

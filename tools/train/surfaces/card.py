@@ -1,4 +1,4 @@
-"""Writes the network's card: what it learned from, how near its guesses come, where they fail."""
+"""Writes the card of the surface network: training data, accuracy and limits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tools.train.fetch import DATA
-from tools.train.surfaces import learning, rendered
-from tools.train.surfaces.dataset import HELD_OUT, TWINS, Split
-from tools.train.surfaces.materials import licences
-from tools.train.surfaces.measure import FLAT, MAPS, METHODS, Figures
-from tools.train.surfaces.network import SurfaceNet
+from tools.train.fetch import DATA, sources
+from tools.train.surfaces.dataset import (
+    DUPLICATE_CORRELATION,
+    HELD_OUT,
+    HELD_OUT_GENERATORS,
+    PROCEDURAL,
+    Split,
+)  # fmt: skip
+from tools.train.surfaces.evaluate import FLAT, METHODS, METRICS, Figures
+from tools.train.surfaces.network import BATCH_SIZE, CROP_SIDE, STEPS, SurfaceNet
 
 CARD = DATA.parent.parent / "docs" / "models" / "estimate-pbr.md"
 Means = Mapping[str, Mapping[str, float]]
@@ -25,83 +29,83 @@ HEADS = {
 
 
 def write(split: Split, found: Mapping[str, Figures], rough: Means, size: int, file: Path = CARD) -> None:
-    """Writes the card; `rough` are the means of the network's own roughness, by group."""
+    """Writes the card; `rough` has the metrics of the network's own roughness, by group."""
     file.write_text(text(split, found, rough, size) + "\n", encoding="utf-8", newline="\n")
 
 
 def text(split: Split, found: Mapping[str, Figures], rough: Means, size: int) -> str:
-    """The card, in Markdown."""
-    weights = sum(one.numel() for one in SurfaceNet().parameters())
-    real, made = found["real"], found[rendered.SOURCE]
-    return f"""# The network of surfaces
+    """Returns the card as Markdown."""
+    weights = sum(parameter.numel() for parameter in SurfaceNet().parameters())
+    real, procedural = found["real"], found[PROCEDURAL]
+    return f"""# The surface network
 
-`accel/texture/surface.onnx`, {size / 1e6:.2f} MB, {weights // 1000},000 weights of 16 bit, written by `python
-tools/train/pbr.py`, which also writes this page. It guesses how high each texel of a material is, by its
-colours; the workload `texture.estimate_pbr` makes the height and the normal map of it. The roughness
-map comes by a rule.
+`accel/texture/surface.onnx`, {size / 1e6:.2f} MB, {weights // 1000},000 weights of 16 bits, is written by
+`python tools/train/pbr.py`, which also writes this page. It predicts the height of each texel of a material
+from its colours. The workload `texture.estimate_pbr` turns that into a height map and a normal map; the
+roughness map follows a simple rule.
 
-## How near it comes
+## Accuracy
 
-Measured with the program as it is shipped, on {_most(real)} materials of packages that nothing was learned
-from:
+Measured with the shipped program on {_most(real)} materials of packages that nothing was trained on:
 
 {_figures(real)}
 
-Real materials, mean of each. `{FLAT}` says that there is no relief, and that roughness is the same
-everywhere; `luminance` says that bright is high, which is what `texture.estimate_pbr` does with the
-method of that name. An angle is the mean over all texels between the true normal and the guessed one,
-in degrees: smaller is better. Correlations are within each material and don't depend on the scale; of those
-without relief or contrast none is taken.
+The figures are means over the materials. `{FLAT}` predicts no relief and the same roughness everywhere.
+`luminance` treats bright as high; it is the method of that name of `texture.estimate_pbr`. The angle is the
+mean over all texels between the true and the predicted normal, in degrees; smaller is better. Correlations
+are within each material and don't depend on the scale; maps without relief or contrast are left out.
 
-{_better(real)}
+{_summary(real)}
 
 By package:
 
 {_by_source(found)}
 
-Procedural materials of {len(rendered.HELD_OUT)} generators ({", ".join(rendered.HELD_OUT)}) that nothing was
-learned from, whose maps are true to the texel:
+Procedural materials of {len(HELD_OUT_GENERATORS)} generators ({", ".join(HELD_OUT_GENERATORS)}) that nothing
+was trained on, with exact maps:
 
-{_figures(made)}
+{_figures(procedural)}
 
 ## Roughness
 
-{_roughness(real, made, rough)}
+{_roughness(real, procedural, rough)}
 
 ## How it works
 
-A U-Net: two convolutions at each of four sizes on either way, no more than 58 texels seen around each one.
-It gives a height in texels; normals are the slopes of that height by Sobel's kernel, so that both maps
-always fit each other. It learned from {learning.STEPS:,} batches of {learning.BATCH} pieces of
-{learning.CROP} x {learning.CROP} texels (about a quarter of an hour on one core) to make normals of the
-right direction, slopes that correlate with the true ones, and heights that correlate where they are
-known. Pieces were mirrored, seldom turned, brightened, tinted, made grey or noisy.
+A U-Net with two convolutions at each of four sizes, down and up; each height depends on at most 58 texels in
+every direction. Heights are in texels, and normals are their slopes by the Sobel kernel, so both maps always
+agree. It was trained on {STEPS:,} batches of {BATCH_SIZE} crops of {CROP_SIDE} × {CROP_SIDE} texels (about a
+quarter of an hour on one core). The loss compares the direction of normals, the correlation of slopes and,
+where it is known, the correlation of heights. Crops were mirrored, seldom rotated, and varied in exposure,
+tint, saturation and noise.
 
-## What it learned from
+## Training data
 
 {_data(split)}
 
-Each package is named in tools/train/sources.tsv with its version and licence, each material in
-tools/train/materials.tsv. Packages are held out whole, never parts of a material: those of
-{", ".join(HELD_OUT)}.
-{split.twins} materials of the others were left out, as their thumbnails correlate by {TWINS} or more with one
-that is held out: makers' textures go round. No texture is shipped, in the network or beside it. The network's
-licence is the program's, Apache-2.0.
+tools/train/sources.tsv lists each package with its version and licence, tools/train/materials.tsv each
+material. Whole packages are held out, never parts of a material: {", ".join(HELD_OUT)}.
+{split.duplicates} materials of the other packages were left out because their thumbnails correlate by
+{DUPLICATE_CORRELATION} or more with a held-out one: packages share textures. No texture is shipped, in the
+network or beside it. The network has the program's licence, Apache-2.0.
 
-## Where it errs
+## Limits
 
 - Colour isn't relief: painted letters, stains, wood grain and posters get some.
-- How deep a relief is can't be seen in its colours: it is a guess of what is usual. `strength` corrects it.
-- Many of the "true" normal maps of games were themselves made of the colours by a filter, which flatters
-  whatever follows brightness. Those of apt-cube2-data look modelled, and are the better measure.
-- Large shapes, of more than about a hundred texels, aren't seen; make the texture smaller to get those.
-- Baked light from another side than above may turn slopes round."""
+- Colours don't show how deep a relief is; the network predicts a usual depth. Correct it with `strength`.
+- Many of the "true" normal maps of games were made from the colours by a filter, which favours methods that
+  follow brightness. Those of apt-cube2-data look modelled and are the better measure.
+- Shapes larger than about a hundred texels aren't detected. Scale the texture down for those.
+- Slopes may be inverted where baked light doesn't come from above."""
 
 
 def _figures(figures: Figures) -> str:
-    head = ["method", *(f"{HEADS[one]} ({figures.counts[one]})" for one in MAPS if one in figures.counts)]
+    head = [
+        "method",
+        *(f"{HEADS[metric]} ({figures.counts[metric]})" for metric in METRICS if metric in figures.counts),
+    ]
     rows = [
-        [method, *(_cell(figures, method, one) for one in MAPS if one in figures.counts)]
+        [method, *(_cell(figures, method, metric) for metric in METRICS if metric in figures.counts)]
         for method in METHODS
     ]
     return _table(head, rows)
@@ -118,16 +122,16 @@ def _most(figures: Figures) -> int:
     return max(figures.counts.values())
 
 
-def _better(figures: Figures) -> str:
-    network, plain, flat = (figures.means[one]["angle"] for one in ("network", "luminance", FLAT))
+def _summary(figures: Figures) -> str:
+    network, plain, flat = (figures.means[method]["angle"] for method in ("network", "luminance", FLAT))
     return (
-        f"In direction no guess is far from a flat one ({flat:.2f}°): the network's normals are "
-        f"{plain - network:.2f}° nearer\nthan those by luminance, and {abs(network - flat):.2f}° "
-        f"{'nearer' if network < flat else 'farther'} than flat ones, as many materials\nare nearly flat. "
-        "What it adds is shape: where slopes are, and which way they lean.\n"
-        f"Its slopes correlate better than luminance's on {figures.nearer['slopes']} of the "
-        f"{figures.counts['slopes']} materials, its heights on {figures.nearer['height']} of\nthe "
-        f"{figures.counts['height']}, its normals are nearer on {figures.nearer['angle']}."
+        f"In angle no method is far from a flat surface ({flat:.2f}°): many materials are nearly flat. The "
+        f"network's\nnormals are {plain - network:.2f}° better than luminance's and "
+        f"{abs(network - flat):.2f}° {'better' if network < flat else 'worse'} than flat ones. It "
+        "adds shape: where\nslopes are and which way they lean. It is better than luminance in slopes for "
+        f"{figures.better['slopes']} of {figures.counts['slopes']} materials, in\nheights for "
+        f"{figures.better['height']} of {figures.counts['height']}, and in normals for "
+        f"{figures.better['angle']}."
     )
 
 
@@ -143,9 +147,9 @@ def _by_source(found: Mapping[str, Figures]) -> str:
     return _table(["package", "materials", "method", *(HEADS[name] for name in names)], rows)
 
 
-def _roughness(real: Figures, made: Figures, rough: Means) -> str:
+def _roughness(real: Figures, procedural: Figures, rough: Means) -> str:
     rows = []
-    for name, of, own in (("real", real, rough["real"]), ("procedural", made, rough[rendered.SOURCE])):
+    for name, of, own in (("real", real, rough["real"]), ("procedural", procedural, rough[PROCEDURAL])):
         errors = [_cell(of, method, "rough error") for method in (FLAT, "luminance")]
         shapes = [_cell(of, "luminance", "rough"), f"{own['rough']:.3f}"]
         rows.append([name, str(of.counts["rough error"]), *errors, f"{own['rough error']:.3f}", *shapes])
@@ -154,23 +158,23 @@ def _roughness(real: Figures, made: Figures, rough: Means) -> str:
         "correlation of the rule", "of the network",
     )  # fmt: skip
     return (
-        "Few free materials come with a roughness map. The network learned to guess one too; on real\n"
-        "materials it isn't nearer than the rule, so that only the rule is shipped: 0.6, and rougher by 0.4\n"
-        "where brightness is lower by 1. That was fitted on the materials of apt-supertuxkart-data, where\n"
-        "roughness and brightness correlate by -0.38. Take the map for a start that an artist changes, not\n"
-        "for a measurement.\n\n" + _table(head, rows)
+        "Few free materials have a roughness map. The network was trained to predict one too, but on real\n"
+        "materials it isn't better than a rule, so only the rule is shipped: 0.6 minus 0.4 times the\n"
+        "brightness (0 to 1) without baked shading. It was fitted on apt-supertuxkart-data, where\n"
+        "roughness and brightness correlate by -0.38. Use the map as a starting point, not as a "
+        "measurement.\n\n" + _table(head, rows)
     )
 
 
 def _data(split: Split) -> str:
     rows = []
-    known = licences({one.source for one in (*split.learned, *split.held_out)} - {rendered.SOURCE})
-    for part, use in ((split.learned, "learned from"), (split.held_out, "held out")):
-        for source, count in sorted(Counter(one.source for one in part).items()):
-            of = [one for one in part if one.source == source]
-            maps = [sum(getattr(one, name) is not None for one in of) for name in _MAPS]
-            rows.append([source, known.get(source, "procedural, tools/train/render"), use, str(count),
-                         *map(str, maps)])  # fmt: skip
+    licences = {source.id: source.licence for source in sources()}
+    licences[PROCEDURAL] = "procedural, tools/train/render"
+    for part, use in ((split.training, "training"), (split.held_out, "held out")):
+        for source, count in sorted(Counter(example.source for example in part).items()):
+            of = [example for example in part if example.source == source]
+            maps = [sum(getattr(example, name) is not None for example in of) for name in _MAPS]
+            rows.append([source, licences[source], use, str(count), *map(str, maps)])
     return _table(["package", "licence", "use", "materials", "normals", "heights", "roughness"], rows)
 
 

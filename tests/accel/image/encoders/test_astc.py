@@ -1,5 +1,4 @@
-from accel.image.encoders.encode import encoder
-from accel.image.encoders.formats import FORMATS
+from accel.image.block_encoders import FORMATS, encoder
 from tests.accel.image.textures import smooth
 
 

@@ -7,9 +7,9 @@ import texture2ddecoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel.image import block_encoders
+from accel.image.block_encoders import WORTH, OpaqueLoops, make_opaque
 from accel.image.compiled import opaque as compiled
-from accel.image.encoders import opaque
-from accel.image.encoders.mending import WORTH, Loops, mended
 from tests.accel.image.textures import smooth
 
 
@@ -34,7 +34,7 @@ def test_the_encoder_leaves_alpha_at_254_which_is_mended_by_a_step_of_colour(pro
     pixels = smooth(64, 64, 4)
     before = encoded(pixels, profile)
     assert decoded(before, pixels)[..., 3].min() == 254
-    after = decoded(mended(before, pixels), pixels)
+    after = decoded(make_opaque(before, pixels), pixels)
     assert (after[..., 3] == 255).all()
     assert np.abs(after - decoded(before, pixels)).max() <= 1
 
@@ -42,7 +42,7 @@ def test_the_encoder_leaves_alpha_at_254_which_is_mended_by_a_step_of_colour(pro
 def test_colours_go_to_the_nearer_side():
     pixels = smooth(64, 64, 4)
     before = encoded(pixels)
-    after = mended(before, pixels)
+    after = make_opaque(before, pixels)
     raised = np.frombuffer(before, "<u8").reshape(-1, 2).copy()
     six = (raised[:, 0] & np.uint64(0x7F)) == 0x40
     raised[six, 0] |= np.uint64(1 << 63)
@@ -57,8 +57,8 @@ def test_colours_go_to_the_nearer_side():
 
 def test_blocks_that_are_opaque_stay_as_they_are():
     pixels = np.full((8, 8, 4), 255, np.uint8)
-    data = mended(encoded(pixels), pixels)
-    assert mended(data, pixels) == data
+    data = make_opaque(encoded(pixels), pixels)
+    assert make_opaque(data, pixels) == data
 
 
 @settings(max_examples=30, deadline=None)
@@ -68,7 +68,7 @@ def test_any_opaque_picture_decodes_to_full_alpha(seed, spread):
     pixels = random.integers(0, 256, (1, 1, 4)) + random.integers(-spread, spread + 1, (8, 8, 4))
     pixels = pixels.clip(0, 255).astype(np.uint8)
     pixels[..., 3] = 255
-    assert (decoded(mended(encoded(pixels), pixels), pixels)[..., 3] == 255).all()
+    assert (decoded(make_opaque(encoded(pixels), pixels), pixels)[..., 3] == 255).all()
 
 
 @pytest.mark.parametrize("profile", ["ultrafast", "fast"])
@@ -77,21 +77,21 @@ def test_the_compiled_loop_gives_the_same_bits(profile):
     pixels[:, :64] = smooth(64, 64, 4)
     pixels[..., 3] = 255
     data = words(encoded(pixels, profile))
-    plain = opaque.lifted(data, pixels)
+    plain = block_encoders.raise_alpha(data, pixels)
     assert (compiled.lifted(data, pixels) == plain).all() and (plain != data).any()
 
 
 def test_numba_is_loaded_only_after_it_would_have_paid(monkeypatch):
     monkeypatch.delitem(sys.modules, "numba")
-    loops = Loops()
-    assert loops.chosen(WORTH) is opaque.lifted
+    loops = OpaqueLoops()
+    assert loops.chosen(WORTH) is block_encoders.raise_alpha
     assert loops.chosen(1) is compiled.lifted
 
 
 def test_without_numba_numpy_mends_all(monkeypatch):
     monkeypatch.setattr("accel.image.compiled.available", lambda: False)
-    assert Loops().chosen(10 * WORTH) is opaque.lifted
+    assert OpaqueLoops().chosen(10 * WORTH) is block_encoders.raise_alpha
 
 
 def test_what_another_workload_has_loaded_is_used_at_once():
-    assert "numba" in sys.modules and Loops().chosen(16) is compiled.lifted
+    assert "numba" in sys.modules and OpaqueLoops().chosen(16) is compiled.lifted

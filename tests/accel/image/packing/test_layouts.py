@@ -1,9 +1,9 @@
 import msgspec
 import pytest
 
-from accel.image.packing.layouts import LAYOUTS, Sheet
-from accel.image.sprites import AtlasPage, Sprite
-from accel.image.suffixes import suffix_of
+from accel.image.atlas import LAYOUTS, Sheet
+from accel.image.operations.textures import AtlasPage, Sprite
+from accel.image.records import suffix_of
 
 PAGES = [
     AtlasPage("hero.0", "hero.0.png", "hero.0.data", 64, 32, 0.9),

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.image.compiled import maxrects as loops
-from accel.image.packing.maxrects import pack
-from accel.image.packing.rules import FIXED, Rule, by_area, growing, sorted_by
+from accel.image.rect_packing import FIXED, Heuristic, by_area, growing_sizes, pack, sort_orders
 
 SIDES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=40)
 PAGE = st.tuples(st.integers(20, 200), st.integers(20, 200))
@@ -27,7 +26,7 @@ def overlaps(placed):
 
 
 @settings(deadline=None)
-@given(SIDES, PAGE, st.sampled_from(Rule), st.booleans())
+@given(SIDES, PAGE, st.sampled_from(Heuristic), st.booleans())
 def test_nothing_overlaps_or_leaves_the_page_and_compiled_loops_agree(sides, page, rule, rotate):
     widths, heights = np.array(sides, np.int64).T.copy()
     found = pack(widths, heights, *page, rule, rotate, fast=False)
@@ -38,7 +37,7 @@ def test_nothing_overlaps_or_leaves_the_page_and_compiled_loops_agree(sides, pag
     assert (loops.pack(widths, heights, *page, int(rule), rotate) == found).all()
 
 
-@pytest.mark.parametrize("rule", Rule)
+@pytest.mark.parametrize("rule", Heuristic)
 def test_many_rectangles_are_packed_alike_with_and_without_compiled_loops(rule):
     random = np.random.default_rng(5)
     widths, heights = random.integers(3, 60, (2, 250))
@@ -49,23 +48,23 @@ def test_many_rectangles_are_packed_alike_with_and_without_compiled_loops(rule):
 
 def test_what_tiles_a_page_exactly_fills_it():
     widths, heights = np.full(16, 8), np.full(16, 8)
-    for rule in Rule:
+    for rule in Heuristic:
         found = pack(widths, heights, 32, 32, rule, False)
         assert (found[:, 0] >= 0).all() and not overlaps(boxes(widths, heights, found))
 
 
 def test_what_fits_only_when_turned_is_turned():
     wide = np.array([30]), np.array([10])
-    assert pack(*wide, 10, 30, Rule.AREA, True).tolist() == [[0, 0, 1]]
-    assert pack(*wide, 10, 30, Rule.AREA, False).tolist() == [[-1, -1, 0]]
+    assert pack(*wide, 10, 30, Heuristic.AREA, True).tolist() == [[0, 0, 1]]
+    assert pack(*wide, 10, 30, Heuristic.AREA, False).tolist() == [[-1, -1, 0]]
 
 
 def test_each_rule_chooses_as_the_paper_says():
     # A 4 x 6 rectangle in the corner of 10 x 10 leaves 6 x 10 on its right and 10 x 4 after it.
     for rule, place in {
-        Rule.SHORT_SIDE: [0, 6, 0], Rule.LONG_SIDE: [4, 0, 0], Rule.AREA: [0, 6, 0],
-        Rule.BOTTOM_LEFT: [4, 0, 0], Rule.GROWTH: [4, 0, 0], Rule.CONTACT: [0, 6, 0],
-        Rule.GUILLOTINE: [0, 6, 0],
+        Heuristic.SHORT_SIDE: [0, 6, 0], Heuristic.LONG_SIDE: [4, 0, 0], Heuristic.AREA: [0, 6, 0],
+        Heuristic.BOTTOM_LEFT: [4, 0, 0], Heuristic.GROWTH: [4, 0, 0], Heuristic.CONTACT: [0, 6, 0],
+        Heuristic.GUILLOTINE: [0, 6, 0],
     }.items():  # fmt: skip
         widths, heights = np.array([4, 3]), np.array([6, 4])
         assert pack(widths, heights, 10, 10, rule, False)[1].tolist() == place, rule
@@ -73,14 +72,14 @@ def test_each_rule_chooses_as_the_paper_says():
 
 def test_a_guillotine_never_uses_space_across_a_cut():
     widths, heights = np.array([4, 5]), np.array([6, 4])
-    assert pack(widths, heights, 10, 10, Rule.SHORT_SIDE, False)[1].tolist() == [0, 6, 0]
-    assert pack(widths, heights, 10, 10, Rule.GUILLOTINE, False)[1].tolist() == [4, 0, 0]
+    assert pack(widths, heights, 10, 10, Heuristic.SHORT_SIDE, False)[1].tolist() == [0, 6, 0]
+    assert pack(widths, heights, 10, 10, Heuristic.GUILLOTINE, False)[1].tolist() == [4, 0, 0]
 
 
 def test_the_largest_come_first_and_equals_stay_in_their_order():
-    assert sorted_by(by_area, np.array([2, 4, 1, 4]), np.array([2, 4, 1, 4])).tolist() == [1, 3, 0, 2]
+    assert sort_orders(by_area, np.array([2, 4, 1, 4]), np.array([2, 4, 1, 4])).tolist() == [1, 3, 0, 2]
 
 
 def test_no_way_is_tried_twice():
-    for ways in (FIXED, growing(True), growing(False)):
+    for ways in (FIXED, growing_sizes(True), growing_sizes(False)):
         assert len(set(ways)) == len(ways)

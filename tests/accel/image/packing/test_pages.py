@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.packing.pages import pack_pages
-from accel.image.packing.sizes import Sizes
+from accel.image.rect_packing import Sizes, pack_pages
 from tests.accel.image.packing.test_maxrects import boxes, overlaps
 
 SIDES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=30)

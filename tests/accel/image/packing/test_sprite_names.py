@@ -1,6 +1,6 @@
 import pytest
 
-from accel.image.packing.names import sprite_names
+from accel.image.atlas import sprite_names
 from accel.workload import WorkloadError
 
 

@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from accel.image.readers import layouts
+from accel.image.codecs import gpu_layouts
 from accel.workload import WorkloadError
 from tests.accel.image.files import dds, picture
 
@@ -161,7 +161,7 @@ def test_blue_that_all_levels_rebuild_is_built_once(read, monkeypatch):
         raise AssertionError
 
     # Blocks get it where they are unpacked.
-    monkeypatch.setattr(layouts, "with_blue", again)
+    monkeypatch.setattr(gpu_layouts, "with_blue", again)
     found = read(dds(8, 8, bytes(80), dxgi=83, levels=2), mips=True)
     assert [level.shape for level in (found.pixels, *found.mips)] == [(8, 8, 3), (4, 4, 3)]
 

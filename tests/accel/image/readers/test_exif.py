@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.image.readers.exif import is_upright
+from accel.image.codecs.png import is_upright
 from tests.accel.image.readers.test_png import exif_of
 
 ORIENTATION = 0x0112

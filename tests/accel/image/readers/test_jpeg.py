@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.readers.jpeg import END, mended, mended_file
+from accel.image.codecs.vips_repairs import END, repair_jpeg, repaired_jpeg
 from accel.workload import WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.broken import encoded
@@ -39,31 +39,31 @@ def options(request):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_end_is_put_only_where_no_pixel_is_missing(options, channels):
     whole = noise(options, channels)
-    assert mended(whole[:-2]) == mended(whole[:-1]) == whole
+    assert repair_jpeg(whole[:-2]) == repair_jpeg(whole[:-1]) == whole
     header = whole.index(b"\xff\xda")
     cut = [whole[:length] for length in range(header, len(whole) - 2)]
     # What pads the last byte isn't needed.
-    taken = [made for data in cut if (made := mended(data))]
+    taken = [made for data in cut if (made := repair_jpeg(data))]
     assert all(pixels_of(made) == pixels_of(whole) for made in taken) and len(taken) <= 1
 
 
 def test_what_has_an_end_is_left_as_it_is(options):
     whole = noise(options)
-    assert not mended(whole) and not mended(whole + b"more")
+    assert not repair_jpeg(whole) and not repair_jpeg(whole + b"more")
 
 
 def test_a_file_is_read_whole_only_where_it_ends_otherwise(tmp_path):
     whole = noise({})
     for name, data in (("whole", whole), ("endless", whole[:-2]), ("more", whole + b"\0"), ("empty", b"")):
         (tmp_path / name).write_bytes(data)
-    found = {path.name: mended_file(path) for path in tmp_path.iterdir()}
+    found = {path.name: repaired_jpeg(path) for path in tmp_path.iterdir()}
     assert found == {"whole": b"", "endless": whole, "more": b"", "empty": b""}
 
 
 @pytest.mark.parametrize("code", [0xC3, 0xC9, 0xCA])
 def test_of_codes_whose_decoder_wouldnt_warn_no_end_is_put(code):
     data = encoded(".jpg")[:-2]
-    assert mended(data) and not mended(data.replace(b"\xff\xc0", bytes([0xFF, code])))
+    assert repair_jpeg(data) and not repair_jpeg(data.replace(b"\xff\xc0", bytes([0xFF, code])))
 
 
 def test_a_part_without_samples_is_no_jpeg():
@@ -71,7 +71,7 @@ def test_a_part_without_samples_is_no_jpeg():
     frame = data.index(b"\xff\xc0")
     for part in range(3):
         data[frame + 11 + 3 * part] = 0
-    assert not mended(bytes(data))
+    assert not repair_jpeg(bytes(data))
 
 
 def test_a_small_file_of_giant_sides_is_refused_before_it_is_decoded(read):
@@ -98,12 +98,12 @@ def test_of_a_block_that_hardly_shows_no_bit_is_missed(side, subsampling):
         waves = [128 + 100 * np.sin(x / (3 + band) + y / 5 + seed) for band in range(3)]
         image = pyvips.Image.new_from_array(np.stack(waves, -1).clip(0, 255).astype(np.uint8))
         whole = image.copy(interpretation="srgb").jpegsave_buffer(Q=90, subsample_mode=subsampling)
-        assert mended(whole[:-2])
+        assert repair_jpeg(whole[:-2])
         for missing in range(1, 16):
-            found = mended(whole[: -2 - missing])
+            found = repair_jpeg(whole[: -2 - missing])
             assert not found or pixels_of(found) == pixels_of(whole)
 
 
 def test_of_tiny_pictures_no_end_is_put():
     tiny = pyvips.Image.black(15, 40).jpegsave_buffer()
-    assert not mended(tiny[:-2])
+    assert not repair_jpeg(tiny[:-2])

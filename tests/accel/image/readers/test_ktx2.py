@@ -3,8 +3,8 @@ import struct
 import numpy as np
 import pytest
 
-from accel.image.writers.ktx2 import packed
-from accel.image.writers.texels import PLAIN, Texture
+from accel.image.codecs.gpu_formats import PLAIN, Texture
+from accel.image.codecs.ktx2 import write_compressed
 from accel.workload import WorkloadError
 from tests.accel.image.files import dds, ktx2, picture
 
@@ -103,7 +103,7 @@ def test_the_descriptor_says_whether_colours_are_multiplied_by_alpha(read, vulka
 def test_smaller_levels_are_read_where_they_are_wanted(read, zstd):
     levels = [picture(side, 2 * side, 4) for side in (4, 2, 1)]
     texels = PLAIN["u1", 4, False]
-    file = packed(Texture(texels, 8, 4, [level.tobytes() for level in levels]), zstd)
+    file = write_compressed(Texture(texels, 8, 4, [level.tobytes() for level in levels]), zstd)
     found = read(file, mips=True)
     assert found.levels == 3
     assert all(
@@ -114,7 +114,7 @@ def test_smaller_levels_are_read_where_they_are_wanted(read, zstd):
 
 def test_levels_that_arent_there_whole_are_left_out(read):
     levels = [picture(2, 2, 4), picture(1, 1, 4)]
-    file = packed(Texture(PLAIN["u1", 4, False], 2, 2, [level.tobytes() for level in levels]))
+    file = write_compressed(Texture(PLAIN["u1", 4, False], 2, 2, [level.tobytes() for level in levels]))
     beyond = file[:104] + struct.pack("<3Q", len(file) - 3, 4, 4) + file[128:]
     found = read(beyond, mips=True)
     assert (found.levels, found.mips) == (2, ()) and np.array_equal(found.pixels, levels[0])
@@ -123,7 +123,7 @@ def test_levels_that_arent_there_whole_are_left_out(read):
 def damaged(begin=None, packed_size=None, *, zstd=0):
     """Two levels, of which the entry of the second is replaced; and what the first holds."""
     levels = [picture(2, 2, 4), picture(1, 1, 4)]
-    file = packed(Texture(PLAIN["u1", 4, False], 2, 2, [level.tobytes() for level in levels]), zstd)
+    file = write_compressed(Texture(PLAIN["u1", 4, False], 2, 2, [level.tobytes() for level in levels]), zstd)
     first, size, raw = struct.unpack("<3Q", file[104:128])
     entry = (first if begin is None else begin, size if packed_size is None else packed_size, raw)
     return file[:104] + struct.pack("<3Q", *entry) + file[128:], levels[0]

@@ -7,7 +7,7 @@ import pyvips
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from accel.image.readers import png, unfiltering
+from accel.image.codecs import png
 from accel.workload import WorkloadError
 from tests.accel.image.broken import chunk
 from tests.accel.image.files import picture
@@ -101,7 +101,7 @@ def test_rows_with_filters_are_read_without_libvips(read, filter, channels, size
 @pytest.mark.parametrize("filter", FILTERS)
 def test_rows_whose_filters_are_not_undone_here_are_inflated_for_libvips(read, filter, channels, monkeypatch):
     # As with a kornia-rs that calls it otherwise.
-    monkeypatch.setattr(unfiltering, "_decode", None)
+    monkeypatch.setattr(png, "_decode", None)
     stored = picture(300, 200, channels)
     data = filtered(stored, filter)
     found = png.inflate(data, 1 << 20)
@@ -120,7 +120,7 @@ def test_grey_with_alpha_and_filters_is_read_by_libvips(read):
 @pytest.mark.parametrize("here", [True, False])
 def test_one_filter_in_the_last_row_is_seen(read, here, monkeypatch):
     if not here:
-        monkeypatch.setattr(unfiltering, "_decode", None)
+        monkeypatch.setattr(png, "_decode", None)
     stored = picture(400, 600, 3)
     steps = np.diff(stored[-1:], axis=1, prepend=np.uint8(0))
     raw = rows(stored[:-1]) + rows(steps, filter=1)
@@ -189,7 +189,7 @@ def test_a_window_in_which_all_lies_is_large_enough():
 def test_what_is_larger_than_asked_for_is_not_inflated(monkeypatch):
     assert plain(file(PIXELS), 30) is not None
     assert plain(file(PIXELS), 29) is None
-    monkeypatch.setattr(png, "MOST", 89)
+    monkeypatch.setattr(png, "MAX_DECODED", 89)
     assert plain(file(PIXELS), 30) is None
 
 

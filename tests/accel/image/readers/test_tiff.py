@@ -3,8 +3,8 @@ import io
 import numpy as np
 import pytest
 
+from accel.image.codecs.vips_repairs import has_mixed_layout
 from accel.image.open_raster import open_raster
-from accel.image.readers.tiff import is_mixed_up
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.files import picture, tiff
 
@@ -63,8 +63,8 @@ def test_a_palette_is_one_channel_however_channels_are_stored(read, tmp_path, ap
 @pytest.mark.parametrize("big", [False, True])
 def test_what_is_damaged_is_told_by_others(big):
     data = tiff(planes(2, "float32"), GREY, apart=True, big=big)
-    assert is_mixed_up(io.BytesIO(data), half=False)
+    assert has_mixed_layout(io.BytesIO(data), half=False)
     # The entry of the last tag that is looked at ends before the last 9 values.
     for end in range(len(data) - 16 * 9):
-        assert not is_mixed_up(io.BytesIO(data[:end]), half=False)
-    assert not is_mixed_up(io.BytesIO(b"II" + b"\xff" * 99), half=False)
+        assert not has_mixed_layout(io.BytesIO(data[:end]), half=False)
+    assert not has_mixed_layout(io.BytesIO(b"II" + b"\xff" * 99), half=False)

@@ -2,8 +2,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
+from accel.image.encode import save
 from accel.image.operation import Writing
-from accel.image.save import save
 from tests.accel.image import containers
 from tests.accel.image.textures import SIZES, raster, smooth
 

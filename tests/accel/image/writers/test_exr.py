@@ -2,8 +2,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from accel.image.alpha import mixed
-from accel.image.writers.exr import exr
+from accel.image.alpha import mix_with_white
+from accel.image.codecs.exr import write_exr
 from accel.workload import WorkloadError
 from tests.accel.image.rasters import CHANNELS, opaque, raster, reopened, written
 from tests.accel.image.second import decoded
@@ -29,7 +29,7 @@ def test_two_readers_find_the_same_texels(tmp_path, channels, shape, data):
 def test_colours_are_multiplied_by_alpha_in_the_file_and_straight_again_when_read(tmp_path, channels):
     image = raster(channels, "float32")
     made, _ = written(image, "exr")
-    assert np.allclose(decoded(made, "exr")[0], mixed(image.pixels, "multiplied"), rtol=2**-11)
+    assert np.allclose(decoded(made, "exr")[0], mix_with_white(image.pixels, "multiplied"), rtol=2**-11)
     again, seen = reopened(made, tmp_path).pixels, image.pixels[..., -1] > 0
     assert np.allclose(again[seen], image.pixels[seen], rtol=2**-10)
     assert (again[~seen] == 0).all()
@@ -87,7 +87,7 @@ def test_what_cannot_be_written_says_so(monkeypatch, tmp_path):
     from accel.image.operation import Writing
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("accel.image.writers.exr.Path", lambda folder: tmp_path / "gone" / "away")
+    monkeypatch.setattr("accel.image.codecs.exr.Path", lambda folder: tmp_path / "gone" / "away")
     with pytest.raises(WorkloadError, match="can't be written as EXR") as caught:
-        exr(raster(3, "float32"), Writing())
+        write_exr(raster(3, "float32"), Writing())
     assert caught.value.code == "unsupported" and str(tmp_path) not in caught.value.reason

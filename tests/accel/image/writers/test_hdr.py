@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.image.writers.hdr import shared
+from accel.image.codecs.hdr import shared_exponents
 from tests.accel.image.rasters import raster, reopened, written
 from tests.accel.image.second import decoded
 
@@ -37,12 +37,12 @@ def test_what_the_format_holds_comes_back_exactly(tmp_path):
     ],
 )
 def test_colours_share_an_exponent(light, stored):
-    assert shared(np.float32([[light]]))[0, 0].tolist() == list(stored)
+    assert shared_exponents(np.float32([[light]]))[0, 0].tolist() == list(stored)
 
 
 def test_the_nearest_mantissa_is_taken():
     light = np.random.default_rng(3).random((30, 30, 3), np.float32) * 100
-    rgbe = shared(light).astype(np.float64)
+    rgbe = shared_exponents(light).astype(np.float64)
     step = np.exp2(rgbe[..., 3:] - 136)
     # Where the largest rounds up to a new exponent, half a step of that one.
     assert (np.abs(rgbe[..., :3] * step - light) <= step / 2).all()

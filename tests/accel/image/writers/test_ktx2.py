@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from accel.image.encoders.formats import FORMATS
+from accel.image.block_encoders import FORMATS
+from accel.image.codecs import ktx2
+from accel.image.codecs.gpu_formats import Texture
+from accel.image.codecs.gpu_layouts import uncompressed
+from accel.image.encode import save
 from accel.image.operation import Writing
-from accel.image.save import save
-from accel.image.writers import ktx2
-from accel.image.writers.plain import plain
-from accel.image.writers.texels import Texture
 from tests.accel.image import containers
 from tests.accel.image.textures import SIZES, raster, smooth
 
@@ -93,7 +93,7 @@ def test_blocks_are_described(name, srgb):
         return
     across, down = map(int, name[5:].split("x")) if name.startswith("astc") else (4, 4)
     data = bytes(-(-13 // across) * -(-7 // down) * size)
-    found = containers.ktx2(ktx2.packed(Texture(format, 13, 7, [data])))
+    found = containers.ktx2(ktx2.write_compressed(Texture(format, 13, 7, [data])))
     described, at = [], 0
     for channel, bits in parts:
         described.append((channel | (0x10 if srgb and channel == ALPHA else 0), at, bits, 0, FULL))
@@ -104,7 +104,7 @@ def test_blocks_are_described(name, srgb):
 
 
 def test_light_in_blocks_is_described_as_floats_without_a_sign():
-    found = containers.ktx2(ktx2.packed(Texture(FORMATS["bc6h"].linear, 4, 4, [bytes(16)])))
+    found = containers.ktx2(ktx2.write_compressed(Texture(FORMATS["bc6h"].linear, 4, 4, [bytes(16)])))
     assert (found.vulkan, found.model, found.samples) == (143, 133, [(0x80, 0, 128, 0, ONE)])
 
 
@@ -115,14 +115,14 @@ def test_the_tables_of_this_test_are_complete():
 @pytest.mark.parametrize("zstd", [0, 1, 19])
 def test_levels_are_whole_packed_or_not(zstd):
     image = raster(smooth(40, 24, 3, "uint8"), mips=True)
-    texture = plain(image, Writing())
-    found = containers.ktx2(ktx2.packed(texture, zstd))
+    texture = uncompressed(image, Writing())
+    found = containers.ktx2(ktx2.write_compressed(texture, zstd))
     assert found.scheme == (2 if zstd else 0) and found.levels == list(texture.levels)
 
 
 def test_packing_makes_it_smaller():
-    texture = plain(raster(smooth(64, 64, 3), mips=True), Writing())
-    assert len(ktx2.packed(texture, 3)) < 0.9 * len(ktx2.packed(texture))
+    texture = uncompressed(raster(smooth(64, 64, 3), mips=True), Writing())
+    assert len(ktx2.write_compressed(texture, 3)) < 0.9 * len(ktx2.write_compressed(texture))
 
 
 def test_who_wrote_it_and_how_grey_is_meant_is_said():

@@ -6,7 +6,7 @@ import pyvips
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.image.writers.png import FAST, MOST, THOROUGH, USUAL, differs, png
+from accel.image.codecs.png import FAST, MAX_FILTERED, THOROUGH, USUAL, channels_differ, write_png
 from tests.accel.image.files import picture
 from tests.accel.image.rasters import raster, written
 
@@ -26,7 +26,7 @@ def test_every_pixel_is_written_as_libvips_reads_it(dtype, channels, height, wid
     pixels = picture(height, width, channels).astype(dtype)
     if dtype == "uint16":
         pixels = pixels * 251
-    image, found = reopened(png(pixels, level))
+    image, found = reopened(write_png(pixels, level))
     assert found.dtype == dtype and (found == pixels).all()
     assert image.hasalpha() == (channels in (2, 4))
     assert image.interpretation == MODELS[dtype, 3 if channels > 2 else 1]
@@ -42,8 +42,8 @@ def smooth(dtype="uint8"):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_photographs_are_written_as_differences_and_read_again(dtype):
     pixels = smooth(dtype)
-    data = png(pixels, USUAL)
-    assert differs(pixels)
+    data = write_png(pixels, USUAL)
+    assert channels_differ(pixels)
     assert (reopened(data)[1] == pixels).all()
     inflated = zlib.decompress(data[data.index(b"IDAT") + 4 : -16])
     assert set(inflated[:: 1 + pixels[0].nbytes]) == {2}
@@ -51,28 +51,28 @@ def test_photographs_are_written_as_differences_and_read_again(dtype):
 
 def test_noise_is_written_as_it_is():
     noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)
-    assert not differs(noise)
-    assert (reopened(png(noise, USUAL))[1] == noise).all()
+    assert not channels_differ(noise)
+    assert (reopened(write_png(noise, USUAL))[1] == noise).all()
 
 
 def test_drawings_are_deflated_with_more_effort():
     y, x = np.mgrid[:256, :256]
     board = np.where((x // 32 + y // 32) % 2, 200, 30).astype(np.uint8)[..., None].repeat(4, 2)
-    assert len(png(board, USUAL)) == len(png(board, THOROUGH))
-    assert (reopened(png(board, USUAL))[1] == board).all()
+    assert len(write_png(board, USUAL)) == len(write_png(board, THOROUGH))
+    assert (reopened(write_png(board, USUAL))[1] == board).all()
 
 
 def test_it_is_smaller_than_what_libvips_writes_in_more_time():
     pixels = smooth()
     image = pyvips.Image.new_from_array(pixels).copy(interpretation="srgb")
     least = min(len(image.pngsave_buffer(compression=3, filter=f, keep="none")) for f in ("none", "up"))
-    assert len(png(pixels, USUAL)) <= 1.02 * least
+    assert len(write_png(pixels, USUAL)) <= 1.02 * least
 
 
 def test_what_is_huge_is_libvips_to_write(monkeypatch):
     image = raster(3).with_pixels(smooth())
     ours, _ = written(image, "png")
-    monkeypatch.setattr("accel.image.writers.png.MOST", image.pixels.nbytes - 1)
+    monkeypatch.setattr("accel.image.codecs.png.MAX_FILTERED", image.pixels.nbytes - 1)
     theirs, _ = written(image, "png")
-    assert MOST >= 4096 * 4096 * 4 and ours != theirs
+    assert MAX_FILTERED >= 4096 * 4096 * 4 and ours != theirs
     assert (reopened(theirs)[1] == image.pixels).all()

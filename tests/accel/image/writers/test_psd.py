@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from accel.image.alpha import mixed
+from accel.image.alpha import mix_with_white
 from tests.accel.image.rasters import CHANNELS, opaque, raster, reopened, written
 from tests.accel.image.second import decoded
 
@@ -29,7 +29,7 @@ def test_transparency_leaves_what_is_seen_as_it_was(tmp_path, channels, dtype, s
     again = reopened(written(image, "psd")[0], tmp_path)
     assert again.has_alpha and again.pixels.dtype == dtype
     assert np.array_equal(again.pixels[..., -1], image.pixels[..., -1])
-    seen = [mixed(one.pixels, "on white").astype(int) for one in (image, again)]
+    seen = [mix_with_white(one.pixels, "on white").astype(int) for one in (image, again)]
     assert np.abs(seen[0] - seen[1]).max() <= 1
     # Integers of 8 bits that were blended with white can't say more than half a step of what was opaque.
     share = image.pixels[..., -1:] / np.iinfo(dtype).max
@@ -56,7 +56,7 @@ def test_the_merged_picture_is_found_transparent_by_others(dtype):
     image = raster(4, dtype)
     pixels, names = decoded(written(image, "psd")[0], "psd")
     assert names == ("R", "G", "B", "A") and np.array_equal(pixels[..., 3], image.pixels[..., 3])
-    seen = [mixed(one, "on white").astype(int) for one in (pixels, image.pixels)]
+    seen = [mix_with_white(one, "on white").astype(int) for one in (pixels, image.pixels)]
     assert np.abs(seen[0] - seen[1]).max() <= 1
 
 

@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.writers import runs
-from accel.image.writers.runs import PACKBITS, RADIANCE, TARGA, Code, coded
+from accel.image.codecs import stream
+from accel.image.codecs.stream import PACKBITS, RADIANCE, TARGA, RunLengthCode, run_length_encode
 
 CODES = {"targa": TARGA, "packbits": PACKBITS, "radiance": RADIANCE}
 
 
-def packets(data: bytes, code: Code, size: int):
+def packets(data: bytes, code: RunLengthCode, size: int):
     """Head and payload of each packet, and the items that it stands for."""
     at = 0
     while at < len(data):
@@ -39,8 +39,8 @@ def test_whatever_is_coded_decodes_to_itself(code, shape, levels, seed, strip):
     rows = random.integers(0, levels, shape).astype(np.uint8)
     rows[:, shape[1] // 2 :] = rows[:, shape[1] // 2 :][:, :1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_STRIP", strip)
-        data, sizes = coded(rows, code)
+        patch.setattr(stream, "_STRIP", strip)
+        data, sizes = run_length_encode(rows, code)
     assert sizes.sum() == len(data) and len(sizes) == shape[0]
     begin = 0
     for row, size in zip(rows, sizes.tolist(), strict=True):
@@ -64,10 +64,10 @@ def test_whatever_is_coded_decodes_to_itself(code, shape, levels, seed, strip):
 )  # fmt: skip
 def test_known_rows_take_known_bytes(code, items, expected):
     rows = np.frombuffer(bytes(items), np.uint8).reshape(1, -1, 1)
-    assert coded(rows, code)[0] == expected
+    assert run_length_encode(rows, code)[0] == expected
 
 
 def test_noise_takes_hardly_more_than_itself():
     rows = np.random.default_rng(1).integers(0, 256, (64, 1024, 1)).astype(np.uint8)
     for code in CODES.values():
-        assert len(coded(rows, code)[0]) < rows.size * 1.02
+        assert len(run_length_encode(rows, code)[0]) < rows.size * 1.02

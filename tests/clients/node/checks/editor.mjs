@@ -19,7 +19,6 @@ async function whole({ info, root, files: [file] }, protocol) {
   const options = editor.files.get(`res://${file}`);
   const ready = await editor.connect();
   assert.deepEqual([ready.resumed, ready.adapter.engine, ready.adapter.exact], [false, "godot", true]);
-  assert.ok(ready.adapter.capabilities.includes("texture.apply"));
 
   editor.report();
   const popup = await editor.popup();

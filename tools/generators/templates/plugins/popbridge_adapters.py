@@ -11,7 +11,6 @@ class Acme4(Adapter):
     engine = "acme"
     versions = ">=4,<5"
     scheme = VersionScheme(engine="acme", stages={"beta": "b"})
-    capabilities = ("texture.apply", "texture.revert")
     texture_fields = frozenset({"mipmaps"})
 
     def compile_texture(

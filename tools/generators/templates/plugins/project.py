@@ -3,7 +3,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge.api import Kind, TextureAsset, UserError, changed_since, read_text, still_due, walk, write_text
+from bridge.api import (
+    Kind,
+    TextureAsset,
+    UserError,
+    changed_since,
+    read_text,
+    remaining_changes,
+    walk,
+    write_text,
+)
 
 
 class AcmeProjects:
@@ -42,7 +51,7 @@ class AcmeProjects:
                 # Whoever has set something while the audit ran is to lose nothing.
                 if said := changed_since(change, before, _beside(texture).name):
                     raise UserError(said)
-                named, left = still_due(change["options"], change.get("expected") or {}, before)
+                named, left = remaining_changes(change["options"], change.get("expected") or {}, before)
                 done["errors"] += [{"path": path, "message": message} for message in left]
                 if left and not named:
                     continue

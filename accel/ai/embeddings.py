@@ -1,0 +1,216 @@
+"""Vectors of texts and images: WordPiece tokens, batches, rounding.
+
+Gives what Hugging Face's `tokenizers` gives for such a file, which would bring fifteen packages along; but a
+text that spells out a special token, such as `[SEP]`, is only text here.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.ai.preprocessing import resize_planes, to_tensor
+from accel.ai.sessions import Network, networks, run_in_batches
+from accel.execution.batching import bucket_key
+from accel.image.raster import Raster
+from accel.models.catalog import EFFICIENTNET, MINILM
+from accel.workload import Limits
+
+LONGEST_WORD = 100
+"""Characters; a longer one counts as unknown."""
+
+HEAD = 8192
+"""Characters of a text that are looked at first; 256 pieces of words are 1,300 or so."""
+
+
+class WordPiece:
+    """A tokenizer for one vocabulary, of lower case without accents."""
+
+    def __init__(self, tokenizer: bytes) -> None:
+        """`tokenizer` is the contents of a `tokenizer.json`. Raises ValueError for one of another kind."""
+        declared = json.loads(tokenizer)
+        model, normalizer = declared["model"], declared["normalizer"]
+        kinds = (model.get("type", "WordPiece"), normalizer["type"], declared["pre_tokenizer"]["type"])
+        if kinds != ("WordPiece", "BertNormalizer", "BertPreTokenizer") or not normalizer["lowercase"]:
+            raise ValueError(f"it is a tokenizer of another kind ({', '.join(kinds)})")
+        self._vocabulary: Mapping[str, int] = model["vocab"]
+        self._prefix: str = model["continuing_subword_prefix"]
+        self._unknown = self._vocabulary[model["unk_token"]]
+        self._begin, self._end = self._vocabulary["[CLS]"], self._vocabulary["[SEP]"]
+
+    def ids(self, text: str, most: int) -> tuple[list[int], bool]:
+        """The numbers, with those of begin and end, and whether some were left out as more than `most`."""
+        head = _head(text)
+        found, cut = self._ids(head, most)
+        return (found, cut) if cut or head == text else self._ids(text, most)
+
+    def _ids(self, text: str, most: int) -> tuple[list[int], bool]:
+        found: list[int] = []
+        for word in _words(normalize_text(text)):
+            found += self._pieces(word)
+            if len(found) > most - 2:
+                return [self._begin, *found[: most - 2], self._end], True
+        return [self._begin, *found, self._end], False
+
+    def _pieces(self, word: str) -> list[int]:
+        """The longest pieces from the left; a word that isn't made of known pieces is unknown as a whole."""
+        if len(word) > LONGEST_WORD:
+            return [self._unknown]
+        found, begin = [], 0
+        while begin < len(word):
+            prefix = self._prefix if begin else ""
+            for end in range(len(word), begin, -1):
+                if (number := self._vocabulary.get(prefix + word[begin:end])) is not None:
+                    found.append(number)
+                    begin = end
+                    break
+            else:
+                return [self._unknown]
+        return found
+
+
+def _head(text: str) -> str:
+    """Whole words from the beginning: of a long text more than these mostly doesn't count."""
+    end = max(text.rfind(c, 0, HEAD) for c in " \n") if len(text) > HEAD else 0
+    return text[:end] if end > 0 else text
+
+
+def normalize_text(text: str) -> str:
+    """Without control characters and accents, in lower case; ideographs stand by themselves."""
+    spread = "".join(f" {c} " if _ideograph(c) else c for c in _cleaned(text))
+    plain = (c for c in unicodedata.normalize("NFD", spread) if unicodedata.category(c) != "Mn")
+    return "".join(c.lower() for c in plain)
+
+
+def _cleaned(text: str) -> Iterator[str]:
+    for c in text:
+        if c in "\t\n\r" or c.isspace():
+            yield " "
+        elif c not in "\0\ufffd" and unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"):
+            yield c
+
+
+_IDEOGRAPHS = (
+    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
+    (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
+)  # fmt: skip
+"""The blocks that BERT's tokenizer takes for Chinese characters; Unicode's names begin with CJK."""
+
+
+def _ideograph(c: str) -> bool:
+    return c > "\u33ff" and any(low <= ord(c) <= high for low, high in _IDEOGRAPHS)
+
+
+def _words(text: str) -> Iterator[str]:
+    """Words, and each sign of punctuation by itself."""
+    for chunk in text.split():
+        word = ""
+        for c in chunk:
+            if _punctuation(c):
+                if word:
+                    yield word
+                yield c
+                word = ""
+            else:
+                word += c
+        if word:
+            yield word
+
+
+def _punctuation(c: str) -> bool:
+    # All of ASCII's signs count, those that Unicode calls symbols too.
+    if c < "\x80":
+        return not c.isalnum() and c > " " and c != "\x7f"
+    return unicodedata.category(c).startswith("P")
+
+
+DIGITS = 7
+_LEAST = 1e-12
+"""Below which in absolute terms fewer digits are kept: nothing, beside vectors of length 1."""
+_POWERS = np.array([float(f"1e{power}") for power in range(DIGITS + 12)])
+"""Exact, as quotients of whole numbers by them are then the nearest to what is meant."""
+
+
+def round_vector(vectors: NDArray[np.float32]) -> list[Any]:
+    """An array of any shape of numbers between -1 and 1, as `tolist` gives it, rounded to seven digits."""
+    wide = vectors.astype(np.float64)
+    places = DIGITS - 1 - np.floor(np.log10(np.maximum(np.abs(wide), _LEAST))).astype(np.intp)
+    scale = _POWERS[places]
+    found: list[Any] = (np.rint(wide * scale) / scale).tolist()
+    return found
+
+
+MOST = 256
+"""Word pieces of one text, as the model was trained."""
+LEAST = 8
+"""Word pieces that shorter rows are rounded up to where shapes are to repeat."""
+
+
+def embed_texts_with_model(texts: Sequence[str], limits: Limits) -> tuple[list[list[float]], list[int]]:
+    """A vector of length 1 for each text, and the numbers of those that were cut.
+
+    Raises WorkloadError where the model isn't on this machine.
+    """
+    network = networks(limits).get(MINILM.name)
+    tokenizer = _tokenizer(limits)
+    rows = [tokenizer.ids(text, MOST) for text in texts]
+    made = np.empty((len(texts), 384), np.float32)
+    assert network.file.graph is not None
+    # Those of about the same length together, so that little is padded.
+    order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
+    for chosen, found in run_in_batches(
+        order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
+    ):
+        made[chosen] = found
+    return round_vector(made), [at for at, (_, cut) in enumerate(rows) if cut]
+
+
+@cache
+def _tokenizer(limits: Limits) -> WordPiece:
+    """Read once in each process."""
+    return WordPiece(networks(limits).read(MINILM.name, "tokenizer.json"))
+
+
+def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
+    longest = max(map(len, rows))
+    feed = given = pad_tokens(rows, len(rows), longest)
+    if network.fixes:
+        # A few pieces of padding cost a GPU less than another shape.
+        rounded = pad_tokens(rows, bucket_key(len(rows)), max(LEAST, bucket_key(longest)))
+        given = rounded if network.may_fix(rounded) else feed
+    (hidden,) = network.run(given)
+    hidden = hidden[: len(rows), :longest]
+    weights = feed["attention_mask"][..., None].astype(np.float32)
+    mean = (hidden * weights).sum(1) / weights.sum(1)
+    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return made
+
+
+def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, NDArray[np.int64]]:
+    """What the network takes: `count` rows of `length` pieces, of which those that aren't there don't count.
+
+    Rows beyond the given ones repeat the first: one without any piece has no mean.
+    """
+    ids, mask = (np.zeros((count, length), np.int64) for _ in range(2))
+    for at in range(count):
+        row = rows[at] if at < len(rows) else rows[0]
+        ids[at, : len(row)] = row
+        mask[at, : len(row)] = 1
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
+
+SIDE = 224
+"""Pixels of the square that the network was trained on."""
+
+
+def image_vector(image: Raster, limits: Limits) -> tuple[list[float], str]:
+    """A vector of length 1, and which model made it. Raises WorkloadError where it isn't on this machine."""
+    network = networks(limits).get(EFFICIENTNET.name)
+    made = network.image(resize_planes(to_tensor(image), SIDE, SIDE))
+    return round_vector(made), f"{EFFICIENTNET.name} {EFFICIENTNET.version}"

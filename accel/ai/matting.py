@@ -1,0 +1,142 @@
+"""The foreground mask of an image, refined along its edges.
+
+A pixel at an edge is a mix of what stands before and what lies behind, so that its place between the two
+colours is its opacity (Chuang et al.: A Bayesian Approach to Digital Matting, 2001, section 2: Knockout).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.ai.preprocessing import resize_planes, to_tensor
+from accel.ai.sessions import networks
+from accel.image.encode import WRITERS
+from accel.image.pixel_data import Pixels, full_scale
+from accel.image.raster import Raster
+from accel.workload import Limits
+
+LONGEST = 512
+"""At most so long is the side at which the colours on both sides are looked for: they change slowly."""
+ROWS = 128
+"""Rows that are worked on at once at full size."""
+SURE = 0.85
+"""From which value on a pixel of the mask tells a colour; and from one less it on, of the background."""
+APART = 0.08
+"""How far the two colours have to lie apart, of 0 to 1, to be believed as much as the mask."""
+
+
+def refine_mask(mask: Floats, image: Floats, radius: int) -> Floats:
+    """`mask` at the size of `image`, its edges where the image has them; all are 0 to 1.
+
+    Mask: height x width of any size. Image: height x width x 3. Radius, in pixels of the image: how far the
+    mask's edge may be off.
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    small = max(1, round(width * scale)), max(1, round(height * scale))
+    around = max(1, round(radius * scale))
+    coarse = _at(mask[..., None], *small)
+    both = np.concatenate([coarse, *_sides(coarse, _at(image, *small), around)], axis=2)
+    made = np.empty((height, width), np.float32)
+    across = linear_coefficients(both, width, 1)
+    for top in range(0, height, ROWS):
+        rows = slice(top, min(top + ROWS, height))
+        made[rows] = _mixed(linear_coefficients(across, height, 0, rows), image[rows])
+    return made
+
+
+def _sides(mask: Floats, image: Floats, radius: int) -> Sequence[Floats]:
+    """The colours before and behind, means over the surely known pixels around each; and where both are there
+    and the mask has an edge, from 0 to 1."""
+    front = np.clip((mask - SURE) / (1 - SURE), 0, 1)
+    back = np.clip((1 - SURE - mask) / (1 - SURE), 0, 1)
+    known = [box_filter(weights, 2 * radius) for weights in (front, back)]
+    colors = [
+        box_filter(image * weights, 2 * radius) / np.maximum(share, np.float32(1e-4))
+        for weights, share in zip((front, back), known, strict=True)
+    ]
+    near = box_filter(mask, radius)
+    edge = np.clip(8 * near * (1 - near), 0, 1) * np.clip(50 * np.minimum(*known), 0, 1)
+    return [*colors, edge]
+
+
+def _mixed(both: Floats, image: Floats) -> Floats:
+    """The opacity by colours where they tell it, by the mask elsewhere."""
+    mask, front, back, edge = both[..., 0], both[..., 1:4], both[..., 4:7], both[..., 7]
+    line = front - back
+    length = (line * line).sum(2)
+    opacity = np.clip(((image - back) * line).sum(2) / np.maximum(length, np.float32(1e-6)), 0, 1)
+    trust = edge * length / (length + np.float32(APART**2))
+    made: Floats = np.clip(mask + (opacity - mask) * trust, 0, 1)
+    return made
+
+
+def box_filter(values: Floats, radius: int) -> Floats:
+    """Means over windows of `2 * radius + 1` pixels a side, smaller at the border; height x width x n."""
+    for axis in (0, 1):
+        length = values.shape[axis]
+        # In 64 bit, as differences of long sums are wanted.
+        sums = np.cumsum(values, axis=axis, dtype=np.float64)
+        sums = np.concatenate([np.zeros_like(sums.take([0], axis)), sums], axis)
+        low = np.maximum(np.arange(length) - radius, 0)
+        high = np.minimum(np.arange(length) + radius + 1, length)
+        counts = (high - low).reshape(-1, *([1] * (2 - axis)))
+        values = ((sums.take(high, axis) - sums.take(low, axis)) / counts).astype(np.float32)
+    return values
+
+
+def linear_coefficients(values: Floats, length: int, axis: int, part: slice = slice(None)) -> Floats:
+    """Resized along one axis to `length`, linearly between the centres of pixels; `part` of the result."""
+    have = values.shape[axis]
+    if have == length:
+        return values[part] if axis == 0 else values[:, part]
+    at = np.clip((np.arange(length)[part] + 0.5) * (have / length) - 0.5, 0, have - 1)
+    low = at.astype(np.intp)
+    share = (at - low).astype(np.float32).reshape(-1, *([1] * (values.ndim - 1 - axis)))
+    near, far = values.take(low, axis), values.take(np.minimum(low + 1, have - 1), axis)
+    made: Floats = near + (far - near) * share
+    return made
+
+
+def _at(values: Floats, width: int, height: int) -> Floats:
+    return values if values.shape[:2] == (height, width) else resize_planes(values, width, height)
+
+
+Floats = NDArray[np.float32]
+
+SIDE = 320
+"""Pixels of the square that the network takes; whatever the image's aspect, as in its training."""
+
+
+def foreground_mask(image: Raster, limits: Limits, *, refine: bool) -> Floats:
+    """How much each pixel belongs to what stands before the background, height x width, 0 to 1.
+
+    Raises WorkloadError where the model isn't on this machine.
+    """
+    network = networks(limits).get("u2netp")
+    seen = to_tensor(image)
+    small = resize_planes(seen, SIDE, SIDE)
+    # Brightened until the lightest channel is white, as in the network's training.
+    mask = network.image(small / max(float(small.max()), 1e-6))[0]
+    if not refine:
+        return resize_planes(mask[..., None], image.width, image.height)[..., 0]
+    # The network's pixel, at the image's size, is as far as its edge may be off.
+    radius = max(1, round(max(image.width, image.height) / SIDE * 2))
+    return refine_mask(mask, seen, radius)
+
+
+def cut_out(image: Raster, mask: Floats, *, alone: bool = False) -> Raster:
+    """The image with `mask` as its transparency, times what it has; or the mask `alone`, as linear grey."""
+    pixels = image.pixels
+    top = float(full_scale(pixels.dtype))
+    alpha = mask * (pixels[..., -1] if image.has_alpha else np.float32(top))
+    plane: Pixels = (alpha if pixels.dtype.kind == "f" else alpha + np.float32(0.5)).astype(pixels.dtype)
+    if alone:
+        return image.with_pixels(plane[..., None], has_alpha=False, transfer="linear")
+    made = np.concatenate([pixels[..., : image.colors], plane[..., None]], axis=2)
+    writer = WRITERS.get(image.format)
+    format = image.format if writer is not None and writer.alpha else "png"
+    return image.with_pixels(np.ascontiguousarray(made), has_alpha=True, format=format)

@@ -1,0 +1,338 @@
+"""Measured batch sizes per workload and machine; sample jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from accel.atomic_file import replaced
+from accel.execution.backoff import KeyedBackoff
+from accel.execution.batching import SIZES
+from accel.execution.executor import BatchExecutor, packed_item
+from accel.execution.protocol import DEVICE
+from accel.text import text
+from accel.workload import Batching, Input, Workload, WorkloadError
+
+WORTH = 1.05
+"""How much faster a larger batch must be: it makes whoever came first wait for the others."""
+LEAST_S = 0.25
+"""How long each size is measured at least."""
+ROUNDS = 3
+"""How often each size is measured, at least; the best round counts, as other work only slows down."""
+
+LIMIT_S = 60.0
+"""How long a worker may have a batch that is measured."""
+
+_EACH = 8
+"""Batches of one size in a round, at most."""
+
+log = logging.getLogger(__name__)
+
+
+class BatchPolicy(Struct, frozen=True):
+    """What was measured of one workload."""
+
+    max_rows: int
+    """Rows of a batch that are worth it; 1 for none."""
+    rates: Mapping[int, float]
+    """Rows a second on one worker, by the rows of a batch."""
+
+
+class BatchTuning:
+    """The policies of this machine; also what `Batcher` asks. A workload without one is measured in the
+    background the first time it is used, and runs one by one until then."""
+
+    def __init__(
+        self,
+        file: Path | None,
+        executor: BatchExecutor,
+        device: str = DEVICE,
+        retries: KeyedBackoff | None = None,
+    ) -> None:
+        """`file` need not exist; None keeps nothing. `device` is what models run on, as results call it."""
+        self._retries = retries or KeyedBackoff()
+        self._file = file
+        self._executor = executor
+        self._device = device
+        self._known = _read(file)
+        self._measuring: dict[str, asyncio.Task[None]] = {}
+
+    def max_rows(self, workload: Workload) -> int:
+        """How many rows at once are worth it; 1 as long as that isn't known."""
+        if workload.inputs[0]:
+            return 1
+        key = self._key(workload)
+        if (policy := self._known.get(key)) is not None:
+            return policy.max_rows
+        under_way = key in self._measuring and not self._measuring[key].done()
+        if not under_way and not self._retries.left_s(key):
+            self._measuring[key] = asyncio.create_task(self._quietly(workload))
+        return 1
+
+    async def measure(self, workload: Workload) -> BatchPolicy:
+        """Measures a workload that has batching anew, and keeps what comes out. Raises WorkloadError."""
+        policy = chosen(await rates(self._executor, workload, computed=self._device == DEVICE))
+        # The file is shared with those of another device.
+        self._known |= {**_read(self._file), self._key(workload): policy}
+        _write(self._file, self._known)
+        return policy
+
+    async def close(self) -> None:
+        """Ends the measurements that are under way."""
+        for task in self._measuring.values():
+            task.cancel()
+        await asyncio.gather(*self._measuring.values(), return_exceptions=True)
+
+    async def _quietly(self, workload: Workload) -> None:
+        try:
+            policy = await self.measure(workload)
+        # A plugin's samples may raise anything.
+        except (Exception, SystemExit) as error:
+            reason = error.reason if isinstance(error, WorkloadError) else _words(error)
+            again = self._retries.failed(self._key(workload), reason)
+            said = "%s can't be measured for batches, and is again in %.0f s: %s"
+            log.warning(said, workload.name, again, reason)
+        else:
+            self._retries.worked(self._key(workload))
+            log.info("%s runs in batches of up to %d rows", workload.name, policy.max_rows)
+
+    def _key(self, workload: Workload) -> str:
+        return f"{workload.name} {workload.version} {self._device}"
+
+
+class _Part(Struct, frozen=True):
+    packed: msgspec.Raw
+
+
+def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
+    """One job to measure by. Raises WorkloadError."""
+    if workload.inputs[0]:
+        reason = text(
+            "what its batches are worth is measured by jobs without inputs, and it takes at least one"
+        )
+        raise WorkloadError("unsupported", reason)
+    try:
+        sample = dict(batching.sample(index))
+        workload.parse(sample)
+        return _Part(packed_item(sample, []))
+    except WorkloadError:
+        raise
+    # A plugin's samples and parameters may raise anything.
+    except (Exception, SystemExit) as error:
+        raise WorkloadError(
+            "internal", text("its sample of a job failed ({words})", words=_words(error))
+        ) from error
+
+
+def _words(error: BaseException) -> str:
+    """On one line, also of an error that can't say what it is."""
+    return " ".join(traceback.format_exception_only(error)[0].split())
+
+
+async def rates(
+    executor: BatchExecutor, workload: Workload, *, computed: bool = True, limit_s: float = LIMIT_S
+) -> dict[int, float]:
+    """Rows a second by rows of a batch, of the workload's samples on one worker. Raises WorkloadError.
+
+    `computed`: by the time that the worker computed, which other work on the machine hardly changes; else by
+    all that passed, as with a device that computes for it. `limit_s` is for each batch, once a worker has it:
+    sizes that don't end by then are left out, and it is an error of the smallest alone.
+    """
+    assert workload.batching is not None
+    sizes = [size for size in SIZES if size <= workload.batching.max_rows]
+    parts = [_sample(workload, workload.batching, index) for index in range(sizes[-1])]
+
+    async def timed(size: int) -> float:
+        # All samples once, as they differ: a large batch has short ones and long ones in any case.
+        groups = [parts[first : first + size] for first in range(0, len(parts), size)]
+        took = [await _timed(executor, workload, group, computed, limit_s) for group in groups[:_EACH]]
+        return sum(took) / len(took)
+
+    await _timed(executor, workload, parts[:1], computed, limit_s)  # the first job also opens the model
+    best = dict.fromkeys(sizes, float("inf"))
+    begin, rounds = time.perf_counter(), 0
+    # In turns, so that whatever else the machine does meets all sizes alike.
+    while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S * len(best):
+        for size in tuple(best):
+            try:
+                best[size] = min(best[size], await timed(size))
+            except WorkloadError as error:
+                if error.code != "deadline_exceeded" or size == sizes[0]:
+                    raise
+                said = "%s isn't measured in batches of %d: %s"
+                log.warning(said, workload.name, size, error.reason)
+                best = {smaller: best[smaller] for smaller in sizes if smaller < size}
+                break
+        rounds += 1
+    return {size: size / seconds for size, seconds in best.items()}
+
+
+async def _timed(
+    executor: BatchExecutor, workload: Workload, parts: Sequence[_Part], computed: bool, limit_s: float
+) -> float:
+    """Seconds in the worker. Raises WorkloadError."""
+
+    def take() -> Sequence[_Part]:
+        limit.reschedule(asyncio.get_running_loop().time() + limit_s)
+        return parts
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            done = await executor.run_batch(workload, take, priority="bulk", out_dir=None)
+    except TimeoutError:
+        reason = text("samples weren't done within {limit_s} s", limit_s=f"{limit_s:.0f}")
+        raise WorkloadError("deadline_exceeded", reason) from None
+    if failed := [one for one in done if isinstance(one, WorkloadError)]:
+        raise failed[0]
+    good = [one for one in done if not isinstance(one, WorkloadError)]
+    return sum(one.cpu_ms if computed else one.run_ms for one in good) / 1000
+
+
+def chosen(rates: Mapping[int, float]) -> BatchPolicy:
+    """The smallest batch that no larger one beats by more than `WORTH`."""
+    best = max(rates.values())
+    size = min(size for size, rate in rates.items() if rate * WORTH >= best)
+    return BatchPolicy(size, {size: round(rate, 1) for size, rate in rates.items()})
+
+
+def _read(file: Path | None) -> dict[str, BatchPolicy]:
+    if file is None:
+        return {}
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, BatchPolicy])
+    except (OSError, ValueError):
+        # It isn't there, or nobody can read it: it is only a measurement.
+        return {}
+
+
+def _write(file: Path | None, known: Mapping[str, BatchPolicy]) -> None:
+    if file is not None:
+        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+
+
+Make = Callable[[int, Path], tuple[Mapping[str, Any], Sequence[Input]]]
+"""Parameters and inputs of a job on square images of that side (or with so many texts), whose files are
+written to that folder."""
+MPX = 1_000_000
+
+SIDES = (256, 1024, 2048)
+"""Pixels of the square images that are measured: two sizes make a line, the third shows whether it is one."""
+SLOW_SIDES = (64, 128, 256)
+"""For networks, which take seconds for a megapixel on a CPU."""
+
+
+class Scale(Struct, frozen=True):
+    """What a workload's cost grows by."""
+
+    sides: Sequence[int] = SIDES
+    """Of the samples that are measured."""
+    size: Callable[[int], int] = lambda side: side * side
+    """Of the sample of a side."""
+    unit: str = "megapixels"
+    per: int = MPX
+    """Of what sizes are counted in, in a unit."""
+
+
+PIXELS = Scale()
+
+
+class Sample(Struct, frozen=True):
+    """Jobs of one workload."""
+
+    make: Make
+    scale: Scale = PIXELS
+    size: Callable[[Mapping[str, Any], Sequence[Input]], int] = lambda params, inputs: sample_pixels(inputs)
+    """Of any job."""
+
+
+BYTES = 1.5
+"""Of a pixel in a file, about, where its header isn't read here: textures of games come to 0.5 to 4."""
+
+
+def sample_pixels(inputs: Sequence[Input]) -> int:
+    """Pixels of all inputs: exact for PNG, else by the files' sizes; 0 for what can't be read."""
+    return sum(map(_pixels, inputs))
+
+
+def _pixels(source: Input) -> int:
+    try:
+        with open(source.path, "rb") as file:
+            head = file.read(24)
+            size = os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0
+    # PNG (ISO/IEC 15948), clause 11.2.1: IHDR comes first, with width and height.
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR":
+        return int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big")
+    return int(size / BYTES)
+
+
+def image_sample(channels: int, count: int = 1, sides: Sequence[int] = SIDES, **params: Any) -> Sample:
+    """Jobs with `count` images of waves and noise, as PNG."""
+
+    def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
+        return params, [_written(side, channels, folder / f"{at}.png") for at in range(count)]
+
+    return Sample(make, Scale(sides, lambda side: count * side * side))
+
+
+TEXTS = Scale((1, 8, 64), lambda side: side, "texts", 1)
+
+
+def text_sample() -> Sample:
+    """Jobs with texts of some words each."""
+
+    def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
+        words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky")
+        return {
+            "texts": [
+                " ".join(words[(n * 3 + at) % len(words)] for at in range(2 + n % 5)) for n in range(side)
+            ]
+        }, []
+
+    return Sample(make, TEXTS, _texts_of)
+
+
+def _texts_of(params: Mapping[str, Any], inputs: Sequence[Input]) -> int:
+    # What was asked for may be anything: the workload itself says so afterwards.
+    texts = params.get("texts")
+    return len(inputs) + (len(texts) if isinstance(texts, list | tuple) else 0)
+
+
+def _written(side: int, channels: int, file: Path) -> Input:
+    import numpy as np
+    import pyvips
+
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    waves = 110 + 60 * np.sin(x / 37) * np.cos(y / 23)
+    noise = np.random.default_rng(1).integers(0, 16, (side, side, channels), np.uint8)
+    pixels = np.ascontiguousarray(waves.astype(np.uint8)[..., None] + noise)
+    image: Any = pyvips.Image.new_from_memory(pixels.data, side, side, channels, "uchar")
+    kind = "srgb" if channels > 2 else "b-w"
+    image.copy(interpretation=kind).pngsave(str(file), compression=1)
+    return Input(file.name, str(file))
+
+
+SAMPLES: dict[str, Sample] = {
+    # Those with a form for GPUs of their own (accel.gpu_ops.implementations).
+    "image.normal_from_height": image_sample(1),
+    "image.resize": image_sample(4, factor=0.5),
+    "image.mipmaps": image_sample(4, format="ktx2"),
+    "image.pack_channels": image_sample(1, 3),
+    # Those that run networks: the same function by another provider.
+    "image.upscale": image_sample(3, sides=SLOW_SIDES),
+    "image.remove_background": image_sample(3, sides=SLOW_SIDES),
+    "image.ocr": image_sample(3, sides=SLOW_SIDES),
+    "image.embed": image_sample(3, sides=SLOW_SIDES),
+    "text.embed": text_sample(),
+}
+"""By the workload's name."""

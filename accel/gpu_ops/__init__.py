@@ -1,0 +1,1 @@
+"""Image operations as ONNX graphs that run on a GPU."""

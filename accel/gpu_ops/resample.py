@@ -1,0 +1,288 @@
+"""Resize and mip chain as ONNX graphs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from accel.gpu_ops.graph import END, Nodes
+from accel.image.color import Floats, decode_table
+from accel.image.kernels import SLIGHT
+from accel.image.mip_levels import Filter, Size
+from accel.image.pixel_coding import CANCELLED, Coding
+from accel.image.resample import FAINT, Axis, Edge, Kernel, axis
+from accel.models.manifest import Tensor
+
+NOTHING = 1e-9
+"""The weight below which a colour can't be divided by it."""
+
+
+class PixelCoding(Struct, frozen=True):
+    """How a graph's pixels are stored; the fields are those of `Coding`."""
+
+    dtype: str
+    channels: int
+    colors: int
+    curve: bool = False
+    weighted: bool = False
+    vectors: bool = False
+    signed: bool = False
+
+    @classmethod
+    def of(cls, coding: Coding) -> PixelCoding:
+        """What a graph has to know of a coding."""
+        return cls(
+            str(np.dtype(coding.dtype)), coding.channels, coding.colors,
+            coding.curve, coding.weighted, coding.vectors, coding.signed,
+        )  # fmt: skip
+
+    @property
+    def floats(self) -> bool:
+        return self.dtype == "float32"
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the graph has the input `range`, which colours of floats may not leave (`Coding.range`)."""
+        return self.floats and self.weighted
+
+    def tensor(self, name: str, *sides: int | str) -> Tensor:
+        """An input or output of such pixels: N x H x W x channels, as they lie in memory."""
+        return Tensor(name, self.dtype, ("n", *sides, self.channels))  # type: ignore[arg-type]
+
+
+def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
+    """N x C x H x W of float32, full scale 1, of pixels N x H x W x C."""
+    pixels = nodes.turned(pixels, 0, 3, 1, 2)
+    if coded.vectors:
+        return _unit(nodes, _stored(nodes, pixels, coded), coded, enter=True)
+    if coded.channels == coded.colors:
+        return _light(nodes, pixels, coded)
+    alpha = _stored(nodes, nodes.part(pixels, 1, coded.colors, END), coded)
+    colors = _light(nodes, nodes.part(pixels, 1, 0, coded.colors), coded)
+    if coded.weighted:
+        alpha = nodes.plus(nodes.clip(alpha) if coded.floats else alpha, float(SLIGHT))
+        colors = nodes.add("Mul", [colors, alpha])
+    return nodes.join(colors, alpha)
+
+
+def encode_nodes(nodes: Nodes, values: str, coded: PixelCoding, output: str) -> None:
+    """Makes the graph's output of that name, rounded to the nearest code."""
+    if coded.vectors:
+        made = _unit(nodes, values, coded, enter=False)
+    elif coded.channels == coded.colors:
+        made = _colors(nodes, values, coded)
+    else:
+        made = _with_alpha(nodes, values, coded)
+    if coded.floats:
+        nodes.turned(made, 0, 2, 3, 1, output=output)
+        return
+    codes = nodes.plus(nodes.times(nodes.clip(made), np.iinfo(coded.dtype).max), 0.5)
+    nodes.turned(nodes.cast(codes, coded.dtype), 0, 2, 3, 1, output=output)
+
+
+def _with_alpha(nodes: Nodes, values: str, coded: PixelCoding) -> str:
+    colors, alpha = nodes.part(values, 1, 0, coded.colors), nodes.part(values, 1, coded.colors, END)
+    if coded.weighted:
+        none = nodes.add("Less", [nodes.add("Abs", [alpha]), nodes.number(NOTHING)])
+        divided = nodes.add("Div", [colors, nodes.add("Where", [none, nodes.number(1.0), alpha])])
+        alpha = nodes.plus(alpha, -float(SLIGHT))
+        if coded.floats:
+            colors = _within(nodes, divided)
+            alpha = nodes.clip(alpha)
+            # What is left of the rounding of weights is nothing.
+            some = nodes.add("GreaterOrEqual", [alpha, nodes.number(float(SLIGHT))])
+            alpha = nodes.add("Where", [some, alpha, nodes.number(0.0)])
+        else:
+            colors = nodes.add("Where", [none, nodes.number(0.0), divided])
+    return nodes.join(_colors(nodes, colors, coded), alpha)
+
+
+def _within(nodes: Nodes, colors: str) -> str:
+    low, high = (nodes.part("range", 0, at, at + 1) for at in (0, 1))
+    return nodes.add("Min", [nodes.add("Max", [colors, low]), high])
+
+
+def _stored(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
+    """Stored values over full scale."""
+    if coded.floats:
+        return pixels
+    # In floats first: of CUDA's operators few take integers of 8 and 16 bit.
+    return nodes.times(nodes.cast(pixels, "float32"), 1 / np.iinfo(coded.dtype).max)
+
+
+def _light(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
+    if not coded.curve:
+        return _stored(nodes, pixels, coded)
+    table = nodes.constant(decode_table(coded.dtype))
+    return nodes.add("Gather", [table, nodes.cast(pixels, "int32")])
+
+
+def _colors(nodes: Nodes, values: str, coded: PixelCoding) -> str:
+    """Light by sRGB's curve (IEC 61966-2-1), if that is how it is stored."""
+    if not coded.curve:
+        return values
+    values = nodes.clip(values)
+    power = nodes.add("Pow", [nodes.add("Max", [values, nodes.number(NOTHING)]), nodes.number(1 / 2.4)])
+    bent = nodes.plus(nodes.times(power, 1.055), -0.055)
+    dark = nodes.add("LessOrEqual", [values, nodes.number(0.0031308)])
+    return nodes.add("Where", [dark, nodes.times(values, 12.92), bent])
+
+
+def _unit(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) -> str:
+    """The first three channels brought to length 1; those without a direction become (0, 0, 1), flat."""
+    vectors = nodes.part(values, 1, 0, 3)
+    if enter and not coded.signed:
+        vectors = nodes.plus(nodes.times(vectors, 2.0), -1.0)
+    size = nodes.add("ReduceL2", [vectors], axes=(1,), keepdims=1)
+    scaled = nodes.add("Div", [vectors, nodes.add("Max", [size, nodes.number(CANCELLED)])])
+    lost = nodes.add("Less", [size, nodes.number(CANCELLED)])
+    flat = nodes.constant(np.array([0, 0, 1], np.float32).reshape(1, 3, 1, 1))
+    made = nodes.add("Where", [lost, flat, scaled])
+    if not enter and not coded.signed:
+        made = nodes.plus(nodes.times(made, 0.5), 0.5)
+    return made if coded.channels == 3 else nodes.join(made, nodes.part(values, 1, 3, END))
+
+
+@functools.cache
+def resize_graph(coded: PixelCoding, soft: bool = False) -> bytes:
+    """The file of a graph from `pixels`, N x H x W x C, to `resized`, N x h x w x C.
+
+    Inputs: the weights `across`, W x w, and `down`, h x H (`weights`); with `soft` those of a tent as well;
+    with `coded.bounded` the two numbers of `range`.
+    """
+    nodes = Nodes("resize")
+    values = decode_nodes(nodes, "pixels", coded)
+    made = product(nodes, values, coded, "", soft)
+    encode_nodes(nodes, made, coded, "resized")
+    inputs = [coded.tensor("pixels", "height", "width"), *weight_tensors("", soft), *bounds(coded)]
+    return nodes.file(inputs, [coded.tensor("resized", "new_height", "new_width")])
+
+
+def product(nodes: Nodes, values: str, coded: PixelCoding, suffix: str, soft: bool) -> str:
+    """Values N x C x H x W times the weights `across` and `down` with that suffix."""
+    made = _product(nodes, values, suffix)
+    if not (soft and coded.weighted):
+        return made
+    # As `accel.image.resample.filter_image`: where negative weights leave next to nothing of alpha, a tent
+    # tells the colours.
+    colors, weight = nodes.part(made, 1, 0, coded.colors), nodes.part(made, 1, coded.colors, END)
+    sound = _product(nodes, values, f"_soft{suffix}")
+    slight = nodes.number(float(SLIGHT))
+    away = nodes.add("Abs", [nodes.add("Sub", [weight, slight])])
+    lost = nodes.add(
+        "And",
+        [
+            nodes.add("Less", [weight, nodes.number(float(FAINT))]),
+            nodes.add("Greater", [away, nodes.number(float(SLIGHT) / 1000)]),
+        ],
+    )
+    weight = nodes.add("Where", [lost, nodes.add("Max", [weight, slight]), weight])
+    share = nodes.add("Div", [weight, nodes.part(sound, 1, coded.colors, END)])
+    told = nodes.add("Mul", [nodes.part(sound, 1, 0, coded.colors), share])
+    return nodes.join(nodes.add("Where", [lost, told, colors]), weight)
+
+
+def _product(nodes: Nodes, values: str, suffix: str) -> str:
+    return nodes.add("MatMul", [nodes.add("MatMul", [f"down{suffix}", values]), f"across{suffix}"])
+
+
+def weight_tensors(suffix: str, soft: bool) -> list[Tensor]:
+    """The inputs that hold weights."""
+    ends = [suffix, f"_soft{suffix}"] if soft else [suffix]
+    return [
+        Tensor(f"{name}{end}", "float32", (f"{name}{suffix}_rows", f"{name}{suffix}_columns"))
+        for end in ends
+        for name in ("across", "down")
+    ]
+
+
+def bounds(coded: PixelCoding) -> list[Tensor]:
+    """The input `range`, if there is one."""
+    return [Tensor("range", "float32", (2,))] if coded.bounded else []
+
+
+def rings(old: tuple[int, int], new: tuple[int, int], kernel: Kernel, edge: Edge) -> bool:
+    """Whether a kernel has negative weights for these sizes (width, height): then `soft` is wanted."""
+    return any(axis(one, to, kernel, edge).rings for one, to in zip(old, new, strict=True))
+
+
+def weights(
+    old: tuple[int, int],
+    new: tuple[int, int],
+    kernel: Kernel,
+    edge: Edge,
+    suffix: str = "",
+    soft: bool = False,
+) -> Mapping[str, Floats]:
+    """What the inputs of weights are given for sizes, (width, height)."""
+    kernels = {suffix: kernel, f"_soft{suffix}": "linear"} if soft else {suffix: kernel}
+    found: dict[str, Floats] = {}
+    for end, each in kernels.items():
+        across, down = (axis(one, to, each, edge) for one, to in zip(old, new, strict=True))
+        found[f"across{end}"] = np.ascontiguousarray(matrix(across).T)
+        found[f"down{end}"] = matrix(down)
+    return found
+
+
+def matrix(line: Axis) -> Floats:
+    """All weights of an axis, new x old; what lies beyond the ends is added to what stands for it there."""
+    made = np.zeros((line.new, line.old), np.float32)
+    places = line.inside(line.first[:, None] + np.arange(line.weights.shape[1]))
+    np.add.at(made, (np.arange(line.new)[:, None], places), line.weights)
+    return made
+
+
+Steps = tuple[str, ...]
+"""How each level is made of the one before: `halved`, by means of 2 x 2; by `weights`; or by `soft` ones too,
+where they are negative somewhere."""
+
+
+def steps(size: Size, levels: Sequence[Size], filter: Filter, edge: Edge) -> Steps:
+    """For an image of `size` and the sizes of its further levels."""
+    return tuple(_step(old, new, filter, edge) for old, new in zip((size, *levels), levels, strict=False))
+
+
+def _step(old: Size, new: Size, filter: Filter, edge: Edge) -> str:
+    if filter == "box":
+        return "halved" if old == (2 * new[0], 2 * new[1]) else "weights"
+    return "soft" if rings(old, new, filter, edge) else "weights"
+
+
+@functools.lru_cache(maxsize=256)
+def mips_graph(coded: PixelCoding, steps: Steps) -> bytes:
+    """The file of a graph from `pixels`, N x H x W x C, to `level1`, `level2`, …, each made of values of the
+    one before that weren't rounded. Inputs as those of `mip_feed`."""
+    nodes = Nodes("mips")
+    values = decode_nodes(nodes, "pixels", coded)
+    inputs, outputs = [coded.tensor("pixels", "height", "width"), *bounds(coded)], []
+    for level, step in enumerate(steps, 1):
+        if step == "halved":
+            values = nodes.add("AveragePool", [values], kernel_shape=(2, 2), strides=(2, 2))
+        else:
+            soft = step == "soft" and coded.weighted
+            inputs += weight_tensors(str(level), soft)
+            values = product(nodes, values, coded, str(level), soft)
+        encode_nodes(nodes, values, coded, f"level{level}")
+        outputs.append(_level(coded, level))
+    return nodes.file(inputs, outputs)
+
+
+def _level(coded: PixelCoding, level: int) -> Tensor:
+    return coded.tensor(f"level{level}", f"height{level}", f"width{level}")
+
+
+def mip_feed(
+    coded: PixelCoding, size: Size, levels: Sequence[Size], filter: Filter, edge: Edge
+) -> Mapping[str, Floats]:
+    """The weights for all levels that aren't halved."""
+    found: dict[str, Floats] = {}
+    kernel: Kernel = "area" if filter == "box" else filter
+    before = (size, *levels)
+    for level, step in enumerate(steps(size, levels, filter, edge), 1):
+        if step != "halved":
+            soft = step == "soft" and coded.weighted
+            found |= weights(before[level - 1], levels[level - 1], kernel, edge, str(level), soft)
+    return found

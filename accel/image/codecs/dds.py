@@ -1,0 +1,315 @@
+"""DDS both ways."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from accel.image.codecs.gpu_formats import TexelFormat, Texture
+from accel.image.codecs.gpu_layouts import (
+    Blocks,
+    Channels,
+    Fields,
+    Floats,
+    Layout,
+    Size,
+    build_picture,
+    halve_size,
+    level,
+    read_images,
+    shared_exponent,
+    small_floats,
+    smaller_size,
+    uncompressed,
+)
+from accel.image.codecs.stream import Picture, Stream
+from accel.image.pixel_data import Alpha
+from accel.image.raster import Raster
+from accel.text import text
+
+if TYPE_CHECKING:
+    from accel.image.operation import Writing
+
+
+_ALPHA_PIXELS, _ALPHA, _FOURCC, _RGB, _LUMINANCE, _BUMP = 0x1, 0x2, 0x4, 0x40, 0x20000, 0x80000
+
+_FOURCCS: dict[bytes, Layout] = {
+    b"DXT1": Blocks("bc1"), b"DXT2": Blocks("bc2"), b"DXT3": Blocks("bc2"), b"DXT4": Blocks("bc3"),
+    b"DXT5": Blocks("bc3"), b"RXGB": Blocks("bc3"), b"ATI1": Blocks("bc4"), b"BC4U": Blocks("bc4"),
+    b"BC4S": Blocks("bc4s"), b"ATI2": Blocks("bc5"), b"BC5U": Blocks("bc5"), b"BC5S": Blocks("bc5s"),
+    # D3DFORMAT numbers.
+    b"\x24\0\0\0": Channels("u2", "rgba"), b"\x6e\0\0\0": Channels("u2", "rgba", signed=True),
+    b"\x6f\0\0\0": Channels("f2", "r"), b"\x70\0\0\0": Channels("f2", "rg"),
+    b"\x71\0\0\0": Channels("f2", "rgba"), b"\x72\0\0\0": Channels("f4", "r"),
+    b"\x73\0\0\0": Channels("f4", "rg"), b"\x74\0\0\0": Channels("f4", "rgba"),
+}  # fmt: skip
+_MULTIPLIED = (b"DXT2", b"DXT4")
+
+
+def _dxgi() -> dict[int, Layout]:
+    """DXGI_FORMAT; a number's typeless and sRGB variants hold the same bytes."""
+    groups: dict[tuple[int, ...], Layout] = {
+        (1, 2): Channels("f4", "rgba"), (5, 6): Channels("f4", "rgb"), (9, 10): Channels("f2", "rgba"),
+        (11,): Channels("u2", "rgba"), (13,): Channels("u2", "rgba", signed=True),
+        (15, 16): Channels("f4", "rg"), (39, 40, 41): Channels("f4", "r"), (33, 34): Channels("f2", "rg"),
+        (23, 24): Fields(4, (0x3FF, 0xFFC00, 0x3FF00000, 0xC0000000)), (26,): Floats(small_floats),
+        (27, 28, 29): Channels("u1", "rgba"), (31,): Channels("u1", "rgba", signed=True),
+        (35,): Channels("u2", "rg"), (37,): Channels("u2", "rg", signed=True),
+        (48, 49): Channels("u1", "rg"), (51,): Channels("u1", "rg", signed=True),
+        (53, 54): Channels("f2", "r"), (55, 56): Channels("u2", "r"), (58,): Channels("u2", "r", signed=True),
+        (60, 61): Channels("u1", "r"), (63,): Channels("u1", "r", signed=True), (65,): Channels("u1", "a"),
+        (67,): Floats(shared_exponent), (70, 71, 72): Blocks("bc1"),
+        (73, 74, 75): Blocks("bc2"), (76, 77, 78): Blocks("bc3"),
+        (79, 80): Blocks("bc4"), (81,): Blocks("bc4s"), (82, 83): Blocks("bc5"), (84,): Blocks("bc5s"),
+        (85,): Fields(2, (0xF800, 0x7E0, 0x1F)), (86,): Fields(2, (0x7C00, 0x3E0, 0x1F, 0x8000)),
+        (87, 90, 91): Channels("u1", "bgra"), (88, 92, 93): Channels("u1", "bgrx"),
+        (94, 95): Blocks("bc6h"), (96,): Blocks("bc6hs"), (97, 98, 99): Blocks("bc7"),
+        (115,): Fields(2, (0xF00, 0xF0, 0xF, 0xF000)),
+    }  # fmt: skip
+    return {number: layout for numbers, layout in groups.items() for number in numbers}
+
+
+_DXGI = _dxgi()
+_SRGB = frozenset({29, 72, 75, 78, 91, 93, 99})
+"""Of these numbers, those whose colours are coded by sRGB's curve."""
+_ALPHA_MODE, _PREMULTIPLIED = 0x7, 2
+"""Of miscFlags2: DDS_ALPHA_MODE_PREMULTIPLIED ("DDS_HEADER_DXT10", Microsoft's Programming Guide for DDS)."""
+_FACES, _VOLUME = 0xFC00, 0x200000
+"""Of dwCaps2: DDS_CUBEMAP_ALLFACES, and DDSCAPS2_VOLUME."""
+_TEXTURE_3D, _CUBE = 4, 0x4
+"""Of resourceDimension D3D10_RESOURCE_DIMENSION_TEXTURE3D, of miscFlag D3D10_RESOURCE_MISC_TEXTURECUBE."""
+
+
+class _PixelFormat(Struct, frozen=True):
+    """DDS_PIXELFORMAT, without its size."""
+
+    flags: int
+    fourcc: bytes
+    bits: int
+    red: int
+    green: int
+    blue: int
+    alpha: int
+
+
+class _Stored(Struct, frozen=True):
+    """How texels are stored, and what the DX10 extension says of the images."""
+
+    layout: Layout
+    alpha: Alpha = "straight"
+    images: int = 0
+    """Faces and layers; 0 without the extension."""
+    cube: bool = False
+    volume: bool = False
+
+
+def read(stream: Stream) -> Picture:
+    """Reads the first image of a DDS file, and its smaller levels, other faces and layers where they are
+    wanted. Raises WorkloadError."""
+    size, height, width = stream.unpack("<4xI4xII", "its header")
+    if size != 124:
+        raise stream.broken(f"a header of {size} bytes")
+    stream.dimensions(width, height)
+    depth, levels = stream.unpack("<4xII44x", "its header")
+    format = _PixelFormat(*stream.unpack("<4xI4s5I", "its header"))
+    (more,) = stream.unpack("<4xI12x", "its header")
+    stored = _layout(stream, format)
+    layout = stored.layout
+    sizes = list(halve_size(width, height, levels))
+    held = _held(stream, layout, [(width, height), *sizes])
+    data = stream.take(level(layout, width, height), "its pixels")
+    made = build_picture(stream, layout, data, width, height)
+    volume = stored.volume or bool(more & _VOLUME)
+    faces = (more & _FACES).bit_count()
+    images, cube = _named(stored, faces, held)
+    made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
+    # Some files of several images name more levels than the one that each has.
+    sizes = [] if held[0] == images > 1 else sizes
+    # Not a part of a cube, which the extension can't say, nor a cube that can't be one.
+    if stream.layers and not volume and images > 1 and (width == height if cube else not faces):
+        made = _several(stream, layout, made, [(width, height), *sizes])
+    elif stream.mips and not volume:
+        # Other faces and layers follow the levels of the first.
+        made = replace(made, mips=smaller_size(stream, layout, made, _smaller(stream, layout, sizes)))
+    return replace(made, alpha=stored.alpha) if made.has_alpha else made
+
+
+def _held(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tuple[float, float]:
+    """How many images what is left of the file would be, each with one level, and with all."""
+    each = [level(layout, *size) for size in sizes]
+    return stream.left / each[0], stream.left / sum(each)
+
+
+def _named(stored: _Stored, faces: int, held: tuple[float, float]) -> tuple[int, bool]:
+    """How many images there are, and whether they are cubes' faces. Some headers say only in the old way that
+    there is a cube, or count its faces for cubes: by how many images the file would hold."""
+    if not stored.images:
+        return faces or 1, faces == 6
+    if stored.images == 1 and faces == 6 and 6 in held:
+        return 6, True
+    cubes = stored.images // 6
+    if stored.cube and cubes % 6 == 0 and cubes in held:
+        return cubes, True
+    return stored.images, stored.cube
+
+
+def _several(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[Size]) -> Picture:
+    """All images, one after the other with its levels. Raises WorkloadError."""
+    stream.several(*sizes[0], first.images)
+    what = f"its {first.images:,} images"
+    wanted = len(sizes) if stream.mips else 1
+
+    def levels(missing: Sequence[Size]) -> list[tuple[Size, bytes]]:
+        return [(size, stream.take(level(layout, *size), what)) for size in missing]
+
+    mips = levels(sizes[1:])[: wanted - 1]
+    others = (levels(sizes)[:wanted] for _ in range(1, first.images))
+    return read_images(stream, layout, replace(first, mips=smaller_size(stream, layout, first, mips)), others)
+
+
+def _smaller(stream: Stream, layout: Layout, sizes: Iterable[Size]) -> Iterator[tuple[Size, bytes]]:
+    """Sizes and bytes of the levels that are there: some headers promise more."""
+    for size in sizes:
+        if level(layout, *size) > stream.left:
+            return
+        yield size, stream.take(level(layout, *size), "a smaller level")
+
+
+def _layout(stream: Stream, format: _PixelFormat) -> _Stored:
+    if format.flags & _FOURCC:
+        if format.fourcc == b"DX10":
+            return _extended(stream)
+        if format.fourcc in _FOURCCS:
+            alpha: Alpha = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
+            return _Stored(_FOURCCS[format.fourcc], alpha)
+        shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
+        raise stream.unsupported(text("pixel format {shown}; save it as BC7 or RGBA", shown=shown))
+    return _Stored(_uncompressed(stream, format))
+
+
+def _extended(stream: Stream) -> _Stored:
+    number, dimension, misc, count, more = stream.unpack("<5I", "its DX10 header")
+    if number not in _DXGI:
+        raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
+    alpha: Alpha = "straight"
+    if more & _ALPHA_MODE == _PREMULTIPLIED:
+        # For blending, for which a GPU decodes sRGB first.
+        alpha = "multiplied as light" if number in _SRGB else "multiplied"
+    cube = bool(misc & _CUBE)
+    images = max(1, count) * (6 if cube else 1)
+    return _Stored(_DXGI[number], alpha, images, cube, dimension == _TEXTURE_3D)
+
+
+def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:
+    size, flags = format.bits // 8, format.flags
+    alpha = (format.alpha,) if flags & (_ALPHA_PIXELS | _ALPHA) and format.alpha else ()
+    if flags & (_RGB | _BUMP):
+        colors = tuple(mask for mask in (format.red, format.green, format.blue) if mask)
+    else:
+        colors = (format.red,) if flags & _LUMINANCE and format.red else ()
+        if format.bits == 8 and not alpha and colors:
+            # Pillow names bits that a byte doesn't have.
+            colors = (format.red & 0xFF or 0xFF,)
+        if format.bits == 16 and alpha and alpha[0] >> 16:
+            # The same, of grey with alpha.
+            alpha = (0xFF00,)
+    masks = colors + alpha
+    if format.bits not in (8, 16, 24, 32) or not masks:
+        raise stream.unsupported(
+            text("{bits} bits a pixel without colours; save it as BC7 or RGBA", bits=format.bits)
+        )
+    return _known(stream, size, colors, alpha)
+
+
+def _known(stream: Stream, size: int, colors: tuple[int, ...], alpha: tuple[int, ...]) -> Layout:
+    """Whole bytes as channels, as that is faster; else bit fields."""
+    plain: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Layout] = {
+        (4, (0xFF0000, 0xFF00, 0xFF), (0xFF000000,)): Channels("u1", "bgra"),
+        (4, (0xFF, 0xFF00, 0xFF0000), (0xFF000000,)): Channels("u1", "rgba"),
+        (4, (0xFF0000, 0xFF00, 0xFF), ()): Channels("u1", "bgrx"),
+        (4, (0xFF, 0xFF00, 0xFF0000), ()): Channels("u1", "rgbx"),
+        (3, (0xFF0000, 0xFF00, 0xFF), ()): Channels("u1", "bgr"),
+        (3, (0xFF, 0xFF00, 0xFF0000), ()): Channels("u1", "rgb"),
+        (4, (0xFFFF, 0xFFFF0000), ()): Channels("u2", "rg"),
+        (2, (0xFF, 0xFF00), ()): Channels("u1", "rg"),
+        (2, (0xFFFF,), ()): Channels("u2", "r"),
+        (2, (0xFF,), (0xFF00,)): Channels("u1", "ra"),
+        (1, (0xFF,), ()): Channels("u1", "r"),
+        (1, (), (0xFF,)): Channels("u1", "a"),
+    }
+    if (size, colors, alpha) in plain:
+        return plain[size, colors, alpha]
+    masks = colors + alpha
+    if len(colors) not in (1, 3) or not all(_is_field(mask) and mask < 1 << 8 * size for mask in masks):
+        raise stream.unsupported(text("its bit masks are unusual; save it as BC7 or RGBA"))
+    return Fields(size, masks, "rgb" if len(colors) == 3 else "grey")
+
+
+def _is_field(mask: int) -> bool:
+    """Whether the ones of a mask are 1 to 16 neighbours."""
+    ones = mask // (mask & -mask)
+    return ones & (ones + 1) == 0 and ones < 1 << 16
+
+
+# DDS_HEADER and DDS_PIXELFORMAT, "DDS File Layout" in Microsoft's Programming Guide for DDS.
+_CAPS, _HEIGHT, _WIDTH, _PITCH, _PIXEL_FORMAT, _MIP_COUNT, _LINEAR_SIZE = (
+    0x1, 0x2, 0x4, 0x8, 0x1000, 0x20000, 0x80000,
+)  # fmt: skip
+_WRITE_ALPHA_PIXELS, _WRITE_FOURCC, _WRITE_RGB, _WRITE_LUMINANCE = 0x1, 0x4, 0x40, 0x20000
+_COMPLEX, _TEXTURE, _MIPMAP = 0x8, 0x1000, 0x400000
+_WRITE_CUBE = 0xFE00
+"""DDSCAPS2_CUBEMAP with all six faces."""
+_TEXTURE_CUBE = 0x4
+"""D3D10_RESOURCE_MISC_TEXTURECUBE."""
+_TEXTURE_2D = 3
+_WRITE_PREMULTIPLIED = 2
+"""DDS_ALPHA_MODE_PREMULTIPLIED."""
+
+
+def write(image: Raster, params: Writing) -> bytes:
+    """The file of a raster with its levels and layers."""
+    return write_compressed(uncompressed(image, params))
+
+
+def write_compressed(texture: Texture) -> bytes:
+    """The file of a texture whose format has a DXGI number."""
+    format = texture.format
+    # Direct3D 9's readers, and OpenImageIO, know the old header alone; it can't say sRGB, BC6H and BC7, and
+    # its names for BC4 and BC5 are two each, of which readers know one. Nor can it say that alpha is
+    # multiplied in, or that there are several layers.
+    old = not format.srgb or format.type_size > 1
+    old = old and bool(format.four or any(format.masks)) and not texture.multiplied and texture.count == 1
+    head = _header(texture) + (_old(format) if old else _pixel_format(_WRITE_FOURCC, b"DX10"))
+    levels = len(texture.levels)
+    caps = _TEXTURE | (_MIPMAP if levels > 1 else 0) | (_COMPLEX if levels > 1 or texture.layers else 0)
+    head += struct.pack("<5I", caps, _WRITE_CUBE * texture.cube, 0, 0, 0)
+    if not old:
+        misc, alpha = _TEXTURE_CUBE * texture.cube, _WRITE_PREMULTIPLIED * texture.multiplied
+        head += struct.pack("<5I", format.dxgi, _TEXTURE_2D, misc, texture.count, alpha)
+    images = (texture.levels, *texture.layers)
+    return b"".join((head, *(level for levels in images for level in levels)))
+
+
+def _header(texture: Texture) -> bytes:
+    format, levels = texture.format, len(texture.levels)
+    flags = _CAPS | _HEIGHT | _WIDTH | _PIXEL_FORMAT | (_MIP_COUNT if levels > 1 else 0)
+    flags |= _LINEAR_SIZE if format.compressed else _PITCH
+    pitch = len(texture.levels[0]) if format.compressed else texture.width * format.size
+    return struct.pack("<4s7I44x", b"DDS ", 124, flags, texture.height, texture.width, pitch, 0, levels)
+
+
+def _old(format: TexelFormat) -> bytes:
+    if format.four:
+        return _pixel_format(_WRITE_FOURCC, format.four)
+    flags = _WRITE_LUMINANCE if format.masks[1] == 0 else _WRITE_RGB | _WRITE_ALPHA_PIXELS
+    return _pixel_format(flags, bytes(4), 8 * format.size, format.masks)
+
+
+def _pixel_format(
+    flags: int, four: bytes, bits: int = 0, masks: tuple[int, int, int, int] = (0, 0, 0, 0)
+) -> bytes:
+    return struct.pack("<2I4s5I", 32, flags, four, bits, *masks)

@@ -1,0 +1,271 @@
+"""OpenEXR both ways."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from msgspec import Struct
+
+from accel.image.alpha import mix_with_white
+from accel.image.codecs.stream import Picture, Stream
+from accel.image.pixel_data import Alpha, Pixels
+from accel.image.raster import Raster
+from accel.text import text
+from accel.workload import WorkloadError
+
+if TYPE_CHECKING:
+    from accel.image.operation import Writing
+
+
+_HEADER = 1 << 20
+"""Bytes in which the attributes that matter must stand."""
+
+_CHANNELS = 1024
+"""Most channels of a file; renderers write some dozens."""
+
+_DEEP = 0x800
+
+
+class _Header(Struct, frozen=True):
+    """What is looked at of an OpenEXR header before anybody else may."""
+
+    width: int
+    height: int
+    channels: int
+
+
+def read(stream: Stream) -> Picture:
+    """Reads an OpenEXR file. Raises WorkloadError."""
+    header = _header(stream, stream.rest(_HEADER))
+    stream.dimensions(header.width, header.height)
+    if not 1 <= header.channels <= _CHANNELS:
+        raise stream.broken(f"{header.channels} channels")
+    return _picture(stream, header)
+
+
+def _header(stream: Stream, head: bytes) -> _Header:
+    """OpenEXR File Layout: a magic number, a version, then attributes of name, type, size and value."""
+    if len(head) < 8:
+        raise stream.truncated("its header has no end")
+    if struct.unpack_from("<I", head, 4)[0] & _DEEP:
+        raise stream.unsupported(text("it is deep data; flatten it"))
+    found, at = {}, 8
+    while head[at : at + 1] not in (b"\0", b""):
+        name, _, behind = head[at : at + 512].partition(b"\0")
+        kind, _, _ = behind.partition(b"\0")
+        begin = at + len(name) + len(kind) + 6
+        size = int.from_bytes(head[begin - 4 : begin], "little")
+        found[name] = head[begin : begin + size]
+        if begin + size > len(head):
+            raise stream.truncated("its header has no end")
+        at = begin + size
+    window, channels = found.get(b"dataWindow", b""), found.get(b"channels", b"")
+    if len(window) != 16 or not channels:
+        raise stream.broken("its header lacks a data window or channels")
+    left, top, right, bottom = struct.unpack("<4i", window)
+    return _Header(right - left + 1, bottom - top + 1, _count(channels))
+
+
+def _count(channels: bytes) -> int:
+    """How many entries a channel list has: a name, then 16 bytes."""
+    at = count = 0
+    while channels[at : at + 1] not in (b"\0", b""):
+        end = channels.find(b"\0", at)
+        at, count = (end if end >= 0 else len(channels)) + 17, count + 1
+    return count
+
+
+def _picture(stream: Stream, header: _Header) -> Picture:
+    path = stream.source.path
+    # OpenImageIO chooses by the suffix, and takes what follows a question mark for options.
+    if path.lower().endswith(".exr") and "?" not in path and _is_unicode(path):
+        return _opened(stream, header, path)
+    with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
+        plain = str(Path(folder) / "picture.exr")
+        shutil.copyfile(path, plain)
+        return _opened(stream, header, plain)
+
+
+def _is_unicode(path: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in path)
+
+
+def _opened(stream: Stream, header: _Header, path: str) -> Picture:
+    try:
+        return _by_library(stream, header, path)
+    # Names of channels, and the library's errors that quote what they find in the file.
+    except UnicodeDecodeError:
+        raise stream.broken("a text in it isn't UTF-8") from None
+
+
+def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
+    oiio = library()
+    config = oiio.ImageSpec()
+    config.attribute("oiio:UnassociatedAlpha", 1)
+    file = oiio.ImageInput.open(path, config)
+    if file is None:
+        raise _failed(stream, path, oiio.geterror())
+    try:
+        spec = file.spec()
+        if (spec.width, spec.height) != (header.width, header.height):
+            raise stream.broken("its header contradicts itself")
+        chosen = _chosen(spec.channelnames)
+        used = [index for index in chosen.places if index is not None]
+        begin, end = min(used), max(used) + 1
+        pixels = file.read_image(0, 0, begin, end, "float")
+        # Whole numbers of 32 bits are kept best by floats of as many.
+        halves = all(str(spec.channelformat(index)) == "half" for index in used)
+        # Half of a file may come without what is missing, and an error beside it.
+        detail = file.geterror()
+    finally:
+        file.close()
+    if detail or pixels is None:
+        raise _failed(stream, path, detail)
+    # OpenEXR, "Technical introduction": colours are multiplied by alpha. Data stay as they are:
+    # nothing that is multiplied has names of its own.
+    alpha: Alpha = "straight" if chosen.data else "multiplied"
+    return Picture(
+        _placed(pixels, header, [None if index is None else index - begin for index in chosen.places]),
+        chosen.model, chosen.alpha, alpha=alpha, float_bits=16 if halves else 32, data=chosen.data,
+    )  # fmt: skip
+
+
+def _placed(pixels: Any, header: _Header, places: Sequence[int | None]) -> Pixels:
+    """The channels in their order; those that are None are 0."""
+    read = np.ascontiguousarray(pixels).reshape(header.height, header.width, -1)
+    if list(places) == list(range(read.shape[2])):
+        return read
+    made = np.zeros((header.height, header.width, len(places)), read.dtype)
+    for index, place in enumerate(places):
+        if place is not None:
+            made[..., index] = read[..., place]
+    return made
+
+
+class _Chosen(Struct, frozen=True):
+    """Which of a file's channels are read."""
+
+    places: Sequence[int | None]
+    """Where each is in the file; None for a colour that isn't there."""
+    model: str
+    alpha: bool
+    data: bool = False
+
+
+def _chosen(names: Sequence[str]) -> _Chosen:
+    """The channels to read: those without a layer first, then the first layer that has colours or grey.
+
+    Two of red, green and blue are colours without the third, and so are two channels of other names (motion
+    as U and V, or X and Y); of more the first three are read, as X, Y and Z of positions are.
+    """
+    layers: dict[str, dict[str, int]] = {}
+    for index, name in enumerate(names):
+        layer, _, part = name.rpartition(".")
+        layers.setdefault(layer, {}).setdefault(part.lower(), index)
+    order = sorted(layers, key=lambda one: (one != "", min(layers[one].values())))
+    for layer in order:
+        parts = layers[layer]
+        alpha = [parts["a"]] if "a" in parts else []
+        colors = [parts.get(name) for name in "rgb"]
+        found = [place for place in colors if place is not None]
+        if len(found) > 1:
+            return _Chosen([*colors, *alpha], "rgb", bool(alpha), data=len(found) == 2)
+        grey = found or ([parts["y"]] if "y" in parts and "x" not in parts else [])
+        if grey:
+            return _Chosen([*grey, *alpha], "grey", bool(alpha))
+    return _unnamed(layers[order[0]])
+
+
+def _unnamed(parts: dict[str, int]) -> _Chosen:
+    """What has other names: one channel as grey, two or three in the places of colours."""
+    alpha = [parts["a"]] if "a" in parts and len(parts) > 1 else []
+    found = [place for part, place in parts.items() if not alpha or part != "a"][:3]
+    if len(found) == 1:
+        return _Chosen([*found, *alpha], "grey", bool(alpha))
+    return _Chosen([*found, *[None] * (3 - len(found)), *alpha], "rgb", bool(alpha), data=True)
+
+
+def _failed(stream: Stream, path: str, detail: str) -> Exception:
+    lines = [line.strip() for line in detail.replace(path, "file").splitlines() if line.strip()]
+    shown = (
+        "".join(letter if letter.isprintable() else "?" for letter in lines[-1][:200])
+        if lines
+        else "no details"
+    )
+    return stream.broken(f"or truncated: {shown}")
+
+
+def library() -> Any:
+    """OpenImageIO, set up to read what it is told to and no more."""
+    # Imported here, as it takes as long as decoding a small image.
+    import OpenImageIO
+
+    OpenImageIO.attribute("threads", 1)
+    OpenImageIO.attribute("exr_threads", -1)
+    OpenImageIO.attribute("try_all_readers", 0)
+    return OpenImageIO
+
+
+_NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
+LARGEST = 65504.0
+"""The largest half."""
+
+_STRIP = 1 << 16
+"""Values compared in one go."""
+
+
+def write_exr(image: Raster, params: Writing) -> bytes:
+    """Scanlines in blocks of 16, zipped. Colours are multiplied by alpha, as the format has it, unless they
+    are already; data aren't.
+
+    Raises WorkloadError `unsupported`.
+    """
+    straight = image.has_alpha and not (image.data or image.multiplied)
+    pixels = mix_with_white(image.pixels, "multiplied") if straight else image.pixels
+    oiio = library()
+    kind = "float"
+    if exr_bits(image, params) == 16:
+        # What is beyond would become infinite.
+        kind, pixels = "half", pixels.clip(-LARGEST, LARGEST)
+    spec = oiio.ImageSpec(image.width, image.height, image.channels, kind)
+    spec.channelnames = _NAMES[image.channels]
+    spec.attribute("compression", "zip")
+    # Else the library adds the time: the same pixels would make another file each second.
+    spec.attribute("DateTime", "")
+    with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
+        path = Path(folder) / "picture.exr"
+        file = oiio.ImageOutput.create(str(path))
+        done = file.open(str(path), spec) and file.write_image(pixels)
+        # Windows removes no folder whose files are open.
+        if not file.close() or not done:
+            detail = file.geterror().replace(str(path), "file").strip()[:200]
+            raise WorkloadError(
+                "unsupported", text("can't be written as EXR ({detail})", detail=detail), image.name
+            )
+        return path.read_bytes()
+
+
+def exr_bits(image: Raster, params: Writing) -> int:
+    """16 or 32, as asked for, or as the floats were stored that came in; of what wasn't read as floats 32 for
+    what half floats would lose: grey (heights, depths, masks) and other data that they don't hold exactly.
+    Colours keep 11 bits of each value, more than anybody sees. Values beyond 65504 take 32 unless 16 is asked
+    for."""
+    if params.bits in ("8", "16"):
+        return 16
+    if params.bits == "32" or image.float_bits == 32 or np.abs(image.pixels).max() > LARGEST:
+        return 32
+    if image.float_bits == 16:
+        return 16
+    seen = image.colors == 3 and not image.data
+    return 16 if seen or _exact(image.pixels.reshape(-1)) else 32
+
+
+def _exact(values: np.ndarray) -> bool:
+    strips = (values[begin : begin + _STRIP] for begin in range(0, len(values), _STRIP))
+    return all((strip.astype(np.float16) == strip).all() for strip in strips)

@@ -1,0 +1,192 @@
+"""ICC profiles to sRGB.
+
+Little CMS prepares tables for such profiles that are off by as much as 12 of 255 in the dark, at 16 bit and
+at the edge of the gamut; so only profiles that are tables themselves are left to it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pyvips
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from accel.image.color import from_linear
+from accel.image.decode import DEVICELESS, KINDS, check_finite
+from accel.image.pixel_data import Pixels
+from accel.image.raster import Transfer
+
+_STRIP = 1 << 16
+"""Pixels in one go, so that what is computed stays in the cache."""
+
+_SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+"""sRGB's primaries as columns of XYZ, adapted to the white D50 by Bradford's transform: the colorants of the
+ICC's own profile of sRGB."""
+
+_RGB_CURVES = (b"rTRC", b"gTRC", b"bTRC")
+
+Doubles = NDArray[np.float64]
+Curve = Callable[[Doubles], Doubles]
+
+
+class Shaper(Struct, frozen=True):
+    """From coded values to sRGB's light: a curve for each colour, then a matrix."""
+
+    curves: tuple[Curve, ...]
+    """One, of grey, or those of red, green and blue; both sides 0 to 1."""
+    matrix: Doubles
+    """To linear sRGB: 3 x 3; of grey 1 x 1."""
+
+
+def shaper(profile: bytes) -> Shaper | None:
+    """What a profile says (ICC.1:2022, 8.3 and 8.4); None where it is broken or no matrix and curves."""
+    try:
+        tags = _tags(profile)
+        if profile[36:40] != b"acsp":
+            return None
+        if profile[16:20] == b"GRAY":
+            # Whatever it is connected with: its curve gives a share of white.
+            return Shaper((_curve(tags[b"kTRC"]),), np.ones((1, 1)))
+        # A table is what the maker wants to be used, the matrix then stands for those who can't.
+        if profile[16:24] != b"RGB XYZ " or b"A2B0" in tags or b"A2B1" in tags:
+            return None
+        colorants = np.array([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]).T
+        return Shaper(tuple(_curve(tags[name]) for name in _RGB_CURVES), np.linalg.solve(_SRGB, colorants))
+    except (KeyError, struct.error, ValueError, IndexError, ZeroDivisionError, np.linalg.LinAlgError):
+        return None
+
+
+def _tags(profile: bytes) -> dict[bytes, bytes]:
+    (count,) = struct.unpack_from(">I", profile, 128)
+    found = {}
+    for index in range(min(count, 100)):
+        name, begin, size = struct.unpack_from(">4sII", profile, 132 + 12 * index)
+        found[name] = profile[begin : begin + size]
+    return found
+
+
+def _xyz(tag: bytes) -> Doubles:
+    if tag[:4] != b"XYZ ":
+        raise ValueError("isn't a colour")
+    return np.array(struct.unpack_from(">3i", tag, 8)) / 65536
+
+
+def _curve(tag: bytes) -> Curve:
+    """10.6 curveType, and 10.18 parametricCurveType."""
+    if tag[:4] == b"para":
+        return _parametric(struct.unpack_from(">H", tag, 8)[0], tag[12:])
+    if tag[:4] != b"curv":
+        raise ValueError("isn't a curve")
+    (count,) = struct.unpack_from(">I", tag, 8)
+    if count == 0:
+        return lambda coded: coded
+    if count == 1:
+        gamma = struct.unpack_from(">H", tag, 12)[0] / 256
+        return lambda coded: coded**gamma
+    table = np.frombuffer(tag, ">u2", count, 12) / 65535
+    return lambda coded: np.interp(coded, np.linspace(0, 1, count), table)
+
+
+def _parametric(kind: int, data: bytes) -> Curve:
+    """Y = (aX + b) ** g + e from d on, and cX + f below."""
+    count = (1, 3, 4, 5, 7)[kind]
+    given = [number / 65536 for number in struct.unpack_from(f">{count}i", data)]
+    g, a, b, c, d, e, f = given + [0.0] * (7 - count)
+    if kind == 0:
+        a = 1.0
+    if kind in (1, 2):
+        # Their third parameter is what the power is added to, and what there is below it.
+        c, d, e, f = 0.0, -b / a, c, c
+    return lambda coded: np.where(coded >= d, np.maximum(a * coded + b, 0) ** g + e, c * coded + f)
+
+
+def apply_profile(pixels: Pixels, colors: int, used: Shaper) -> Pixels:
+    """8 or 16 bit pixels, whose first `colors` channels are those of the profile, as sRGB codes them."""
+    coded = np.arange(np.iinfo(pixels.dtype).max + 1) / np.iinfo(pixels.dtype).max
+    # Powers of odd profiles may overflow.
+    with np.errstate(all="ignore"):
+        tables = [np.clip(np.nan_to_num(curve(coded)), 0, 1).astype(np.float32) for curve in used.curves]
+    matrix = used.matrix.T.astype(np.float32)
+    made = pixels.copy()
+    flat = made.reshape(-1, pixels.shape[2])
+    for begin in range(0, len(flat), _STRIP):
+        strip = flat[begin : begin + _STRIP, :colors]
+        light = np.stack([table[strip[:, index]] for index, table in enumerate(tables)], -1) @ matrix
+        strip[:] = from_linear(light, colors, "srgb", pixels.dtype)
+    return made
+
+
+def is_srgb(used: Shaper) -> bool:
+    """Whether the profile is sRGB's own: of a lattice of colours it moves none by more than 1 of 255."""
+    colors = len(used.curves)
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    axes = np.meshgrid(*[steps] * colors, indexing="ij")
+    lattice = np.stack([axis.reshape(-1) for axis in axes], -1)[None]
+    moved = apply_profile(lattice, colors, used).astype(np.int16) - lattice
+    return bool(np.abs(moved).max() <= 1)
+
+
+_PROFILE = "icc-profile-data"
+
+
+def convert_to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) -> tuple[Pixels, str, bool]:
+    """Finite pixels in sRGB's colours at the same depth, their colour model, and whether there is alpha.
+
+    Integers of three colours are converted unless `transfer` is `linear`, grey only where it is `srgb`: data
+    are kept as they are. So are floats. A profile that is broken or of other colours than the image counts
+    for nothing, and one of sRGB itself changes no pixel. What the profile calls white stays white (relative
+    colorimetric), as browsers have it. Raises pyvips.Error.
+    """
+    plain = image.format in ("uchar", "ushort")
+    if image.interpretation in DEVICELESS:
+        return _pixels(_from_lab(image))
+    if image.interpretation == "cmyk" and plain:
+        return _pixels(_transformed(image, input_profile="cmyk"))
+    colors = image.bands - bool(image.hasalpha())
+    pictured = transfer == "srgb" if colors == 1 else transfer != "linear"
+    if not (plain and pictured and image.get_typeof(_PROFILE)):
+        return _pixels(image)
+    used = shaper(image.get(_PROFILE))
+    if used is None:
+        return _pixels(_by_table(image) if colors == 3 else image)
+    pixels, model, alpha = _pixels(image)
+    if len(used.curves) == colors and not is_srgb(used):
+        pixels = apply_profile(pixels, colors, used)
+    return pixels, model, alpha
+
+
+def _pixels(image: pyvips.Image) -> tuple[Pixels, str, bool]:
+    if image.format == "uint":
+        image = image / (2**32 - 1)
+    if image.format not in KINDS:
+        image = image.cast("float")
+    shape = (image.height, image.width, image.bands)
+    pixels = np.frombuffer(image.write_to_memory(), KINDS[image.format]).reshape(shape)
+    alpha = bool(image.hasalpha())
+    return check_finite(pixels), "grey" if image.bands - alpha == 1 else "rgb", alpha
+
+
+def _transformed(image: pyvips.Image, **options: Any) -> pyvips.Image:
+    depth = 16 if image.format == "ushort" else 8
+    return image.icc_transform("srgb", embedded=True, intent="relative", depth=depth, **options)
+
+
+def _by_table(image: pyvips.Image) -> pyvips.Image:
+    """By a profile that is a table, if it is any."""
+    probe = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
+    probe.set_type(pyvips.GValue.blob_type, _PROFILE, image.get(_PROFILE))
+    try:
+        _transformed(probe).write_to_memory()
+    except pyvips.Error:
+        return image
+    return _transformed(image)
+
+
+def _from_lab(image: pyvips.Image) -> pyvips.Image:
+    kind = "bits-per-sample"
+    eight = image.get_typeof(kind) != 0 and image.get(kind) == 8
+    return image.colourspace("srgb" if eight else "rgb16")

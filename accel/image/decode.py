@@ -1,0 +1,410 @@
+"""Sniff, limit, decode: the one way in."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+from msgspec import Struct
+
+from accel.atomic_file import HELD
+from accel.image.codecs import bmp, dds, exr, hdr, ktx2, png, psd, tga, vips_repairs
+from accel.image.codecs.stream import Picture, Stream, check_dimensions
+from accel.image.pixel_data import MOST, DecodedImage, Pixels, image_of
+from accel.text import AnyText, text
+from accel.workload import Input, Limits, WorkloadError
+
+LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
+"""The loaders that are allowed, by the names of libvips' classes."""
+
+READING = {"access": "sequential", "fail_on": "error"}
+
+
+def _restrict() -> None:
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for loader in LOADERS:
+        pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
+    pyvips.concurrency_set(1)
+    # The cache would serve stale pixels of a file that another program rewrote.
+    pyvips.cache_set_max(0)
+
+
+_restrict()
+
+
+def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
+    """An image whose header was read, by libvips' operation. Raises pyvips.Error and OSError."""
+    options |= READING
+    try:
+        return getattr(pyvips.Image, loader)(path, **options)
+    except UnicodeEncodeError:
+        return getattr(pyvips.Image, f"{loader}_source")(stream_of(path), **options)
+
+
+def stream_of(path: str) -> pyvips.Source:
+    """The file for libvips, whatever its name. Raises pyvips.Error and OSError."""
+    try:
+        return pyvips.Source.new_from_file(path)
+    except UnicodeEncodeError:
+        # libvips takes names in UTF-8 alone; it keeps a duplicate of the descriptor.
+        with open(path, "rb") as file:
+            return pyvips.Source.new_from_descriptor(file.fileno())
+
+
+def from_memory(contents: bytes, loader: str) -> pyvips.Image:
+    """The image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
+    # As a buffer it would be copied; of a source pyvips keeps nothing.
+    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **READING)
+
+
+class Format(Struct, frozen=True):
+    """A file format; `loader` is libvips' operation for it, None where libvips doesn't open it."""
+
+    name: str
+    loader: str | None = None
+
+
+HEAD = 1024
+"""Bytes that are enough to tell."""
+
+_SIGNATURES = (
+    (rb"\x89PNG\r\n\x1a\n", Format("png", "pngload")),
+    (rb"\xff\xd8\xff", Format("jpeg", "jpegload")),
+    (rb"RIFF.{4}WEBP", Format("webp", "webpload")),
+    (rb"II[*+]\0|MM\0[*+]", Format("tiff", "tiffload")),
+    (rb"GIF8[79]a", Format("gif", "gifload")),
+    (rb".{4}ftypavi[fs]", Format("avif", "heifload")),
+    (rb".{4}ftyp(?:mif1|msf1|hei[cmsx]|hev[cmsx])", Format("heif", "heifload")),
+    (rb"8BPS", Format("psd")),
+    (rb"DDS ", Format("dds")),
+    (rb"\xabKTX 11\xbb", Format("KTX")),
+    (rb"\xabKTX 20\xbb", Format("ktx2")),
+    (rb"\x76\x2f\x31\x01", Format("exr")),
+    (rb"#\?(?:RADIANCE|RGBE)", Format("hdr")),
+    (rb"BM.{12}[\x0c\x28-\x80]\0\0\0", Format("bmp")),
+    (rb"\0\0[\x01\x02]\0[^\0]\0", Format("Windows icon")),
+    (rb"%PDF-", Format("PDF")),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", Format("JPEG XL")),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", Format("JPEG 2000")),
+    (rb"qoif", Format("QOI")),
+    (rb"P[1-7][\s]", Format("Netpbm")),
+    (rb"\x13\xab\xa1\x5c", Format("ASTC")),
+    (rb"PVR\x03", Format("PVR")),
+    (rb"icns", Format("Apple icon")),
+    (rb"gimp xcf", Format("GIMP")),
+    (rb"BLENDER", Format("Blender")),
+    (rb"PK\x03\x04", Format("ZIP archive")),
+    (rb"MATLAB 5\.0", Format("MATLAB")),
+    (rb"version https://git-lfs\.", Format("Git LFS pointer")),
+    (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*|<!--.*|<!DOCTYPE\s+)?<?svg[\s>]", Format("SVG")),
+    # Targa has no signature: a header of 18 bytes whose image type and depth are plausible.
+    (rb".[\x00\x01][\x01-\x03\x09-\x0b].{13}[\x08\x0f\x10\x18\x20][\x00-\x3f]", Format("tga")),
+)
+
+_COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _SIGNATURES)
+
+
+def sniff(head: bytes) -> Format | None:
+    """The format of a file that begins with `head`, or None if it is none of those known."""
+    return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
+
+
+READERS: dict[str, Callable[[Stream], Picture]] = {
+    "bmp": bmp.read, "tga": tga.read, "psd": psd.read, "exr": exr.read, "hdr": hdr.read, "dds": dds.read,
+    "ktx2": ktx2.read,
+}  # fmt: skip
+"""What reads the formats that libvips doesn't."""
+
+OFFERED = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
+
+_UNDECODABLE = re.compile(
+    # The last are what libvips says of a decoder that it lacks, and of TIFF in doubles or of 12 bits.
+    r"unsupported|unimplemented|not supported|no decoder|built without|been built in|not configured|"
+    r"samples out of range|not a whole number of bytes",
+    re.IGNORECASE,
+)
+
+_MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
+DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
+"""libvips' names of colours that need no profile to be known."""
+KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+WHOLE = 1 << 25
+"""Bytes of a file up to which it is read in one piece."""
+_BRIGHT = 65504.0
+"""The largest half: what light that is infinite becomes."""
+
+
+class Opened(Struct, frozen=True):
+    """An image whose header was read and found acceptable; its pixels are decoded when asked for."""
+
+    image: pyvips.Image
+    format: Format
+    size: int
+    """The file's bytes."""
+    inflated: bool = False
+    """Whether its pixels are in memory already, for the most part; nothing says how they are shown."""
+    held: object = None
+    """What the image reads, which has to outlive it."""
+    mended: bytes = b""
+    """A JPEG's, with the end marker that they lack; empty for all others."""
+    altered: bool = False
+    """Whether its pixels are others than those that libvips gives of the file."""
+
+    def again(self, path: str, **options: Any) -> pyvips.Image:
+        """The image opened once more, with options of its loader. Raises pyvips.Error and OSError."""
+        return (
+            _mended(self.mended, **options)
+            if self.mended
+            else open_lazily(path, str(self.format.loader), **options)
+        )
+
+
+def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: bool = False) -> DecodedImage:
+    """All pixels of the first frame of an image; of its smaller levels only with `mips`, of other faces and
+    layers only with `layers`.
+
+    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`; the header's dimensions are
+    held against `limits` before anything is decoded.
+    """
+    kind, size = identify(source)
+    if kind.loader is not None:
+        return _at_once(source, kind, size, limits) or _by_libvips(
+            open_image(source, kind, size, limits), source
+        )
+    try:
+        with Path(source.path).open("rb") as file:
+            stream = Stream(file, source, kind.name, size, limits, mips=mips, layers=layers)
+            picture = READERS[kind.name](stream)
+    except OSError as error:
+        raise WorkloadError(
+            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
+        ) from None
+    return _read(picture, kind, size)
+
+
+def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
+    """An image that libvips reads, from its file in memory, which takes less time than reading in pieces.
+
+    None where the file is large, and where an error is to be told: libvips says it of the file itself.
+    """
+    if size > WHOLE:
+        return None
+    with contextlib.suppress(OSError, pyvips.Error):
+        contents = Path(source.path).read_bytes()
+        if kind.name == "png" and (found := png.inflate(contents, limits.max_pixels)):
+            return _png(found, kind, contents)
+        image = from_memory(contents, str(kind.loader))
+        check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+        _check_planes(source, kind, image)
+        if kind.name == "jpeg" and (mended := vips_repairs.repair_jpeg(contents)):
+            image = _mended(mended)
+        if kind.loader == vips_repairs.LOADER:
+            image = vips_repairs.repair_heif(image, io.BytesIO(contents))
+        return _decoded(Opened(image, kind, len(contents)), contents)
+    return None
+
+
+def _png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
+    """Raises pyvips.Error where a row has a filter that there isn't."""
+    if picture := found.picture():
+        return _read(picture, kind, len(contents), contents)
+    return _decoded(_stored(found, kind, len(contents)), contents)
+
+
+def _stored(found: png.Inflated, kind: Format, size: int) -> Opened:
+    stored = found.stored()
+    return Opened(from_memory(stored, str(kind.loader)), kind, size, inflated=True, held=stored)
+
+
+def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> DecodedImage:
+    return DecodedImage(
+        check_finite(picture.pixels),
+        picture.color_model,
+        picture.has_alpha,
+        kind.name,
+        size,
+        picture.compression,
+        picture.palette,
+        picture.alpha,
+        picture.profile,
+        picture.float_bits,
+        picture.data,
+        contents,
+        tuple(map(check_finite, picture.mips)),
+        picture.levels,
+        picture.images,
+        tuple(tuple(map(check_finite, levels)) for levels in picture.others),
+        picture.cube,
+        picture.array,
+    )
+
+
+def _mended(contents: bytes, **options: Any) -> pyvips.Image:
+    # libvips has a copy, unlike of a source.
+    return pyvips.Image.jpegload_buffer(contents, **options, **READING)
+
+
+def _by_libvips(opened: Opened, source: Input) -> DecodedImage:
+    try:
+        return _decoded(opened)
+    except pyvips.Error as error:
+        raise decode_error(source, opened.format, error) from None
+
+
+def _decoded(opened: Opened, contents: bytes = b"") -> DecodedImage:
+    image = opened.image
+    if image.format not in KINDS:
+        image = image.cast("float")
+    data = image.write_to_memory()
+    pixels = np.frombuffer(data, KINDS[image.format]).reshape(image.height, image.width, image.bands)
+    model = _MODELS.get(image.interpretation, image.interpretation)
+    palette = opened.image.get_typeof("palette") != 0
+    return DecodedImage(
+        check_finite(pixels), model, bool(image.hasalpha()), opened.format.name, opened.size, palette=palette,
+        float_bits=32 if pixels.dtype.kind == "f" else 0, contents=contents,
+    )  # fmt: skip
+
+
+def check_finite(pixels: Pixels) -> Pixels:
+    """`pixels`, in floats of which NaN is 0 and none is beyond +-1e12; what is infinite becomes as large as
+    the largest that isn't, 65504 at the least."""
+    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MOST:
+        return pixels
+    largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
+    top = min(max(float(largest), _BRIGHT), MOST)
+    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-MOST, MOST)
+
+
+def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened:
+    """The first frame of an image that libvips reads, not yet decoded; its pixels can be read once, from top
+    to bottom.
+
+    Raises WorkloadError as `decode_image` does.
+    """
+    if kind.name == "png" and (opened := _inflated(source, kind, size, limits)):
+        return opened
+    try:
+        image = open_lazily(source.path, str(kind.loader))
+        check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
+        _check_planes(source, kind, image)
+        if kind.name == "jpeg" and (mended := vips_repairs.repaired_jpeg(Path(source.path))):
+            return Opened(_mended(mended), kind, size, mended=mended)
+        if kind.loader == vips_repairs.LOADER:
+            with open(source.path, "rb") as file:
+                made = vips_repairs.repair_heif(image, file)
+            return Opened(made, kind, size, altered=made is not image)
+    except OSError as error:
+        raise WorkloadError(
+            "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
+        ) from None
+    except pyvips.Error as error:
+        raise decode_error(source, kind, error) from None
+    return Opened(image, kind, size)
+
+
+def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
+    """Raises WorkloadError for a TIFF of which libvips would mix up the texels, and OSError."""
+    if kind.name != "tiff" or image.bands == 1:
+        return
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 0
+    half = image.format == "float" and bits == 16
+    with open(source.path, "rb") as file:
+        if vips_repairs.has_mixed_layout(file, half):
+            reason = text(
+                "is a TIFF of a kind that isn't opened here: it holds each channel by itself; save "
+                "it with interleaved channels"
+            )
+            raise WorkloadError("unsupported", reason, source.name)
+
+
+def _inflated(source: Input, kind: Format, size: int, limits: Limits) -> Opened | None:
+    """A PNG as it is shown without a word; None for others, and where an error is to be told."""
+    if size > WHOLE:
+        return None
+    with contextlib.suppress(OSError, pyvips.Error):
+        contents = Path(source.path).read_bytes()
+        if found := png.inflate(contents, limits.max_pixels, as_shown=True):
+            if picture := found.picture():
+                image = image_of(picture.pixels, "srgb" if picture.color_model == "rgb" else "b-w")
+                return Opened(image, kind, size, inflated=True)
+            return _stored(found, kind, size)
+    return None
+
+
+def identify(source: Input) -> tuple[Format, int]:
+    """The file's format, one that is opened here, and its bytes. Raises WorkloadError."""
+    head, size = _read_head(source)
+    if size == 0:
+        raise WorkloadError("bad_input", text("is empty (0 bytes)"), source.name)
+    kind = sniff(head)
+    if kind is None:
+        raise WorkloadError("bad_input", text("isn't an image of a format known here"), source.name)
+    if kind.name == "Git LFS pointer":
+        reason = text("is a Git LFS pointer, not the image itself; run `git lfs pull`")
+        raise WorkloadError("bad_input", reason, source.name)
+    if kind.loader is None and kind.name not in READERS:
+        raise WorkloadError(
+            "unsupported",
+            text("is a {kind} file; give {offered}", kind=kind.name, offered=OFFERED),
+            source.name,
+        )
+    return kind, size
+
+
+def _read_head(source: Input) -> tuple[bytes, int]:
+    path = Path(source.path)
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD), path.stat().st_size
+    except FileNotFoundError:
+        raise WorkloadError("not_found", text("isn't there"), source.name) from None
+    except (OSError, ValueError) as error:
+        raise WorkloadError("bad_input", _unreadable(path, error), source.name) from None
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> AnyText:
+    """Windows says "permission denied" of a folder, and of what another program keeps to itself."""
+    if path.is_dir():
+        return text("is a folder")
+    held = sys.platform == "win32" and isinstance(error, PermissionError)
+    return text("can't be read ({held})", held=HELD if held else getattr(error, "strerror", None) or error)
+
+
+def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
+    """What libvips says about a file, without its path, as an error that names the file as the asker does."""
+    detail = _detail(source, error)
+    if "out of memory" in detail or "creating thread" in detail:
+        raise MemoryError(detail)
+    if "labq" in detail:
+        # What libvips takes 8 bit colours of this kind for, and then finds them of another size.
+        reason = text(
+            "is a TIFF of 8 bit CIELAB colours, which aren't opened here; save it as RGB, or with 16 bits"
+        )
+        return WorkloadError("unsupported", reason, source.name)
+    if _UNDECODABLE.search(detail):
+        reason = text(
+            "is a {upper} of a kind that isn't opened here; save it as PNG ({detail})",
+            upper=kind.name.upper(),
+            detail=detail,
+        )
+        return WorkloadError("unsupported", reason, source.name)
+    return WorkloadError(
+        "bad_input",
+        text("is a truncated or corrupt {upper} ({detail})", upper=kind.name.upper(), detail=detail),
+        source.name,
+    )
+
+
+def _detail(source: Input, error: pyvips.Error) -> str:
+    # libvips appends every message since the last success; the first is the cause, the rest follow from it.
+    # But in a sound file of HEIF it looks for parts in vain before it finds that it can't decode them.
+    text = str(error.detail or error.message).replace(source.path, "file")
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no details"]
+    return next((line for line in lines if "bad seek" not in line), lines[0])[:200]

@@ -1,1 +1,0 @@
-"""What packs pixels into the blocks that GPUs read."""

@@ -1,0 +1,122 @@
+"""Colours that spread into transparent texels: neighbours first, then a pyramid of means (pull and push)."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from accel.image.color import Floats
+from accel.image.pixel_coding import Coding, coding
+from accel.image.pixel_data import Pixels, full_scale
+from accel.image.raster import Raster
+from accel.image.resample import Edge, Indices
+
+
+def bleed_colors(image: Raster, threshold: float, edge: Edge) -> Raster:
+    """The image, and its levels, with colours wherever alpha is at most `threshold` (0..1)."""
+    if not image.has_alpha:
+        return image
+    how = coding(image, "color", True, True)
+    top = float(full_scale(image.pixels.dtype))
+    levels = [_level(level, how, threshold * top, edge) for level in (image.pixels, *image.mips)]
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]))
+
+
+def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
+    empty = pixels[..., -1] <= cut
+    if not empty.any() or empty.all():
+        return pixels
+    coarse = _filled(_halved(pixels, how, cut), edge)
+    plain = msgspec.structs.replace(how, weighted=False)
+    made = pixels.copy()
+    height, width, _ = pixels.shape
+    each = how.rows(width)
+    for begin in range(0, height, each):
+        rows = np.arange(begin, min(begin + each, height))
+        hole = empty[rows[0] : rows[-1] + 1]
+        if not hole.any():
+            continue
+        lines = _beside(pixels, how, cut, rows, edge)
+        far = _enlarged(coarse, rows, width, edge)
+        _fill(lines, far)
+        colors = plain.encode(lines)[..., :-1]
+        np.copyto(made[rows[0] : rows[-1] + 1, :, :-1], colors, where=hole[..., None])
+    return made
+
+
+def _visible(pixels: Pixels, how: Coding, cut: float) -> Floats:
+    """Lines in which what isn't visible has no weight."""
+    lines = how.decode(pixels)
+    lines *= (pixels[..., -1] > cut)[:, None]
+    return lines
+
+
+def _halved(pixels: Pixels, how: Coding, cut: float) -> Floats:
+    """Sums of 2 x 2 texels; half the size, rounded up."""
+    height, width, _ = pixels.shape
+    made = how.empty(-(-height // 2), -(-width // 2))
+    each = how.rows(width)
+    for begin in range(0, height, each):
+        strip = _visible(pixels[begin : begin + each], how, cut)
+        made[begin // 2 : (begin + each) // 2] = _sums(strip)
+    return made
+
+
+def _sums(lines: Floats) -> Floats:
+    height, _, width = lines.shape
+    if height % 2 or width % 2:
+        lines = np.pad(lines, ((0, height % 2), (0, 0), (0, width % 2)))
+    rows = lines[0::2] + lines[1::2]
+    return np.asarray(rows[..., 0::2] + rows[..., 1::2])
+
+
+def _filled(lines: Floats, edge: Edge) -> Floats:
+    """Colours and their weight, a weight everywhere: where there was none, from a level half as large."""
+    if not (lines[:, -1] > 0).all():
+        height, _, width = lines.shape
+        coarse = _filled(_sums(lines), edge)
+        _fill(lines, _enlarged(coarse, np.arange(height), width, edge))
+        return lines
+    lines[:, :-1] /= lines[:, -1:]
+    lines[:, -1] = 1
+    return lines
+
+
+def _fill(lines: Floats, far: Floats) -> None:
+    """Sums become colours; where there are none, those of `far`."""
+    weight = lines[:, -1:]
+    there = weight > 0
+    np.divide(lines[:, :-1], weight, out=lines[:, :-1], where=there)
+    np.copyto(lines[:, :-1], far[:, :-1], where=~there)
+    lines[:, -1] = 1
+
+
+def _enlarged(lines: Floats, rows: Indices, width: int, edge: Edge) -> Floats:
+    """Some rows of lines of twice the size, by weights of 3/4 and 1/4."""
+    near, other = _neighbours(rows, lines.shape[0], edge)
+    tall = lines[near] * np.float32(0.75) + lines[other] * np.float32(0.25)
+    near, other = _neighbours(np.arange(width), lines.shape[2], edge)
+    return np.asarray(tall[..., near] * np.float32(0.75) + tall[..., other] * np.float32(0.25), np.float32)
+
+
+def _neighbours(places: Indices, count: int, edge: Edge) -> tuple[Indices, Indices]:
+    near = places // 2
+    other = near + np.where(places % 2, 1, -1)
+    return near, other % count if edge == "wrap" else other.clip(0, count - 1)
+
+
+def _beside(pixels: Pixels, how: Coding, cut: float, rows: Indices, edge: Edge) -> Floats:
+    """Sums of the visible texels among each 3 x 3."""
+    height = len(pixels)
+    around = np.arange(rows[0] - 1, rows[-1] + 2)
+    lines = _visible(pixels[around % height], how, cut)
+    if edge == "clamp":
+        lines *= ((around >= 0) & (around < height))[:, None, None]
+    tall = lines[:-2] + lines[1:-1] + lines[2:]
+    made = tall.copy()
+    made[..., 1:] += tall[..., :-1]
+    made[..., :-1] += tall[..., 1:]
+    if edge == "wrap":
+        made[..., 0] += tall[..., -1]
+        made[..., -1] += tall[..., 0]
+    return made

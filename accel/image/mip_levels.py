@@ -1,0 +1,256 @@
+"""Mip chain, coverage, roughness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from accel.image.alpha import coverage_above, coverage_factor, coverage_share, split_alpha
+from accel.image.color import Floats, from_linear
+from accel.image.kernels import SLIGHT
+from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
+from accel.image.pixel_data import Pixels
+from accel.image.raster import Raster
+from accel.image.resample import Edge, HeldRows, Kernel, Stored, axis, filter_image
+from accel.text import text
+from accel.workload import WorkloadError
+
+if TYPE_CHECKING:
+    from accel.image.operations.geometry import Mipmaps
+
+
+Filter = Literal["box", "kaiser", "lanczos"]
+Size = tuple[int, int]
+"""Width and height."""
+
+FUSED = 3
+"""Levels that are made of a strip while it is in the cache."""
+
+SUMMED = 4
+"""Levels of which 16 bit hold the sums of their bytes: 256 of them make 65280."""
+
+
+def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
+    """Of the levels after the first, each half of the one before, rounded down, at least 1; with the first
+    not more than `levels`, or down to 1 x 1 if that is 0."""
+    found: list[Size] = []
+    while (width, height) != (1, 1) and (not levels or len(found) + 1 < levels):
+        width, height = max(1, width // 2), max(1, height // 2)
+        found.append((width, height))
+    return found
+
+
+def pixel_levels(
+    pixels: Pixels, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
+) -> list[Pixels]:
+    """The levels of these sizes after the first."""
+    made: list[Pixels] = []
+    source: Stored | HeldRows = Stored(pixels, coding)
+    if filter == "box":
+        summed = coding.dtype == np.uint8 and not (coding.curve or coding.weighted or coding.vectors)
+        count = _halvings(pixels, min(len(wanted), SUMMED if summed else FUSED))
+        if count:
+            made, lines = (_summed if summed else _fused)(pixels, coding, count)
+            source = HeldRows(lines)
+    rest = line_levels(source, coding, wanted[len(made) :], filter, edge)
+    return made + [coding.pixels(lines) for lines in rest]
+
+
+def line_levels(
+    source: Stored | HeldRows, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
+) -> Iterator[Floats]:
+    """The levels of these sizes after the source, one by one, as lines."""
+    for width, height in wanted:
+        lines = coding.empty(height, width)
+        if filter == "box" and source.size == (2 * width, 2 * height):
+            _halve(source, coding, lines)
+        else:
+            kernel: Kernel = "area" if filter == "box" else filter
+            across, down = (
+                axis(source.size[0], width, kernel, edge),
+                axis(source.size[1], height, kernel, edge),
+            )
+            for begin, strip in filter_image(source, coding, across, down):
+                lines[begin : begin + len(strip)] = strip
+        yield lines
+        source = HeldRows(lines)
+
+
+def _halve(source: Stored | HeldRows, coding: Coding, lines: Floats) -> None:
+    if isinstance(source, HeldRows):
+        coding.loops.halve_lines(source.values, lines)
+        return
+    each = coding.rows(source.size[0]) // 2
+    for begin in range(0, len(lines), each):
+        strip = lines[begin : begin + each]
+        coding.halve(source.pixels[2 * begin : 2 * (begin + len(strip))], strip)
+
+
+def _halvings(pixels: Pixels, most: int) -> int:
+    """How often both sides can be halved without a rest."""
+    count = 0
+    while count < most and not any(side % (2 << count) for side in pixels.shape[:2]):
+        count += 1
+    return count
+
+
+def _fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
+    """The first levels, all of a strip before the next one; the last of them as lines too."""
+    height, width, _ = pixels.shape
+    made = _empty(pixels, count)
+    last = coding.empty(height >> count, width >> count)
+    each = _each(coding.rows(width), count)
+    for top in range(0, height, each):
+        rows = min(each, height - top)
+        lines = pixels[top : top + rows]
+        for level in range(1, count + 1):
+            begin, end = top >> level, (top + rows) >> level
+            half = last[begin:end] if level == count else coding.empty(end - begin, width >> level)
+            coding.halve(lines, half) if level == 1 else coding.loops.halve_lines(lines, half)
+            lines = half
+            coding.encode(lines, made[level - 1][begin:end])
+    return made, last
+
+
+def _summed(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
+    """As `_fused`, for bytes of which plain sums are wanted: exact, and as quick as memory."""
+    height, width, channels = pixels.shape
+    made = _empty(pixels, count)
+    flat = [level.reshape(len(level), -1) for level in made]
+    last = np.empty(flat[-1].shape, np.uint16)
+    each = _each(2 * coding.rows(width), count)
+    spare = [np.empty((each >> level, (width >> level) * channels), np.uint16) for level in range(1, count)]
+    for top in range(0, height, each):
+        rows = min(each, height - top)
+        lines = pixels[top : top + rows].reshape(rows, -1)
+        for level in range(1, count + 1):
+            begin, end = top >> level, (top + rows) >> level
+            sums = last[begin:end] if level == count else spare[level - 1][: end - begin]
+            coding.loops.halve_sums(lines, channels, 2 * level, sums, flat[level - 1][begin:end])
+            lines = sums
+    means = last.reshape(made[-1].shape).swapaxes(1, 2) * np.float32(1 / (255 << 2 * count))
+    return made, np.ascontiguousarray(means)
+
+
+def _each(rows: int, count: int) -> int:
+    return max(1, rows >> count) << count
+
+
+def _empty(pixels: Pixels, count: int) -> list[Pixels]:
+    height, width, channels = pixels.shape
+    return [
+        np.empty((height >> level, width >> level, channels), pixels.dtype) for level in range(1, count + 1)
+    ]
+
+
+LEAST = np.float32(1e-4)
+"""Length of a mean normal, and distance of a roughness from 1, below which formulas divide by nothing."""
+
+
+def raise_roughness(roughness: Floats, length: Floats) -> Floats:
+    """GGX's perceptual roughness (0..1; its square is alpha), raised by the spread of normals that averaged
+    to vectors of `length`, 0..1.
+
+    Toksvig 2005, "Mipmapping Normal Maps": a Blinn-Phong exponent s becomes s L / (L + s (1 - L)), so that
+    1/s grows by (1 - L) / L. Walter et al. 2007, "Microfacet Models for Refraction", section 5.2:
+    s = 2 / alpha^2 - 2. For small spreads it is what LEAN mapping (Olano and Baker 2010) adds to alpha^2:
+    twice the variance of slopes.
+    """
+    squared = roughness**4
+    length = np.clip(length, LEAST, 1)
+    # 1/s, of which the flat mirror has 0 and the roughest surface no bound.
+    inverse = squared / (2 * np.maximum(1 - squared, LEAST)) + (1 - length) / length
+    made = np.sqrt(np.sqrt(2 * inverse / (1 + 2 * inverse)))
+    return np.asarray(np.maximum(made, roughness), np.float32)
+
+
+def raise_roughness_channels(lines: Floats, normals: Floats, channels: Sequence[int], smooth: bool) -> None:
+    """Raises channels of lines (rows x channels x width) by the mean normals of the same texels; `smooth`
+    channels hold 1 - roughness."""
+    vectors = normals[:, :3]
+    length = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))
+    for channel in channels:
+        values = lines[:, channel].clip(0, 1)
+        made = raise_roughness(1 - values if smooth else values, length)
+        lines[:, channel] = 1 - made if smooth else made
+
+
+def with_mip_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> Raster:
+    """The image with its levels. Raises WorkloadError `bad_params`, `bad_input` or `unsupported`."""
+    kind = "data" if normals is not None and params.kind == "auto" else channel_kind(image, params.kind)
+    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    wanted = level_sizes(image.width, image.height, params.levels)
+    if normals is not None:
+        made = _roughened(image, how, normals, wanted, params)
+    elif params.coverage:
+        made = _covered(image, how, wanted, params)
+    else:
+        made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
+    return image.with_pixels(
+        image.pixels, mips=tuple(made), read_mips=False, **channel_semantics(image, kind)
+    )
+
+
+def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> Iterator[Floats]:
+    return line_levels(Stored(image.pixels, how), how, wanted, params.filter, params.edge)
+
+
+def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> list[Pixels]:
+    if not image.has_alpha:
+        reason = text("has no alpha channel, whose coverage could be kept; leave coverage out")
+        raise WorkloadError("bad_params", reason, image.name)
+    drawn = coverage_share(image.pixels[..., -1], params.coverage)
+    least = coverage_above(params.coverage, how.dtype)
+    made = []
+    for lines in _lines(image, how, wanted, params):
+        alpha = split_alpha(lines[:, -1] - SLIGHT if how.weighted else lines[:, -1])
+        level = how.pixels(lines)
+        scaled = (alpha * coverage_factor(alpha, drawn, least)).clip(0, 1)
+        level[..., -1] = from_linear(scaled, 0, "linear", how.dtype)
+        made.append(level)
+    return made
+
+
+def _roughened(
+    image: Raster, how: Coding, normals: Raster, wanted: list[Size], params: Mipmaps
+) -> list[Pixels]:
+    channels = _channels(image, params)
+    if (normals.width, normals.height) != (image.width, image.height):
+        reason = text(
+            "is {width} x {height}, but {image} is {width_2} x {height_2}; a normal map must "
+            "have the size of the roughness map",
+            width=normals.width,
+            height=normals.height,
+            image=image.name,
+            width_2=image.width,
+            height_2=image.height,
+        )
+        raise WorkloadError("bad_input", reason, normals.name)
+    vectors = _lines(normals, coding(normals, "normal", False, False), wanted, params)
+    made = []
+    for lines, means in zip(_lines(image, how, wanted, params), vectors, strict=True):
+        # The next level is averaged from what isn't raised yet.
+        level = lines.copy()
+        raise_roughness_channels(level, means, channels, params.smoothness)
+        made.append(how.pixels(level))
+    return made
+
+
+def _channels(image: Raster, params: Mipmaps) -> list[int]:
+    """Where the roughness is. Raises WorkloadError."""
+    if params.kind not in ("auto", "data") or params.coverage:
+        reason = text(
+            "with a normal map as second input kind must be data, without coverage: roughness is no colour"
+        )
+        raise WorkloadError("bad_params", reason, image.name)
+    if params.roughness == "all":
+        return list(range(image.colors))
+    if params.roughness == "a" and image.has_alpha:
+        return [image.colors]
+    place = "rgb".find(params.roughness)
+    if not 0 <= place < image.colors:
+        reason = text("has no channel {channel}, where the roughness should be", channel=params.roughness)
+        raise WorkloadError("bad_params", reason, image.name)
+    return [place]

@@ -1,0 +1,221 @@
+"""Validate what an operation returns; read-only inputs for plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import get_args
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from accel.image.operation import Operated, Reading, Writing, check_size
+from accel.image.pixel_data import MOST, Pixels
+from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
+from accel.text import AnyText, text
+from accel.workload import Limits, WorkloadError, check_files, is_encodable, type_name
+
+TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+"""Of channels, in this machine's order of bytes."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Of float32."""
+
+ALLOWED: Mapping[str, tuple[object, ...]] = {
+    "has_alpha": (False, True),
+    "transfer": get_args(Transfer),
+    "data": (False, True),
+    "kind": (*get_args(PixelKind), ""),
+    "signed": (False, True, None),
+    "float_bits": (0, 16, 32),
+    "read_mips": (False, True),
+    "multiplied": get_args(Multiplied),
+    "cube": (False, True),
+    "array": (False, True),
+}
+"""The values that fields of a Raster may have."""
+
+
+def validate_operated(done: object, params: Reading, limits: Limits, *, own: bool = False) -> Operated:
+    """`done` with its pixels in one piece, if it is what an operation gives; `own`: one of PopBridge's.
+
+    Raises WorkloadError: `internal` for what isn't so, `too_large` for an image beyond the limits.
+    """
+    if not isinstance(done, Operated):
+        raise _wrong(text("the operation gave {kind_of}, not Operated", kind_of=type_name(done)))
+    if not isinstance(done.images, Mapping):
+        raise _wrong(
+            text("the operation's images are {kind_of}, not a dict of Raster", kind_of=type_name(done.images))
+        )
+    if done.images and not isinstance(params, Writing):
+        raise _wrong(text("the operation gives images, so that its parameters must be a subclass of Writing"))
+    if done.described is not None and not callable(done.described):
+        raise _wrong(
+            text("the operation's described is {kind_of}, not a function", kind_of=type_name(done.described))
+        )
+    check_files(done.files)
+    # A filter of ours overshoots the largest value that a file may have, by little.
+    most = LARGEST if own else MOST
+    images = {_named(name): _held(name, image, limits, most) for name, image in done.images.items()}
+    same = all(image is done.images[name] for name, image in images.items())
+    return done if same else msgspec.structs.replace(done, images=images)
+
+
+def _named(name: object) -> str:
+    if not isinstance(name, str) or not name or not is_encodable(name):
+        raise _wrong(
+            text("the operation calls an image {name}; it must be text", name=format(repr(name), ".80"))
+        )
+    return name
+
+
+def _held(name: str, image: object, limits: Limits, most: float) -> Raster:
+    what = text("the operation's image {name}", name=repr(name))
+    first = _alone(what, image, limits, most)
+    if not isinstance(first.layers, tuple):
+        raise _wrong(f"{what} has layers that are {type_name(first.layers)}, not a tuple of Raster")
+    layers = tuple(
+        _layer(f"{what}, layer {index}", each, first, limits, most)
+        for index, each in enumerate(first.layers, 1)
+    )
+    if first.cube and (1 + len(layers)) % 6:
+        raise _wrong(f"{what} is a cube of {1 + len(layers)} faces, not of six")
+    same = all(each is other for each, other in zip(layers, first.layers, strict=True))
+    return first if same else msgspec.structs.replace(first, layers=layers)
+
+
+def _layer(what: str, image: object, first: Raster, limits: Limits, most: float) -> Raster:
+    layer = _alone(what, image, limits, most)
+    if layer.layers or not check_same_layout(first, layer):
+        raise _wrong(f"{what} must be of the size, levels, type and channels of the first, without layers")
+    return layer
+
+
+def check_same_layout(one: Raster, other: Raster) -> bool:
+    """Whether both can be layers of one texture."""
+    shapes = [[level.shape for level in (each.pixels, *each.mips)] for each in (one, other)]
+    same = shapes[0] == shapes[1] and one.pixels.dtype == other.pixels.dtype
+    return same and (one.transfer, one.has_alpha) == (other.transfer, other.has_alpha)
+
+
+def _alone(what: AnyText, image: object, limits: Limits, most: float) -> Raster:
+    """An image, whatever its layers are."""
+    if not isinstance(image, Raster):
+        hint = ": write with_pixels(...) of the image that it is made of" * isinstance(image, np.ndarray)
+        raise _wrong(f"{what} is {type_name(image)}, not Raster{hint}")
+    _check_fields(what, image)
+    _check_pixels(what, image.pixels)
+    _check_channels(what, image)
+    _check_levels(what, image)
+    check_size(image.name, image.width, image.height, limits)
+    levels = (image.pixels, *image.mips)
+    for level in levels:
+        _check_values(what, level, most)
+    if all(level.flags.c_contiguous for level in levels):
+        return image
+    pixels, *mips = map(np.ascontiguousarray, levels)
+    return msgspec.structs.replace(image, pixels=pixels, mips=tuple(mips))
+
+
+def _check_fields(what: AnyText, image: Raster) -> None:
+    for field in ("name", "format"):
+        if not isinstance(getattr(image, field), str):
+            raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be text")
+    for field, allowed in ALLOWED.items():
+        value = getattr(image, field)
+        # 1 is True to a tuple, and an array is no answer.
+        if not any(type(value) is type(one) and value == one for one in allowed):
+            known = ", ".join(map(repr, allowed))
+            raise _wrong(f"{what} has the {field} {value!r:.80}; it must be one of {known}")
+    if type(image.first_of) is not int or image.first_of < 1:
+        raise _wrong(f"{what} has the first_of {image.first_of!r:.80}; it must be a whole number, at least 1")
+    for field in ("below", "above"):
+        if not isinstance(getattr(image, field), float | None):
+            raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be a float or None")
+
+
+def _check_pixels(what: AnyText, pixels: object) -> None:
+    # One with a mask or of a matrix has rules of its own for what follows.
+    if type(pixels) is not np.ndarray:
+        raise _wrong(f"{what} has pixels that are {type_name(pixels)}, not numpy.ndarray")
+    if pixels.dtype not in TYPES:
+        raise _wrong(f"{what} has pixels of type {pixels.dtype}; it must be one of uint8, uint16, float32")
+    if pixels.ndim != 3 or 0 in pixels.shape:
+        shape = " x ".join(map(str, pixels.shape))
+        raise _wrong(f"{what} has pixels of shape {shape or 'none'}; it must be height x width x channels")
+
+
+def _check_channels(what: AnyText, image: Raster) -> None:
+    if image.colors not in (1, 3):
+        alpha = "with alpha" if image.has_alpha else "without alpha"
+        raise _wrong(f"{what} has {image.channels} channels {alpha}; grey or RGB may have one more for alpha")
+    if image.pixels.dtype.kind == "f":
+        if image.transfer != "linear":
+            raise _wrong(f"{what} is of floats, whose transfer must be 'linear'")
+        if image.multiplied == "codes":
+            raise _wrong(f"{what} is of floats, into which alpha is multiplied as 'light' alone")
+
+
+def _check_levels(what: AnyText, image: Raster) -> None:
+    if not isinstance(image.mips, tuple):
+        raise _wrong(f"{what} has mips that are {type_name(image.mips)}, not a tuple of arrays")
+    for level, mip in enumerate(image.mips, 1):
+        _check_pixels(f"{what}, mip {level},", mip)
+    for level, (larger, mip) in enumerate(pairwise((image.pixels, *image.mips)), 1):
+        height, width, channels = larger.shape
+        wanted = (max(1, height // 2), max(1, width // 2), channels)
+        if mip.shape != wanted or mip.dtype != image.pixels.dtype:
+            is_, must = (_shown(shape, kind) for shape, kind in ((mip.shape, mip), (wanted, image.pixels)))
+            raise _wrong(f"{what} has mip {level} of {is_}; it must be of {must}")
+
+
+def _shown(shape: tuple[int, ...], pixels: Pixels) -> str:
+    return f"{' x '.join(map(str, shape))} {pixels.dtype}"
+
+
+def _check_values(what: AnyText, pixels: Pixels, most: float) -> None:
+    if pixels.dtype.kind != "f":
+        return
+    # Where one is no number, neither is the least nor the largest, and nothing compares with it.
+    with np.errstate(invalid="ignore"):
+        within = -most <= pixels.min() and pixels.max() <= most
+    if not within:
+        raise _wrong(f"{what} has values beyond +-1e12, or that are no numbers")
+
+
+def _wrong(reason: AnyText) -> WorkloadError:
+    return WorkloadError("internal", reason)
+
+
+def read_only_view(image: Raster) -> Raster:
+    """The same image, of whose arrays numpy refuses to change a value."""
+    return _with_arrays(image, lambda array: _view(array, writable=False))
+
+
+def writable_copy(done: Operated) -> Operated:
+    """What was made of such images, for whoever is next: a compiled loop is another one for arrays that can't
+    be written to, and takes seconds to be compiled anew."""
+    return replace(done, images={name: _with_arrays(image, _writable) for name, image in done.images.items()})
+
+
+def _with_arrays(image: Raster, change: Callable[[Pixels], Pixels]) -> Raster:
+    pixels, *mips = map(change, (image.pixels, *image.mips))
+    layers = tuple(_with_arrays(layer, change) for layer in image.layers)
+    return replace(image, pixels=pixels, mips=tuple(mips), layers=layers)
+
+
+def _writable(array: Pixels) -> Pixels:
+    if array.flags.writeable:
+        return array
+    try:
+        return _view(array, writable=True)
+    # Its memory is somebody's who lets nobody write to it, as bytes are.
+    except ValueError:
+        return array.copy()
+
+
+def _view(array: Pixels, writable: bool) -> Pixels:
+    made = array.view()
+    made.flags.writeable = writable
+    return made

@@ -1,0 +1,1 @@
+"""The image workloads: parameters, results and documentation; what computes them lies in `accel.image`."""

@@ -1,1 +1,0 @@
-"""How rectangles are packed into pages, and sprites drawn on them."""

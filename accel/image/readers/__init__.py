@@ -1,1 +1,0 @@
-"""Readers of the formats that libvips doesn't read; each checks a header before it touches a pixel."""

@@ -1,0 +1,486 @@
+"""MaxRects, heuristics, page sizes.
+
+J. Jylänki, "A Thousand Ways to Pack the Bin" (2010), section 2.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from accel.image import compiled
+
+Ints = NDArray[np.int64]
+
+SHIFT = 1 << 20
+"""A score is its first part times this and its second; no page is that long."""
+
+
+class Heuristic(IntEnum):
+    """Which free rectangle is best, by two numbers of which the smaller wins; J. Jylänki, "A Thousand Ways to
+    Pack the Bin" (2010), section 2.3."""
+
+    SHORT_SIDE = 0
+    """Best short side fit: the least left over on the shorter side, then on the longer."""
+    LONG_SIDE = 1
+    """Best long side fit: the other way round."""
+    AREA = 2
+    """Best area fit: the least area left over, then the shorter side."""
+    BOTTOM_LEFT = 3
+    """The far edge nearest to row 0 (which the paper draws below), then the furthest to the left."""
+    GROWTH = 4
+    """Bottom-left for a page that may grow: the least height of the whole, then the shorter side."""
+    CONTACT = 5
+    """Contact point: the most border shared with neighbours and edges, then the shorter side."""
+    GUILLOTINE = 6
+    """Best short side fit among free rectangles that don't overlap: what is left of one is cut in two by the
+    shorter leftover axis (section 2.2). Often denser where no sprites are small."""
+
+
+Keys = tuple[Ints, Ints]
+"""Two keys to sort by; larger comes first."""
+
+Order = Callable[[Ints, Ints], Keys]
+"""From widths and heights."""
+
+
+def by_short_side(widths: Ints, heights: Ints) -> Keys:
+    return np.minimum(widths, heights), np.maximum(widths, heights)
+
+
+def by_long_side(widths: Ints, heights: Ints) -> Keys:
+    return np.maximum(widths, heights), np.minimum(widths, heights)
+
+
+def by_perimeter(widths: Ints, heights: Ints) -> Keys:
+    return widths + heights, np.maximum(widths, heights)
+
+
+def by_area(widths: Ints, heights: Ints) -> Keys:
+    return widths * heights, np.maximum(widths, heights)
+
+
+def by_height(widths: Ints, heights: Ints) -> Keys:
+    return heights, widths
+
+
+def by_width(widths: Ints, heights: Ints) -> Keys:
+    return widths, heights
+
+
+Way = tuple[Heuristic, Order]
+
+
+def growing_sizes(rotate: bool) -> tuple[Way, ...]:
+    """For a page whose height isn't fixed, the best of what was measured on many kinds of sprites first.
+
+    The order decides: by the shorter side where sprites may be turned, else by height, so that neighbours end
+    in one line; the first way with many widths gains more than other ways do.
+    """
+    first, second = (by_short_side, by_height) if rotate else (by_height, by_short_side)
+    orders = (first, by_perimeter, by_area, second, by_long_side, by_width)
+    return tuple((rule, order) for order in orders for rule in (Heuristic.GROWTH, Heuristic.BOTTOM_LEFT))
+
+
+FIXED: tuple[Way, ...] = (
+    (Heuristic.CONTACT, by_long_side), (Heuristic.GUILLOTINE, by_short_side), (Heuristic.CONTACT, by_area),
+    (Heuristic.GUILLOTINE, by_height), (Heuristic.SHORT_SIDE, by_perimeter), (Heuristic.AREA, by_short_side),
+    (Heuristic.AREA, by_area), (Heuristic.SHORT_SIDE, by_short_side), (Heuristic.CONTACT, by_perimeter),
+    (Heuristic.SHORT_SIDE, by_height), (Heuristic.LONG_SIDE, by_area), (Heuristic.CONTACT, by_short_side),
+    (Heuristic.AREA, by_perimeter), (Heuristic.LONG_SIDE, by_short_side), (Heuristic.CONTACT, by_height),
+    (Heuristic.SHORT_SIDE, by_long_side), (Heuristic.AREA, by_long_side),
+)  # fmt: skip
+"""For a page of a given size."""
+
+
+def sort_orders(order: Order, widths: Ints, heights: Ints) -> NDArray[np.intp]:
+    """Indices, the largest first; equals stay as they are."""
+    first, second = order(widths, heights)
+    return np.lexsort((-second, -first))
+
+
+FEW = 200
+"""Rectangles up to which loading what numba compiled isn't worth it."""
+
+_NEVER = np.int64(1) << 62
+
+
+def pack(
+    widths: Ints, heights: Ints, width: int, height: int, rule: Heuristic, rotate: bool, *, fast: bool = True
+) -> Ints:
+    """Where each rectangle lies, n x 3: left, top (-1 for one that found no place), and 1 if it is turned.
+
+    They are placed one after the other; sides are 1 to 32768. With numba (`fast`) and without it the result
+    is the same.
+    """
+    if fast and len(widths) > FEW and compiled.available():
+        from accel.image.compiled import maxrects
+
+        loops: Ints = maxrects.pack(widths, heights, width, height, int(rule), rotate)
+        return loops
+    return _Page(len(widths), width, height, rule).fill(widths, heights, rotate)
+
+
+class _Page:
+    """The free rectangles of a page (left, top, right, bottom: one row each), and the ones placed."""
+
+    def __init__(self, count: int, width: int, height: int, rule: Heuristic) -> None:
+        self._size = width, height
+        self._rule = rule
+        self._free = np.array([[0], [0], [width], [height]], np.int64)
+        self._placed = np.zeros((4, count), np.int64)
+        self._count = 0
+        self._top = 0
+
+    def fill(self, widths: Ints, heights: Ints, rotate: bool) -> Ints:
+        found = np.full((len(widths), 3), (-1, -1, 0), np.int64)
+        for index, (w, h) in enumerate(zip(widths.tolist(), heights.tolist(), strict=True)):
+            score, at = self._best(w, h)
+            turned = 0
+            if rotate and w != h:
+                other, there = self._best(h, w)
+                if other < score:
+                    score, at, turned, w, h = other, there, 1, h, w
+            if score < _NEVER:
+                x, y = self._free[0, at].item(), self._free[1, at].item()
+                found[index] = x, y, turned
+                if self._rule is Heuristic.GUILLOTINE:
+                    self._cut(int(at), x + w, y + h)
+                else:
+                    self._place(x, y, x + w, y + h)
+        return found
+
+    def _best(self, w: int, h: int) -> tuple[np.int64, np.intp]:
+        """The best score and the index of its free rectangle; the first of equals."""
+        free = self._free
+        if not free.shape[1]:
+            return _NEVER, np.intp(0)
+        over_x, over_y = free[2] - free[0] - w, free[3] - free[1] - h
+        scores = self._scores(w, h, over_x, over_y)
+        scores[(over_x < 0) | (over_y < 0)] = _NEVER
+        at = scores.argmin()
+        return scores[at], at
+
+    def _scores(self, w: int, h: int, over_x: Ints, over_y: Ints) -> Ints:
+        first, second = self._parts(w, h, over_x, over_y)
+        scores: Ints = first * SHIFT + second
+        return scores
+
+    def _parts(self, w: int, h: int, over_x: Ints, over_y: Ints) -> tuple[Ints, Ints]:
+        """Both parts of the score in each free rectangle, by the rule."""
+        short = np.minimum(over_x, over_y)
+        match self._rule:
+            case Heuristic.SHORT_SIDE | Heuristic.GUILLOTINE:
+                return short, np.maximum(over_x, over_y)
+            case Heuristic.LONG_SIDE:
+                return np.maximum(over_x, over_y), short
+            case Heuristic.AREA:
+                return (over_x + w) * (over_y + h) - w * h, short
+            case Heuristic.BOTTOM_LEFT:
+                return self._free[1] + h, self._free[0]
+            case Heuristic.GROWTH:
+                return np.maximum(self._free[1] + h, self._top), short
+            case Heuristic.CONTACT:
+                return 2 * (w + h) - self._contact(w, h), short
+
+    def _contact(self, w: int, h: int) -> Ints:
+        """The border that a rectangle would share, in each free one."""
+        x0, y0 = self._free[:2]
+        x1, y1 = x0 + w, y0 + h
+        width, height = self._size
+        sides, ends = (x0 == 0).astype(np.int64) + (x1 == width), (y0 == 0).astype(np.int64) + (y1 == height)
+        shared: Ints = h * sides + w * ends
+        left, top, right, bottom = self._placed[:, : self._count, None]
+        beside = (left == x1) | (right == x0)
+        along = (top == y1) | (bottom == y0)
+        shared += (beside * np.maximum(np.minimum(bottom, y1) - np.maximum(top, y0), 0)).sum(axis=0)
+        shared += (along * np.maximum(np.minimum(right, x1) - np.maximum(left, x0), 0)).sum(axis=0)
+        return shared
+
+    def _cut(self, at: int, x1: int, y1: int) -> None:
+        """Leaves two of a free rectangle in whose corner something was placed."""
+        left, top, right, bottom = self._free[:, at].tolist()
+        parts = [(x1, top, right, y1), (left, y1, right, bottom)]
+        if right - x1 >= bottom - y1:
+            parts = [(x1, top, right, bottom), (left, y1, x1, bottom)]
+        remains = [part for part in parts if part[0] < part[2] and part[1] < part[3]]
+        kept = np.delete(self._free, at, axis=1)
+        self._free = np.concatenate((kept, np.array(remains, np.int64).reshape(-1, 4).T), axis=1)
+
+    def _place(self, x0: int, y0: int, x1: int, y1: int) -> None:
+        self._placed[:, self._count] = x0, y0, x1, y1
+        self._count += 1
+        self._top = max(self._top, y1)
+        free = self._free
+        hit = (free[0] < x1) & (free[2] > x0) & (free[1] < y1) & (free[3] > y0)
+        parts = _around(free[:, hit], x0, y0, x1, y1)
+        kept = free[:, ~hit]
+        parts = parts[:, ~_inside(parts, kept).any(axis=1)]
+        within = _inside(parts, parts)
+        # Of equals the first stays.
+        lost = within & (~within.T | np.tri(len(within), k=-1, dtype=bool))
+        np.fill_diagonal(lost, False)
+        self._free = np.concatenate((kept, parts[:, ~lost.any(axis=1)]), axis=1)
+
+
+def _around(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
+    """What is left of each free rectangle beside a placed one: left, right, above and below, if anything."""
+    parts = np.repeat(free, 4, axis=1)
+    parts[2, 0::4], parts[0, 1::4], parts[3, 2::4], parts[1, 3::4] = x0, x1, y0, y1
+    remains: Ints = parts[:, (parts[0] < parts[2]) & (parts[1] < parts[3])]
+    return remains
+
+
+def _inside(parts: Ints, others: Ints) -> NDArray[np.bool_]:
+    """Whether each part lies in each other rectangle."""
+    part = parts[:, :, None]
+    within: NDArray[np.bool_] = (
+        (others[0] <= part[0]) & (others[1] <= part[1]) & (others[2] >= part[2]) & (others[3] >= part[3])
+    )
+    return within
+
+
+SHAPES = (
+    1.0, 1.12, 0.9, 1.05, 0.95, 1.18, 0.85, 1.25, 0.8, 1.08, 0.92, 1.15, 0.88, 1.02, 0.98, 1.21, 0.83, 1.3,
+    0.77, 1.35, 0.75, 1.1, 0.97, 1.03,
+)  # fmt: skip
+"""Widths that are tried for a page of any shape, as parts of the side of a square that is nearly full."""
+
+FILLS = (
+    0.98, 0.97, 0.985, 0.96, 0.95, 0.975, 0.99, 0.93, 0.94, 0.965, 0.955, 0.91, 0.945, 0.92, 0.935, 0.9,
+    0.88, 0.86, 0.84, 0.8,
+)  # fmt: skip
+"""The same for a square, as the share that would be filled."""
+
+
+class Sizes(Struct, frozen=True):
+    """What pages may measure."""
+
+    longest: int
+    """Most pixels of a side."""
+    step: int
+    """Sides are multiples of it, pixels; 0 for powers of two."""
+    square: bool
+    """Whether both sides are equal."""
+    border: int
+    """Pixels that stay empty at each edge."""
+    padding: int
+    """Pixels that stay empty between rectangles; each of them has grown by so much to the right and below."""
+
+    @property
+    def side(self) -> int:
+        """The longest side that is allowed."""
+        if self.step:
+            return self.longest // self.step * self.step
+        return 1 << (self.longest.bit_length() - 1)
+
+    @property
+    def inner_longest(self) -> int:
+        """The space in that."""
+        return self.inner(self.side)
+
+    def inner(self, side: int) -> int:
+        """The space along a side, for rectangles that have grown."""
+        return side - 2 * self.border + self.padding
+
+    def holds(self, width: int, height: int) -> bool:
+        """Whether a rectangle that has grown fits on the largest page."""
+        return max(width, height) <= self.inner_longest
+
+    def outer(self, right: int, bottom: int) -> tuple[int, int]:
+        """The page's width and height for the space that is used."""
+        width, height = self._rounded(right), self._rounded(bottom)
+        return (max(width, height),) * 2 if self.square else (width, height)
+
+    def widths(self, area: int, least: int) -> list[int]:
+        """The spaces whose width is worth a try, the likeliest first; none is under `least`."""
+        side = math.sqrt(area)
+        if self.step == 0:
+            powers = [self.inner(1 << power) for power in range(self.side.bit_length())]
+            wanted = sorted((w for w in powers if w >= least), key=lambda w: abs(math.log2(max(w, 1) / side)))
+        elif self.square:
+            wanted = [math.ceil(side / math.sqrt(fill)) for fill in FILLS]
+        else:
+            wanted = [math.ceil(side * shape / math.sqrt(0.98)) for shape in SHAPES]
+        # What is rounded up anyway may be used.
+        spaces = [min(self.inner_longest, self.inner(self._rounded(max(width, least)))) for width in wanted]
+        return list(dict.fromkeys(spaces))
+
+    def smaller(self, width: int, height: int) -> Iterator[tuple[int, int]]:
+        """Smaller pages, the ones to try first before those that depend on their success."""
+        if self.step == 0:
+            yield from self._smaller_powers(width, height)
+            return
+        while min(width, height) > self.step:
+            # A two-hundredth at a time.
+            less = max(1, round(max(width, height) / 200 / self.step)) * self.step
+            if self.square:
+                width = height = width - less
+            elif width > height:
+                width -= less
+            else:
+                height -= less
+            yield width, height
+
+    @property
+    def ends_shrinking(self) -> bool:
+        """Whether a page that is too small makes all further ones so."""
+        return self.step > 0
+
+    def _smaller_powers(self, width: int, height: int) -> Iterator[tuple[int, int]]:
+        sides = [1 << power for power in range(self.side.bit_length())]
+        pairs = [
+            (a, b) for a in sides for b in sides if a * b < width * height and (a == b or not self.square)
+        ]
+        # From large to small: those of half the area are the likeliest.
+        yield from sorted(pairs, key=lambda pair: (-pair[0] * pair[1], max(pair), pair))
+
+    def _rounded(self, used: int) -> int:
+        """The side for the space that is used along it."""
+        side = max(1, used - self.padding + 2 * self.border)
+        if self.step:
+            return -(-side // self.step) * self.step
+        return 1 << (side - 1).bit_length()
+
+
+TRIES = {"fast": 2_000, "normal": 6_000, "best": 64_000}
+"""How often any rectangle is placed, all tries together."""
+
+FEWEST, MOST = {"fast": 2, "normal": 4, "best": 16}, {"fast": 16, "normal": 40, "best": 256}
+"""Tries, however many or few rectangles there are."""
+
+WIDTHS = 8
+"""Widths that one way is tried with before the next, at least."""
+
+CONTACT_MOST = 128
+"""Rectangles up to which the contact of each with each is looked at: it costs their square."""
+
+_FILLED = 0.995
+"""What no try has ever filled of a page by more than a few rectangles."""
+
+
+class Packed(Struct, frozen=True):
+    """One page."""
+
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    members: NDArray[np.intp]
+    """Which of the rectangles are on it, ascending."""
+    places: Ints
+    """For each of them: left, top, and 1 if it is turned."""
+
+
+def pack_pages(widths: Ints, heights: Ints, sizes: Sizes, rotate: bool, effort: str) -> list[Packed]:
+    """All rectangles on pages; each of them fits a page alone (`Sizes.holds`)."""
+    left, pages = np.arange(len(widths)), []
+    while len(left):
+        packer = _Packer(widths[left], heights[left], sizes, rotate, effort)
+        page = packer.smallest() or packer.fullest()
+        on_page = left[page.members]
+        pages.append(Packed(page.width, page.height, on_page, page.places))
+        left = np.setdiff1d(left, on_page, assume_unique=True)
+    return pages
+
+
+class _Packer:
+    """Tries for one page."""
+
+    def __init__(self, widths: Ints, heights: Ints, sizes: Sizes, rotate: bool, effort: str) -> None:
+        self._widths, self._heights, self._sizes, self._rotate = widths, heights, sizes, rotate
+        self._area = int((widths * heights).sum())
+        count = len(widths)
+        self._tries = max(FEWEST[effort], min(MOST[effort], TRIES[effort] // count))
+        fixed = [way for way in FIXED if way[0] is not Heuristic.CONTACT or count <= CONTACT_MOST]
+        self._fixed = fixed[: self._tries]
+        self._growing = growing_sizes(rotate)
+
+    def smallest(self) -> Packed | None:
+        """The smallest page found that holds all, or None."""
+        if self._area > self._sizes.inner_longest**2:
+            return None
+        best = self._grown()
+        return self._shrunk(best) if best else None
+
+    def fullest(self) -> Packed:
+        """A page of the largest size with as much on it as is found."""
+        side = self._sizes.inner_longest
+        ways = [*self._fixed[: self._tries // 2], *self._growing[: self._tries - self._tries // 2]]
+        tries = [self._tried(side, side, way) for way in ways]
+        areas = [int((self._widths * self._heights)[places[:, 0] >= 0].sum()) for places in tries]
+        return self._page(tries[int(np.argmax(areas))])
+
+    def _grown(self) -> Packed | None:
+        """The best of pages of several widths, each as high as it becomes."""
+        longest, best = self._sizes.inner_longest, None
+        narrowest = np.minimum(self._widths, self._heights) if self._rotate else self._widths
+        widths = self._sizes.widths(self._area, int(narrowest.max()))[: max(WIDTHS, self._tries // 4)]
+        for number, (width, way) in enumerate(self._pairs(widths)):
+            # Where all before found no page at all, others may.
+            if number >= (self._tries if best else 3 * self._tries):
+                break
+            places = self._tried(width, longest, way)
+            if (places[:, 0] >= 0).all():
+                page = self._page(places)
+                if best is None or _size(page) < _size(best):
+                    best = page
+        return best
+
+    def _pairs(self, widths: list[int]) -> Iterator[tuple[int, Way]]:
+        """Each width that could do with each way, the likeliest first; ways of a fixed page last."""
+        longest = self._sizes.inner_longest
+        wide = [width for width in widths if width * longest >= self._area]
+        for way in self._growing:
+            yield from ((width, way) for width in wide)
+        yield from ((longest, way) for way in self._fixed)
+
+    def _shrunk(self, best: Packed) -> Packed:
+        """The page, or a smaller one that all fit on by the ways for a given size."""
+        tries = max(FEWEST["normal"], self._tries // 2)
+        for width, height in self._sizes.smaller(best.width, best.height):
+            inner = self._sizes.inner(width), self._sizes.inner(height)
+            if self._area > _FILLED * inner[0] * inner[1] and len(self._widths) > 1:
+                continue
+            for way in list(self._fixed):
+                places = self._tried(*inner, way)
+                tries -= 1
+                if (places[:, 0] >= 0).all():
+                    best = min(best, self._page(places), key=_size)
+                    # What did it once is the likeliest to do it again.
+                    self._fixed.remove(way)
+                    self._fixed.insert(0, way)
+                    break
+                if tries <= 0:
+                    return best
+            else:
+                if self._sizes.ends_shrinking:
+                    return best
+        return best
+
+    def _tried(self, width: int, height: int, way: Way) -> Ints:
+        rule, order = way
+        indices = sort_orders(order, self._widths, self._heights)
+        places = np.empty((len(indices), 3), np.int64)
+        places[indices] = pack(
+            self._widths[indices], self._heights[indices], width, height, rule, self._rotate
+        )
+        return places
+
+    def _page(self, places: Ints) -> Packed:
+        members = np.flatnonzero(places[:, 0] >= 0)
+        x, y, turned = places[members].T
+        widths, heights = self._widths[members], self._heights[members]
+        right = int((x + np.where(turned, heights, widths)).max())
+        bottom = int((y + np.where(turned, widths, heights)).max())
+        width, height = self._sizes.outer(right, bottom)
+        return Packed(width, height, members, places[members])
+
+
+def _size(page: Packed) -> tuple[int, int, int]:
+    return page.width * page.height, max(page.width, page.height), page.height

@@ -1,1 +1,0 @@
-"""What writes one file format each."""

@@ -1,0 +1,221 @@
+"""PyTorch checkpoint to ONNX (EfficientNet-Lite0)."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from accel.models.manifest import File
+from accel.models.onnx_builder import GraphBuilder
+from accel.text import text
+
+MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+"""What the first two pickles hold."""
+
+_TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+_MOST = 1 << 28
+"""Numbers of one storage; more isn't believed."""
+
+
+class UnreadableCheckpoint(ValueError):
+    """The file isn't of this format, is cut short, or holds what isn't understood here."""
+
+
+class _Storage(Struct, frozen=True):
+    """Where a tensor's numbers are: the name of a run of them that follows after the pickles."""
+
+    type: str
+    key: str
+    size: int
+
+
+class _View(Struct, frozen=True):
+    """A tensor: how it lies in a storage; offset and strides are in numbers."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def weights(data: bytes) -> dict[str, NDArray[Any]]:
+    """The tensors by name, of a state that `torch.save` wrote before PyTorch 1.6. Raises Unreadable."""
+    file = io.BytesIO(data)
+    try:
+        if _Plain(file).load() != MAGIC or _Plain(file).load() != PROTOCOL:
+            raise UnreadableCheckpoint("it isn't a file of PyTorch's older format")
+        if not _Plain(file).load()["little_endian"]:
+            raise UnreadableCheckpoint("its numbers are big-endian")
+        views = _Plain(file).load()
+        storages = {key: _numbers(file, views, key) for key in _Plain(file).load()}
+        return {name: _tensor(view, storages) for name, view in views.items() if isinstance(view, _View)}
+    except UnreadableCheckpoint:
+        raise
+    except Exception as error:  # a pickle that is no such one fails in any way
+        raise UnreadableCheckpoint(text("it can't be read ({error})", error=error)) from None
+
+
+class _Plain(pickle.Unpickler):
+    """A pickle of plain values and tensors; the name of anything else is an error and is never looked up."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _view
+        if module == "torch" and name in _TYPES:
+            return name
+        raise UnreadableCheckpoint(f"it names {module}.{name}, which no file of weights has to")
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        # ("storage", type, key, device, size, view).
+        kind, type_, key, _, size, *_ = pid
+        if kind != "storage" or type_ not in _TYPES or not 0 <= size <= _MOST:
+            raise UnreadableCheckpoint("it has a storage that isn't understood")
+        return _Storage(type_, key, size)
+
+
+def _view(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> _View:
+    return _View(storage, offset, shape, strides)
+
+
+def _numbers(file: io.BytesIO, views: dict[str, Any], key: str) -> NDArray[Any]:
+    """The next storage: its length, then its numbers."""
+    storage = next(one.storage for one in views.values() if isinstance(one, _View) and one.storage.key == key)
+    length = int.from_bytes(file.read(8), "little")
+    kind = np.dtype(_TYPES[storage.type])
+    data = file.read(length * kind.itemsize) if length == storage.size else b""
+    if len(data) != storage.size * kind.itemsize:
+        raise UnreadableCheckpoint("it is cut short")
+    return np.frombuffer(data, kind)
+
+
+def _tensor(view: _View, storages: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    numbers = storages[view.storage.key]
+    if len(view.shape) != len(view.strides) or min((view.offset, *view.shape, *view.strides)) < 0:
+        raise UnreadableCheckpoint("a tensor lies oddly in its storage")
+    last = view.offset + sum(
+        (size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True)
+    )
+    if last >= len(numbers) or 0 in view.shape:
+        raise UnreadableCheckpoint("a tensor reaches beyond its storage")
+    strides = [stride * numbers.itemsize for stride in view.strides]
+    part = np.lib.stride_tricks.as_strided(numbers[view.offset :], view.shape, strides, writeable=False)
+    return np.ascontiguousarray(part)
+
+
+EPSILON = 1e-3
+"""Of the normalisations, as TensorFlow trained them."""
+
+
+class Stage(Struct, frozen=True):
+    """Blocks of one kind; the first may halve the picture."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expansion: int
+
+
+STAGES = (
+    Stage(1, 3, 1, 1), Stage(2, 3, 2, 6), Stage(2, 5, 2, 6), Stage(3, 3, 2, 6), Stage(3, 5, 1, 6),
+    Stage(4, 5, 2, 6), Stage(1, 3, 1, 6),
+)  # fmt: skip
+
+
+def efficientnet_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
+    """From an image to its features, the mean over the last layer, of length 1. Raises Unreadable."""
+    assert file.graph is not None
+    (data,) = parts
+    (given,), (wanted,) = file.graph.inputs, file.graph.outputs
+    builder = _Builder(weights(data))
+    try:
+        builder.features(given.name, wanted.name)
+    except KeyError as error:
+        raise UnreadableCheckpoint(f"it has no {error.args[0]}") from None
+    return builder.graph.file([given], [wanted])
+
+
+class _Builder:
+    def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
+        self.graph = GraphBuilder("efficientnet-lite0")
+        self._tensors = tensors
+        # Inputs of Clip, as ReLU6 is written.
+        self._low, self._high = (self.graph.constant(np.array(one, np.float32)) for one in (0, 6))
+
+    def features(self, image: str, output: str) -> None:
+        value = self._relu6(self._convolution(image, "_conv_stem", "_bn0", stride=2))
+        number = 0
+        for stage in STAGES:
+            for index in range(stage.blocks):
+                value = self._block(value, f"_blocks.{number}.", stage, stage.stride if index == 0 else 1)
+                number += 1
+        value = self._relu6(self._convolution(value, "_conv_head", "_bn1"))
+        pooled = self.graph.add("Flatten", [self.graph.add("GlobalAveragePool", [value])])
+        self.graph.add("LpNormalization", [pooled], output, axis=1, p=2)
+
+    def _block(self, value: str, name: str, stage: Stage, stride: int) -> str:
+        """Wider, filtered by channel, narrower again, and added to what came in where both are alike."""
+        inside = value
+        if stage.expansion != 1:
+            inside = self._relu6(self._convolution(value, name + "_expand_conv", name + "_bn0"))
+        inside = self._relu6(
+            self._convolution(inside, name + "_depthwise_conv", name + "_bn1", stride=stride, by_channel=True)
+        )
+        inside = self._convolution(inside, name + "_project_conv", name + "_bn2")
+        first = name + ("_expand_conv" if stage.expansion != 1 else "_depthwise_conv") + ".weight"
+        comes = self._tensors[first].shape[1 if stage.expansion != 1 else 0]
+        goes = self._tensors[name + "_project_conv.weight"].shape[0]
+        return self.graph.add("Add", [inside, value]) if stride == 1 and comes == goes else inside
+
+    def _convolution(
+        self, value: str, name: str, norm: str, *, stride: int = 1, by_channel: bool = False
+    ) -> str:
+        """A convolution with the normalisation after it folded into its weights."""
+        kernel = self._tensors[name + ".weight"].astype(np.float64)
+        scale, shift, mean, variance = (
+            self._tensors[f"{norm}.{part}"].astype(np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        factor = scale / np.sqrt(variance + EPSILON)
+        kernel = (kernel * factor[:, None, None, None]).astype(np.float32)
+        bias = (shift - mean * factor).astype(np.float32)
+        return self.graph.add(
+            "Conv",
+            [value, self.graph.constant(kernel), self.graph.constant(bias)],
+            # As TensorFlow pads: what is left over goes to the right and below.
+            auto_pad="SAME_UPPER",
+            group=len(kernel) if by_channel else 1,
+            kernel_shape=kernel.shape[2:],
+            strides=(stride, stride),
+        )
+
+    def _relu6(self, value: str) -> str:
+        return self.graph.add("Clip", [value, self._low, self._high])
+
+
+Convert = Callable[[Sequence[bytes], File], bytes]
+"""From the parts' contents, in their order, to the file's."""
+
+
+def convert(file: File, parts: Sequence[bytes]) -> bytes:
+    """The contents of `file`, made of its parts. Raises ValueError where they can't be read."""
+    return _converter(file.made_by)(parts, file)
+
+
+def _converter(name: str) -> Convert:
+    # Imported when one is wanted: they need numpy, which listing models doesn't.
+    if name == "ncnn":
+        from accel.models.convert_ncnn import ncnn_to_onnx
+
+        return ncnn_to_onnx
+    if name == "efficientnet":
+        return efficientnet_to_onnx
+    raise ValueError(f"there is no conversion {name!r}")

@@ -1,0 +1,258 @@
+"""Evidence to one judgement, its confidence and explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from accel.image.decode import decode_image
+from accel.image.inspect import inspect_picture
+from accel.image.operations.analysis import Fingerprint, fingerprint_of
+from accel.image.pixel_data import DecodedImage
+from accel.image.records import Inspection
+from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
+from accel.texture.model import Inputs, Judgement, extract, is_confident, model
+from accel.texture.naming import NUMBERED, Cue, known_words, read_name, vocabulary, worth_of_words
+from accel.texture.workloads import Examination, Examine, Surroundings
+from accel.workload import Input, Item, Limits, Outcome, Output, OutputFile, WorkloadError
+
+Features = Mapping[str, float]
+
+
+def explanations(features: Features, kind: Kind) -> list[tuple[str, Kind | None]]:
+    """Plain facts that speak for `kind`, each with what it speaks for; none where there is nothing to say."""
+    return [(text, kind) for text in _OF[kind](features) if text]
+
+
+def _normal(found: Features) -> list[str]:
+    if found["pair.no_blue"] > 0.9:
+        return [f"red and green fit unit vectors {found['pair.disc']:.0%}, blue is empty"]
+    return [
+        f"unit vectors {found['unit.near']:.0%}",
+        f"undisturbed surface {found['unit.up']:.0%}" if found["unit.up"] > 0.5 else "",
+    ]
+
+
+def _grey(found: Features) -> list[str]:
+    if found["grey.exact"] > 0.99:
+        return ["grey everywhere"]
+    return [f"grey {found['grey.nearly']:.0%}" if found["grey.nearly"] > 0.6 else ""]
+
+
+def _packed(found: Features) -> list[str]:
+    constant = round(found["constant.channels"])
+    least = found["edge.both_rg"], found["edge.both_rb"], found["edge.both_gb"]
+    return [
+        f"channels share {min(least):.0%} of their edges",
+        f"{constant} constant channel{'s' * (constant > 1)}" if constant else "",
+    ]
+
+
+def _emissive(found: Features) -> list[str]:
+    return [f"black {found['black']:.0%}" if found["black"] > 0.3 else "", f"lit {found['lit.share']:.0%}"]
+
+
+def _cut(found: Features) -> list[str]:
+    return [
+        f"transparent {found['alpha.clear']:.0%}" if found["alpha.clear"] > 0.02 else "",
+        f"{round(2 ** found['palette.count'])} colours" if found["palette.count"] < 8 else "",
+    ]
+
+
+def _environment(found: Features) -> list[str]:
+    return [
+        "light brighter than white" if found["stored.peak"] > 1.1 else "",
+        "twice as wide as high" if found["size.twice"] else "",
+        "faces of a cube" if found["size.cross"] or found["size.strip"] else "",
+    ]
+
+
+def _albedo(found: Features) -> list[str]:
+    seams = max(found["seam.rows"], found["seam.columns"])
+    return ["copies meet without a seam" if seams < 0.1 and found["seam.rows_step"] > 0.004 else ""]
+
+
+_OF: dict[Kind, Callable[[Features], list[str]]] = {
+    "albedo": _albedo, "normal": _normal, "height": _grey, "roughness": _grey, "specular": _grey,
+    "ao": _grey, "packed": _packed, "emissive": _emissive, "sprite": _cut, "ui": _cut,
+    "environment": _environment,
+}  # fmt: skip
+
+
+Floats = NDArray[np.float64]
+
+SLOT = 6.0
+"""Logarithm of the likelihood ratio of a material's slot: what the project itself uses the texture as. Not
+estimated, as few sources tell slots: one in 400 is taken to be a mistake, so pixels never outweigh it."""
+
+IMPORTED = 0.7
+"""The same of its present import settings, which are often merely what the engine does by default."""
+
+DOUBT = 4e-3
+"""The least probability by pixels that other evidence starts from: no name should meet a certainty."""
+
+LIKENESS = 0.02
+"""The least share of its class that other evidence starts from: grey data of one kind looks like that of
+another, and few sources ship all kinds, so that a plain name is worth more than what pixels claim."""
+
+SHOWN = 3
+"""Words of a path that evidence shows, the weightiest."""
+SAYING = 0.3
+"""Logarithm of the likelihood ratio from which words are shown together."""
+
+_SAME_CLASS = np.array([[CLASS_OF[one] == CLASS_OF[other] for other in KINDS] for one in KINDS], float)
+
+
+def judge(decoded: DecodedImage, name: str, around: Surroundings) -> Classification:
+    """What the texture `name` is for. Raises WorkloadError where the model can't be used."""
+    return judge_all([(extract(decoded), name, around)])[0]
+
+
+def judge_all(textures: Sequence[tuple[Inputs, str, Surroundings]]) -> list[Classification]:
+    """What each of several textures is for, given what the model is to see of them. Raises WorkloadError."""
+    if not textures:
+        return []
+    seen = model().predict_all([inputs for inputs, _, _ in textures]).astype(np.float64)
+    return [
+        _judged(by_pixels, inputs.features, name, around)
+        for by_pixels, (inputs, name, around) in zip(seen, textures, strict=True)
+    ]
+
+
+def _judged(
+    by_pixels: Floats, features: Mapping[str, float], name: str, around: Surroundings
+) -> Classification:
+    judgement = model().judgement
+    cues = read_name(name, around.siblings) if around.use_name else []
+    words = known_words(vocabulary(name), judgement.words) if around.use_name else []
+    probabilities = weigh_evidence(by_pixels, cues, judgement, words)
+    probabilities = _told(probabilities, around)
+    best = KINDS[int(probabilities.argmax())]
+    sure = judgement.names if cues or words else judgement.pixels
+    evidence = [
+        *_seen(by_pixels, features),
+        *_surrounding(around),
+        *(Evidence(cue.source, cue.word, cue.kinds[0]) for cue in cues),
+        *_worded(words, judgement),
+    ]
+    return Classification(
+        kind=best,
+        probabilities=dict(zip(KINDS, probabilities.tolist(), strict=True)),
+        advise=bool(is_confident(probabilities, sure)),
+        evidence=evidence,
+    )
+
+
+def weigh_evidence(
+    by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement, words: Sequence[str] = ()
+) -> Floats:
+    """Probabilities by pixels and name, calibrated: each cue and each known word multiplies some."""
+    found = list(cues)
+    if not found and not words:
+        return _shares(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
+    logs = np.log(is_doubted(by_pixels)) + worth_of_words(words, judgement.words)
+    for cue in found:
+        worth = worth_of(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
+        for place, kind in enumerate(cue.kinds):
+            logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
+    return _shares(logs * judgement.names.sharpness)
+
+
+def is_doubted(by_pixels: NDArray[np.floating[Any]]) -> Floats:
+    """Probabilities by pixels, … x kinds, as other evidence starts from them: none is ruled out."""
+    return np.asarray(np.maximum(np.maximum(by_pixels, DOUBT), by_pixels @ _SAME_CLASS * LIKENESS))
+
+
+def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
+    """What a cue is worth for its first kind or, where too few of those were seen, for any."""
+    return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
+
+
+def _told(probabilities: Floats, around: Surroundings) -> Floats:
+    """Adds what the project says of the texture; of normals and masks, `sprite` says only where they lie."""
+    if not around.slots and around.imported_as is None:
+        return probabilities
+    worth = dict.fromkeys(around.slots, SLOT)
+    if worth.keys() & {"normal", "packed"}:
+        worth.pop("sprite", None)
+    if around.imported_as is not None:
+        worth[around.imported_as] = worth.get(around.imported_as, 0.0) + IMPORTED
+    # What is told starts from a doubt; of the rest nobody said that pixels are wrong.
+    logs = np.log(np.maximum(probabilities, 1e-9))
+    for kind, log in worth.items():
+        logs[KINDS.index(kind)] = max(logs[KINDS.index(kind)], np.log(DOUBT)) + log
+    return _shares(logs)
+
+
+def _shares(logs: Floats) -> Floats:
+    raised = np.exp(logs - logs.max())
+    return np.asarray(raised / raised.sum())
+
+
+def _seen(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
+    order = np.argsort(-by_pixels)
+    best: Kind = KINDS[int(order[0])]
+    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best)]
+    return found + [Evidence("pixels", what, kind) for what, kind in explanations(features, best)]
+
+
+def _worded(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
+    worth = worth_of_words(words, judgement.words)
+    best = int(worth.argmax())
+    plain = [word for word in words if word != NUMBERED]
+    saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:SHOWN]
+    return [Evidence("words", ", ".join(saying), KINDS[best])] if plain and worth[best] >= SAYING else []
+
+
+def _surrounding(around: Surroundings) -> list[Evidence]:
+    found = [Evidence("slot", f"used as {kind}", kind) for kind in dict.fromkeys(around.slots)]
+    if around.imported_as is not None:
+        found.append(Evidence("settings", f"imported as {around.imported_as}", around.imported_as))
+    return found
+
+
+class DecodedTexture(Struct, frozen=True):
+    """What is known of a texture before it is judged; its pixels are no longer held."""
+
+    name: str
+    params: Examine
+    inspection: Inspection
+    files: Sequence[OutputFile]
+    fingerprint: Fingerprint
+    inputs: Inputs
+    """What the model is to see."""
+
+
+def decode_once(source: Input, params: Examine, limits: Limits) -> DecodedTexture:
+    """Looks at one texture. Raises WorkloadError."""
+    decoded = decode_image(source, limits)
+    inspection, files = inspect_picture(decoded, params.preview)
+    inputs = extract(decoded)
+    return DecodedTexture(source.name, params, inspection, files, fingerprint_of(source, decoded), inputs)
+
+
+def judge_decoded(looked: Sequence[DecodedTexture]) -> list[Output]:
+    """An `Examination` of each. Raises WorkloadError where the model can't be used."""
+    told = judge_all([(one.inputs, one.name, one.params) for one in looked])
+    return [
+        Output(Examination(one.inspection, classification, one.fingerprint), one.files)
+        for one, classification in zip(looked, told, strict=True)
+    ]
+
+
+def examine_decoded(items: Sequence[Item], limits: Limits) -> list[Outcome]:
+    """Of each an `Examination`, or what is wrong with it. Raises WorkloadError as `judged`."""
+    looked = [_tried(item, limits) for item in items]
+    outputs = iter(judge_decoded([one for one in looked if isinstance(one, DecodedTexture)]))
+    return [next(outputs) if isinstance(one, DecodedTexture) else one for one in looked]
+
+
+def _tried(item: Item, limits: Limits) -> DecodedTexture | WorkloadError:
+    try:
+        return decode_once(item.inputs[0], item.params, limits)
+    except WorkloadError as error:
+        return error

@@ -1,0 +1,336 @@
+"""File-name and folder conventions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from accel.texture.kinds import KINDS, Kind
+
+Kinds = tuple[Kind, ...]
+"""The likeliest first."""
+
+
+def _table(words: dict[str, Kinds]) -> dict[str, Kinds]:
+    return {word: kinds for line, kinds in words.items() for word in line.split()}
+
+
+ROLES: dict[str, Kinds] = _table({
+    "normal normals normalmap normalmaps nrm nrml norm nmap normalgl normaldx normalogl "
+    "tangentnormal": ("normal",),
+    "heightmap heightfield displacement displace disp parallax heights height": ("height",),
+    "roughness rough rgh smoothness glossiness microsurface": ("roughness",),
+    "specular metallic metalness reflectivity reflectance specularity speculars metallicness": ("specular",),
+    "ao occlusion ambientocclusion occ ambocc aomap": ("ao",),
+    "orm rma mra arm aorm rmo mro mrao ormh maskmap occlusionroughnessmetallic metallicroughness "
+    "roughnessmetallic metalrough roughmetal metallicsmoothness specgloss metallicgloss splatmap splat "
+    "blendmap weightmap controlmap pbrmap occlusionmetallicroughness": ("packed",),
+    "emissive emission emissionmap emit selfillum selfillumination illumination illum luma glowmap "
+    "incandescence emissivemap": ("emissive",),
+    "albedo basecolor basecolour diffuse diffusemap albedomap colormap colourmap": ("albedo",),
+    "skybox skydome cubemap envmap environment hdri hdr panorama equirectangular skysphere spheremap "
+    "equirect latlong radiance irradiance": ("environment",),
+})  # fmt: skip
+"""Words that say plainly what a texture is, as the last of its name: `base_color` is read as basecolor."""
+
+SHORT_ROLES: dict[str, Kinds] = _table({
+    "nm nor nml ddn": ("normal",),
+    "bump bumpmap bmp bmap": ("height", "normal"),
+    "hgt hmap hm dem elev elevation relief terrain": ("height",),
+    "gloss glossmap gls": ("specular", "roughness"),
+    "spec spc specmap sm metal mtl met refl reflect reflection shininess shine": ("specular",),
+    "alb diff dif dfs color colour col clr base tex texture skin decal": ("albedo",),
+    "glow glowmap gm lights emi ems em light lum lightmap citylights nightlights": ("emissive",),
+    "mask masks": ("packed", "specular"),
+    "env sky ibl starfield stars backdrop nebula galaxy": ("environment",),
+})  # fmt: skip
+"""Abbreviations and words that are sometimes something else, as the last of a name."""
+
+LETTERS: dict[str, Kinds] = _table({
+    "n": ("normal",),
+    "s": ("specular",),
+    "d c": ("albedo",),
+    "h": ("height",),
+    "r": ("roughness",),
+    "m": ("specular", "packed"),
+    "g": ("roughness", "emissive"),
+    "e": ("emissive",),
+    "l i": ("emissive",),
+    "o": ("ao",),
+    "b": ("height", "albedo"),
+    "a": ("ao", "albedo"),
+    "p": ("height",),
+})  # fmt: skip
+"""Single letters behind a separator: they count for more where the folder has the rest of the material."""
+
+ANYWHERE: dict[str, Kinds] = _table({
+    "skybox skydome cubemap envmap hdri panorama equirectangular": ("environment",),
+    "icon icons ico button buttons btn cursor cursors font fonts glyphs crosshair crosshairs hud gui ui logo "
+    "portrait portraits checkbox scrollbar slider menu toolbar minimap widget widgets avatar "
+    "tooltip statusbar loadingscreen splash titlescreen": ("ui",),
+    "sprite sprites spritesheet tileset tilesets": ("sprite",),
+    "heightmap": ("height",),
+    "splatmap": ("packed",),
+})  # fmt: skip
+"""Words that say what a picture is wherever they stand in its name."""
+
+FOLDERS: dict[str, Kinds] = _table({
+    "ui gui hud icon icons icns cursor cursors mouse font fonts menu menus interface widgets widget button "
+    "buttons portraits portrait avatars avatar faces logo logos apps flags crosshairs emotes emoji "
+    "emojis toolbar toolbars splash dialogs mimetypes actions emblems status titles "
+    "levelshots loadingscreens gfx2d": ("ui",),
+    "sprites sprite units unit characters creatures monsters enemies items item tiles tileset tilesets "
+    "tilemap objects actors heroes animals particles effects explosions bullets ships "
+    "backgrounds background terrain2d scenery buildings doodads bonuses bonus powerups weapons2d anim "
+    "animations": ("sprite",),
+    "skybox skyboxes sky skies env environment environments envmaps envmap hdri hdris cubemap cubemaps "
+    "panoramas skydome hdr ibl backdrops": ("environment",),
+    "normal normals normalmaps normalmap": ("normal",),
+    "heightmaps heightmap heights displacement bump bumpmaps": ("height",),
+    "specular spec specmaps metallic": ("specular",),
+    "roughness gloss": ("roughness",),
+    "ao occlusion": ("ao",),
+    "glow emissive": ("emissive",),
+    "splat splats splatmaps alphamaps": ("packed",),
+    "diffuse albedo": ("albedo",),
+})  # fmt: skip
+"""Folders; the nearest counts."""
+
+HINTS: dict[str, Kinds] = _table({
+    "textures texture texs models model materials material maps meshes mesh mtl": ("albedo",),
+    "gfx images image img graphics pics pictures bitmaps bitmap themes theme skins skin "
+    "pixmaps": ("sprite", "ui"),
+})  # fmt: skip
+"""Folders that say little more than that a surface is meant; they count where no other does."""
+
+CUBE_FACES = frozenset({
+    "ft", "bk", "lf", "rt", "up", "dn", "posx", "negx", "posy", "negy", "posz", "negz", "px", "nx", "py",
+    "ny", "pz", "nz", "front", "back", "left", "right", "top", "bottom", "east", "west", "north", "south",
+})  # fmt: skip
+"""Last words of the faces of a sky, which count where the folder has four of the six."""
+
+RARE_FACES = frozenset({"ft", "bk", "lf", "dn", "posx", "negx", "posy", "negy", "posz", "negz"})
+"""Those that are seldom anything else: they count alone."""
+
+
+Strength = Literal["word", "suffix", "letter", "folder", "hint"]
+"""`word`: plain (`_normal`); `suffix`: short, or a word that also means other things (`_spec`, `icon`);
+`letter`: one letter (`_n`); `folder`: where it lies; `hint`: a folder of surfaces (`textures`)."""
+
+LOUD_FOLDERS = 3
+"""How many folders above the file are asked, the nearest first."""
+
+# What stands behind the role: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
+_VARIANT = re.compile(
+    r"\d+[kx]?|v\d+|map|maps|tex|texture|lod\d*|jpg|png|tga|opengl|ogl|gl|directx|dx|srgb|raw|linear"
+)
+_FORMAT = re.compile(r".\.(?:png|jpe?g|tga|dds|bmp|psd|tiff?|webp|exr|hdr|ktx2?|cached)$", re.IGNORECASE)
+# Latin words by their capitals; letters of other scripts as they stand together.
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[kKx]?|[^\W\d_A-Za-z]+")
+_JOINED = re.compile(r"(.{3,}?)(normalmap|normal|heightmap|height|roughness|specular|metallic|albedo|diffuse"
+                     r"|emissive|emission|occlusion|skybox|bump|spec|gloss|glow|luma|nrm|norm)")  # fmt: skip
+
+
+class Cue(Struct, frozen=True):
+    """One thing that a name says."""
+
+    word: str
+    """What was read, as evidence shows it."""
+    kinds: tuple[Kind, ...]
+    """The kinds that it speaks for, the likeliest first."""
+    strength: Strength
+    source: Literal["name", "folder", "siblings"]
+
+
+def words_of(stem: str) -> list[str]:
+    """The words of a file's stem or a folder's name, in lower case: `rockNormal_2K` is rock, normal, 2k."""
+    return [word.lower() for word in _WORDS.findall(stem)]
+
+
+def read_name(name: str, siblings: Sequence[str] = ()) -> list[Cue]:
+    """The cues in a path with forward slashes; `siblings` are the names of the files in its folder.
+
+    At most one cue of its role in a material, one of a word in it, one of its folder; the strongest first.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    stem = stem_of(path.name)
+    others = {stem_of(one).lower() for one in siblings} - {stem.lower()}
+    found = [_role(stem, others), _anywhere(stem), _folder(path.parts[:-1])]
+    cues = [cue for cue in found if cue is not None]
+    if any(cue.kinds == ("ui",) for cue in cues):
+        # In ui/button_normal.png "normal" is a state of the button.
+        cues = [cue for cue in cues if cue.word != "_normal"]
+    return cues
+
+
+def stem_of(file: str) -> str:
+    """A file's name without what stands for formats: `rock_n.png.cached.dds` is rock_n."""
+    stem = PurePosixPath(file).stem
+    while _FORMAT.search(stem):
+        stem = PurePosixPath(stem).stem
+    return stem
+
+
+def material_of(stem: str) -> str:
+    """The name of the material that a texture belongs to: its stem without role and variant, in lower case.
+
+    `Rock_Normal_2K` and `rock_d` are both `rock`; a stem without a role is its own.
+    """
+    words = words_of(stem)
+    base = _without_variants(words)
+    role = _last_role(base)
+    if role and len(base) > role:
+        return "".join(base[:-role])
+    if len(base) > 1 and base[-1] in LETTERS:
+        return "".join(base[:-1])
+    return "".join(words)
+
+
+def _role(stem: str, others: set[str]) -> Cue | None:
+    words = words_of(stem)
+    base = _without_variants(words)
+    for count in (3, 2, 1):
+        joined = "".join(base[-count:]) if len(base) >= count else ""
+        if joined in ROLES and (len(base) > count or len(joined) > 3):
+            return Cue(f"_{joined}", ROLES[joined], "word", "name")
+    # A texture called only "light" or "metal" is one of light or metal.
+    if len(base) > 1 and base[-1] in SHORT_ROLES:
+        return Cue(f"_{base[-1]}", SHORT_ROLES[base[-1]], "suffix", "name")
+    if len(base) > 1 and base[-1] in LETTERS and _letter_stands_apart(stem, base[-1]):
+        return _letter(base, others)
+    if words and words[-1] in CUBE_FACES and _has_faces(stem, words[-1], others):
+        return Cue(f"_{words[-1]}", ("environment",), "word", "siblings")
+    if words and words[-1] in RARE_FACES:
+        return Cue(f"_{words[-1]}", ("environment",), "suffix", "name")
+    if base and (joined_role := _JOINED.fullmatch(base[-1])):
+        role = joined_role[2]
+        return Cue(role, ROLES.get(role) or SHORT_ROLES[role], "suffix", "name")
+    inside = next((word for word in base if word in ROLES and len(word) > 3), None)
+    if inside is not None:
+        return Cue(inside, ROLES[inside], "suffix", "name")
+    return _base_of_a_set(stem, others)
+
+
+def _letter(base: list[str], others: set[str]) -> Cue:
+    material = "".join(base[:-1])
+    set_of = {one for one in others if one and material_of(one) == material}
+    strength: Strength = "suffix" if set_of else "letter"
+    return Cue(f"_{base[-1]}", LETTERS[base[-1]], strength, "siblings" if set_of else "name")
+
+
+def _letter_stands_apart(stem: str, letter: str) -> bool:
+    return re.search(rf"[_\-. ]{letter}$", stem, re.IGNORECASE) is not None
+
+
+def _base_of_a_set(stem: str, others: set[str]) -> Cue | None:
+    """`rock` beside `rock_n` and `rock_spec` is what they are maps of."""
+    material = "".join(words_of(stem))
+    if not material:
+        return None
+    for one in sorted(others):
+        if one != stem.lower() and one.startswith(stem.lower()) and material_of(one) == material:
+            role = _role(one, set())
+            if role is not None and role.kinds[0] not in ("albedo", "environment", "sprite", "ui"):
+                return Cue(f"beside {one}", ("albedo",), "suffix", "siblings")
+    return None
+
+
+def _has_faces(stem: str, face: str, others: set[str]) -> bool:
+    start = stem.lower().removesuffix(face)
+    return sum(1 for one in others if one.startswith(start) and one[len(start) :] in CUBE_FACES) >= 3
+
+
+def _anywhere(stem: str) -> Cue | None:
+    words = words_of(stem)
+    return next(
+        (Cue(word, ANYWHERE[word], "suffix", "name") for word in reversed(words) if word in ANYWHERE), None
+    )
+
+
+def _folder(parts: Sequence[str]) -> Cue | None:
+    nearest = list(reversed(parts))[:LOUD_FOLDERS]
+    return _in_folder(nearest, FOLDERS, "folder") or _in_folder(nearest, HINTS, "hint")
+
+
+def _in_folder(
+    nearest: Sequence[str], table: Mapping[str, tuple[Kind, ...]], strength: Strength
+) -> Cue | None:
+    for part in nearest:
+        for word in [part.lower(), *reversed(words_of(part))]:
+            if word in table:
+                return Cue(f"{part}/", table[word], strength, "folder")
+    return None
+
+
+def _last_role(base: list[str]) -> int:
+    """How many words at the end name a role."""
+    for count in (3, 2, 1):
+        if len(base) >= count and "".join(base[-count:]) in ROLES:
+            return count
+    return 1 if base and base[-1] in SHORT_ROLES else 0
+
+
+def _without_variants(words: list[str]) -> list[str]:
+    kept = list(_variants_off(words))
+    return kept or words
+
+
+def _variants_off(words: list[str]) -> Iterator[str]:
+    end = len(words)
+    while end > 1 and _VARIANT.fullmatch(words[end - 1]):
+        end -= 1
+    return iter(words[:end])
+
+
+Words = Mapping[str, Sequence[float]]
+"""Logarithms of likelihood ratios of KINDS, by word; a folder's word ends with a slash."""
+
+
+NUMBERED = "#"
+"""The word of a name that ends with a number: one of several."""
+
+SHORTEST = 4
+"""Letters of a part of a word that counts by itself."""
+
+
+def vocabulary(name: str) -> list[str]:
+    """The words of a path with forward slashes, each once: of the file's name, and of the nearest folders.
+
+    No number is one, but that there is one at the end. `icons/arrow_left2.png` has #, arrow, left and icons/.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    folders = path.parts[:-1][-LOUD_FOLDERS:]
+    own = words_of(stem_of(path.name))
+    numbered = [NUMBERED] if own and own[-1].isdigit() else []
+    return sorted(
+        {*numbered, *_plain(own), *(f"{word}/" for folder in folders for word in _plain(words_of(folder)))}
+    )
+
+
+def known_words(found: Iterable[str], words: Container[str]) -> list[str]:
+    """Those that are among `words`; of menubutton, what ends it or else what begins it, if that is."""
+    parts = (next((part for part in _parts(one) if part in words), None) for one in found)
+    return sorted({part for part in parts if part is not None})
+
+
+def worth_of_words(found: Iterable[str], words: Words) -> NDArray[np.float64]:
+    """What words say together of KINDS; nothing where none of them is known."""
+    values = [words[one] for one in known_words(found, words)]
+    return np.sum(values, axis=0) if values else np.zeros(len(KINDS))
+
+
+def _parts(word: str) -> Iterator[str]:
+    yield word
+    if not word.endswith("/"):
+        yield from (word[start:] for start in range(1, len(word) - SHORTEST + 1))
+        yield from (word[:end] for end in range(len(word) - 1, SHORTEST - 1, -1))
+
+
+def _plain(words: Iterable[str]) -> list[str]:
+    return [word for word in words if not word[0].isdigit()]

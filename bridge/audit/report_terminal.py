@@ -1,0 +1,166 @@
+"""Table and list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.console import Group as Lines
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bridge.audit.judge import WORDS
+from bridge.audit.results import Group, Report, Row
+from bridge.audit.texts import bytes_text, kind_of, notices, say, sentence, summary
+from bridge.core.text import change_text, printable
+
+INDENT = 2
+"""Columns before what is said of a file."""
+
+
+def list_entry(row: Row, severity: Text, said: Sequence[str], locale: str) -> Lines:
+    """One texture: its severity and name, then what it is, then a line for each finding."""
+    head = severity.append(f"  {printable(row.file)}", "default not bold not dim")
+    size = f"{row.width}×{row.height}" if row.width else ""
+    about = "  ".join(filter(None, [kind_of(row, locale), size]))
+    return _entry(head, [about, *said] if about else said)
+
+
+def list_group(found: Group, files: Sequence[str], locale: str) -> Lines:
+    """One group of files that are alike, of which `files` are named."""
+    sizes = [f"{say('disk', locale)} {bytes_text(found.disk)}"]
+    if found.memory:
+        sizes.append(f"{say('memory', locale)} {bytes_text(found.memory)}")
+    return _entry(Text("  ".join([say(WORDS[found.how], locale), *sizes])), files)
+
+
+def _entry(head: Text, lines: Sequence[str]) -> Lines:
+    head.overflow = "fold"
+    return Lines(head, *(Padding.indent(Text(line, overflow="fold"), INDENT) for line in lines))
+
+
+STYLES = {"wrong": "bold red", "waste": "yellow", "note": "dim", "mended": "green"}
+NAMED = 4
+"""How many files of a group are named."""
+READABLE = 36
+"""Columns that a column of sentences or names needs: below that there is no table, but a list."""
+WIDEST = 200
+"""Columns that a table has at most before its last: in a file, one name of any length would push all
+sentences out of sight."""
+GAP = 2
+"""Columns between those of a table."""
+
+
+def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[str], width: int) -> None:
+    """Prints `rows`, at most `limit` of them (0 is no limit), and what the report says as a whole."""
+    console = Console(file=out, width=width, highlight=False, soft_wrap=False)
+    engine = report.engine or say("no_engine", locale)
+    console.print(Text(f"{printable(report.name)} ({engine})"))
+    for notice in notices(report, locale):
+        console.print(Text(printable(notice)))
+    shown = rows[:limit] if limit else rows
+    if shown:
+        _print_rows(console, shown, locale)
+    _tell_more(console, len(rows) - len(shown), locale)
+    groups = report.groups[:limit] if limit else report.groups
+    if groups:
+        _print_groups(console, groups, locale)
+    _tell_more(console, len(report.groups) - len(groups), locale)
+    for line in summary(report, locale):
+        console.print(Text(line))
+
+
+def _tell_more(console: Console, left_out: int, locale: str) -> None:
+    if left_out:
+        console.print(Text(say("left_out", locale, count=left_out), style="dim"))
+
+
+def _print_rows(console: Console, rows: Sequence[Row], locale: str) -> None:
+    cells = [_cells(row, locale) for row in rows]
+    if _fits(console.width, [_heads(locale), *cells]):
+        console.print(_table(rows, cells, locale))
+        return
+    for row in rows:
+        console.print(list_entry(row, _severity(row, locale), _said(row, locale), locale))
+
+
+def _print_groups(console: Console, groups: Sequence[Group], locale: str) -> None:
+    cells = [_group(group, locale) for group in groups]
+    heads = [say(head, locale) for head in ("how", "disk", "memory", "files")]
+    if _fits(console.width, [heads[:-1], *(row[:-1] for row in cells)]):
+        console.print(_groups(heads, cells, locale))
+        return
+    console.print(Text(say("duplicates", locale), "italic"))
+    for group in groups:
+        console.print(list_group(group, _named(group), locale))
+
+
+def _fits(width: int, cells: Sequence[Sequence[str]]) -> bool:
+    """Whether a last column that can be read has room beside these, none of them folded."""
+    before = sum(max(map(cell_len, column)) + GAP for column in zip(*cells, strict=True))
+    return before <= min(width - READABLE, WIDEST)
+
+
+def _heads(locale: str) -> list[str]:
+    return [say(head, locale) for head in ("severity", "file", "kind", "size")]
+
+
+def _cells(row: Row, locale: str) -> list[str]:
+    """What stands before the sentences."""
+    size = f"{row.width}×{row.height}" if row.width else ""
+    return [_severity(row, locale).plain, printable(row.file), kind_of(row, locale), size]
+
+
+def _severity(row: Row, locale: str) -> Text:
+    severity = row.issues[0].severity if row.issues else "mended"
+    return Text(say(severity, locale), STYLES[severity])
+
+
+def _table(rows: Sequence[Row], cells: Sequence[Sequence[str]], locale: str) -> Table:
+    table = Table(box=None, pad_edge=False, highlight=False)
+    _add_columns(table, [*_heads(locale), say("finding", locale)])
+    for row, (_, *others) in zip(rows, cells, strict=True):
+        said = Text("\n".join(_said(row, locale)))
+        table.add_row(_severity(row, locale), *map(Text, others), said)
+    return table
+
+
+def _said(row: Row, locale: str) -> list[str]:
+    mended = [printable(sentence(issue, locale)) for issue in row.mended]
+    if row.issues:
+        # Its severity is that of what is left.
+        mended = [say("mended_issue", locale, what=what) for what in mended]
+    lines = [*mended, *(printable(sentence(issue, locale)) for issue in row.issues)]
+    changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
+    return [*lines, changes] if changes else lines
+
+
+def _groups(heads: Sequence[str], cells: Sequence[Sequence[str]], locale: str) -> Table:
+    table = Table(
+        box=None, pad_edge=False, highlight=False, title=say("duplicates", locale), title_justify="left"
+    )
+    _add_columns(table, heads)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _add_columns(table: Table, heads: Sequence[str]) -> None:
+    *others, last = heads
+    for head in others:
+        # Else rich takes the width that the last one lacks from all.
+        table.add_column(head, no_wrap=True)
+    table.add_column(last, overflow="fold")
+
+
+def _group(group: Group, locale: str) -> list[str]:
+    memory = bytes_text(group.memory) if group.memory else ""
+    return [say(WORDS[group.how], locale), bytes_text(group.disk), memory, "\n".join(_named(group))]
+
+
+def _named(group: Group) -> list[str]:
+    named = [printable(file) for file in group.files[:NAMED]]
+    return [*named, f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else named

@@ -1,0 +1,418 @@
+"""A Python client of the daemon: websockets and msgpack, so that two codecs check each other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from msgspec import UNSET
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from accel.text import text
+from bridge.client import connection, transfer
+from bridge.client.connection import ClientState, retry
+from bridge.core import errors
+from bridge.core.errors import RequestError, UserError
+from bridge.core.messages import (
+    DONE_CODE,
+    DONE_REASON,
+    PROTOCOL,
+    Ack,
+    Answer,
+    AuthProof,
+    Cancel,
+    ClientInfo,
+    ClientMessage,
+    Command,
+    EngineInfo,
+    Error,
+    Event,
+    Hello,
+    Identify,
+    InputRef,
+    Numbered,
+    Popup,
+    PopupClose,
+    Progress,
+    ProjectInfo,
+    Ready,
+    Request,
+    Result,
+    Resume,
+    ServerMessage,
+)
+from bridge.paths import ConnectionFile, Paths
+
+ACK_DELAY_S = 0.05
+"""Acknowledgements are cumulative: one for all that was handled in this time."""
+
+log = logging.getLogger(__name__)
+
+OnPopup = Callable[[Popup], Awaitable[Answer | None]]
+"""Shows a popup; gives the answer, or None to answer later."""
+OnCommand = Callable[[Command], Awaitable[Any]]
+"""Carries a command out; gives the value of its result, or raises RequestError."""
+OnEvent = Callable[[Event], Awaitable[None]]
+"""The daemon told that something happened."""
+OnProgress = Callable[[float, str], None]
+"""A request has come so far, 0 to 1, and is at this stage."""
+OnPopupClose = Callable[[PopupClose], Awaitable[None]]
+"""A popup is settled: takes it away."""
+
+
+class Client:
+    """One connection; make it with `connect`. Handlers run as tasks, so that none holds up another."""
+
+    def __init__(self, socket: ClientConnection, file: ConnectionFile, hello: Hello, ready: Ready) -> None:
+        self._socket = socket
+        self._file = file
+        self.hello = hello
+        self.ready = ready
+        self.handled = ClientState()
+        """What is told apart from what comes again: shared with the heirs of this connection."""
+        self.on_popup: OnPopup | None = None
+        self.on_command: OnCommand | None = None
+        self.on_event: OnEvent | None = None
+        self.on_popup_close: OnPopupClose | None = None
+        self.instance = ""
+        self._next_id = 0
+        self._open: dict[int, asyncio.Future[Result]] = {}
+        self._on_progress: dict[int, OnProgress] = {}
+        self._heir: Client | None = None
+        self._acked = 0
+        self._ack_timer: asyncio.TimerHandle | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._lost = False
+
+    @classmethod
+    async def connect(
+        cls,
+        connection_file: Path | None = None,
+        *,
+        kind: str = "tool",
+        name: str = "bridge.client",
+        version: str = "1",
+        engine: tuple[str, str] | None = None,
+        project: ProjectInfo | None = None,
+        instance: str | None = None,
+        resume: Resume | None = None,
+        previous: Client | None = None,
+        locale: str | None = None,
+        on_popup: OnPopup | None = None,
+        on_command: OnCommand | None = None,
+        on_event: OnEvent | None = None,
+        on_popup_close: OnPopupClose | None = None,
+    ) -> Self:
+        """Opens a connection; `previous` is an ended one of this process whose session goes on. Without a
+        `connection_file` the daemon is that of whoever runs this, or of POPBRIDGE_HOME.
+
+        Raises UserError where no daemon listens or where it refuses.
+        """
+        file = ConnectionFile.read(connection_file or Paths.find().connection_file)
+        if previous is not None:
+            resume, instance = previous.resume, instance or previous.instance
+        instance = instance or uuid.uuid4().hex
+        identify = Identify(
+            protocol=PROTOCOL,
+            client=ClientInfo(kind=kind, name=name, version=version),  # type: ignore[arg-type]
+            instance=instance,
+            auth=AuthProof(token=file.token),
+            engine=EngineInfo(name=engine[0], version=engine[1]) if engine else UNSET,
+            project=project or UNSET,
+            resume=resume or UNSET,
+            locale=locale or UNSET,
+        )
+        socket = await connection.dial(file)
+        self = cls(socket, file, *await connection.greet(socket, identify, file))
+        self.instance = instance
+        self.handled = previous.handled if previous else ClientState(resume.last_seq if resume else 0)
+        self._acked = resume.last_seq if resume else 0
+        self.on_popup, self.on_command = on_popup, on_command
+        self.on_event, self.on_popup_close = on_event, on_popup_close
+        if previous is not None:
+            previous._heir = self
+            # The session may still have the earlier ids open.
+            self._next_id = previous._next_id
+        for popup_id in self.handled.closed(self.ready):
+            self._handle(PopupClose(id=popup_id, reason="unknown"))
+        self._reader = asyncio.create_task(self._read())
+        for answer in tuple(self.handled.unconfirmed.values()):
+            await self.send(answer)
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def resume(self) -> Resume:
+        """What the next connection needs to take the session up again."""
+        return Resume(
+            session=self.ready.session, token=self.ready.resume_token, last_seq=self.handled.through
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is closed or lost."""
+        return self._reader is None or self._reader.done()
+
+    async def close(self, *, done: bool = False) -> None:
+        """Ends the connection. The daemon keeps the session for its keep time, unless the client is `done`
+        with it and nothing is open in it."""
+        with suppress(ConnectionClosed):
+            await self._flush_ack()
+        await self._socket.close(DONE_CODE, DONE_REASON if done else "")
+        if self._reader:
+            await self._reader
+        # What outlasted its connection goes on for the heir.
+        work = () if self._heir else tuple(self.handled.tasks)
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+
+    async def wait_closed(self) -> tuple[int, str]:
+        """The close code and reason, when the connection has ended."""
+        await self._socket.wait_closed()
+        return self._socket.close_code or 1006, self._socket.close_reason or ""
+
+    async def request(
+        self,
+        workload: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        inputs: Sequence[InputRef] = (),
+        priority: str = "normal",
+        deadline_ms: int | None = None,
+        key: str | None = None,
+        cache: bool = True,
+        retries: int = 0,
+        on_progress: OnProgress | None = None,
+    ) -> Result:
+        """Asks and waits; a cancelled wait cancels the request. Without `cache` it runs though its result may
+        be kept. Raises RequestError in the daemon's words, or in this client's for what no daemon takes.
+
+        With a `key`, or in bulk, the daemon does what it has accepted once, whatever dies. If the connection
+        is lost (`editor_gone`), ask again with the same key, workload, parameters and inputs, by the heir or
+        by any connection with the same project: it waits for the same job, and gets the same answer.
+
+        What the daemon has no room for, or can't do just then, is asked up to `retries` times more, each
+        after the `retry_after_ms` that it names and a little more.
+
+        `on_progress` is told, some four times a second, how far a workload is that says so.
+        """
+        request = Request(
+            id=0,
+            workload=workload,
+            params=dict(params or {}),
+            inputs=list(inputs),
+            priority=priority,  # type: ignore[arg-type]
+            deadline_ms=deadline_ms if deadline_ms is not None else UNSET,
+            key=UNSET if key is None else connection.check_key(key),
+            cache=cache,
+        )
+        return await retry(lambda: self._ask(request, on_progress), retries, connected=lambda: not self._lost)
+
+    async def _ask(self, request: Request, on_progress: OnProgress | None) -> Result:
+        self._next_id += 1
+        request_id = self._next_id
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._open[request_id] = answer
+        if on_progress is not None:
+            self._on_progress[request_id] = on_progress
+        try:
+            frame = self._checked(msgspec.structs.replace(request, id=request_id), request.workload)
+            await self._send_frame(frame)
+            return await answer
+        except asyncio.CancelledError:
+            with suppress(ConnectionClosed):
+                await self.send(Cancel(id=request_id))
+            raise
+        finally:
+            self._open.pop(request_id, None)
+            self._on_progress.pop(request_id, None)
+
+    async def event(self, name: str, data: Mapping[str, Any]) -> None:
+        """Tells the daemon that something happened. Raises RequestError."""
+        await self._send_frame(self._checked(Event(name=name, data=dict(data)), name))
+
+    async def answer(self, answer: Answer) -> None:
+        """Answers a popup; kept, and sent again by a `previous` connection's heir, until it is confirmed.
+
+        Raises RequestError; what no daemon takes isn't kept.
+        """
+        frame = self._checked(answer, f"The answer to popup {answer.id}")
+        self.handled.unconfirmed[answer.id] = answer
+        await self._current._send_frame(frame)
+
+    async def send(self, message: ClientMessage) -> None:
+        """Any message, as it is. Raises ConnectionClosed."""
+        await self._socket.send(connection.encode(message))
+
+    def _checked(self, message: ClientMessage, name: str) -> bytes:
+        return connection.frame(message, name, self.hello.limits.frame)
+
+    async def _send_frame(self, frame: bytes) -> None:
+        try:
+            await self._socket.send(frame)
+        except ConnectionClosed as closed:
+            raise connection.ended(closed) from None
+
+    async def put_blob(
+        self, source: bytes | Path, *, on_progress: Callable[[int], None] | None = None
+    ) -> str:
+        """Uploads bytes or a file; gives the blob's name, its SHA-256. `on_progress` is told, in a thread,
+        how many bytes have been sent. Raises OSError for a file."""
+        return await transfer.send(self._file, source, on_progress)
+
+    async def get_blob(self, name: str, target: Path | None = None) -> bytes:
+        """Downloads; into the file `target` if there is one, and then gives no bytes."""
+        return await transfer.fetch(self._file, name, target)
+
+    async def _read(self) -> None:
+        try:
+            async for frame in self._socket:
+                self._handle(connection.decode(frame))
+        except ConnectionClosed:
+            pass
+        except UserError as error:
+            log.error("closing the connection: %s", error)
+            await self._socket.close(1002, "that is no message")
+        self._lost = True
+        for waiting in self._open.values():
+            if not waiting.done():
+                waiting.set_exception(connection.ended(self._socket.protocol.close_exc))
+                waiting.exception()
+
+    def _handle(self, message: ServerMessage) -> None:
+        if isinstance(message, Numbered) and isinstance(message.seq, int):
+            is_new = self.handled.take(message.seq)
+            if isinstance(message, Command) and message.id in self.handled.replies:
+                self._spawn(self.send(self.handled.replies[message.id]), None)
+                self._ack_soon()
+                return
+            if not is_new:
+                self._ack_soon()
+                return
+        match message:
+            case Result():
+                self._settle(message.id, message, None)
+            case Error():
+                request_id = message.id if isinstance(message.id, int) else -1
+                self._settle(request_id, None, connection.as_request_error(msgspec.to_builtins(message)))
+            case Progress():
+                self._progress(message)
+            case Command():
+                self._spawn(self._run_command(message), message)
+            case Popup() if self.handled.show(message):
+                self._spawn(self._show(message), message)
+            case Event() if self.on_event:
+                self._spawn(self.on_event(message), message)
+            case PopupClose():
+                self.handled.close(message.id)
+                if self.on_popup_close:
+                    self._spawn(self.on_popup_close(message), None)
+            case _:
+                pass
+        self._ack_soon()
+
+    def _settle(self, request_id: int, result: Result | None, error: RequestError | None) -> None:
+        waiting = self._open.get(request_id)
+        if waiting is None or waiting.done():
+            return
+        if error is not None:
+            waiting.set_exception(error)
+        elif result is not None:
+            waiting.set_result(result)
+
+    def _progress(self, message: Progress) -> None:
+        on_progress = self._on_progress.get(message.id)
+        if on_progress is None:
+            return
+        try:
+            on_progress(message.fraction, message.stage)
+        # Somebody else's code: its failure costs neither the request nor the connection.
+        except Exception:
+            log.exception("handling Progress failed")
+
+    def _spawn(self, work: Awaitable[None], message: Numbered | None) -> None:
+        seq = message.seq if message is not None and isinstance(message.seq, int) else None
+        if seq is not None:
+            self.handled.begin(seq)
+
+        async def run() -> None:
+            try:
+                with suppress(ConnectionClosed):
+                    await work
+            # A handler is somebody else's code: its failure is logged, and the message counts as handled.
+            except Exception as error:
+                if not isinstance(error, RequestError) or error.code.name != errors.EDITOR_GONE.name:
+                    log.exception("handling %s failed", type(message).__name__)
+            if seq is not None:
+                self.handled.done(seq)
+                self._current._ack_soon()
+
+        task = asyncio.create_task(run())
+        self.handled.tasks.add(task)
+        task.add_done_callback(lambda task: self.handled.ended(task, work, seq))
+
+    async def _run_command(self, command: Command) -> None:
+        reply = await self._reply_to(command)
+        self.handled.keep(reply)
+        await self._current.send(reply)
+
+    async def _reply_to(self, command: Command) -> Result | Error:
+        try:
+            if self.on_command is None:
+                raise RequestError(
+                    errors.UNSUPPORTED, name=command.name, reason=text("this client takes no commands")
+                )
+            result = Result(id=command.id, value=await self.on_command(command))
+            self._checked(result, command.name)
+            return result
+        except RequestError as error:
+            return Error(id=command.id, code=error.code.name, message=error.message)
+        # However a handler fails, the daemon waits for one answer.
+        except Exception:
+            log.exception("command %s failed", command.name)
+            message = text("{command} failed in the editor; its log has the details.", command=command.name)
+            return Error(id=command.id, code=errors.INTERNAL.name, message=str(message))
+
+    async def _show(self, popup: Popup) -> None:
+        answer = await self.on_popup(popup) if self.on_popup else None
+        if answer is not None:
+            await self.answer(answer)
+
+    @property
+    def _current(self) -> Client:
+        """The connection that carries the session now: handlers may outlast the one that began them."""
+        found = self
+        while found._heir is not None:
+            found = found._heir
+        return found
+
+    def _ack_soon(self) -> None:
+        if self._ack_timer is None and self.handled.through > self._acked:
+            self._ack_timer = asyncio.get_running_loop().call_later(ACK_DELAY_S, self._ack_now)
+
+    def _ack_now(self) -> None:
+        self._spawn(self._flush_ack(), None)
+
+    async def _flush_ack(self) -> None:
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+            self._ack_timer = None
+        handled = self.handled.through
+        if handled > self._acked:
+            self._acked = handled
+            await self.send(Ack(seq=handled))

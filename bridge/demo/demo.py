@@ -1,0 +1,500 @@
+"""Popbridge demo."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import errno
+import inspect
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import IO, Any
+
+import click
+from msgspec import Struct
+
+from accel.text import AnyText, text
+from bridge import locale
+from bridge.api import Adapter, EditorSupport, HeadlessEditor
+from bridge.core.errors import UserError
+from bridge.core.messages import Popup
+from bridge.core.versions import lowest
+from bridge.demo.textures import DemoTexture, save, textures
+from bridge.host import host
+from bridge.paths import ConnectionFile, Paths
+from bridge.store.database import open_readonly
+from bridge.store.receipts import ReceiptStore
+from bridge.store.records import Receipt, unpack
+
+
+class Reader(Struct, frozen=True):
+    """Who sits at the shell."""
+
+    locale: str = "en"
+    """The name of one, such as `zh_CN.UTF-8`."""
+
+    @property
+    def tag(self) -> str:
+        """The language that they are spoken to in, as BCP 47."""
+        return locale.language_of(self.locale).replace("_", "-") or "en"
+
+    def translate(self, text: AnyText) -> str:
+        """`text` in their language."""
+        return locale.translate(text, self.locale)
+
+    def setting(self, name: str, value: object) -> str:
+        """A setting and its value, which is None where nobody has set it."""
+        return f"{name} = {self.translate(text('not set')) if value is None else json.dumps(value)}"
+
+    def say(self, text: AnyText) -> None:
+        """A line of that at the shell."""
+        click.echo(self.translate(text))
+
+
+ENGLISH = Reader()
+
+
+_FOREIGN = frozenset({errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)})
+_MACHINE_TYPE_MISMATCH = 216
+"""Windows' ERROR_EXE_MACHINE_TYPE_MISMATCH, which has no number of C."""
+
+
+class EditorError(UserError):
+    """The editor's file can't be run, so that it has said nothing anywhere."""
+
+
+async def launched(
+    command: Sequence[str], env: Mapping[str, str], log: IO[bytes], reader: Reader = ENGLISH
+) -> Process:
+    """The process of a command, whose output goes to `log`. Raises EditorError."""
+    try:
+        return await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
+    except OSError as error:
+        why, hint = (
+            _why(command[0], error, reader),
+            reader.translate(text("`popbridge demo --headless` needs no real editor.")),
+        )
+        raise EditorError(
+            reader.translate(
+                text(
+                    "The editor can't be run: {program} {why}. {hint}", program=command[0], why=why, hint=hint
+                )
+            )
+        ) from None
+
+
+def _why(program: str, error: OSError, reader: Reader) -> str:
+    """What is wrong, and what to do. The file is looked at, as systems say the same of many things."""
+    if os.path.isdir(program):
+        return reader.translate(text("is a folder; name the program in it"))
+    if isinstance(error, FileNotFoundError):
+        # The kernel says it of a script's interpreter and a program's loader, too.
+        return reader.translate(
+            text("needs another program that isn't there") if os.path.exists(program) else text("isn't there")
+        )
+    if error.errno in _FOREIGN or getattr(error, "winerror", None) == _MACHINE_TYPE_MISMATCH:
+        return reader.translate(
+            text("is no program for this computer; take one for its system and processor")
+        )
+    if os.name == "posix" and os.path.isfile(program) and not os.access(program, os.X_OK):
+        return reader.translate(text("isn't marked as a program (`chmod +x` does it)"))
+    return reader.translate(
+        text("was refused ({reason}); check that you may run it", reason=error.strerror or error)
+    )
+
+
+HEADS = (
+    text("Picture"),
+    text("File"),
+    text("Before"),
+    text("After"),
+)
+
+
+class Change(Struct, frozen=True):
+    """One file's settings before and after."""
+
+    file: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --bad: #c33; --good: #284; }
+@media (prefers-color-scheme: dark) { :root { --bad: #f77; --good: #7d9; } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; }
+pre { border-left: 3px solid var(--line); padding-left: 1rem; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; vertical-align: top; padding: .5rem; border-top: 1px solid var(--line);
+  overflow-wrap: anywhere; }
+img { width: 96px; height: 96px; object-fit: contain; background: #8882; image-rendering: auto; }
+code { font-size: 13px; } .bad { color: var(--bad); } .good { color: var(--good); }
+@media (max-width: 40rem) { img { width: 32px; height: 32px; } td, th { padding: .25rem; } }
+"""
+
+
+def page(
+    editor: str,
+    popups: Iterable[str],
+    changes: Iterable[Change],
+    untouched: Iterable[str],
+    root: Path,
+    reader: Reader = ENGLISH,
+) -> str:
+    """A self-contained HTML page; textures lie below `root`."""
+    translate = reader.translate
+    said = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
+    rows = "".join(_row(change, root, reader) for change in changes)
+    left = translate(text("right already: nothing said"))
+    untouched_rows = "".join(
+        f'<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td><td colspan="2">{left}</td></tr>'
+        for file in untouched
+    )
+    heads = "".join(f'<th scope="col">{translate(head)}</th>' for head in HEADS)
+    title = translate(text("PopBridge demo"))
+    of_editor = escape(translate(text("Editor: {name}", name=editor)))
+    shown, settings = (
+        translate(text("What the popups said")),
+        translate(text("Import settings, before and after")),
+    )
+    return (
+        f'<!doctype html><html lang="{reader.tag}"><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width">'
+        f"<style>{STYLE}</style><h1>{title}</h1>"
+        f"<p>{of_editor}</p>"
+        f"<h2>{shown}</h2>{said}<h2>{settings}</h2>"
+        f"<table><tr>{heads}</tr>{rows}{untouched_rows}</table></html>\n"
+    )
+
+
+def _row(change: Change, root: Path, reader: Reader) -> str:
+    return (
+        f"<tr><td>{_picture(root / change.file)}</td><td>{escape(change.file)}</td>"
+        f'<td class="bad">{_options(change.before, reader)}</td>'
+        f'<td class="good">{_options(change.after, reader)}</td></tr>'
+    )
+
+
+def _marked_up(text: str) -> str:
+    """A popup's plain text, its code spans as such."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
+
+
+def _options(options: Mapping[str, Any], reader: Reader) -> str:
+    lines = (reader.setting(name, value) for name, value in options.items())
+    return "<br>".join(f"<code>{escape(line)}</code>" for line in lines)
+
+
+def _picture(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="" src="data:image/png;base64,{data}">'
+
+
+PATIENCE_S = 300.0
+"""How long an editor may take until all is applied, seconds: a real one's first import takes longest."""
+DAEMON_S = 120.0
+"""How long the daemon may take to start, seconds."""
+
+MARKER = ".popbridge-demo"
+"""The file by which a folder is known as an earlier demo's."""
+
+MADE = ("project", "demo.html", "demo.log")
+"""What a demo leaves in its folder, and removes when it is repeated; anything else is somebody's own."""
+
+
+def run(out: Path, headless: bool = False, reader: Reader = ENGLISH) -> int:
+    """Everything happens in the folder `out`; gives the exit code. Raises UserError."""
+    adapter, editor = _editor(host.load().adapters, headless, reader)
+    support = _support(adapter)
+    out = out.resolve()
+    with _writing(out, reader):
+        drawn = _make_project(adapter, support, out, reader)
+    name = reader.translate(
+        (
+            text("a real one, served by {adapter}")
+            if editor
+            else text("the built-in headless one, served by {adapter}")
+        ).fill(adapter=adapter.name)
+    )
+    reader.say(text("2. Editor: {name}; it presses Apply on every popup.", name=name))
+    return asyncio.run(_show(support, editor, out, drawn, name, reader))
+
+
+@contextlib.contextmanager
+def _writing(place: Path, reader: Reader) -> Iterator[None]:
+    """Raises UserError where something can't be written at `place`."""
+    try:
+        yield
+    except OSError as error:
+        named, reason = error.filename or place, error.strerror or error
+        raise UserError(
+            reader.translate(
+                text(
+                    "{place} can't be written ({reason}): make room, or name another folder with --out.",
+                    place=named,
+                    reason=reason,
+                )
+            )
+        ) from None
+
+
+def _opened(file: Path, reader: Reader) -> IO[bytes]:
+    with _writing(file, reader):
+        return file.open("wb")
+
+
+def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tuple[Adapter, Sequence[str]]:
+    """The newest adapter with a real editor here, and the editor; else the newest with a built-in one."""
+    able = sorted((a for a in adapters if a.editor), key=lambda a: lowest(a.versions), reverse=True)
+    if not able:
+        raise UserError(
+            reader.translate(text("No adapter can make a project: `popbridge plugins` shows what is wrong."))
+        )
+    for adapter in able:
+        editor = None if headless else _support(adapter).find_editor()
+        if editor:
+            return adapter, editor
+    return able[0], ()
+
+
+def _support(adapter: Adapter) -> EditorSupport:
+    assert adapter.editor is not None
+    return adapter.editor
+
+
+def _make_project(adapter: Adapter, support: EditorSupport, out: Path, reader: Reader) -> list[DemoTexture]:
+    project = out / "project"
+    if out.exists() and not (out / MARKER).exists() and any(out.iterdir()):
+        raise UserError(
+            reader.translate(
+                text("{out} isn't empty and isn't an earlier demo: name another folder with --out.", out=out)
+            )
+        )
+    for name in MADE:
+        _remove(out / name)
+    project.mkdir(parents=True)
+    (out / MARKER).touch()
+    drawn = textures()
+    version = lowest(adapter.versions)
+    for texture in drawn:
+        save(texture.draw(), project / texture.file)
+    options = {t.file: adapter.compile_texture(t.imported, {}, version) for t in drawn}
+    support.create_project(project, options)
+    support.install(project)
+    reader.say(
+        text(
+            "1. Project: {count} textures in {project}, half of them imported wrongly.",
+            count=len(drawn),
+            project=project,
+        )
+    )
+    return drawn
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+async def _show(
+    support: EditorSupport,
+    editor: Sequence[str],
+    out: Path,
+    drawn: Sequence[DemoTexture],
+    name: str,
+    reader: Reader,
+) -> int:
+    project, home = out / "project", Path(tempfile.mkdtemp(prefix="popbridge-demo-"))
+    env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_TEST_ANSWER": "apply"}
+    paths = Paths.find(env)
+    try:
+        with _opened(out / "demo.log", reader) as log_file:
+            async with (
+                _daemon(env, paths, log_file, reader),
+                _running(support, editor, project, env, paths, log_file, reader) as process,
+            ):
+                receipts = await _applied(paths, process, reader=reader)
+        popups = _popups(paths)
+    except EditorError:
+        raise
+    except UserError as error:
+        raise UserError(
+            reader.translate(
+                text("{error} What daemon and editor said: {log}", error=error, log=out / "demo.log")
+            )
+        ) from None
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    changes = _changes(receipts)
+    for popup in popups:
+        reader.say(text("4. Popup: {popup}", popup=popup))
+    for change in changes:
+        before, after = _plain(change.before, reader), _plain(change.after, reader)
+        reader.say(
+            text("5. Applied: {file}: {before} -> {after}", file=change.file, before=before, after=after)
+        )
+    changed = {change.file for change in changes}
+    untouched = [t.file for t in drawn if t.file not in changed]
+    reader.say(text("6. Left alone, for they are right: {files}", files=", ".join(untouched)))
+    report = out / "demo.html"
+    with _writing(report, reader):
+        report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")
+    reader.say(text("7. Before and after: {file}", file=report))
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _daemon(
+    env: Mapping[str, str], paths: Paths, log: IO[bytes], reader: Reader
+) -> AsyncIterator[None]:
+    command = [sys.executable, "-m", "bridge.cli", "serve", "--port", "0"]
+    process = await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
+    try:
+        await _until(
+            lambda: paths.connection_file.exists() or process.returncode is not None,
+            reader.translate(
+                text("Waited {seconds} s for the daemon to start, in vain.", seconds=f"{DAEMON_S:.0f}")
+            ),
+            DAEMON_S,
+        )
+        reader.say(text("3. Daemon: {address}", address=ConnectionFile.read(paths.connection_file).ws))
+        yield
+    finally:
+        await _end(process)
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    support: EditorSupport,
+    editor: Sequence[str],
+    project: Path,
+    env: Mapping[str, str],
+    paths: Paths,
+    log: IO[bytes],
+    reader: Reader,
+) -> AsyncIterator[Process | None]:
+    if not editor:
+        work = asyncio.create_task(_stand_in(support, project, reader).run(paths.connection_file))
+        try:
+            yield None
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+        return
+    process = await launched(support.editor_command(editor, project), env, log, reader)
+    try:
+        yield process
+    finally:
+        await _end(process)
+
+
+def _stand_in(support: EditorSupport, project: Path, reader: Reader) -> HeadlessEditor:
+    # Plugins that were written before there was `locale` don't take it.
+    speaks = "locale" in inspect.signature(support.headless).parameters
+    spoken = {"locale": reader.tag} if speaks else {}
+    return support.headless(project, answer="apply", **spoken)
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), 10)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _applied(
+    paths: Paths, editor: Process | None, patience_s: float = PATIENCE_S, reader: Reader = ENGLISH
+) -> list[dict[str, Any]]:
+    """The receipts, once there are some and none of them waits for the `editor`. Raises UserError."""
+    hint = (
+        reader.translate(text("`popbridge demo --headless` needs no real editor."))
+        if editor is not None
+        else ""
+    )
+    found: list[dict[str, Any]] = []
+
+    def done() -> bool:
+        receipts = _receipts(paths)
+        found[:] = [{"before": r.before, "after": r.after} for r in receipts]
+        if receipts and all(r.state != "sent" for r in receipts):
+            return True
+        # One that ended well may have handed over to another process.
+        if editor is not None and editor.returncode:
+            raise UserError(
+                reader.translate(
+                    text(
+                        "The editor ended before it had applied anything (exit code {code}). {hint}",
+                        code=editor.returncode,
+                        hint=hint,
+                    )
+                )
+            )
+        return False
+
+    await _until(
+        done,
+        reader.translate(
+            text(
+                "Waited {seconds} s for the editor to import, ask and apply, in vain. {hint}",
+                seconds=f"{patience_s:.0f}",
+                hint=hint,
+            )
+        ).strip(),
+        patience_s,
+    )
+    return found
+
+
+def _receipts(paths: Paths) -> list[Receipt]:
+    db = open_readonly(paths.database)
+    if db is None:
+        return []
+    with contextlib.closing(db.conn):
+        return ReceiptStore(db).latest()
+
+
+def _popups(paths: Paths) -> list[str]:
+    """What the popups said, oldest first."""
+    db = open_readonly(paths.database)
+    assert db is not None
+    with contextlib.closing(db.conn):
+        rows = [unpack(row["message"], Popup) for row in db.query("SELECT message FROM popups ORDER BY id")]
+    return [f"{popup.title}\n{popup.body}".rstrip() for popup in rows]
+
+
+def _changes(receipts: Sequence[Mapping[str, Any]]) -> list[Change]:
+    pairs = [
+        (before, after)
+        for receipt in receipts
+        for before, after in zip(receipt["before"] or (), receipt["after"] or (), strict=True)
+    ]
+    return [Change(b["path"].split("://")[-1], b["options"], a["options"]) for b, a in pairs]
+
+
+def _plain(options: Mapping[str, Any], reader: Reader) -> str:
+    return ", ".join(reader.setting(name, value) for name, value in options.items())
+
+
+async def _until(ready: Callable[[], bool], vain: str, patience_s: float) -> None:
+    """Raises UserError `vain` where it took too long."""
+    deadline = time.monotonic() + patience_s
+    while not ready():
+        if time.monotonic() > deadline:
+            raise UserError(vain)
+        await asyncio.sleep(0.1)

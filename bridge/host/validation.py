@@ -1,0 +1,527 @@
+"""Plugin records and adapters against the contract."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import operator
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+from packaging.specifiers import InvalidSpecifier
+from packaging.version import InvalidVersion, Version
+
+from accel.text import AnyText, text
+from accel.workload import Batching, Params, Workload, load, to_builtins
+from bridge.api import (
+    Adapter,
+    Advisor,
+    EditorSupport,
+    ProjectSupport,
+    Remark,
+    TextureAsset,
+)
+from bridge.core import versions
+from bridge.core.errors import ContractViolation, UserError
+from bridge.core.messages import WorkloadInfo
+from bridge.core.settings import SETTINGS, Setting
+from bridge.core.textures import ChannelMeaning, Kind, TextureIntent
+from bridge.core.versions import VersionScheme
+from bridge.host import isolation
+from bridge.host.isolation import claim_text
+
+NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+"""Of what clients ask for, at the shell too, where + and , stand between names."""
+
+SETTING = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+"""What environment names and TOML can hold."""
+
+LATER = frozenset({"texture"})
+"""Methods that supports which were written before there were such need not have."""
+
+
+def check_adapter(adapter: Adapter) -> None:
+    """Raises UserError, as all here do, with the adapter and the attribute."""
+    name = _text(adapter, claim_text(f"adapter {type(adapter).__name__}"), "name")
+    what = claim_text(f"adapter {name}")
+    _text(adapter, what, "engine")
+    _check_range(what, _text(adapter, what, "versions"))
+    scheme = _of(adapter, what, "scheme", VersionScheme)
+    if not isinstance(scheme.stages, Mapping):
+        raise UserError(
+            text(
+                "{what}: scheme.stages is {stages}; it must be of type Mapping",
+                what=what,
+                stages=format(repr(scheme.stages), ".80"),
+            )
+        )
+    for word, segment in scheme.stages.items():
+        _check_stage(text("{what}: scheme.stages[{word}]", what=what, word=repr(word)), segment)
+    for name, known in (("texture_fields", TextureIntent.__struct_fields__), ("srgb_kinds", get_args(Kind))):
+        _known(what, name, _several(adapter, what, name, "a frozenset"), known)
+    if (order := _get(adapter, what, "packed_channels")) is not None:
+        _of(adapter, what, "packed_channels", Mapping)
+        _known(what, "packed_channels", order, ("r", "g", "b", "a"))
+        _known(what, "packed_channels", order.values(), get_args(ChannelMeaning))
+    _check_support(adapter, what, "project", ProjectSupport)
+    _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
+
+
+def _check_range(what: AnyText, wanted: str) -> None:
+    try:
+        # `===4.x` is a specifier, and has no bound that could be compared with another's.
+        versions.lowest(wanted)
+        versions.overlap(wanted, wanted)
+    except (InvalidSpecifier, InvalidVersion) as error:
+        raise UserError(text("{what}: versions: {error}", what=what, error=error)) from None
+
+
+def _check_stage(what: AnyText, segment: object) -> None:
+    try:
+        Version(f"1{segment}1")
+    except InvalidVersion:
+        raise UserError(
+            text(
+                "{what} is {segment}; it must be a, b, rc, .dev, .post or empty",
+                what=what,
+                segment=repr(segment),
+            )
+        ) from None
+
+
+def check_workload(workload: Workload) -> None:
+    _check_name("workload", workload.name)
+    what = claim_text(f"workload {workload.name}")
+    _check_told(what, workload)
+    match workload.inputs:
+        case (int(low), int(high)) if 0 <= low <= high:
+            pass
+        case _:
+            raise UserError(
+                text(
+                    "{what}: inputs is {inputs}; it must be a number, or fewest and most",
+                    what=what,
+                    inputs=repr(workload.inputs),
+                )
+            )
+    if not isinstance(workload.params, type) or not issubclass(workload.params, Params):
+        raise UserError(
+            text(
+                "{what}: params is {params}; it must be of type Params",
+                what=what,
+                params=format(repr(workload.params), ".80"),
+            )
+        )
+    try:
+        with contextlib.suppress(msgspec.ValidationError):
+            msgspec.convert(None, workload.params)
+        found = workload.load()
+        together = workload.batching is None or callable(load(workload.batching.target))
+    # Whatever a type or a module of a plugin raises.
+    except (Exception, SystemExit) as error:
+        raise UserError(text("{what}: {reason}", what=what, reason=isolation.describe(error))) from error
+    if "contradiction" in workload.params.__struct_fields__:
+        reason = text("params has a field named contradiction, which is its check's name; name it otherwise")
+        raise UserError(text("{what}: {reason}", what=what, reason=reason))
+    if not isinstance(getattr(found, "workload", None), Workload):
+        raise UserError(
+            text("{what}: {target} is no function with @workload above it", what=what, target=workload.target)
+        )
+    if workload.operation and not callable(getattr(found, "operate", None)):
+        raise UserError(
+            text(
+                "{what}: {target} is no function with @operation above it", what=what, target=workload.target
+            )
+        )
+    if workload.composed is not None:
+        _check_composed(what, workload.composed)
+    if workload.batching is not None:
+        _check_batching(what, workload.batching, together)
+
+
+def _check_told(what: AnyText, workload: Workload) -> None:
+    """What each client is told of it: who can't read that ends the connection."""
+    version = workload.version
+    if type(version) is not int or not 1 <= version < 2**63:
+        raise UserError(
+            text(
+                "{what}: version is {version}; it must be a whole number, at least 1",
+                what=what,
+                version=format(repr(version), ".80"),
+            )
+        )
+    told = {"name": workload.name, "version": version, "summary": workload.summary}
+    try:
+        msgspec.msgpack.encode(msgspec.convert(told, WorkloadInfo))
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise UserError(text("{what}: {reason}", what=what, reason=error)) from None
+
+
+def _check_composed(what: AnyText, composed: object) -> None:
+    if not callable(composed):
+        raise UserError(
+            text(
+                "{what}: composed is {composed}; it must be of type Compose",
+                what=what,
+                composed=format(repr(composed), ".80"),
+            )
+        )
+    try:
+        inspect.signature(composed).bind(None, None)
+    except TypeError:
+        raise UserError(
+            text("{what}: composed must take parameters and limits, as Compose says", what=what)
+        ) from None
+    # Of what is written in C nothing may be known.
+    except ValueError:
+        pass
+
+
+def _check_batching(what: AnyText, batching: Batching, found: bool) -> None:
+    if not found:
+        raise UserError(text("{what}: {target} is no function", what=what, target=batching.target))
+    if type(batching.max_rows) is not int or batching.max_rows < 1:
+        given = f"{batching.max_rows!r:.80}"
+        raise UserError(
+            text(
+                "{what}: batching.max_rows is {given}; it must be a whole number, at least 1",
+                what=what,
+                given=given,
+            )
+        )
+
+
+def check_advisor(advisor: Advisor) -> None:
+    name = _text(advisor, claim_text(f"advisor {type(advisor).__name__}"), "name")
+    what = claim_text(f"advisor {name}")
+    _texts(advisor, what, "events")
+    for ask in _texts(advisor, what, "asks"):
+        _check_name(text("{what}: asks:", what=what), ask)
+    for hook in ("on_event", "on_answer", "on_ask"):
+        if not _is_coroutine(_get(advisor, what, hook)):
+            raise UserError(text("{what}: {hook} must be written with `async def`", what=what, hook=hook))
+    if advisor.asks and getattr(advisor.on_ask, "__func__", None) is Advisor.on_ask:
+        raise UserError(text("{what}: it has asks, so that it must have on_ask, too", what=what))
+
+
+def _is_coroutine(hook: Any) -> bool:
+    """Also where a decorator that used functools.wraps gives what that returns."""
+    return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(inspect.unwrap(hook))
+
+
+def check_setting(setting: Setting) -> None:
+    name = setting.name
+    if not isinstance(name, str) or "." not in name:
+        raise UserError(text("setting {name} isn't named PLUGIN.NAME", name=repr(name)))
+    if not SETTING.fullmatch(name):
+        raise UserError(
+            text("setting {name}: names are of a to z, 0 to 9 and _, as acme.max_size", name=repr(name))
+        )
+    if any(name.startswith(f"{own.name}.") for own in SETTINGS):
+        raise UserError(
+            text(
+                "setting {name} lies in one of PopBridge's own: begin with the plugin's name", name=repr(name)
+            )
+        )
+    # One of the same name is told as a conflict, with both plugins.
+    if any(setting.environment == own.environment and name != own.name for own in SETTINGS):
+        raise UserError(
+            text(
+                "setting {name}: {variable} is a variable of PopBridge's own: begin with the plugin's name",
+                name=repr(name),
+                variable=setting.environment,
+            )
+        )
+    if not isinstance(setting.help, str):
+        raise UserError(
+            text("setting {name}: help is {help}; it must be text", name=name, help=repr(setting.help))
+        )
+    if setting.unit not in ("", "bytes"):
+        raise UserError(
+            text(
+                "setting {name}: unit is {unit}; it must be 'bytes' or empty",
+                name=name,
+                unit=format(repr(setting.unit), ".80"),
+            )
+        )
+    try:
+        setting.parse(setting.default, "its default")
+    except TypeError as error:
+        raise UserError(text("setting {name}: type: {error}", name=name, error=error)) from None
+
+
+def check_settings(settings: Iterable[Setting]) -> None:
+    """Raises UserError for those of one plugin that can't both be set in the environment or in a file."""
+    for one, other in itertools.permutations(settings, 2):
+        if one.environment == other.environment:
+            raise UserError(
+                text(
+                    "settings {one} and {other} are both the variable {environment}",
+                    one=one.name,
+                    other=other.name,
+                    environment=one.environment,
+                )
+            )
+        if other.name.startswith(f"{one.name}."):
+            raise UserError(
+                text(
+                    "setting {other} lies in the setting {one}: rename one of them",
+                    other=repr(other.name),
+                    one=one.name,
+                )
+            )
+
+
+def check_alone(claims: Iterable[str], workloads: Iterable[Workload]) -> None:
+    """Raises UserError for what one plugin gives twice."""
+    seen: set[str] = set()
+    for claim in claims:
+        if claim in seen:
+            raise UserError(text("it gives {claim} twice", claim=claim_text(claim)))
+        seen.add(claim)
+    targets: dict[str, str] = {}
+    for workload in workloads:
+        other = targets.setdefault(workload.target, workload.name)
+        if other != workload.name:
+            names = f"workloads {other} and {workload.name}"
+            raise UserError(
+                text(
+                    "{names} are both the function {target}: give each a name of its own",
+                    names=names,
+                    target=workload.target,
+                )
+            )
+
+
+def _check_name(what: AnyText, name: object) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise UserError(
+            text(
+                "{what} {name} isn't named PLUGIN.NAME, of letters, digits, - and _",
+                what=what,
+                name=repr(name),
+            )
+        )
+
+
+def _get(record: object, what: AnyText, name: str) -> Any:
+    """An attribute, which may be a property that raises anything."""
+    try:
+        return getattr(record, name)
+    except (Exception, SystemExit) as error:
+        # A property may raise AttributeError, too.
+        if isinstance(error, AttributeError) and not hasattr(type(record), name):
+            raise UserError(text("{what} has no {name}", what=what, name=repr(name))) from None
+        raise UserError(
+            text("{what}: {name} raised {told}", what=what, name=name, told=isolation.describe(error))
+        ) from error
+
+
+def _of(record: object, what: AnyText, name: str, kind: type) -> Any:
+    value = _get(record, what, name)
+    if not isinstance(value, kind):
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be of type {name_2}",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+                name_2=kind.__name__,
+            )
+        )
+    return value
+
+
+def _text(record: object, what: AnyText, name: str) -> str:
+    value = _get(record, what, name)
+    if not isinstance(value, str) or not value:
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be text",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+            )
+        )
+    return value
+
+
+def _texts(record: object, what: AnyText, name: str) -> Sequence[str]:
+    value = _several(record, what, name, "a tuple")
+    if not all(isinstance(each, str) and each for each in value):
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be a tuple of texts",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+            )
+        )
+    return tuple(value)
+
+
+def _several(record: object, what: AnyText, name: str, kind: str) -> Collection[Any]:
+    """Of any type that has several; `kind` is what they are promised in."""
+    value = _get(record, what, name)
+    if not isinstance(value, Collection) or isinstance(value, str | bytes):
+        hint = (
+            text("; write ({value},)", value=format(repr(value), ".60"))
+            if isinstance(value, str) and kind == "a tuple"
+            else ""
+        )
+        raise UserError(
+            text(
+                "{what}: {name} is {value}; it must be {kind} of texts{hint}",
+                what=what,
+                name=name,
+                value=format(repr(value), ".80"),
+                kind=kind,
+                hint=hint,
+            )
+        )
+    return value
+
+
+def _known(what: AnyText, name: str, given: Iterable[object], known: Sequence[str]) -> None:
+    for one in given:
+        if one not in known:
+            raise UserError(
+                text(
+                    "{what}: {name} has {one}; there are {repr}",
+                    what=what,
+                    name=name,
+                    one=format(repr(one), ".80"),
+                    repr=[*map(repr, known)],
+                )
+            )
+
+
+def _check_support(adapter: Adapter, what: AnyText, name: str, *protocols: type) -> None:
+    support = _get(adapter, what, name)
+    if support is None:
+        return
+    if isinstance(support, type):
+        raise UserError(
+            text(
+                "{what}: {name} is the class {name_2}: write {name_2}()",
+                what=what,
+                name=name,
+                name_2=support.__name__,
+            )
+        )
+    for method in _methods(protocols):
+        if not callable(getattr(support, method, None)):
+            raise UserError(
+                text(
+                    "{what}: {name}, of type {name_2}, has no {method}()",
+                    what=what,
+                    name=name,
+                    name_2=type(support).__name__,
+                    method=method,
+                )
+            )
+
+
+def _methods(protocols: Iterable[type]) -> Iterator[str]:
+    names = (name for protocol in protocols for name in vars(protocol) if not name.startswith("_"))
+    return (name for name in names if name not in LATER)
+
+
+KINDS = frozenset(get_args(Kind))
+GUARDS = frozenset({"seen", "expected"})
+"""What a change has for `apply` alone: an adapter may give back in what was done all that it was given."""
+
+
+def check_version(text: object) -> None:
+    """Raises NotAsPromised, as all here do."""
+    if text is not None and not isinstance(text, str):
+        raise ContractViolation(f"project_version gave {text!r:.80}, wanted text or None")
+
+
+def check_texture(asset: object) -> None:
+    if not isinstance(asset, TextureAsset):
+        raise ContractViolation(f"textures gave {asset!r:.80}, wanted a TextureAsset")
+    for name in ("path", "file", "problem"):
+        if not isinstance(value := getattr(asset, name), str):
+            raise ContractViolation(
+                f"textures gave a TextureAsset whose {name} is {value!r:.80}, wanted text"
+            )
+    if asset.options is not None and not isinstance(asset.options, Mapping):
+        raise ContractViolation(f"{asset.file}: its options are {asset.options!r:.80}, wanted a dict or None")
+
+
+def check_uses(uses: object) -> Mapping[str, Sequence[Kind]]:
+    if not isinstance(uses, Mapping):
+        raise ContractViolation(f"uses gave {uses!r:.80}, wanted a dict of lists of Kind")
+    for file, kinds in uses.items():
+        if not isinstance(file, str):
+            raise ContractViolation(f"uses gave {file!r:.80} as a file, wanted text")
+        listed = isinstance(kinds, Collection) and not isinstance(kinds, str)
+        if not listed or not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
+            raise ContractViolation(f"uses gave {kinds!r:.80} for {file}, wanted a list of Kind")
+    return uses
+
+
+def check_done(done: object) -> Mapping[str, Any]:
+    if not isinstance(done, Mapping):
+        raise ContractViolation(f"apply gave {done!r:.80}, wanted a dict of before, after and errors")
+    told = {name: _told(name, done[name]) for name in ("before", "after", "errors") if name in done}
+    try:
+        made: Mapping[str, Any] = to_builtins({**done, **told}, "done")
+    except ValueError as error:
+        raise ContractViolation(f"apply gave what no receipt can keep: {error}") from None
+    return made
+
+
+def _told(name: str, told: object) -> list[Mapping[str, Any]]:
+    """What is told of files; None is nothing."""
+    if told is None:
+        return []
+    if not isinstance(told, Collection) or isinstance(told, str | bytes | Mapping):
+        raise ContractViolation(f"apply gave {told!r:.80} as {name}, wanted a list of dicts")
+    for one in told:
+        if not isinstance(one, Mapping) or not isinstance(one.get("path"), str):
+            raise ContractViolation(f"apply gave {one!r:.80} in {name}, wanted a dict with path in it")
+        # By them what was written is put back.
+        if name != "errors" and not isinstance(one.get("options"), Mapping):
+            raise ContractViolation(f"apply gave {one!r:.80} in {name}, wanted a dict with options in it")
+    return [{name: value for name, value in one.items() if name not in GUARDS} for one in told]
+
+
+def check_intent(intent: object, adapter: str) -> TextureIntent:
+    """`adapter` is its name, which a daemon's log doesn't say otherwise."""
+    if not isinstance(intent, TextureIntent):
+        raise ContractViolation(f"{adapter}: read_texture gave {intent!r:.80}, wanted a TextureIntent")
+    return intent
+
+
+def check_options(options: object, adapter: str) -> dict[str, Any]:
+    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+        raise ContractViolation(f"{adapter}: compile_texture gave {options!r:.80}, wanted a dict of options")
+    return options
+
+
+def check_memory(size: object) -> int | None:
+    """Bytes."""
+    try:
+        return None if size is None else operator.index(size)  # type: ignore[arg-type]
+    except TypeError:
+        raise ContractViolation(f"gpu_memory gave {size!r:.80}, wanted a whole number or None") from None
+
+
+def check_remarks(remarks: object) -> Iterable[Remark]:
+    if not isinstance(remarks, Iterable):
+        raise ContractViolation(f"remarks gave {remarks!r:.80}, wanted Remarks, one after the other")
+    return map(check_remark, remarks)
+
+
+def check_remark(remark: object) -> Remark:
+    if not isinstance(remark, Remark):
+        raise ContractViolation(f"remarks gave {remark!r:.80}, wanted a Remark")
+    for name in ("code", "text", "zh", "about", "about_zh"):
+        if not isinstance(value := getattr(remark, name), str):
+            raise ContractViolation(f"remarks gave a Remark whose {name} is {value!r:.80}, wanted text")
+    return remark

@@ -1,0 +1,284 @@
+"""Cache key and input fingerprints."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import os
+import re
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from accel.execution.pool import FairTurns
+from accel.image import records
+from accel.models.catalog import models_of
+from accel.workload import Input, Limits, Params, Workload
+from bridge.store.blobs import BlobStore
+
+FORM = 2
+"""Raised when kept results look otherwise, or keys are made of something else."""
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class CacheKey(Struct, frozen=True):
+    """A request without the contents of its inputs."""
+
+    digest: bytes
+    """Of the workload, its code and models, the parameters, and the inputs' names."""
+
+    def outline(self, sizes: Sequence[int]) -> int:
+        """64 bits of it and of how long its inputs are, which is known without reading them."""
+        made = hashlib.sha256(self.digest + _encoder.encode(sizes)).digest()
+        return int.from_bytes(made[:8], "big", signed=True)
+
+    def about(self, contents: Sequence[bytes]) -> bytes:
+        """With the digests of the inputs' contents, or with whatever else stands for them."""
+        return hashlib.sha256(self.digest + b"".join(contents)).digest()
+
+
+class CacheKeys:
+    """Makes them."""
+
+    def __init__(self, workloads: Mapping[str, Workload], origins: Mapping[str, str], limits: Limits) -> None:
+        """`origins`: of which distribution and version a workload is, by its name, where that is known."""
+        self._origins = origins
+        self._limits = limits
+        self._sources: dict[str, str] = {}
+        self._fixed = {name: self._of(workload) for name, workload in workloads.items()}
+
+    def ask(self, workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input]) -> CacheKey | None:
+        """The question; None for what can't be told from others, as parameters that can't be sent, and for
+        what does something that isn't to be kept.
+
+        Raises WorkloadError `bad_params`.
+        """
+        workload.check_inputs(len(inputs))
+        parsed = workload.parse(dict(params))
+        parts: Sequence[Workload] = ()
+        if workload.composed is not None:
+            parsed, parts = workload.composed(parsed, self._limits)
+            if not all(part.cached for part in parts):
+                return None
+        try:
+            said = canonical_params(parsed)
+            names = canonical_params([one.name for one in inputs])
+        # Numbers of more than 64 bits, halves of characters, keys that can't be sorted.
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            return None
+        asked = [self._fixed[workload.name], *map(self._of, parts)]
+        return CacheKey(hashlib.sha256(_encoder.encode([asked, said, names])).digest())
+
+    def _of(self, workload: Workload) -> bytes:
+        models = [[model.name, model.version, model.digest] for model in models_of(workload.name)]
+        origin = self._origins.get(workload.name, "")
+        source = self._source(workload.target)
+        code = [workload.name, workload.version, origin, source, records.VERSION]
+        return _encoder.encode([FORM, *code, models, self._limits.max_pixels])
+
+    def _source(self, target: str) -> str:
+        """The digest of the module that a workload is in: whoever writes a plugin changes it without a new
+        version."""
+        module = target.partition(":")[0]
+        if module not in self._sources:
+            self._sources[module] = _digest_of(module)
+        return self._sources[module]
+
+
+def canonical_params(value: Params | Sequence[str]) -> bytes:
+    """The same bytes for the same values, whatever order they came in, defaults filled in or not.
+
+    Raises ValueError, TypeError, OverflowError or RecursionError for what can't be encoded.
+    """
+    return _encoder.encode(value)
+
+
+def _digest_of(module: str) -> str:
+    loaded = sys.modules.get(module)
+    try:
+        spec = getattr(loaded, "__spec__", None) or importlib.util.find_spec(module)
+        source = Path(spec.origin).read_bytes() if spec is not None and spec.origin else b""
+    except (OSError, ValueError, ImportError):
+        source = b""
+    return hashlib.sha256(source).hexdigest()
+
+
+THREADS = 2
+"""More would only take the workers' cores from them."""
+CHUNK = 1 << 20
+"""Bytes read at once."""
+
+
+class FileHasher:
+    """Whoever gives up waiting ends the reading, too."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, "hashing")
+        self._free = THREADS
+        self._turns: FairTurns[asyncio.Future[None]] = FairTurns()
+
+    async def digest(self, path: str, priority: str) -> bytes:
+        """The digest of what is in a file. Raises OSError."""
+        await self._enter(priority)
+        given_up = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _digest, path, given_up)
+        finally:
+            given_up.set()
+            self._leave()
+
+    def close(self) -> None:
+        """Of what is under way, nothing is waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _enter(self, priority: str) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.add(turn, priority)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not self._turns.remove(turn):
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        turn = self._turns.next()
+        if turn is None:
+            self._free += 1
+        else:
+            turn.set_result(None)
+
+
+def _digest(path: str, given_up: threading.Event) -> bytes:
+    made = hashlib.sha256()
+    with Path(path).open("rb", buffering=0) as file:
+        while not given_up.is_set() and (piece := file.read(CHUNK)):
+            made.update(piece)
+    return made.digest()
+
+
+RACY_NS = 2_000_000_000
+"""A file that changed so short before it was read may have changed once more within the same tick of a clock:
+FAT counts two seconds."""
+REMEMBERED = 16_384
+"""Files whose digests are remembered."""
+BLOB = re.compile(r"[0-9a-f]{64}")
+
+
+class FileStamp(Struct, frozen=True):
+    """What tells without reading it whether a file is the one that was read."""
+
+    size: int
+    """Bytes."""
+    modified: int
+    """Nanoseconds since 1970, as all times here."""
+    changed: int
+    """When its metadata changed, which no program can set back; on Windows when it was made."""
+    device: int
+    file: int
+
+    @classmethod
+    def of(cls, path: str) -> FileStamp:
+        """Raises OSError."""
+        found = os.stat(path)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino)
+
+    @property
+    def settled(self) -> bool:
+        """Whether another change would be seen in it."""
+        return time.time_ns() - max(self.modified, self.changed) > RACY_NS
+
+
+class InputFingerprint(Struct, frozen=True):
+    """An input, as it was when a request came."""
+
+    path: str
+    stamp: FileStamp
+    settled: bool
+    digest: bytes | None
+    """SHA-256 of what is in it; None where that isn't known yet."""
+    is_blob: bool = False
+    """Whether its name says what is in it, whenever it was touched."""
+
+    @property
+    def identity(self) -> bytes:
+        """32 bytes that are others for other contents; where those aren't known, for another stamp."""
+        if self.digest is not None:
+            return self.digest
+        return hashlib.sha256(msgspec.msgpack.encode((os.fsencode(self.path), self.stamp))).digest()
+
+
+class Fingerprints:
+    """Digests of inputs: blobs have them as their names, files by their stamps."""
+
+    def __init__(self, blobs: BlobStore, hashing: FileHasher) -> None:
+        self._folder = str(blobs.folder)
+        self._hashing = hashing
+        self._known: OrderedDict[str, tuple[FileStamp, bytes]] = OrderedDict()
+
+    def look(self, inputs: Sequence[Input]) -> list[InputFingerprint]:
+        """What can be told without reading. Raises OSError."""
+        return [self._look(one.path) for one in inputs]
+
+    async def digests(self, looks: Sequence[InputFingerprint], priority: str) -> list[bytes] | None:
+        """The digests of all, read where they aren't known; None where a file has changed since.
+
+        Raises OSError."""
+        found = [one.digest or await self._digest(one, priority) for one in looks]
+        whole = [digest for digest in found if digest is not None]
+        return whole if len(whole) == len(found) else None
+
+    async def confirmed(
+        self, looks: Sequence[InputFingerprint], earlier: Sequence[bytes] | None
+    ) -> list[bytes] | None:
+        """The digests of what is in all files, if that was in them ever since `looks`, as far as can be told:
+        who has read them meanwhile has read that. None where it may not be so. Raises OSError.
+
+        `earlier`: what `digests` gave before that, if it was asked.
+        """
+        again = [one if one.settled else InputFingerprint(one.path, one.stamp, False, None) for one in looks]
+        now = await self.digests(again, "bulk")
+        if now is None or any(not one.is_blob and FileStamp.of(one.path) != one.stamp for one in looks):
+            return None
+        sure = all(one.settled for one in looks) or now == earlier
+        return now if sure and earlier in (None, now) else None
+
+    def _look(self, path: str) -> InputFingerprint:
+        stamp = FileStamp.of(path)
+        folder, name = os.path.split(path)
+        if folder == self._folder and BLOB.fullmatch(name):
+            return InputFingerprint(path, stamp, True, bytes.fromhex(name), is_blob=True)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            return InputFingerprint(path, stamp, stamp.settled, None)
+        self._known.move_to_end(path)
+        return InputFingerprint(path, stamp, True, known[1])
+
+    async def _digest(self, look: InputFingerprint, priority: str) -> bytes | None:
+        known = self._known.get(look.path)
+        if known is not None and known[0] == look.stamp:
+            return known[1]
+        if FileStamp.of(look.path) != look.stamp:
+            return None
+        made = await self._hashing.digest(look.path, priority)
+        if FileStamp.of(look.path) != look.stamp:
+            return None
+        if look.settled:
+            self._known[look.path] = look.stamp, made
+            self._known.move_to_end(look.path)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return made

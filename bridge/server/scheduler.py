@@ -1,0 +1,382 @@
+"""Journal to workers; one run of a job."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from sqlite_utils import Database
+
+from accel.execution.executor import CancelToken
+from accel.execution.pool import PRIORITIES
+from accel.progress import OnProgress
+from accel.text import text
+from bridge.core import errors
+from bridge.core.errors import RequestError, StoreError
+from bridge.core.messages import MAX_FRAME, Error, InputRef, Result
+from bridge.core.router import MAX_CRASHES, MAX_DEATHS, frees_key
+from bridge.server.delivery import Deliveries
+from bridge.server.live_session import SPARE, too_large
+from bridge.server.progress import Throttle
+from bridge.server.runner import Runner, as_message, deadline_exceeded
+from bridge.store import journal
+from bridge.store.journal import Answer, Delivery, Job
+from bridge.store.records import pack, unpack
+from bridge.store.store import Store
+
+Value = TypeVar("Value")
+
+
+async def with_run_deadline(
+    run: Callable[[CancelToken], Awaitable[Value]], limit_s: float, on_progress: OnProgress | None = None
+) -> Value:
+    """What `run` gives, which tells its watch when a worker begins. Raises TimeoutError `limit_s` s later.
+
+    Each further worker, where one has died, has the same time; not where others were in a batch with it.
+    """
+    async with asyncio.timeout(None) as timeout:
+        limit = _Limit(timeout, limit_s, on_progress)
+        try:
+            return await run(limit.watch)
+        finally:
+            limit.stop()
+
+
+class _Limit:
+    def __init__(self, timeout: asyncio.Timeout, limit_s: float, on_progress: OnProgress | None) -> None:
+        self._timeout = timeout
+        self._limit_s = limit_s
+        self._timer: asyncio.TimerHandle | None = None
+        self.watch = CancelToken(self._begin, on_progress)
+
+    def _begin(self) -> None:
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._give_up)
+
+    def _give_up(self) -> None:
+        # Before it is cancelled: others in the same batch may be held up by it.
+        self.watch.overdue = True
+        self._timeout.reschedule(asyncio.get_running_loop().time())
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+NO_DEADLINE_MS = 7 * 86_400_000
+"""For the executor, where a job has none of its own."""
+SHORT_S = 0.1
+"""Jobs that take less count for less, or workers would wait for commits."""
+MOST_SHORT = 64
+"""How many jobs count for one at most."""
+
+
+class WorkersCrashed(Exception):
+    """The job's workers died; it may be tried again."""
+
+
+class JobRunner:
+    """Jobs on the runner, and what they took."""
+
+    def __init__(self, runner: Runner, deadline_ms: int) -> None:
+        """`deadline_ms` is what one run may take where its request names no deadline."""
+        self._runner = runner
+        self._deadline_ms = deadline_ms
+        self._took: dict[str, float] = {}
+        """Seconds that the last runs of a workload took."""
+
+    def cost(self, workload: str) -> float:
+        """What a job takes of the room in hand: less where many run together, or are done at once."""
+        known = self._runner.workloads.get(workload)
+        together = 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
+        share = self._took.get(workload, SHORT_S) / SHORT_S
+        return min(together, max(share, 1 / MOST_SHORT))
+
+    async def answer(self, job: Job, on_progress: OnProgress | None = None) -> Answer | None:
+        """A job's result or error; None where the daemon stops first. Raises Crashed."""
+        try:
+            result = await self._run(job, on_progress)
+            self._learn(job.workload, result)
+            return _fitting(result)
+        except RequestError as error:
+            if error.code is errors.SHUTTING_DOWN:
+                return None
+            if error.code is errors.WORKER_CRASHED and job.crashes + 1 < MAX_CRASHES:
+                raise WorkersCrashed from None
+            return as_message(error, 0)
+        except BaseException as error:
+            # Whatever a third party's workload raises costs its own job alone.
+            if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
+            log.exception("job %d for %s failed", job.id, job.workload)
+            return as_message(RequestError(errors.INTERNAL, what=job.workload), 0)
+
+    async def _run(self, job: Job, on_progress: OnProgress | None) -> Result:
+        """Raises RequestError."""
+        if job.unreadable:
+            raise _unreadable(job, job.unreadable)
+        if job.deaths >= MAX_DEATHS:
+            reason = text(
+                "the bridge was killed {deaths} times while it was at it", deaths=f"{job.deaths:.0f}"
+            )
+            raise RequestError(
+                errors.WORKER_CRASHED,
+                message=text("{workload} is given up: {reason}.", workload=job.workload, reason=reason),
+            )
+        try:
+            params: Mapping[str, object] = unpack(job.params, dict[str, object])
+            refs = unpack(job.inputs, list[InputRef])
+        except msgspec.DecodeError as error:
+            raise _unreadable(job, str(error)) from None
+        inputs = self._runner.resolve(refs, None if job.root is None else Path(job.root))
+        run = functools.partial(
+            self._runner.run, job.workload, params, inputs,
+            priority=PRIORITIES[job.priority], cache=job.cache,
+        )  # fmt: skip
+        if job.deadline is not None:
+            watch = CancelToken(on_progress=on_progress)
+            # Whoever had it before may have begun with it.
+            watch.begun = job.fence > 1
+            return await run(deadline_ms=_left_ms(job), watch=watch)
+        try:
+            # How long others are more urgent isn't its fault.
+            return await with_run_deadline(
+                lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch),
+                self._deadline_ms / 1000,
+                on_progress,
+            )
+        except TimeoutError:
+            raise deadline_exceeded(job.workload, self._deadline_ms, begun=True) from None
+
+    def _learn(self, workload: str, result: Result) -> None:
+        took = result.meta.run_ms / 1000 if result.meta else 0.0
+        before = self._took.get(workload, took)
+        self._took[workload] = before + (took - before) / 4
+
+
+def _unreadable(job: Job, why: str) -> RequestError:
+    log.error(
+        "job %d can't be read: popbridge.db is damaged (%s); stop the bridge and run `popbridge db check`",
+        job.id, why,
+    )  # fmt: skip
+    says = f"What was asked for can't be read any more, as the bridge's database is damaged ({why})."
+    return RequestError(
+        errors.INTERNAL,
+        text("Ask again; for the rest, stop the bridge and run `popbridge db check`."),
+        message=says,
+    )
+
+
+def _left_ms(job: Job) -> int:
+    """Milliseconds until the deadline of a job that has one. Raises RequestError where it has passed."""
+    assert job.deadline is not None
+    left_ms = round((job.deadline - time.monotonic()) * 1000)
+    if left_ms <= 0:
+        raise deadline_exceeded(job.workload, job.deadline_ms, begun=job.fence > 1)
+    return left_ms
+
+
+def _fitting(result: Result) -> Result:
+    """`result`, if it can be kept and sent. Raises RequestError `too_large`, or TypeError for no value."""
+    size = len(pack(result))
+    if size > MAX_FRAME - SPARE:
+        raise too_large("The answer", size, MAX_FRAME)
+    return msgspec.structs.replace(result, id=0)
+
+
+log = logging.getLogger(__name__)
+
+PREFETCH_PER_WORKER = 2
+"""Jobs in hand per worker, of each priority: the next is there when one is done."""
+MAX_ENDING = 256
+"""Most jobs that are done and whose answers aren't kept yet: beyond them no other is begun."""
+STORE_PAUSE_S = 1.0
+"""How long nothing is begun after the store failed."""
+ENDING_S = 5.0
+"""How long a stopping daemon waits for answers to be kept."""
+
+
+class JobCounter:
+    """How many jobs there are, for whoever shows it."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.done = 0
+        self.failed = 0
+        self.cancelled = 0
+
+    def ended(self, state: str) -> None:
+        setattr(self, state, getattr(self, state) + 1)
+
+
+class Scheduler:
+    """Leases jobs, has them run, and ends each once."""
+
+    def __init__(
+        self, store: Store, runs: JobRunner, deliveries: Deliveries, owner: str, workers: int
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._deliveries = deliveries
+        self._owner = owner
+        self._room = float(PREFETCH_PER_WORKER * workers)
+        self._wake = asyncio.Event()
+        self._in_hand = [0.0] * len(PRIORITIES)
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+        self.tally = JobCounter()
+
+    @property
+    def running(self) -> int:
+        """Jobs in hand: on a worker, or next in its queue."""
+        return len(self._running)
+
+    def start(self) -> None:
+        """Begins with what waits."""
+        self._loop = asyncio.create_task(self._claim_for_ever())
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to begin."""
+        self._wake.set()
+
+    def stop(self, job: int) -> bool:
+        """Frees the worker of a job that was given up; whether it was in hand."""
+        if task := self._running.get(job):
+            task.cancel()
+        return task is not None
+
+    async def drain(self, timeout_s: float) -> None:
+        """Begins nothing more; what isn't done in time is left to the next daemon."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        if self._running:
+            await asyncio.wait(tuple(self._running.values()), timeout=timeout_s)
+        running = tuple(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._ending:
+            await asyncio.wait(tuple(self._ending), timeout=ENDING_S)
+        await self._deliveries.drain(ENDING_S)
+        try:
+            await self._store.write(functools.partial(journal.release, owner=self._owner))
+        except StoreError as error:
+            log.error("jobs in hand can't be given back: %s", error.reason)
+        for ending in tuple(self._ending):
+            ending.cancel()
+
+    # One job.
+
+    async def _claim_for_ever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            rooms = [self._room - load for load in self._in_hand]
+            if len(self._ending) >= MAX_ENDING or max(rooms) <= 0:
+                continue
+            try:
+                jobs = await self._store.write(
+                    lambda db, rooms=rooms: journal.claim(db, self._owner, rooms, self._runs.cost)  # type: ignore[misc]
+                )
+            # All promised work hangs on this loop: no failure may end it.
+            except Exception as error:
+                if isinstance(error, StoreError):
+                    log.error("no job can be begun: %s", error.reason)
+                else:
+                    log.exception("no job can be begun")
+                asyncio.get_running_loop().call_later(STORE_PAUSE_S, self.wake)
+                continue
+            for job in jobs:
+                self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        self.tally.waiting -= 1
+        cost = self._runs.cost(job.workload)
+        self._in_hand[job.priority] += cost
+        task = self._running[job.id] = asyncio.create_task(self._do(job))
+        task.add_done_callback(functools.partial(self._done, job, cost))
+
+    def _done(self, job: Job, cost: float, task: asyncio.Task[None]) -> None:
+        # One that is done again may have been leased anew by now.
+        if self._running.get(job.id) is task:
+            del self._running[job.id]
+        self._in_hand[job.priority] -= cost
+        self.wake()
+
+    async def _do(self, job: Job) -> None:
+        on_progress = Throttle(functools.partial(self._deliveries.progress, job.id))
+        try:
+            answer = await self._runs.answer(job, on_progress)
+        except WorkersCrashed:
+            await self._again(job)
+            return
+        finally:
+            on_progress.close()
+        if _is_late(answer) and await self._has_more_time(job):
+            return
+        if answer is not None:
+            # From here on it isn't cancelled any more: an answer that is kept under a number has to be sent.
+            ending = asyncio.create_task(self._end(job, answer))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        self.wake()
+
+    async def _end(self, job: Job, answer: Answer) -> None:
+        state = "failed" if isinstance(answer, Error) else "done"
+        number = functools.partial(_finish, job, self._owner, answer)
+        try:
+            if await self._deliveries.send(number, job.sessions, job.id):
+                self.tally.ended(state)
+        except StoreError as error:
+            log.error("job %d is left to be done again: %s", job.id, error.reason)
+        # A third party's answer may hold anything: who asked is told that it failed.
+        except Exception:
+            log.exception("job %d has an answer that can't be kept", job.id)
+            if isinstance(answer, Result):
+                await self._end(job, as_message(RequestError(errors.INTERNAL, what=job.workload), 0))
+
+    async def _again(self, job: Job) -> None:
+        log.warning("job %d for %s crashed its workers; it is tried again", job.id, job.workload)
+        try:
+            if await self._store.persist(
+                functools.partial(journal.retry, job=job, owner=self._owner, crashed=True)
+            ):
+                self.tally.waiting += 1
+        except StoreError as error:
+            log.error("job %d is left to the next daemon: %s", job.id, error.reason)
+
+    async def _has_more_time(self, job: Job) -> bool:
+        """Whether somebody with more patience has joined it meanwhile, so that it waits for its turn anew."""
+        try:
+            prolonged = await self._store.persist(
+                functools.partial(journal.prolong, job=job, owner=self._owner)
+            )
+        except StoreError as error:
+            log.error("job %d is left to the next daemon: %s", job.id, error.reason)
+            return True
+        self.tally.waiting += prolonged
+        return prolonged
+
+
+def _is_late(answer: Answer | None) -> bool:
+    return isinstance(answer, Error) and answer.code == errors.DEADLINE_EXCEEDED.name
+
+
+def _finish(job: Job, owner: str, answer: Answer, db: Database, last: Mapping[str, int]) -> Delivery | None:
+    is_error = isinstance(answer, Error)
+    return journal.finish(
+        db, job, owner, "failed" if is_error else "done", answer, last,
+        frees_key=isinstance(answer, Error) and frees_key(answer),
+    )  # fmt: skip

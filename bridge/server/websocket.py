@@ -1,0 +1,311 @@
+"""One socket from accept to close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import struct
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+from uvicorn.protocols.utils import ClientDisconnected
+
+from bridge.core import auth, errors
+from bridge.core.codec import SUBPROTOCOLS, Codec, server_codec
+from bridge.core.errors import RemoteProtocolError
+from bridge.core.messages import (
+    DONE_CODE,
+    DONE_REASON,
+    IDENTIFY_TIMEOUT_S,
+    ClientMessage,
+    Error,
+    Identify,
+    Message,
+    Numbered,
+    Result,
+)
+from bridge.core.metrics import Counts
+from bridge.core.session import Connection
+from bridge.server import logs
+from bridge.server.handshake import Handshake
+from bridge.server.live_session import LiveSession, too_large
+from bridge.server.runner import as_message
+
+
+class ConnectionLimiter:
+    """Counts connections from the handshake to their end."""
+
+    def __init__(self, most: int, most_unidentified: int) -> None:
+        """The most connections, and the most of them that haven't identified yet; both at least 1."""
+        self._most = most
+        self._most_unidentified = most_unidentified
+        self.open = 0
+        self.unidentified = 0
+
+    def refusal(self) -> str | None:
+        """Why no further connection is taken now; None where one is."""
+        if self.open >= self._most:
+            return (
+                f"The bridge has {self.open} connections, its most: close some, or raise the setting "
+                "'connections'."
+            )
+        if self.unidentified >= self._most_unidentified:
+            return f"{self.unidentified} connections have yet to identify, the most that may: try again soon."
+        return None
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[Callable[[], None]]:
+        """One connection, as long as it is open; gives what is to be called once it has identified."""
+        known = False
+
+        def identified() -> None:
+            nonlocal known
+            if not known:
+                known = True
+                self.unidentified -= 1
+
+        self.open += 1
+        self.unidentified += 1
+        try:
+            yield identified
+        finally:
+            identified()
+            self.open -= 1
+
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+"""When to try again where there are too many connections (RFC 9110 §10.2.3)."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handle = Callable[[LiveSession, ClientMessage], Awaitable[None]]
+
+
+class Disconnected(Exception):
+    """The client has closed the connection, or it broke."""
+
+    def __init__(self, *, is_done: bool) -> None:
+        """`is_done`: it won't come back to its session."""
+        self.is_done = is_done
+
+
+class AsgiSocket:
+    """The two halves of an ASGI WebSocket as messages; sends are in order, whoever sends."""
+
+    def __init__(
+        self, codec: Codec[ClientMessage], receive: Receive, send: Send, counts: Counts | None = None
+    ) -> None:
+        self._codec = codec
+        self._counts = counts or Counts()
+        self._receive = receive
+        self._send = send
+        self._field = "text" if codec.is_text else "bytes"
+        self.lock = asyncio.Lock()
+
+    async def receive(self) -> ClientMessage:
+        """Raises RemoteProtocolError, or Disconnected."""
+        event = await self._receive()
+        if event["type"] != "websocket.receive":
+            raise Disconnected(is_done=(event.get("code"), event.get("reason")) == (DONE_CODE, DONE_REASON))
+        frame = event.get("bytes")
+        if frame is None:
+            frame = event["text"]
+            self._counts.received_bytes += len(frame.encode())
+        else:
+            self._counts.received_bytes += len(frame)
+        message = self._codec.decode(frame)
+        self._counts.received[type(message)] += 1
+        return message
+
+    async def send(self, message: Message) -> int:
+        """Writes after everything that was sent before; gives the frame's size, bytes."""
+        # Not `async with`, whose two coroutines cost more than the rest of the lock.
+        await self.lock.acquire()
+        try:
+            return await self.write(message)
+        finally:
+            self.lock.release()
+
+    async def write(self, message: Message) -> int:
+        """Writes at once; the caller holds `lock`. A client that is gone is none of the sender's business."""
+        frame = self._encode(message)
+        data = frame.decode() if self._codec.is_text else frame
+        try:
+            await self._send({"type": "websocket.send", self._field: data})
+        except (ClientDisconnected, RuntimeError):
+            log.debug("not sent to a client that is gone: %s", type(message).__name__)
+        counts = self._counts
+        counts.sent_bytes += len(frame)
+        counts.sent[type(message)] += 1
+        return len(frame)
+
+    def _encode(self, message: Message) -> bytes:
+        limit = self._codec.max_frame
+        try:
+            frame = self._codec.encode(message)
+        # An advisor's answer may hold anything; it is numbered by now, so something has to go out.
+        except Exception:
+            log.exception("a %s can't be encoded", type(message).__name__)
+            return self._codec.encode(
+                _instead(message, errors.RequestError(errors.INTERNAL, what="The bridge"))
+            )
+        if len(frame) > limit:
+            return self._codec.encode(_instead(message, too_large("The answer", len(frame), limit)))
+        return frame
+
+    async def close(self, close: errors.CloseCode, reason: str) -> None:
+        """Ends the connection with a code and a reason."""
+        self._counts.close(close)
+        try:
+            await self._send(
+                {"type": "websocket.close", "code": close.code, "reason": errors.wire_reason(reason)}
+            )
+        except (ClientDisconnected, RuntimeError):
+            log.debug("not closed with %s: the client is gone", close.code)
+
+
+class WebSocketEndpoint:
+    """The ASGI application at `/ws`."""
+
+    identify_timeout_s = IDENTIFY_TIMEOUT_S
+
+    def __init__(self, welcome: Handshake, handle: Handle, gate: ConnectionLimiter, counts: Counts) -> None:
+        self._welcome = welcome
+        self._handle = handle
+        self._gate = gate
+        self._counts = counts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if refusal := self._welcome.refuse(scope):
+            await self._refuse(send, *refusal)
+        elif full := self._gate.refusal():
+            await self._refuse(send, 503, full)
+        else:
+            with self._gate.entered() as identified:
+                await self._serve(scope, receive, send, identified)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, identified: Callable[[], None]
+    ) -> None:
+        subprotocol = next(s for s in scope["subprotocols"] if s in SUBPROTOCOLS)
+        await send({"type": "websocket.accept", "subprotocol": subprotocol})
+        socket = AsgiSocket(server_codec(subprotocol, self._welcome.max_frame), receive, send, self._counts)
+        connection = Connection(time.monotonic(), self._welcome.features)
+        live = None
+        try:
+            live = await self._identify(connection, socket, scope)
+            identified()
+            # The connection's task, and whatever begins in it, is its session's from now on.
+            logs.session.set(live)
+            # Held as long as the connection otherwise; nobody needs them any more.
+            scope["headers"].clear()
+            log.info("session %s is carried by %s", live.id, live.described)
+            while True:
+                message = connection.receive(await socket.receive())
+                # What was under way from a connection that another took over from is none of the session's.
+                if live.socket is not socket:
+                    break
+                live.heard = time.monotonic()
+                await self._handle(live, message)
+        except RemoteProtocolError as error:
+            log.info("closing a connection: %s", error)
+            await socket.close(error.close, error.reason)
+        except Disconnected as gone:
+            if live is not None and live.socket is socket and gone.is_done:
+                self._welcome.left(live)
+        # The client is told that it wasn't at fault; without this it would see 1006 and no reason.
+        except Exception:
+            log.exception("closing a connection after a failure of our own")
+            await socket.close(errors.UNKNOWN, "the daemon failed; its log has the details: reconnect")
+        finally:
+            if live is not None:
+                live.detach(socket)
+                log.info("session %s lost its connection", live.id)
+
+    async def _refuse(self, send: Send, status: int, reason: str) -> None:
+        self._counts.refused[status] += 1
+        body = msgspec.json.encode({"message": reason})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if status == 503:
+            headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": body})
+
+    async def _identify(self, connection: Connection, socket: AsgiSocket, scope: Scope) -> LiveSession:
+        nonce = secrets.token_hex(16)
+        await socket.send(self._welcome.hello(nonce))
+        try:
+            message = connection.receive(await asyncio.wait_for(socket.receive(), self.identify_timeout_s))
+        except TimeoutError:
+            connection.tick(time.monotonic() + IDENTIFY_TIMEOUT_S)
+            raise
+        assert isinstance(message, Identify)
+        if not auth.token_matches(message.auth, self._welcome.token, nonce):
+            raise RemoteProtocolError(
+                errors.AUTH_FAILED, "field 'auth': the token is wrong; read connection.json again"
+            )
+        return await self._welcome.admit(message, socket, scope)
+
+
+def _instead(message: Message, error: errors.RequestError) -> Error:
+    request_id = message.id if isinstance(message, (Result, Error)) else UNSET
+    seq = message.seq if isinstance(message, Numbered) else UNSET
+    return replace(as_message(error, 0), id=request_id, seq=seq)
+
+
+FIN = 0x80
+"""RFC 6455 §5.2: the message ends with this frame."""
+
+
+def framed(opcode: int, data: bytes) -> bytes:
+    """A whole message in one frame, unmasked as RFC 6455 §5.1 has it of a server."""
+    size = len(data)
+    if size < 126:
+        head = bytes((FIN | opcode, size))
+    elif size < 1 << 16:
+        head = struct.pack("!BBH", FIN | opcode, 126, size)
+    else:
+        head = struct.pack("!BBQ", FIN | opcode, 127, size)
+    return head + data
+
+
+class Inbox:
+    """As much of `asyncio.Queue` as a connection needs, in a quarter of its memory."""
+
+    __slots__ = ("_events", "_reader")
+
+    def __init__(self) -> None:
+        self._events: deque[Any] = deque()
+        self._reader: asyncio.Future[None] | None = None
+
+    def put_nowait(self, event: Any) -> None:
+        self._events.append(event)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def get(self) -> Any:
+        """The next one, as soon as there is one; for one reader at a time."""
+        while not self._events:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        return self._events.popleft()
+
+    def empty(self) -> bool:
+        return not self._events
+
+    def qsize(self) -> int:
+        return len(self._events)

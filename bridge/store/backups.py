@@ -1,0 +1,281 @@
+"""Daily backups of the daemon's database, and restoring one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import shutil
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+from sqlite_utils import Database
+
+from bridge.store.database import (
+    address_of,
+    applied_migrations,
+    check_integrity,
+    copy_database,
+    dated_path,
+    migrations,
+    newer_migrations,
+    open_for_inspection,
+    replace_database,
+    sync,
+    sync_folder,
+    wal_size,
+)
+from bridge.store.integrity import tables
+from bridge.store.records import FAILURES
+
+log = logging.getLogger(__name__)
+
+KEPT_DAYS = 7
+"""How many daily backups are kept."""
+FIRST_S = 30.0
+"""From the daemon's start to its first backup: starting needs the disk for itself."""
+AGAIN_S = 3600.0
+"""Between two looks whether today's backup is there, so also between two attempts."""
+PAUSE_S = 0.002
+"""Pause after each MiB that is copied: writers need the disk, too."""
+STAMP = "%Y%m%d-%H%M%S"
+
+READ_AT_START = (
+    "SELECT * FROM sessions WHERE closed = 0",
+    "SELECT * FROM popups WHERE status != 'settled'",
+    "SELECT * FROM receipts WHERE state = 'sent'",
+)
+"""The rows that a daemon reads when it starts: text in them that isn't UTF-8 keeps it from starting."""
+
+
+class DailyBackup:
+    """Makes a backup on each day (UTC) on which the daemon runs, and keeps the latest seven."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._cancelled = threading.Event()
+
+    async def run(self) -> None:
+        """Makes backups until it is cancelled. A failure is logged and tried again."""
+        pause = FIRST_S
+        while True:
+            await asyncio.sleep(pause)
+            pause = AGAIN_S
+            work = asyncio.ensure_future(asyncio.to_thread(self._make_if_due))
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                # The database can't be closed before the thread has let go of it.
+                self._cancelled.set()
+                await work
+                raise
+
+    def _make_if_due(self) -> None:
+        try:
+            today = datetime.now(UTC)
+            if all(made_at(path).date() != today.date() for path in list_backups(self._database)):
+                made = make_backup(self._database, self._step)
+                log.info("the database was backed up to %s", made)
+        # Whatever went wrong, the daemon goes on.
+        except Exception as error:
+            if not self._cancelled.is_set():
+                reason = getattr(error, "strerror", None) or error
+                expected = isinstance(error, (*FAILURES, OSError))
+                log.warning(
+                    "%s was not backed up (%s); the next attempt is in %.0f minutes",
+                    self._database, reason, AGAIN_S / 60, exc_info=not expected,
+                )  # fmt: skip
+
+    def _step(self) -> None:
+        if self._cancelled.wait(PAUSE_S):
+            raise InterruptedError("the daemon is stopping")
+
+
+def backups_folder(database: Path) -> Path:
+    return database.with_name("backups")
+
+
+def list_backups(database: Path) -> list[Path]:
+    """The daily backups of a database, oldest first. Raises OSError."""
+    name = re.compile(rf"{re.escape(database.stem)}-\d{{8}}-\d{{6}}\.db")
+    folder = backups_folder(database)
+    return sorted(path for path in folder.glob("*.db") if name.fullmatch(path.name))
+
+
+def made_at(backup: Path) -> datetime:
+    """When a backup was made: by its name, or else when the file was written. Raises OSError."""
+    try:
+        return datetime.strptime("-".join(backup.stem.split("-")[-2:]), STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(backup.stat().st_mtime, UTC)
+
+
+def make_backup(database: Path, step: Callable[[], None] = lambda: None) -> Path:
+    """Makes one more daily backup beside a daemon that writes, then deletes those beyond seven.
+
+    `step` is called between parts of the work; what it raises ends it. Raises OSError, also where the disk
+    has too little room, and sqlite3.Error, also for a database that is damaged: then no backup is deleted.
+    """
+    folder = backups_folder(database)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    # A killed daemon leaves its draft.
+    for draft in folder.glob(f".{database.stem}-*"):
+        draft.unlink(missing_ok=True)
+    _require_room(database, folder)
+    made = folder / f"{database.stem}-{datetime.now(UTC):{STAMP}}.db"
+    with contextlib.closing(open_for_inspection(database)) as source:
+        copy_database(source, made, check=lambda copy: _check(copy, step), step=step)
+    older = [path for path in list_backups(database) if path != made]
+    for path in older[: -(KEPT_DAYS - 1)]:
+        path.unlink(missing_ok=True)
+    return made
+
+
+def _require_room(database: Path, folder: Path) -> None:
+    size = database.stat().st_size + wal_size(database)
+    # As much again stays free: a backup must not take the last room from the database itself.
+    free, needed = shutil.disk_usage(folder).free, 2 * size
+    if free < needed:
+        raise OSError(f"its disk has {free >> 20} MiB free, and a backup needs {needed >> 20} MiB")
+
+
+def _check(copy: sqlite3.Connection, step: Callable[[], None]) -> None:
+    """Raises sqlite3.Error for a copy that is damaged, or on which no daemon would start."""
+
+    def interrupted() -> bool:
+        try:
+            step()
+        except OSError:
+            return True
+        return False
+
+    copy.set_progress_handler(interrupted, 1_000_000)
+    check_integrity(copy, "quick_check")
+    for select in READ_AT_START:
+        for _ in copy.execute(select):
+            pass
+    copy.set_progress_handler(None, 0)
+
+
+class Restored(Struct):
+    """What a restored database holds, and what only the one that it replaced held."""
+
+    old: Path | None
+    """The database that was replaced."""
+    rows: dict[str, int]
+    """How many rows each table has now."""
+    lost: dict[str, int | None]
+    """Rows that only the old database has, by table, without tables that lost none; None if unknown."""
+
+
+def newest_backup(database: Path) -> tuple[Path | None, list[Path]]:
+    """The newest daily backup that is whole, and the newer ones, which are damaged. Raises OSError."""
+    damaged = []
+    for path in reversed(list_backups(database)):
+        try:
+            with contextlib.closing(open_for_inspection(path)) as connection:
+                check_integrity(connection, "quick_check")
+        except FAILURES:
+            damaged.append(path)
+        else:
+            return path, damaged
+    return None, damaged
+
+
+def restore(backup: Path, database: Path) -> Restored:
+    """Puts a copy of `backup` in the place of `database`, once it was found whole, and keeps the old file.
+
+    No daemon may run. Raises OSError, and sqlite3.Error for a backup that is damaged, or of a newer or
+    another program.
+    """
+    database.parent.mkdir(parents=True, exist_ok=True)
+    draft = database.with_name(f".{database.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        with contextlib.closing(open_for_inspection(backup)) as source:
+            _refuse_foreign(source)
+            copy_database(source, draft)
+        restored = _compare(draft, database)
+        if database.exists():
+            restored.old = _keep(database)
+        replace_database(draft, database)
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(OSError):
+                draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    return restored
+
+
+def _compare(draft: Path, database: Path) -> Restored:
+    restored = Restored(None, {}, {})
+    with contextlib.closing(open_for_inspection(draft)) as new:
+        for table in tables(new):
+            (restored.rows[table],) = new.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+    if database.exists():
+        restored.lost = dict.fromkeys(restored.rows)
+        with contextlib.suppress(*FAILURES), contextlib.closing(open_for_inspection(database)) as old:
+            old.execute("ATTACH ? AS new", (f"{address_of(draft.resolve())}?mode=ro",))
+            missing = {table: _count_missing(old, table) for table in restored.rows}
+            restored.lost = {table: count for table, count in missing.items() if count != 0}
+    return restored
+
+
+def _count_missing(old: sqlite3.Connection, table: str) -> int | None:
+    """How many rows of `table` have a key that `new` hasn't; None where that can't be read."""
+    try:
+        columns = old.execute(f'PRAGMA new.table_info("{table}")').fetchall()
+        key = [f'"{column[1]}"' for column in columns if column[5]] or ["rowid"]
+        same = " AND ".join(f"theirs.{name} IS ours.{name}" for name in key)
+        (count,) = old.execute(
+            f'SELECT count(*) FROM main."{table}" AS ours '
+            f'WHERE NOT EXISTS (SELECT 1 FROM new."{table}" AS theirs WHERE {same})'
+        ).fetchone()
+    except FAILURES:
+        return None
+    return int(count)
+
+
+def _refuse_foreign(source: sqlite3.Connection) -> None:
+    db = Database(source)
+    if not applied_migrations(db, migrations):
+        raise sqlite3.DatabaseError("it is no database of PopBridge")
+    if newer_migrations(db, migrations):
+        raise sqlite3.DatabaseError("it was made by a newer PopBridge: update PopBridge first")
+
+
+def _keep(database: Path) -> Path:
+    """A second name for the database, which is never without its first. Raises sqlite3.Error, OSError."""
+    kept = dated_path(database, "old")
+    log, kept_log = (path.with_name(f"{path.name}-wal") for path in (database, kept))
+    if log.exists():
+        # SQLite removes the log of what it takes for no database.
+        shutil.copy2(log, kept_log)
+    try:
+        _into_one_file(database)
+        kept_log.unlink(missing_ok=True)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            kept_log.unlink(missing_ok=True)
+            raise  # it is in use
+        # What a damaged file's log holds belongs to it, and to no other.
+        for suffix in ("-wal", "-shm"):
+            database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
+    try:
+        os.link(database, kept)
+    except OSError:  # not every file system has links
+        shutil.copy2(database, kept)
+        sync(kept)
+    sync_folder(database.parent)
+    return kept
+
+
+def _into_one_file(database: Path) -> None:
+    # No other program can have it open for that.
+    with contextlib.closing(sqlite3.connect(database, timeout=2, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")

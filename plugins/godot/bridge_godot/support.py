@@ -1,0 +1,335 @@
+"""Installs the addons into Godot projects, finds Godot editors, and works on projects without an editor."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from bridge.api import Addon, AssetChange, HeadlessEditor, Kind, TextureAsset, UserError, write_text
+from bridge_godot import import_file
+from bridge_godot import project as projects
+from bridge_godot.config_file import ConfigFile
+from bridge_godot.headless import GodotHeadless
+from bridge_godot.text import text
+from bridge_godot.texture_uses import texture_uses
+
+CLIENT = "popbridge-godot"
+"""The addons' name in `identify`."""
+ADDON = Path("addons") / "popbridge"
+CONFIG = "plugin.cfg"
+MANIFEST = "files.txt"
+"""In the addon's folder of a project: the files that PopBridge installed."""
+MANIFEST_HEAD = "# Installed by PopBridge, which leaves other files in this folder alone.\n"
+SIDECARS = (".uid", ".import")
+"""Godot writes these beside an addon's files; they are removed with them."""
+_VERSION_LINE = re.compile(rb'^(version="[^"+]*)', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The differences between Godot 3 and Godot 4 outside of texture options."""
+
+    name: str
+    versions: str
+    stable: str
+    """The version that the headless stand-in reports."""
+    array: str
+    """The type of arrays of strings."""
+    resource: str
+    """The type that textures are imported as."""
+    executables: tuple[str, ...]
+    """Names in PATH of editors that run without a display."""
+    headless: tuple[str, ...]
+    """Arguments with which the editor needs no display."""
+    template: str
+    """`project.godot` of a new project; `{name}` is its name."""
+    state: tuple[str, ...]
+    """Patterns of the files that the addon writes in the project."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable with the editor's command."""
+        return f"POPBRIDGE_{self.name.upper()}"
+
+    @property
+    def addon(self) -> Path:
+        return Path(__file__).parent / "editor" / self.name / ADDON
+
+
+GODOT3 = Generation(
+    name="godot3",
+    versions=">=3.5,<4",
+    stable="3.6.stable.popbridge",
+    array="PoolStringArray",
+    resource="StreamTexture",
+    executables=("godot3-server",),
+    headless=(),
+    template='config_version=4\n\n[application]\n\nconfig/name="{name}"\n',
+    state=(".import/popbridge*",),
+)
+GODOT4 = Generation(
+    name="godot4",
+    versions=">=4.2,<5",
+    stable="4.6.stable.popbridge",
+    array="PackedStringArray",
+    resource="CompressedTexture2D",
+    executables=("godot4", "godot"),
+    headless=("--headless",),
+    template='config_version=5\n\n[application]\n\nconfig/name="{name}"\n'
+    'config/features=PackedStringArray("4.2")\n',
+    state=(".godot/popbridge*",),
+)
+
+
+class GodotSupport:
+    """Projects and editors of Godot 3 or Godot 4."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._godot = generation
+
+    def project_version(self, project: Path) -> str | None:
+        return projects.version(project)
+
+    def serves(self, version: Version) -> bool:
+        # PEP 440 sorts 4.5.dev before 4.5, but it has the features of 4.5.
+        return SpecifierSet(self._godot.versions).contains(version.base_version, prereleases=True)
+
+    def install(self, project: Path) -> Sequence[AssetChange]:
+        self._check_version(project)
+        source = self._godot.addon
+        if not (source / CONFIG).is_file():
+            raise UserError(
+                text(
+                    "The addon is missing from this installation ({source}): reinstall PopBridge.",
+                    source=source,
+                )
+            )
+        try:
+            obsolete = set(installed_files(project)) - set(addon_files(source))
+            changes = [*_copy_addon(source, project), *_remove_files(project, sorted(obsolete))]
+        except OSError as error:
+            raise _unwritable(project / ADDON, error) from None
+        return [*changes, self._edit_project(project, enable=True)]
+
+    def remove(self, project: Path) -> Sequence[AssetChange]:
+        # Removes either addon: the project's version may have changed since it was installed.
+        if not (project / projects.FILE).is_file():
+            raise _not_a_project(project)
+        # Disabled first: an open Godot must not load an addon that is gone.
+        changes = [self._edit_project(project, enable=False)]
+        try:
+            changes += _remove_addon(project)
+        except OSError as error:
+            raise _unwritable(project / ADDON, error) from None
+        return changes
+
+    def addon(self) -> Addon | None:
+        """Returns the addon of this installation, or None if it is missing."""
+        try:
+            return Addon(CLIENT, addon_version(self._godot.addon))
+        except OSError:
+            return None
+
+    def find_editor(self) -> Sequence[str]:
+        # The variable may hold a loader and its arguments before the editor itself.
+        if command := os.environ.get(self._godot.variable):
+            return _command_of(self._godot.variable, command)
+        editors = (shutil.which(name) for name in self._godot.executables)
+        return next(([editor] for editor in editors if editor), [])
+
+    def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
+        return [*editor, *self._godot.headless, "--path", str(project), "--editor"]
+
+    def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
+        projects.create(folder, self._godot.template, textures, self._godot.resource)
+
+    def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
+        return GodotHeadless(project, self._godot.stable, answer, locale)
+
+    def textures(self, project: Path) -> Iterator[TextureAsset]:
+        return import_file.textures(project)
+
+    def texture(self, project: Path, file: str) -> TextureAsset | None:
+        return import_file.texture(project, file)
+
+    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
+        return texture_uses(project)
+
+    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        files = [str(change.get("path")).removeprefix(import_file.RES) for change in changes]
+        before = {file: import_file.modified_at(project, file) for file in files}
+        result = GodotHeadless(project, self._godot.stable).apply(changes)
+        for change in result["after"]:
+            file = change["path"].removeprefix(import_file.RES)
+            import_file.invalidate_import(project, file, before[file])
+        return result
+
+    def _check_version(self, project: Path) -> None:
+        found = projects.version(project)
+        if found is None:
+            raise _not_a_project(project)
+        if not self.serves(projects.SCHEME.parse(found)):
+            raise UserError(
+                text(
+                    "{project} is a project of Godot {version}; this addon supports {versions}.",
+                    project=project,
+                    version=found,
+                    versions=self._godot.versions,
+                )
+            )
+
+    def _edit_project(self, project: Path, *, enable: bool) -> AssetChange:
+        path = project / projects.FILE
+        try:
+            config = ConfigFile.read(path)
+            before = config.text
+            if enable:
+                projects.enable_addon(config, self._godot.array)
+            else:
+                projects.disable_addon(config)
+            if config.text != before:
+                config.write(path)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        return AssetChange(projects.FILE, "unchanged" if config.text == before else "updated")
+
+
+def addon_files(source: Path) -> list[str]:
+    """Returns the files of an addon in this installation of PopBridge."""
+    files = (file.relative_to(source) for file in source.rglob("*") if file.is_file())
+    return sorted(file.as_posix() for file in files if "__pycache__" not in file.parts)
+
+
+def addon_version(source: Path) -> str:
+    """Returns the version that the addon reports once it is installed. Raises OSError."""
+    found = re.search(rb'^version="(.*)"', _addon_file(source, CONFIG), re.MULTILINE)
+    return found[1].decode() if found else ""
+
+
+def installed_files(project: Path) -> list[str]:
+    """Returns the files that the manifest in a project names, perhaps of an older version. Raises OSError."""
+    try:
+        manifest = (project / ADDON / MANIFEST).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return [line for line in manifest.splitlines() if _is_safe_name(line)]
+
+
+def split_command(command: str, *, windows: bool) -> list[str]:
+    """Splits a command into a program and its arguments. On Windows a backslash is part of a path."""
+    if windows:
+        return [part.strip('"') for part in shlex.split(command, posix=False)]
+    return shlex.split(command)
+
+
+def _copy_addon(source: Path, project: Path) -> Iterator[AssetChange]:
+    """Writes the addon's files and the manifest into the project. Raises OSError."""
+    names = addon_files(source)
+    for name in names:
+        yield _write_file(project, name, _addon_file(source, name))
+    yield _write_file(project, MANIFEST, (MANIFEST_HEAD + "".join(f"{name}\n" for name in names)).encode())
+
+
+def _remove_addon(project: Path) -> Iterator[AssetChange]:
+    names = {*installed_files(project), MANIFEST}
+    for generation in (GODOT3, GODOT4):
+        names |= set(addon_files(generation.addon))
+        for pattern in generation.state:
+            for file in project.glob(pattern):
+                file.unlink()
+    yield from _remove_files(project, sorted(names))
+    _remove_empty_folders(project)
+
+
+def _remove_files(project: Path, names: Iterable[str]) -> Iterator[AssetChange]:
+    """Removes those of `names` that exist, and what Godot wrote beside them. Raises OSError."""
+    folder = project / ADDON
+    for name in names:
+        for file in (folder / name, *(folder / f"{name}{extension}" for extension in SIDECARS)):
+            if file.is_file():
+                file.unlink()
+                yield AssetChange(file.relative_to(project).as_posix(), "removed")
+
+
+def _remove_empty_folders(project: Path) -> None:
+    """Removes the addon's folder, its subfolders and `addons` if they are empty. Raises OSError."""
+    folder = project / ADDON
+    if not folder.is_dir():
+        return
+    subfolders = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
+    for path in (*subfolders, folder, folder.parent):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _addon_file(source: Path, name: str) -> bytes:
+    """Returns the content of a file as it is installed; the version identifies the addon's exact content."""
+    content = (source / name).read_bytes()
+    if name != CONFIG:
+        return content
+    digest = hashlib.sha256()
+    for file in addon_files(source):
+        # Git may have converted the line breaks on Windows.
+        digest.update(file.encode() + b"\0" + (source / file).read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return _VERSION_LINE.sub(rb"\1+" + digest.hexdigest()[:8].encode(), content, count=1)
+
+
+def _write_file(project: Path, name: str, content: bytes) -> AssetChange:
+    target = project / ADDON / name
+    old = target.read_bytes() if target.is_file() else None
+    if old != content:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # In one step: an open editor may load the file at this moment.
+        write_text(target, content.decode("utf-8", "surrogateescape"))
+    what = "created" if old is None else "unchanged" if old == content else "updated"
+    return AssetChange((ADDON / name).as_posix(), what)
+
+
+def _is_safe_name(name: str) -> bool:
+    """Whether a line of the manifest, which anybody may have edited, is a path inside the addon's folder."""
+    path = PurePosixPath(name)
+    is_odd = not name or name.startswith("#") or ":" in name or "\\" in name
+    return not is_odd and not path.is_absolute() and ".." not in path.parts
+
+
+def _command_of(variable: str, value: str) -> list[str]:
+    """Returns the command in a variable. An existing path may contain spaces. Raises UserError."""
+    if os.path.exists(value):
+        return [value]
+    try:
+        return split_command(value, windows=os.name == "nt")
+    except ValueError as error:
+        raise UserError(
+            text(
+                "{variable} isn't a valid command: {value} ({error}). Correct or unset it.",
+                variable=variable,
+                value=value,
+                error=error,
+            )
+        ) from None
+
+
+def _not_a_project(project: Path) -> UserError:
+    return UserError(
+        text("{project} isn't a Godot project: it has no {file}.", project=project, file=projects.FILE)
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        text(
+            "{filename} can't be written: {strerror}.",
+            filename=error.filename or path,
+            strerror=error.strerror or error,
+        )
+    )

@@ -1,0 +1,81 @@
+@tool
+extends RefCounted
+# What this editor tells the daemon about itself in `identify`, and where connection.json is.
+
+const Files := preload("files.gd")
+const Protocol := preload("protocol.gd")
+
+var version := ""
+var locale := ""
+# New at each start of the editor.
+var instance := Crypto.new().generate_random_bytes(16).hex_encode()
+
+
+func _init(plugin_version: String, editor_language: String) -> void:
+	version = plugin_version
+	# Newer editors may be set to "auto"; a system without a language says "C".
+	var language := OS.get_locale() if editor_language in ["", "auto"] else editor_language
+	locale = "en" if language in ["", "C", "POSIX"] else language.replace("_", "-")
+
+
+func identify(token: String, resume: Dictionary) -> Dictionary:
+	var root := project_root()
+	var message := {
+		"type": "identify",
+		"protocol": Protocol.PROTOCOL,
+		"client": {"kind": "editor", "name": "popbridge-godot", "version": version},
+		"engine": {"name": "godot", "version": engine_version()},
+		"project": {"id": root.sha256_text(), "name": project_name(), "root": root},
+		"instance": instance,
+		"features": [],
+		"auth": {"token": token},
+		"locale": locale,
+	}
+	if not resume.is_empty():
+		message["resume"] = resume
+	return message
+
+
+# Returns what `godot --version` prints: 4.2.1.stable.official.b09f793f5.
+static func engine_version() -> String:
+	var info := Engine.get_version_info()
+	var text := "%d.%d" % [info.major, info.minor]
+	if info.patch > 0:
+		text += ".%d" % info.patch
+	text += ".%s.%s" % [info.status, info.build]
+	var commit := str(info.hash)
+	if commit and commit != "unknown":
+		text += "." + commit.left(9)
+	return text
+
+
+static func project_root() -> String:
+	var root := ProjectSettings.globalize_path("res://")
+	return root.rstrip("/") if root.length() > 1 else root
+
+
+static func project_name() -> String:
+	var name := str(ProjectSettings.get_setting("application/config/name"))
+	return name if name else project_root().get_file()
+
+
+# Returns the content of connection.json; empty if no daemon has written it.
+static func read_connection() -> Dictionary:
+	var content := Files.read_json(_run_folder().path_join("connection.json"))
+	return content if content.has_all(["ws", "http", "token"]) else {}
+
+
+# See the editor contract in the documentation.
+static func _run_folder() -> String:
+	var home := OS.get_environment("POPBRIDGE_HOME")
+	if home:
+		return home
+	match OS.get_name():
+		"Windows":
+			return OS.get_environment("LOCALAPPDATA").replace("\\", "/").path_join("popbridge/run")
+		"macOS", "OSX":
+			return OS.get_environment("HOME").path_join("Library/Application Support/popbridge/run")
+	var runtime := OS.get_environment("XDG_RUNTIME_DIR")
+	if runtime:
+		return runtime.path_join("popbridge")
+	return OS.get_environment("HOME").path_join(".local/share/popbridge/run")
