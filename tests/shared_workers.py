@@ -14,8 +14,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 import pytest
 
-from accel.pool import Pool
-from accel.process import Worker
+from accel.execution.pool import Pool, Worker
 
 MOST = 3
 """Pools that stay at once: more would be worth less than their memory."""
@@ -30,6 +29,7 @@ class Original(Pool):
     start = Pool.start
     acquire = Pool.acquire
     release = Pool.release
+    stop = Pool.stop
     discard = Pool.discard
     close = Pool.close
     pids = Pool.pids
@@ -44,8 +44,15 @@ class FarWorker:
         self._workers = workers
         self._returned = False
 
-    async def ask(self, job: bytes, doing: str = "") -> Any:
-        return await self._workers.call(self._worker.ask(job, doing))
+    async def ask(
+        self, job: bytes, doing: str = "", on_progress: Callable[[float, str], None] | None = None
+    ) -> Any:
+        loop = asyncio.get_running_loop()
+
+        def tell(fraction: float, stage: str) -> None:
+            loop.call_soon_threadsafe(on_progress, fraction, stage)
+
+        return await self._workers.call(self._worker.ask(job, doing, on_progress and tell))
 
     @property
     def held_idle(self) -> int:
@@ -53,6 +60,9 @@ class FarWorker:
 
     def release(self) -> None:
         self._return(lambda: self._original.release(self._worker))
+
+    def stop(self) -> None:
+        self._return(lambda: self._original.stop(self._worker))
 
     def discard(self, reason: str) -> None:
         self._return(lambda: self._original.discard(self._worker, reason))
@@ -178,6 +188,12 @@ def shared_workers(
         else:
             Original.release(pool, worker)
 
+    def stop(pool: Pool, worker: Any) -> None:
+        if isinstance(worker, FarWorker):
+            worker.stop()
+        else:
+            Original.stop(pool, worker)
+
     def discard(pool: Pool, worker: Any, reason: str = "cancelled") -> None:
         if isinstance(worker, FarWorker):
             worker.discard(reason)
@@ -195,6 +211,7 @@ def shared_workers(
     monkeypatch.setattr(Pool, "start", lambda pool: workers.start(pool))
     monkeypatch.setattr(Pool, "acquire", acquire)
     monkeypatch.setattr(Pool, "release", release)
+    monkeypatch.setattr(Pool, "stop", stop)
     monkeypatch.setattr(Pool, "discard", discard)
     monkeypatch.setattr(Pool, "close", close)
     monkeypatch.setattr(Pool, "pids", property(pids))
