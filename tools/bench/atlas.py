@@ -14,7 +14,7 @@ from accel.image.rect_packing import Heuristic, Sizes, pack_pages
 
 ROUNDS = 3
 STEP = 0.01
-"""By how much a peer's page grows until everything fits, as neither looks for a size itself."""
+"""Growth of a peer's page until everything fits, as the peers don't search for a size."""
 
 Side = tuple[int, int]
 """Width and height."""
@@ -144,14 +144,14 @@ SETS: dict[str, list[Side]] = {
 FIRST = "500 trimmed"
 
 SLOW = "MaxRects, plain Python"
-"""What runs once, and only on the first set: it takes up to minutes on the others."""
+"""Algorithms that run once, on the first set only: they take minutes on the others."""
 
 
 def rows() -> list[Row]:
     """Runs every algorithm on every set of sprites, in turns."""
     one = np.array([1])
     for rule in (Heuristic.GROWTH, Heuristic.CONTACT) if compiled.available() else ():
-        # What numba compiles is compiled before.
+        # numba compiles before the measurement.
         rect_packing.pack(
             one.repeat(rect_packing.FEW + 1), one.repeat(rect_packing.FEW + 1), 99, 99, rule, True
         )

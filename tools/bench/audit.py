@@ -32,7 +32,7 @@ LARGE = 1024
 """One megapixel."""
 LARGE_COUNTS = (16, 208)
 FILTERS = {"stored as they are": "none", "each with a filter": "all"}
-"""How rows of PNG are written, by libvips' names."""
+"""PNG row filters, by libvips' names."""
 FOLDER = 100
 """Textures in one folder."""
 POLL_S = 0.05
@@ -66,9 +66,9 @@ class Run(Struct):
     cpu: float
     """Seconds, of the process and its workers."""
     memory: float
-    """MiB at the most, of the process itself."""
+    """Peak MiB of the process."""
     workers: float
-    """MiB at the most, of the largest worker."""
+    """Peak MiB of the largest worker."""
 
 
 class Count(Struct):
@@ -83,11 +83,11 @@ class Large(Struct):
     """The cost of textures of one megapixel."""
 
     cpu_ms: float
-    """Milliseconds of CPU for each."""
+    """Milliseconds of CPU per texture."""
     rate: float
-    """For each second."""
+    """Textures per second."""
     decode_ms: float
-    """Of CPU, for decoding alone, as pyvips takes for it in this process."""
+    """Milliseconds of CPU that pyvips takes to decode one in this process."""
 
 
 class Times(Struct):
@@ -95,7 +95,7 @@ class Times(Struct):
 
     counts: list[Count]
     large: dict[str, Large]
-    """By how their rows are filtered."""
+    """By row filter."""
 
 
 def draw(folder: Path, count: int, size: int, filters: str = "none") -> list[str]:
@@ -105,7 +105,7 @@ def draw(folder: Path, count: int, size: int, filters: str = "none") -> list[str
     names = []
     for number in range(count):
         shown = np.ascontiguousarray(np.roll(pixels[number % 2], 37 * number + number // size, axis=(0, 1)))
-        # Shifts repeat after a while: a pixel of its own makes each file another.
+        # Shifts repeat, so a unique pixel makes each file different.
         shown[0, 0] = number % 251, number // 251 % 251, 128
         name = f"{number // FOLDER:03}/{number:05}_{'albedo' if number % 2 == 0 else 'normal'}.png"
         path = folder / name
@@ -173,7 +173,7 @@ def counts() -> Iterator[Count]:
     for count in COUNTS:
         with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
             made = project(Path(folder, "game"), count, SMALL)
-            # Files so young are read once more, in case they change again within the clock's grain.
+            # Files this young are read again: they may change within the clock's resolution.
             time.sleep(2.5)
             yield Count(count, measured(made, Path(folder, "home")), measured(made, Path(folder, "home")))
 

@@ -21,9 +21,9 @@ from tools.bench import nets, served
 CLIENTS = 64
 ROUNDS = 5
 COUNTS = {"tiny": 6_000, "small": 1_500, "texts": 600}
-"""Requests of a round."""
+"""Requests per round."""
 BATCH = 16
-"""Texts at once in the bare loop."""
+"""Texts per batch of the bare loop."""
 WORDS = """rusty metal plate brick wall mossy rock oak planks sunset icon stone floor grass wood leaf bark
 sand snow glass cloth leather rope chain wire pipe door window roof tile marble gold silver copper iron steel
 paint paper stain crack dust mud lava ice water foam cloud smoke fire spark star moon sky tree root flower
@@ -45,7 +45,7 @@ least the bare loop in batches of 16, and ahead of LitServe and Ray Serve.
 """
 
 Round = Callable[[], Awaitable[float]]
-"""Requests a second."""
+"""Requests per second."""
 
 
 def measure() -> str:
@@ -146,7 +146,7 @@ async def _beside(
         for name, way in ways.items():
             found[name].append(await way())
     await executor.close()
-    # The first round of each warms it up.
+    # The first round is a warm-up.
     return {name: statistics.median(rates[1:]) for name, rates in found.items()}
 
 

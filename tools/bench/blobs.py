@@ -135,7 +135,7 @@ made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet
 print(f"http://127.0.0.1:{made.server_port}", flush=True)
 made.serve_forever()
 """
-"""What `python -m http.server` runs, on a port that the system chooses."""
+"""`python -m http.server` on a port that the system chooses."""
 
 
 def run() -> Mapping[str, float]:

@@ -34,7 +34,7 @@ from tools.bench.idle_clients import MASK, handshake
 
 UNPACKED_MIB = 1024
 FITS_MIB = 250
-"""So much, packed, is just within a frame."""
+"""MiB that still fit in a frame when compressed."""
 AIM_MIB = 64.0
 WATCH_S = 0.005
 COMPRESSED_BINARY = 0x80 | 0x40 | Opcode.BINARY
@@ -58,7 +58,7 @@ class Result(Struct):
     sent_as: str
     outcome: str
     mib: float
-    """More than before, at most."""
+    """Peak above the start."""
 
 
 class Peak:

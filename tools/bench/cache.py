@@ -33,12 +33,12 @@ from tools.bench.daemons import bridge, cpu_seconds
 from tools.bench.thumbnails import draw
 
 REQUESTS = 200_000
-"""Of the trace; of these, 80 % repeat an earlier one."""
+"""Requests of the trace; 80 % repeat an earlier one."""
 IN_FLIGHT = 32
 BLOCKS, SINGLES = 7, 10
 WARM_UP = 6
 PACKED = 2048
-"""Bytes of a response, as they come of most workloads."""
+"""Bytes of a response of a typical workload."""
 ASKED = {"image.thumbnail": {"size": 256}, "texture.examine": {"preview": 256}}
 
 
@@ -75,11 +75,11 @@ class Missed(Struct):
     plain: float
     """Without a cache."""
     added: float
-    """Of the differences with one."""
+    """Medians of the differences with a cache."""
     cpu_added: float
-    """Milliseconds of the daemon's own processor time: reading files again and writing what is kept."""
+    """Milliseconds of the daemon's own CPU time: hashing files and writing responses."""
     size: float
-    """Bytes of a file, on the average."""
+    """Mean bytes of a file."""
 
 
 def picture(number: int) -> bytes:
@@ -155,7 +155,7 @@ async def misses(without: Peer, having: Peer, paths: Sequence[Path]) -> Missed:
             took[peer] = await single(peer.client, "image.thumbnail", path)
         plain.append(took[without])
         added.append(took[having] - took[without])
-    # What is kept is written after the answer.
+    # The response is stored after it is sent.
     await having.client.request("bridge.echo")
     cpu, more = ((peer.cpu() - was) / len(rest) for peer, was in zip((without, having), before, strict=True))
     size = statistics.mean(path.stat().st_size for path in rest)

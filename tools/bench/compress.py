@@ -28,10 +28,10 @@ from bridge.demo.textures import noise, tint
 
 SIZE = 2048
 GRAIN = 2.0
-"""Standard deviation of what is added to the picture, of 255: photographs and paintings aren't smooth."""
+"""Standard deviation of the noise, of 255: photographs and paintings aren't smooth."""
 ROUNDS = 3
 LONG_S = 0.8
-"""From how many seconds a call is measured in one round alone."""
+"""Calls that take longer, in seconds, are measured in one round only."""
 
 TEMPLATE = """## Compression in blocks
 
@@ -120,7 +120,7 @@ def _ispc(name: str, pixels: Any, profile: Any) -> Callable[[], object]:
 
 
 def _etc(name: str, pixels: Bytes) -> Callable[[], object]:
-    # The library swaps channels inside the bytes: every second call sees other pixels, at the same cost.
+    # The library swaps channels in place: every second call gets other pixels, at the same cost.
     data = pixels.tobytes()
     known = {"eac_r11": "eac_r", "eac_rg11": "eac_rg"}
     encode = getattr(etcpak, f"compress_{known.get(name, name)}")

@@ -15,9 +15,9 @@ from tools.bench.autobahn import Outcome, run
 from tools.bench.daemons import echo_app
 
 EXPECTED = {"7.1.5"}
-"""Puts a close between the fragments of a message: `websockets` says 1002, where the case wants 1000."""
+"""Sends a close between the fragments of a message: `websockets` answers 1002, the case expects 1000."""
 CAPPED = {1008: f"more than {BridgeProtocol.max_fragments} fragments", 1009: f"more than {MAX_FRAME} bytes"}
-"""Close codes of messages that pass the caps."""
+"""Close codes for messages over the limits."""
 
 TEMPLATE = """## WebSocket conformance
 

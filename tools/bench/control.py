@@ -27,7 +27,7 @@ from tools.bench.daemons import echo
 
 SECONDS = 60.0
 PAUSE_S = 0.005
-"""Between two round trips."""
+"""Seconds between two round trips."""
 WORKERS = 2
 AIM_MS = 10.0
 PEER = "a bare echo server, beside it"
@@ -77,7 +77,7 @@ async def busy(file: ConnectionFile) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(one(number)) for number in range(WORKERS + 1)]
     try:
         yield
-        # A load that has ended by itself was none.
+        # If the load ended by itself, there was none.
         for task in tasks:
             if task.done():
                 task.result()

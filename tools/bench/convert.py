@@ -23,9 +23,9 @@ SIDE = 2048
 ROUNDS = 3
 QUALITY = 90
 SAME = ("png", "tga", "tiff")
-"""Formats whose texels must be the same whoever wrote them."""
+"""Lossless formats, for which all programs must write the same texels."""
 AIM = 1.0
-"""At most so much of Pillow's CPU time."""
+"""Largest accepted share of Pillow's CPU time."""
 
 Write = Callable[[Path], bytes]
 

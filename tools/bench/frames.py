@@ -37,20 +37,20 @@ from tools.bench.idle_clients import BINARY, frame, handshake, identify
 FRAMES = 100_000
 VECTORS = Path(__file__).resolve().parents[2] / "tests" / "vectors" / "messages"
 CONNECTIONS = 6
-"""At a time."""
+"""Connections at a time."""
 BELOW = 0.1
-"""Share that is damaged in the bytes of the WebSocket."""
+"""Share of frames that are damaged in the bytes of the WebSocket."""
 NASTY: tuple[Any, ...] = (
     None, True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**64 - 1, -(2**63), 0.5, 1e308, "", "x", "\0",
     "\ud7ff\uffff", "a" * 5000, "../../etc/passwd", [], [[]], {}, {"": None}, {"type": "request"},
     list(range(300)),
 )  # fmt: skip
-"""What stands where something else belongs."""
+"""Values that replace valid ones."""
 KEEP_S = 1.0
 ECHO_ID = 1 << 40
-"""Ids of our own requests are above those of the vectors."""
+"""Ids of our own requests, above those of the vectors."""
 OWN_FAULT = {4000, 1006, 1011}
-"""Close codes by which the daemon says that it failed, or nothing at all."""
+"""Close codes of a failure in the daemon, and of no close frame at all."""
 PATIENCE_S = 60.0
 
 TEMPLATE = """## Damaged frames
@@ -184,7 +184,7 @@ class Peer:
         if self._chance.random() < 0.5:
             return damage_values(whole, self._chance, text=text)
         data = damaged(whole, self._chance)
-        # What isn't UTF-8 never gets as far as the codec: enough of that.
+        # Invalid UTF-8 never reaches the codec, so a small share is enough.
         return data.decode(errors="replace").encode() if text and self._chance.random() < 0.8 else data
 
     async def _answered(self, peer: wire.Wire) -> None:

@@ -18,7 +18,7 @@ CONNECTIONS = 5_000
 HEARTBEAT_S = 20.0
 WATCHED_S = 60.0
 SETTLE_S = 25.0
-"""A heartbeat and a little: by then each connection has had its first ping."""
+"""Slightly more than a heartbeat, so that each connection has had its first ping."""
 AIM_KIB, AIM_TLS_KIB, AIM_CPU = 25.0, 60.0, 2.0
 
 TEMPLATE = """## Idle connections
@@ -53,7 +53,7 @@ def watch(count: int, settle_s: float = SETTLE_S, watched_s: float = WATCHED_S, 
     """Opens `count` connections and watches the daemon."""
     module = "tools.bench.tls_daemon" if tls else "bridge.cli"
     with bridge("--workers", "1", module=module, heartbeat_s=HEARTBEAT_S) as (file, daemon):
-        # What the first connections make the daemon load isn't theirs.
+        # Modules loaded by the first connections don't count.
         with idle_clients(file, 50, tls):
             pass
         before = memory_kib(daemon)

@@ -32,7 +32,7 @@ WORKER_KILLS = 1_000
 DAEMON_KILLS = 300
 CLIENTS = 4
 PATIENCE_S = 120.0
-"""How long what was promised may take once nothing is killed any more."""
+"""Seconds in which accepted requests must be answered after the last kill."""
 
 TEMPLATE = """## kill -9 at random moments
 
@@ -55,7 +55,7 @@ class Daemon(ProcessDaemon):
 
 
 Kill = Callable[[Daemon, int, random.Random], Awaitable[None]]
-"""Kills so many times, at random moments."""
+"""Kills a number of times, at random moments."""
 
 
 class Result(Struct):
@@ -183,9 +183,9 @@ def measure(worker_kills: int = WORKER_KILLS, daemon_kills: int = DAEMON_KILLS, 
 
 PRIORITIES = ("interactive", "normal", "bulk", "bulk")
 OPEN = 32
-"""Requests of one client that are open at a time."""
+"""Requests of one client in flight."""
 PAUSE_S = 0.02
-"""Before a daemon that isn't there is dialled again."""
+"""Seconds before reconnecting to a daemon that isn't running."""
 
 
 class LoadClient:
@@ -198,7 +198,7 @@ class LoadClient:
         self.name = name
         self.asking = True
         self.faults: list[str] = []
-        """What must not be, in words."""
+        """Violations, as sentences."""
         self.connections = 0
         self._root = root
         self._pictures = pictures
@@ -240,7 +240,7 @@ class LoadClient:
         project = {"id": self.name, "name": self.name, "root": str(self._root)}
         async with wire.session(file, project=project, **back) as self._wire:
             self.connections += 1
-            # Whoever knows of no answer asks again, by the same id and key.
+            # Requests without an answer are sent again, with the same id and key.
             for request in tuple(self._open.values()):
                 await self._wire.send("request", **request)
             while not self.is_done:

@@ -27,7 +27,7 @@ from bridge.demo.textures import noise, normals, tint
 
 ROUNDS = 2
 LARGE = 384
-"""Pixels a side of what is upscaled for its time."""
+"""Side of the picture whose upscaling is timed, pixels."""
 KINDS = (("rusty metal plate", "spaceship"), ("wooden door", "castle"), ("mossy rock", "forest floor"))
 TEXTS = [f"{kind} {n} for a {place}" for n in range(32) for kind, place in KINDS]
 

@@ -58,9 +58,9 @@ class Many(Struct):
     count: int
     seconds: float
     memory: float
-    """MiB at the most, of the command itself."""
+    """Peak MiB of the command."""
     worker: float
-    """MiB at the most, of its largest worker."""
+    """Peak MiB of its largest worker."""
 
 
 def draw(folder: Path, count: int, side: int) -> list[Path]:
@@ -96,7 +96,7 @@ async def scaled(paths: Sequence[Path], blobs: Path) -> list[Scaled]:
             for workload, params in JOBS:
                 for count, executor in executors.items():
                     seconds = await _round(executor, count, workload, params, paths, blobs / str(number))
-                    if number:  # the first round warms
+                    if number:  # The first round is a warm-up.
                         found.setdefault((workload.name, count), []).append(seconds)
     return [
         Scaled(workload.name, {count: statistics.median(found[workload.name, count]) for count in workers()})
@@ -112,7 +112,7 @@ async def _round(
     paths: Sequence[Path],
     blobs: Path,
 ) -> float:
-    # A folder of its own, as what is there already isn't written once more.
+    # A new folder, as existing files aren't written again.
     folder = blobs / workload.name / str(count)
     folder.mkdir(parents=True)
     begin = time.perf_counter()

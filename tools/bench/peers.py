@@ -92,7 +92,7 @@ PEERS: dict[str, tuple[Make, str]] = {
     ),
     "never ends its handshake": (half, f"{HttpProtocol.request_deadline_s:.0f} s"),
 }
-"""What each does, and how long it may go on."""
+"""What each does, and its deadline."""
 
 
 def seconds_tolerated(file: ConnectionFile, daemon: psutil.Process, make: Make) -> float:
@@ -107,7 +107,7 @@ def seconds_tolerated(file: ConnectionFile, daemon: psutil.Process, make: Make) 
                 time.sleep(0.05)
             return True
 
-        # A busy daemon hasn't taken it yet.
+        # A busy daemon may not have accepted it yet.
         is_gone = wait(there=True) and wait(there=False)
         return time.monotonic() - begin if is_gone else float("inf")
 

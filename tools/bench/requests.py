@@ -116,7 +116,7 @@ async def run() -> dict[str, Any]:
             theirs.append(await rounds_of(bare, peer, sent, acks=False))
         await mine.close()
         await bare.close()
-    # The first round of each warms it up.
+    # The first round is a warm-up.
     return {"bridge": middle(ours[1:]), "echo": middle(theirs[1:])}
 
 

@@ -21,9 +21,9 @@ from tools.bench.peer_servers import Missing, served
 
 ROUNDS = 3
 COUNT = 1200
-"""Requests of a round."""
+"""Requests per round."""
 TRIED = ((16, 0.0), (16, 0.01), (32, 0.01), (64, 0.05))
-"""Rows of a batch and seconds to wait for it to fill, of which each peer gets its best."""
+"""Batch sizes and seconds to wait for a full batch; each peer uses its best."""
 PATIENCE_S = 60.0
 PEERS = {"LitServe": "litserve_app.py", "Ray Serve": "ray_app.py"}
 
@@ -51,11 +51,11 @@ class Round(Struct):
     """One round."""
 
     rate: float
-    """Requests a second."""
+    """Requests per second."""
     p99: float
     """Seconds."""
     cpu: float
-    """Seconds for each request."""
+    """Seconds per request."""
 
 
 class Served(Struct):
@@ -107,7 +107,7 @@ async def _all(
             missing[name] = str(error)
     loop: list[Round] = []
     for _ in range(ROUNDS):
-        # One after the other: Ray needs a part of a core for itself.
+        # In sequence: Ray needs a part of a core for itself.
         with _daemon(models) as (file, process):
             found["PopBridge"].rounds.append(await _bridge(file, process, texts, clients))
         for name, (size, wait) in settings.items():

@@ -30,13 +30,13 @@ from tools.bench.pacer import asked
 
 TASKS = 64
 EACH = 100
-"""Operations of one task in a round."""
+"""Operations per task and round."""
 ROUNDS = 5
 WRITERS = (1, 16, 256)
 COMMITS_S = 0.6
-"""Seconds of a round in which so many writers write."""
+"""Seconds of a round of writers."""
 PACES = (0.25, 0.5, 0.75, 1.5)
-"""At which all are compared, in shares of what the shared connection can do; beyond 1 it falls behind."""
+"""Rates of the comparison, as shares of the shared connection's throughput; above 1 it falls behind."""
 
 TEMPLATE = """## The store beside one shared connection
 
@@ -333,7 +333,7 @@ class Peer(Protocol):
     """Something that runs operations."""
 
     switch_s: float
-    """How long a thread may keep Python: `sys.setswitchinterval`."""
+    """The value for `sys.setswitchinterval`, seconds."""
 
     async def do(self, operation: Operation) -> None: ...
     async def close(self) -> None: ...

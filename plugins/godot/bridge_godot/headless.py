@@ -24,10 +24,10 @@ from bridge.api import (
     UserError,
     changed_since,
     remaining_changes,
+    text,
 )
 from bridge_godot import project as projects
 from bridge_godot.import_file import RES, ImportFile, textures
-from bridge_godot.text import text
 
 VERSION = "0.1.0"
 ASSETS_PER_FRAME = 100

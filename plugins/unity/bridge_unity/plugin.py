@@ -75,7 +75,7 @@ class _Unity(Adapter):
     engine = "unity"
     scheme = SCHEME
     srgb_kinds = frozenset({"specular"})
-    """Unity's specular shaders read an sRGB colour of reflection; metalness maps follow the same slider."""
+    """Specular maps are colours in Unity's shaders; metallic maps are sRGB too, like the slider."""
     resizes = True
     """Textures other than sprites are resized unless `npotScale` is None."""
     can_flip_green: bool

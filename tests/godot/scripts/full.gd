@@ -1,10 +1,10 @@
 extends SceneTree
-# Keeps a state, then one that the disk has no room for, and tells which one an editor that starts then finds.
+# Saves a state, then one that the disk has no room for, and prints which one an editor that starts then finds.
 
 const SessionStore := preload("res://addons/popbridge/session_store.gd")
 const FOLDER := "res://data"
 const PATH := FOLDER + "/" + SessionStore.FILE
-# Bytes that a file may have.
+# The most bytes that a file may have.
 const LIMIT := 1 << 20
 
 
@@ -13,7 +13,7 @@ func _init() -> void:
 	store.session = "before"
 	store.save()
 	print("found: ", _found_after(store))
-	# As where Windows was killed between the two steps in which it renames over a file.
+	# As if Windows were killed between the two steps in which it replaces a file.
 	DirAccess.rename_absolute(PATH, PATH + ".tmp")
 	print("found: ", _found_after(SessionStore.new(FOLDER)))
 	quit()
