@@ -14,13 +14,12 @@ from accel.image.operation import (
     FirstLayer,
     Operated,
     Writing,
-    check_size,
     first_layer,
     operation,
 )
 from accel.image.records import Seams
 from accel.text import AnyText, text
-from accel.workload import Input, Limits, Output, OutputFile, Params, workload
+from accel.workload import Input, Limits, Output, OutputFile, Params, implementation, workload
 
 if TYPE_CHECKING:
     from accel.image.raster import Raster
@@ -76,22 +75,19 @@ class Resize(Filtering, frozen=True):
         )
 
 
-@operation("image.resize", version=9, params=Resize, levels=True, layers=True)
-def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
-    """Makes an image larger or smaller.
+resize = operation("image.resize", version=9, params=Resize, levels=True, layers=True)(
+    implementation(
+        "accel.image.resample:resize",
+        """Makes an image larger or smaller.
 
     Colours are averaged as light and in proportion to alpha; 8 bit, 16 bit and floats stay what they are, and
     no channel of floats rings beyond its least and largest value. An image that has the size already is given
     as it is. Of another size it has no mip levels: `image.mipmaps` makes them anew. Of a cube or an array in
     DDS or KTX2 each face and layer is resized, all as what the first is taken for.
     Output file: `resized`. Value: a `Written`.
-    """
-    from accel.image.resample import resize_raster, target_size
-
-    (image,) = images
-    width, height = target_size(image, params)
-    check_size(image.name, width, height, limits)
-    return Operated({"resized": resize_raster(image, width, height, params)})
+    """,
+    )
+)
 
 
 class Thumbnail(Params, frozen=True):
