@@ -372,7 +372,7 @@ def test_what_an_operation_makes_of_layers_fits_together():
 
     black, white = (raster(np.full((4, 4, 3), value, np.uint8)) for value in (0, 255))
     sky = black.with_pixels(black.pixels, layers=(white,))
-    with pytest.raises(WorkloadError, match="layers of another size, type or number") as caught:
+    with pytest.raises(WorkloadError, match="layers of another size, type or number"):
         map_layers(uneven, [sky], Writing(), Limits())
     assert map_layers(lambda *_: Operated(value=3), [sky], Writing(), Limits()).value == 3
 
