@@ -473,9 +473,9 @@ def cached_executor(
     settings: Settings, registry: Registry, file: Path, limits: Limits, blobs: BlobStore, executor: Executor
 ) -> CachedExecutor | None:
     """As the settings have it; None where nothing is kept."""
-    size, off = settings["cache.max_size"], settings["cache.off"]
+    size, off = settings["cache.max_size"], settings["cache.exclude"]
     if unknown := set(off) - set(registry.workloads):
-        log.warning("cache.off names what is no workload: %s", ", ".join(sorted(unknown)))
+        log.warning("setting cache.exclude has unknown workloads: %s", ", ".join(sorted(unknown)))
     if not size:
         return None
     questions = CacheKeys(registry.workloads, registry.origins, limits)

@@ -176,7 +176,7 @@ def as_request_error(
     if code is errors.INTERNAL:
         return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
     # The other sentences have fields that only who raises the error knows: its reason says it whole.
-    plain = msgspec.structs.replace(code, says="{message}", hint="")
+    plain = msgspec.structs.replace(code, text="{message}", hint="")
     if error.name and error.name not in str(error.reason):
         named = text("{name}: {reason}", name=error.name, reason=error.reason)
         return RequestError(plain, message=named)
