@@ -18,7 +18,7 @@ from bridge.core.messages import Command, Result
 from bridge.core.revert import error_text, file_error, observed_options, remaining_changes
 from bridge.core.text import is_unicode
 from bridge.host import isolation, validation
-from bridge.store.records import AUDIT_FIX, pack, when_text
+from bridge.store.records import AUDIT_FIX, local_time_text, pack
 
 if TYPE_CHECKING:
     from bridge.host.host import Registry
@@ -221,7 +221,7 @@ def _only(
 def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
     """One that was killed while it wrote, or couldn't write all, may be tried again."""
     if earlier.state == "applied" and not earlier.errors:
-        when = f", {when_text(earlier.answered)}" if earlier.answered else ""
+        when = f", {local_time_text(earlier.answered)}" if earlier.answered else ""
         raise UserError(
             text(
                 "Receipt {id} is reverted already (receipt {id_2}{when}): nothing was put back.",
@@ -288,11 +288,11 @@ class _Store:
         return ReceiptStore(self._db)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from bridge.store.database import unusable
+        from bridge.store.database import unusable_error
         from bridge.store.records import FAILURES
 
         self._db.conn.close()
         if isinstance(error, FAILURES):
             # It could be opened, but there is no room for more, or another program holds it all the time.
-            said = unusable(self._database, error).text
+            said = unusable_error(self._database, error).text
             raise UserError(sentences((said, getattr(error, "what_stays", "")))) from None

@@ -127,14 +127,14 @@ def restore(file: Path | None, as_json: bool) -> None:
 
     The old database is kept beside the new one. Editors that were connected begin new sessions.
     """
-    from bridge.store.backups import made_at, restore
+    from bridge.store.backups import backup_time, restore
     from bridge.store.database import copy_blobs
 
     paths = _paths()
     with _alone(paths):
         source = _source(file, paths)
         with _or_nothing(say(text("{source} can't be restored", source=source))):
-            made = made_at(source)
+            made = backup_time(source)
             restored = restore(source, paths.database)
             blobs = copy_blobs(_blobs_of(source), paths.blobs) if _blobs_of(source).is_dir() else 0
     if as_json:
@@ -345,11 +345,15 @@ def _tell_rows(rows: Mapping[str, int | None]) -> None:
 
 
 def _tell_backups(report: Report, backups: Sequence[Path]) -> None:
-    from bridge.store.backups import backups_folder, made_at
+    from bridge.store.backups import backup_time, backups_folder
 
     if backups:
         click.echo(
-            say(text("Newest backup: {file}, {made}.", file=backups[-1], made=_local(made_at(backups[-1]))))
+            say(
+                text(
+                    "Newest backup: {file}, {made}.", file=backups[-1], made=_local(backup_time(backups[-1]))
+                )
+            )
         )
     else:
         click.echo(

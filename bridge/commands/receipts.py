@@ -70,12 +70,12 @@ def receipts(limit: int, as_json: bool) -> None:
 
 
 def _show(found: Sequence[Receipt]) -> None:
-    from bridge.store.records import when_text
+    from bridge.store.records import local_time_text
 
     heads = {name: say(head) for name, head in HEADS.items()}
     by = _reverted(found)
     rows = [
-        (str(r.id), when_text(r.created), r.project_name or r.project, _state(r, by), _what(r), _why(r))
+        (str(r.id), local_time_text(r.created), r.project_name or r.project, _state(r, by), _what(r), _why(r))
         for r in found
     ]
     if is_narrow():

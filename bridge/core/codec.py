@@ -36,7 +36,7 @@ _PATH = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 
 _FREE_FIELDS: dict[type, str] = {Request: "params", Result: "value", Event: "data", Answer: "values"}
 """The field of each client message that holds whatever the sender likes, and so is checked here."""
-_HARMLESS = frozenset({str, bool, bytes, type(None)})
+_PLAIN_TYPES = frozenset({str, bool, bytes, type(None)})
 
 
 class Codec(Generic[Received]):
@@ -113,7 +113,7 @@ def _check_each(field: str, values: Iterable[Any], depth: int) -> None:
         _refuse(errors.UNDECODABLE, field, f"nested deeper than {MAX_DEPTH}: flatten it")
     for value in values:
         kind = type(value)
-        if kind in _HARMLESS:
+        if kind in _PLAIN_TYPES:
             continue
         if kind is dict:
             _check_keys(field, value)

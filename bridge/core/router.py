@@ -27,7 +27,7 @@ TOTAL_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 0.875, "bulk"
 """The same of the limit of all sessions: what is left is kept for what is more urgent."""
 
 
-class Room:
+class Quota:
     """Counts open requests by priority and checks their limits."""
 
     def __init__(self, name: Text, limits: Mapping[str, int]) -> None:
@@ -54,8 +54,8 @@ class Admission:
         """The most that may be open of one session, and of all together; both at least 1."""
         self.most = total
         self._limits = _limits(per_session, SESSION_SHARES)
-        self._all = Room(text("The daemon"), _limits(total, TOTAL_SHARES))
-        self._sessions: dict[str, Room] = {}
+        self._all = Quota(text("The daemon"), _limits(total, TOTAL_SHARES))
+        self._sessions: dict[str, Quota] = {}
 
     def __len__(self) -> int:
         return len(self._all)
@@ -81,7 +81,7 @@ class Admission:
         """Counts one more, whether it has room or not."""
         mine = self._sessions.get(session)
         if mine is None:
-            mine = self._sessions[session] = Room(text("The session"), self._limits)
+            mine = self._sessions[session] = Quota(text("The session"), self._limits)
         mine.open[priority] += 1
         self._all.open[priority] += 1
 
@@ -99,7 +99,7 @@ def _limits(most: int, shares: Mapping[str, float]) -> Mapping[str, int]:
 
 
 def _overloaded(name: Text, taken: int, priorities: tuple[str, ...], retry_after_ms: int) -> RequestError:
-    fields = {"name": name, "open": taken, "retry_after_ms": retry_after_ms}
+    fields: dict[str, Any] = {"name": name, "open": taken, "retry_after_ms": retry_after_ms}
     if len(priorities) == len(PRIORITIES):
         return RequestError(errors.OVERLOADED, **fields)
     classes = joined(priorities, text("{head} or {rest}"))
@@ -112,13 +112,13 @@ def _overloaded(name: Text, taken: int, priorities: tuple[str, ...], retry_after
     return RequestError(errors.OVERLOADED, Text(errors.OVERLOADED.hint), message=message, **fields)
 
 
-FIRST_S = 0.1
+DEFAULT_RUN_S = 0.1
 """What a run is expected to take as long as none of its name was measured, seconds."""
-WEIGHT = 0.2
+MEAN_WEIGHT = 0.2
 """Of the newest run in the mean of its name: the last ten or so decide."""
-SHARE = 0.5
+RETRY_SHARE = 0.5
 """Which part of what is ahead should be done by then: there is room again, and no worker has run dry."""
-LEAST_MS, MOST_MS = 50, 30_000
+MIN_RETRY_MS, MAX_RETRY_MS = 50, 30_000
 """Between these `retry_after_ms` always is."""
 
 
@@ -140,11 +140,11 @@ class Load:
     def ran(self, name: str, run_s: float) -> None:
         """One run was measured."""
         mean = self._means.get(name, run_s)
-        self._means[name] = mean + WEIGHT * (run_s - mean)
+        self._means[name] = mean + MEAN_WEIGHT * (run_s - mean)
 
     def enter(self, key: Hashable, name: str, priority: str) -> None:
         """The request `key` is open."""
-        expected = self._means.get(name, FIRST_S)
+        expected = self._means.get(name, DEFAULT_RUN_S)
         self._open[key] = (priority, expected)
         self._ahead[priority] += expected
 
@@ -163,7 +163,7 @@ class Load:
 
     def retry_after_ms(self, priority: str) -> int:
         """Milliseconds after which asking again is worth it, from LEAST_MS to MOST_MS."""
-        return round(min(max(self.wait_s(priority) * SHARE * 1000, LEAST_MS), MOST_MS))
+        return round(min(max(self.wait_s(priority) * RETRY_SHARE * 1000, MIN_RETRY_MS), MAX_RETRY_MS))
 
 
 MAX_CRASHES = 5
@@ -197,7 +197,7 @@ def frees_key(error: Error) -> bool:
     return error.retryable or error.code in _FREEING
 
 
-SLACK = 1024
+MAX_STALE_DEADLINES = 1024
 """Deadlines of finished requests that may lie about before they are swept."""
 
 
@@ -309,7 +309,7 @@ class Router:
 
     def _remember(self, ticket: Ticket) -> None:
         # Finished requests stay in the heap until they would be late: forget them when they are most of it.
-        if len(self._deadlines) > 2 * len(self._open) + SLACK:
+        if len(self._deadlines) > 2 * len(self._open) + MAX_STALE_DEADLINES:
             self._deadlines = [(t.deadline, t.key) for t in self._open.values()]
             heapq.heapify(self._deadlines)
         else:

@@ -22,8 +22,8 @@ from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, Popu
 from bridge.server.cache import copy_response
 from bridge.server.commands import Commands, sendable
 from bridge.server.live_session import LiveSession
-from bridge.server.popups import Confirming, SharedPopups
-from bridge.server.rules import RuleKeeper
+from bridge.server.popups import PopupAnswers, SharedPopups
+from bridge.server.rules import ProjectRules
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
 from bridge.store.records import PermanentDamage, StoredPopup, pack, unpack
@@ -177,10 +177,10 @@ class AdvisorHost:
         self.runner = runner
         self.commands = commands
         self.store = store
-        self.rules = RuleKeeper(store)
+        self.rules = ProjectRules(store)
         self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._confirming = Confirming(store, self.sharing, self.spawn, self.act)
+        self._confirming = PopupAnswers(store, self.sharing, self.spawn, self.act)
         self._closed = False
 
     def event(self, live: LiveSession, event: Event) -> None:

@@ -29,10 +29,10 @@ from bridge.core.errors import ErrorCode, RequestError, StoreError
 from bridge.core.messages import AuthProof
 from bridge.server.live_session import LiveSession
 from bridge.store.blob_refs import BlobColumn, blob_names_in, blob_references
-from bridge.store.blobs import PRESSED, BlobStore, Sweep, full
+from bridge.store.blobs import PRESSURE, BlobStore, Sweep, storage_full_error
 from bridge.store.records import pack
 from bridge.store.store import Store
-from bridge.store.uploads import KEEP_S, NO_ROOM, Upload
+from bridge.store.uploads import DISK_FULL_ERRNOS, PART_KEEP_S, Upload
 
 STATUS: dict[ErrorCode, int] = {
     errors.BAD_INPUT: 400,
@@ -61,11 +61,11 @@ log = logging.getLogger(__name__)
 Names = Callable[[], Awaitable[set[str]]]
 """Blobs that something still names."""
 
-LOOKED_AT_ONCE = 512 << 10
+SCAN_BYTES = 512 << 10
 """Bytes of messages: about 2 ms."""
 PAUSE_S = 10.0
 """Least time between two sweeps that little room led to, doubled while nothing may go: each looks at all."""
-RELIEF = 64 << 20
+MIN_FREED = 64 << 20
 """Bytes that are freed at least where the disk is full."""
 
 
@@ -111,7 +111,7 @@ class BlobCollector:
     async def sweep(self) -> None:
         """Removes what may go, and makes room where little is left."""
         async with self._lock:
-            await self._look(int(self._store.quota * (1 - PRESSED)))
+            await self._look(int(self._store.quota * (1 - PRESSURE)))
 
     async def room(self, name: AnyText, size: int) -> None:
         """Makes room for `size` bytes more. Raises RequestError `storage_full` where there is none."""
@@ -121,7 +121,7 @@ class BlobCollector:
             return
         async with self._lock:
             if self._store.over(size) and time.monotonic() >= self._fruitless_until:
-                await self._look(max(size, int(self._store.quota * (1 - PRESSED))))
+                await self._look(max(size, int(self._store.quota * (1 - PRESSURE))))
                 if self._store.over(size):
                     self._fruitless_until = time.monotonic() + PAUSE_S
         self._store.refuse_full(name, size)
@@ -132,7 +132,7 @@ class BlobCollector:
             before = self._store.removed_bytes
             sweep = await self._look(0)
             if sweep is not None:
-                await _relieve(sweep, max(size, RELIEF))
+                await _relieve(sweep, max(size, MIN_FREED))
             return self._store.removed_bytes > before
 
     async def _look(self, spare: int) -> Sweep | None:
@@ -143,7 +143,7 @@ class BlobCollector:
             names, cached = await self._names(), await self._cached()
         except StoreError as error:
             log.warning("no blob is removed, as the database can't say which are needed: %s", error.reason)
-        kept = _Everything() if names is None else names
+        kept = _AllNames() if names is None else names
         sweep = await asyncio.to_thread(Sweep, self._store, kept, self._keep_s, cached)
         while await asyncio.to_thread(sweep.step):
             pass
@@ -154,7 +154,7 @@ class BlobCollector:
         return sweep
 
 
-class _Everything:
+class _AllNames:
     """Names all blobs."""
 
     def __contains__(self, name: object) -> bool:
@@ -184,7 +184,7 @@ async def referenced_blobs(
             found |= blob_names_in(packed)
             looked += len(packed)
             # Nobody's frame waits for all that clients leave unacknowledged.
-            if looked > LOOKED_AT_ONCE:
+            if looked > SCAN_BYTES:
                 looked = 0
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -254,13 +254,13 @@ class Uploads:
     async def put(self, request: Request, name: str) -> Response:
         """All of a blob, or its beginning where `Upload-Complete` is false."""
         await self._expect(name, _length(request))
-        complete = says_complete(request) is not False
+        complete = upload_complete(request) is not False
         return await self._take(request, self._store.receive(name), complete, 201)
 
     async def append(self, request: Request) -> Response:
         """`PATCH`: what follows after `Upload-Offset`."""
         name = request.path_params["name"]
-        offset, complete = _offset(request), says_complete(request)
+        offset, complete = _offset(request), upload_complete(request)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
             said = f"Send it as 'Content-Type: {MEDIA_TYPE}'."
             return answer(415, {"message": said}, {"accept-patch": MEDIA_TYPE})
@@ -334,18 +334,18 @@ class Uploads:
         try:
             await asyncio.to_thread(upload.write, *pieces)
         except OSError as error:
-            if error.errno not in NO_ROOM or not await self._keeper.free(sum(map(len, pieces))):
-                raise full(f"Blob {upload.name}", error) from None
+            if error.errno not in DISK_FULL_ERRNOS or not await self._keeper.free(sum(map(len, pieces))):
+                raise storage_full_error(f"Blob {upload.name}", error) from None
             try:
                 await asyncio.to_thread(upload.write, *pieces)
             except OSError as again:
-                raise full(f"Blob {upload.name}", again) from None
+                raise storage_full_error(f"Blob {upload.name}", again) from None
 
     async def _finish(self, upload: Upload) -> Response:
         try:
             await asyncio.to_thread(upload.commit)
         except OSError as error:
-            raise full(f"Blob {upload.name}", error) from None
+            raise storage_full_error(f"Blob {upload.name}", error) from None
         return self._whole(upload.name, 201)
 
     def _whole(self, name: str, status: Literal[200, 201, 204]) -> Response:
@@ -359,7 +359,7 @@ class Uploads:
         return {"upload-complete": "?0", "upload-offset": offset, "cache-control": "no-store", **where}
 
     def _limits(self) -> dict[str, str]:
-        return {"upload-limit": f"max-size={self._store.max_size}, max-age={KEEP_S:.0f}"}
+        return {"upload-limit": f"max-size={self._store.max_size}, max-age={PART_KEEP_S:.0f}"}
 
 
 async def _blocks(request: Request, transfer: Transfer) -> AsyncIterator[list[bytes]]:
@@ -397,7 +397,7 @@ def _offset(request: Request) -> int | None:
     return int(found[1]) if found else None
 
 
-def says_complete(request: Request) -> bool | None:
+def upload_complete(request: Request) -> bool | None:
     """None where it isn't there, or isn't a boolean (RFC 9651 §3.3.6)."""
     found = re.fullmatch(r"\s*\?([01])\s*(;.*)?", request.headers.get("upload-complete", ""))
     return found[1] == "1" if found else None
@@ -406,7 +406,7 @@ def says_complete(request: Request) -> bool | None:
 _PART = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
 
 
-def usable(header: str, size: int) -> str | None:
+def satisfiable_ranges(header: str, size: int) -> str | None:
     """The parts that a body of `size` bytes has; the header itself where it has none of them, for 416.
 
     None where it is to be ignored.
@@ -427,7 +427,7 @@ def usable(header: str, size: int) -> str | None:
     return f"bytes={','.join(kept)}" if kept else header
 
 
-USED_EVERY_S = 3600.0
+USE_INTERVAL_S = 3600.0
 """How often reading a blob counts as a use: each writes to the disk."""
 
 Respond = Callable[[Request], Awaitable[Response]]
@@ -482,7 +482,7 @@ class Blobs:
         with self._store.pin(name):
             # RFC 9110 §10.1.1: whoever waits for 100 learns it before they send anything.
             waits = request.headers.get("expect", "").lower() == "100-continue"
-            if not waits and says_complete(request) is not False:
+            if not waits and upload_complete(request) is not False:
                 digest = hashlib.sha256()
                 async for piece in request.stream():
                     digest.update(piece)
@@ -494,7 +494,7 @@ class Blobs:
 
     async def _get(self, request: Request) -> Response:
         name = request.path_params["name"]
-        path = self._store.use(name, every_s=USED_EVERY_S)
+        path = self._store.use(name, every_s=USE_INTERVAL_S)
         etag = f'"{name}"'
         headers = {"etag": etag, "cache-control": "private, max-age=31536000, immutable"}
         # RFC 9110 §13.1.2: a client that has it already is told so.
@@ -528,6 +528,6 @@ class BlobResponse(FileResponse):
         # RFC 9110 §14.2: "A server MUST ignore a Range header field received with a request method [...] for
         # which range handling is not defined"; it is for GET alone.
         if len(given) == 1 and scope["method"] == "GET":
-            parts = usable(given[0], self._size)
+            parts = satisfiable_ranges(given[0], self._size)
             headers += [(b"range", parts.encode("latin-1"))] if parts else []
         return headers

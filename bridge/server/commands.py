@@ -22,11 +22,11 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result, Translatable
 from bridge.core.revert import REVERT, reverse_changes, revert_command
 from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
-from bridge.server.handshake import too_old
+from bridge.server.handshake import outdated_addon
 from bridge.server.live_session import SPARE, LiveSession, mates
 from bridge.server.sessions import Sessions
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import AUDIT_FIX, Damaged, PermanentDamage, Receipt
+from bridge.store.records import AUDIT_FIX, DamagedReceipt, PermanentDamage, Receipt
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
@@ -109,7 +109,7 @@ class Commands:
     async def answered(self, live: LiveSession, command: Command, reply: Result | Error) -> None:
         """Keeps what the editor observed, and wakes whoever waits for it."""
         log.info("%s #%d is answered", command.name, command.id)
-        reply = _in_words(live, command, reply)
+        reply = _explain_unsupported(live, command, reply)
         if self._store.trouble:
             self._keep_later(command, reply)
             return
@@ -253,7 +253,7 @@ class Commands:
         if earlier is None or earlier.state != "applied" or earlier.errors:
             return None
         # One that put back only a part stands beside the one that finished it.
-        again = _ways_back([each.id for each in await self._standing(receipt.id)] or [earlier.id])
+        again = _redo_hint([each.id for each in await self._standing(receipt.id)] or [earlier.id])
         reason = text("it was put back already, by receipt {number}: {again}", number=earlier.id, again=again)
         return RequestError(
             errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt.id), reason=reason
@@ -312,12 +312,12 @@ class Commands:
         }
 
 
-def _in_words(live: LiveSession, command: Command, reply: Result | Error) -> Result | Error:
+def _explain_unsupported(live: LiveSession, command: Command, reply: Result | Error) -> Result | Error:
     """`reply`; with what to do where the editor is too old to put anything back."""
     if command.name != REVERT or not isinstance(reply, Error) or reply.code != errors.UNSUPPORTED.name:
         return reply
     log.info("%s #%d isn't known there: %s", command.name, command.id, reply.message)
-    reason = too_old(live.identify, live.choice.adapter if live.choice else None)
+    reason = outdated_addon(live.identify, live.choice.adapter if live.choice else None)
     if not reason:
         return reply
     return msgspec.structs.replace(reply, message=str(reason), message_text=Translatable.of(reason))
@@ -330,7 +330,7 @@ def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
     return same_engine and bool(project_name) and live.view.project_name == project_name
 
 
-def _ways_back(receipts: Sequence[int]) -> AnyText:
+def _redo_hint(receipts: Sequence[int]) -> AnyText:
     """What brings a change back that these have put back, the newest first."""
     *first, last = [f"`popbridge revert {number}`" for number in receipts]
     if first:
@@ -352,15 +352,15 @@ def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText |
     )
 
 
-ROOM = MAX_FRAME - SPARE
+MAX_LIST_BYTES = MAX_FRAME - SPARE
 """Bytes of a frame for receipts."""
-NAMED = 1000
+MAX_DAMAGED = 1000
 """The most damaged ones that a list names."""
-LARGE = ("args", "before", "after", "errors")
+LARGE_FIELDS = ("args", "before", "after", "errors")
 """What grows with the files that a receipt is about."""
 
 
-class Shown(Receipt, kw_only=True):
+class ReceiptView(Receipt, kw_only=True):
     """A receipt as clients get it."""
 
     abridged: bool = False
@@ -412,15 +412,15 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
     """As many of the newest as fit into a frame, one at least if there is any that can be read."""
     listed: list[Any] = []
     damaged: list[int] = []
-    room = ROOM
+    room = MAX_LIST_BYTES
     for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
-        if isinstance(receipt, Damaged):
+        if isinstance(receipt, DamagedReceipt):
             # Beyond these they are too many for anybody to look at.
-            if len(damaged) < NAMED:
+            if len(damaged) < MAX_DAMAGED:
                 damaged.append(receipt.id)
                 room -= _size(receipt.id)
             continue
-        value, size = _shown(msgspec.to_builtins(receipt), ROOM if listed else room)
+        value, size = _shown(msgspec.to_builtins(receipt), MAX_LIST_BYTES if listed else room)
         room -= size
         if listed and room < 0:
             # The next page names those below the last one.
@@ -430,12 +430,12 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
     return {"receipts": listed, "more": False, "damaged": damaged}
 
 
-def _shown(receipt: Mapping[str, Any], room: int = ROOM) -> tuple[Mapping[str, Any], int]:
+def _shown(receipt: Mapping[str, Any], room: int = MAX_LIST_BYTES) -> tuple[Mapping[str, Any], int]:
     """As in `Shown`, for so many bytes, and its own."""
     whole = {**receipt, "abridged": False}
     if (size := _size(whole)) <= room:
         return whole, size
-    rest = {name: value for name, value in receipt.items() if name not in LARGE} | {"abridged": True}
+    rest = {name: value for name, value in receipt.items() if name not in LARGE_FIELDS} | {"abridged": True}
     return rest, _size(rest)
 
 

@@ -26,7 +26,7 @@ Number = Callable[[Database, Mapping[str, int]], Delivery | None]
 """Ends a job, perhaps, and numbers its answer above the last numbers of these sessions."""
 Waiting = tuple[Number, "asyncio.Future[Delivery | None]"]
 
-MOST = 64
+MAX_BATCH = 64
 """Answers that one commit takes."""
 
 
@@ -74,8 +74,8 @@ class OutboxBatch:
             while self._waiting.get(live.id):
                 async with live.sending:
                     waiting = self._waiting.pop(live.id)
-                    self._waiting[live.id] = waiting[MOST:]
-                    answers = await self._keep(live, waiting[:MOST])
+                    self._waiting[live.id] = waiting[MAX_BATCH:]
+                    answers = await self._keep(live, waiting[:MAX_BATCH])
                     await _write(live, answers)
         finally:
             del self._tasks[live.id]
@@ -196,7 +196,7 @@ class Deliveries:
         if len(lives) == 1:
             alone = await self._lines.send(lives[0], number)
             return None if alone is None else alone.left
-        async with _all_of(lives):
+        async with _lock_all(lives):
             last = {live.id: live.session.seq for live in lives}
             delivery = await self._store.write(lambda db: number(db, last))
             if delivery is None:
@@ -219,7 +219,7 @@ class Deliveries:
 
 
 @contextlib.asynccontextmanager
-async def _all_of(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
+async def _lock_all(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
     """Nothing else is numbered in these sessions meanwhile; they come in one order, or two might wait for one
     another for ever."""
     async with contextlib.AsyncExitStack() as stack:
@@ -236,6 +236,6 @@ def _of(session: str, delivery: Delivery) -> Iterator[Answer]:
     return (message for name, message in delivery.numbered if name == session)
 
 
-def withdrawing(session: str, error: Error, state: str) -> Withdraw:
+def withdraw_request(session: str, error: Error, state: str) -> Withdraw:
     """The work that answers a waiting request by `error`."""
     return lambda db, last: journal.withdraw(db, session, error, last, state)  # type: ignore[arg-type]

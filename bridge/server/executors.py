@@ -18,7 +18,7 @@ from bridge.core.messages import OutputRef, ResultMeta
 from bridge.core.metrics import Counts
 from bridge.core.router import Load
 from bridge.server.blobs import BlobCollector
-from bridge.store.blobs import BlobStore, full
+from bridge.store.blobs import BlobStore, storage_full_error
 
 
 class MeasuredExecutor:
@@ -93,7 +93,7 @@ class BlobOutputs:
             except RequestError as error:
                 raise WorkloadError(error.code.name, error.text) from None
             except OSError as error:
-                said = full(text("What it makes"), error).text
+                said = storage_full_error(text("What it makes"), error).text
                 raise WorkloadError(errors.STORAGE_FULL.name, said) from None
             more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
             try:

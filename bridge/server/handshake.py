@@ -39,7 +39,7 @@ from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import typed
 from bridge.server.live_session import LiveSession, mates
-from bridge.server.sessions import Sessions, not_known
+from bridge.server.sessions import Sessions, unknown_session
 
 if TYPE_CHECKING:
     from bridge.server.websocket import AsgiSocket
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 # What is installed is looked at once: a daemon that has been upgraded since knows its former addon alone.
 
 
-def other_addon(identify: Identify, adapter: Adapter) -> AnyText:
+def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
     """What to do where the editor has another addon than `adapter` installs; empty where it has that."""
     addon, client = _addon(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
@@ -69,7 +69,7 @@ def other_addon(identify: Identify, adapter: Adapter) -> AnyText:
     )
 
 
-def too_old(identify: Identify, adapter: Adapter | None) -> AnyText:
+def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
     """Why an editor that doesn't know the command put nothing back, and what to do; empty where its addon is
     the one that is installed, which isn't too old for anything."""
     addon, client = _addon(adapter) if adapter else None, identify.client
@@ -115,7 +115,7 @@ FEATURES = frozenset({"blobs", "popups", "resume"})
 NO_ROOT = text("Advice on imports is off: it needs `project.root`, from an editor on this machine.")
 
 
-NOT_KEPT = text("Nothing outlives a restart of PopBridge now: {reason}.")
+NOT_DURABLE = text("Nothing outlives a restart of PopBridge now: {reason}.")
 
 
 class Handshake:
@@ -189,7 +189,7 @@ class Handshake:
         identify = _with_local_root(identify, scope)
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
-            notice = sentences([notice, other_addon(identify, choice.adapter)])
+            notice = sentences([notice, addon_notice(identify, choice.adapter)])
             if not (identify.project and identify.project.root):
                 notice = sentences([notice, NO_ROOT])
         restarted = False
@@ -199,7 +199,7 @@ class Handshake:
             live, token, problem = await self._sessions.open(identify, choice)
             if problem is not None:
                 log.error("session %s isn't kept: %s", live.id, problem.reason)
-                notice = sentences([notice, NOT_KEPT.fill(reason=problem.reason)])
+                notice = sentences([notice, NOT_DURABLE.fill(reason=problem.reason)])
         last_seq = identify.resume.last_seq if identify.resume else 0
         try:
             await live.take_over()
@@ -207,7 +207,7 @@ class Handshake:
                 waiting = await live.attach(socket, last_seq)
                 if live.ended:
                     # Its time was over while it waited here: nothing would reach it any more.
-                    raise not_known(live.id)
+                    raise unknown_session(live.id)
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
                 said = translate(notice, identify.locale or "")

@@ -18,7 +18,7 @@ from bridge.server.blobs import Blobs, answer
 from bridge.server.handshake import Handshake
 
 
-class Front(Starlette):
+class Application(Starlette):
     """The socket at `/ws`, and pages beside it.
 
     No middleware is for the socket, and what a connection goes through it goes through for each message, and
@@ -63,7 +63,7 @@ def routes(blobs: Blobs, instance: str) -> list[Route]:
     return [Route("/health", health, methods=["GET"]), *blobs.routes()]
 
 
-def answer_strays(app: Starlette) -> None:
+def add_error_pages(app: Starlette) -> None:
     """Requests that no route takes are answered as JSON too."""
     app.add_exception_handler(404, _no_page)
     app.add_exception_handler(405, _no_method)

@@ -19,7 +19,7 @@ from bridge.core.messages import Accepted, Request
 from bridge.core.metrics import Counts
 from bridge.core.router import Router, Ticket, digest
 from bridge.server import logs
-from bridge.server.delivery import Deliveries, withdrawing
+from bridge.server.delivery import Deliveries, withdraw_request
 from bridge.server.live_session import LiveSession
 from bridge.server.runner import Runner, as_message, as_request_error, deadline_exceeded
 from bridge.server.scheduler import JobRunner, Scheduler
@@ -159,7 +159,7 @@ class Jobs:
             await asyncio.wait([accepting])
         message = as_message(error, ticket.request, "unknown")
         try:
-            withdrawal = await self._deliveries.withdraw(live, withdrawing(live.id, message, state))
+            withdrawal = await self._deliveries.withdraw(live, withdraw_request(live.id, message, state))
         except StoreError as failure:
             # It goes on, and its own answer comes.
             log.error("request %d of session %s goes on: %s", ticket.request, live.id, failure.reason)
@@ -198,7 +198,7 @@ class Jobs:
 
     async def start(self) -> None:
         """Takes up what an earlier daemon left, after the sessions are back. Raises StoreError."""
-        await self._store.write(journal.forget_strangers)
+        await self._store.write(journal.delete_orphans)
         work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
         if requeued := await self._store.write(work):
             log.warning("%d jobs were in hand when the daemon was killed; they are done again", requeued)

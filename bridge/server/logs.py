@@ -29,16 +29,16 @@ session: ContextVar[LiveSession] = ContextVar("session")
 request: ContextVar[Request] = ContextVar("request")
 """The request that is being worked on, by a task of its own."""
 
-OWN = ("bridge", "accel", "popbridge")
+OWN_LOGGERS = ("bridge", "accel", "popbridge")
 """The loggers that the setting `log_level` is for: of all others, only what went wrong is of interest."""
-UVICORN_LEAST = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
+UVICORN_LEVELS = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
 """What uvicorn may say at a level: our own lines say who came and went, and at `debug` it would show frames,
 the token of `identify` in them."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
 @contextlib.contextmanager
-def logging_by(settings: Settings, registry: Registry) -> Iterator[None]:
+def configure_logging(settings: Settings, registry: Registry) -> Iterator[None]:
     """Logs as the settings `log_*` say; what the plugins of `registry` say counts as the daemon's own.
 
     Raises UserError for a level that is none, and a file that can't be written.
@@ -51,10 +51,12 @@ def logging_by(settings: Settings, registry: Registry) -> Iterator[None]:
     level = logging.getLevelNamesMapping()[name.upper()]
     handler = _handler(settings)
     handler.setFormatter(
-        Json() if settings["log_format"] == "json" else Text(timed=bool(settings["log_file"]))
+        JsonFormatter()
+        if settings["log_format"] == "json"
+        else TextFormatter(timed=bool(settings["log_file"]))
     )
-    levels = {"": max(level, logging.WARNING), "uvicorn": UVICORN_LEAST.get(level, level)}
-    levels |= dict.fromkeys((*OWN, *_packages(registry)), level)
+    levels = {"": max(level, logging.WARNING), "uvicorn": UVICORN_LEVELS.get(level, level)}
+    levels |= dict.fromkeys((*OWN_LOGGERS, *_packages(registry)), level)
     before = {name: logging.getLogger(name).level for name in levels}
     logging.getLogger().addHandler(handler)
     _set(levels)
@@ -101,7 +103,7 @@ def _packages(registry: Registry) -> Iterator[str]:
         yield workload.target.partition(":")[0].partition(".")[0]
 
 
-def belongs_to() -> dict[str, Any]:
+def log_context() -> dict[str, Any]:
     """The session, request and workload that the current line is about, as far as it is about any."""
     found: dict[str, Any] = {}
     asked = request.get(None)
@@ -113,7 +115,7 @@ def belongs_to() -> dict[str, Any]:
     return found
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One object on one line: ts (ISO 8601, UTC), level, logger, message, and what it belongs to."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -122,7 +124,7 @@ class Json(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **belongs_to(),
+            **log_context(),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -132,7 +134,7 @@ class Json(logging.Formatter):
             return msgspec.json.encode({name: _text(value) for name, value in line.items()}).decode()
 
 
-class Text(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """For people: the level, where it comes from, what happened, and what it belongs to, in brackets."""
 
     def __init__(self, *, timed: bool) -> None:
@@ -140,7 +142,7 @@ class Text(logging.Formatter):
         super().__init__(("%(asctime)s " if timed else "") + "%(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        about = " ".join(f"{name} {value}" for name, value in belongs_to().items())
+        about = " ".join(f"{name} {value}" for name, value in log_context().items())
         return f"{super().formatMessage(record)} [{about}]" if about else super().formatMessage(record)
 
 

@@ -24,11 +24,11 @@ Present = Callable[[LiveSession, Popup], Awaitable[None]]
 Supersede = Callable[[LiveSession, Sequence[PopupClose]], None]
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
-MAX_INHERITED = 64
+MAX_ADOPTED = 64
 """Popups that an editor has open when it takes over no more: those that come later wait for the next."""
 
 
-class Superfluous(Exception):
+class NotNeeded(Exception):
     """A popup needn't be shown to somebody: it is open there, or was settled meanwhile."""
 
 
@@ -125,7 +125,7 @@ class SharedPopups:
 
     async def _inherit(self, live: LiveSession, present: Present) -> None:
         for popup_id in await self._orphans(live):
-            if live.ended or len(live.session.popups) >= MAX_INHERITED:
+            if live.ended or len(live.session.popups) >= MAX_ADOPTED:
                 return
             popup = await self._store.write(partial(_adopt, popup_id, live.id), synced=False)
             if popup is None or popup_id in live.session.popups:
@@ -149,14 +149,14 @@ class SharedPopups:
             assert isinstance(numbered, Popup)
             # While others were sent it may have been answered, or shown.
             if popup_id not in source.session.popups or popup_id in mate.session.popups:
-                raise Superfluous
+                raise NotNeeded
             if _is_replaced(numbered, mate):
                 self._replaced(popup_id, mate)
-                raise Superfluous
+                raise NotNeeded
             superseded.extend(mate.open(numbered))
             self._supersede(mate, superseded)
 
-        with contextlib.suppress(Superfluous):
+        with contextlib.suppress(NotNeeded):
             await mate.send(msgspec.structs.replace(popup, seq=UNSET), keep)
             for closing in superseded:
                 await mate.send(closing)
@@ -187,7 +187,7 @@ def _adopt(popup_id: int, session: str, db: Database) -> Popup | None:
 log = logging.getLogger(__name__)
 
 
-class Confirming:
+class PopupAnswers:
     """What clients have said of popups, until they may forget it: nobody sends again what is confirmed."""
 
     def __init__(

@@ -36,7 +36,7 @@ _SHORT = re.compile(r"~[0-9]")
 """In the 8.3 form of a name: the same file has a long one, that only the file system knows."""
 
 
-def joined(path: str, root: str) -> str:
+def join_windows_path(path: str, root: str) -> str:
     """`path`, absolute or from `root`, in normal form and below `root` by its text.
 
     Where either has an 8.3 name, which is another spelling, the file system still has to say so. Raises
@@ -115,11 +115,11 @@ def confine(path: str, root: Path | None) -> str:
         shown = path.replace("\0", "\\0")
         raise RequestError(errors.BAD_INPUT, name=shown, reason=text("no path has a NUL in it"))
     if os.name == "nt":
-        path = joined(path, str(root))
+        path = join_windows_path(path, str(root))
     try:
-        if (plain := _plain(path, root)) is not None:
+        if (plain := _resolve_plain(path, root)) is not None:
             return plain
-        found = _inside(path, root, strict=STRICT)
+        found = _resolve(path, root, strict=STRICT)
         mode = os.stat(found).st_mode
     # A loop of links, a name that is too long, or text that no name can be.
     except (OSError, ValueError):
@@ -130,7 +130,7 @@ def confine(path: str, root: Path | None) -> str:
     return found
 
 
-def _plain(path: str, root: Path) -> str | None:
+def _resolve_plain(path: str, root: Path) -> str | None:
     """Where `path` lies, in a quarter of the time, if it is a file with nothing to resolve on the way; None
     otherwise. Raises OSError or ValueError where it isn't there."""
     # What Windows calls a junction is no link to `lstat`.
@@ -147,15 +147,15 @@ def _plain(path: str, root: Path) -> str | None:
     return here if stat.S_ISREG(mode) else None
 
 
-def _inside(path: str, root: Path, *, strict: bool) -> str:
+def _resolve(path: str, root: Path, *, strict: bool) -> str:
     """Where `path` lies. Raises RequestError `forbidden`, and OSError or ValueError where nobody can tell."""
     home = os.path.realpath(root)
-    found = _below(home, os.path.realpath(os.path.join(home, path)), path)
+    found = _require_below(home, os.path.realpath(os.path.join(home, path)), path)
     # Not at once: versions of Python differ in what is strict, and what is left out by `..` needn't be there.
-    return _below(home, os.path.realpath(found, strict=True), path) if strict else found
+    return _require_below(home, os.path.realpath(found, strict=True), path) if strict else found
 
 
-def _below(home: str, found: str, path: str) -> str:
+def _require_below(home: str, found: str, path: str) -> str:
     """`found`, if it lies in `home`. Raises RequestError `forbidden`."""
     within, whole = os.path.join(os.path.normcase(home), ""), os.path.normcase(found)
     if not os.path.join(whole, "").startswith(within):
@@ -167,7 +167,7 @@ def _missing(path: str, root: Path) -> RequestError:
     """What is said of a path that leads nowhere: who asks needn't learn what exists elsewhere."""
     with contextlib.suppress(OSError, ValueError):
         try:
-            _inside(path, root, strict=False)
+            _resolve(path, root, strict=False)
         except RequestError as error:
             return error
     return RequestError(errors.NOT_FOUND, name=path)

@@ -23,13 +23,13 @@ from bridge.server.sessions import Sessions
 from bridge.store.journal import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import DamagedRow, PermanentDamage, Receipt, StoredPopup, StoredSession, unpack
-from bridge.store.sessions import KEPT_DAYS, SessionStore
+from bridge.store.sessions import POPUP_KEEP_DAYS, SessionStore
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
 
-class Left(Struct, frozen=True):
+class StoredState(Struct, frozen=True):
     """What one session of an earlier run left in the store."""
 
     session: StoredSession
@@ -50,7 +50,7 @@ async def restore(
     have its project open.
     """
     if dropped := await store.write(lambda db: SessionStore(db).drop_left_open()):
-        log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
+        log.info("%d popups that no editor came for in %d days are closed", dropped, POPUP_KEEP_DAYS)
     await store.write(lambda db: SessionStore(db).settle_stranded())
     for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
@@ -85,13 +85,13 @@ async def _leave(session: str, store: Store, sessions: Sessions) -> None:
     await sessions.settle(session, leaves_popups=is_shared)
 
 
-def _left(session: str, connection: sqlite3.Connection) -> Left:
+def _left(session: str, connection: sqlite3.Connection) -> StoredState:
     db = Database(connection)
     store, receipts = SessionStore(db), ReceiptStore(db).unanswered(session)
-    return Left(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
+    return StoredState(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
 
 
-def _latest(left: Left, store: Store) -> Left:
+def _latest(left: StoredState, store: Store) -> StoredState:
     """Without popups whose place a later one has taken: the last daemon ended before it could keep that."""
     by_dedupe: dict[str, int] = {}
     replaced: set[int] = set()
@@ -120,7 +120,7 @@ def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> L
     return sessions.restore(stored, choice)
 
 
-def _outbox(left: Left, live: LiveSession) -> None:
+def _outbox(left: StoredState, live: LiveSession) -> None:
     now = time.monotonic()
     waiting: list[Numbered] = [_command(receipt) for receipt in left.receipts if receipt.seq]
     for answer, key in left.answers:
@@ -139,7 +139,7 @@ def _outbox(left: Left, live: LiveSession) -> None:
         live.restore(message, now)
 
 
-async def _unnumbered(left: Left, live: LiveSession, commands: Commands, flows: AdvisorHost) -> None:
+async def _unnumbered(left: StoredState, live: LiveSession, commands: Commands, flows: AdvisorHost) -> None:
     """What the daemon had kept, but not sent, when it was killed."""
     for receipt in left.receipts:
         if not receipt.seq:

@@ -19,18 +19,18 @@ from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
-Wish = tuple[str, str, "asyncio.Future[None]"]
+PendingRule = tuple[str, str, "asyncio.Future[None]"]
 """A folder and a finding that somebody waits to have kept."""
 Rules = Mapping[str, Sequence[str]]
 """Codes of findings by folder of the project, `""` for its root."""
 
 
-class RuleKeeper:
+class ProjectRules:
     """The rules of all projects."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: dict[Path, list[Wish]] = {}
+        self._waiting: dict[Path, list[PendingRule]] = {}
         """By project: for the file that is being written, what the next one has in addition."""
         self._writers: dict[Path, asyncio.Task[None]] = {}
         self._told: dict[tuple[str, str], str] = {}
@@ -48,13 +48,13 @@ class RuleKeeper:
             return {}
         self._tell(session, "file", problem)
         self._tell(session, "codes", str(sentences(config.passed_over(session.root, found))))
-        return _together(found.rules(), kept)
+        return _merge(found.rules(), kept)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:
         """Raises RequestError where there can be no such rule, or its file can't be read or written."""
         # Before it waits with others, as whatever else is wrong is the file's, and concerns them all.
         where = session.root / config.NAME if session.root else session.project_name or session.project
-        if problem := _mistake(where, folder, finding):
+        if problem := _rule_problem(where, folder, finding):
             raise RequestError(errors.BAD_INPUT, message=problem)
         if session.root is None:
             await self._store.write(lambda db: RuleStore(db).add(session.project, folder, finding))
@@ -95,7 +95,7 @@ class RuleKeeper:
             (folder, code): problem
             for folder, codes in kept.items()
             for code in codes
-            if (problem := _mistake(where, folder, code))
+            if (problem := _rule_problem(where, folder, code))
         }
         first = next(iter(wrong.values()), "")
         told = f"{first} So {len(wrong)} of them stay there, and settle nothing." if wrong else ""
@@ -116,7 +116,7 @@ class RuleKeeper:
             log.warning("%s", what)
 
 
-def _mistake(where: object, folder: str, finding: str) -> str:
+def _rule_problem(where: object, folder: str, finding: str) -> str:
     """Why there can be no such rule; empty where there can."""
     try:
         config.check_rule(where, folder, finding)
@@ -125,19 +125,19 @@ def _mistake(where: object, folder: str, finding: str) -> str:
     return ""
 
 
-async def _add(root: Path, wishes: Sequence[Wish]) -> None:
+async def _add(root: Path, wishes: Sequence[PendingRule]) -> None:
     """Tells who waits for these what became of them."""
-    error = await _refused(root, wishes)
+    error = await _try_add(root, wishes)
     if error is None or isinstance(error, UserError) or len(wishes) == 1:
         for wish in wishes:
             _settle(wish, error)
         return
     # One that can't be written, whatever the reason, costs the others nothing.
     for wish in wishes:
-        _settle(wish, await _refused(root, [wish]))
+        _settle(wish, await _try_add(root, [wish]))
 
 
-async def _refused(root: Path, wishes: Sequence[Wish]) -> Exception | None:
+async def _try_add(root: Path, wishes: Sequence[PendingRule]) -> Exception | None:
     """Why they couldn't be written; None where they were."""
     rules: dict[str, list[str]] = {}
     for folder, finding, _ in wishes:
@@ -150,7 +150,7 @@ async def _refused(root: Path, wishes: Sequence[Wish]) -> Exception | None:
     return None
 
 
-def _settle(wish: Wish, error: Exception | None) -> None:
+def _settle(wish: PendingRule, error: Exception | None) -> None:
     _, _, future = wish
     if future.done():
         return
@@ -163,6 +163,6 @@ def _settle(wish: Wish, error: Exception | None) -> None:
         future.set_exception(error)
 
 
-def _together(one: Rules, other: Rules) -> Rules:
+def _merge(one: Rules, other: Rules) -> Rules:
     folders = dict.fromkeys((*one, *other))
     return {folder: [*one.get(folder, ()), *other.get(folder, ())] for folder in folders}

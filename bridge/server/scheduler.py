@@ -361,7 +361,7 @@ class Scheduler:
         """Whether somebody with more patience has joined it meanwhile, so that it waits for its turn anew."""
         try:
             prolonged = await self._store.persist(
-                functools.partial(journal.prolong, job=job, owner=self._owner)
+                functools.partial(journal.extend, job=job, owner=self._owner)
             )
         except StoreError as error:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)

@@ -27,20 +27,20 @@ from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
-from bridge.server.uvicorn_protocols import configured
+from bridge.server.uvicorn_protocols import server_config
 
-SPARE = 1024
+SPARE_FILES = 1024
 """For workers' pipes, the store, blobs on their way, and whatever else."""
 
 
-def allow(connections: int) -> None:
+def raise_file_limit(connections: int) -> None:
     """Raises the limit for so many connections as far as this user may; warns where it stays lower."""
     if sys.platform == "win32":
         return  # Windows has no such limit for sockets
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + SPARE
+    wanted = connections + SPARE_FILES
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -67,13 +67,13 @@ SWITCH_S = 0.0005
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
     """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
-    with logs.logging_by(settings, registry):
-        allow(settings["connections"])
+    with logs.configure_logging(settings, registry):
+        raise_file_limit(settings["connections"])
         _main(settings, paths, registry, say)
 
 
 def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
-    with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
+    with _lock(paths), _listen(settings["host"], settings["port"], say) as listener:
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
     """uvicorn, which says when it is ready and lets the bridge finish before it closes sockets."""
 
     def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
-        super().__init__(configured(bridge.app, bridge.settings["heartbeat_s"]))
+        super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
         self._bridge = bridge
         self._listener = listener
         self._paths = paths
@@ -175,7 +175,7 @@ def _in_use(device: Device, gpu: bool) -> AnyText:
 
 
 @contextlib.contextmanager
-def _only_one(paths: Paths) -> Iterator[None]:
+def _lock(paths: Paths) -> Iterator[None]:
     """Raises UserError where a daemon runs already, or where its folders can't be made."""
     try:
         # The runtime folder may lie in the data folder, whose mode is set only where it is made by itself.
@@ -280,7 +280,7 @@ def _bind(listener: socket.socket, host: str, port: int, say: Say) -> None:
                 text(
                     "Port {port} is held by {holder}: listening on {chosen} (another one: --port).",
                     port=port,
-                    holder=holder(port),
+                    holder=port_owner(port),
                     chosen=chosen,
                 )
             )
@@ -295,7 +295,7 @@ def _bind(listener: socket.socket, host: str, port: int, say: Say) -> None:
         ) from None
 
 
-def holder(port: int) -> AnyText:
+def port_owner(port: int) -> AnyText:
     """Who listens on a port, as far as this user may know."""
     import psutil
 

@@ -85,7 +85,7 @@ class Sessions:
         live = self._live.get(resume.session)
         digest = auth.digest(resume.token)
         if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
-            raise not_known(resume.session)
+            raise unknown_session(resume.session)
         live.identified(identify, choice)
         # The token stays: a new one would be lost with a `ready` that never arrived.
         return live, resume.token, live.instance != identify.instance
@@ -224,7 +224,7 @@ class Sessions:
         return live
 
 
-def not_known(session: str) -> RemoteProtocolError:
+def unknown_session(session: str) -> RemoteProtocolError:
     """Why nobody may come back to `session`."""
     says = f"field 'resume': session {session!r} isn't known (any more): identify without it"
     return RemoteProtocolError(errors.SESSION_INVALID, says)

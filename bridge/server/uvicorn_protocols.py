@@ -63,25 +63,25 @@ STEP_S = 0.2
 """About how often some are pinged: the fewer at once, the shorter everything else waits for them."""
 
 
-class Beating(Protocol):
+class Pingable(Protocol):
     """A connection, as a heart sees it."""
 
     def beat(self) -> None:
         """Pings the peer, or drops it where it hasn't answered the ping before."""
 
 
-class Heart:
+class PingScheduler:
     """Has each connection `beat` every `interval_s` seconds, about as many of them at each step."""
 
     def __init__(self, interval_s: float) -> None:
         steps = max(1, round(interval_s / STEP_S))
         self._step_s = interval_s / steps
-        self._groups: list[set[Beating]] = [set() for _ in range(steps)]
-        self._group_of: dict[Beating, set[Beating]] = {}
+        self._groups: list[set[Pingable]] = [set() for _ in range(steps)]
+        self._group_of: dict[Pingable, set[Pingable]] = {}
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, one: Beating) -> None:
+    def add(self, one: Pingable) -> None:
         """`one` beats from now on, for the first time when half of `interval_s` has passed, or all of it."""
         count = len(self._groups)
         later = [self._groups[(self._next + ahead) % count] for ahead in range(count // 2, count)]
@@ -90,7 +90,7 @@ class Heart:
         if self._timer is None:
             self._wait()
 
-    def remove(self, one: Beating) -> None:
+    def remove(self, one: Pingable) -> None:
         """`one` doesn't beat any more; may be called again."""
         if group := self._group_of.pop(one, None):
             group.discard(one)
@@ -129,7 +129,7 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     read_ahead = 16
     """Messages that may wait for the application before reading from the socket stops."""
 
-    def __init__(self, heart: Heart, *arguments: Any, **named: Any) -> None:
+    def __init__(self, heart: PingScheduler, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._heart = heart
         # Thousands of connections are idle, and an `asyncio.Event` or `Queue` takes one to three KiB.
@@ -233,7 +233,7 @@ def _frame(message: Any) -> bytes:
     return framed(Opcode.TEXT, message["text"].encode()) if data is None else framed(Opcode.BINARY, data)
 
 
-def configured(
+def server_config(
     app: Any, heartbeat_s: float, protocol: type[BridgeProtocol] = BridgeProtocol, **changes: Any
 ) -> uvicorn.Config:
     """How an ASGI application is served: what the daemon's socket takes and how long it waits.
@@ -242,7 +242,7 @@ def configured(
     """
     settings: dict[str, Any] = {
         "http": HttpProtocol,
-        "ws": functools.partial(protocol, Heart(heartbeat_s)),
+        "ws": functools.partial(protocol, PingScheduler(heartbeat_s)),
         "ws_max_size": MAX_FRAME,
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,

@@ -43,21 +43,21 @@ class LoopLag:
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 5.0
+STALL_S = 5.0
 """So long nothing of ours takes, seconds: editors wait, and soon take the connection for lost."""
-LOOKS = 5
+CHECKS_PER_STALL = 5
 """How often it is looked within that time."""
-SHOWN = 8
+MAX_FRAMES = 8
 """Frames of the stack that the log has."""
-UNSEEN = ", in code that holds Python's lock, or the machine slept"
+UNKNOWN_CAUSE = ", in code that holds Python's lock, or the machine slept"
 
 
 class StallWatchdog:
     """Watches the running loop between `start` and `stop`."""
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, patience_s: float = STALL_S) -> None:
         self._patience_s = patience_s
-        self._period_s = patience_s / LOOKS
+        self._period_s = patience_s / CHECKS_PER_STALL
         self._beat = 0.0
         self._named = 0.0
         """The beat after which the thread saw what runs."""
@@ -85,7 +85,7 @@ class StallWatchdog:
         """On the loop: the thread sees nothing while other code holds Python's lock."""
         seconds = time.monotonic() - self._beat
         if seconds > self._patience_s:
-            where = "" if self._named == self._beat else UNSEEN
+            where = "" if self._named == self._beat else UNKNOWN_CAUSE
             log.error("the daemon stood still for %.1f s%s; now it goes on", seconds, where)
         self._again(loop)
 
@@ -102,7 +102,7 @@ class StallWatchdog:
         frame = sys._current_frames().get(self._loop_thread)
         if frame is None:
             return
-        place, stack = _place(frame), "".join(traceback.format_stack(frame)[-SHOWN:]).rstrip()
+        place, stack = _place(frame), "".join(traceback.format_stack(frame)[-MAX_FRAMES:]).rstrip()
         # A loop that goes on by now was seen in code that is not to blame.
         if self._beat == beat:
             self._named = beat
