@@ -151,7 +151,7 @@ async def test_a_full_disk(small_disk: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
 async def test_a_disk_that_refuses_to_write(process: ProcessDaemon) -> None:
-    await outlives(process, failing, "the disk failed")
+    await outlives(process, failing, "the disk reported an error")
 
 
 async def test_a_database_that_may_grow_no_more(start: Callable[..., ThreadDaemon]) -> None:
