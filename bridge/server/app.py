@@ -141,7 +141,7 @@ class Bridge:
                 *routes(Blobs(blobs, self.uploads, self.token), self.instance),
                 *operator.routes,
             ],
-            [Middleware(HostGuard, welcome=welcome)],
+            [Middleware(HostGuard, handshake=welcome)],
         )
         add_error_pages(self.app)
 

@@ -1,4 +1,4 @@
-"""The daemon's log: whose lines are in it, how they look, and which session and request each belongs to."""
+"""Logging: levels, formats, and the session and request of each line."""
 
 from __future__ import annotations
 
@@ -25,28 +25,27 @@ if TYPE_CHECKING:
 
 
 session: ContextVar[LiveSession] = ContextVar("session")
-"""The session whose work is being done."""
+"""The current session."""
 request: ContextVar[Request] = ContextVar("request")
-"""The request that is being worked on, by a task of its own."""
+"""The current request, in its task."""
 
 OWN_LOGGERS = ("bridge", "accel", "popbridge")
-"""The loggers that the setting `log_level` is for: of all others, only what went wrong is of interest."""
+"""Loggers with the level of the setting `log_level`; others only log warnings and errors."""
 UVICORN_LEVELS = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
-"""What uvicorn may say at a level: our own lines say who came and went, and at `debug` it would show frames,
-the token of `identify` in them."""
+"""uvicorn's levels: our own lines report connections, and at `debug` it would log frames with tokens."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
 @contextlib.contextmanager
 def configure_logging(settings: Settings, registry: Registry) -> Iterator[None]:
-    """Logs as the settings `log_*` say; what the plugins of `registry` say counts as the daemon's own.
+    """Configures logging by the settings `log_*`, which also apply to plugins, for the context's duration.
 
-    Raises UserError for a level that is none, and a file that can't be written.
+    Raises UserError for an invalid level and for a file that can't be written.
     """
     name = settings["log_level"].lower()
     if name not in LEVELS:
         raise UserError(
-            text("Setting log_level: {name} is none of {levels}.", name=repr(name), levels=[*LEVELS])
+            text("`log_level` is {name}; it must be one of {levels}.", name=name, levels=[*LEVELS])
         )
     level = logging.getLevelNamesMapping()[name.upper()]
     handler = _handler(settings)
@@ -79,7 +78,7 @@ def _handler(settings: Settings) -> logging.Handler:
     path = Path(settings["log_file"]).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Paths of projects may hold what is no Unicode: a line that can't be written says nothing.
+        # Paths may contain invalid Unicode.
         return logging.handlers.RotatingFileHandler(
             path,
             maxBytes=settings["log_file_mib"] << 20,
@@ -89,14 +88,12 @@ def _handler(settings: Settings) -> logging.Handler:
         )
     except OSError as error:
         raise UserError(
-            text(
-                "Setting log_file: {path} can't be written ({strerror}).", path=path, strerror=error.strerror
-            )
+            text("`log_file`: can't write {path} ({strerror}).", path=path, strerror=error.strerror)
         ) from None
 
 
 def _packages(registry: Registry) -> Iterator[str]:
-    """The packages that plugins' code is in."""
+    """Yields the top-level packages of plugins."""
     for made in (*registry.adapters, *registry.advisors):
         yield type(made).__module__.partition(".")[0]
     for workload in registry.workloads.values():
@@ -104,7 +101,7 @@ def _packages(registry: Registry) -> Iterator[str]:
 
 
 def log_context() -> dict[str, Any]:
-    """The session, request and workload that the current line is about, as far as it is about any."""
+    """Returns the current session, request and workload, if any."""
     found: dict[str, Any] = {}
     asked = request.get(None)
     if (live := session.get(None)) is not None:
@@ -116,7 +113,7 @@ def log_context() -> dict[str, Any]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One object on one line: ts (ISO 8601, UTC), level, logger, message, and what it belongs to."""
+    """Formats a line as a JSON object: ts (ISO 8601, UTC), level, logger, message and context."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -135,10 +132,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """For people: the level, where it comes from, what happened, and what it belongs to, in brackets."""
+    """Formats a line for people: level, logger, message, and the context in brackets."""
 
     def __init__(self, *, timed: bool) -> None:
-        """`timed`: with the local time in front, where nothing else adds it."""
+        """`timed` adds the local time."""
         super().__init__(("%(asctime)s " if timed else "") + "%(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:

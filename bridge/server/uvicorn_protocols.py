@@ -1,8 +1,6 @@
-"""Subclasses of uvicorn private protocols.
+"""uvicorn's HTTP and WebSocket protocols with deadlines, shared pings and read-ahead.
 
-uvicorn's class is semi-private: its version is pinned, and tests cover each override.
-
-uvicorn's class is semi-private: its version is pinned, and tests cover each override.
+uvicorn's classes are semi-private: its version is pinned, and tests cover each override.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ from bridge.server.websocket import Inbox, framed
 
 
 class HttpProtocol(H11Protocol):
-    """One connection until it ends or becomes a WebSocket."""
+    """An HTTP connection, until it ends or becomes a WebSocket."""
 
     request_deadline_s = 10.0
-    """How long a request's head may take, from the connection's first moment or the head's first byte."""
+    """Seconds for a request's head, from the start of the connection or the head's first byte."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -43,7 +41,7 @@ class HttpProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Of a WebSocket, whose protocol has taken the transport over, this sees nothing more.
+        # A WebSocket's protocol takes the transport over, and this one gets no more data.
         if self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self:
             self._watch()
         else:
@@ -60,18 +58,18 @@ class HttpProtocol(H11Protocol):
 
 
 STEP_S = 0.2
-"""About how often some are pinged: the fewer at once, the shorter everything else waits for them."""
+"""Approximate seconds between groups of pings; small groups delay other work less."""
 
 
 class Pingable(Protocol):
-    """A connection, as a heart sees it."""
+    """A connection that can be pinged."""
 
     def beat(self) -> None:
-        """Pings the peer, or drops it where it hasn't answered the ping before."""
+        """Pings the peer, or drops it if it didn't answer the last ping."""
 
 
 class PingScheduler:
-    """Has each connection `beat` every `interval_s` seconds, about as many of them at each step."""
+    """Calls `beat` of each connection every `interval_s` seconds, in groups of similar size."""
 
     def __init__(self, interval_s: float) -> None:
         steps = max(1, round(interval_s / STEP_S))
@@ -82,7 +80,7 @@ class PingScheduler:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, one: Pingable) -> None:
-        """`one` beats from now on, for the first time when half of `interval_s` has passed, or all of it."""
+        """Adds a connection, whose first ping follows after half to all of `interval_s`."""
         count = len(self._groups)
         later = [self._groups[(self._next + ahead) % count] for ahead in range(count // 2, count)]
         group = self._group_of[one] = min(later, key=len)
@@ -91,7 +89,7 @@ class PingScheduler:
             self._wait()
 
     def remove(self, one: Pingable) -> None:
-        """`one` doesn't beat any more; may be called again."""
+        """Removes a connection; idempotent."""
         if group := self._group_of.pop(one, None):
             group.discard(one)
         if not self._group_of and self._timer is not None:
@@ -110,29 +108,29 @@ class PingScheduler:
 
 
 _WRITABLE = asyncio.Event()
-"""Of all connections that may be written to."""
+"""Shared by all writable connections."""
 _WRITABLE.set()
 
 SHUTDOWN_S = 5
-"""How long a stopping daemon waits for connections that don't end."""
+"""Seconds that a stopping daemon waits for connections to end."""
 
 
 class BridgeProtocol(WebSocketsSansIOProtocol):
-    """One connection's bytes."""
+    """A WebSocket connection."""
 
     max_fragments = 64
-    """Most fragments of one message: a peer that drips one byte a frame costs memory and time for nothing."""
+    """Maximum fragments of a message, against peers that send one byte per frame."""
     send_deadline_s = 10.0
-    """A peer that takes longer to read is dropped."""
+    """Seconds to write a message; slower peers are dropped."""
     close_deadline_s = 2.0
-    """How long a closed connection may still take to deliver what was sent."""
+    """Seconds for a closed connection to send its buffer."""
     read_ahead = 16
-    """Messages that may wait for the application before reading from the socket stops."""
+    """Messages that may be queued for the application before reading stops."""
 
-    def __init__(self, heart: PingScheduler, *arguments: Any, **named: Any) -> None:
+    def __init__(self, pings: PingScheduler, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._heart = heart
-        # Thousands of connections are idle, and an `asyncio.Event` or `Queue` takes one to three KiB.
+        self._pings = pings
+        # An `asyncio.Event` or `Queue` takes 1 to 3 KiB, and thousands of connections are idle.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
 
@@ -153,7 +151,7 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             self.conn.fail(1007, "text that isn't UTF-8")
             self.handle_parser_exception()
             return
-        # uvicorn stops reading at each message; pausing costs two system calls, so we read a little ahead.
+        # uvicorn pauses reading at each message, which costs two system calls; this reads ahead.
         paused, self.read_paused = self.read_paused, True
         super().send_receive_event_to_app()
         self.read_paused = paused
@@ -176,37 +174,37 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             except TimeoutError:
                 self.transport.abort()
         if message["type"] == "websocket.send" and self._is_plain:
-            # As below, by which it takes twice as long.
+            # The same as below in half the time.
             self.transport.write(_frame(message))
             return
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # Of no use from here on, and as large as all the rest of a connection.
+            # No longer needed, and as large as the rest of the connection.
             del self.request, self.response
         if message["type"] == "websocket.close":
             self._abort_later()
         if message["type"] == "websocket.http.response.body":
-            # uvicorn would take the answered handshake for one that was forgotten, and log an error.
+            # Else uvicorn would log an error for an unanswered handshake.
             self.handshake_complete = True
 
     @property
     def _is_plain(self) -> bool:
-        """Whether a message goes out as it is: the connection is open, and nothing compresses it."""
+        """Whether messages can be written directly: the connection is open and not compressed."""
         is_open = self.conn.state is State.OPEN and self.handshake_complete and not self.disconnected
         is_open = is_open and not self.close_sent and not self.transport.is_closing()
         return is_open and not self.conn.extensions
 
     def start_keepalive(self) -> None:
-        self._heart.add(self)
+        self._pings.add(self)
 
     def stop_keepalive(self) -> None:
-        self._heart.remove(self)
+        self._pings.remove(self)
         super().stop_keepalive()
 
     def beat(self) -> None:
-        """Pings the peer, or drops it where it hasn't answered the ping before."""
+        """Pings the peer, or drops it if it didn't answer the last ping."""
         if self.close_sent or self.transport.is_closing():
-            self._heart.remove(self)
+            self._pings.remove(self)
         elif self.pending_ping_payload is not None:
             self.keepalive_timeout()
         else:
@@ -223,12 +221,12 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         self._abort_later()
 
     def _abort_later(self) -> None:
-        # A transport closes when its buffer is empty: never, with a peer that doesn't read.
+        # A transport closes when its buffer is empty, which never happens if the peer doesn't read.
         self.loop.call_later(self.close_deadline_s, self.transport.abort)
 
 
 def _frame(message: Any) -> bytes:
-    """That of an ASGI `websocket.send`."""
+    """Returns the frame of an ASGI `websocket.send`."""
     data = message.get("bytes")
     return framed(Opcode.TEXT, message["text"].encode()) if data is None else framed(Opcode.BINARY, data)
 
@@ -236,10 +234,8 @@ def _frame(message: Any) -> bytes:
 def server_config(
     app: Any, heartbeat_s: float, protocol: type[BridgeProtocol] = BridgeProtocol, **changes: Any
 ) -> uvicorn.Config:
-    """How an ASGI application is served: what the daemon's socket takes and how long it waits.
-
-    `changes` are for tests and benchmarks, which serve other applications by the same protocol.
-    """
+    """Returns uvicorn's configuration for an ASGI application; `changes` override it in tests and
+    benchmarks."""
     settings: dict[str, Any] = {
         "http": HttpProtocol,
         "ws": functools.partial(protocol, PingScheduler(heartbeat_s)),
