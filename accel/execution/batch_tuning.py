@@ -17,7 +17,7 @@ from msgspec import Struct
 from accel.atomic_file import replaced
 from accel.execution.backoff import KeyedBackoff
 from accel.execution.batching import SIZES
-from accel.execution.executor import BatchExecutor, packed_item
+from accel.execution.executor import BatchExecutor, Job, packed_item
 from accel.execution.protocol import DEVICE
 from accel.text import text
 from accel.workload import Batching, Input, Workload, WorkloadError
@@ -121,9 +121,7 @@ def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
         )
         raise WorkloadError("unsupported", reason)
     try:
-        sample = dict(batching.sample(index))
-        workload.parse(sample)
-        return _Part(packed_item(sample, []))
+        return _Part(packed_item(Job.parse(workload, batching.sample(index))))
     except WorkloadError:
         raise
     # A plugin's samples and parameters may raise anything.
@@ -250,7 +248,7 @@ class Sample(Struct, frozen=True):
 
     make: Make
     scale: Scale = PIXELS
-    size: Callable[[Mapping[str, Any], Sequence[Input]], int] = lambda params, inputs: sample_pixels(inputs)
+    size: Callable[[Job], int] = lambda job: sample_pixels(job.inputs)
     """Of any job."""
 
 
@@ -299,13 +297,7 @@ def text_sample() -> Sample:
             ]
         }, []
 
-    return Sample(make, TEXTS, _texts_of)
-
-
-def _texts_of(params: Mapping[str, Any], inputs: Sequence[Input]) -> int:
-    # What was asked for may be anything: the workload itself says so afterwards.
-    texts = params.get("texts")
-    return len(inputs) + (len(texts) if isinstance(texts, list | tuple) else 0)
+    return Sample(make, TEXTS, lambda job: len(job.inputs) + len(getattr(job.params, "texts", None) or ()))
 
 
 def _written(side: int, channels: int, file: Path) -> Input:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from accel.atomic_file import replaced
 from accel.devices import current, proof_cache
@@ -28,11 +29,11 @@ from accel.execution.backoff import KeyedBackoff
 from accel.execution.batch_tuning import BatchTuning, Sample
 from accel.execution.batching import Batcher
 from accel.execution.cost_model import Cost, CostModel, Device, DeviceChoice
-from accel.execution.executor import CancelToken, Executor, ExecutorResult, LocalExecutor
+from accel.execution.executor import Executor, ExecutorResult, Job, LocalExecutor
 from accel.execution.pool import Pool
 from accel.gpu_ops.implementations import FORMS
 from accel.text import AnyText, text
-from accel.workload import Input, Limits, Workload, WorkloadError
+from accel.workload import Limits, Workload, WorkloadError
 
 
 class DeviceFailure(Struct, frozen=True):
@@ -170,42 +171,27 @@ class DeviceRouter:
             await lane.executor.close()
         self._troubles.close()
 
-    async def run(
-        self,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_s: float,
-        priority: str = "normal",
-        out_dir: Path | None = None,
-        watch: CancelToken | None = None,
-    ) -> ExecutorResult:
-        end = time.monotonic() + deadline_s
-        choice, lane = self._choose(workload, params, inputs)
-        watch = watch or CancelToken()
-        more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
+    async def run(self, job: Job) -> ExecutorResult:
+        choice, lane = self._choose(job)
         first = self._lanes[0]
         try:
-            done = await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)
+            done = await self._run(lane, choice, job)
         except WorkloadError as error:
-            left = end - time.monotonic()
             if error.code == "deadline_exceeded":
-                self._suspect(workload, lane, watch, choice)
-            if lane is first or error.code not in FAILURES or left <= 0:
+                self._suspect(job, lane, choice)
+            if lane is first or error.code not in FAILURES or job.expired:
                 raise
             reason = text("{device} failed: {reason}", device=lane.form.device, reason=error.reason)
-            again = DeviceChoice(first.form, reason)
-            done = await self._run(first, again, workload, params, inputs, deadline_s=left, **more)
-            # So it was the device's fault.
-            wait = self._blame(workload, lane, error)
-            return msgspec.structs.replace(done, reason=f"{reason}; it is tried again in {wait:.0f} s")
+            done = await self._run(first, DeviceChoice(first.form, reason), job)
+            # The CPU did it: it was the device's fault.
+            wait = self._blame(job.workload, lane, error)
+            return replace(done, reason=f"{reason}; it is tried again in {wait:.0f} s")
         except asyncio.CancelledError:
-            if watch.overdue:
-                self._suspect(workload, lane, watch, choice)
+            if job.token.overdue:
+                self._suspect(job, lane, choice)
             raise
         if lane is not first:
-            self._praise(workload, lane)
+            self._praise(job.workload, lane)
         return done
 
     async def measure(self, workload: Workload) -> Mapping[str, Cost]:
@@ -217,23 +203,16 @@ class DeviceRouter:
             workload, [lane.form for lane in self._lanes], self._samples[workload.name].scale
         )
 
-    def _suspect(
-        self, workload: Workload, lane: DeviceQueue, watch: CancelToken, choice: DeviceChoice
-    ) -> None:
-        """Lets a device rest that gave nothing in many times what it was expected to take: one that hangs
-        looks like the fastest to whoever chooses by what was measured."""
-        # How long it waited for a worker is others' fault.
-        took_s = time.monotonic() - watch.since
-        # A batch takes as long as its jobs one by one, at most.
-        expected_s = choice.ms * watch.among / 1000
+    def _suspect(self, job: Job, lane: DeviceQueue, choice: DeviceChoice) -> None:
+        """Lets a device rest that took many times as long as expected: one that hangs looks like the fastest,
+        as it never finishes a measured run."""
+        # Time in queues isn't the device's fault.
+        took_s = time.monotonic() - job.token.started_at
+        # A batch takes at most as long as its jobs one by one.
+        expected_s = choice.ms * job.token.batch_size / 1000
         if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * expected_s):
-            self._blame(
-                workload,
-                lane,
-                WorkloadError(
-                    "deadline_exceeded", text("it gave nothing in {took_s} s", took_s=f"{took_s:.0f}")
-                ),
-            )
+            reason = text("it gave nothing in {took_s} s", took_s=f"{took_s:.0f}")
+            self._blame(job.workload, lane, WorkloadError("deadline_exceeded", reason))
 
     def _blame(self, workload: Workload, lane: DeviceQueue, error: WorkloadError) -> float:
         """Lets a device rest, which isn't tried again with every job; gives the seconds."""
@@ -261,9 +240,8 @@ class DeviceRouter:
         reason = self._retries.reason(keys[0])
         return f"{lane.form.device} failed before: {reason}; it is tried again in {left:.0f} s"
 
-    def _choose(
-        self, workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input]
-    ) -> tuple[DeviceChoice, DeviceQueue]:
+    def _choose(self, job: Job) -> tuple[DeviceChoice, DeviceQueue]:
+        workload = job.workload
         first, sample = self._lanes[0], self._samples.get(workload.name)
         if sample is None or len(self._lanes) == 1:
             return DeviceChoice(first.form, ""), first
@@ -272,32 +250,24 @@ class DeviceRouter:
         if len(lanes) == 1:
             return DeviceChoice(first.form, "; ".join(resting.values())), first
         queued = {lane.form.name: lane.queued_ms for lane in lanes}
-        size = sample.size(params, inputs)
+        size = sample.size(job)
         choice = self.routing.choose(workload, [lane.form for lane in lanes], size, queued, sample.scale)
         return choice, next(lane for lane in lanes if lane.form is choice.form)
 
-    async def _run(
-        self,
-        lane: DeviceQueue,
-        choice: DeviceChoice,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        **more: Any,
-    ) -> ExecutorResult:
-        key = (workload.name, lane.form.name)
+    async def _run(self, lane: DeviceQueue, choice: DeviceChoice, job: Job) -> ExecutorResult:
+        key = (job.workload.name, lane.form.name)
         # What was never measured takes what it took last.
         expected = choice.ms or self._took.get(key, 0.0)
         lane.pending_ms += expected
         try:
-            done = await lane.executor.run(_by(lane, workload), params, inputs, **more)
+            done = await lane.executor.run(_by(lane, job))
         finally:
             lane.pending_ms -= expected
         self._took[key] = done.run_ms
         device = done.device if lane is self._lanes[0] else lane.form.device
         if (device, choice.reason) == (done.device, done.reason):
             return done
-        return msgspec.structs.replace(done, device=device, reason=choice.reason)
+        return replace(done, device=device, reason=choice.reason)
 
     async def _sampled(self, workload: Workload, form: Device, side: int) -> float:
         """Milliseconds in the worker, from files to files. Raises WorkloadError."""
@@ -315,14 +285,10 @@ class DeviceRouter:
         # doesn't remove.
         with tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True) as folder:
             params, inputs = await asyncio.to_thread(self._samples[workload.name].make, side, Path(folder))
-            done = await lane.executor.run(
-                _by(lane, workload),
-                params,
-                inputs,
-                deadline_s=DEADLINE_S,
-                priority="bulk",
-                out_dir=Path(folder),
+            job = Job.parse(
+                workload, params, inputs, deadline_s=DEADLINE_S, priority="bulk", out_dir=Path(folder)
             )
+            done = await lane.executor.run(_by(lane, job))
         return done.run_ms
 
 
@@ -331,9 +297,10 @@ def _key(lane: DeviceQueue, workload: Workload | None = None) -> tuple[str, ...]
     return (lane.form.device,) if workload is None else (lane.form.device, workload.name)
 
 
-def _by(lane: DeviceQueue, workload: Workload) -> Workload:
-    target = lane.target(workload.name)
-    return workload if target is None else msgspec.structs.replace(workload, target=target)
+def _by(lane: DeviceQueue, job: Job) -> Job:
+    """Returns the job with the lane's own implementation of its workload, if there is one."""
+    target = lane.target(job.workload.name)
+    return job if target is None else replace(job, workload=replace(job.workload, target=target))
 
 
 WISH = Wish(("cuda",))

@@ -22,60 +22,121 @@ from accel.execution.protocol import (
     DEVICE,
     BatchReply,
     Failed,
-    Job,
+    JobFrame,
     JobInput,
     JobItem,
-    PackedBatch,
+    PackedBatchFrame,
     Reply,
     ResultFile,
     Setup,
     pack,
 )
-from accel.execution.worker import result_file, store_output
+from accel.execution.worker import output_files
 from accel.progress import OnProgress
 from accel.text import text
-from accel.workload import Input, Limits, Output, Workload, WorkloadError, names, validate_output
+from accel.workload import Input, Limits, Params, Workload, WorkloadError, names, validate_output
 
 
 class CancelToken:
-    """Given to `Executor.run`, which keeps `begun` and says how far the job is.
+    """State of a job that its caller and its executor share: started, cancelled, overdue."""
 
-    Whoever gives up the job says so with `unwanted`, and why with `overdue`.
-    """
-
-    __slots__ = ("again", "among", "begun", "on_begin", "on_progress", "overdue", "since", "unwanted")
+    __slots__ = (
+        "batch_size",
+        "cancelled",
+        "on_progress",
+        "on_start",
+        "overdue",
+        "requeued",
+        "started",
+        "started_at",
+    )
 
     def __init__(
-        self, on_begin: Callable[[], None] | None = None, on_progress: OnProgress | None = None
+        self, on_start: Callable[[], None] | None = None, on_progress: OnProgress | None = None
     ) -> None:
-        """`on_begin` is called each time that a worker takes the job: once more where the first has died, and
-        then what `on_progress` is told begins anew, too."""
-        self.on_begin = on_begin
+        """`on_start` is called each time that a worker takes the job: again where the first worker has died,
+        and then progress starts from 0 again."""
+        self.on_start = on_start
         self.on_progress = on_progress
-        self.again = False
-        """Whether it has had its turn for a worker before: it comes first in its class."""
-        self.among = 1
-        """How many jobs its worker took together, with itself."""
-        self.begun = False
+        self.requeued = False
+        """Whether the job had a worker before: it goes to the front of its priority."""
+        self.batch_size = 1
+        """How many jobs the worker runs together, this one included."""
+        self.started = False
         """Whether a worker has taken the job: until then it can be cancelled at no cost."""
-        self.since = math.inf
-        """When a worker has taken it, the last one, by `time.monotonic`."""
-        self.unwanted = False
-        """Set before the job is cancelled: no worker takes it any more, so that it may be said never to have
-        begun."""
+        self.started_at = math.inf
+        """When the last worker took it, by `time.monotonic`."""
+        self.cancelled = False
+        """Set by the caller before it cancels the job: no worker takes it any more, so the caller may report
+        that it never started."""
         self.overdue = False
-        """Set before the job is cancelled because its deadline has passed: it may be what holds up others."""
+        """Set by the caller before it cancels a job whose deadline has passed: it may hold up its batch."""
 
-    def begin(self) -> None:
-        """A worker has taken the job."""
-        self.begun, self.since = True, time.monotonic()
-        if self.on_begin is not None:
-            self.on_begin()
+    def start(self) -> None:
+        """Notes that a worker has taken the job."""
+        self.started, self.started_at = True, time.monotonic()
+        if self.on_start is not None:
+            self.on_start()
 
     def progress(self, fraction: float, stage: str) -> None:
-        """The workload has come so far, 0 to 1."""
+        """Passes on how far the workload is, 0 to 1."""
         if self.on_progress is not None:
             self.on_progress(fraction, stage)
+
+
+class Job(Struct, frozen=True, eq=False):
+    """One run of a workload, as every executor takes it."""
+
+    workload: Workload
+    params: Params
+    """Parsed by `workload`."""
+    inputs: Sequence[Input] = ()
+    deadline: float = math.inf
+    """By `time.monotonic`; time in queues counts."""
+    priority: str = "normal"
+    """One of PRIORITIES."""
+    out_dir: Path | None = None
+    """An existing folder: output files are written there under their SHA-256 and come back as paths, else as
+    bytes."""
+    token: CancelToken = msgspec.field(default_factory=CancelToken)
+
+    @classmethod
+    def parse(
+        cls,
+        workload: Workload,
+        params: Mapping[str, Any],
+        inputs: Sequence[Input] = (),
+        *,
+        deadline_s: float | None = None,
+        priority: str = "normal",
+        out_dir: Path | None = None,
+        token: CancelToken | None = None,
+    ) -> Job:
+        """Returns the job that ends in `deadline_s` seconds. Raises WorkloadError `bad_params`."""
+        workload.check_inputs(len(inputs))
+        parsed = workload.parse(dict(params))
+        if priority not in PRIORITIES:
+            reason = text(
+                "priority is one of {priorities}, not {priority}",
+                priorities=[*PRIORITIES],
+                priority=repr(priority),
+            )
+            raise WorkloadError("bad_params", reason)
+        deadline = math.inf if deadline_s is None else time.monotonic() + deadline_s
+        return cls(workload, parsed, inputs, deadline, priority, out_dir, token or CancelToken())
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() >= self.deadline
+
+    def timeout(self) -> asyncio.Timeout:
+        """Returns a context manager that raises TimeoutError at the deadline."""
+        return asyncio.timeout(None if self.deadline == math.inf else self.deadline - time.monotonic())
+
+    def deadline_exceeded(self) -> WorkloadError:
+        """Returns the error for a job whose deadline has passed."""
+        return WorkloadError("deadline_exceeded", text("wasn't done before its deadline"), names(self.inputs))
 
 
 WARM = ("accel.image.inspect",)
@@ -115,26 +176,11 @@ class Executor(Protocol):
     async def start(self) -> None:
         """Makes ready; returns before the workers are warm. Raises OSError."""
 
-    async def run(
-        self,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_s: float,
-        priority: str = "normal",
-        out_dir: Path | None = None,
-        watch: CancelToken | None = None,
-    ) -> ExecutorResult:
-        """Runs one workload. Cancelling the awaiting task ends the job, wherever it is.
+    async def run(self, job: Job) -> ExecutorResult:
+        """Runs one job. Cancelling the awaiting task ends the job, wherever it is.
 
-        `deadline_s` counts from the call, time in the queue included. `priority` is `interactive`,
-        `normal` or `bulk`. With `out_dir`, an existing folder, output files are written there under
-        their SHA-256 and come back as paths, else as bytes. `watch` is told once a worker has begun, and how
-        far the job is where the workload says so.
-
-        Raises WorkloadError: the workload's own, or `bad_params`, `deadline_exceeded`,
-        `worker_crashed`, `shutting_down`, or `internal`, whose details are in the log.
+        Raises WorkloadError: the workload's own, or `deadline_exceeded`, `worker_crashed`,
+        `shutting_down`, or `internal`, whose details are in the log.
         """
 
     async def close(self) -> None:
@@ -204,50 +250,22 @@ class LocalExecutor:
 
     async def ready(self) -> None:
         """Waits until every worker is warm: what they import first counts against the deadlines of jobs."""
-        idle = pack(Job(f"{workload.__name__}:echo", {}, [], None))
-        # All of them are lent before the first can be lent once more. One that fails fails in a job as well.
-        asked = (self._ask(idle, "normal", (), "") for _ in self._pool.pids)
-        await asyncio.gather(*asked, return_exceptions=True)
+        idle = Job(workload.echo.workload, workload.Echo())
+        # Each worker is leased before any is leased twice. One that fails fails in a job as well.
+        await asyncio.gather(*(self._ask(idle) for _ in self._pool.pids), return_exceptions=True)
 
     async def close(self) -> None:
         await self._pool.close()
 
-    async def run(
-        self,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_s: float | None,
-        priority: str = "normal",
-        out_dir: Path | None = None,
-        watch: CancelToken | None = None,
-    ) -> ExecutorResult:
-        """As `Executor.run`; None is no deadline."""
-        workload.check_inputs(len(inputs))
-        parsed = workload.parse(dict(params))
-        if workload.inline:
-            if watch is not None:
-                watch.begin()
-            return _run_here(workload, parsed, inputs, self._limits, out_dir)
-        if priority not in PRIORITIES:
-            raise WorkloadError(
-                "bad_params",
-                text(
-                    "priority is one of {priorities}, not {priority}",
-                    priorities=[*PRIORITIES],
-                    priority=repr(priority),
-                ),
-            )
-        job = _frame(workload, params, inputs, out_dir)
+    async def run(self, job: Job) -> ExecutorResult:
+        if job.workload.inline:
+            job.token.start()
+            return _run_here(job, self._limits)
         try:
-            async with asyncio.timeout(deadline_s):
-                asked = self._ask(job, priority, inputs, workload.name, watch)
-                return _result(workload, *await asked)
+            async with job.timeout():
+                return _result(job.workload, *await self._ask(job))
         except TimeoutError:
-            assert deadline_s is not None
-            reason = text("wasn't done within {deadline_s} ms", deadline_s=f"{(deadline_s * 1000):.0f}")
-            raise WorkloadError("deadline_exceeded", reason, names(inputs)) from None
+            raise job.deadline_exceeded() from None
 
     async def run_batch(
         self,
@@ -277,20 +295,18 @@ class LocalExecutor:
         replies = reply.replies if full else map(_final, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
-    async def _ask(
-        self, job: bytes, priority: str, inputs: Sequence[Input], doing: str, watch: CancelToken | None = None
-    ) -> tuple[Reply, float]:
-        """A worker's reply, and the milliseconds until one was free."""
+    async def _ask(self, job: Job) -> tuple[Reply, float]:
+        """Returns a worker's reply and the milliseconds until one was free."""
+        frame = _frame(job)
         queued = 0.0
         died = ""
-        watch = watch or CancelToken()
         for tried in range(1, TRIES + 1):
             begin = time.perf_counter()
-            worker = await self._pool.acquire(priority, again=watch.again or tried > 1)
+            worker = await self._pool.acquire(job.priority, again=job.token.requeued or tried > 1)
             queued += (time.perf_counter() - begin) * 1000
             try:
-                watch.begin()
-                reply = await worker.ask(job, doing, watch.progress)
+                job.token.start()
+                reply = await worker.ask(frame, job.workload.name, job.token.progress)
                 assert not isinstance(reply, BatchReply)
             except WorkerDied as error:
                 self._pool.discard(worker)
@@ -306,7 +322,7 @@ class LocalExecutor:
                 self._took_back(worker, [reply], full)
                 if not full:
                     return reply, queued
-        raise WorkloadError("worker_crashed", died, names(inputs))
+        raise WorkloadError("worker_crashed", died, names(job.inputs))
 
     def _took_back(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
         """For the next job, unless it is too full for this one; a process whose GPU is gone never gets it
@@ -332,27 +348,26 @@ def _final(reply: Reply) -> Reply:
     return reply
 
 
-def _frame(
-    workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input], out_dir: Path | None
-) -> bytes:
-    given = [JobInput.of(one) for one in inputs]
-    job = Job(workload.target, dict(params), given, None if out_dir is None else str(out_dir))
-    return pack(msgspec.Raw(_encoded(job)))
+def _frame(job: Job) -> bytes:
+    """Returns the frame for a worker. Raises WorkloadError `bad_params` for values that msgpack hasn't."""
+    inputs = [JobInput.of(one) for one in job.inputs]
+    out_dir = None if job.out_dir is None else str(job.out_dir)
+    return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir)))
 
 
 def _batch_frame(workload: Workload, parts: Sequence[Part], out_dir: Path | None) -> bytes:
     items = [part.packed for part in parts]
-    return pack(PackedBatch(workload.target, items, None if out_dir is None else str(out_dir)))
+    return pack(PackedBatchFrame(workload.target, items, None if out_dir is None else str(out_dir)))
 
 
-def packed_item(params: Mapping[str, Any], inputs: Sequence[Input]) -> msgspec.Raw:
-    """A job as a part of a batch. Raises WorkloadError `bad_params`."""
-    return msgspec.Raw(_encoded(JobItem(dict(params), [JobInput.of(one) for one in inputs])))
+def packed_item(job: Job) -> msgspec.Raw:
+    """Returns the job as a part of a batch. Raises WorkloadError `bad_params`."""
+    return _encoded(JobItem(job.params, [JobInput.of(one) for one in job.inputs]))
 
 
-def _encoded(message: msgspec.Struct) -> bytes:
+def _encoded(message: Struct) -> msgspec.Raw:
     try:
-        return msgspec.msgpack.encode(message)
+        return msgspec.Raw(msgspec.msgpack.encode(message))
     except UnicodeEncodeError:
         raise WorkloadError("bad_params", text("a text isn't valid Unicode")) from None
     except OverflowError:
@@ -377,25 +392,19 @@ def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResul
     return ExecutorResult(reply.value, reply.files, queued_ms, run, reply.device, cpu_ms=cpu)
 
 
-def _run_here(
-    workload: Workload, params: Any, inputs: Sequence[Input], limits: Limits, out_dir: Path | None
-) -> ExecutorResult:
+def _run_here(job: Job, limits: Limits) -> ExecutorResult:
+    """Runs an inline workload in this process. Raises WorkloadError for whatever it raises."""
     begin = time.perf_counter()
-    output = _called_here(workload, inputs, params, limits)
-    files = [result_file(file) if out_dir is None else store_output(file, out_dir) for file in output.files]
-    return ExecutorResult(output.value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)
-
-
-def _called_here(workload: Workload, inputs: Sequence[Input], params: Any, limits: Limits) -> Output:
-    """What a workload gives in this process. Raises WorkloadError for whatever it raises."""
     try:
-        # What a plugin prints is no line of a program's output.
+        # What a plugin prints must not get into a program's output.
         with contextlib.redirect_stdout(sys.stderr):
-            return validate_output(workload.load()(inputs, params, limits))
+            output = validate_output(job.workload.load()(job.inputs, job.params, limits))
     except WorkloadError:
         raise
     # A third party's code may raise anything: it costs its own job alone.
     except (Exception, SystemExit) as error:
-        log.exception("%s failed on %s", workload.name, names(inputs) or "no input")
+        log.exception("%s failed on %s", job.workload.name, names(job.inputs) or "no input")
         reason = text("the workload failed ({name})", name=type(error).__name__)
-        raise WorkloadError("internal", reason, names(inputs)) from None
+        raise WorkloadError("internal", reason, names(job.inputs)) from None
+    files = output_files(output, job.out_dir)
+    return ExecutorResult(output.value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)

@@ -44,12 +44,13 @@ class JobInput(Struct, frozen=True):
         return Input(self.name, os.fsdecode(self.path))
 
 
-class Job(Struct, frozen=True, tag="job"):
+class JobFrame(Struct, frozen=True, tag="job"):
     """One call of a workload."""
 
     target: str
     """`module:function` of a workload."""
-    params: dict[str, Any]
+    params: Any
+    """The workload's Params; a map once it is decoded."""
     inputs: Sequence[JobInput]
     out_dir: str | None
     """Where output files are written, each named by its SHA-256; None sends them in the reply."""
@@ -58,22 +59,22 @@ class Job(Struct, frozen=True, tag="job"):
 class JobItem(Struct, frozen=True):
     """One job of a batch."""
 
-    params: dict[str, Any]
+    params: Any
     inputs: Sequence[JobInput]
 
 
-class Batch(Struct, frozen=True, tag="batch"):
+class BatchFrame(Struct, frozen=True, tag="batch"):
     """Several calls of one workload that run as one."""
 
     target: str
     """`module:function` of the workload: the record says what does several."""
     items: Sequence[JobItem]
     out_dir: str | None
-    """As in `Job`."""
+    """As in `JobFrame`."""
 
 
-class PackedBatch(Struct, frozen=True, tag="batch"):
-    """`Batch`, of items that are encoded already."""
+class PackedBatchFrame(Struct, frozen=True, tag="batch"):
+    """`BatchFrame`, of items that are encoded already."""
 
     target: str
     items: Sequence[msgspec.Raw]
@@ -139,7 +140,7 @@ class BatchReply(Struct, frozen=True, tag="several"):
 
 
 class PackedBatchReply(Struct, frozen=True, tag="several"):
-    """`Several`, of replies that are encoded already."""
+    """`BatchReply`, of replies that are encoded already."""
 
     replies: Sequence[msgspec.Raw]
 
@@ -147,7 +148,9 @@ class PackedBatchReply(Struct, frozen=True, tag="several"):
 Reply = Done | Failed
 
 replies: msgspec.msgpack.Decoder[Reply | BatchReply] = msgspec.msgpack.Decoder(Reply | BatchReply)
-jobs: msgspec.msgpack.Decoder[Job | Batch | Cancel] = msgspec.msgpack.Decoder(Job | Batch | Cancel)
+jobs: msgspec.msgpack.Decoder[JobFrame | BatchFrame | Cancel] = msgspec.msgpack.Decoder(
+    JobFrame | BatchFrame | Cancel
+)
 progresses = msgspec.msgpack.Decoder(Progress)
 setups = msgspec.msgpack.Decoder(Setup)
 

@@ -31,11 +31,11 @@ from accel.execution import pool
 from accel.execution.protocol import (
     DEVICE,
     HEADER,
-    Batch,
+    BatchFrame,
     Cancel,
     Done,
     Failed,
-    Job,
+    JobFrame,
     JobItem,
     PackedBatchReply,
     Progress,
@@ -232,12 +232,12 @@ class Stopwatch:
         return run, (time.process_time() - self._cpu) * 1000 / parts
 
 
-def run(frame: Job | Batch, setup: Setup, listener: OnProgress | None = None) -> bytes:
+def run(frame: JobFrame | BatchFrame, setup: Setup, listener: OnProgress | None = None) -> bytes:
     """Does the work and gives the frame of its reply; whatever is raised becomes a `Failed`.
 
     `listener` is told how far a single job is.
     """
-    if isinstance(frame, Batch):
+    if isinstance(frame, BatchFrame):
         return pack(PackedBatchReply(_several(frame, setup)))
     item = JobItem(frame.params, frame.inputs)
     with reported_to(listener):
@@ -246,7 +246,7 @@ def run(frame: Job | Batch, setup: Setup, listener: OnProgress | None = None) ->
         )
 
 
-def _several(batch: Batch, setup: Setup) -> list[Raw]:
+def _several(batch: BatchFrame, setup: Setup) -> list[Raw]:
     workload = load(batch.target).workload
     assert workload.batching is not None
     watch = Stopwatch()
@@ -312,7 +312,7 @@ def _alone(workload: Workload, item: Item, limits: Limits) -> Output | BaseExcep
 
 def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
     try:
-        return Item([one.input() for one in item.inputs], workload.parse(item.params))
+        return Item([one.input() for one in item.inputs], workload.decode(item.params))
     except WorkloadError as error:
         return error
 
@@ -321,15 +321,15 @@ def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | No
     function = load(target)
     # Each worker loads a module once: counted, it would be expected of every run.
     watch = Stopwatch()
-    output = validate_output(function(inputs, function.workload.parse(item.params), setup.limits))
-    return _timed(output, _files(output, out_dir), watch.share())
+    output = validate_output(function(inputs, function.workload.decode(item.params), setup.limits))
+    return _timed(output, output_files(output, out_dir), watch.share())
 
 
 def _kept(outcome: Outcome | BaseException, out_dir: str | None, took: Took) -> Done:
     if isinstance(outcome, BaseException):
         raise outcome
     output = validate_output(outcome)
-    return _timed(output, _files(output, out_dir), took)
+    return _timed(output, output_files(output, out_dir), took)
 
 
 def _timed(output: Output, files: list[Any], took: Took) -> Done:
@@ -337,7 +337,8 @@ def _timed(output: Output, files: list[Any], took: Took) -> Done:
     return Done(output.value, files, run_ms, DEVICE, cpu_ms)
 
 
-def _files(output: Output, out_dir: str | None) -> list[Any]:
+def output_files(output: Output, out_dir: str | Path | None) -> list[ResultFile]:
+    """Returns the output's files: in `out_dir`, or in memory where it is None."""
     return [result_file(file) if out_dir is None else store_output(file, out_dir) for file in output.files]
 
 

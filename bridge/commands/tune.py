@@ -227,8 +227,9 @@ async def _engines(lane: DeviceQueue) -> list[Engine]:
     import msgspec
 
     from accel.ai.sessions import Engine, engine_inputs
+    from accel.execution.executor import Job
 
-    done = await lane.executor.run(engine_inputs.workload, {}, [], deadline_s=ENGINES_S)
+    done = await lane.executor.run(Job.parse(engine_inputs.workload, {}, deadline_s=ENGINES_S))
     return msgspec.convert(done.value, list[Engine])
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from accel.execution.batching import Batcher
-from accel.execution.executor import CancelToken, LocalExecutor, cores
+from accel.execution.executor import CancelToken, Job, LocalExecutor, cores
 from accel.image.operations.geometry import thumbnail
 from accel.texture.workloads import classify, estimate_pbr
 from accel.workload import Input, Limits, echo
@@ -93,7 +93,9 @@ async def test_an_inline_workload_runs_in_this_process(executor, tmp_path):
 
 async def test_the_echo_gives_back_whatever_it_is_given(executor):
     for value in (None, {"a": [1, 2.5, "x", b"raw"]}):
-        assert (await executor.run(echo.workload, {"value": value}, [], deadline_s=1)).value == value
+        assert (
+            await executor.run(Job.parse(echo.workload, {"value": value}, [], deadline_s=1))
+        ).value == value
 
 
 async def test_output_files_come_as_bytes_without_a_folder(executor):
@@ -128,7 +130,9 @@ async def test_a_folder_that_cannot_be_written_fails_that_job_alone(executor, tm
 
 
 async def test_wrong_parameters_are_refused_before_they_queue(executor):
-    error = await refused(executor.run(workloads.say.workload, {"size": "x"}, [], deadline_s=1), "bad_params")
+    error = await refused(
+        executor.run(Job.parse(workloads.say.workload, {"size": "x"}, [], deadline_s=1)), "bad_params"
+    )
     assert "size" in error.reason
     await refused(go(executor, workloads.say, inputs=[Input("a", "a")] * 10), "bad_params")
     error = await refused(go(executor, workloads.say, priority="urgent"), "bad_params")
@@ -137,7 +141,7 @@ async def test_wrong_parameters_are_refused_before_they_queue(executor):
 
 async def test_a_number_that_no_worker_can_be_sent_is_refused(executor):
     anything = msgspec.structs.replace(echo.workload, inline=False)
-    asked = executor.run(anything, {"value": 2**64}, [], deadline_s=60)
+    asked = executor.run(Job.parse(anything, {"value": 2**64}, [], deadline_s=60))
     assert (await refused(asked, "bad_params")).reason == "a whole number has more than 64 bits"
 
 
@@ -218,14 +222,14 @@ async def test_what_earlier_jobs_left_no_memory_to_open_is_opened_by_another_wor
     picture = save("photo.png", photo)
     local = await make_executor(memory_mib=1024, warm=("numpy", *warm))
     await go(local, workloads.crowd, size=left_mib)
-    assert (await local.run(work.workload, {}, [picture], deadline_s=60)).files is not None
+    assert (await local.run(Job.parse(work.workload, {}, [picture], deadline_s=60))).files is not None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 async def test_a_limit_that_libraries_do_not_fit_into_is_told_for_what_it_is(make_executor, save, photo):
     picture = save("photo.png", photo)
     local = await make_executor(memory_mib=200)
-    error = await refused(local.run(thumbnail.workload, {}, [picture], deadline_s=60), "too_large")
+    error = await refused(local.run(Job.parse(thumbnail.workload, {}, [picture], deadline_s=60)), "too_large")
     assert "than a worker may take (200 MiB)" in error.reason
 
 
@@ -286,9 +290,9 @@ async def test_jobs_that_may_have_begun_elsewhere_keep_their_order(executor, tmp
     done = []
     async with held(executor, tmp_path):
         for text in "abc":
-            watch = CancelToken()
-            watch.begun = text != "a"  # as a request has it that was promised before a restart
-            task = asyncio.create_task(go(executor, workloads.say, text, watch=watch))
+            token = CancelToken()
+            token.started = text != "a"  # as a request has it that was promised before a restart
+            task = asyncio.create_task(go(executor, workloads.say, text, token=token))
             task.add_done_callback(lambda task: done.append(task.result().value["text"]))
         await until(lambda: executor.pool.waiting == 3, "the jobs to queue")
     await until(lambda: len(done) == 3, "their end")
