@@ -119,7 +119,7 @@ class Worker:
             _Wire,
             python,
             # Modules in the folder that the daemon happens to be started from are none of ours.
-            *("-P", "-m", "accel.execution.worker"),
+            *("-P", "-m", "accel.execution"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # A Windows program without a console has none that could be inherited, whatever stands for it.

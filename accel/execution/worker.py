@@ -563,6 +563,3 @@ def warm(module: str) -> None:
         if ready is not None:
             ready()
 
-
-if __name__ == "__main__":
-    main()

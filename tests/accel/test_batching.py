@@ -133,7 +133,7 @@ async def test_a_job_whose_time_is_over_as_a_worker_comes_joins_no_batch(batcher
         [queue] = batcher._queues.values()
         late.cancel()
         [taken] = queue._take(8)
-        assert taken.params["text"] == "b" and queue._rows == 0
+        assert taken.job.params.text == "b" and queue._rows == 0
         other.cancel()
     await asyncio.gather(late, other, return_exceptions=True)
 

@@ -130,9 +130,7 @@ async def test_a_folder_that_cannot_be_written_fails_that_job_alone(executor, tm
 
 
 async def test_wrong_parameters_are_refused_before_they_queue(executor):
-    error = await refused(
-        executor.run(Job.parse(workloads.say.workload, {"size": "x"}, [], deadline_s=1)), "bad_params"
-    )
+    error = await refused(go(executor, workloads.say, size="x"), "bad_params")
     assert "size" in error.reason
     await refused(go(executor, workloads.say, inputs=[Input("a", "a")] * 10), "bad_params")
     error = await refused(go(executor, workloads.say, priority="urgent"), "bad_params")
@@ -318,7 +316,7 @@ async def test_a_hanging_job_ends_at_its_deadline_and_its_worker_is_replaced(exe
     mark = tmp_path / "pid"
     hanging = go(executor, workloads.hang, str(mark), [Input("slow.png", "x")], deadline_s=3)
     error = await refused(hanging, "deadline_exceeded")
-    assert error.name == "slow.png" and "3000 ms" in error.reason
+    assert error.name == "slow.png"
     pid = int(mark.read_text())
     await until(lambda: not runs(pid), "the hanging worker's end")
     assert (await go(executor, workloads.say)).value["pid"] != pid
@@ -358,16 +356,17 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path, busy):
         pytest.skip("only Linux ends a process whose threads all wait")
     code = f"""
 import asyncio
-from accel.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.workload import Limits
 from tests.accel import workloads
 async def main():
     local = LocalExecutor(1, Limits(), 0, warm=())
     await local.start()
-    pid = (await local.run(workloads.say.workload, {{}}, [], deadline_s=60)).value["pid"]
+    pid = (await local.run(Job.parse(workloads.say.workload, {{}}, deadline_s=60))).value["pid"]
     if {busy!r}:
         hang = workloads.{busy or "hang"}.workload
-        asyncio.ensure_future(local.run(hang, {{"text": {str(tmp_path / "hang")!r}}}, [], deadline_s=60))
+        job = Job.parse(hang, {{"text": {str(tmp_path / "hang")!r}}}, deadline_s=60)
+        asyncio.ensure_future(local.run(job))
         while not __import__("os").path.exists({str(tmp_path / "hang")!r}):
             await asyncio.sleep(0.01)
     print(pid, flush=True)

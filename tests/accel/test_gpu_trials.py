@@ -38,7 +38,7 @@ async def test_a_run_that_ends_while_its_gpu_tries_something_speaks_against_noth
 
 async def test_a_deadline_that_passes_while_a_gpu_tries_something_is_none_of_the_tries_that_ended_it(trying):
     executor, _, proofs = trying
-    with pytest.raises(WorkloadError, match="wasn't done within 50 ms"):
+    with pytest.raises(WorkloadError):
         await executor.run(Job.parse(SAY, {}, [], deadline_s=0.05))
     # By a process that is started once it is noted.
     await executor.run(Job.parse(SAY, {}, [], deadline_s=60))
@@ -59,7 +59,7 @@ async def test_what_cannot_be_noted_of_a_process_that_is_ended_costs_no_worker(t
         raise ZeroDivisionError
 
     executor._pool.on_ended = broken
-    with pytest.raises(WorkloadError, match="50 ms"):
+    with pytest.raises(WorkloadError):
         await executor.run(Job.parse(SAY, {}, [], deadline_s=0.05))
     assert (await executor.run(Job.parse(SAY, {}, [], deadline_s=60))).value["pid"]
     assert "can't be looked after" in caplog.text

@@ -75,13 +75,19 @@ async def test_a_worker_that_cannot_even_be_loaded_has_died(capfd):
     await worker.end()
 
 
+def forge(folder, code):
+    """Writes a package in whose place the worker's would be."""
+    (folder / "accel" / "execution").mkdir(parents=True)
+    (folder / "accel" / "__init__.py").touch()
+    (folder / "accel" / "execution" / "__init__.py").touch()
+    (folder / "accel" / "execution" / "__main__.py").write_text(code)
+
+
 async def test_a_reply_that_cannot_be_read_counts_as_a_death(monkeypatch, tmp_path):
-    (tmp_path / "accel").mkdir()
-    (tmp_path / "accel" / "__init__.py").touch()
     forged = (
         "import sys, time; sys.stdout.buffer.write(b'\\0\\0\\0\\1\\xc1'); sys.stdout.flush(); time.sleep(60)"
     )
-    (tmp_path / "accel" / "worker.py").write_text(forged)
+    forge(tmp_path, forged)
     worker = await Worker.spawn(SETUP, {"PYTHONPATH": str(tmp_path)})
     with pytest.raises(WorkerDied, match="can't be read"):
         await worker.ask(HELLO)
@@ -89,9 +95,7 @@ async def test_a_reply_that_cannot_be_read_counts_as_a_death(monkeypatch, tmp_pa
 
 
 async def test_a_process_that_closes_its_pipe_is_ended(tmp_path):
-    (tmp_path / "accel").mkdir()
-    (tmp_path / "accel" / "__init__.py").touch()
-    (tmp_path / "accel" / "worker.py").write_text("import os, time; os.close(1); time.sleep(60)")
+    forge(tmp_path, "import os, time; os.close(1); time.sleep(60)")
     worker = await Worker.spawn(SETUP, {"PYTHONPATH": str(tmp_path)})
     with pytest.raises(WorkerDied):
         await worker.ask(HELLO)

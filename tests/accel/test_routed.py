@@ -124,7 +124,7 @@ async def test_work_that_was_never_measured_counts_by_what_it_took_last(both):
 async def test_a_device_that_fails_costs_nobody_the_result_and_rests_for_a_while(both, tmp_path, clock):
     keep(both, NORMALS, Cost(100, 0), Cost(1, 0))
     target = both._lanes[1].target
-    both._lanes[1].target = lambda name: "tests.accel.workloads:bug"
+    both._lanes[1].target = lambda name: "tests.accel.workloads:broken_normals"
     done = await normals(both, tmp_path)
     assert done.device == "CPU" and str(done.reason).startswith("graphs, Stand-in failed: ")
     assert str(done.reason).endswith("; it is tried again in 30 s")
