@@ -1,4 +1,4 @@
-"""Executor protocol, Job record with CancelToken, LocalExecutor."""
+"""Jobs and the executor that runs them on worker processes of this machine."""
 
 from __future__ import annotations
 
@@ -35,6 +35,16 @@ from accel.execution.worker import output_files
 from accel.progress import OnProgress
 from accel.text import text
 from accel.workload import Input, Limits, Params, Workload, WorkloadError, names, validate_output
+
+
+WARM = ("accel.image.inspect",)
+"""The costly modules that a worker imports before its first job."""
+MAX_TRIES = 2
+"""Workers that a job may crash, or find without memory, before it fails."""
+LARGE_BYTES = 256 << 20
+"""A worker holds more than this only if an earlier job was large."""
+
+log = logging.getLogger(__name__)
 
 
 class CancelToken:
@@ -139,42 +149,28 @@ class Job(Struct, frozen=True, eq=False):
         return WorkloadError("deadline_exceeded", text("wasn't done before its deadline"), names(self.inputs))
 
 
-WARM = ("accel.image.inspect",)
-"""What a worker imports before its first job: the costly ones."""
-
-TRIES = 2
-"""How many workers a job may cost before it is blamed itself: by crashing them, or as they have no memory
-left."""
-
-MUCH = 256 << 20
-"""What a worker that hasn't done anything large never holds, bytes."""
-
-log = logging.getLogger(__name__)
-
-
 class ExecutorResult(Struct, frozen=True):
-    """What a workload gave, and what it took."""
+    """The result of a job, and what it took."""
 
     value: Any
     files: Sequence[ResultFile]
     queued_ms: float
-    """From the call until a worker began."""
+    """Milliseconds until a worker started."""
     run_ms: float
     device: str
     batch: int = 1
-    """How many jobs ran together, this one included; `run_ms` is its share."""
+    """Size of the batch; `run_ms` is this job's share."""
     reason: str = ""
-    """Why on this device, for people; empty where there was nothing to choose."""
+    """Why this device was chosen; empty if there was no choice."""
     cpu_ms: float = 0.0
-    """Of `run_ms` what the worker computed, without what other work on the machine took of it; the same where
-    the system counts too coarsely."""
+    """CPU time of the worker in `run_ms`; equal to it where the system's clock is too coarse."""
 
 
 class Executor(Protocol):
     """Runs workloads somewhere."""
 
     async def start(self) -> None:
-        """Makes ready; returns before the workers are warm. Raises OSError."""
+        """Starts the workers; returns before they are warm. Raises OSError."""
 
     async def run(self, job: Job) -> ExecutorResult:
         """Runs one job. Cancelling the awaiting task ends the job, wherever it is.
@@ -187,34 +183,34 @@ class Executor(Protocol):
         """Ends all jobs and workers."""
 
 
-class Part(Protocol):
+class PackedJob(Protocol):
     """A job of a batch."""
 
     @property
     def packed(self) -> msgspec.Raw:
-        """By `packed_item`."""
+        """The result of `packed_item`."""
 
 
 class BatchExecutor(Executor, Protocol):
-    """Runs several jobs of a workload as one, too."""
+    """An executor that can also run several jobs of a workload as one."""
 
     async def run_batch(
         self,
         workload: Workload,
-        take: Callable[[], Sequence[Part]],
+        take: Callable[[], Sequence[PackedJob]],
         *,
         priority: str,
         out_dir: Path | None,
     ) -> Sequence[ExecutorResult | WorkloadError]:
-        """What each of the jobs comes to that `take` gives once a worker is free; none if it gives none.
+        """Returns the outcome of each job that `take` returns when a worker is free.
 
-        Cancelling the awaiting task ends the whole batch. Raises WorkloadError where that was no job's own
-        fault: `worker_crashed` or `shutting_down`.
+        Cancelling the awaiting task ends the whole batch. Raises WorkloadError where no job is at fault:
+        `worker_crashed` or `shutting_down`.
         """
 
 
 def cores() -> int:
-    """How many cores this process may use: fewer than the machine has where a container limits it."""
+    """Returns the cores that this process may use; a container may limit them."""
     if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1
     if sys.platform == "linux":
@@ -223,7 +219,7 @@ def cores() -> int:
 
 
 class LocalExecutor:
-    """Worker processes on this machine; a job that crashes or hangs costs itself alone."""
+    """Runs jobs in worker processes of this machine; one that crashes or hangs affects no other."""
 
     def __init__(
         self,
@@ -235,27 +231,22 @@ class LocalExecutor:
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
-        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that still holds more than
-        `keep_mib` after a job is replaced; 0 keeps it. `env` adds to the workers' environment."""
+        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that holds more than `keep_mib`
+        after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
         self._limits = limits
-        self._pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
-
-    @property
-    def pool(self) -> Pool:
-        """The processes, for whoever shows their state."""
-        return self._pool
+        self.pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
 
     async def start(self) -> None:
-        await self._pool.start()
+        await self.pool.start()
 
     async def ready(self) -> None:
-        """Waits until every worker is warm: what they import first counts against the deadlines of jobs."""
+        """Waits until every worker is warm: their imports would count against the deadlines of jobs."""
         idle = Job(workload.echo.workload, workload.Echo())
         # Each worker is leased before any is leased twice. One that fails fails in a job as well.
-        await asyncio.gather(*(self._ask(idle) for _ in self._pool.pids), return_exceptions=True)
+        await asyncio.gather(*(self._ask(idle) for _ in self.pool.pids), return_exceptions=True)
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self.pool.close()
 
     async def run(self, job: Job) -> ExecutorResult:
         if job.workload.inline:
@@ -270,28 +261,28 @@ class LocalExecutor:
     async def run_batch(
         self,
         workload: Workload,
-        take: Callable[[], Sequence[Part]],
+        take: Callable[[], Sequence[PackedJob]],
         *,
         priority: str,
         out_dir: Path | None,
     ) -> Sequence[ExecutorResult | WorkloadError]:
         begin = time.perf_counter()
-        worker = await self._pool.acquire(priority)
+        worker = await self.pool.acquire(priority)
         queued = (time.perf_counter() - begin) * 1000
         try:
             if not (parts := take()):
-                self._pool.release(worker)
+                self.pool.release(worker)
                 return []
             reply = await worker.ask(_batch_frame(workload, parts, out_dir), workload.name)
             assert isinstance(reply, BatchReply)
         except WorkerDied as error:
-            self._pool.discard(worker)
+            self.pool.discard(worker)
             raise WorkloadError("worker_crashed", str(error)) from None
         except BaseException:
-            self._pool.discard(worker)
+            self.pool.discard(worker)
             raise
         full = _is_full(worker, reply.replies)
-        self._took_back(worker, reply.replies, full)
+        self._release(worker, reply.replies, full)
         replies = reply.replies if full else map(_final, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
@@ -300,49 +291,49 @@ class LocalExecutor:
         frame = _frame(job)
         queued = 0.0
         died = ""
-        for tried in range(1, TRIES + 1):
+        for tried in range(1, MAX_TRIES + 1):
             begin = time.perf_counter()
-            worker = await self._pool.acquire(job.priority, again=job.token.requeued or tried > 1)
+            worker = await self.pool.acquire(job.priority, again=job.token.requeued or tried > 1)
             queued += (time.perf_counter() - begin) * 1000
             try:
                 job.token.start()
                 reply = await worker.ask(frame, job.workload.name, job.token.progress)
                 assert not isinstance(reply, BatchReply)
             except WorkerDied as error:
-                self._pool.discard(worker)
+                self.pool.discard(worker)
                 died = str(error)
             except asyncio.CancelledError:
-                self._pool.stop(worker)
+                self.pool.stop(worker)
                 raise
             except BaseException:
-                self._pool.discard(worker)
+                self.pool.discard(worker)
                 raise
             else:
-                full = tried < TRIES and _is_full(worker, [reply])
-                self._took_back(worker, [reply], full)
+                full = tried < MAX_TRIES and _is_full(worker, [reply])
+                self._release(worker, [reply], full)
                 if not full:
                     return reply, queued
         raise WorkloadError("worker_crashed", died, names(job.inputs))
 
     def _took_back(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
-        """For the next job, unless it is too full for this one; a process whose GPU is gone never gets it
-        back, another may."""
+        """Returns a worker to the pool, unless it is `full`, or its GPU is gone: a new process may get it
+        back."""
         if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
-            self._pool.discard(worker)
+            self.pool.discard(worker)
         elif full:
-            self._pool.discard(worker, "memory")
+            self.pool.discard(worker, "memory")
         else:
-            self._pool.release(worker)
+            self.pool.release(worker)
 
 
 def _is_full(worker: Worker, replies: Sequence[Reply]) -> bool:
-    """Whether another process may have the memory that this one has given to earlier jobs."""
+    """Whether a job lacks memory that earlier jobs of this worker took: a new process may have it."""
     wanting = any(isinstance(one, Failed) and one.fault == "process" for one in replies)
-    return wanting and worker.held_idle > MUCH
+    return wanting and worker.held_idle > LARGE_BYTES
 
 
 def _final(reply: Reply) -> Reply:
-    """One that no other process would better."""
+    """Marks a lack of memory as final: a new process would have no more."""
     if isinstance(reply, Failed) and reply.fault == "process":
         return msgspec.structs.replace(reply, fault="")
     return reply
@@ -355,7 +346,7 @@ def _frame(job: Job) -> bytes:
     return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir)))
 
 
-def _batch_frame(workload: Workload, parts: Sequence[Part], out_dir: Path | None) -> bytes:
+def _batch_frame(workload: Workload, parts: Sequence[PackedJob], out_dir: Path | None) -> bytes:
     items = [part.packed for part in parts]
     return pack(PackedBatchFrame(workload.target, items, None if out_dir is None else str(out_dir)))
 

@@ -562,4 +562,3 @@ def warm(module: str) -> None:
         ready = getattr(importlib.import_module(module), "warm", None)
         if ready is not None:
             ready()
-
