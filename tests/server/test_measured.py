@@ -15,6 +15,8 @@ from bridge.server.executors import BlobExecutor
 from bridge.store.blobs import BlobStore
 from tests.server import plugin
 
+pytestmark = pytest.mark.own_workers
+
 
 async def no_blobs() -> set[str]:
     return set()

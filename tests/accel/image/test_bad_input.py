@@ -216,8 +216,8 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(source, workload):
         workload([given], workload.workload.parse({}), Limits())
     code, _, says = row.becomes.partition(": ")
     assert (caught.value.code, caught.value.name) == (code, row.name), caught.value.reason
-    assert says in caught.value.reason and caught.value.reason.isprintable()
-    assert given.path not in caught.value.reason
+    assert says in caught.value.reason and str(caught.value.reason).isprintable()
+    assert given.path not in str(caught.value.reason)
 
 
 @pytest.mark.parametrize("workload", [convert, thumbnail])

@@ -76,7 +76,7 @@ def test_a_broken_and_a_missing_image_are_told_and_cost_the_others_nothing(save,
     assert [(one.input, one.name, one.code) for one in found.failed] == [
         (0, "broken.png", "bad_input"), (2, "gone.png", "not_found"), (4, "folder", "bad_input"),
     ]  # fmt: skip
-    assert msgspec.json.decode(msgspec.json.encode(found))["failed"][1]["reason"] == "isn't there"
+    assert msgspec.json.decode(msgspec.json.encode(found))["failed"][1]["reason"] == {"id": "isn't there"}
 
 
 def test_flat_images_are_no_look_alikes(save):

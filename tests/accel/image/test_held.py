@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from accel.image.operation import Operated, Reading, Writing, operation
-from accel.image.operation_checks import validate_operated
+from accel.image.operation_runner import validate_operated
 from accel.image.operations.geometry import mipmaps
 from accel.workload import Limits, OutputFile, WorkloadError
 from tests.accel.image.raster_of import operate, raster
-from tests.messages import in_chinese
 
 ROCK = raster(np.zeros((4, 6, 3), np.uint8))
 GLOW = raster(np.zeros((4, 6, 3), np.float32))
@@ -81,11 +80,10 @@ def mip(*shape, kind="uint8"):
         (Operated(files=[OutputFile("a", "text/plain", "x")]), r"files\[0\].data is str, not bytes"),
     ],
 )  # fmt: skip
-def test_what_is_no_image_is_refused_with_what_is_wrong_in_either_language(done, says):
+def test_an_invalid_result_is_refused_with_what_is_wrong(done, says):
     with pytest.raises(WorkloadError, match=says) as caught:
         validate_operated(done, Writing(), Limits())
     assert caught.value.code == "internal"
-    assert in_chinese(caught.value.reason) != caught.value.reason
 
 
 def test_an_image_beyond_the_limit_is_refused_whoever_made_it():
@@ -95,9 +93,8 @@ def test_an_image_beyond_the_limit_is_refused_whoever_made_it():
 
 
 def test_images_need_parameters_that_say_how_they_are_written():
-    with pytest.raises(WorkloadError, match="must be a subclass of Writing") as caught:
+    with pytest.raises(WorkloadError, match="must be a subclass of Writing"):
         validate_operated(of(ROCK), Reading(), Limits())
-    assert "Writing" in in_chinese(caught.value.reason) != caught.value.reason
     assert validate_operated(Operated(value=3), Reading(), Limits()).value == 3
 
 

@@ -10,13 +10,13 @@ from accel.gpu_ops.implementations import FORMS
 from accel.image.decode import decode_image
 from accel.image.encode import save
 from accel.image.open_raster import open_raster
-from accel.image.operation import Operated, Writing, map_layers
+from accel.image.operation import Operated, Writing
+from accel.image.operation_runner import map_layers
 from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image import containers
 from tests.accel.image.files import dds, ktx2
 from tests.accel.image.textures import raster, smooth, vectors
-from tests.messages import in_chinese
 
 SIDE = 16
 KEPT = ["image.bleed_alpha", "image.convert", "image.mipmaps", "image.normal_flip", "image.premultiply"]
@@ -216,7 +216,6 @@ def test_a_normal_map_of_another_number_of_layers_belongs_to_none(tmp_path):
     with pytest.raises(WorkloadError, match=says) as caught:
         run(mipmaps, [rough, normals])
     assert (caught.value.code, caught.value.name) == ("bad_input", "normals.dds")
-    assert in_chinese(caught.value.reason) != caught.value.reason
     one = source(tmp_path, [vectors(SIDE, SIDE)], name="one")
     assert run(mipmaps, [rough, one]).value.images == 3
 
@@ -267,7 +266,7 @@ def test_an_operation_that_codes_vectors_otherwise_is_believed_of_all_layers():
 
     first, empty = (raster(each) for each in floats((0, -0.6, 0.8), (0, 0, 0)))
     sky = first.with_pixels(first.pixels, layers=(replace(empty, signed=True),))
-    (second,) = map_layers(coded)([sky], Writing(), Limits()).images["made"].layers
+    (second,) = map_layers(coded, [sky], Writing(), Limits()).images["made"].layers
     assert second.signed is False
 
 
@@ -284,8 +283,8 @@ def test_faces_stay_square(tmp_path):
 
     face = raster(np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(WorkloadError, match="is a cube map"):
-        map_layers(halved)(
-            [face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)], Writing(), Limits()
+        map_layers(
+            halved, [face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)], Writing(), Limits()
         )
     assert len(done) == 1
     layers = source(tmp_path, pictures(6))
@@ -309,7 +308,7 @@ def test_more_images_than_may_be_held_are_refused_where_all_are_wanted(tmp_path)
     )
     with pytest.raises(WorkloadError, match=says) as caught:
         open_raster(given, limits, layers=True)
-    assert "images.max_pixels" in in_chinese(caught.value.reason) != caught.value.reason
+    assert "images.max_pixels" in caught.value.reason
     assert open_raster(given, limits).first_of == 6
 
 
@@ -322,7 +321,7 @@ def test_layers_are_enlarged_only_as_far_as_all_may_be_together(tmp_path):
     )
     with pytest.raises(WorkloadError, match=says) as caught:
         resize([given], resize.workload.parse({"factor": 2}), Limits(max_pixels=most - 1))
-    assert "images.max_pixels" in in_chinese(caught.value.reason) != caught.value.reason
+    assert "images.max_pixels" in caught.value.reason
 
 
 @pytest.mark.parametrize("format", ["dds", "ktx2"])
@@ -336,7 +335,6 @@ def test_more_images_than_any_gpu_binds_are_refused(tmp_path, format):
     with pytest.raises(WorkloadError, match=r"holds 12,289 images, more than the 12,288") as caught:
         open_raster(Input(path.name, str(path)), Limits(), layers=True)
     assert caught.value.code == "too_large"
-    assert in_chinese(caught.value.reason) != caught.value.reason
     assert open_raster(Input(path.name, str(path)), Limits()).first_of == count
 
 
@@ -374,10 +372,9 @@ def test_what_an_operation_makes_of_layers_fits_together():
 
     black, white = (raster(np.full((4, 4, 3), value, np.uint8)) for value in (0, 255))
     sky = black.with_pixels(black.pixels, layers=(white,))
-    with pytest.raises(WorkloadError, match="layers of another size, type or number") as caught:
-        map_layers(uneven)([sky], Writing(), Limits())
-    assert in_chinese(caught.value.reason) != caught.value.reason
-    assert map_layers(lambda *_: Operated(value=3))([sky], Writing(), Limits()).value == 3
+    with pytest.raises(WorkloadError, match="layers of another size, type or number"):
+        map_layers(uneven, [sky], Writing(), Limits())
+    assert map_layers(lambda *_: Operated(value=3), [sky], Writing(), Limits()).value == 3
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if OPERATIONS[name].workload.inputs == (1, 1)])
