@@ -217,8 +217,7 @@ def _write(file: Path | None, known: Mapping[str, BatchPolicy]) -> None:
 
 
 Make = Callable[[int, Path], tuple[Mapping[str, Any], Sequence[Input]]]
-"""Returns parameters and inputs of a job on square images of a side (or on so many texts), with its files in a
-folder."""
+"""Returns parameters and inputs of a sample of a size; writes its files to the folder."""
 MPX = 1_000_000
 
 SIDES = (256, 1024, 2048)

@@ -315,7 +315,7 @@ class LocalExecutor:
                     return reply, queued
         raise WorkloadError("worker_crashed", died, names(job.inputs))
 
-    def _took_back(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
+    def _release(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
         """Returns a worker to the pool, unless it is `full`, or its GPU is gone: a new process may get it
         back."""
         if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
@@ -329,7 +329,7 @@ class LocalExecutor:
 def _is_full(worker: Worker, replies: Sequence[Reply]) -> bool:
     """Whether a job lacks memory that earlier jobs of this worker took: a new process may have it."""
     wanting = any(isinstance(one, Failed) and one.fault == "process" for one in replies)
-    return wanting and worker.held_idle > LARGE_BYTES
+    return wanting and worker.last_memory > LARGE_BYTES
 
 
 def _final(reply: Reply) -> Reply:

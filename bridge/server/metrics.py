@@ -138,7 +138,7 @@ class Observed(Struct, frozen=True):
     @property
     def pools(self) -> Sequence[tuple[str, Pool]]:
         """The processes of each device that jobs run on."""
-        return [(lane.form.device, lane.pool) for lane in self.routed.lanes if lane.pool is not None]
+        return [(queue.device.label, queue.pool) for queue in self.routed.queues if queue.pool is not None]
 
     @property
     def workers(self) -> Sequence[tuple[str, WorkerState]]:

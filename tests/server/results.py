@@ -74,6 +74,6 @@ def counters_waiting(daemon: ThreadDaemon) -> int:
 
 def queued(daemon: ThreadDaemon, priority: str) -> int:
     """Jobs that wait for a worker."""
-    batcher: Any = daemon.bridge._executor._lanes[0].executor
+    batcher: Any = daemon.bridge._executor._queues[0].executor
     turns = batcher._executor.pool._turns._classes[PRIORITIES.index(priority)]
     return daemon.look(lambda: len(turns))  # type: ignore[no-any-return]

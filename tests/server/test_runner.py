@@ -87,7 +87,7 @@ async def test_a_result_says_where_it_ran_and_why(tmp_path: Path) -> None:
     write(tmp_path / "both.json", costs)
     both = DeviceRouter(lanes[0], tmp_path / "both.json", {ECHO.name: image_sample(1)})
     # What is inline runs without workers, so that none are started.
-    both._lanes.append(lanes[1])
+    both._queues.append(lanes[1])
     blobs = BlobStore(tmp_path, 1)
     collector = BlobCollector(blobs, no_blobs, no_blobs, keep_s=60, sweep_s=60)
 
