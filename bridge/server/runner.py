@@ -136,7 +136,7 @@ class Runner:
             raise as_request_error(error, name, deadline_ms, token) from None
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
-        """Returns a request's inputs as files. Raises RequestError: `not_found`, `forbidden`, `bad_input`."""
+        """Returns a request's inputs as files. Raises RequestError `not_found`, `forbidden`, `bad_input`."""
         return [self._resolve(ref, root) for ref in refs]
 
     def durable(self, refs: Sequence[InputRef], root: Path | None) -> list[InputRef]:
