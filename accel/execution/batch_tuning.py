@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.execution.backoff import KeyedBackoff
 from accel.execution.batching import SIZES
 from accel.execution.executor import BatchExecutor, Job, packed_item
@@ -213,7 +213,7 @@ def _read(file: Path | None) -> dict[str, BatchPolicy]:
 
 def _write(file: Path | None, known: Mapping[str, BatchPolicy]) -> None:
     if file is not None:
-        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+        write_atomic(file, msgspec.json.format(msgspec.json.encode(known)))
 
 
 Make = Callable[[int, Path], tuple[Mapping[str, Any], Sequence[Input]]]

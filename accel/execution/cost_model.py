@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.execution.backoff import KeyedBackoff
 from accel.execution.batch_tuning import MPX, PIXELS, Scale
 from accel.text import AnyText, text
@@ -208,4 +208,4 @@ def read(file: Path | None) -> dict[str, Cost]:
 def write(file: Path | None, known: Mapping[str, Cost]) -> None:
     """Stores costs, if possible."""
     if file is not None:
-        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+        write_atomic(file, msgspec.json.format(msgspec.json.encode(known)))

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.devices import current, proof_cache
 from accel.devices.current import CACHE
 from accel.devices.driver import library_of
@@ -75,7 +75,7 @@ class DeviceHealth:
         if self._file is None:
             return
         if self._known:
-            replaced(self._file, msgspec.json.encode(list(self._known.values())))
+            write_atomic(self._file, msgspec.json.encode(list(self._known.values())))
         else:
             with contextlib.suppress(OSError):
                 self._file.unlink(missing_ok=True)
@@ -316,7 +316,7 @@ class GpuExecutor(Batcher):
         """`batching` stores batch policies; in `shapes` the worker notes its trials."""
         self._pool, self._shapes = worker.pool, shapes
         if shapes is not None:
-            worker.pool.on_ended = functools.partial(proof_cache.is_cut_off, shapes)
+            worker.pool.on_ended = functools.partial(proof_cache.note_interruption, shapes)
         self.policies = BatchTuning(batching, worker, device)
         super().__init__(worker, self.policies.max_rows)
 
@@ -326,7 +326,7 @@ class GpuExecutor(Batcher):
         await super().close()
         # An idle worker may be in the middle of a trial, which says nothing against what it tried.
         if self._shapes is not None and ended:
-            await asyncio.to_thread(proof_cache.failure_reason, self._shapes, ended)
+            await asyncio.to_thread(proof_cache.retract_trials, self._shapes, ended)
 
 
 def find_gpu(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | None:

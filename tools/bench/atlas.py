@@ -10,7 +10,8 @@ import numpy as np
 from msgspec import Struct
 
 from accel.image import compiled, rect_packing
-from accel.image.rect_packing import Heuristic, Sizes, pack_pages
+from accel.image.compiled.constants import Heuristic
+from accel.image.rect_packing import Sizes, pack_pages
 
 ROUNDS = 3
 STEP = 0.01

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.image.compiled import maxrects as loops
-from accel.image.rect_packing import FIXED, Heuristic, by_area, growing_sizes, pack, sort_orders
+from accel.image.compiled.constants import Heuristic
+from accel.image.rect_packing import FIXED, by_area, growing_sizes, pack, sort_orders
 
 SIDES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=40)
 PAGE = st.tuples(st.integers(20, 200), st.integers(20, 200))
