@@ -11,7 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.devices.report import fault_of
-from accel.text import text
+from accel.text import AnyText, Text, text
 
 Array = NDArray[Any]
 Feed = Mapping[str, Array]
@@ -113,7 +113,7 @@ class Inconclusive(Exception):
 class Proof(Struct, frozen=True):
     """The outcome of a trial."""
 
-    refused: str
+    refused: AnyText
     """Why the way isn't used, for people; empty if it is."""
     plain_ms: float = 0.0
     ms: float = 0.0
@@ -145,17 +145,19 @@ def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
         # The second run detects a graph that replays its first input, the third one that keeps state.
         for at in (0, 1, 0):
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
-                return Proof("gives other results")
+                return Proof(text("gives other results"))
         plain_ms, ms = time_both(plain, way, sample.feeds[0])
     except Exception as error:  # onnxruntime raises classes of its own that share no base
-        return proof_of_failure("fails", error)
-    slow = f"isn't faster ({ms:.3g} ms, plainly {plain_ms:.3g} ms)"
+        return proof_of_failure(text("fails"), error)
+    slow = text("isn't faster ({ms} ms, plainly {plain_ms} ms)", ms=f"{ms:.3g}", plain_ms=f"{plain_ms:.3g}")
     return Proof("" if ms * WORTH <= plain_ms else slow, plain_ms, ms)
 
 
-def proof_of_failure(how: str, error: BaseException) -> Proof:
+def proof_of_failure(how: Text, error: BaseException) -> Proof:
     """Returns the proof that an error gives."""
-    return Proof(f"{how} ({failure_text(error)})", passing=fault_of(error) == "memory")
+    return Proof(
+        text("{how} ({error})", how=how, error=failure_text(error)), passing=fault_of(error) == "memory"
+    )
 
 
 def other_input(feed: Feed) -> Feed:
