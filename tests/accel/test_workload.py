@@ -26,7 +26,7 @@ def test_what_no_worker_could_run_is_refused_where_it_is_declared():
     with pytest.raises(TypeError, match=r"workload test\.inside: inside is inside another function"):
         workloads.declare("test.inside")(inside)
     # As one at the top of a module: it is inside nothing.
-    with pytest.raises(TypeError, match=r"workload test\.short: a lambda has no name, so that no worker"):
+    with pytest.raises(TypeError, match=r"workload test\.short: a lambda has no name, so workers"):
         workloads.declare("test.short")(eval("lambda inputs, params, limits: None"))
     with pytest.raises(
         TypeError, match=r"workload test\.odd: params is <class 'dict'>; it must be a subclass"

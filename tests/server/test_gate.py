@@ -13,14 +13,14 @@ def test_connections_are_taken_up_to_the_limit_and_again_when_one_ends() -> None
         for _ in range(2):
             assert gate.refusal() is None
             open_.enter_context(gate.entered())
-        assert "2 connections, its most" in (gate.refusal() or "")
+        assert "2 connections, the limit" in (gate.refusal() or "")
     assert (gate.open, gate.unidentified, gate.refusal()) == (0, 0, None)
 
 
 def test_those_that_have_identified_make_room_for_those_that_havent() -> None:
     gate = ConnectionLimiter(9, 1)
     with gate.entered() as identified:
-        assert "1 connections have yet to identify" in (gate.refusal() or "")
+        assert "1 connections have not identified" in (gate.refusal() or "")
         identified()
         assert gate.refusal() is None
         identified()
