@@ -22,8 +22,8 @@ from accel.workload import Input, Limits, Params, WorkloadError
 from tests.accel import full, workloads
 from tests.accel.asking import held
 from tests.accel.conftest import until
+from tests.accel.execution.test_backoff import Clock
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.test_retries import Clock
 
 NORMALS = OPERATIONS["image.normal_from_height"].workload
 SAMPLE = image_sample(1, sides=(16, 64))

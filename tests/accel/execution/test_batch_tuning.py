@@ -12,7 +12,7 @@ from accel.workload import Batching, WorkloadError
 from tests.accel import workloads
 from tests.accel.asking import go
 from tests.accel.conftest import until
-from tests.accel.test_retries import Clock
+from tests.accel.execution.test_backoff import Clock
 
 MANY = workloads.many.workload
 
