@@ -12,7 +12,7 @@ from accel.image.operations.analysis import inspect
 from accel.image.operations.geometry import thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
-from tests.accel.image.broken import broken, encoded, png
+from tests.accel.image.broken import broken, encoded, png, zeros
 
 SUFFIXES = [".png", ".jpg", ".webp", ".tif", ".gif", ".avif"]
 
@@ -70,7 +70,7 @@ def test_a_bad_image_is_refused_the_same_way_without_a_worker(bad_files, workloa
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 async def test_an_image_that_needs_more_memory_than_a_worker_has_is_told_so(make_executor, tmp_path):
     path = tmp_path / "wide.png"
-    path.write_bytes(png(16_000, 16_000, bytes(16_001 * 16_000)))
+    path.write_bytes(png(16_000, 16_000, zeros(16_001 * 16_000)))
     local = await make_executor(memory_mib=512)
     with pytest.raises(WorkloadError, match=r"memory.*512 MiB") as caught:
         await local.run(inspect.workload, {}, [Input("wide.png", str(path))], deadline_s=60)
@@ -80,7 +80,7 @@ async def test_an_image_that_needs_more_memory_than_a_worker_has_is_told_so(make
 
 def test_a_bomb_within_the_limit_of_pixels_is_measured_by_a_smaller_limit(tmp_path):
     path = tmp_path / "bomb.png"
-    path.write_bytes(png(2000, 2000, bytes(2001 * 2000)))
+    path.write_bytes(png(2000, 2000, zeros(2001 * 2000)))
     decode_image(Input("b", str(path)), Limits(max_pixels=4_000_000))
     with pytest.raises(WorkloadError, match=r"4\.0 megapixels\), more than the limit of 3\.0") as caught:
         decode_image(Input("b", str(path)), Limits(max_pixels=3_000_000))
