@@ -71,7 +71,7 @@ class AdvisorContext:
         inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
         deadline_ms = self.settings["deadline_ms"]
         with self._live.held():
-            response = await self._flows.runner.respond(
+            response = await self._flows.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
         # Others are given the same value, and it may not be kept yet.
