@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import Floats, decode_table, is_srgb_coded
+from accel.image.color import Floats, decode_table, encode_srgb
 from accel.image.operation import Operated
 from accel.image.operations.geometry import Premultiply
-from accel.image.pixel_data import Alpha, Pixels, full_scale
+from accel.image.pixel_data import AlphaMixing, Pixels, full_scale
 from accel.image.raster import Multiplied, Raster
 from accel.workload import Limits
 
@@ -22,10 +22,10 @@ ROWS = 64
 
 
 def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
-    return Operated({"premultiplied": premultiplied(images[0], params.inverse, params.linear_light)})
+    return Operated({"premultiplied": multiply_by_alpha(images[0], params.inverse, params.linear_light)})
 
 
-def premultiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
+def multiply_by_alpha(image: Raster, inverse: bool, linear_light: bool) -> Raster:
     """The image and its levels with colours times alpha; `inverse` divides, 0 where alpha is 0."""
     if not image.has_alpha:
         return image
@@ -35,11 +35,11 @@ def premultiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
     return image.with_pixels(levels[0], mips=tuple(levels[1:]), multiplied="" if inverse else there)
 
 
-def unpremultiplied(image: Raster) -> Raster:
+def unpremultiply(image: Raster) -> Raster:
     """The image with what was multiplied into its colours taken out of them, 0 where alpha is 0."""
     if not image.multiplied:
         return image
-    return premultiplied(image, inverse=True, linear_light=image.multiplied == "light")
+    return multiply_by_alpha(image, inverse=True, linear_light=image.multiplied == "light")
 
 
 def divide_by_alpha(pixels: Pixels, light: bool) -> Pixels:
@@ -58,46 +58,46 @@ def _level(pixels: Pixels, inverse: bool, light: bool) -> Pixels:
 
 
 def _floats(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
-    return _divided(colors, alpha) if inverse else colors * alpha
+    return _divide(colors, alpha) if inverse else colors * alpha
 
 
-def _divided(colors: Floats, alpha: Floats) -> Floats:
+def _divide(colors: Floats, alpha: Floats) -> Floats:
     return np.divide(colors, alpha, out=np.zeros_like(colors), where=alpha > 0)
 
 
 def _bytes(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
     places = (alpha.astype(np.uint16) << 8) | colors
-    return np.take(_table(inverse, light), places)
+    return np.take(_result_table(inverse, light), places)
 
 
 @functools.cache
-def _table(inverse: bool, light: bool) -> NDArray[np.uint8]:
+def _result_table(inverse: bool, light: bool) -> NDArray[np.uint8]:
     """The result for each alpha and each code, one after the other."""
     alpha, code = np.mgrid[:256, :256]
     if not light:
         # Whole numbers, so that halves are rounded up without fail.
         if not inverse:
             return np.asarray((2 * code * alpha + 255) // 510, np.uint8).ravel()
-        return _quotients(code, alpha, 255).astype(np.uint8).ravel()
+        return _divide_codes(code, alpha, 255).astype(np.uint8).ravel()
     values = decode_table(np.uint8)[code].astype(np.float64)
     share = alpha / 255
     made = values / np.maximum(share, 1e-9) * (alpha > 0) if inverse else values * share
-    coded: NDArray[np.uint8] = (is_srgb_coded(made.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
+    coded: NDArray[np.uint8] = (encode_srgb(made.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
     return coded.ravel()
 
 
 def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
     if light:
         values, share = decode_table(np.uint16)[colors], np.asarray(alpha / np.float32(65535), np.float32)
-        made = _divided(values, share) if inverse else values * share
-        return (is_srgb_coded(made.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+        made = _divide(values, share) if inverse else values * share
+        return (encode_srgb(made.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     code, weight = colors.astype(np.uint64), alpha.astype(np.uint64)
     if inverse:
-        return _quotients(code, weight, 65535).astype(np.uint16)
+        return _divide_codes(code, weight, 65535).astype(np.uint16)
     return ((2 * code * weight + 65535) // 131070).astype(np.uint16)
 
 
-def _quotients(code: Pixels, alpha: Pixels, top: int) -> Pixels:
+def _divide_codes(code: Pixels, alpha: Pixels, top: int) -> Pixels:
     """code / alpha of full scale `top`, rounded, not beyond it, 0 where alpha is."""
     rounded = (2 * top * code + alpha) // np.maximum(2 * alpha, 1)
     return np.asarray(np.minimum(rounded, top) * (alpha > 0))
@@ -109,7 +109,7 @@ _STRIP = 1 << 16
 Float32s = NDArray[np.float32]
 
 
-def mix_with_white(pixels: Pixels, alpha: Alpha) -> Pixels:
+def mix_with_white(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
     """Straight pixels, whose last channel is alpha, as a file stores them. Integers are rounded."""
     if alpha == "straight":
         return pixels
@@ -117,7 +117,7 @@ def mix_with_white(pixels: Pixels, alpha: Alpha) -> Pixels:
     return _in_strips(pixels, lambda colors, share: (colors - white) * share + white)
 
 
-def straight_colors(pixels: Pixels, alpha: Alpha) -> Pixels:
+def straight_colors(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
     """The other way round. Where nothing is to be seen, colours stay what the file says."""
     if alpha == "straight":
         return pixels
@@ -172,8 +172,8 @@ def coverage_factor(alpha: Floats, wanted: float, least: float) -> float:
     order, not searched for.
     """
     values = alpha.ravel()
-    count = _countable(values, round(wanted * values.size))
-    low, high = _around(values, count)
+    count = _separable_count(values, round(wanted * values.size))
+    low, high = _neighbouring_values(values, count)
     # Not at the bounds themselves, that rounding doesn't take a value to the other side.
     margin = (high - low) / 4
     return least / min(max(least, low + margin), high - margin)
@@ -184,26 +184,26 @@ def split_alpha(alpha: Floats) -> Floats:
     of a mask of two values only a few shares could be drawn. Too little to change 8 bit by itself."""
     around = np.zeros_like(alpha)
     for number, (y, x) in enumerate(_NEIGHBOURS):
-        rows, columns = _shift(y), _shift(x)
+        rows, columns = _shift_slices(y), _shift_slices(x)
         # Unequal weights, so that two neighbours aren't as good as two others.
         part = alpha[rows[0], columns[0]] * np.float32((1 + number / 11) / 12)
         around[rows[1], columns[1]] += part
-    return np.asarray(alpha * (1 + around.clip(0, 1) * TELLING))
+    return np.asarray(alpha * (1 + around.clip(0, 1) * TIE_BREAK))
 
 
-TELLING = np.float32(2**-10)
+TIE_BREAK = np.float32(2**-10)
 """By what share of itself a value may be told from another."""
 
 _NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
-def _shift(by: int) -> tuple[slice, slice]:
+def _shift_slices(by: int) -> tuple[slice, slice]:
     """From where to where."""
     low, high = slice(None, -1), slice(1, None)
     return {0: (slice(None), slice(None)), 1: (low, high), -1: (high, low)}[by]
 
 
-def _around(values: Floats, count: int) -> tuple[float, float]:
+def _neighbouring_values(values: Floats, count: int) -> tuple[float, float]:
     """The largest value that isn't among the `count` largest, and the smallest that is."""
     rest = values.size - count
     picks = [place for place in (rest - 1, rest) if 0 <= place < values.size]
@@ -213,11 +213,11 @@ def _around(values: Floats, count: int) -> tuple[float, float]:
     return low, high
 
 
-def _countable(values: Floats, count: int) -> int:
+def _separable_count(values: Floats, count: int) -> int:
     """The nearest number of largest values that a bound can part from the rest: of equal ones all or none.
     Nothing that is 0 can be raised."""
     if 0 < count < values.size:
-        low, high = _around(values, count)
+        low, high = _neighbouring_values(values, count)
         if low == high:
             above, least = int((values > high).sum()), int((values >= high).sum())
             count = above if count - above <= least - count or high <= 0 else least

@@ -19,19 +19,19 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.image.encode import WRITERS, lost_in_format, requested_format
+from accel.image.encode import WRITERS, clipped_in_format, requested_format
 from accel.image.operation import Operated, check_size, first_layer
 from accel.image.operations.textures import Atlas, AtlasPage, AtlasParams, Sprite
 from accel.image.pixel_coding import at_depth
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster, Transfer
 from accel.image.records import suffix_of
-from accel.image.rect_packing import Packed, Sizes, pack_pages
+from accel.image.rect_packing import PackedPage, PageSizes, pack_pages
 from accel.text import text
 from accel.workload import Limits, OutputFile, WorkloadError
 
 
-class SpriteLook(Struct, frozen=True):
+class SpriteLayout(Struct, frozen=True):
     """What the pixels of all pages are."""
 
     dtype: Any
@@ -74,7 +74,7 @@ class Box(Struct, frozen=True):
         return slice(self.x, self.x + self.width)
 
 
-def common_layout(images: Sequence[Raster]) -> SpriteLook:
+def common_sprite_layout(images: Sequence[Raster]) -> SpriteLayout:
     """Raises WorkloadError `unsupported` for an image that is neither grey nor RGB.
 
     Grey integers are taken for whatever the coloured ones are: they meet on one page.
@@ -87,7 +87,7 @@ def common_layout(images: Sequence[Raster]) -> SpriteLook:
             raise WorkloadError("unsupported", reason, image.name)
     deepest = max((image.pixels.dtype for image in images), key=lambda dtype: dtype.itemsize)
     coded = any(image.transfer == "srgb" for image in images)
-    return SpriteLook(deepest, "srgb" if coded else "linear")
+    return SpriteLayout(deepest, "srgb" if coded else "linear")
 
 
 def trim(image: Raster, alpha: float, margin: int) -> Box:
@@ -108,7 +108,7 @@ def trim(image: Raster, alpha: float, margin: int) -> Box:
     return Box(left, upper, min(right, image.width) - left, min(lower, image.height) - upper)
 
 
-def original_sizes(images: Sequence[Raster], boxes: Sequence[Box], look: SpriteLook) -> list[int]:
+def find_aliases(images: Sequence[Raster], boxes: Sequence[Box], look: SpriteLayout) -> list[int]:
     """For each sprite the index of the first with the same pixels, as they are drawn."""
     first: dict[tuple[Any, ...], int] = {}
     found = []
@@ -126,16 +126,16 @@ def sprite_names(inputs: Sequence[str], folders: bool, extension: bool) -> list[
     are made of them would overwrite one another.
     """
     paths = [[part for part in name.replace("\\", "/").split("/") if part] or [name] for name in inputs]
-    shared = _shared([path[:-1] for path in paths]) if folders else 0
+    shared = _shared_depth([path[:-1] for path in paths]) if folders else 0
     names = []
     for path in paths:
         parts = path[shared:] if folders else path[-1:]
         names.append("/".join(parts if extension else [*parts[:-1], _stem(parts[-1])]))
-    _check(inputs, names, folders, extension)
+    _check_unique(inputs, names, folders, extension)
     return names
 
 
-def _shared(folders: list[list[str]]) -> int:
+def _shared_depth(folders: list[list[str]]) -> int:
     """With how many folders all begin."""
     first, last = min(folders), max(folders)
     equal = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
@@ -146,7 +146,7 @@ def _stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _check(inputs: Sequence[str], names: list[str], folders: bool, extension: bool) -> None:
+def _check_unique(inputs: Sequence[str], names: list[str], folders: bool, extension: bool) -> None:
     seen: dict[str, str] = {}
     for given, name in zip(inputs, names, strict=True):
         other = seen.get(name.casefold())
@@ -329,10 +329,10 @@ class _Composer:
 
     def __init__(self, images: list[Raster], names: list[str], params: AtlasParams, limits: Limits) -> None:
         self._images, self._names, self._params, self._limits = images, names, params, limits
-        self._look = common_layout(images)
+        self._look = common_sprite_layout(images)
         self._boxes = [self._box(image) for image in images]
         self._originals = (
-            original_sizes(images, self._boxes, self._look) if params.aliases else list(range(len(images)))
+            find_aliases(images, self._boxes, self._look) if params.aliases else list(range(len(images)))
         )
         self._format = _format(images[0].format, self._look, params)
 
@@ -355,7 +355,7 @@ class _Composer:
             renamed = [replace(page, image=files[page.name]) for page in pages]
             return layout.files(replace(sheet, pages=renamed, depth=depth))
 
-        told = [replace(page, **lost_in_format(images[page.name], self._params)) for page in pages]
+        told = [replace(page, **clipped_in_format(images[page.name], self._params)) for page in pages]
         atlas = Atlas(told, sprites, first_of=first_layer(*self._images))
         return Operated(images, atlas, layout.files(sheet), described)
 
@@ -365,10 +365,10 @@ class _Composer:
             return Box(0, 0, image.width, image.height)
         return trim(image, params.trim_alpha, params.trim_margin)
 
-    def _packed(self, drawn: list[int]) -> list[Packed]:
+    def _packed(self, drawn: list[int]) -> list[PackedPage]:
         params = self._params
         longest = min(params.max_size, math.isqrt(self._limits.max_pixels))
-        sizes = Sizes(longest, STEPS[params.size], params.square, params.border, params.padding)
+        sizes = PageSizes(longest, STEPS[params.size], params.square, params.border, params.padding)
         more = 2 * params.extrude + params.padding
         widths = np.array([self._boxes[index].width + more for index in drawn], np.int64)
         heights = np.array([self._boxes[index].height + more for index in drawn], np.int64)
@@ -377,7 +377,7 @@ class _Composer:
                 raise self._too_large(index, sizes)
         return pack_pages(widths, heights, sizes, params.rotate, params.effort)
 
-    def _too_large(self, index: int, sizes: Sizes) -> WorkloadError:
+    def _too_large(self, index: int, sizes: PageSizes) -> WorkloadError:
         box, params = self._boxes[index], self._params
         more = 2 * (params.extrude + params.border)
         with_edges = f" ({box.width + more} x {box.height + more} with extrude and border)" if more else ""
@@ -403,7 +403,7 @@ class _Composer:
             image.width, image.height, alias,
         )  # fmt: skip
 
-    def _page(self, number: int, page: Packed, count: int, sprites: list[Sprite]) -> AtlasPage:
+    def _page(self, number: int, page: PackedPage, count: int, sprites: list[Sprite]) -> AtlasPage:
         name = self._params.name if count == 1 else f"{self._params.name}.{number}"
         data = name if LAYOUTS[self._params.layout].for_each_page else self._params.name
         more = 2 * self._params.extrude
@@ -420,11 +420,11 @@ class _Composer:
         for index, sprite in enumerate(sprites):
             if sprite.page == number and not sprite.alias:
                 drawn = self._look.drawn(self._images[index], self._boxes[index])
-                draw_page(pixels, drawn, sprite, self._params.extrude)
+                draw_sprite(pixels, drawn, sprite, self._params.extrude)
         return Raster(page.name, pixels, True, self._look.transfer, self._format)
 
 
-def draw_page(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None:
+def draw_sprite(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None:
     """A sprite on a page, turned if it must be, its edges repeated outwards."""
     turned = np.rot90(sprite, -1) if place.rotated else sprite
     spread = np.pad(turned, ((extrude, extrude), (extrude, extrude), (0, 0)), "edge")
@@ -433,7 +433,7 @@ def draw_page(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None
     page[y : y + height, x : x + width] = spread
 
 
-def _format(first: str, look: SpriteLook, params: AtlasParams) -> str:
+def _format(first: str, look: SpriteLayout, params: AtlasParams) -> str:
     """What pages are written in: `same` is the first sprite's if it holds them, else one that does."""
     if params.format != "same":
         return params.format

@@ -13,12 +13,21 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.block_encoders import FORMATS, LARGEST, BlockFormat, Effort, Encoder, Family, encoder, opaque
+from accel.image.block_encoders import (
+    FORMATS,
+    LARGEST,
+    BlockFormat,
+    Effort,
+    Encoder,
+    Family,
+    encoder,
+    is_opaque,
+)
 from accel.image.codecs import block_decoders, dds, ktx2
 from accel.image.codecs.gpu_formats import TexelFormat, Texture, reorder_channels
 from accel.image.color import to_linear
-from accel.image.encode import WRITERS, Range, clip_to_integers, clipping_of, left_out_levels
-from accel.image.normal_maps import is_signed, unsigned
+from accel.image.encode import WRITERS, Range, clipped_extremes, dropped_images, integer_range
+from accel.image.normal_maps import is_signed, to_unsigned
 from accel.image.operation import Operated
 from accel.image.operations.textures import Attempt, Compress, Compressed
 from accel.image.pixel_coding import at_depth, channel_kind, resolve_semantics
@@ -116,7 +125,7 @@ class CompressionInput:
     def __init__(self, image: Raster, *, kind: PixelKind, drop_alpha: bool) -> None:
         images = (image, *image.layers)
         self.alpha = image.has_alpha and not all(
-            opaque(level) for each in images for level in (each.pixels, *each.mips)
+            is_opaque(level) for each in images for level in (each.pixels, *each.mips)
         )
         """Whether anything of it is transparent."""
         if drop_alpha and self.alpha:
@@ -192,7 +201,7 @@ def _light(pixels: Pixels, image: Raster) -> Pixels:
 
 
 _FAMILIES: tuple[Family, ...] = ("bc", "etc2", "astc")
-_UNTRIED = {True: ("bc3",), False: ("bc3", "etc2_rgba")}
+_SKIPPED = {True: ("bc3",), False: ("bc3", "etc2_rgba")}
 """With and without transparency: BC3 is as large as BC7 and hardly ever better; the alpha of ETC2 doubles the
 size."""
 
@@ -209,7 +218,7 @@ class Trial(Struct, frozen=True):
     """dB, of the largest level."""
 
 
-def candidates(subject: CompressionInput, families: Sequence[Family]) -> list[BlockFormat]:
+def candidate_formats(subject: CompressionInput, families: Sequence[Family]) -> list[BlockFormat]:
     """The formats to try, in this order: by the bytes of all levels, then BC before ETC2 before ASTC.
 
     Floats fit BC6H alone. Of the others, those of one channel serve grey, those of two normal maps, those of
@@ -217,14 +226,14 @@ def candidates(subject: CompressionInput, families: Sequence[Family]) -> list[Bl
     left.
     """
     floats = subject.image.pixels.dtype.kind == "f" and not subject.normal_map
-    kinds = _kinds(subject)
+    kinds = _channel_sets(subject)
     found = [
         each
         for each in FORMATS.values()
         if each.family in families
         and each.floats == floats
         and (floats or each.channels in kinds)
-        and each.name not in _UNTRIED[subject.alpha]
+        and each.name not in _SKIPPED[subject.alpha]
     ]
     if floats and (subject.alpha or not found):
         reason = (
@@ -242,7 +251,7 @@ def candidates(subject: CompressionInput, families: Sequence[Family]) -> list[Bl
     return sorted(found, key=lambda each: (encoded_size(subject, each), _FAMILIES.index(each.family)))
 
 
-def _kinds(subject: CompressionInput) -> tuple[str, ...]:
+def _channel_sets(subject: CompressionInput) -> tuple[str, ...]:
     if subject.alpha:
         return ("rgba",)
     if subject.normal_map:
@@ -262,7 +271,7 @@ def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
     return each * len(subject.images)
 
 
-def try_format(
+def try_formats(
     subject: CompressionInput, formats: Sequence[BlockFormat], effort: Effort, target_db: float
 ) -> list[Trial]:
     """Trials in the order in which they were made; only that of the format to take keeps its data.
@@ -314,7 +323,7 @@ class _Trials:
             data = [encode(levels[0]) for levels in subject.levels(format)]
         made = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
         self.made.append(made)
-        best = choose_format(self.made, self._target)
+        best = choose_trial(self.made, self._target)
         self.made = [
             each if each is best or not each.data else msgspec.structs.replace(each, data=())
             for each in self.made
@@ -322,7 +331,7 @@ class _Trials:
         return made.psnr >= self._target
 
 
-def choose_format(trials: Sequence[Trial], target_db: float) -> Trial:
+def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:
     """The smallest that reaches the target, or the best where none does; of equal ones the first."""
     enough = [each for each in trials if each.psnr >= target_db]
     if enough:
@@ -334,12 +343,12 @@ def measure_format(subject: CompressionInput, format: BlockFormat, data: Sequenc
     """The PSNR of the largest level, that of the worst image: of colours, of a normal map's vectors, or of
     light."""
     return min(
-        _measured(subject, format, levels[0], each)
+        _measure_image(subject, format, levels[0], each)
         for levels, each in zip(subject.levels(format), data, strict=True)
     )
 
 
-def _measured(subject: CompressionInput, format: BlockFormat, before: Pixels, data: bytes) -> float:
+def _measure_image(subject: CompressionInput, format: BlockFormat, before: Pixels, data: bytes) -> float:
     height, width = before.shape[:2]
     if format.floats:
         return light_error(before, block_decoders.decode_hdr(format.codec, data, width, height))
@@ -353,7 +362,7 @@ TARGET_DB = 40.0
 """What `auto` aims at where nothing is said: differences that are hard to see."""
 
 
-class _Chosen(Struct, frozen=True):
+class _Selection(Struct, frozen=True):
     """A format with the largest level of each image."""
 
     format: BlockFormat
@@ -374,16 +383,18 @@ def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, Outpu
     kind = _kind(image, params)
     if kind == "data" and params.kind == "auto" and channel_kind(image) == "normal" and is_signed(image):
         # Of one channel, or of floats, which hold nothing below 0 either.
-        image = msgspec.structs.replace(_unsigned(image), layers=tuple(map(_unsigned, image.layers)))
+        image = msgspec.structs.replace(_to_unsigned(image), layers=tuple(map(_to_unsigned, image.layers)))
     subject = CompressionInput(image, kind=kind, drop_alpha=params.alpha == "drop")
     # All smaller levels have a third of the largest one's pixels.
     with part(0, 4 / 3 if image.mips else 1):
-        found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
+        found = (
+            _smallest_format(subject, params) if params.format == "auto" else _fixed_format(subject, params)
+        )
     format, texels = found.format, subject.texels(found.format)
     encode = encoder(format, params.quality, texels.srgb)
     with part(3, 4) if image.mips else contextlib.nullcontext():
         levels, *layers = (
-            [data, *(_encoded(encode, each[1:]))]
+            [data, *(_encode_levels(encode, each[1:]))]
             for data, each in zip(found.data, subject.levels(format), strict=True)
         )
     swizzle = "rrr1" if format.channels == "r" else ""
@@ -400,13 +411,13 @@ def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, Outpu
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
         format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
-        left_out_levels(image), 1 + len(layers),
-        **clipping_of(image, _holds(image, kind, format), hidden=params.alpha == "drop"),
+        dropped_images(image), 1 + len(layers),
+        **clipped_extremes(image, _block_range(image, kind, format), hidden=params.alpha == "drop"),
     )  # fmt: skip
     return value, OutputFile("compressed", WRITERS[container].media_type, data)
 
 
-def _encoded(encode: Encoder, images: Sequence[Pixels]) -> list[bytes]:
+def _encode_levels(encode: Encoder, images: Sequence[Pixels]) -> list[bytes]:
     made = []
     for done, pixels in enumerate(images):
         with part(done, len(images)):
@@ -414,13 +425,13 @@ def _encoded(encode: Encoder, images: Sequence[Pixels]) -> list[bytes]:
     return made
 
 
-def _holds(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
+def _block_range(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
     """What the blocks hold of floats: those that are written here have no sign."""
-    return (0, LARGEST) if format.floats else clip_to_integers(image, kind)
+    return (0, LARGEST) if format.floats else integer_range(image, kind)
 
 
-def _unsigned(image: Raster) -> Raster:
-    pixels, *smaller = map(unsigned, (image.pixels, *image.mips))
+def _to_unsigned(image: Raster) -> Raster:
+    pixels, *smaller = map(to_unsigned, (image.pixels, *image.mips))
     return image.with_pixels(pixels, mips=tuple(smaller), signed=False)
 
 
@@ -440,19 +451,19 @@ def _container(params: Compress, format: BlockFormat) -> Literal["dds", "ktx2"]:
     return "dds" if format.family == "bc" and not params.zstd else "ktx2"
 
 
-def _given(subject: CompressionInput, params: Compress) -> _Chosen:
+def _fixed_format(subject: CompressionInput, params: Compress) -> _Selection:
     format = FORMATS[params.format]
     subject.check(format)
     encode = encoder(format, params.quality, subject.texels(format).srgb)
-    data = _encoded(encode, [levels[0] for levels in subject.levels(format)])
-    return _Chosen(format, data, measure_format(subject, format, data) if params.measure else None)
+    data = _encode_levels(encode, [levels[0] for levels in subject.levels(format)])
+    return _Selection(format, data, measure_format(subject, format, data) if params.measure else None)
 
 
-def _by_target(subject: CompressionInput, params: Compress) -> _Chosen:
+def _smallest_format(subject: CompressionInput, params: Compress) -> _Selection:
     target = TARGET_DB if params.target_db is None else params.target_db
-    trials = try_format(subject, candidates(subject, params.candidates), params.quality, target)
-    best = choose_format(trials, target)
+    trials = try_formats(subject, candidate_formats(subject, params.candidates), params.quality, target)
+    best = choose_trial(trials, target)
     attempts = tuple(
         Attempt(each.format.name, each.format.bits_per_pixel, each.size, each.psnr) for each in trials
     )
-    return _Chosen(best.format, best.data, best.psnr, best.psnr >= target, attempts)
+    return _Selection(best.format, best.data, best.psnr, best.psnr >= target, attempts)

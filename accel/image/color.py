@@ -42,13 +42,13 @@ def from_linear(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels
     for strip, out in _strips(light, made):
         values = np.clip(strip, 0, 1)
         if transfer == "srgb":
-            values[:, :colors] = is_srgb_coded(values[:, :colors])
+            values[:, :colors] = encode_srgb(values[:, :colors])
         # What is cast is cut, and so rounded down.
         out[:] = values * top + np.float32(0.5)
     return made
 
 
-def light_of_premultiplied(pixels: Pixels, colors: int, transfer: str) -> Floats:
+def premultiplied_to_linear(pixels: Pixels, colors: int, transfer: str) -> Floats:
     """Light times alpha, the last channel, of sRGB's codes times alpha."""
     top = np.float32(np.iinfo(pixels.dtype).max)
     made = np.empty(pixels.shape, np.float32)
@@ -56,7 +56,7 @@ def light_of_premultiplied(pixels: Pixels, colors: int, transfer: str) -> Floats
         np.divide(strip, top, out=out, dtype=np.float32)
         alpha = out[:, colors:]
         codes = out[:, :colors] / np.maximum(alpha, np.float32(1e-9))
-        out[:, :colors] = _decoded(codes.clip(0, 1)) * alpha
+        out[:, :colors] = _decode_srgb(codes.clip(0, 1)) * alpha
     return made
 
 
@@ -71,16 +71,16 @@ def decode_table(dtype: Any) -> Floats:
     """The light, 0..1, of each value of an unsigned type."""
     top = np.iinfo(dtype).max
     coded = np.arange(top + 1) / top
-    return _decoded(coded)
+    return _decode_srgb(coded)
 
 
-def _decoded(coded: Floats | NDArray[np.float64]) -> Floats:
+def _decode_srgb(coded: Floats | NDArray[np.float64]) -> Floats:
     """The light, 0..1, of sRGB's codes of 0..1."""
     light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)
 
 
-def is_srgb_coded(light: Floats) -> Floats:
+def encode_srgb(light: Floats) -> Floats:
     """Light of 0..1 as sRGB codes it, 0..1."""
     coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
     return coded.astype(np.float32)

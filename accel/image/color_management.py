@@ -16,7 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.color import from_linear
-from accel.image.decode import DEVICELESS, KINDS, check_finite
+from accel.image.decode import DEVICELESS, VIPS_TYPES, check_finite
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Transfer
 
@@ -42,7 +42,7 @@ class Shaper(Struct, frozen=True):
     """To linear sRGB: 3 x 3; of grey 1 x 1."""
 
 
-def shaper(profile: bytes) -> Shaper | None:
+def parse_profile(profile: bytes) -> Shaper | None:
     """What a profile says (ICC.1:2022, 8.3 and 8.4); None where it is broken or no matrix and curves."""
     try:
         tags = _tags(profile)
@@ -150,7 +150,7 @@ def convert_to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) ->
     pictured = transfer == "srgb" if colors == 1 else transfer != "linear"
     if not (plain and pictured and image.get_typeof(_PROFILE)):
         return _pixels(image)
-    used = shaper(image.get(_PROFILE))
+    used = parse_profile(image.get(_PROFILE))
     if used is None:
         return _pixels(_by_table(image) if colors == 3 else image)
     pixels, model, alpha = _pixels(image)
@@ -162,10 +162,10 @@ def convert_to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) ->
 def _pixels(image: pyvips.Image) -> tuple[Pixels, str, bool]:
     if image.format == "uint":
         image = image / (2**32 - 1)
-    if image.format not in KINDS:
+    if image.format not in VIPS_TYPES:
         image = image.cast("float")
     shape = (image.height, image.width, image.bands)
-    pixels = np.frombuffer(image.write_to_memory(), KINDS[image.format]).reshape(shape)
+    pixels = np.frombuffer(image.write_to_memory(), VIPS_TYPES[image.format]).reshape(shape)
     alpha = bool(image.hasalpha())
     return check_finite(pixels), "grey" if image.bands - alpha == 1 else "rgb", alpha
 

@@ -53,7 +53,7 @@ def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | N
     for top in range(0, height, _STRIP):
         rows = slice(top, min(top + _STRIP, height) + WINDOW - 1)
         full, planes = _planes(one[rows], other[rows], channel)
-        total += _similarity(_filtered(planes), full)
+        total += _similarity(_filter_windows(planes), full)
     return float(total / (height * width))
 
 
@@ -75,12 +75,12 @@ def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
     return full, planes
 
 
-def _filtered(planes: Floats) -> Floats:
+def _filter_windows(planes: Floats) -> Floats:
     """The Gaussian mean of each window, first down, then across."""
-    return _along(_along(planes, 1), 2)
+    return _filter_axis(_filter_axis(planes, 1), 2)
 
 
-def _along(planes: Floats, axis: int) -> Floats:
+def _filter_axis(planes: Floats, axis: int) -> Floats:
     """The window is the same from both sides: half the products."""
     count, kind = planes.shape[axis] - WINDOW + 1, planes.dtype.type
 
@@ -108,10 +108,10 @@ def _similarity(means: Floats, full: float) -> float:
 
 
 def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operated:
-    one, other = match_sizes(*images)
+    one, other = match_layouts(*images)
     value = replace(compare_rasters(one, other, params.tolerance), first_of=first_layer(*images))
     return Operated(
-        {"difference": difference_picture(one, other, params.amplify)} if params.difference else {}, value
+        {"difference": difference_image(one, other, params.amplify)} if params.difference else {}, value
     )
 
 
@@ -124,7 +124,7 @@ _EXACT = {"uint8": np.float32, "uint16": np.float64, "float32": np.float64}
 """Types that hold differences, and sums over the rows of a strip of their squares."""
 
 
-def match_sizes(one: Raster, other: Raster) -> tuple[Raster, Raster]:
+def match_layouts(one: Raster, other: Raster) -> tuple[Raster, Raster]:
     """Both with the same channels and depth. Raises WorkloadError `bad_params` where their sizes differ."""
     if (one.width, one.height) != (other.width, other.height):
         reason = text(
@@ -143,11 +143,11 @@ def match_sizes(one: Raster, other: Raster) -> tuple[Raster, Raster]:
     if one.colors != other.colors:
         one, other = expand_grey(one), expand_grey(other)
     if one.has_alpha != other.has_alpha:
-        one, other = _opaque(one), _opaque(other)
+        one, other = _with_alpha(one), _with_alpha(other)
     return one, other
 
 
-def _opaque(image: Raster) -> Raster:
+def _with_alpha(image: Raster) -> Raster:
     if image.has_alpha:
         return image
     full = np.full_like(image.pixels[..., :1], full_scale(image.pixels.dtype))
@@ -192,7 +192,7 @@ def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any
         squares += np.einsum("ij,ij->j", values, values)
         sums += values.sum(axis=0)
         np.maximum(most, flat.max(axis=0), out=most)
-        differing += int(np.count_nonzero(_any(errors > limit)))
+        differing += int(np.count_nonzero(_any_channel(errors > limit)))
     full, count = full_scale(one.dtype), height * width
     squares, sums, most = (values.reshape(width, channels) for values in (squares, sums, most))
     return (
@@ -211,14 +211,14 @@ def _strips(one: Pixels, other: Pixels) -> Iterator[Pixels]:
         yield np.abs(errors, out=errors)
 
 
-def _any(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _any_channel(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     found = flags[..., 0]
     for index in range(1, flags.shape[2]):
         found = found | flags[..., index]
     return found
 
 
-def difference_picture(one: Raster, other: Raster, amplify: float) -> Raster:
+def difference_image(one: Raster, other: Raster, amplify: float) -> Raster:
     """The amplified differences of the colours, with alpha's in all of them: 8 bit, of deeper images 16."""
     kind: type[np.uint8] | type[np.uint16] = np.uint8 if one.bit_depth == 8 else np.uint16
     top = np.float32(np.iinfo(kind).max)

@@ -17,14 +17,14 @@ from msgspec import Struct
 from accel.atomic_file import HELD
 from accel.image.codecs import bmp, dds, exr, hdr, ktx2, png, psd, tga, vips_repairs
 from accel.image.codecs.stream import Picture, Stream, check_dimensions
-from accel.image.pixel_data import MOST, DecodedImage, Pixels, image_of
+from accel.image.pixel_data import MAX_VALUE, DecodedImage, Pixels, vips_image
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
 """The loaders that are allowed, by the names of libvips' classes."""
 
-READING = {"access": "sequential", "fail_on": "error"}
+LOAD_OPTIONS = {"access": "sequential", "fail_on": "error"}
 
 
 def _restrict() -> None:
@@ -41,7 +41,7 @@ _restrict()
 
 def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
     """An image whose header was read, by libvips' operation. Raises pyvips.Error and OSError."""
-    options |= READING
+    options |= LOAD_OPTIONS
     try:
         return getattr(pyvips.Image, loader)(path, **options)
     except UnicodeEncodeError:
@@ -61,7 +61,7 @@ def stream_of(path: str) -> pyvips.Source:
 def from_memory(contents: bytes, loader: str) -> pyvips.Image:
     """The image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
     # As a buffer it would be copied; of a source pyvips keeps nothing.
-    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **READING)
+    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **LOAD_OPTIONS)
 
 
 class Format(Struct, frozen=True):
@@ -71,7 +71,7 @@ class Format(Struct, frozen=True):
     loader: str | None = None
 
 
-HEAD = 1024
+HEAD_SIZE = 1024
 """Bytes that are enough to tell."""
 
 _SIGNATURES = (
@@ -122,7 +122,7 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
 }  # fmt: skip
 """What reads the formats that libvips doesn't."""
 
-OFFERED = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
+READABLE_FORMATS = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
 
 _UNDECODABLE = re.compile(
     # The last are what libvips says of a decoder that it lacks, and of TIFF in doubles or of 12 bits.
@@ -134,14 +134,14 @@ _UNDECODABLE = re.compile(
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
 DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
 """libvips' names of colours that need no profile to be known."""
-KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
-WHOLE = 1 << 25
+VIPS_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+MAX_BUFFERED = 1 << 25
 """Bytes of a file up to which it is read in one piece."""
-_BRIGHT = 65504.0
+_LARGEST_HALF = 65504.0
 """The largest half: what light that is infinite becomes."""
 
 
-class Opened(Struct, frozen=True):
+class OpenImage(Struct, frozen=True):
     """An image whose header was read and found acceptable; its pixels are decoded when asked for."""
 
     image: pyvips.Image
@@ -160,7 +160,7 @@ class Opened(Struct, frozen=True):
     def again(self, path: str, **options: Any) -> pyvips.Image:
         """The image opened once more, with options of its loader. Raises pyvips.Error and OSError."""
         return (
-            _mended(self.mended, **options)
+            _open_repaired(self.mended, **options)
             if self.mended
             else open_lazily(path, str(self.format.loader), **options)
         )
@@ -175,7 +175,7 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
     """
     kind, size = identify(source)
     if kind.loader is not None:
-        return _at_once(source, kind, size, limits) or _by_libvips(
+        return _decode_in_memory(source, kind, size, limits) or _decode_with_vips(
             open_image(source, kind, size, limits), source
         )
     try:
@@ -186,44 +186,44 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
         raise WorkloadError(
             "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
         ) from None
-    return _read(picture, kind, size)
+    return _from_picture(picture, kind, size)
 
 
-def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
+def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
     """An image that libvips reads, from its file in memory, which takes less time than reading in pieces.
 
     None where the file is large, and where an error is to be told: libvips says it of the file itself.
     """
-    if size > WHOLE:
+    if size > MAX_BUFFERED:
         return None
     with contextlib.suppress(OSError, pyvips.Error):
         contents = Path(source.path).read_bytes()
         if kind.name == "png" and (found := png.inflate(contents, limits.max_pixels)):
-            return _png(found, kind, contents)
+            return _decode_png(found, kind, contents)
         image = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repair_jpeg(contents)):
-            image = _mended(mended)
+            image = _open_repaired(mended)
         if kind.loader == vips_repairs.LOADER:
             image = vips_repairs.repair_heif(image, io.BytesIO(contents))
-        return _decoded(Opened(image, kind, len(contents)), contents)
+        return _decode_opened(OpenImage(image, kind, len(contents)), contents)
     return None
 
 
-def _png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
+def _decode_png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
     """Raises pyvips.Error where a row has a filter that there isn't."""
     if picture := found.picture():
-        return _read(picture, kind, len(contents), contents)
-    return _decoded(_stored(found, kind, len(contents)), contents)
+        return _from_picture(picture, kind, len(contents), contents)
+    return _decode_opened(_open_stored(found, kind, len(contents)), contents)
 
 
-def _stored(found: png.Inflated, kind: Format, size: int) -> Opened:
+def _open_stored(found: png.Inflated, kind: Format, size: int) -> OpenImage:
     stored = found.stored()
-    return Opened(from_memory(stored, str(kind.loader)), kind, size, inflated=True, held=stored)
+    return OpenImage(from_memory(stored, str(kind.loader)), kind, size, inflated=True, held=stored)
 
 
-def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> DecodedImage:
+def _from_picture(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> DecodedImage:
     return DecodedImage(
         check_finite(picture.pixels),
         picture.color_model,
@@ -246,24 +246,24 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
     )
 
 
-def _mended(contents: bytes, **options: Any) -> pyvips.Image:
+def _open_repaired(contents: bytes, **options: Any) -> pyvips.Image:
     # libvips has a copy, unlike of a source.
-    return pyvips.Image.jpegload_buffer(contents, **options, **READING)
+    return pyvips.Image.jpegload_buffer(contents, **options, **LOAD_OPTIONS)
 
 
-def _by_libvips(opened: Opened, source: Input) -> DecodedImage:
+def _decode_with_vips(opened: OpenImage, source: Input) -> DecodedImage:
     try:
-        return _decoded(opened)
+        return _decode_opened(opened)
     except pyvips.Error as error:
         raise decode_error(source, opened.format, error) from None
 
 
-def _decoded(opened: Opened, contents: bytes = b"") -> DecodedImage:
+def _decode_opened(opened: OpenImage, contents: bytes = b"") -> DecodedImage:
     image = opened.image
-    if image.format not in KINDS:
+    if image.format not in VIPS_TYPES:
         image = image.cast("float")
     data = image.write_to_memory()
-    pixels = np.frombuffer(data, KINDS[image.format]).reshape(image.height, image.width, image.bands)
+    pixels = np.frombuffer(data, VIPS_TYPES[image.format]).reshape(image.height, image.width, image.bands)
     model = _MODELS.get(image.interpretation, image.interpretation)
     palette = opened.image.get_typeof("palette") != 0
     return DecodedImage(
@@ -275,38 +275,38 @@ def _decoded(opened: Opened, contents: bytes = b"") -> DecodedImage:
 def check_finite(pixels: Pixels) -> Pixels:
     """`pixels`, in floats of which NaN is 0 and none is beyond +-1e12; what is infinite becomes as large as
     the largest that isn't, 65504 at the least."""
-    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MOST:
+    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MAX_VALUE:
         return pixels
     largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
-    top = min(max(float(largest), _BRIGHT), MOST)
-    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-MOST, MOST)
+    top = min(max(float(largest), _LARGEST_HALF), MAX_VALUE)
+    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-MAX_VALUE, MAX_VALUE)
 
 
-def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened:
+def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage:
     """The first frame of an image that libvips reads, not yet decoded; its pixels can be read once, from top
     to bottom.
 
     Raises WorkloadError as `decode_image` does.
     """
-    if kind.name == "png" and (opened := _inflated(source, kind, size, limits)):
+    if kind.name == "png" and (opened := _open_inflated(source, kind, size, limits)):
         return opened
     try:
         image = open_lazily(source.path, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repaired_jpeg(Path(source.path))):
-            return Opened(_mended(mended), kind, size, mended=mended)
+            return OpenImage(_open_repaired(mended), kind, size, mended=mended)
         if kind.loader == vips_repairs.LOADER:
             with open(source.path, "rb") as file:
                 made = vips_repairs.repair_heif(image, file)
-            return Opened(made, kind, size, altered=made is not image)
+            return OpenImage(made, kind, size, altered=made is not image)
     except OSError as error:
         raise WorkloadError(
             "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
         ) from None
     except pyvips.Error as error:
         raise decode_error(source, kind, error) from None
-    return Opened(image, kind, size)
+    return OpenImage(image, kind, size)
 
 
 def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
@@ -324,17 +324,17 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
             raise WorkloadError("unsupported", reason, source.name)
 
 
-def _inflated(source: Input, kind: Format, size: int, limits: Limits) -> Opened | None:
+def _open_inflated(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage | None:
     """A PNG as it is shown without a word; None for others, and where an error is to be told."""
-    if size > WHOLE:
+    if size > MAX_BUFFERED:
         return None
     with contextlib.suppress(OSError, pyvips.Error):
         contents = Path(source.path).read_bytes()
         if found := png.inflate(contents, limits.max_pixels, as_shown=True):
             if picture := found.picture():
-                image = image_of(picture.pixels, "srgb" if picture.color_model == "rgb" else "b-w")
-                return Opened(image, kind, size, inflated=True)
-            return _stored(found, kind, size)
+                image = vips_image(picture.pixels, "srgb" if picture.color_model == "rgb" else "b-w")
+                return OpenImage(image, kind, size, inflated=True)
+            return _open_stored(found, kind, size)
     return None
 
 
@@ -352,7 +352,7 @@ def identify(source: Input) -> tuple[Format, int]:
     if kind.loader is None and kind.name not in READERS:
         raise WorkloadError(
             "unsupported",
-            text("is a {kind} file; give {offered}", kind=kind.name, offered=OFFERED),
+            text("is a {kind} file; give {offered}", kind=kind.name, offered=READABLE_FORMATS),
             source.name,
         )
     return kind, size
@@ -362,14 +362,14 @@ def _read_head(source: Input) -> tuple[bytes, int]:
     path = Path(source.path)
     try:
         with path.open("rb") as file:
-            return file.read(HEAD), path.stat().st_size
+            return file.read(HEAD_SIZE), path.stat().st_size
     except FileNotFoundError:
         raise WorkloadError("not_found", text("isn't there"), source.name) from None
     except (OSError, ValueError) as error:
-        raise WorkloadError("bad_input", _unreadable(path, error), source.name) from None
+        raise WorkloadError("bad_input", _read_failure(path, error), source.name) from None
 
 
-def _unreadable(path: Path, error: OSError | ValueError) -> AnyText:
+def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
     """Windows says "permission denied" of a folder, and of what another program keeps to itself."""
     if path.is_dir():
         return text("is a folder")

@@ -55,8 +55,8 @@ def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fi
         reason = text("can't be read any more ({strerror})", strerror=error.strerror or error)
         raise WorkloadError("bad_input", reason, source.name) from None
     seen = reduced_view(decoded)
-    grey = luminance_of(seen)
-    rounded = [round(value, 5) for value in mean_of(seen)]
+    grey = sample_luminance(seen)
+    rounded = [round(value, 5) for value in mean_color(seen)]
     # Skies begin with the same face, and colour tables with the same slice, that differ in all else.
     pixels, spread = (digest[:16], 0.0) if decoded.images > 1 else (pixel_digest(decoded), float(grey.std()))
     return Fingerprint(digest, pixels, perceptual_hash(grey), rounded, round(spread, 5))
@@ -132,8 +132,8 @@ def reduced_view(decoded: DecodedImage) -> Floats:
     if decoded.alpha == "multiplied as light":
         # Averages of the curve's codes are no codes that could be divided.
         decoded = replace(decoded, pixels=straight_colors(decoded.pixels, decoded.alpha), alpha="straight")
-    pixels = _boxed(decoded)
-    averaged = _averaged(_averaged(pixels, 0), 1) / np.float32(full_scale(pixels.dtype))
+    pixels = _box_averages(decoded)
+    averaged = _average_axis(_average_axis(pixels, 0), 1) / np.float32(full_scale(pixels.dtype))
     if decoded.has_alpha and decoded.color_model != "cmyk":
         averaged = straight_colors(averaged, decoded.alpha)
     small = averaged.transpose(2, 0, 1)
@@ -149,7 +149,7 @@ def reduced_view(decoded: DecodedImage) -> Floats:
     return np.concatenate([colors, np.clip(alpha, 0, 1)])
 
 
-def _boxed(decoded: DecodedImage) -> Pixels:
+def _box_averages(decoded: DecodedImage) -> Pixels:
     """Averages of whole blocks, height x width x channels, the longest side 64 or a little more."""
     pixels = decoded.pixels
     factor = max(pixels.shape[:2]) // (2 * SIDE)
@@ -186,7 +186,7 @@ def _means(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 _POWERS = frozenset(1 << power for power in range(1, 9))
 
 
-def _averaged(values: NDArray[Any], axis: int) -> Floats:
+def _average_axis(values: NDArray[Any], axis: int) -> Floats:
     """32 averages along an axis; where there are fewer values, they are repeated."""
     length = values.shape[axis]
     if length == 2 * SIDE:
@@ -200,7 +200,7 @@ def _averaged(values: NDArray[Any], axis: int) -> Floats:
     return averages
 
 
-def mean_of(seen: Floats) -> list[float]:
+def mean_color(seen: Floats) -> list[float]:
     """Of what `afar` gives red, green and blue, as much as they are seen (0 where nothing is), and alpha."""
     # Squared, as beside the edges of what is seen hidden colours are in the averages too.
     weights = np.square(seen[3], dtype=np.float64)
@@ -208,7 +208,7 @@ def mean_of(seen: Floats) -> list[float]:
     return [*colors.tolist(), float(seen[3].mean())]
 
 
-def luminance_of(seen: Floats) -> Floats:
+def sample_luminance(seen: Floats) -> Floats:
     """What `afar` gives as grey, before black where it is transparent: 32 x 32, 0..1."""
     grey: Floats = grey_of(seen) * seen[3]
     return grey
@@ -250,7 +250,7 @@ FLAT = 0.01
 """Spread below which an image has nothing that a perceptual hash could see."""
 
 
-class DuplicateFinder(Struct, frozen=True):
+class SimilarGroup(Struct, frozen=True):
     """Two or more images that are alike."""
 
     how: Literal["file", "pixels", "looks"]
@@ -260,20 +260,20 @@ class DuplicateFinder(Struct, frozen=True):
     """In alphabetical order; of `looks`, the first is the one that the others are like."""
 
 
-def find_groups(fingerprints: Mapping[str, Fingerprint]) -> list[DuplicateFinder]:
+def find_groups(fingerprints: Mapping[str, Fingerprint]) -> list[SimilarGroup]:
     """Every group of images that are alike, by name; the same whatever order they come in."""
     by_pixels: dict[str, list[str]] = {}
     for name in sorted(fingerprints):
         by_pixels.setdefault(fingerprints[name].pixels, []).append(name)
     found = [_equal(fingerprints, names) for names in by_pixels.values() if len(names) > 1]
     firsts = [names[0] for names in by_pixels.values()]
-    found += [DuplicateFinder("looks", tuple(names)) for names in _look_alikes(fingerprints, firsts)]
+    found += [SimilarGroup("looks", tuple(names)) for names in _look_alikes(fingerprints, firsts)]
     return sorted(found, key=lambda group: (group.names, group.how))
 
 
-def _equal(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> DuplicateFinder:
+def _equal(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> SimilarGroup:
     files = {fingerprints[name].file for name in names}
-    return DuplicateFinder("file" if len(files) == 1 else "pixels", tuple(names))
+    return SimilarGroup("file" if len(files) == 1 else "pixels", tuple(names))
 
 
 def _look_alikes(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> Iterator[list[str]]:
@@ -281,7 +281,7 @@ def _look_alikes(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> I
     names = [name for name in names if fingerprints[name].spread >= FLAT]
     if len(names) < 2:
         return
-    looks = _Looks([fingerprints[name] for name in names])
+    looks = _LookIndex([fingerprints[name] for name in names])
     free = np.ones(len(names), bool)
     for leader in range(len(names)):
         if not free[leader]:
@@ -293,7 +293,7 @@ def _look_alikes(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> I
             yield [names[leader], *(names[index] for index in near.tolist())]
 
 
-class _Looks:
+class _LookIndex:
     """What is compared of many images; finds those that are near one without looking at all.
 
     Of five parts of a hash, four differing bits leave one untouched: whoever shares none needn't be compared.
@@ -333,7 +333,7 @@ class _Looks:
 _EDGES = [64 * part // (BITS + 1) for part in range(BITS + 2)]
 
 
-class _Seen(Struct, frozen=True):
+class _File(Struct, frozen=True):
     """A file that was looked at."""
 
     fingerprint: Fingerprint
@@ -342,15 +342,15 @@ class _Seen(Struct, frozen=True):
 
 
 def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Limits) -> Output:
-    seen: dict[str, _Seen] = {}
-    files: dict[str, _Seen] = {}
+    seen: dict[str, _File] = {}
+    files: dict[str, _File] = {}
     failed = []
     # Names needn't be unique: what follows a NUL, which no name has, keeps them apart and in order.
     keys = {f"{source.name}\0{index:04}": index for index, source in enumerate(inputs)}
     for done, (key, index) in enumerate(keys.items()):
         progress(done, len(keys))
         try:
-            seen[key] = _looked_at(inputs[index], files, limits)
+            seen[key] = _read_file(inputs[index], files, limits)
         except WorkloadError as error:
             failed.append(UnreadFile(index, inputs[index].name, error.code, error.reason))
     found = find_groups({key: one.fingerprint for key, one in seen.items()})
@@ -358,7 +358,7 @@ def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Lim
     return Output(Duplicates(groups, failed))
 
 
-def _looked_at(source: Input, files: dict[str, _Seen], limits: Limits) -> _Seen:
+def _read_file(source: Input, files: dict[str, _File], limits: Limits) -> _File:
     """Equal files, by their digest in `files`, are decoded once. Raises WorkloadError."""
     try:
         digest = file_digest(source.path)
@@ -367,12 +367,12 @@ def _looked_at(source: Input, files: dict[str, _Seen], limits: Limits) -> _Seen:
         digest = ""
     if not digest or digest not in files:
         decoded = decode_image(source, limits)
-        files[digest] = _Seen(fingerprint_of(source, decoded, digest), decoded.size)
+        files[digest] = _File(fingerprint_of(source, decoded, digest), decoded.size)
     return files[digest]
 
 
 def _group(
-    alike: DuplicateFinder, keys: Mapping[str, int], inputs: Sequence[Input], seen: Mapping[str, _Seen]
+    alike: SimilarGroup, keys: Mapping[str, int], inputs: Sequence[Input], seen: Mapping[str, _File]
 ) -> DuplicateGroup:
     members = [keys[name] for name in alike.names]
     sizes = [seen[name].size for name in alike.names]

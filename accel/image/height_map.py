@@ -55,12 +55,12 @@ class HeightField(Struct, frozen=True):
 
 def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
     (image,) = images
-    pixels = height_to_normal(image, HeightField.of(params), height_scale(image, params.bits))
+    pixels = height_to_normal(image, HeightField.of(params), normal_type(image, params.bits))
     meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image, pixels)}
     return Operated({"normal": image.with_pixels(pixels, has_alpha=False, **meaning)})
 
 
-def height_scale(image: Raster, bits: str) -> Literal["uint8", "uint16"]:
+def normal_type(image: Raster, bits: str) -> Literal["uint8", "uint16"]:
     """The type of the normals of an image; `bits` is `Writing.bits`."""
     deep = image.bit_depth > 8 if bits == "same" else bits != "8"
     return "uint16" if deep else "uint8"

@@ -13,13 +13,21 @@ import pyvips
 from accel.image.alpha import straight_colors
 from accel.image.codecs.png import FAST, write_png
 from accel.image.color_management import convert_to_srgb
-from accel.image.decode import DEVICELESS, Opened, decode_error, decode_image, identify, open_image, stream_of
+from accel.image.decode import (
+    DEVICELESS,
+    OpenImage,
+    decode_error,
+    decode_image,
+    identify,
+    open_image,
+    stream_of,
+)
 from accel.image.normal_maps import measure_curl, normals_report
 from accel.image.operations.analysis import Inspect
 from accel.image.operations.geometry import Thumbnail
-from accel.image.pixel_data import DecodedImage, full_scale, image_of
+from accel.image.pixel_data import DecodedImage, full_scale, vips_image
 from accel.image.records import Alpha, Channel, Inspection
-from accel.image.statistics import Measured, Sums, entropy, is_grey, sample_pixels, seams
+from accel.image.statistics import FloatStatistics, IntegerStatistics, entropy, is_grey, sample_pixels, seams
 from accel.text import text
 from accel.workload import Input, Limits, Output, OutputFile, WorkloadError
 
@@ -36,13 +44,13 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
     """A file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
     kind, length = identify(source)
     opened = None if kind.loader is None else open_image(source, kind, length, limits)
-    if opened is None or not _takes(opened.image):
+    if opened is None or not _vips_can_shrink(opened.image):
         small = shrink(decode_image(source, limits), size)
         return encode_preview(small, format), small.width, small.height
     try:
         small = (
-            average_pages(opened, source.path, size)
-            if _plain(opened.image, size)
+            average_blocks(opened, source.path, size)
+            if _can_average_codes(opened.image, size)
             else resample_preview(opened, source.path, size)
         )
         return encode_preview(small, format), small.width, small.height
@@ -54,12 +62,12 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
         raise decode_error(source, kind, error) from None
 
 
-def _takes(image: pyvips.Image) -> bool:
+def _vips_can_shrink(image: pyvips.Image) -> bool:
     """Whether libvips makes the right thumbnail, while it decodes; what it makes of floats is often black."""
     return image.format in ("uchar", "ushort") or image.interpretation in DEVICELESS
 
 
-def _plain(image: pyvips.Image, size: int) -> bool:
+def _can_average_codes(image: pyvips.Image, size: int) -> bool:
     """Whether blocks of its codes can be averaged as they are, and any fit."""
     if image.hasalpha() or image.get_typeof("icc-profile-data"):
         return False
@@ -69,25 +77,25 @@ def _plain(image: pyvips.Image, size: int) -> bool:
     )
 
 
-def average_pages(opened: Opened, path: str, size: int) -> pyvips.Image:
+def average_blocks(opened: OpenImage, path: str, size: int) -> pyvips.Image:
     """Averages of whole blocks, and Lanczos for what is left: less than a half, of few pixels."""
     image = opened.image
     width, height = image.width, image.height
     if opened.format.name == "jpeg":
-        image = opened.again(path, shrink=_scale(max(width, height) // size, min(width, height)))
-    small = fit_size(image, *_sides(width, height, size), "lanczos3")
+        image = opened.again(path, shrink=_jpeg_shrink(max(width, height) // size, min(width, height)))
+    small = fit_size(image, *_fitting_size(width, height, size), "lanczos3")
     # What is read from top to bottom can't be turned.
     turned = small.get_typeof("orientation") and small.get("orientation") > 1
     return small.copy_memory().autorot() if turned else small
 
 
-def _scale(factor: int, shortest: int) -> int:
+def _jpeg_shrink(factor: int, shortest: int) -> int:
     """How far a JPEG is shrunk while it is decoded, so that at least a half is left to average. Of what is
     thin, the rows that don't fill a block of the decoder's, and are left out there, would be missed."""
     return max((scale for scale in (2, 4, 8) if 2 * scale <= factor and 16 * scale <= shortest), default=1)
 
 
-def _sides(width: int, height: int, size: int) -> tuple[int, int]:
+def _fitting_size(width: int, height: int, size: int) -> tuple[int, int]:
     """Those of what fits into a square."""
     longest = max(width, height)
     return max(1, round(width * size / longest)), max(1, round(height * size / longest))
@@ -100,7 +108,7 @@ def fit_size(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvip
     return image.resize(width / image.width, vscale=height / image.height, kernel=kernel, gap=1.0)
 
 
-def resample_preview(opened: Opened, path: str, size: int) -> pyvips.Image:
+def resample_preview(opened: OpenImage, path: str, size: int) -> pyvips.Image:
     """libvips' own thumbnail, which knows profiles and weighs colours by alpha."""
     # Without a profile the same pixels come out with one, a third of the time later.
     profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
@@ -116,18 +124,18 @@ def resample_preview(opened: Opened, path: str, size: int) -> pyvips.Image:
 
 def shrink(decoded: DecodedImage, size: int) -> pyvips.Image:
     """At most `size` pixels a side, aspect kept, never enlarged, as a screen shows it."""
-    small = orient_upright(reduce_by(decoded, size), decoded)
-    return display_values(small) if decoded.pixels.dtype.kind == "f" else _colored(small, decoded)
+    small = straighten_alpha(shrink_values(decoded, size), decoded)
+    return display_values(small) if decoded.pixels.dtype.kind == "f" else _apply_profile(small, decoded)
 
 
-def reduce_by(decoded: DecodedImage, size: int) -> pyvips.Image:
+def shrink_values(decoded: DecodedImage, size: int) -> pyvips.Image:
     """The same with values as they are."""
     image = to_vips(decoded)
     if max(image.width, image.height) <= size:
         return image
-    sides = _sides(image.width, image.height, size)
+    sides = _fitting_size(image.width, image.height, size)
     # The rest is less than a half, for which two neighbours are enough.
-    if not _weighs(decoded):
+    if not _weighs_by_alpha(decoded):
         return fit_size(image, *sides, "linear")
     top = float(full_scale(decoded.pixels.dtype))
     small = fit_size(image.premultiply(max_alpha=top), *sides, "linear").unpremultiply(max_alpha=top)
@@ -136,7 +144,7 @@ def reduce_by(decoded: DecodedImage, size: int) -> pyvips.Image:
     )
 
 
-def _weighs(decoded: DecodedImage) -> bool:
+def _weighs_by_alpha(decoded: DecodedImage) -> bool:
     """Whether colours count by their alpha, so that hidden ones aren't mixed in."""
     if decoded.alpha != "straight" or not decoded.has_alpha or decoded.color_model not in _MODELS:
         return False
@@ -145,22 +153,22 @@ def _weighs(decoded: DecodedImage) -> bool:
     return bool((pixels[..., -1] != top).any())
 
 
-def orient_upright(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
+def straighten_alpha(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
     """Without what the format does to colours by alpha, which averages need and viewers don't."""
     if decoded.alpha == "straight" or not decoded.has_alpha or decoded.color_model == "cmyk":
         return small
     pixels = small.numpy().reshape(small.height, small.width, -1)
-    return image_of(straight_colors(pixels, decoded.alpha), small.interpretation)
+    return vips_image(straight_colors(pixels, decoded.alpha), small.interpretation)
 
 
-def _colored(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
+def _apply_profile(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
     """Colours of a profile that libvips didn't see as sRGB's."""
     if not decoded.profile:
         return small
     small = small.copy()
     small.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
     pixels, model, _ = convert_to_srgb(small, "auto")
-    return image_of(pixels, _MODELS[model][pixels.itemsize - 1])
+    return vips_image(pixels, _MODELS[model][pixels.itemsize - 1])
 
 
 def display_values(small: pyvips.Image) -> pyvips.Image:
@@ -172,7 +180,7 @@ def display_values(small: pyvips.Image) -> pyvips.Image:
     pixels = np.round(values * 255).astype(np.uint8)
     # What is neither grey nor colour is shown by its first channel.
     pixels = pixels if colors in (1, 3) else pixels[..., :1]
-    return image_of(pixels, "b-w" if pixels.shape[2] < 3 else "srgb")
+    return vips_image(pixels, "b-w" if pixels.shape[2] < 3 else "srgb")
 
 
 def to_vips(decoded: DecodedImage) -> pyvips.Image:
@@ -181,10 +189,10 @@ def to_vips(decoded: DecodedImage) -> pyvips.Image:
     grey_or_color = _MODELS.get(decoded.color_model)
     if pixels.dtype.kind == "f":
         # Not scRGB, that libvips won't take it for something to convert by itself.
-        return image_of(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
+        return vips_image(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
     if grey_or_color is None:
-        return image_of(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
-    return image_of(pixels, grey_or_color[pixels.itemsize - 1])
+        return vips_image(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
+    return vips_image(pixels, grey_or_color[pixels.itemsize - 1])
 
 
 def encode_preview(image: pyvips.Image, format: str) -> bytes:
@@ -250,7 +258,7 @@ def _inspection(decoded: DecodedImage) -> Inspection:
 def _channels(decoded: DecodedImage) -> tuple[list[Channel], Alpha | None, bool]:
     """Statistics, alpha, and whether the image may be grey."""
     names, pixels = _names(decoded), decoded.pixels
-    table = Sums(pixels) if pixels.itemsize < 4 else Measured(to_vips(decoded), pixels)
+    table = IntegerStatistics(pixels) if pixels.itemsize < 4 else FloatStatistics(to_vips(decoded), pixels)
     statistics = [table.channel(index, name) for index, name in enumerate(names)]
     alpha = table.alpha(len(names) - 1) if decoded.has_alpha else None
     return statistics, alpha, len(names) >= 3 and table.alike()

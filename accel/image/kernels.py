@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import Floats, is_srgb_coded
+from accel.image.color import Floats, encode_srgb
 from accel.image.pixel_data import Pixels
 
 Bytes = NDArray[np.uint8]
@@ -81,11 +81,11 @@ def encode8(
 def encode16(lines: Floats, colors: int, weighted: bool, curve: bool, pixels: Words) -> None:
     """Lines of 0..1 as words, colours by sRGB's curve if `curve`."""
     for channel, values in _values(lines, colors, weighted):
-        coded = is_srgb_coded(values) if curve and channel < colors else values
+        coded = encode_srgb(values) if curve and channel < colors else values
         pixels[..., channel] = coded * np.float32(65535) + np.float32(0.5)
 
 
-SLIGHT = np.float32(2**-20)
+MIN_WEIGHT = np.float32(2**-20)
 """What alpha counts for more than it is, as a weight: where all is transparent, colours are averaged too."""
 
 
@@ -96,5 +96,5 @@ def _values(lines: Floats, colors: int, weighted: bool) -> Any:
     for channel in range(lines.shape[1]):
         values = lines[:, channel]
         if weighted:
-            values = values * inverse if channel < colors else values - SLIGHT
+            values = values * inverse if channel < colors else values - MIN_WEIGHT
         yield channel, np.clip(values, 0, 1)

@@ -9,13 +9,13 @@ import numpy as np
 
 from accel.image.alpha import coverage_above, coverage_factor, coverage_share, split_alpha
 from accel.image.color import Floats, from_linear
-from accel.image.kernels import SLIGHT
+from accel.image.kernels import MIN_WEIGHT
 from accel.image.operation import Operated
 from accel.image.operations.geometry import Mipmaps
-from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
+from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding_of
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
-from accel.image.resample import Edge, HeldRows, Kernel, Stored, axis, filter_image
+from accel.image.resample import Edge, Kernel, LineBuffer, PixelSource, axis, filter_image
 from accel.text import text
 from accel.workload import Limits, WorkloadError
 
@@ -45,19 +45,19 @@ def pixel_levels(
 ) -> list[Pixels]:
     """The levels of these sizes after the first."""
     made: list[Pixels] = []
-    source: Stored | HeldRows = Stored(pixels, coding)
+    source: PixelSource | LineBuffer = PixelSource(pixels, coding)
     if filter == "box":
         summed = coding.dtype == np.uint8 and not (coding.curve or coding.weighted or coding.vectors)
         count = _halvings(pixels, min(len(wanted), SUMMED if summed else FUSED))
         if count:
-            made, lines = (_summed if summed else _fused)(pixels, coding, count)
-            source = HeldRows(lines)
+            made, lines = (_halve_by_sums if summed else _halve_fused)(pixels, coding, count)
+            source = LineBuffer(lines)
     rest = line_levels(source, coding, wanted[len(made) :], filter, edge)
     return made + [coding.pixels(lines) for lines in rest]
 
 
 def line_levels(
-    source: Stored | HeldRows, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
+    source: PixelSource | LineBuffer, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
 ) -> Iterator[Floats]:
     """The levels of these sizes after the source, one by one, as lines."""
     for width, height in wanted:
@@ -73,11 +73,11 @@ def line_levels(
             for begin, strip in filter_image(source, coding, across, down):
                 lines[begin : begin + len(strip)] = strip
         yield lines
-        source = HeldRows(lines)
+        source = LineBuffer(lines)
 
 
-def _halve(source: Stored | HeldRows, coding: Coding, lines: Floats) -> None:
-    if isinstance(source, HeldRows):
+def _halve(source: PixelSource | LineBuffer, coding: Coding, lines: Floats) -> None:
+    if isinstance(source, LineBuffer):
         coding.loops.halve_lines(source.values, lines)
         return
     each = coding.rows(source.size[0]) // 2
@@ -94,12 +94,12 @@ def _halvings(pixels: Pixels, most: int) -> int:
     return count
 
 
-def _fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
+def _halve_fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
     """The first levels, all of a strip before the next one; the last of them as lines too."""
     height, width, _ = pixels.shape
-    made = _empty(pixels, count)
+    made = _empty_levels(pixels, count)
     last = coding.empty(height >> count, width >> count)
-    each = _each(coding.rows(width), count)
+    each = _strip_rows(coding.rows(width), count)
     for top in range(0, height, each):
         rows = min(each, height - top)
         lines = pixels[top : top + rows]
@@ -112,13 +112,13 @@ def _fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Fl
     return made, last
 
 
-def _summed(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
+def _halve_by_sums(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
     """As `_fused`, for bytes of which plain sums are wanted: exact, and as quick as memory."""
     height, width, channels = pixels.shape
-    made = _empty(pixels, count)
+    made = _empty_levels(pixels, count)
     flat = [level.reshape(len(level), -1) for level in made]
     last = np.empty(flat[-1].shape, np.uint16)
-    each = _each(2 * coding.rows(width), count)
+    each = _strip_rows(2 * coding.rows(width), count)
     spare = [np.empty((each >> level, (width >> level) * channels), np.uint16) for level in range(1, count)]
     for top in range(0, height, each):
         rows = min(each, height - top)
@@ -132,11 +132,11 @@ def _summed(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], F
     return made, np.ascontiguousarray(means)
 
 
-def _each(rows: int, count: int) -> int:
+def _strip_rows(rows: int, count: int) -> int:
     return max(1, rows >> count) << count
 
 
-def _empty(pixels: Pixels, count: int) -> list[Pixels]:
+def _empty_levels(pixels: Pixels, count: int) -> list[Pixels]:
     height, width, channels = pixels.shape
     return [
         np.empty((height >> level, width >> level, channels), pixels.dtype) for level in range(1, count + 1)
@@ -178,12 +178,12 @@ def raise_roughness_channels(lines: Floats, normals: Floats, channels: Sequence[
 def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
     image, normals = images[0], images[1] if len(images) > 1 else None
     kind = "data" if normals is not None and params.kind == "auto" else channel_kind(image, params.kind)
-    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
     wanted = level_sizes(image.width, image.height, params.levels)
     if normals is not None:
-        made = _roughened(image, how, normals, wanted, params)
+        made = _levels_with_roughness(image, how, normals, wanted, params)
     elif params.coverage:
-        made = _covered(image, how, wanted, params)
+        made = _levels_with_coverage(image, how, wanted, params)
     else:
         made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
     semantics = channel_semantics(image, kind)
@@ -193,10 +193,10 @@ def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operat
 
 
 def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> Iterator[Floats]:
-    return line_levels(Stored(image.pixels, how), how, wanted, params.filter, params.edge)
+    return line_levels(PixelSource(image.pixels, how), how, wanted, params.filter, params.edge)
 
 
-def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> list[Pixels]:
+def _levels_with_coverage(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> list[Pixels]:
     if not image.has_alpha:
         reason = text("has no alpha channel, whose coverage could be kept; leave coverage out")
         raise WorkloadError("bad_params", reason, image.name)
@@ -204,7 +204,7 @@ def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) ->
     least = coverage_above(params.coverage, how.dtype)
     made = []
     for lines in _lines(image, how, wanted, params):
-        alpha = split_alpha(lines[:, -1] - SLIGHT if how.weighted else lines[:, -1])
+        alpha = split_alpha(lines[:, -1] - MIN_WEIGHT if how.weighted else lines[:, -1])
         level = how.pixels(lines)
         scaled = (alpha * coverage_factor(alpha, drawn, least)).clip(0, 1)
         level[..., -1] = from_linear(scaled, 0, "linear", how.dtype)
@@ -212,7 +212,7 @@ def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) ->
     return made
 
 
-def _roughened(
+def _levels_with_roughness(
     image: Raster, how: Coding, normals: Raster, wanted: list[Size], params: Mipmaps
 ) -> list[Pixels]:
     channels = _channels(image, params)
@@ -227,7 +227,7 @@ def _roughened(
             height_2=image.height,
         )
         raise WorkloadError("bad_input", reason, normals.name)
-    vectors = _lines(normals, coding(normals, "normal", False, False), wanted, params)
+    vectors = _lines(normals, coding_of(normals, "normal", False, False), wanted, params)
     made = []
     for lines, means in zip(_lines(image, how, wanted, params), vectors, strict=True):
         # The next level is averaged from what isn't raised yet.

@@ -49,7 +49,7 @@ def slope_bands(pixels: Pixels) -> Iterator[Pixels]:
         yield pixels[top : top + rows, left : left + columns]
 
 
-def across(parts: Sequence[Pixels]) -> int:
+def part_count(parts: Sequence[Pixels]) -> int:
     """How many parts of their columns these bands are looked at in: few bands would agree by chance."""
     if not parts:
         return 1
@@ -57,7 +57,7 @@ def across(parts: Sequence[Pixels]) -> int:
     return max(1, min(-(-BANDS // len(parts)), columns // PART_COLUMNS))
 
 
-def slopes_of(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
+def slopes(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
     """-p, and q if green points up, of some bands at a time: bands x rows x columns."""
     for first in range(0, len(parts), TOGETHER):
         some = parts[first : first + TOGETHER]
@@ -141,15 +141,15 @@ def measure_waves(picture: Floats, steps: tuple[int, int]) -> Floats:
 def wave_sums(coarse: Floats, steps: tuple[int, int]) -> Floats:
     """What `sums` gives of waves; their squares are oblong where one step is no multiple of the other."""
     parts = list(slope_bands(coarse))
-    columns = across(parts)
+    columns = part_count(parts)
     down, right = (np.float32(max(steps) / (max(steps) // step * step)) for step in steps)
-    found = [slope_sums(p * down, q * right, columns) for p, q in slopes_of(parts)]
+    found = [slope_sums(p * down, q * right, columns) for p, q in slopes(parts)]
     return np.concatenate([np.zeros((0, 3)), *found])
 
 
 def variance(picture: Floats) -> float:
     """Of the slopes of a picture, in both directions together."""
-    return sum(float(one.var()) for pair in slopes_of([picture]) for one in pair)
+    return sum(float(one.var()) for pair in slopes([picture]) for one in pair)
 
 
 def _means(values: Floats, count: int) -> Floats:
@@ -161,24 +161,24 @@ def _means(values: Floats, count: int) -> Floats:
     return made
 
 
-LEAST = 0.15
+FULL_SIGN = 0.15
 """The size of `Curl.sign` from which it counts in full; unrelated slopes of large pictures give less."""
 
-DENIES = 0.5
+CONTRADICTION = 0.5
 """How sure the slopes of one scale must be to silence those of the other."""
 
-ASTRAY = 0.75
+ROTATED_BELOW = 0.75
 """The size of `Curl.sign` below which twists that outweigh stretches show that a picture was turned: its sign
 has the size of stretches over twists. Above, it was edges that were left out."""
 
 HALVED = 10
 """Texels that a band must have a side for means of 2 x 2: fewer leave a handful of values."""
 
-ALONE, OUTWEIGHED = 0.35, 0.25
+SINGLE_PART_ERROR, DOMINANT_PART_ERROR = 0.35, 0.25
 """The least error of a part that is the only one, and of one beside which others hold next to nothing; where
 n parts hold alike much it is an n-th."""
 
-FEW = dict(zip(range(2, 12), (27, 4.3, 2.5, 2.0, 1.73, 1.59, 1.5, 1.44, 1.39, 1.36), strict=True))
+STUDENT_FACTORS = dict(zip(range(2, 12), (27, 4.3, 2.5, 2.0, 1.73, 1.59, 1.5, 1.44, 1.39, 1.36), strict=True))
 """By how much the error of so few parts is larger than it looks: Student's t over the normal distribution's,
 where 1 in 100 is beyond by chance. Of more parts the picture is so large that `LEAST` keeps out chance."""
 
@@ -214,14 +214,14 @@ def measure_curl(pixels: Pixels, planes: Floats) -> Curl:
     Slopes are looked at from texel to texel and as means of 2 x 2, of which JPEG and blocks leave more; the
     surer ones count. Coarse waves only silence what contradicts them.
     """
-    fine, halves = _measured(list(slope_bands(pixels)))
+    fine, halves = _measure_parts(list(slope_bands(pixels)))
     found, other = judge_curl(fine), judge_curl(halves)
     # The mean of (dp/dx) (dq/dy) of a surface is that of (dp/dy)^2: twists never outweigh stretches.
-    if fine[:, 2].sum() < TWISTED * fine[:, 1].sum() and abs(found.sign) < ASTRAY:
+    if fine[:, 2].sum() < TWISTED * fine[:, 1].sum() and abs(found.sign) < ROTATED_BELOW:
         return Curl(found.sign, 0.0, turned=True)
     if other.sure > found.sure:
         found, other = other, found
-    denied = other.sign * found.sign < 0 and other.sure >= DENIES
+    denied = other.sign * found.sign < 0 and other.sure >= CONTRADICTION
     if denied or (found.sure and _contradicts(found.sign, planes, pixels)):
         return Curl(found.sign, 0.0)
     return found
@@ -233,26 +233,28 @@ def judge_curl(measured: Floats) -> Curl:
     sign = 2 * float(measured[:, 0].sum()) / energy if energy > 0 else 0.0
     if sign == 0:
         return Curl(0.0, 0.0)
-    return Curl(sign, abs(sign) / (abs(sign) + _error(measured, sign, energy)) * min(1.0, abs(sign) / LEAST))
+    return Curl(
+        sign, abs(sign) / (abs(sign) + _error(measured, sign, energy)) * min(1.0, abs(sign) / FULL_SIGN)
+    )
 
 
 def _error(measured: Floats, sign: float, energy: float) -> float:
     """How far `sign` may be off: the standard error of a ratio, or what parts that outweigh others leave."""
     count = len(measured)
     if count == 1:
-        return ALONE
+        return SINGLE_PART_ERROR
     strays = 2 * measured[:, 0] - sign * measured[:, 1]
-    error = float(np.sqrt((strays**2).sum() * count / (count - 1))) / energy * FEW.get(count, 1.0)
+    error = float(np.sqrt((strays**2).sum() * count / (count - 1))) / energy * STUDENT_FACTORS.get(count, 1.0)
     # Strays cancel, so that a part that holds nearly all there is can't disagree either.
-    return max(error, OUTWEIGHED * float((measured[:, 1] ** 2).sum()) / energy**2)
+    return max(error, DOMINANT_PART_ERROR * float((measured[:, 1] ** 2).sum()) / energy**2)
 
 
-def _measured(parts: Sequence[Pixels]) -> tuple[Floats, Floats]:
+def _measure_parts(parts: Sequence[Pixels]) -> tuple[Floats, Floats]:
     """What `sums` gives of each part of the bands, and of their means of 2 x 2."""
     fine: list[Floats] = [np.zeros((0, 3))]
     halves: list[Floats] = [np.zeros((0, 3))]
-    columns = across(parts)
-    for p, q in slopes_of(parts):
+    columns = part_count(parts)
+    for p, q in slopes(parts):
         fine.append(slope_sums(p, q, columns))
         if min(p.shape[1:]) >= HALVED:
             halves.append(slope_sums(halve_slopes(p), halve_slopes(q), columns))
@@ -270,7 +272,7 @@ def _contradicts(sign: float, planes: Floats, pixels: Pixels) -> bool:
     return plain and variance(coarse) >= WAVE_SHARE * variance(picture[::WAVE, ::WAVE])
 
 
-CLEAR = 0.7
+NAMED_CONFIDENCE = 0.7
 """Confidence from which a convention is named."""
 
 NORMAL_SHARE = 0.5
@@ -291,7 +293,7 @@ def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[
     flat = _share((np.maximum(np.abs(x), np.abs(y)) <= 8 / 255) & (z >= 1 - 8 / 255))
     said = measure_curl(pixels, planes) if unit >= NORMAL_SHARE else Curl(0.0, 0.0)
     convention: Literal["opengl", "directx"] | None = None
-    if said.sure >= CLEAR:
+    if said.sure >= NAMED_CONFIDENCE:
         convention = "opengl" if said.sign > 0 else "directx"
     return Normals(unit, TOLERANCE, mean, flat, convention, said.sure), said
 
@@ -353,8 +355,8 @@ def is_signed(image: Raster, said: Literal["auto", "no", "yes"] = "auto") -> boo
     stored = sample_pixels(image.pixels)[:3]
     if stored.min() < _BELOW:
         return True
-    units = _units(stored)
-    return units >= NORMAL_SHARE and units > _units(stored * 2 - 1)
+    units = _unit_share_of(stored)
+    return units >= NORMAL_SHARE and units > _unit_share_of(stored * 2 - 1)
 
 
 def same_signedness(first: Raster, layers: Sequence[Raster]) -> tuple[Raster, ...]:
@@ -363,14 +365,14 @@ def same_signedness(first: Raster, layers: Sequence[Raster]) -> tuple[Raster, ..
     return tuple(replace(layer, signed=signed) for layer in layers)
 
 
-def unsigned(pixels: Pixels) -> Pixels:
+def to_unsigned(pixels: Pixels) -> Pixels:
     """A copy of floats whose first three channels, vectors of -1 to 1, are coded as 0 to 1."""
     made = pixels.copy()
-    made[..., :3] = _coded(pixels[..., :3], pixels.dtype, False)
+    made[..., :3] = _encode_vectors(pixels[..., :3], pixels.dtype, False)
     return made
 
 
-def _units(vectors: AnyFloats) -> float:
+def _unit_share_of(vectors: AnyFloats) -> float:
     lengths = np.sqrt((vectors * vectors).sum(axis=0))
     return float((np.abs(lengths - 1) <= TOLERANCE).mean())
 
@@ -397,7 +399,7 @@ def normalize_vectors(pixels: Pixels, only_z: bool, signed: bool) -> Pixels:
     made = pixels.copy()
     for top in range(0, len(pixels), STRIP):
         rows = slice(top, top + STRIP)
-        x, y, z = (_decoded(pixels[rows, :, index], signed) for index in range(3))
+        x, y, z = (_decode_vectors(pixels[rows, :, index], signed) for index in range(3))
         squares = x * x + y * y
         if only_z:
             z = np.sqrt(np.maximum(1 - squares, 0))
@@ -406,11 +408,11 @@ def normalize_vectors(pixels: Pixels, only_z: bool, signed: bool) -> Pixels:
         length[nowhere] = 1
         z[nowhere] = 1
         for index, values in enumerate((x, y, z)):
-            made[rows, :, index] = _coded(values / length, pixels.dtype, signed)
+            made[rows, :, index] = _encode_vectors(values / length, pixels.dtype, signed)
     return made
 
 
-def _decoded(values: Pixels, signed: bool) -> AnyFloats:
+def _decode_vectors(values: Pixels, signed: bool) -> AnyFloats:
     if signed:
         return values.astype(np.float32)
     half = 0.5 if values.dtype.kind == "f" else np.iinfo(values.dtype).max / 2
@@ -418,7 +420,7 @@ def _decoded(values: Pixels, signed: bool) -> AnyFloats:
     return vectors
 
 
-def _coded(vectors: AnyFloats, dtype: np.dtype[Any], signed: bool) -> AnyFloats:
+def _encode_vectors(vectors: AnyFloats, dtype: np.dtype[Any], signed: bool) -> AnyFloats:
     if signed:
         return vectors
     if dtype.kind == "f":
@@ -471,7 +473,7 @@ def explain_convention(found: Normals, said: Curl) -> Iterator[str]:
     )
     if found.convention:
         yield f"Parts of the image agree: it is {_NAMES[found.convention]}."
-    elif abs(sign) < LEAST:
+    elif abs(sign) < FULL_SIGN:
         yield "The two are too close to tell: noise, or a surface that looks the same in both."
     elif said.turned:
         yield (

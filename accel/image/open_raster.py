@@ -13,7 +13,7 @@ from accel.image.alpha import straight_colors
 from accel.image.color_management import convert_to_srgb
 from accel.image.decode import decode_error, decode_image, identify, open_image
 from accel.image.normal_maps import same_signedness
-from accel.image.pixel_data import Alpha, DecodedImage, Pixels, image_of
+from accel.image.pixel_data import AlphaMixing, DecodedImage, Pixels, vips_image
 from accel.image.raster import Raster, Transfer
 from accel.text import clauses, text
 from accel.workload import Input, Limits, WorkloadError
@@ -160,7 +160,7 @@ def _managed(decoded: DecodedImage, transfer: Asked) -> DecodedImage:
     inks = decoded.color_model == "cmyk"
     if decoded.has_alpha and transfer != "linear":
         # Of inks, white is 0.
-        mix: Alpha = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
+        mix: AlphaMixing = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
         pixels, *mips = (straight_colors(level, mix) for level in (decoded.pixels, *decoded.mips))
         others = tuple(tuple(straight_colors(level, mix) for level in levels) for levels in decoded.others)
         decoded = msgspec.structs.replace(
@@ -171,7 +171,7 @@ def _managed(decoded: DecodedImage, transfer: Asked) -> DecodedImage:
     models = {"cmyk": "cmyk", "grey": "b-w", "rgb": "srgb"}
     if decoded.pixels.dtype == np.uint16:
         models |= {"grey": "grey16", "rgb": "rgb16"}
-    lazy = image_of(decoded.pixels, models[decoded.color_model])
+    lazy = vips_image(decoded.pixels, models[decoded.color_model])
     if decoded.profile:
         lazy.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
     pixels, model, alpha = convert_to_srgb(lazy, transfer)

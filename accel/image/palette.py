@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import decode_table, from_oklab, is_srgb_coded, to_oklab
+from accel.image.color import decode_table, encode_srgb, from_oklab, to_oklab
 from accel.image.encode import expand_grey
 from accel.image.operation import Operated, first_layer
 from accel.image.operations.analysis import (
@@ -20,7 +20,7 @@ from accel.image.operations.analysis import (
     PaletteColor,
 )
 from accel.image.pixel_coding import at_depth
-from accel.image.pixel_data import Pixels, image_of
+from accel.image.pixel_data import Pixels, vips_image
 from accel.image.raster import Raster
 from accel.image.statistics import plane_of
 from accel.workload import Limits
@@ -65,14 +65,14 @@ def find_palette(image: Raster, count: int) -> Palette:
     # Means lie between two codes, whose curve is all but straight there.
     lab = to_oklab(np.interp(colors, np.arange(256), table))
     exact = len(colors) <= count
-    centres, shares = (lab, weights / weights.sum()) if exact else _means(lab, weights, count)
+    centres, shares = (lab, weights / weights.sum()) if exact else _k_means(lab, weights, count)
     order = np.lexsort((*centres.T, -shares))
     made = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
     return Palette(made, exact, first_of=first_layer(image))
 
 
 def _color(centre: Floats, share: float) -> PaletteColor:
-    codes = np.round(is_srgb_coded(np.clip(from_oklab(centre), 0, 1).astype(np.float32)) * 255).astype(int)
+    codes = np.round(encode_srgb(np.clip(from_oklab(centre), 0, 1).astype(np.float32)) * 255).astype(int)
     return PaletteColor(
         "#{:02x}{:02x}{:02x}".format(*codes), float(share), [round(float(value), 5) for value in centre]
     )
@@ -80,10 +80,10 @@ def _color(centre: Floats, share: float) -> PaletteColor:
 
 def _colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
     """Colours, n x 3 of 0..255, and how much is seen of each."""
-    return _each(pixels, alpha) or _binned(pixels, alpha)
+    return _exact_colors(pixels, alpha) or _binned_colors(pixels, alpha)
 
 
-def _each(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
+def _exact_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
     """All colours there are; None where they are more than FEW."""
     known: NDArray[np.uint32] = np.empty(0, np.uint32)
     weights: Any = np.empty(0)
@@ -107,7 +107,7 @@ def _words(strip: Pixels) -> NDArray[np.uint32]:
     return words | strip[:, 3] if strip.shape[1] == 4 else words
 
 
-def _binned(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
+def _binned_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
     """The means of colours that agree in their highest bits."""
     weights, sums = np.zeros(1 << 3 * BITS), np.zeros((3, 1 << 3 * BITS))
     for top in range(0, len(pixels), STRIP):
@@ -121,7 +121,7 @@ def _binned(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
     return (sums / np.where(weights > 0, weights, 1)).T, weights
 
 
-def _means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Floats]:
+def _k_means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Floats]:
     """Centres and shares by k-means (Lloyd 1982) from `_seeds`."""
     centres = _seeds(points, weights, count)
     nearest = np.full(len(points), -1)
@@ -227,7 +227,7 @@ def _integers(name: str, values: Pixels, shares: NDArray[np.float64]) -> Channel
 
 def _channel_values(values: Pixels, top: int) -> NDArray[np.int64]:
     # libvips counts 16 million values in 10 ms; numpy needs 11 ms for every 4 million.
-    found = image_of(values[..., None], "b-w" if top == 255 else "grey16").hist_find().numpy().reshape(-1)
+    found = vips_image(values[..., None], "b-w" if top == 255 else "grey16").hist_find().numpy().reshape(-1)
     counts = np.zeros(top + 1, np.int64)
     counts[: len(found)] = found
     return counts

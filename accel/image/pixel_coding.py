@@ -11,9 +11,9 @@ import numpy as np
 from msgspec import Struct
 
 from accel.image import compiled, kernels
-from accel.image.color import Floats, decode_table, from_linear, light_of_premultiplied, to_linear
-from accel.image.kernels import SLIGHT, STEPS, Bytes
-from accel.image.normal_maps import is_signed, unit_share, unsigned
+from accel.image.color import Floats, decode_table, from_linear, premultiplied_to_linear, to_linear
+from accel.image.kernels import MIN_WEIGHT, STEPS, Bytes
+from accel.image.normal_maps import is_signed, to_unsigned, unit_share
 from accel.image.operation import AnyKind
 from accel.image.pixel_data import Pixels
 from accel.image.raster import PixelKind, Raster
@@ -69,12 +69,12 @@ class Coding(Struct, frozen=True):
             lines[...] = pixels.swapaxes(1, 2)
             if self.weighted:
                 weight = lines[:, -1:]
-                np.add(weight.clip(0, 1), SLIGHT, out=weight)
+                np.add(weight.clip(0, 1), MIN_WEIGHT, out=weight)
                 lines[:, :-1] *= weight
         if self.vectors:
             if not self.signed:
                 lines[:, :3] = lines[:, :3] * 2 - 1
-            unit_range(lines)
+            normalize_lines(lines)
         return lines
 
     def halve(self, pixels: Pixels, lines: Floats) -> None:
@@ -94,7 +94,7 @@ class Coding(Struct, frozen=True):
         pixels = np.empty((rows, width, channels), self.dtype) if out is None else out
         if self.vectors:
             lines = lines.copy()
-            unit_range(lines)
+            normalize_lines(lines)
             if not self.signed:
                 lines[:, :3] = lines[:, :3] * 0.5 + 0.5
         if self.dtype.kind == "f":
@@ -132,13 +132,13 @@ class Coding(Struct, frozen=True):
         weight = lines[:, -1:]
         made[:, :-1] = lines[:, :-1] / np.where(np.abs(weight) > 1e-9, weight, 1)
         made[:, :-1].clip(*self.range, out=made[:, :-1])
-        alpha = (weight - SLIGHT).clip(0, 1)
+        alpha = (weight - MIN_WEIGHT).clip(0, 1)
         # What is left of the rounding of weights is nothing.
-        made[:, -1:] = alpha * (alpha >= SLIGHT)
+        made[:, -1:] = alpha * (alpha >= MIN_WEIGHT)
         return made
 
 
-def coding(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:
+def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:
     """How to filter an image. Raises WorkloadError `unsupported` for normals that aren't three colours."""
     pixels = image.pixels
     vectors = kind == "normal"
@@ -160,12 +160,12 @@ def coding(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: b
         weighted,
         vectors,
         signed,
-        choose_coding(pixels),
+        choose_loops(pixels),
         span,
     )
 
 
-def choose_coding(pixels: Pixels) -> ModuleType:
+def choose_loops(pixels: Pixels) -> ModuleType:
     """The loops for an image: compiled ones where they are there and pay, else numpy's.
 
     By the image alone, also where they are loaded: in some sums their last bits differ.
@@ -177,7 +177,7 @@ def choose_coding(pixels: Pixels) -> ModuleType:
     return loops
 
 
-def unit_range(lines: Floats) -> None:
+def normalize_lines(lines: Floats) -> None:
     """Makes the first three channels unit vectors; those without a direction become (0, 0, 1), flat."""
     vectors = lines[:, :3]
     size = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))[:, None]
@@ -197,7 +197,7 @@ def _table(name: str, curve: bool) -> Floats:
 @functools.cache
 def _alphas(name: str, weighted: bool) -> Floats:
     table = _table(name, False)
-    return table + SLIGHT if weighted else table
+    return table + MIN_WEIGHT if weighted else table
 
 
 @functools.cache
@@ -217,7 +217,7 @@ NORMAL_SHARE = 0.9
 """Share of unit vectors from which colours are taken for a normal map's: more than is enough to look for a
 convention, as colours that are taken for vectors by mistake come out wrong."""
 
-TOWARDS = 0.2
+OUTWARD = 0.2
 """By how much the mean vector points out of the surface, and more so than sideways. Grey that is light enough
 has vectors of length 1 too, but they point sideways as much."""
 
@@ -270,7 +270,7 @@ def _is_normal_map(image: Raster) -> bool:
     if not signed and sideways > UPRIGHT and max(float(plane.std()) for plane in vectors) <= UNIFORM:
         return False
     out = z - sideways
-    return z > TOWARDS and out > TOWARDS and unit_share(vectors) >= NORMAL_SHARE
+    return z > OUTWARD and out > OUTWARD and unit_share(vectors) >= NORMAL_SHARE
 
 
 DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
@@ -286,7 +286,7 @@ def at_depth(image: Raster, dtype: Any) -> Raster:
         return image
     if dtype.kind == "f":
         codes = image.multiplied == "codes" and image.has_alpha
-        light = light_of_premultiplied if codes else to_linear
+        light = premultiplied_to_linear if codes else to_linear
         levels = [light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
         multiplied = "light" if codes else image.multiplied
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear", multiplied=multiplied)
@@ -294,14 +294,14 @@ def at_depth(image: Raster, dtype: Any) -> Raster:
         transfer = "srgb" if image.colors == 3 and not image.data else "linear"
         levels = [image.pixels, *image.mips]
         if image.kind == "normal" and is_signed(image):
-            levels = list(map(unsigned, levels))
+            levels = list(map(to_unsigned, levels))
         levels = [from_linear(level, image.colors, transfer, dtype) for level in levels]
         return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
-    levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]
+    levels = [_rescale(level, dtype) for level in (image.pixels, *image.mips)]
     return image.with_pixels(levels[0], mips=tuple(levels[1:]))
 
 
-def _rescaled(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
+def _rescale(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
     if dtype.itemsize == 2:
         return pixels.astype(np.uint16) * np.uint16(257)
     # Nearest: 257 codes of 16 bit fall to each of 8 bit.

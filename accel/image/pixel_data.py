@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from accel.image.records import Compression
 
-Alpha = Literal["straight", "multiplied", "multiplied as light", "on white"]
+AlphaMixing = Literal["straight", "multiplied", "multiplied as light", "on white"]
 """What colours are: as they are, multiplied by alpha, multiplied before sRGB's curve coded them, or blended
 with white by alpha."""
 Pixels = NDArray[Any]
 """Height x width x channels, in one piece; uint8, uint16 or float32."""
 
-MOST = 1e12
+MAX_VALUE = 1e12
 """Of floats on either side of 0: what can be squared and summed; no distance or position in a world is
 larger."""
 
@@ -47,7 +47,7 @@ class DecodedImage(Struct, frozen=True):
     if red and green fit unit vectors, else 0."""
     palette: bool = False
     """Whether the file holds numbers of colours in a palette: one channel, whatever they look up."""
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     """How the colours are mixed with alpha."""
     profile: bytes = b""
     """The ICC profile of the colours, where one is embedded and not read by libvips itself."""
@@ -75,12 +75,12 @@ class DecodedImage(Struct, frozen=True):
     """Whether the file is an array of one layer, or of one cube, as KTX2 may be."""
 
 
-def image_of(pixels: Pixels, model: str) -> pyvips.Image:
+def vips_image(pixels: Pixels, model: str) -> pyvips.Image:
     """Pixels for libvips, by its name of a colour model."""
-    return raster_from_vips(pixels).copy(interpretation=model)
+    return vips_from_pixels(pixels).copy(interpretation=model)
 
 
-def raster_from_vips(pixels: Pixels) -> pyvips.Image:
+def vips_from_pixels(pixels: Pixels) -> pyvips.Image:
     """The same, whatever their channels stand for."""
     height, width, bands = pixels.shape
     kind = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[pixels.dtype.name]

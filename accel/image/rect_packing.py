@@ -48,10 +48,10 @@ def by_width(widths: Ints, heights: Ints) -> Keys:
     return widths, heights
 
 
-Way = tuple[Heuristic, Order]
+Strategy = tuple[Heuristic, Order]
 
 
-def growing_sizes(rotate: bool) -> tuple[Way, ...]:
+def growing_strategies(rotate: bool) -> tuple[Strategy, ...]:
     """For a page whose height isn't fixed, the best of what was measured on many kinds of sprites first.
 
     The order decides: by the shorter side where sprites may be turned, else by height, so that neighbours end
@@ -62,7 +62,7 @@ def growing_sizes(rotate: bool) -> tuple[Way, ...]:
     return tuple((rule, order) for order in orders for rule in (Heuristic.GROWTH, Heuristic.BOTTOM_LEFT))
 
 
-FIXED: tuple[Way, ...] = (
+FIXED_STRATEGIES: tuple[Strategy, ...] = (
     (Heuristic.CONTACT, by_long_side), (Heuristic.GUILLOTINE, by_short_side), (Heuristic.CONTACT, by_area),
     (Heuristic.GUILLOTINE, by_height), (Heuristic.SHORT_SIDE, by_perimeter), (Heuristic.AREA, by_short_side),
     (Heuristic.AREA, by_area), (Heuristic.SHORT_SIDE, by_short_side), (Heuristic.CONTACT, by_perimeter),
@@ -73,13 +73,13 @@ FIXED: tuple[Way, ...] = (
 """For a page of a given size."""
 
 
-def sort_orders(order: Order, widths: Ints, heights: Ints) -> NDArray[np.intp]:
+def sort_indices(order: Order, widths: Ints, heights: Ints) -> NDArray[np.intp]:
     """Indices, the largest first; equals stay as they are."""
     first, second = order(widths, heights)
     return np.lexsort((-second, -first))
 
 
-FEW = 200
+COMPILED_ABOVE = 200
 """Rectangles up to which loading what numba compiled isn't worth it."""
 
 _NEVER = np.int64(1) << 62
@@ -93,7 +93,7 @@ def pack(
     They are placed one after the other; sides are 1 to 32768. With numba (`fast`) and without it the result
     is the same.
     """
-    if fast and len(widths) > FEW and compiled.available():
+    if fast and len(widths) > COMPILED_ABOVE and compiled.available():
         from accel.image.compiled import maxrects
 
         loops: Ints = maxrects.pack(widths, heights, width, height, int(rule), rotate)
@@ -193,7 +193,7 @@ class _Page:
         self._top = max(self._top, y1)
         free = self._free
         hit = (free[0] < x1) & (free[2] > x0) & (free[1] < y1) & (free[3] > y0)
-        parts = _around(free[:, hit], x0, y0, x1, y1)
+        parts = _remaining_parts(free[:, hit], x0, y0, x1, y1)
         kept = free[:, ~hit]
         parts = parts[:, ~_inside(parts, kept).any(axis=1)]
         within = _inside(parts, parts)
@@ -203,7 +203,7 @@ class _Page:
         self._free = np.concatenate((kept, parts[:, ~lost.any(axis=1)]), axis=1)
 
 
-def _around(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
+def _remaining_parts(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
     """What is left of each free rectangle beside a placed one: left, right, above and below, if anything."""
     parts = np.repeat(free, 4, axis=1)
     parts[2, 0::4], parts[0, 1::4], parts[3, 2::4], parts[1, 3::4] = x0, x1, y0, y1
@@ -233,7 +233,7 @@ FILLS = (
 """The same for a square, as the share that would be filled."""
 
 
-class Sizes(Struct, frozen=True):
+class PageSizes(Struct, frozen=True):
     """What pages may measure."""
 
     longest: int
@@ -339,7 +339,7 @@ _FILLED = 0.995
 """What no try has ever filled of a page by more than a few rectangles."""
 
 
-class Packed(Struct, frozen=True):
+class PackedPage(Struct, frozen=True):
     """One page."""
 
     width: int
@@ -352,14 +352,14 @@ class Packed(Struct, frozen=True):
     """For each of them: left, top, and 1 if it is turned."""
 
 
-def pack_pages(widths: Ints, heights: Ints, sizes: Sizes, rotate: bool, effort: str) -> list[Packed]:
+def pack_pages(widths: Ints, heights: Ints, sizes: PageSizes, rotate: bool, effort: str) -> list[PackedPage]:
     """All rectangles on pages; each of them fits a page alone (`Sizes.holds`)."""
     left, pages = np.arange(len(widths)), []
     while len(left):
         packer = _Packer(widths[left], heights[left], sizes, rotate, effort)
         page = packer.smallest() or packer.fullest()
         on_page = left[page.members]
-        pages.append(Packed(page.width, page.height, on_page, page.places))
+        pages.append(PackedPage(page.width, page.height, on_page, page.places))
         left = np.setdiff1d(left, on_page, assume_unique=True)
     return pages
 
@@ -367,23 +367,23 @@ def pack_pages(widths: Ints, heights: Ints, sizes: Sizes, rotate: bool, effort: 
 class _Packer:
     """Tries for one page."""
 
-    def __init__(self, widths: Ints, heights: Ints, sizes: Sizes, rotate: bool, effort: str) -> None:
+    def __init__(self, widths: Ints, heights: Ints, sizes: PageSizes, rotate: bool, effort: str) -> None:
         self._widths, self._heights, self._sizes, self._rotate = widths, heights, sizes, rotate
         self._area = int((widths * heights).sum())
         count = len(widths)
         self._tries = max(FEWEST[effort], min(MOST[effort], TRIES[effort] // count))
-        fixed = [way for way in FIXED if way[0] is not Heuristic.CONTACT or count <= CONTACT_MOST]
+        fixed = [way for way in FIXED_STRATEGIES if way[0] is not Heuristic.CONTACT or count <= CONTACT_MOST]
         self._fixed = fixed[: self._tries]
-        self._growing = growing_sizes(rotate)
+        self._growing = growing_strategies(rotate)
 
-    def smallest(self) -> Packed | None:
+    def smallest(self) -> PackedPage | None:
         """The smallest page found that holds all, or None."""
         if self._area > self._sizes.inner_longest**2:
             return None
         best = self._grown()
         return self._shrunk(best) if best else None
 
-    def fullest(self) -> Packed:
+    def fullest(self) -> PackedPage:
         """A page of the largest size with as much on it as is found."""
         side = self._sizes.inner_longest
         ways = [*self._fixed[: self._tries // 2], *self._growing[: self._tries - self._tries // 2]]
@@ -391,7 +391,7 @@ class _Packer:
         areas = [int((self._widths * self._heights)[places[:, 0] >= 0].sum()) for places in tries]
         return self._page(tries[int(np.argmax(areas))])
 
-    def _grown(self) -> Packed | None:
+    def _grown(self) -> PackedPage | None:
         """The best of pages of several widths, each as high as it becomes."""
         longest, best = self._sizes.inner_longest, None
         narrowest = np.minimum(self._widths, self._heights) if self._rotate else self._widths
@@ -407,7 +407,7 @@ class _Packer:
                     best = page
         return best
 
-    def _pairs(self, widths: list[int]) -> Iterator[tuple[int, Way]]:
+    def _pairs(self, widths: list[int]) -> Iterator[tuple[int, Strategy]]:
         """Each width that could do with each way, the likeliest first; ways of a fixed page last."""
         longest = self._sizes.inner_longest
         wide = [width for width in widths if width * longest >= self._area]
@@ -415,7 +415,7 @@ class _Packer:
             yield from ((width, way) for width in wide)
         yield from ((longest, way) for way in self._fixed)
 
-    def _shrunk(self, best: Packed) -> Packed:
+    def _shrunk(self, best: PackedPage) -> PackedPage:
         """The page, or a smaller one that all fit on by the ways for a given size."""
         tries = max(FEWEST["normal"], self._tries // 2)
         for width, height in self._sizes.smaller(best.width, best.height):
@@ -438,24 +438,24 @@ class _Packer:
                     return best
         return best
 
-    def _tried(self, width: int, height: int, way: Way) -> Ints:
+    def _tried(self, width: int, height: int, way: Strategy) -> Ints:
         rule, order = way
-        indices = sort_orders(order, self._widths, self._heights)
+        indices = sort_indices(order, self._widths, self._heights)
         places = np.empty((len(indices), 3), np.int64)
         places[indices] = pack(
             self._widths[indices], self._heights[indices], width, height, rule, self._rotate
         )
         return places
 
-    def _page(self, places: Ints) -> Packed:
+    def _page(self, places: Ints) -> PackedPage:
         members = np.flatnonzero(places[:, 0] >= 0)
         x, y, turned = places[members].T
         widths, heights = self._widths[members], self._heights[members]
         right = int((x + np.where(turned, heights, widths)).max())
         bottom = int((y + np.where(turned, widths, heights)).max())
         width, height = self._sizes.outer(right, bottom)
-        return Packed(width, height, members, places[members])
+        return PackedPage(width, height, members, places[members])
 
 
-def _size(page: Packed) -> tuple[int, int, int]:
+def _size(page: PackedPage) -> tuple[int, int, int]:
     return page.width * page.height, max(page.width, page.height), page.height

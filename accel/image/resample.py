@@ -12,10 +12,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.color import Floats
-from accel.image.kernels import SLIGHT
+from accel.image.kernels import MIN_WEIGHT
 from accel.image.operation import Operated, check_size
 from accel.image.operations.geometry import Resize
-from accel.image.pixel_coding import STRIP, Coding, channel_kind, channel_semantics, coding
+from accel.image.pixel_coding import STRIP, Coding, channel_kind, channel_semantics, coding_of
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
 from accel.workload import Limits
@@ -89,7 +89,7 @@ def axis(old: int, new: int, kernel: Kernel, edge: Edge) -> Axis:
     elif kernel == "nearest":
         first, weights = nearest(old, new), np.ones((new, 1))
     else:
-        first, weights = _sampled(old / new, new, *KERNELS[kernel])
+        first, weights = _sample_kernel(old / new, new, *KERNELS[kernel])
     weights = weights / weights.sum(axis=1, keepdims=True)
     used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-9)
     weights = weights[:, used[0] : used[-1] + 1].astype(np.float32)
@@ -110,7 +110,7 @@ def _overlaps(old: int, new: int) -> tuple[Indices, Doubles]:
     return first, np.maximum(shared, 0).astype(np.float64)
 
 
-def _sampled(
+def _sample_kernel(
     scale: float, new: int, radius: float, shape: Callable[[Doubles], Doubles]
 ) -> tuple[Indices, Doubles]:
     stretch = max(1.0, scale)
@@ -163,7 +163,7 @@ class Source(Protocol):
     def lines(self, rows: Indices) -> Floats: ...
 
 
-class Stored(Struct, frozen=True):
+class PixelSource(Struct, frozen=True):
     """Lines that are decoded from pixels as they are wanted."""
 
     pixels: Pixels
@@ -175,10 +175,10 @@ class Stored(Struct, frozen=True):
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def lines(self, rows: Indices) -> Floats:
-        return self.coding.decode(_taken(self.pixels, rows))
+        return self.coding.decode(_take_rows(self.pixels, rows))
 
 
-class HeldRows(Struct, frozen=True):
+class LineBuffer(Struct, frozen=True):
     """Lines that are there."""
 
     values: Floats
@@ -189,7 +189,7 @@ class HeldRows(Struct, frozen=True):
         return self.values.shape[2], self.values.shape[0]
 
     def lines(self, rows: Indices) -> Floats:
-        return _taken(self.values, rows)
+        return _take_rows(self.values, rows)
 
 
 class NarrowedSource(Struct, frozen=True):
@@ -201,13 +201,13 @@ class NarrowedSource(Struct, frozen=True):
     def lines(self, rows: Indices) -> Floats:
         each, blocks = max(1, STRIP // (4 * self.axis.old)), list(self.axis.blocks())
         parts = [rows[begin : begin + each] for begin in range(0, len(rows), each)]
-        return np.concatenate([_across(self.source.lines(part), self.axis, blocks) for part in parts])
+        return np.concatenate([_filter_across(self.source.lines(part), self.axis, blocks) for part in parts])
 
 
 def resample(pixels: Pixels, coding: Coding, across: Axis, down: Axis) -> Pixels:
     """Pixels of the axes' new sizes."""
     made = np.empty((down.new, across.new, coding.channels), coding.dtype)
-    for begin, lines in filter_image(Stored(pixels, coding), coding, across, down):
+    for begin, lines in filter_image(PixelSource(pixels, coding), coding, across, down):
         end = begin + len(lines)
         coding.encode(lines, made[begin:end])
     return made
@@ -231,7 +231,7 @@ def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floa
         held = parts[0] if len(parts) == 1 else np.concatenate(parts)
         low, high = block.low, block.high
         made = (block.matrix @ held.reshape(len(held), -1)).reshape(-1, *held.shape[1:])
-        yield block.begin, _across(made, across, sides)
+        yield block.begin, _filter_across(made, across, sides)
 
 
 def whole_image(source: Source, across: Axis, down: Axis) -> Floats:
@@ -251,11 +251,11 @@ def filter_image(source: Source, coding: Coding, across: Axis, down: Axis) -> It
     soft = [axis(one.old, one.new, "linear", one.edge) for one in (across, down)]
     for begin, lines in strips(source, across, down):
         weight = lines[:, -1]
-        lost = (weight < FAINT) & (np.abs(weight - SLIGHT) > SLIGHT / 1000)
+        lost = (weight < FAINT) & (np.abs(weight - MIN_WEIGHT) > MIN_WEIGHT / 1000)
         if lost.any():
             sound = _some(source, soft[0], soft[1].block(begin, begin + len(lines)), soft[1])
             # No less than what counts as none, by which a division is sound.
-            np.maximum(weight, SLIGHT, out=weight, where=lost)
+            np.maximum(weight, MIN_WEIGHT, out=weight, where=lost)
             colors = sound[:, :-1] * (weight / sound[:, -1])[:, None]
             np.copyto(lines[:, :-1], colors, where=lost[:, None])
         yield begin, lines
@@ -265,7 +265,7 @@ def _some(source: Source, across: Axis, block: Block, down: Axis) -> Floats:
     source, across = _narrow(source, across)
     lines = source.lines(down.inside(np.arange(block.low, block.high)))
     made = (block.matrix @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:])
-    return _across(made, across, list(across.blocks()))
+    return _filter_across(made, across, list(across.blocks()))
 
 
 def _narrow(source: Source, across: Axis) -> tuple[Source, Axis]:
@@ -274,10 +274,10 @@ def _narrow(source: Source, across: Axis) -> tuple[Source, Axis]:
     return NarrowedSource(source, across), axis(across.new, across.new, "nearest", across.edge)
 
 
-def _across(lines: Floats, across: Axis, blocks: list[Block]) -> Floats:
+def _filter_across(lines: Floats, across: Axis, blocks: list[Block]) -> Floats:
     if across.old == across.new:
         return lines
-    low, padded = _padded(lines, across)
+    low, padded = _pad_lines(lines, across)
     count, channels, _ = lines.shape
     flat = padded.reshape(count * channels, -1)
     made = np.empty((count * channels, across.new), np.float32)
@@ -287,7 +287,7 @@ def _across(lines: Floats, across: Axis, blocks: list[Block]) -> Floats:
     return made.reshape(count, channels, across.new)
 
 
-def _padded(lines: Floats, across: Axis) -> tuple[int, Floats]:
+def _pad_lines(lines: Floats, across: Axis) -> tuple[int, Floats]:
     """Lines with what the kernel sees beyond their ends, and the place where they begin then."""
     low = min(0, int(across.first[0]))
     high = max(across.old, int(across.first[-1]) + across.weights.shape[1])
@@ -297,7 +297,7 @@ def _padded(lines: Floats, across: Axis) -> tuple[int, Floats]:
     return low, np.concatenate([ends[0], lines, ends[1]], axis=2)
 
 
-def _taken(values: Pixels, rows: Indices) -> Pixels:
+def _take_rows(values: Pixels, rows: Indices) -> Pixels:
     begin, end = int(rows[0]), int(rows[-1]) + 1
     return values[begin:end] if end - begin == len(rows) and (np.diff(rows) == 1).all() else values[rows]
 
@@ -307,7 +307,7 @@ def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated
     width, height = target_size(image, params)
     check_size(image.name, width, height, limits)
     kind = channel_kind(image, params.kind)
-    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
     meaning = channel_semantics(image, kind)
     if (width, height) == (image.width, image.height):
         return Operated({"resized": image.with_pixels(image.pixels, mips=image.mips, **meaning)})
@@ -329,19 +329,19 @@ def target_size(image: Raster, params: Resize) -> tuple[int, int]:
     if params.factor:
         return scaled_size(old, params.factor)
     if params.longest:
-        return _bounded(old, params.longest / max(old), params.enlarge)
-    return _sized(old, params)
+        return _size_by_factor(old, params.longest / max(old), params.enlarge)
+    return _size_by_sides(old, params)
 
 
-def _sized(old: tuple[int, int], params: Resize) -> tuple[int, int]:
+def _size_by_sides(old: tuple[int, int], params: Resize) -> tuple[int, int]:
     if params.width and params.height:
         if params.enlarge:
             return params.width, params.height
         return min(params.width, old[0]), min(params.height, old[1])
-    return _bounded(old, params.width / old[0] or params.height / old[1], params.enlarge)
+    return _size_by_factor(old, params.width / old[0] or params.height / old[1], params.enlarge)
 
 
-def _bounded(old: tuple[int, int], factor: float, enlarge: bool) -> tuple[int, int]:
+def _size_by_factor(old: tuple[int, int], factor: float, enlarge: bool) -> tuple[int, int]:
     return scaled_size(old, factor if enlarge else min(factor, 1.0))
 
 

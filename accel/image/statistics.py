@@ -24,11 +24,11 @@ _STRIP = 1 << 16
 """Pixels looked at in one go, so that what is computed stays in the cache."""
 
 
-class Sums:
+class IntegerStatistics:
     """What is exact of each channel of an image of 8 or 16 bit: extremes, sums, and sums of squares."""
 
     def __init__(self, pixels: Pixels) -> None:
-        found = [_summed(blocks, pixels.shape[2]) for blocks in _in_blocks(pixels)]
+        found = [_sum_blocks(blocks, pixels.shape[2]) for blocks in _in_blocks(pixels)]
         lows, highs, sums, squares = (np.stack(one) for one in zip(*found, strict=True))
         self._low, self._high = lows.min(axis=0).tolist(), highs.max(axis=0).tolist()
         self._sums, self._squares = sums.sum(axis=0).tolist(), squares.sum(axis=0).tolist()
@@ -74,7 +74,7 @@ def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
         rest = rest[whole:]
 
 
-def _summed(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
+def _sum_blocks(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
     """The smallest and the largest value of each channel, the sum, and the sum of squares."""
     _, rows, across = blocks.shape
     kind = np.float32 if blocks.itemsize == 1 else np.float64
@@ -92,7 +92,7 @@ def _summed(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
     return low.min(axis=0), high.max(axis=0), total, squares
 
 
-class Measured:
+class FloatStatistics:
     """The same for images of 32 bit, whose values can't be counted one by one."""
 
     def __init__(self, image: pyvips.Image, pixels: Pixels) -> None:
@@ -208,7 +208,7 @@ def _seam(rows: Pixels) -> float:
         return 0.0
     step = max(1, rows.shape[1] // _EDGE)
     # All in one go: rows may be columns, each of whose texels is far from the next in memory.
-    taken = unit_scale(_picked(rows[:, ::step], _compared(height)))
+    taken = unit_scale(_pick_rows(rows[:, ::step], _compared_rows(height)))
     steps = taken[: len(taken) // 2]
     np.abs(np.subtract(steps, taken[len(steps) :], out=steps), out=steps)
     inside = max(_mean(steps[:_NEAR]), _mean(steps[_NEAR:-1]))
@@ -217,7 +217,7 @@ def _seam(rows: Pixels) -> float:
 
 
 @lru_cache
-def _compared(height: int) -> NDArray[np.intp]:
+def _compared_rows(height: int) -> NDArray[np.intp]:
     """The places of rows, and then those of the rows behind each; behind the last stands the first."""
     # What is steep at the edges, as in a wave that goes on, is no seam.
     near = np.array([0, 1, height - 3, height - 2])
@@ -235,7 +235,7 @@ def _mean(steps: Floats) -> float:
     return float(np.add.reduce(steps, axis=None) / steps.size)
 
 
-def _picked(rows: Pixels, places: NDArray[np.intp]) -> Pixels:
+def _pick_rows(rows: Pixels, places: NDArray[np.intp]) -> Pixels:
     """Some rows; numpy copies texels as wholes in half the time that it takes for those of channels."""
     texels = rows.view(np.dtype((np.void, rows.shape[2] * rows.itemsize)))[..., 0]
     return texels[places].view(rows.dtype).reshape(len(places), *rows.shape[1:])

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from accel.image.color import Floats
-from accel.image.encode import lost_in_format
+from accel.image.encode import clipped_in_format
 from accel.image.operation import Operated, first_layer
 from accel.image.operations.geometry import MakeTileable, Tileable
-from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
+from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding_of
 from accel.image.pixel_data import Pixels
 from accel.image.raster import PixelKind, Raster
-from accel.image.resample import Doubles, HeldRows, Indices, Stored, axis, strips, whole_image
+from accel.image.resample import Doubles, Indices, LineBuffer, PixelSource, axis, strips, whole_image
 from accel.image.statistics import seams
 from accel.text import text
 from accel.workload import Limits, WorkloadError
@@ -82,7 +82,7 @@ def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits
         made.height,
         kind,
         first_of=first_layer(image),
-        **lost_in_format(made, params),
+        **clipped_in_format(made, params),
     )
     return Operated({"tileable": made}, facts)
 
@@ -90,16 +90,16 @@ def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits
 def make_seamless(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
     """The image of that kind, tileable. Raises WorkloadError `bad_input` where a side is too short."""
     # By codes, not as light: what differs least is what eyes tell apart least.
-    how = coding(image, kind, False, True)
+    how = coding_of(image, kind, False, True)
     color = kind == "color"
-    even = _flattened(image.pixels, how, params.flatten, color=color) if params.flatten else image.pixels
+    even = _even_out(image.pixels, how, params.flatten, color=color) if params.flatten else image.pixels
     pixels = even
     if params.direction != "vertical":
-        pixels = _joined(pixels, how, _overlap(image, image.width, params), params.size == "same")
+        pixels = _join_edges(pixels, how, _overlap(image, image.width, params), params.size == "same")
     if params.direction != "horizontal":
         turned = pixels.swapaxes(0, 1)
         overlap = _overlap(image, image.height, params)
-        pixels = _joined(turned, how, overlap, params.size == "same").swapaxes(0, 1)
+        pixels = _join_edges(turned, how, overlap, params.size == "same").swapaxes(0, 1)
     pixels = np.ascontiguousarray(how.within(pixels, even))
     return image.with_pixels(pixels, **channel_semantics(image, kind))
 
@@ -117,12 +117,12 @@ def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
     return int(min(max(4, round(side * params.overlap)), WIDEST, side // 2))
 
 
-def _flattened(pixels: Pixels, how: Coding, much: float, *, color: bool) -> Pixels:
+def _even_out(pixels: Pixels, how: Coding, much: float, *, color: bool) -> Pixels:
     """Pixels without so `much` of what differs between the parts of the image: of colours the factor, as
     light multiplies, of all else the difference."""
     height, width, _ = pixels.shape
     means = whole_image(
-        Stored(pixels, how), axis(width, COARSE, "area", "clamp"), axis(height, COARSE, "area", "clamp")
+        PixelSource(pixels, how), axis(width, COARSE, "area", "clamp"), axis(height, COARSE, "area", "clamp")
     )
     parts = means[:, : how.colors] / means[:, -1:] if how.weighted else means[:, : how.colors]
     middle = parts.mean(axis=(0, 2), keepdims=True)
@@ -130,7 +130,7 @@ def _flattened(pixels: Pixels, how: Coding, much: float, *, color: bool) -> Pixe
     change = (_ratio(middle, parts) ** share) if color else (middle - parts) * share
     made = np.empty_like(pixels)
     axes = axis(COARSE, width, "cubic", "clamp"), axis(COARSE, height, "cubic", "clamp")
-    for begin, wanted in strips(HeldRows(change), *axes):
+    for begin, wanted in strips(LineBuffer(change), *axes):
         rows = slice(begin, begin + len(wanted))
         lines = how.decode(pixels[rows])
         if color:
@@ -147,22 +147,22 @@ def _ratio(one: Floats, other: Floats) -> Floats:
     return np.asarray((np.maximum(one, least) / np.maximum(other, least)).clip(0.25, 4))
 
 
-def _joined(pixels: Pixels, how: Coding, overlap: int, same: bool) -> Pixels:
+def _join_edges(pixels: Pixels, how: Coding, overlap: int, same: bool) -> Pixels:
     """Pixels whose left and right edges meet."""
     width = pixels.shape[1]
     if not same:
         made = pixels[:, : width - overlap].copy()
-        made[:, :overlap] = _joint(pixels[:, width - overlap :], pixels[:, :overlap], how)
+        made[:, :overlap] = _blend_bands(pixels[:, width - overlap :], pixels[:, :overlap], how)
         return made
     middle = width // 2
     made = np.roll(pixels, middle, axis=1)
     for left, right, begin in ((made, pixels, middle - overlap), (pixels, made, middle)):
         band = slice(begin, begin + overlap)
-        made[:, band] = _joint(left[:, band], right[:, band], how)
+        made[:, band] = _blend_bands(left[:, band], right[:, band], how)
     return made
 
 
-def _joint(left: Pixels, right: Pixels, how: Coding) -> Pixels:
+def _blend_bands(left: Pixels, right: Pixels, how: Coding) -> Pixels:
     """What begins as `left` and ends as `right`."""
     one, other = how.decode(np.ascontiguousarray(left)), how.decode(np.ascontiguousarray(right))
     low_one, low_other = _coarse(one), _coarse(other)
@@ -172,7 +172,7 @@ def _joint(left: Pixels, right: Pixels, how: Coding) -> Pixels:
     path = cheapest_loop(((one - other) ** 2).sum(axis=1))
     sharp = _step((np.arange(width) - path[:, None]) / FEATHER + 0.5)[:, None]
     fine = one + (other - one) * sharp
-    return how.encode(fine + _faded(low_one, low_other, _step((np.arange(width) + 0.5) / width)))
+    return how.encode(fine + _blend_coarse(low_one, low_other, _step((np.arange(width) + 0.5) / width)))
 
 
 def _step(x: Doubles) -> Floats:
@@ -186,13 +186,13 @@ def _coarse(lines: Floats) -> Floats:
     height, _, width = lines.shape
     few = max(1, round(height * COARSE / width))
     across, down = axis(width, COARSE, "area", "clamp"), axis(height, few, "area", "wrap")
-    small = whole_image(HeldRows(lines), across, down)
+    small = whole_image(LineBuffer(lines), across, down)
     return whole_image(
-        HeldRows(small), axis(COARSE, width, "cubic", "clamp"), axis(few, height, "cubic", "wrap")
+        LineBuffer(small), axis(COARSE, width, "cubic", "clamp"), axis(few, height, "cubic", "wrap")
     )
 
 
-def _faded(one: Floats, other: Floats, share: Floats) -> Floats:
+def _blend_coarse(one: Floats, other: Floats, share: Floats) -> Floats:
     """From one to the other across the lines, with the spread that both have.
 
     A mean of unrelated values spreads less than they do; divided by the length of its weights it doesn't
