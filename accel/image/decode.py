@@ -1,4 +1,7 @@
-"""Sniff, limit, decode: the one way in."""
+"""Decodes files: identifies the format, checks the limits, reads the pixels.
+
+libvips reads PNG, JPEG, WebP, TIFF, GIF and AVIF; `accel.image.codecs` the other formats.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
-"""The loaders that are allowed, by the names of libvips' classes."""
+"""The loaders that may be used, by the names of libvips' classes."""
 
 LOAD_OPTIONS = {"access": "sequential", "fail_on": "error"}
 
@@ -32,7 +35,7 @@ def _restrict() -> None:
     for loader in LOADERS:
         pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
     pyvips.concurrency_set(1)
-    # The cache would serve stale pixels of a file that another program rewrote.
+    # The cache would return old pixels of a file that was changed since.
     pyvips.cache_set_max(0)
 
 
@@ -40,7 +43,7 @@ _restrict()
 
 
 def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
-    """An image whose header was read, by libvips' operation. Raises pyvips.Error and OSError."""
+    """Opens an image by a libvips loader, reading its header only. Raises pyvips.Error and OSError."""
     options |= LOAD_OPTIONS
     try:
         return getattr(pyvips.Image, loader)(path, **options)
@@ -49,11 +52,11 @@ def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
 
 
 def stream_of(path: str) -> pyvips.Source:
-    """The file for libvips, whatever its name. Raises pyvips.Error and OSError."""
+    """A libvips source for a file with any name. Raises pyvips.Error and OSError."""
     try:
         return pyvips.Source.new_from_file(path)
     except UnicodeEncodeError:
-        # libvips takes names in UTF-8 alone; it keeps a duplicate of the descriptor.
+        # libvips accepts only names in UTF-8; it duplicates the descriptor.
         with open(path, "rb") as file:
             return pyvips.Source.new_from_descriptor(file.fileno())
 
@@ -72,7 +75,7 @@ class Format(Struct, frozen=True):
 
 
 HEAD_SIZE = 1024
-"""Bytes that are enough to tell."""
+"""Bytes from which the format can be told."""
 
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", Format("png", "pngload")),
@@ -112,7 +115,7 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _S
 
 
 def sniff(head: bytes) -> Format | None:
-    """The format of a file that begins with `head`, or None if it is none of those known."""
+    """The format of a file that begins with `head`; None if it is unknown."""
     return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
 
 
@@ -120,12 +123,12 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
     "bmp": bmp.read, "tga": tga.read, "psd": psd.read, "exr": exr.read, "hdr": hdr.read, "dds": dds.read,
     "ktx2": ktx2.read,
 }  # fmt: skip
-"""What reads the formats that libvips doesn't."""
+"""The readers of the formats that libvips can't open."""
 
 READABLE_FORMATS = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
 
 _UNDECODABLE = re.compile(
-    # The last are what libvips says of a decoder that it lacks, and of TIFF in doubles or of 12 bits.
+    # The last ones are for a missing decoder, and for TIFF of doubles or 12 bits.
     r"unsupported|unimplemented|not supported|no decoder|built without|been built in|not configured|"
     r"samples out of range|not a whole number of bytes",
     re.IGNORECASE,
@@ -133,45 +136,43 @@ _UNDECODABLE = re.compile(
 
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
 DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
-"""libvips' names of colours that need no profile to be known."""
+"""libvips' names of colour spaces that need no profile."""
 VIPS_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 MAX_BUFFERED = 1 << 25
-"""Bytes of a file up to which it is read in one piece."""
+"""Bytes of the largest file that is read into memory as a whole."""
 _LARGEST_HALF = 65504.0
-"""The largest half: what light that is infinite becomes."""
+"""The largest half float; infinite values become at least this."""
 
 
 class OpenImage(Struct, frozen=True):
-    """An image whose header was read and found acceptable; its pixels are decoded when asked for."""
+    """An image whose header was read and accepted; libvips decodes its pixels when they are read."""
 
     image: pyvips.Image
     format: Format
     size: int
     """The file's bytes."""
     inflated: bool = False
-    """Whether its pixels are in memory already, for the most part; nothing says how they are shown."""
-    held: object = None
-    """What the image reads, which has to outlive it."""
-    mended: bytes = b""
-    """A JPEG's, with the end marker that they lack; empty for all others."""
-    altered: bool = False
-    """Whether its pixels are others than those that libvips gives of the file."""
+    """Whether most of its pixels are in memory already; it has no profile or orientation."""
+    buffer: object = None
+    """The memory that the image reads, which must outlive it."""
+    repaired_jpeg: bytes = b""
+    """The bytes of a truncated JPEG with an end marker added; empty for other files."""
+    differs: bool = False
+    """Whether its pixels differ from those that libvips reads from the file."""
 
-    def again(self, path: str, **options: Any) -> pyvips.Image:
-        """The image opened once more, with options of its loader. Raises pyvips.Error and OSError."""
-        return (
-            _open_repaired(self.mended, **options)
-            if self.mended
-            else open_lazily(path, str(self.format.loader), **options)
-        )
+    def reopen(self, path: str, **options: Any) -> pyvips.Image:
+        """Opens the image again with options of its loader. Raises pyvips.Error and OSError."""
+        if self.repaired_jpeg:
+            return _open_repaired(self.repaired_jpeg, **options)
+        return open_lazily(path, str(self.format.loader), **options)
 
 
 def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: bool = False) -> DecodedImage:
-    """All pixels of the first frame of an image; of its smaller levels only with `mips`, of other faces and
-    layers only with `layers`.
+    """Decodes the first frame of an image; with `mips` its smaller levels too, with `layers` its other faces
+    and layers.
 
-    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`; the header's dimensions are
-    held against `limits` before anything is decoded.
+    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`. The header's dimensions are
+    checked against `limits` before anything is decoded.
     """
     kind, size = identify(source)
     if kind.loader is not None:
@@ -190,9 +191,9 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
 
 
 def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
-    """An image that libvips reads, from its file in memory, which takes less time than reading in pieces.
+    """Decodes an image by libvips from memory, which is faster than from a file.
 
-    None where the file is large, and where an error is to be told: libvips says it of the file itself.
+    Returns None for a large file, and on an error, since libvips reports it better when it reads the file.
     """
     if size > MAX_BUFFERED:
         return None
@@ -212,7 +213,7 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
 
 
 def _decode_png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
-    """Raises pyvips.Error where a row has a filter that there isn't."""
+    """Raises pyvips.Error for a row with an unknown filter."""
     if picture := found.picture():
         return _from_picture(picture, kind, len(contents), contents)
     return _decode_opened(_open_stored(found, kind, len(contents)), contents)
@@ -220,7 +221,7 @@ def _decode_png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedIm
 
 def _open_stored(found: png.Inflated, kind: Format, size: int) -> OpenImage:
     stored = found.stored()
-    return OpenImage(from_memory(stored, str(kind.loader)), kind, size, inflated=True, held=stored)
+    return OpenImage(from_memory(stored, str(kind.loader)), kind, size, inflated=True, buffer=stored)
 
 
 def _from_picture(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> DecodedImage:
@@ -247,7 +248,7 @@ def _from_picture(picture: Picture, kind: Format, size: int, contents: bytes = b
 
 
 def _open_repaired(contents: bytes, **options: Any) -> pyvips.Image:
-    # libvips has a copy, unlike of a source.
+    # libvips copies the buffer, unlike a source's.
     return pyvips.Image.jpegload_buffer(contents, **options, **LOAD_OPTIONS)
 
 
@@ -273,8 +274,8 @@ def _decode_opened(opened: OpenImage, contents: bytes = b"") -> DecodedImage:
 
 
 def check_finite(pixels: Pixels) -> Pixels:
-    """`pixels`, in floats of which NaN is 0 and none is beyond +-1e12; what is infinite becomes as large as
-    the largest that isn't, 65504 at the least."""
+    """Floats with NaN replaced by 0 and none beyond +-1e12; infinite ones become as large as the largest
+    finite one, at least 65504. Integers are returned as they are."""
     if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MAX_VALUE:
         return pixels
     largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
@@ -283,8 +284,7 @@ def check_finite(pixels: Pixels) -> Pixels:
 
 
 def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage:
-    """The first frame of an image that libvips reads, not yet decoded; its pixels can be read once, from top
-    to bottom.
+    """Opens the first frame of an image that libvips reads; its pixels can be read once, from top to bottom.
 
     Raises WorkloadError as `decode_image` does.
     """
@@ -295,11 +295,11 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repaired_jpeg(Path(source.path))):
-            return OpenImage(_open_repaired(mended), kind, size, mended=mended)
+            return OpenImage(_open_repaired(mended), kind, size, repaired_jpeg=mended)
         if kind.loader == vips_repairs.LOADER:
             with open(source.path, "rb") as file:
                 made = vips_repairs.repair_heif(image, file)
-            return OpenImage(made, kind, size, altered=made is not image)
+            return OpenImage(made, kind, size, differs=made is not image)
     except OSError as error:
         raise WorkloadError(
             "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
@@ -310,7 +310,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
 
 
 def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
-    """Raises WorkloadError for a TIFF of which libvips would mix up the texels, and OSError."""
+    """Raises WorkloadError for a TIFF whose texels libvips would mix up; raises OSError."""
     if kind.name != "tiff" or image.bands == 1:
         return
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 0
@@ -325,7 +325,7 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
 
 
 def _open_inflated(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage | None:
-    """A PNG as it is shown without a word; None for others, and where an error is to be told."""
+    """A PNG without a profile or orientation; None for others, and on an error, as above."""
     if size > MAX_BUFFERED:
         return None
     with contextlib.suppress(OSError, pyvips.Error):
@@ -339,7 +339,7 @@ def _open_inflated(source: Input, kind: Format, size: int, limits: Limits) -> Op
 
 
 def identify(source: Input) -> tuple[Format, int]:
-    """The file's format, one that is opened here, and its bytes. Raises WorkloadError."""
+    """Returns the file's format, if it is supported, and its size in bytes. Raises WorkloadError."""
     head, size = _read_head(source)
     if size == 0:
         raise WorkloadError("bad_input", text("is empty (0 bytes)"), source.name)
@@ -370,7 +370,7 @@ def _read_head(source: Input) -> tuple[bytes, int]:
 
 
 def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
-    """Windows says "permission denied" of a folder, and of what another program keeps to itself."""
+    """On Windows, "permission denied" can mean a folder, or a file that another program has locked."""
     if path.is_dir():
         return text("is a folder")
     held = sys.platform == "win32" and isinstance(error, PermissionError)
@@ -378,12 +378,13 @@ def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
 
 
 def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
-    """What libvips says about a file, without its path, as an error that names the file as the asker does."""
+    """The WorkloadError for an error of libvips, which names the file as the caller does, without its
+    path."""
     detail = _detail(source, error)
     if "out of memory" in detail or "creating thread" in detail:
         raise MemoryError(detail)
     if "labq" in detail:
-        # What libvips takes 8 bit colours of this kind for, and then finds them of another size.
+        # libvips takes such 8 bit colours for its own LabQ, whose size is different.
         reason = text(
             "is a TIFF of 8 bit CIELAB colours, which aren't opened here; save it as RGB, or with 16 bits"
         )
@@ -403,8 +404,8 @@ def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadEr
 
 
 def _detail(source: Input, error: pyvips.Error) -> str:
-    # libvips appends every message since the last success; the first is the cause, the rest follow from it.
-    # But in a sound file of HEIF it looks for parts in vain before it finds that it can't decode them.
+    # libvips appends every message since the last success: the first is the cause. But in a sound HEIF file
+    # it first reports seeks that fail, and then that it can't decode it.
     text = str(error.detail or error.message).replace(source.path, "file")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no details"]
     return next((line for line in lines if "bad seek" not in line), lines[0])[:200]
