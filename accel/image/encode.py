@@ -1,4 +1,4 @@
-"""Raster to file: format choice, clipping."""
+"""Encodes rasters as files: chooses the format, fits the pixels to it, tells which values it clips."""
 
 from __future__ import annotations
 
@@ -24,29 +24,31 @@ from accel.text import AnyText, text
 from accel.workload import Limits, OutputFile, WorkloadError
 
 _HALF_STEP = 1 / 512
-"""Half a step of 8 bits: what is cut off less isn't worth a word."""
+"""Half a step of 8 bits: clipping less than this isn't reported."""
 
 Range = tuple[float, float]
 
 
 def integer_range(image: Raster, kind: PixelKind | None = None) -> Range:
-    """What integers hold of the colours of floats; vectors of -1 to 1 become 0 to full scale."""
+    """The range of floats that integers can hold: -1 to 1 of vectors, else 0 to 1."""
     return (-1, 1) if (kind or image.kind) == "normal" and is_signed(image) else (0, 1)
 
 
 def clipped_extremes(
     image: Raster, holds: Range | None, alpha: AlphaMixing = "straight", *, hidden: bool = False
 ) -> dict[str, Any]:
-    """`below` and `above` of `Raster`, `Written` and `Compressed`, for an image before it is fitted to what a
-    format `holds`, None for all that there can be, of colours that are mixed with `alpha` before. Colours
-    under an alpha of 0 count where they are `hidden` no more, and of data."""
+    """Returns `below` and `above` of `Raster`, `Written` and `Compressed`: the extremes that a format clips.
+
+    `holds` is the range of the format, None for any value; colours are mixed with `alpha` first. Colours
+    under an alpha of 0 count only if alpha is dropped (`hidden`), and for data.
+    """
     return clipped_extremes_of_all((image, *image.layers), holds, alpha, hidden=hidden)
 
 
 def clipped_extremes_of_all(
     images: Sequence[Raster], holds: Range | None, alpha: AlphaMixing = "straight", *, hidden: bool = False
 ) -> dict[str, Any]:
-    """The same of several images that go into one file; their layers don't count."""
+    """The same for several images that go into one file, without their layers."""
     found = [_clipped(each, holds, None if hidden or each.data else alpha) for each in images]
     below = [least for least, _ in found if least is not None]
     above = [largest for _, largest in found if largest is not None]
@@ -59,14 +61,14 @@ def _clipped(
     if holds is None or image.pixels.dtype.kind != "f":
         return image.below, image.above
     below, above = _beyond(image.pixels, image.colors, holds)
-    # What is seen is looked at where it matters alone: that takes much longer.
+    # Mixing with alpha takes much longer, and matters only if something is clipped.
     if (below, above) != (None, None) and image.has_alpha and alpha is not None:
         below, above = _beyond(_visible_colors(image, alpha), image.colors, holds)
     return image.below if below is None else below, image.above if above is None else above
 
 
 def _beyond(pixels: Pixels, colors: int, holds: Range) -> tuple[float | None, float | None]:
-    # Down the columns first: over parts of pixels numpy takes ten times as long.
+    # Down the columns first, as numpy takes ten times as long over the channels of a pixel.
     least = float(pixels.min(axis=0)[:, :colors].min())
     largest = float(pixels.max(axis=0)[:, :colors].max())
     low, high = holds
@@ -74,7 +76,7 @@ def _beyond(pixels: Pixels, colors: int, holds: Range) -> tuple[float | None, fl
 
 
 def _visible_colors(image: Raster, alpha: AlphaMixing) -> Pixels:
-    """The pixels mixed with alpha as a file holds them, 0 where nothing is to be seen."""
+    """The pixels mixed with alpha as in the file, 0 if alpha is 0."""
     image = unpremultiply(image) if alpha == "on white" else image
     if image.multiplied:
         return image.pixels
@@ -85,11 +87,11 @@ def _visible_colors(image: Raster, alpha: AlphaMixing) -> Pixels:
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     (image,) = images
     whole = requested_format(image, params) != "float32"
-    # What GPUs read says whether they are to decode sRGB, and vectors of floats get no curve on the way.
+    # DDS and KTX2 tell GPUs whether to decode sRGB, and float vectors must become integers without a curve.
     matters = WRITERS[choose_format(image, params.format)].mips or (whole and image.pixels.dtype.kind == "f")
     if matters and channel_kind(image) == "normal":
         image = resolve_semantics(image, "normal")
-    # Whoever asks for 16 bits and EXR means half floats, which are no integers on the way.
+    # 16 bits of EXR are half floats, to which the writer converts.
     if params.bits == "32" or (params.bits != "same" and whole):
         cut = clipped_extremes(image, integer_range(image)) if whole else {}
         image = msgspec.structs.replace(at_depth(image, DEPTHS[params.bits]), **cut)
@@ -114,7 +116,7 @@ def vips_jpeg(image: Raster, params: Writing) -> bytes:
 
 
 def vips_webp(image: Raster, params: Writing) -> bytes:
-    # `exact` keeps the colours under full transparency, which engines filter into the edges.
+    # `exact` keeps the colours of transparent pixels, which engines filter into the edges.
     return _write_with_vips(image, "webp", Q=params.quality, lossless=params.lossless, exact=True)
 
 
@@ -144,19 +146,19 @@ class Writer(Struct, frozen=True):
     write: Callable[[Raster, Writing], bytes]
     media_type: str
     depths: tuple[str, ...]
-    """The types of channels that it holds, numpy's names; others become the nearest that loses least."""
+    """The channel types that it can hold, by numpy's names; others are converted to the nearest."""
     alpha: bool = True
-    """Whether it holds transparency; where not, the image is put on white."""
+    """Whether it can hold alpha; if not, the image is blended with white."""
     grey_alpha: bool = True
-    """Whether it holds grey with alpha; where not, grey becomes RGB."""
+    """Whether it can hold grey with alpha; if not, grey becomes RGB."""
     grey: bool = True
     """The same without alpha."""
     mips: bool = False
-    """Whether one file holds all levels; where not, each becomes a file. Such files hold layers as well."""
+    """Whether a file can hold mip levels and layers; if not, each level becomes a file."""
     longest: int = 65535
     """Most pixels of a side."""
     bits: Callable[[Raster, Writing], int] | None = None
-    """Bits of a channel in the file, where they aren't those of the pixels."""
+    """The bits of a channel in the file, if they differ from those of the pixels."""
     signed: bool = True
     """Whether its floats may be below 0."""
 
@@ -183,7 +185,7 @@ WRITERS: dict[str, Writer] = {
 
 
 def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], Written]:
-    """The files of an image, and its facts. Raises WorkloadError `unsupported` or `too_large`."""
+    """Encodes an image; returns its files and facts. Raises WorkloadError `unsupported` or `too_large`."""
     format = choose_format(image, params.format)
     writer = WRITERS[format]
     given, image = image, fit_to_format(image, params)
@@ -211,8 +213,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
 
 
 def clipped_in_format(image: Raster, params: Writing) -> dict[str, Any]:
-    """`below` and `above` of the file: what it holds no value for. As it holds colours of floats, alpha is
-    mixed with them."""
+    """`below` and `above` of the file that is written: the extremes that it clips."""
     if image.pixels.dtype.kind != "f":
         return clipped_extremes(image, None)
     if requested_format(image, params) != "float32":
@@ -223,7 +224,7 @@ def clipped_in_format(image: Raster, params: Writing) -> dict[str, Any]:
 
 
 def _float_range(image: Raster, params: Writing) -> Range:
-    """The floats that the file holds."""
+    """The range of floats that the file can hold."""
     writer = WRITERS[choose_format(image, params.format)]
     half = writer.bits is not None and writer.bits(image, params) == 16
     most = exr.LARGEST if half else math.inf
@@ -231,19 +232,19 @@ def _float_range(image: Raster, params: Writing) -> Range:
 
 
 def dropped_images(image: Raster) -> int | None:
-    """How many images the file held that it comes from, where the first alone is left of them."""
+    """`first_of` of an image that is the only one left of several in its file; None otherwise."""
     return None if image.layers else first_layer(image)
 
 
 def choose_format(image: Raster, format: str) -> str:
-    """The format to write: `same` is the one that the image came from, or PNG."""
+    """The format to write; `same` is that of the image's file, or PNG."""
     if format != "same":
         return format
     return image.format if image.format in WRITERS else "png"
 
 
 def requested_format(image: Raster, params: Writing) -> str:
-    """The type of channels to write: what is asked for, or the nearest that the format holds."""
+    """The channel type to write: the requested one, or the nearest that the format can hold."""
     depths = WRITERS[choose_format(image, params.format)].depths
     kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
     if kind in depths:
@@ -254,7 +255,7 @@ def requested_format(image: Raster, params: Writing) -> str:
 
 
 def fit_to_format(image: Raster, params: Writing) -> Raster:
-    """The image as the format can hold it."""
+    """Converts the image to what the format can hold."""
     writer = WRITERS[choose_format(image, params.format)]
     fit = image.with_pixels(image.pixels) if image.read_mips and not writer.mips else image
     fit = at_depth(fit, requested_format(fit, params))
@@ -262,13 +263,13 @@ def fit_to_format(image: Raster, params: Writing) -> Raster:
         fit = flatten_on_white(fit)
     if not (writer.grey_alpha if fit.has_alpha else writer.grey):
         fit = expand_grey(fit)
-    # Layers are read where a file may hold them, which that of the same format may not.
+    # Layers are read for the format `same`, too, which may turn out to hold none.
     layers = tuple(fit_to_format(layer, params) for layer in image.layers) if writer.mips else ()
     return msgspec.structs.replace(fit, layers=layers, cube=image.cube and bool(layers))
 
 
 def flatten_on_white(image: Raster) -> Raster:
-    """The image without transparency: as it looks on a white page. Data keep their numbers and lose alpha."""
+    """Blends the image with white; data keep their values and lose alpha."""
     image = image if image.data else unpremultiply(image)
     levels = [
         np.ascontiguousarray((level if image.data else mix_with_white(level, "on white"))[..., :-1])
@@ -278,7 +279,7 @@ def flatten_on_white(image: Raster) -> Raster:
 
 
 def expand_grey(image: Raster) -> Raster:
-    """Grey with its value in three channels."""
+    """Converts grey to RGB."""
     if image.colors != 1:
         return image
     index = [0, 0, 0] + [1] * image.has_alpha

@@ -180,8 +180,8 @@ SINGLE_PART_ERROR, DOMINANT_PART_ERROR = 0.35, 0.25
 energy it is an n-th of that."""
 
 STUDENT_FACTORS = dict(zip(range(2, 12), (27, 4.3, 2.5, 2.0, 1.73, 1.59, 1.5, 1.44, 1.39, 1.36), strict=True))
-"""By how much the error of so few parts is larger than it looks: Student's t over the normal distribution's,
-where 1 in 100 is beyond by chance. Of more parts the picture is so large that `LEAST` keeps out chance."""
+"""Factors on the error by the number of parts: Student's t over the normal distribution's, at 1 in 100. With
+more parts the image is so large that `FULL_SIGN` excludes chance."""
 
 TWISTED = 0.95
 """The ratio of stretch to twist below which an image was rotated; noise has as much of both."""
