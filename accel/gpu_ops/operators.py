@@ -177,7 +177,7 @@ def run_resize(image: Raster, size: tuple[int, int], params: Resize) -> Raster:
     soft = how.weighted and rings(old, size, params.kernel, params.edge)
     feed = {**_fed(image, how), **weights(old, size, params.kernel, params.edge, soft=soft)}
     found = runner().run(resize_graph(PixelCoding.of(how), soft), feed)
-    pixels = how.within(found["resized"].fetch()[0], image.pixels)
+    pixels = how.clip_ringing(found["resized"].fetch()[0], image.pixels)
     return image.with_pixels(pixels, **channel_semantics(image, kind))
 
 

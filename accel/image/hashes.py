@@ -1,4 +1,4 @@
-"""File, pixel and perceptual hashes; near-duplicate groups."""
+"""Hashes of files, pixels and looks, and groups of duplicates and similar images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from accel.text import text
 from accel.workload import Input, Limits, Output, WorkloadError
 
 _STRIP = 64
-"""Rows looked at in one go."""
+"""Rows of a strip."""
 
 SIDE = 32
 """Pixels a side of what a perceptual hash sees."""

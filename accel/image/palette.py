@@ -1,4 +1,4 @@
-"""K-means in OKLab; histogram."""
+"""Palettes by k-means in OKLab, and histograms."""
 
 from __future__ import annotations
 

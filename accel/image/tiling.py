@@ -100,7 +100,7 @@ def make_seamless(image: Raster, kind: PixelKind, params: MakeTileable) -> Raste
         turned = pixels.swapaxes(0, 1)
         overlap = _overlap(image, image.height, params)
         pixels = _join_edges(turned, how, overlap, params.size == "same").swapaxes(0, 1)
-    pixels = np.ascontiguousarray(how.within(pixels, even))
+    pixels = np.ascontiguousarray(how.clip_ringing(pixels, even))
     return image.with_pixels(pixels, **channel_semantics(image, kind))
 
 
