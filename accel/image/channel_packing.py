@@ -1,4 +1,4 @@
-"""Channels of several images as one."""
+"""Packs channels of several images into one, and unpacks them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits
 def pack_planes(
     images: Sequence[Raster], sources: Sequence[ChannelSource], params: PackChannels, limits: Limits
 ) -> Raster:
-    """One image of three or four channels. Raises WorkloadError."""
+    """Packs the channels into an image of three or four. Raises WorkloadError."""
     used = [images[source.input] for source in sources if source.input is not None]
     width, height = _size(used, params.size)
     check_size(used[0].name, width, height, limits)
@@ -63,13 +63,13 @@ def pack_planes(
 
 
 def clipped_in_packing(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
-    """`below` and `above` of what is packed of these, as integers."""
+    """`below` and `above` of the channels that are packed as integers."""
     used = [_grey(images[each.input], each.channel) for each in sources if each.input is not None]
     return clipped_extremes_of_all(used, (0, 1))
 
 
 def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
-    """Whether the file that is asked for has no room for a fourth channel that there is."""
+    """Whether there is a fourth channel that the requested format can't hold."""
     return len(sources) > 3 and params.format != "same" and not WRITERS[params.format].alpha
 
 
@@ -99,7 +99,7 @@ def _values(
         value = int((source.value or 0.0) * top + 0.5)
         return top - value if source.invert else value
     values = _enlarge(_at_depth(images[source.input], source.channel, dtype), shape)
-    # Full scale less a value is the value with all its bits turned.
+    # Full scale less a value inverts all its bits.
     return ~values if source.invert else values
 
 
@@ -113,12 +113,12 @@ def _grey(image: Raster, channel: str) -> Raster:
 
 
 def _enlarge(values: Pixels, shape: tuple[int, int]) -> Pixels:
-    """Linear between the centres of texels, the edges continued."""
+    """Enlarges linearly between the centres of texels, with the edges continued."""
     if values.shape == shape:
         return values
     higher, wider = shape[0] / values.shape[0], shape[1] / values.shape[1]
-    # Not libvips' `resize`, which enlarges a fraction of a texel to the right and down; floats, as its
-    # interpolation of 16 bit is off by up to 36 steps.
+    # libvips' `resize` shifts an enlarged image by a fraction of a texel, and its interpolation of 16 bit is
+    # off by up to 36 steps, unlike that of floats.
     made = vips_image(values[..., None].astype(np.float32), "b-w").affine(
         [wider, 0, 0, higher],
         interpolate=pyvips.Interpolate.new("bilinear"),
@@ -153,7 +153,7 @@ def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Li
 
 
 def extract_channel(image: Raster, channel: str, invert: bool = False) -> Raster:
-    """One channel as a grey image of the same depth and levels; inverted, full scale less it."""
+    """A channel as a grey image of the same depth and levels; `invert` subtracts it from full scale."""
     at = plane_index(image, channel)
     levels = [np.ascontiguousarray(level[..., at, None]) for level in (image.pixels, *image.mips)]
     if invert:
@@ -165,14 +165,14 @@ def extract_channel(image: Raster, channel: str, invert: bool = False) -> Raster
 
 
 Pairs = Sequence[tuple[str, ChannelSource]]
-"""What is to be filled, by name, and from where."""
+"""The name of a channel or map, and its source."""
 
 UNUSED_INPUT = "-"
-"""An input that holds nothing by itself."""
+"""The name of an input that only `channels` uses."""
 
 
 def plan_channels(params: PackChannels, names: Sequence[str]) -> list[ChannelSource]:
-    """The source of red, green, blue and, where it is used, alpha, for inputs of these names.
+    """The sources of red, green, blue and, if used, alpha, for inputs of these names.
 
     Raises WorkloadError `bad_params`.
     """
@@ -196,7 +196,7 @@ def _fields(params: PackChannels, count: int) -> tuple[str, ...]:
 
 
 def _input_pairs(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> Pairs:
-    """What each input is said to hold, or holds by its place."""
+    """The map of each input: by `holds`, or by the order of the layout."""
     holds = params.holds or ([] if params.channels else _in_order(params.layout, names, fields))
     if holds and len(holds) != len(names):
         reason = text(
@@ -244,8 +244,8 @@ def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, Ch
 
 
 def _find_channel(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
-    """The channel that is meant by its letter, by its map's name or that map's complement; whether by the
-    complement."""
+    """Finds a channel by its letter, its map's name or the name of that map's complement; returns its
+    letter, and whether it is the complement."""
     letters = list(LETTERS[: len(fields)])
     if name in letters:
         return name, False

@@ -1,4 +1,4 @@
-"""Mip chain, coverage, roughness."""
+"""Mip levels: the chain of halvings, alpha coverage, and roughness raised by a normal map."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ Filter = Literal["box", "kaiser", "lanczos"]
 Size = tuple[int, int]
 """Width and height."""
 
-FUSED = 3
-"""Levels that are made of a strip while it is in the cache."""
+FUSED_LEVELS = 3
+"""Most levels that are computed from a strip while it is in the cache."""
 
-SUMMED = 4
-"""Levels of which 16 bit hold the sums of their bytes: 256 of them make 65280."""
+SUM_LEVELS = 4
+"""Most levels whose sums of bytes fit into 16 bits: 256 bytes sum up to at most 65280."""
 
 
 def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
-    """Of the levels after the first, each half of the one before, rounded down, at least 1; with the first
-    not more than `levels`, or down to 1 x 1 if that is 0."""
+    """The sizes of the levels after the first, each half of the one before, rounded down, at least 1.
+
+    There are at most `levels` with the first, or as many as lead to 1 x 1 if that is 0.
+    """
     found: list[Size] = []
     while (width, height) != (1, 1) and (not levels or len(found) + 1 < levels):
         width, height = max(1, width // 2), max(1, height // 2)
@@ -43,12 +45,12 @@ def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
 def pixel_levels(
     pixels: Pixels, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
 ) -> list[Pixels]:
-    """The levels of these sizes after the first."""
+    """Computes the levels of these sizes from the first one."""
     made: list[Pixels] = []
     source: PixelSource | LineBuffer = PixelSource(pixels, coding)
     if filter == "box":
         summed = coding.dtype == np.uint8 and not (coding.curve or coding.weighted or coding.vectors)
-        count = _halvings(pixels, min(len(wanted), SUMMED if summed else FUSED))
+        count = _halvings(pixels, min(len(wanted), SUM_LEVELS if summed else FUSED_LEVELS))
         if count:
             made, lines = (_halve_by_sums if summed else _halve_fused)(pixels, coding, count)
             source = LineBuffer(lines)
@@ -59,7 +61,7 @@ def pixel_levels(
 def line_levels(
     source: PixelSource | LineBuffer, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
 ) -> Iterator[Floats]:
-    """The levels of these sizes after the source, one by one, as lines."""
+    """Yields the levels of these sizes, each from the one before, as lines."""
     for width, height in wanted:
         lines = coding.empty(height, width)
         if filter == "box" and source.size == (2 * width, 2 * height):
@@ -87,7 +89,7 @@ def _halve(source: PixelSource | LineBuffer, coding: Coding, lines: Floats) -> N
 
 
 def _halvings(pixels: Pixels, most: int) -> int:
-    """How often both sides can be halved without a rest."""
+    """How often both sides can be halved without a remainder."""
     count = 0
     while count < most and not any(side % (2 << count) for side in pixels.shape[:2]):
         count += 1
@@ -95,7 +97,7 @@ def _halvings(pixels: Pixels, most: int) -> int:
 
 
 def _halve_fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
-    """The first levels, all of a strip before the next one; the last of them as lines too."""
+    """Computes `count` levels strip by strip; returns them, and the last one as lines too."""
     height, width, _ = pixels.shape
     made = _empty_levels(pixels, count)
     last = coding.empty(height >> count, width >> count)
@@ -113,7 +115,7 @@ def _halve_fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixel
 
 
 def _halve_by_sums(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
-    """As `_fused`, for bytes of which plain sums are wanted: exact, and as quick as memory."""
+    """The same for bytes that need plain means: exact, and as fast as memory."""
     height, width, channels = pixels.shape
     made = _empty_levels(pixels, count)
     flat = [level.reshape(len(level), -1) for level in made]
@@ -143,30 +145,30 @@ def _empty_levels(pixels: Pixels, count: int) -> list[Pixels]:
     ]
 
 
-LEAST = np.float32(1e-4)
-"""Length of a mean normal, and distance of a roughness from 1, below which formulas divide by nothing."""
+EPSILON = np.float32(1e-4)
+"""The least length of a mean normal, and distance of a roughness from 1, so that nothing is divided by 0."""
 
 
 def raise_roughness(roughness: Floats, length: Floats) -> Floats:
-    """GGX's perceptual roughness (0..1; its square is alpha), raised by the spread of normals that averaged
-    to vectors of `length`, 0..1.
+    """Raises GGX's perceptual roughness (0..1; its square is alpha) by the spread of normals whose mean has
+    the `length`, 0..1.
 
     Toksvig 2005, "Mipmapping Normal Maps": a Blinn-Phong exponent s becomes s L / (L + s (1 - L)), so that
     1/s grows by (1 - L) / L. Walter et al. 2007, "Microfacet Models for Refraction", section 5.2:
-    s = 2 / alpha^2 - 2. For small spreads it is what LEAN mapping (Olano and Baker 2010) adds to alpha^2:
+    s = 2 / alpha^2 - 2. For small spreads it adds the same to alpha^2 as LEAN mapping (Olano and Baker 2010),
     twice the variance of slopes.
     """
     squared = roughness**4
-    length = np.clip(length, LEAST, 1)
-    # 1/s, of which the flat mirror has 0 and the roughest surface no bound.
-    inverse = squared / (2 * np.maximum(1 - squared, LEAST)) + (1 - length) / length
+    length = np.clip(length, EPSILON, 1)
+    # 1/s is 0 for a perfect mirror, and unbounded for the roughest surface.
+    inverse = squared / (2 * np.maximum(1 - squared, EPSILON)) + (1 - length) / length
     made = np.sqrt(np.sqrt(2 * inverse / (1 + 2 * inverse)))
     return np.asarray(np.maximum(made, roughness), np.float32)
 
 
 def raise_roughness_channels(lines: Floats, normals: Floats, channels: Sequence[int], smooth: bool) -> None:
-    """Raises channels of lines (rows x channels x width) by the mean normals of the same texels; `smooth`
-    channels hold 1 - roughness."""
+    """Raises the roughness in channels of lines (rows x channels x width) by the mean normals of the same
+    texels; `smooth` channels hold 1 - roughness."""
     vectors = normals[:, :3]
     length = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))
     for channel in channels:
@@ -230,7 +232,7 @@ def _levels_with_roughness(
     vectors = _lines(normals, coding_of(normals, "normal", False, False), wanted, params)
     made = []
     for lines, means in zip(_lines(image, how, wanted, params), vectors, strict=True):
-        # The next level is averaged from what isn't raised yet.
+        # The next level is averaged from lines that aren't raised.
         level = lines.copy()
         raise_roughness_channels(level, means, channels, params.smoothness)
         made.append(how.pixels(level))
@@ -238,7 +240,7 @@ def _levels_with_roughness(
 
 
 def _channels(image: Raster, params: Mipmaps) -> list[int]:
-    """Where the roughness is. Raises WorkloadError."""
+    """The indices of the channels of roughness. Raises WorkloadError."""
     if params.kind not in ("auto", "data") or params.coverage:
         reason = text(
             "with a normal map as second input kind must be data, without coverage: roughness is no colour"
