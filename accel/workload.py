@@ -18,9 +18,9 @@ from accel.text import AnyText, Text, TextError, plural, text
 class WorkloadError(TextError):
     """A workload can't do what was asked.
 
-    `code` is the name of one of the bridge's error codes (docs/errors.md). A workload's own are `bad_params`
-    (parameters that don't go together), `bad_input` (a file is broken), `unsupported` (it is of a kind that
-    the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
+    `code` is the name of one of the bridge's error codes (docs/reference/errors.md). A workload's own are
+    `bad_params` (parameters that don't go together), `bad_input` (a file is broken), `unsupported` (it is of
+    a kind that the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
     """
 
     code: str = "internal"

@@ -59,6 +59,7 @@ def where(daemon: ThreadDaemon) -> Path:
             ("surrogate", {"params": {"value": "\ud800"}}, "bad_params", "half a surrogate pair"),
             ("key", {"params": {"value": {1: 2}}}, "bad_params", "field 'params': keys of maps are `str`"),
             ("nested", {"params": {"value": nested(100)}}, "bad_params", "nested deeper than"),
+            ("deeper", {"params": {"value": nested(1200)}}, "bad_params", "nested too deep"),
             ("deep", {"params": {"value": nested(5000)}}, "bad_params", "nested too deep"),
             ("circle", {"params": {"value": CIRCLE}}, "bad_params", "nested too deep"),
             ("priority", {"priority": "urgent"}, "bad_params", "'priority': Invalid enum value 'urgent'"),

@@ -14,6 +14,7 @@ the records themselves.
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 import sys
@@ -153,8 +154,17 @@ def write(found: Catalog, language: str) -> None:
     for message in found:
         if message.id:
             clean.add(message.id, message.string, flags=message.flags & {"fuzzy"})
-    with (LOCALE / f"{language}.po").open("wb") as opened:
-        write_po(opened, clean, width=0, sort_output=True, omit_header=False)
+    body = io.BytesIO()
+    write_po(body, clean, width=0, sort_output=True, omit_header=True)
+    # Babel's own header has dates, which would differ from run to run.
+    header = (
+        f"# PopBridge's messages in {language}; compiled by tools/messages.py.\n"
+        'msgid ""\nmsgstr ""\n'
+        f'"Language: {language}\\n"\n'
+        '"Content-Type: text/plain; charset=utf-8\\n"\n'
+        f'"Plural-Forms: {clean.plural_forms}\\n"\n\n'
+    )
+    (LOCALE / f"{language}.po").write_bytes(header.encode() + body.getvalue())
 
 
 def problems(language: str) -> Iterator[str]:

@@ -181,7 +181,7 @@ def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) 
     hardly tell more. Brightness is that of sRGB's codes; alpha doesn't count. Normals of 32 bit images have
     16 bit. On one core the network takes about 1.5 s for a megapixel; raise the deadline for large images.
     The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the vectors, and EXR for
-    floats of HDR. How near the guesses come is in docs/models/estimate-pbr.md.
+    floats of HDR. How near the guesses come is in docs/explanation/models/estimate-pbr.md.
     Output files: `height`, `normal` and `roughness`. Value: an `Estimated`.
     """
     from accel.texture.pbr_maps import estimate_maps

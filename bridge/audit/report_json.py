@@ -106,7 +106,6 @@ def _issue(issue: Issue, locale: str) -> dict[str, Any]:
 
 
 STDOUT = "-"
-LOOP = "it is a link that leads to itself"
 
 
 def write(file: str, pieces: Iterable[str]) -> None:
@@ -118,8 +117,8 @@ def write(file: str, pieces: Iterable[str]) -> None:
     try:
         path = Path(file).resolve()
         if path.is_symlink():
-            # Python 3.13 and later give the link itself.
-            raise OSError(errno.ELOOP, LOOP, file)
+            # So do Pythons before 3.13; later ones return the link.
+            raise RuntimeError("symlink loop")
         if not path.name or (path.exists() and not path.is_file()):
             # A device or a pipe can't be put in the place of anything; Windows' NUL lies in no folder.
             _fill(Path(file), "w", pieces)
@@ -130,7 +129,6 @@ def write(file: str, pieces: Iterable[str]) -> None:
             text("{file} can't be written ({strerror}).", file=file, strerror=error.strerror or error)
         ) from None
     except RuntimeError:
-        # Earlier ones raise this.
         raise UserError(
             text("{file} can't be written (it is a link that leads to itself).", file=file)
         ) from None

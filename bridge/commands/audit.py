@@ -89,7 +89,7 @@ def audit(
     update_baseline: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool, limit: int,
     locale: str, workers: int | None,
 ) -> int:  # fmt: skip
-    """Audits all textures of PROJECT, or of a folder or file in one; exit code 1 if one could be better."""
+    """Audits all textures of PROJECT, or of a folder or file in one; --fail-on decides on the exit code."""
     from bridge.audit import project as project_module
     from bridge.audit.fix import check_nameable
     from bridge.host import host

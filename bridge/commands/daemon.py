@@ -103,11 +103,12 @@ def _say(line: AnyText) -> None:
     help="Folder for the project and the page.",
 )
 @click.option("--headless", is_flag=True, help="The built-in editor, even if a real one is there.")
-def demo(out: Path, headless: bool) -> int:
+@click.option("--project-only", is_flag=True, help="Only make the project, with its wrong settings.")
+def demo(out: Path, headless: bool, project_only: bool) -> int:
     """Shows the whole way: a dozen textures, half of them imported wrongly, one popup, right settings."""
     from bridge.demo.demo import Reader, run
 
-    return run(out, headless, Reader(language()))
+    return run(out, headless, Reader(language()), project_only=project_only)
 
 
 @click.command()

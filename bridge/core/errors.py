@@ -82,7 +82,9 @@ SESSION_INVALID = CloseCode(
 FEATURE_UNSUPPORTED = CloseCode(
     "feature_unsupported", 4012, "A required feature isn't offered; see `hello.features`.", final=True
 )
-TOO_SLOW = CloseCode("too_slow", 4013, "The client doesn't read; reconnect with `resume`.")
+TOO_SLOW = CloseCode(
+    "too_slow", 4013, "Too much is unacknowledged; reconnect with `resume` and acknowledge what was handled."
+)
 TOO_BIG = CloseCode("too_big", 1009, "The frame is larger than `limits.frame`; use a blob.", final=True)
 RESTART = CloseCode("restart", 1012, "The daemon stops or restarts; back off, then resume.")
 
@@ -243,9 +245,9 @@ class LocalProtocolError(ProtocolError):
 class RequestError(BridgeError):
     """A request or command failed; `message` and `hint` are for people, in English.
 
-    `code` is a code or its name, of those in docs/errors.md. `message` says what happened in a whole
-    sentence; without it, `fields` fill in the code's own sentence. Raises ValueError for a name that is no
-    code, and for a sentence whose fields aren't all given.
+    `code` is a code or its name, of those in docs/reference/errors.md. `message` says what happened in a
+    whole sentence; without it, `fields` fill in the code's own sentence. Raises ValueError for a name that is
+    no code, and for a sentence whose fields aren't all given.
     """
 
     code: ErrorCode

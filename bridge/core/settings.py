@@ -164,7 +164,7 @@ SETTINGS = (
     Setting(name="gpu", type=bool, default=True,
             help="Whether an NVIDIA GPU is used for what it was measured to do sooner than the CPU."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,
-            help="Milliseconds that a request may take where it names no deadline."),
+            help="Milliseconds that a request without a deadline may take; of a durable one, each run."),
     Setting(name="images.max_pixels", type=_ranged(int, 1, 2**40), default=268_435_456,
             help="Largest image, pixels; larger ones are refused before they are decoded."),
     Setting(name="models.folder", type=str, default="",

@@ -444,8 +444,8 @@ def check_version(text: object) -> None:
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
         raise ContractViolation(f"textures gave {asset!r:.80}, wanted a TextureAsset")
-    for name in ("path", "file", "problem"):
-        if not isinstance(value := getattr(asset, name), str):
+    for name, accepted in (("path", str), ("file", str), ("problem", AnyText)):
+        if not isinstance(value := getattr(asset, name), accepted):
             raise ContractViolation(
                 f"textures gave a TextureAsset whose {name} is {value!r:.80}, wanted text"
             )

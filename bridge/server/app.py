@@ -68,6 +68,8 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
+        # First: if it fails, there is no database to close.
+        blobs = self.blobs = _blob_store(paths.blobs, settings)
         self.store = Store(paths.database, migrations)
         total = Total(settings["session.unacked_mib"] << 20)
         self.sessions = Sessions(self.store, settings["session.keep_s"], total)
@@ -86,7 +88,6 @@ class Bridge:
             device_router.join_router, self._executor, paths.devices_file, limits,
             wanted=settings["gpu"], batching=paths.batching_file,
         )  # fmt: skip
-        blobs = self.blobs = _blob_store(paths.blobs, settings)
         self.keeper = BlobCollector(
             blobs,
             self._named_blobs,

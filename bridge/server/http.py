@@ -70,7 +70,9 @@ def answer_strays(app: Starlette) -> None:
 
 
 async def _no_page(request: Request, error: Exception) -> Response:
-    return answer(404, {"message": f"There is no {request.url.path} here: docs/protocol.md lists what is."})
+    return answer(
+        404, {"message": f"There is no {request.url.path} here: docs/reference/protocol.md lists what is."}
+    )
 
 
 async def _no_method(request: Request, error: Exception) -> Response:

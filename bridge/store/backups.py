@@ -18,6 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 from sqlite_utils import Database
 
+from accel.text import text
 from bridge.store.database import (
     address_of,
     applied_migrations,
@@ -244,9 +245,9 @@ def _count_missing(old: sqlite3.Connection, table: str) -> int | None:
 def _refuse_foreign(source: sqlite3.Connection) -> None:
     db = Database(source)
     if not applied_migrations(db, migrations):
-        raise sqlite3.DatabaseError("it is no database of PopBridge")
+        raise sqlite3.DatabaseError(text("it is no database of PopBridge"))
     if newer_migrations(db, migrations):
-        raise sqlite3.DatabaseError("it was made by a newer PopBridge: update PopBridge first")
+        raise sqlite3.DatabaseError(text("it was made by a newer PopBridge: update PopBridge first"))
 
 
 def _keep(database: Path) -> Path:

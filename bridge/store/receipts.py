@@ -58,7 +58,7 @@ class ReceiptStore:
                 "command": command.name,
                 "args": pack(command.args),
                 "deadline_ms": command.deadline_ms,
-                "note": note,
+                "note": str(note),
                 "state": "sent",
                 "reverts": reverts,
                 "parent": parent[0] if parent else None,

@@ -35,7 +35,7 @@ def test_each_command_is_listed_with_what_it_does_in_a_whole_clause(
     listed = " ".join(popbridge("--help")[1].partition("Commands:")[2].split())
     assert "..." not in listed and "run Runs WORKLOAD on each FILE, or on all of them where it" in listed
     assert "revert Puts back what the command of receipt ID changed run" in listed
-    assert "from the sources that `docs/models.md` names remove" in " ".join(
+    assert "from the sources that `docs/reference/models.md` names remove" in " ".join(
         popbridge("models", "--help")[1].split()
     )
 

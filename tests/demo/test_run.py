@@ -153,3 +153,11 @@ async def test_an_editor_that_ends_early_is_told_of_in_chinese(paths: Paths) -> 
     says = r"^编辑器尚未应用任何设置就已退出（退出码 3）。`popbridge demo --headless` 无需真正的编辑器。$"
     with pytest.raises(UserError, match=says):
         await _applied(paths, await ended(3), reader=Reader("zh_CN.UTF-8"))
+
+
+def test_the_project_alone_keeps_its_wrong_settings(tmp_path: Path) -> None:
+    assert demo(tmp_path / "out", project_only=True) == 0
+    assert "mipmaps/generate=false" in (
+        tmp_path / "out" / "project" / "materials" / "rock_normal.png.import"
+    ).read_text(encoding="utf-8")
+    assert not (tmp_path / "out" / "demo.html").exists()

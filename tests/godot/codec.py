@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.godot.editor import Project
 
@@ -27,7 +25,7 @@ def in_engine(project: Project, frames: list[str]) -> list[Reading]:
     # An empty line stands for no byte at all.
     (project.root / "vectors.txt").write_text("\n".join(frame or " " for frame in frames), encoding="ascii")
     engine = project.engine
-    shutil.copy(Path(__file__).parent / engine.generation.name / "codec.gd", project.root)
+    (project.root / "codec.gd").write_text(engine.script("codec.gd"), encoding="utf-8")
     ran = subprocess.run(
         [*engine.command(), "--path", str(project.root), "-s", "res://codec.gd"],
         capture_output=True,

@@ -16,8 +16,10 @@ import pytest
 from bridge_godot import support
 from tools import engines
 from tools.display import SIZE
+from tools.generators._gdscript import for_godot3, for_godot4
 
 RESOLUTION = ("--resolution", "{}x{}".format(*SIZE))
+SCRIPTS = Path(__file__).parent / "scripts"
 BRING = "`python tools/engines.py` brings it"
 
 
@@ -48,6 +50,11 @@ class Engine:
     """Another one, that is on."""
     slow: Mapping[str, Any]
     """Options with which the import of a large texture takes the better part of a second."""
+
+    def script(self, name: str) -> str:
+        """One of `scripts/`, in this generation's language."""
+        template = (SCRIPTS / name).read_text(encoding="utf-8")
+        return for_godot3(template) if self.generation is support.GODOT3 else for_godot4(template)
 
     def command(self) -> list[str]:
         """Skips the test where the engine isn't installed, unless engines are required."""

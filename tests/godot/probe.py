@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 from tests.godot.editor import WAIT_S, Project, until
@@ -22,7 +20,7 @@ class Probe:
         self.root = project.root
         folder = self.root / "addons" / "probe"
         folder.mkdir()
-        shutil.copy(Path(__file__).parent / project.engine.generation.name / "probe.gd", folder)
+        (folder / "probe.gd").write_text(project.engine.script("probe.gd"), encoding="utf-8")
         (folder / "plugin.cfg").write_text(CONFIG, encoding="utf-8")
         settings = self.root / "project.godot"
         text = settings.read_text(encoding="utf-8")

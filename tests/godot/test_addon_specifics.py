@@ -23,7 +23,7 @@ def test_what_godot_3s_strings_cannot_hold_is_left_out(project: Project) -> None
 
 @pytest.mark.parametrize("engine", [GODOT4], ids=["godot4"], indirect=True)
 def test_no_script_gives_a_warning_of_godot_4s_analyzer(engine: Engine, project: Project) -> None:
-    strict = (Path(__file__).parent / "godot4" / "strict.godot").read_text(encoding="utf-8")
+    strict = Path(__file__).with_name("strict.godot").read_text(encoding="utf-8")
     with (project.root / "project.godot").open("a", encoding="utf-8") as settings:
         settings.write(strict)
     # Scripts are compiled when the editor loads the addon, warnings as errors.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -31,7 +29,7 @@ def on_a_full_disk(project: Project) -> subprocess.CompletedProcess[str]:
     import resource
 
     engine = project.engine
-    shutil.copy(Path(__file__).parent / engine.generation.name / "full.gd", project.root)
+    (project.root / "full.gd").write_text(engine.script("full.gd"), encoding="utf-8")
     return subprocess.run(
         [*engine.command(), "--path", str(project.root), "-s", "res://full.gd"],
         capture_output=True,

@@ -89,7 +89,7 @@ async def test_it_leaves_alone_what_isnt_as_the_change_expects_it(project: Path,
         assert value["before"] == [{"path": paths[0], "options": {"mipmaps/generate": False}}]
         assert value["after"] == [{"path": paths[0], "options": {"mipmaps/generate": True}}]
         assert [error["path"] for error in value["errors"]] == paths
-        assert all("compress/mode" in error["message"] for error in value["errors"])
+        assert all("compress/mode" in str(error["message"]) for error in value["errors"])
 
 
 async def test_a_command_that_it_does_not_know_is_refused(project: Path, home: Path) -> None:

@@ -16,6 +16,8 @@ from tests.accel import workloads
 from tests.accel.asking import go, held
 from tests.accel.conftest import until
 
+pytestmark = pytest.mark.own_workers
+
 LONG_S = 60.0
 
 

@@ -15,6 +15,8 @@ from tests.accel import workloads
 from tests.accel.asking import go, held
 from tests.accel.conftest import executor, until
 
+pytestmark = pytest.mark.own_workers
+
 __all__ = ["executor"]
 
 

@@ -24,6 +24,8 @@ from bridge.server import logs
 from tests.server.daemons import ProcessDaemon, registry
 from tests.server.wire import resume, session
 
+pytestmark = pytest.mark.own_workers
+
 
 @pytest.fixture
 def set_up() -> Iterator[Any]:

@@ -11,6 +11,8 @@ from bridge.core.router import Load
 from bridge.server.executors import MeasuredExecutor
 from tests.server import plugin
 
+pytestmark = pytest.mark.own_workers
+
 
 async def test_what_ran_is_counted_and_what_failed_isnt() -> None:
     counts, load = Counts(), Load(1)

@@ -16,6 +16,8 @@ from bridge.core.router import LEAST_MS, MOST_MS
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, dial, identity, resume, session
 
+pytestmark = pytest.mark.own_workers
+
 Start = Callable[..., ThreadDaemon]
 
 

@@ -19,6 +19,8 @@ from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.promises import Failing, Start, answer, ask, rows
 from tests.server.wire import session
 
+pytestmark = pytest.mark.own_workers
+
 
 async def test_jobs_begin_once_the_store_lets_them(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.server.scheduler.STORE_PAUSE_S", 0.05)

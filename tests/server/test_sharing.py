@@ -10,6 +10,8 @@ import pytest
 
 from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, queued, until
 
+pytestmark = pytest.mark.own_workers
+
 
 async def test_64_that_ask_the_same_at_once_have_it_run_once(start: Start, bench: Bench) -> None:
     daemon = start()

@@ -15,7 +15,7 @@ from accel.image.rect_packing import PageSizes, pack_pages
 
 ROUNDS = 3
 STEP = 0.01
-"""By how much a peer's page grows until everything fits, as neither looks for a size itself."""
+"""Growth of a peer's page until everything fits, as the peers don't search for a size."""
 
 Side = tuple[int, int]
 """Width and height."""
@@ -145,14 +145,14 @@ SETS: dict[str, list[Side]] = {
 FIRST = "500 trimmed"
 
 SLOW = "MaxRects, plain Python"
-"""What runs once, and only on the first set: it takes up to minutes on the others."""
+"""Algorithms that run once, on the first set only: they take minutes on the others."""
 
 
 def rows() -> list[Row]:
     """Runs every algorithm on every set of sprites, in turns."""
     one = np.array([1])
     for rule in (Heuristic.GROWTH, Heuristic.CONTACT) if compiled.available() else ():
-        # What numba compiles is compiled before.
+        # numba compiles before the measurement.
         rect_packing.pack(
             one.repeat(rect_packing.COMPILED_ABOVE + 1),
             one.repeat(rect_packing.COMPILED_ABOVE + 1),
@@ -178,7 +178,7 @@ def rows() -> list[Row]:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     measured = rows()
     base = {row.what: row.seconds for row in reversed(measured) if row.name.startswith("`image.atlas`")}
     lines = "\n".join(
@@ -188,13 +188,14 @@ def measure() -> str:
     )
     return f"""## Packing an atlas
 
-Sprites turned where that helps, without padding, on one page (`tools/bench/atlas.py`): trimmed ones of common
-sizes and of any shape, and ones of 48 to 128 pixels with no small ones for the gaps. The packing alone,
-without reading, drawing and writing: CPU time, medians of {ROUNDS} alternating rounds. `image.atlas` tries
-several widths, rules and orders; its peers place the sprites by their shorter side into squares that grow by
-a hundredth until all fit. The aim: 500 sprites in well under 1.5 s with at least 90 % filled.
+Sprites, rotated if that helps, without padding, on one page (`tools/bench/atlas.py`): trimmed sprites of
+common sizes and of any shape, and large ones of 48 to 128 pixels with no small ones to fill gaps. Packing
+only, without reading, drawing and writing: CPU time, medians of {ROUNDS} alternating rounds.
+`image.atlas` tries several widths, rules and orders; its peers place the sprites by their shorter side
+into squares that grow by 1% until all fit. The aim: 500 sprites in well under 1.5 s with at least 90 %
+filled.
 
-| sprites | way | time | times the first | filled |
+| sprites | method | time | relative | filled |
 |---|---|---|---|---|
 {lines}
 """

@@ -31,29 +31,29 @@ SMALL = 64
 LARGE = 1024
 """One megapixel."""
 LARGE_COUNTS = (16, 208)
-FILTERS = {"stored as they are": "none", "each with a filter": "all"}
-"""How rows of PNG are written, by libvips' names."""
+FILTERS = {"unfiltered": "none", "filtered": "all"}
+"""PNG row filters, by libvips' names."""
 FOLDER = 100
 """Textures in one folder."""
 POLL_S = 0.05
 OPTIONS: Mapping[str, Any] = {"compress/mode": 0, "compress/normal_map": 0, "mipmaps/generate": False}
 
 
-TEMPLATE = """## A whole project
+TEMPLATE = """## Auditing a project
 
-`popbridge audit` on {workers} cores (`tools/bench/audit.py`), each run a process of its own, its start
-included. Every texture of these projects is imported wrongly, so that all have a row in the report: the most
-memory it can take. The second run finds everything unchanged; the aim for it is a tenth of the time.
+`popbridge audit` on {workers} cores (`tools/bench/audit.py`). Each run is a new process, and its start
+counts. Every texture has wrong settings, so every texture has a row in the report, which takes the most
+memory. The second run finds nothing changed; the aim for it is a tenth of the time.
 
 | textures, {small} x {small} | first run | for each | second run | of the first | memory | largest worker |
 |---|---|---|---|---|---|---|
 {audit_rows}
 
-Textures of a megapixel (PNG, 8-bit RGB, albedo and normal maps full of noise), everything included; the aim
-is at most 15 ms of CPU for each. In some files rows are stored as they are, as libvips and optimisers for
-small pictures write them; in most each row has a filter.
+Textures of a megapixel (PNG, 8-bit RGB, noisy albedo and normal maps), with everything included. The aim
+is at most 15 ms of CPU per texture. Some PNG writers, such as libvips, store rows unfiltered; most filter
+each row.
 
-| rows | textures/s | CPU for each | of that pyvips alone, decoding |
+| rows | textures/s | CPU per texture | of these, decoding with pyvips alone |
 |---|---|---|---|
 {large_rows}
 """
@@ -66,9 +66,9 @@ class Run(Struct):
     cpu: float
     """Seconds, of the process and its workers."""
     memory: float
-    """MiB at the most, of the process itself."""
+    """Peak MiB of the process."""
     workers: float
-    """MiB at the most, of the largest worker."""
+    """Peak MiB of the largest worker."""
 
 
 class Count(Struct):
@@ -83,11 +83,11 @@ class Large(Struct):
     """The cost of textures of one megapixel."""
 
     cpu_ms: float
-    """Milliseconds of CPU for each."""
+    """Milliseconds of CPU per texture."""
     rate: float
-    """For each second."""
+    """Textures per second."""
     decode_ms: float
-    """Of CPU, for decoding alone, as pyvips takes for it in this process."""
+    """Milliseconds of CPU that pyvips takes to decode one in this process."""
 
 
 class Times(Struct):
@@ -95,7 +95,7 @@ class Times(Struct):
 
     counts: list[Count]
     large: dict[str, Large]
-    """By how their rows are filtered."""
+    """By row filter."""
 
 
 def draw(folder: Path, count: int, size: int, filters: str = "none") -> list[str]:
@@ -105,7 +105,7 @@ def draw(folder: Path, count: int, size: int, filters: str = "none") -> list[str
     names = []
     for number in range(count):
         shown = np.ascontiguousarray(np.roll(pixels[number % 2], 37 * number + number // size, axis=(0, 1)))
-        # Shifts repeat after a while: a pixel of its own makes each file another.
+        # Shifts repeat, so a unique pixel makes each file different.
         shown[0, 0] = number % 251, number // 251 % 251, 128
         name = f"{number // FOLDER:03}/{number:05}_{'albedo' if number % 2 == 0 else 'normal'}.png"
         path = folder / name
@@ -173,7 +173,7 @@ def counts() -> Iterator[Count]:
     for count in COUNTS:
         with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
             made = project(Path(folder, "game"), count, SMALL)
-            # Files so young are read once more, in case they change again within the clock's grain.
+            # Files this young are read again: they may change within the clock's resolution.
             time.sleep(2.5)
             yield Count(count, measured(made, Path(folder, "home")), measured(made, Path(folder, "home")))
 
@@ -217,7 +217,7 @@ def _row(count: Count) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     times = run()
     return TEMPLATE.format(
         workers=cores(),

@@ -27,12 +27,12 @@ class Outcome(Struct):
     close: int | None
     """The server's close code."""
     said: str
-    """Verdicts on the messages and on the close."""
+    """The verdicts on the messages and on the close."""
 
 
 def run(url: str, cases: Sequence[str]) -> list[Outcome]:
     """Runs each case, given as ids or globs, against the server at `url`."""
-    # Autobahn's cases leave their files to be closed by whoever collects them.
+    # Autobahn's cases leave their files open.
     command = [sys.executable, "-W", "ignore", "-m", "tools.bench.autobahn", url, *cases]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Outcome])
@@ -53,5 +53,5 @@ async def _run(url: str, cases: Sequence[str]) -> list[Outcome]:
 
 if __name__ == "__main__":
     print(msgspec.json.encode(asyncio.run(_run(sys.argv[1], sys.argv[2:]))).decode(), flush=True)
-    # A thread of kosoku's that still wakes this one aborts the process if Python ends meanwhile.
+    # A thread of kosoku that wakes this one while Python exits would abort the process.
     os._exit(0)

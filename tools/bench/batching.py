@@ -21,38 +21,39 @@ from tools.bench import nets, served
 CLIENTS = 64
 ROUNDS = 5
 COUNTS = {"tiny": 6_000, "small": 1_500, "texts": 600}
-"""Requests of a round."""
+"""Requests per round."""
 BATCH = 16
-"""Texts at once in the bare loop."""
+"""Texts per batch of the bare loop."""
 WORDS = """rusty metal plate brick wall mossy rock oak planks sunset icon stone floor grass wood leaf bark
 sand snow glass cloth leather rope chain wire pipe door window roof tile marble gold silver copper iron steel
 paint paper stain crack dust mud lava ice water foam cloud smoke fire spark star moon sky tree root flower
 vine coral shell bone skull""".split()  # noqa: SIM905
 MODELS = Path(__file__).resolve().parents[2] / ".models"
 
-TEMPLATE = """## Many small requests at once
+TEMPLATE = """## Dynamic batching
 
-{clients} clients, each with one request at a time, one worker process, CPU
-(`tools/bench/batching.py`, medians of {rounds} alternating rounds). Batches are whatever waits when the
-worker is free, up to 64; one by one is the same way through queue, pipe and worker without batches.
+{clients} clients with one request at a time each, one worker process on the CPU
+(`tools/bench/batching.py`, medians of {rounds} alternating rounds). A batch is whatever waits when the
+worker is free, up to 64 requests. "One by one" takes the same way through queue, pipe and worker without
+batching.
 
 | model | requests/s in batches | one by one | ratio | bare loop, one at a time | bare loop in batches |
 |---|---|---|---|---|---|
 {rows}
 
 The aims: at least 10,000 requests/s for the tiny net; 5 times one by one for the small one; for texts at
-least the bare loop in batches of 16, and ahead of LitServe and Ray Serve.
+least the bare loop in batches of 16, and more than LitServe and Ray Serve.
 """
 
 Round = Callable[[], Awaitable[float]]
-"""Requests a second."""
+"""Requests per second."""
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     rows = [
-        "| a net of 16, 32, 8 values | " + _row(asyncio.run(_nets("tiny"))),
-        "| a net of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),
+        "| a network with layers of 16, 32, 8 | " + _row(asyncio.run(_nets("tiny"))),
+        "| a network with layers of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),
         "| `text.embed`, 2 to 6 words each | " + (_row(asyncio.run(_texts())) if _pulled() else _NOT),
     ]
     parts = [TEMPLATE.format(clients=CLIENTS, rounds=ROUNDS, rows="\n".join(rows))]
@@ -146,7 +147,7 @@ async def _beside(
         for name, way in ways.items():
             found[name].append(await way())
     await executor.close()
-    # The first round of each warms it up.
+    # The first round is a warm-up.
     return {name: statistics.median(rates[1:]) for name, rates in found.items()}
 
 

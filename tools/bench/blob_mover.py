@@ -18,7 +18,7 @@ from bridge.paths import ConnectionFile
 
 SIZE = 8 << 20
 KEPT = 8
-"""Different blobs; each is new to the daemon once, and after that it is PUT once more."""
+"""Number of different blobs; each is new to the daemon once and a repeated PUT from then on."""
 
 
 def blobs() -> list[tuple[str, bytes]]:

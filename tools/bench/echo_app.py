@@ -18,9 +18,9 @@ import uvloop
 from bridge.server.uvicorn_protocols import BridgeProtocol, configured
 
 HEARTBEAT_S = 3600.0
-"""Longer than any case takes: most count a ping that they didn't ask for as a failure."""
+"""Longer than any case: most of them fail on an unexpected ping."""
 LARGE = 64 << 20
-"""Largest message where caps are lifted, bytes."""
+"""Largest message without limits, bytes."""
 
 
 class Uncapped(BridgeProtocol):

@@ -37,38 +37,38 @@ from tools.bench.idle_clients import BINARY, frame, handshake, identify
 FRAMES = 100_000
 VECTORS = Path(__file__).resolve().parents[2] / "tests" / "vectors" / "messages"
 CONNECTIONS = 6
-"""At a time."""
+"""Connections at a time."""
 BELOW = 0.1
-"""Share that is damaged in the bytes of the WebSocket."""
+"""Share of frames that are damaged in the bytes of the WebSocket."""
 NASTY: tuple[Any, ...] = (
     None, True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**64 - 1, -(2**63), 0.5, 1e308, "", "x", "\0",
     "\ud7ff\uffff", "a" * 5000, "../../etc/passwd", [], [[]], {}, {"": None}, {"type": "request"},
     list(range(300)),
 )  # fmt: skip
-"""What stands where something else belongs."""
+"""Values that replace valid ones."""
 KEEP_S = 1.0
 ECHO_ID = 1 << 40
-"""Ids of our own requests are above those of the vectors."""
+"""Ids of our own requests, above those of the vectors."""
 OWN_FAULT = {4000, 1006, 1011}
-"""Close codes by which the daemon says that it failed, or nothing at all."""
+"""Close codes of a failure in the daemon, and of no close frame at all."""
 PATIENCE_S = 60.0
 
 TEMPLATE = """## Damaged frames
 
-The test vectors of all messages with bytes changed, cut, doubled or put in, or with values of other types and
-sizes: {decoded:,} through each codec, and {sent:,} into a real daemon on {connections} connections at a time,
-one in {below:.0f} of them damaged in the bytes of the WebSocket itself (`tools/bench/frames.py`). After each
-frame a request has to be answered. The aim: no crash, no leak.
+The test vectors of all messages, with bytes changed, removed, repeated or inserted, or with values of
+other types and sizes: {decoded:,} through each codec, and {sent:,} into a real daemon on {connections}
+connections at a time, one in {below:.0f} of them damaged in the bytes of the WebSocket itself
+(`tools/bench/frames.py`). After each frame a request must be answered. The aim: no crash, no leak.
 
 | | |
 |---|---|
-| frames taken | {taken:,} |
+| frames accepted | {taken:,} |
 | connections closed with a code that says why | {closed:,} ({codes}) |
-| connections that ended below the messages | {below_count:,} |
+| connections closed below the message layer | {below_count:,} |
 | **failures of the daemon** | **{failures}** |
-| daemon's memory after a fifth of them, and in the end | {warm:.0f} MiB, {end:.0f} MiB |
-| files and sockets that it holds before, and in the end | {files_before}, {files_after} |
-| sessions left after their keep time | {sessions} |
+| daemon's memory after a fifth of the frames, and at the end | {warm:.0f} MiB, {end:.0f} MiB |
+| its open files and sockets before, and at the end | {files_before}, {files_after} |
+| sessions left after they expired | {sessions} |
 """
 
 
@@ -184,7 +184,7 @@ class Peer:
         if self._chance.random() < 0.5:
             return damage_values(whole, self._chance, text=text)
         data = damaged(whole, self._chance)
-        # What isn't UTF-8 never gets as far as the codec: enough of that.
+        # Invalid UTF-8 never reaches the codec, so a small share is enough.
         return data.decode(errors="replace").encode() if text and self._chance.random() < 0.8 else data
 
     async def _answered(self, peer: wire.Wire) -> None:
@@ -271,7 +271,7 @@ def _settle(daemon: ProcessDaemon) -> None:
 
 
 def measure(count: int = FRAMES, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-frames-") as folder:
         report = fuzz(Path(folder, "home"), count, seed)
     values: dict[str, Any] = {

@@ -38,7 +38,7 @@ MEMORY_MIB = 4096
 MAX_PIXELS = 1 << 22
 DEADLINE_S = 60.0
 HEADER = 160
-"""Bytes at the beginning in which half of all changes are made: where a byte decides most."""
+"""Leading bytes that get half of all changes: headers matter most."""
 REFUSED = ("bad_input", "unsupported", "too_large")
 
 
@@ -48,10 +48,10 @@ class Tally(Struct):
     ok: int = 0
     refused: int = 0
     crashed: int = 0
-    """A library ended the worker; the pool made another."""
+    """A library crashed the worker, and the pool started another."""
     late: int = 0
     failed: int = 0
-    """An error that nobody foresaw: a fault of ours."""
+    """An unexpected exception: a bug of ours."""
 
 
 class Report(Struct):
@@ -59,11 +59,11 @@ class Report(Struct):
 
     tallies: dict[str, Tally] = field(default_factory=lambda: collections.defaultdict(Tally))
     faults: list[str] = []
-    """The names of files that crashed, hung or failed, with what was said."""
+    """The names of files that crashed, hung or failed, with the message."""
     processes: tuple[int, int] = (0, 0)
     """Children of this process, before and after."""
     memory: tuple[float, float] = (0.0, 0.0)
-    """MiB of the largest worker once warm, and in the end."""
+    """MiB of the largest worker when warm, and at the end."""
 
 
 def seeds() -> dict[str, list[bytes]]:

@@ -29,26 +29,26 @@ from tools.bench.gpu_workloads import INFERENCE, MEDIA, NETS, On, Run, Work, sec
 STORE = ModelStore(Path(__file__).resolve().parents[2] / ".models")
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 CAP_S = 5.0
-"""A batch that would take longer isn't tried."""
+"""Batches that would take longer aren't tried."""
 LEAST_S = 0.3
-"""How long each cell is measured at least, unless one run takes longer."""
+"""Minimum seconds of measuring each cell."""
 NOT_MEASURED = "not measured"
 YES, LESS, NO = "yes", "less than demanded", "no: leave it to the CPU"
-"""Whether a GPU is worth it."""
+"""Verdicts on whether a GPU is worth it."""
 
 TEMPLATE = """## CPU and GPU
 
-How many a second, by the batch, on {threads} cores of the CPU and on {gpu} (`tools/bench/gpu.py`, the best of
-the rounds of {least} s; {runtime}). Networks run with all cores by onnxruntime, from memory to memory;
-operations on images by the CPU's own form, one image a core, against their graph on the GPU. Missing batches
-would have taken longer than {cap:g} s, or more memory than there is.
+Runs per second by batch size, on {threads} cores of the CPU and on {gpu} (`tools/bench/gpu.py`, the best
+of the rounds of {least} s; {runtime}). Models run with all cores of ONNX Runtime, from memory to memory.
+Image operations run in their CPU form, one image per core, beside their graph on the GPU. Missing batches
+would take longer than {cap:g} s, or more memory than there is.
 
 | what | batch | CPU, a second | GPU, a second | GPU to CPU |
 |---|---|---|---|---|
 {rows}
 
-The best batch of each, beside what is demanded of a GPU: {inference} times the CPU for inference, {media}
-times for operations on images.
+The best batch of each, with the speed that a GPU must reach to be worth it: {inference} times the CPU for
+models, {media} times for image operations.
 
 | what | CPU, a second | GPU, a second | GPU to CPU | demanded | worth it |
 |---|---|---|---|---|---|
@@ -77,11 +77,11 @@ class Gpu(Struct, frozen=True):
     """The GPU that is measured beside the CPU."""
 
     choice: Choice | None
-    """None for none."""
+    """None if there is no GPU."""
     name: str
     runtime: str
     why: str
-    """Why there is none."""
+    """Why there is no GPU."""
 
 
 def find() -> Gpu:
@@ -111,10 +111,10 @@ def rates(on: On, runner: Runner, work: Work) -> dict[int, float]:
         try:
             run = on(runner, batch)
             if batch == 1:
-                # What is opened and compiled once doesn't count.
+                # Opening and compiling happen once and don't count.
                 run()
             took = _seconds(run)
-        except Exception as error:  # onnxruntime raises classes of its own that share no base
+        except Exception as error:  # onnxruntime's exceptions have no common base class.
             print(f"{work.name}, batch {batch}: {str(error)[:200]}", file=sys.stderr)
             break
         found[batch] = batch / took
@@ -124,7 +124,7 @@ def rates(on: On, runner: Runner, work: Work) -> dict[int, float]:
 def _seconds(run: Run) -> float:
     """Returns the time of the fastest round."""
     best, spent, rounds = float("inf"), 0.0, 0
-    # The first round of a shape also plans its memory and chooses its kernels.
+    # The first round of a shape also plans memory and selects kernels.
     while rounds < 2 or (spent < LEAST_S and rounds < 1000):
         begin = time.perf_counter()
         run()
@@ -141,8 +141,8 @@ def measured(gpu: Gpu) -> Iterator[Rates]:
     for work in works(STORE)[0]:
         if work.on_cpu not in known:
             known[work.on_cpu] = rates(work.on_cpu, Runner(CPU, cores()), work)
-        # A runner for each, as it keeps the memory that it took. Networks multiply as quickly as the GPU can,
-        # operations on images exactly.
+        # One runner each, as it keeps its memory. Networks use the GPU's fastest arithmetic, image
+        # operations exact arithmetic.
         runner = Runner(gpu.choice, exact=work.demanded == MEDIA) if gpu.choice else None
         yield Rates(work, known[work.on_cpu], rates(work.on_gpu, runner, work) if runner else {})
 
@@ -194,7 +194,7 @@ def words(found: Sequence[Rates], gpu: Gpu, missing: Sequence[str]) -> Iterator[
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     gpu = find()
     found = list(measured(gpu))
     return TEMPLATE.format(

@@ -37,12 +37,12 @@ from accel.models.store import ModelStore
 from bridge.paths import Paths
 
 SIDE = 2048
-"""Pixels of the images of the graphs."""
+"""Side of the images of the graphs, pixels."""
 
 Feed = Mapping[str, Any]
 Run = Callable[[], object]
 On = Callable[[Runner, int], Run]
-"""What does a batch of that size; making it isn't measured."""
+"""Returns a function that runs a batch of that size; preparing it isn't measured."""
 
 
 class Work(Struct, frozen=True):
@@ -50,9 +50,9 @@ class Work(Struct, frozen=True):
 
     name: str
     unit: str
-    """What is counted, in the plural."""
+    """What is counted, as a plural."""
     demanded: int
-    """How many times the CPU's rate a GPU has to give."""
+    """Required ratio of the GPU's rate to the CPU's."""
     on_cpu: On
     on_gpu: On
     most: int = 64
@@ -71,7 +71,7 @@ class Net(Struct, frozen=True):
 
 
 INFERENCE, MEDIA = 3, 10
-"""The demands."""
+"""The required ratios."""
 
 _random = np.random.default_rng(1)
 
@@ -113,7 +113,7 @@ NETS = (
     Net("pp-ocrv6", "rec.onnx", "OCR, reading, 320 x 48", "lines", _image("x", 48, 320)),
     Net("efficientnet-lite0", "model.onnx", "image vectors, EfficientNet, 224²", "images", _PICTURE),
 )
-"""The sizes are those that the workloads give them; upscaling with what lies around a tile."""
+"""Sizes as the workloads use them; upscaling includes the margin of a tile."""
 
 
 def works(store: ModelStore) -> tuple[list[Work], list[str]]:
@@ -203,7 +203,7 @@ inputs, as in a worker. TensorRT is measured if `popbridge tune` has built its e
 
 def section(store: ModelStore, provider: str = "") -> str:
     """Returns the table of a provider's session variants; without one, of what would be measured."""
-    # Where `popbridge tune` puts engines.
+    # The folder of `popbridge tune`.
     os.environ.setdefault(current.CACHE, str(Paths.find().cache))
     rows, notes = [], []
     for net, file in _there(store):

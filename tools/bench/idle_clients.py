@@ -18,10 +18,10 @@ import msgpack
 from bridge.paths import ConnectionFile
 
 AT_ONCE = 64
-"""Handshakes under way at a time."""
+"""Handshakes at a time."""
 PING, PONG, BINARY = b"\x89\x04", 0x8A, 0x82
 MASK = bytes(4)
-"""A mask of zeros leaves the payload as it is, and is one."""
+"""A valid mask that leaves the payload unchanged."""
 
 
 def raise_file_limit() -> None:
@@ -114,7 +114,7 @@ class Clients:
             self._opening[one] += data
             if b"resume_token" in self._opening[one]:
                 self.open.add(one)
-                # A ping may have come anywhere among it.
+                # A ping may be anywhere in the data.
                 self._answer(one, self._opening.pop(one))
         else:
             self._answer(one, data)

@@ -32,17 +32,17 @@ WORKER_KILLS = 1_000
 DAEMON_KILLS = 300
 CLIENTS = 4
 PATIENCE_S = 120.0
-"""How long what was promised may take once nothing is killed any more."""
+"""Seconds in which accepted requests must be answered after the last kill."""
 
 TEMPLATE = """## kill -9 at random moments
 
-{clients} clients, {open} open requests each, ask for thumbnails with keys and all priorities; what is
-killed dies at random moments, and the daemon is started anew at once (`tools/bench/kills.py`). Each client
-comes back with `resume` and asks again, by the same ids and keys, for what it has no answer to. Accepted is
-what a client was told of: where that was cut off, the answer alone may come. The aim: nothing that was
-accepted is lost, and no answer comes twice.
+{clients} clients with {open} open requests each ask for thumbnails, with keys and all priorities.
+Processes are killed at random moments, and the daemon is restarted at once (`tools/bench/kills.py`). Each
+client resumes its session and repeats, with the same ids and keys, whatever has no answer yet. "Accepted"
+counts the confirmations that arrived; if one was cut off, only the answer may arrive. The aim: nothing
+accepted is lost, and no answer arrives twice.
 
-| killed | times | accepted | answered | lost | doubled, failed or wrong | connections | time |
+| killed | times | accepted | answered | lost | duplicate, failed or wrong | connections | time |
 |---|---|---|---|---|---|---|---|
 {rows}
 """
@@ -55,7 +55,7 @@ class Daemon(ProcessDaemon):
 
 
 Kill = Callable[[Daemon, int, random.Random], Awaitable[None]]
-"""Kills so many times, at random moments."""
+"""Kills a number of times, at random moments."""
 
 
 class Result(Struct):
@@ -173,7 +173,7 @@ async def run_all(worker_kills: int, daemon_kills: int, seed: int) -> list[Resul
 
 
 def measure(worker_kills: int = WORKER_KILLS, daemon_kills: int = DAEMON_KILLS, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found = asyncio.run(run_all(worker_kills, daemon_kills, seed))
     for one in found:
         for line in (one.lost + one.faults)[:20]:
@@ -183,9 +183,9 @@ def measure(worker_kills: int = WORKER_KILLS, daemon_kills: int = DAEMON_KILLS, 
 
 PRIORITIES = ("interactive", "normal", "bulk", "bulk")
 OPEN = 32
-"""Requests of one client that are open at a time."""
+"""Requests of one client in flight."""
 PAUSE_S = 0.02
-"""Before a daemon that isn't there is dialled again."""
+"""Seconds before reconnecting to a daemon that isn't running."""
 
 
 class LoadClient:
@@ -198,7 +198,7 @@ class LoadClient:
         self.name = name
         self.asking = True
         self.faults: list[str] = []
-        """What must not be, in words."""
+        """Violations, as sentences."""
         self.connections = 0
         self._root = root
         self._pictures = pictures
@@ -240,7 +240,7 @@ class LoadClient:
         project = {"id": self.name, "name": self.name, "root": str(self._root)}
         async with wire.session(file, project=project, **back) as self._wire:
             self.connections += 1
-            # Whoever knows of no answer asks again, by the same id and key.
+            # Requests without an answer are sent again, with the same id and key.
             for request in tuple(self._open.values()):
                 await self._wire.send("request", **request)
             while not self.is_done:

@@ -109,7 +109,7 @@ def levels() -> str:
     )
     rows = [
         ("as stored", "OpenCV, INTER_AREA level by level", "cv", "stored", 2.0),
-        ("as light, weighed by alpha", "the plainest loop, by numba", "straight", "light", 1.5),
+        ("linear light, weighted by alpha", "the simplest loop, with numba", "straight", "light", 1.5),
     ]
     return "\n".join(
         f"| {what} | {peer}: {found[base]:.0f} ms | {found[mine]:.0f} ms | "
@@ -158,22 +158,22 @@ def bleeding() -> float:
 
 TEMPLATE = """## Mip levels and resizing
 
-CPU time of one thread for {side} x {side}, RGBA of 8 bit, medians of alternating rounds
+CPU time of one thread for {side} x {side}, 8-bit RGBA, medians of alternating rounds
 (`tools/bench/mips.py`). All levels down to 1 x 1:
 
-| what is averaged | peer | here | ratio | without numba |
+| averaged | peer | PopBridge | ratio | without numba |
 |---|---|---|---|---|
 {levels}
 
-Unlike both peers, levels are averaged from values that weren't rounded in between.
+Unlike both peers, PopBridge averages each level from unrounded values.
 
-Resized by Lanczos of 3 lobes, as light and weighed by alpha:
+Resizing with a 3-lobe Lanczos filter, in linear light and weighted by alpha:
 
-| to | libvips | here | ratio |
+| to | libvips | PopBridge | ratio |
 |---|---|---|---|
 {resizes}
 
-Colours spread under the transparent part of 2048 x 2048 (`image.bleed_alpha`): {bleeding:.0f} ms."""
+`image.bleed_alpha` of 2048 x 2048: {bleeding:.0f} ms."""
 
 
 def measure() -> str:

@@ -14,7 +14,7 @@ from accel.models.onnx_builder import GraphBuilder
 from accel.workload import Input, Item, Limits, Outcome, Output, Params, batched, workload
 
 LAYERS: Mapping[str, tuple[int, ...]] = {"tiny": (16, 32, 8), "small": (256, 1024, 1024, 16)}
-"""Values of each layer, the input's first."""
+"""Values of each layer, input first."""
 
 
 class Which(Params, frozen=True):

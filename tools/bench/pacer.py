@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator
 
 AHEAD_S = 0.05
-"""From the connection to the first operation."""
+"""Seconds from the connection to the first operation."""
 TIME = struct.Struct("d")
 
 

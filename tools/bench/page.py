@@ -18,7 +18,7 @@ class Page(Struct, frozen=True):
 
     path: Path
     head: str
-    """What stands above the sections."""
+    """The text above the sections."""
     names: Sequence[str]
     """The modules beside this one, in the order of the page; `measure()` of each gives its section."""
 
@@ -29,7 +29,7 @@ class Page(Struct, frozen=True):
             return 2
         for name in names or self.names:
             text = section(name)
-            # Read after the measurement and written after each: the next may fail, or another run at once.
+            # Read and written for each section: the next one may fail, or another run may write too.
             found = sections(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
             self.path.write_text(self.written({**found, name: text}), encoding="utf-8", newline="\n")
             print(text, end="\n\n")

@@ -58,9 +58,9 @@ class Many(Struct):
     count: int
     seconds: float
     memory: float
-    """MiB at the most, of the command itself."""
+    """Peak MiB of the command."""
     worker: float
-    """MiB at the most, of its largest worker."""
+    """Peak MiB of its largest worker."""
 
 
 def draw(folder: Path, count: int, side: int) -> list[Path]:
@@ -96,7 +96,7 @@ async def scaled(paths: Sequence[Path], blobs: Path) -> list[Scaled]:
             for workload, params in JOBS:
                 for count, executor in executors.items():
                     seconds = await _round(executor, count, workload, params, paths, blobs / str(number))
-                    if number:  # the first round warms
+                    if number:  # The first round is a warm-up.
                         found.setdefault((workload.name, count), []).append(seconds)
     return [
         Scaled(workload.name, {count: statistics.median(found[workload.name, count]) for count in workers()})
@@ -112,7 +112,7 @@ async def _round(
     paths: Sequence[Path],
     blobs: Path,
 ) -> float:
-    # A folder of its own, as what is there already isn't written once more.
+    # A new folder, as existing files aren't written again.
     folder = blobs / workload.name / str(count)
     folder.mkdir(parents=True)
     begin = time.perf_counter()
@@ -181,19 +181,19 @@ def measure() -> str:
     counts = workers()
     heads = "".join(f" {count} worker{'s' if count > 1 else ''} |" for count in counts)
     table = "\n".join(_row(each, counts) for each in rows)
-    return f"""## On all cores
+    return f"""## Scaling over cores
 
 {FILES} textures of a megapixel (PNG, 8-bit RGB) on warm workers, files/s; medians of {ROUNDS} alternating
-rounds (`tools/bench/parallel.py`). The aim is 0.9 N with N workers on N cores; what the machine gives to
-processes that share nothing stands in the first row.
+rounds (`tools/bench/parallel.py`). The aim is 0.9 N with N workers on N cores. The first row shows what
+this machine gives to independent processes.
 
 | jobs |{heads} of N |
 |---|{"---|" * len(counts)}---|
 {table}
 
-`popbridge run image.thumbnail` on images of {SMALL} x {SMALL} pixels with {cores()} workers, each run a
-process of its own, its start included; the aim is time in proportion to their number, and memory that doesn't
-grow.
+`popbridge run image.thumbnail` on images of {SMALL} x {SMALL} pixels with {cores()} workers. Each run is
+a new process, and its start counts. The aim is time in proportion to the number of images, and constant
+memory.
 
 | images | time | for each | memory | largest worker |
 |---|---|---|---|---|

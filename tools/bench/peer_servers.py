@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parents[1]
 REQUIREMENTS = HERE / "requirements-serving.txt"
 SHARED = ("numpy", "msgspec", "psutil")
-"""What `accel` needs there, of the versions that are installed here."""
+"""The dependencies of `accel`, in the versions installed here."""
 INSTALL_S = 900
 START_S = 120.0
 STOP_S = 10.0
@@ -92,13 +92,13 @@ def served(script: str, *arguments: str) -> Iterator[tuple[str, psutil.Process]]
 def _variables() -> dict[str, str]:
     return {
         **os.environ,
-        # The folder of the script has modules of its own that must hide nobody's.
+        # Modules beside the script must not shadow others.
         "PYTHONPATH": str(SOURCES), "PYTHONSAFEPATH": "1",
-        # One core's work is one thread, as in a worker here.
+        # One thread, as in a worker.
         "OMP_NUM_THREADS": "1",
-        # Nothing is told to anybody, and nothing is left in the user's folders.
+        # No telemetry, and no files in the user's folders.
         "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        # What Ray's documentation calls the setting for throughput.
+        # Ray's documentation recommends it for throughput.
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     }  # fmt: skip
 

@@ -30,19 +30,19 @@ from tests.server.daemons import ProcessDaemon
 
 RECONNECTS = 1_000
 LONGEST_S = 0.08
-"""A connection is cut within this time."""
+"""Seconds within which a connection is cut."""
 RARE_S = 0.25
-"""How long a cut after so many bytes is waited for."""
+"""Seconds to wait for a cut after a number of bytes."""
 PATIENCE_S = 30.0
 
 TEMPLATE = """## Forced reconnects
 
-{count:,} connections of each of two editors cut or reset at random moments, often within a frame, while
-requests, popups with their answers, commands with theirs and events flow (`tools/bench/reconnects.py`). One
-editor looks at every number; the other is `bridge.client`, and what counts is what its handlers see. The aim:
-no gap, no double.
+{count:,} connections of each of two editors are cut or reset at random moments, often inside a frame,
+while requests, popups, commands, their answers and events are exchanged (`tools/bench/reconnects.py`).
+One editor checks every number; the other is the Python client, and its handlers count. The aim: no gap,
+no duplicate.
 
-| editor | connections | messages that had their effect | gaps, doubles and losses |
+| editor | connections | messages handled | gaps, duplicates and losses |
 |---|---|---|---|
 {rows}
 """
@@ -80,7 +80,7 @@ async def cut_connections(
             running = asyncio.create_task(editor.run(proxy.connection_file))
             await asyncio.sleep(chance.random() * LONGEST_S)
             await cut(proxy, chance)
-            # A cut after so many bytes may never come about.
+            # A cut after a number of bytes may never happen.
             if not (await asyncio.wait([running], timeout=RARE_S))[0]:
                 proxy.heal()
             await running
@@ -113,14 +113,14 @@ async def run(file: ConnectionFile, folder: Path, count: int, seed: int = 1) -> 
 
 
 def measure(count: int = RECONNECTS, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-reconnects-") as folder:
         daemon = ProcessDaemon(Path(folder, "home"))
         try:
             found = asyncio.run(run(daemon.start(), Path(folder), count, seed))
         finally:
             daemon.end()
-    names = {"StrictEditor": "looks at every number", "ClientEditor": "`bridge.client`"}
+    names = {"StrictEditor": "checks every number", "ClientEditor": "`bridge.client`"}
     rows = [
         f"| {names[one.name]} | {one.connections:,} | {one.messages:,} | **{len(one.faults)}** |"
         for one in found
@@ -134,7 +134,7 @@ def main() -> None:
 
 
 KINDS = ("echo", "sleep", "popup", "command")
-"""What is sent: a request answered in the daemon or by a worker, an event that makes a popup or a command."""
+"""What is sent: requests for the daemon or a worker, events that cause a popup or a command."""
 PAUSE_S = 0.01
 """Longest time between two messages, seconds."""
 
@@ -152,7 +152,7 @@ class Editor(ABC):
         self._sent: list[dict[str, list[str]]] = []
         self._seen: collections.Counter[str] = collections.Counter()
         self.faults: list[str] = []
-        """What must not be: gaps and doubles, in words."""
+        """Gaps and duplicates, as sentences."""
 
     @abstractmethod
     async def run(self, file: Path) -> None:
@@ -312,7 +312,7 @@ class ClientEditor(Editor):
             await self._client.event("test.command", {"args": {"tag": tag}})
 
     async def _ask(self, client: Client, kind: str, tag: str) -> None:
-        # A request without a key may be lost with its connection; whoever asked is told.
+        # A request without a key may be lost with its connection; the caller gets an error.
         with contextlib.suppress(RequestError, ConnectionClosed):
             if kind == "echo":
                 assert (await client.request("bridge.echo", {"value": tag})).value == tag
@@ -339,7 +339,7 @@ async def _first(*work: Any) -> None:
         for task in tasks:
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
-            # What a cut does is expected; a failed check isn't.
+            # Errors of a cut are expected; a failed check isn't.
             if isinstance(result, Exception) and not isinstance(
                 result, RequestError | WebSocketException | OSError
             ):

@@ -44,7 +44,7 @@ PROCESSES = 2
 SHARP = "sharp@0.34"
 
 Measure = Callable[[], float]
-"""Makes thumbnails of all files; gives the seconds."""
+"""Makes thumbnails of all files; returns the seconds."""
 
 
 class Round(Struct):
@@ -52,7 +52,7 @@ class Round(Struct):
 
     seconds: float
     cpu: float
-    """Seconds, of all processes that serve; of the bridge without its client."""
+    """CPU seconds of all serving processes; for the bridge, without the client."""
 
 
 class Peer(Struct):
@@ -204,7 +204,7 @@ async def run() -> tuple[dict[str, Round | None], list[Added]]:
         }
         project = ProjectInfo(id="bench", name="bench", root=str(folder))
         async with await Client.connect(file, project=project) as client:
-            # The first round of each warms it up.
+            # The first round is a warm-up.
             for number in range(ROUNDS + 1):
                 before = cpu_of([daemon.pid])
                 seconds = await through(client, paths)
@@ -216,7 +216,7 @@ async def run() -> tuple[dict[str, Round | None], list[Added]]:
                         found[name] = Round(seconds, cpu_of(peer.pids) - before)
                 for name, each in found.items() if number else ():
                     rounds.setdefault(name, []).append(each)
-            # Of files that have just been written stamps don't tell yet what is in them: they are read.
+            # The cache doesn't trust the timestamps of new files and reads them.
             await asyncio.sleep(RACY_NS / 1e9)
             singles = [await added(client, path) for path in (little, paths[0])]
     return {name: middle(rounds.get(name)) for name in ("PopBridge", *peers)}, singles
@@ -251,20 +251,19 @@ def measure() -> str:
     )
     return f"""## Thumbnails
 
-{FILES} textures of 1 to 4 megapixels, half of them PNG and half JPEG, albedo and normal maps, to PNGs of
-{SIZE} pixels (`tools/bench/thumbnails.py`): the whole bridge with {PROCESSES} workers and {IN_FLIGHT}
-requests in flight, files by their paths and outputs as blobs, beside libraries in {PROCESSES} warm processes
-on the same files. Medians of {ROUNDS} alternating rounds; the aim is 0.9 of pyvips' rate. CPU is that of all
-processes that serve, the daemon's own included.
+{FILES} textures of 1 to 4 megapixels, half PNG and half JPEG, albedo and normal maps, to PNGs of {SIZE}
+pixels (`tools/bench/thumbnails.py`). PopBridge has {PROCESSES} workers and {IN_FLIGHT} requests in
+flight, with inputs by path and outputs as blobs. The libraries run in {PROCESSES} warm processes on the
+same files. Medians of {ROUNDS} alternating rounds; the aim is 0.9 of pyvips' rate. CPU is that of all
+serving processes, the daemon included.
 
-| who | files/s | of pyvips' rate | CPU for each | of pyvips' |
+| program | files/s | of pyvips' rate | CPU per file | of pyvips' |
 |---|---|---|---|---|
 {rows}
 
-What a single warm request adds to the bare call in process (the way through socket, daemon and pipe, and the
-output as a blob), medians of {BLOCKS} alternating blocks of {SINGLES}; the aim is at most 1 ms. The last
-column is what the same call adds that is made in another process behind a bare pipe: what is left where
-nothing is done but waking that process and this one, whose caches have gone cold meanwhile.
+The overhead of a single warm request (socket, daemon, pipe and blob) over the bare call in the same
+process; medians of {BLOCKS} alternating blocks of {SINGLES}. The aim is at most 1 ms. The last column is
+the overhead of a bare pipe to another process: waking that process and this one, with cold CPU caches.
 
 | file | bare call | request | added | a bare pipe adds |
 |---|---|---|---|---|
@@ -284,7 +283,7 @@ def _row(name: str, found: Round | None, peer: Round) -> str:
 
 SIZE = 256
 BLOCKS, SINGLES = 25, 20
-"""Blocks of so many requests, one after the other."""
+"""Number of blocks, and of requests in each, one after another."""
 
 
 class Added(Struct):
@@ -294,9 +293,9 @@ class Added(Struct):
     request: float
     bare: float
     added: float
-    """Of the differences, one for each block."""
+    """Median of the differences of the blocks."""
     pipe: float
-    """What the same call adds that is made in another process, behind a bare pipe."""
+    """Overhead of the same call in another process, behind a bare pipe."""
 
 
 def alone() -> None:
@@ -316,7 +315,7 @@ async def added(client: Client, path: Path) -> Added:
     blocks = []
     with other_process() as other:
         for _ in range(BLOCKS):
-            # In blocks, as a client that has just decoded an image itself would find nothing in its caches.
+            # In blocks: a client that has just decoded an image itself has cold caches.
             bare = [_milliseconds(lambda: thumbnail_file(*job)) for _ in range(SINGLES)]
             pipe = [_milliseconds(lambda: (other.send(job), other.recv())) for _ in range(SINGLES)]
             request = []

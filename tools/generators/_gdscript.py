@@ -13,6 +13,7 @@ template has both versions:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 NAMES = {
     "@tool": "tool",
@@ -52,11 +53,41 @@ MATHS = {
     "minf": "min({})",
     "mini": "int(min({}))",
 }
-"""Functions of numbers; Godot 3's return floats."""
+"""Functions for numbers. Godot 3 has only those that return floats."""
 
-PATTERNS = [
+
+def _inside(text: str) -> tuple[str, str]:
+    """Returns the text inside the parentheses at the start of `text`, and the rest."""
+    depth = 0
+    for at, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[1:at], text[at + 1 :]
+    raise ValueError(f"a parenthesis isn't closed: {text[:40]}")
+
+
+def _untyped_signal(found: re.Match[str]) -> str:
+    return re.sub(r": \w+", "", found[0])
+
+
+def _connection(found: re.Match[str]) -> str:
+    """Translates `signal.connect(object.method.bind(x), FLAGS)`."""
+    tabs, sender, signal, verb, target, rest = found.groups()
+    bound = target.endswith(".bind")
+    receiver, _, method = target.removesuffix(".bind").rpartition(".")
+    arguments = ""
+    if bound:
+        inside, rest = _inside(rest)
+        arguments = f", [{inside}]"
+    elif rest:
+        arguments = ", []"
+    call = f'{verb}("{signal}", {receiver or "self"}, "{method}"{arguments}{rest})'
+    return f"{tabs}{sender}.{call}" if sender else f"{tabs}{call}"
+
+
+PATTERNS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     # Types that Godot 3 can't express, or infers.
-    (r"(?m)^signal (\w+)\(.*\)$", lambda found: _bare_signal(found[0])),
+    (r"(?m)^signal (\w+)\(.*\)$", _untyped_signal),
     (r"(?m)^signal (\w+)$", r"signal \1()"),
     (r" -> (?:void|Variant):", ":"),
     (r"(\w+): Variant\b", r"\1"),
@@ -64,7 +95,7 @@ PATTERNS = [
     (r" := ", " = "),
     (r"(\w+): Status\b", r"\1: int"),
     (r"\bfor (\w+): [\w\[\]]+ in ", r"for \1 in "),
-    # No singleton: the plugin's.
+    # Godot 3 has no singleton: only the plugin has it.
     (r"\bEditorInterface\.", "get_editor_interface()."),
     # Files.
     (r"\bFileAccess\.(file_exists|get_modified_time)\(", r"File.new().\1("),
@@ -88,7 +119,7 @@ PATTERNS = [
     # Signals and coroutines.
     (
         r"(?m)^(\t*)(?:(.+)\.)?(\w+)\.(connect|disconnect)\(([a-zA-Z_.]+)(.*)\)$",
-        lambda found: _connection(found),
+        _connection,
     ),
     (r"\b(\w+)\.emit\(\)", r'emit_signal("\1")'),
     (r"\b(\w+)\.emit\(", r'emit_signal("\1", '),
@@ -129,25 +160,6 @@ def _choose(template: str, engine: str) -> str:
     return "".join(lines)
 
 
-def _bare_signal(declaration: str) -> str:
-    return re.sub(r": \w+", "", declaration)
-
-
-def _connection(found: re.Match[str]) -> str:
-    """`signal.connect(object.method.bind(x), FLAGS)` as Godot 3 has it."""
-    tabs, sender, signal, verb, target, rest = found.groups()
-    bound = target.endswith(".bind")
-    receiver, _, method = target.removesuffix(".bind").rpartition(".")
-    arguments = ""
-    if bound:
-        inside, rest = _inside(rest)
-        arguments = f", [{inside}]"
-    elif rest:
-        arguments = ", []"
-    call = f'{verb}("{signal}", {receiver or "self"}, "{method}"{arguments}{rest})'
-    return f"{tabs}{sender}.{call}" if sender else f"{tabs}{call}"
-
-
 def _rewrite_calls(text: str, pattern: str, form: str) -> str:
     """Rewrites each call of what `pattern` matches. Inner calls come later in the text and are done first."""
     for found in reversed(list(re.finditer(pattern + r"(?=\()", text))):
@@ -159,13 +171,3 @@ def _rewrite_calls(text: str, pattern: str, form: str) -> str:
 def _without_coroutine_type(function: str) -> str:
     # It returns the state of the function first.
     return re.sub(r"\) -> \w+:", "):", function, count=1) if "yield(" in function else function
-
-
-def _inside(text: str) -> tuple[str, str]:
-    """What is in the parentheses that `text` begins with, and what follows them."""
-    depth = 0
-    for at, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return text[1:at], text[at + 1 :]
-    raise ValueError(f"a parenthesis isn't closed: {text[:40]}")

@@ -6,7 +6,7 @@ A script that isn't among `templates/addon/` is in the addon's own folder and wr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec.inspect as inspect
@@ -77,7 +77,7 @@ def _constants() -> str:
     )
 
 
-def _lines(values: dict[str, object]) -> list[str]:
+def _lines(values: Mapping[str, object]) -> list[str]:
     return [f"const {name} = {_literal(value)}\n" for name, value in values.items()]
 
 

@@ -2,7 +2,7 @@
 
 Uses the virtual environment of `tools/train/run.py`, `.train/venv`. Unpacks the materials of materials.tsv,
 renders procedural ones, trains, writes accel/texture/surface.onnx and records it, evaluates on packages that
-weren't trained on, and writes docs/models/estimate-pbr.md. Takes about half an hour on two cores; `.train`
+weren't trained on, and writes the model card estimate-pbr.md. Takes about half an hour on two cores; `.train`
 caches the materials. Arguments are passed to surfaces/train.py.
 """
 

@@ -2,7 +2,7 @@
 
 Creates a virtual environment in `.train/venv`, downloads the packages of sources.tsv with the clients of
 their registries (apt-get, npm, pip), renders procedural textures, trains, evaluates on sources that weren't
-trained on, and writes accel/texture/kinds.onnx, accel/texture/context.npz and docs/models/texture-kind.md.
+trained on, and writes accel/texture/kinds.onnx, accel/texture/context.npz and the card texture-kind.md.
 Takes more than an hour on two cores; `.train` caches every step. Arguments are passed to train.py.
 """
 

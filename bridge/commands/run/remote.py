@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DEADLINE_S = 3600.0
 """What a job may take at least, its wait in the daemon's queue included: editors' deadlines are short."""
 LONGEST_NAME, LONGEST_PATH = 128, 4096
-"""Characters of an input's name and path: docs/protocol.md."""
+"""Characters of an input's name and path: docs/reference/protocol.md."""
 
 
 HEADED = frozenset(

@@ -24,12 +24,12 @@ from bridge.api import (
     UserError,
     changed_since,
     remaining_changes,
+    text,
 )
 from bridge_godot import project as projects
 from bridge_godot.import_file import RES, ImportFile, textures
-from bridge_godot.text import text
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 ASSETS_PER_FRAME = 100
 """A texture's options take about 1 KiB; a frame holds 256 KiB."""
 FIRST_RETRY_S, MAX_RETRY_S = 0.25, 8.0

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import TextureAsset, UserError, is_hidden, is_merged, walk
+from bridge.api import AnyText, TextureAsset, UserError, is_hidden, is_merged, text, walk
 from bridge_godot.config_file import ConfigFile, Raw, Value, parse, render
-from bridge_godot.text import AnyText, text
 
 RES = "res://"
 SUFFIX = ".import"
@@ -135,8 +134,14 @@ class ImportFile:
             value = type(present)(value)
         try:
             self._config.set(PARAMS, name, render(value))
-        except TypeError as error:
-            raise UserError(text("{name}: {error}.", name=name, error=error)) from None
+        except TypeError:
+            raise UserError(
+                text(
+                    "{name} can't be set to a value of the type {type}.",
+                    name=name,
+                    type=type(value).__name__,
+                )
+            ) from None
 
 
 def _has_same_type(present: Value, value: Any) -> bool:

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.api import UserError, VersionScheme
+from bridge.api import UserError, VersionScheme, text
 from bridge_godot.config_file import ConfigFile, Raw, parse, render
-from bridge_godot.text import text
 
 SCHEME = VersionScheme(
     engine="godot", stages={"dev": ".dev", "alpha": "a", "beta": "b", "rc": "rc", "stable": ""}

@@ -15,12 +15,11 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from bridge.api import Addon, AssetChange, HeadlessEditor, Kind, TextureAsset, UserError, write_text
+from bridge.api import Addon, AssetChange, HeadlessEditor, Kind, TextureAsset, UserError, text, write_text
 from bridge_godot import import_file
 from bridge_godot import project as projects
 from bridge_godot.config_file import ConfigFile
 from bridge_godot.headless import GodotHeadless
-from bridge_godot.text import text
 from bridge_godot.texture_uses import texture_uses
 
 CLIENT = "popbridge-godot"

@@ -24,7 +24,7 @@ class Embed(litserve.LitAPI):  # type: ignore[misc]
         self.limits = Limits(models=sys.argv[2])
         embed_texts_with_model(["warm"], self.limits)
 
-    # Without annotations, from which LitServe would derive what FastAPI has to check.
+    # No annotations: LitServe would derive FastAPI's validation from them.
     def decode_request(self, request):  # type: ignore[no-untyped-def]
         return request["texts"]
 
@@ -39,7 +39,7 @@ class Embed(litserve.LitAPI):  # type: ignore[misc]
         return output
 
     def encode_response(self, output: list[list[float]]) -> Response:
-        # Quicker than the dict that the tutorials return, which FastAPI walks through value by value.
+        # Faster than the dict of the tutorials, which FastAPI converts value by value.
         return Response(msgspec.json.encode({"vectors": output}), media_type="application/json")
 
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 def _until_closed() -> None:
     """Exits when the parent closes the pipe or ends."""
-    # Not by `sys.stdin`, whose lock processes that are forked meanwhile would wait for.
+    # Not `sys.stdin`: processes forked meanwhile would wait for its lock.
     os.read(0, 1)
     os._exit(0)
 

@@ -17,8 +17,8 @@ from accel.workload import Limits
 PORT, MODELS, ROWS, WAIT_S = sys.argv[1:]
 
 
-# One replica, as there is one worker elsewhere; it may hold more requests than a batch takes, which the
-# documentation says is what lets batches fill.
+# One replica, like one worker elsewhere. It may queue more requests than a batch holds, so that batches
+# fill, as the documentation says.
 @serve.deployment(num_replicas=1, max_ongoing_requests=256, ray_actor_options={"num_cpus": 1})
 class Embed:
     """Takes a request's texts and returns their vectors; several requests share a run of the network."""
@@ -45,7 +45,7 @@ def main() -> None:
     )  # fmt: skip
     serve.start(http_options={"host": "127.0.0.1", "port": int(PORT)})
     serve.run(Embed.bind(MODELS), route_prefix="/predict")
-    # Until whoever started it closes the pipe, or is gone.
+    # Until the parent closes the pipe or exits.
     sys.stdin.read()
     serve.shutdown()
     ray.shutdown()

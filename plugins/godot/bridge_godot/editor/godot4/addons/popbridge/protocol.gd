@@ -38,7 +38,7 @@ const CLOSE_SAYS = {
 	4010: "Update the older of the plugin and the daemon.",
 	4011: "The session is gone or in use elsewhere; identify without `resume`.",
 	4012: "A required feature isn't offered; see `hello.features`.",
-	4013: "The client doesn't read; reconnect with `resume`.",
+	4013: "Too much is unacknowledged; reconnect with `resume` and acknowledge what was handled.",
 	1009: "The frame is larger than `limits.frame`; use a blob.",
 	1012: "The daemon stops or restarts; back off, then resume.",
 }
