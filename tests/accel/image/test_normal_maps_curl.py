@@ -235,7 +235,9 @@ def test_sizes_of_any_proportion_are_told(size):
 def test_small_pictures_are_told_through_jpeg(size):
     crops = [normal_map(heights(256, 0.9, seed), "opengl")[:size, :size] for seed in range(1, 13)]
     found = [judge(through_jpeg(np.ascontiguousarray(crop), 90)) for crop in crops]
-    assert all(one.sign > 0 for one in found) and sum(one.confidence >= NAMED_CONFIDENCE for one in found) >= 10
+    assert (
+        all(one.sign > 0 for one in found) and sum(one.confidence >= NAMED_CONFIDENCE for one in found) >= 10
+    )
 
 
 def measured(signs, energy: float = 1.0):
@@ -245,7 +247,9 @@ def measured(signs, energy: float = 1.0):
 
 
 def test_a_slight_sign_counts_in_full_from_its_least_size_on():
-    assert FULL_SIGN == 0.15 and judge_curl(measured([0.15] * 12)).confidence == pytest.approx(0.878, abs=0.001)
+    assert FULL_SIGN == 0.15 and judge_curl(measured([0.15] * 12)).confidence == pytest.approx(
+        0.878, abs=0.001
+    )
     assert judge_curl(measured([0.075] * 12)).confidence == pytest.approx(0.391, abs=0.001)
 
 
