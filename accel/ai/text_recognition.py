@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from accel.ai.preprocessing import resize_planes, tensor_pages
 from accel.ai.sessions import Network, networks
 from accel.ai.workloads import Line
-from accel.image.pixel_data import image_of
+from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.models.catalog import PP_OCR
 from accel.workload import Limits
@@ -66,7 +66,7 @@ class Box(Struct, frozen=True):
 
 def text_regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
     """The pixels of each connected region, n x 2 of y and x; neighbours share a side."""
-    labels = image_of(mask.astype(np.uint8)[..., None], "b-w").labelregions()
+    labels = vips_image(mask.astype(np.uint8)[..., None], "b-w").labelregions()
     numbers = np.frombuffer(labels.write_to_memory(), np.int32).reshape(mask.shape)
     places = np.flatnonzero(mask)
     if not len(places):

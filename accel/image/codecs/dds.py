@@ -27,7 +27,7 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha
+from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
 
@@ -100,7 +100,7 @@ class _Stored(Struct, frozen=True):
     """How texels are stored, and what the DX10 extension says of the images."""
 
     layout: Layout
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     images: int = 0
     """Faces and layers; 0 without the extension."""
     cube: bool = False
@@ -184,7 +184,7 @@ def _layout(stream: Stream, format: _PixelFormat) -> _Stored:
         if format.fourcc == b"DX10":
             return _extended(stream)
         if format.fourcc in _FOURCCS:
-            alpha: Alpha = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
+            alpha: AlphaMixing = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
             return _Stored(_FOURCCS[format.fourcc], alpha)
         shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
         raise stream.unsupported(text("pixel format {shown}; save it as BC7 or RGBA", shown=shown))
@@ -195,7 +195,7 @@ def _extended(stream: Stream) -> _Stored:
     number, dimension, misc, count, more = stream.unpack("<5I", "its DX10 header")
     if number not in _DXGI:
         raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     if more & _ALPHA_MODE == _PREMULTIPLIED:
         # For blending, for which a GPU decodes sRGB first.
         alpha = "multiplied as light" if number in _SRGB else "multiplied"

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from accel.image.alpha import mix_with_white
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha, Pixels
+from accel.image.pixel_data import AlphaMixing, Pixels
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
@@ -129,7 +129,7 @@ def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
         raise _failed(stream, path, detail)
     # OpenEXR, "Technical introduction": colours are multiplied by alpha. Data stay as they are:
     # nothing that is multiplied has names of its own.
-    alpha: Alpha = "straight" if chosen.data else "multiplied"
+    alpha: AlphaMixing = "straight" if chosen.data else "multiplied"
     return Picture(
         _placed(pixels, header, [None if index is None else index - begin for index in chosen.places]),
         chosen.model, chosen.alpha, alpha=alpha, float_bits=16 if halves else 32, data=chosen.data,

@@ -31,7 +31,7 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha
+from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
@@ -200,7 +200,7 @@ class _Said(Struct, frozen=True):
     flags: int = 0
 
     @property
-    def alpha(self) -> Alpha:
+    def alpha(self) -> AlphaMixing:
         """For blending, for which a GPU decodes sRGB first."""
         if not self.flags & _PREMULTIPLIED:
             return "straight"

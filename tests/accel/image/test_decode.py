@@ -137,7 +137,7 @@ def test_a_file_too_large_to_be_held_is_decoded_to_the_same_pixels(tmp_path, mon
     path = tmp_path / "a"
     path.write_bytes(encoded(suffix))
     held = decode_image(Input("a", str(path)), Limits())
-    monkeypatch.setattr(decode, "WHOLE", 99)
+    monkeypatch.setattr(decode, "MAX_BUFFERED", 99)
     read = decode_image(Input("a", str(path)), Limits())
     assert held.contents == path.read_bytes() and read.contents == b""
     assert (held.pixels == read.pixels).all()
