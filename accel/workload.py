@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
@@ -235,6 +236,23 @@ def load(target: str) -> Function:
     module, _, name = target.partition(":")
     function: Function = getattr(importlib.import_module(module), name)
     return function
+
+
+def implementation(target: str, doc: str) -> Callable[..., Any]:
+    """Returns a function that imports `target` (`module:function`) when it is called, and calls that.
+
+    It is for workloads that are declared apart from their computation, because the daemon reads declarations
+    at its start and must not import numpy for that. `doc` is the workload's documentation. The declaration
+    must be called as the function is: a worker looks for that name in the module that calls this.
+    """
+
+    def call(*args: Any) -> Any:
+        return load(target)(*args)
+
+    call.__module__ = sys._getframe(1).f_globals["__name__"]
+    call.__name__ = call.__qualname__ = target.partition(":")[2]
+    call.__doc__ = doc
+    return call
 
 
 def workload(

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.color import Floats, decode_table, is_srgb_coded
+from accel.image.operation import Operated
+from accel.image.operations.geometry import Premultiply
 from accel.image.pixel_data import Alpha, Pixels, full_scale
 from accel.image.raster import Multiplied, Raster
+from accel.workload import Limits
 
 ROWS = 64
 """Rows that are worked on at a time."""
+
+
+def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
+    return Operated({"premultiplied": premultiplied(images[0], params.inverse, params.linear_light)})
 
 
 def premultiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:

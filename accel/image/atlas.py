@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -19,19 +19,16 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.image.color import at_depth
 from accel.image.encode import WRITERS, lost_in_format, requested_format
 from accel.image.operation import Operated, check_size, first_layer
-from accel.image.operations.textures import Atlas, AtlasPage, Sprite
+from accel.image.operations.textures import Atlas, AtlasPage, AtlasParams, Sprite
+from accel.image.pixel_coding import at_depth
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster, Transfer
 from accel.image.records import suffix_of
 from accel.image.rect_packing import Packed, Sizes, pack_pages
 from accel.text import text
 from accel.workload import Limits, OutputFile, WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.operations.textures import AtlasParams
 
 
 class SpriteLook(Struct, frozen=True):
@@ -313,8 +310,7 @@ def _line(sheet: Sheet, page: AtlasPage, sprite: Sprite) -> str:
 STEPS = {"any": 1, "multiple_of_4": 4, "power_of_two": 0}
 
 
-def compose_atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
-    """Raises WorkloadError: `bad_params`, `unsupported` or `too_large`, as `image.atlas` does."""
+def atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
     layout = LAYOUTS[params.layout]
     if params.rotate and not layout.rotated:
         reason = text(

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator
 from functools import cache, lru_cache, partial
 from typing import Any, Literal
 
-import etcpak
 import ispc_texcomp
 import numpy as np
-from astc_encoder import ASTCConfig, ASTCContext, ASTCImage, ASTCProfile, ASTCSwizzle, ASTCType
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image import compiled
 from accel.image.codecs.block_decoders import ASTC, BLOCKS, Block
 from accel.image.codecs.gpu_formats import ALPHA, Kind, Sample, TexelFormat, reorder_channels
+from accel.image.compiled.constants import BC7_WEIGHTS
 from accel.image.pixel_data import Pixels, full_scale
 from accel.progress import progress
 
@@ -214,14 +213,12 @@ _SHARED, _ONE = np.uint64(63), np.uint64(1)
 _SHIFTS = np.arange(7, 49, 7, dtype=np.uint64)[:, None]
 """Where red's, green's and blue's end points are."""
 _SEVEN = np.uint64(127)
-STEPS = np.array([0, 4, 9, 13, 17, 21, 26, 30, 34, 38, 43, 47, 51, 55, 60, 64], np.float32)
-"""The weights of the second end point, of 64: all sums of them are whole numbers that float32 holds."""
 
 
 def _pairs() -> NDArray[np.float64]:
     """The weights of the two indices in a byte: two float32, taken as one number that is looked up once."""
     byte = np.arange(256)
-    return np.stack([STEPS[byte & 15], STEPS[byte >> 4]], -1).view(np.float64)[:, 0]
+    return np.stack([BC7_WEIGHTS[byte & 15], BC7_WEIGHTS[byte >> 4]], -1).view(np.float64)[:, 0]
 
 
 _PAIRS = _pairs()
@@ -361,25 +358,26 @@ def _settings(profile: Any) -> Any:
     return ispc_texcomp.BC7EncSettings.from_profile(profile)
 
 
-def _encoder(encode: Callable[[bytes, int, int], bytes], size: int) -> Callable[[Pixels, Effort], bytes]:
-    """`size`: bytes of a block."""
-
-    def encoded(strip: Pixels, effort: Effort) -> bytes:
-        # A copy of its own, as etcpak swaps red and blue inside the bytes that it is given.
-        height, width = strip.shape[:2]
-        data = encode(rgba(strip).tobytes(), width, height)
-        # The buffer for one channel is twice as long as its blocks.
-        return data[: height * width // 16 * size]
-
-    return encoded
-
-
-ETC_ENCODERS = {
-    "etc2": _encoder(etcpak.compress_etc2_rgb, 8),
-    "etc2a8": _encoder(etcpak.compress_etc2_rgba, 16),
-    "eacr": _encoder(etcpak.compress_eac_r, 8),
-    "eacrg": _encoder(etcpak.compress_eac_rg, 16),
+_ETC_FUNCTIONS = {
+    "etc2": ("compress_etc2_rgb", 8),
+    "etc2a8": ("compress_etc2_rgba", 16),
+    "eacr": ("compress_eac_r", 8),
+    "eacrg": ("compress_eac_rg", 16),
 }
+"""etcpak's functions and the bytes of a block, by codec."""
+
+
+def etc(strip: Pixels, codec: str) -> bytes:
+    """ETC2 and EAC; one effort for all."""
+    # Importing it takes 0.1 s, as it runs programs to find out what the processor can do.
+    import etcpak
+
+    name, size = _ETC_FUNCTIONS[codec]
+    height, width = strip.shape[:2]
+    # A copy, as etcpak swaps red and blue inside the bytes that it gets.
+    data: bytes = getattr(etcpak, name)(rgba(strip).tobytes(), width, height)
+    # The buffer for one channel is twice as long as its blocks.
+    return data[: height * width // 16 * size]
 
 
 _QUALITY = {"fast": 10, "normal": 60, "best": 98}
@@ -390,6 +388,9 @@ _QUALITY = {"fast": 10, "normal": 60, "best": 98}
 @lru_cache(maxsize=4)
 def astc(block: Block, effort: Effort, srgb: bool) -> Callable[[Pixels], bytes]:
     """An encoder of strips; for one thread."""
+    # Importing it takes as long as etcpak, for the same reason.
+    from astc_encoder import ASTCConfig, ASTCContext, ASTCImage, ASTCProfile, ASTCSwizzle, ASTCType
+
     profile = ASTCProfile.LDR_SRGB if srgb else ASTCProfile.LDR
     config = ASTCConfig(profile, block.width, block.height, 1, _QUALITY[effort])
     context = ASTCContext(config)
@@ -411,7 +412,7 @@ float32 of light, one or three channels. Gives whole blocks, row by row from the
 
 
 def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
-    """What encodes levels of one image. `srgb` matters to ASTC alone, whose decoder rounds otherwise."""
+    """The encoder for the levels of an image. `srgb` matters to ASTC alone: its decoder rounds otherwise."""
     encode = _strip_encoder(format, effort, srgb)
 
     def encoded(level: Pixels) -> bytes:
@@ -426,13 +427,8 @@ def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
 
 
 def _strip_encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
-    # Imported here, as each of these libraries takes a while and an image needs one.
     if format.family == "astc":
         return astc(format.block, effort, srgb)
     if format.family == "etc2":
-        etc = ETC_ENCODERS[format.codec]
-        return lambda strip: etc(strip, effort)
-    if format.name == "bc7":
-        return partial(bc7, effort=effort)
-
-    return partial(BC_ENCODERS[format.codec], effort=effort)
+        return partial(etc, codec=format.codec)
+    return partial(bc7 if format.name == "bc7" else BC_ENCODERS[format.codec], effort=effort)

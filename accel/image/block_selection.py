@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from accel.image.block_encoders import FORMATS, LARGEST, BlockFormat, Effort, Encoder, Family, encoder, opaque
 from accel.image.codecs import block_decoders, dds, ktx2
 from accel.image.codecs.gpu_formats import TexelFormat, Texture, reorder_channels
-from accel.image.color import at_depth, to_linear
+from accel.image.color import to_linear
 from accel.image.encode import WRITERS, Range, clip_to_integers, clipping_of, left_out_levels
 from accel.image.normal_maps import is_signed, unsigned
+from accel.image.operation import Operated
 from accel.image.operations.textures import Attempt, Compress, Compressed
-from accel.image.pixel_coding import channel_kind, resolve_semantics
+from accel.image.pixel_coding import at_depth, channel_kind, resolve_semantics
 from accel.image.pixel_data import Pixels
 from accel.image.raster import PixelKind, Raster, Transfer
 from accel.progress import part
 from accel.text import text
-from accel.workload import OutputFile, WorkloadError
+from accel.workload import Limits, OutputFile, WorkloadError
 
 BEST = 100.0
 """What no difference at all counts as; no image has a larger finite one that matters."""
@@ -360,6 +361,12 @@ class _Chosen(Struct, frozen=True):
     psnr: float | None = None
     reached: bool | None = None
     tried: tuple[Attempt, ...] = ()
+
+
+def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
+    (image,) = images
+    value, file = compress_texture(image if params.mipmaps else image.without_levels(), params)
+    return Operated(value=value, files=[file])
 
 
 def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:

@@ -10,9 +10,8 @@ import numpy as np
 import pyvips
 from msgspec.structs import replace
 
-from accel.image.color import at_depth
 from accel.image.encode import WRITERS, clipping_of_all
-from accel.image.operation import check_size
+from accel.image.operation import Operated, check_size
 from accel.image.operations.channels import (
     COMPLEMENTS,
     LAYOUTS,
@@ -20,12 +19,20 @@ from accel.image.operations.channels import (
     NEUTRAL,
     ChannelSource,
     PackChannels,
+    UnpackChannels,
+    channels,
 )
+from accel.image.pixel_coding import at_depth
 from accel.image.pixel_data import Pixels, image_of
 from accel.image.raster import Raster
 from accel.image.statistics import data_format, plane_index, plane_of
 from accel.text import text
 from accel.workload import Limits, WorkloadError
+
+
+def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
+    sources = plan_channels(params, [image.name for image in images])
+    return Operated({"packed": pack_planes(images, sources, params, limits)})
 
 
 def pack_planes(
@@ -124,6 +131,27 @@ def _enlarged(values: Pixels, shape: tuple[int, int]) -> Pixels:
     return rounded
 
 
+def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Limits) -> Operated:
+    (image,) = images
+    if params.layout == "rgba":
+        letters = LETTERS[: image.colors] + "a" * image.has_alpha
+        return Operated({letter: single_plane(image, letter) for letter in letters})
+    fields = channels(params.layout)
+    if image.colors != 3:
+        reason = text("is grey, so that it isn't packed as {layout}", layout=params.layout)
+        raise WorkloadError("bad_input", reason, image.name)
+    if "a" in fields and not image.has_alpha:
+        reason = text(
+            "has no alpha, in which {layout} keeps {fields}", layout=params.layout, fields=fields["a"]
+        )
+        raise WorkloadError("bad_input", reason, image.name)
+    made: dict[str, Raster] = {}
+    for letter, field in fields.items():
+        invert = params.as_roughness and field == "smoothness"
+        made[COMPLEMENTS[field] if invert else field] = single_plane(image, letter, invert)
+    return Operated(made)
+
+
 def single_plane(image: Raster, channel: str, invert: bool = False) -> Raster:
     """One channel as a grey image of the same depth and levels; inverted, full scale less it."""
     at = plane_index(image, channel)
@@ -194,13 +222,13 @@ def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[
     return maps[: len(names)]
 
 
-def _named(channels: Mapping[str, ChannelSource]) -> Pairs:
-    for name, source in channels.items():
+def _named(sources: Mapping[str, ChannelSource]) -> Pairs:
+    for name, source in sources.items():
         if (source.input is None) == (source.value is None):
             raise WorkloadError(
                 "bad_params", text("`channels`: {name} needs either an input or a value", name=name)
             )
-    return list(channels.items())
+    return list(sources.items())
 
 
 def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, ChannelSource]:

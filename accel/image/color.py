@@ -1,6 +1,5 @@
-"""SRGB transfer functions, OKLab.
-
-image processing", 2020).
+"""SRGB's transfer functions (IEC 61966-2-1) and OKLab (B. Ottosson, "A perceptual color space for image
+processing", 2020).
 """
 
 from __future__ import annotations
@@ -11,15 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.normal_maps import is_signed, unsigned
 from accel.image.pixel_data import Pixels
-from accel.image.raster import Raster
 
 Floats = NDArray[np.float32]
-
-DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
-"""The types of channels by their bits."""
-
 
 _STRIP = 1 << 16
 """Pixels in one go, so that what is computed stays in the cache."""
@@ -55,7 +48,7 @@ def from_linear(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels
     return made
 
 
-def _light_of_multiplied(pixels: Pixels, colors: int, transfer: str) -> Floats:
+def light_of_premultiplied(pixels: Pixels, colors: int, transfer: str) -> Floats:
     """Light times alpha, the last channel, of sRGB's codes times alpha."""
     top = np.float32(np.iinfo(pixels.dtype).max)
     made = np.empty(pixels.shape, np.float32)
@@ -91,37 +84,6 @@ def is_srgb_coded(light: Floats) -> Floats:
     """Light of 0..1 as sRGB codes it, 0..1."""
     coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
     return coded.astype(np.float32)
-
-
-def at_depth(image: Raster, dtype: Any) -> Raster:
-    """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
-    three colours that aren't data; alpha, grey and data keep their proportion, and vectors of -1 to 1 become
-    0 to full scale. What alpha was multiplied into as codes is multiplied as light in floats."""
-    dtype = np.dtype(dtype)
-    if image.pixels.dtype == dtype:
-        return image
-    if dtype.kind == "f":
-        codes = image.multiplied == "codes" and image.has_alpha
-        light = _light_of_multiplied if codes else to_linear
-        levels = [light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
-        multiplied = "light" if codes else image.multiplied
-        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear", multiplied=multiplied)
-    if image.pixels.dtype.kind == "f":
-        transfer = "srgb" if image.colors == 3 and not image.data else "linear"
-        levels = [image.pixels, *image.mips]
-        if image.kind == "normal" and is_signed(image):
-            levels = list(map(unsigned, levels))
-        levels = [from_linear(level, image.colors, transfer, dtype) for level in levels]
-        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
-    levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]
-    return image.with_pixels(levels[0], mips=tuple(levels[1:]))
-
-
-def _rescaled(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
-    if dtype.itemsize == 2:
-        return pixels.astype(np.uint16) * np.uint16(257)
-    # Nearest: 257 codes of 16 bit fall to each of 8 bit.
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 AnyFloats = NDArray[np.floating[Any]]

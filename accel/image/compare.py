@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from accel.image.color import at_depth
 from accel.image.encode import expand_grey
-from accel.image.operations.analysis import ChannelComparison, Comparison
+from accel.image.operation import Operated, first_layer
+from accel.image.operations.analysis import ChannelComparison, Compare, Comparison
+from accel.image.pixel_coding import at_depth
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.statistics import data_format, luminance
 from accel.text import text
-from accel.workload import WorkloadError
+from accel.workload import Limits, WorkloadError
 
 Floats = NDArray[np.floating[Any]]
 
@@ -103,6 +105,14 @@ def _similarity(means: Floats, full: float) -> float:
     above = (2 * x * y + c1) * (2 * covariance + c2)
     below = (x * x + y * y + c1) * (variances + c2)
     return float((above / below).sum(dtype=np.float64))
+
+
+def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operated:
+    one, other = match_sizes(*images)
+    value = replace(compare_rasters(one, other, params.tolerance), first_of=first_layer(*images))
+    return Operated(
+        {"difference": difference_picture(one, other, params.amplify)} if params.difference else {}, value
+    )
 
 
 STRIP = 64

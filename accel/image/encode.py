@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,17 +14,14 @@ from msgspec import Struct
 from accel.image.alpha import mix_with_white, unpremultiplied
 from accel.image.codecs import dds, exr, gpu_layouts, hdr, ktx2, psd, tga
 from accel.image.codecs import png as deflated
-from accel.image.color import DEPTHS, at_depth
 from accel.image.normal_maps import is_signed
-from accel.image.operation import Written, first_layer
+from accel.image.operation import Operated, Writing, Written, first_layer
+from accel.image.operations.geometry import Convert
+from accel.image.pixel_coding import DEPTHS, at_depth, channel_kind, resolve_semantics
 from accel.image.pixel_data import Alpha, Pixels, image_of
 from accel.image.raster import PixelKind, Raster
 from accel.text import AnyText, text
-from accel.workload import OutputFile, WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
+from accel.workload import Limits, OutputFile, WorkloadError
 
 _SLIGHT = 1 / 512
 """Half a step of 8 bits: what is cut off less isn't worth a word."""
@@ -81,6 +78,20 @@ def _seen(image: Raster, alpha: Alpha) -> Pixels:
         return image.pixels
     seen: Pixels = mix_with_white(image.pixels, alpha) * (image.pixels[..., -1:] > 0)
     return seen
+
+
+def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
+    (image,) = images
+    whole = requested_format(image, params) != "float32"
+    # What GPUs read says whether they are to decode sRGB, and vectors of floats get no curve on the way.
+    matters = WRITERS[choose_format(image, params.format)].mips or (whole and image.pixels.dtype.kind == "f")
+    if matters and channel_kind(image) == "normal":
+        image = resolve_semantics(image, "normal")
+    # Whoever asks for 16 bits and EXR means half floats, which are no integers on the way.
+    if params.bits == "32" or (params.bits != "same" and whole):
+        cut = clipping_of(image, clip_to_integers(image)) if whole else {}
+        image = msgspec.structs.replace(at_depth(image, DEPTHS[params.bits]), **cut)
+    return Operated({"converted": image})
 
 
 _GREY = {"uint8": "b-w", "uint16": "grey16", "float32": "b-w"}

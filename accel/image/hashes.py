@@ -19,21 +19,47 @@ from accel.image.inspect import to_vips
 from accel.image.operations.analysis import (
     DuplicateGroup,
     Duplicates,
+    FindDuplicates,
     Fingerprint,
+    NoParams,
     UnreadFile,
-    fingerprint_of,
 )
 from accel.image.pixel_data import DecodedImage, Pixels, full_scale
 from accel.image.statistics import Floats, is_grey
 from accel.image.statistics import luminance as grey_of
 from accel.progress import progress
-from accel.workload import Input, Limits, WorkloadError
+from accel.text import text
+from accel.workload import Input, Limits, Output, WorkloadError
 
 _STRIP = 64
 """Rows looked at in one go."""
 
 SIDE = 32
 """Pixels a side of what a perceptual hash sees."""
+
+
+def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
+    return Output(fingerprint_of(inputs[0], decode_image(inputs[0], limits)))
+
+
+def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fingerprint:
+    """The fingerprint of an image that is decoded already, whose SHA-256 may be known.
+
+    Raises WorkloadError if its file is gone.
+    """
+    try:
+        digest = digest or file_digest(source.path, decoded.contents)
+    except FileNotFoundError:
+        raise WorkloadError("not_found", text("isn't there any more"), source.name) from None
+    except OSError as error:
+        reason = text("can't be read any more ({strerror})", strerror=error.strerror or error)
+        raise WorkloadError("bad_input", reason, source.name) from None
+    seen = reduced_view(decoded)
+    grey = luminance_of(seen)
+    rounded = [round(value, 5) for value in mean_of(seen)]
+    # Skies begin with the same face, and colour tables with the same slice, that differ in all else.
+    pixels, spread = (digest[:16], 0.0) if decoded.images > 1 else (pixel_digest(decoded), float(grey.std()))
+    return Fingerprint(digest, pixels, perceptual_hash(grey), rounded, round(spread, 5))
 
 
 def file_digest(path: str, contents: bytes = b"") -> str:
@@ -315,8 +341,7 @@ class _Seen(Struct, frozen=True):
     """Bytes."""
 
 
-def group_similar(inputs: Sequence[Input], looks: bool, limits: Limits) -> Duplicates:
-    """The groups among all inputs that can be decoded, and those that can't."""
+def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Limits) -> Output:
     seen: dict[str, _Seen] = {}
     files: dict[str, _Seen] = {}
     failed = []
@@ -329,8 +354,8 @@ def group_similar(inputs: Sequence[Input], looks: bool, limits: Limits) -> Dupli
         except WorkloadError as error:
             failed.append(UnreadFile(index, inputs[index].name, error.code, error.reason))
     found = find_groups({key: one.fingerprint for key, one in seen.items()})
-    groups = [_group(alike, keys, inputs, seen) for alike in found if looks or alike.how != "looks"]
-    return Duplicates(groups, failed)
+    groups = [_group(alike, keys, inputs, seen) for alike in found if params.looks or alike.how != "looks"]
+    return Output(Duplicates(groups, failed))
 
 
 def _looked_at(source: Input, files: dict[str, _Seen], limits: Limits) -> _Seen:

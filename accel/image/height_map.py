@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.image.operation import Operated
+from accel.image.operations.normals import NormalFromHeight
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
-from accel.image.statistics import plane_of
-
-if TYPE_CHECKING:
-    from accel.image.operations.normals import NormalFromHeight
-
+from accel.image.statistics import data_format, plane_of
+from accel.workload import Limits
 
 Floats = NDArray[np.float32]
 
@@ -51,6 +51,13 @@ class HeightField(Struct, frozen=True):
             params.convention == "directx",
             params.channel,
         )
+
+
+def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
+    (image,) = images
+    pixels = height_to_normal(image, HeightField.of(params), height_scale(image, params.bits))
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image, pixels)}
+    return Operated({"normal": image.with_pixels(pixels, has_alpha=False, **meaning)})
 
 
 def height_scale(image: Raster, bits: str) -> Literal["uint8", "uint16"]:

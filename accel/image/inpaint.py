@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
 from accel.image.color import Floats
+from accel.image.operation import Operated
+from accel.image.operations.geometry import BleedAlpha
 from accel.image.pixel_coding import Coding, coding
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.resample import Edge, Indices
+from accel.workload import Limits
+
+
+def bleed_alpha(images: Sequence[Raster], params: BleedAlpha, limits: Limits) -> Operated:
+    return Operated({"bled": bleed_colors(images[0], params.threshold, params.edge)})
 
 
 def bleed_colors(image: Raster, threshold: float, edge: Edge) -> Raster:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,8 @@ from accel.image.codecs.png import FAST, write_png
 from accel.image.color_management import convert_to_srgb
 from accel.image.decode import DEVICELESS, Opened, decode_error, decode_image, identify, open_image, stream_of
 from accel.image.normal_maps import measure_curl, normals_report
+from accel.image.operations.analysis import Inspect
+from accel.image.operations.geometry import Thumbnail
 from accel.image.pixel_data import DecodedImage, full_scale, image_of
 from accel.image.records import Alpha, Channel, Inspection
 from accel.image.statistics import Measured, Sums, entropy, is_grey, sample_pixels, seams
@@ -21,6 +24,12 @@ from accel.text import text
 from accel.workload import Input, Limits, Output, OutputFile, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
+
+
+def thumbnail(inputs: Sequence[Input], params: Thumbnail, limits: Limits) -> Output:
+    data, width, height = thumbnail_file(inputs[0], params.size, params.format, limits)
+    file = OutputFile("thumbnail", f"image/{params.format}", data)
+    return Output({"width": width, "height": height}, [file])
 
 
 def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tuple[bytes, int, int]:
@@ -194,16 +203,12 @@ _DEPTHS: dict[int, Literal[8, 16, 32]] = {1: 8, 2: 16, 4: 32}
 _NAMES = {"grey": "l", "rgb": "rgb", "cmyk": "cmyk"}
 
 
-def inspect_file(source: Input, preview: int, limits: Limits) -> Output:
-    """The `Inspection` of an image and, if `preview` isn't 0, a preview of at most that many pixels a side.
-
-    Raises WorkloadError.
-    """
-    return Output(*inspect_picture(decode_image(source, limits), preview))
+def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
+    return Output(*inspect_picture(decode_image(inputs[0], limits), params.preview))
 
 
 def inspect_picture(decoded: DecodedImage, preview: int) -> tuple[Inspection, list[OutputFile]]:
-    """The same of an image that is decoded already."""
+    """The facts of an image and, unless `preview` is 0, a PNG of at most so many pixels a side."""
     value = _inspection(decoded)
     if not preview:
         return value, []

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from accel.image.alpha import coverage_above, coverage_factor, coverage_share, split_alpha
 from accel.image.color import Floats, from_linear
 from accel.image.kernels import SLIGHT
+from accel.image.operation import Operated
+from accel.image.operations.geometry import Mipmaps
 from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
 from accel.image.resample import Edge, HeldRows, Kernel, Stored, axis, filter_image
 from accel.text import text
-from accel.workload import WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.operations.geometry import Mipmaps
-
+from accel.workload import Limits, WorkloadError
 
 Filter = Literal["box", "kaiser", "lanczos"]
 Size = tuple[int, int]
@@ -177,8 +175,8 @@ def raise_roughness_channels(lines: Floats, normals: Floats, channels: Sequence[
         lines[:, channel] = 1 - made if smooth else made
 
 
-def with_mip_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> Raster:
-    """The image with its levels. Raises WorkloadError `bad_params`, `bad_input` or `unsupported`."""
+def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
+    image, normals = images[0], images[1] if len(images) > 1 else None
     kind = "data" if normals is not None and params.kind == "auto" else channel_kind(image, params.kind)
     how = coding(image, kind, params.linear_light, params.alpha_weighted)
     wanted = level_sizes(image.width, image.height, params.levels)
@@ -188,8 +186,9 @@ def with_mip_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> R
         made = _covered(image, how, wanted, params)
     else:
         made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
-    return image.with_pixels(
-        image.pixels, mips=tuple(made), read_mips=False, **channel_semantics(image, kind)
+    semantics = channel_semantics(image, kind)
+    return Operated(
+        {"mipmaps": image.with_pixels(image.pixels, mips=tuple(made), read_mips=False, **semantics)}
     )
 
 

@@ -9,14 +9,14 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from accel.image.operation import first_layer
-from accel.image.operations.normals import NormalConvention
+from accel.image.operation import Operated, first_layer
+from accel.image.operations.normals import NormalConvention, NormalFlip, NormalReading
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
 from accel.image.records import TOLERANCE, Normals
-from accel.image.statistics import Floats, sample_grid, sample_pixels, sample_steps, unit_scale
+from accel.image.statistics import Floats, data_format, sample_grid, sample_pixels, sample_steps, unit_scale
 from accel.text import text
-from accel.workload import WorkloadError
+from accel.workload import Limits, WorkloadError
 
 BANDS = 12
 BAND_ROWS = 16
@@ -311,6 +311,21 @@ def _share(found: NDArray[np.bool_]) -> float:
     return int(np.count_nonzero(found)) / found.size
 
 
+def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
+    (image,) = images
+    check_normals(image)
+    signed = is_signed(image, params.signed)
+    levels = []
+    for level in (image.pixels, *image.mips):
+        made = flip_green(level, params.x, params.y, signed)
+        levels.append(
+            normalize_vectors(made, params.normalize == "z", signed) if params.normalize != "keep" else made
+        )
+    format = data_format(image, levels[0])
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": format}
+    return Operated({"normal": image.with_pixels(levels[0], mips=tuple(levels[1:]), **meaning)})
+
+
 AnyFloats = NDArray[np.floating[Any]]
 
 STRIP = 64
@@ -418,17 +433,19 @@ FLAT = 0.98
 _NAMES = {"opengl": "OpenGL (green up)", "directx": "DirectX (green down)"}
 
 
-def judge_convention(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> NormalConvention:
-    """The convention of a normal map. Raises WorkloadError `unsupported` for what has no three colours."""
+def normal_convention(images: Sequence[Raster], params: NormalReading, limits: Limits) -> Operated:
+    (image,) = images
     check_normals(image)
     pixels = image.pixels[..., :3]
-    if is_signed(image, signed):
+    if is_signed(image, params.signed):
         pixels = pixels / 2 + 0.5
     found, said = examine_normals(pixels, sample_pixels(pixels), [])
     evidence = list(explain_convention(found, said))
-    return NormalConvention(
-        found.convention, found.convention_confidence, found.unit_length, found.flat, evidence,
-        first_of=first_layer(image),
+    return Operated(
+        value=NormalConvention(
+            found.convention, found.convention_confidence, found.unit_length, found.flat, evidence,
+            first_of=first_layer(image),
+        )
     )  # fmt: skip
 
 

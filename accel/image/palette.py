@@ -8,13 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import at_depth, decode_table, from_oklab, is_srgb_coded, to_oklab
+from accel.image.color import decode_table, from_oklab, is_srgb_coded, to_oklab
 from accel.image.encode import expand_grey
-from accel.image.operation import first_layer
-from accel.image.operations.analysis import ChannelHistogram, Histogram, Palette, PaletteColor
+from accel.image.operation import Operated, first_layer
+from accel.image.operations.analysis import (
+    ChannelHistogram,
+    CountValues,
+    FindPalette,
+    Histogram,
+    Palette,
+    PaletteColor,
+)
+from accel.image.pixel_coding import at_depth
 from accel.image.pixel_data import Pixels, image_of
 from accel.image.raster import Raster
 from accel.image.statistics import plane_of
+from accel.workload import Limits
 
 Floats = NDArray[np.floating[Any]]
 
@@ -35,6 +44,13 @@ _BLOCK = 512
 
 SIDE, ACROSS = 64, 16
 """Pixels of a swatch's squares, and squares in a row."""
+
+
+def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Operated:
+    (image,) = images
+    value = find_palette(image, params.colors)
+    drawn = params.swatch and value.colors
+    return Operated({"swatch": draw_swatch(image, value)} if drawn else {}, value)
 
 
 def find_palette(image: Raster, count: int) -> Palette:
@@ -164,6 +180,14 @@ BINS = 256
 
 HEIGHT, BAR = 256, 2
 """Pixels of the picture: its height, and the width of a bin."""
+
+
+def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> Operated:
+    (image,) = images
+    value = count_values(image, params.percentiles)
+    return Operated(
+        {"histogram": draw_histogram(image, value, params.scale)} if params.picture else {}, value
+    )
 
 
 def count_values(image: Raster, percentiles: Sequence[float]) -> Histogram:

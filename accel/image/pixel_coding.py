@@ -11,9 +11,9 @@ import numpy as np
 from msgspec import Struct
 
 from accel.image import compiled, kernels
-from accel.image.color import Floats, decode_table
+from accel.image.color import Floats, decode_table, from_linear, light_of_premultiplied, to_linear
 from accel.image.kernels import SLIGHT, STEPS, Bytes
-from accel.image.normal_maps import is_signed, unit_share
+from accel.image.normal_maps import is_signed, unit_share, unsigned
 from accel.image.operation import AnyKind
 from accel.image.pixel_data import Pixels
 from accel.image.raster import PixelKind, Raster
@@ -271,3 +271,38 @@ def _is_normal_map(image: Raster) -> bool:
         return False
     out = z - sideways
     return z > TOWARDS and out > TOWARDS and unit_share(vectors) >= NORMAL_SHARE
+
+
+DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
+"""The types of channels by their bits."""
+
+
+def at_depth(image: Raster, dtype: Any) -> Raster:
+    """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
+    three colours that aren't data; alpha, grey and data keep their proportion, and vectors of -1 to 1 become
+    0 to full scale. What alpha was multiplied into as codes is multiplied as light in floats."""
+    dtype = np.dtype(dtype)
+    if image.pixels.dtype == dtype:
+        return image
+    if dtype.kind == "f":
+        codes = image.multiplied == "codes" and image.has_alpha
+        light = light_of_premultiplied if codes else to_linear
+        levels = [light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
+        multiplied = "light" if codes else image.multiplied
+        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear", multiplied=multiplied)
+    if image.pixels.dtype.kind == "f":
+        transfer = "srgb" if image.colors == 3 and not image.data else "linear"
+        levels = [image.pixels, *image.mips]
+        if image.kind == "normal" and is_signed(image):
+            levels = list(map(unsigned, levels))
+        levels = [from_linear(level, image.colors, transfer, dtype) for level in levels]
+        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
+    levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]))
+
+
+def _rescaled(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    if dtype.itemsize == 2:
+        return pixels.astype(np.uint16) * np.uint16(257)
+    # Nearest: 257 codes of 16 bit fall to each of 8 bit.
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from accel.image.color import Floats
 from accel.image.kernels import SLIGHT
+from accel.image.operation import Operated, check_size
+from accel.image.operations.geometry import Resize
 from accel.image.pixel_coding import STRIP, Coding, channel_kind, channel_semantics, coding
 from accel.image.pixel_data import Pixels
-
-if TYPE_CHECKING:
-    from accel.image.operations.geometry import Resize
-    from accel.image.raster import Raster
-
+from accel.image.raster import Raster
+from accel.workload import Limits
 
 Kernel = Literal["lanczos", "kaiser", "cubic", "linear", "area", "nearest"]
 Edge = Literal["clamp", "wrap"]
@@ -303,13 +302,15 @@ def _taken(values: Pixels, rows: Indices) -> Pixels:
     return values[begin:end] if end - begin == len(rows) and (np.diff(rows) == 1).all() else values[rows]
 
 
-def resize_raster(image: Raster, width: int, height: int, params: Resize) -> Raster:
-    """The image with `width` x `height` pixels. Raises WorkloadError `unsupported`."""
+def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
+    (image,) = images
+    width, height = target_size(image, params)
+    check_size(image.name, width, height, limits)
     kind = channel_kind(image, params.kind)
     how = coding(image, kind, params.linear_light, params.alpha_weighted)
     meaning = channel_semantics(image, kind)
     if (width, height) == (image.width, image.height):
-        return image.with_pixels(image.pixels, mips=image.mips, **meaning)
+        return Operated({"resized": image.with_pixels(image.pixels, mips=image.mips, **meaning)})
     if params.kernel == "nearest":
         rows, columns = nearest(image.height, height), nearest(image.width, width)
         pixels = np.ascontiguousarray(image.pixels[rows][:, columns])
@@ -317,7 +318,7 @@ def resize_raster(image: Raster, width: int, height: int, params: Resize) -> Ras
         across = axis(image.width, width, params.kernel, params.edge)
         down = axis(image.height, height, params.kernel, params.edge)
         pixels = how.within(resample(image.pixels, how, across, down), image.pixels)
-    return image.with_pixels(pixels, **meaning)
+    return Operated({"resized": image.with_pixels(pixels, **meaning)})
 
 
 def target_size(image: Raster, params: Resize) -> tuple[int, int]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from accel.image.color import Floats
-from accel.image.pixel_coding import Coding, channel_semantics, coding
+from accel.image.encode import lost_in_format
+from accel.image.operation import Operated, first_layer
+from accel.image.operations.geometry import MakeTileable, Tileable
+from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
 from accel.image.pixel_data import Pixels
+from accel.image.raster import PixelKind, Raster
 from accel.image.resample import Doubles, HeldRows, Indices, Stored, axis, strips, whole_image
+from accel.image.statistics import seams
 from accel.text import text
-from accel.workload import WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.operations.geometry import MakeTileable
-    from accel.image.raster import PixelKind, Raster
+from accel.workload import Limits, WorkloadError
 
 
 def cheapest_loop(costs: Floats) -> Indices:
@@ -68,6 +69,22 @@ FEATHER = 3.0
 
 COARSE = 4
 """What is coarse: all that is seen in so many texels across an overlap, or across the image."""
+
+
+def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
+    (image,) = images
+    kind = channel_kind(image, params.kind)
+    made = make_seamless(image, kind, params)
+    facts = Tileable(
+        seams(image.pixels),
+        seams(made.pixels),
+        made.width,
+        made.height,
+        kind,
+        first_of=first_layer(image),
+        **lost_in_format(made, params),
+    )
+    return Operated({"tileable": made}, facts)
 
 
 def make_seamless(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:

@@ -10,8 +10,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.decode import decode_image
+from accel.image.hashes import fingerprint_of
 from accel.image.inspect import inspect_picture
-from accel.image.operations.analysis import Fingerprint, fingerprint_of
+from accel.image.operations.analysis import Fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.records import Inspection
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind

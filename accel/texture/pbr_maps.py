@@ -8,9 +8,10 @@ import numpy as np
 
 from accel.ai.sessions import Network, networks
 from accel.ai.super_resolution import TileFunction, run_tiled
-from accel.image.color import DEPTHS, Floats, is_srgb_coded
+from accel.image.color import Floats, is_srgb_coded
 from accel.image.height_map import HeightField, height_to_normal
 from accel.image.operation import Operated, first_layer
+from accel.image.pixel_coding import DEPTHS
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.resample import HeldRows, axis, strips, whole_image

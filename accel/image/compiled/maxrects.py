@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from accel.image.compiled.constants import SHIFT, Heuristic
 from accel.image.compiled.jit import jit
-from accel.image.rect_packing import SHIFT, Heuristic, Ints
+
+Ints = NDArray[np.int64]
 
 _SHIFT, _NEVER = SHIFT, 1 << 62
 _SHORT, _LONG, _AREA = int(Heuristic.SHORT_SIDE), int(Heuristic.LONG_SIDE), int(Heuristic.AREA)

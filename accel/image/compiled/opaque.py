@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.block_encoders import STEPS, Words
+from accel.image.compiled.constants import BC7_WEIGHTS
 from accel.image.compiled.jit import jit
 from accel.image.pixel_data import Pixels
 
@@ -17,7 +17,9 @@ _BYTE, _SECOND, _THIRD = np.uint64(0xFF), np.uint64(0xFF00), np.uint64(0xFF0000)
 # Three colours in one word, each in a lane whose bits hold the sum of 16 of them, weighted, which takes 18.
 _LANE, _LANE_BITS = np.uint64(21), np.uint64((1 << 21) - 1)
 _UP, _FAR_UP = np.uint64(21 - 8), np.uint64(42 - 16)
-_WEIGHTS = STEPS.astype(np.uint64)
+_WEIGHTS = BC7_WEIGHTS.astype(np.uint64)
+
+Words = NDArray[np.uint64]
 
 
 def lifted(words: Words, pixels: Pixels) -> Words:

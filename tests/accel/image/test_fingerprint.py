@@ -7,9 +7,9 @@ import pyvips
 from accel.image import hashes
 from accel.image.decode import decode_image
 from accel.image.encode import save as as_file
-from accel.image.hashes import BITS, find_groups, perceptual_hash, pixel_digest, reduced_view
+from accel.image.hashes import BITS, find_groups, fingerprint_of, perceptual_hash, pixel_digest, reduced_view
 from accel.image.operation import Writing
-from accel.image.operations.analysis import Fingerprint, NoParams, fingerprint, fingerprint_of
+from accel.image.operations.analysis import Fingerprint, NoParams, fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.raster import Raster
 from accel.workload import Input, Limits, WorkloadError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from accel.image.operation import Operated, Reading, Writing, operation
-from accel.image.operation_checks import validate_operated
+from accel.image.operation_runner import validate_operated
 from accel.image.operations.geometry import mipmaps
 from accel.workload import Limits, OutputFile, WorkloadError
 from tests.accel.image.raster_of import operate, raster

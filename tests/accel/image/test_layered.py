@@ -10,7 +10,8 @@ from accel.gpu_ops.implementations import FORMS
 from accel.image.decode import decode_image
 from accel.image.encode import save
 from accel.image.open_raster import open_raster
-from accel.image.operation import Operated, Writing, map_layers
+from accel.image.operation import Operated, Writing
+from accel.image.operation_runner import map_layers
 from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image import containers
@@ -267,7 +268,7 @@ def test_an_operation_that_codes_vectors_otherwise_is_believed_of_all_layers():
 
     first, empty = (raster(each) for each in floats((0, -0.6, 0.8), (0, 0, 0)))
     sky = first.with_pixels(first.pixels, layers=(replace(empty, signed=True),))
-    (second,) = map_layers(coded)([sky], Writing(), Limits()).images["made"].layers
+    (second,) = map_layers(coded, [sky], Writing(), Limits()).images["made"].layers
     assert second.signed is False
 
 
@@ -284,8 +285,8 @@ def test_faces_stay_square(tmp_path):
 
     face = raster(np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(WorkloadError, match="is a cube map"):
-        map_layers(halved)(
-            [face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)], Writing(), Limits()
+        map_layers(
+            halved, [face.with_pixels(face.pixels, layers=(face,) * 5, cube=True)], Writing(), Limits()
         )
     assert len(done) == 1
     layers = source(tmp_path, pictures(6))
@@ -375,9 +376,9 @@ def test_what_an_operation_makes_of_layers_fits_together():
     black, white = (raster(np.full((4, 4, 3), value, np.uint8)) for value in (0, 255))
     sky = black.with_pixels(black.pixels, layers=(white,))
     with pytest.raises(WorkloadError, match="layers of another size, type or number") as caught:
-        map_layers(uneven)([sky], Writing(), Limits())
+        map_layers(uneven, [sky], Writing(), Limits())
     assert in_chinese(caught.value.reason) != caught.value.reason
-    assert map_layers(lambda *_: Operated(value=3))([sky], Writing(), Limits()).value == 3
+    assert map_layers(lambda *_: Operated(value=3), [sky], Writing(), Limits()).value == 3
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if OPERATIONS[name].workload.inputs == (1, 1)])

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from accel.image.operation import Operated, Reading, Writing, operation
-from accel.image.operation_checks import read_only_view, writable_copy
+from accel.image.operation_runner import read_only_view, writable_copy
 from tests.accel.image.raster_of import operate, raster
 
 

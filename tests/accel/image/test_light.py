@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from accel.image import color as module
-from accel.image.color import at_depth, from_linear, is_srgb_coded, to_linear
+from accel.image.color import from_linear, is_srgb_coded, to_linear
+from accel.image.pixel_coding import at_depth
 from accel.image.raster import Raster
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.color import at_depth
 from accel.image.open_raster import open_raster
 from accel.image.operations.normals import NormalFlip, NormalFromHeight, normal_flip, normal_from_height
 from accel.image.operations.pipeline import pipeline
+from accel.image.pixel_coding import at_depth
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.raster_of import operate, random, raster
 

@@ -3,11 +3,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from accel.image.color import at_depth, decode_table, is_srgb_coded
+from accel.image.color import decode_table, is_srgb_coded
 from accel.image.decode import decode_image
 from accel.image.encode import fit_to_format, save
 from accel.image.operations.geometry import Premultiply, premultiply
 from accel.image.operations.textures import Compress, compress
+from accel.image.pixel_coding import at_depth
 from accel.workload import Input, Limits
 from tests.accel.image.files import exr
 from tests.accel.image.operating import KINDS, made, noise, raster

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accel.image.operation import blame_step
+from accel.image.pipeline import blame_step
 from accel.workload import WorkloadError
 
 

@@ -4,20 +4,75 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TypeVar
 
 from msgspec.structs import replace
 
+from accel.devices.report import fault_of
 from accel.image.encode import requested_format
-from accel.image.operation import Described, Operated, Operation, Reading, Writing, blame_step, output
+from accel.image.open_raster import open_rasters
+from accel.image.operation import Described, Operated, Operation, Reading, Writing, holds_layers
+from accel.image.operation_runner import write_output
+from accel.image.operations.pipeline import Pipeline, parse_steps
 from accel.image.raster import Raster
 from accel.image.records import suffix_of
 from accel.progress import part
-from accel.workload import Limits, Output, OutputFile, WorkloadError, check_files
+from accel.text import text
+from accel.workload import Input, Limits, Output, OutputFile, WorkloadError, check_files
 
 T = TypeVar("T")
+
+
+def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Output:
+    steps = parse_steps(params, limits)
+    first, first_params = steps[0]
+    if first.workload.inputs != (1, 1):
+        first.workload.check_inputs(len(inputs))
+    images = open_rasters(
+        inputs,
+        limits,
+        first_params.transfer if params.transfer == "auto" else params.transfer,
+        levels=first.levels,
+        layers=all(operation.layers for operation, _ in steps) and holds_layers(steps[-1][1]),
+        companions=first.workload.companions,
+    )
+    context = PipelineContext(images, limits)
+    for index, (operation, step_params) in enumerate(steps):
+        called = f"step {index + 1}, {operation.workload.name}"
+        with part(index, len(steps), operation.workload.name), blame_step(called):
+            operated = context.step(called, operation, step_params)
+        if index < len(steps) - 1 and not operated.images:
+            raise WorkloadError(
+                "bad_params", text("{called}, gives no image, so that it must be the last", called=called)
+            )
+    return context.output(steps[-1][1])
+
+
+@contextmanager
+def blame_step(step: str) -> Iterator[None]:
+    """Raises WorkloadError, by what `step` is called, for whatever is raised in it; of a device and of memory
+    others know what to do."""
+    try:
+        yield
+    # A plugin's code may raise anything.
+    except (Exception, SystemExit) as error:
+        if not isinstance(error, WorkloadError) and fault_of(error):
+            raise
+        raise _told(step, error) from _cause(error)
+
+
+def _told(step: str, error: BaseException) -> WorkloadError:
+    if not isinstance(error, WorkloadError):
+        error = WorkloadError("internal", text("the workload failed ({name})", name=type(error).__name__))
+    return WorkloadError(error.code, f"{step}: {error.reason}", error.name, fault=error.fault, step=step)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ if isinstance(error, WorkloadError) else error
+
 
 _TOLD = "the files of an earlier step tell where things lie in its images, and {}; do this before that step"
 
@@ -54,7 +109,7 @@ class PipelineContext:
 
     def output(self, params: Reading) -> Output:
         """The result of the last operation, with the files of those before it. Raises WorkloadError."""
-        done, made = self._last, output(self._last, params)
+        done, made = self._last, write_output(self._last, params)
         files = [*made.files, *self._files]
         called = {name: _file_of(name, made.files) for name in self._names}
         # What tells of images tells nothing where none is written.

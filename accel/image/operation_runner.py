@@ -1,20 +1,150 @@
-"""Validate what an operation returns; read-only inputs for plugins."""
+"""Runs operations: on each layer, with what they return validated, and between files.
+
+Plugins get images that can't be written to, so that an error is blamed on the step that caused it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import get_args
+from typing import Any, get_args
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from accel.image.operation import Operated, Reading, Writing, check_size
+from accel.image.encode import save
+from accel.image.normal_maps import same_signedness
+from accel.image.open_raster import open_rasters
+from accel.image.operation import Operate, Operated, Operation, Reading, Writing, check_size, holds_layers
 from accel.image.pixel_data import MOST, Pixels
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.text import AnyText, text
-from accel.workload import Limits, WorkloadError, check_files, is_encodable, type_name
+from accel.workload import Input, Limits, Output, WorkloadError, check_files, is_encodable, type_name
+
+
+def run(operation: Operation, inputs: Sequence[Input], params: Any, limits: Limits) -> Output:
+    """Opens the inputs, calls the operation, writes its images. Raises WorkloadError."""
+    images = open_rasters(
+        inputs,
+        limits,
+        params.transfer,
+        levels=operation.levels,
+        layers=operation.layers and holds_layers(params),
+        companions=operation.workload.companions,
+    )
+    return write_output(operation.operate(images, params, limits), params)
+
+
+def write_output(operated: Operated, params: Reading) -> Output:
+    """The result of a last operation, its images as files. Raises WorkloadError."""
+    files, facts = list(operated.files), []
+    for name, image in operated.images.items():
+        assert isinstance(params, Writing), "an operation that gives images takes the parameters of Writing"
+        written, fact = save(name, image, params)
+        files += written
+        facts.append(fact)
+    value = (facts[0] if len(facts) == 1 else facts) if operated.value is None else operated.value
+    return Output(value, files)
+
+
+def operate(
+    function: Operate, each_layer: bool, images: Sequence[Raster], params: Any, limits: Limits
+) -> Operated:
+    """Calls an operation's function, on each layer if so, and validates what it returns.
+
+    Raises WorkloadError.
+    """
+    checked = _checked(function)
+    return map_layers(checked, images, params, limits) if each_layer else checked(images, params, limits)
+
+
+def _checked(function: Operate) -> Operate:
+    if function.__module__.partition(".")[0] == "accel":
+        return lambda images, params, limits: validate_operated(
+            function(images, params, limits), params, limits, own=True
+        )
+    return lambda images, params, limits: writable_copy(
+        validate_operated(
+            function([read_only_view(image) for image in images], params, limits), params, limits
+        )
+    )
+
+
+def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+    """The operation on the first image and on each of its layers, all of the kind that the first is.
+
+    Raises WorkloadError `bad_input` if a second image has several layers, but not as many as the first: its
+    first alone would count for all of them; `too_large` for images that are too large together; `bad_params`
+    for faces of a cube that aren't square; `internal` for layers that can't be those of one texture.
+    """
+    first = images[0]
+    count = 1 + len(first.layers)
+    for image in images[1:]:
+        number = max(1 + len(image.layers), image.first_of)
+        if count > 1 < number and 1 + len(image.layers) != count:
+            reason = text(
+                "holds {number} images, but {name} {count}; give as many, or one",
+                number=number,
+                name=first.name,
+                count=count,
+            )
+            raise WorkloadError("bad_input", reason, image.name)
+    single = [replace(image, layers=(), cube=False) for image in images]
+    operated = operate(single, params, limits)
+    if count == 1 or not operated.images:
+        return operated
+    _check_sizes(first, operated, count, limits)
+    others = [
+        operate([_layer(image, index, count - 1, operated) for image in images], params, limits).images
+        for index in range(count - 1)
+    ]
+    uneven = WorkloadError(
+        "internal", text("the operation gave layers of another size, type or number"), first.name
+    )
+    if any(each.keys() != operated.images.keys() for each in others):
+        raise uneven
+    joined = {}
+    for name, image in operated.images.items():
+        layers = [each[name] for each in others]
+        if not all(check_same_layout(image, layer) for layer in layers):
+            raise uneven
+        joined[name] = replace(image, layers=same_signedness(image, layers), cube=first.cube)
+    return replace(operated, images=joined)
+
+
+def _layer(image: Raster, index: int, count: int, operated: Operated) -> Raster:
+    """The input for a layer: of a second image, such as a normal map, its own layer if it has as many."""
+    if len(image.layers) != count:
+        return replace(image, layers=(), cube=False)
+    first = next(iter(operated.images.values()))
+    # The first decides whether it is a normal map: a single layer might look like one by chance.
+    return replace(image.layers[index], kind=first.kind or "color")
+
+
+def _check_sizes(source: Raster, operated: Operated, count: int, limits: Limits) -> None:
+    width, height = next(iter(operated.images.values())).pixels.shape[1::-1]
+    if width * height * count > limits.max_pixels:
+        reason = text(
+            "would become {count} images of {width} x {height} ({width_2} megapixels in all), "
+            "more than the limit of {max_pixels} megapixels; raise images.max_pixels, or choose "
+            "a smaller size",
+            count=count,
+            width=width,
+            height=height,
+            width_2=f"{(width * height * count / 1e6):,.1f}",
+            max_pixels=f"{(limits.max_pixels / 1e6):,.1f}",
+        )
+        raise WorkloadError("too_large", reason, source.name)
+    for image in operated.images.values():
+        if source.cube and image.width != image.height:
+            reason = text(
+                "is a cube map, whose faces are square: none can be {width} x {height}; give both "
+                "sides the same length",
+                width=image.width,
+                height=image.height,
+            )
+            raise WorkloadError("bad_params", reason, source.name)
+
 
 TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 """Of channels, in this machine's order of bytes."""
@@ -57,12 +187,14 @@ def validate_operated(done: object, params: Reading, limits: Limits, *, own: boo
     check_files(done.files)
     # A filter of ours overshoots the largest value that a file may have, by little.
     most = LARGEST if own else MOST
-    images = {_named(name): _held(name, image, limits, most) for name, image in done.images.items()}
+    images = {
+        _check_name(name): _check_image(name, image, limits, most) for name, image in done.images.items()
+    }
     same = all(image is done.images[name] for name, image in images.items())
-    return done if same else msgspec.structs.replace(done, images=images)
+    return done if same else replace(done, images=images)
 
 
-def _named(name: object) -> str:
+def _check_name(name: object) -> str:
     if not isinstance(name, str) or not name or not is_encodable(name):
         raise _wrong(
             text("the operation calls an image {name}; it must be text", name=format(repr(name), ".80"))
@@ -70,23 +202,23 @@ def _named(name: object) -> str:
     return name
 
 
-def _held(name: str, image: object, limits: Limits, most: float) -> Raster:
+def _check_image(name: str, image: object, limits: Limits, most: float) -> Raster:
     what = text("the operation's image {name}", name=repr(name))
-    first = _alone(what, image, limits, most)
+    first = _check_single(what, image, limits, most)
     if not isinstance(first.layers, tuple):
         raise _wrong(f"{what} has layers that are {type_name(first.layers)}, not a tuple of Raster")
     layers = tuple(
-        _layer(f"{what}, layer {index}", each, first, limits, most)
+        _check_layer(f"{what}, layer {index}", each, first, limits, most)
         for index, each in enumerate(first.layers, 1)
     )
     if first.cube and (1 + len(layers)) % 6:
         raise _wrong(f"{what} is a cube of {1 + len(layers)} faces, not of six")
     same = all(each is other for each, other in zip(layers, first.layers, strict=True))
-    return first if same else msgspec.structs.replace(first, layers=layers)
+    return first if same else replace(first, layers=layers)
 
 
-def _layer(what: str, image: object, first: Raster, limits: Limits, most: float) -> Raster:
-    layer = _alone(what, image, limits, most)
+def _check_layer(what: str, image: object, first: Raster, limits: Limits, most: float) -> Raster:
+    layer = _check_single(what, image, limits, most)
     if layer.layers or not check_same_layout(first, layer):
         raise _wrong(f"{what} must be of the size, levels, type and channels of the first, without layers")
     return layer
@@ -99,7 +231,7 @@ def check_same_layout(one: Raster, other: Raster) -> bool:
     return same and (one.transfer, one.has_alpha) == (other.transfer, other.has_alpha)
 
 
-def _alone(what: AnyText, image: object, limits: Limits, most: float) -> Raster:
+def _check_single(what: AnyText, image: object, limits: Limits, most: float) -> Raster:
     """An image, whatever its layers are."""
     if not isinstance(image, Raster):
         hint = ": write with_pixels(...) of the image that it is made of" * isinstance(image, np.ndarray)
@@ -115,7 +247,7 @@ def _alone(what: AnyText, image: object, limits: Limits, most: float) -> Raster:
     if all(level.flags.c_contiguous for level in levels):
         return image
     pixels, *mips = map(np.ascontiguousarray, levels)
-    return msgspec.structs.replace(image, pixels=pixels, mips=tuple(mips))
+    return replace(image, pixels=pixels, mips=tuple(mips))
 
 
 def _check_fields(what: AnyText, image: Raster) -> None:
