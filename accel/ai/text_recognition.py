@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from accel.ai.preprocessing import resize_planes, tensor_pages
 from accel.ai.sessions import Network, networks
-from accel.ai.workloads import Line
+from accel.ai.workloads import Line, Ocr, Text
+from accel.image.operation import Operated, first_layer
 from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.models.catalog import PP_OCR
@@ -218,6 +219,12 @@ UNSURE = 0.9
 """Below which confidence it is read the other way up too."""
 TALL = 1.5
 """From which height, in widths, on a line is taken for one that runs down."""
+
+
+def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
+    (image,) = images
+    lines = [line for line in read_lines(image, limits) if line.confidence >= params.confidence]
+    return Operated(value=Text("\n".join(line.text for line in lines), lines, first_of=first_layer(image)))
 
 
 def read_lines(image: Raster, limits: Limits) -> list[Line]:

@@ -36,7 +36,6 @@ from accel.progress import OnProgress
 from accel.text import text
 from accel.workload import Input, Limits, Params, Workload, WorkloadError, names, validate_output
 
-
 WARM = ("accel.image.inspect",)
 """The costly modules that a worker imports before its first job."""
 MAX_TRIES = 2

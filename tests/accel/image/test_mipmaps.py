@@ -5,6 +5,7 @@ import pytest
 import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.accel.image.test_normals import heights, normal_map
 
 from accel.image import kernels, pixel_coding
 from accel.image.alpha import coverage_factor, coverage_share
@@ -14,7 +15,6 @@ from accel.image.operations.geometry import Mipmaps, mipmaps
 from accel.image.operations.pipeline import Pipeline, Step, pipeline
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.operating import KINDS, made, noise, raster
-from tests.accel.image.test_normals import heights, normal_map
 
 
 def levels(pixels, *more, **params):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.accel.image.test_normals import heights, normal_map
 
 from accel.image.normal_maps import (
     BAND_COLUMNS,
@@ -12,7 +13,6 @@ from accel.image.normal_maps import (
     slope_sums,
     slopes,
 )
-from tests.accel.image.test_normals import heights, normal_map
 
 
 def test_bands_are_of_one_size_and_from_all_over_the_image():
