@@ -17,10 +17,142 @@ from numpy.typing import NDArray
 
 from accel.ai.preprocessing import resize_planes, to_tensor
 from accel.ai.sessions import Network, networks, run_in_batches
+from accel.ai.workloads import Embeddings, EmbedImage, EmbedText, ImageEmbedding
 from accel.execution.batching import bucket_key
+from accel.image.operation import Operated, first_layer
 from accel.image.raster import Raster
 from accel.models.catalog import EFFICIENTNET, MINILM
-from accel.workload import Limits
+from accel.text import text
+from accel.workload import Input, Item, Limits, Outcome, Output, WorkloadError, names
+
+SIDE = 224
+"""Pixels a side of the square images that the network was trained on."""
+DIMENSIONS = 384
+"""Numbers of a text's vector."""
+MAX_PIECES = 256
+"""Word pieces of one text, as in the model's training."""
+MIN_PIECES = 8
+"""Shorter rows are padded to this length if shapes should repeat."""
+MAX_BYTES = 1 << 20
+"""Most bytes of an input; the model reads only the beginning."""
+
+
+def embed_text(inputs: Sequence[Input], params: EmbedText, limits: Limits) -> Output:
+    texts = _read_texts(inputs, params)
+    return Output(_embeddings(*embed_texts_with_model(texts, limits)))
+
+
+def embed_several(items: Sequence[Item], limits: Limits) -> list[Outcome]:
+    jobs = [_try_reading(item) for item in items]
+    texts = [text for job in jobs if not isinstance(job, WorkloadError) for text in job]
+    vectors, cut = embed_texts_with_model(texts, limits)
+    outcomes: list[Outcome] = []
+    begin = 0
+    for job in jobs:
+        if isinstance(job, WorkloadError):
+            outcomes.append(job)
+            continue
+        end = begin + len(job)
+        own = [index - begin for index in cut if begin <= index < end]
+        outcomes.append(Output(_embeddings(vectors[begin:end], own)))
+        begin = end
+    return outcomes
+
+
+def embed_image(images: Sequence[Raster], params: EmbedImage, limits: Limits) -> Operated:
+    (image,) = images
+    network = networks(limits).get(EFFICIENTNET.name)
+    vector = round_vector(network.image(resize_planes(to_tensor(image), SIDE, SIDE)))
+    model = f"{EFFICIENTNET.name} {EFFICIENTNET.version}"
+    return Operated(value=ImageEmbedding(model, len(vector), vector, first_of=first_layer(image)))
+
+
+def _embeddings(vectors: Sequence[list[float]], cut: Sequence[int]) -> Embeddings:
+    dimensions = len(vectors[0]) if vectors else DIMENSIONS
+    return Embeddings(f"{MINILM.name} {MINILM.version}", dimensions, list(vectors), list(cut))
+
+
+def _try_reading(item: Item) -> list[str] | WorkloadError:
+    try:
+        return _read_texts(item.inputs, item.params)
+    except WorkloadError as error:
+        return error
+
+
+def _read_texts(inputs: Sequence[Input], params: EmbedText) -> list[str]:
+    """Returns all texts of a job. Raises WorkloadError `bad_params`, `bad_input` or `too_large`."""
+    if not inputs and not params.texts:
+        raise WorkloadError("bad_params", text("give texts, or files of text as inputs"))
+    return [*params.texts, *map(_read_file, inputs)]
+
+
+def _read_file(source: Input) -> str:
+    try:
+        with open(source.path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = text("can't be read ({strerror})", strerror=error.strerror or error)
+        raise WorkloadError("bad_input", reason, source.name) from None
+    if len(data) > MAX_BYTES:
+        raise WorkloadError("too_large", text("is more than 1 MiB of text"), source.name)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise WorkloadError("bad_input", text("isn't text in UTF-8"), names([source])) from None
+
+
+def embed_texts_with_model(texts: Sequence[str], limits: Limits) -> tuple[list[list[float]], list[int]]:
+    """A vector of length 1 for each text, and the numbers of those that were cut.
+
+    Raises WorkloadError where the model isn't on this machine.
+    """
+    network = networks(limits).get(MINILM.name)
+    tokenizer = _tokenizer(limits)
+    rows = [tokenizer.ids(text, MAX_PIECES) for text in texts]
+    made = np.empty((len(texts), DIMENSIONS), np.float32)
+    assert network.file.graph is not None
+    # Those of about the same length together, so that little is padded.
+    order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
+    for chosen, found in run_in_batches(
+        order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
+    ):
+        made[chosen] = found
+    return round_vector(made), [at for at, (_, cut) in enumerate(rows) if cut]
+
+
+@cache
+def _tokenizer(limits: Limits) -> WordPiece:
+    """Read once in each process."""
+    return WordPiece(networks(limits).read(MINILM.name, "tokenizer.json"))
+
+
+def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
+    longest = max(map(len, rows))
+    feed = given = pad_tokens(rows, len(rows), longest)
+    if network.fixes:
+        # A few pieces of padding cost a GPU less than another shape.
+        rounded = pad_tokens(rows, bucket_key(len(rows)), max(MIN_PIECES, bucket_key(longest)))
+        given = rounded if network.may_fix(rounded) else feed
+    (hidden,) = network.run(given)
+    hidden = hidden[: len(rows), :longest]
+    weights = feed["attention_mask"][..., None].astype(np.float32)
+    mean = (hidden * weights).sum(1) / weights.sum(1)
+    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return made
+
+
+def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, NDArray[np.int64]]:
+    """What the network takes: `count` rows of `length` pieces, of which those that aren't there don't count.
+
+    Rows beyond the given ones repeat the first: one without any piece has no mean.
+    """
+    ids, mask = (np.zeros((count, length), np.int64) for _ in range(2))
+    for at in range(count):
+        row = rows[at] if at < len(rows) else rows[0]
+        ids[at, : len(row)] = row
+        mask[at, : len(row)] = 1
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
 
 LONGEST_WORD = 100
 """Characters; a longer one counts as unknown."""
@@ -144,73 +276,3 @@ def round_vector(vectors: NDArray[np.float32]) -> list[Any]:
     scale = _POWERS[places]
     found: list[Any] = (np.rint(wide * scale) / scale).tolist()
     return found
-
-
-MOST = 256
-"""Word pieces of one text, as the model was trained."""
-LEAST = 8
-"""Word pieces that shorter rows are rounded up to where shapes are to repeat."""
-
-
-def embed_texts_with_model(texts: Sequence[str], limits: Limits) -> tuple[list[list[float]], list[int]]:
-    """A vector of length 1 for each text, and the numbers of those that were cut.
-
-    Raises WorkloadError where the model isn't on this machine.
-    """
-    network = networks(limits).get(MINILM.name)
-    tokenizer = _tokenizer(limits)
-    rows = [tokenizer.ids(text, MOST) for text in texts]
-    made = np.empty((len(texts), 384), np.float32)
-    assert network.file.graph is not None
-    # Those of about the same length together, so that little is padded.
-    order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
-    for chosen, found in run_in_batches(
-        order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
-    ):
-        made[chosen] = found
-    return round_vector(made), [at for at, (_, cut) in enumerate(rows) if cut]
-
-
-@cache
-def _tokenizer(limits: Limits) -> WordPiece:
-    """Read once in each process."""
-    return WordPiece(networks(limits).read(MINILM.name, "tokenizer.json"))
-
-
-def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
-    longest = max(map(len, rows))
-    feed = given = pad_tokens(rows, len(rows), longest)
-    if network.fixes:
-        # A few pieces of padding cost a GPU less than another shape.
-        rounded = pad_tokens(rows, bucket_key(len(rows)), max(LEAST, bucket_key(longest)))
-        given = rounded if network.may_fix(rounded) else feed
-    (hidden,) = network.run(given)
-    hidden = hidden[: len(rows), :longest]
-    weights = feed["attention_mask"][..., None].astype(np.float32)
-    mean = (hidden * weights).sum(1) / weights.sum(1)
-    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    return made
-
-
-def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, NDArray[np.int64]]:
-    """What the network takes: `count` rows of `length` pieces, of which those that aren't there don't count.
-
-    Rows beyond the given ones repeat the first: one without any piece has no mean.
-    """
-    ids, mask = (np.zeros((count, length), np.int64) for _ in range(2))
-    for at in range(count):
-        row = rows[at] if at < len(rows) else rows[0]
-        ids[at, : len(row)] = row
-        mask[at, : len(row)] = 1
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-
-
-SIDE = 224
-"""Pixels of the square that the network was trained on."""
-
-
-def image_vector(image: Raster, limits: Limits) -> tuple[list[float], str]:
-    """A vector of length 1, and which model made it. Raises WorkloadError where it isn't on this machine."""
-    network = networks(limits).get(EFFICIENTNET.name)
-    made = network.image(resize_planes(to_tensor(image), SIDE, SIDE))
-    return round_vector(made), f"{EFFICIENTNET.name} {EFFICIENTNET.version}"

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from accel.ai.preprocessing import resize_planes, to_tensor
 from accel.ai.sessions import networks
+from accel.ai.workloads import RemoveBackground
 from accel.image.encode import WRITERS
+from accel.image.operation import Operated
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.workload import Limits
@@ -109,6 +111,12 @@ Floats = NDArray[np.float32]
 
 SIDE = 320
 """Pixels of the square that the network takes; whatever the image's aspect, as in its training."""
+
+
+def remove_background(images: Sequence[Raster], params: RemoveBackground, limits: Limits) -> Operated:
+    (image,) = images
+    mask = foreground_mask(image, limits, refine=params.edges == "refined")
+    return Operated({params.result: cut_out(image, mask, alone=params.result == "mask")})
 
 
 def foreground_mask(image: Raster, limits: Limits, *, refine: bool) -> Floats:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -11,18 +10,16 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.ai.sessions import Network, networks, with_smaller_batches
-from accel.image.color import is_srgb_coded
+from accel.ai.workloads import Upscale
+from accel.image.color import encode_srgb
 from accel.image.inpaint import bleed_colors
-from accel.image.pixel_coding import channel_semantics
+from accel.image.operation import Operated, check_size
+from accel.image.pixel_coding import channel_kind, channel_semantics
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.progress import part, progress
 from accel.text import text
 from accel.workload import Limits, WorkloadError
-
-if TYPE_CHECKING:
-    from accel.ai.workloads import Upscale
-
 
 LEAST_TILE = 32
 """Pixels a side of the smallest tiles, of which most are margins already."""
@@ -115,8 +112,17 @@ Floats = NDArray[np.float32]
 FAITHFUL, SHARP = "waifu2x-upconv7-2x", "realesr-animevideo-4x"
 
 
-def upscale_raster(image: Raster, params: Upscale, limits: Limits) -> Raster:
-    """The image, `params.factor` times as wide and as high. Raises WorkloadError."""
+def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operated:
+    (image,) = images
+    if params.normals is None:
+        # Floats may be vectors of -1 to 1, which the networks don't know.
+        normals = image.pixels.dtype.kind == "u" and channel_kind(image) == "normal"
+        params = msgspec.structs.replace(params, normals=normals)
+    check_size(image.name, image.width * params.factor, image.height * params.factor, limits)
+    return Operated({"upscaled": _upscale(image, params, limits)})
+
+
+def _upscale(image: Raster, params: Upscale, limits: Limits) -> Raster:
     _check(image, params)
     enlarger = tile_function(params.style, params.factor, limits)
     coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
@@ -219,7 +225,7 @@ def _part(enlarger: TileFunction, source: Pixels, params: Upscale, coded: bool) 
 
     def take(piece: Pixels) -> Floats:
         values = piece.astype(np.float32) / top
-        values = is_srgb_coded(values) if coded else values
+        values = encode_srgb(values) if coded else values
         return values if channels == 3 else np.repeat(values, 3, axis=2)
 
     def give(values: Floats) -> Pixels:

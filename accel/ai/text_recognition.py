@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from accel.ai.preprocessing import resize_planes, tensor_pages
 from accel.ai.sessions import Network, networks
-from accel.ai.workloads import Line
-from accel.image.pixel_data import image_of
+from accel.ai.workloads import Line, Ocr, Text
+from accel.image.operation import Operated, first_layer
+from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.models.catalog import PP_OCR
 from accel.workload import Limits
@@ -66,7 +67,7 @@ class Box(Struct, frozen=True):
 
 def text_regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
     """The pixels of each connected region, n x 2 of y and x; neighbours share a side."""
-    labels = image_of(mask.astype(np.uint8)[..., None], "b-w").labelregions()
+    labels = vips_image(mask.astype(np.uint8)[..., None], "b-w").labelregions()
     numbers = np.frombuffer(labels.write_to_memory(), np.int32).reshape(mask.shape)
     places = np.flatnonzero(mask)
     if not len(places):
@@ -218,6 +219,12 @@ UNSURE = 0.9
 """Below which confidence it is read the other way up too."""
 TALL = 1.5
 """From which height, in widths, on a line is taken for one that runs down."""
+
+
+def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
+    (image,) = images
+    lines = [line for line in read_lines(image, limits) if line.confidence >= params.confidence]
+    return Operated(value=Text("\n".join(line.text for line in lines), lines, first_of=first_layer(image)))
 
 
 def read_lines(image: Raster, limits: Limits) -> list[Line]:

@@ -103,10 +103,6 @@ def main(question: str) -> None:
     os.write(answers, said)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1])
-
-
 LIMIT_S = 60.0
 """How long a child may take: the first start of CUDA after an installation takes up to half a minute."""
 
@@ -391,3 +387,7 @@ def _where(provider: Provider, driver: Driver | Failure, runtime: Runtime) -> An
         names = [gpu.name or text("an unnamed GPU") for gpu in driver.gpus]
         return text("{names}, by {runtime}", names=names, runtime=made)
     return made
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -16,7 +16,7 @@ from accel.image.encode import save
 from accel.image.normal_maps import same_signedness
 from accel.image.open_raster import open_rasters
 from accel.image.operation import Operate, Operated, Operation, Reading, Writing, check_size, holds_layers
-from accel.image.pixel_data import MOST, Pixels
+from accel.image.pixel_data import MAX_VALUE, Pixels
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.text import AnyText, Text, text
 from accel.workload import Input, Limits, Output, WorkloadError, check_files, is_encodable, type_name
@@ -188,7 +188,7 @@ def validate_operated(operated: object, params: Reading, limits: Limits, *, own:
         raise _invalid(text("the operation's described is {kind_of}, not a function", kind_of=kind_of))
     check_files(operated.files)
     # Accel's filters may overshoot the largest value of a file a little.
-    bound = LARGEST if own else MOST
+    bound = LARGEST if own else MAX_VALUE
     checked = {_check_name(name): _check_image(name, image, limits, bound) for name, image in images.items()}
     same = all(image is images[name] for name, image in checked.items())
     return operated if same else replace(operated, images=checked)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from accel.models.manifest import Batching, File, Graph, Hub, Model, Part, Pixels, Shipped, Tensor, Url, Wheel
 
 FILE = Path(__file__).with_name("shipped.json")
-"""By `PACKAGE/FILE`; written by tools/train/shipped.py and never by hand."""
+"""By `PACKAGE/FILE`; written by tools/train/export.py and never by hand."""
 
 
 class Digest(Struct, frozen=True):

@@ -76,12 +76,15 @@ def error_text(error: Exception, silent_s: float) -> AnyText:
 
 
 def proxy(url: str) -> str:
-    """Through which proxy it is asked for, as variables or the system say, without a password."""
+    """Returns the host and port of the proxy for a URL, by the environment or the system, without a password.
+
+    Empty if there is none.
+    """
     parts = urllib.parse.urlsplit(url)
-    named = urllib.request.getproxies().get(parts.scheme, "")
-    if not named or urllib.request.proxy_bypass(parts.netloc):
+    address = urllib.request.getproxies().get(parts.scheme, "")
+    if not address or urllib.request.proxy_bypass(parts.netloc):
         return ""
-    return f" (by the proxy {named.rpartition('//')[2].rpartition('@')[2]})"
+    return address.rpartition("//")[2].rpartition("@")[2]
 
 
 Tell = Callable[[str, int, int], None]

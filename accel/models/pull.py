@@ -29,7 +29,7 @@ from accel.execution.worker import NO_ROOM
 from accel.models.convert_torch import convert
 from accel.models.download import Tell, download
 from accel.models.manifest import File, Hub, Model, Part, Shipped, Source, Url, Wheel
-from accel.models.store import CHUNK, MISSING, ModelError, ModelStore, Unwritable, digest
+from accel.models.store import CHUNK, MISSING, UNREADABLE, ModelError, ModelStore, Unwritable, digest
 from accel.text import AnyText, text
 
 BROKEN = (
@@ -376,9 +376,7 @@ def _looked(
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 # What an archive has is unpacked there.
                 raise Unwritable(scratch.parent, error) from None
-            against[file] = text(
-                "can't be read ({getattr})", getattr=getattr(error, "strerror", None) or error
-            )
+            against[file] = UNREADABLE.fill(strerror=getattr(error, "strerror", None) or error)
     return found, against
 
 

@@ -87,7 +87,7 @@ async def _sent(
     What is left differs where an answer is acted on once more: the portions are those of all files, and each
     is one step, or what was sent before wouldn't be found again.
     """
-    note = text("texture import: {codes}", codes=[*sorted(gist.codes)])
+    note = str(text("texture import: {codes}", codes=[*sorted(gist.codes)]))
     receipts = []
     async for portion in portions(parts):
         changes = [change for change in portion if change["path"] not in left]

@@ -272,12 +272,15 @@ class Workers:
 
     async def run(self, workload: Workload, params: Mapping[str, Any], name: str, path: Path) -> Any:
         """The result of one job. Raises WorkloadError, and UserError where no process can be started."""
+        from accel.execution.executor import Job
+
         executor = self._executor or await self._start()
         deadline_s = self._deadline_s if workload.batching is None else TOGETHER * self._deadline_s
         self._waiting += 1
         try:
+            inputs = [Input(name, os.fspath(path))]
             return await executor.run(
-                workload, params, [Input(name, os.fspath(path))], deadline_s=deadline_s, priority="bulk"
+                Job.parse(workload, params, inputs, deadline_s=deadline_s, priority="bulk")
             )
         finally:
             self._waiting -= 1

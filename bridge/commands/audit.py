@@ -154,11 +154,11 @@ def _check(folder: str, outputs: dict[str, str | None], baseline: str | None, up
 
 
 def _is_image(file: Path) -> bool:
-    from accel.image.decode import HEAD, sniff
+    from accel.image.decode import HEAD_SIZE, sniff
 
     try:
         with file.open("rb") as opened:
-            return sniff(opened.read(HEAD)) is not None
+            return sniff(opened.read(HEAD_SIZE)) is not None
     except OSError:
         return False
 

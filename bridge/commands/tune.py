@@ -189,7 +189,7 @@ async def _measure(
                         _batches(workload, device, await each.measure(workload))
                         for device, each in policies.items()
                     ]
-                if len(routed.lanes) > 1 and workload.name in SAMPLES:
+                if len(routed.queues) > 1 and workload.name in SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
                 reason = say(error.reason)
@@ -200,10 +200,10 @@ async def _measure(
                     raise UserError(said) from None
                 click.echo(said, err=True)
                 failed.append(workload.name)
-        if not named and len(routed.lanes) > 1:
+        if not named and len(routed.queues) > 1:
             _tell(say(text("Trying anew what came again on the GPU...")))
             try:
-                engines = await _engines(routed.lanes[-1])
+                engines = await _engines(routed.queues[-1])
             except WorkloadError as error:
                 reason = say(error.reason)
                 click.echo(
@@ -222,13 +222,14 @@ def _tell(what: str) -> None:
         click.echo(what, err=True)
 
 
-async def _engines(lane: DeviceQueue) -> list[Engine]:
+async def _engines(queue: DeviceQueue) -> list[Engine]:
     """Those that the GPU's worker builds. Raises WorkloadError."""
     import msgspec
 
     from accel.ai.sessions import Engine, engine_inputs
+    from accel.execution.executor import Job
 
-    done = await lane.executor.run(engine_inputs.workload, {}, [], deadline_s=ENGINES_S)
+    done = await queue.executor.run(Job.parse(engine_inputs.workload, {}, deadline_s=ENGINES_S))
     return msgspec.convert(done.value, list[Engine])
 
 
@@ -258,10 +259,10 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict
             await asyncio.to_thread(device_router.find_gpu, paths.devices_file) if settings["gpu"] else None
         )
         if found is not None:
-            lane = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
-            await routed.add(lane)
-            assert isinstance(lane.executor, device_router.GpuExecutor)
-            policies[lane.form.device] = lane.executor.policies
+            queue = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
+            await routed.add(queue)
+            assert isinstance(queue.executor, device_router.GpuExecutor)
+            policies[queue.device.label] = queue.executor.policies
         yield routed, policies
     finally:
         await routed.close()
@@ -290,8 +291,8 @@ def _batches(workload: Workload, device: str, policy: BatchPolicy) -> Batches:
 
 def _costs(workload: Workload, routed: DeviceRouter, found: Mapping[str, Cost]) -> list[Costs]:
     return [
-        Costs(workload.name, form.device, found[form.name].fixed_ms, found[form.name].mpx_ms)
-        for form in (lane.form for lane in routed.lanes)
+        Costs(workload.name, form.label, found[form.name].fixed_ms, found[form.name].mpx_ms)
+        for form in (queue.device for queue in routed.queues)
     ]
 
 

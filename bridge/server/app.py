@@ -35,7 +35,7 @@ from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
-from bridge.server.executors import BlobOutputs, MeasuredExecutor
+from bridge.server.executors import BlobExecutor
 from bridge.server.handshake import Handshake
 from bridge.server.http import Front, HostGuard, answer_strays, routes
 from bridge.server.jobs import Jobs
@@ -97,8 +97,8 @@ class Bridge:
         )
         self.uploads = Uploads(blobs, self.keeper)
         counts, load = Counts(), Load(workers.pool.size)
-        executor = BlobOutputs(MeasuredExecutor(self._executor, counts, load), blobs, self.keeper)
-        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor)
+        executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
+        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
@@ -176,7 +176,7 @@ class Bridge:
 
     async def _cached_blobs(self) -> set[str]:
         answers = await blob_references(self.store, ANSWERS)
-        return answers if self.cache is None else answers | await self.cache.blobs()
+        return answers if self.cache is None else answers | await self.cache.responses.blobs()
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
         await self.flows.take_away(live)

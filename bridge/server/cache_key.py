@@ -14,11 +14,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from accel.execution.executor import Job
 from accel.execution.pool import FairTurns
 from accel.image import records
 from accel.models.catalog import models_of
@@ -26,60 +26,59 @@ from accel.workload import Input, Limits, Params, Workload
 from bridge.store.blobs import BlobStore
 
 FORM = 2
-"""Raised when kept results look otherwise, or keys are made of something else."""
+"""Raised when stored responses or what keys are made of change."""
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
 class CacheKey(Struct, frozen=True):
-    """A request without the contents of its inputs."""
+    """A job's identity without the contents of its inputs."""
 
     digest: bytes
     """Of the workload, its code and models, the parameters, and the inputs' names."""
 
     def outline(self, sizes: Sequence[int]) -> int:
-        """64 bits of it and of how long its inputs are, which is known without reading them."""
-        made = hashlib.sha256(self.digest + _encoder.encode(sizes)).digest()
-        return int.from_bytes(made[:8], "big", signed=True)
+        """Returns 64 bits of the key and the inputs' sizes, which are known without reading them."""
+        digest = hashlib.sha256(self.digest + _encoder.encode(sizes)).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
 
-    def about(self, contents: Sequence[bytes]) -> bytes:
-        """With the digests of the inputs' contents, or with whatever else stands for them."""
+    def with_contents(self, contents: Sequence[bytes]) -> bytes:
+        """Returns the key with the digests of the inputs' contents, or with what else identifies them."""
         return hashlib.sha256(self.digest + b"".join(contents)).digest()
 
 
 class CacheKeys:
-    """Makes them."""
+    """Makes the keys of jobs."""
 
     def __init__(self, workloads: Mapping[str, Workload], origins: Mapping[str, str], limits: Limits) -> None:
-        """`origins`: of which distribution and version a workload is, by its name, where that is known."""
+        """`origins`: the distribution and version that a workload comes from, by its name, where known."""
         self._origins = origins
         self._limits = limits
         self._sources: dict[str, str] = {}
-        self._fixed = {name: self._of(workload) for name, workload in workloads.items()}
+        self._workloads = {name: self._identity(workload) for name, workload in workloads.items()}
 
-    def ask(self, workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input]) -> CacheKey | None:
-        """The question; None for what can't be told from others, as parameters that can't be sent, and for
-        what does something that isn't to be kept.
+    def of(self, job: Job) -> CacheKey | None:
+        """Returns the job's key.
 
-        Raises WorkloadError `bad_params`.
+        None for one that can't be told from others, such as parameters that can't be sent, and for a pipeline
+        with a step whose results aren't stored.
         """
-        workload.check_inputs(len(inputs))
-        parsed = workload.parse(dict(params))
-        parts: Sequence[Workload] = ()
+        workload, params = job.workload, job.params
+        steps: Sequence[Workload] = ()
         if workload.composed is not None:
-            parsed, parts = workload.composed(parsed, self._limits)
-            if not all(part.cached for part in parts):
+            params, steps = workload.composed(params, self._limits)
+            if not all(step.cached for step in steps):
                 return None
         try:
-            said = canonical_params(parsed)
-            names = canonical_params([one.name for one in inputs])
-        # Numbers of more than 64 bits, halves of characters, keys that can't be sorted.
+            encoded = canonical_params(params)
+            names = canonical_params([one.name for one in job.inputs])
+        # Numbers of more than 64 bits, lone surrogates, keys that can't be sorted.
         except (ValueError, TypeError, OverflowError, RecursionError):
             return None
-        asked = [self._fixed[workload.name], *map(self._of, parts)]
-        return CacheKey(hashlib.sha256(_encoder.encode([asked, said, names])).digest())
+        workloads = [self._workloads[workload.name], *map(self._identity, steps)]
+        return CacheKey(hashlib.sha256(_encoder.encode([workloads, encoded, names])).digest())
 
-    def _of(self, workload: Workload) -> bytes:
+    def _identity(self, workload: Workload) -> bytes:
         models = [[model.name, model.version, model.digest] for model in models_of(workload.name)]
         origin = self._origins.get(workload.name, "")
         source = self._source(workload.target)
@@ -87,8 +86,7 @@ class CacheKeys:
         return _encoder.encode([FORM, *code, models, self._limits.max_pixels])
 
     def _source(self, target: str) -> str:
-        """The digest of the module that a workload is in: whoever writes a plugin changes it without a new
-        version."""
+        """Returns the digest of the workload's module: plugin authors change it without a new version."""
         module = target.partition(":")[0]
         if module not in self._sources:
             self._sources[module] = _digest_of(module)

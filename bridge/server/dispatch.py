@@ -33,8 +33,7 @@ from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession
-from bridge.server.progress import Throttle
-from bridge.server.runner import Runner, as_message, deadline_exceeded
+from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +42,14 @@ class Late(Struct, frozen=True):
     """A request whose deadline has passed, and what is known of its work; nothing of what is promised."""
 
     ticket: Ticket
-    watch: CancelToken | None
+    token: CancelToken | None
 
 
 class _Work(Struct, frozen=True, eq=False):
     """A request under way that isn't promised."""
 
     task: asyncio.Task[None]
-    watch: CancelToken
+    token: CancelToken
 
 
 class Dispatch:
@@ -142,14 +141,14 @@ class Dispatch:
 
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
         on_progress = Throttle(functools.partial(self._progress, live, ticket))
-        watch = CancelToken(on_progress=on_progress)
+        token = CancelToken(on_progress=on_progress)
         # An advisor begins at once.
-        watch.begun = ticket.target is Target.ADVISOR
+        token.started = ticket.target is Target.ADVISOR
 
         async def run() -> None:
             logs.request.set(request)
             try:
-                answer = await self._answer(live, request, ticket, watch)
+                answer = await self._answer(live, request, ticket, token)
             finally:
                 on_progress.close()
             # A cancelled or overdue request was answered already, and its id may be another's by now.
@@ -158,7 +157,7 @@ class Dispatch:
                 self._router.finish(*ticket.key)
                 await self._reply(live, ticket.name, answer)
 
-        work = self._jobs[ticket.key] = _Work(asyncio.create_task(run()), watch)
+        work = self._jobs[ticket.key] = _Work(asyncio.create_task(run()), token)
         self._tasks.add(work.task)
         work.task.add_done_callback(self._tasks.discard)
 
@@ -168,22 +167,22 @@ class Dispatch:
             await live.write(Progress(id=ticket.request, fraction=fraction, stage=stage))
 
     async def _answer(
-        self, live: LiveSession, request: Request, ticket: Ticket, watch: CancelToken
+        self, live: LiveSession, request: Request, ticket: Ticket, token: CancelToken
     ) -> Result | Error:
         try:
             if ticket.target is Target.ADVISOR:
                 value = await self._flows.ask(live, request.workload, request.params)
                 return Result(id=request.id, value=value)
-            return await self._runner.run(
+            response = await self._runner.run(
                 request.workload,
                 request.params,
                 self._runner.resolve(request.inputs, live.root),
-                request_id=request.id,
                 deadline_ms=ticket.deadline_ms,
                 priority=request.priority,
                 cache=request.cache,
-                watch=watch,
+                token=token,
             )
+            return response.message(request.id)
         except RequestError as error:
             # What hasn't begun of the work that an advisor asks for says nothing of the advisor's own.
             outcome = error.code.outcome if ticket.target is Target.ADVISOR else ""
@@ -215,7 +214,7 @@ class Dispatch:
                 continue
             # Read now: a worker may still have taken it until its task was told to stop.
             error = deadline_exceeded(
-                ticket.name, ticket.deadline_ms, begun=one.watch is None or one.watch.begun
+                ticket.name, ticket.deadline_ms, begun=one.token is None or one.token.started
             )
             await self._reply(live, ticket.name, as_message(error, ticket.request))
 
@@ -226,9 +225,9 @@ class Dispatch:
             work = self._jobs.get(ticket.key)
             if work is not None:
                 # Before it is cancelled: others in the same batch may be held up by it.
-                work.watch.overdue = True
+                work.token.overdue = True
             self._stop(ticket.key)
-            late.setdefault(ticket.session, []).append(Late(ticket, work.watch if work else None))
+            late.setdefault(ticket.session, []).append(Late(ticket, work.token if work else None))
         return late
 
     async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
@@ -242,16 +241,16 @@ class Dispatch:
     async def _stopped(self, key: tuple[str, int]) -> bool:
         """Stops working on a request; whether it had begun, or may have."""
         work = self._stop(key)
-        if work is None or work.watch.begun:
+        if work is None or work.token.started:
             return True
         # A worker may still take it until its task was told to stop, which a workload's is at once.
         await asyncio.wait([work.task])
-        return work.watch.begun
+        return work.token.started
 
     def _stop(self, key: tuple[str, int]) -> _Work | None:
         work = self._jobs.pop(key, None)
         if work is not None:
-            work.watch.unwanted = True
+            work.token.cancelled = True
             work.task.cancel()
         return work
 

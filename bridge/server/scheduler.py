@@ -23,8 +23,7 @@ from bridge.core.messages import MAX_FRAME, Error, InputRef, Result
 from bridge.core.router import MAX_CRASHES, MAX_DEATHS, frees_key
 from bridge.server.delivery import Deliveries
 from bridge.server.live_session import SPARE, too_large
-from bridge.server.progress import Throttle
-from bridge.server.runner import Runner, as_message, deadline_exceeded
+from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
 from bridge.store import journal
 from bridge.store.journal import Answer, Delivery, Job
 from bridge.store.records import pack, unpack
@@ -36,45 +35,38 @@ Value = TypeVar("Value")
 async def with_run_deadline(
     run: Callable[[CancelToken], Awaitable[Value]], limit_s: float, on_progress: OnProgress | None = None
 ) -> Value:
-    """What `run` gives, which tells its watch when a worker begins. Raises TimeoutError `limit_s` s later.
+    """Returns what `run` returns. Raises TimeoutError `limit_s` seconds after a worker has started.
 
-    Each further worker, where one has died, has the same time; not where others were in a batch with it.
+    If the worker dies, the next one has the whole time again.
     """
+    timer: asyncio.TimerHandle | None = None
+
+    def start() -> None:
+        nonlocal timer
+        stop()
+        timer = asyncio.get_running_loop().call_later(limit_s, give_up)
+
+    def stop() -> None:
+        if timer is not None:
+            timer.cancel()
+
+    def give_up() -> None:
+        # Before it is cancelled: it may hold up others in the same batch.
+        token.overdue = True
+        timeout.reschedule(asyncio.get_running_loop().time())
+
+    token = CancelToken(start, on_progress)
     async with asyncio.timeout(None) as timeout:
-        limit = _Limit(timeout, limit_s, on_progress)
         try:
-            return await run(limit.watch)
+            return await run(token)
         finally:
-            limit.stop()
+            stop()
 
 
-class _Limit:
-    def __init__(self, timeout: asyncio.Timeout, limit_s: float, on_progress: OnProgress | None) -> None:
-        self._timeout = timeout
-        self._limit_s = limit_s
-        self._timer: asyncio.TimerHandle | None = None
-        self.watch = CancelToken(self._begin, on_progress)
-
-    def _begin(self) -> None:
-        self.stop()
-        self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._give_up)
-
-    def _give_up(self) -> None:
-        # Before it is cancelled: others in the same batch may be held up by it.
-        self.watch.overdue = True
-        self._timeout.reschedule(asyncio.get_running_loop().time())
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-
-NO_DEADLINE_MS = 7 * 86_400_000
-"""For the executor, where a job has none of its own."""
 SHORT_S = 0.1
-"""Jobs that take less count for less, or workers would wait for commits."""
-MOST_SHORT = 64
-"""How many jobs count for one at most."""
+"""Shorter jobs take less room, or workers would wait for commits."""
+MAX_SHORT = 64
+"""As many jobs take the room of one at most."""
 
 
 class WorkersCrashed(Exception):
@@ -96,7 +88,7 @@ class JobRunner:
         known = self._runner.workloads.get(workload)
         together = 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
         share = self._took.get(workload, SHORT_S) / SHORT_S
-        return min(together, max(share, 1 / MOST_SHORT))
+        return min(together, max(share, 1 / MAX_SHORT))
 
     async def answer(self, job: Job, on_progress: OnProgress | None = None) -> Answer | None:
         """A job's result or error; None where the daemon stops first. Raises Crashed."""
@@ -135,21 +127,23 @@ class JobRunner:
         except msgspec.DecodeError as error:
             raise _unreadable(job, str(error)) from None
         inputs = self._runner.resolve(refs, None if job.root is None else Path(job.root))
-        run = functools.partial(
-            self._runner.run, job.workload, params, inputs,
-            priority=PRIORITIES[job.priority], cache=job.cache,
-        )  # fmt: skip
+
+        async def run(deadline_ms: int | None, token: CancelToken) -> Result:
+            response = await self._runner.run(
+                job.workload, params, inputs,
+                deadline_ms=deadline_ms, priority=PRIORITIES[job.priority], cache=job.cache, token=token,
+            )  # fmt: skip
+            return response.message(0)
+
         if job.deadline is not None:
-            watch = CancelToken(on_progress=on_progress)
-            # Whoever had it before may have begun with it.
-            watch.begun = job.fence > 1
-            return await run(deadline_ms=_left_ms(job), watch=watch)
+            token = CancelToken(on_progress=on_progress)
+            # An earlier daemon may have started it.
+            token.started = job.fence > 1
+            return await run(_left_ms(job), token)
         try:
-            # How long others are more urgent isn't its fault.
+            # Time that it waits for more urgent jobs doesn't count.
             return await with_run_deadline(
-                lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch),
-                self._deadline_ms / 1000,
-                on_progress,
+                functools.partial(run, None), self._deadline_ms / 1000, on_progress
             )
         except TimeoutError:
             raise deadline_exceeded(job.workload, self._deadline_ms, begun=True) from None

@@ -246,6 +246,7 @@ def configured(
         "ws_max_size": MAX_FRAME,
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,
+        "interface": "asgi3",
         "lifespan": "off",
         "timeout_graceful_shutdown": SHUTDOWN_S,
         "access_log": False,

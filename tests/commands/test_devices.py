@@ -88,7 +88,7 @@ def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
     gone = DeviceFailure("CUDA, NVIDIA H100", "", "the GPU is gone", 1_800_000_000.0)
     troubles = DeviceHealth(home / "cache" / "device-troubles.json")
     for trouble in (full, gone):
-        troubles.note(trouble)
+        troubles.add(trouble)
     said = " ".join(popbridge("devices")[1].split())
     assert "image.upscale failed on CUDA, NVIDIA H100: the GPU's memory is full. The CPU does it" in said
     assert "everything failed on CUDA, NVIDIA H100: the GPU is gone" in said
@@ -137,7 +137,7 @@ def test_who_reads_chinese_is_told_in_chinese(
     popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    DeviceHealth(home / "cache" / "device-troubles.json").note(
+    DeviceHealth(home / "cache" / "device-troubles.json").add(
         DeviceFailure("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
     )
     ProofCache(home / "cache" / "shapes.json", BROKEN.machine).settle(

@@ -40,19 +40,21 @@ class Local:
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
         """The result, its files in `folder` if there is one. Raises WorkloadError."""
-        from accel.execution.executor import CancelToken
+        from accel.execution import executor
         from accel.workload import Input, WorkloadError
 
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
         try:
             with self.watched() as on_progress:
                 return await self._executor.run(
-                    self._plan.workload,
-                    self._plan.given(job.name),
-                    inputs,
-                    deadline_s=self._timeout_s,
-                    out_dir=folder,
-                    watch=CancelToken(on_progress=on_progress),
+                    executor.Job.parse(
+                        self._plan.workload,
+                        self._plan.given(job.name),
+                        inputs,
+                        deadline_s=self._timeout_s,
+                        out_dir=folder,
+                        token=executor.CancelToken(on_progress=on_progress),
+                    )
                 )
         except WorkloadError as error:
             match error.code:

@@ -4,7 +4,7 @@ import pytest
 from accel.ai import super_resolution
 from accel.ai.super_resolution import TileFunction, run_tiled, tile_function, to_light_values, to_unit
 from accel.ai.workloads import Upscale, upscale
-from accel.image.color import is_srgb_coded
+from accel.image.color import encode_srgb
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import raster, scaled
@@ -166,7 +166,7 @@ def test_the_smallest_images_are_taken(limits, shape):
 
 def test_the_curve_and_its_inverse_cancel():
     values = np.linspace(0, 1, 1000, dtype=np.float32)
-    assert to_light_values(is_srgb_coded(values)) == pytest.approx(values, abs=2e-6)
+    assert to_light_values(encode_srgb(values)) == pytest.approx(values, abs=2e-6)
 
 
 def test_light_beyond_1_is_refused(limits):

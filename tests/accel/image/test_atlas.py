@@ -5,7 +5,7 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.atlas import draw_page
+from accel.image.atlas import draw_sprite
 from accel.image.encode import WRITERS
 from accel.image.operations.textures import AtlasParams, Sprite, atlas
 from accel.image.raster import Raster
@@ -92,7 +92,7 @@ def test_every_sprite_is_restored_exactly_by_the_data(
 def test_a_rotated_sprite_lies_turned_clockwise():
     rows = np.arange(1, 7, dtype=np.uint8).reshape(2, 3, 1).repeat(4, axis=2)
     page = np.zeros((6, 6, 4), np.uint8)
-    draw_page(page, rows, Sprite("a", 0, 2, 1, 3, 2, True, 0, 0, 3, 2, ""), 0)
+    draw_sprite(page, rows, Sprite("a", 0, 2, 1, 3, 2, True, 0, 0, 3, 2, ""), 0)
     # Its upper row has become the right column, read downwards.
     assert page[1:4, 2:4, 0].tolist() == [[4, 1], [5, 2], [6, 3]]
     assert (page > 0).sum() == 6 * 4

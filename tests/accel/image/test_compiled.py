@@ -48,4 +48,4 @@ def test_without_numba_numpy_does_the_work(monkeypatch):
     monkeypatch.delitem(sys.modules, "accel.image.compiled.kernels", raising=False)
     monkeypatch.setattr(compiled, "available", lambda: False)
     monkeypatch.setattr(pixel_coding, "WORTH_COMPILED", 0)
-    assert pixel_coding.choose_coding(noise(4, 4, 4)) is plain
+    assert pixel_coding.choose_loops(noise(4, 4, 4)) is plain

@@ -5,16 +5,16 @@ import pytest
 import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.accel.image.test_normals import heights, normal_map
 
 from accel.image import kernels, pixel_coding
 from accel.image.alpha import coverage_factor, coverage_share
-from accel.image.color import decode_table, is_srgb_coded
+from accel.image.color import decode_table, encode_srgb
 from accel.image.mip_levels import level_sizes, pixel_levels, raise_roughness
 from accel.image.operations.geometry import Mipmaps, mipmaps
 from accel.image.operations.pipeline import Pipeline, Step, pipeline
 from accel.workload import Limits, WorkloadError
 from tests.accel.image.operating import KINDS, made, noise, raster
-from tests.accel.image.test_normals import heights, normal_map
 
 
 def levels(pixels, *more, **params):
@@ -105,7 +105,7 @@ def test_colours_are_averaged_as_light_weighed_by_alpha():
         h, w = level.shape[:2]
         cells = lambda values: values.reshape(h, 64 // h, w, 48 // w, -1).mean(axis=(1, 3))  # noqa: B023, E731
         wanted = (
-            np.concatenate([is_srgb_coded(cells(light * alpha) / cells(alpha)), cells(alpha)], axis=2) * 255
+            np.concatenate([encode_srgb(cells(light * alpha) / cells(alpha)), cells(alpha)], axis=2) * 255
         )
         assert np.abs(level - wanted).max() <= 0.51
 
@@ -297,7 +297,7 @@ def test_a_normal_map_of_another_size_is_refused_with_both_sizes():
 @pytest.mark.parametrize("size", [(64, 128), (72, 48), (31, 33)])
 def test_compiled_loops_and_numpy_make_the_same_levels(monkeypatch, params, kind, size):
     image = noise(*size, 4, kind)
-    monkeypatch.setattr(pixel_coding, "choose_coding", lambda pixels: kernels)
+    monkeypatch.setattr(pixel_coding, "choose_loops", lambda pixels: kernels)
     plain = levels(image, **params)
     monkeypatch.undo()
     monkeypatch.setattr(pixel_coding, "WORTH_COMPILED", 0)
@@ -306,7 +306,7 @@ def test_compiled_loops_and_numpy_make_the_same_levels(monkeypatch, params, kind
 
 
 def test_small_images_dont_wait_for_a_compiler():
-    how = pixel_coding.coding(raster(noise(8, 8, 4)), "color", True, True)
+    how = pixel_coding.coding_of(raster(noise(8, 8, 4)), "color", True, True)
     assert pixel_coding.WORTH_COMPILED > 1_000_000
     assert [level.shape for level in pixel_levels(noise(8, 8, 4), how, [(4, 4)], "box", "clamp")] == [
         (4, 4, 4)

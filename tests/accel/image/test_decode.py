@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.execution.executor import Job
 from accel.image import decode
 from accel.image.decode import Format, decode_error, decode_image, sniff
 from accel.image.operations.analysis import inspect
@@ -46,7 +47,8 @@ async def test_bad_images_are_each_refused_by_name_and_the_rest_of_the_batch_is_
     for workload in (inspect.workload, thumbnail.workload):
         batch = [one for bad, _, _ in bad_files for one in (bad, Input("good.png", str(good)))]
         results = await asyncio.gather(
-            *(local.run(workload, {}, [one], deadline_s=60) for one in batch), return_exceptions=True
+            *(local.run(Job.parse(workload, {}, [one], deadline_s=60)) for one in batch),
+            return_exceptions=True,
         )
         for result, (bad, code, says) in zip(results[::2], bad_files, strict=True):
             assert isinstance(result, WorkloadError), f"{bad.name} was taken by {workload.name}"
@@ -73,7 +75,7 @@ async def test_an_image_that_needs_more_memory_than_a_worker_has_is_told_so(make
     path.write_bytes(png(16_000, 16_000, zeros(16_001 * 16_000)))
     local = await make_executor(memory_mib=512)
     with pytest.raises(WorkloadError, match=r"memory.*512 MiB") as caught:
-        await local.run(inspect.workload, {}, [Input("wide.png", str(path))], deadline_s=60)
+        await local.run(Job.parse(inspect.workload, {}, [Input("wide.png", str(path))], deadline_s=60))
     assert (caught.value.code, caught.value.name) == ("too_large", "wide.png")
     await local.close()
 
@@ -135,7 +137,7 @@ def test_a_file_too_large_to_be_held_is_decoded_to_the_same_pixels(tmp_path, mon
     path = tmp_path / "a"
     path.write_bytes(encoded(suffix))
     held = decode_image(Input("a", str(path)), Limits())
-    monkeypatch.setattr(decode, "WHOLE", 99)
+    monkeypatch.setattr(decode, "MAX_BUFFERED", 99)
     read = decode_image(Input("a", str(path)), Limits())
     assert held.contents == path.read_bytes() and read.contents == b""
     assert (held.pixels == read.pixels).all()
