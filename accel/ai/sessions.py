@@ -20,7 +20,7 @@ from accel.devices.autotune import TOLERANCES, Array, BoundBuffers, Feed, Run, f
 from accel.devices.proof_cache import FILE, ProofCache, ProvenVariants
 from accel.devices.providers import (
     BY_NAME,
-    KEPT,
+    MAX_FOLDERS,
     Choice,
     Wish,
     check_provider,
@@ -29,7 +29,7 @@ from accel.devices.providers import (
     load_libraries,
     runtime,
 )
-from accel.devices.report import DeviceGone, fault_of, is_device_error
+from accel.devices.report import DeviceGone, fault_of, uses_device
 from accel.execution.worker import SPARE
 from accel.models.catalog import MODELS
 from accel.models.manifest import File, Model
@@ -111,7 +111,7 @@ def open_plain(session: onnxruntime.InferenceSession) -> Plain:
 
 def proofs() -> ProofCache:
     """Those of this machine, in this process' cache."""
-    cache = current.cache()
+    cache = current.cache_folder()
     return ProofCache(cache / FILE if cache else None, current.current_devices().machine)
 
 
@@ -148,7 +148,7 @@ def _own(name: str, contents: bytes, file: File, provider: str, *, graph: bool) 
 
 def open_compiled(wish: Wish) -> bool:
     """Whether TensorRT's engines for a wish lie in this process' cache."""
-    folder = folder_of(BY_NAME["tensorrt"], current.current_devices(), wish, current.cache())
+    folder = folder_of(BY_NAME["tensorrt"], current.current_devices(), wish, current.cache_folder())
     return folder is not None and any(folder.glob("*.engine"))
 
 
@@ -288,7 +288,7 @@ def _session(contents: bytes, model: Model, choice: Choice) -> onnxruntime.Infer
         raise
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         reason = text("the model {model} can't be opened ({error})", model=model.name, error=str(error)[:160])
-        fault = fault_of(error) if is_device_error() else ""
+        fault = fault_of(error) if uses_device() else ""
         raise WorkloadError("internal", reason, fault=fault) from None
 
 
@@ -322,7 +322,7 @@ def build_all(store: ModelStore, provider: str) -> Iterator[Engine]:
         file = next((one for one in model.files if one.name == file_name), None) if model else None
         if model is None or file is None:
             continue
-        wanted = usable and known.sizes and file.graph is not None and built[file.sha256] < KEPT
+        wanted = usable and known.sizes and file.graph is not None and built[file.sha256] < MAX_FOLDERS
         if wanted and store.right(model, file):
             built[file.sha256] += 1
             yield build(store.read(model, file), file, known, provider)

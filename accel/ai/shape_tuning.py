@@ -17,8 +17,8 @@ from accel.devices.autotune import (
     Run,
     Sample,
     ShapeError,
-    failed_proof,
     failure_text,
+    proof_of_failure,
     prove,
     sample_inputs,
 )
@@ -104,7 +104,7 @@ def is_proven(
     try:
         run = way.open(sample.feeds[0], dict(zip(wanted, sample.outputs[0], strict=True)))
     except Exception as error:  # onnxruntime raises classes of its own that share no base
-        return None, failed_proof("can't be used", error)
+        return None, proof_of_failure(text("can't be used"), error)
     return run, prove(plain, run, sample, tolerance)
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.execution.backoff import KeyedBackoff
 from accel.execution.batching import SIZES
 from accel.execution.executor import BatchExecutor, Job, packed_item
 from accel.execution.protocol import DEVICE
-from accel.text import text
+from accel.text import AnyText, text
 from accel.workload import Batching, Input, Workload, WorkloadError
 
 WORTH = 1.05
@@ -213,7 +213,7 @@ def _read(file: Path | None) -> dict[str, BatchPolicy]:
 
 def _write(file: Path | None, known: Mapping[str, BatchPolicy]) -> None:
     if file is not None:
-        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+        write_atomic(file, msgspec.json.format(msgspec.json.encode(known)))
 
 
 Make = Callable[[int, Path], tuple[Mapping[str, Any], Sequence[Input]]]
@@ -233,7 +233,7 @@ class Scale(Struct, frozen=True):
     """Sides of the measured samples."""
     size: Callable[[int], int] = lambda side: side * side
     """The size of the sample of a side."""
-    unit: str = "megapixels"
+    unit: AnyText = text("megapixels")
     per: int = MPX
     """How much of a size is one unit."""
 
@@ -281,7 +281,7 @@ def image_sample(channels: int, count: int = 1, sides: Sequence[int] = SIDES, **
     return Sample(make, Scale(sides, lambda side: count * side * side))
 
 
-TEXTS = Scale((1, 8, 64), lambda side: side, "texts", 1)
+TEXTS = Scale((1, 8, 64), lambda side: side, text("texts"), 1)
 
 
 def text_sample() -> Sample:

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.execution.backoff import KeyedBackoff
 from accel.execution.batch_tuning import MPX, PIXELS, Scale
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, clauses, text
 from accel.workload import Workload, WorkloadError
 
 ROUNDS = 3
@@ -92,7 +92,7 @@ class CostModel:
         found = {name: cost.ms(size) for name, cost in costs.items() if cost is not None}
         total = {name: ms + queued.get(name, 0.0) for name, ms in found.items()}
         best = min(devices, key=lambda device: total[device.name])
-        shown = f"{size / scale.per:.2g} {scale.unit}"
+        shown = text("{count} {unit}", count=f"{size / scale.per:.2g}", unit=scale.unit)
         return DeviceChoice(best, _reason(best, devices, total, queued, shown), found[best.name])
 
     async def measure(
@@ -180,17 +180,19 @@ def _reason(
     devices: Sequence[Device],
     total: Mapping[str, float],
     queued: Mapping[str, float],
-    size: str,
-) -> str:
+    size: AnyText,
+) -> Text:
     """For example: about 12 ms on CUDA, 48 ms on CPU (4.2 megapixels; 30 ms of work wait for CPU)."""
     order = [best, *(device for device in devices if device is not best)]
-    expected = ", ".join(f"{total[device.name]:.3g} ms on {device.label}" for device in order)
+    expected = [
+        text("{ms} ms on {device}", ms=f"{total[device.name]:.3g}", device=device.label) for device in order
+    ]
     waits = [
-        f"{queued[device.name]:.3g} ms of work wait for {device.label}"
+        text("{ms} ms of work wait for {device}", ms=f"{queued[device.name]:.3g}", device=device.label)
         for device in order
         if queued.get(device.name)
     ]
-    return f"about {expected} ({'; '.join([size, *waits])})"
+    return text("about {expected} ({details})", expected=expected, details=clauses([size, *waits]))
 
 
 def _key(workload: Workload, device: Device) -> str:
@@ -208,4 +210,4 @@ def read(file: Path | None) -> dict[str, Cost]:
 def write(file: Path | None, known: Mapping[str, Cost]) -> None:
     """Stores costs, if possible."""
     if file is not None:
-        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+        write_atomic(file, msgspec.json.format(msgspec.json.encode(known)))

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.devices import current, proof_cache
 from accel.devices.current import CACHE
 from accel.devices.driver import library_of
@@ -32,7 +32,7 @@ from accel.execution.cost_model import Cost, CostModel, Device, DeviceChoice
 from accel.execution.executor import Executor, ExecutorResult, Job, LocalExecutor
 from accel.execution.pool import Pool
 from accel.gpu_ops.implementations import FORMS
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, clauses, text
 from accel.workload import Limits, Workload, WorkloadError
 
 
@@ -75,7 +75,7 @@ class DeviceHealth:
         if self._file is None:
             return
         if self._known:
-            replaced(self._file, msgspec.json.encode(list(self._known.values())))
+            write_atomic(self._file, msgspec.json.encode(list(self._known.values())))
         else:
             with contextlib.suppress(OSError):
                 self._file.unlink(missing_ok=True)
@@ -181,7 +181,7 @@ class DeviceRouter:
             done = await self._run(first, DeviceChoice(first.device, reason), job)
             # The CPU did it: it was the device's fault.
             wait = self._blame(job.workload, queue, error)
-            return replace(done, reason=f"{reason}; it is tried again in {wait:.0f} s")
+            return replace(done, reason=clauses([reason, _retry_text(wait)]))
         except asyncio.CancelledError:
             if job.token.overdue:
                 self._suspect(job, queue, choice)
@@ -227,14 +227,19 @@ class DeviceRouter:
         if any(known):
             self._health.resolve(queue.device.label, workload.name)
 
-    def _resting(self, workload: Workload, queue: DeviceQueue) -> str:
+    def _resting(self, workload: Workload, queue: DeviceQueue) -> AnyText:
         """Returns why a device isn't tried now; empty if it is."""
         keys = [key for key in (_key(queue), _key(queue, workload)) if self._retries.left_s(key)]
         if not keys:
             return ""
         left = max(map(self._retries.left_s, keys))
         reason = self._retries.reason(keys[0])
-        return f"{queue.device.label} failed before: {reason}; it is tried again in {left:.0f} s"
+        return clauses(
+            [
+                text("{device} failed before: {reason}", device=queue.device.label, reason=reason),
+                _retry_text(left),
+            ]
+        )
 
     def _choose(self, job: Job) -> tuple[DeviceChoice, DeviceQueue]:
         workload = job.workload
@@ -244,7 +249,7 @@ class DeviceRouter:
         resting = {queue.device.name: self._resting(workload, queue) for queue in self._queues[1:]}
         queues = [first, *(queue for queue in self._queues[1:] if not resting[queue.device.name])]
         if len(queues) == 1:
-            return DeviceChoice(first.device, "; ".join(resting.values())), first
+            return DeviceChoice(first.device, clauses(resting.values())), first
         queued = {queue.device.name: queue.queued_ms for queue in queues}
         size = sample.size(job)
         choice = self.routing.choose(workload, [queue.device for queue in queues], size, queued, sample.scale)
@@ -287,6 +292,10 @@ class DeviceRouter:
         return done.run_ms
 
 
+def _retry_text(seconds: float) -> Text:
+    return text("it is tried again in {seconds} s", seconds=f"{seconds:.0f}")
+
+
 def _key(queue: DeviceQueue, workload: Workload | None = None) -> tuple[str, ...]:
     """Returns the key of a device's failures with one workload, or with all."""
     return (queue.device.label,) if workload is None else (queue.device.label, workload.name)
@@ -316,7 +325,7 @@ class GpuExecutor(Batcher):
         """`batching` stores batch policies; in `shapes` the worker notes its trials."""
         self._pool, self._shapes = worker.pool, shapes
         if shapes is not None:
-            worker.pool.on_ended = functools.partial(proof_cache.is_cut_off, shapes)
+            worker.pool.on_ended = functools.partial(proof_cache.note_interruption, shapes)
         self.policies = BatchTuning(batching, worker, device)
         super().__init__(worker, self.policies.max_rows)
 
@@ -326,7 +335,7 @@ class GpuExecutor(Batcher):
         await super().close()
         # An idle worker may be in the middle of a trial, which says nothing against what it tried.
         if self._shapes is not None and ended:
-            await asyncio.to_thread(proof_cache.failure_reason, self._shapes, ended)
+            await asyncio.to_thread(proof_cache.retract_trials, self._shapes, ended)
 
 
 def find_gpu(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | None:

@@ -33,7 +33,7 @@ from accel.execution.protocol import (
 )
 from accel.execution.worker import output_files
 from accel.progress import OnProgress
-from accel.text import text
+from accel.text import AnyText, text
 from accel.workload import Input, Limits, Params, Workload, WorkloadError, names, validate_output
 
 WARM = ("accel.image.inspect",)
@@ -159,7 +159,7 @@ class ExecutorResult(Struct, frozen=True):
     device: str
     batch: int = 1
     """Size of the batch; `run_ms` is this job's share."""
-    reason: str = ""
+    reason: AnyText = ""
     """Why this device was chosen; empty if there was no choice."""
     cpu_ms: float = 0.0
     """CPU time of the worker in `run_ms`; equal to it where the system's clock is too coarse."""

@@ -26,7 +26,7 @@ import psutil
 from msgspec import Raw
 
 from accel.atomic_file import replace_file
-from accel.devices.report import FULL, DeviceGone, fault_of, is_device_error
+from accel.devices.report import FULL, DeviceGone, fault_of, uses_device
 from accel.execution import pool
 from accel.execution.protocol import (
     DEVICE,
@@ -368,7 +368,7 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
     # A worker replies to every job, whatever it raises.
     except WORKLOAD_ERRORS as error:
         fault = fault_of(error)
-        if is_device_error() and fault:
+        if uses_device() and fault:
             reason, code = (FULL, "too_large") if fault == "memory" else (_gone(error), "internal")
             return _failed(code, reason, names(inputs), fault=fault)
         if fault == "memory" or _is_full():

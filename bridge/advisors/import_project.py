@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct, field
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.image import records
 from accel.models.catalog import models_of
 from accel.texture.kinds import KINDS, Classification
@@ -101,7 +101,7 @@ class KnownFile:
         """Puts it in the place of what was kept of the project; where that can't be done, that stays."""
         extents, shares = self._extents.tobytes(), self._shares.tobytes()
         known = KnownImports(VERSION, _judged_by(), KINDS, self._files, extents, shares)
-        replaced(_file(folder, root), msgspec.msgpack.encode(known))
+        write_atomic(_file(folder, root), msgspec.msgpack.encode(known))
 
 
 def read(folder: Path, root: Path) -> tuple[Sequence[str], Sequence[Size], Portions] | None:

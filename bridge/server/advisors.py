@@ -70,7 +70,7 @@ class AdvisorContext:
         called = list(names) or [path.name for path in paths]
         inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
         deadline_ms = self.settings["deadline_ms"]
-        with self._live.held():
+        with self._live.busy():
             response = await self._flows.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
@@ -134,7 +134,7 @@ class AdvisorContext:
         return await self._kept(lambda: self._flows.noted(self._advisor, session.project))
 
     async def _kept(self, do: Callable[[], Awaitable[Value]]) -> Value:
-        with self._live.held():
+        with self._live.busy():
             return await self._insist(do)
 
     async def _insist(self, do: Callable[[], Awaitable[Value]]) -> Value:
@@ -256,7 +256,7 @@ class AdvisorHost:
         Raises StoreError, where the popup itself can't be read either: it stays as it is, for whoever mends
         the database.
         """
-        with live.held():
+        with live.busy():
             stored = await self.store.insist(lambda: self._stored(popup_id))
         if stored is None or stored.answer is None or stored.status != "answered":
             return

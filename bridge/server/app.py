@@ -1,4 +1,4 @@
-"""The composition root: everything that the daemon is made of, put together once."""
+"""The composition root: builds the daemon and runs its clock."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-"""How often deadlines, popups and sessions are looked at."""
+"""How often deadlines, popups and sessions are checked."""
 DRAIN_S = 5.0
-"""How long a stopping daemon waits for what is under way."""
+"""How long a stopping daemon waits for running requests."""
 
 
 class Bridge:
@@ -127,7 +127,7 @@ class Bridge:
         observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
         self.metrics = Metrics()
         self.metrics.add(functools.partial(metrics.stored, self.store))
-        self.metrics.add(lambda: metrics.promised(self.jobs.pump.tally, self.jobs.pump.running))
+        self.metrics.add(lambda: metrics.promised(self.jobs.scheduler.tally, self.jobs.scheduler.running))
         self.metrics.add(lambda: metrics.blobs(blobs))
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
@@ -143,9 +143,9 @@ class Bridge:
         answer_strays(self.app)
 
     async def start(self) -> None:
-        """Workers come up in the background; the sessions of an earlier run are back at once.
+        """Starts workers in the background and restores the sessions of an earlier run.
 
-        Raises UserError where the system lets no process be started, or the database is broken.
+        Raises UserError if no process can be started, or the database is damaged.
         """
         try:
             await self._executor.start()
@@ -163,7 +163,7 @@ class Bridge:
             await self._close()
             raise unusable(self.store.path, error) from None
         if count:
-            log.info("%d sessions wait for their clients to come back", count)
+            log.info("%d sessions wait for their clients to return", count)
         self._lag.start()
         self._standstill.start()
         self._ticker = asyncio.create_task(self._tick())
@@ -186,13 +186,13 @@ class Bridge:
         await self.flows.sharing.arrive(live, self.flows.present, announced)
 
     async def finish(self) -> None:
-        """What is under way is finished or given up; everybody is told; sessions stay stored."""
+        """Finishes or gives up running requests and closes connections; sessions stay stored."""
         await self.dispatch.drain(DRAIN_S, self.sessions.by_id)
         await self.flows.close()
         await self.sessions.close_sockets(errors.RESTART, "the daemon stops: back off, then resume")
 
     async def stop(self) -> None:
-        """After `finish`: the workers and the database are closed."""
+        """Closes the workers and the database, after `finish`."""
         self._lag.stop()
         self._standstill.stop()
         tasks = (self._ticker, self._gpu, self._keeping, self._backups)
@@ -213,16 +213,16 @@ class Bridge:
         while True:
             await asyncio.sleep(TICK_S)
             try:
-                self._look(time.monotonic())
-            # Deadlines and keep times of all sessions hang on this loop: no failure may end it.
+                self._check(time.monotonic())
+            # The deadlines of all sessions depend on this loop: no failure may end it.
             except Exception:
-                log.exception("the daemon's clock missed a turn")
+                log.exception("the daemon's clock missed a tick")
 
-    def _look(self, now: float) -> None:
+    def _check(self, now: float) -> None:
         late = self.dispatch.take_overdue(now)
         for session_id, tickets in late.items():
             if live := self.sessions.by_id.get(session_id):
-                # A task of its own: a client that doesn't read holds up nobody else.
+                # A task of its own: a client that doesn't read must not delay others.
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
         ageing = self.sessions.ageing()
         for live in ageing:
@@ -244,6 +244,8 @@ def _blob_store(folder: Path, settings: Settings) -> BlobStore:
     except OSError as error:
         raise errors.UserError(
             text(
-                "The blob folder {folder} can't be made ({strerror}).", folder=folder, strerror=error.strerror
+                "The blob folder {folder} can't be created ({strerror}).",
+                folder=folder,
+                strerror=error.strerror,
             )
         ) from None

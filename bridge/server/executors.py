@@ -96,7 +96,7 @@ class BlobExecutor:
 def _response(done: ExecutorResult) -> Response:
     outputs = [output_ref(f.name, f.media_type, f.size, f.sha256) for f in done.files]
     meta = ResultMeta(
-        device=done.device, reason=done.reason,
+        device=done.device, reason=str(done.reason),
         batch=done.batch, queued_ms=done.queued_ms, run_ms=done.run_ms,
     )  # fmt: skip
     names = [f.name for f in done.files]

@@ -1,4 +1,4 @@
-"""Run a workload on blobs, files, inline data."""
+"""Runs workloads on blobs, files and inline data, and reports their errors in the wire's terms."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Runner:
         inline: int = MAX_INLINE,
         cache: CachedExecutor | None = None,
     ) -> None:
-        """`inline` is the most bytes of data in a frame."""
+        """`inline` is the largest `data` in a frame, bytes."""
         self.workloads = workloads
         self._executor = executor
         self._cache = cache
@@ -88,11 +88,11 @@ class Runner:
         self._inline = {name: w.load() for name, w in workloads.items() if w.inline}
 
     def is_inline(self, request: Request) -> bool:
-        """Whether `request` is answered sooner than its way to a worker would take."""
+        """Returns whether `request` runs in the daemon itself."""
         return request.workload in self._inline and not request.inputs
 
     def run_inline(self, request: Request) -> Result:
-        """The result of a workload that `is_inline`. Raises RequestError."""
+        """Runs an inline workload. Raises RequestError."""
         workload = self.workloads[request.workload]
         try:
             workload.check_inputs(0)
@@ -136,11 +136,11 @@ class Runner:
             raise as_request_error(error, name, deadline_ms, token) from None
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
-        """Files for a request's inputs. Raises RequestError: `not_found`, `forbidden`, `bad_params`."""
+        """Returns a request's inputs as files. Raises RequestError `not_found`, `forbidden`, `bad_input`."""
         return [self._resolve(ref, root) for ref in refs]
 
     def durable(self, refs: Sequence[InputRef], root: Path | None) -> list[InputRef]:
-        """The same inputs, with what came as data kept as blobs. Raises RequestError as `resolve`."""
+        """Returns the inputs with inline data stored as blobs. Raises RequestError as `resolve`."""
         found = zip(refs, self.resolve(refs, root), strict=True)
         return [
             InputRef(name=ref.name, blob=Path(one.path).name) if isinstance(ref.data, bytes) else ref
@@ -148,7 +148,7 @@ class Runner:
         ]
 
     def has_outputs(self, answer: Result | Error) -> bool:
-        """Whether the files that an answer names are all there. They count as used: they stay a while."""
+        """Returns whether all files of an answer exist; marks them as used, so that they stay."""
         outputs = answer.outputs if isinstance(answer, Result) else ()
         try:
             for name in (one.blob for one in outputs if isinstance(one.blob, str)):
@@ -174,7 +174,7 @@ class Runner:
 
 
 def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:
-    """That a request's time is over; `begun` where a worker has begun with it, or may have."""
+    """Returns the error for a passed deadline; `begun` if a worker has started the job, or may have."""
     outcome = "unknown" if begun else "not_started"
     return RequestError(errors.DEADLINE_EXCEEDED, workload=workload, deadline_ms=deadline_ms, outcome=outcome)
 
@@ -196,7 +196,7 @@ def as_request_error(
         return deadline_exceeded(workload, deadline_ms, begun=token is None or token.started)
     if code is errors.INTERNAL:
         return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
-    # The other sentences have fields that only who raises the error knows: its reason says it whole.
+    # The sentences of other codes have fields that are unknown here; the reason replaces them.
     plain = msgspec.structs.replace(code, says="{message}", hint="")
     if error.name and error.name not in str(error.reason):
         named = text("{name}: {reason}", name=error.name, reason=error.reason)
@@ -205,7 +205,7 @@ def as_request_error(
 
 
 def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error:
-    """The `error` message for what was raised; `outcome` where its own doesn't say it."""
+    """Returns the `error` message; `outcome` is used if the error has none."""
     return Error(
         id=request_id,
         code=error.code.name,

@@ -163,7 +163,7 @@ def test_files_of_a_batch_are_kept_in_the_folder(tmp_path):
 
 
 def test_where_the_time_of_a_process_is_counted_in_coarse_steps_all_that_passed_is_taken(monkeypatch):
-    monkeypatch.setattr(worker, "COARSE", True)
+    monkeypatch.setattr(worker, "COARSE_CPU_CLOCK", True)
     monkeypatch.setattr(worker.time, "process_time", lambda: 0.0)
     watch = worker.Stopwatch()
     run, computed = watch.share()
@@ -172,4 +172,4 @@ def test_where_the_time_of_a_process_is_counted_in_coarse_steps_all_that_passed_
 
 @pytest.mark.skipif(sys.platform != "win32", reason="clocks of other systems count in fine steps")
 def test_on_windows_it_is():
-    assert worker.COARSE
+    assert worker.COARSE_CPU_CLOCK

@@ -107,7 +107,7 @@ async def test_what_another_process_has_measured_meanwhile_is_kept(tmp_path):
     await tune.measure(SAY, BOTH)
     await daemon.measure(workloads.files.workload, BOTH)
     assert read(file).keys() == {
-        f"{name} 1 {form.device}" for name in ("test.say", "test.files") for form in BOTH
+        f"{name} 1 {form.label}" for name in ("test.say", "test.files") for form in BOTH
     }
     assert daemon.known(SAY, CPU) == tune.known(SAY, CPU)
 
