@@ -401,13 +401,13 @@ def astc(block: Block, effort: Effort, srgb: bool) -> Callable[[Pixels], bytes]:
     # Never `from_str`: it changes the case of the string in place, which is a constant of the program.
     identity = ASTCSwizzle()
 
-    def encoded(strip: Pixels) -> bytes:
+    def encode(strip: Pixels) -> bytes:
         pixels = to_rgba(strip)
         image = ASTCImage(ASTCType.U8, pixels.shape[1], pixels.shape[0], 1, pixels.tobytes())
         data: bytes = context.compress(image, identity)
         return data
 
-    return encoded
+    return encode
 
 
 Encoder = Callable[[Pixels], bytes]
@@ -417,17 +417,17 @@ floats linear float32 of one or three channels. Returns whole blocks, row by row
 
 def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
     """The encoder for the levels of an image. `srgb` matters to ASTC alone: its decoder rounds otherwise."""
-    encode = _strip_encoder(format, effort, srgb)
+    encode_strip = _strip_encoder(format, effort, srgb)
 
-    def encoded(level: Pixels) -> bytes:
-        made, rows = [], 0
+    def encode(level: Pixels) -> bytes:
+        blocks, rows = [], 0
         for strip in block_strips(level, format.block):
             progress(rows, len(level))
-            made.append(encode(strip))
+            blocks.append(encode_strip(strip))
             rows += len(strip)
-        return b"".join(made)
+        return b"".join(blocks)
 
-    return encoded
+    return encode
 
 
 def _strip_encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:

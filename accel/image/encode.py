@@ -49,13 +49,13 @@ def clipped_extremes_of_all(
     images: Sequence[Raster], holds: Range | None, alpha: AlphaMixing = "straight", *, hidden: bool = False
 ) -> dict[str, Any]:
     """The same for several images that go into one file, without their layers."""
-    found = [_clipped(each, holds, None if hidden or each.data else alpha) for each in images]
+    found = [_clipped_range(each, holds, None if hidden or each.data else alpha) for each in images]
     below = [least for least, _ in found if least is not None]
     above = [largest for _, largest in found if largest is not None]
     return {"below": min(below, default=None), "above": max(above, default=None)}
 
 
-def _clipped(
+def _clipped_range(
     image: Raster, holds: Range | None, alpha: AlphaMixing | None
 ) -> tuple[float | None, float | None]:
     if holds is None or image.pixels.dtype.kind != "f":

@@ -306,7 +306,7 @@ class _LookIndex:
         self._ones = np.bitwise_count(self._hashes)
         self._means = np.array([one.mean for one in fingerprints], np.float32)
         self._spreads = np.array([one.spread for one in fingerprints], np.float32)
-        self._parts = [self._sorted(low, high) for low, high in pairwise(_EDGES)]
+        self._parts = [self._sort_by_part(low, high) for low, high in pairwise(_EDGES)]
 
     def near(self, index: int, among: NDArray[np.bool_]) -> NDArray[np.intp]:
         """The indices of those in `among` that look like one, ascending."""
@@ -324,7 +324,9 @@ class _LookIndex:
         near: NDArray[np.intp] = np.unique(others[np.abs(spread - own) <= most])
         return near
 
-    def _sorted(self, low: int, high: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    def _sort_by_part(
+        self, low: int, high: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
         """The indices sorted by a part of their hash, and the begin and end of each one's run of equals."""
         part = (self._hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
         order = np.argsort(part, kind="stable")

@@ -18,18 +18,18 @@ from accel.image.raster import Raster, Transfer
 from accel.text import clauses, text
 from accel.workload import Input, Limits, WorkloadError
 
-Asked = Literal["auto", Transfer]
+TransferChoice = Literal["auto", Transfer]
 """How the colours are coded, if the caller knows it."""
 
 
-LISTED = 3
+MAX_LISTED = 3
 """Most broken files that an error names."""
 
 
 def open_rasters(
     sources: Sequence[Input],
     limits: Limits,
-    transfer: Asked = "auto",
+    transfer: TransferChoice = "auto",
     *,
     levels: bool = True,
     layers: bool = False,
@@ -54,25 +54,28 @@ def open_rasters(
                 images.append(image)
                 layers = layers and bool(images[0].layers or not companions)
     if errors:
-        raise _joined(errors)
+        raise _join_errors(errors)
     return images
 
 
-def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
+def _join_errors(errors: Sequence[WorkloadError]) -> WorkloadError:
     first, *others = errors
     reasons = [
         first.reason,
-        *(text("{name} {reason}", name=error.name, reason=error.reason) for error in others[: LISTED - 1]),
+        *(
+            text("{name} {reason}", name=error.name, reason=error.reason)
+            for error in others[: MAX_LISTED - 1]
+        ),
     ]
-    if len(errors) > LISTED:
-        reasons.append(text("and {count} more can't be opened", count=len(errors) - LISTED))
+    if len(errors) > MAX_LISTED:
+        reasons.append(text("and {count} more can't be opened", count=len(errors) - MAX_LISTED))
     return WorkloadError(first.code, clauses(reasons), first.name)
 
 
 def open_raster(
     source: Input,
     limits: Limits,
-    transfer: Asked = "auto",
+    transfer: TransferChoice = "auto",
     *,
     levels: bool = True,
     layers: bool = False,
@@ -88,16 +91,16 @@ def open_raster(
     kind, size = identify(source)
     try:
         if kind.loader is None:
-            decoded = _managed(decode_image(source, limits, mips=levels, layers=layers), transfer)
+            decoded = _convert_decoded(decode_image(source, limits, mips=levels, layers=layers), transfer)
         else:
             opened = open_image(source, kind, size, limits)
-            decoded = _upright(opened.image, kind.name, size, transfer)
+            decoded = _open_upright(opened.image, kind.name, size, transfer)
     except pyvips.Error as error:
         raise decode_error(source, kind, error) from None
     return as_raster(source.name, decoded, transfer)
 
 
-def as_raster(name: str, decoded: DecodedImage, transfer: Asked = "auto") -> Raster:
+def as_raster(name: str, decoded: DecodedImage, transfer: TransferChoice = "auto") -> Raster:
     """Makes a raster of a decoded image without converting it. Raises WorkloadError `unsupported`."""
     channels = decoded.pixels.shape[2]
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
@@ -109,7 +112,7 @@ def as_raster(name: str, decoded: DecodedImage, transfer: Asked = "auto") -> Ras
         raise WorkloadError("unsupported", reason, name)
     images, alpha = [(decoded.pixels, *decoded.mips), *decoded.others], decoded.has_alpha
     if channels - alpha == 2:
-        images = [tuple(map(_third, levels)) for levels in images]
+        images = [tuple(map(_add_third_channel, levels)) for levels in images]
     (pixels, *mips), *others = images
     said = decoded.data and transfer == "auto"
     # Linear integers with alpha are often pictures that a tool wrote so, whose hidden colours must stay
@@ -126,12 +129,12 @@ def as_raster(name: str, decoded: DecodedImage, transfer: Asked = "auto") -> Ras
     return msgspec.structs.replace(first, layers=layers, cube=bool(layers) and decoded.cube, array=array)
 
 
-def _third(pixels: Pixels) -> Pixels:
+def _add_third_channel(pixels: Pixels) -> Pixels:
     """Adds a third channel of 0, as GPUs do when they read two channels."""
     return np.ascontiguousarray(np.insert(pixels, 2, 0, axis=2))
 
 
-def _transfer(pixels: Pixels, alpha: bool, wanted: Asked) -> Transfer:
+def _transfer(pixels: Pixels, alpha: bool, wanted: TransferChoice) -> Transfer:
     if pixels.dtype.kind == "f":
         return "linear"
     if wanted == "auto":
@@ -139,7 +142,7 @@ def _transfer(pixels: Pixels, alpha: bool, wanted: Asked) -> Transfer:
     return wanted
 
 
-def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> DecodedImage:
+def _open_upright(lazy: pyvips.Image, format: str, size: int, transfer: TransferChoice) -> DecodedImage:
     if lazy.get_typeof("orientation") and lazy.get("orientation") > 1:
         # An image that is read from top to bottom can't be rotated.
         lazy = lazy.copy_memory().autorot()
@@ -147,17 +150,17 @@ def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> Dec
     # 32 bit integers need all bits of a float.
     stored = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 32
     bits = (16 if stored == 16 and lazy.format == "float" else 32) if pixels.dtype.kind == "f" else 0
-    return DecodedImage(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
+    return DecodedImage(_scale_to_16_bits(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 
-def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
+def _scale_to_16_bits(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
     """Scales the 10 or 12 bits of AVIF to 16, as libvips leaves the lower ones 0."""
     bits = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 16
     heif = lazy.get_typeof("heif-compression") != 0
     return pixels | (pixels >> np.uint16(bits)) if heif and 8 < bits < 16 else pixels
 
 
-def _managed(decoded: DecodedImage, transfer: Asked) -> DecodedImage:
+def _convert_decoded(decoded: DecodedImage, transfer: TransferChoice) -> DecodedImage:
     """Converts what our readers decoded: to straight alpha, and from CMYK or an embedded profile to sRGB."""
     inks = decoded.color_model == "cmyk"
     if decoded.has_alpha and transfer != "linear":

@@ -54,20 +54,17 @@ def operate(
 
     Raises WorkloadError.
     """
-    checked = _checked(function)
-    return map_layers(checked, images, params, limits) if each_layer else checked(images, params, limits)
+    own = function.__module__.partition(".")[0] == "accel"
 
+    def run_validated(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        if own:
+            return validate_operated(function(images, params, limits), params, limits, own=True)
+        operated = function([read_only_view(image) for image in images], params, limits)
+        return writable_copy(validate_operated(operated, params, limits))
 
-def _checked(function: Operate) -> Operate:
-    if function.__module__.partition(".")[0] == "accel":
-        return lambda images, params, limits: validate_operated(
-            function(images, params, limits), params, limits, own=True
-        )
-    return lambda images, params, limits: writable_copy(
-        validate_operated(
-            function([read_only_view(image) for image in images], params, limits), params, limits
-        )
-    )
+    if each_layer:
+        return map_layers(run_validated, images, params, limits)
+    return run_validated(images, params, limits)
 
 
 def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: Limits) -> Operated:

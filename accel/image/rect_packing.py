@@ -124,7 +124,7 @@ class _Page:
                 x, y = self._free[0, at].item(), self._free[1, at].item()
                 found[index] = x, y, rotated
                 if self._rule is Heuristic.GUILLOTINE:
-                    self._cut(int(at), x + w, y + h)
+                    self._split_corner(int(at), x + w, y + h)
                 else:
                     self._place(x, y, x + w, y + h)
         return found
@@ -176,7 +176,7 @@ class _Page:
         shared += (along * np.maximum(np.minimum(right, x1) - np.maximum(left, x0), 0)).sum(axis=0)
         return shared
 
-    def _cut(self, at: int, x1: int, y1: int) -> None:
+    def _split_corner(self, at: int, x1: int, y1: int) -> None:
         """Splits a free rectangle, in whose corner one was placed, in two."""
         left, top, right, bottom = self._free[:, at].tolist()
         parts = [(x1, top, right, y1), (left, y1, right, bottom)]
@@ -268,7 +268,7 @@ class PageSizes(Struct, frozen=True):
 
     def outer(self, right: int, bottom: int) -> tuple[int, int]:
         """The width and height of a page for the space that is used."""
-        width, height = self._rounded(right), self._rounded(bottom)
+        width, height = self._round_up(right), self._round_up(bottom)
         return (max(width, height),) * 2 if self.square else (width, height)
 
     def widths(self, area: int, least: int) -> list[int]:
@@ -282,7 +282,7 @@ class PageSizes(Struct, frozen=True):
         else:
             wanted = [math.ceil(side * shape / math.sqrt(0.98)) for shape in SHAPES]
         # The space that rounding adds is used.
-        spaces = [min(self.inner_longest, self.inner(self._rounded(max(width, least)))) for width in wanted]
+        spaces = [min(self.inner_longest, self.inner(self._round_up(max(width, least)))) for width in wanted]
         return list(dict.fromkeys(spaces))
 
     def smaller(self, width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -314,7 +314,7 @@ class PageSizes(Struct, frozen=True):
         # From large to small, since half the area is the most likely to do.
         yield from sorted(pairs, key=lambda pair: (-pair[0] * pair[1], max(pair), pair))
 
-    def _rounded(self, used: int) -> int:
+    def _round_up(self, used: int) -> int:
         """The side for a used space."""
         side = max(1, used - self.padding + 2 * self.border)
         if self.step:

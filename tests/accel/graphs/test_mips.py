@@ -6,7 +6,7 @@ from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
 from accel.image.mip_levels import level_sizes, pixel_levels
 from accel.image.pixel_coding import coding_of
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.image.operating import noise, raster
+from tests.accel.image.operation_helpers import noise, raster
 
 RUNNER = Runner()
 

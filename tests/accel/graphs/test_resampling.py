@@ -8,7 +8,7 @@ from accel.image.pixel_coding import coding_of
 from accel.image.resample import axis, resample
 from tests.accel.conftest import image as vips_image
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.image.operating import noise, raster
+from tests.accel.image.operation_helpers import noise, raster
 
 RUNNER = Runner()
 SIZES = [((41, 30), (20, 15)), ((41, 30), (17, 64)), ((16, 16), (1, 1)), ((1, 9), (5, 2)), ((64, 3), (7, 3))]

@@ -131,7 +131,7 @@ def test_edges_and_corners_are_repeated_around_each_sprite(extrude, rotate):
     assert empty[:2].all() and empty[:, :2].all()
 
 
-def test_between_sprites_and_at_the_edges_stays_what_was_asked_for():
+def test_padding_and_border_stay_empty():
     images = [raster(f"{seed}.png", sprite(10, 10, seed)) for seed in range(16)]
     done = pack(images, padding=5, border=3, size="any")
     (page,) = done.value.pages
@@ -164,7 +164,7 @@ def test_the_same_picture_as_grey_and_as_rgb_shares_a_place():
     assert [one.alias for one in done.value.sprites] == ["", "a.png"]
 
 
-def test_what_does_not_fit_one_page_goes_to_further_ones():
+def test_sprites_that_dont_fit_go_to_further_pages():
     images = [raster(f"{seed:02}.png", sprite(30, 30, seed)) for seed in range(10)]
     done = pack(images, max_size=64, padding=0, name="hero")
     assert list(done.images) == ["hero.0", "hero.1", "hero.2"]

@@ -41,7 +41,7 @@ def test_alpha_is_always_linear():
     assert from_linear(found[None, None], 1, "srgb", np.uint8).tolist() == [[[128, 128]]]
 
 
-def test_what_is_beyond_the_scale_is_cut_off():
+def test_values_beyond_full_scale_are_clipped():
     light = np.float32([[[-1, 0.5, 7]]])
     assert from_linear(light, 3, "linear", np.uint8).tolist() == [[[0, 128, 255]]]
     assert from_linear(light, 3, "linear", np.float32) is light

@@ -79,7 +79,7 @@ def test_grey_has_a_curve_alone(dtype):
     assert np.abs(made / top - curve((pixels / top) ** gamma)).max() < 0.51 / min(top, 4000)
 
 
-def test_srgb_itself_is_known_whoever_made_the_profile():
+def test_profiles_of_srgb_are_recognised_by_their_values():
     points = (round(65535 * value) for value in uncurve(np.linspace(0, 1, 1024)))
     assert is_srgb(parse_profile(with_curves(SRGB_CURVE))) and is_srgb(
         parse_profile(with_curves(table(*points)))
@@ -100,13 +100,13 @@ def test_srgb_itself_is_known_whoever_made_the_profile():
         with_curves(b"curv\0\0\0\0\xff\xff\xff\xff"), with_curves(para(1, 1, 0, 1)),
     ],
 )  # fmt: skip
-def test_what_is_no_matrix_and_curves_is_left_to_others(profile):
+def test_profiles_without_matrix_and_curves_are_not_parsed(profile):
     assert parse_profile(profile) is None
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(128, 420), st.integers(0, 255)), max_size=12), st.booleans())
-def test_whatever_a_profile_says_pixels_come_out(changes, parametric):
+def test_any_profile_gives_pixels(changes, parametric):
     data = bytearray(with_curves(SRGB_CURVE) if parametric else rgb_profile(DISPLAY_P3, 2.2))
     for at, value in changes:
         data[at % len(data)] = value

@@ -70,7 +70,7 @@ def test_a_bad_image_is_refused_the_same_way_without_a_worker(bad_files, workloa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-async def test_an_image_that_needs_more_memory_than_a_worker_has_is_told_so(make_executor, tmp_path):
+async def test_running_out_of_memory_is_reported_as_such(make_executor, tmp_path):
     path = tmp_path / "wide.png"
     path.write_bytes(png(16_000, 16_000, zeros(16_001 * 16_000)))
     local = await make_executor(memory_mib=512)
@@ -133,7 +133,7 @@ def test_a_file_that_was_rewritten_is_read_anew(save):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_file_too_large_to_be_held_is_decoded_to_the_same_pixels(tmp_path, monkeypatch, suffix):
+def test_a_file_too_large_for_memory_is_decoded_to_the_same_pixels(tmp_path, monkeypatch, suffix):
     path = tmp_path / "a"
     path.write_bytes(encoded(suffix))
     held = decode_image(Input("a", str(path)), Limits())
@@ -144,7 +144,7 @@ def test_a_file_too_large_to_be_held_is_decoded_to_the_same_pixels(tmp_path, mon
     assert (held.color_model, held.has_alpha, held.size) == (read.color_model, read.has_alpha, read.size)
 
 
-def test_what_libvips_says_is_told_apart():
+def test_errors_of_libvips_are_classified():
     source, kind = Input("a.heic", "/secret/place"), Format("heif", "heifload")
 
     def error(detail):

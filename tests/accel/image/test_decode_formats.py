@@ -85,7 +85,7 @@ def test_a_half_written_file_of_every_format_says_that_it_is_truncated(tmp_path,
     ),
     cut=st.one_of(st.none(), st.integers(1, 2000)),
 )
-def test_whatever_the_bytes_only_an_error_for_people_comes_out(tmp_path, name, changes, cut):
+def test_any_bytes_give_pixels_or_a_readable_error(tmp_path, name, changes, cut):
     data = bytearray(FILES[name])
     for at, value in changes:
         data[at % len(data)] = value

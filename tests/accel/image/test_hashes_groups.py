@@ -14,7 +14,7 @@ def fingerprint(file="f", pixels="p", perceptual=0, mean=(0.5, 0.5, 0.5, 1.0), s
     return Fingerprint(file, pixels, f"{perceptual ^ HALF:016x}", list(mean), spread)
 
 
-def test_equal_files_and_equal_pixels_are_told_apart():
+def test_equal_files_and_equal_pixels_are_distinguished():
     found = find_groups({
         "b.png": fingerprint("1", "p"), "a.png": fingerprint("1", "p"),
         "c.tga": fingerprint("2", "q"), "c.png": fingerprint("3", "q", spread=0.9),
@@ -61,7 +61,7 @@ def test_likeness_isnt_passed_on_along_a_row():
     assert find_groups(row) == [SimilarGroup("looks", ("a", "b")), SimilarGroup("looks", ("c", "d"))]
 
 
-def test_groups_are_the_same_whatever_the_order_and_as_a_comparison_of_all_with_all():
+def test_groups_dont_depend_on_order_and_match_a_comparison_of_all_pairs():
     chance = random.Random(5)
     bases = [sum(1 << bit for bit in chance.sample(range(64), 32)) ^ HALF for _ in range(40)]
     many = {}

@@ -5,7 +5,7 @@ from accel.image import kernels
 from accel.image.color import encode_srgb
 from accel.image.compiled import kernels as compiled
 from accel.image.pixel_coding import _alphas, _codes, _table, coding_of
-from tests.accel.image.operating import noise, raster
+from tests.accel.image.operation_helpers import noise, raster
 
 
 def plain(function):
@@ -25,7 +25,7 @@ def loops(request, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 @pytest.mark.parametrize(("channels", "weighted"), [(1, False), (2, True), (3, False), (4, True), (4, False)])
-def test_compiled_loops_read_and_halve_what_numpy_does(loops, kind, channels, weighted):
+def test_compiled_loops_decode_and_halve_like_numpy(loops, kind, channels, weighted):
     pixels = noise(6, 10, channels, kind)
     colors = channels - (channels in (2, 4))
     tables = _table(kind, True), _alphas(kind, weighted)
@@ -63,7 +63,7 @@ def test_sums_of_bytes_are_exact_up_to_256_texels(loops, channels):
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 @pytest.mark.parametrize("curve", [True, False])
 @pytest.mark.parametrize(("channels", "weighted"), [(1, False), (2, True), (3, False), (4, True)])
-def test_compiled_loops_write_what_numpy_does(loops, kind, curve, channels, weighted):
+def test_compiled_loops_encode_like_numpy(loops, kind, curve, channels, weighted):
     lines = np.random.default_rng(2).uniform(-0.1, 1.1, (3, channels, 40)).astype(np.float32)
     if weighted:
         lines[:, -1] = np.abs(lines[:, -1])

@@ -9,6 +9,7 @@ from tests.accel.image.test_normals import heights, normal_map
 
 from accel.image.normal_maps import FULL_SIGN, NAMED_CONFIDENCE, Curl, judge_curl, measure_curl
 from accel.image.statistics import sample_pixels
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 SIGNS = {"opengl": 1, "directx": -1}
 
@@ -86,7 +87,7 @@ def layered(waves: float, grain: float, size: int = 512):
     ],
     ids=["faint, JPEG 90", "JPEG 75", "noise"],
 )
-def test_what_jpeg_and_noise_leave_is_told_from_means(convention, seed, amplitude, spoil):
+def test_means_show_the_convention_after_jpeg_and_noise(convention, seed, amplitude, spoil):
     found = judge(spoil(normal_map(heights(256, amplitude, seed), convention)))
     assert found.confidence >= NAMED_CONFIDENCE and found.sign * SIGNS[convention] > 0
 
@@ -112,12 +113,12 @@ def test_half_a_turn_changes_no_convention(convention):
 
 
 @pytest.mark.parametrize("waves", [0.3, 0.6, 1.0])
-def test_grain_isnt_told_where_the_waves_below_it_say_the_opposite(waves):
+def test_grain_is_overruled_by_waves_of_the_opposite_convention(waves):
     found = judge(layered(waves, 0.2))
     assert found.sign < -0.4 and found.confidence == 0
 
 
-def test_grain_is_told_where_waves_are_slight():
+def test_slight_waves_dont_overrule_grain():
     found = judge(layered(0.005, 0.2))
     assert found.sign < 0 and found.confidence >= NAMED_CONFIDENCE
 
@@ -131,12 +132,12 @@ def test_neither_is_it_in_pictures_of_any_proportion(shape):
 
 @pytest.mark.parametrize("convention", SIGNS)
 @pytest.mark.parametrize(("size", "length"), [(256, 6), (512, 10), (512, 12), (1024, 24)])
-def test_bumps_of_one_size_are_told_though_the_sample_skips_texels(convention, size, length):
+def test_bumps_of_one_size_are_recognised_though_the_sample_skips_texels(convention, size, length):
     found = judge(normal_map(bumps(size, length), convention))
     assert found.confidence >= NAMED_CONFIDENCE and found.sign * SIGNS[convention] > 0
 
 
-def test_grain_is_told_where_waves_say_the_opposite_by_a_little():
+def test_weak_opposite_waves_dont_overrule_grain():
     # All over the picture, but with little of green in them.
     down, right = np.gradient(bumps(512, 60, 0.5))
     waves = vectors(np.stack([-right, 0.09 * down], -1))
@@ -144,14 +145,14 @@ def test_grain_is_told_where_waves_say_the_opposite_by_a_little():
     assert found.sign < 0 and found.confidence >= NAMED_CONFIDENCE
 
 
-def test_grain_is_told_where_waves_disagree_among_themselves():
+def test_waves_that_disagree_dont_overrule_grain():
     up, down = normal_map(bumps(512, 60, 0.35, 1), "opengl"), normal_map(bumps(512, 60, 0.25, 2), "directx")
     waves = np.concatenate([up[:, :256], down[:, 256:]], 1)
     found = judge(together(waves, normal_map(bumps(512, 8, 0.2, 3), "directx")))
     assert found.sign < 0 and found.confidence >= NAMED_CONFIDENCE
 
 
-def test_neither_is_told_where_texels_and_their_means_contradict_each_other():
+def test_no_convention_if_texels_and_their_means_contradict_each_other():
     # Bumps too small for the waves of the sample: it is the means of 2 x 2 alone that deny the grain.
     found = judge(
         together(normal_map(bumps(512, 14, 0.2), "opengl"), normal_map(bumps(512, 3, 0.3), "directx"))
@@ -177,7 +178,7 @@ def test_neither_is_told_where_texels_and_their_means_contradict_each_other():
         (64, 64),
     ],
 )
-def test_slopes_at_random_are_hardly_ever_told_however_small_the_picture(shape, smooth):
+def test_random_slopes_hardly_ever_have_a_convention_at_any_size(shape, smooth):
     found = [judge(unrelated(shape, seed, smooth)) for seed in range(100)]
     assert sum(one.confidence >= NAMED_CONFIDENCE for one in found) <= 4
 
@@ -198,7 +199,7 @@ def test_neither_are_they_where_all_around_is_flat(size):
     assert named <= 2
 
 
-def test_nor_are_they_taken_for_a_picture_that_was_turned():
+def test_random_slopes_are_not_taken_for_a_rotated_image():
     assert sum(judge(unrelated((256, 256), seed)).rotated for seed in range(50)) <= 3
 
 
@@ -212,7 +213,7 @@ def test_ridges_that_run_askew_arent_either_through_jpeg(quality):
 
 
 @pytest.mark.parametrize("convention", SIGNS)
-def test_saddles_are_told_though_the_edges_between_them_are_left_out(convention):
+def test_saddles_are_recognised_though_the_edges_between_them_are_left_out(convention):
     # Of h = xy in each square only twists are left.
     y, x = np.mgrid[:256, :256] % 32 / 16.0 - 1
     slopes = np.stack([-0.8 * y, 0.8 * x * SIGNS[convention]], -1)
@@ -225,14 +226,14 @@ def test_saddles_are_told_though_the_edges_between_them_are_left_out(convention)
 
 
 @pytest.mark.parametrize("size", [(512, 96), (96, 512), (300, 200), (40, 24), (24, 40), (17, 9), (5, 400)])
-def test_sizes_of_any_proportion_are_told(size):
+def test_images_of_any_proportion_are_recognised(size):
     height, width = size
     found = judge(normal_map(heights(512), "directx")[:height, :width])
     assert found.sign < 0 and not found.rotated and found.confidence >= NAMED_CONFIDENCE
 
 
 @pytest.mark.parametrize("size", [32, 48])
-def test_small_pictures_are_told_through_jpeg(size):
+def test_small_images_are_recognised_after_jpeg(size):
     crops = [normal_map(heights(256, 0.9, seed), "opengl")[:size, :size] for seed in range(1, 13)]
     found = [judge(through_jpeg(np.ascontiguousarray(crop), 90)) for crop in crops]
     assert (

@@ -13,6 +13,7 @@ from accel.image.normal_maps import (
     slope_sums,
     slopes,
 )
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 
 def test_bands_are_of_one_size_and_from_all_over_the_image():

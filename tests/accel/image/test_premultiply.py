@@ -11,7 +11,7 @@ from accel.image.operations.textures import Compress, compress
 from accel.image.pixel_coding import at_depth
 from accel.workload import Input, Limits
 from tests.accel.image.files import exr
-from tests.accel.image.operating import KINDS, made, noise, raster
+from tests.accel.image.operation_helpers import KINDS, made, noise, raster
 from tests.accel.image.rasters import reopened
 from tests.accel.image.second import decoded
 
