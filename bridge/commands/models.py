@@ -103,7 +103,7 @@ def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
     for model in wanted:
         try:
             with _progress(model.name) as tell:
-                new = pull_model(store, model, hub=hub, tell=tell)
+                new = pull_model(store, model, hub=hub, on_progress=tell)
         except ModelError as error:
             click.echo(_failure(model, error), err=True)
             failed += 1

@@ -226,9 +226,9 @@ async def _engines(lane: DeviceQueue) -> list[Engine]:
     """Those that the GPU's worker builds. Raises WorkloadError."""
     import msgspec
 
-    from accel.ai.sessions import Engine, engine_inputs
+    from accel.ai.sessions import Engine, build_engines
 
-    done = await lane.executor.run(engine_inputs.workload, {}, [], deadline_s=ENGINES_S)
+    done = await lane.executor.run(build_engines.workload, {}, [], deadline_s=ENGINES_S)
     return msgspec.convert(done.value, list[Engine])
 
 
