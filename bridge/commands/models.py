@@ -21,7 +21,7 @@ from bridge.commands.terminal import look_up, reads_chinese, say, screen_width, 
 from bridge.core.errors import UserError
 
 if TYPE_CHECKING:
-    from accel.models.download import Tell
+    from accel.models.download import ProgressCallback
     from accel.models.manifest import File, Model
     from accel.models.store import ModelError, ModelStore, State
     from bridge.core.settings import Settings
@@ -103,7 +103,7 @@ def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
     for model in wanted:
         try:
             with _progress(model.name) as tell:
-                new = pull_model(store, model, hub=hub, tell=tell)
+                new = pull_model(store, model, hub=hub, on_progress=tell)
         except ModelError as error:
             click.echo(_failure(model, error), err=True)
             failed += 1
@@ -331,7 +331,7 @@ def _facts(model: Model) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _progress(name: str) -> Iterator[Tell]:
+def _progress(name: str) -> Iterator[ProgressCallback]:
     """A bar on a terminal, which shows what is being downloaded."""
     from rich import progress
     from rich.console import Console

@@ -226,10 +226,10 @@ async def _engines(queue: DeviceQueue) -> list[Engine]:
     """Those that the GPU's worker builds. Raises WorkloadError."""
     import msgspec
 
-    from accel.ai.sessions import Engine, engine_inputs
+    from accel.ai.sessions import Engine, build_engines
     from accel.execution.executor import Job
 
-    done = await queue.executor.run(Job.parse(engine_inputs.workload, {}, deadline_s=ENGINES_S))
+    done = await queue.executor.run(Job.parse(build_engines.workload, {}, deadline_s=ENGINES_S))
     return msgspec.convert(done.value, list[Engine])
 
 

@@ -5,7 +5,6 @@ import pytest
 import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.accel.image.test_normals import heights, normal_map
 
 from accel.image import kernels, pixel_coding
 from accel.image.alpha import coverage_factor, coverage_share

@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.accel.image.test_normals import heights, normal_map
 
 from accel.image.normal_maps import FULL_SIGN, NAMED_CONFIDENCE, Curl, judge_curl, measure_curl
 from accel.image.statistics import sample_pixels

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tests.accel.image.test_normals import heights, normal_map
 
 from accel.image.normal_maps import (
     BAND_COLUMNS,

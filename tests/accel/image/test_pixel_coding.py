@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tests.accel.image.test_normals import heights, normal_map
 
 from accel.gpu_ops.implementations import FORMS
 from accel.image.open_raster import open_raster
