@@ -94,10 +94,10 @@ def declared() -> Iterator[tuple[str, str]]:
 
     yield ", ", "between the items of a list"
     for code in ERROR_CODES:
-        yield code.says, f"error {code.name}"
+        yield code.text, f"error {code.name}"
         yield code.hint, f"error {code.name}"
     for close in CLOSE_CODES:
-        yield close.says, f"close code {close.name}"
+        yield close.text, f"close code {close.name}"
     for setting in SETTINGS:
         yield setting.help, f"setting {setting.name}"
     for model in MODELS.values():

@@ -185,7 +185,7 @@ def _plan(registry: Registry, workers: int | None, *, names: bool, cache: bool, 
     paths = Paths.find()
     flags = {"workers": workers}
     settings = read_settings(
-        registry.settings, paths.settings_file, os.environ, flags, lacking=registry.lacks
+        registry.settings, paths.settings_file, os.environ, flags, plugins_disabled=registry.lacks
     )
     return Plan(
         workers=settings["workers"] or cores(),

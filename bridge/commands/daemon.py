@@ -31,7 +31,7 @@ from bridge.commands.terminal import (
 )
 from bridge.core.errors import UserError
 from bridge.core.metrics import SessionStatus, Status, WorkerStatus, WorkloadStatus
-from bridge.core.settings import SETTINGS, may_be_a_plugins, misspelt, no_setting
+from bridge.core.settings import SETTINGS, may_belong_to_plugin, misspelt_variables, unknown_setting
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -65,7 +65,7 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     for name, value in assignments(further, "--set").items():
         if name in known:
             flags[name] = value
-        elif registry.lacks and may_be_a_plugins(name):
+        elif registry.lacks and may_belong_to_plugin(name):
             show_remark(
                 text(
                     "{name} ({source}) is passed over: a plugin is disabled, see `popbridge plugins`.",
@@ -74,12 +74,12 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
                 )
             )
         else:
-            raise UserError(text("--set {name}: {no_setting}", name=name, no_setting=no_setting(name, known)))
+            raise UserError(text("--set {name}: {problem}", name=name, problem=unknown_setting(name, known)))
     paths = Paths.find()
     settings = read_settings(
-        registry.settings, paths.settings_file, os.environ, flags, lacking=registry.lacks
+        registry.settings, paths.settings_file, os.environ, flags, plugins_disabled=registry.lacks
     )
-    for variable, meant in misspelt(registry.settings, os.environ):
+    for variable, meant in misspelt_variables(registry.settings, os.environ):
         show_remark(
             text(
                 "{variable} is no setting and is passed over; did you mean {meant}?",

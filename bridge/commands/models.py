@@ -266,7 +266,9 @@ def _store() -> tuple[ModelStore, Settings]:
     from bridge.paths import Paths
 
     paths, registry = Paths.find(), host.load()
-    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
+    settings = read_settings(
+        registry.settings, paths.settings_file, os.environ, plugins_disabled=registry.lacks
+    )
     return ModelStore(paths.models(settings["models.folder"]), _held), settings
 
 

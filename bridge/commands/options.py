@@ -28,12 +28,16 @@ def read_settings(
     environment: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
     *,
-    lacking: bool = False,
+    plugins_disabled: bool = False,
 ) -> Settings:
-    """Every declared setting's value and where it comes from; `lacking` as in `resolve`, and what is passed
-    over is told. Raises UserError."""
-    found = resolve(declared, flags, environment, read_settings_file(file), str(file), lacking=lacking)
-    for name in found.passed_over:
+    """As `resolve`, with the file read; warns of ignored and old names. Raises UserError."""
+    values = read_settings_file(file)
+    found = resolve(declared, flags, environment, values, str(file), plugins_disabled=plugins_disabled)
+    for old, new in found.renamed:
+        show_remark(
+            text("The setting `{old}` is now `{new}`; the old name still works in 0.2.", old=old, new=new)
+        )
+    for name in found.ignored:
         show_remark(
             text(
                 "{name} ({source}) is passed over: a plugin is disabled, see `popbridge plugins`.",

@@ -246,7 +246,9 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict
     from bridge.paths import Paths
 
     paths = Paths.find()
-    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
+    settings = read_settings(
+        registry.settings, paths.settings_file, os.environ, plugins_disabled=registry.lacks
+    )
     _check_written(paths.batching_file.parent)
     models = str(paths.models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, registry.operations)

@@ -89,7 +89,7 @@ async def test_some_workloads_are_never_kept(start: Start, bench: Bench) -> None
 
 
 @pytest.mark.parametrize(
-    "settings", [{"cache__max_size": 0}, {"cache__off": "test.note, test.gone"}], ids=["all", "one"]
+    "settings", [{"cache__max_size": 0}, {"cache__exclude": "test.note, test.gone"}], ids=["all", "one"]
 )
 async def test_a_setting_turns_it_off(
     start: Start, bench: Bench, settings: dict[str, Any], caplog: pytest.LogCaptureFixture

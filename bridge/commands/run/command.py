@@ -188,7 +188,9 @@ def _settings(registry: Registry, workers: int | None) -> Mapping[str, Any]:
 
     flags = {"workers": workers}
     file = Paths.find().settings_file
-    return read_settings(registry.settings, file, os.environ, flags, lacking=registry.lacks).as_dict()
+    return read_settings(
+        registry.settings, file, os.environ, flags, plugins_disabled=registry.lacks
+    ).as_dict()
 
 
 async def _run(plan: Plan, todo: Sequence[Job], options: Options, settings: Mapping[str, Any]) -> int:

@@ -83,7 +83,7 @@ async def local(
     models = str(Paths.find().models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, plan.operations)
     executor = LocalExecutor(
-        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.recycle_mib"]
     )
     try:
         await executor.start()

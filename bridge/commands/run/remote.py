@@ -37,7 +37,7 @@ LONGEST_NAME, LONGEST_PATH = 128, 4096
 
 
 HEADED = frozenset(
-    code.says for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
+    code.text for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
 )
 """Sentences that are a reason with the name of what it is of before it."""
 WAITED_FOR = frozenset({errors.OVERLOADED.name, errors.STORE_UNAVAILABLE.name})
@@ -191,7 +191,7 @@ def _translated(error: RequestError, heads: Sequence[str]) -> WorkloadError:
     if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
         raise UserError(STAYS_AWAY)
     said = _bare(error.text, heads)
-    if isinstance(said, Text) and said.id == errors.TOO_LARGE.says:
+    if isinstance(said, Text) and said.id == errors.TOO_LARGE.text:
         # The daemon alone has that limit.
         said = sentences((said, text("Run it without --daemon.")))
     if error.code.name == errors.STORAGE_FULL.name:

@@ -174,8 +174,8 @@ class TestTheSame:
     ) -> None:
         command = ("run", "test.long", str(textures / "wall.png"), "--param", f"text={'x' * 300}")
         code, _, err = popbridge(*command, "--daemon")
-        assert code == 1 and "more than this bridge takes (262144 bytes); run it without --daemon" in err
-        said = "The answer is 9 bytes, more than this bridge takes (8 bytes); run it without --daemon"
+        assert code == 1 and "this daemon accepts at most 262144 bytes; run it without --daemon" in err
+        said = "The answer is 9 bytes; this daemon accepts at most 8 bytes; run it without --daemon"
         assert in_chinese(said) == "答复为 9 bytes，超过守护进程的上限（8 bytes）：请去掉 --daemon 运行"
         assert popbridge(*command, "--workers", "1")[0] == 0
 
