@@ -23,7 +23,7 @@ from bridge.commands.run.report import (
     PACKED,
     WRITTEN,
     as_lines,
-    attempts,
+    format_attempts,
     summarize,
 )
 
@@ -132,12 +132,12 @@ def test_an_atlas_is_told_by_its_pages_and_not_by_each_sprite() -> None:
 def test_what_was_tried_for_a_target_stands_below_in_columns() -> None:
     tried = (Attempt("bc1", 4.0, 1 << 20, 34.77), Attempt("astc_10x10", 1.28, 900, 40.0))
     value = plain(msgspec.structs.replace(DDS, tried=tried, reached=True, psnr=40.0))
-    assert list(attempts(value)) == [
+    assert list(format_attempts(value)) == [
         "  bc1            4 bits per pixel    1.0 MiB  34.8 dB",
         "  astc_10x10  1.28 bits per pixel  900 bytes  40.0 dB",
     ]
-    assert list(as_lines("a", value, 40))[1:] == list(attempts(value))
-    assert list(attempts(plain(msgspec.structs.replace(DDS, tried=tried[:1])))) == []
+    assert list(as_lines("a", value, 40))[1:] == list(format_attempts(value))
+    assert list(format_attempts(plain(msgspec.structs.replace(DDS, tried=tried[:1])))) == []
 
 
 @pytest.mark.parametrize(
