@@ -103,8 +103,8 @@ def audit(
 ) -> int:  # fmt: skip
     """Check the textures of a project, folder or file.
 
-    Exit code 1 if a finding reaches --fail-on (with --fix: remains), or a plugin failed. With --fail-on
-    never, findings don't change the exit code.
+    Exit code 1 if a finding reaches --fail-on (with --fix: remains), or a plugin failed. With
+    `--fail-on never`, findings don't change the exit code.
     """
     reports = {"html": html, "json": json, "sarif": sarif}
     _check_options(place, reports, baseline, update_baseline)

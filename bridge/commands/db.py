@@ -240,9 +240,12 @@ def _database_errors(problem: Text) -> Iterator[None]:
     try:
         yield
     except (*FAILURES, OSError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        reason = next((part for part in error.args if isinstance(part, Text)), None)
+        reason = reason or getattr(error, "strerror", None) or str(error)
         raise UserError(
-            text("{problem} ({reason}). Nothing was changed.", problem=problem, reason=reason)
+            text("{problem} ({reason}). Nothing was changed.", problem=problem, reason=reason).map(
+                lambda line: " ".join(line.split())
+            )
         ) from None
 
 

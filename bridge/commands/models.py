@@ -227,7 +227,7 @@ def _fault(store: ModelStore, model: Model, state: State) -> str:
     remedy = (
         text("get permission to read it")
         if any(is_unreadable(problem) for problem in problems.values())
-        else text("run {command} again", command=retry_command(model))
+        else text("{command} again", command=retry_command(model))
     )
     return say(
         text(
