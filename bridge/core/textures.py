@@ -192,6 +192,17 @@ RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)
 """Those that a rule may name, besides plugins' own."""
 
 
+SEVERITIES = ("error", "warning", "note")
+"""Of findings, the worst first; SARIF's levels."""
+_OLD_SEVERITIES = {"wrong": "error", "waste": "warning"}
+"""The words of 0.1.0, accepted until 0.3.0."""
+
+
+def severity_name(word: str) -> str:
+    """The severity that `word` names; an unknown word comes back unchanged."""
+    return _OLD_SEVERITIES.get(word, word)
+
+
 def finding_code_error(code: str, unsettled: Collection[str] = ()) -> AnyText:
     """Why no rule can name this code; empty where one can. A plugin's own has a dot in it: `acme.seams`.
 
