@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from accel.execution.executor import cores
-from accel.image.decode import HEAD, sniff
+from accel.image.decode import HEAD_SIZE, sniff
 from accel.text import Text, text
 from accel.workload import Limits
 from bridge.audit import audit as audit_module
@@ -90,7 +90,7 @@ def _check_files(options: Options) -> None:
 def _is_image(file: Path) -> bool:
     try:
         with file.open("rb") as opened:
-            return sniff(opened.read(HEAD)) is not None
+            return sniff(opened.read(HEAD_SIZE)) is not None
     except OSError:
         return False
 
@@ -113,7 +113,7 @@ def _plan(registry: Registry, options: Options) -> Plan:
         paths.settings_file,
         os.environ,
         {"workers": options.workers},
-        lacking=registry.lacks,
+        plugins_disabled=registry.lacks,
     )
     return Plan(
         workers=settings["workers"] or cores(),

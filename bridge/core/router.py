@@ -99,7 +99,7 @@ def _limits(most: int, shares: Mapping[str, float]) -> Mapping[str, int]:
 
 
 def _overloaded(name: Text, taken: int, priorities: tuple[str, ...], retry_after_ms: int) -> RequestError:
-    fields = {"name": name, "open": taken, "retry_after_ms": retry_after_ms}
+    fields: dict[str, Any] = {"name": name, "open": taken, "retry_after_ms": retry_after_ms}
     if len(priorities) == len(PRIORITIES):
         return RequestError(errors.OVERLOADED, **fields)
     classes = joined(priorities, text("{head} or {rest}"))
