@@ -308,9 +308,9 @@ def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path
     found = read(written(tmp_path, f"[[always]]\nfolder = 'a'\nadvice = ['{code}', 'acme.{code}']\n"))
     assert found.rules() == {"a": [f"acme.{code}"]}
     (told,) = map(str, passed_over(tmp_path, found))
-    assert f"`{code}`, but no import settings settle that, so that no rule can." in told
+    assert f"`{code}`, which no import settings fix, so no rule can." in told
     assert "newer" not in told
-    with pytest.raises(UserError, match="no import settings settle that"):
+    with pytest.raises(UserError, match="no import settings fix"):
         add_rules(tmp_path, {"a": [code]})
 
 
