@@ -322,7 +322,7 @@ class LocalExecutor:
 def _is_full(worker: Worker, replies: Sequence[Reply]) -> bool:
     """Whether another process may have the memory that this one has given to earlier jobs."""
     wanting = any(isinstance(one, Failed) and one.fault == "process" for one in replies)
-    return wanting and worker.last_memory > MUCH
+    return wanting and worker.held_idle > MUCH
 
 
 def _final(reply: Reply) -> Reply:

@@ -51,7 +51,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Whether rows have pictures."""
 
 
-class Progress(Struct, frozen=True):
+class ProgressCallbacks(Struct, frozen=True):
     """Callbacks for progress."""
 
     total: Callable[[int], object] = lambda count: None
@@ -60,7 +60,7 @@ class Progress(Struct, frozen=True):
 
 
 async def audit(
-    project: Project, plan: Plan, registry: Registry, progress: Progress, project_file: ProjectFile
+    project: Project, plan: Plan, registry: Registry, progress: ProgressCallbacks, project_file: ProjectFile
 ) -> Report:
     """Audits a project.
 
@@ -341,7 +341,7 @@ def _unseen(reports: list[Report]) -> list[tuple[str, Issue]]:
 
 
 def _row(seen: list[Row | None], plan: Mapping[str, Any], failed: Issue | None) -> Row:
-    """One texture's row of all rounds, None where it had none; `failed` is the adapter's failure in the last."""
+    """Merges a texture's rows of all rounds; `failed` is the adapter's failure in the last."""
     rows = [row for row in seen if row is not None]
     judged = [row for row in rows if all(issue.code != judge.UNJUDGED for issue in row.issues)] or rows
     options = {name: value for name, value in plan.items() if value != (judged[0].settings or {}).get(name)}

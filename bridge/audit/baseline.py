@@ -163,7 +163,7 @@ def accept(report: Report, accepted: set[Entry], project: Project) -> None:
 
 def _is_in_part(project: Project, entry: Entry) -> bool:
     part, file = replace(project, part=project.part.casefold()), entry.file.casefold()
-    return part.tells_of(file) if entry.code == "unlisted" else part.covers(file)
+    return part.reports(file) if entry.code == "unlisted" else part.covers(file)
 
 
 def entries(rows: Iterable[Row]) -> set[Entry]:

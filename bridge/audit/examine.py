@@ -195,7 +195,7 @@ IN_FLIGHT = 4
 TOGETHER = 2
 """So many times more of those that are examined in batches, so that the next batch is ready."""
 SMALL = 4 << 20
-"""Bytes; larger files are examined alone. Batches of them would hide progress and leave cores idle at the end."""
+"""Bytes; larger files are examined alone: batches would hide progress and leave cores idle at the end."""
 
 SAVING_NS = 1_000_000_000
 """A broken file that changed so recently may still be being written."""

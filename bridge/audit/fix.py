@@ -45,8 +45,8 @@ def fix(project: Project, report: Report, database: Path) -> None:
     before = [{"path": row.path, "options": row.present} for row in rows.values()]
     with _Store(database) as store:
         report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
-        # `seen` protects settings that changed since they were read; receipts don't need it. A copy, as textures
-        # with equal settings share one, and an adapter may change it.
+        # `seen` protects settings that changed since they were read; receipts don't need it. Copied, as
+        # textures with equal settings share one object, and an adapter may change it.
         guarded = [
             {"path": path, "options": row.options, "seen": dict(row.settings or {})}
             for path, row in rows.items()
@@ -66,8 +66,8 @@ def fix(project: Project, report: Report, database: Path) -> None:
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     """Reverts the changes of a receipt of `AUDIT_FIX`, without an editor. Raises UserError.
 
-    Options that changed since stay unchanged, and the new receipt's errors name them. What was reverted before
-    isn't reverted again.
+    Options that changed since stay unchanged, and the new receipt's errors name them. What was reverted
+    before isn't reverted again.
     """
     root = Path(str(receipt.args.get("root", "")))
     if receipt.state == "failed":
@@ -158,7 +158,7 @@ def _write(
     left: Sequence[Mapping[str, Any]] = (),
     again: int | None = None,
 ) -> Mapping[str, Any]:
-    """Writes the changes and stores the result in the receipt; `left` are errors of changes that aren't tried.
+    """Writes the changes and stores the result in the receipt, with the errors in `left`.
 
     Raises UserError if the adapter fails; it names the receipt to revert then: `again`, or this one. If the
     store fails, an attribute of its error does.

@@ -189,8 +189,8 @@ class Judge:
         examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
         files = [asset.file for asset, _, _ in examined]
         sizes = [found.inspection.extent for _, _, found in examined]
-        told = self._context.judge(files, sizes, [found.classification for _, _, found in examined])
-        for (asset, size, found), classification in zip(examined, told, strict=True):
+        in_context = self._context.judge(files, sizes, [found.classification for _, _, found in examined])
+        for (asset, size, found), classification in zip(examined, in_context, strict=True):
             yield asset, size, replace(found, classification=classification)
 
     def _judge(self, asset: TextureAsset, size: int, found: Examination) -> None:

@@ -317,19 +317,19 @@ def scope_name(registry: Registry, text: str) -> Project:
 
 
 def scope_notices(project: Project, files: Iterable[str]) -> list[AnyText]:
-    """What to say of the part that is audited, by all textures that are looked at.
+    """Notices about the audited part; `files` are all textures.
 
-    Raises UserError where it is a file that is none of them.
+    Raises UserError if the part is a file that isn't one of them.
     """
     if not project.part:
         return []
-    told = ONLY.fill(part=project.part)
-    # A folder that can't be listed may hide what there is, and has its own line.
-    if any(map(project.tells_of, files)):
-        return [told]
+    notice = ONLY.fill(part=project.part)
+    # A folder that can't be listed may contain textures, and has its own issue.
+    if any(map(project.reports, files)):
+        return [notice]
     if project.is_file:
         raise _no_texture(project.root / project.part)
-    return [told, NOTHING]
+    return [notice, NOTHING]
 
 
 def is_alone(project: Project) -> Project:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.workload import WorkloadError
+from bridge.advisors.texts import bytes_text
 from bridge.audit.examine import Cache, Stat, Workers, question_of
 from bridge.audit.results import Report, Row
 from bridge.audit.texts import (
     MATCHES,
-    bytes_text,
     explain_issue,
     kind_name,
     kind_of,

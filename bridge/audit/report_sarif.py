@@ -141,7 +141,7 @@ def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
     return [rules[code] for code in sorted(rules)]
 
 
-def _rule(code: str, severity: str, told: str) -> dict[str, Any]:
+def _rule(code: str, severity: str, description: str) -> dict[str, Any]:
     words = code.replace(".", "_").split("_")
     # A single word would repeat the id, which validators report.
     name = {"name": "".join(map(str.capitalize, words))} if len(words) > 1 else {}
@@ -149,8 +149,8 @@ def _rule(code: str, severity: str, told: str) -> dict[str, Any]:
         "id": code,
         **name,
         "shortDescription": {"text": code if "." in code else code.replace("_", " ")},
-        "fullDescription": {"text": told},
-        "help": {"text": told},
+        "fullDescription": {"text": description},
+        "help": {"text": description},
         "defaultConfiguration": {"level": severity},
     }
 

@@ -12,8 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bridge.advisors.texts import bytes_text
 from bridge.audit.results import Group, Report, Row
-from bridge.audit.texts import MATCHES, bytes_text, kind_of, notices, say, sentence, summary
+from bridge.audit.texts import MATCHES, kind_of, notices, say, sentence, summary
 from bridge.core.text import change_text, printable
 from bridge.locale import translate
 

@@ -15,9 +15,11 @@ from bridge.advisors.import_project import AuditResultsWriter
 from bridge.api import Remark
 from bridge.core.textures import OLD_SEVERITIES, ImageFacts, Severity, severity_of
 
-RANKS: Mapping[Severity, int] = {"error": ERROR, "warning": WARNING, "note": NOTE}
+RANKS: dict[Severity, int] = {"error": ERROR, "warning": WARNING, "note": NOTE}
 SEVERITY_OF: Mapping[int, Severity] = {rank: severity for severity, rank in RANKS.items()}
-SEVERITIES: Mapping[str, int] = {**RANKS, **{old: RANKS[new] for old, new in OLD_SEVERITIES.items()}}
+SEVERITIES: Mapping[str, int] = {
+    word: RANKS[severity] for word in (*RANKS, *OLD_SEVERITIES) if (severity := severity_of(word))
+}
 """Ranks by severity, also by the words of 0.1.0."""
 
 UNSEEN = frozenset({"unjudged", "unlisted", "unreadable", "unsupported"})

@@ -235,11 +235,11 @@ def _examined(
 ) -> Report:
     """The report, without what is known; with all that is to be mended once some is."""
     from bridge.audit import judge
-    from bridge.audit.audit import add_pictures, fix_until_settled, remembering
+    from bridge.audit.audit import add_pictures, fix_until_settled, with_cache
     from bridge.audit.baseline import accept
 
     async def settled() -> Report:
-        with remembering(plan) as cached:
+        with with_cache(plan) as cached:
             report = await fix_until_settled(project, lambda project: look(project, cached))
             if plan.pictures:
                 # Of what only a later round has found.
@@ -268,19 +268,19 @@ async def _run(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bridge.audit.audit import AuditOutcome, audit
+    from bridge.audit.audit import ProgressCallbacks, audit
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Where there is no terminal, a bar would leave an empty line.
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("audit", total=None)
-        told = AuditOutcome(
+        callbacks = ProgressCallbacks(
             total=lambda count: progress.update(bar, total=count),
             done=lambda count: progress.advance(bar, count),
             opened=opened.append,
         )
-        return await audit(project, plan, registry, told, agreed)
+        return await audit(project, plan, registry, callbacks, agreed)
 
 
 def _settle(

@@ -19,7 +19,7 @@ from accel.texture import context
 from accel.texture.kinds import KINDS
 from bridge.advisors import import_project
 from bridge.api import Remark, TextureAsset
-from bridge.audit.audit import Progress, _remarked
+from bridge.audit.audit import ProgressCallbacks, _remarked
 from bridge.audit.baseline import accept, entries
 from bridge.audit.examine import Examiner, Outcome, Question
 from bridge.audit.project import scope_name
@@ -235,7 +235,7 @@ async def test_what_the_project_ignores_is_not_looked_at(game: Path, run: Run) -
 async def test_a_texture_that_vanishes_meanwhile_is_a_note(game: Path, run: Run) -> None:
     put(game, "a.png", "albedo")
     path = put(game, "b.png", "albedo")
-    report = await run(game, Progress(total=lambda count: path.unlink()))
+    report = await run(game, ProgressCallbacks(total=lambda count: path.unlink()))
     (row,) = [row for row in report.rows if row.file == "b.png"]
     assert row.issues[0].severity == "note" and "vanished" in row.issues[0].values["reason"]
 
@@ -272,7 +272,7 @@ async def test_stopping_keeps_what_was_examined_by_then(game: Path, run: Run) ->
         if done == 5:
             five.set()
 
-    running = asyncio.create_task(run(game, Progress(done=count)))
+    running = asyncio.create_task(run(game, ProgressCallbacks(done=count)))
     await asyncio.wait_for(five.wait(), 30)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -18,6 +18,7 @@ from bridge.api import (
     is_merged,
     read_text,
     remaining_changes,
+    text,
     walk,
 )
 from bridge_unity import importer_settings, projects
@@ -33,9 +34,11 @@ GPU_READY_IMPORTER = "IHVImageFormatImporter"
 GPU_READY = (".dds", ".ktx")
 BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
 """Types of textures that Unity generates; their settings aren't chosen by anyone."""
-REMEDY = "correct it, or import the texture anew in Unity"
 MIN_SERIALIZED_VERSION = 4
 """Of Unity 5.5. Older files have other keys, which Unity translates."""
+OUTDATED = text(
+    "{path} was written by Unity 5.4 or older: change any of its settings in Unity and apply the change"
+)
 
 
 def textures(project: Path) -> Iterator[TextureAsset]:
@@ -44,7 +47,7 @@ def textures(project: Path) -> Iterator[TextureAsset]:
     is_package = projects.is_package(project)
     for root in projects.ROOTS:
         if is_link(project / root):
-            yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
+            yield TextureAsset(root, root, problem=text("the folder is a link, which isn't followed"))
     for found in walk(project, projects.skip(project)):
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
@@ -82,36 +85,35 @@ def _texture(
     project: Path, names: projects.AssetPaths, checks: MetaFileChecks | None, file: str
 ) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
-    text = ""
+    content = ""
     try:
-        text = read_text(meta)
-        found = MetaFile(text)
+        content = read_text(meta)
+        found = MetaFile(content)
         if found.importer in ("", GPU_READY_IMPORTER):
             return TextureAsset(path, file, as_is=found.importer == GPU_READY_IMPORTER)
         if found.importer != importer_settings.IMPORTER:
             return None
-        problem = outdated(found)
-        known = {} if problem else options(found)
+        old = is_outdated(found)
+        known = {} if old else options(found)
     except FileNotFoundError:
         as_is = file.lower().endswith(GPU_READY) or (checks is not None and checks.needs_none(file))
         return TextureAsset(path, file, remarks=checks.missing(file) if checks else (), as_is=as_is)
     except OSError as error:
-        return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
+        problem = text("{path} can't be read ({strerror})", path=meta.name, strerror=error.strerror)
+        return TextureAsset(path, file, problem=problem)
     except UnknownSyntaxError as error:
-        return TextureAsset(path, file, problem=f"{meta.name} has {error}", broken=is_merged(text))
-    if problem:
-        return TextureAsset(path, file, problem=f"{meta.name} {problem}")
+        return TextureAsset(path, file, problem=error.text.fill(path=meta.name), broken=is_merged(content))
+    if old:
+        return TextureAsset(path, file, problem=OUTDATED.fill(path=meta.name))
     if known.get("textureType") in BAKED:
         return None
     return TextureAsset(path, file, known)
 
 
-def outdated(found: MetaFile) -> str:
-    """Returns why the keys of a file have other meanings; empty if they don't."""
-    text = found.value(("serializedVersion",)) or "0"
-    if text.isdecimal() and int(text) >= MIN_SERIALIZED_VERSION:
-        return ""
-    return "was written by Unity 5.4 or older: change any setting of it in Unity, and apply it"
+def is_outdated(found: MetaFile) -> bool:
+    """Whether an old Unity wrote the file, whose keys have other meanings."""
+    version = found.value(("serializedVersion",)) or "0"
+    return not version.isdecimal() or int(version) < MIN_SERIALIZED_VERSION
 
 
 def options(found: MetaFile) -> dict[str, Any]:
@@ -168,12 +170,13 @@ def _write(found: MetaFile, due: Mapping[str, Any], meta: Path) -> dict[str, Any
         changed.write(meta, found)
     except UnknownSyntaxError:
         # The change would make the file unreadable.
-        names = ", ".join(due)
         raise UserError(
-            f"there is no place for {names}: change any setting in Unity, and apply it."
+            text("There is no place for {names}. Change any setting in Unity and apply it.", names=[*due])
         ) from None
     except OSError as error:
-        raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
+        raise UserError(
+            text("{path} can't be written: {strerror}.", path=meta.name, strerror=error.strerror)
+        ) from None
     return values(changed, due)
 
 
@@ -184,15 +187,26 @@ def _read_changeable(meta: Path, path: str) -> MetaFile:
         # If one setting has an unknown syntax, none is changed.
         options(found)
     except FileNotFoundError:
-        raise UserError(f"{path} isn't imported: open the project in Unity once.") from None
+        raise UserError(text("{path} isn't imported: open the project in Unity once.", path=path)) from None
     except OSError as error:
-        raise UserError(f"{meta.name} can't be read: {error.strerror}.") from None
+        raise UserError(
+            text("{path} can't be read: {strerror}.", path=meta.name, strerror=error.strerror)
+        ) from None
     except UnknownSyntaxError as error:
-        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
+        raise UserError(
+            text(
+                "{problem}: correct it, or reimport the texture in Unity.",
+                problem=error.text.fill(path=meta.name),
+            )
+        ) from None
     if found.importer != importer_settings.IMPORTER:
-        raise UserError(f"{path} is imported as {found.importer or 'nothing'}, not as a texture.")
-    if problem := outdated(found):
-        raise UserError(f"{meta.name} {problem}.")
+        if not found.importer:
+            raise UserError(text("{path} isn't imported as a texture.", path=path))
+        raise UserError(
+            text("{path} is imported as {importer}, not as a texture.", path=path, importer=found.importer)
+        )
+    if is_outdated(found):
+        raise UserError(text("{problem}.", problem=OUTDATED.fill(path=meta.name)))
     return found
 
 
@@ -203,8 +217,8 @@ def values(found: MetaFile, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(found: MetaFile, setting: importer_settings.Setting, place: Place) -> Any:
-    text = found.value(place)
-    return None if text is None else importer_settings.from_file(setting, text)
+    value = found.value(place)
+    return None if value is None else importer_settings.from_file(setting, value)
 
 
 def _text(name: str, value: Any) -> str | None:
@@ -216,10 +230,12 @@ def _meta_path(project: Path, relative: str, path: str) -> Path:
     file = project / relative
     # Checks the whole path: on Windows, a drive or a backslash can leave the project too.
     if project not in file.parents or ".." in file.relative_to(project).parts:
-        raise UserError(f"{path} isn't a path of this project; expected something like Assets/rock.png.")
+        raise UserError(
+            text("{path} isn't a path of this project; expected something like Assets/rock.png.", path=path)
+        )
     meta = file.with_name(file.name + SUFFIX)
     if not os.path.isfile(file):
-        raise UserError(f"{path} isn't there.")
+        raise UserError(text("{path} does not exist.", path=path))
     if project.resolve() not in meta.resolve().parents:
-        raise UserError(f"{meta.name} is a link that leads out of the project.")
+        raise UserError(text("{path} is a link that leads out of the project.", path=meta.name))
     return meta
