@@ -70,18 +70,19 @@ def _projects_notice(place: Path, projects: Sequence[tuple[Path, str]]) -> Text:
         names.append(text("{count} more", count=len(found) - NAMED))
     if len(found) == 1:
         return text(
-            "It contains a project of {engine} ({name}). Audit that to check its import settings.",
+            "The folder contains a project of {engine} ({name}). Audit that to check its import settings.",
             engine=found[0][1],
             name=names[0],
         )
     if len(engines) == 1:
         return text(
-            "It contains projects of {engine} ({names}). Audit each to check its import settings.",
+            "The folder contains projects of {engine} ({names}). Audit each to check its import settings.",
             engine=found[0][1],
             names=join_list(names),
         )
     return text(
-        "It contains projects ({names}). Audit each to check its import settings.", names=join_list(names)
+        "The folder contains projects ({names}). Audit each to check its import settings.",
+        names=join_list(names),
     )
 
 

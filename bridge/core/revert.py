@@ -20,8 +20,8 @@ CHANGED_DURING_AUDIT = text(
     "again."
 )
 OLD_ADDON = text(
-    "Nothing was undone: this project's PopBridge addon is too old to detect changes. Run `{install}`, reopen "
-    "the project, and run `popbridge revert` with the number from `popbridge receipts`."
+    "Nothing was undone: this project's PopBridge addon is too old to detect changes. Run `{install}`, "
+    "reopen the project, and run `popbridge revert` with the number from `popbridge receipts`."
 )
 OLD_EDITOR = text(
     "Nothing was undone: this editor's PopBridge client is too old to detect changes. Update it, and run "
