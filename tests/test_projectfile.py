@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.advisors import findings
-from bridge.advisors.findings import WANTED
+from bridge.advisors.findings import DESIRED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.textures import CODES, RULE_CODES, UNSETTLED
@@ -317,7 +317,7 @@ def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path
 def test_every_code_of_a_finding_is_known_and_rules_name_those_that_settings_settle() -> None:
     made = ast.walk(ast.parse(inspect.getsource(findings)))
     calls = [call for call in made if isinstance(call, ast.Call) and _is_finding(call)]
-    wanted = {want.code for wants in WANTED.values() for want in wants}
+    wanted = {want.code for wants in DESIRED.values() for want in wants}
     assert _codes(calls) | wanted == set(CODES) <= set(HELP) and set(HELP) >= UNSETTLED
     assert _codes([call for call in calls if _has_intent(call)]) | wanted == set(RULE_CODES)
 

@@ -53,7 +53,7 @@ def judging(registry: host.Registry, tmp_path: Path) -> Judge:
 
 def take(judging: Judge, *answers: Answer) -> None:
     for one in answers:
-        judging.take(TextureAsset(one.question.file, one.question.file), one)
+        judging.add(TextureAsset(one.question.file, one.question.file), one)
 
 
 async def test_a_doubtful_picture_among_widgets_counts_as_one(judging: Judge) -> None:
@@ -61,7 +61,7 @@ async def test_a_doubtful_picture_among_widgets_counts_as_one(judging: Judge) ->
     take(judging, *(answer(f"{place}.png", "ui") for place in range(OTHERS)))
     await judging.finish()
     assert judging._report.kinds == {"ui": OTHERS + 1}
-    assert judging._report.textures == len(judging.seen) == OTHERS + 1
+    assert judging._report.textures == len(judging.states) == OTHERS + 1
 
 
 async def test_alone_it_is_what_its_pixels_say(judging: Judge) -> None:
@@ -114,7 +114,7 @@ async def judged(
     told = msgspec.structs.replace(one.outcome.classification, evidence=[used])  # type: ignore[union-attr]
     found = examined or msgspec.structs.replace(one.outcome, classification=told)
     asset = TextureAsset("a.png", "a.png", options, remarks=remarks)
-    judging.take(asset, msgspec.structs.replace(one, outcome=found))
+    judging.add(asset, msgspec.structs.replace(one, outcome=found))
     await judging.finish()
     return [issue for row in judging._report.rows for issue in row.issues]
 
@@ -184,7 +184,7 @@ async def told_of(
     for at, one in enumerate(options):
         file = f"{at}.png"
         wall = imagined(f"{at}_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
-        judging.take(
+        judging.add(
             TextureAsset(file, file, one, remarks=remarks), Answer(Question(file, {}), wall, 1, False)
         )
     await judging.finish()
@@ -331,7 +331,7 @@ async def test_memory_is_a_whole_number_or_told(tmp_path: Path, given: Any, take
     judging = Judge(
         Project(tmp_path, Weighing(), Version("1")), Report(name="game", root="game", engine=""), 4096
     )
-    judging.take(TextureAsset("a.png", "a.png", {**RIGHT, "bytes": given}), answer("a.png", "ui"))
+    judging.add(TextureAsset("a.png", "a.png", {**RIGHT, "bytes": given}), answer("a.png", "ui"))
     await judging.finish()
     assert (judging._report.memory, type(judging._report.memory)) == (taken, int)
     said = [sentence(issue, "en") for row in judging._report.rows for issue in row.issues]

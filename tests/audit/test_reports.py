@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bridge.advisors.findings import WANTED
+from bridge.advisors.findings import DESIRED
 from bridge.audit import report_html, report_json, report_sarif, report_terminal
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import HELP, TEXTS, bytes_text, say, summary
@@ -304,7 +304,7 @@ def test_a_page_on_a_part_without_textures_does_not_say_that_nothing_is_wrong(re
 
 
 def test_every_code_of_the_advisor_is_explained() -> None:
-    wanted = {want.code for wants in WANTED.values() for want in wants}
+    wanted = {want.code for wants in DESIRED.values() for want in wants}
     assert wanted - set(HELP) == set()
 
 

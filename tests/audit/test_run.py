@@ -75,7 +75,7 @@ async def test_the_import_advisor_knows_what_an_audit_that_saw_what_it_sees_took
     put(game, "a/rock.png", "albedo")
     put(game, "broken.png", "broken")
     await run(game, **plan)
-    found = import_project.read(tmp_path / "cache", game)
+    found = import_project.read_audit(tmp_path / "cache", game)
     assert (found is None) == bool(plan)
     if found is not None:
         files, sizes, portions = found
@@ -89,8 +89,8 @@ async def test_what_is_only_planned_is_kept_from_the_import_advisor_and_told_no_
     put(game, "b.png", "albedo")
     report = await run(game, planned={"a.png": {"mipmaps/generate": True}})
     assert report.textures == 2 and report.groups == []
-    assert import_project.read(tmp_path / "cache", game) is None
-    assert len((await run(game)).groups) == 1 and import_project.read(tmp_path / "cache", game)
+    assert import_project.read_audit(tmp_path / "cache", game) is None
+    assert len((await run(game)).groups) == 1 and import_project.read_audit(tmp_path / "cache", game)
 
 
 async def test_a_second_run_starts_no_process_and_says_the_same(
