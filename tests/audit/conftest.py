@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from accel.workload import Limits
-from bridge.audit.audit import ProgressCallbacks, Plan, audit
+from bridge.audit.audit import Plan, ProgressCallbacks, audit
 from bridge.audit.project import scope_name
 from bridge.audit.results import Report
 from bridge.host import host
