@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -30,7 +30,7 @@ from bridge.audit import (
     report_terminal,
     results,
 )
-from bridge.audit.audit import AuditOutcome, Plan, add_pictures, fix_until_settled, remembering
+from bridge.audit.audit import Plan, ProgressCallbacks, add_pictures, fix_until_settled, with_cache
 from bridge.audit.examine import Cache
 from bridge.audit.project import Project, scope_name
 from bridge.audit.results import Report, Row
@@ -39,7 +39,6 @@ from bridge.commands.options import read_settings
 from bridge.commands.terminal import explain_error, screen_width
 from bridge.core.errors import UserError
 from bridge.core.text import join_sentences
-from bridge.core.textures import SEVERITIES
 from bridge.host import host
 from bridge.host.host import Registry
 from bridge.locale import translate
@@ -47,7 +46,7 @@ from bridge.paths import Paths
 from bridge.project import config
 from bridge.project.config import ProjectFile
 
-RANKS = dict(zip(SEVERITIES, results.SEVERITIES.values(), strict=True))
+RANKS: Mapping[str, int] = results.RANKS
 
 
 def run_audit(options: Options) -> int:
@@ -169,7 +168,7 @@ def _examine(
         # Without a terminal, the bar would leave an empty line.
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             bar = progress.add_task("audit", total=None)
-            outcome = AuditOutcome(
+            outcome = ProgressCallbacks(
                 total=lambda count: progress.update(bar, total=count),
                 done=lambda count: progress.advance(bar, count),
                 opened=caches.append,
@@ -179,7 +178,7 @@ def _examine(
         return report
 
     async def until_settled() -> Report:
-        with remembering(plan) as cached:
+        with with_cache(plan) as cached:
             report = await fix_until_settled(project, lambda project: look(project, cached))
             if plan.pictures:
                 # The later rounds add rows without pictures.
