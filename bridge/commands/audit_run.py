@@ -46,7 +46,7 @@ from bridge.paths import Paths
 from bridge.project import config
 from bridge.project.config import ProjectFile
 
-RANKS: Mapping[str, int] = results.RANKS
+RANKS: Mapping[str, int] = {**results.RANKS}
 
 
 def run_audit(options: Options) -> int:
