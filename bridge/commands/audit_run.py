@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -46,7 +46,7 @@ from bridge.paths import Paths
 from bridge.project import config
 from bridge.project.config import ProjectFile
 
-RANKS: Mapping[str, int] = {**results.RANKS}
+RANKS = {str(severity): rank for severity, rank in results.RANKS.items()}
 
 
 def run_audit(options: Options) -> int:
