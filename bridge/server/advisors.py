@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from sqlite_utils import Database
 
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, text
 from accel.workload import Input, to_builtins
 from bridge.api import Advisor, RunResult, SessionView
 from bridge.core import errors
@@ -90,7 +90,7 @@ class AdvisorContext:
     async def command(
         self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
     ) -> int:
-        if not isinstance(note, str):
+        if not isinstance(note, (str, Text)):
             raise TypeError(text("note is {note}; it must be text", note=format(repr(note), ".80")))
         step = self._step()
         return await self._kept(lambda: self._flows.commands.send(self._live, name, args, note, parent=step))

@@ -76,7 +76,10 @@ class Bridge:
         models = str(paths.models(settings["models.folder"]))
         limits = Limits(settings["images.max_pixels"], models, registry.operations)
         workers = LocalExecutor(
-            settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+            settings["workers"],
+            limits,
+            settings["worker.memory_mib"],
+            keep_mib=settings["worker.recycle_mib"],
         )
         self.workers = workers.pool.size
         """Worker processes for the CPU."""

@@ -144,7 +144,7 @@ def cached_executor(
     settings: Settings, registry: Registry, file: Path, limits: Limits, blobs: BlobStore, run: RunJob
 ) -> CachedExecutor | None:
     """Returns the cache that the settings describe; None where it is turned off."""
-    size, off = settings["cache.max_size"], settings["cache.off"]
+    size, off = settings["cache.max_size"], settings["cache.exclude"]
     if unknown := set(off) - set(registry.workloads):
         log.warning("cache.off names unknown workloads: %s", ", ".join(sorted(unknown)))
     if not size:

@@ -197,7 +197,7 @@ def as_request_error(
     if code is errors.INTERNAL:
         return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
     # The sentences of other codes have fields that are unknown here; the reason replaces them.
-    plain = msgspec.structs.replace(code, says="{message}", hint="")
+    plain = msgspec.structs.replace(code, text="{message}", hint="")
     if error.name and error.name not in str(error.reason):
         named = text("{name}: {reason}", name=error.name, reason=error.reason)
         return RequestError(plain, message=named)

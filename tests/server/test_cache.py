@@ -89,7 +89,7 @@ async def test_some_workloads_are_never_kept(start: Start, bench: Bench) -> None
 
 
 @pytest.mark.parametrize(
-    "settings", [{"cache__max_size": 0}, {"cache__off": "test.note, test.gone"}], ids=["all", "one"]
+    "settings", [{"cache__max_size": 0}, {"cache__exclude": "test.note, test.gone"}], ids=["all", "one"]
 )
 async def test_a_setting_turns_it_off(
     start: Start, bench: Bench, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -99,8 +99,8 @@ async def test_a_setting_turns_it_off(
         for number in (1, 2):
             assert not (await ask(wire, number, bench.request()))["meta"].get("cached")
     assert bench.runs == 2
-    assert ("cache.off names unknown workloads: test.gone" in caplog.text) == ("cache__off" in settings)
-    assert daemon.paths.responses_file.exists() == ("cache__off" in settings)
+    assert ("cache.off names unknown workloads: test.gone" in caplog.text) == ("cache__exclude" in settings)
+    assert daemon.paths.responses_file.exists() == ("cache__exclude" in settings)
 
 
 async def test_a_file_that_has_changed_is_computed_anew(start: Start, bench: Bench) -> None:

@@ -96,7 +96,7 @@ async def test_bulk_cant_take_what_is_left_for_editors(start: Start) -> None:
         one, other = [await open_.enter_async_context(session(daemon.file)) for _ in range(2)]
         await ask(one, range(3), "bulk", 60)
         refused = await one.until("error")
-        assert "The bridge has 2 open requests of priority bulk" in refused["message"]
+        assert "The daemon has 2 open requests of priority bulk" in refused["message"]
         assert LEAST_MS <= refused["retry_after_ms"] <= MOST_MS
         for number in range(2):
             answer = await other.request(number, "test.ask", priority="interactive")

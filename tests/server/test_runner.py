@@ -35,17 +35,17 @@ ECHO = workload.echo.workload
             "worker_crashed",
             "w crashed its worker process on no input (SIGKILL).",
         ),
-        (WorkloadError("deadline_exceeded", "x"), "deadline_exceeded", "w wasn't done within 7 ms."),
+        (WorkloadError("deadline_exceeded", "x"), "deadline_exceeded", "w did not finish within 7 ms."),
         (WorkloadError("too_large", "needs more memory", "a.png"), "too_large", "a.png: needs more memory"),
         (WorkloadError("too_large", "a.png is huge", "a.png"), "too_large", "a.png is huge"),
         (WorkloadError("shutting_down", "is stopping"), "shutting_down", "is stopping"),
-        (WorkloadError("internal", "secret"), "internal", "w failed; the daemon's log has the details."),
+        (WorkloadError("internal", "secret"), "internal", "w failed; see the daemon's log."),
         (
             WorkloadError("internal", "secret", step="step 2, acme.fade"),
             "internal",
-            "w (step 2, acme.fade) failed; the daemon's log has the details.",
+            "w (step 2, acme.fade) failed; see the daemon's log.",
         ),
-        (WorkloadError("my own code", "secret"), "internal", "w failed; the daemon's log has the details."),
+        (WorkloadError("my own code", "secret"), "internal", "w failed; see the daemon's log."),
     ],
 )
 def test_what_a_workload_says_is_said_in_the_wires_words(
@@ -64,7 +64,7 @@ def test_what_is_too_late_says_whether_a_worker_had_begun(begun: bool, outcome: 
 
 async def test_a_workload_that_isnt_there_is_named(tmp_path: Path) -> None:
     runner = Runner({}, None, BlobStore(tmp_path, 1), Limits())  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="no workload 'gone'"):
+    with pytest.raises(RequestError, match="Unknown workload .gone"):
         await runner.run("gone", {}, [])
 
 

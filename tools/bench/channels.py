@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from accel.image.channel_packing import pack_planes, plan_channels, single_plane
+from accel.image.channel_packing import extract_channel, pack_planes, plan_channels
 from accel.image.compare import compare_rasters
 from accel.image.operations.channels import PackChannels, channels
 from accel.image.raster import Raster
@@ -107,7 +107,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
             "ours": pack, "opencv": lambda: cv2.merge(planes), "numpy": lambda: np.stack(planes, axis=2),
         }),
         ("unpack", {
-            "ours": lambda: [single_plane(orm, letter).pixels[..., 0] for letter in channels("orm")],
+            "ours": lambda: [extract_channel(orm, letter).pixels[..., 0] for letter in channels("orm")],
             "opencv": lambda: cv2.split(orm.pixels),
             "numpy": lambda: [np.ascontiguousarray(orm.pixels[..., index]) for index in range(3)],
         }),

@@ -25,6 +25,8 @@ from tests.accel.conftest import until
 from tests.accel.execution.test_backoff import Clock
 from tests.accel.graphs.agreeing import check_agree
 
+pytestmark = pytest.mark.usefixtures("shared_workers")
+
 NORMALS = OPERATIONS["image.normal_from_height"].workload
 SAMPLE = image_sample(1, sides=(16, 64))
 SAY, ROOT = workloads.say.workload, full.root.workload

@@ -10,7 +10,7 @@ from accel.image.operations.pipeline import Pipeline, Step, pipeline
 from accel.texture.pbr_maps import LEAST_DEPTH, LUMINANCE_DEPTH
 from accel.texture.workloads import EstimatePbr, estimate_pbr
 from accel.workload import Input, Limits
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import operate, random, raster
 
 MAPS = ["height", "normal", "roughness"]
 KINDS = ["uint8", "uint16", "float32"]

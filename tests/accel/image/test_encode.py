@@ -18,9 +18,7 @@ from tests.accel.image.second import decoded
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("data", [True, False])
-def test_every_format_takes_every_kind_of_image_and_says_what_it_made(
-    tmp_path, format, channels, dtype, data
-):
+def test_every_format_writes_every_kind_of_image_and_reports_it(tmp_path, format, channels, dtype, data):
     image = raster(channels, dtype, (8, 12), data=data)
     made, facts = written(image, format)
     again = reopened(made, tmp_path)
@@ -52,7 +50,7 @@ def test_the_same_is_the_format_of_the_file_or_png():
         ("exr", ["float32"] * 3), ("psd", ["uint8", "uint16", "uint16"]), ("tga", ["uint8"] * 3),
     ],
 )  # fmt: skip
-def test_the_nearest_depth_is_taken_that_loses_least(format, kinds):
+def test_the_nearest_depth_that_loses_least_is_written(format, kinds):
     assert [requested_format(raster(3, dtype), Convert(format=format)) for dtype in DEPTHS] == kinds
     asked = [
         requested_format(raster(3, "uint16"), Convert(format=format, bits=bits)) for bits in ("8", "16", "32")
@@ -60,7 +58,7 @@ def test_the_nearest_depth_is_taken_that_loses_least(format, kinds):
     assert asked == kinds
 
 
-def test_transparency_is_put_on_white_where_none_can_be_held():
+def test_alpha_is_blended_with_white_in_formats_without_it():
     image = raster(4).with_pixels(np.uint8([[[100, 200, 0, 51], [9, 9, 9, 0], [9, 9, 9, 255]]]))
     made = flatten_on_white(image)
     assert made.pixels[0].tolist() == [[224, 244, 204], [255] * 3, [9] * 3] and not made.has_alpha
@@ -70,7 +68,7 @@ def test_transparency_is_put_on_white_where_none_can_be_held():
     assert flatten_on_white(deep).pixels[0].tolist() == [[32767]]
 
 
-def test_data_lose_their_alpha_and_keep_their_numbers_where_none_can_be_held():
+def test_data_lose_alpha_and_keep_their_values_in_formats_without_it():
     image = raster(4, data=True)
     assert np.array_equal(flatten_on_white(image).pixels, image.pixels[..., :3])
 
@@ -80,7 +78,7 @@ def test_transparent_jpegs_are_white(tmp_path):
     assert reopened(written(image, "jpeg")[0], tmp_path).pixels.min() > 250
 
 
-def test_grey_becomes_colour_where_only_that_can_be_held(tmp_path):
+def test_grey_becomes_rgb_in_formats_without_grey(tmp_path):
     image = raster(3)
     assert expand_grey(image) is image
     again = reopened(written(raster(2), "tga")[0], tmp_path)
@@ -109,7 +107,7 @@ def test_the_longest_side_of_each_format_is_written_and_one_more_refused(tmp_pat
     assert (caught.value.code, caught.value.name) == ("too_large", "a.png")
 
 
-def test_what_a_writer_says_becomes_an_error_for_people(monkeypatch):
+def test_an_error_of_a_writer_becomes_a_workload_error(monkeypatch):
     def failing(detail: str):
         def write(image, params):
             error = pyvips.Error("unable to call it")

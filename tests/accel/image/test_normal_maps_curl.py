@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accel.image.normal_maps import CLEAR, LEAST, Curl, judge_curl, measure_curl
+from accel.image.normal_maps import FULL_SIGN, NAMED_CONFIDENCE, Curl, judge_curl, measure_curl
 from accel.image.statistics import sample_pixels
-from tests.accel.image.test_normals import heights, normal_map
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 SIGNS = {"opengl": 1, "directx": -1}
 
@@ -86,9 +86,9 @@ def layered(waves: float, grain: float, size: int = 512):
     ],
     ids=["faint, JPEG 90", "JPEG 75", "noise"],
 )
-def test_what_jpeg_and_noise_leave_is_told_from_means(convention, seed, amplitude, spoil):
+def test_means_show_the_convention_after_jpeg_and_noise(convention, seed, amplitude, spoil):
     found = judge(spoil(normal_map(heights(256, amplitude, seed), convention)))
-    assert found.sure >= CLEAR and found.sign * SIGNS[convention] > 0
+    assert found.confidence >= NAMED_CONFIDENCE and found.sign * SIGNS[convention] > 0
 
 
 @pytest.mark.parametrize("convention", SIGNS)
@@ -97,66 +97,66 @@ def test_what_jpeg_and_noise_leave_is_told_from_means(convention, seed, amplitud
 def test_a_picture_turned_without_its_vectors_is_of_neither_convention(convention, turns, size, amplitude):
     found = judge(np.rot90(normal_map(heights(size, amplitude), convention), turns))
     # Its slopes read as the other convention's, and inverting green would heal nothing.
-    assert found.turned and found.sure == 0 and found.sign * SIGNS[convention] < 0
+    assert found.rotated and found.confidence == 0 and found.sign * SIGNS[convention] < 0
 
 
 @pytest.mark.parametrize("convention", SIGNS)
 def test_neither_is_one_whose_red_and_green_are_exchanged(convention):
-    assert judge(normal_map(heights(256), convention)[..., [1, 0, 2]]).turned
+    assert judge(normal_map(heights(256), convention)[..., [1, 0, 2]]).rotated
 
 
 @pytest.mark.parametrize("convention", SIGNS)
 def test_half_a_turn_changes_no_convention(convention):
     found = judge(normal_map(heights(256), convention)[::-1, ::-1])
-    assert not found.turned and found.sure >= CLEAR and found.sign * SIGNS[convention] > 0
+    assert not found.rotated and found.confidence >= NAMED_CONFIDENCE and found.sign * SIGNS[convention] > 0
 
 
 @pytest.mark.parametrize("waves", [0.3, 0.6, 1.0])
-def test_grain_isnt_told_where_the_waves_below_it_say_the_opposite(waves):
+def test_grain_is_overruled_by_waves_of_the_opposite_convention(waves):
     found = judge(layered(waves, 0.2))
-    assert found.sign < -0.4 and found.sure == 0
+    assert found.sign < -0.4 and found.confidence == 0
 
 
-def test_grain_is_told_where_waves_are_slight():
+def test_slight_waves_dont_overrule_grain():
     found = judge(layered(0.005, 0.2))
-    assert found.sign < 0 and found.sure >= CLEAR
+    assert found.sign < 0 and found.confidence >= NAMED_CONFIDENCE
 
 
 @pytest.mark.parametrize("shape", [(1024, 128), (128, 1024), (256, 1024), (300, 200), (200, 300)])
 def test_neither_is_it_in_pictures_of_any_proportion(shape):
     height, width = shape
     found = judge(layered(0.6, 0.2, 1024)[:height, :width])
-    assert found.sign < -0.4 and found.sure == 0
+    assert found.sign < -0.4 and found.confidence == 0
 
 
 @pytest.mark.parametrize("convention", SIGNS)
 @pytest.mark.parametrize(("size", "length"), [(256, 6), (512, 10), (512, 12), (1024, 24)])
-def test_bumps_of_one_size_are_told_though_the_sample_skips_texels(convention, size, length):
+def test_bumps_of_one_size_are_recognised_though_the_sample_skips_texels(convention, size, length):
     found = judge(normal_map(bumps(size, length), convention))
-    assert found.sure >= CLEAR and found.sign * SIGNS[convention] > 0
+    assert found.confidence >= NAMED_CONFIDENCE and found.sign * SIGNS[convention] > 0
 
 
-def test_grain_is_told_where_waves_say_the_opposite_by_a_little():
+def test_weak_opposite_waves_dont_overrule_grain():
     # All over the picture, but with little of green in them.
     down, right = np.gradient(bumps(512, 60, 0.5))
     waves = vectors(np.stack([-right, 0.09 * down], -1))
     found = judge(together(waves, normal_map(bumps(512, 8, 0.2, 3), "directx")))
-    assert found.sign < 0 and found.sure >= CLEAR
+    assert found.sign < 0 and found.confidence >= NAMED_CONFIDENCE
 
 
-def test_grain_is_told_where_waves_disagree_among_themselves():
+def test_waves_that_disagree_dont_overrule_grain():
     up, down = normal_map(bumps(512, 60, 0.35, 1), "opengl"), normal_map(bumps(512, 60, 0.25, 2), "directx")
     waves = np.concatenate([up[:, :256], down[:, 256:]], 1)
     found = judge(together(waves, normal_map(bumps(512, 8, 0.2, 3), "directx")))
-    assert found.sign < 0 and found.sure >= CLEAR
+    assert found.sign < 0 and found.confidence >= NAMED_CONFIDENCE
 
 
-def test_neither_is_told_where_texels_and_their_means_contradict_each_other():
+def test_no_convention_if_texels_and_their_means_contradict_each_other():
     # Bumps too small for the waves of the sample: it is the means of 2 x 2 alone that deny the grain.
     found = judge(
         together(normal_map(bumps(512, 14, 0.2), "opengl"), normal_map(bumps(512, 3, 0.3), "directx"))
     )
-    assert found.sign < 0 and found.sure == 0 and not found.turned
+    assert found.sign < 0 and found.confidence == 0 and not found.rotated
 
 
 @pytest.mark.parametrize("smooth", [False, True], ids=["noise", "smooth"])
@@ -177,14 +177,14 @@ def test_neither_is_told_where_texels_and_their_means_contradict_each_other():
         (64, 64),
     ],
 )
-def test_slopes_at_random_are_hardly_ever_told_however_small_the_picture(shape, smooth):
+def test_random_slopes_hardly_ever_have_a_convention_at_any_size(shape, smooth):
     found = [judge(unrelated(shape, seed, smooth)) for seed in range(100)]
-    assert sum(one.sure >= CLEAR for one in found) <= 4
+    assert sum(one.confidence >= NAMED_CONFIDENCE for one in found) <= 4
 
 
 def test_the_smallest_pictures_arent_looked_at_as_means():
     found = [judge(unrelated((8, 8), seed, smooth=True)) for seed in range(1000, 1300)]
-    assert sum(one.sure >= CLEAR for one in found) <= 3
+    assert sum(one.confidence >= NAMED_CONFIDENCE for one in found) <= 3
 
 
 @pytest.mark.parametrize("size", [16, 24, 40])
@@ -194,12 +194,12 @@ def test_neither_are_they_where_all_around_is_flat(size):
         pixels = np.full((256, 256, 3), (128, 128, 255), np.uint8)
         top, left = np.random.default_rng(seed).integers(0, 256 - size, 2)
         pixels[top : top + size, left : left + size] = unrelated((size, size), seed)
-        named += judge(pixels).sure >= CLEAR
+        named += judge(pixels).confidence >= NAMED_CONFIDENCE
     assert named <= 2
 
 
-def test_nor_are_they_taken_for_a_picture_that_was_turned():
-    assert sum(judge(unrelated((256, 256), seed)).turned for seed in range(50)) <= 3
+def test_random_slopes_are_not_taken_for_a_rotated_image():
+    assert sum(judge(unrelated((256, 256), seed)).rotated for seed in range(50)) <= 3
 
 
 @pytest.mark.parametrize("quality", [90, 75])
@@ -208,30 +208,36 @@ def test_ridges_that_run_askew_arent_either_through_jpeg(quality):
     plate = np.where(x // 64 % 2, np.sin((x + y) / 3.6), np.sin((x - y) / 3.6))
     for slope in (0.1, 0.3):
         found = judge(through_jpeg(normal_map(plate * slope * 2.5, "opengl"), quality))
-        assert found.sign > 0 and not found.turned and found.sure >= CLEAR
+        assert found.sign > 0 and not found.rotated and found.confidence >= NAMED_CONFIDENCE
 
 
 @pytest.mark.parametrize("convention", SIGNS)
-def test_saddles_are_told_though_the_edges_between_them_are_left_out(convention):
+def test_saddles_are_recognised_though_the_edges_between_them_are_left_out(convention):
     # Of h = xy in each square only twists are left.
     y, x = np.mgrid[:256, :256] % 32 / 16.0 - 1
     slopes = np.stack([-0.8 * y, 0.8 * x * SIGNS[convention]], -1)
     found = judge(vectors(slopes + np.random.default_rng(1).normal(0, 0.03, slopes.shape)))
-    assert 0.78 < abs(found.sign) < 0.95 and found.sure >= CLEAR and found.sign * SIGNS[convention] > 0
+    assert (
+        0.78 < abs(found.sign) < 0.95
+        and found.confidence >= NAMED_CONFIDENCE
+        and found.sign * SIGNS[convention] > 0
+    )
 
 
 @pytest.mark.parametrize("size", [(512, 96), (96, 512), (300, 200), (40, 24), (24, 40), (17, 9), (5, 400)])
-def test_sizes_of_any_proportion_are_told(size):
+def test_images_of_any_proportion_are_recognised(size):
     height, width = size
     found = judge(normal_map(heights(512), "directx")[:height, :width])
-    assert found.sign < 0 and not found.turned and found.sure >= CLEAR
+    assert found.sign < 0 and not found.rotated and found.confidence >= NAMED_CONFIDENCE
 
 
 @pytest.mark.parametrize("size", [32, 48])
-def test_small_pictures_are_told_through_jpeg(size):
+def test_small_images_are_recognised_after_jpeg(size):
     crops = [normal_map(heights(256, 0.9, seed), "opengl")[:size, :size] for seed in range(1, 13)]
     found = [judge(through_jpeg(np.ascontiguousarray(crop), 90)) for crop in crops]
-    assert all(one.sign > 0 for one in found) and sum(one.sure >= CLEAR for one in found) >= 10
+    assert (
+        all(one.sign > 0 for one in found) and sum(one.confidence >= NAMED_CONFIDENCE for one in found) >= 10
+    )
 
 
 def measured(signs, energy: float = 1.0):
@@ -241,21 +247,23 @@ def measured(signs, energy: float = 1.0):
 
 
 def test_a_slight_sign_counts_in_full_from_its_least_size_on():
-    assert LEAST == 0.15 and judge_curl(measured([0.15] * 12)).sure == pytest.approx(0.878, abs=0.001)
-    assert judge_curl(measured([0.075] * 12)).sure == pytest.approx(0.391, abs=0.001)
+    assert FULL_SIGN == 0.15 and judge_curl(measured([0.15] * 12)).confidence == pytest.approx(
+        0.878, abs=0.001
+    )
+    assert judge_curl(measured([0.075] * 12)).confidence == pytest.approx(0.391, abs=0.001)
 
 
 def test_how_sure_it_is_comes_from_the_standard_error():
     signs = np.array([0.5, 0.9, 0.2, 0.8] * 3)
     error = signs.std(ddof=1) / np.sqrt(12)
     found = judge_curl(measured(signs))
-    assert found.sign == pytest.approx(0.6) and found.sure == pytest.approx(0.6 / (0.6 + error))
+    assert found.sign == pytest.approx(0.6) and found.confidence == pytest.approx(0.6 / (0.6 + error))
 
 
 def test_few_parts_are_less_sure():
-    sure = [judge_curl(measured([0.7, 0.9] * half)).sure for half in (1, 2, 3, 6)]
+    sure = [judge_curl(measured([0.7, 0.9] * half)).confidence for half in (1, 2, 3, 6)]
     assert sure == sorted(sure) and sure[0] < 0.3 and sure[-1] > 0.95
-    assert judge_curl(measured([0.8])).sure < CLEAR < judge_curl(measured([0.95])).sure
+    assert judge_curl(measured([0.8])).confidence < NAMED_CONFIDENCE < judge_curl(measured([0.95])).confidence
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 50, 3), (50, 2, 3), (3, 3, 3), (5, 5, 4)])

@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from accel.image.hashes import BITS, DuplicateFinder, find_groups
+from accel.image.hashes import BITS, SimilarGroup, find_groups
 from accel.image.operations.analysis import Fingerprint
 
 HALF = 0x5555_5555_5555_5555
@@ -14,15 +14,15 @@ def fingerprint(file="f", pixels="p", perceptual=0, mean=(0.5, 0.5, 0.5, 1.0), s
     return Fingerprint(file, pixels, f"{perceptual ^ HALF:016x}", list(mean), spread)
 
 
-def test_equal_files_and_equal_pixels_are_told_apart():
+def test_equal_files_and_equal_pixels_are_distinguished():
     found = find_groups({
         "b.png": fingerprint("1", "p"), "a.png": fingerprint("1", "p"),
         "c.tga": fingerprint("2", "q"), "c.png": fingerprint("3", "q", spread=0.9),
         "d.png": fingerprint("4", "r", 0xFFFF_0000_FFFF),
     })  # fmt: skip
     assert found == [
-        DuplicateFinder("file", ("a.png", "b.png")),
-        DuplicateFinder("pixels", ("c.png", "c.tga")),
+        SimilarGroup("file", ("a.png", "b.png")),
+        SimilarGroup("pixels", ("c.png", "c.tga")),
     ]
 
 
@@ -30,7 +30,7 @@ def test_equal_files_and_equal_pixels_are_told_apart():
 def test_look_alikes_differ_in_few_bits(bits):
     flips = sum(1 << (bit * 9) % 64 for bit in range(bits))
     found = find_groups({"a": fingerprint("1", "p"), "b": fingerprint("2", "q", flips)})
-    assert found == ([DuplicateFinder("looks", ("a", "b"))] if bits <= BITS else [])
+    assert found == ([SimilarGroup("looks", ("a", "b"))] if bits <= BITS else [])
 
 
 @pytest.mark.parametrize(
@@ -50,18 +50,18 @@ def test_of_equal_pictures_only_the_first_is_named_among_look_alikes():
         "a.png": fingerprint("1", "p"), "a.tga": fingerprint("2", "p"), "a.jpg": fingerprint("3", "q", 1),
     })  # fmt: skip
     assert found == [
-        DuplicateFinder("looks", ("a.jpg", "a.png")),
-        DuplicateFinder("pixels", ("a.png", "a.tga")),
+        SimilarGroup("looks", ("a.jpg", "a.png")),
+        SimilarGroup("pixels", ("a.png", "a.tga")),
     ]
 
 
 def test_likeness_isnt_passed_on_along_a_row():
     # Each differs from its neighbour in four bits, so the ends in twelve.
     row = {name: fingerprint(name, name, (1 << 4 * index) - 1) for index, name in enumerate("abcd")}
-    assert find_groups(row) == [DuplicateFinder("looks", ("a", "b")), DuplicateFinder("looks", ("c", "d"))]
+    assert find_groups(row) == [SimilarGroup("looks", ("a", "b")), SimilarGroup("looks", ("c", "d"))]
 
 
-def test_groups_are_the_same_whatever_the_order_and_as_a_comparison_of_all_with_all():
+def test_groups_dont_depend_on_order_and_match_a_comparison_of_all_pairs():
     chance = random.Random(5)
     bases = [sum(1 << bit for bit in chance.sample(range(64), 32)) ^ HALF for _ in range(40)]
     many = {}
@@ -82,7 +82,7 @@ def test_groups_are_the_same_whatever_the_order_and_as_a_comparison_of_all_with_
         others = [other for other in np.flatnonzero(near[one]) if other > one and other not in taken]
         if one not in taken and others:
             taken.update(others)
-            expected.append(DuplicateFinder("looks", tuple(sorted(many)[index] for index in (one, *others))))
+            expected.append(SimilarGroup("looks", tuple(sorted(many)[index] for index in (one, *others))))
     assert found == expected
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.color_management import apply_profile, is_srgb, shaper
+from accel.image.color_management import apply_profile, is_srgb, parse_profile
 from tests.accel.image.icc import (
     ADOBE,
     DISPLAY_P3,
@@ -42,7 +42,7 @@ def test_colours_are_within_1_of_255_of_the_reference(dtype, primaries, gamma):
     top = np.iinfo(dtype).max
     pixels = np.random.default_rng(4).integers(0, top + 1, (80, 90, 4)).astype(dtype)
     gamma = round(gamma * 256) / 256
-    made = apply_profile(pixels, 3, shaper(rgb_profile(primaries, gamma)))
+    made = apply_profile(pixels, 3, parse_profile(rgb_profile(primaries, gamma)))
     wanted = in_srgb((pixels[..., :3] / top) ** gamma, primaries)
     assert np.abs(made[..., :3] / top - wanted).max() <= 1 / 255
     assert made.dtype == dtype and np.array_equal(made[..., 3], pixels[..., 3])
@@ -66,7 +66,7 @@ def test_colours_are_within_1_of_255_of_the_reference(dtype, primaries, gamma):
 )  # fmt: skip
 def test_every_kind_of_curve_is_read(tag, light):
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
-    made = apply_profile(pixels, 3, shaper(with_curves(tag)))
+    made = apply_profile(pixels, 3, parse_profile(with_curves(tag)))
     assert np.abs(made / 255 - curve(light(pixels / 255))).max() < 0.6 / 255
 
 
@@ -74,16 +74,20 @@ def test_every_kind_of_curve_is_read(tag, light):
 def test_grey_has_a_curve_alone(dtype):
     top = np.iinfo(dtype).max
     pixels = np.arange(top + 1).astype(dtype).reshape(1, -1, 1)
-    made = apply_profile(pixels, 1, shaper(grey_profile(1.8)))
+    made = apply_profile(pixels, 1, parse_profile(grey_profile(1.8)))
     gamma = round(1.8 * 256) / 256
     assert np.abs(made / top - curve((pixels / top) ** gamma)).max() < 0.51 / min(top, 4000)
 
 
-def test_srgb_itself_is_known_whoever_made_the_profile():
+def test_profiles_of_srgb_are_recognised_by_their_values():
     points = (round(65535 * value) for value in uncurve(np.linspace(0, 1, 1024)))
-    assert is_srgb(shaper(with_curves(SRGB_CURVE))) and is_srgb(shaper(with_curves(table(*points))))
-    assert not is_srgb(shaper(rgb_profile(SRGB, 2.2))) and not is_srgb(shaper(rgb_profile(DISPLAY_P3, 2.2)))
-    assert not is_srgb(shaper(grey_profile(2.2)))
+    assert is_srgb(parse_profile(with_curves(SRGB_CURVE))) and is_srgb(
+        parse_profile(with_curves(table(*points)))
+    )
+    assert not is_srgb(parse_profile(rgb_profile(SRGB, 2.2))) and not is_srgb(
+        parse_profile(rgb_profile(DISPLAY_P3, 2.2))
+    )
+    assert not is_srgb(parse_profile(grey_profile(2.2)))
 
 
 @pytest.mark.parametrize(
@@ -96,16 +100,16 @@ def test_srgb_itself_is_known_whoever_made_the_profile():
         with_curves(b"curv\0\0\0\0\xff\xff\xff\xff"), with_curves(para(1, 1, 0, 1)),
     ],
 )  # fmt: skip
-def test_what_is_no_matrix_and_curves_is_left_to_others(profile):
-    assert shaper(profile) is None
+def test_profiles_without_matrix_and_curves_are_not_parsed(profile):
+    assert parse_profile(profile) is None
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(128, 420), st.integers(0, 255)), max_size=12), st.booleans())
-def test_whatever_a_profile_says_pixels_come_out(changes, parametric):
+def test_any_profile_gives_pixels(changes, parametric):
     data = bytearray(with_curves(SRGB_CURVE) if parametric else rgb_profile(DISPLAY_P3, 2.2))
     for at, value in changes:
         data[at % len(data)] = value
-    used = shaper(bytes(data))
+    used = parse_profile(bytes(data))
     if used is not None:
         assert apply_profile(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), 3, used).shape == (4, 4, 3)

@@ -38,7 +38,7 @@ def facts(folder, pixels, operation=convert, **params):
         ({"format": "hdr"}, (-0.001, 3), None, None), ({"format": "png"}, (-0.001, 1.001), None, None),
     ],
 )  # fmt: skip
-def test_a_converted_image_tells_what_its_format_cuts_off(tmp_path, params, range, below, above):
+def test_converting_reports_clipped_values(tmp_path, params, range, below, above):
     found = facts(tmp_path, values(*range), **params)
     assert (found.below, found.above) == (below, above)
 
@@ -50,16 +50,14 @@ def test_a_converted_image_tells_what_its_format_cuts_off(tmp_path, params, rang
         ({"format": "bc7"}, (0, 3), None, 3), ({"format": "bc6h"}, (0, 3), None, None),
     ],
 )  # fmt: skip
-def test_a_compressed_texture_tells_what_its_blocks_cut_off(tmp_path, params, range, below, above):
+def test_compressing_reports_clipped_values(tmp_path, params, range, below, above):
     found = facts(tmp_path, values(*range), compress, **params)
     assert (found.below, found.above) == (below, above)
 
 
 @pytest.mark.parametrize("operation", [convert, compress])
 @pytest.mark.parametrize(("beyond", "below", "above"), [((), None, None), ((-5, 5), -5, 5), ((5,), None, 5)])
-def test_of_vectors_that_are_kept_in_integers_those_beyond_1_are_cut_off(
-    tmp_path, operation, beyond, below, above
-):
+def test_vectors_beyond_1_are_clipped_in_integers(tmp_path, operation, beyond, below, above):
     y, x = (np.mgrid[:32, :32] - 15.5) / 32
     vectors = np.stack([x, y, np.sqrt(1 - x * x - y * y)], -1).astype(np.float32)
     vectors[0, : len(beyond), 0] = beyond
@@ -80,7 +78,7 @@ SEEN = [
 
 
 @pytest.mark.parametrize(("texel", "params", "below", "above"), SEEN)
-def test_what_is_cut_off_is_told_of_colours_that_are_seen(tmp_path, texel, params, below, above):
+def test_clipping_is_reported_for_visible_colours_only(tmp_path, texel, params, below, above):
     found = with_texel(tmp_path, texel, convert, **params)
     assert found.below == (below if below is None else pytest.approx(below))
     assert found.above == (above if above is None else pytest.approx(above))
@@ -112,7 +110,7 @@ def test_all_layers_count(tmp_path):
 
 
 @pytest.mark.parametrize("form", [pack_channels, FORMS["image.pack_channels"]])
-def test_packed_channels_tell_what_is_cut_off_of_those_that_are_used(tmp_path, form):
+def test_packing_reports_clipped_values_of_used_channels(tmp_path, form):
     for name, names in (("a.exr", ("Y",)), ("b.exr", ("R", "G", "B"))):
         pixels = values(-1, 2) if len(names) == 3 else np.full((8, 8, 1), 0.5, np.float32)
         if len(names) == 3:
@@ -152,18 +150,18 @@ RINGING = [
 
 
 @pytest.mark.parametrize(("operation", "params"), RINGING)
-def test_of_what_a_filter_made_beside_an_edge_nothing_is_missing(tmp_path, operation, params):
+def test_ringing_of_a_filter_is_not_reported_as_clipped(tmp_path, operation, params):
     found = facts(tmp_path, edge(0, 1), operation, **params)
     assert (found.below, found.above) == (None, None)
 
 
 @pytest.mark.parametrize(("operation", "params"), RINGING)
-def test_what_was_there_before_a_filter_is_missed_and_told_as_it_was(tmp_path, operation, params):
+def test_values_clipped_before_a_filter_are_reported_as_they_were(tmp_path, operation, params):
     found = facts(tmp_path, edge(-2, 3), operation, **params)
     assert (found.below, found.above) == (-2, None if params.get("format") == "hdr" else 3)
 
 
-def test_nor_is_anything_missing_of_the_channels_and_sprites_that_are_made_of_it(tmp_path):
+def test_ringing_is_not_reported_for_channels_and_sprites_either(tmp_path):
     channels = facts(tmp_path, edge(0, 1), pipeline, **steps("resize", "unpack_channels", format="png"))
     (page,) = facts(tmp_path, edge(0, 1), pipeline, **steps("resize", "atlas", format="png")).pages
     flipped = facts(tmp_path, edge(0, 1), pipeline, **steps("resize", "normal_flip", format="png"))

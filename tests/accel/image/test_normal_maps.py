@@ -49,7 +49,7 @@ STUDS = 6 * np.exp(-((x % 64 - 32) ** 2 + (y % 64 - 32) ** 2) / 200)
     ids=["faint", "rough", "steep", "bump", "studs", "small"],
 )
 @pytest.mark.parametrize("sobel", [False, True])
-def test_the_convention_is_told_from_the_surface(field, convention, sobel):
+def test_the_convention_is_found_from_the_surface(field, convention, sobel):
     found = judge(normal_map(field, convention, sobel))
     assert found.unit_length == 1
     assert found.convention == convention
@@ -57,7 +57,7 @@ def test_the_convention_is_told_from_the_surface(field, convention, sobel):
 
 
 @pytest.mark.parametrize("convention", ["opengl", "directx"])
-def test_it_is_told_at_16_bit_and_through_a_file_and_jpeg(save, convention):
+def test_it_is_found_at_16_bit_and_after_jpeg(save, convention):
     field = heights(256)
     assert judge(normal_map(field, convention, kind=np.uint16)).convention == convention
     found = look(save("n.jpg", normal_map(field, convention), Q=90)).normals

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from accel.image.operation import Operated, Reading, Writing, operation
 from accel.image.operation_runner import read_only_view, writable_copy
-from tests.accel.image.raster_of import operate, raster
+from tests.accel.image.operation_helpers import operate, raster
 
 
 def whole():

@@ -63,7 +63,7 @@ def test_a_profile_of_srgb_changes_no_pixel(opened, channels, dtype, suffix):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_data_are_no_colours_whatever_the_profile_says(opened, channels):
+def test_a_profile_is_ignored_for_data(opened, channels):
     pixels = raster(channels).pixels
     assert np.array_equal(opened(pixels, rgb_profile(DISPLAY_P3, 2.2), "linear").pixels, pixels)
 

@@ -7,7 +7,7 @@ from accel.image.operation import Operated, Reading, Writing, operation
 from accel.image.operation_runner import validate_operated
 from accel.image.operations.geometry import mipmaps
 from accel.workload import Limits, OutputFile, WorkloadError
-from tests.accel.image.raster_of import operate, raster
+from tests.accel.image.operation_helpers import operate, raster
 
 ROCK = raster(np.zeros((4, 6, 3), np.uint8))
 GLOW = raster(np.zeros((4, 6, 3), np.float32))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from accel.image import color as module
-from accel.image.color import from_linear, is_srgb_coded, to_linear
+from accel.image.color import encode_srgb, from_linear, to_linear
 from accel.image.pixel_coding import at_depth
 from accel.image.raster import Raster
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster
@@ -24,7 +24,7 @@ def test_known_codes_are_known_light_and_back(code, light):
     ("light", "code"), [(0.0, 0.0), (0.0031308, 0.04045), (0.2140411, 0.5), (0.5, 0.7353570), (1.0, 1.0)]
 )
 def test_the_curve_has_its_known_points(light, code):
-    assert is_srgb_coded(np.float32([light]))[0] == pytest.approx(code, abs=2e-6)
+    assert encode_srgb(np.float32([light]))[0] == pytest.approx(code, abs=2e-6)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -41,7 +41,7 @@ def test_alpha_is_always_linear():
     assert from_linear(found[None, None], 1, "srgb", np.uint8).tolist() == [[[128, 128]]]
 
 
-def test_what_is_beyond_the_scale_is_cut_off():
+def test_values_beyond_full_scale_are_clipped():
     light = np.float32([[[-1, 0.5, 7]]])
     assert from_linear(light, 3, "linear", np.uint8).tolist() == [[[0, 128, 255]]]
     assert from_linear(light, 3, "linear", np.float32) is light

@@ -13,7 +13,7 @@ from accel.image.operations.analysis import inspect
 from accel.image.operations.geometry import thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
-from tests.accel.image.broken import broken, encoded, png
+from tests.accel.image.broken import broken, encoded, png, zeros
 
 SUFFIXES = [".png", ".jpg", ".webp", ".tif", ".gif", ".avif"]
 
@@ -70,9 +70,9 @@ def test_a_bad_image_is_refused_the_same_way_without_a_worker(bad_files, workloa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-async def test_an_image_that_needs_more_memory_than_a_worker_has_is_told_so(make_executor, tmp_path):
+async def test_running_out_of_memory_is_reported_as_such(make_executor, tmp_path):
     path = tmp_path / "wide.png"
-    path.write_bytes(png(16_000, 16_000, bytes(16_001 * 16_000)))
+    path.write_bytes(png(16_000, 16_000, zeros(16_001 * 16_000)))
     local = await make_executor(memory_mib=512)
     with pytest.raises(WorkloadError, match=r"memory.*512 MiB") as caught:
         await local.run(Job.parse(inspect.workload, {}, [Input("wide.png", str(path))], deadline_s=60))
@@ -82,7 +82,7 @@ async def test_an_image_that_needs_more_memory_than_a_worker_has_is_told_so(make
 
 def test_a_bomb_within_the_limit_of_pixels_is_measured_by_a_smaller_limit(tmp_path):
     path = tmp_path / "bomb.png"
-    path.write_bytes(png(2000, 2000, bytes(2001 * 2000)))
+    path.write_bytes(png(2000, 2000, zeros(2001 * 2000)))
     decode_image(Input("b", str(path)), Limits(max_pixels=4_000_000))
     with pytest.raises(WorkloadError, match=r"4\.0 megapixels\), more than the limit of 3\.0") as caught:
         decode_image(Input("b", str(path)), Limits(max_pixels=3_000_000))
@@ -133,18 +133,18 @@ def test_a_file_that_was_rewritten_is_read_anew(save):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_file_too_large_to_be_held_is_decoded_to_the_same_pixels(tmp_path, monkeypatch, suffix):
+def test_a_file_too_large_for_memory_is_decoded_to_the_same_pixels(tmp_path, monkeypatch, suffix):
     path = tmp_path / "a"
     path.write_bytes(encoded(suffix))
     held = decode_image(Input("a", str(path)), Limits())
-    monkeypatch.setattr(decode, "WHOLE", 99)
+    monkeypatch.setattr(decode, "MAX_BUFFERED", 99)
     read = decode_image(Input("a", str(path)), Limits())
     assert held.contents == path.read_bytes() and read.contents == b""
     assert (held.pixels == read.pixels).all()
     assert (held.color_model, held.has_alpha, held.size) == (read.color_model, read.has_alpha, read.size)
 
 
-def test_what_libvips_says_is_told_apart():
+def test_errors_of_libvips_are_classified():
     source, kind = Input("a.heic", "/secret/place"), Format("heif", "heifload")
 
     def error(detail):

@@ -9,7 +9,7 @@ import pyvips
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from accel.image.decode import OFFERED, READERS, decode_image
+from accel.image.decode import READABLE_FORMATS, READERS, decode_image
 from accel.image.operations.analysis import Inspect, inspect
 from accel.image.operations.geometry import Thumbnail, thumbnail
 from accel.workload import Input, Limits, WorkloadError
@@ -30,7 +30,7 @@ def saved(folder, data: bytes, name: str = "a.bin") -> Input:
 
 def test_every_reader_has_a_sample_and_is_offered():
     assert {name.rpartition(".")[2] for name in samples()} == set(READERS)
-    offered = {name.lower() for name in re.split(r", | or ", str(OFFERED))}
+    offered = {name.lower() for name in re.split(r", | or ", str(READABLE_FORMATS))}
     assert offered == set(READERS) | {"png", "jpeg", "webp", "tiff", "gif", "avif"}
 
 
@@ -85,7 +85,7 @@ def test_a_half_written_file_of_every_format_says_that_it_is_truncated(tmp_path,
     ),
     cut=st.one_of(st.none(), st.integers(1, 2000)),
 )
-def test_whatever_the_bytes_only_an_error_for_people_comes_out(tmp_path, name, changes, cut):
+def test_any_bytes_give_pixels_or_a_readable_error(tmp_path, name, changes, cut):
     data = bytearray(FILES[name])
     for at, value in changes:
         data[at % len(data)] = value

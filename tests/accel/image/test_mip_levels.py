@@ -34,7 +34,7 @@ def test_no_other_operation_reads_levels():
 
 
 @pytest.mark.parametrize("name", KEEPING)
-def test_levels_of_a_file_go_into_what_is_made(texture, tmp_path, name):
+def test_levels_of_a_file_are_used(texture, tmp_path, name):
     operation = OPERATIONS[name]
     made = operation([texture], operation.workload.parse(params(name)), Limits())
     assert all(len(reopened(file.data, tmp_path).mips) == 5 for file in made.files)

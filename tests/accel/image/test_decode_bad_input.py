@@ -221,7 +221,7 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(source, workload):
 
 
 @pytest.mark.parametrize("workload", [convert, thumbnail])
-def test_cielab_of_8_bits_says_what_to_do(tmp_path, workload):
+def test_the_error_for_cielab_of_8_bits_says_what_to_do(tmp_path, workload):
     (tmp_path / "lab.tif").write_bytes(cielab())
     source = Input("lab.tif", str(tmp_path / "lab.tif"))
     with pytest.raises(WorkloadError, match=r"CIELAB.* save it as RGB, or with 16 bits") as caught:

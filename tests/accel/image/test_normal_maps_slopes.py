@@ -6,13 +6,13 @@ from accel.image.normal_maps import (
     BAND_ROWS,
     BANDS,
     TOGETHER,
-    across,
     halve_slopes,
+    part_count,
     slope_bands,
     slope_sums,
-    slopes_of,
+    slopes,
 )
-from tests.accel.image.test_normals import heights, normal_map
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 
 def test_bands_are_of_one_size_and_from_all_over_the_image():
@@ -37,7 +37,7 @@ def test_no_two_bands_overlap(height):
 
 @pytest.mark.parametrize(("shape", "parts"), [((512, 512), 1), ((32, 32), 4), ((64, 64), 3), ((10, 7), 1)])
 def test_few_bands_are_looked_at_in_parts(shape, parts):
-    assert across(list(slope_bands(np.zeros((*shape, 3))))) == parts and across([]) == 1
+    assert part_count(list(slope_bands(np.zeros((*shape, 3))))) == parts and part_count([]) == 1
 
 
 @pytest.mark.parametrize("parts", [2, 5])
@@ -49,13 +49,13 @@ def test_the_parts_of_a_band_add_up_to_it(parts):
 
 @pytest.mark.parametrize("shape", [(2, 99), (99, 2), (7, 9)])
 def test_there_are_none_without_neighbours_or_in_a_handful_of_texels(shape):
-    assert list(slope_bands(np.zeros((*shape, 3)))) == list(slopes_of([])) == []
+    assert list(slope_bands(np.zeros((*shape, 3)))) == list(slopes([])) == []
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_slopes_are_those_of_the_heights(kind):
     field = heights(256, 4.0)
-    found = list(slopes_of(list(slope_bands(normal_map(field, "opengl", kind=kind)))))
+    found = list(slopes(list(slope_bands(normal_map(field, "opengl", kind=kind)))))
     assert [len(p) for p, _ in found] == [TOGETHER] * (BANDS // TOGETHER)
     down, right = (np.roll(field, -1, axis) - np.roll(field, 1, axis) for axis in (0, 1))
     p, q = found[0]

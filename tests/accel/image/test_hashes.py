@@ -66,7 +66,7 @@ def test_the_same_pixels_in_another_file_are_known(save, name):
         (lambda grey: np.concatenate([grey, grey, grey, np.full_like(grey, 255)], axis=2), "srgb"),
     ],
 )
-def test_what_is_stored_in_vain_makes_no_other_picture(save, stored, model):
+def test_redundant_channels_and_bits_dont_change_the_fingerprint(save, stored, model):
     grey = scene(2)[..., :1]
     one, other = mark(save("a.png", grey, "b-w")), mark(save("b.png", stored(grey), model))
     assert one.pixels == other.pixels
@@ -89,7 +89,7 @@ def test_a_lossy_and_a_smaller_copy_look_the_same(save):
     assert bits(one, mark(save("d.png", scene(5)))) > 16
 
 
-def test_rounding_makes_no_other_look_of_what_is_symmetrical():
+def test_rounding_doesnt_change_the_hash_of_symmetrical_pictures():
     y, x = np.abs(np.mgrid[:32, :32] - 15.5)
     grey = np.float32((np.hypot(x, y) % 7) / 8)
     noise = np.random.default_rng(2).choice([0, 1, 2], grey.shape) * np.float32(2**-24)
@@ -104,7 +104,7 @@ def test_a_gradient_and_its_mirror_image_dont_look_alike(save):
     assert [group.names for group in find_groups(marks)] == [("a", "c")]
 
 
-def test_sizes_below_what_is_hashed_and_single_pixels_have_a_fingerprint(save):
+def test_tiny_images_and_single_pixels_have_a_fingerprint(save):
     for size in ((1, 1), (1, 40), (3, 5), (33, 31)):
         assert len(mark(save("a.png", np.full((*size, 3), 90, np.uint8))).perceptual) == 16
 
@@ -122,7 +122,7 @@ def test_colours_that_nobody_sees_are_no_part_of_the_look(save):
 
 @pytest.mark.parametrize("format", ["png", "psd", "exr"])
 @pytest.mark.parametrize("hidden", [0, 255])
-def test_a_cut_out_looks_the_same_whatever_it_hides_and_however_alpha_is_stored(save, format, hidden):
+def test_the_hash_of_a_cut_out_ignores_hidden_colours_and_how_alpha_is_stored(save, format, hidden):
     y, x = np.mgrid[:256, :256] / 128 - 1
     alpha = np.clip((0.7 - np.hypot(x, y)) * 128, 0, 1)
     pixels = np.dstack([scene(8), np.uint8(alpha * 255)])

@@ -8,8 +8,8 @@ from accel.image.operations.pipeline import OPERATIONS, pipeline
 from accel.image.operations.textures import compress
 from accel.image.pixel_coding import channel_kind
 from accel.workload import Limits
-from tests.accel.image.operating import done, made, noise, raster
-from tests.accel.image.test_normals import heights, normal_map
+from tests.accel.image.operation_helpers import done, made, noise, raster
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 BUMPS = normal_map(heights(128, 20), "opengl")
 
