@@ -29,8 +29,8 @@ class WorkloadError(TextError):
     name: str = ""
     """The client's name of the input at fault; empty for none."""
     fault: str = ""
-    """`memory` or `gone` if the GPU is at fault (accel.devices.report), `process` if this process has no memory
-    left, else empty."""
+    """`memory` or `gone` if the GPU is at fault (accel.devices.report), `process` if this process lacks
+    memory, else empty."""
     step: str = ""
     """The failed step of a pipeline, such as `step 2, acme.fade`; empty for the workload itself."""
 
@@ -172,8 +172,8 @@ class Workload(Struct, frozen=True):
     companions: bool = False
     """Whether inputs after the first only support it: several files are one job each."""
     cached: bool = True
-    """Whether results may be cached: not if they depend on anything but parameters and inputs, or if running is
-    cheaper than a lookup. Inline workloads are never cached."""
+    """Whether results may be cached: not if they depend on anything but parameters and inputs, or if running
+    is cheaper than a lookup. Inline workloads are never cached."""
     composed: Compose | None = None
     """For a pipeline: the versions and models of its steps decide its results too."""
     operation: bool = False
@@ -271,8 +271,8 @@ def workload(
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
-    The record is `function.workload`; its summary is the docstring's first line. Unless `cached` is False, the
-    result must depend on the parameters and inputs alone, names of inputs included.
+    The record is `function.workload`; its summary is the docstring's first line. Unless `cached` is False,
+    the result must depend on the parameters and inputs alone, names of inputs included.
 
     Raises TypeError if `params` isn't a subclass of Params, or if a worker can't import the function.
     """
@@ -347,7 +347,7 @@ MAX_VALUE = 64 << 20
 
 
 def validate_output(output: object) -> Output:
-    """Validates a workload's output and converts its value to plain types. Raises WorkloadError `internal`."""
+    """Validates an output and converts its value to plain types. Raises WorkloadError `internal`."""
     if not isinstance(output, Output):
         raise _wrong(text("the workload gave {kind_of}, not Output", kind_of=type_name(output)))
     try:
