@@ -95,11 +95,11 @@ def main(question: str) -> None:
             answer: Any = ask_driver()
         else:
             answer = ask_runtime() if question == "runtime" else try_session(question)
-        said = msgspec.json.encode({"facts": answer})
+        reply = msgspec.json.encode({"facts": answer})
     # A driver's library may fail in any way; the error is the answer.
     except Exception as error:
-        said = msgspec.json.encode({"error": f"{type(error).__name__}: {error}"})
-    os.write(answers, said)
+        reply = msgspec.json.encode({"error": f"{type(error).__name__}: {error}"})
+    os.write(answers, reply)
 
 
 LIMIT_S = 60.0
@@ -125,7 +125,7 @@ class ProbeReply(Struct, frozen=True):
     """What it wrote to stderr."""
 
 
-class _Said(Struct):
+class _Answer(Struct):
     facts: msgspec.Raw = msgspec.Raw()
     error: str = ""
 
@@ -153,13 +153,13 @@ def probe_child(question: str, limit_s: float = LIMIT_S) -> ProbeReply | Failure
 
 def _read(code: int, out: bytes, log: str) -> ProbeReply | Failure:
     try:
-        said = msgspec.json.decode(out, type=_Said)
+        answer = msgspec.json.decode(out, type=_Answer)
     except ValueError:
         return Failure(text("crashed ({describe})", describe=describe_exit(code)), log)
-    if said.error:
-        return Failure(text("failed ({error})", error=said.error), log)
+    if answer.error:
+        return Failure(text("failed ({error})", error=answer.error), log)
     # A copy: Raw refers to the buffer that was read.
-    return ProbeReply(said.facts.copy(), log)
+    return ProbeReply(answer.facts.copy(), log)
 
 
 def read_reply(answer: ProbeReply | Failure, kind: type[Facts]) -> Facts | Failure:
@@ -292,22 +292,22 @@ def _newer(major: int) -> AnyText:
 
 def failure_cause(provider: Provider, runtime: Runtime, failure: Failure) -> Cause:
     """Returns the cause of a failed session, by its error and its log."""
-    said = f"{failure.reason}\n{failure.log}"
+    output = f"{failure.reason}\n{failure.log}"
     major = runtime.cuda.split(".")[0]
-    if provider.nvidia and _TOO_OLD.search(said):
+    if provider.nvidia and _TOO_OLD.search(output):
         return text("NVIDIA's driver is too old"), _newer(int(major)) if major else UPDATE_DRIVER
-    if provider.nvidia and _NO_KERNEL.search(said):
+    if provider.nvidia and _NO_KERNEL.search(output):
         return text("onnxruntime {version} no longer supports this GPU", version=runtime.version), ""
-    if MEMORY.search(said):
+    if MEMORY.search(output):
         return FULL, text("Close what uses the GPU and look again.")
-    if _LIBRARY.search(said) or _TENSORRT.search(said):
-        return _missing(provider, said, major)
+    if _LIBRARY.search(output) or _TENSORRT.search(output):
+        return _missing(provider, output, major)
     return text("it {reason}{detail}", reason=failure.reason, detail=_detail(failure.log)), ""
 
 
-def _missing(provider: Provider, said: str, major: str) -> Cause:
+def _missing(provider: Provider, output: str, major: str) -> Cause:
     """Returns the cause for missing libraries; Windows doesn't name them."""
-    found = _LIBRARY.search(said)
+    found = _LIBRARY.search(output)
     name = found["name"] if found else None
     which = f" ({name})" if name else ""
     if not provider.nvidia:
