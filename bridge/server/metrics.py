@@ -387,7 +387,7 @@ def _session(live: LiveSession, now: float, open_: int) -> SessionStatus:
         engine=f"{engine.name} {engine.version}" if engine else "",
         project=project.name if project else "",
         attached=live.session.attached,
-        idle_s=now - live.heard,
+        idle_s=now - live.last_heard,
         open=open_,
         popups=len(live.session.popups),
         unacknowledged=live.session.unacknowledged,

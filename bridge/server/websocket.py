@@ -212,13 +212,13 @@ class WebSocketEndpoint:
             logs.session.set(live)
             # Otherwise they take memory as long as the connection lasts.
             scope["headers"].clear()
-            log.info("session %s: connected, %s", live.id, live.described)
+            log.info("session %s: connected, %s", live.id, live.description)
             while True:
                 message = connection.receive(await socket.receive())
                 # Another connection took over meanwhile.
                 if live.socket is not socket:
                     break
-                live.heard = time.monotonic()
+                live.last_heard = time.monotonic()
                 await self._handle(live, message)
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
