@@ -372,13 +372,7 @@ class _Selection(Struct, frozen=True):
 
 
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
-    (image,) = images
-    value, file = compress_texture(image if params.mipmaps else image.without_levels(), params)
-    return Operated(value=value, files=[file])
-
-
-def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:
-    """Returns the facts and the file. Raises WorkloadError `unsupported`."""
+    image = images[0] if params.mipmaps else images[0].without_levels()
     kind = _kind(image, params)
     if kind == "data" and params.kind == "auto" and channel_kind(image) == "normal" and is_signed(image):
         # The format has one channel or unsigned floats.
@@ -406,22 +400,22 @@ def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, Outpu
     data = (
         dds.write_compressed(texture) if container == "dds" else ktx2.write_compressed(texture, params.zstd)
     )
-    came = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))
+    uncompressed = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
-        format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
+        format.bits_per_pixel, len(data), uncompressed / len(data), found.psnr, found.tried, kind,
         dropped_images(image), 1 + len(layers),
         **clipped_extremes(image, _block_range(image, kind, format), hidden=params.alpha == "drop"),
     )  # fmt: skip
-    return value, OutputFile("compressed", WRITERS[container].media_type, data)
+    return Operated(value=value, files=[OutputFile("compressed", WRITERS[container].media_type, data)])
 
 
-def _encode_levels(encode: Encoder, images: Sequence[Pixels]) -> list[bytes]:
-    made = []
-    for done, pixels in enumerate(images):
-        with part(done, len(images)):
-            made.append(encode(pixels))
-    return made
+def _encode_levels(encode: Encoder, levels: Sequence[Pixels]) -> list[bytes]:
+    encoded = []
+    for index, pixels in enumerate(levels):
+        with part(index, len(levels)):
+            encoded.append(encode(pixels))
+    return encoded
 
 
 def _block_range(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:

@@ -32,13 +32,6 @@ from accel.workload import Limits, WorkloadError
 
 def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
     sources = plan_channels(params, [image.name for image in images])
-    return Operated({"packed": pack_planes(images, sources, params, limits)})
-
-
-def pack_planes(
-    images: Sequence[Raster], sources: Sequence[ChannelSource], params: PackChannels, limits: Limits
-) -> Raster:
-    """Packs the channels into an image of three or four. Raises WorkloadError."""
     used = [images[source.input] for source in sources if source.input is not None]
     width, height = _size(used, params.size)
     check_size(used[0].name, width, height, limits)
@@ -56,10 +49,11 @@ def pack_planes(
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)
     first = images[0]
     format = data_format(first, pixels)
-    return Raster(
+    packed = Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
         first_of=max(one.first_of for one in images), **clipped_in_packing(images, sources),
     )  # fmt: skip
+    return Operated({"packed": packed})
 
 
 def clipped_in_packing(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:

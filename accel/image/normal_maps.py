@@ -281,13 +281,9 @@ NORMAL_SHARE = 0.5
 """Share of unit vectors below which an image is no normal map and has no convention."""
 
 
-def normals_report(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
-    """The evidence for a normal map in `pixels`; `planes` is their sample."""
-    return examine_normals(pixels, planes, mean)[0]
-
-
 def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[Normals, Curl]:
-    """The same and the evidence of the slopes, which is empty if it is no normal map."""
+    """The evidence for a normal map in `pixels`, whose sample is `planes`, and that of its slopes, which is
+    empty if it is no normal map."""
     vectors = planes[:3] * 2
     vectors -= 1
     x, y, z = vectors
