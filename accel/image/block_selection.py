@@ -116,7 +116,7 @@ def _unit(texels: Floats) -> Floats:
     return unit
 
 
-_TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
+_TRANSPARENT = text("bc3, bc7, etc2_rgba or an astc")
 
 
 class CompressionInput:
