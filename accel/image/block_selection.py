@@ -57,8 +57,8 @@ def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) 
     count = min(after.shape[2], 3)
     squares = weights = 0.0
     for old, new in _strips(before, after):
-        kept = old[..., :1] if old.shape[2] < 3 else old[..., :count]
-        error = np.square(new[..., :count] - kept).sum(-1)
+        reference = old[..., :1] if old.shape[2] < 3 else old[..., :count]
+        error = np.square(new[..., :count] - reference).sum(-1)
         if alpha:
             weight = np.ones_like(error) if data else old[..., -1] / 255
             squares += float((error * weight).sum() + np.square(new[..., 3] - old[..., -1]).sum())
@@ -284,7 +284,7 @@ def try_formats(
     for format in formats:
         if format.family != "astc" and trials.reaches(format):
             break
-    most = min((each.size for each in trials.made if each.psnr >= target_db), default=None)
+    most = min((each.size for each in trials.trials if each.psnr >= target_db), default=None)
     steps = _steps(subject, [each for each in formats if each.family == "astc"], most)
     low, high = 0, len(steps) - 1
     if steps and trials.reaches(steps[-1]):
@@ -294,7 +294,7 @@ def try_formats(
                 high = middle
             else:
                 low = middle + 1
-    return trials.made
+    return trials.trials
 
 
 def _steps(subject: CompressionInput, formats: Sequence[BlockFormat], below: int | None) -> list[BlockFormat]:
@@ -313,20 +313,20 @@ class _Trials:
         """`most`: the most formats that may be tried, for progress."""
         self._subject, self._effort, self._target = subject, effort, target_db
         self._most = most
-        self.made: list[Trial] = []
+        self.trials: list[Trial] = []
 
     def reaches(self, format: BlockFormat) -> bool:
         """Tries a format; returns whether it reaches the target."""
         subject = self._subject
         encode = encoder(format, self._effort, subject.texels(format).srgb)
-        with part(len(self.made), self._most, format.name):
+        with part(len(self.trials), self._most, format.name):
             data = [encode(levels[0]) for levels in subject.levels(format)]
         made = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
-        self.made.append(made)
-        best = choose_trial(self.made, self._target)
-        self.made = [
+        self.trials.append(made)
+        best = choose_trial(self.trials, self._target)
+        self.trials = [
             each if each is best or not each.data else msgspec.structs.replace(each, data=())
-            for each in self.made
+            for each in self.trials
         ]
         return made.psnr >= self._target
 

@@ -173,8 +173,8 @@ def _blend_bands(left: Pixels, right: Pixels, how: Coding) -> Pixels:
 
 def _step(x: Doubles) -> Floats:
     """A smooth step from 0 at 0 to 1 at 1."""
-    held = x.astype(np.float32).clip(0, 1)
-    return np.asarray(held * held * (3 - 2 * held))
+    t = x.astype(np.float32).clip(0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
 
 
 def _coarse(lines: Floats) -> Floats:
