@@ -134,7 +134,7 @@ def test_the_settings_file_in_the_documents_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])
     read = read_settings(SETTINGS, tmp_path / "settings.toml", {})
     assert {name for name, source in read.sources.items() if source == "the settings file"} == {
-        "port", "hosts", "blobs.max_size", "textures.max_size",
+        "port", "allowed_hosts", "blobs.max_size", "textures.max_size",
     }  # fmt: skip
 
 

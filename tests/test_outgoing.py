@@ -50,7 +50,7 @@ def where(daemon: ThreadDaemon) -> Path:
     [
         pytest.param(asked, code, said, id=name)
         for name, asked, code, said in (
-            ("large", {"params": {"value": "x" * 300_000}}, "too_large", "more than this bridge takes"),
+            ("large", {"params": {"value": "x" * 300_000}}, "too_large", "this daemon accepts at most"),
             ("NaN", {"params": {"value": math.nan}}, "bad_params", NOT_FINITE),
             ("infinity", {"params": {"value": [{"x": -math.inf}]}}, "bad_params", NOT_FINITE),
             ("2**70", {"params": {"value": 2**70}}, "bad_params", LONG),

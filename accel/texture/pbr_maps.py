@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,12 +17,8 @@ from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.resample import LineBuffer, axis, strips, whole_image
 from accel.image.statistics import data_format, luminance
-from accel.texture.workloads import Estimated
+from accel.texture.workloads import Estimated, EstimatePbr
 from accel.workload import Limits
-
-if TYPE_CHECKING:
-    from accel.texture.workloads import EstimatePbr
-
 
 STRIP = 1 << 18
 """Values in one go, so that what is computed stays in the cache."""
@@ -116,8 +113,8 @@ EVEN = 1e-5
 """Texels by which an even surface differs by rounding alone."""
 
 
-def estimate_maps(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
-    """Height, normals and roughness. Raises WorkloadError."""
+def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) -> Operated:
+    (image,) = images
     kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
     seen = remove_shading(brightness(image), params.shading, params.edge)
     rough = _stored(seen, kind, -params.roughness_contrast, params.roughness)

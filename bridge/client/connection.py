@@ -152,7 +152,7 @@ def ended(closed: ConnectionClosed) -> RequestError:
     if not known.final:
         return RequestError(errors.EDITOR_GONE, "Reconnect.", message=message)
     final = replace(errors.EDITOR_GONE, retryable=False, retry_after_ms=0)
-    return RequestError(final, known.says, message=message)
+    return RequestError(final, known.text, message=message)
 
 
 def frame(message: ClientMessage, name: str, limit: int) -> bytes:

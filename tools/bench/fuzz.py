@@ -23,7 +23,7 @@ import psutil
 import pyvips
 from msgspec import Struct, field
 
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.image.encode import WRITERS, save
 from accel.image.operation import Operation
 from accel.image.operations.geometry import Convert, convert, thumbnail
@@ -189,7 +189,7 @@ async def _whole(local: LocalExecutor, folder: Path) -> float:
         path.write_bytes(data)
         source = Input(path.name, str(path))
         for function in (convert, thumbnail) * WORKERS:
-            await local.run(function.workload, {}, [source], deadline_s=DEADLINE_S)
+            await local.run(Job.parse(function.workload, {}, [source], deadline_s=DEADLINE_S))
     return _largest(local)
 
 
@@ -202,7 +202,7 @@ async def _one(
 ) -> None:
     tally = report.tallies[source.name.partition(" ")[0]]
     try:
-        await local.run(function.workload, params, [source], deadline_s=DEADLINE_S)
+        await local.run(Job.parse(function.workload, params, [source], deadline_s=DEADLINE_S))
         tally.ok += 1
         return
     except WorkloadError as error:

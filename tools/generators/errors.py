@@ -26,7 +26,7 @@ def _errors() -> list[tuple[str, ...]]:
             f"`{code.name}`",
             str(code.number),
             "yes" if code.retryable else "no",
-            _plain(code.says),
+            _plain(code.text),
             _plain(code.hint),
         )
         for code in ERROR_CODES
@@ -39,4 +39,4 @@ def _plain(template: str) -> str:
 
 
 def _closes() -> list[tuple[str, ...]]:
-    return [(str(close.code), f"`{close.name}`", close.says) for close in CLOSE_CODES]
+    return [(str(close.code), f"`{close.name}`", close.text) for close in CLOSE_CODES]

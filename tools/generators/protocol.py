@@ -75,7 +75,7 @@ def _facts() -> dict[str, object]:
         "parts": "\n\n".join(map(_part, _parts(infos))),
         "close_codes": _markdown.table(
             ("code", "name", "meaning"),
-            ((str(c.code), f"`{c.name}`", c.says) for c in errors.CLOSE_CODES),
+            ((str(c.code), f"`{c.name}`", c.text) for c in errors.CLOSE_CODES),
         ),
         "example": _example(),
     }

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import pyvips
 
+from accel.execution.executor import Job
 from accel.image import decode
 from accel.image.decode import Format, decode_error, decode_image, sniff
 from accel.image.operations.analysis import inspect
 from accel.image.operations.geometry import thumbnail
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
-from tests.accel.image.broken import broken, encoded, png
+from tests.accel.image.broken import broken, encoded, png, zeros
 
 SUFFIXES = [".png", ".jpg", ".webp", ".tif", ".gif", ".avif"]
 
@@ -46,7 +47,8 @@ async def test_bad_images_are_each_refused_by_name_and_the_rest_of_the_batch_is_
     for workload in (inspect.workload, thumbnail.workload):
         batch = [one for bad, _, _ in bad_files for one in (bad, Input("good.png", str(good)))]
         results = await asyncio.gather(
-            *(local.run(workload, {}, [one], deadline_s=60) for one in batch), return_exceptions=True
+            *(local.run(Job.parse(workload, {}, [one], deadline_s=60)) for one in batch),
+            return_exceptions=True,
         )
         for result, (bad, code, says) in zip(results[::2], bad_files, strict=True):
             assert isinstance(result, WorkloadError), f"{bad.name} was taken by {workload.name}"
@@ -70,17 +72,17 @@ def test_a_bad_image_is_refused_the_same_way_without_a_worker(bad_files, workloa
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
 async def test_running_out_of_memory_is_reported_as_such(make_executor, tmp_path):
     path = tmp_path / "wide.png"
-    path.write_bytes(png(16_000, 16_000, bytes(16_001 * 16_000)))
+    path.write_bytes(png(16_000, 16_000, zeros(16_001 * 16_000)))
     local = await make_executor(memory_mib=512)
     with pytest.raises(WorkloadError, match=r"memory.*512 MiB") as caught:
-        await local.run(inspect.workload, {}, [Input("wide.png", str(path))], deadline_s=60)
+        await local.run(Job.parse(inspect.workload, {}, [Input("wide.png", str(path))], deadline_s=60))
     assert (caught.value.code, caught.value.name) == ("too_large", "wide.png")
     await local.close()
 
 
 def test_a_bomb_within_the_limit_of_pixels_is_measured_by_a_smaller_limit(tmp_path):
     path = tmp_path / "bomb.png"
-    path.write_bytes(png(2000, 2000, bytes(2001 * 2000)))
+    path.write_bytes(png(2000, 2000, zeros(2001 * 2000)))
     decode_image(Input("b", str(path)), Limits(max_pixels=4_000_000))
     with pytest.raises(WorkloadError, match=r"4\.0 megapixels\), more than the limit of 3\.0") as caught:
         decode_image(Input("b", str(path)), Limits(max_pixels=3_000_000))

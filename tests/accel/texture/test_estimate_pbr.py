@@ -4,6 +4,7 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel.execution.executor import Job
 from accel.image.open_raster import open_raster
 from accel.image.operations.pipeline import Pipeline, Step, pipeline
 from accel.texture.pbr_maps import LEAST_DEPTH, LUMINANCE_DEPTH
@@ -237,6 +238,6 @@ def test_its_maps_go_on_through_a_pipeline(save):
 
 async def test_it_runs_in_a_worker_process(save, executor):
     source = save("bricks.png", random(32, 32, 3))
-    result = await executor.run(estimate_pbr.workload, {"edge": "wrap"}, [source], deadline_s=60.0)
+    result = await executor.run(Job.parse(estimate_pbr.workload, {"edge": "wrap"}, [source], deadline_s=60.0))
     assert [file.name for file in result.files] == MAPS
     assert result.value["width"] == 32 and result.value["depth"] >= LEAST_DEPTH
