@@ -72,7 +72,7 @@ def test_a_file_that_onnxruntime_cannot_open_is_said_so(folder, monkeypatch):
     broken = model(file(b"no graph", Url("https://a.example", ("x",))), name="broken")
     ModelStore(folder).put(broken, broken.files[0], b"no graph")
     monkeypatch.setitem(MODELS, "broken", broken)
-    with pytest.raises(WorkloadError, match="the model broken can't be opened"):
+    with pytest.raises(WorkloadError, match="model broken can't be opened"):
         Networks(folder).get("broken")
 
 
@@ -90,7 +90,7 @@ def test_images_are_prepared_as_the_record_says(folder, monkeypatch):
 def test_channels_may_come_last(folder):
     made, _ = identity("last", Pixels(1 / 255, layout="NHWC"))
     network = sessions.Network(made, made.files[0], None)
-    assert network.prepared(np.zeros((4, 5, 3), np.float32)).shape == (4, 5, 3)
+    assert network.preprocess(np.zeros((4, 5, 3), np.float32)).shape == (4, 5, 3)
 
 
 def test_the_shipped_model_opens_without_a_folder():

@@ -4,7 +4,7 @@ CUDAExecutionProvider, opset 17): else onnxruntime would go to the CPU and back 
 import pytest
 
 from accel.gpu_ops.graph import Nodes
-from accel.gpu_ops.operators import PackedGraph, PlaneSource, normal_map_graph, packing_graph
+from accel.gpu_ops.operators import PackedImage, PlaneSource, normal_map_graph, packing_graph
 from accel.gpu_ops.resample import PixelCoding, mips_graph, resize_graph
 from accel.models.onnx_builder import TYPES
 
@@ -77,5 +77,5 @@ def test_normal_maps_and_packing_stay_on_the_gpu(nodes, dtype):
         normal_map_graph.__wrapped__(dtype, "uint16", "scharr", wrap, True)
         check(nodes, heights=dtype)
     planes = (PlaneSource(0, -1), PlaneSource(0, 1, invert=True), PlaneSource(value=0.5))
-    packing_graph.__wrapped__((PackedGraph(dtype, 4),), planes, "uint8")
+    packing_graph.__wrapped__((PackedImage(dtype, 4),), planes, "uint8")
     check(nodes, image0=dtype)

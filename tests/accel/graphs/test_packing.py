@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from accel.gpu_ops.graph import Runner
-from accel.gpu_ops.operators import PackedGraph, PlaneSource, packing_graph
+from accel.gpu_ops.operators import PackedImage, PlaneSource, packing_graph
 from accel.image.operations.channels import pack_channels
 from tests.accel.graphs.agreeing import check_agree
 from tests.accel.image.operating import made, noise, raster
@@ -11,7 +11,7 @@ RUNNER = Runner()
 
 
 def pack(images, planes, dtype="uint8"):
-    kinds = tuple(PackedGraph(one.dtype.name, one.shape[2]) for one in images)
+    kinds = tuple(PackedImage(one.dtype.name, one.shape[2]) for one in images)
     feed = {f"image{at}": one[None] for at, one in enumerate(images)}
     return RUNNER.run(packing_graph(kinds, tuple(planes), dtype), feed)["packed"].fetch()[0]
 

@@ -40,7 +40,7 @@ def test_what_was_put_there_once_serves_several_runs():
 
 
 def test_only_so_many_graphs_stay_open(monkeypatch):
-    monkeypatch.setattr(graph_module, "KEPT", 2)
+    monkeypatch.setattr(graph_module, "MAX_OPEN", 2)
     one = Runner()
     for width in (1, 2, 3, 1):
         graph = GraphBuilder("twice")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from accel.image.open_raster import open_raster
 from accel.image.operations.pipeline import Pipeline, Step, pipeline
-from accel.texture.pbr_maps import LEAST_DEPTH, LUMINANCE_DEPTH
+from accel.texture.pbr_maps import LUMINANCE_DEPTH, MIN_DEPTH
 from accel.texture.workloads import EstimatePbr, estimate_pbr
 from accel.workload import Input, Limits
 from tests.accel.image.raster_of import operate, random, raster
@@ -109,7 +109,7 @@ def test_the_height_map_with_its_depth_gives_the_same_normals_again():
 def test_an_even_colour_is_flat_and_of_the_roughness_asked_for():
     made = estimated(np.full((20, 30, 3), 90, np.uint8), roughness=0.25)
     assert (made.images["normal"].pixels == [128, 128, 255]).all()
-    assert (made.images["height"].pixels == 128).all() and made.value.depth == LEAST_DEPTH
+    assert (made.images["height"].pixels == 128).all() and made.value.depth == MIN_DEPTH
     assert (made.images["roughness"].pixels == 64).all() and made.value.roughness == pytest.approx(64 / 255)
 
 
@@ -239,4 +239,4 @@ async def test_it_runs_in_a_worker_process(save, executor):
     source = save("bricks.png", random(32, 32, 3))
     result = await executor.run(estimate_pbr.workload, {"edge": "wrap"}, [source], deadline_s=60.0)
     assert [file.name for file in result.files] == MAPS
-    assert result.value["width"] == 32 and result.value["depth"] >= LEAST_DEPTH
+    assert result.value["width"] == 32 and result.value["depth"] >= MIN_DEPTH

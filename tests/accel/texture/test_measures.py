@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.texture.views import centred, deviation, mean, median, ranked, share, variance
+from accel.texture.views import centred, deviation, mean, median, order_statistics, share, variance
 
 
 def test_a_share_counts_what_is_true():
@@ -18,7 +18,7 @@ def test_a_share_counts_what_is_true():
 def test_ranks_are_those_of_values_in_order(count, scale, steps, seed):
     values = np.random.default_rng(seed).integers(0, steps, count).astype(np.float32) * np.float32(scale)
     places = [int(part * (count - 1)) for part in (0, 0.25, 0.5, 0.9, 0.99, 1)]
-    assert ranked(values, places) == np.sort(values)[places].tolist()
+    assert order_statistics(values, places) == np.sort(values)[places].tolist()
 
 
 @pytest.mark.parametrize("shape", [(1,), (16_384,), (9, 47, 48)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.texture.model import AT_ONCE, Trees, from_arrays, to_arrays
+from accel.texture.model import BATCH_ROWS, Trees, from_arrays, to_arrays
 
 
 def arrays(**changed):
@@ -25,7 +25,7 @@ def test_trees_of_one_output_add_up():
 
 
 def test_more_rows_than_are_judged_at_once_keep_their_order():
-    rows = np.linspace(0, 2, AT_ONCE * 2 + 1, dtype=np.float32)[:, None]
+    rows = np.linspace(0, 2, BATCH_ROWS * 2 + 1, dtype=np.float32)[:, None]
     expected = np.where(rows[:, 0] <= 1, 10, 20)
     assert from_arrays(arrays()).scores(rows)[:, 0].tolist() == expected.tolist()
 
