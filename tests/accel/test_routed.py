@@ -21,7 +21,7 @@ from accel.workload import Input, Limits, WorkloadError
 from tests.accel import full, workloads
 from tests.accel.asking import held
 from tests.accel.conftest import until
-from tests.accel.graphs.agreeing import check_agree
+from tests.accel.gpu_ops.comparison import check_agree
 from tests.accel.test_retries import Clock
 
 NORMALS = OPERATIONS["image.normal_from_height"].workload

@@ -7,7 +7,7 @@ from accel.gpu_ops.resample import PixelCoding, resize_graph, rings, weights
 from accel.image.pixel_coding import coding
 from accel.image.resample import axis, resample
 from tests.accel.conftest import image as vips_image
-from tests.accel.graphs.agreeing import check_agree
+from tests.accel.gpu_ops.comparison import check_agree
 from tests.accel.image.operating import noise, raster
 
 RUNNER = Runner()

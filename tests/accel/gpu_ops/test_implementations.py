@@ -3,7 +3,7 @@ import pytest
 from accel.gpu_ops.implementations import FORMS
 from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import WorkloadError
-from tests.accel.graphs.agreeing import check_agree
+from tests.accel.gpu_ops.comparison import check_agree
 from tests.accel.image.operating import done, noise, raster
 
 CASES = [

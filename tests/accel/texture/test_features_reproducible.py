@@ -41,7 +41,8 @@ def seen() -> dict[str, tuple[str, dict[str, float]]]:
 @pytest.fixture(scope="module")
 def elsewhere():
     """What a processor without AVX sees, as far as BLAS is concerned."""
-    code = "import json; from tests.accel.texture.test_processors import seen; print(json.dumps(seen()))"
+    module = "tests.accel.texture.test_features_reproducible"
+    code = f"import json; from {module} import seen; print(json.dumps(seen()))"
     around = os.environ | {"OPENBLAS_CORETYPE": "Nehalem", "PYTHONPATH": str(ROOT)}
     asked = [sys.executable, "-c", code]
     answer = subprocess.run(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.image.codecs.png import is_upright
-from tests.accel.image.readers.test_png import exif_of
+from tests.accel.image.codecs.test_png_read import exif_of
 
 ORIENTATION = 0x0112
 

@@ -5,7 +5,7 @@ from accel.gpu_ops.graph import Runner
 from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
 from accel.image.mip_levels import level_sizes, pixel_levels
 from accel.image.pixel_coding import coding
-from tests.accel.graphs.agreeing import check_agree
+from tests.accel.gpu_ops.comparison import check_agree
 from tests.accel.image.operating import noise, raster
 
 RUNNER = Runner()

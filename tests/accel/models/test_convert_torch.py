@@ -8,7 +8,7 @@ import pytest
 
 from accel.models.catalog import EFFICIENTNET
 from accel.models.convert_torch import EPSILON, STAGES, UnreadableCheckpoint, efficientnet_to_onnx
-from tests.accel.models.test_torch_file import Storage, one, saved, tensor
+from tests.accel.models.test_convert_torch_checkpoint import Storage, one, saved, tensor
 
 WIDTHS = (16, 24, 40, 80, 112, 192, 320)
 """Channels after each stage; before the first there are 32."""
