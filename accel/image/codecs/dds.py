@@ -110,18 +110,18 @@ class _Storage(Struct, frozen=True):
 def read(stream: Stream) -> Picture:
     """Reads the first image of a DDS file and, if the stream asks for them, its mip levels, and its other
     faces and layers. Raises WorkloadError."""
-    size, height, width = stream.unpack("<4xI4xII", "its header")
+    size, height, width = stream.unpack("<4xI4xII", text("its header"))
     if size != 124:
-        raise stream.broken(f"a header of {size} bytes")
+        raise stream.broken(text("a header of {n} bytes", n=size))
     stream.check_size(width, height)
-    depth, levels = stream.unpack("<4xII44x", "its header")
-    format = _PixelFormat(*stream.unpack("<4xI4s5I", "its header"))
-    (more,) = stream.unpack("<4xI12x", "its header")
+    depth, levels = stream.unpack("<4xII44x", text("its header"))
+    format = _PixelFormat(*stream.unpack("<4xI4s5I", text("its header")))
+    (more,) = stream.unpack("<4xI12x", text("its header"))
     stored = _layout(stream, format)
     layout = stored.layout
     sizes = list(halve_size(width, height, levels))
     held = _image_capacity(stream, layout, [(width, height), *sizes])
-    data = stream.take(level(layout, width, height), "its pixels")
+    data = stream.take(level(layout, width, height), text("its pixels"))
     made = build_picture(stream, layout, data, width, height)
     volume = stored.volume or bool(more & _VOLUME)
     faces = (more & _FACES).bit_count()
@@ -178,7 +178,7 @@ def _mip_data(stream: Stream, layout: Layout, sizes: Iterable[Size]) -> Iterator
     for size in sizes:
         if level(layout, *size) > stream.left:
             return
-        yield size, stream.take(level(layout, *size), "a smaller level")
+        yield size, stream.take(level(layout, *size), text("a smaller level"))
 
 
 def _layout(stream: Stream, format: _PixelFormat) -> _Storage:
@@ -194,7 +194,7 @@ def _layout(stream: Stream, format: _PixelFormat) -> _Storage:
 
 
 def _dx10_storage(stream: Stream) -> _Storage:
-    number, dimension, misc, count, more = stream.unpack("<5I", "its DX10 header")
+    number, dimension, misc, count, more = stream.unpack("<5I", text("its DX10 header"))
     if number not in _DXGI:
         raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
     alpha: Alpha = "straight"
