@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import is_srgb_coded
-from accel.image.pixel_data import Pixels, image_of
+from accel.image.color import encode_srgb
+from accel.image.pixel_data import Pixels, vips_image
 from accel.image.raster import Raster
 
 Floats = NDArray[np.float32]
@@ -40,7 +40,7 @@ def _split_alpha(image: Raster) -> tuple[Floats, Floats | None]:
     values = _to_floats(image.pixels)
     colors = values[..., : image.colors]
     if image.pixels.dtype.kind == "f" and not image.data:
-        colors = is_srgb_coded(np.clip(colors, 0, 1))
+        colors = encode_srgb(np.clip(colors, 0, 1))
     return colors, np.clip(values[..., -1:], 0, 1) if image.has_alpha else None
 
 
@@ -79,7 +79,7 @@ def _is_light(colors: Floats, alpha: Floats) -> bool:
 
 def resize_planes(values: Floats, width: int, height: int) -> Floats:
     """Resizes height x width x channels, 0 to 1: Lanczos to shrink, bicubic to enlarge."""
-    given = image_of(values, "multiband")
+    given = vips_image(values, "multiband")
     across, down = min(1.0, width / given.width), min(1.0, height / given.height)
     if across < 1 or down < 1:
         given = given.resize(across, vscale=down, kernel="lanczos3")

@@ -20,7 +20,7 @@ from accel.devices.autotune import TOLERANCES, Array, BoundBuffers, Feed, Run, f
 from accel.devices.proof_cache import FILE, ProofCache, ProvenVariants
 from accel.devices.providers import (
     BY_NAME,
-    KEPT,
+    MAX_FOLDERS,
     Choice,
     Wish,
     check_provider,
@@ -29,7 +29,7 @@ from accel.devices.providers import (
     load_libraries,
     runtime,
 )
-from accel.devices.report import DeviceGone, fault_of, is_device_error
+from accel.devices.report import DeviceGone, fault_of, uses_device
 from accel.execution.worker import SPARE
 from accel.models.catalog import MODELS
 from accel.models.manifest import File, Model
@@ -114,7 +114,7 @@ def run_plainly(session: onnxruntime.InferenceSession) -> Plain:
 
 def proofs() -> ProofCache:
     """Returns the proofs of this machine from the cache folder."""
-    cache = current.cache()
+    cache = current.cache_folder()
     return ProofCache(cache / FILE if cache else None, current.current_devices().machine)
 
 
@@ -154,7 +154,7 @@ def _fixed_session(name: str, contents: bytes, file: File, provider: str, *, gra
 
 def open_compiled(wish: Wish) -> bool:
     """Returns whether the cache folder has TensorRT engines for the requirements."""
-    folder = folder_of(BY_NAME["tensorrt"], current.current_devices(), wish, current.cache())
+    folder = folder_of(BY_NAME["tensorrt"], current.current_devices(), wish, current.cache_folder())
     return folder is not None and any(folder.glob("*.engine"))
 
 
@@ -298,7 +298,7 @@ def _session(contents: bytes, model: Model, choice: Choice) -> onnxruntime.Infer
         raise
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         reason = text("model {model} can't be opened ({error})", model=model.name, error=str(error)[:160])
-        fault = fault_of(error) if is_device_error() else ""
+        fault = fault_of(error) if uses_device() else ""
         raise WorkloadError("internal", reason, fault=fault) from None
 
 
@@ -332,7 +332,7 @@ def build_all(store: ModelStore, provider: str) -> Iterator[Engine]:
         file = next((one for one in model.files if one.name == file_name), None) if model else None
         if model is None or file is None:
             continue
-        buildable = usable and known.sizes and file.graph is not None and built[file.sha256] < KEPT
+        buildable = usable and known.sizes and file.graph is not None and built[file.sha256] < MAX_FOLDERS
         if buildable and store.right(model, file):
             built[file.sha256] += 1
             yield build(store.read(model, file), file, known, provider)

@@ -17,8 +17,8 @@ from accel.devices.autotune import (
     Run,
     Sample,
     ShapeError,
-    failed_proof,
     failure_text,
+    proof_of_failure,
     prove,
     sample_inputs,
 )
@@ -103,7 +103,7 @@ def prove_variant(
     try:
         run = variant.open(sample.feeds[0], dict(zip(outputs, sample.outputs[0], strict=True)))
     except Exception as error:  # onnxruntime raises classes without a common base
-        return None, failed_proof("can't be used", error)
+        return None, proof_of_failure(text("can't be used"), error)
     return run, prove(plain, run, sample, tolerance)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from accel.ai.sessions import Network, networks, with_smaller_batches
 from accel.ai.workloads import Upscale
-from accel.image.color import is_srgb_coded
+from accel.image.color import encode_srgb
 from accel.image.inpaint import bleed_colors
 from accel.image.operation import Operated, check_size
 from accel.image.pixel_coding import channel_kind, channel_semantics
@@ -226,7 +226,7 @@ def _enlarge(enlarger: TileFunction, source: Pixels, params: Upscale, coded: boo
 
     def take(piece: Pixels) -> Floats:
         values = piece.astype(np.float32) / top
-        values = is_srgb_coded(values) if coded else values
+        values = encode_srgb(values) if coded else values
         return values if channels == 3 else np.repeat(values, 3, axis=2)
 
     def give(values: Floats) -> Pixels:

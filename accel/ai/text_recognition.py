@@ -14,7 +14,7 @@ from accel.ai.preprocessing import resize_planes, tensors_on_backgrounds
 from accel.ai.sessions import Network, networks
 from accel.ai.workloads import Line, Ocr, Text
 from accel.image.operation import Operated, first_layer
-from accel.image.pixel_data import image_of
+from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.models.catalog import PP_OCR
 from accel.workload import Limits
@@ -67,7 +67,7 @@ class Box(Struct, frozen=True):
 
 def text_regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
     """Yields the pixels of each 4-connected region, n x (y, x)."""
-    labels = image_of(mask.astype(np.uint8)[..., None], "b-w").labelregions()
+    labels = vips_image(mask.astype(np.uint8)[..., None], "b-w").labelregions()
     numbers = np.frombuffer(labels.write_to_memory(), np.int32).reshape(mask.shape)
     places = np.flatnonzero(mask)
     if not len(places):

@@ -12,15 +12,15 @@ from msgspec import Struct
 from accel.devices import current
 from accel.gpu_ops.graph import END, Nodes, Runner
 from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, resize_graph, rings, steps, weights
-from accel.image.channel_packing import loses_alpha, lost_precision, plan_channels
+from accel.image.channel_packing import clipped_in_packing, loses_alpha, plan_channels
 from accel.image.color import Floats
-from accel.image.height_map import SMOOTH, HeightField, height_scale
+from accel.image.height_map import SMOOTH, HeightField, normal_type
 from accel.image.mip_levels import level_sizes
 from accel.image.operation import Operated, check_size
 from accel.image.operations.channels import ChannelSource, PackChannels, pack_channels
 from accel.image.operations.geometry import Mipmaps, Resize, mipmaps, resize
 from accel.image.operations.normals import NormalFromHeight
-from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
+from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding_of
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
 from accel.image.resample import target_size
@@ -162,7 +162,7 @@ def normal_from_height_on_gpu(images: Sequence[Raster], params: NormalFromHeight
     relief = HeightField.of(params)
     heights = plane_of(image, params.channel)
     graph = normal_map_graph(
-        heights.dtype.name, height_scale(image, params.bits), relief.kernel, relief.wrap, relief.green_down
+        heights.dtype.name, normal_type(image, params.bits), relief.kernel, relief.wrap, relief.green_down
     )
     found = runner().run(graph, {"heights": heights[None], "scale": scale(relief, heights.dtype)})
     pixels: Pixels = found["normals"].fetch()[0]
@@ -177,12 +177,12 @@ def resize_on_gpu(images: Sequence[Raster], params: Resize, limits: Limits) -> O
     if params.kernel == "nearest" or size == (image.width, image.height):
         return resize.operate(images, params, limits)
     kind = channel_kind(image, params.kind)
-    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
     old = (image.width, image.height)
     soft = how.weighted and rings(old, size, params.kernel, params.edge)
     feed = {**_pixel_feed(image, how), **weights(old, size, params.kernel, params.edge, soft=soft)}
     found = runner().run(resize_graph(PixelCoding.of(how), soft), feed)
-    pixels = how.within(found["resized"].fetch()[0], image.pixels)
+    pixels = how.clip_ringing(found["resized"].fetch()[0], image.pixels)
     return Operated({"resized": image.with_pixels(pixels, **channel_semantics(image, kind))})
 
 
@@ -191,7 +191,7 @@ def mipmaps_on_gpu(images: Sequence[Raster], params: Mipmaps, limits: Limits) ->
         return mipmaps.operate(images, params, limits)
     (image,) = images
     kind = channel_kind(image, params.kind)
-    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
     coded, size = PixelCoding.of(how), (image.width, image.height)
     sizes = level_sizes(*size, params.levels)
     outputs: dict[str, Any] = {}
@@ -221,7 +221,7 @@ def pack_channels_on_gpu(images: Sequence[Raster], params: PackChannels, limits:
     format = data_format(first, pixels)
     packed = Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
-        first_of=max(one.first_of for one in images), **lost_precision(images, sources),
+        first_of=max(one.first_of for one in images), **clipped_in_packing(images, sources),
     )  # fmt: skip
     return Operated({"packed": packed})
 

@@ -16,9 +16,9 @@ from accel.image.encode import save
 from accel.image.normal_maps import same_signedness
 from accel.image.open_raster import open_rasters
 from accel.image.operation import Operate, Operated, Operation, Reading, Writing, check_size, holds_layers
-from accel.image.pixel_data import MOST, Pixels
+from accel.image.pixel_data import MAX_VALUE, Pixels
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, text
 from accel.workload import Input, Limits, Output, WorkloadError, check_files, is_encodable, type_name
 
 
@@ -54,20 +54,17 @@ def operate(
 
     Raises WorkloadError.
     """
-    checked = _checked(function)
-    return map_layers(checked, images, params, limits) if each_layer else checked(images, params, limits)
+    own = function.__module__.partition(".")[0] == "accel"
 
+    def run_validated(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        if own:
+            return validate_operated(function(images, params, limits), params, limits, own=True)
+        operated = function([read_only_view(image) for image in images], params, limits)
+        return writable_copy(validate_operated(operated, params, limits))
 
-def _checked(function: Operate) -> Operate:
-    if function.__module__.partition(".")[0] == "accel":
-        return lambda images, params, limits: validate_operated(
-            function(images, params, limits), params, limits, own=True
-        )
-    return lambda images, params, limits: writable_copy(
-        validate_operated(
-            function([read_only_view(image) for image in images], params, limits), params, limits
-        )
-    )
+    if each_layer:
+        return map_layers(run_validated, images, params, limits)
+    return run_validated(images, params, limits)
 
 
 def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
@@ -146,11 +143,11 @@ def _check_sizes(source: Raster, operated: Operated, count: int, limits: Limits)
             raise WorkloadError("bad_params", reason, source.name)
 
 
-TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
-"""Of channels, in this machine's order of bytes."""
+PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+"""In this machine's byte order."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""Of float32."""
+"""The largest float32."""
 
 ALLOWED: Mapping[str, tuple[object, ...]] = {
     "has_alpha": (False, True),
@@ -167,61 +164,63 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
 """The values that fields of a Raster may have."""
 
 
-def validate_operated(done: object, params: Reading, limits: Limits, *, own: bool = False) -> Operated:
-    """`done` with its pixels in one piece, if it is what an operation gives; `own`: one of PopBridge's.
+def validate_operated(operated: object, params: Reading, limits: Limits, *, own: bool = False) -> Operated:
+    """Validates what an operation returned, and returns it with its pixels contiguous; `own`: one of accel's.
 
-    Raises WorkloadError: `internal` for what isn't so, `too_large` for an image beyond the limits.
+    Raises WorkloadError: `internal` for what isn't valid, `too_large` for an image beyond the limits.
     """
-    if not isinstance(done, Operated):
-        raise _wrong(text("the operation gave {kind_of}, not Operated", kind_of=type_name(done)))
-    if not isinstance(done.images, Mapping):
-        raise _wrong(
-            text("the operation's images are {kind_of}, not a dict of Raster", kind_of=type_name(done.images))
+    if not isinstance(operated, Operated):
+        raise _invalid(text("the operation gave {kind_of}, not Operated", kind_of=type_name(operated)))
+    images = operated.images
+    if not isinstance(images, Mapping):
+        raise _invalid(
+            text("the operation's images are {kind_of}, not a dict of Raster", kind_of=type_name(images))
         )
-    if done.images and not isinstance(params, Writing):
-        raise _wrong(text("the operation gives images, so that its parameters must be a subclass of Writing"))
-    if done.described is not None and not callable(done.described):
-        raise _wrong(
-            text("the operation's described is {kind_of}, not a function", kind_of=type_name(done.described))
+    if images and not isinstance(params, Writing):
+        raise _invalid(
+            text("the operation gives images, so that its parameters must be a subclass of Writing")
         )
-    check_files(done.files)
-    # A filter of ours overshoots the largest value that a file may have, by little.
-    most = LARGEST if own else MOST
-    images = {
-        _check_name(name): _check_image(name, image, limits, most) for name, image in done.images.items()
-    }
-    same = all(image is done.images[name] for name, image in images.items())
-    return done if same else replace(done, images=images)
+    if operated.described is not None and not callable(operated.described):
+        kind_of = type_name(operated.described)
+        raise _invalid(text("the operation's described is {kind_of}, not a function", kind_of=kind_of))
+    check_files(operated.files)
+    # Accel's filters may overshoot the largest value of a file a little.
+    bound = LARGEST if own else MAX_VALUE
+    checked = {_check_name(name): _check_image(name, image, limits, bound) for name, image in images.items()}
+    same = all(image is images[name] for name, image in checked.items())
+    return operated if same else replace(operated, images=checked)
 
 
 def _check_name(name: object) -> str:
     if not isinstance(name, str) or not name or not is_encodable(name):
-        raise _wrong(
+        raise _invalid(
             text("the operation calls an image {name}; it must be text", name=format(repr(name), ".80"))
         )
     return name
 
 
-def _check_image(name: str, image: object, limits: Limits, most: float) -> Raster:
-    what = text("the operation's image {name}", name=repr(name))
-    first = _check_single(what, image, limits, most)
+def _check_image(name: str, image: object, limits: Limits, bound: float) -> Raster:
+    label = text("the operation's image {name}", name=repr(name))
+    first = _check_layer(label, image, limits, bound)
     if not isinstance(first.layers, tuple):
-        raise _wrong(f"{what} has layers that are {type_name(first.layers)}, not a tuple of Raster")
-    layers = tuple(
-        _check_layer(f"{what}, layer {index}", each, first, limits, most)
-        for index, each in enumerate(first.layers, 1)
-    )
+        kind_of = type_name(first.layers)
+        raise _invalid(
+            text("{image} has layers that are {kind_of}, not a tuple of Raster", kind_of=kind_of), label
+        )
+    layers = []
+    for index, each in enumerate(first.layers, 1):
+        layer_label = text("the operation's image {name}, layer {index}", name=repr(name), index=index)
+        layer = _check_layer(layer_label, each, limits, bound)
+        if layer.layers or not check_same_layout(first, layer):
+            raise _invalid(
+                text("{image} must be of the size, levels, type and channels of the first, without layers"),
+                layer_label,
+            )
+        layers.append(layer)
     if first.cube and (1 + len(layers)) % 6:
-        raise _wrong(f"{what} is a cube of {1 + len(layers)} faces, not of six")
+        raise _invalid(text("{image} is a cube of {count} faces, not of six", count=1 + len(layers)), label)
     same = all(each is other for each, other in zip(layers, first.layers, strict=True))
-    return first if same else replace(first, layers=layers)
-
-
-def _check_layer(what: str, image: object, first: Raster, limits: Limits, most: float) -> Raster:
-    layer = _check_single(what, image, limits, most)
-    if layer.layers or not check_same_layout(first, layer):
-        raise _wrong(f"{what} must be of the size, levels, type and channels of the first, without layers")
-    return layer
+    return first if same else replace(first, layers=tuple(layers))
 
 
 def check_same_layout(one: Raster, other: Raster) -> bool:
@@ -231,104 +230,141 @@ def check_same_layout(one: Raster, other: Raster) -> bool:
     return same and (one.transfer, one.has_alpha) == (other.transfer, other.has_alpha)
 
 
-def _check_single(what: AnyText, image: object, limits: Limits, most: float) -> Raster:
-    """An image, whatever its layers are."""
+def _check_layer(label: Text, image: object, limits: Limits, bound: float) -> Raster:
+    """Validates one image without its layers."""
     if not isinstance(image, Raster):
-        hint = ": write with_pixels(...) of the image that it is made of" * isinstance(image, np.ndarray)
-        raise _wrong(f"{what} is {type_name(image)}, not Raster{hint}")
-    _check_fields(what, image)
-    _check_pixels(what, image.pixels)
-    _check_channels(what, image)
-    _check_levels(what, image)
+        if isinstance(image, np.ndarray):
+            reason = text(
+                "{image} is {kind_of}, not Raster: write with_pixels(...) of the image that it is made of",
+                kind_of=type_name(image),
+            )
+        else:
+            reason = text("{image} is {kind_of}, not Raster", kind_of=type_name(image))
+        raise _invalid(reason, label)
+    _check_fields(label, image)
+    _check_pixels(label, image.pixels)
+    _check_channels(label, image)
+    _check_levels(label, image)
     check_size(image.name, image.width, image.height, limits)
     levels = (image.pixels, *image.mips)
     for level in levels:
-        _check_values(what, level, most)
+        # NaN among the values makes both extremes NaN, and every comparison with that false.
+        with np.errstate(invalid="ignore"):
+            if level.dtype.kind == "f" and not (-bound <= level.min() and level.max() <= bound):
+                raise _invalid(text("{image} has values beyond +-1e12, or that are no numbers"), label)
     if all(level.flags.c_contiguous for level in levels):
         return image
     pixels, *mips = map(np.ascontiguousarray, levels)
     return replace(image, pixels=pixels, mips=tuple(mips))
 
 
-def _check_fields(what: AnyText, image: Raster) -> None:
+def _check_fields(label: Text, image: Raster) -> None:
     for field in ("name", "format"):
         if not isinstance(getattr(image, field), str):
-            raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be text")
+            raise _wrong_field(label, image, field, text("text"))
     for field, allowed in ALLOWED.items():
         value = getattr(image, field)
-        # 1 is True to a tuple, and an array is no answer.
+        # 1 == True, and comparing an array gives an array.
         if not any(type(value) is type(one) and value == one for one in allowed):
-            known = ", ".join(map(repr, allowed))
-            raise _wrong(f"{what} has the {field} {value!r:.80}; it must be one of {known}")
+            reason = text(
+                "{image} has the {field} {value}; it must be one of {known}",
+                field=field,
+                value=format(repr(value), ".80"),
+                known=list(map(repr, allowed)),
+            )
+            raise _invalid(reason, label)
     if type(image.first_of) is not int or image.first_of < 1:
-        raise _wrong(f"{what} has the first_of {image.first_of!r:.80}; it must be a whole number, at least 1")
+        raise _wrong_field(label, image, "first_of", text("a whole number, at least 1"))
     for field in ("below", "above"):
         if not isinstance(getattr(image, field), float | None):
-            raise _wrong(f"{what} has the {field} {getattr(image, field)!r:.80}; it must be a float or None")
+            raise _wrong_field(label, image, field, text("a float or None"))
 
 
-def _check_pixels(what: AnyText, pixels: object) -> None:
-    # One with a mask or of a matrix has rules of its own for what follows.
+def _wrong_field(label: Text, image: Raster, field: str, must: Text) -> WorkloadError:
+    value = format(repr(getattr(image, field)), ".80")
+    return _invalid(
+        text("{image} has the {field} {value}; it must be {must}", field=field, value=value, must=must), label
+    )
+
+
+def _check_pixels(label: Text, pixels: object) -> None:
+    # Subclasses, such as masked arrays and matrices, compute differently.
     if type(pixels) is not np.ndarray:
-        raise _wrong(f"{what} has pixels that are {type_name(pixels)}, not numpy.ndarray")
-    if pixels.dtype not in TYPES:
-        raise _wrong(f"{what} has pixels of type {pixels.dtype}; it must be one of uint8, uint16, float32")
+        kind_of = type_name(pixels)
+        raise _invalid(
+            text("{image} has pixels that are {kind_of}, not numpy.ndarray", kind_of=kind_of), label
+        )
+    if pixels.dtype not in PIXEL_TYPES:
+        reason = text(
+            "{image} has pixels of type {dtype}; it must be one of uint8, uint16, float32",
+            dtype=str(pixels.dtype),
+        )
+        raise _invalid(reason, label)
     if pixels.ndim != 3 or 0 in pixels.shape:
-        shape = " x ".join(map(str, pixels.shape))
-        raise _wrong(f"{what} has pixels of shape {shape or 'none'}; it must be height x width x channels")
+        shape = " x ".join(map(str, pixels.shape)) or "()"
+        raise _invalid(
+            text("{image} has pixels of shape {shape}; it must be height x width x channels", shape=shape),
+            label,
+        )
 
 
-def _check_channels(what: AnyText, image: Raster) -> None:
+def _check_channels(label: Text, image: Raster) -> None:
     if image.colors not in (1, 3):
-        alpha = "with alpha" if image.has_alpha else "without alpha"
-        raise _wrong(f"{what} has {image.channels} channels {alpha}; grey or RGB may have one more for alpha")
+        if image.has_alpha:
+            reason = text(
+                "{image} has {count} channels with alpha; grey or RGB may have one more for alpha",
+                count=image.channels,
+            )
+        else:
+            reason = text(
+                "{image} has {count} channels without alpha; grey or RGB may have one more for alpha",
+                count=image.channels,
+            )
+        raise _invalid(reason, label)
     if image.pixels.dtype.kind == "f":
         if image.transfer != "linear":
-            raise _wrong(f"{what} is of floats, whose transfer must be 'linear'")
+            raise _invalid(text("{image} is of floats, whose transfer must be 'linear'"), label)
         if image.multiplied == "codes":
-            raise _wrong(f"{what} is of floats, into which alpha is multiplied as 'light' alone")
+            raise _invalid(
+                text("{image} is of floats, into which alpha is multiplied as 'light' alone"), label
+            )
 
 
-def _check_levels(what: AnyText, image: Raster) -> None:
+def _check_levels(label: Text, image: Raster) -> None:
     if not isinstance(image.mips, tuple):
-        raise _wrong(f"{what} has mips that are {type_name(image.mips)}, not a tuple of arrays")
+        kind_of = type_name(image.mips)
+        raise _invalid(
+            text("{image} has mips that are {kind_of}, not a tuple of arrays", kind_of=kind_of), label
+        )
     for level, mip in enumerate(image.mips, 1):
-        _check_pixels(f"{what}, mip {level},", mip)
+        _check_pixels(text("{image}, mip {level},", image=label, level=level), mip)
     for level, (larger, mip) in enumerate(pairwise((image.pixels, *image.mips)), 1):
         height, width, channels = larger.shape
-        wanted = (max(1, height // 2), max(1, width // 2), channels)
-        if mip.shape != wanted or mip.dtype != image.pixels.dtype:
-            is_, must = (_shown(shape, kind) for shape, kind in ((mip.shape, mip), (wanted, image.pixels)))
-            raise _wrong(f"{what} has mip {level} of {is_}; it must be of {must}")
+        expected = (max(1, height // 2), max(1, width // 2), channels)
+        if mip.shape != expected or mip.dtype != image.pixels.dtype:
+            reason = text(
+                "{image} has mip {level} of {shape}; it must be of {expected}",
+                level=level,
+                shape=f"{' x '.join(map(str, mip.shape))} {mip.dtype}",
+                expected=f"{' x '.join(map(str, expected))} {image.pixels.dtype}",
+            )
+            raise _invalid(reason, label)
 
 
-def _shown(shape: tuple[int, ...], pixels: Pixels) -> str:
-    return f"{' x '.join(map(str, shape))} {pixels.dtype}"
-
-
-def _check_values(what: AnyText, pixels: Pixels, most: float) -> None:
-    if pixels.dtype.kind != "f":
-        return
-    # Where one is no number, neither is the least nor the largest, and nothing compares with it.
-    with np.errstate(invalid="ignore"):
-        within = -most <= pixels.min() and pixels.max() <= most
-    if not within:
-        raise _wrong(f"{what} has values beyond +-1e12, or that are no numbers")
-
-
-def _wrong(reason: AnyText) -> WorkloadError:
-    return WorkloadError("internal", reason)
+def _invalid(reason: Text, label: AnyText = "") -> WorkloadError:
+    return WorkloadError("internal", reason.fill(image=label) if label else reason)
 
 
 def read_only_view(image: Raster) -> Raster:
-    """The same image, of whose arrays numpy refuses to change a value."""
+    """The same image with arrays that numpy refuses to write to."""
     return _with_arrays(image, lambda array: _view(array, writable=False))
 
 
-def writable_copy(done: Operated) -> Operated:
-    """What was made of such images, for whoever is next: a compiled loop is another one for arrays that can't
-    be written to, and takes seconds to be compiled anew."""
-    return replace(done, images={name: _with_arrays(image, _writable) for name, image in done.images.items()})
+def writable_copy(operated: Operated) -> Operated:
+    """The result with writable arrays, copied where they must be: numba compiles a loop again for read-only
+    arrays, which takes seconds."""
+    images = {name: _with_arrays(image, _writable) for name, image in operated.images.items()}
+    return replace(operated, images=images)
 
 
 def _with_arrays(image: Raster, change: Callable[[Pixels], Pixels]) -> Raster:
@@ -342,12 +378,12 @@ def _writable(array: Pixels) -> Pixels:
         return array
     try:
         return _view(array, writable=True)
-    # Its memory is somebody's who lets nobody write to it, as bytes are.
+    # The memory belongs to an object that is immutable, such as bytes.
     except ValueError:
         return array.copy()
 
 
 def _view(array: Pixels, writable: bool) -> Pixels:
-    made = array.view()
-    made.flags.writeable = writable
-    return made
+    view = array.view()
+    view.flags.writeable = writable
+    return view

@@ -1,4 +1,4 @@
-"""What goes from step to step of a pipeline: images by name, and files that tell of them."""
+"""Runs `image.pipeline`: several operations on images, with no file in between."""
 
 from __future__ import annotations
 
@@ -40,168 +40,181 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
         companions=first.workload.companions,
     )
     context = PipelineContext(images, limits)
-    for index, (operation, step_params) in enumerate(steps):
-        called = f"step {index + 1}, {operation.workload.name}"
-        with part(index, len(steps), operation.workload.name), blame_step(called):
-            operated = context.step(called, operation, step_params)
-        if index < len(steps) - 1 and not operated.images:
-            raise WorkloadError(
-                "bad_params", text("{called}, gives no image, so that it must be the last", called=called)
+    for number, (operation, step_params) in enumerate(steps, 1):
+        name = operation.workload.name
+        with part(number - 1, len(steps), name), blame_step(number, name):
+            operated = context.run_step(number, operation, step_params)
+        if number < len(steps) and not operated.images:
+            reason = text(
+                "step {index}, {workload}, gives no image, so that it must be the last",
+                index=number,
+                workload=name,
             )
+            raise WorkloadError("bad_params", reason)
     return context.output(steps[-1][1])
 
 
 @contextmanager
-def blame_step(step: str) -> Iterator[None]:
-    """Raises WorkloadError, by what `step` is called, for whatever is raised in it; of a device and of memory
-    others know what to do."""
+def blame_step(number: int, name: str) -> Iterator[None]:
+    """Raises WorkloadError, which names the step, for any error in the block.
+
+    Errors of a device and of memory pass: the worker knows how to handle them.
+    """
     try:
         yield
     # A plugin's code may raise anything.
     except (Exception, SystemExit) as error:
-        if not isinstance(error, WorkloadError) and fault_of(error):
+        if isinstance(error, WorkloadError):
+            reason, cause = error, error.__cause__
+        elif fault_of(error):
             raise
-        raise _told(step, error) from _cause(error)
-
-
-def _told(step: str, error: BaseException) -> WorkloadError:
-    if not isinstance(error, WorkloadError):
-        error = WorkloadError("internal", text("the workload failed ({name})", name=type(error).__name__))
-    return WorkloadError(error.code, f"{step}: {error.reason}", error.name, fault=error.fault, step=step)
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    return error.__cause__ if isinstance(error, WorkloadError) else error
-
-
-_TOLD = "the files of an earlier step tell where things lie in its images, and {}; do this before that step"
+        else:
+            reason = WorkloadError(
+                "internal", text("the workload failed ({name})", name=type(error).__name__)
+            )
+            cause = error
+        raise WorkloadError(
+            reason.code,
+            text("step {index}, {workload}: {reason}", index=number, workload=name, reason=reason.reason),
+            reason.name,
+            fault=reason.fault,
+            step=f"step {number}, {name}",
+        ) from cause
 
 
 class PipelineContext:
-    """The images of a pipeline on their way, and the files that earlier steps made."""
+    """The state between the steps of a pipeline: its images, and the files that steps made so far.
+
+    An atlas' data describes the images of its step. It is written at the end, when the names of the image
+    files are known; until then no step may change the number or size of those images.
+    """
 
     def __init__(self, images: Sequence[Raster], limits: Limits) -> None:
-        self._images: Mapping[str, Raster] = _called(images)
-        self._given = len(images)
+        self._images: Mapping[str, Raster] = _by_stem(images)
+        self._input_count = len(images)
         self._limits = limits
         self._last = Operated(self._images)
+        self._last_step = 0, ""
         self._files: list[OutputFile] = []
-        self._described: Described | None = None
-        self._names: list[str] = []
-        """Of the images that `_described` tells of."""
-        self._step = ""
-        """What the last step is called."""
-        self._describing = ""
-        """The step that gave `_described`."""
+        self._describe: Described | None = None
+        self._describing_step = 0, ""
+        self._described_names: list[str] = []
 
-    def step(self, called: str, operation: Operation, params: Reading) -> Operated:
-        """Does the next operation, which messages call so. Raises WorkloadError."""
+    def run_step(self, number: int, operation: Operation, params: Reading) -> Operated:
+        """Runs an operation on the images of the last step. Raises WorkloadError."""
         if self._last.described:
-            self._described, self._names = self._last.described, list(self._images)
-            self._describing = self._step
+            self._describe, self._described_names = self._last.described, list(self._images)
+            self._describing_step = self._last_step
         else:
             self._files += self._last.files
-        done = self._all(operation, params) if self._whole(operation) else self._each(operation, params)
-        if self._described:
-            _check_same(self._images, done)
-        self._images, self._last, self._step = done.images, done, called
-        return done
+        run = self._run_once if self._takes_all(operation) else self._run_each
+        operated = run(operation, params)
+        sizes, before = _sizes(operated.images), _sizes(self._images)
+        if self._describe and sizes and sizes != before:
+            reason = text(
+                "the files of an earlier step tell where things lie in its images, and this one changes "
+                "their number or size; do this before that step"
+            )
+            raise WorkloadError("bad_params", reason)
+        self._images, self._last = operated.images, operated
+        self._last_step = number, operation.workload.name
+        return operated
 
     def output(self, params: Reading) -> Output:
-        """The result of the last operation, with the files of those before it. Raises WorkloadError."""
-        done, made = self._last, write_output(self._last, params)
-        files = [*made.files, *self._files]
-        called = {name: _file_of(name, made.files) for name in self._names}
-        # What tells of images tells nothing where none is written.
-        if self._described and all(called.values()):
+        """The result of the last step, with the files of those before it. Raises WorkloadError."""
+        images, output = self._last.images, write_output(self._last, params)
+        files = [*output.files, *self._files]
+        file_names = {name: _file_name(name, output.files) for name in self._described_names}
+        # A description is useless if its images aren't written.
+        if self._describe and all(file_names.values()):
             depth = "uint8"
-            if done.images:
+            if images:
                 assert isinstance(params, Writing)
-                depth = requested_format(next(iter(done.images.values())), params)
-            with blame_step(self._describing):
-                files += check_files(self._described(called, depth))
-        return Output(made.value, files)
+                depth = requested_format(next(iter(images.values())), params)
+            with blame_step(*self._describing_step):
+                files += check_files(self._describe(file_names, depth))
+        return Output(output.value, files)
 
-    def _whole(self, operation: Operation) -> bool:
+    def _takes_all(self, operation: Operation) -> bool:
         """Whether the operation takes all of several images at once."""
         count, record = len(self._images), operation.workload
         if count == 1 or record.inputs == (1, 1):
             return False
-        return count == self._given if record.companions else True
+        return count == self._input_count if record.companions else True
 
-    def _all(self, operation: Operation, params: Reading) -> Operated:
+    def _run_once(self, operation: Operation, params: Reading) -> Operated:
         operation.workload.check_inputs(len(self._images))
-        if self._described:
-            raise WorkloadError("bad_params", _TOLD.format("this one takes several of them at once"))
-        return operation.operate(_distinct(self._images), params, self._limits)
+        if self._describe:
+            reason = text(
+                "the files of an earlier step tell where things lie in its images, and this one takes "
+                "several of them at once; do this before that step"
+            )
+            raise WorkloadError("bad_params", reason)
+        return operation.operate(_with_unique_names(self._images), params, self._limits)
 
-    def _each(self, operation: Operation, params: Reading) -> Operated:
-        """The operation on one image after the other; what it makes is called as what it is made of."""
+    def _run_each(self, operation: Operation, params: Reading) -> Operated:
+        """Runs the operation on one image after the other; results take the names of their inputs."""
         operation.workload.check_inputs(1)
-        done = []
+        results = []
         for index, image in enumerate(self._images.values()):
             with part(index, len(self._images)):
-                done.append(operation.operate([image], params, self._limits))
-        if len(done) == 1 and not self._described:
-            return done[0]
-        if any(one.described for one in done):
-            raise WorkloadError("bad_params", _TOLD.format("this one's would be lost"))
+                results.append(operation.operate([image], params, self._limits))
+        if len(results) == 1 and not self._describe:
+            return results[0]
+        if any(each.described for each in results):
+            reason = text(
+                "the files of an earlier step tell where things lie in its images, and this one's would be "
+                "lost; do this before that step"
+            )
+            raise WorkloadError("bad_params", reason)
         images: dict[str, Raster] = {}
         files: dict[str, OutputFile] = {}
-        for name, one in zip(self._images, done, strict=True):
-            _add(images, name, one.images)
-            _add(files, name, {file.name: file for file in one.files})
-        values = [one.value for one in done]
-        told = any(value is not None for value in values)
-        value = (values if len(values) > 1 else values[0]) if told else None
+        for name, each in zip(self._images, results, strict=True):
+            _add(images, name, each.images)
+            _add(files, name, {file.name: file for file in each.files})
+        values = [each.value for each in results]
+        value = None
+        if any(each is not None for each in values):
+            value = values if len(values) > 1 else values[0]
         return Operated(images, value, [replace(file, name=name) for name, file in files.items()])
 
 
-def _called(images: Sequence[Raster]) -> dict[str, Raster]:
-    """By the name of the file without its folder and suffix."""
-    made: dict[str, Raster] = {}
+def _by_stem(images: Sequence[Raster]) -> dict[str, Raster]:
+    """By the name of the file without its folder and extension."""
+    found: dict[str, Raster] = {}
     for image in images:
-        made[_free(PurePosixPath(image.name.replace("\\", "/")).stem or "image", made)] = image
-    return made
+        found[_unused_name(PurePosixPath(image.name.replace("\\", "/")).stem or "image", found)] = image
+    return found
 
 
-def _free(name: str, taken: Container[str]) -> str:
-    return next(
-        each
-        for each in itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-        if each not in taken
-    )
+def _unused_name(name: str, used: Container[str]) -> str:
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(each for each in names if each not in used)
 
 
-def _add(made: dict[str, T], name: str, more: Mapping[str, T]) -> None:
-    """`more` under the name of what it comes from; of several with their own names behind it."""
-    for own, thing in more.items():
-        made[_free(name if len(more) == 1 else f"{name}.{own}", made)] = thing
+def _add(results: dict[str, T], name: str, more: Mapping[str, T]) -> None:
+    """Adds `more` under the name of its input, followed by each one's own if there are several."""
+    for own, result in more.items():
+        results[_unused_name(name if len(more) == 1 else f"{name}.{own}", results)] = result
 
 
-def _distinct(images: Mapping[str, Raster]) -> list[Raster]:
-    """Images of one name get that by which they are told apart: `rock.png` becomes `rock.r.png`."""
+def _with_unique_names(images: Mapping[str, Raster]) -> list[Raster]:
+    """Images that share a name get their key in it: `rock.png` becomes `rock.r.png`."""
     count = Counter(image.name for image in images.values())
-    return [
-        image if count[image.name] == 1 else replace(image, name=_marked(image.name, name))
-        for name, image in images.items()
-    ]
+    unique = []
+    for key, image in images.items():
+        if count[image.name] > 1:
+            head, dot, suffix = image.name.rpartition(".")
+            image = replace(image, name=f"{head}.{key}.{suffix}" if dot else f"{image.name}.{key}")
+        unique.append(image)
+    return unique
 
 
-def _marked(name: str, mark: str) -> str:
-    head, dot, suffix = name.rpartition(".")
-    return f"{head}.{mark}.{suffix}" if dot else f"{name}.{mark}"
+def _sizes(images: Mapping[str, Raster]) -> dict[str, tuple[int, int]]:
+    return {name: (image.width, image.height) for name, image in images.items()}
 
 
-def _check_same(before: Mapping[str, Raster], done: Operated) -> None:
-    """Raises WorkloadError `bad_params` where images aren't what the files of an earlier step tell of."""
-    sizes = {name: (image.width, image.height) for name, image in done.images.items()}
-    if sizes and sizes != {name: (image.width, image.height) for name, image in before.items()}:
-        raise WorkloadError("bad_params", _TOLD.format("this one changes their number or size"))
-
-
-def _file_of(name: str, files: Sequence[OutputFile]) -> str:
-    """What the image's file is called at last; of levels in files of their own, the largest's; empty where
-    there is none."""
+def _file_name(name: str, files: Sequence[OutputFile]) -> str:
+    """The name of an image's file, with levels in files of their own the largest's; empty without one."""
     found = (file for file in files if file.name in (name, f"{name}.mip0"))
     return next((file.name + suffix_of(file.media_type) for file in found), "")

@@ -37,7 +37,7 @@ TEXTURE_KIND = Model(
     task="Recognises the kind of a texture by its pixels",
     used_by=("texture.classify", "texture.examine"),
     licence="Apache-2.0",
-    licence_source="trained here (docs/models/texture-kind.md)",
+    licence_source="trained here (docs/explanation/models/texture-kind.md)",
     files=(
         File(
             name="kinds.onnx",
@@ -62,7 +62,7 @@ ESTIMATE_PBR = Model(
     task="Estimates the heights of a surface from its colours",
     used_by=("texture.estimate_pbr",),
     licence="Apache-2.0",
-    licence_source="trained here (docs/models/estimate-pbr.md)",
+    licence_source="trained here (docs/explanation/models/estimate-pbr.md)",
     files=(
         File(
             name="surface.onnx",

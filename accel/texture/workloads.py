@@ -176,7 +176,7 @@ estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr)(
     about it. Brightness is that of sRGB values; alpha is ignored. Normal maps of 32-bit images have 16 bits.
     On one core the network takes about 1.5 s per megapixel; raise the deadline for large images. The format
     `same` is PNG for JPEG, WebP, AVIF and HDR, whose compression would distort vectors, and EXR for floats of
-    HDR. The accuracy is in docs/models/estimate-pbr.md.
+    HDR. The accuracy is in docs/explanation/models/estimate-pbr.md.
     Output files: `height`, `normal` and `roughness`. Value: an `Estimated`.
     """,
     )

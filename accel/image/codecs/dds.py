@@ -27,7 +27,7 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha
+from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
 
@@ -100,7 +100,7 @@ class _Storage(Struct, frozen=True):
     """The layout of texels, and the fields of the DX10 header about images."""
 
     layout: Layout
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     images: int = 0
     """Faces and layers; 0 without a DX10 header."""
     cube: bool = False
@@ -186,7 +186,7 @@ def _layout(stream: Stream, format: _PixelFormat) -> _Storage:
         if format.fourcc == b"DX10":
             return _dx10_storage(stream)
         if format.fourcc in _FOURCCS:
-            alpha: Alpha = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
+            alpha: AlphaMixing = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
             return _Storage(_FOURCCS[format.fourcc], alpha)
         shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
         raise stream.unsupported(text("pixel format {shown}; save it as BC7 or RGBA", shown=shown))
@@ -197,7 +197,7 @@ def _dx10_storage(stream: Stream) -> _Storage:
     number, dimension, misc, count, more = stream.unpack("<5I", text("its DX10 header"))
     if number not in _DXGI:
         raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     if more & _ALPHA_MODE == _PREMULTIPLIED:
         # Alpha is for blending, and a GPU decodes sRGB before it blends.
         alpha = "multiplied as light" if number in _SRGB else "multiplied"

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from accel.image.alpha import mix_with_white
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha, Pixels
+from accel.image.pixel_data import AlphaMixing, Pixels
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
@@ -128,7 +128,7 @@ def _read_with_library(stream: Stream, header: _Header, path: str) -> Picture:
     if detail or pixels is None:
         raise _read_error(stream, path, detail)
     # Colours are premultiplied (OpenEXR, "Technical introduction"); data with their own names aren't.
-    alpha: Alpha = "straight" if chosen.data else "multiplied"
+    alpha: AlphaMixing = "straight" if chosen.data else "multiplied"
     places = [None if index is None else index - begin for index in chosen.places]
     return Picture(
         _select_channels(pixels, header, places), chosen.model, chosen.alpha, alpha=alpha,

@@ -31,7 +31,7 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha
+from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
@@ -201,8 +201,8 @@ class _Descriptor(Struct, frozen=True):
     flags: int = 0
 
     @property
-    def alpha(self) -> Alpha:
-        """Alpha is for blending, and a GPU decodes sRGB before it blends."""
+    def alpha(self) -> AlphaMixing:
+        """AlphaMixing is for blending, and a GPU decodes sRGB before it blends."""
         if not self.flags & _PREMULTIPLIED:
             return "straight"
         return "multiplied as light" if self.transfer == _SRGB else "multiplied"

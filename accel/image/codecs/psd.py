@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from accel.image.alpha import mix_with_white
 from accel.image.codecs.stream import PACKBITS, Picture, Stream, run_length_encode
-from accel.image.pixel_data import Alpha, Pixels, full_scale
+from accel.image.pixel_data import AlphaMixing, Pixels, full_scale
 from accel.image.raster import Raster
 from accel.text import text
 
@@ -122,7 +122,7 @@ def read(stream: Stream) -> Picture:
         raise stream.unsupported(text("its mode is Lab or Multichannel; convert it to RGB"))
     indexed = header.mode == _INDEXED
     picture = _read_palette(stream, header, palette) if indexed else _read_channels(stream, header)
-    alpha: Alpha = "on white" if on_white and picture.has_alpha else "straight"
+    alpha: AlphaMixing = "on white" if on_white and picture.has_alpha else "straight"
     return msgspec.structs.replace(picture, alpha=alpha, profile=profile)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.pixel_data import Alpha, Pixels
+from accel.image.pixel_data import AlphaMixing, Pixels
 from accel.image.records import Compression
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
@@ -26,7 +26,7 @@ class Picture(Struct, frozen=True):
     has_alpha: bool
     compression: Compression = ""
     palette: bool = False
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     profile: bytes = b""
     float_bits: int = 0
     data: bool = False

@@ -1,4 +1,4 @@
-"""Resize, thumbnail, convert, premultiply, bleed_alpha, make_tileable, mipmaps: parameters."""
+"""Declares resize, thumbnail, convert, premultiply, bleed_alpha, make_tileable and mipmaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue of image operations, and `image.pipeline`, which chains them."""
+"""The catalogue of image operations, and the declaration of `image.pipeline`, which chains them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Pipeline(Reading, frozen=True, kw_only=True):
 
 def _composed(params: Pipeline, limits: Limits) -> tuple[Pipeline, list[Workload]]:
     steps = parse_steps(params, limits)
-    filled = [Step(operation.workload.name, msgspec.to_builtins(given)) for operation, given in steps]
+    filled = [Step(operation.workload.name, msgspec.to_builtins(each)) for operation, each in steps]
     return msgspec.structs.replace(params, steps=filled), [operation.workload for operation, _ in steps]
 
 
@@ -99,35 +99,29 @@ pipeline = workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 409
 
 
 def parse_steps(params: Pipeline, limits: Limits) -> list[tuple[Operation, Reading]]:
-    more = dict(limits.operations)
-    return [_parsed(index, step, more) for index, step in enumerate(params.steps)]
+    """The operations with their parameters. Raises WorkloadError."""
+    plugins = dict(limits.operations)
+    return [_parse_step(index, step, plugins) for index, step in enumerate(params.steps, 1)]
 
 
-def _parsed(index: int, step: Step, more: Mapping[str, str]) -> tuple[Operation, Reading]:
-
+def _parse_step(index: int, step: Step, plugins: Mapping[str, str]) -> tuple[Operation, Reading]:
     operation = OPERATIONS.get(step.workload)
-    if operation is None and step.workload in more:
-        operation = cast(Operation, load(more[step.workload]))
+    if operation is None and step.workload in plugins:
+        operation = cast(Operation, load(plugins[step.workload]))
     if operation is None:
-        known = ", ".join(sorted({*OPERATIONS, *more}))
         reason = text(
             "step {index} is {workload}, which is no operation on images; there are {known}",
-            index=index + 1,
+            index=index,
             workload=repr(step.workload),
-            known=known,
+            known=", ".join(sorted({*OPERATIONS, *plugins})),
         )
         raise WorkloadError("bad_params", reason)
     try:
         params = operation.workload.parse(step.params)
     except WorkloadError as error:
-        raise WorkloadError(
-            error.code,
-            text(
-                "step {index}, {workload}: {reason}",
-                index=index + 1,
-                workload=step.workload,
-                reason=error.reason,
-            ),
-        ) from None
+        reason = text(
+            "step {index}, {workload}: {reason}", index=index, workload=step.workload, reason=error.reason
+        )
+        raise WorkloadError(error.code, reason) from None
     assert isinstance(params, Reading)
     return operation, params

@@ -1,4 +1,4 @@
-"""Compress and atlas: parameters and results."""
+"""Declares compress and atlas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Format = Literal[
     "astc_4x4", "astc_5x4", "astc_5x5", "astc_6x5", "astc_6x6", "astc_8x5", "astc_8x6", "astc_8x8",
     "astc_10x5", "astc_10x6", "astc_10x8", "astc_10x10", "astc_12x10", "astc_12x12",
 ]  # fmt: skip
-"""The names in `accel.image.block_encoders.FORMATS`, said here so that declaring costs nothing."""
+"""The names in `accel.image.block_encoders.FORMATS`, which can't be imported at start-up."""
 
 
 class Compress(Reading, frozen=True):

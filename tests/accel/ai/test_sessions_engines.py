@@ -54,7 +54,7 @@ def test_without_tensorrt_there_are_no_engines_and_shapes_are_only_tried_anew(ke
 
 
 def test_no_more_engines_are_built_than_are_kept_and_those_of_what_came_last(kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 2)
+    monkeypatch.setattr(module, "MAX_FOLDERS", 2)
     for shape in "abcd":
         kept.settle(
             KINDS.sha256,

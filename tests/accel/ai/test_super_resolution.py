@@ -10,7 +10,7 @@ from accel.ai.super_resolution import (
     tile_function,
 )
 from accel.ai.workloads import Upscale, upscale
-from accel.image.color import is_srgb_coded
+from accel.image.color import encode_srgb
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import raster, scaled
@@ -172,7 +172,7 @@ def test_the_smallest_images_are_taken(limits, shape):
 
 def test_the_curve_and_its_inverse_cancel():
     values = np.linspace(0, 1, 1000, dtype=np.float32)
-    assert srgb_to_linear(is_srgb_coded(values)) == pytest.approx(values, abs=2e-6)
+    assert srgb_to_linear(encode_srgb(values)) == pytest.approx(values, abs=2e-6)
 
 
 def test_light_beyond_1_is_refused(limits):

@@ -5,7 +5,7 @@ from accel.gpu_ops.graph import Runner
 from accel.gpu_ops.operators import PackedImage, PlaneSource, packing_graph
 from accel.image.operations.channels import pack_channels
 from tests.accel.gpu_ops.comparison import check_agree
-from tests.accel.image.operating import made, noise, raster
+from tests.accel.image.operation_helpers import made, noise, raster
 
 RUNNER = Runner()
 

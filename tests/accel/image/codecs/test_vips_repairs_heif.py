@@ -75,7 +75,7 @@ def test_both_at_once_and_larger_files_are_read_the_same(read, monkeypatch):
     assert heif_properties(io.BytesIO(data)) == HeifProperties(multiplied=True, limited_grey=True)
     found = read(data, "a.avif")
     assert np.abs(found.pixels.astype(int) - stored)[RAMP > 128].max() <= 2
-    monkeypatch.setattr("accel.image.decode.WHOLE", 0)
+    monkeypatch.setattr("accel.image.decode.MAX_BUFFERED", 0)
     assert (read(data, "a.avif").pixels == found.pixels).all()
 
 
