@@ -70,7 +70,7 @@ def _masks(stream: Stream, length: int, compression: int) -> tuple[tuple[int, ..
     if compression not in (_FIELDS, _ALPHA_FIELDS):
         return (), 0
     count = 4 if compression == _ALPHA_FIELDS or length >= 56 else 3
-    masks = stream.unpack(f"<{count}I", "its bit masks")
+    masks = stream.unpack(f"<{count}I", text("its bit masks"))
     return tuple(mask for index, mask in enumerate(masks) if mask or index < 3), 4 * count
 
 

@@ -162,7 +162,7 @@ def _count_images(stored: _Storage, faces: int, held: tuple[float, float]) -> tu
 def _read_array(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[Size]) -> Picture:
     """Reads all images, each followed by its mip levels. Raises WorkloadError."""
     stream.check_array(*sizes[0], first.images)
-    what = f"its {first.images:,} images"
+    what = text("its {images} images", images=f"{first.images:,}")
     wanted = len(sizes) if stream.mips else 1
 
     def levels(missing: Sequence[Size]) -> list[tuple[Size, bytes]]:

@@ -115,7 +115,7 @@ def read(stream: Stream) -> Picture:
         raise stream.broken(
             text("{channels} channels of {bits} bits", channels=header.channels, bits=header.depth)
         )
-    palette = stream.take(stream.number(">I", text("its palette's size")), "its palette")
+    palette = stream.take(stream.number(">I", text("its palette's size")), text("its palette"))
     profile = _resources(stream)
     on_white = skip_layers(stream, header.version)
     if header.mode != _INDEXED and header.mode not in _MODELS:
@@ -128,7 +128,7 @@ def read(stream: Stream) -> Picture:
 
 def _resources(stream: Stream) -> bytes:
     """Returns the ICC profile, or nothing. Raises WorkloadError for a document without a merged image."""
-    data = stream.take(stream.number(">I", text("its resources' size")), "its resources")
+    data = stream.take(stream.number(">I", text("its resources' size")), text("its resources"))
     at, profile = 0, b""
     while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
         name = at + 6 + (data[at + 6] + 2) // 2 * 2
