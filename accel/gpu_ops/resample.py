@@ -181,8 +181,8 @@ def product(nodes: Nodes, values: str, coded: PixelCoding, suffix: str, soft: bo
     )
     weight = nodes.add("Where", [lost, nodes.add("Max", [weight, slight]), weight])
     share = nodes.add("Div", [weight, nodes.part(sound, 1, coded.colors, END)])
-    told = nodes.add("Mul", [nodes.part(sound, 1, 0, coded.colors), share])
-    return nodes.join(nodes.add("Where", [lost, told, colors]), weight)
+    tent_colors = nodes.add("Mul", [nodes.part(sound, 1, 0, coded.colors), share])
+    return nodes.join(nodes.add("Where", [lost, tent_colors, colors]), weight)
 
 
 def _product(nodes: Nodes, values: str, suffix: str) -> str:

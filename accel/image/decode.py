@@ -212,14 +212,14 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
     return None
 
 
-def _decode_png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
+def _decode_png(found: png.InflatedPng, kind: Format, contents: bytes) -> DecodedImage:
     """Raises pyvips.Error for a row with an unknown filter."""
     if picture := found.picture():
         return _from_picture(picture, kind, len(contents), contents)
     return _decode_opened(_open_stored(found, kind, len(contents)), contents)
 
 
-def _open_stored(found: png.Inflated, kind: Format, size: int) -> OpenImage:
+def _open_stored(found: png.InflatedPng, kind: Format, size: int) -> OpenImage:
     stored = found.stored()
     return OpenImage(from_memory(stored, str(kind.loader)), kind, size, inflated=True, buffer=stored)
 

@@ -265,9 +265,9 @@ def _thresholds(thresholds: NDArray[Any]) -> Thresholds:
 
 
 def _with_evidence(
-    found: Classification, kind: Kind, shares: Sequence[float], advise: bool, said: str
+    found: Classification, kind: Kind, shares: Sequence[float], advise: bool, detail: str
 ) -> Classification:
-    evidence = [*found.evidence, Evidence("project", said, kind)] if said else found.evidence
+    evidence = [*found.evidence, Evidence("project", detail, kind)] if detail else found.evidence
     return Classification(kind, dict(zip(KINDS, shares, strict=True)), advise, evidence)
 
 
@@ -278,8 +278,10 @@ def _project_evidence(alone: Floats, others: Floats, now: Floats, best: NDArray[
     counts = others.sum(axis=2)
     # Portions are rounded: four textures may sum to slightly less.
     shares = np.where(counts > FEWEST - 0.5, others[:, rows, best] / np.maximum(counts, 1.0), 0.0)
-    told = zip(shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), raised.tolist(), strict=True)
-    return [f"{share:.0%} of {_WHOSE[level]}" if more >= MIN_WEIGHT else "" for share, level, more in told]
+    supports = zip(shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), raised.tolist(), strict=True)
+    return [
+        f"{share:.0%} of {_WHOSE[level]}" if more >= MIN_WEIGHT else "" for share, level, more in supports
+    ]
 
 
 def shares_of(shares: Floats) -> Portions:

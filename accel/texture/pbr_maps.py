@@ -17,7 +17,7 @@ from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.resample import LineBuffer, axis, strips, whole_image
 from accel.image.statistics import data_format, luminance
-from accel.texture.workloads import Estimated, EstimatePbr
+from accel.texture.workloads import EstimatePbr, PbrEstimate
 from accel.workload import Limits
 
 STRIP = 1 << 18
@@ -136,7 +136,7 @@ def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) 
     }
     full = full_scale(rough.dtype)
     mean = float(rough.mean(dtype=np.float64)) / full
-    facts = Estimated(params.method, depth, mean, image.width, image.height, first_of=first_layer(image))
+    facts = PbrEstimate(params.method, depth, mean, image.width, image.height, first_of=first_layer(image))
     maps = {
         name: image.with_pixels(one, format=data_format(image, one), **meaning) for name, one in made.items()
     }

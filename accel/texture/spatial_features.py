@@ -125,9 +125,9 @@ def spatial_features(view: Views) -> Features:
     found |= _patterns(patches)
     found |= _gradients("native", patches)
     found |= _gradients("thumb", thumb[None])
-    half = _halved(thumb)
+    half = _halve(thumb)
     found |= _gradients("half", half[None])
-    found |= _gradients("small", _halved(half)[None])
+    found |= _gradients("small", _halve(half)[None])
     seen = thumb if view.opaque else thumb * view.thumb[3]
     found |= _seen_gradients(view, found, seen)
     found |= _spectrum("native", patches)
@@ -408,7 +408,7 @@ def _symmetry(view: Views, luma: Floats, seen: Floats) -> Features:
     }
 
 
-def _halved(plane: Floats) -> Floats:
+def _halve(plane: Floats) -> Floats:
     columns = plane[:, 0::2] + plane[:, 1::2]
     halved: Floats = (columns[0::2] + columns[1::2]) / np.float32(4)
     return halved

@@ -327,13 +327,13 @@ def vector_features(view: Views) -> Features:
         "unit.x_std": deviation(x),
         "unit.y_std": deviation(y),
         "unit.balance": abs(mean_x) + abs(mean_y),
-        "unit.z_tied": _tied(x, y, z),
+        "unit.z_tied": _z_correlation(x, y, z),
     }
     found |= _two_channels(x, y, z, alpha)
     return found
 
 
-def _tied(x: Floats, y: Floats, z: Floats) -> float:
+def _z_correlation(x: Floats, y: Floats, z: Floats) -> float:
     """Returns the correlation of z with its value by x and y, -1..1: high in normal maps of any strength."""
     expected = np.sqrt(np.maximum(0, 1 - x * x - y * y))
     expected, z = centred(expected), centred(z)

@@ -87,7 +87,7 @@ def make_views(decoded: DecodedImage) -> Views:
         sample=sample,
         patches=patches,
         picture=picture,
-        thumb=_halved(picture),
+        thumb=_halve(picture),
         edges=(rows[0], rows[1], rows[2], rows[3]),
         sides=(columns[0], columns[1], columns[2], columns[3]),
         width=width,
@@ -149,7 +149,7 @@ def _ends(length: int) -> tuple[int, int, int, int]:
     return 0, min(1, length - 1), max(0, length - 2), length - 1
 
 
-def _mirrored(start: int, length: int) -> NDArray[np.intp]:
+def _mirrored_indices(start: int, length: int) -> NDArray[np.intp]:
     """Returns PATCH indices from `start`, mirrored at the ends of `length`."""
     places = (start + np.arange(PATCH)) % (2 * length)
     return np.minimum(places, 2 * length - 1 - places)
@@ -164,7 +164,7 @@ def _patches(pixels: Pixels) -> Pixels:
     """Returns all patches in a column: (9 * PATCH) x PATCH x channels."""
     height, width = pixels.shape[:2]
     parts = [
-        pixels[_mirrored(y, height)[:, None], _mirrored(x, width)[None, :]]
+        pixels[_mirrored_indices(y, height)[:, None], _mirrored_indices(x, width)[None, :]]
         if height < PATCH or width < PATCH
         else pixels[y : y + PATCH, x : x + PATCH]
         for y in _starts(height)
@@ -197,7 +197,7 @@ def _as_slice(places: NDArray[np.intp]) -> NDArray[np.intp] | slice:
     return slice(int(places[0]), int(places[-1]) + 1, step)
 
 
-def _halved(planes: Floats) -> Floats:
+def _halve(planes: Floats) -> Floats:
     """Averages 2 x 2 texels."""
     # Sums of strided slices take an eighth of the time of mean(axis=(2, 4)).
     cells = product(range(2), range(2))

@@ -54,9 +54,9 @@ def _header(stream: Stream) -> _Header:
         compression, colors, used = _RGB, 0, 12
     elif 40 <= length <= 256:
         width, height, _, bits, compression, colors = stream.unpack("<iiHHI12xI4x", text("its header"))
-        masks, taken = _masks(stream, length, compression)
-        used = max(40 + taken, length)
-        stream.skip(used - 40 - taken, text("its header"))
+        masks, mask_bytes = _masks(stream, length, compression)
+        used = max(40 + mask_bytes, length)
+        stream.skip(used - 40 - mask_bytes, text("its header"))
     else:
         raise stream.broken(text("a header of {n} bytes", n=length))
     stream.check_size(width, abs(height))

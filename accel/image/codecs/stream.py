@@ -241,9 +241,9 @@ def _encode_strip(rows: Pixels, code: RunLengthCode) -> tuple[NDArray[np.uint8],
     within = _find_runs(items, length, code)
     begins = _packet_starts(items, within, length, code)
     lengths, repeated = np.diff(begins, append=items.size), within[begins]
-    taken = 1 + np.where(repeated, 1, lengths) * size
-    ends = np.cumsum(taken)
-    heads = ends - taken
+    packet_bytes = 1 + np.where(repeated, 1, lengths) * size
+    ends = np.cumsum(packet_bytes)
+    heads = ends - packet_bytes
     out = np.empty(int(ends[-1]), np.uint8)
     body = np.ones(out.size, bool)
     body[heads] = False

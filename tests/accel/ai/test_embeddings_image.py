@@ -65,12 +65,12 @@ def test_any_size_and_number_of_channels_is_taken(limits, shape):
     assert np.isfinite(vector(np.random.default_rng(1).random(shape), limits)).all()
 
 
-def test_without_the_model_it_is_said_what_to_run(tmp_path):
+def test_without_the_model_the_error_names_the_command(tmp_path):
     with pytest.raises(WorkloadError, match="popbridge models pull efficientnet-lite0"):
         vector(bricks(1), Limits(models=str(tmp_path)))
 
 
-def test_white_icons_on_a_transparent_ground_are_told_apart(limits):
+def test_white_icons_on_transparency_have_different_vectors(limits):
     y, x = np.mgrid[:64, :64] - 31.5
     shapes = (np.hypot(x, y) < 24, (np.abs(x) < 6) | (np.abs(y) < 6))
     icons = [np.stack([np.ones((64, 64)), shape.astype(float)], -1) for shape in shapes]

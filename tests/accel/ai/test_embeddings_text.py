@@ -51,7 +51,7 @@ def test_files_are_embedded_after_the_texts(limits, text_file):
     assert np.array(value.vectors) == pytest.approx(vectors(["a red rock", "crimson stone"], limits))
 
 
-def test_a_text_that_is_too_long_is_cut_and_said_so(limits):
+def test_a_text_that_is_too_long_is_truncated_and_listed(limits):
     value = embed_text([], EmbedText(texts=["short", "word " * 400]), limits).value
     assert value.cut == [1]
 
@@ -98,7 +98,7 @@ def test_jobs_are_batched_by_texts_and_length():
     assert len({sample.texts[0] for sample in samples}) == 3
 
 
-def test_without_the_model_it_is_said_what_to_run(tmp_path):
+def test_without_the_model_the_error_names_the_command(tmp_path):
     with pytest.raises(WorkloadError, match="popbridge models pull minilm-l6"):
         embed_text([], EmbedText(texts=["a"]), Limits(models=str(tmp_path)))
 

@@ -72,7 +72,7 @@ def test_grey_is_cut_out_too(limits):
     assert overlap(made.pixels[..., 1] / 255, covered) > 0.9
 
 
-def test_the_mask_alone_can_be_had(limits):
+def test_the_result_can_be_the_mask_alone(limits):
     picture, covered = apple()
     made = cut(raster(scaled(picture, "uint8")), limits, result="mask")
     assert made.channels == 1 and not made.has_alpha and made.transfer == "linear"
@@ -85,7 +85,7 @@ def test_any_size_is_taken(limits, shape):
     assert cut(image, limits).pixels.shape == (*shape, 4)
 
 
-def test_black_is_no_trouble(limits):
+def test_a_black_image_does_not_divide_by_zero(limits):
     made = cut(raster(np.zeros((30, 40, 3), np.uint8)), limits)
     assert np.isfinite(made.pixels).all() and made.channels == 4
 
@@ -104,7 +104,7 @@ def test_formats_that_hold_transparency_stay():
     assert cut_out(image, np.ones((2, 2), np.float32)).format == "webp"
 
 
-def test_without_the_model_it_is_said_what_to_run(tmp_path):
+def test_without_the_model_the_error_names_the_command(tmp_path):
     image = raster(np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(WorkloadError, match="popbridge models pull u2netp"):
         remove_background.operate([image], RemoveBackground(), Limits(models=str(tmp_path)))

@@ -70,7 +70,7 @@ def test_what_the_first_page_would_hide_is_shown_on_the_other_too(lost, clear, a
     assert np.array_equal(seen[0], to_tensor(raster(pixels, transfer="linear")))
 
 
-def test_nothing_but_a_page_is_held_while_it_is_read():
+def test_only_one_tensor_is_in_memory_at_a_time():
     pixels = np.zeros((1000, 1000, 4), np.uint8)
     pixels[:500, :, 3] = 255
     pixels[:250, :, :3] = 255

@@ -41,7 +41,7 @@ def test_a_network_is_opened_once(folder):
     assert opened.get("one") is opened.get("one")
 
 
-def test_what_was_used_least_recently_is_closed_where_there_is_no_more_room(folder):
+def test_the_least_recently_used_network_is_closed_above_the_budget(folder):
     opened = Networks(folder, budget=2 * MODELS["one"].size + 500)
     for name in ("one", "two", "one", "three"):
         opened.get(name)
@@ -68,7 +68,7 @@ def test_a_damaged_model_is_never_opened(folder):
         Networks(folder).get("one")
 
 
-def test_a_file_that_onnxruntime_cannot_open_is_said_so(folder, monkeypatch):
+def test_a_file_that_onnxruntime_cannot_open_is_an_error(folder, monkeypatch):
     broken = model(file(b"no graph", Url("https://a.example", ("x",))), name="broken")
     ModelStore(folder).put(broken, broken.files[0], b"no graph")
     monkeypatch.setitem(MODELS, "broken", broken)

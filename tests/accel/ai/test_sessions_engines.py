@@ -25,7 +25,7 @@ def note(kept, digest=KINDS.sha256, model="texture-kind kinds.onnx", sizes=SIZES
     kept.settle(digest, ProvenVariants(model, "2 rows", kept.machine, PLAINLY, "", sizes=sizes))
 
 
-def test_each_shape_is_opened_and_run_and_then_tried_anew(kept, tmp_path):
+def test_an_engine_is_built_for_each_shape_and_its_proof_discarded(kept, tmp_path):
     note(kept)
     (made,) = build_all(ModelStore(tmp_path / "models"), "cpu")
     assert (made.model, made.shape, made.failed) == ("texture-kind kinds.onnx", "2 rows", "")
@@ -38,14 +38,14 @@ def test_a_shape_that_cannot_be_built_says_why(kept, tmp_path):
     assert "features" in made.failed and made.seconds == 0
 
 
-def test_models_that_are_unknown_or_were_removed_are_passed_over(kept, tmp_path):
+def test_unknown_or_removed_models_are_skipped(kept, tmp_path):
     note(kept, model="no-such model.onnx", digest="ab" * 32)
     note(kept, model="u2netp other.onnx", digest="cd" * 32)
     note(kept, model="u2netp model.onnx", digest="ef" * 32)
     assert list(build_all(ModelStore(tmp_path / "models"), "cpu")) == []
 
 
-def test_without_tensorrt_there_are_no_engines_and_shapes_are_only_tried_anew(kept, tmp_path):
+def test_without_tensorrt_proofs_are_discarded_and_no_engine_is_built(kept, tmp_path):
     note(kept)
     if current.current_devices().report("tensorrt").usable:
         pytest.skip("TensorRT works here")
@@ -53,7 +53,7 @@ def test_without_tensorrt_there_are_no_engines_and_shapes_are_only_tried_anew(ke
     assert kept.all == []
 
 
-def test_no_more_engines_are_built_than_are_kept_and_those_of_what_came_last(kept, tmp_path, monkeypatch):
+def test_only_the_latest_shapes_that_fit_the_cache_are_built(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_FOLDERS", 2)
     for shape in "abcd":
         kept.settle(

@@ -54,7 +54,7 @@ def ended(pieces):
             return end.value
 
 
-def test_on_the_cpu_there_is_no_other_way(contents):
+def test_the_cpu_has_no_variants(contents):
     session = open_session(contents, current.CPU)
     assert fixed_shape_variants(contents, TEXTURE_KIND, KINDS, session, current.CPU) is None
 
@@ -170,7 +170,7 @@ def test_a_gpu_s_worker_has_ways_for_its_networks_and_keeps_what_it_proves(conte
     assert ways.may_tune(textures(0), ["probabilities"]) and not ways.tuned
 
 
-def test_a_session_that_silently_runs_on_the_cpu_is_no_gpu_s(contents):
+def test_a_session_that_falls_back_to_the_cpu_is_an_error(contents):
     # There is no such GPU on any machine.
     missing = Choice("cuda", (("CUDAExecutionProvider", {"device_id": "999"}), current.CPU.providers[0]), ())
     with pytest.raises(Exception, match="CUDA"):

@@ -140,7 +140,7 @@ def broken(run):
         (lambda run: run, 0.004, "CUDA graph isn't faster (4 ms, plainly 4 ms)"),
     ],
 )
-def test_what_is_wrong_fails_or_is_slow_is_not_used_and_the_reason_is_kept(bench, change, seconds, why):
+def test_a_wrong_failing_or_slow_variant_is_not_used_and_the_reason_stored(bench, change, seconds, why):
     ways = bench.ways(bench.way("CUDA graph", seconds, change))
     bench.repeat(ways, rows(2))
     assert not ways.tuned and not ways.may_tune(rows(2), ["y"])
@@ -170,7 +170,7 @@ def test_what_an_earlier_process_found_best_plainly_is_not_tried_again(bench):
     assert not opened and not again.may_tune(rows(2), ["y"])
 
 
-def test_what_an_earlier_process_proved_is_proven_anew(bench):
+def test_each_process_proves_variants_again(bench):
     bench.repeat(bench.ways(bench.way("CUDA graph", 0.001)), rows(2))
     again = bench.ways(bench.way("CUDA graph", 0.001, stale))
     bench.repeat(again, rows(2))
@@ -227,7 +227,7 @@ def test_where_memory_is_full_after_a_trial_the_process_goes_on(bench):
     assert str(bench.proofs.all[0].why).startswith("CUDA graph fails")
 
 
-def test_where_plain_runs_fail_in_a_trial_it_is_given_up(bench):
+def test_a_trial_ends_if_plain_runs_fail(bench):
     ways = bench.ways(bench.way("CUDA graph", 0.001))
     for _ in range(REPEATS):
         ways.run(rows(2), ["y"])
@@ -327,7 +327,7 @@ def test_what_a_caller_writes_into_its_arrays_later_is_not_what_is_tried(bench):
     assert list(ways.tuned) == ["x 2x8 to y"]
 
 
-def test_a_shape_is_told_by_all_inputs_and_by_what_is_wanted():
+def test_a_shape_key_contains_all_inputs_and_outputs():
     feed = {"ids": np.zeros((2, 8), np.int64), "mask": np.zeros((2, 8), np.int64)}
     assert shape_key(feed, ["a", "b"]) == "ids 2x8, mask 2x8 to a, b"
 

@@ -92,7 +92,7 @@ def test_a_tile_that_repeats_continues_at_its_opposite_edge(limits):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_every_depth_and_number_of_channels_is_kept(limits, dtype, channels):
+def test_bit_depth_and_channels_are_preserved(limits, dtype, channels):
     values = picture(18, 23, channels)
     made = enlarged(raster(scaled(values, dtype), transfer="linear"), limits)
     assert made.pixels.dtype == dtype and made.pixels.shape == (36, 46, channels)
@@ -130,7 +130,7 @@ def test_what_is_opaque_or_not_there_stays_so(limits, style, factor, dtype):
 
 
 @pytest.mark.parametrize("style", ["faithful", "sharp"])
-def test_colours_that_nobody_sees_give_no_fringe(limits, style):
+def test_colours_of_transparent_texels_give_no_fringe(limits, style):
     y, x = np.mgrid[:48, :48]
     given = np.zeros((48, 48, 4), np.uint8)
     given[..., 3] = 255 * np.clip(18.5 - np.hypot(x - 23.5, y - 23.5), 0, 1)
@@ -182,7 +182,7 @@ def test_light_beyond_1_is_refused(limits):
     assert caught.value.code == "unsupported"
 
 
-def test_grey_is_no_normal_map(limits):
+def test_a_grey_image_cannot_be_a_normal_map(limits):
     with pytest.raises(WorkloadError, match="three"):
         enlarged(raster(np.zeros((4, 4, 1), np.uint8)), limits, normals=True)
 
@@ -194,7 +194,7 @@ def test_what_would_become_too_large_is_refused_before_anything_is_computed(limi
     assert caught.value.code == "too_large"
 
 
-def test_without_the_model_it_is_said_what_to_run(tmp_path):
+def test_without_the_model_the_error_names_the_command(tmp_path):
     image = raster(np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(WorkloadError, match="popbridge models pull realesr-animevideo-4x"):
         enlarged(image, Limits(models=str(tmp_path)), style="sharp")

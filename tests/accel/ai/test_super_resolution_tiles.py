@@ -15,7 +15,7 @@ def test_batches_become_smaller_where_memory_is_full_and_lose_no_row():
     assert max(len(part) for part, _ in done) == FITS
 
 
-def test_where_not_even_one_row_fits_it_is_said():
+def test_a_single_row_that_does_not_fit_is_an_error():
     with pytest.raises(Exception, match="Available memory of"):
         list(run_in_batches([[1.0] * 16], 1, lambda part: roots(part[0])))
 
@@ -52,6 +52,6 @@ def test_tiles_become_smaller_where_memory_is_full_and_the_picture_stays_the_sam
     assert max(seen) > 60 and seen[-1] <= 60
 
 
-def test_a_memory_that_holds_not_even_the_smallest_tile_is_said():
+def test_the_smallest_tile_that_does_not_fit_is_an_error():
     with pytest.raises(RuntimeError, match="Failed to allocate"):
         enlarged(limited(MIN_TILE - 1, []), np.zeros((150, 90, 3), np.float32))

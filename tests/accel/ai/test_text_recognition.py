@@ -88,7 +88,7 @@ def test_light_and_dark_text_on_one_transparent_ground_are_both_read_once(limits
     assert [plain(line.text) for line in read(made, limits).lines] == ["STONE", "WALL"]
 
 
-def test_of_two_readings_of_one_place_the_surer_is_kept():
+def test_of_two_readings_of_a_line_the_more_confident_wins():
     def line(x, text, sure):
         return _ReadLine(Box(np.array([(x, 0), (x + 9, 0), (x + 9, 4), (x, 4)], float)), text, sure)
 
@@ -116,7 +116,7 @@ def test_it_works_on_files(limits, save):
     assert output.files == [] and len(output.value.lines) == 3
 
 
-def test_without_the_model_it_is_said_what_to_run(tmp_path):
+def test_without_the_model_the_error_names_the_command(tmp_path):
     with pytest.raises(WorkloadError, match="popbridge models pull pp-ocrv6"):
         read(page(LINES, 640, 240), Limits(models=str(tmp_path)))
 
@@ -137,7 +137,7 @@ def test_repeated_characters_need_a_blank_between_them():
     assert decode_ctc(np.eye(3, dtype=np.float32)[[0, 0]], ["", "a", "b"]) == ("", 0.0)
 
 
-def test_an_unsure_or_tiny_region_is_no_line():
+def test_uncertain_and_tiny_regions_are_ignored():
     likely = np.zeros((60, 200), np.float32)
     likely[10:20, 10:100] = 0.4
     likely[40:41, 10:12] = 0.9

@@ -7,7 +7,7 @@ from accel.ai.text_recognition import Box, bounding_box, text_regions
 
 
 @pytest.mark.parametrize(("x", "meets"), [(0, True), (4, True), (9, True), (10, False), (30, False)])
-def test_boxes_meet_where_the_middle_of_one_lies_in_the_other(x, meets):
+def test_boxes_overlap_if_the_centre_of_one_is_in_the_other(x, meets):
     one = Box(np.array([(0, 0), (10, 0), (10, 4), (0, 4)], float))
     other = Box(np.array([(x + 2, -1), (x + 2, 5), (x - 1, 5), (x - 1, -1)], float))
     wide = Box(np.array([(-5, -5), (40, -5), (40, 9), (-5, 9)], float))
@@ -38,7 +38,7 @@ def test_one_pixel_is_a_box():
 
 @given(st.floats(-44, 44), st.floats(20, 60), st.floats(6, 18))
 @settings(max_examples=40, deadline=None)
-def test_a_turned_block_is_found_as_it_lies(degrees, wide, high):
+def test_the_box_of_a_rotated_block_is_rotated(degrees, wide, high):
     angle = np.radians(degrees)
     along, down = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
     y, x = np.mgrid[:120, :120]

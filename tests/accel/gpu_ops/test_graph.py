@@ -66,7 +66,7 @@ def test_cuda_multiplies_whole_floats():
     assert graph_module._exact("CPUExecutionProvider", {}) == {}
 
 
-def test_a_provider_that_silently_falls_back_to_the_cpu_is_no_gpu():
+def test_a_provider_that_falls_back_to_the_cpu_is_an_error():
     # There is no such GPU on any machine.
     gone = Runner(Choice("cuda", (("CUDAExecutionProvider", {"device_id": "999"}), CPU.providers[0]), ()))
     gone._place = "cpu"

@@ -57,7 +57,7 @@ def test_maps_of_different_sizes_are_packed_too():
         ("image.pack_channels", {}),
     ],
 )
-def test_mistakes_are_told_in_the_same_words(name, params):
+def test_gpu_and_cpu_raise_the_same_errors(name, params):
     said = []
     for operation in (FORMS[name], OPERATIONS[name]):
         with pytest.raises(WorkloadError) as caught:

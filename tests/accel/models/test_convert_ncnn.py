@@ -130,7 +130,7 @@ def test_channels_become_pixels():
         (b"\xff\xfe", "text"),
     ],
 )
-def test_what_is_no_list_of_layers_is_refused(text, says):
+def test_an_invalid_list_of_layers_is_refused(text, says):
     with pytest.raises(UnreadableNcnn, match=says):
         ncnn_to_onnx([text, b""], file(b"", graph=GRAPH))
 
@@ -154,7 +154,7 @@ def test_what_is_no_list_of_layers_is_refused(text, says):
         ("BinaryOp b 1 1 in out 0=0 1=1 2=0.5", b"", "binary operation"),
     ],
 )
-def test_what_is_not_understood_is_refused_by_name(line, weights, says):
+def test_unsupported_layers_are_refused_by_name(line, weights, says):
     with pytest.raises(UnreadableNcnn, match=says):
         ncnn_to_onnx([network(line), weights], file(b"", graph=GRAPH))
 

@@ -88,7 +88,7 @@ def test_a_single_number_has_no_shape():
     assert weights(saved(state, {"1": np.array([5], "<i8")}))["n"] == 5
 
 
-def test_what_is_no_tensor_is_passed_over():
+def test_other_values_than_tensors_are_ignored():
     state = OrderedDict(epoch=3, w=tensor(Storage("FloatStorage", "7", 12), 0, (12,), (1,)))
     assert list(weights(saved(state, {"7": NUMBERS}))) == ["w"]
 
@@ -100,7 +100,7 @@ class Evil:
         return os.system, ("echo owned > owned",)
 
 
-def test_nothing_in_a_file_is_ever_run(tmp_path, monkeypatch):
+def test_no_code_in_a_checkpoint_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnreadableCheckpoint, match=r"(posix|nt).system"):
         weights(saved({"w": Evil()}, {}))
@@ -124,6 +124,6 @@ def test_nothing_in_a_file_is_ever_run(tmp_path, monkeypatch):
         (one(size=1 << 40), "unsupported"),
     ],
 )
-def test_other_and_broken_files_are_refused(data, says):
+def test_other_and_damaged_files_are_refused(data, says):
     with pytest.raises(UnreadableCheckpoint, match=says):
         weights(data)

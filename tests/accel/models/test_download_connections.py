@@ -16,7 +16,7 @@ DATA = b"network"
 
 
 @pytest.mark.parametrize("url", ["https://a.example/x", "http://localhost:1/x", "http://[::1]/x"])
-def test_addresses_that_nobody_between_can_change_are_taken(url):
+def test_https_and_loopback_urls_are_accepted(url):
     check_address(url)
 
 
@@ -38,7 +38,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated():
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_proxy_between_is_named_without_its_password(tmp_path, monkeypatch):
+def test_errors_name_the_proxy_without_its_password(tmp_path, monkeypatch):
     for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://bob:s3cret@127.0.0.1:9")
@@ -63,7 +63,7 @@ def certificate(folder):
     return folder / "tls.pem"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_called_that(tmp_path):
+def test_an_untrusted_certificate_is_reported(tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
     with accepting(lambda connection: context.wrap_socket(connection, server_side=True).close()) as port:

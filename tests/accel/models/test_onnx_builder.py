@@ -46,7 +46,7 @@ def test_a_graph_computes_what_its_nodes_say():
     assert made.tolist() == [[-2.0, 3.0]]
 
 
-def test_names_of_sizes_are_kept():
+def test_names_of_dimensions_are_written():
     graph = GraphBuilder("test")
     graph.add("Identity", ["x"], "y")
     data = graph.file([Tensor("x", "int64", ("rows", 3))], [Tensor("y", "int64", ("rows", 3))])

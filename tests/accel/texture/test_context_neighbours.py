@@ -16,11 +16,11 @@ SMALL, LARGE = (16, 16), (512, 256)
     ("file", "folder", "parent"),
     [("x.png", "", ""), ("a/x.png", "a", ""), ("a/b/x.png", "a/b", "a"), ("a/b/c/x.png", "a/b/c", "a/b")],
 )
-def test_a_file_lies_in_its_project_its_folder_and_among_those_beside(file, folder, parent):
+def test_a_file_counts_for_its_project_its_folder_and_the_folders_beside(file, folder, parent):
     assert place_names(file) == (("project", ""), ("folder", folder), ("beside", parent))
 
 
-def test_what_lies_elsewhere_counts_for_the_project_alone():
+def test_files_elsewhere_count_only_for_the_project():
     found = Neighbours()
     for file in ("a/b/1.png", "a/c/2.png", "d/3.png"):
         found.add(file, SMALL, ONE)
@@ -28,7 +28,7 @@ def test_what_lies_elsewhere_counts_for_the_project_alone():
     assert [[int(sums.sum() / ONE.sum()) for sums in level] for level in around] == [[3, 3], [1, 0], [2, 0]]
 
 
-def test_what_was_given_to_be_added_is_left_as_it_was():
+def test_adding_does_not_change_its_arguments():
     found, given = Neighbours(), ONE.copy()
     for _ in range(2):
         found.add("a/1.png", SMALL, given)
@@ -52,7 +52,7 @@ def test_sides_that_are_swapped_are_another_size():
     assert found.same_size_shares(["0.png"], [(8, 4)]).tolist() == [[0.25]] * len(COUNTED)
 
 
-def test_where_nothing_else_is_half_is_said_to_be_alike():
+def test_without_other_textures_the_share_is_half():
     assert same_size_share(np.array([0]), np.array([0])).tolist() == [0.5]
     assert Neighbours().same_size_shares(["a.png"], [SMALL]).tolist() == [[0.5]] * len(COUNTED)
     assert Neighbours().same_size_shares([], []).shape == (len(COUNTED), 0)

@@ -50,7 +50,7 @@ def test_a_word_multiplies_the_probabilities_of_all_kinds():
     assert weigh_evidence(EVEN, [], known) == pytest.approx(EVEN)
 
 
-def test_words_that_several_sources_use_are_told_where_they_say_something():
+def test_known_words_are_evidence():
     assert len(model().judgement.words) > 300
     found = judge(decoded(bricks()), "controls/checked.png", Surroundings())
     (told,) = [one for one in found.evidence if one.source == "words"]

@@ -20,7 +20,7 @@ UNDOUBTED = {"normal": normal_map(), "albedo": bricks(), "ui": button()}
 
 
 @pytest.mark.parametrize("kind", UNDOUBTED)
-def test_what_nobody_doubts_is_recognised(kind):
+def test_obvious_textures_are_recognised(kind):
     probabilities = model().predict(extract(decoded(UNDOUBTED[kind])))
     assert probabilities.sum() == pytest.approx(1, abs=1e-3)
     assert CLASS_OF[KINDS[int(probabilities.argmax())]] == CLASS_OF[kind]

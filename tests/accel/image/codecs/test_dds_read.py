@@ -82,7 +82,7 @@ def test_of_a_cube_map_and_its_mips_the_first_image_is_read(read):
 @pytest.mark.parametrize(
     ("data", "code", "says"),
     [
-        (dds(8, 8, bytes(31), b"DXT1"), "bad_input", "truncated DDS .* take 32 bytes, 31 are left"),
+        (dds(8, 8, bytes(31), b"DXT1"), "bad_input", "truncated DDS .*32 bytes, has 31"),
         (dds(8, 8, bytes(99), b"UYVY"), "unsupported", "UYVY; save it as BC7 or RGBA"),
         (dds(8, 8, bytes(99), dxgi=100), "unsupported", "DXGI format 100"),
         (dds(8, 8, bytes(99), flags=0x40, bits=32, masks=(5, 2, 8, 0)), "unsupported", "bit masks"),
