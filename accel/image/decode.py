@@ -212,14 +212,18 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
     return None
 
 
+<<<<<<< HEAD
 def _decode_png(inflated: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
+=======
+def _decode_png(found: png.InflatedPng, kind: Format, contents: bytes) -> DecodedImage:
+>>>>>>> refs/heads/codecs
     """Raises pyvips.Error for a row with an unknown filter."""
     if picture := inflated.picture():
         return _from_picture(picture, kind, len(contents), contents)
     return _decode_opened(_open_stored(inflated, kind, len(contents)), contents)
 
 
-def _open_stored(found: png.Inflated, kind: Format, size: int) -> OpenImage:
+def _open_stored(found: png.InflatedPng, kind: Format, size: int) -> OpenImage:
     stored = found.stored()
     return OpenImage(from_memory(stored, str(kind.loader)), kind, size, inflated=True, buffer=stored)
 
