@@ -212,11 +212,7 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
     return None
 
 
-<<<<<<< HEAD
-def _decode_png(inflated: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
-=======
-def _decode_png(found: png.InflatedPng, kind: Format, contents: bytes) -> DecodedImage:
->>>>>>> refs/heads/codecs
+def _decode_png(inflated: png.InflatedPng, kind: Format, contents: bytes) -> DecodedImage:
     """Raises pyvips.Error for a row with an unknown filter."""
     if picture := inflated.picture():
         return _from_picture(picture, kind, len(contents), contents)
