@@ -143,8 +143,8 @@ def _user(env: Mapping[str, str]) -> Path:
     return Path(home) if home else Path.home()
 
 
-def typed(path: Path) -> str:
-    """A path within a command that is to be typed at a shell."""
+def quoted(path: Path) -> str:
+    """`path` quoted for the shell, for commands in messages."""
     if os.name == "nt":
         import subprocess
 

@@ -55,8 +55,8 @@ class FarWorker:
         return await self._workers.call(self._worker.ask(job, doing, on_progress and tell))
 
     @property
-    def held_idle(self) -> int:
-        return self._worker.held_idle
+    def last_memory(self) -> int:
+        return self._worker.last_memory
 
     def release(self) -> None:
         self._return(lambda: self._original.release(self._worker))

@@ -148,7 +148,7 @@ class Reader:
             env=os.environ | more,
             capture_output=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=120,
         )
 
     def _install(self, package: Path) -> None:

@@ -85,7 +85,7 @@ def of_addon(folder: Path) -> Iterator[Id]:
 def declared() -> Iterator[tuple[str, str]]:
     """What records say to people in plain constants, and what declares it."""
     from accel.models.catalog import MODELS
-    from bridge.cli import cli
+    from bridge.cli import COMMANDS, GROUPS, cli
     from bridge.commands import help
     from bridge.commands.listing import constants
     from bridge.core.errors import CLOSE_CODES, ERROR_CODES
@@ -108,6 +108,8 @@ def declared() -> Iterator[tuple[str, str]]:
             yield text, f"workload {workload.name}"
     for text in (*help.CLICK_HEADINGS, *help.CLICK_ERRORS):
         yield text, "click"
+    for text in (*GROUPS, *(entry.summary for entry in COMMANDS.values())):
+        yield text, "`popbridge --help`"
     yield from _help(cli, "popbridge")
 
 

@@ -105,23 +105,23 @@ class Filtering(Writing, frozen=True):
 
 
 Described = Callable[[Mapping[str, str], str], Sequence[OutputFile]]
-"""Files that tell of images: by what each image's file is called, and the type of channels in those files
-(numpy's name)."""
+"""Makes files that describe images, from the name of each image's file and the channel type in those files
+(by numpy's name)."""
 
 
 class Operated(Struct, frozen=True):
-    """What an operation gives."""
+    """The result of an operation."""
 
     images: Mapping[str, Raster] = {}
-    """By name, for example `resized`; unique in one result. The next operation's inputs, in this order."""
+    """By name, for example `resized`. They are the next operation's inputs, in this order."""
     value: Any = None
-    """None for the facts of what is written (`Written`): one where there is one image, else a list."""
+    """None stands for the facts of the written images (`Written`), a list if there are several."""
     files: Sequence[OutputFile] = ()
-    """What isn't an image, or is coded already: written beside the images, and beside those of a next
+    """Files that aren't images, or are encoded already; they are written beside the images of this or a later
     operation."""
     described: Described | None = None
-    """What makes `files` anew for images of other names, where they tell of the images: then a next operation
-    must give one image for each, of the same size."""
+    """Makes `files` again for other names of the images, if they describe them. A later operation must then
+    return one image of the same size for each."""
 
 
 class Written(Struct, frozen=True, omit_defaults=True):
@@ -166,13 +166,13 @@ class FirstLayer(Struct, frozen=True, kw_only=True):
 
 
 def first_layer(*images: Raster) -> int | None:
-    """That number, of a value's inputs."""
+    """`FirstLayer.first_of` of a value's inputs."""
     count = max(max(image.first_of, 1 + len(image.layers)) for image in images)
     return count if count > 1 else None
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]
-"""What an operation does with images, parameters and limits. Raises WorkloadError."""
+"""The function of an operation, on images, parameters and limits. Raises WorkloadError."""
 
 
 class Operation(Protocol):

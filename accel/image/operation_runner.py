@@ -16,7 +16,7 @@ from accel.image.encode import save
 from accel.image.normal_maps import same_signedness
 from accel.image.open_raster import open_rasters
 from accel.image.operation import Operate, Operated, Operation, Reading, Writing, check_size, holds_layers
-from accel.image.pixel_data import MOST, Pixels
+from accel.image.pixel_data import MAX_VALUE, Pixels
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.text import AnyText, Text, text
 from accel.workload import Input, Limits, Output, WorkloadError, check_files, is_encodable, type_name
@@ -54,20 +54,17 @@ def operate(
 
     Raises WorkloadError.
     """
-    checked = _checked(function)
-    return map_layers(checked, images, params, limits) if each_layer else checked(images, params, limits)
+    own = function.__module__.partition(".")[0] == "accel"
 
+    def run_validated(images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
+        if own:
+            return validate_operated(function(images, params, limits), params, limits, own=True)
+        operated = function([read_only_view(image) for image in images], params, limits)
+        return writable_copy(validate_operated(operated, params, limits))
 
-def _checked(function: Operate) -> Operate:
-    if function.__module__.partition(".")[0] == "accel":
-        return lambda images, params, limits: validate_operated(
-            function(images, params, limits), params, limits, own=True
-        )
-    return lambda images, params, limits: writable_copy(
-        validate_operated(
-            function([read_only_view(image) for image in images], params, limits), params, limits
-        )
-    )
+    if each_layer:
+        return map_layers(run_validated, images, params, limits)
+    return run_validated(images, params, limits)
 
 
 def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
@@ -188,7 +185,7 @@ def validate_operated(operated: object, params: Reading, limits: Limits, *, own:
         raise _invalid(text("the operation's described is {kind_of}, not a function", kind_of=kind_of))
     check_files(operated.files)
     # Accel's filters may overshoot the largest value of a file a little.
-    bound = LARGEST if own else MOST
+    bound = LARGEST if own else MAX_VALUE
     checked = {_check_name(name): _check_image(name, image, limits, bound) for name, image in images.items()}
     same = all(image is images[name] for name, image in checked.items())
     return operated if same else replace(operated, images=checked)

@@ -14,7 +14,7 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, text
 from accel.workload import Batching, Params, Workload, load, to_builtins
 from bridge.api import (
     Adapter,
@@ -444,8 +444,8 @@ def check_version(text: object) -> None:
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
         raise ContractViolation(f"textures gave {asset!r:.80}, wanted a TextureAsset")
-    for name, accepted in (("path", str), ("file", str), ("problem", AnyText)):
-        if not isinstance(value := getattr(asset, name), accepted):
+    for name, wanted in (("path", str), ("file", str), ("problem", str | Text)):
+        if not isinstance(value := getattr(asset, name), wanted):
             raise ContractViolation(
                 f"textures gave a TextureAsset whose {name} is {value!r:.80}, wanted text"
             )
@@ -521,7 +521,7 @@ def check_remarks(remarks: object) -> Iterable[Remark]:
 def check_remark(remark: object) -> Remark:
     if not isinstance(remark, Remark):
         raise ContractViolation(f"remarks gave {remark!r:.80}, wanted a Remark")
-    for name in ("code", "text", "zh", "about", "about_zh"):
-        if not isinstance(value := getattr(remark, name), str):
+    for name, wanted in (("code", str), ("text", str | Text), ("about", str | Text)):
+        if not isinstance(value := getattr(remark, name), wanted):
             raise ContractViolation(f"remarks gave a Remark whose {name} is {value!r:.80}, wanted text")
     return remark

@@ -70,8 +70,8 @@ class AdvisorContext:
         called = list(names) or [path.name for path in paths]
         inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
         deadline_ms = self.settings["deadline_ms"]
-        with self._live.held():
-            response = await self._host.runner.respond(
+        with self._live.busy():
+            response = await self._host.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
         # The value may be shared with other requests.
@@ -136,7 +136,7 @@ class AdvisorContext:
         return await self._keep_alive(lambda: self._host.noted(self._advisor, session.project))
 
     async def _keep_alive(self, do: Callable[[], Awaitable[Value]]) -> Value:
-        with self._live.held():
+        with self._live.busy():
             return await self._insist(do)
 
     async def _insist(self, do: Callable[[], Awaitable[Value]]) -> Value:
@@ -261,7 +261,7 @@ class AdvisorHost:
 
         Raises StoreError, also if the popup can't be read; it stays as it is until the database is repaired.
         """
-        with live.held():
+        with live.busy():
             stored = await self.store.insist(lambda: self._stored(popup_id))
         if stored is None or stored.answer is None or stored.status != "answered":
             return
@@ -282,7 +282,7 @@ class AdvisorHost:
                 "popup %d, %r, couldn't be shown by %s",
                 popup_id,
                 popup.title,
-                live.described,
+                live.description,
             )
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         # If the daemon stops now, the next one acts on the answer.

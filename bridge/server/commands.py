@@ -296,7 +296,7 @@ class Commands:
             if known in editors:
                 return editors[known]
         if len(editors) > 1:
-            listed = "; ".join(f"{live.id} ({live.described})" for live in editors.values())
+            listed = "; ".join(f"{live.id} ({live.description})" for live in editors.values())
             raise RequestError(errors.AMBIGUOUS_EDITOR, editors=listed)
         return next(iter(editors.values()))
 
@@ -340,7 +340,7 @@ def _redo_hint(receipts: Sequence[int]) -> AnyText:
 def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
     """Suggests editors with a similar project in another folder; None if there are none."""
     # A copied project looks the same as a moved one; only a person can tell.
-    commands = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.described})" for s in moved.values()]
+    commands = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.description})" for s in moved.values()]
     return (
         text(
             "If the project was moved: {commands}.",

@@ -1,4 +1,4 @@
-"""Delivers answers of durable jobs: numbered and stored in the commit that ends the job."""
+"""Delivers answers of durable requests: numbered, stored with the end of their job, and sent."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from bridge.store.journal import Answer, Delivery, Withdrawal
 from bridge.store.store import RETRY, Store
 
 Number = Callable[[Database, Mapping[str, int]], Delivery | None]
-"""Numbers a job's answer above the last numbers of the sessions; may also end the job."""
+"""Numbers a job's answer above the last numbers of sessions, and perhaps ends the job."""
 Waiting = tuple[Number, "asyncio.Future[Delivery | None]"]
 
-MAX_BATCH = 64
-"""Maximum answers in a commit."""
+MAX_ANSWERS = 64
+"""Most answers in one commit."""
 
 
 class OutboxBatch:
-    """Batches the answers to number, by session: separate commits would delay each other."""
+    """Answers that wait for their number, by session; those that wait together share a commit."""
 
     def __init__(self, store: Store, router: Router, counts: Counts) -> None:
         self._store = store
@@ -41,9 +41,9 @@ class OutboxBatch:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def send(self, live: LiveSession, number: Number) -> Delivery | None:
-        """Runs `number` in a batch, and sends its answers to `live`; returns its result after the commit.
+        """Returns the result of `number` once it is stored; then its answers are sent.
 
-        Raises what `number` raises, and StoreError; nothing was numbered then.
+        Raises what `number` raises, and StoreError: then nothing was numbered.
         """
         future: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(live.id, []).append((number, future))
@@ -52,20 +52,20 @@ class OutboxBatch:
         return await future
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits until stored answers were sent."""
+        """Waits until stored answers are sent."""
         if self._tasks:
             await asyncio.wait(tuple(self._tasks.values()), timeout=timeout_s)
 
     async def send_stored(self, live: LiveSession, answers: Sequence[Answer]) -> None:
-        """Adds stored answers to the session and sends them; the caller holds `live.sending`."""
-        self._adopt(live, answers)
+        """Sends answers that are stored under their number; the caller holds `live.sending`."""
+        self._register(live, answers)
         await _write(live, answers)
 
-    def _adopt(self, live: LiveSession, answers: Sequence[Answer]) -> None:
+    def _register(self, live: LiveSession, answers: Sequence[Answer]) -> None:
         for message in answers:
-            live.take_up(message, time.monotonic())
+            live.register(message, time.monotonic())
             assert isinstance(message.id, int)
-            # A request whose deadline has passed isn't open any more.
+            # Without a ticket its deadline has passed, and it was answered already.
             if ticket := self._router.finish(live.id, message.id):
                 self._counts.answered(ticket.name, message)
 
@@ -74,30 +74,30 @@ class OutboxBatch:
             while self._waiting.get(live.id):
                 async with live.sending:
                     waiting = self._waiting.pop(live.id)
-                    self._waiting[live.id] = waiting[MAX_BATCH:]
-                    answers = await self._keep(live, waiting[:MAX_BATCH])
+                    self._waiting[live.id] = waiting[MAX_ANSWERS:]
+                    answers = await self._store_answers(live, waiting[:MAX_ANSWERS])
                     await _write(live, answers)
         finally:
             del self._tasks[live.id]
             if not self._waiting.get(live.id):
                 self._waiting.pop(live.id, None)
 
-    async def _keep(self, live: LiveSession, waiting: Sequence[Waiting]) -> list[Answer]:
-        """Stores a batch and adds its answers to the session; returns them."""
+    async def _store_answers(self, live: LiveSession, waiting: Sequence[Waiting]) -> list[Answer]:
+        """Returns the answers that were stored."""
         work = functools.partial(_all, [number for number, _ in waiting], live.id, live.session.seq)
         try:
             deliveries = await self._store.write(work)
         except StoreError as error:
             _fail(waiting, error)
             return []
-        # An answer may have invalid values of a plugin: stored one by one, only that one fails.
+        # A plugin's value may not be storable: storing each by itself shows which.
         except Exception as error:
             if len(waiting) == 1:
                 _fail(waiting, error)
                 return []
-            return [answer for one in waiting for answer in await self._keep(live, [one])]
+            return [answer for one in waiting for answer in await self._store_answers(live, [one])]
         answers = [answer for one in deliveries if one for _, answer in one.numbered]
-        self._adopt(live, answers)
+        self._register(live, answers)
         for (_, future), delivery in zip(waiting, deliveries, strict=True):
             if not future.done():
                 future.set_result(delivery)
@@ -108,9 +108,9 @@ async def _write(live: LiveSession, answers: Sequence[Answer]) -> None:
     try:
         for message in answers:
             await live.write(message)
-    # The numbered answers are sent again with the next connection; others must not be delayed.
+    # The answers are numbered, and are sent again on the next connection.
     except Exception:
-        log.exception("sending to session %s failed", live.id)
+        log.exception("session %s can't be written to", live.id)
 
 
 def _all(numbers: Sequence[Number], session: str, last: int, db: Database) -> list[Delivery | None]:
@@ -134,7 +134,7 @@ Withdraw = Callable[[Database, int], Withdrawal | None]
 
 
 class Deliveries:
-    """Delivers the answers of jobs once to each waiting request, also after crashes."""
+    """Delivers each answer exactly once to every session that waits, across crashes."""
 
     def __init__(self, store: Store, sessions: Sessions, router: Router, counts: Counts) -> None:
         self._store = store
@@ -142,18 +142,18 @@ class Deliveries:
         self._outbox = OutboxBatch(store, router, counts)
 
     async def answer(self, job: int) -> None:
-        """Sends a finished job's answer to all waiting requests. Raises StoreError if the store is closed."""
+        """Sends a finished job's answer to all waiting sessions. Raises StoreError if the store is closed."""
         await self.send(functools.partial(_deliver, job), (), job)
 
     async def send(self, number: Number, sessions: Iterable[str], job: int) -> bool:
-        """Runs `number` for `sessions`, then delivers to sessions that joined the job meanwhile.
+        """Numbers and sends a job's answer to `sessions`, then to those that joined meanwhile.
 
-        Retries until it is stored. Returns False if `number` returns None: the lease was lost. Raises
+        Retries until it is stored. Returns False if `number` returns None: another daemon has the job. Raises
         StoreError if the store is closed.
         """
         waiting = set(sessions)
         while True:
-            left = await self._insist(functools.partial(self._send, number, waiting))
+            left = await self._retry(functools.partial(self._send, number, waiting))
             if left is None:
                 return False
             waiting = {session for session in left if session in self._sessions.by_id}
@@ -164,25 +164,25 @@ class Deliveries:
             number = functools.partial(_deliver, job)
 
     async def progress(self, job: int, fraction: float, stage: str) -> None:
-        """Sends a job's progress to all waiting requests."""
+        """Sends a job's progress to all waiting sessions."""
         try:
             waiting = await self._store.read(functools.partial(journal.waiting_for, job=job))
         except StoreError:
             return
         for session, request in waiting:
             live = self._sessions.by_id.get(session)
-            # It may have been answered, and its id reused, since the store was read; that is harmless.
+            # If the id was reused since the store was read, one progress message too many does no harm.
             if live is not None and request in live.session.requests:
                 await live.write(Progress(id=request, fraction=fraction, stage=stage))
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits until stored answers were sent."""
+        """Waits until stored answers are sent."""
         await self._outbox.drain(timeout_s)
 
     async def withdraw(self, live: LiveSession, work: Withdraw) -> Withdrawal | None:
-        """Runs `work` with the session's last number, and sends the error it returns.
+        """Runs `work` with the session's last number and sends the error that it returns.
 
-        Raises StoreError; nothing was changed then.
+        Raises StoreError: then nothing has happened.
         """
         async with live.sending:
             withdrawal = await self._store.write(lambda db: work(db, live.session.seq))
@@ -195,7 +195,7 @@ class Deliveries:
         if len(lives) == 1:
             alone = await self._outbox.send(lives[0], number)
             return None if alone is None else alone.left
-        async with _lock_all(lives):
+        async with _all_of(lives):
             last = {live.id: live.session.seq for live in lives}
             delivery = await self._store.write(lambda db: number(db, last))
             if delivery is None:
@@ -204,22 +204,22 @@ class Deliveries:
             await asyncio.gather(*parts)
             return delivery.left
 
-    async def _insist(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
-        # The sessions are unlocked between the tries, for messages that don't need the store.
+    async def _retry(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
+        # Sessions are unlocked between tries: messages that need no store go on.
         for tries in itertools.count():
             try:
                 return await work()
             except StoreError as error:
                 if self._store.closed:
                     raise
-                log.error("an answer can't be stored; it is retried: %s", error.reason)
+                log.error("an answer can't be stored; retrying: %s", error.reason)
             await asyncio.sleep(RETRY.pause_s(tries))
         raise AssertionError
 
 
 @contextlib.asynccontextmanager
-async def _lock_all(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
-    """Locks the numbering of all sessions, which must be sorted to avoid deadlocks."""
+async def _all_of(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
+    """Locks numbering in these sessions, in a fixed order that prevents deadlocks."""
     async with contextlib.AsyncExitStack() as stack:
         for live in lives:
             await stack.enter_async_context(live.sending)

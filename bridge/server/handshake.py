@@ -37,7 +37,7 @@ from bridge.core.settings import Settings
 from bridge.core.versions import Choice
 from bridge.host.host import Registry
 from bridge.locale import translate
-from bridge.paths import typed
+from bridge.paths import quoted
 from bridge.server.live_session import LiveSession, mates
 from bridge.server.sessions import Sessions, unknown_session
 
@@ -80,7 +80,7 @@ def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
 def _install(identify: Identify, adapter: Adapter) -> str:
     """Returns the command that installs the addon."""
     root = identify.project.root if identify.project else None
-    return f"popbridge install {adapter.engine} {typed(Path(root)) if root else 'PROJECT'}"
+    return f"popbridge install {adapter.engine} {quoted(Path(root)) if root else 'PROJECT'}"
 
 
 def _addon(adapter: Adapter) -> Addon | None:

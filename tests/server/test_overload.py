@@ -38,7 +38,7 @@ async def occupied(daemon: ThreadDaemon, **fields: Any) -> AsyncIterator[Wire]:
 
 
 def doing(daemon: ThreadDaemon) -> list[str]:
-    pool = daemon.bridge._executor.lanes[0].pool
+    pool = daemon.bridge._executor.queues[0].pool
     assert pool is not None
     return [state.doing for state in daemon.look(lambda: pool.states) if state.busy]
 
@@ -200,7 +200,7 @@ async def test_a_cancelled_request_frees_its_worker_at_once(start: Start) -> Non
         await wire.send("cancel", id=1)
         assert (await wire.request(3, "test.sleep"))["value"] == "awake"
         assert doing(daemon) == []
-        pool = daemon.bridge._executor.lanes[0].pool
+        pool = daemon.bridge._executor.queues[0].pool
         assert pool is not None and pool.ended == {"crashed": 0, "cancelled": 1, "memory": 0}
 
 

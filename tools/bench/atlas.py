@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from accel.image import compiled, rect_packing
 from accel.image.compiled.constants import Heuristic
-from accel.image.rect_packing import Sizes, pack_pages
+from accel.image.rect_packing import PageSizes, pack_pages
 
 ROUNDS = 3
 STEP = 0.01
@@ -54,12 +54,12 @@ def large(count: int) -> list[Side]:
 def ours(sides: list[Side], fast: bool, effort: str) -> float:
     """Returns the fill rate of a page of any size."""
     widths, heights = np.array(sides, np.int64).T.copy()
-    few = rect_packing.FEW
-    rect_packing.FEW = few if fast else len(sides)
+    few = rect_packing.COMPILED_ABOVE
+    rect_packing.COMPILED_ABOVE = few if fast else len(sides)
     try:
-        (page,) = pack_pages(widths, heights, Sizes(16384, 1, False, 0, 0), True, effort)
+        (page,) = pack_pages(widths, heights, PageSizes(16384, 1, False, 0, 0), True, effort)
     finally:
-        rect_packing.FEW = few
+        rect_packing.COMPILED_ABOVE = few
     return float((widths * heights).sum() / (page.width * page.height))
 
 
@@ -154,7 +154,12 @@ def rows() -> list[Row]:
     for rule in (Heuristic.GROWTH, Heuristic.CONTACT) if compiled.available() else ():
         # numba compiles before the measurement.
         rect_packing.pack(
-            one.repeat(rect_packing.FEW + 1), one.repeat(rect_packing.FEW + 1), 99, 99, rule, True
+            one.repeat(rect_packing.COMPILED_ABOVE + 1),
+            one.repeat(rect_packing.COMPILED_ABOVE + 1),
+            99,
+            99,
+            rule,
+            True,
         )
     found = []
     for what, sides in SETS.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.execution.batching import Batcher
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.workload import Limits, Workload
 from tools.bench import nets, served
 
@@ -154,7 +154,7 @@ async def _beside(
 async def _clients(batcher: Batcher, workload: Workload, params: list[dict[str, Any]], count: int) -> float:
     async def client(first: int) -> None:
         for n in range(first, count, CLIENTS):
-            await batcher.run(workload, params[n % len(params)], [], deadline_s=60)
+            await batcher.run(Job.parse(workload, params[n % len(params)], [], deadline_s=60))
 
     begin = time.perf_counter()
     await asyncio.gather(*map(client, range(CLIENTS)))

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from accel.image.channel_packing import pack_planes, plan_channels, single_plane
+from accel.image.channel_packing import extract_channel, pack_channels
 from accel.image.compare import compare_rasters
 from accel.image.operations.channels import PackChannels, channels
 from accel.image.raster import Raster
@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
     params, limits = PackChannels(), Limits()
 
     def pack() -> Any:
-        return pack_planes(images, plan_channels(params, ["0", "1", "2"]), params, limits).pixels
+        return pack_channels(images, params, limits).images["packed"].pixels
 
     orm = Raster("orm", pack(), False, "linear", "png")
     return [
@@ -107,7 +107,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
             "ours": pack, "opencv": lambda: cv2.merge(planes), "numpy": lambda: np.stack(planes, axis=2),
         }),
         ("unpack", {
-            "ours": lambda: [single_plane(orm, letter).pixels[..., 0] for letter in channels("orm")],
+            "ours": lambda: [extract_channel(orm, letter).pixels[..., 0] for letter in channels("orm")],
             "opencv": lambda: cv2.split(orm.pixels),
             "numpy": lambda: [np.ascontiguousarray(orm.pixels[..., index]) for index in range(3)],
         }),

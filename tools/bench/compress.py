@@ -168,7 +168,7 @@ def measured(name: str, effort: Any, transparent: bool, profile: Any) -> Row:
 def by_numpy() -> Row:
     """Measures BC7 before numba is worth its compile time."""
     with mock.patch.object(
-        block_encoders.OpaqueLoops, "chosen", lambda loops, texels: block_encoders.raise_alpha
+        block_encoders.AlphaLoops, "chosen", lambda loops, texels: block_encoders.raise_alpha
     ):
         return measured("bc7", "fast", False, "ultrafast")
 

@@ -38,7 +38,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 def server(*, deflate: bool, uncapped: bool) -> uvicorn.Server:
-    """Returns a server configured like the daemon, except for the flags."""
+    """Returns a server server_config like the daemon, except for the flags."""
     lifted: dict[str, Any] = {"protocol": Uncapped, "ws_max_size": LARGE} if uncapped else {}
     return uvicorn.Server(server_config(echo, HEARTBEAT_S, ws_per_message_deflate=deflate, **lifted))
 

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from accel.execution.pool import SINGLE_THREADED
 from accel.image import kernels
-from accel.image.color import decode_table, is_srgb_coded
+from accel.image.color import decode_table, encode_srgb
 from accel.image.inpaint import bleed_colors
 from accel.image.mip_levels import level_sizes, pixel_levels
-from accel.image.pixel_coding import Coding, coding
+from accel.image.pixel_coding import Coding, coding_of
 from accel.image.raster import Raster
 from accel.image.resample import axis, resample
 from tools.bench.timing import alternating_medians
@@ -48,7 +48,7 @@ def opencv_levels(pixels: Pixels) -> None:
 
 
 TO_LIGHT = decode_table(np.uint8)
-TO_CODES = (is_srgb_coded(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
+TO_CODES = (encode_srgb(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
 
 
 @numba.njit(cache=True)
@@ -89,8 +89,8 @@ def levels() -> str:
     """Returns the rows of the table of mip levels."""
     image = texture()
     wanted = level_sizes(SIDE, SIDE)
-    stored = both(coding(image, "color", False, False))
-    light = both(coding(image, "color", True, True))
+    stored = both(coding_of(image, "color", False, False))
+    light = both(coding_of(image, "color", True, True))
     cv2.setNumThreads(1)
 
     def chain(how: Coding) -> Callable[[], object]:
@@ -121,7 +121,7 @@ def levels() -> str:
 def resizes() -> str:
     """Returns the rows of the table of Lanczos resizing, in linear light and weighted by alpha."""
     image = texture()
-    how = coding(image, "color", True, True)
+    how = coding_of(image, "color", True, True)
     pyvips.concurrency_set(1)
     lazy = pyvips.Image.new_from_memory(image.pixels, SIDE, SIDE, 4, "uchar").copy(interpretation="srgb")
     rows = []

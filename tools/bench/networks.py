@@ -20,7 +20,7 @@ from accel.ai.matting import SIDE
 from accel.ai.preprocessing import resize_planes
 from accel.ai.sessions import networks
 from accel.ai.workloads import EmbedText, RemoveBackground, Upscale, embed_text, remove_background, upscale
-from accel.image.pixel_data import image_of
+from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.workload import Limits
 from bridge.demo.textures import noise, normals, tint
@@ -66,7 +66,7 @@ def _quality(limits: Limits) -> str:
     for name, wanted in _pictures().items():
         row = [name]
         for factor, style in ((2, "faithful"), (4, "faithful"), (4, "sharp")):
-            small = np.asarray(image_of(wanted, "srgb").shrink(factor, factor).numpy())
+            small = np.asarray(vips_image(wanted, "srgb").shrink(factor, factor).numpy())
             params = Upscale(factor=factor, style=style, normals=name == "normal map")
             made = upscale.operate([_raster(small)], params, limits).images["upscaled"].pixels
             row.append(f"{_psnr(made, wanted) - _psnr(_cubic(small, factor), wanted):+.1f} dB")

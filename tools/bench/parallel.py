@@ -25,7 +25,7 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from accel.execution.executor import LocalExecutor, cores
+from accel.execution.executor import Job, LocalExecutor, cores
 from accel.image.operations.geometry import convert, thumbnail
 from accel.workload import Input, Limits, Workload
 from bridge.demo.textures import noise, tint
@@ -118,7 +118,9 @@ async def _round(
     begin = time.perf_counter()
     await asyncio.gather(
         *(
-            executor.run(workload, params, [Input(path.name, str(path))], deadline_s=600, out_dir=folder)
+            executor.run(
+                Job.parse(workload, params, [Input(path.name, str(path))], deadline_s=600, out_dir=folder)
+            )
             for path in paths
         )
     )

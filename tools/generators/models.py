@@ -41,7 +41,7 @@ def _model(model: Model) -> str:
 
 def _file(file: File) -> str:
     lines = [f"`{file.name}`, {file.size:,} bytes, SHA-256 `{file.sha256}`."]
-    made = f", converted from {file.made_by}" if file.made_by else ""
+    made = f", converted from {file.conversion}" if file.conversion else ""
     lines += [f"- From {_source(source)}{made}." for source in file.sources]
     if file.graph is not None:
         lines += _graph(file.graph)

@@ -1,4 +1,4 @@
-"""What numpy's loops and the compiled ones share; without numba, which may be missing."""
+"""Constants that numpy's loops and the compiled ones share; importing them needs no numba."""
 
 from __future__ import annotations
 

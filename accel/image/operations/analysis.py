@@ -1,4 +1,4 @@
-"""Inspect, compare, fingerprint, find_duplicates, palette, histogram: parameters and results."""
+"""Declares inspect, compare, fingerprint, find_duplicates, palette and histogram."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pack_channels, unpack_channels: parameters and layouts."""
+"""Declares pack_channels and unpack_channels, and the layouts of packed maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from accel.image.operation import Writing, operation
 from accel.workload import implementation
 
 Field = Literal["occlusion", "roughness", "smoothness", "metallic", "height", "detail_mask", "unused"]
-"""What a channel holds."""
+"""The map that a channel holds."""
 
 LayoutName = Literal[
     "orm", "arm", "omr", "rma", "rmo", "mra", "mro", "ormh", "mask_map", "metallic_roughness",
@@ -34,21 +34,21 @@ LAYOUTS: Mapping[LayoutName, tuple[Field, ...]] = {
     "metallic_roughness": ("unused", "roughness", "metallic"),
     "metallic_smoothness": ("metallic", "unused", "unused", "smoothness"),
 }
-"""What red, green, blue and, where it is used, alpha hold."""
+"""The maps in red, green, blue and, if used, alpha."""
 
 NEUTRAL: Mapping[str, float] = {
     "occlusion": 1.0, "roughness": 0.5, "smoothness": 0.5, "metallic": 0.0, "height": 0.5, "detail_mask": 1.0,
     "unused": 1.0,
 }  # fmt: skip
-"""What a channel is filled with for which there is no map: nothing occluded, half rough, no metal, in the
-middle, detail everywhere. What is unused is full, so that whoever reads it as occlusion finds none."""
+"""The value of a channel without a map: not occluded, half rough, no metal, medium height, detail
+everywhere. An unused channel is full, so that it means no occlusion if it is read as such."""
 
 COMPLEMENTS: Mapping[str, Field] = {"roughness": "smoothness", "smoothness": "roughness"}
-"""What is the other one inverted."""
+"""Maps that are each other's inverse."""
 
 
 def channels(layout: LayoutName) -> dict[str, Field]:
-    """What each channel that is used holds, by `r`, `g`, `b` and `a`."""
+    """The map of each used channel, by `r`, `g`, `b` and `a`."""
     pairs = zip(LETTERS, LAYOUTS[layout], strict=False)
     return {letter: field for letter, field in pairs if field != "unused"}
 

@@ -1,4 +1,4 @@
-"""Normal_flip, normal_from_height, normal_convention: parameters."""
+"""Declares normal_flip, normal_from_height and normal_convention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compress and atlas: parameters and results."""
+"""Declares compress and atlas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Format = Literal[
     "astc_4x4", "astc_5x4", "astc_5x5", "astc_6x5", "astc_6x6", "astc_8x5", "astc_8x6", "astc_8x8",
     "astc_10x5", "astc_10x6", "astc_10x8", "astc_10x10", "astc_12x10", "astc_12x12",
 ]  # fmt: skip
-"""The names in `accel.image.block_encoders.FORMATS`, said here so that declaring costs nothing."""
+"""The names in `accel.image.block_encoders.FORMATS`, which can't be imported at start-up."""
 
 
 class Compress(Reading, frozen=True):
@@ -85,7 +85,9 @@ class Compress(Reading, frozen=True):
 
     def contradiction(self) -> AnyText:
         if self.format != "auto" and self.target_db is not None:
-            return "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+            return text(
+                "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+            )
         if self.container != "dds":
             return ""
         if self.zstd:
