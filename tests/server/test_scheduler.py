@@ -106,7 +106,7 @@ async def test_a_wall_of_bulk_work_is_done_in_its_order_and_held_by_the_database
         for number in range(300):
             params = {"path": str(log), "line": str(number)}
             await wire.send("request", id=number, workload="test.log", params=params, priority="bulk")
-        in_hand = [daemon.look(lambda: daemon.bridge.jobs.pump.running) for _ in range(20)]
+        in_hand = [daemon.look(lambda: daemon.bridge.jobs.scheduler.running) for _ in range(20)]
         seqs, ids = [], []
         while len(ids) < 300:
             message = await wire.receive()
@@ -117,7 +117,7 @@ async def test_a_wall_of_bulk_work_is_done_in_its_order_and_held_by_the_database
         assert sorted(ids) == list(range(300))
     assert max(in_hand) <= 2 * MAX_SHORT
     assert [int(line.split()[0]) for line in log.read_text().splitlines()] == list(range(300))
-    tally = daemon.bridge.jobs.pump.tally
+    tally = daemon.bridge.jobs.scheduler.tally
     assert (tally.waiting, tally.done, tally.failed, tally.cancelled) == (0, 300, 0, 0)
 
 

@@ -138,7 +138,7 @@ async def test_a_failure_of_the_daemon_closes_that_connection_with_4000(
         # The daemon is others', too.
         live.session.popups = popups
         assert (await good.request(1, "bridge.echo", {"value": 2}))["value"] == 2
-    assert "failure of our own" in caplog.text
+    assert "an internal error" in caplog.text
 
 
 async def test_a_peer_that_stops_reading_is_dropped_and_the_others_dont_notice(

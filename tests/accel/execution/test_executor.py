@@ -169,7 +169,7 @@ async def test_a_job_that_raises_anything_ends_no_worker(executor):
 
 async def test_a_value_that_is_not_plain_is_told_with_its_place(executor):
     error = await refused(go(executor, workloads.unspeakable, "", [Input("a.png", "x")]), "internal")
-    assert (error.name, error.reason) == ("a.png", "the workload's value is object, which is no plain type")
+    assert (error.name, error.reason) == ("a.png", "the workload's value is object, which isn't a plain type")
 
 
 @pytest.mark.parametrize("how", ["raise", "exit", "nothing"])

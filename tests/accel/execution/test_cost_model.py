@@ -11,7 +11,7 @@ from accel.execution.cost_model import Cost, CostModel, Device, fit_cost, read
 from accel.workload import WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import until
-from tests.accel.test_retries import Clock
+from tests.accel.execution.test_backoff import Clock
 
 SAY = workloads.say.workload
 CPU, CUDA = Device("cpu", "CPU"), Device("cuda", "CUDA, Some GPU")

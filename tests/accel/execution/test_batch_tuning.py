@@ -12,7 +12,7 @@ from accel.workload import Batching, WorkloadError
 from tests.accel import workloads
 from tests.accel.asking import go
 from tests.accel.conftest import until
-from tests.accel.test_retries import Clock
+from tests.accel.execution.test_backoff import Clock
 
 pytestmark = pytest.mark.usefixtures("shared_workers")
 
@@ -126,7 +126,7 @@ async def test_two_devices_keep_what_they_measure_in_one_file(executor, tmp_path
     assert set(BatchTuning(file, executor)._known) == {"test.many 1 CPU", "test.many 1 CUDA, Some GPU"}
 
 
-@pytest.mark.skipif(worker.COARSE, reason="what short samples compute can't be told there")
+@pytest.mark.skipif(worker.COARSE_CPU_CLOCK, reason="what short samples compute can't be told there")
 async def test_what_a_worker_computes_counts_and_not_what_it_waits_for(executor):
     sleepy = msgspec.structs.replace(
         MANY.batching, max_rows=1, sample=lambda index: {"text": "rest", "size": 20}

@@ -22,8 +22,8 @@ from accel.workload import Input, Limits, Params, WorkloadError
 from tests.accel import full, workloads
 from tests.accel.asking import held
 from tests.accel.conftest import until
+from tests.accel.execution.test_backoff import Clock
 from tests.accel.gpu_ops.comparison import check_agree
-from tests.accel.test_retries import Clock
 
 pytestmark = pytest.mark.usefixtures("shared_workers")
 

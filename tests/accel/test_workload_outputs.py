@@ -50,17 +50,17 @@ def test_values_become_what_msgpack_and_json_share() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (decimal.Context(), "the workload's value is decimal.Context, which is no plain type"),
+        (decimal.Context(), "the workload's value is decimal.Context, which isn't a plain type"),
         (
             {"rows": [1, {"mean": np.float32(1)}]},
-            "the workload's value['rows'][1]['mean'] is numpy.float32, which is no plain type",
+            "the workload's value['rows'][1]['mean'] is numpy.float32, which isn't a plain type",
         ),
         (Point([2**80]), "the workload's value.x[0] is a whole number of more than 64 bits"),
         (["\udcff"], "the workload's value[0] is text that UTF-8 doesn't have"),
         ([{1: {1: 2, "1": 3}}], "the workload's value[0][1] is a map with keys that are the same as text"),
-        (types.MappingProxyType({"a": 1}), "the workload's value is mappingproxy, which is no plain type"),
-        (Name("a"), f"the workload's value is {__name__}.Name, which is no plain type"),
-        ([Number(5)], f"the workload's value[0] is {__name__}.Number, which is no plain type"),
+        (types.MappingProxyType({"a": 1}), "the workload's value is mappingproxy, which isn't a plain type"),
+        (Name("a"), f"the workload's value is {__name__}.Name, which isn't a plain type"),
+        ([Number(5)], f"the workload's value[0] is {__name__}.Number, which isn't a plain type"),
         ({(1, 2): 3}, "the workload's value is a map with keys that are no text"),
         (loop(), "the workload's value is nested too deeply, or holds itself"),
         (
