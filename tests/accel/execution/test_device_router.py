@@ -23,7 +23,7 @@ from tests.accel import full, workloads
 from tests.accel.asking import held
 from tests.accel.conftest import until
 from tests.accel.execution.test_backoff import Clock
-from tests.accel.graphs.agreeing import check_agree
+from tests.accel.gpu_ops.comparison import check_agree
 
 pytestmark = pytest.mark.usefixtures("shared_workers")
 
