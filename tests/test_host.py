@@ -81,7 +81,10 @@ class TestThirdParty:
                 "(acme_plugin/hook_raises.py:8)",
             ),
             ("acme-typo", "unknown hook 'popbridge_adaptors'"),
-            ("acme-records", "popbridge_workloads gave 'acme.size' in its list, wanted Workload records"),
+            (
+                "acme-records",
+                "popbridge_workloads returned 'acme.size' in its list instead of Workload records",
+            ),
         ],
     )
     def test_a_broken_plugin_is_disabled_alone_and_says_why(self, name: str, reason: str) -> None:
@@ -103,7 +106,7 @@ class TestThirdParty:
         plugin = record(registry, "twin")
         assert (plugin.status, plugin.provides, plugin.traceback) == ("disabled", (), "")
         assert plugin.reason == (
-            "it gives workload 'acme.size', as plugin 'acme' (acme 1.2) does, which goes first by its name: "
+            "it adds workload 'acme.size', as plugin 'acme' (acme 1.2) does, which goes first by its name: "
             "uninstall one of them"
         )
         assert record(registry, "acme").status == "ok"
@@ -139,10 +142,10 @@ class TestThirdParty:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (None, "popbridge_workloads gave None, wanted a list of Workload records"),
-        ("x", "popbridge_workloads gave an object of type str, wanted a list of Workload records"),
-        ({}, "popbridge_workloads gave an object of type dict, wanted a list of Workload records"),
-        ([echo], "popbridge_workloads gave <function ech"),
+        (None, "popbridge_workloads returned None instead of a list of Workload records"),
+        ("x", "popbridge_workloads returned str instead of a list of Workload records"),
+        ({}, "popbridge_workloads returned dict instead of a list of Workload records"),
+        ([echo], "popbridge_workloads returned <function ech"),
         ([echo], "wanted Workload records (write echo.workload)"),
     ],
 )
@@ -165,7 +168,7 @@ def test_a_hook_without_its_mark_is_told_and_not_passed_over() -> None:
 
     plugin = record(host.load({"unmarked": Unmarked()}, installed=False), "unmarked")
     assert plugin.status == "disabled"
-    assert plugin.reason == "popbridge_workloads isn't marked as a hook: write @hookimpl above it"
+    assert plugin.reason == "popbridge_workloads isn't marked as a hook: add @hookimpl"
 
 
 def test_a_marked_hook_that_is_no_function_isnt_told_to_be_marked() -> None:
@@ -174,7 +177,7 @@ def test_a_marked_hook_that_is_no_function_isnt_told_to_be_marked() -> None:
 
     plugin = record(host.load({"partial": Partial()}, installed=False), "partial")
     assert plugin.status == "disabled"
-    assert plugin.reason == "popbridge_workloads is marked as a hook but no function: write it with def"
+    assert plugin.reason == "popbridge_workloads is marked as a hook but isn't a function: define it with def"
 
 
 def test_a_plugin_whose_module_or_object_isnt_there_says_so_without_a_place_of_ours() -> None:
@@ -217,9 +220,7 @@ def test_a_shipped_name_stays_with_popbridge_whatever_the_other_plugin_is_called
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = host.load()
     plugin = record(registry, "aaa")
-    assert (
-        plugin.reason == "it gives workload 'image.resize', as PopBridge itself does: uninstall this plugin"
-    )
+    assert plugin.reason == "it adds workload 'image.resize', as PopBridge itself does: uninstall this plugin"
     assert registry.workloads["image.resize"].target == "accel.image.operations.geometry:resize"
     assert [one.name for one in registry.plugins if one.status != "ok"] == ["aaa"]
 

@@ -21,7 +21,7 @@ from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.textures import CODES, RULE_CODES, UNSETTLED
 from bridge.project import config
-from bridge.project.config import NAME, TextureSettings, add_rules, passed_over, read
+from bridge.project.config import NAME, TextureSettings, add_rules, ignored_code_notices, read
 from tests.messages import in_chinese
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
@@ -286,7 +286,7 @@ def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_mea
     found = read(written(tmp_path, text))
     assert found.rules() == {"materials": ["normal_as_color"], "": ["no_mipmaps"]}
     assert found.textures.max_size == 2048
-    (told,) = map(str, passed_over(tmp_path, found))
+    (told,) = map(str, ignored_code_notices(tmp_path, found))
     says = f"`advice` has `{code}`, but no finding has that code{near}"
     assert told.startswith(f"{tmp_path / NAME}: always[1]: {says}")
     assert told.endswith("the rest of the file holds: a newer PopBridge may know it.")
@@ -298,7 +298,7 @@ def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_mea
 
 def test_of_many_codes_that_arent_known_the_first_are_told_once_each(tmp_path: Path) -> None:
     rule = f"[[always]]\nfolder = 'a'\nadvice = {[f'code{number}' for number in range(7)]}\n"
-    told = passed_over(tmp_path, read(written(tmp_path, rule + rule)))
+    told = ignored_code_notices(tmp_path, read(written(tmp_path, rule + rule)))
     assert len(told) == 6 and all("always[0]: " in each for each in told[:-1])
     assert told[-1] == f"{tmp_path / NAME}: 2 more codes are passed over."
 
@@ -307,7 +307,7 @@ def test_of_many_codes_that_arent_known_the_first_are_told_once_each(tmp_path: P
 def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path, code: str) -> None:
     found = read(written(tmp_path, f"[[always]]\nfolder = 'a'\nadvice = ['{code}', 'acme.{code}']\n"))
     assert found.rules() == {"a": [f"acme.{code}"]}
-    (told,) = map(str, passed_over(tmp_path, found))
+    (told,) = map(str, ignored_code_notices(tmp_path, found))
     assert f"`{code}`, but no import settings settle that, so that no rule can." in told
     assert "newer" not in told
     with pytest.raises(UserError, match="no import settings settle that"):

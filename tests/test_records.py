@@ -284,13 +284,13 @@ def test_a_setting_is_told_its_field(given: Setting, says: str) -> None:
 @pytest.mark.parametrize(
     ("hook", "records", "says"),
     [
-        ("popbridge_adapters", [Odd(), Odd(versions="<1")], "it gives adapter 'odd1' twice"),
+        ("popbridge_adapters", [Odd(), Odd(versions="<1")], "it adds adapter 'odd1' twice"),
         ("popbridge_adapters", [Odd(), Odd(name="odd2")], "odd1 (>=1,<2) and odd2 (>=1,<2) both serve odd 1"),
         ("popbridge_settings", [setting(), setting(name="odd.quiet.now")],
          "setting 'odd.quiet.now' lies in the setting odd.quiet: rename one of them"),
         ("popbridge_settings", [setting(name="odd.max.size"), setting(name="odd.max_size")],
          "settings odd.max.size and odd.max_size are both the variable POPBRIDGE_ODD_MAX_SIZE"),
-        ("popbridge_workloads", [counted(), counted()], "it gives workload 'odd.count' twice"),
+        ("popbridge_workloads", [counted(), counted()], "it adds workload 'odd.count' twice"),
         ("popbridge_workloads", [counted(), counted(name="odd.more")],
          "workloads odd.count and odd.more are both the function tests.test_records:count"),
     ],
@@ -328,4 +328,4 @@ def test_a_hook_that_is_a_coroutine_is_told_so() -> None:
             return []
 
     (plugin,) = host.load({"odd": Waits()}, installed=False).plugins
-    assert plugin.reason == "popbridge_adapters is a coroutine: write it with `def`, not `async def`"
+    assert plugin.reason == "popbridge_adapters is a coroutine: define it with `def`, not `async def`"

@@ -44,7 +44,7 @@ from bridge.advisors.import_popups import (
 from bridge.advisors.import_project import ContextReader, agreed_settings
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError, hookimpl
 from bridge.paths import Paths
-from bridge.project.config import ProjectFile, passed_over
+from bridge.project.config import ProjectFile, ignored_code_notices
 
 
 def _set() -> asyncio.Event:
@@ -347,7 +347,7 @@ class TextureImportAdvisor(Advisor):
         except UserError as error:
             await self._tell(context, session, "project_file", [error.text])
             return ProjectFile()
-        await self._tell(context, session, "passed_over", passed_over(root, agreed))
+        await self._tell(context, session, "passed_over", ignored_code_notices(root, agreed))
         return agreed
 
     async def _tell(

@@ -47,7 +47,7 @@ class RuleKeeper:
             self._tell(session, "file", str(error))
             return {}
         self._tell(session, "file", problem)
-        self._tell(session, "codes", str(sentences(config.passed_over(session.root, found))))
+        self._tell(session, "codes", str(sentences(config.ignored_code_notices(session.root, found))))
         return _together(found.rules(), kept)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:

@@ -51,7 +51,9 @@ def test_it_says_what_runs_who_is_connected_and_what_was_done(popbridge: Any, da
     assert "Refused   1 request since the start (1 unknown_workload)" in lines
     assert "Clients   0 connections, 0 sessions, 1 disconnected" in lines
     assert re.search(r"^\d+ +CPU +idle +", out, re.M)
-    assert re.search(r"^\w{16} +editor wire 1 +- +Castle +disconnected +[\d.]+ s +0 +0 +3 \(\d+ B\) *$", out, re.M)
+    assert re.search(
+        r"^\w{16} +editor wire 1 +- +Castle +disconnected +[\d.]+ s +0 +0 +3 \(\d+ B\) *$", out, re.M
+    )
     assert re.search(r"^test\.sleep +1 +0 +0 +0 +1 +[\d.]+ m?s", out, re.M)
     assert re.search(r"^unknown +0 +1 +0 +0 +0 +- +- +- *$", out, re.M)
 
