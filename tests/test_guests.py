@@ -83,7 +83,7 @@ def test_a_plugin_that_doesnt_end_is_named() -> None:
         # What it says goes on to other handlers, which would be the next test's.
         for timer in set(threading.enumerate()) - before:
             timer.join(30)
-    assert handler.line.startswith("plugin 'acme' (acme 1.0) is still being loaded after 0.01 s")
+    assert handler.line.startswith("plugin 'acme' (acme 1.0) is still loading after 0.01 s")
 
 
 def test_a_plugin_that_ends_in_time_is_not(caplog: pytest.LogCaptureFixture) -> None:

@@ -45,24 +45,24 @@ def test_what_is_as_promised_passes() -> None:
     [
         (check_version, 5, "project_version returned 5 instead of text or None"),
         (check_texture, {"path": "a"}, "textures returned {'path': 'a'} instead of a TextureAsset"),
-        (check_texture, TextureAsset("a", Path("a")), "textures gave a TextureAsset whose file is "),  # type: ignore[arg-type]
+        (check_texture, TextureAsset("a", Path("a")), "textures returned a TextureAsset whose file is "),  # type: ignore[arg-type]
         (check_texture, TextureAsset("a", "a", [1]), "a: its options are [1] instead of a dict or None"),  # type: ignore[arg-type]
         (check_uses, None, "uses returned None instead of a dict of lists of Kind"),
         (check_uses, {"a": ["wood"]}, "uses returned ['wood'] for a instead of a list of Kind"),
         (check_uses, {"a": "normal"}, "uses returned 'normal' for a instead of a list of Kind"),
         (check_uses, {"a": None}, "uses returned None for a instead of a list of Kind"),
         (check_uses, {"a": [["normal"]]}, "uses returned [['normal']] for a instead of a list of Kind"),
-        (check_uses, {"a": iter(["normal"])}, " for a, wanted a list of Kind"),
+        (check_uses, {"a": iter(["normal"])}, " for a instead of a list of Kind"),
         (check_uses, {5: ["normal"]}, "uses returned 5 as a file instead of text"),
         (check_done, None, "apply returned None instead of a dict of before, after and errors"),
         (check_done, {"after": [1]}, "apply returned 1 in after instead of a dict with path in it"),
         (check_done, {"after": 5}, "apply returned 5 as after instead of a list of dicts"),
-        (check_done, {"before": [{"path": "a"}]}, "apply returned {'path': 'a'} in before, wanted"),
+        (check_done, {"before": [{"path": "a"}]}, "apply returned {'path': 'a'} in before"),
         (check_memory, "5", "gpu_memory returned '5' instead of a whole number or None"),
         (check_memory, 5.0, "gpu_memory returned 5.0 instead of a whole number or None"),
         (check_remarks, 5, "remarks returned 5 instead of Remarks, one after the other"),
         (check_remark, 5, "remarks returned 5 instead of a Remark"),
-        (check_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None, wanted"),
+        (check_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None"),
         (check_done, {"after": [{"path": "a", "options": {"x": 1j}}]}, "['options']['x'] is complex"),
     ],
 )  # fmt: skip

@@ -102,7 +102,7 @@ def _conflict(claim: AnyText, owner: AnyText) -> UserError:
         return UserError(text("{claim}, like {owner}: uninstall this plugin", claim=claim, owner=owner))
     return UserError(
         text(
-            "{claim}, like {owner}, whose name is first in the alphabet: uninstall one of them",
+            "{claim}, like {owner}, which comes first by name: uninstall one of them",
             claim=claim,
             owner=owner,
         )
@@ -121,7 +121,7 @@ def _check_setting_conflict(setting: Setting, owner: AnyText, present: Setting) 
     if setting.name.startswith(f"{present.name}.") or present.name.startswith(f"{setting.name}."):
         raise UserError(
             text(
-                "its setting '{one}' and '{other}' of {owner} contain one another: uninstall one of the plugins",
+                "its setting '{one}' and '{other}' of {owner} contain one another: uninstall one of them",
                 one=setting.name,
                 other=present.name,
                 owner=owner,

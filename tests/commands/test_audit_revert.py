@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Path:
 class TestRevert:
     def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
         code, _, err = popbridge("revert", "99")
-        assert code == 2 and one_line(err) and "There is no receipt 99" in err
+        assert code == 2 and one_line(err) and "There is no change 99" in err
 
     def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
         self, popbridge: Any, project: Path
@@ -33,7 +33,7 @@ class TestRevert:
             "res://materials/brick_albedo.png: compress/mode 0 → 2, mipmaps/generate false → true" in listed
         )
         code, out, _ = popbridge("revert", "1")
-        assert (code, out) == (0, "Receipt 1 is put back (receipt 2).\n")
+        assert (code, out) == (0, "Change 1 was reverted by change 2.\n")
         assert settings(project) == before
         assert popbridge("revert", "2")[0] == 0 and settings(project) != before
 

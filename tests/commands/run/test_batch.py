@@ -20,7 +20,7 @@ def test_a_folder_is_lent_to_one_job_at_a_time_and_empty(tmp_path: Path) -> None
 
 
 def test_a_disk_that_takes_no_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="can't be made"):
+    with pytest.raises(UserError, match="Can't create"):
         StagingFolders(tmp_path / "gone").acquire()
 
 
