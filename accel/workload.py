@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
@@ -17,9 +18,9 @@ from accel.text import AnyText, Text, TextError, plural, text
 class WorkloadError(TextError):
     """A workload can't do what was asked.
 
-    `code` is the name of one of the bridge's error codes (docs/errors.md). A workload's own are `bad_params`
-    (parameters that don't go together), `bad_input` (a file is broken), `unsupported` (it is of a kind that
-    the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
+    `code` is the name of one of the bridge's error codes (docs/reference/errors.md). A workload's own are
+    `bad_params` (parameters that don't go together), `bad_input` (a file is broken), `unsupported` (it is of
+    a kind that the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
     """
 
     code: str = "internal"
@@ -180,20 +181,24 @@ class Workload(Struct, frozen=True):
     """Whether it is declared by `operation`, so that it can be a step of `image.pipeline`."""
 
     def parse(self, params: dict[str, Any]) -> Params:
-        """`params` as this workload's type.
+        """Returns `params` as this workload's type.
 
         Raises WorkloadError: `bad_params`, which names the field or says which values don't go together, and
-        `internal` where that can't be found out.
+        `internal` where that check fails itself.
         """
+        parsed = self.decode(params)
+        if said := _contradiction(parsed):
+            raise WorkloadError("bad_params", said)
+        return parsed
+
+    def decode(self, params: dict[str, Any]) -> Params:
+        """Returns params that were parsed before they were sent. Raises WorkloadError `bad_params`."""
         try:
-            parsed = msgspec.convert(params, self.params)
+            return msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:
             from accel.param_errors import explain_invalid_params
 
             raise WorkloadError("bad_params", explain_invalid_params(params, self.params, error)) from None
-        if said := _contradiction(parsed):
-            raise WorkloadError("bad_params", said)
-        return parsed
 
     def check_inputs(self, count: int) -> None:
         """Raises WorkloadError `bad_params` for too few or too many inputs."""
@@ -235,6 +240,23 @@ def load(target: str) -> Function:
     module, _, name = target.partition(":")
     function: Function = getattr(importlib.import_module(module), name)
     return function
+
+
+def implementation(target: str, doc: str) -> Callable[..., Any]:
+    """Returns a function that imports `target` (`module:function`) when it is called, and calls that.
+
+    It is for workloads that are declared apart from their computation, because the daemon reads declarations
+    at its start and must not import numpy for that. `doc` is the workload's documentation. The declaration
+    must be called as the function is: a worker looks for that name in the module that calls this.
+    """
+
+    def call(*args: Any) -> Any:
+        return load(target)(*args)
+
+    call.__module__ = sys._getframe(1).f_globals["__name__"]
+    call.__name__ = call.__qualname__ = target.partition(":")[2]
+    call.__doc__ = doc
+    return call
 
 
 def workload(

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.advisors import findings
-from bridge.advisors.findings import WANTED
+from bridge.advisors.findings import DESIRED
 from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.textures import CODES, RULE_CODES, UNSETTLED
@@ -294,16 +294,16 @@ def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path
     found = read(written(tmp_path, f"[[always]]\nfolder = 'a'\nadvice = ['{code}', 'acme.{code}']\n"))
     assert found.rules() == {"a": [f"acme.{code}"]}
     (told,) = map(str, ignored_code_notices(tmp_path, found))
-    assert f"`{code}`, but no import settings settle that, so that no rule can." in told
+    assert f"`{code}`, which no import settings fix, so no rule can." in told
     assert "newer" not in told
-    with pytest.raises(UserError, match="no import settings settle that"):
+    with pytest.raises(UserError, match="no import settings fix"):
         add_rules(tmp_path, {"a": [code]})
 
 
 def test_every_code_of_a_finding_is_known_and_rules_name_those_that_settings_settle() -> None:
     made = ast.walk(ast.parse(inspect.getsource(findings)))
     calls = [call for call in made if isinstance(call, ast.Call) and _is_finding(call)]
-    wanted = {want.code for wants in WANTED.values() for want in wants}
+    wanted = {want.code for wants in DESIRED.values() for want in wants}
     assert _codes(calls) | wanted == set(CODES) <= set(HELP) and set(HELP) >= UNSETTLED
     assert _codes([call for call in calls if _has_intent(call)]) | wanted == set(RULE_CODES)
 
@@ -377,6 +377,6 @@ def test_what_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_manual_names_what_no_rule_can_settle() -> None:
-    manual = (Path(__file__).parent.parent / "docs/audit.md").read_text(encoding="utf-8")
-    listed = manual.partition("in some engine at least: none of ")[2].partition(".")[0]
+    manual = (Path(__file__).parent.parent / "docs/reference/audit.md").read_text(encoding="utf-8")
+    listed = manual.partition("No rule can fix these codes: ")[2].partition(".")[0]
     assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(UNSETTLED)

@@ -103,10 +103,6 @@ def main(question: str) -> None:
     os.write(answers, said)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1])
-
-
 LIMIT_S = 60.0
 """How long a child may take: the first start of CUDA after an installation takes up to half a minute."""
 
@@ -263,7 +259,7 @@ def warnings(runtime: Runtime) -> tuple[AnyText, ...]:
 def driver_cause(driver: Driver | Failure) -> Cause | None:
     """What speaks against NVIDIA's providers in the driver."""
     if isinstance(driver, Failure):
-        return f"NVIDIA's driver {driver.reason}", UPDATE_DRIVER
+        return text("NVIDIA's driver {reason}", reason=driver.reason), UPDATE_DRIVER
     if not driver.found:
         return text("no NVIDIA driver found ({library})", library=driver.library), NO_DRIVER
     if driver.error:
@@ -307,7 +303,7 @@ def failure_cause(provider: Provider, runtime: Runtime, failure: Failure) -> Cau
         return FULL, text("Close what uses the GPU and look again.")
     if _LIBRARY.search(said) or _TENSORRT.search(said):
         return _missing(provider, said, major)
-    return f"it {failure.reason}{_detail(failure.log)}", ""
+    return text("it {reason}{detail}", reason=failure.reason, detail=_detail(failure.log)), ""
 
 
 def _missing(provider: Provider, said: str, major: str) -> Cause:
@@ -316,13 +312,13 @@ def _missing(provider: Provider, said: str, major: str) -> Cause:
     name = found["name"] if found else None
     which = f" ({name})" if name else ""
     if not provider.nvidia:
-        return f"libraries are missing{which}", ""
+        return text("libraries are missing{which}", which=which), ""
     tensorrt = f"tensorrt-cu{major or '13'}"
     if provider.name == "tensorrt" and (not found or _TENSORRT.search(found[0])):
-        return f"TensorRT's libraries are missing{which}", f"pip install {tensorrt}"
+        return text("TensorRT's libraries are missing{which}", which=which), f"pip install {tensorrt}"
     if provider.name == "tensorrt" and not name:
         return text("CUDA's or TensorRT's libraries are missing"), f"{INSTALL_GPU} {tensorrt}"
-    return f"CUDA's libraries are missing{which}", INSTALL_GPU
+    return text("CUDA's libraries are missing{which}", which=which), INSTALL_GPU
 
 
 def _detail(log: str) -> str:
@@ -391,3 +387,7 @@ def _where(provider: Provider, driver: Driver | Failure, runtime: Runtime) -> An
         names = [gpu.name or text("an unnamed GPU") for gpu in driver.gpus]
         return text("{names}, by {runtime}", names=names, runtime=made)
     return made
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

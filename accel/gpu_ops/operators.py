@@ -12,11 +12,11 @@ from msgspec import Struct
 from accel.devices import current
 from accel.gpu_ops.graph import END, Nodes, Runner
 from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, resize_graph, rings, steps, weights
-from accel.image.channel_packing import loses_alpha, lost_precision, plan_channels
+from accel.image.channel_packing import clipped_in_packing, loses_alpha, plan_channels
 from accel.image.color import Floats
-from accel.image.height_map import SMOOTH, HeightField, height_scale
+from accel.image.height_map import SMOOTH, HeightField, normal_type
 from accel.image.mip_levels import level_sizes
-from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
+from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding_of
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
 from accel.image.statistics import data_format, plane_index, plane_of
@@ -161,7 +161,7 @@ def run_normals(image: Raster, params: NormalFromHeight) -> Pixels:
     relief = HeightField.of(params)
     heights = plane_of(image, params.channel)
     graph = normal_map_graph(
-        heights.dtype.name, height_scale(image, params.bits), relief.kernel, relief.wrap, relief.green_down
+        heights.dtype.name, normal_type(image, params.bits), relief.kernel, relief.wrap, relief.green_down
     )
     found = runner().run(graph, {"heights": heights[None], "scale": scale(relief, heights.dtype)})
     pixels: Pixels = found["normals"].fetch()[0]
@@ -172,19 +172,19 @@ def run_resize(image: Raster, size: tuple[int, int], params: Resize) -> Raster:
     """The image with another size, (width, height). Raises WorkloadError `unsupported`."""
     assert params.kernel != "nearest"
     kind = channel_kind(image, params.kind)
-    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
     old = (image.width, image.height)
     soft = how.weighted and rings(old, size, params.kernel, params.edge)
     feed = {**_fed(image, how), **weights(old, size, params.kernel, params.edge, soft=soft)}
     found = runner().run(resize_graph(PixelCoding.of(how), soft), feed)
-    pixels = how.within(found["resized"].fetch()[0], image.pixels)
+    pixels = how.clip_ringing(found["resized"].fetch()[0], image.pixels)
     return image.with_pixels(pixels, **channel_semantics(image, kind))
 
 
 def run_mips(image: Raster, params: Mipmaps) -> Raster:
     """The image with its mip levels. Raises WorkloadError `unsupported`."""
     kind = channel_kind(image, params.kind)
-    how = coding(image, kind, params.linear_light, params.alpha_weighted)
+    how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
     coded, size = PixelCoding.of(how), (image.width, image.height)
     wanted = level_sizes(*size, params.levels)
     made: dict[str, Any] = {}
@@ -217,7 +217,7 @@ def run_packing(images: Sequence[Raster], params: PackChannels) -> Raster | None
     format = data_format(first, pixels)
     return Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
-        first_of=max(one.first_of for one in images), **lost_precision(images, sources),
+        first_of=max(one.first_of for one in images), **clipped_in_packing(images, sources),
     )  # fmt: skip
 
 

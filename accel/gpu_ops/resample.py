@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from accel.gpu_ops.graph import END, Nodes
 from accel.image.color import Floats, decode_table
-from accel.image.kernels import SLIGHT
+from accel.image.kernels import MIN_WEIGHT
 from accel.image.mip_levels import Filter, Size
 from accel.image.pixel_coding import CANCELLED, Coding
 from accel.image.resample import FAINT, Axis, Edge, Kernel, axis
@@ -63,7 +63,7 @@ def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
     alpha = _stored(nodes, nodes.part(pixels, 1, coded.colors, END), coded)
     colors = _light(nodes, nodes.part(pixels, 1, 0, coded.colors), coded)
     if coded.weighted:
-        alpha = nodes.plus(nodes.clip(alpha) if coded.floats else alpha, float(SLIGHT))
+        alpha = nodes.plus(nodes.clip(alpha) if coded.floats else alpha, float(MIN_WEIGHT))
         colors = nodes.add("Mul", [colors, alpha])
     return nodes.join(colors, alpha)
 
@@ -88,12 +88,12 @@ def _with_alpha(nodes: Nodes, values: str, coded: PixelCoding) -> str:
     if coded.weighted:
         none = nodes.add("Less", [nodes.add("Abs", [alpha]), nodes.number(NOTHING)])
         divided = nodes.add("Div", [colors, nodes.add("Where", [none, nodes.number(1.0), alpha])])
-        alpha = nodes.plus(alpha, -float(SLIGHT))
+        alpha = nodes.plus(alpha, -float(MIN_WEIGHT))
         if coded.floats:
             colors = _within(nodes, divided)
             alpha = nodes.clip(alpha)
             # What is left of the rounding of weights is nothing.
-            some = nodes.add("GreaterOrEqual", [alpha, nodes.number(float(SLIGHT))])
+            some = nodes.add("GreaterOrEqual", [alpha, nodes.number(float(MIN_WEIGHT))])
             alpha = nodes.add("Where", [some, alpha, nodes.number(0.0)])
         else:
             colors = nodes.add("Where", [none, nodes.number(0.0), divided])
@@ -170,13 +170,13 @@ def product(nodes: Nodes, values: str, coded: PixelCoding, suffix: str, soft: bo
     # tells the colours.
     colors, weight = nodes.part(made, 1, 0, coded.colors), nodes.part(made, 1, coded.colors, END)
     sound = _product(nodes, values, f"_soft{suffix}")
-    slight = nodes.number(float(SLIGHT))
+    slight = nodes.number(float(MIN_WEIGHT))
     away = nodes.add("Abs", [nodes.add("Sub", [weight, slight])])
     lost = nodes.add(
         "And",
         [
             nodes.add("Less", [weight, nodes.number(float(FAINT))]),
-            nodes.add("Greater", [away, nodes.number(float(SLIGHT) / 1000)]),
+            nodes.add("Greater", [away, nodes.number(float(MIN_WEIGHT) / 1000)]),
         ],
     )
     weight = nodes.add("Where", [lost, nodes.add("Max", [weight, slight]), weight])

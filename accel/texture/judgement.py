@@ -10,13 +10,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.decode import decode_image
+from accel.image.hashes import fingerprint_of
 from accel.image.inspect import inspect_picture
-from accel.image.operations.analysis import Fingerprint, fingerprint_of
+from accel.image.operations.analysis import Fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.records import Inspection
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
 from accel.texture.model import Inputs, Judgement, extract, is_confident, model
-from accel.texture.naming import NUMBERED, Cue, known_words, read_name, vocabulary, worth_of_words
+from accel.texture.naming import NUMBERED, Cue, Words, known_words, read_name, vocabulary
 from accel.texture.workloads import Examination, Examine, Surroundings
 from accel.workload import Input, Item, Limits, Outcome, Output, OutputFile, WorkloadError
 
@@ -107,6 +108,20 @@ SAYING = 0.3
 _SAME_CLASS = np.array([[CLASS_OF[one] == CLASS_OF[other] for other in KINDS] for one in KINDS], float)
 
 
+def classify(inputs: Sequence[Input], params: Surroundings, limits: Limits) -> Output:
+    return Output(judge(decode_image(inputs[0], limits), inputs[0].name, params))
+
+
+def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
+    return _judge_decoded([_decode(inputs[0], params, limits)])[0]
+
+
+def examine_several(items: Sequence[Item], limits: Limits) -> list[Outcome]:
+    decoded = [_try_decoding(item, limits) for item in items]
+    outputs = iter(_judge_decoded([each for each in decoded if isinstance(each, DecodedTexture)]))
+    return [next(outputs) if isinstance(each, DecodedTexture) else each for each in decoded]
+
+
 def judge(decoded: DecodedImage, name: str, around: Surroundings) -> Classification:
     """What the texture `name` is for. Raises WorkloadError where the model can't be used."""
     return judge_all([(extract(decoded), name, around)])[0]
@@ -154,20 +169,26 @@ def weigh_evidence(
     found = list(cues)
     if not found and not words:
         return _shares(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
-    logs = np.log(is_doubted(by_pixels)) + worth_of_words(words, judgement.words)
+    logs = np.log(allow_doubt(by_pixels)) + weigh_words(words, judgement.words)
     for cue in found:
-        worth = worth_of(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
+        worth = cue_weight(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
         for place, kind in enumerate(cue.kinds):
             logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
     return _shares(logs * judgement.names.sharpness)
 
 
-def is_doubted(by_pixels: NDArray[np.floating[Any]]) -> Floats:
+def weigh_words(words: Iterable[str], weights: Words) -> Floats:
+    """Returns the summed log-likelihood ratios of KINDS; zeros if no word is known."""
+    values = [weights[word] for word in known_words(words, weights)]
+    return np.sum(values, axis=0) if values else np.zeros(len(KINDS))
+
+
+def allow_doubt(by_pixels: NDArray[np.floating[Any]]) -> Floats:
     """Probabilities by pixels, … x kinds, as other evidence starts from them: none is ruled out."""
     return np.asarray(np.maximum(np.maximum(by_pixels, DOUBT), by_pixels @ _SAME_CLASS * LIKENESS))
 
 
-def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
+def cue_weight(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
     """What a cue is worth for its first kind or, where too few of those were seen, for any."""
     return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
 
@@ -201,7 +222,7 @@ def _seen(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
 
 
 def _worded(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
-    worth = worth_of_words(words, judgement.words)
+    worth = weigh_words(words, judgement.words)
     best = int(worth.argmax())
     plain = [word for word in words if word != NUMBERED]
     saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:SHOWN]
@@ -227,7 +248,7 @@ class DecodedTexture(Struct, frozen=True):
     """What the model is to see."""
 
 
-def decode_once(source: Input, params: Examine, limits: Limits) -> DecodedTexture:
+def _decode(source: Input, params: Examine, limits: Limits) -> DecodedTexture:
     """Looks at one texture. Raises WorkloadError."""
     decoded = decode_image(source, limits)
     inspection, files = inspect_picture(decoded, params.preview)
@@ -235,7 +256,7 @@ def decode_once(source: Input, params: Examine, limits: Limits) -> DecodedTextur
     return DecodedTexture(source.name, params, inspection, files, fingerprint_of(source, decoded), inputs)
 
 
-def judge_decoded(looked: Sequence[DecodedTexture]) -> list[Output]:
+def _judge_decoded(looked: Sequence[DecodedTexture]) -> list[Output]:
     """An `Examination` of each. Raises WorkloadError where the model can't be used."""
     told = judge_all([(one.inputs, one.name, one.params) for one in looked])
     return [
@@ -244,15 +265,8 @@ def judge_decoded(looked: Sequence[DecodedTexture]) -> list[Output]:
     ]
 
 
-def examine_decoded(items: Sequence[Item], limits: Limits) -> list[Outcome]:
-    """Of each an `Examination`, or what is wrong with it. Raises WorkloadError as `judged`."""
-    looked = [_tried(item, limits) for item in items]
-    outputs = iter(judge_decoded([one for one in looked if isinstance(one, DecodedTexture)]))
-    return [next(outputs) if isinstance(one, DecodedTexture) else one for one in looked]
-
-
-def _tried(item: Item, limits: Limits) -> DecodedTexture | WorkloadError:
+def _try_decoding(item: Item, limits: Limits) -> DecodedTexture | WorkloadError:
     try:
-        return decode_once(item.inputs[0], item.params, limits)
+        return _decode(item.inputs[0], item.params, limits)
     except WorkloadError as error:
         return error

@@ -7,11 +7,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from accel.texture.kinds import KINDS, Kind
+from accel.texture.kinds import Kind
 
 Kinds = tuple[Kind, ...]
 """The likeliest first."""
@@ -317,12 +315,6 @@ def known_words(found: Iterable[str], words: Container[str]) -> list[str]:
     """Those that are among `words`; of menubutton, what ends it or else what begins it, if that is."""
     parts = (next((part for part in _parts(one) if part in words), None) for one in found)
     return sorted({part for part in parts if part is not None})
-
-
-def worth_of_words(found: Iterable[str], words: Words) -> NDArray[np.float64]:
-    """What words say together of KINDS; nothing where none of them is known."""
-    values = [words[one] for one in known_words(found, words)]
-    return np.sum(values, axis=0) if values else np.zeros(len(KINDS))
 
 
 def _parts(word: str) -> Iterator[str]:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from accel.ai.sessions import Network, networks
 from accel.ai.super_resolution import TileFunction, run_tiled
-from accel.image.color import DEPTHS, Floats, is_srgb_coded
+from accel.image.color import Floats, encode_srgb
 from accel.image.height_map import HeightField, height_to_normal
 from accel.image.operation import Operated, first_layer
+from accel.image.pixel_coding import DEPTHS
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
-from accel.image.resample import HeldRows, axis, strips, whole_image
+from accel.image.resample import LineBuffer, axis, strips, whole_image
 from accel.image.statistics import data_format, luminance
-from accel.texture.workloads import Estimated
+from accel.texture.workloads import Estimated, EstimatePbr
 from accel.workload import Limits
-
-if TYPE_CHECKING:
-    from accel.texture.workloads import EstimatePbr
-
 
 STRIP = 1 << 18
 """Values in one go, so that what is computed stays in the cache."""
@@ -43,7 +41,7 @@ def brightness(image: Raster) -> Floats:
 def encode_values(pixels: Floats, top: np.float32) -> Floats:
     """Colours as sRGB codes them, 0..1; `top` is full scale. Floats are light."""
     values = np.divide(pixels, top, dtype=np.float32)
-    return is_srgb_coded(values.clip(0, 1)) if pixels.dtype.kind == "f" else values
+    return encode_srgb(values.clip(0, 1)) if pixels.dtype.kind == "f" else values
 
 
 def remove_shading(values: Floats, period: float, edge: Edge) -> Floats:
@@ -58,11 +56,11 @@ def remove_shading(values: Floats, period: float, edge: Edge) -> Floats:
     height, width = values.shape
     few, rows = max(1, round(width / period)), max(1, round(height / period))
     small = whole_image(
-        HeldRows(values[:, None]), axis(width, few, "linear", edge), axis(height, rows, "linear", edge)
+        LineBuffer(values[:, None]), axis(width, few, "linear", edge), axis(height, rows, "linear", edge)
     )
     made = np.empty_like(values)
     across, down = axis(few, width, "cubic", edge), axis(rows, height, "cubic", edge)
-    for begin, lines in strips(HeldRows(small), across, down):
+    for begin, lines in strips(LineBuffer(small), across, down):
         band = slice(begin, begin + len(lines))
         np.subtract(values[band], lines[:, 0], out=made[band])
     return made
@@ -115,8 +113,8 @@ EVEN = 1e-5
 """Texels by which an even surface differs by rounding alone."""
 
 
-def estimate_maps(image: Raster, params: EstimatePbr, limits: Limits) -> Operated:
-    """Height, normals and roughness. Raises WorkloadError."""
+def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) -> Operated:
+    (image,) = images
     kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
     seen = remove_shading(brightness(image), params.shading, params.edge)
     rough = _stored(seen, kind, -params.roughness_contrast, params.roughness)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from accel.image.operation import FirstLayer, Operated, Writing, operation
+from accel.image.operation import FirstLayer, Writing, operation
 from accel.image.operations.analysis import Fingerprint
 from accel.image.records import Inspection
 from accel.texture.kinds import Classification, Kind
-from accel.workload import Input, Item, Limits, Outcome, Output, Params, batched, workload
-
-if TYPE_CHECKING:
-    from accel.image.raster import Raster
+from accel.workload import Input, Limits, Output, Params, batched, implementation, workload
 
 
 class Surroundings(Params, frozen=True):
@@ -35,19 +32,17 @@ class Surroundings(Params, frozen=True):
     ] = None
 
 
-@workload("texture.classify", version=4, params=Surroundings)
-def classify(inputs: Sequence[Input], params: Surroundings, limits: Limits) -> Output:
-    """Tells what a texture is for.
+classify = workload("texture.classify", version=4, params=Surroundings)(
+    implementation(
+        "accel.texture.judgement:classify",
+        """Tells what a texture is for.
 
     Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui and environment. The
     pixels decide; the name, its folder, the files beside it, the materials that use it and its present
     import settings are further evidence. Value: a `Classification`.
-    """
-    # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.decode import decode_image
-    from accel.texture.judgement import judge
-
-    return Output(judge(decode_image(inputs[0], limits), inputs[0].name, params))
+    """,
+    )
+)
 
 
 class Examine(Surroundings, frozen=True):
@@ -69,16 +64,15 @@ class Examination(Struct, frozen=True):
     """As `image.fingerprint` gives it."""
 
 
-@workload("texture.examine", version=9, params=Examine)
-def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
-    """Inspects, classifies and fingerprints a texture that is decoded once.
+examine = workload("texture.examine", version=9, params=Examine)(
+    implementation(
+        "accel.texture.judgement:examine",
+        """Inspects, classifies and fingerprints a texture that is decoded once.
 
     Output file: `preview`, if asked for. Value: an `Examination`.
-    """
-    # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.texture.judgement import decode_once, judge_decoded
-
-    return judge_decoded([decode_once(inputs[0], params, limits)])[0]
+    """,
+    )
+)
 
 
 AT_ONCE = 4
@@ -92,12 +86,12 @@ def examine_among(inputs: Sequence[Input], params: Examine, limits: Limits) -> O
 
 
 # Not `examine` itself: how many at once are worth it is measured by samples, which would have to be files.
-@batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)
-def examine_several(items: Sequence[Item], limits: Limits) -> Sequence[Outcome]:
-    """Several textures, of which each gets what `examine` gives."""
-    from accel.texture.judgement import examine_decoded
-
-    return examine_decoded(items, limits)
+examine_several = batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)(
+    implementation(
+        "accel.texture.judgement:examine_several",
+        """Several textures, of which each gets what `examine` gives.""",
+    )
+)
 
 
 class EstimatePbr(Writing, frozen=True):
@@ -170,9 +164,10 @@ class Estimated(FirstLayer, frozen=True):
     """Pixels of each map."""
 
 
-@operation("texture.estimate_pbr", version=4, params=EstimatePbr)
-def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) -> Operated:
-    """Guesses height, normals and roughness of a material from its albedo.
+estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr)(
+    implementation(
+        "accel.texture.pbr_maps:estimate_pbr",
+        """Guesses height, normals and roughness of a material from its albedo.
 
     The three fit one another and the albedo, of whose size they are. Heights fill the range from 0 to full
     scale, unless they differ by less than one texel. Normals are (-dh/dx, -dh/dy, 1) of the unrounded heights
@@ -181,9 +176,8 @@ def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) 
     hardly tell more. Brightness is that of sRGB's codes; alpha doesn't count. Normals of 32 bit images have
     16 bit. On one core the network takes about 1.5 s for a megapixel; raise the deadline for large images.
     The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the vectors, and EXR for
-    floats of HDR. How near the guesses come is in docs/models/estimate-pbr.md.
+    floats of HDR. How near the guesses come is in docs/explanation/models/estimate-pbr.md.
     Output files: `height`, `normal` and `roughness`. Value: an `Estimated`.
-    """
-    from accel.texture.pbr_maps import estimate_maps
-
-    return estimate_maps(images[0], params, limits)
+    """,
+    )
+)

@@ -1,7 +1,7 @@
-"""Findings and the rule table.
+"""Findings about one texture, and the table of settings that each class of textures should have.
 
-What isn't in this table is taste, and never mentioned: lossy colours, compressed large 2D pictures, mipmaps
-of sprites, the wrap, emission read as linear, the compression of heights and of skies.
+Settings that are a matter of taste aren't in the table and never reported: lossy colour, compressed large 2D
+images, mipmaps of sprites, the wrap mode, linear emission, the compression of heights and environment maps.
 """
 
 from __future__ import annotations
@@ -19,200 +19,195 @@ from bridge.advisors.naming import (
     is_sheet,
     order_by_pixels,
     order_of,
-    sum_of_bends,
+    srgb_matters,
 )
-from bridge.advisors.texture_facts import BLOCKS, FEW_TONES, RAW, TextureFacts, changes
+from bridge.advisors.texture_facts import BLOCKS, FEW_TONES, UNCOMPRESSED, TextureFacts, memory_changes
 from bridge.core.textures import ChannelMeaning, Code, TextureIntent
 
-WRONG: Final = 2
+ERROR: Final = 2
 """It looks wrong in the game."""
-WASTE: Final = 1
+WARNING: Final = 1
 """It costs memory or quality."""
 NOTE: Final = 0
-"""It is so, and no reason to interrupt anybody."""
+"""It is true, and needs no action; popups leave it out."""
 
-OWN: Final = "its own kind"
-"""In the place of a value: the kind that the texture has."""
+OWN_KIND: Final = "its own kind"
+"""As `Desired.value`: the kind that the texture has."""
 
 NOT_NORMAL: frozenset[object] = frozenset({None, *KINDS}) - {"normal"}
-
-
-def _always(texture: TextureFacts) -> bool:
-    return True
-
-
-class Desired(Struct, frozen=True):
-    """What is wanted of one field; wants of one class with the same code are one finding."""
-
-    field: str
-    """A field of `TextureIntent`."""
-    refuses: frozenset[object]
-    """The values that are a finding; None, where nothing is said, only if it is among them."""
-    to: Any
-    """What is applied instead."""
-    code: Code
-    rank: int
-    where: Callable[[TextureFacts], bool] = _always
-    """What else must be so."""
-    sentence: str = ""
-    """Key of its sentence in texts, where that isn't `code`."""
-
-
-def _want_grey(texture: TextureFacts) -> bool:
-    # Colours of reflection are colours: only what has one value for a texel is certainly a number.
-    number = texture.image.grey and texture.told_data and texture.kind not in texture.srgb_kinds
-    return number and sum_of_bends(texture.image)
-
-
-def _colored(texture: TextureFacts) -> bool:
-    if texture.image.grey:
-        return False
-    order = channel_order(texture.image, texture.file)
-    if order is None:
-        return texture.told_data and sum_of_bends(texture.image)
-    numbers = {name: order[name] for name in "rgb" if order.get(name, "unused") != "unused"}
-    colors = set(numbers.values()) == {"metallic"} and "specular" in texture.srgb_kinds
-    return bool(numbers) and not colors and sum_of_bends(texture.image, numbers)
-
-
-def _colors_of_a_surface(texture: TextureFacts) -> bool:
-    # Where all is 2D, nothing is lit and linear does no harm.
-    return texture.surface and not texture.image.grey
-
-
-def _no_vectors(texture: TextureFacts) -> bool:
-    return texture.without_vectors
-
-
-def _worth_blocks(texture: TextureFacts) -> bool:
-    return texture.worth_blocks
-
-
-def _not_worth_blocks(texture: TextureFacts) -> bool:
-    return not texture.worth_blocks
-
-
-def _from_afar(texture: TextureFacts) -> bool:
-    return texture.seen_from_afar
-
-
-def _pixel_art(texture: TextureFacts) -> bool:
-    return texture.pixel_art
-
-
-def _interface(texture: TextureFacts) -> bool:
-    return texture.interface
-
-
-def _hdr(texture: TextureFacts) -> bool:
-    return texture.facts.hdr
-
-
-NO_NORMAL = Desired("kind", frozenset({"normal"}), OWN, "color_as_normal", WRONG, _no_vectors)
-MIPMAPS = Desired("mipmaps", frozenset({False}), True, "no_mipmaps", WASTE, _from_afar)
-EXACT = Desired("compression", frozenset({"lossy"}), "lossless", "lossy_data", WASTE, _not_worth_blocks)
-IN_BLOCKS = Desired("compression", RAW, "block", "uncompressed", WASTE, _worth_blocks)
-
-WANTED: Mapping[TextureClass, tuple[Desired, ...]] = {
-    "normal": (
-        Desired("kind", NOT_NORMAL, "normal", "normal_as_color", WRONG),
-        Desired("color_space", frozenset({"srgb"}), "linear", "normal_as_color", WRONG),
-        IN_BLOCKS, EXACT, MIPMAPS,
-    ),
-    "data": (
-        Desired("color_space", frozenset({"srgb"}), "linear", "data_as_srgb", WRONG, _want_grey),
-        NO_NORMAL, IN_BLOCKS, EXACT, MIPMAPS,
-    ),
-    "packed": (
-        Desired(
-            "color_space", frozenset({"srgb"}), "linear", "data_as_srgb", WRONG, _colored, "packed_as_srgb"
-        ),
-        NO_NORMAL,
-        # Plain blocks keep three channels on one line: independent ones bleed into each other.
-        Desired("compression", RAW, "block_high", "uncompressed", WASTE, _worth_blocks),
-        EXACT, MIPMAPS,
-    ),
-    "color": (
-        Desired("color_space", frozenset({"linear"}), "srgb", "color_as_linear", WRONG, _colors_of_a_surface),
-        NO_NORMAL, IN_BLOCKS, MIPMAPS,
-    ),
-    "emissive": (NO_NORMAL, IN_BLOCKS, MIPMAPS),
-    "flat": (
-        NO_NORMAL,
-        Desired("compression", BLOCKS, "lossless", "pixel_art_blocks", WRONG, _pixel_art),
-        Desired("mipmaps", frozenset({True}), False, "ui_mipmaps", WASTE, _interface),
-    ),
-    "environment": (
-        NO_NORMAL,
-        Desired("compression", frozenset({"lossy"}), "lossless", "lossy_hdr", WRONG, _hdr),
-    ),
-}  # fmt: skip
-
-
-SURE = 0.7
-"""Confidence from which a normal map's convention counts."""
+MIN_CONVENTION_CONFIDENCE = 0.7
+"""Confidence from which a normal map's convention is reported."""
 
 
 class Finding(Struct, frozen=True, gc=False):
-    """One thing that could be better."""
+    """One problem of a texture."""
 
     code: str
     rank: int
+    """ERROR, WARNING or NOTE."""
     sentence: str
-    """Key of its sentence in texts."""
+    """Key in `texts.FINDINGS`."""
     values: dict[str, Any] = field(default_factory=dict)
     intent: TextureIntent = TextureIntent()
-    """What to apply; empty where the file itself must change."""
+    """The fix; empty if only the file itself can be changed."""
     platforms: tuple[str, ...] = ()
-    """Those whose own options it is about; empty for what holds everywhere."""
+    """Those whose own settings it is about; empty for all."""
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By platform: bytes of the GPU's memory now and with `intent`, where that differs and is known."""
+    """By platform: bytes of GPU memory before and after the fix, where known and different."""
 
     @property
     def applicable(self) -> bool:
+        """Whether import settings fix it."""
         return bool(self.intent.fields())
 
     @property
     def saved(self) -> int:
-        """Bytes, on the platform where that is most; below 0 where it takes more."""
+        """Bytes that the fix saves on the platform where it saves most; negative if it costs memory."""
         return max((before - after for before, after in self.memory.values()), default=0)
 
 
-def find(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Finding]:
-    """What could be better about `texture`, the worst first.
+class Desired(Struct, frozen=True):
+    """A desired setting; those of one class with the same code make one finding."""
 
-    `packed` is the order of channels that all of the engine's materials want, if there is one.
+    field: str
+    """A field of `TextureIntent`."""
+    refused: frozenset[object]
+    """The values that are a finding; None (not set) only if it is among them."""
+    value: Any
+    """The value that fixes it."""
+    code: Code
+    rank: int
+    condition: Callable[[TextureFacts], bool] = lambda texture: True
+    sentence: str = ""
+    """Key in `texts.FINDINGS`; `code` if empty."""
+
+
+def _is_grey_data(texture: TextureFacts) -> bool:
+    # Specular colour is colour: only grey is certainly data.
+    data = texture.image.grey and texture.named_data and texture.kind not in texture.srgb_kinds
+    return data and srgb_matters(texture.image)
+
+
+def _has_data_channels(texture: TextureFacts) -> bool:
+    if texture.image.grey:
+        return False
+    order = channel_order(texture.image, texture.file)
+    if order is None:
+        return texture.named_data and srgb_matters(texture.image)
+    data = {name: order[name] for name in "rgb" if order.get(name, "unused") != "unused"}
+    read_as_color = set(data.values()) == {"metallic"} and "specular" in texture.srgb_kinds
+    return bool(data) and not read_as_color and srgb_matters(texture.image, data)
+
+
+COLOR_AS_NORMAL = Desired(
+    "kind", frozenset({"normal"}), OWN_KIND, "color_as_normal", ERROR, lambda texture: texture.without_vectors
+)
+MIPMAPS = Desired(
+    "mipmaps", frozenset({False}), True, "no_mipmaps", WARNING, lambda texture: texture.seen_from_afar
+)
+NOT_LOSSY = Desired(
+    "compression", frozenset({"lossy"}), "lossless", "lossy_data", WARNING,
+    lambda texture: not texture.worth_blocks,
+)  # fmt: skip
+IN_BLOCKS = Desired(
+    "compression", UNCOMPRESSED, "block", "uncompressed", WARNING, lambda texture: texture.worth_blocks
+)
+
+DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
+    "normal": (
+        Desired("kind", NOT_NORMAL, "normal", "normal_as_color", ERROR),
+        Desired("color_space", frozenset({"srgb"}), "linear", "normal_as_color", ERROR),
+        IN_BLOCKS, NOT_LOSSY, MIPMAPS,
+    ),
+    "data": (
+        Desired("color_space", frozenset({"srgb"}), "linear", "data_as_srgb", ERROR, _is_grey_data),
+        COLOR_AS_NORMAL, IN_BLOCKS, NOT_LOSSY, MIPMAPS,
+    ),
+    "packed": (
+        Desired(
+            "color_space", frozenset({"srgb"}), "linear", "data_as_srgb", ERROR, _has_data_channels,
+            "packed_as_srgb",
+        ),
+        COLOR_AS_NORMAL,
+        # Plain blocks keep three channels on one line: independent ones bleed into each other.
+        Desired(
+            "compression", UNCOMPRESSED, "block_high", "uncompressed", WARNING,
+            lambda texture: texture.worth_blocks,
+        ),
+        NOT_LOSSY, MIPMAPS,
+    ),
+    "color": (
+        Desired(
+            "color_space", frozenset({"linear"}), "srgb", "color_as_linear", ERROR,
+            # In 2D nothing is lit, and linear does no harm.
+            lambda texture: texture.surface and not texture.image.grey,
+        ),
+        COLOR_AS_NORMAL, IN_BLOCKS, MIPMAPS,
+    ),
+    "emissive": (COLOR_AS_NORMAL, IN_BLOCKS, MIPMAPS),
+    "flat": (
+        COLOR_AS_NORMAL,
+        Desired(
+            "compression", BLOCKS, "lossless", "pixel_art_blocks", ERROR, lambda texture: texture.pixel_art
+        ),
+        Desired(
+            "mipmaps", frozenset({True}), False, "ui_mipmaps", WARNING, lambda texture: texture.interface
+        ),
+    ),
+    "environment": (
+        COLOR_AS_NORMAL,
+        Desired(
+            "compression", frozenset({"lossy"}), "lossless", "lossy_hdr", ERROR,
+            lambda texture: texture.facts.hdr,
+        ),
+    ),
+}  # fmt: skip
+
+
+def find(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Finding]:
+    """The findings about `texture`, sorted by severity, then by the memory that they save.
+
+    `packed` is the channel order of the engine's own materials, if there is one.
     """
-    wants = WANTED.get(texture.family, ()) if texture.family else ()
-    found = [*_wanted(texture, wants), *_interface_by_settings(texture), *_convention(texture)]
+    found = [*_desired(texture), *_interface_by_settings(texture), *_convention(texture)]
     found += [*_order(texture, packed), *_alpha(texture), *_size(texture), *_grey(texture)]
-    found += _power_of_two(texture, TextureIntent().over(_all(texture.present, found)))
+    fixed = texture.present
+    for finding in found:
+        fixed = finding.intent.over(fixed)
+    found += _unsuitable_size(texture, fixed)
     found = [_with_memory(texture, finding) for finding in found]
     return sorted(found, key=lambda finding: (-finding.rank, -finding.saved))
 
 
-def _wanted(texture: TextureFacts, wants: tuple[Desired, ...]) -> Iterator[Finding]:
-    for code in dict.fromkeys(want.code for want in wants):
-        same = [want for want in wants if want.code == code and want.field in texture.decides]
-        broken = [w for w in same if getattr(texture.present, w.field) in w.refuses and w.where(texture)]
-        if broken:
-            to: dict[str, Any] = {w.field: texture.kind if w.to is OWN else w.to for w in same}
+def _desired(texture: TextureFacts) -> Iterator[Finding]:
+    table = DESIRED.get(texture.family, ()) if texture.family else ()
+    for code in dict.fromkeys(each.code for each in table):
+        same = [each for each in table if each.code == code and each.field in texture.decides]
+        violated = [
+            each
+            for each in same
+            if getattr(texture.present, each.field) in each.refused and each.condition(texture)
+        ]
+        if violated:
+            values: dict[str, Any] = {
+                each.field: texture.kind if each.value is OWN_KIND else each.value for each in same
+            }
             if code == "data_as_srgb" and texture.kind == "packed":
-                to["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
-            first, intent = broken[0], TextureIntent(**to)
-            # Without a figure for what it saves it would be taste.
+                values["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
+            first, intent = violated[0], TextureIntent(**values)
+            # Without a figure of what it saves it would be taste.
             if code != "uncompressed" or _saves(texture, intent):
                 yield Finding(code, first.rank, _sentence(texture, first), _values(texture, code), intent)
 
 
-def _sentence(texture: TextureFacts, want: Desired) -> str:
-    if want.code == "normal_as_color" and texture.present.kind == "height":
+def _sentence(texture: TextureFacts, desired: Desired) -> str:
+    if desired.code == "normal_as_color" and texture.present.kind == "height":
         return "normal_as_height"
-    if want.code == "normal_as_color" and texture.without_vectors:
+    if desired.code == "normal_as_color" and texture.without_vectors:
         return "normal_by_name"
-    if want.code == "pixel_art_blocks" and texture.image.entropy >= FEW_TONES:
+    if desired.code == "pixel_art_blocks" and texture.image.entropy >= FEW_TONES:
         return "small_blocks"
-    return want.sentence or want.code
+    return desired.sentence or desired.code
 
 
 def _values(texture: TextureFacts, code: str) -> dict[str, Any]:
@@ -223,39 +218,43 @@ def _values(texture: TextureFacts, code: str) -> dict[str, Any]:
 
 
 def _interface_by_settings(texture: TextureFacts) -> Iterator[Finding]:
-    """What the engine's settings call an interface image, although the pixels don't say it."""
+    """A UI image by its settings alone."""
     declared = texture.present.kind == "ui" and texture.family is None
     if declared and texture.present.mipmaps is True and "mipmaps" in texture.decides:
-        yield Finding("ui_mipmaps", WASTE, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
+        yield Finding("ui_mipmaps", WARNING, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
 
 
 def _convention(texture: TextureFacts) -> Iterator[Finding]:
     evidence = texture.image.normals
-    if texture.kind != "normal" or evidence is None or evidence.convention_confidence < SURE:
+    if (
+        texture.kind != "normal"
+        or evidence is None
+        or evidence.convention_confidence < MIN_CONVENTION_CONFIDENCE
+    ):
         return
-    convention, said = evidence.convention, texture.present.normal_convention
+    convention, imported = evidence.convention, texture.present.normal_convention
     if convention is None or convention_of(texture.file) not in (None, convention):
         return
     values = {"confidence": int(evidence.convention_confidence * 100)}
     decided = "normal_convention" in texture.decides
-    if said is None and not decided and convention == "directx":
+    if imported is None and not decided and convention == "directx":
         yield Finding("normal_directx", NOTE, "normal_directx", values)
-    elif said != convention and (said is not None or (decided and convention == "directx")):
+    elif imported != convention and (imported is not None or (decided and convention == "directx")):
         sentence = "normal_green_down" if convention == "directx" else "normal_green_up"
         intent = TextureIntent(normal_convention=convention) if decided else TextureIntent()
-        yield Finding("normal_convention", WRONG, sentence, values, intent)
+        yield Finding("normal_convention", ERROR, sentence, values, intent)
 
 
-def _order(texture: TextureFacts, wanted: Mapping[str, ChannelMeaning] | None) -> Iterator[Finding]:
-    """Channels in another order than the engine's: only what the name says and the pixels confirm."""
+def _order(texture: TextureFacts, engine: Mapping[str, ChannelMeaning] | None) -> Iterator[Finding]:
+    """Another channel order than the engine's, by the name and confirmed by the pixels."""
     named = order_of(texture.file)
-    if wanted is None or named is None or texture.kind != "packed":
+    if engine is None or named is None or texture.kind != "packed":
         return
     order = channel_order(texture.image, texture.file)
-    shared = wanted.keys() & order.keys() if order else set()
+    shared = engine.keys() & order.keys() if order else set()
     confirmed = order_by_pixels(texture.image) is not None
-    if order and confirmed and any(order[name] != wanted[name] for name in shared):
-        yield Finding("packed_order", WRONG, "packed_order", {"word": named[0].upper()})
+    if order and confirmed and any(order[name] != engine[name] for name in shared):
+        yield Finding("packed_order", ERROR, "packed_order", {"word": named[0].upper()})
 
 
 def _alpha(texture: TextureFacts) -> Iterator[Finding]:
@@ -264,9 +263,9 @@ def _alpha(texture: TextureFacts) -> Iterator[Finding]:
         return
     without = TextureIntent(alpha="none")
     if "alpha" in texture.decides and _saves(texture, without):
-        yield Finding("alpha_constant", WASTE, "alpha_constant", intent=without)
+        yield Finding("alpha_constant", WARNING, "alpha_constant", intent=without)
     elif not texture.decides and not texture.tiny:
-        # What an engine makes of it is known to the engine: there only what it saves is worth a word.
+        # With an engine it is reported only if that saves memory.
         yield Finding("alpha_constant", NOTE, "alpha_constant")
 
 
@@ -284,44 +283,38 @@ def _size(texture: TextureFacts) -> Iterator[Finding]:
     if texture.longest <= texture.max_size or limited or is_sheet(texture.file):
         return
     values = {"width": image.width, "height": image.height, "limit": texture.max_size}
-    # Regions of 2D pictures are addressed by pixels, and skies are seen all around: they may need it. So may
-    # a strip, which is frames side by side, and heights: a terrain is as wide as its map has pixels.
+    # Regions of 2D images are addressed by pixels, and environment maps are seen all around: they may need
+    # the size. So may a strip of frames, and heights: a terrain is as wide as its map has pixels.
     strip = texture.family is None and texture.elongated
     needed = texture.family in ("flat", "environment") or texture.kind == "height"
-    rank = NOTE if strip or needed else WASTE
+    rank = NOTE if strip or needed else WARNING
     scalable = texture.family is not None and not needed and "max_size" in texture.decides
     intent = TextureIntent(max_size=texture.max_size) if scalable else TextureIntent()
     yield Finding("too_large", rank, "too_large", values, intent)
 
 
-def _power_of_two(texture: TextureFacts, settled: TextureIntent) -> Iterator[Finding]:
+def _unsuitable_size(texture: TextureFacts, fixed: TextureIntent) -> Iterator[Finding]:
+    """A size that blocks or old GPUs can't use, with the settings as they are after all fixes."""
     image = texture.image
     if not texture.surface or image.power_of_two or texture.resizes:
         return
-    # Blocks want multiples of four. Old GPUs can't repeat other sizes with mipmaps: that matters where the
-    # import settings decide on repeating.
-    torn = settled.compression in BLOCKS and (image.width % 4 or image.height % 4)
-    repeated = settled.mipmaps and settled.wrap in ("repeat", "mirror")
     values = {"width": image.width, "height": image.height}
-    if torn or repeated:
-        yield Finding("not_power_of_two", WASTE, "not_power_of_two", values)
+    if fixed.compression in BLOCKS and (image.width % 4 or image.height % 4):
+        yield Finding("not_power_of_two", WARNING, "not_multiple_of_four", values)
+    elif fixed.mipmaps and fixed.wrap in ("repeat", "mirror"):
+        # Old GPUs repeat only powers of two with mipmaps.
+        yield Finding("not_power_of_two", WARNING, "not_power_of_two", values)
     elif not texture.decides:
         yield Finding("not_power_of_two", NOTE, "not_power_of_two", values)
 
 
-def _all(present: TextureIntent, found: list[Finding]) -> TextureIntent:
-    for finding in found:
-        present = finding.intent.over(present)
-    return present
-
-
 def _saves(texture: TextureFacts, intent: TextureIntent) -> bool:
     after = texture.memory(intent.over(texture.present))
-    return any(after.get(platform, size) < size for platform, size in texture.taken.items())
+    return any(after.get(platform, size) < size for platform, size in texture.gpu_memory.items())
 
 
 def _with_memory(texture: TextureFacts, finding: Finding) -> Finding:
     if not finding.applicable:
         return finding
     after = texture.memory(finding.intent.over(texture.present))
-    return replace(finding, memory=changes(texture.taken, after))
+    return replace(finding, memory=memory_changes(texture.gpu_memory, after))

@@ -1,4 +1,4 @@
-"""The import advisor and its plugin."""
+"""The import advisor: examines imported textures, asks what to fix, and carries out the answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from accel.text import AnyText
 from bridge.advisors.advice import Applied, Asset, FileAdvice, Mark, sort_advice
-from bridge.advisors.import_apply import apply, remember, skipped_files, undo
+from bridge.advisors.import_apply import add_rules, apply, skipped_files, undo
 from bridge.advisors.import_batch import (
     Advice,
     AdviceSummary,
@@ -29,146 +29,121 @@ from bridge.advisors.import_batch import (
     release,
     split_advice,
     summarize,
-    textures,
     with_preview,
 )
 from bridge.advisors.import_popups import (
-    FOLLOWED,
-    KEPT,
     KIND,
     PopupDraft,
+    Rule,
     draft_popup,
     trouble_popup,
     unsettled_advice,
 )
-from bridge.advisors.import_project import ContextReader, agreed_settings
+from bridge.advisors.import_project import ContextReader
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError, hookimpl
 from bridge.paths import Paths
-from bridge.project.config import ProjectFile, ignored_code_notices
+from bridge.project import config
+from bridge.project.config import ProjectFile
+
+log = logging.getLogger(__name__)
+
+MAX_GATHERED = 100_000
+MAX_WORKSPACES = 64
+MAX_PROJECTS = 16
+MAX_MARKS = 110_000
+"""Marks of one project that are held in memory; the database forgets the oldest of 100,000."""
 
 
-def _set() -> asyncio.Event:
+def _set_event() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
     return event
 
 
 class ImportBatch(Struct):
-    """What lies on the table for a project's editors. Only an optimisation: popups keep what matters."""
+    """The imports and the open popup of one workspace; popups themselves hold what must not be lost."""
 
     gathering: dict[str, Asset] = field(default_factory=dict)
-    """The frames of a batch so far."""
+    """By path: the frames so far of a batch that isn't complete."""
     waiting: dict[str, Asset] = field(default_factory=dict)
-    """Whole batches that nobody has looked at yet."""
+    """By path: complete batches that wait to be examined."""
     busy: bool = False
     answers: int = 0
-    """Those that are being noted."""
-    noted: asyncio.Event = field(default_factory=_set)
+    """How many answers are being recorded."""
+    recorded: asyncio.Event = field(default_factory=_set_event)
     """Set while there are none."""
-    relief: tuple[Context, SessionView] | None = None
-    """Whose editor reported something meanwhile, and may go on where the one that is asked fails."""
+    fallback: tuple[Context, SessionView] | None = None
+    """The editor that reported something meanwhile; it takes over if the one that is asked fails."""
     is_recalled: bool = False
-    """Whether it is known what an earlier run of the daemon has asked."""
+    """Whether the popup of an earlier run of the daemon was looked up."""
     dedupe: str | None = None
-    """Of the popup that asks, if one is open."""
+    """Of the open popup that asks; None without one."""
     popup_id: int | None = None
     files: dict[str, FileAdvice] = field(default_factory=dict)
-    """What the open popup asks about."""
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody is at work on it."""
-        return not self.busy and not self.answers
+    """By path: what the open popup asks about."""
 
     @contextlib.contextmanager
-    def noting(self) -> Iterator[None]:
-        """What an answer settles is being noted: until that is done, nothing is asked."""
+    def recording(self) -> Iterator[None]:
+        """While an answer is being recorded, nothing new is asked."""
         self.answers += 1
-        self.noted.clear()
+        self.recorded.clear()
         try:
             yield
         finally:
             self.answers -= 1
             if not self.answers:
-                self.noted.set()
-
-    def open(self, files: dict[str, FileAdvice]) -> str:
-        """A popup asks about `files` from now on; gives its `dedupe`."""
-        self.dedupe = self.dedupe or f"texture.import:{uuid.uuid4().hex[:12]}"
-        self.files = files
-        return self.dedupe
-
-    def recall(self, popup: Popup, files: dict[str, FileAdvice]) -> None:
-        """`popup` of an earlier run asks about `files`: the next builds upon it."""
-        assert popup.dedupe
-        self.dedupe, self.popup_id, self.files = popup.dedupe, popup.id, files
+                self.recorded.set()
 
     def close(self) -> dict[str, FileAdvice]:
-        """Nothing is asked any more; gives what was."""
+        """Forgets the open popup; returns what it asked about."""
         files = self.files
         self.dedupe, self.popup_id, self.files = None, None, {}
         return files
 
-    def settled(self, popup: Popup) -> dict[str, FileAdvice]:
-        """`popup` was answered, dismissed or let expire; gives what it asked about, if it was the last."""
-        return self.close() if popup.dedupe == self.dedupe else {}
-
-
-MAX_PROJECTS = 16
-MAX_MARKS = 110_000
-"""Of one project that are remembered beside the bridge, which forgets the earliest of 100,000."""
-
 
 class SettledImports:
-    """The bridge keeps it; what of it was asked for is remembered, and all that came since."""
+    """The marks of settled findings by project: those in the database, and those of this run."""
 
     def __init__(self) -> None:
-        self._known: dict[str, set[Mark]] = {}
-        self._asked: set[str] = set()
-        """The projects whose marks the bridge was asked for: of others only what came since is known."""
+        self._marks: dict[str, set[Mark]] = {}
+        self._loaded: set[str] = set()
+        """Projects whose marks were read from the database."""
 
     async def of(self, context: Context, session: SessionView) -> set[Mark]:
-        """All that was settled in the session's project; it grows with what is added.
+        """The marks of the session's project; the set grows with `add`.
 
-        Raises RequestError where that can't be read now: it is asked for again, as nothing says that nothing
-        was settled.
+        Raises RequestError if they can't be read now; the next call tries again.
         """
-        while session.project not in self._asked:
-            found = await context.noted(session)
-            # What came meanwhile is in there, whether or not it was read.
-            self._remembered(session.project).update(found)
-            self._asked.add(session.project)
-        return self._known[session.project]
+        while session.project not in self._loaded:
+            stored = await context.noted(session)
+            # Marks that were added meanwhile are in the set already.
+            self._of_project(session.project).update(stored)
+            self._loaded.add(session.project)
+        return self._marks[session.project]
 
     async def add(self, context: Context, session: SessionView, marks: Set[Mark], *, keep: bool) -> None:
-        """From now on these are settled; if they are to `keep`, also for the next daemon."""
+        """Adds marks; with `keep` also to the database, for the next run of the daemon."""
         if keep:
-            # A damaged database keeps nothing any more; this run of the daemon knows it all the same.
+            # A damaged database stores nothing any more; this run still knows the marks.
             with contextlib.suppress(RequestError):
                 await context.note(session, marks)
-        known = self._remembered(session.project)
+        known = self._of_project(session.project)
         known |= marks
         if len(known) > MAX_MARKS:
             self._forget(session.project)
 
-    def _remembered(self, project: str) -> set[Mark]:
-        while project not in self._known and len(self._known) >= MAX_PROJECTS:
-            self._forget(next(iter(self._known)))
-        return self._known.setdefault(project, set())
+    def _of_project(self, project: str) -> set[Mark]:
+        while project not in self._marks and len(self._marks) >= MAX_PROJECTS:
+            self._forget(next(iter(self._marks)))
+        return self._marks.setdefault(project, set())
 
     def _forget(self, project: str) -> None:
-        del self._known[project]
-        self._asked.discard(project)
-
-
-log = logging.getLogger(__name__)
-
-MAX_GATHERED = 100_000
-MAX_DESKS = 64
+        del self._marks[project]
+        self._loaded.discard(project)
 
 
 class RuledTextures(Struct, frozen=True):
-    """What a project's rules settle of what an editor has imported."""
+    """Advice that a project's rules fix without asking, and the session that imported the textures."""
 
     context: Context
     session: SessionView
@@ -176,83 +151,36 @@ class RuledTextures(Struct, frozen=True):
 
 
 class TextureImportAdvisor(Advisor):
-    """Looks at each imported texture and advises where its import settings don't fit it."""
+    """Checks the import settings of each imported texture."""
 
     name = "texture_import"
     events = ("asset.imported",)
 
     def __init__(self, cache: Path | None = None) -> None:
-        """`cache` is the folder in which audits leave what they saw; None does without."""
-        self._desks: dict[str, ImportBatch] = {}
+        """`cache` is the folder in which audits leave their results; None ignores them."""
+        self._batches: dict[str, ImportBatch] = {}
         self._settled = SettledImports()
         self._revision = 0
-        """How often what lies on a desk has changed, or was settled: whoever waited looks whether it did."""
-        self._mistakes: dict[str, tuple[AnyText, ...]] = {}
-        """What is wrong with each project's file, as it was told last."""
-        self._surveyor = ContextReader(cache)
+        """Counts changes of batches and marks: code that awaited compares it."""
+        self._config_errors: dict[str, tuple[AnyText, ...]] = {}
+        """By project: the errors of its popbridge.toml that were shown last."""
+        self._reader = ContextReader(cache)
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
-        """Gathers a batch, then advises on it; what comes meanwhile is looked at together, afterwards."""
-        imported = read_event(event)
-        desk = self._desk(session)
-        desk.gathering.update({asset.path: asset for asset in textures(imported.assets)})
-        if imported.more and len(desk.gathering) < MAX_GATHERED:
+        """Gathers a batch, then examines it; batches that arrive meanwhile are examined together."""
+        assets, more = read_event(event)
+        batch = self._batch(session)
+        batch.gathering.update({asset.path: asset for asset in assets})
+        if more and len(batch.gathering) < MAX_GATHERED:
             return
-        desk.waiting.update(desk.gathering)
-        desk.gathering.clear()
-        await self._look_at_waiting(context, session, desk)
-
-    async def _look_at_waiting(self, context: Context, session: SessionView, desk: ImportBatch) -> None:
-        if desk.busy:
-            desk.relief = context, session
-            return
-        desk.busy = True
-        ruled: list[RuledTextures] = []
-        failed = None
-        try:
-            await self._rounds(context, session, desk, ruled)
-        except RequestError as error:
-            failed = error
-        finally:
-            desk.busy, desk.relief = False, None
-        # Only now, as an editor that doesn't answer would hold up the project's others.
-        for one in ruled:
-            try:
-                await self._follow(one)
-            except RequestError as error:
-                failed = error
-        if failed is not None:
-            raise failed
-
-    async def _rounds(
-        self, context: Context, session: SessionView, desk: ImportBatch, ruled: list[RuledTextures]
-    ) -> None:
-        """Until nothing waits; what rules settle is added to `ruled`. Raises RequestError where no editor
-        can be asked, or it can't be known what was settled; what waits then is looked at with the next."""
-        while desk.waiting:
-            assets = list(desk.waiting.values())
-            desk.waiting.clear()
-            try:
-                parts = await self._advise(context, session, desk, assets)
-            except RequestError as error:
-                # Whoever comes next looks at them, too.
-                desk.waiting = {asset.path: asset for asset in assets} | desk.waiting
-                if desk.relief is None:
-                    raise
-                log.warning("another editor of the project goes on: %s", error)
-                (context, session), desk.relief = desk.relief, None
-            else:
-                ruled += [RuledTextures(context, session, parts)] if parts else []
-
-    async def _follow(self, ruled: RuledTextures) -> None:
-        context, session, parts = ruled.context, ruled.session, ruled.parts
-        applied = await apply(context, session, parts, await summarize(parts), FOLLOWED)
-        await self._keep(context, session, parts, applied)
+        batch.waiting.update(batch.gathering)
+        batch.gathering.clear()
+        await self._examine_waiting(context, session, batch)
 
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
-        """Applies, remembers or undoes. Repeats the same steps for the same answer, after a restart too."""
+        """Fixes, adds rules, or undoes. The same answer repeats the same steps, also after a restart."""
         if popup.kind == "texture.applied":
             if answer.action == "undo":
                 await undo(context, session, msgspec.convert(state, Applied))
@@ -260,19 +188,19 @@ class TextureImportAdvisor(Advisor):
         if popup.kind != KIND:
             return
         advice = msgspec.convert(state, Advice)
-        desk = self._desk(session)
-        with desk.noting():
-            files = desk.settled(popup)
+        batch = self._batch(session)
+        with batch.recording():
+            files = batch.close() if popup.dedupe == batch.dedupe else {}
             self._revision += 1
             applies = answer.action in ("apply", "always")
             checked = await check(session, advice) if applies else StalenessCheck()
-            found = await summarize(Without(advice, checked.paths))
+            summary = await summarize(Without(advice, checked.paths))
             if answer.state != "undeliverable":
-                # What can't be set then is asked about by the next daemon again.
-                await self._note(context, session, found.marks, keep=not applies)
+                # If the change fails, the next run of the daemon asks again.
+                await self._add_marks(context, session, summary.marks, keep=not applies)
         await release(files)
         if applies:
-            await self._apply(context, session, advice, checked, found, always=answer.action == "always")
+            await self._apply(context, session, advice, checked, summary, always=answer.action == "always")
 
     async def _apply(
         self,
@@ -280,165 +208,205 @@ class TextureImportAdvisor(Advisor):
         session: SessionView,
         advice: Advice,
         checked: StalenessCheck,
-        found: AdviceSummary,
+        summary: AdviceSummary,
         *,
         always: bool,
     ) -> None:
-        """Of `advice` what `checked` leaves, which comes to `found`; what has changed is looked at again."""
+        """Applies the advice except on files that `checked` excludes; `summary` is of the others."""
         refused = ""
         if always:
-            # What has changed lies in these folders all the same.
-            refused = await remember(context, session, await summarize(advice) if checked.paths else found)
-        rule, left = KEPT if always and not refused else "", skipped_files(checked, session.locale)
-        applied = await apply(context, session, advice, found, rule, left)
-        await self._keep(context, session, Without(advice, checked.paths), applied)
+            # The rules are for the folders of changed files, too.
+            refused = await add_rules(context, session, await summarize(advice) if checked.paths else summary)
+        rule: Rule = "rule_kept" if always and not refused else ""
+        skipped = skipped_files(checked, session.locale)
+        applied = await apply(context, session, advice, summary, rule, skipped)
+        await self._keep_marks(context, session, Without(advice, checked.paths), applied)
         if refused:
-            # After these, so that they are the same steps if this answer is acted on once more.
+            # After the others, which are the same steps if this answer is repeated.
             await context.popup(session, trouble_popup("rule_refused", [refused], session.locale), {})
-        await self._look_again(context, session, checked)
+        # The editor itself reports files whose settings can't be read here.
+        batch = self._batch(session)
+        batch.waiting.update({path: asset for path, asset in checked.changed.items() if asset is not None})
+        await self._examine_waiting(context.beside(), session, batch)
 
-    async def _look_again(self, context: Context, session: SessionView, checked: StalenessCheck) -> None:
-        """At what isn't any more what was asked about; its editor reports what can't be read here."""
-        desk = self._desk(session)
-        desk.waiting.update({path: asset for path, asset in checked.changed.items() if asset is not None})
-        await self._look_at_waiting(context.beside(), session, desk)
+    async def _examine_waiting(self, context: Context, session: SessionView, batch: ImportBatch) -> None:
+        """Examines until nothing waits.
+
+        Raises RequestError if no editor can be asked, or the marks can't be read; the assets then wait for
+        the next import.
+        """
+        if batch.busy:
+            batch.fallback = context, session
+            return
+        batch.busy = True
+        ruled: list[RuledTextures] = []
+        failure = None
+        try:
+            while batch.waiting:
+                assets = list(batch.waiting.values())
+                batch.waiting.clear()
+                try:
+                    parts = await self._advise(context, session, batch, assets)
+                except RequestError as error:
+                    batch.waiting = {asset.path: asset for asset in assets} | batch.waiting
+                    if batch.fallback is None:
+                        raise
+                    log.warning("another editor of the project takes over: %s", error)
+                    (context, session), batch.fallback = batch.fallback, None
+                else:
+                    ruled += [RuledTextures(context, session, parts)] if parts else []
+        except RequestError as error:
+            failure = error
+        finally:
+            batch.busy, batch.fallback = False, None
+        # Only now: an editor that doesn't answer would delay the project's other editors.
+        for each in ruled:
+            try:
+                summary = await summarize(each.parts)
+                applied = await apply(each.context, each.session, each.parts, summary, "rule_followed")
+                await self._keep_marks(each.context, each.session, each.parts, applied)
+            except RequestError as error:
+                failure = error
+        if failure is not None:
+            raise failure
 
     async def _advise(
-        self, context: Context, session: SessionView, desk: ImportBatch, assets: Sequence[Asset]
+        self, context: Context, session: SessionView, batch: ImportBatch, assets: Sequence[Asset]
     ) -> Sequence[Sequence[FileAdvice]]:
-        """Asks about what was found; gives what rules settle, in parts."""
+        """Asks about the findings; returns, in parts, those that rules fix."""
         if session.root is None or session.adapter is None or session.version is None:
             return ()
-        await self._recall(context, session, desk)
-        agreed = await self._agreed(context, session, session.root)
-        wanted = [asset for asset in assets if not agreed.textures.ignores(asset.file, asset.path)]
+        await self._recall(context, session, batch)
+        project_file = await self._project_file(context, session, session.root)
+        checked = [asset for asset in assets if not project_file.textures.ignores(asset.file, asset.path)]
         max_size = int(context.settings["textures.max_size"])
-        around = await self._surveyor.look(session, wanted, agreed, max_size)
-        looked = await examine_all(context, session, wanted, around)
-        asked = [look.asked for look in looked if look.asked]
-        said = await self._settled.of(context, session)
+        surroundings = await self._reader.read(session, checked, project_file, max_size)
+        examined = await examine_all(context, session, checked, surroundings)
+        settled = await self._settled.of(context, session)
         ruled: list[FileAdvice] = []
-        async for part in interleave(split_advice([look.ruled for look in looked if look.ruled])):
-            ruled += [file for file in part if not file.marks() <= said]
-        await self._ask(context, session, desk, assets, asked)
+        async for part in interleave(split_advice([each.ruled for each in examined if each.ruled])):
+            ruled += [file for file in part if not file.marks() <= settled]
+        asked = [each.asked for each in examined if each.asked]
+        await self._ask(context, session, batch, {asset.path for asset in assets}, asked)
         parts = list(split_advice(sort_advice(ruled)))
-        await self._note(context, session, (await summarize(parts)).marks, keep=False)
+        await self._add_marks(context, session, (await summarize(parts)).marks, keep=False)
         return parts
 
-    async def _recall(self, context: Context, session: SessionView, desk: ImportBatch) -> None:
-        """Finds what an earlier run of the daemon has asked: a second popup would ask for the same."""
-        while not desk.is_recalled:
+    async def _recall(self, context: Context, session: SessionView, batch: ImportBatch) -> None:
+        """Looks up the popup of an earlier run of the daemon: a second one would ask the same."""
+        while not batch.is_recalled:
             revision = self._revision
             shown = await context.open_popups(session)
             asking = [(popup, state) for popup, state in shown if popup.kind == KIND and popup.dedupe]
             files: dict[str, FileAdvice] = {}
             async for part in interleave(msgspec.convert(asking[-1][1], Advice) if asking else ()):
                 files |= {file.path: file for file in part}
-            # One that was answered meanwhile isn't open any more.
+            # A popup that was answered meanwhile isn't open any more.
             if self._revision == revision:
-                desk.is_recalled = True
+                batch.is_recalled = True
                 if asking:
-                    desk.recall(asking[-1][0], files)
+                    popup = asking[-1][0]
+                    assert popup.dedupe
+                    batch.dedupe, batch.popup_id, batch.files = popup.dedupe, popup.id, files
 
-    async def _agreed(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
-        """What the project's file says; a mistake in it is told once, and then it says nothing."""
+    async def _project_file(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
+        """The project's popbridge.toml; empty if it has an error, which is shown once."""
         try:
-            agreed = await agreed_settings(root)
+            found = await asyncio.to_thread(config.read, root)
         except UserError as error:
-            await self._tell(context, session, "project_file", [error.text])
+            await self._show_config_errors(context, session, "project_file", [error.text])
             return ProjectFile()
-        await self._tell(context, session, "passed_over", ignored_code_notices(root, agreed))
-        return agreed
+        await self._show_config_errors(
+            context, session, "passed_over", config.ignored_code_notices(root, found)
+        )
+        return found
 
-    async def _tell(
-        self, context: Context, session: SessionView, title: str, said: Sequence[AnyText]
+    async def _show_config_errors(
+        self, context: Context, session: SessionView, title: str, errors: Sequence[AnyText]
     ) -> None:
-        """What is wrong with the project's file, if anything is, unless that was told last."""
-        if not said:
-            self._mistakes.pop(session.project, None)
-        elif self._mistakes.get(session.project) != (said := tuple(said)):
-            self._mistakes[session.project] = said
-            await context.popup(session, trouble_popup(title, said, session.locale), {})
+        """Shows the errors unless they were shown last time."""
+        if not errors:
+            self._config_errors.pop(session.project, None)
+        elif self._config_errors.get(session.project) != (errors := tuple(errors)):
+            self._config_errors[session.project] = errors
+            await context.popup(session, trouble_popup(title, errors, session.locale), {})
 
     async def _ask(
         self,
         context: Context,
         session: SessionView,
-        desk: ImportBatch,
-        assets: Sequence[Asset],
+        batch: ImportBatch,
+        examined: Set[str],
         found: Sequence[FileAdvice],
     ) -> None:
-        """Shows what was found together with what the open popup still asks about other files."""
-        # A copy of what lies on the desk, as it may be cleared meanwhile.
-        said = await self._settled.of(context, session)
-        first = await asyncio.to_thread(unsettled_advice, found, dict(desk.files), said)
-        found = await with_preview(context, session, first)
-        made = await self._drafted(context, session, desk, {asset.path for asset in assets}, found)
-        if made.popup is not None:
-            await self._show(context, session, desk, made, made.popup)
-        elif made.news:
-            popup_id = desk.popup_id
-            files = desk.close()
+        """Shows new advice together with what the open popup asks about other files.
+
+        `examined` are the paths that were examined now.
+        """
+        # Copies, as an answer may clear the batch's files meanwhile.
+        settled = await self._settled.of(context, session)
+        unsettled = await asyncio.to_thread(unsettled_advice, found, dict(batch.files), settled)
+        found = await with_preview(context, session, unsettled)
+        while True:
+            await batch.recorded.wait()
+            settled = await self._settled.of(context, session)
+            revision = self._revision
+            draft = await asyncio.to_thread(
+                draft_popup, found, dict(batch.files), settled, examined, session.locale
+            )
+            # Otherwise something was answered meanwhile, which the draft would ask again.
+            if self._revision == revision:
+                break
+        if draft.popup is not None:
+            await self._show(context, session, batch, draft, draft.popup)
+        elif draft.changed:
+            popup_id = batch.popup_id
+            files = batch.close()
             if popup_id is not None:
                 await context.close_popup(session, popup_id)
             await release(files)
 
-    async def _drafted(
-        self,
-        context: Context,
-        session: SessionView,
-        desk: ImportBatch,
-        looked_at: Set[str],
-        found: Sequence[FileAdvice],
-    ) -> PopupDraft:
-        """The next popup, made once more where something was answered meanwhile: it would ask that again."""
-        while True:
-            await desk.noted.wait()
-            said = await self._settled.of(context, session)
-            revision = self._revision
-            made = await asyncio.to_thread(
-                draft_popup, found, dict(desk.files), said, looked_at, session.locale
-            )
-            if self._revision == revision:
-                return made
-
     async def _show(
-        self, context: Context, session: SessionView, desk: ImportBatch, made: PopupDraft, popup: Popup
+        self, context: Context, session: SessionView, batch: ImportBatch, draft: PopupDraft, popup: Popup
     ) -> None:
-        popup = msgspec.structs.replace(popup, dedupe=desk.open(made.files))
+        dedupe = batch.dedupe or f"texture.import:{uuid.uuid4().hex[:12]}"
+        batch.dedupe, batch.files = dedupe, draft.files
         try:
-            popup_id = await context.popup(session, popup, made.advice)
+            popup_id = await context.popup(
+                session, msgspec.structs.replace(popup, dedupe=dedupe), draft.advice
+            )
         except BaseException:
-            # Nobody saw it: the next import asks once more.
-            desk.close()
+            # It wasn't shown: the next import asks again.
+            batch.close()
             raise
-        await self._note(context, session, made.once)
-        if desk.dedupe == popup.dedupe:
-            desk.popup_id = popup_id
+        await self._add_marks(context, session, draft.once)
+        if batch.dedupe == dedupe:
+            batch.popup_id = popup_id
 
-    def _desk(self, session: SessionView) -> ImportBatch:
-        # Editors that share their popups share what is asked, too.
-        place = session.workspace or session.id
-        if place not in self._desks and len(self._desks) >= MAX_DESKS:
-            idle = next((key for key, desk in self._desks.items() if desk.is_idle), None)
-            if idle is not None:
-                del self._desks[idle]
-        return self._desks.setdefault(place, ImportBatch())
+    def _batch(self, session: SessionView) -> ImportBatch:
+        # Editors of one workspace share their popups.
+        key = session.workspace or session.id
+        if key not in self._batches and len(self._batches) >= MAX_WORKSPACES:
+            idle = (key for key, each in self._batches.items() if not each.busy and not each.answers)
+            if (oldest := next(idle, None)) is not None:
+                del self._batches[oldest]
+        return self._batches.setdefault(key, ImportBatch())
 
-    async def _note(
+    async def _add_marks(
         self, context: Context, session: SessionView, marks: Set[Mark], *, keep: bool = True
     ) -> None:
         self._revision += 1
         await self._settled.add(context, session, marks, keep=keep)
         self._revision += 1
 
-    async def _keep(self, context: Context, session: SessionView, parts: Parts, applied: Set[str]) -> None:
-        """Of these files those that were `applied` are settled for later daemons, too, and those of which
-        there was only something to tell."""
+    async def _keep_marks(
+        self, context: Context, session: SessionView, parts: Parts, applied: Set[str]
+    ) -> None:
+        """Stores the marks of files that were fixed, and of those without settings to fix."""
         marks: set[Mark] = set()
         async for files in interleave(parts):
             marks.update(*(file.marks() for file in files if file.path in applied or not file.options))
-        await self._note(context, session, marks)
+        await self._add_marks(context, session, marks)
 
 
 @hookimpl

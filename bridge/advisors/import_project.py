@@ -1,7 +1,4 @@
-"""Project context of an import.
-
-import advisor, which has seen nothing of the project when the daemon begins.
-"""
+"""What surrounds an import: other textures of the project, its materials, and the results of audits."""
 
 from __future__ import annotations
 
@@ -19,60 +16,72 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct, field
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.image import records
 from accel.models.catalog import models_of
 from accel.texture.kinds import KINDS, Classification
 from accel.texture.workloads import Examination, examine
 from accel.workload import WorkloadError
 from bridge.advisors.advice import Asset
-from bridge.advisors.naming import Beside, material_siblings, neighbours
+from bridge.advisors.naming import NameGroups, group_names, material_siblings
 from bridge.api import Kind, SessionView
 from bridge.host import isolation, validation
-from bridge.project import config
 from bridge.project.config import ProjectFile
 
 if TYPE_CHECKING:
     from accel.texture.context import Context, Portions, Size
 
 
+log = logging.getLogger(__name__)
+
 VERSION = 3
-"""Raised when the file changes its form: one of another form says nothing."""
+"""Of the file that audits leave; other versions are ignored."""
+MAX_FILES = 20_000
+"""Textures of one project; the first seen are forgotten first."""
+MAX_PROJECTS = 16
+KNOWN_AT_ONCE = 1000
+"""How many results of an audit are added at once: a few milliseconds."""
+USES_TTL_S = 60.0
+"""How long the uses in a project's materials are cached: reading them takes seconds."""
+
+Uses = Mapping[str, Sequence[Kind]]
+"""What materials and scenes use textures as, by file below the project's root."""
 
 
-class KnownImports(Struct, frozen=True):
-    """What is kept."""
+class AuditResults(Struct, frozen=True):
+    """The file in which an audit leaves its classifications for the import advisor."""
 
     version: int
     judged_by: Sequence[int | str]
-    """What textures were read and judged by: of what changed since, nothing is said."""
+    """Versions of the code and the models; results of others are ignored."""
     kinds: Sequence[str]
     files: Sequence[str]
     """Below the project's root, with slashes."""
     extents: bytes
-    """Width and height, texels, file after file, as this machine has its uint32."""
+    """Width and height of each file in pixels; native uint32."""
     shares: bytes
-    """Probabilities of the kinds by the texture alone, file after file, as this machine has its float32."""
+    """Each file's probabilities of the kinds without context; native float32."""
 
     def sizes(self) -> Sequence[Size]:
-        """As `Context.add_all` takes them. Raises ValueError where they aren't what they should be."""
+        """The sizes for `Context.add_all`. Raises ValueError for invalid data."""
         sides = memoryview(self.extents).cast("I").tolist()
         return list(zip(sides[::2], sides[1::2], strict=True))
 
     def portions(self) -> Portions:
-        """As `Context.add_all` takes them. Raises ValueError where they aren't what they should be."""
+        """The portions for `Context.add_all`. Raises ValueError for invalid data."""
+        # numpy is slow to import, and every command loads the advisors.
         import numpy as np
 
         from accel.texture.context import shares_of
 
         shares = np.frombuffer(self.shares, np.float32).reshape(len(self.files), len(KINDS))
         if not ((shares >= 0) & (shares <= 1)).all():
-            raise ValueError("no probabilities")
+            raise ValueError("not probabilities")
         return shares_of(shares.astype(np.float64))
 
 
-class KnownFile:
-    """What textures are taken for alone, gathered to be kept."""
+class AuditResultsWriter:
+    """Collects an audit's classifications and writes them for the import advisor."""
 
     def __init__(self) -> None:
         self._files: list[str] = []
@@ -80,46 +89,45 @@ class KnownFile:
         self._shares = array("f")
 
     def add(self, file: str, found: Examination) -> None:
-        """One more; a name that is no Unicode isn't kept, as no editor can report it."""
+        """Adds a file; names that aren't Unicode are skipped, as no editor can report them."""
         if file.isprintable():
             self._files.append(file)
             self._extents.extend(found.inspection.extent)
             self._shares.extend(found.classification.probabilities.get(kind, 0.0) for kind in KINDS)
 
-    def with_those_of(self, other: KnownFile, files: Container[str]) -> KnownFile:
-        """These, and of `files` what `other` says."""
-        made = KnownFile()
-        for taken, wanted in ((self, False), (other, True)):
-            for at, file in enumerate(taken._files):
-                if (file in files) == wanted:
-                    made._files.append(file)
-                    made._extents.extend(taken._extents[2 * at : 2 * at + 2])
-                    made._shares.extend(taken._shares[len(KINDS) * at : len(KINDS) * (at + 1)])
-        return made
+    def replace(self, files: Container[str], other: AuditResultsWriter) -> AuditResultsWriter:
+        """Returns these results with those of `files` taken from `other`."""
+        merged = AuditResultsWriter()
+        for results, replaces in ((self, False), (other, True)):
+            for at, file in enumerate(results._files):
+                if (file in files) == replaces:
+                    merged._files.append(file)
+                    merged._extents.extend(results._extents[2 * at : 2 * at + 2])
+                    merged._shares.extend(results._shares[len(KINDS) * at : len(KINDS) * (at + 1)])
+        return merged
 
-    def keep(self, folder: Path, root: Path) -> None:
-        """Puts it in the place of what was kept of the project; where that can't be done, that stays."""
+    def write(self, folder: Path, root: Path) -> None:
+        """Replaces the project's file in the cache `folder`; if that fails, the old one stays."""
         extents, shares = self._extents.tobytes(), self._shares.tobytes()
-        known = KnownImports(VERSION, _judged_by(), KINDS, self._files, extents, shares)
-        replaced(_file(folder, root), msgspec.msgpack.encode(known))
+        results = AuditResults(VERSION, _judged_by(), KINDS, self._files, extents, shares)
+        write_atomic(_file(folder, root), msgspec.msgpack.encode(results))
 
 
-def read(folder: Path, root: Path) -> tuple[Sequence[str], Sequence[Size], Portions] | None:
-    """A project's files with their sizes and what each was taken for; None where nothing that can be used is
-    kept."""
+def read_audit(folder: Path, root: Path) -> tuple[Sequence[str], Sequence[Size], Portions] | None:
+    """Returns the project's files, sizes and classifications of its last audit; None without usable ones."""
     try:
-        known = msgspec.msgpack.decode(_file(folder, root).read_bytes(), type=KnownImports)
+        known = msgspec.msgpack.decode(_file(folder, root).read_bytes(), type=AuditResults)
         if known.version != VERSION or tuple(known.kinds) != KINDS or known.judged_by != _judged_by():
             return None
         sizes = known.sizes()
         return (known.files, sizes, known.portions()) if len(sizes) == len(known.files) else None
-    # A view whose bytes are no whole numbers raises TypeError.
+    # Casting bytes that aren't a multiple of the item's size raises TypeError.
     except (OSError, ValueError, TypeError):
         return None
 
 
 def _judged_by() -> list[int | str]:
-    """How images are read, and the code and the models that judge them."""
+    """Versions of the decoder, the classifier and its models."""
     record = examine.workload
     return [records.VERSION, record.version, *(model.digest for model in models_of(record.name))]
 
@@ -129,37 +137,31 @@ def _file(folder: Path, root: Path) -> Path:
     return folder / "kinds" / f"{name}.msgpack"
 
 
-MAX_FILES = 20_000
-"""Of one project; those seen first are forgotten first."""
-KNOWN_AT_ONCE = 1000
-"""Of what an audit saw, how many join at once: a few milliseconds."""
-
-
-class SeenSoFar:
-    """The textures of one project that were looked at since the daemon began, and by an audit before."""
+class SeenTextures:
+    """The textures of one project that imports and the last audit examined."""
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[Size, Portions]] = {}
         self._warned = False
 
     def add(self, file: str, alone: Examination) -> None:
-        """Remembers what a file is taken for alone, in the place of what it was before."""
+        """Adds a file's examination without context, replacing an earlier one."""
         file, size = _key(file), alone.inspection.extent
         if (before := self._files.pop(file, None)) is not None:
             self._context.remove(file, *before)
         self._files[file] = size, self._context.add(file, size, alone.classification)
 
     def trim(self) -> None:
-        """Forgets what was seen first, of more than are remembered; after those that came were judged."""
+        """Forgets the oldest of more than `MAX_FILES`; call it after judging."""
         while len(self._files) > MAX_FILES:
             oldest = next(iter(self._files))
             self._context.remove(oldest, *self._files.pop(oldest))
 
     async def know(self, files: Sequence[str], sizes: Sequence[Size], portions: Portions) -> None:
-        """What an audit took files for: as if seen before all others, save those that were seen since."""
+        """Adds the results of an audit as the oldest; files that were imported since are skipped."""
         room = max(MAX_FILES - len(self._files), 0)
         new = [at for at, file in enumerate(files) if file not in self._files][:room]
-        # From the end, as each goes before those that are there; others are heard in between.
+        # From the end, as each part is inserted before the others; other tasks run in between.
         for end in range(len(new), 0, -KNOWN_AT_ONCE):
             part = [at for at in new[max(end - KNOWN_AT_ONCE, 0) : end] if files[at] not in self._files]
             self._context.add_all([files[at] for at in part], [sizes[at] for at in part], portions[part])
@@ -167,84 +169,37 @@ class SeenSoFar:
             await asyncio.sleep(0)
 
     def judge(self, files: Sequence[str], found: Sequence[Examination]) -> list[Classification]:
-        """Each of these, which were added, by what all others are."""
+        """Classifies files, which were added before, in the context of all others."""
         alone = [one.classification for one in found]
         sizes = [one.inspection.extent for one in found]
         try:
             return self._context.judge([_key(file) for file in files], sizes, alone)
         except WorkloadError as error:
             if not self._warned:
-                log.warning("textures are judged without their project: %s", error.reason)
+                log.warning("textures are classified without their project's context: %s", error.reason)
             self._warned = True
             return alone
 
     @cached_property
     def _context(self) -> Context:
-        # Imported here, as every command loads the advisors, and few judge textures: numpy takes its time.
+        # numpy is slow to import, and every command loads the advisors.
         from accel.texture.context import Context
 
         return Context()
 
 
-class Projects:
-    """What was seen of each project; the one that was asked for least recently is forgotten first."""
-
-    def __init__(self, cache: Path | None = None) -> None:
-        """`cache` is the folder in which audits leave what they saw; None does without."""
-        self._cache = cache
-        self._seen: dict[Path, SeenSoFar] = {}
-        self._reading: set[asyncio.Task[None]] = set()
-
-    def of(self, root: Path) -> SeenSoFar:
-        """What was seen of a project. What an audit saw joins it a little later: nobody waits for that."""
-        seen = self._seen.pop(root, None)
-        if seen is None:
-            seen = SeenSoFar()
-            if self._cache is not None:
-                task = asyncio.create_task(_read(self._cache, root, seen))
-                self._reading.add(task)
-                task.add_done_callback(self._reading.discard)
-        while len(self._seen) >= MAX_PROJECTS:
-            self._seen.pop(next(iter(self._seen)))
-        self._seen[root] = seen
-        return seen
-
-
-async def _read(cache: Path, root: Path, seen: SeenSoFar) -> None:
-    # In a thread also for numpy, which takes its time when it is first imported.
-    if (known := await asyncio.to_thread(read, cache, root)) is not None:
-        await seen.know(*known)
-
-
-def _key(file: str) -> str:
-    """As audits name it: an editor may write `./a.png`, and backslashes on Windows."""
-    return PurePath(file).as_posix()
-
-
-log = logging.getLogger(__name__)
-
-KEPT_S = 60.0
-"""How long it is believed what the project's materials use: reading them all takes seconds."""
-MAX_PROJECTS = 16
-
-Uses = Mapping[str, Sequence[Kind]]
-"""What materials and scenes use textures as, by file below the project's root."""
-
-
 class ImportContext(Struct, frozen=True):
-    """What is known of a project beside the textures themselves."""
+    """What surrounds the textures of one import."""
 
-    agreed: ProjectFile = field(default_factory=ProjectFile)
     max_size: int = 4096
-    """The longest side that is accepted, pixels."""
-    folders: Mapping[str, Beside] = field(default_factory=dict)
-    """The names of the files in each."""
+    """The accepted longest side, pixels."""
+    folders: Mapping[str, NameGroups] = field(default_factory=dict)
+    """The file names of each folder."""
     uses: Uses = field(default_factory=dict)
-    seen: SeenSoFar = field(default_factory=SeenSoFar)
-    """What the project's textures were taken for until now."""
+    seen: SeenTextures = field(default_factory=SeenTextures)
 
-    def of(self, asset: Asset, session: SessionView) -> dict[str, Any]:
-        """The parameters of `texture.examine` that say what surrounds `asset`."""
+    def params_of(self, asset: Asset, session: SessionView) -> dict[str, Any]:
+        """The parameters of `texture.examine` that describe the surroundings of `asset`."""
         assert session.adapter is not None and session.version is not None
         adapter = session.adapter
         present = validation.check_intent(adapter.read_texture(asset.options, session.version), adapter.name)
@@ -256,62 +211,87 @@ class ImportContext(Struct, frozen=True):
 
 
 class ContextReader:
-    """Looks around in projects; remembers for a while what costs much to find out."""
+    """Reads the surroundings of imports and caches what is slow to read."""
 
     def __init__(self, cache: Path | None = None) -> None:
-        """`cache` is the folder in which audits leave what they saw; None does without."""
+        """`cache` is the folder in which audits leave their results; None ignores them."""
+        self._cache = cache
         self._uses: dict[Path, tuple[float, Uses]] = {}
-        self._projects = Projects(cache)
+        self._seen: dict[Path, SeenTextures] = {}
+        self._loading: set[asyncio.Task[None]] = set()
 
-    async def look(
-        self, session: SessionView, assets: Iterable[Asset], agreed: ProjectFile, max_size: int
+    async def read(
+        self, session: SessionView, assets: Iterable[Asset], project_file: ProjectFile, max_size: int
     ) -> ImportContext:
-        """What surrounds `assets`; `max_size` is what holds where the project's file says nothing."""
+        """Reads what surrounds `assets`; `max_size` is the limit unless the project's file has one."""
         assert session.root is not None
-        named = await asyncio.to_thread(_names, session.root, [asset.file for asset in assets])
-        uses = await self._used(session, session.root)
-        seen = self._projects.of(session.root)
-        return ImportContext(agreed, agreed.textures.max_size or max_size, named, uses, seen)
+        folders = await asyncio.to_thread(_names, session.root, [asset.file for asset in assets])
+        uses = await self._read_uses(session, session.root)
+        seen = self.seen_in(session.root)
+        return ImportContext(project_file.textures.max_size or max_size, folders, uses, seen)
 
-    async def _used(self, session: SessionView, root: Path) -> Uses:
+    def seen_in(self, root: Path) -> SeenTextures:
+        """The textures seen in a project; the results of an audit are added later, in the background.
+
+        Of more than `MAX_PROJECTS` the least recently used is forgotten.
+        """
+        seen = self._seen.pop(root, None)
+        if seen is None:
+            seen = SeenTextures()
+            if self._cache is not None:
+                task = asyncio.create_task(_load_audit(self._cache, root, seen))
+                self._loading.add(task)
+                task.add_done_callback(self._loading.discard)
+        while len(self._seen) >= MAX_PROJECTS:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen[root] = seen
+        return seen
+
+    async def _read_uses(self, session: SessionView, root: Path) -> Uses:
         at, known = self._uses.get(root, (0.0, {}))
-        if root in self._uses and time.monotonic() - at < KEPT_S:
+        if root in self._uses and time.monotonic() - at < USES_TTL_S:
             return known
         support = session.adapter.project if session.adapter else None
         uses: Uses = {}
         if support is not None:
             try:
                 uses = validation.check_uses(await asyncio.to_thread(support.uses, root))
-            # An adapter is a plugin: without this evidence the others still count.
+            # An adapter is a plugin: the other evidence still counts.
             except (Exception, SystemExit) as error:
-                why = isolation.describe(error)
-                log.warning("%s: what uses its textures can't be told: %s", session.project_name, why)
+                reason = isolation.describe(error)
+                log.warning("%s: can't read what uses its textures: %s", session.project_name, reason)
         while len(self._uses) >= MAX_PROJECTS:
             self._uses.pop(next(iter(self._uses)))
         self._uses[root] = (time.monotonic(), uses)
         return uses
 
 
-async def agreed_settings(root: Path) -> ProjectFile:
-    """What the project's file says. Raises UserError that names file and line."""
-    return await asyncio.to_thread(config.read, root)
+async def _load_audit(cache: Path, root: Path, seen: SeenTextures) -> None:
+    # In a thread also for numpy, which is slow to import.
+    if (known := await asyncio.to_thread(read_audit, cache, root)) is not None:
+        await seen.know(*known)
+
+
+def _key(file: str) -> str:
+    """The name that audits use: an editor may write `./a.png`, and backslashes on Windows."""
+    return PurePath(file).as_posix()
 
 
 def _folder(file: str) -> str:
     return PurePosixPath(file).parent.as_posix()
 
 
-def _names(root: Path, files: Iterable[str]) -> dict[str, Beside]:
-    """The names of what lies beside files below `root`, by folder; none where that can't be listed."""
-    names: dict[str, Beside] = {}
+def _names(root: Path, files: Iterable[str]) -> dict[str, NameGroups]:
+    """The file names in the folders of `files`; folders that can't be listed are left out."""
+    names: dict[str, NameGroups] = {}
     for folder in set(map(_folder, files)):
-        # What an editor reports may point anywhere: nothing outside the project is listed.
+        # An editor may report any path: nothing outside the project is listed.
         if ".." in PurePosixPath(folder).parts or PurePosixPath(folder).is_absolute():
             continue
         try:
             found = os.listdir(root / folder)
         except (OSError, ValueError):
             continue
-        # Names that are no Unicode can't travel to the worker.
-        names[folder] = neighbours(name for name in found if name.isprintable())
+        # Names that aren't Unicode can't be sent to the worker.
+        names[folder] = group_names(name for name in found if name.isprintable())
     return names

@@ -1,169 +1,210 @@
-"""Every sentence of the import advisor, in English and Chinese side by side."""
+"""The import advisor's sentences, and how its findings read in popups and reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
-from accel.text import joined, text
-from bridge.api import RequestError
+from accel.text import AnyText, Text, joined, sentences, text
 from bridge.locale import translate
 
 TEXTS = {
-    "title_one": text("{name} could be imported better"),
-    "title_many": text("{count} textures could be imported better"),
-    "more": text("… and {count} more."),
-    "sets": text("Apply sets {options}"),
+    "title_one": text("Import settings to fix: {name}"),
+    "title_many": text("Import settings to fix: {count} textures"),
+    "title_material": text("Import settings to fix: material {name}, {count} textures"),
+    "file_one": text("Image file to fix: {name}"),
+    "file_many": text("Image files to fix: {count} textures"),
+    "file_material": text("Image files to fix: material {name}, {count} textures"),
+    "more": text("… and {count} more"),
+    "sets": text("Fix sets {options}"),
     "absent": text("not set"),
     "takes_away": text("removed"),
     "material": text("Material {name}: {count} textures"),
-    "title_material": text("Material {name} could be imported better ({count} textures)"),
-    "memory": text("Texture memory {sizes}"),
-    "memory_all": text("Texture memory in all {sizes}"),
+    "memory": text("GPU memory: {sizes}"),
+    "memory_all": text("GPU memory in total: {sizes}"),
+    "memory_change": text("{before} → {after}"),
     "memory_on": text("{before} → {after} ({platform})"),
     "desktop": text("desktop"),
     "mobile": text("mobile"),
-    "about": text("{file}: {kind}"),
-    "about_sure": text("{file}: {kind}, {sure} % sure"),
-    "about_named": text("{file}: {kind}, {sure} % sure ({words})"),
+    "about": text("{file} · {kind}"),
+    "about_sure": text("{file} · {kind}, {sure}%"),
+    "about_named": text("{file} · {kind}, {sure}% ({words})"),
     "by_project": text("the project's other textures"),
-    "kind_albedo": text("colour map"),
+    "kind_albedo": text("albedo map"),
     "kind_normal": text("normal map"),
     "kind_height": text("height map"),
     "kind_roughness": text("roughness map"),
     "kind_specular": text("specular or metallic map"),
-    "kind_ao": text("occlusion map"),
+    "kind_ao": text("AO map"),
     "kind_packed": text("packed map"),
     "kind_emissive": text("emission map"),
     "kind_sprite": text("sprite"),
-    "kind_ui": text("interface image"),
+    "kind_ui": text("UI image"),
     "kind_environment": text("environment map"),
-    "channels": text("{kind} of {channels}"),
+    "channels": text("{kind}: {channels}"),
     "channel": text("{meaning} ({letter})"),
-    "channel_unused": text("nothing"),
+    "channel_unused": text("unused"),
     "channel_occlusion": text("occlusion"),
     "channel_roughness": text("roughness"),
     "channel_smoothness": text("smoothness"),
-    "channel_metallic": text("metalness"),
+    "channel_metallic": text("metallic"),
     "channel_height": text("height"),
-    "channel_mask": text("a mask"),
+    "channel_mask": text("mask"),
     "channel_opacity": text("opacity"),
     "channel_emission": text("emission"),
-    "rule_refused": text("“Always” couldn't be kept"),
-    "project_file": text("The project's rules can't be read"),
-    "passed_over": text("Part of the project's rules is passed over"),
-    "apply": text("Apply"),
-    "later": text("Not now"),
-    "always": text("Always for this folder"),
+    "rule_refused": text("The rule couldn't be saved"),
+    "project_file": text("Can't read popbridge.toml"),
+    "passed_over": text("Part of popbridge.toml is ignored"),
+    "apply": text("Fix"),
+    "apply_many": text("Fix {count} textures"),
+    "later": text("Leave as is"),
+    "always": text("Always fix in this folder"),
+    "always_many": text("Always fix in these folders"),
     "ok": text("OK"),
     "undo": text("Undo"),
-    "applied_one": text("Applied to {name}"),
-    "applied_many": text("Applied to {count} textures"),
-    "applied_none": text("Nothing could be applied"),
-    "rule_kept": text(
-        "From now on the same is done there without asking: `{file}` in the project's folder "
-        "says so. Delete the rule there, and you are asked again."
-    ),
-    "rule_stays": text("Undo puts back these textures; the rule stays."),
-    "rule_followed": text("Done without asking, as `{file}` in the project's folder says."),
-    "changed_since": text("has changed since you were asked, so nothing was set: it is looked at again"),
-    "gone_since": text("isn't there any more"),
-    "other_since": text("isn't imported as a texture any more, so nothing was set"),
+    "undo_until": text("Undo within {minutes} minutes, or later with {commands}."),
+    "applied_one": text("Fixed {name}"),
+    "applied_many": text("Fixed {count} textures"),
+    "applied_none": text("Nothing was fixed"),
+    "rule_kept": text("PopBridge now fixes this without asking. To stop, delete the rule in `{file}`."),
+    "rule_stays": text("Undo keeps the rule."),
+    "rule_followed": text("Fixed without asking, by a rule in `{file}`."),
+    "changed_since": text("Changed meanwhile: not fixed, checking again."),
+    "gone_since": text("No longer exists."),
+    "other_since": text("No longer imported as a texture: not fixed."),
     "refused": text("The editor refused the command."),
-    "undone": text("The change is undone"),
-    "undo_partly": text("Some of the change couldn't be undone"),
-    "undo_failed": text("The change couldn't be undone"),
-    "normal_as_color": text(
-        "mean ({r}, {g}, {b}), {share} % of texels unit length: a normal map imported as colour"
-    ),
-    "normal_by_name": text("mean ({r}, {g}, {b}), and its name says so: a normal map imported as colour"),
-    "normal_as_height": text(
-        "a normal map of whose brightness the engine makes another one, as if it were heights"
-    ),
-    "normal_green_down": text(
-        "a normal map whose green points down (DirectX, {confidence} % sure), imported as "
-        "green up (OpenGL): bumps look like dents"
-    ),
-    "normal_green_up": text(
-        "a normal map whose green points up (OpenGL, {confidence} % sure), imported as green "
-        "down (DirectX): bumps look like dents"
-    ),
-    "normal_directx": text("a normal map whose green points down (DirectX, {confidence} % sure)"),
-    "color_as_normal": text(
-        "imported as a normal map, and its texels are no normals: its blue is thrown away"
-    ),
-    "color_as_linear": text("colours read as linear numbers: they look too bright and washed out"),
-    "data_as_srgb": text("grey throughout, and numbers: read as sRGB they are bent"),
-    "packed_as_srgb": text("different numbers in each channel: read as sRGB they are bent"),
-    "packed_order": text(
-        "its channels are in the order {word}, and this engine's materials want another: pack the file anew"
-    ),
-    "lossy_data": text("numbers compressed like a photograph: its artefacts become dents and stains"),
-    "lossy_hdr": text("light compressed with losses: what is brighter than white is cut off"),
-    "uncompressed": text("a texture of 3D surfaces that lies uncompressed in the GPU's memory"),
-    "uncompressed_on": text(
-        "a texture of 3D surfaces that lies uncompressed in the GPU's memory on {platforms}: "
-        "separate settings undo the compression there"
-    ),
-    "pixel_art_blocks": text("pixel art, compressed in blocks: its edges get dirty"),
-    "small_blocks": text("so small a picture of 2D, compressed in blocks: its edges get dirty"),
-    "alpha_constant": text(
-        "its alpha channel is opaque everywhere: it says nothing, and needn't be treated as transparency"
-    ),
-    "grey_as_rgb": text("grey throughout, and stored in {channels} channels: one would do"),
-    "ui_mipmaps": text(
-        "an image of the user interface with mipmaps: a third more memory, and it may look soft"
-    ),
-    "no_mipmaps": text("a texture of 3D surfaces without mipmaps: it shimmers at a distance"),
-    "too_large": text("{width} × {height}, more than the limit of {limit} pixels"),
-    "not_power_of_two": text(
-        "{width} × {height} is no power of two, which GPU compression and repeating with "
-        "mipmaps want: resize the file itself"
-    ),
+    "undone": text("Undone"),
+    "undo_partly": text("Partly undone"),
+    "undo_failed": text("Undo failed"),
 }
 
+FINDINGS = {
+    "normal_as_color": text(
+        "Imported as colour, but looks like a normal map: {share}% unit vectors, mean RGB {r} {g} {b}."
+    ),
+    "normal_by_name": text("Imported as colour, but named as a normal map; mean RGB {r} {g} {b}."),
+    "normal_as_height": text("Already a normal map, but the engine computes normals from its brightness."),
+    "normal_green_down": text(
+        "Green points down (DirectX), {confidence}% confidence; imported as up (OpenGL)."
+    ),
+    "normal_green_up": text(
+        "Green points up (OpenGL), {confidence}% confidence; imported as down (DirectX)."
+    ),
+    "normal_directx": text("Green points down (DirectX), {confidence}% confidence."),
+    "color_as_normal": text("Imported as a normal map, but most pixels aren't unit vectors."),
+    "color_as_linear": text("Colour, imported as linear."),
+    "data_as_srgb": text("Grey data, imported as sRGB."),
+    "packed_as_srgb": text("Separate data per channel, imported as sRGB."),
+    "packed_order": text("The name says {word}, and the pixels agree; the engine reads another order."),
+    "lossy_data": text("Data, compressed like a photo."),
+    "lossy_hdr": text("HDR, compressed like a photo."),
+    "uncompressed": text("Not compressed for the GPU."),
+    "uncompressed_on": text("Not compressed for the GPU on {platforms}: separate settings override it."),
+    "pixel_art_blocks": text("Few colours, block-compressed."),
+    "small_blocks": text("Small 2D image, block-compressed."),
+    "alpha_constant": text("Every pixel is opaque."),
+    "grey_as_rgb": text("Grey, stored in {channels} channels."),
+    "ui_mipmaps": text("UI image with mipmaps."),
+    "no_mipmaps": text("Material texture without mipmaps."),
+    "too_large": text("{width}×{height}, over the limit of {limit}."),
+    "not_multiple_of_four": text("Block-compressed; {width}×{height} isn't a multiple of 4."),
+    "not_power_of_two": text("{width}×{height} isn't a power of two."),
+}
+"""The line with the evidence, by `Finding.sentence`."""
 
-def why(error: RequestError, locale: str) -> str:
-    """What `error` says, in the language of `locale`."""
-    return translate(error.text, locale)
+
+class Explanation(NamedTuple):
+    """What every finding of a code has in common."""
+
+    title: Text
+    why: Text
+    """Why it matters, and what to do where no import setting fixes it."""
+
+
+EXPLANATIONS: Mapping[str, Explanation] = {
+    "normal_as_color": Explanation(
+        text("Normal map imported as colour."), text("Vectors are distorted; lighting is wrong.")
+    ),
+    "normal_convention": Explanation(
+        text("Normal map with an inverted green channel."), text("Bumps look like dents.")
+    ),
+    "normal_directx": Explanation(
+        text("DirectX normal map that needs a flip."),
+        text("No import setting covers it: flip green in the material."),
+    ),
+    "color_as_normal": Explanation(text("Imported as a normal map but isn't one."), text("Blue is lost.")),
+    "color_as_linear": Explanation(text("Colour texture imported as linear."), text("Looks washed out.")),
+    "data_as_srgb": Explanation(text("Data texture imported as sRGB."), text("sRGB changes the values.")),
+    "packed_order": Explanation(text("Packed map with the wrong channel order."), text("Repack the file.")),
+    "lossy_data": Explanation(
+        text("Data texture with lossy compression."), text("Artefacts look like dents and stains.")
+    ),
+    "lossy_hdr": Explanation(text("HDR map with lossy compression."), text("Clips above white: lights dim.")),
+    "uncompressed": Explanation(
+        text("Material texture that isn't compressed for the GPU."),
+        text("Block compression usually takes ¼ to ⅛ of the memory."),
+    ),
+    "pixel_art_blocks": Explanation(
+        text("Block-compressed pixel art or small image."), text("Edges get dirty.")
+    ),
+    "alpha_constant": Explanation(text("Unused alpha channel."), text("It can cost memory.")),
+    "grey_as_rgb": Explanation(text("Grey image stored in colour."), text("One channel is smaller.")),
+    "ui_mipmaps": Explanation(
+        text("UI image with mipmaps."),
+        text("A third more memory, and it may blur. Keep them if it is drawn smaller."),
+    ),
+    "no_mipmaps": Explanation(
+        text("Material texture without mipmaps."),
+        text("Shimmers at a distance. The fix costs a third more memory."),
+    ),
+    "too_large": Explanation(
+        text("Texture over the size limit."), text("Raise `max_size` in popbridge.toml if intended.")
+    ),
+    "not_power_of_two": Explanation(
+        text("Unsuitable size."),
+        text(
+            "Blocks need multiples of 4; old GPUs need powers of two to repeat with mipmaps. Resize the file."
+        ),
+    ),
+}
+"""By the code of a finding."""
 
 
 def say(key: str, locale: str, **values: object) -> str:
-    """A sentence in the language of `locale`, filled in; lists in it are read out one by one."""
-    return translate(TEXTS[key].fill(**rounded(values)), locale)
+    """Returns a text of `TEXTS` in the language of `locale`."""
+    return translate(TEXTS[key].fill(**values), locale)
 
 
-def rounded(values: Mapping[str, object]) -> dict[str, object]:
-    """Numbers with a fraction as people read them."""
-    return {name: f"{one:.2f}" if isinstance(one, float) else one for name, one in values.items()}
+def finding_text(code: str, sentence: str, values: Mapping[str, Any]) -> AnyText:
+    """What a finding says, and why it matters; numbers with a fraction have two digits."""
+    shown = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in values.items()}
+    explanation = EXPLANATIONS.get(code)
+    return sentences((FINDINGS[sentence].fill(**shown), explanation.why if explanation else ""))
 
 
-def with_commas(parts: Iterable[str], locale: str) -> str:
-    """Several parts of a sentence."""
-    return translate(joined(parts, text("{head}, {rest}")), locale)
+def join_list(parts: Iterable[AnyText]) -> AnyText:
+    """Joins parts of a sentence with commas."""
+    return joined(parts, text("{head}, {rest}"))
 
 
-def size_text(count: int) -> str:
-    """Bytes for people: `341.3 KiB`, `16.0 MiB`."""
-    if count < 1024:
-        return f"{count} B"
-    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
+def bytes_text(count: int) -> str:
+    """Bytes in binary units: `170.7 KiB`, `5.3 MiB`, `16.0 MiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
 
 
-def memory_text(memory: Mapping[str, tuple[int, int]], locale: str) -> str:
+def memory_text(memory: Mapping[str, tuple[int, int]]) -> AnyText:
     """Bytes before and after on each platform: `16.0 MiB → 5.3 MiB (desktop)`; empty for none."""
-    parts = [
-        say(
-            "memory_on",
-            locale,
-            before=size_text(before),
-            after=size_text(after),
-            platform=say(platform, locale) if platform in TEXTS else platform,
+    if len(memory) > 1 and len(set(map(tuple, memory.values()))) == 1:
+        before, after = next(iter(memory.values()))
+        return TEXTS["memory_change"].fill(before=bytes_text(before), after=bytes_text(after))
+    return join_list(
+        TEXTS["memory_on"].fill(
+            before=bytes_text(before), after=bytes_text(after), platform=TEXTS.get(platform, platform)
         )
         for platform, (before, after) in memory.items()
-    ]
-    same = len({tuple(sizes) for sizes in memory.values()}) == 1
-    if same and len(parts) > 1:
-        # One figure for all needs no platform.
-        before, after = next(iter(memory.values()))
-        return f"{size_text(before)} → {size_text(after)}"
-    return with_commas(parts, locale)
+    )

@@ -1,4 +1,4 @@
-"""One texture and its engine options."""
+"""Facts about one texture, from its pixels, its name, and its import settings in the engine."""
 
 from __future__ import annotations
 
@@ -28,43 +28,35 @@ from bridge.core.textures import (
 from bridge.host import validation
 
 BLOCKS = frozenset({"block", "block_high", "universal"})
-"""The compressions that stay compressed in the GPU's memory."""
-RAW = frozenset({"none", "lossless", "lossy"})
-"""Those that are unpacked for it."""
+"""Compressions that stay compressed in GPU memory."""
+UNCOMPRESSED = frozenset({"none", "lossless", "lossy"})
+"""Those that don't."""
 
 SMALLEST_MIPPED = 16
-"""Pixels; below that mipmaps make no difference."""
+"""Pixels; shorter sides need no mipmaps."""
 LONGEST_MIPPED = 8
-"""Longer side over shorter one; what is longer is a ramp, looked up and not seen."""
+"""Longest aspect ratio with mipmaps; longer images are ramps, which are looked up and not seen."""
 SMALLEST_BLOCKED = 256 * 256
-"""Pixels; below that blocks save too little to trouble anybody."""
+"""Pixels; block compression of smaller textures saves too little to report."""
 FEW_TONES = 4.0
-"""Bits per pixel; what has fewer is drawn by hand, and blocks smear it."""
+"""Entropy, bits per pixel; images with less are drawn by hand, and blocks smear them."""
 SMALL = 64
-"""Pixels a side: a picture so small is seen pixel by pixel."""
+"""Longest side, pixels, of images that are seen pixel by pixel."""
 LARGEST_DRAWN = 512
-"""Pixels a side up to which few tones mean pixel art, and not a plain picture."""
+"""Longest side, pixels, of pixel art; larger images with few tones are plain pictures."""
 UNIT_VECTORS = 0.5
-"""Share of texels of unit length from which they may be normals by themselves."""
+"""Lowest share of texels of unit length in a normal map that the name needn't confirm."""
 UNIT_VECTORS_IN_BLACK = 0.15
-"""The same of a map whose name says normals, where the rest is black: islands of a model's texture."""
+"""The same for a map that is named as one and is black elsewhere, between the islands of a model's UVs."""
 SURE_BY_PIXELS = 0.9
-"""Probability of a kind that no name speaks for, from which it counts within its class."""
+"""Lowest probability of a kind that counts without a name."""
 
 Memory = dict[Platform, int]
-"""Bytes on each platform; empty where that isn't known."""
+"""Bytes of GPU memory by platform; platforms with unknown sizes are left out."""
 
 
-def _none_known(intent: TextureIntent) -> tuple[GpuFormat, ...]:
-    return ()
-
-
-def _unknown(intent: TextureIntent) -> Memory:
-    return {}
-
-
-def changes(before: Memory, after: Memory) -> dict[str, tuple[int, int]]:
-    """Bytes before and after by platform, where both are known and differ."""
+def memory_changes(before: Memory, after: Memory) -> dict[str, tuple[int, int]]:
+    """Bytes before and after, by platform, where both are known and differ."""
     return {
         platform: (size, after[platform])
         for platform, size in before.items()
@@ -74,52 +66,52 @@ def changes(before: Memory, after: Memory) -> dict[str, tuple[int, int]]:
 
 @dataclass(frozen=True)
 class TextureFacts:
-    """One texture, its settings and what its engine decides."""
+    """One texture with its import settings."""
 
     image: Inspection
     file: str
-    """Below the project's root, with `/`."""
+    """Its path below the project's root, with `/`."""
     kind: Kind | None = None
-    """None where it isn't sure enough to change settings by."""
+    """None if it isn't sure enough to change settings."""
     share: float = 0.0
     """Probability of `kind`, 0..1."""
-    told: frozenset[Kind] = frozenset()
-    """What its name, its siblings and the materials that use it speak for."""
-    lies_in: frozenset[Kind] = frozenset()
-    """What its folder speaks for."""
+    named_kinds: frozenset[Kind] = frozenset()
+    """The kinds that its name, its siblings and the materials that use it suggest."""
+    folder_kinds: frozenset[Kind] = frozenset()
+    """The kinds that its folder's name suggests."""
     present: TextureIntent = field(default_factory=TextureIntent)
-    """What its import settings say; nothing where there is no engine."""
+    """Its import settings; empty without an engine."""
     decides: frozenset[str] = frozenset()
     """The fields that the engine's import settings decide."""
     max_size: int = 4096
-    """The longest side that is accepted, pixels."""
+    """The accepted longest side, pixels."""
     srgb_kinds: frozenset[Kind] = frozenset()
-    """Kinds of data that the engine's own materials read as colours."""
+    """Kinds of data that the engine's own materials read as colour."""
     resizes: bool = False
-    """Whether the engine brings sizes to powers of two by itself."""
-    formats: Callable[[TextureIntent], Collection[GpuFormat]] = _none_known
-    """How it would lie in the GPU's memory with these settings, on each platform where that is known."""
-    memory: Callable[[TextureIntent], Memory] = _unknown
-    """What the texture would take of the GPU's memory with these settings."""
+    """Whether the engine resizes to powers of two."""
+    formats: Callable[[TextureIntent], Collection[GpuFormat]] = lambda intent: ()
+    """Its format in GPU memory with other settings, on each platform where that is known."""
+    memory: Callable[[TextureIntent], Memory] = lambda intent: {}
+    """Its GPU memory with other settings."""
 
     @cached_property
-    def taken(self) -> Memory:
-        """What it takes of the GPU's memory as it is."""
+    def gpu_memory(self) -> Memory:
+        """Its GPU memory with its settings."""
         return self.memory(self.present)
 
     @property
     def family(self) -> TextureClass | None:
-        """The class of its kind; None where that isn't sure."""
+        """The class of its kind; None if that isn't sure."""
         return CLASS_OF[self.kind] if self.kind else None
 
     @property
     def opaque(self) -> bool:
-        """Whether nothing of it is transparent."""
+        """Whether no pixel is transparent."""
         return self.image.alpha is None or self.image.alpha.constant == 255
 
     @property
     def facts(self) -> ImageFacts:
-        """What decides on its format in the GPU's memory."""
+        """What its format in GPU memory depends on."""
         return facts_of(self.image)
 
     @property
@@ -128,49 +120,49 @@ class TextureFacts:
 
     @property
     def elongated(self) -> bool:
-        """Whether it is a ramp or a row of pictures, by its shape."""
+        """Whether its shape is that of a ramp or a strip of frames."""
         return self.longest > min(self.image.width, self.image.height) * LONGEST_MIPPED
 
     @property
     def tiny(self) -> bool:
-        """Whether it holds so few pixels that a channel more or less is nothing."""
+        """Whether it is too small for a channel to matter."""
         return self.image.width * self.image.height < SMALL * SMALL
 
     @property
     def surface(self) -> bool:
-        """Whether it lies on 3D surfaces: its name, its set or a material has to say so, save for normals."""
+        """Whether it is a material texture: except for normal maps, by its name, its set or a material."""
         if self.kind is None or self.kind not in MATERIAL_KINDS or self.kind == "height":
             return False
-        if (self.told | self.lies_in | {self.present.kind}) & FLAT_KINDS:
+        if (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS:
             return False
         if self.kind == "normal":
-            # The normals of a sprite have its outline, or are as small as it.
+            # A sprite's normal map has its outline or is as small as the sprite.
             return self.opaque and self.longest > SMALL
-        return any(CLASS_OF[kind] == self.family for kind in self.told)
+        return any(CLASS_OF[kind] == self.family for kind in self.named_kinds)
 
     @property
-    def told_data(self) -> bool:
-        """Whether more than pixels, which wood and stone can have too, says that it holds numbers.
+    def named_data(self) -> bool:
+        """Whether names or uses, not only pixels, show that it holds data; wood and stone can look like it.
 
-        Packed with what the engine reads as colours it may hold nothing else.
+        A texture named as packed with a kind that the engine reads as colour may hold only that.
         """
-        said = self.told | self.lies_in
-        numbers = (said & LINEAR_KINDS) - self.srgb_kinds
-        if numbers == {"packed"} and said & self.srgb_kinds:
+        named = self.named_kinds | self.folder_kinds
+        data = (named & LINEAR_KINDS) - self.srgb_kinds
+        if data == {"packed"} and named & self.srgb_kinds:
             return False
-        return any(CLASS_OF[kind] == self.family for kind in numbers)
+        return any(CLASS_OF[kind] == self.family for kind in data)
 
     @property
     def seen_from_afar(self) -> bool:
-        """Whether it needs smaller copies for a distance."""
+        """Whether it is seen from a distance and needs mipmaps."""
         shortest = min(self.image.width, self.image.height)
         return self.surface and shortest >= SMALLEST_MIPPED and not self.elongated
 
     @property
     def worth_blocks(self) -> bool:
-        """Whether block compression saves memory worth a word, and does no harm."""
+        """Whether block compression saves enough memory to report, and does no harm."""
         image = self.image
-        # Blocks want multiples of four: engines refuse others, or resample them.
+        # Engines refuse to compress sizes that aren't multiples of four, or resample them.
         fits = image.width % 4 == image.height % 4 == 0
         large = image.width * image.height >= SMALLEST_BLOCKED and not self.facts.hdr
         drawn = self.family in ("color", "emissive") and image.entropy < FEW_TONES
@@ -178,46 +170,44 @@ class TextureFacts:
 
     @property
     def pixel_art(self) -> bool:
-        """Whether it is seen pixel by pixel, so that blocks of four would show.
+        """Whether it is seen pixel by pixel and block-compressed, which would show.
 
-        Blocks are often a sign of 3D, where small pictures of few tones are maps: more than pixels has to say
-        that it lies in 2D.
+        Block compression is often a sign of 3D, where small images of few tones are maps: names, uses or
+        settings must show that it is 2D.
         """
-        said = (self.told | self.lies_in | {self.present.kind}) & FLAT_KINDS
+        named = (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS
         squares = self.present.filter == "nearest"
-        # Where the engine is told how texels are shown, and they aren't as squares, blocks are often merely
-        # its default.
+        # If the import settings choose another filter, block compression is often merely the default.
         if "filter" in self.decides and not squares:
             return False
         drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
-        return self.family == "flat" and bool(said) and self.in_blocks and (drawn or self.longest <= SMALL)
+        return self.family == "flat" and bool(named) and self.in_blocks and (drawn or self.longest <= SMALL)
 
     @property
     def in_blocks(self) -> bool:
-        """Whether its present settings put it into blocks wherever that is known: its size may forbid it."""
+        """Whether it is block-compressed on all platforms where that is known: its size may prevent it."""
         return all(GPU_BLOCKS[form][:2] != (1, 1) for form in self.formats(self.present))
 
     @property
     def interface(self) -> bool:
-        """Whether it is shown at its size, without a distance."""
+        """Whether it is shown at its own size, as in a user interface."""
         if self.present.kind == "ui":
             return True
-        # What the engine gave blocks and mipmaps was perhaps seen in 3D: a screen in a room. So it may be
-        # where platforms differ.
+        # Blocks may mean that it is used in 3D, as a screen in a room; so may platforms that differ.
         unknown = self.present.compression is None and "compression" in self.decides
         perhaps_3d = (unknown or self.present.compression in BLOCKS) and self.present.kind != "sprite"
         if self.kind != "ui" or perhaps_3d:
             return False
-        return "ui" in self.told | self.lies_in or self.share >= SURE_BY_PIXELS
+        return "ui" in self.named_kinds | self.folder_kinds or self.share >= SURE_BY_PIXELS
 
     @property
     def without_vectors(self) -> bool:
-        """Whether its texels are certainly no normals, whatever its settings say."""
+        """Whether its texels certainly aren't normals."""
         return self.image.normals is None or self.image.grey or self.image.normals.unit_length < UNIT_VECTORS
 
 
 def facts_of(image: Inspection) -> ImageFacts:
-    """What of an image decides on its format in the GPU's memory."""
+    """What an image's format in GPU memory depends on."""
     opaque = image.alpha is None or image.alpha.constant == 255
     return ImageFacts(
         image.channels, not opaque, image.grey, image.bit_depth == 32, image.width, image.height
@@ -225,45 +215,43 @@ def facts_of(image: Inspection) -> ImageFacts:
 
 
 def texture_facts(examination: Examination, file: str, **known: Any) -> TextureFacts:
-    """The texture of an examination; `known` are the other fields of `Texture`."""
+    """Facts from an examination; `known` are the other fields of `TextureFacts`."""
     image, found = examination.inspection, examination.classification
-    told = {e.kind for e in found.evidence if e.source in ("name", "siblings", "slot") and e.kind}
-    lies_in = {e.kind for e in found.evidence if e.source == "folder" and e.kind}
-    kind = _sure(image, found, file, bool(told | lies_in))
+    named = {e.kind for e in found.evidence if e.source in ("name", "siblings", "slot") and e.kind}
+    folder = {e.kind for e in found.evidence if e.source == "folder" and e.kind}
+    kind = _sure_kind(image, found, file, bool(named | folder))
     share = found.probabilities.get(kind, 0.0) if kind else 0.0
-    return TextureFacts(image, file, kind, share, frozenset(told), frozenset(lies_in), **known)
+    return TextureFacts(image, file, kind, share, frozenset(named), frozenset(folder), **known)
 
 
-def _sure(image: Inspection, found: Classification, file: str, named: bool) -> Kind | None:
+def _sure_kind(image: Inspection, found: Classification, file: str, named: bool) -> Kind | None:
     if not found.advise:
         if not named and is_certain_normal_map(image):
             return "normal"
-        # Without evidence by names, names aren't to count.
-        return _grey_as_told(image, found, file) if named else None
+        # Without evidence by names, as with --no-names, names don't count.
+        return _named_grey_data(image, found, file) if named else None
     if found.kind == "normal" and not _may_be_normals(image):
         return "normal" if _named_normals(image, found) else None
     return found.kind
 
 
-def _grey_as_told(image: Inspection, found: Classification, file: str) -> Kind | None:
-    """What the name plainly says, where it is grey data, the model finds that likeliest and no texel has a
-    colour."""
+def _named_grey_data(image: Inspection, found: Classification, file: str) -> Kind | None:
+    """The kind in the name if it is data, the model finds data likeliest too, and every texel is grey."""
     plain = [cue.kinds for cue in read_name(file) if cue.strength == "word"]
     alike = [CLASS_OF[kind] == "data" for kinds in (*plain, (found.kind,)) for kind in kinds]
     return plain[0][0] if plain and all(alike) and image.grey and image.alpha is None else None
 
 
 def _may_be_normals(image: Inspection) -> bool:
-    # Vectors with a channel taken away, or kept in alpha, aren't what engines expect of a file.
+    # Vectors of two channels, or with one in alpha, aren't what engines expect in a file.
     return image.normals is not None and not image.grey and image.normals.unit_length >= UNIT_VECTORS
 
 
 def _named_normals(image: Inspection, found: Classification) -> bool:
-    """Whether the name says normals too, and their mean points out of the surface, or does so where it isn't
-    black.
+    """Whether the name says normal map, and the mean vector, without black texels, points out of the surface.
 
-    Tools that make them of photographs don't always give them unit length; engines that read red and green
-    alone don't mind.
+    Tools that compute them from photographs don't always normalise; engines that read only red and green
+    don't need it.
     """
     if (
         image.normals is None
@@ -273,12 +261,11 @@ def _named_normals(image: Inspection, found: Classification) -> bool:
         return False
     red, green, blue = image.normals.mean
     centred = max(abs(red - 0.5), abs(green - 0.5)) <= 0.15 and blue >= 0.85
-    return centred or _lie_in_black(image.normals)
+    return centred or _normals_on_black(image.normals)
 
 
-def _lie_in_black(normals: Normals) -> bool:
-    """Whether the mean is that of vectors that point out of the surface, dimmed by as much black as is no
-    vector: black adds nothing to it, so that its hue stays."""
+def _normals_on_black(normals: Normals) -> bool:
+    """Whether the mean is of vectors out of the surface, scaled by the share of texels that aren't black."""
     red, green, blue = normals.mean
     share = normals.unit_length
     if share < UNIT_VECTORS_IN_BLACK or not 0.85 * share <= blue <= 1.6 * share:
@@ -287,9 +274,9 @@ def _lie_in_black(normals: Normals) -> bool:
 
 
 def is_certain_normal_map(image: Inspection) -> bool:
-    """Whether the texels are tangent-space normals beyond doubt, whatever the model and the name say.
+    """Whether the texels are certainly tangent-space normals, whatever the model and the name say.
 
-    Flat colours have no spread, and a blue sky's mean doesn't point out of the surface: r and g aren't 0.5.
+    Flat colours have no variance, and the mean of a blue sky doesn't point out of the surface.
     """
     if image.normals is None or image.grey:
         return False
@@ -297,33 +284,30 @@ def is_certain_normal_map(image: Inspection) -> bool:
     centred = abs(red.mean - 0.5) <= 0.05 and abs(green.mean - 0.5) <= 0.05 and blue.mean >= 0.87
     if not centred or image.normals.unit_length < 0.95 or max(red.std, green.std) < 0.01:
         return False
-    # A gradient of pale blues can be all unit vectors; only slopes of a surface have no curl.
+    # A gradient of pale blues can be all unit vectors, but only the slopes of a surface have no curl.
     return image.normals.convention is not None
 
 
 def name_words(kind: Kind, evidence: Iterable[Evidence]) -> list[str]:
-    """What names and materials say for the class of `kind`, as a person would point at it.
-
-    Words that say little each are told where nothing says more.
-    """
-    alike = _alike(kind, evidence)
-    said = [e.detail for e in alike if e.source in ("name", "siblings", "slot", "folder")]
-    return list(dict.fromkeys(said or [e.detail for e in alike if e.source == "words"]))
+    """The words in names and materials that suggest the class of `kind`; weak ones only without others."""
+    same = _same_class(kind, evidence)
+    strong = [e.detail for e in same if e.source in ("name", "siblings", "slot", "folder")]
+    return list(dict.fromkeys(strong or [e.detail for e in same if e.source == "words"]))
 
 
 def is_judged_by_project(kind: Kind, evidence: Iterable[Evidence]) -> bool:
-    """Whether the other textures of its project speak for the class of `kind`."""
-    return any(e.source == "project" for e in _alike(kind, evidence))
+    """Whether the other textures of its project suggest the class of `kind`."""
+    return any(e.source == "project" for e in _same_class(kind, evidence))
 
 
-def _alike(kind: Kind, evidence: Iterable[Evidence]) -> list[Evidence]:
+def _same_class(kind: Kind, evidence: Iterable[Evidence]) -> list[Evidence]:
     return [e for e in evidence if e.kind and CLASS_OF[e.kind] == CLASS_OF[kind]]
 
 
-def confidence_percent(found: Classification) -> float:
+def class_probability(found: Classification) -> float:
     """Probability of the class of the most probable kind, 0..1."""
-    alike = [kind for kind in KINDS if CLASS_OF[kind] == CLASS_OF[found.kind]]
-    return min(1.0, sum(found.probabilities.get(kind, 0.0) for kind in alike))
+    same = [kind for kind in KINDS if CLASS_OF[kind] == CLASS_OF[found.kind]]
+    return min(1.0, sum(found.probabilities.get(kind, 0.0) for kind in same))
 
 
 def texture_of(
@@ -334,7 +318,7 @@ def texture_of(
     version: Version,
     max_size: int = 4096,
 ) -> TextureFacts:
-    """A texture with these options, as its engine has it; `max_size` is the longest side that is accepted."""
+    """Facts about a texture with its import settings; `max_size` is the accepted longest side, pixels."""
     image = examination.inspection
     return texture_facts(
         examination,
@@ -344,7 +328,7 @@ def texture_of(
         srgb_kinds=frozenset(adapter.srgb_kinds),
         resizes=adapter.resizes,
         max_size=max_size,
-        formats=lambda intent: _forms(image, adapter, version, intent).values(),
+        formats=lambda intent: _formats(image, adapter, version, intent),
         memory=lambda intent: memory_of(image, _with(options, intent, adapter, version), adapter, version),
     )
 
@@ -352,13 +336,13 @@ def texture_of(
 def _with(
     options: Mapping[str, Any], intent: TextureIntent, adapter: Adapter, version: Version
 ) -> dict[str, Any]:
-    """The options that have become `intent`, as far as the engine's decide it."""
+    """The options with `intent`, as far as the engine's settings decide it."""
     todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
     return {**options, **validation.check_options(todo, adapter.name)}
 
 
 def memory_of(image: Inspection, options: Mapping[str, Any], adapter: Adapter, version: Version) -> Memory:
-    """Bytes of the GPU's memory by platform, where they are known."""
+    """A texture's GPU memory with these options."""
     facts = facts_of(image)
     sizes = {
         platform: validation.check_memory(adapter.gpu_memory(options, facts, platform, version))
@@ -367,10 +351,7 @@ def memory_of(image: Inspection, options: Mapping[str, Any], adapter: Adapter, v
     return {platform: size for platform, size in sizes.items() if size is not None}
 
 
-def _forms(
-    image: Inspection, adapter: Adapter, version: Version, intent: TextureIntent
-) -> dict[Platform, GpuFormat]:
-    """The formats with these settings, by platform, where they are known."""
+def _formats(image: Inspection, adapter: Adapter, version: Version, intent: TextureIntent) -> list[GpuFormat]:
     facts = facts_of(image)
-    forms = {platform: adapter.gpu_format(intent, facts, platform, version) for platform in PLATFORMS}
-    return {platform: form for platform, form in forms.items() if form is not None}
+    formats = (adapter.gpu_format(intent, facts, platform, version) for platform in PLATFORMS)
+    return [form for form in formats if form is not None]

@@ -1,4 +1,4 @@
-"""One audit from folder to report."""
+"""One audit, from listing the textures to the report, and repeating it with fixes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from msgspec.structs import replace
 
 from accel.text import text
 from accel.workload import Limits, Workload
-from bridge.advisors.findings import WRONG
-from bridge.advisors.import_project import KnownFile
+from bridge.advisors.findings import ERROR
+from bridge.advisors.import_project import AuditResultsWriter
 from bridge.api import Kind, TextureAsset
 from bridge.audit import judge, report_html
 from bridge.audit import project as project_module
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """How to audit."""
+    """Options of an audit."""
 
     workers: int
     limits: Limits
@@ -46,13 +46,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_size: int = 4096
     use_names: bool = True
     cache: Path | None = None
-    """The folder of what earlier runs found; None does without."""
+    """The cache folder; None for none."""
     pictures: bool = False
-    """Whether the rows get their pictures."""
+    """Whether rows have pictures."""
 
 
-class AuditOutcome(Struct, frozen=True):
-    """Whom to tell how far it is."""
+class ProgressCallbacks(Struct, frozen=True):
+    """Callbacks for progress."""
 
     total: Callable[[int], object] = lambda count: None
     done: Callable[[int], object] = lambda count: None
@@ -60,17 +60,18 @@ class AuditOutcome(Struct, frozen=True):
 
 
 async def audit(
-    project: Project, plan: Plan, registry: Registry, told: AuditOutcome, agreed: ProjectFile
+    project: Project, plan: Plan, registry: Registry, progress: ProgressCallbacks, project_file: ProjectFile
 ) -> Report:
-    """The report on a project; of one with planned options, which nobody may ever write, without duplicates
-    and pictures, and without a word to the import advisor.
+    """Audits a project.
 
-    Raises UserError where no worker process can be started, or what textures are judged by is damaged.
+    With planned options the report has no duplicates and pictures, and the import advisor gets no
+    classifications: the options may never be written. Raises UserError if no worker process can be started,
+    or a model is damaged.
     """
     begin = time.perf_counter()
-    project, listed = await _looked_at(project, agreed)
+    project, listed = await _list(project, project_file)
     assets = [asset for asset in listed if not asset.gone]
-    told.total(len(assets))
+    progress.total(len(assets))
     unimported = unset(project, assets)
     report = Report(
         name=project.root.resolve().name,
@@ -85,27 +86,29 @@ async def audit(
         incomplete=bool(unimported),
         failed=project.failed,
     )
-    judging = Judge(project, report, agreed.textures.max_size or plan.max_size)
+    judging = Judge(project, report, project_file.textures.max_size or plan.max_size)
     await asyncio.to_thread(judging.prepare, len(assets))
     for asset in listed:
         if asset.gone:
-            judging.tell(asset)
-    async with _tools(project, plan) as (workers, cache):
-        told.opened(cache)
-        asked = await _asked(project, plan, report, assets)
+            judging.add_missing(asset)
+    async with _open_tools(project, plan) as (workers, cache):
+        progress.opened(cache)
+        questions = await _questions(project, plan, report, assets)
         known = {asset.file: asset for asset in assets}
-        examiner = _examiner(project, plan, registry, workers, cache)
-        async with contextlib.aclosing(examiner.answers(asked)) as answers:
+        workload = _workload(registry)
+        version = _version(workload, plan.limits)
+        examiner = Examiner(project.root, workload, version, workers, cache)
+        async with contextlib.aclosing(examiner.answers(questions)) as answers:
             async for answer in answers:
-                judging.take(known[answer.question.file], answer)
-                told.done(1)
-        report.taken = judging.taken
+                judging.add(known[answer.question.file], answer)
+                progress.done(1)
+        report.classifications = judging.classifications
         if not project.planned and not project.alone:
-            await asyncio.to_thread(_keep, project, plan, report.taken)
+            await asyncio.to_thread(_share, project, plan, report.classifications)
         await judging.finish()
         report.passed_over = [
-            *ignored_code_notices(Path(), agreed, _remarked(report)),
-            *await asyncio.to_thread(missing_folder_notices, project.root, agreed),
+            *ignored_code_notices(Path(), project_file, _remark_codes(report)),
+            *await asyncio.to_thread(missing_folder_notices, project.root, project_file),
         ]
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]
@@ -114,65 +117,59 @@ async def audit(
         if not project.alone:
             cache.prune((name for file in known for name in (file, report_html.PREFIX + file)), len(known))
     if not project.planned:
-        report.groups = await asyncio.to_thread(duplicate_groups, judging.seen, project.root)
+        report.groups = await asyncio.to_thread(duplicate_groups, judging.states, project.root)
     report.seconds = time.perf_counter() - begin
     return report
 
 
-def _remarked(report: Report) -> set[str]:
-    """The codes that are an adapter's remarks, which nothing settles but a person."""
+def _remark_codes(report: Report) -> set[str]:
+    """The codes of adapters' remarks, which no import settings fix."""
     issues = (issue for row in report.rows for issue in row.issues)
-    # One without a dot is a finding's, too, which settings may well settle.
+    # A code without a dot is a finding's too, which settings may fix.
     return {issue.code for issue in issues if issue.remark is not None and "." in issue.code}
 
 
 async def add_pictures(project: Project, plan: Plan, registry: Registry, report: Report) -> None:
-    """Gives those of a report's worst rows their pictures that have none yet. Raises UserError as `audit`."""
-    async with _tools(project, plan) as (workers, cache):
+    """Adds pictures to the rows that have none. Raises UserError as `audit`."""
+    async with _open_tools(project, plan) as (workers, cache):
         await report_html.embed_pictures(project.root, report.rows, _thumbnail(registry), workers, cache)
 
 
 def record_fixes(project: Project, plan: Plan, report: Report) -> None:
-    """Leaves the import advisor what the mended textures are taken for by their new settings."""
-    mended = {row.file for row in report.rows if row.mended}
-    if mended and report.taken and report.taken_planned:
-        _keep(project, plan, report.taken.with_those_of(report.taken_planned, mended))
+    """Gives the import advisor the classifications of fixed textures with their new settings."""
+    fixed = {row.file for row in report.rows if row.mended}
+    if fixed and report.classifications and report.fixed_classifications:
+        _share(project, plan, report.classifications.replace(fixed, report.fixed_classifications))
 
 
-def _keep(project: Project, plan: Plan, taken: KnownFile) -> None:
-    """Leaves the import advisor what textures are taken for alone, with the settings that they have."""
-    # It sees names too.
+def _share(project: Project, plan: Plan, classifications: AuditResultsWriter) -> None:
+    """Writes the classifications for the import advisor, which always uses names."""
     if plan.cache and plan.use_names:
-        taken.keep(plan.cache, project.root)
+        classifications.write(plan.cache, project.root)
 
 
 @contextlib.asynccontextmanager
-async def _tools(project: Project, plan: Plan) -> AsyncIterator[tuple[Workers, Cache]]:
+async def _open_tools(project: Project, plan: Plan) -> AsyncIterator[tuple[Workers, Cache]]:
     cache = Cache(_cache_file(plan.cache, project.root) if plan.cache else None)
     workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
     try:
         yield workers, cache
     finally:
-        # After Ctrl-C too: what is known by then needn't be found out again.
+        # Also after Ctrl-C, so that the next run continues.
         cache.close()
         await workers.close()
 
 
-async def _asked(
+async def _questions(
     project: Project, plan: Plan, report: Report, assets: Sequence[TextureAsset]
 ) -> Iterator[Question]:
-    """What is asked about each texture; what can't be listed has its row in the report instead."""
-    shut = [row for asset in assets if (row := unlisted_folders(project, asset))]
-    report.rows += [row for row in shut if project.tells_of(row.file)]
-    gone = {row.file for row in shut}
-    there = [asset for asset in assets if asset.file not in gone]
+    """The question about each texture; folders that can't be listed get their rows."""
+    unlisted = [row for asset in assets if (row := unlisted_folders(project, asset))]
+    report.rows += [row for row in unlisted if project.reports(row.file)]
+    folders = {row.file for row in unlisted}
+    textures = [asset for asset in assets if asset.file not in folders]
     uses = await asyncio.to_thread(_uses, project, report)
-    return examination_questions(project, there, uses, plan.use_names)
-
-
-def _examiner(project: Project, plan: Plan, registry: Registry, workers: Workers, cache: Cache) -> Examiner:
-    workload = _workload(registry)
-    return Examiner(project.root, workload, _version(workload, plan.limits), workers, cache)
+    return examination_questions(project, textures, uses, plan.use_names)
 
 
 def _workload(registry: Registry) -> Workload:
@@ -187,31 +184,30 @@ def _thumbnail(registry: Registry) -> Workload:
     return registry.workloads.get(thumbnail.workload.name, thumbnail.workload)
 
 
-async def _looked_at(project: Project, agreed: ProjectFile) -> tuple[Project, list[TextureAsset]]:
-    """What is audited, and its textures: of a part in which the engine finds none, the files alone."""
-    found = await _in_thread(_listed(project))
+async def _list(project: Project, project_file: ProjectFile) -> tuple[Project, list[TextureAsset]]:
+    """The textures to audit; a part without textures of the engine is audited as files."""
+    found = await _in_thread(_textures(project))
     gone = [asset for asset in found if asset.gone]
-    there = (asset for asset in found if not asset.gone)
-    if project.part and project.support and not any(project.tells_of(asset.file) for asset in there):
+    present = (asset for asset in found if not asset.gone)
+    if project.part and project.support and not any(project.reports(asset.file) for asset in present):
         alone = project_module.is_alone(project)
-        taken = (asset for asset in _listed(alone) if not project.takes_otherwise(asset.file))
-        if files := _wanted(await _in_thread(taken), agreed):
-            return alone, [*files, *_wanted(gone, agreed)]
-    return project, await asyncio.to_thread(_wanted, found, agreed)
+        files = (asset for asset in _textures(alone) if not project.imports_otherwise(asset.file))
+        if checked := _without_ignored(await _in_thread(files), project_file):
+            return alone, [*checked, *_without_ignored(gone, project_file)]
+    return project, await asyncio.to_thread(_without_ignored, found, project_file)
 
 
-def _wanted(assets: Iterable[TextureAsset], agreed: ProjectFile) -> list[TextureAsset]:
-    return [asset for asset in assets if not _ignored(asset, agreed)]
+def _without_ignored(assets: Iterable[TextureAsset], project_file: ProjectFile) -> list[TextureAsset]:
+    def is_ignored(asset: TextureAsset) -> bool:
+        # The import file of a missing texture is ignored with it.
+        files = [asset.file, os.path.splitext(asset.file)[0]] if asset.gone else [asset.file]
+        return any(project_file.textures.ignores(file, asset.path) for file in files)
+
+    return [asset for asset in assets if not is_ignored(asset)]
 
 
-def _ignored(asset: TextureAsset, agreed: ProjectFile) -> bool:
-    # What is left of a texture is passed over with it, which may have another path than place.
-    files = [asset.file, os.path.splitext(asset.file)[0]] if asset.gone else [asset.file]
-    return any(agreed.textures.ignores(file, asset.path) for file in files)
-
-
-def _listed(project: Project) -> Iterator[TextureAsset]:
-    """The textures that there are; equal settings of many are kept once."""
+def _textures(project: Project) -> Iterator[TextureAsset]:
+    """The project's textures; equal settings share one object."""
     options: dict[str, Mapping[str, Any]] = {}
     for asset in project.textures():
         if asset.options is not None:
@@ -221,7 +217,7 @@ def _listed(project: Project) -> Iterator[TextureAsset]:
 
 
 async def _in_thread(assets: Iterator[TextureAsset]) -> list[TextureAsset]:
-    """All of them, from a thread, so that the bar moves; Ctrl-C waits for the next one only."""
+    """Lists all from a thread, which keeps the progress bar alive; Ctrl-C waits for one item at most."""
     stop = threading.Event()
     try:
         return await asyncio.to_thread(lambda: list(takewhile(lambda _: not stop.is_set(), assets)))
@@ -232,14 +228,14 @@ async def _in_thread(assets: Iterator[TextureAsset]) -> list[TextureAsset]:
 def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
     try:
         return project.uses()
-    # An adapter is a plugin: without what it says of uses the pixels are still there.
+    # An adapter is a plugin: textures can be judged without their uses.
     except (Exception, SystemExit) as error:
         why = isolation.describe(error)
         report.notices.append(
             text(
-                "{engine}: its adapter can't tell what uses the textures ({why}).",
+                "The adapter for {engine} can't read what uses the textures: {reason}.",
                 engine=project.engine,
-                why=why,
+                reason=why,
             )
         )
         report.incomplete = report.failed = True
@@ -252,7 +248,7 @@ def _cache_file(folder: Path, root: Path) -> Path:
 
 
 def _version(workload: Workload, limits: Limits) -> bytes:
-    """A digest of what the same file might be judged otherwise by: the code's version, models, limits."""
+    """A digest of the code's version, the models and the limits: cached examinations depend on them."""
     import accel.texture
 
     digest = hashlib.sha256(f"{workload.target} {workload.version} {limits.max_pixels}".encode())
@@ -261,31 +257,30 @@ def _version(workload: Workload, limits: Limits) -> bytes:
     return digest.digest()
 
 
-MOST = 5
-"""Rounds; two are enough nearly always, and two textures might each speak against the other for ever."""
+MAX_ROUNDS = 5
+"""Two are nearly always enough, but two textures could change each other's kind forever."""
 
 Plans = dict[str, dict[str, Any]]
 """Options to set, by file."""
 
 
 async def fix_until_settled(project: Project, look: Callable[[Project], Awaitable[Report]]) -> Report:
-    """The report on a project with all that is left to mend once what it says is mended; writes nothing.
+    """Audits repeatedly with the planned fixes until they add no others; writes nothing.
 
-    `look` audits a project and accepts what is known of it; it is asked anew with what is planned, until that
-    adds nothing. Raises UserError as it does.
+    `look` audits a project. Raises UserError as `look` does.
     """
     plans: Plans = {}
     reports = [await look(project)]
-    while _plan(plans, reports[-1]) and len(reports) < MOST:
+    while _plan(plans, reports[-1]) and len(reports) < MAX_ROUNDS:
         reports.append(await look(replace(project, planned=plans)))
     return _merged(reports, plans) if len(reports) > 1 else reports[0]
 
 
 @contextlib.contextmanager
-def remembering(plan: Plan) -> Iterator[Plan]:
-    """`plan` with a cache: without one of its own what one round found serves the next, and no other run.
+def with_cache(plan: Plan) -> Iterator[Plan]:
+    """Yields `plan` with a cache; without its own, a temporary one for the rounds of this run.
 
-    Raises UserError where there is no room for it.
+    Raises UserError if that can't be created.
     """
     if plan.cache is not None:
         yield plan
@@ -295,9 +290,8 @@ def remembering(plan: Plan) -> Iterator[Plan]:
     except OSError as error:
         raise UserError(
             text(
-                "--fix --no-cache keeps in a temporary folder what it finds, and none can be made "
-                "({reason}): let TMPDIR (on Windows: TEMP) name a folder with room that can be "
-                "written, or leave out --no-cache.",
+                "Can't create the temporary folder that --fix --no-cache needs ({reason}). Set TMPDIR (on "
+                "Windows: TEMP) to a writable folder, or omit --no-cache.",
                 reason=_reason(error),
             )
         ) from None
@@ -310,7 +304,7 @@ def _reason(error: OSError) -> str:
 
 
 def _plan(plans: Plans, report: Report) -> bool:
-    """Adds what the report would set; False where that is nothing."""
+    """Adds the report's options to the plans; False without any."""
     rows = [row for row in report.rows if row.options]
     for row in rows:
         plans[row.file] = {**plans.get(row.file, {}), **row.options}
@@ -318,7 +312,7 @@ def _plan(plans: Plans, report: Report) -> bool:
 
 
 def _merged(reports: list[Report], plans: Plans) -> Report:
-    """The first report, with the rows of all rounds, each texture as it was seen in the last."""
+    """The first report with the rows of all rounds."""
     first, last = reports[0], reports[-1]
     rounds = [{row.file: row for row in report.rows} for report in reports]
     files = dict.fromkeys(file for rows in rounds for file in rows)
@@ -329,14 +323,14 @@ def _merged(reports: list[Report], plans: Plans) -> Report:
     return replace(
         first,
         rows=sorted((row for row in rows if row.issues), key=lambda row: (-row.rank, row.file)),
-        notices=list(dict.fromkeys(said for report in reports for said in report.notices)),
+        notices=list(dict.fromkeys(notice for report in reports for notice in report.notices)),
         failed=any(report.failed for report in reports),
         faults=[one for report in reports for one in report.faults],
         unseen=_unseen(reports),
         kinds=last.kinds,
         accepted=last.accepted,
         stale=last.stale,
-        taken_planned=last.taken,
+        fixed_classifications=last.classifications,
         seconds=sum(report.seconds for report in reports),
     )
 
@@ -347,43 +341,38 @@ def _unseen(reports: list[Report]) -> list[tuple[str, Issue]]:
 
 
 def _row(seen: list[Row | None], plan: Mapping[str, Any], failed: Issue | None) -> Row:
-    """One texture in all rounds, in None of which there was nothing to say of it; `failed` is why it wasn't
-    judged in the last one."""
-    told = [row for row in seen if row is not None]
-    there = [row for row in told if not _is_unjudged(row)] or told
-    options = {name: value for name, value in plan.items() if value != (there[0].settings or {}).get(name)}
+    """Merges a texture's rows of all rounds; `failed` is the adapter's failure in the last."""
+    rows = [row for row in seen if row is not None]
+    judged = [row for row in rows if all(issue.code != judge.UNJUDGED for issue in row.issues)] or rows
+    options = {name: value for name, value in plan.items() if value != (judged[0].settings or {}).get(name)}
     if failed and options:
-        return _left(there[0], failed)
-    # What a later round sets otherwise isn't what mends the finding of an earlier one.
+        return _left(judged[0], failed)
+    # Options that a later round changes don't fix the findings of an earlier one.
     fixable = {
         issue.code: issue
-        for row in there
+        for row in judged
         if any(name in options and options[name] == value for name, value in row.options.items())
         for issue in row.issues
         if issue.fixable
     }
     left = [issue for issue in seen[-1].issues if not issue.fixable] if seen[-1] else []
-    last = there[-1]
+    last = judged[-1]
     return replace(
         last,
         issues=sorted([*fixable.values(), *left], key=lambda issue: -issue.rank),
-        settings=there[0].settings,
+        settings=judged[0].settings,
         options=options,
-        memory=there[0].memory,
-        picture=there[0].picture,
+        memory=judged[0].memory,
+        picture=judged[0].picture,
     )
-
-
-def _is_unjudged(row: Row) -> bool:
-    return any(issue.code == judge.UNJUDGED for issue in row.issues)
 
 
 def _left(row: Row, failed: Issue) -> Row:
-    """One that isn't to be mended, as its adapter fails at what would be written."""
+    """The row of a texture that isn't fixed, as its adapter fails with the new options."""
     reason = text(
-        "{values} fails at what would be written: {values_2}",
-        values=failed.values["plugin"],
-        values_2=failed.values["reason"],
+        "{plugin} failed with the new options: {reason}",
+        plugin=failed.values["plugin"],
+        reason=failed.values["reason"],
     )
-    refused = Issue(NOT_APPLIED, WRONG, NOT_APPLIED, {"reason": reason})
+    refused = Issue(NOT_APPLIED, ERROR, NOT_APPLIED, {"reason": reason})
     return replace(row, issues=[refused, *row.issues], options={}, memory_after=row.memory)

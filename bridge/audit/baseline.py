@@ -1,12 +1,12 @@
-"""What a project's people know and accept: by file, finding and content, the same on every machine."""
+"""Baselines: files that list findings to ignore, by file, code and content."""
 
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,16 +19,16 @@ from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 
 VERSION = 1
-"""Raised when an entry changes its meaning."""
+"""Increased when entries change their meaning."""
 DIGITS = 16
-"""Of a file's SHA-256: enough to tell its versions."""
+"""Digits of a file's SHA-256 in an entry."""
 MARKED = 4096
-"""Bytes at the beginning among which a baseline says that it is one, also after a merge."""
-_REMEDY = text("Correct it, or remove it and let --update-baseline of the whole project make it anew.")
+"""A baseline has its marker in the first so many bytes, also with conflict markers."""
+_REMEDY = text("Fix it, or delete it and rerun with `--update-baseline` on the whole project.")
 
 
 class Entry(Struct, frozen=True, order=True, forbid_unknown_fields=True):
-    """One finding that is accepted, until the file's content changes."""
+    """One ignored finding; it applies until the file's content changes."""
 
     file: str
     code: str
@@ -41,39 +41,46 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(path: Path) -> set[Entry]:
-    """Raises UserError."""
+    """Reads a baseline. Raises UserError."""
     try:
-        # The standard library's: names that are no Unicode stay what they are.
+        # The standard library's json preserves names that aren't Unicode.
         file = msgspec.convert(json.loads(path.read_text(encoding="utf-8-sig")), _File)
     except FileNotFoundError:
-        raise UserError(text("There is no baseline {path}: --update-baseline makes it.", path=path)) from None
+        raise UserError(
+            text("Baseline `{path}` not found. Create it with `--update-baseline`.", path=path)
+        ) from None
     except OSError as error:
         raise UserError(
-            text("The baseline {path} can't be read ({strerror}).", path=path, strerror=error.strerror)
+            text("Can't read the baseline `{path}`: {reason}.", path=path, reason=error.strerror)
         ) from None
     except json.JSONDecodeError as error:
         raise UserError(
             text(
-                "{path} is no baseline (line {lineno}: {msg}). {remedy}",
+                "`{path}` is not a valid baseline (line {line}: {reason}). {remedy}",
                 path=path,
-                lineno=error.lineno,
-                msg=error.msg,
+                line=error.lineno,
+                reason=error.msg,
                 remedy=_REMEDY,
             )
         ) from None
     except UnicodeDecodeError:
         raise UserError(
-            text("{path} is no baseline (it isn't UTF-8). {remedy}", path=path, remedy=_REMEDY)
+            text("`{path}` is not a valid baseline: it isn't UTF-8. {remedy}", path=path, remedy=_REMEDY)
         ) from None
     except (ValueError, RecursionError) as error:
         raise UserError(
-            text("{path} is no baseline ({error}). {remedy}", path=path, error=error, remedy=_REMEDY)
+            text(
+                "`{path}` is not a valid baseline: {reason}. {remedy}",
+                path=path,
+                reason=error,
+                remedy=_REMEDY,
+            )
         ) from None
     if file.popbridge_baseline != VERSION:
         raise UserError(
             text(
-                "{path} is a baseline of another PopBridge: --update-baseline of the whole project "
-                "makes it anew.",
+                "`{path}` is a baseline of another PopBridge version. Rerun with `--update-baseline` on the "
+                "whole project.",
                 path=path,
             )
         )
@@ -81,28 +88,30 @@ def read(path: Path) -> set[Entry]:
 
 
 def read_others(path: Path, project: Project) -> set[Entry]:
-    """What one that is there accepts elsewhere in the project: it stays when a part is accepted anew.
+    """Reads the entries for other parts of the project, which stay when this part's are updated.
 
-    Raises UserError where that can't be told, as nobody's acceptance is to be lost.
+    Raises UserError if they can't be read: no entry must be lost.
     """
     if not project.part or not path.exists() or _is_blank(path):
         return set()
-    return {entry for entry in read(path) if not _tells_of(project, entry)}
+    return {entry for entry in read(path) if not _is_in_part(project, entry)}
 
 
 def check_replaceable(path: Path) -> None:
-    """Raises UserError where something else than a baseline lies in its place: who mistypes loses no file."""
+    """Raises UserError if `path` is another file than a baseline, which a typo would overwrite."""
     try:
         begin = _begin(path)
     except OSError:
-        # What can't be read is told when it is written.
+        # Writing it reports the error.
         return
     if begin.strip() and "popbridge_baseline" not in begin:
-        raise UserError(text("{path} is there and no baseline: name another file, or remove it.", path=path))
+        raise UserError(
+            text("`{path}` exists and is not a baseline. Name another file, or delete it.", path=path)
+        )
 
 
 def _is_blank(path: Path) -> bool:
-    """As one that was made for what is accepted later, which an audit of the whole writes over, too."""
+    """Whether the file is empty, as if created for a later update."""
     try:
         return path.stat().st_size <= MARKED and not _begin(path).strip()
     except OSError:
@@ -110,77 +119,73 @@ def _is_blank(path: Path) -> bool:
 
 
 def _begin(path: Path) -> str:
-    """What stands in the first `MARKED` bytes. Raises OSError."""
+    """Reads the first `MARKED` bytes as text. Raises OSError."""
     with path.open("rb") as file:
         return _decoded(file.read(MARKED))
 
 
 def _decoded(begin: bytes) -> str:
-    # As Windows PowerShell's > writes it.
+    # `>` in Windows PowerShell writes UTF-16.
     wide = begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return begin.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
-def baseline_text(rows: Iterable[Row], kept: Iterable[Entry] = ()) -> str:
-    """The baseline that accepts everything in `rows`, and what is `kept`.
-
-    A line for each, so that changes can be reviewed.
-    """
-    accepted = sorted(entries(rows).union(kept))
+def baseline_text(rows: Iterable[Row], others: Iterable[Entry] = ()) -> str:
+    """A baseline that ignores everything in `rows`, and `others`; one line each, for reviews."""
+    accepted = sorted(entries(rows).union(others))
     lines = ",\n".join(f"    {json.dumps(msgspec.to_builtins(entry))}" for entry in accepted)
     body = f"\n{lines}\n  " if lines else ""
     return f'{{\n  "popbridge_baseline": {VERSION},\n  "accepted": [{body}]\n}}\n'
 
 
 def accept(report: Report, accepted: set[Entry], project: Project) -> None:
-    """Takes out of the report what is accepted, and counts it; of a part what is accepted of that."""
-    accepted = {entry for entry in accepted if _tells_of(project, entry)}
+    """Removes ignored findings from the report and counts them; only the audited part's entries count."""
+    accepted = {entry for entry in accepted if _is_in_part(project, entry)}
     if not accepted:
         return
-    known = set(map(_alike, accepted))
-    met: set[Entry] = set()
+    known = set(map(_fold_case, accepted))
+    matched: set[Entry] = set()
     for row in report.rows:
-        kept = [issue for issue in row.issues if _alike(entry_of(row, issue)) not in known]
-        met |= set(map(_alike, entries([row]))) & known
+        kept = [issue for issue in row.issues if _fold_case(entry_of(row, issue)) not in known]
+        matched |= set(map(_fold_case, entries([row]))) & known
         report.accepted += len(row.issues) - len(kept)
         if len(kept) < len(row.issues):
             row.issues = kept
-            # What is mended has its options already.
+            # Fixed textures have their options already.
             if not row.mended:
                 row.options = options_for(project, row.settings, kept)
                 measure_memory(project, row)
     report.rows = sorted(
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)
     )
-    report.stale = len(known - met)
+    report.stale = len(known - matched)
 
 
-def _tells_of(project: Project, entry: Entry) -> bool:
+def _is_in_part(project: Project, entry: Entry) -> bool:
     part, file = replace(project, part=project.part.casefold()), entry.file.casefold()
-    return part.tells_of(file) if entry.code == "unlisted" else part.covers(file)
+    return part.reports(file) if entry.code == "unlisted" else part.covers(file)
 
 
 def entries(rows: Iterable[Row]) -> set[Entry]:
-    """One for each finding of `rows`, none of what --fix has just tried in vain: the next run tries again."""
-    return {entry_of(row, issue) for row in rows for issue in row.issues if not _is_due(row, issue)}
-
-
-def _is_due(row: Row, issue: Issue) -> bool:
-    return row.refused and (issue.fixable or issue.code == NOT_APPLIED)
+    """The entries of all findings except those that --fix failed at: the next run tries again."""
+    return {
+        entry_of(row, issue)
+        for row in rows
+        for issue in row.issues
+        if not (row.refused and (issue.fixable or issue.code == NOT_APPLIED))
+    }
 
 
 def entry_of(row: Row, issue: Issue) -> Entry:
     return Entry(row.file, issue.code, row.content[:DIGITS])
 
 
-def _alike(entry: Entry) -> Entry:
-    # Two checkouts may have a folder's name in upper and lower case: Windows and macOS keep what was first.
+def _fold_case(entry: Entry) -> Entry:
+    # Checkouts on Windows and macOS may differ in the case of a folder's name.
     return replace(entry, file=entry.file.casefold())
 
 
 def fingerprint(row: Row, issue: Issue) -> str:
-    """What tells a finding from all others, run after run, on every machine."""
-    import hashlib
-
-    parts: list[Any] = [row.file, issue.code, row.content]
+    """Identifies a finding across runs and machines."""
+    parts = [row.file, issue.code, row.content]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Examine textures on all cores; results of earlier runs."""
+"""Examines textures in worker processes, with a cache of earlier runs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.execution.batching import Batcher
+from accel.execution.executor import Job, LocalExecutor
 from accel.image import records
 from accel.text import AnyText, text
 from accel.texture.workloads import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
-from bridge.advisors.findings import WRONG
+from bridge.advisors.findings import ERROR
 from bridge.api import Kind, TextureAsset
 from bridge.audit.project import Project
 from bridge.audit.results import Issue, Row
@@ -35,12 +37,12 @@ if TYPE_CHECKING:
 
 
 RACY_NS = 2_000_000_000
-"""A file that changed so short before it was examined may have changed once more with the same time."""
+"""A file that changed so recently may change again within the same timestamp."""
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-"""Another audit of the same project writes, and longer than one waits for it: nothing is broken."""
+"""Error codes if another audit of the project writes for too long; the cache isn't broken."""
 
 VERSION = 2
-# Not WITHOUT ROWID: rows of more than 1,002 bytes would take a page of 4 KiB each.
+# Not WITHOUT ROWID: rows of more than 1,002 bytes would take 4 KiB each.
 _TABLE = f"""
 CREATE TABLE IF NOT EXISTS textures (
     file BLOB PRIMARY KEY, size INTEGER, modified INTEGER, trusted INTEGER, question BLOB, content BLOB,
@@ -52,7 +54,7 @@ PRAGMA user_version = {VERSION};
 
 
 class Stat(Struct, frozen=True):
-    """What tells without reading it whether a file is the one that was examined."""
+    """Identifies a file's content without reading it."""
 
     size: int
     modified: int
@@ -66,22 +68,22 @@ class Stat(Struct, frozen=True):
 
 
 class Cache:
-    """Answers by file and question; a question is a digest of all that an answer depends on but the file.
+    """Caches answers by file and question, a digest of everything else that the answer depends on.
 
-    It is never worth an error: a broken file is made anew, and one that can't be used is done without.
+    Never raises: a broken file is recreated, and without a usable file the cache is in memory.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self.lasting = False
-        """Whether the next run will know what this one finds: not where the file can't be used."""
+        """Whether the next run can use it: False without a usable file."""
         try:
             self._db = self._open(path)
         except (*FAILURES, OSError) as error:
-            self._db = self._open(None) if _busy(error) else self._anew()
+            self._db = self._open(None) if _busy(error) else self._recreate()
 
     def get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
-        """The answer for a file that is unchanged, or whose bytes were examined under another time."""
+        """The answer for an unchanged file, or for one of the same content."""
         try:
             return self._get(path, file, stat, question)
         except FAILURES as error:
@@ -89,7 +91,7 @@ class Cache:
             return None
 
     def put(self, file: str, stat: Stat, question: bytes, content: str, answer: bytes) -> None:
-        """Keeps an answer; `content` is the SHA-256 of the file, empty if it isn't known."""
+        """Stores an answer; `content` is the file's SHA-256, empty if unknown."""
         trusted = stat.modified < time.time_ns() - RACY_NS
         row = (os.fsencode(file), stat.size, stat.modified, trusted, question, _digest(content), answer)
         try:
@@ -98,7 +100,7 @@ class Cache:
             self._failed(error)
 
     def prune(self, files: Iterable[str], count: int) -> None:
-        """Forgets all but `count` files, once the others are as many."""
+        """Deletes all but `count` files when there are more than twice as many."""
         with contextlib.suppress(*FAILURES):
             (rows,) = self._db.execute("SELECT count(*) FROM textures").fetchone()
             if rows <= 2 * count + 100:
@@ -110,7 +112,7 @@ class Cache:
             self._db.execute("COMMIT")
 
     def close(self) -> None:
-        """Keeps everything for the next run."""
+        """Closes the database."""
         self._db.close()
 
     def _get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
@@ -121,7 +123,7 @@ class Cache:
         ).fetchone()
         if known and known[:3] == (stat.modified, 1, stat.size):
             return _blob(known[3])
-        # Reading the file is worth while only where one of its size has answered the same question.
+        # Hashing the file only pays if one of its size has an answer to the question.
         candidate = self._db.execute(
             "SELECT 1 FROM textures WHERE size = ? AND question = ? AND content != x'' LIMIT 1",
             (stat.size, question),
@@ -140,9 +142,9 @@ class Cache:
 
     def _failed(self, error: Exception) -> None:
         if not _busy(error):
-            self._db = self._anew()
+            self._db = self._recreate()
 
-    def _anew(self) -> sqlite3.Connection:
+    def _recreate(self) -> sqlite3.Connection:
         with contextlib.suppress(AttributeError, *FAILURES):
             self._db.close()
         try:
@@ -159,7 +161,7 @@ class Cache:
 
 
 def content_of(path: Path) -> str:
-    """SHA-256 of a file; empty where it can't be read."""
+    """SHA-256 of a file; empty if it can't be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -168,9 +170,7 @@ def content_of(path: Path) -> str:
 
 
 def question_of(*parts: Any) -> bytes:
-    """A digest of what an answer depends on, among it how images are read."""
-    import msgspec
-
+    """A digest of what an answer depends on, with the decoder's version."""
     asked = msgspec.msgpack.encode([records.VERSION, *parts], order="sorted")
     return hashlib.blake2b(asked, digest_size=16).digest()
 
@@ -182,7 +182,7 @@ def _digest(content: str) -> bytes:
 
 
 def _blob(value: Any) -> bytes | None:
-    # In a damaged file a value may be of any type.
+    # A damaged file may have values of any type.
     return value if isinstance(value, bytes) else None
 
 
@@ -191,23 +191,21 @@ def _busy(error: Exception) -> bool:
 
 
 FINAL = frozenset({"bad_input", "unsupported", "too_large"})
-"""The errors that the same file would meet again."""
+"""Error codes that the same file would have again."""
 IN_FLIGHT = 4
-"""Files for each worker that wait for it, or are in work, of such as are examined alone: time in the queue
-counts against their deadline."""
+"""Files in flight per worker that are examined alone: their deadline includes the queue."""
 TOGETHER = 2
-"""So many times as many are of those that are examined together: the next are there when some are done."""
+"""So many times more of those that are examined in batches, so that the next batch is ready."""
 SMALL = 4 << 20
-"""Bytes of a file that may be examined together with others. Of what takes a second by itself, nobody would
-see how far it is; and cores would have nothing to do in the end while others still do several."""
+"""Bytes; larger files are examined alone: batches would hide progress and leave cores idle at the end."""
 
 SAVING_NS = 1_000_000_000
-"""A file that is broken and was written to so short ago may be half of what is being saved."""
+"""A broken file that changed so recently may still be being written."""
 PAUSE_S = 0.25
 TRIES = 8
-"""How often a file is looked at that changes all the time."""
-BREATH = 256
-"""So many files at most are taken from the cache in one go."""
+"""Attempts at a file that keeps changing."""
+YIELD_EVERY = 256
+"""Files that are answered from the cache without yielding to the event loop."""
 
 
 class Trouble(Struct, frozen=True):
@@ -216,49 +214,49 @@ class Trouble(Struct, frozen=True):
     code: str
     """`bad_input`, `unsupported`, `too_large`, `not_found`, `worker_crashed`, ..."""
     reason: AnyText
-    """For people; it reads well after the file's name."""
+    """For people; follows the file's name."""
     content: str = ""
-    """SHA-256 of the file; empty where it can't be read."""
+    """SHA-256 of the file; empty if it can't be read."""
 
 
 Outcome = Examination | Trouble
 
 
 class Question(Struct, frozen=True):
-    """A file to examine, with what is known beside its pixels."""
+    """A file to examine, with its context."""
 
     file: str
-    """Its place below the root."""
+    """Its path below the root."""
     params: Mapping[str, Any]
-    """Those of `texture.examine`."""
+    """Parameters of `texture.examine`."""
 
 
 class Answer(Struct, frozen=True):
-    """What came of a question."""
+    """The outcome of a question."""
 
     question: Question
     outcome: Outcome
     size: int
-    """The file's bytes; 0 where it is gone."""
+    """The file's bytes; 0 if it is gone."""
     cached: bool
 
 
-KEPT = 2
-"""Raised when what is kept changes its form."""
+FORMAT = 2
+"""Increased when cached outcomes change their format."""
 
 
-class _Kept(Struct, frozen=True, array_like=True):
-    """An outcome in the cache: one of the two."""
+class _CachedOutcome(Struct, frozen=True, array_like=True):
+    """An outcome in the cache: either field is set."""
 
     examination: Examination | None
     trouble: Trouble | None
 
 
-_kept = msgspec.msgpack.Decoder(_Kept)
+_outcome_decoder = msgspec.msgpack.Decoder(_CachedOutcome)
 
 
 class Workers:
-    """The executor, started when it is first needed: a run that has nothing to do starts no process."""
+    """Worker processes, started when first needed."""
 
     def __init__(self, count: int, limits: Limits, memory_mib: int, deadline_s: float) -> None:
         self.count = count
@@ -268,16 +266,17 @@ class Workers:
         self._executor: Batcher | None = None
         self._starting = asyncio.Lock()
         self._waiting = 0
-        """Jobs that aren't done yet."""
+        """Unfinished jobs."""
 
     async def run(self, workload: Workload, params: Mapping[str, Any], name: str, path: Path) -> Any:
-        """The result of one job. Raises WorkloadError, and UserError where no process can be started."""
+        """Runs one job. Raises WorkloadError, and UserError if no process can be started."""
         executor = self._executor or await self._start()
         deadline_s = self._deadline_s if workload.batching is None else TOGETHER * self._deadline_s
         self._waiting += 1
         try:
+            inputs = [Input(name, os.fspath(path))]
             return await executor.run(
-                workload, params, [Input(name, os.fspath(path))], deadline_s=deadline_s, priority="bulk"
+                Job.parse(workload, params, inputs, deadline_s=deadline_s, priority="bulk")
             )
         finally:
             self._waiting -= 1
@@ -287,26 +286,20 @@ class Workers:
             await self._executor.close()
 
     def _at_once(self, workload: Workload) -> int:
-        # No worker is to wait while another has several.
+        # No worker should idle while another has several.
         return max(1, min(AT_ONCE, self._waiting // self.count))
 
     async def _start(self) -> Batcher:
-        from accel.execution.batching import Batcher
-        from accel.execution.executor import LocalExecutor
-
         async with self._starting:
             if self._executor is None:
                 local = LocalExecutor(self.count, self.limits, self._memory_mib)
-                # That several together take some seconds is no sign that one of them hangs; where one does,
-                # the others have as much time again.
+                # A batch may take some seconds; if one of its jobs hangs, the others get as much time again.
                 limits = {"least_s": self._deadline_s / 2, "most_s": self._deadline_s}
                 executor = Batcher(local, self._at_once, **limits)
                 try:
                     await executor.start()
                 except OSError as error:
-                    raise UserError(
-                        text("No worker process can be started ({error}).", error=error)
-                    ) from None
+                    raise UserError(text("Can't start a worker process: {reason}.", reason=error)) from None
                 self._executor = executor
         return self._executor
 
@@ -317,9 +310,9 @@ class Examiner:
     def __init__(
         self, root: Path, workload: Workload, version: bytes, workers: Workers, cache: Cache
     ) -> None:
-        """`version` stands for everything by which the same question might be answered otherwise."""
+        """`version` identifies the code and models on which answers depend."""
         self._root = root
-        # A plugin may have one of its own in its place.
+        # A plugin may replace the workload.
         self._among = examine_among.workload if workload == examine.workload else workload
         self._alone = replace(workload, batching=None)
         self._version = version
@@ -327,12 +320,12 @@ class Examiner:
         self._cache = cache
 
     async def answers(self, questions: Iterable[Question]) -> AsyncGenerator[Answer]:
-        """One for each question, as they come; no failure of a file ends it."""
+        """Yields an answer for each question as they complete; failures of files are answers, too."""
         pending: dict[asyncio.Task[Answer], int] = {}
         try:
             for at, question in enumerate(questions):
-                if at % BREATH == 0:
-                    # Where nothing has to be waited for, Ctrl-C would never be heard.
+                if at % YIELD_EVERY == 0:
+                    # Without anything to await, Ctrl-C would be ignored.
                     await asyncio.sleep(0)
                 stat = self._stat(question)
                 if isinstance(stat, Answer):
@@ -361,7 +354,7 @@ class Examiner:
             return Stat.of(self._root / question.file)
         except FileNotFoundError:
             why = (
-                TOO_LONG if is_too_long(self._root / question.file) else text("vanished while the audit ran")
+                TOO_LONG if is_too_long(self._root / question.file) else text("disappeared during the audit")
             )
             return Answer(question, Trouble("not_found", why), 0, False)
         except OSError as error:
@@ -374,8 +367,8 @@ class Examiner:
 
     def _digest(self, question: Question) -> bytes:
         return question_of(
-            # Names that are no Unicode too, on Windows those with half a pair.
-            KEPT,
+            # Encoded, as names may not be Unicode.
+            FORMAT,
             self._version,
             os.fsencode(question.file),
             question.params,
@@ -386,7 +379,7 @@ class Examiner:
         if found is None:
             return None
         with contextlib.suppress(ValueError):
-            kept = _kept.decode(found)
+            kept = _outcome_decoder.decode(found)
             if (outcome := kept.examination or kept.trouble) is not None:
                 return Answer(question, outcome, stat.size, True)
         return None
@@ -397,25 +390,25 @@ class Examiner:
             now = self._stat(question)
             if isinstance(now, Answer):
                 return now
-            if now == stat and not _perhaps_half(outcome, stat):
-                return await self._kept(question, stat, digest, outcome)
+            if now == stat and not _may_be_partial(outcome, stat):
+                return await self._store(question, stat, digest, outcome)
             if now == stat:
                 await asyncio.sleep(PAUSE_S)
             stat = now
-        return Answer(question, Trouble("busy", text("is being written all the time")), stat.size, False)
+        return Answer(question, Trouble("busy", text("keeps changing")), stat.size, False)
 
-    async def _kept(self, question: Question, stat: Stat, digest: bytes, outcome: Outcome) -> Answer:
-        """The answer for a file that is as it was when it was examined, put into the cache."""
+    async def _store(self, question: Question, stat: Stat, digest: bytes, outcome: Outcome) -> Answer:
+        """Caches and returns the answer for a file that didn't change during the examination."""
         if isinstance(outcome, Examination):
-            kept = msgspec.msgpack.encode(_Kept(outcome, None))
-            self._cache.put(question.file, stat, digest, outcome.fingerprint.file, kept)
+            encoded = msgspec.msgpack.encode(_CachedOutcome(outcome, None))
+            self._cache.put(question.file, stat, digest, outcome.fingerprint.file, encoded)
             return Answer(question, outcome, stat.size, False)
         content = await asyncio.to_thread(content_of, self._root / question.file)
         outcome = replace(outcome, content=content)
-        # What another program keeps to itself for now is no broken file.
+        # A file that another program locks isn't broken.
         if outcome.code in FINAL and content:
-            kept = msgspec.msgpack.encode(_Kept(None, outcome))
-            self._cache.put(question.file, stat, digest, content, kept)
+            encoded = msgspec.msgpack.encode(_CachedOutcome(None, outcome))
+            self._cache.put(question.file, stat, digest, content, encoded)
         return Answer(question, outcome, stat.size, False)
 
     def _workload_for(self, size: int) -> Workload:
@@ -429,24 +422,24 @@ class Examiner:
         except WorkloadError as error:
             return Trouble(error.code, error.reason)
         except msgspec.ValidationError as error:
-            return Trouble("internal", f"was examined with an answer that can't be read ({error})")
+            return Trouble("internal", f"was examined, but the result can't be read ({error})")
 
 
-def _perhaps_half(outcome: Outcome, stat: Stat) -> bool:
+def _may_be_partial(outcome: Outcome, stat: Stat) -> bool:
     if isinstance(outcome, Examination) or outcome.code != "bad_input":
         return False
     return abs(time.time_ns() - stat.modified) < SAVING_NS
 
 
 NEIGHBOURS = 12
-"""Names before and after a texture's own that are told as its siblings: a set of one material lies together,
-and all names of a folder for each of its files would cost the square of their number."""
+"""Names before and after a texture's own that are its siblings: the maps of one material sort together, and
+all names of a folder for each file would be quadratic."""
 
 
 def examination_questions(
     project: Project, assets: Sequence[TextureAsset], uses: Mapping[str, Sequence[Kind]], use_names: bool
 ) -> Iterator[Question]:
-    """One for each texture."""
+    """Yields the question about each texture."""
     names = [asset.file.rpartition("/") for asset in assets]
     for at, asset in enumerate(assets):
         params: dict[str, Any] = {
@@ -459,10 +452,10 @@ def examination_questions(
 
 
 def unlisted_folders(project: Project, asset: TextureAsset) -> Row | None:
-    """The row of what isn't a texture but a folder that can't be listed; None for all others."""
+    """The row of a folder that can't be listed; None for textures."""
     if not asset.problem or asset.options is not None or not (project.root / asset.file).is_dir():
         return None
-    issue = Issue("unlisted", WRONG, "unlisted", {"reason": asset.problem})
+    issue = Issue("unlisted", ERROR, "unlisted", {"reason": asset.problem})
     return Row(asset.file, asset.path, [issue], asset.options)
 
 
@@ -478,6 +471,6 @@ def _imported_as(project: Project, asset: TextureAsset) -> Kind | None:
         return None
     try:
         return adapter.read_texture(asset.options, version).kind
-    # An adapter is a plugin: what it can't read says nothing.
+    # An adapter is a plugin: its failure isn't evidence.
     except (Exception, SystemExit):
         return None

@@ -1,4 +1,4 @@
-"""Writes what settles the findings into the project's own files, with a receipt; and puts it back."""
+"""Writes fixes into the project's import files, with a receipt, and reverts them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.text import AnyText, sentences, text
-from bridge.advisors.findings import WRONG
+from bridge.advisors.findings import ERROR
 from bridge.api import ProjectSupport
 from bridge.audit.project import Project, find
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
@@ -26,17 +26,16 @@ if TYPE_CHECKING:
     from bridge.store.records import Receipt
 
 
-NO_SETTINGS = text("--fix has nothing to write here: import settings are an engine's, and none is known.")
-GONE = text("is gone, or can't be read: left as it is")
-"""What is said of a file in which nothing is put back."""
+NO_SETTINGS = text("--fix has nothing to write: no engine of this project is known.")
+GONE = text("is missing or can't be read: left unchanged")
 SESSION = "audit"
-"""In the place of an editor's session."""
+"""The session in receipts of audits."""
 
 
 def fix(project: Project, report: Report, database: Path) -> None:
-    """Settles every fixable finding of the report. Raises UserError where no receipt can be kept.
+    """Fixes every fixable finding of the report. Raises UserError if no receipt can be stored.
 
-    The report has the receipt's id as soon as something may be written, also where Ctrl-C ends that.
+    The report gets the receipt's id before anything is written, so also if Ctrl-C interrupts.
     """
     rows = {row.path: row for row in report.rows if row.options and _receivable(row)}
     if not rows or project.support is None:
@@ -46,51 +45,52 @@ def fix(project: Project, report: Report, database: Path) -> None:
     before = [{"path": row.path, "options": row.present} for row in rows.values()]
     with _Store(database) as store:
         report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
-        # Whoever has changed one of them since it was read is to lose nothing; a receipt has no use for it.
-        # A copy, as textures with equal settings share one, and an adapter may do with its own what it likes.
+        # `seen` protects settings that changed since they were read; receipts don't need it. Copied, as
+        # textures with equal settings share one object, and an adapter may change it.
         guarded = [
             {"path": path, "options": row.options, "seen": dict(row.settings or {})}
             for path, row in rows.items()
         ]
         done = _write(store, report.receipt, project.root, project.support, guarded)
-    # An adapter may tell of more files than it was asked for.
+    # An adapter may report more files than it was asked for.
     for path in rows.keys() & {change["path"] for change in done.get("after", ())}:
-        _mended(rows[path])
+        row = rows[path]
+        row.mended = [issue for issue in row.issues if issue.fixable]
+        row.issues = [issue for issue in row.issues if not issue.fixable]
     for error in done.get("errors", ()):
-        if (row := rows.get(error.get("path", ""))) is not None:
-            reason = {"reason": error_text(error)}
-            row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, reason))
+        if (failed := rows.get(error.get("path", ""))) is not None:
+            _refuse(failed, error_text(error))
     report.rows.sort(key=lambda row: (-row.rank, row.file))
 
 
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
-    """Puts back what a receipt of `AUDIT_FIX` changed, without an editor. Raises UserError.
+    """Reverts the changes of a receipt of `AUDIT_FIX`, without an editor. Raises UserError.
 
-    Options that have changed since stay as they are, and the new receipt's errors name them; nothing is put
-    back where that was done before.
+    Options that changed since stay unchanged, and the new receipt's errors name them. What was reverted
+    before isn't reverted again.
     """
     root = Path(str(receipt.args.get("root", "")))
     if receipt.state == "failed":
-        raise UserError(text("Receipt {id} changed nothing.", id=receipt.id))
+        raise UserError(text("Change {id} changed nothing.", id=receipt.id))
     project = find(registry, root)
     if project.support is None:
         raise UserError(
             text(
-                "{root} is no project that is known here any more: `popbridge plugins` shows whether "
-                "the plugin for its engine is there.",
+                "`{root}` is no longer a known project. `popbridge plugins` shows whether its engine's "
+                "plugin is installed.",
                 root=root,
             )
         )
     after, before = _by_path(receipt.after), _by_path(receipt.before)
     if receipt.state == "sent":
-        # The run was killed while it wrote: what it has reached is as it wanted it.
+        # The run was killed while it wrote: what it reached has the new options.
         after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
     present = _present(project, after, before)
     with _Store(database) as store:
         earlier = store.reverted_by(receipt.id)
         if earlier is not None and _only(present, after) != after:
             _refuse_reverted(receipt, earlier)
-        # What was put back whole is all as the change had it, once more: it is put back again.
+        # If it was reverted and all was set again since, it is reverted again.
         seen = after if earlier is not None else _seen(after, store.standing(receipt.id))
         changes, left = _due(seen, before, present)
         now = _as_now(changes, present)
@@ -103,40 +103,33 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
 
 
 def check_nameable(root: Path) -> None:
-    """Raises UserError where no receipt could hold the project's place: nothing can be mended there."""
+    """Raises UserError if no receipt can store the project's path."""
     if not is_unicode(os.fspath(root.resolve())):
         raise UserError(
             text(
-                "The name of {root} isn't valid Unicode: rename the folder, then --fix can mend in it.",
+                "`{root}` isn't valid Unicode: rename the folder to use --fix.",
                 root=root,
             )
         )
 
 
 def _receivable(row: Row) -> bool:
-    """Whether a receipt can hold the file's name and its present options; else that is told."""
+    """Whether a receipt can store the file's name and its options; if not, the row gets an issue."""
     if not is_unicode(row.path):
-        return _refused(row, text("its name isn't valid Unicode; rename the file"))
+        return _refuse(row, text("its name isn't valid Unicode; rename the file"))
     try:
-        # Of the type that its adapter has it in, at any depth.
+        # The adapter's values may be of any type, at any depth.
         pack([row.present, row.options])
     except UnicodeError:
-        return _refused(row, text("its import settings aren't valid UTF-8; import it anew"))
+        return _refuse(row, text("its import settings aren't valid UTF-8; reimport it"))
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return _refused(
-            row, text("its import settings hold a value that no receipt can keep; import it anew")
-        )
+        return _refuse(row, text("its import settings have a value that a receipt can't store; reimport it"))
     return True
 
 
-def _refused(row: Row, reason: AnyText) -> bool:
-    row.issues.insert(0, Issue(NOT_APPLIED, WRONG, NOT_APPLIED, {"reason": reason}))
+def _refuse(row: Row, reason: AnyText) -> bool:
+    row.issues.insert(0, Issue(NOT_APPLIED, ERROR, NOT_APPLIED, {"reason": reason}))
     return False
-
-
-def _mended(row: Row) -> None:
-    row.mended = [issue for issue in row.issues if issue.fixable]
-    row.issues = [issue for issue in row.issues if not issue.fixable]
 
 
 def _open(
@@ -147,7 +140,7 @@ def _open(
     note: str,
     reverts: int | None = None,
 ) -> int:
-    """The id of a receipt, which is kept before anything is written: a run may be killed while it writes."""
+    """Stores a receipt and returns its id; before writing, as a run may be killed while it writes."""
     root = root.resolve()
     args = {"root": str(root), "changes": list(changes), "before": list(before)}
     command = Command(id=0, name=AUDIT_FIX, args=args, deadline_ms=60_000)
@@ -165,20 +158,21 @@ def _write(
     left: Sequence[Mapping[str, Any]] = (),
     again: int | None = None,
 ) -> Mapping[str, Any]:
-    """What was done, which the receipt tells too, after what is `left` alone. Raises UserError where the
-    adapter fails, which names the receipt to revert then: `again`, or else this one; where the store fails,
-    a note of what it raises does."""
+    """Writes the changes and stores the result in the receipt, with the errors in `left`.
+
+    Raises UserError if the adapter fails; it names the receipt to revert then: `again`, or this one. If the
+    store fails, an attribute of its error does.
+    """
     try:
         done = validation.check_done(support.apply(root.resolve(), changes))
     except UserError:
         raise
-    # An adapter is a plugin. What it has written by then nobody knows: the receipt stays open, as of a run
-    # that was killed while it wrote.
+    # An adapter is a plugin. What it wrote is unknown: the receipt stays open, as if the run had been killed.
     except (Exception, SystemExit) as error:
         raise UserError(
             text(
-                "{root}: the adapter failed while it wrote import settings ({reason}). Some may be written: "
-                "`popbridge revert {receipt}` puts these back.",
+                "`{root}`: the adapter failed while writing import settings: {reason}. Undo what was written "
+                "with `popbridge revert {receipt}`.",
                 root=root,
                 reason=isolation.describe(error),
                 receipt=again or receipt,
@@ -189,9 +183,9 @@ def _write(
     try:
         store.answered(receipt, Result(id=receipt, value=done))
     except Exception as error:
-        # What is raised then is told by who opened the store.
+        # `_Store` reports it.
         error.what_stays = text(  # type: ignore[attr-defined]
-            "Import settings may be written: `popbridge revert {receipt}` puts these back.",
+            "Some import settings may have been written. Undo them with `popbridge revert {receipt}`.",
             receipt=again or receipt,
         )
         raise
@@ -201,7 +195,7 @@ def _write(
 def _present(
     project: Project, after: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
-    """The options of the files in `after` that it or `before` names, as they are now."""
+    """The current values of the options in `after` and `before`, by file."""
     return {
         asset.path: {
             name: asset.options.get(name) for name in {**after[asset.path], **before.get(asset.path, {})}
@@ -214,28 +208,25 @@ def _present(
 def _only(
     present: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
-    """Of `present` what `after` names."""
+    """The options of `present` that are in `after`."""
     return {path: {name: now[name] for name in after[path]} for path, now in present.items()}
 
 
 def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
-    """One that was killed while it wrote, or couldn't write all, may be tried again."""
-    if earlier.state == "applied" and not earlier.errors:
-        when = f", {when_text(earlier.answered)}" if earlier.answered else ""
-        raise UserError(
-            text(
-                "Receipt {id} is reverted already (receipt {id_2}{when}): nothing was put back.",
-                id=receipt.id,
-                id_2=earlier.id,
-                when=when,
-            )
-        )
+    """Raises UserError, unless the earlier revert was killed or had errors: that may be tried again."""
+    if earlier.state != "applied" or earlier.errors:
+        return
+    values = {"id": receipt.id, "by": earlier.id}
+    if not earlier.answered:
+        raise UserError(text("Change {id} was already reverted by change {by}.", **values))
+    time = when_text(earlier.answered)
+    raise UserError(text("Change {id} was already reverted by change {by} ({time}).", time=time, **values))
 
 
 def _seen(
     after: Mapping[str, Mapping[str, Any]], standing: Sequence[Receipt]
 ) -> Mapping[str, Mapping[str, Any]]:
-    """`after`, or what runs that put back a part have left."""
+    """The options as last observed: `after`, or what partial reverts left."""
     changes = [{"path": path, "options": options} for path, options in after.items()]
     return observed_options(changes, [each.after for each in standing])
 
@@ -245,7 +236,7 @@ def _due(
     before: Mapping[str, Mapping[str, Any]],
     present: Mapping[str, Mapping[str, Any]],
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """The changes that put back what is still as `after` has it, and an error for each thing that isn't."""
+    """The changes that restore `before` where options still are as in `after`, and errors for the others."""
     changes: list[Mapping[str, Any]] = []
     errors: list[Mapping[str, Any]] = []
     for path, options in before.items():
@@ -261,7 +252,7 @@ def _due(
 def _as_now(
     changes: Sequence[Mapping[str, Any]], present: Mapping[str, Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
-    """What `changes` would change, as it is."""
+    """The current values of what `changes` would set."""
     now = [
         (change["path"], {name: present[change["path"]][name] for name in change["options"]})
         for change in changes
@@ -275,7 +266,7 @@ def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
 
 
 class _Store:
-    """The receipts of this machine, for the time of a block: what they raise is a UserError outside of it."""
+    """Opens the receipt store for a block; its errors leave the block as UserError."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
@@ -293,6 +284,6 @@ class _Store:
 
         self._db.conn.close()
         if isinstance(error, FAILURES):
-            # It could be opened, but there is no room for more, or another program holds it all the time.
+            # The disk is full, or another program keeps it locked.
             said = unusable(self._database, error).text
             raise UserError(sentences((said, getattr(error, "what_stays", "")))) from None

@@ -1,4 +1,4 @@
-"""Findings per texture; duplicates; memory; plugin faults."""
+"""Judges textures in their project: findings, GPU memory, plugin failures and duplicates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import msgspec
 from msgspec.structs import replace
 
 from accel.image.hashes import find_groups
-from accel.text import text
+from accel.text import Text, plural, text
 from accel.texture import context
 from accel.texture.workloads import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
-from bridge.advisors.findings import NOTE, WRONG
-from bridge.advisors.import_project import KnownFile
+from bridge.advisors.findings import ERROR, NOTE
+from bridge.advisors.import_project import AuditResultsWriter
 from bridge.advisors.texture_facts import facts_of
 from bridge.api import Remark, TextureAsset
 from bridge.audit.examine import Answer, Trouble
@@ -30,155 +30,154 @@ from bridge.host import isolation, validation
 
 UNJUDGED, UNREMARKED = "unjudged", "unremarked"
 OURS = "PopBridge"
-TOLD = {
-    UNJUDGED: "{plugin} has left {count} of the textures unjudged, as it failed ({why}); the first is "
-    "{file}.",
-    UNREMARKED: "{plugin} has left {count} of the textures without remarks, as it failed ({why}); the first "
-    "is {file}.",
+FAILURES = {
+    UNJUDGED: plural(
+        "{plugin} failed, so {n} texture wasn't checked: {file} ({reason}). {remedy}",
+        "{plugin} failed, so {n} textures weren't checked; the first is {file} ({reason}). {remedy}",
+        0,
+    ),
+    UNREMARKED: plural(
+        "{plugin}: extra checks failed for {n} texture: {file} ({reason}). {remedy}",
+        "{plugin}: extra checks failed for {n} textures; the first is {file} ({reason}). {remedy}",
+        0,
+    ),
 }
-"""What is said of the plugin, by the code of what is said of a texture."""
-REMEDY = text("Update the plugin, or tell whoever wrote it.")
-OUR_REMEDY = text("Update PopBridge, or report this.")
+"""The notice about a plugin's failures, by the code of its issues."""
+REMEDY = text("Update the plugin, or report this to its author.")
+OWN_REMEDY = text("Update PopBridge, or report this.")
+PLATFORM: Platform = "desktop"
+"""The platform whose memory the report shows."""
+PROBLEMS = {
+    "unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE, "deadline_exceeded": NOTE,
+}  # fmt: skip
+"""Error codes of files that aren't checked; all others mean that the file can't be read.
+
+A missed deadline is more often the machine's fault than the file's.
+"""
+AT_ONCE = 256
+"""Textures that are judged at once."""
+
+_decoder = msgspec.msgpack.Decoder(Examination)
 
 
 def fault_of(code: str, error: BaseException, plugin: str) -> Issue:
-    """What is said of the texture over which `error` was raised, by `plugin` if by anything of it."""
+    """The issue for a texture at which `plugin`, or else PopBridge itself, raised `error`."""
     by = plugin if isolation.is_plugin_frame(error) else OURS
     return Issue(code, NOTE, code, {"reason": isolation.describe(error), "plugin": by})
 
 
 def plugin_faults(rows: Iterable[Row]) -> list[tuple[str, Issue]]:
-    """What was failed at, each with its file."""
-    return [(row.file, issue) for row in rows for issue in row.issues if issue.code in TOLD]
+    """The plugins' failures, each with its file."""
+    return [(row.file, issue) for row in rows for issue in row.issues if issue.code in FAILURES]
 
 
 def failed_files(report: Report, code: str) -> Mapping[str, Issue]:
-    """What was failed at by this code, by file."""
+    """The failures of this code by file."""
     return {file: issue for file, issue in report.faults if issue.code == code}
 
 
 def report_faults(report: Report) -> None:
-    """Says once what plugins have failed at; where these are most of what they were asked of, not of each."""
+    """Adds a notice about plugins' failures; if most textures have them, it replaces their issues."""
     for code, asked in ((UNJUDGED, report.asked), (UNREMARKED, report.textures)):
         if textures := failed_files(report, code):
-            report.notices.append(_told(code, textures))
+            report.notices.append(_notice(code, textures))
             report.incomplete = True
-            # Many of one kind may not need what it fails at.
+            # Textures of other kinds may not reach what fails.
             if 2 * len(textures) > asked > 1:
-                _leave_out(report, code)
+                for row in report.rows:
+                    row.issues = [issue for issue in row.issues if issue.code != code]
+                report.rows = [row for row in report.rows if row.issues]
+                report.unseen = [(file, issue) for file, issue in report.unseen if issue.code != code]
                 report.failed = True
     report.unjudged = len(failed_files(report, UNJUDGED))
 
 
 def is_unjudged(report: Report) -> bool:
-    """Whether something isn't judged as a plugin has failed, and nobody has accepted that."""
+    """Whether a plugin's failure left something unchecked that no baseline ignores."""
     return report.failed or any(plugin_faults(report.rows))
 
 
-def _leave_out(report: Report, code: str) -> None:
-    for row in report.rows:
-        row.issues = [issue for issue in row.issues if issue.code != code]
-    report.rows = [row for row in report.rows if row.issues]
-    report.unseen = [(file, issue) for file, issue in report.unseen if issue.code != code]
-
-
-def _told(code: str, textures: Mapping[str, Issue]) -> str:
+def _notice(code: str, textures: Mapping[str, Issue]) -> Text:
     first = min(textures)
-    plugin, why = textures[first].values["plugin"], textures[first].values["reason"]
-    said = TOLD[code].format(plugin=plugin, count=len(textures), why=why, file=first)
-    return f"{said} {OUR_REMEDY if plugin == OURS else REMEDY}"
-
-
-PLATFORM: Platform = "desktop"
-"""The one that reports sum up."""
+    values = textures[first].values
+    remedy = OWN_REMEDY if values["plugin"] == OURS else REMEDY
+    return FAILURES[code].fill(
+        n=len(textures), plugin=values["plugin"], reason=values["reason"], file=first, remedy=remedy
+    )
 
 
 def measure_memory(project: Project, row: Row) -> None:
-    """Says in the row what it takes as it is, and with its options."""
+    """Sets the row's memory with its settings and with its options."""
     row.memory = row.memory_after = _memory(project, row, row.settings)
     if row.options:
         row.memory_after = _memory(project, row, {**(row.settings or {}), **row.options})
 
 
 def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> int:
-    """Bytes on the desktop; 0 where no engine says how the texture is kept."""
+    """Bytes on desktop; 0 if unknown."""
     adapter, version = project.adapter, project.version
     if adapter is None or version is None or settings is None or row.facts is None:
         return 0
     return validation.check_memory(adapter.gpu_memory(settings, row.facts, PLATFORM, version)) or 0
 
 
-PROBLEMS = {
-    "unsupported": NOTE, "too_large": NOTE, "not_found": NOTE, "busy": NOTE, "deadline_exceeded": NOTE,
-}  # fmt: skip
-"""Why a file isn't examined, and how bad that is; everything else is a file that is broken.
-
-What wasn't done in time says more of the machine than of the file.
-"""
-AT_ONCE = 256
-"""Textures that are judged in one go."""
-
-_decoder = msgspec.msgpack.Decoder(Examination)
-
-
 class Judge:
-    """What one audit gathers, and the rows that come of it."""
+    """Collects the examinations of one audit and makes the report's rows of them."""
 
     def __init__(self, project: Project, report: Report, max_size: int) -> None:
-        """`max_size` is the longest side that is accepted, pixels."""
+        """`max_size` is the accepted longest side, pixels."""
         self._project = project
         self._report = report
         self._max_size = max_size
         self._context = context.Context()
         self._plugin = project.adapter.name if project.adapter else OURS
-        """Whose fault it is where one of the textures can't be judged."""
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
-        """With the file's size. Encoded, as thousands of them wait for the last one."""
-        self.taken = KnownFile()
-        self.seen: list[TextureState] = []
+        """With the file's size; encoded, as thousands wait for the last one."""
+        self.classifications = AuditResultsWriter()
+        self.states: list[TextureState] = []
 
     def prepare(self, count: int) -> None:
-        """Reads what up to `count` textures are judged by, before they are examined.
+        """Loads the model for up to `count` textures, before they are examined.
 
-        Raises UserError where that is missing or damaged.
+        Raises UserError if it is missing or damaged.
         """
         if count <= context.FEWEST:
             return
         try:
             context.load_context_model()
         except WorkloadError as error:
-            raise UserError(text("The textures can't be judged: {reason}.", reason=error.reason)) from None
+            raise UserError(text("Can't judge the textures: {reason}.", reason=error.reason)) from None
 
-    def tell(self, asset: TextureAsset) -> None:
-        """Gives what is left of a texture that is gone its row."""
+    def add_missing(self, asset: TextureAsset) -> None:
+        """Adds the row of a texture that is gone, such as an orphaned import file."""
         if self._project.covers(asset.file):
-            self._add(_row(asset, self._known(asset)))
+            self._add(_row(asset, self._asset_issues(asset)))
 
-    def take(self, asset: TextureAsset, answer: Answer) -> None:
-        """Keeps what came of one texture; what couldn't be examined has its row at once.
+    def add(self, asset: TextureAsset, answer: Answer) -> None:
+        """Adds one texture's examination; one that failed gets its row at once.
 
-        Of what isn't told of only what it is counts, for the others.
+        Textures outside the audited part only count as context.
         """
         covered, found = self._project.covers(asset.file), answer.outcome
         self._report.textures += covered
         self._report.cached += covered and answer.cached
         if isinstance(found, Trouble):
-            row = _row(asset, [*self._known(asset), _trouble(found)])
+            row = _row(asset, [*self._asset_issues(asset), _trouble(found)])
             row.size, row.content = answer.size, found.content
             if covered:
                 self._add(row)
             return
         self._context.add(asset.file, found.inspection.extent, found.classification)
-        self.taken.add(asset.file, found)
+        self.classifications.add(asset.file, found)
         if covered:
             self._examined.append((asset, answer.size, msgspec.msgpack.encode(found)))
 
     async def finish(self) -> None:
-        """Judges all that was examined; keeps a row only where there is something to say."""
+        """Judges all examined textures and adds the rows of those with issues."""
         while some := self._examined[-AT_ONCE:]:
-            # Ctrl-C would else be heard only in the end.
+            # Lets Ctrl-C interrupt.
             await asyncio.sleep(0)
-            # From the end, so that its memory serves for what comes of them.
+            # From the end, which frees memory for the rows.
             del self._examined[-AT_ONCE:]
             for asset, size, found in self._in_context(some):
                 self._judge(asset, size, found)
@@ -190,8 +189,8 @@ class Judge:
         examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
         files = [asset.file for asset, _, _ in examined]
         sizes = [found.inspection.extent for _, _, found in examined]
-        told = self._context.judge(files, sizes, [found.classification for _, _, found in examined])
-        for (asset, size, found), classification in zip(examined, told, strict=True):
+        in_context = self._context.judge(files, sizes, [found.classification for _, _, found in examined])
+        for (asset, size, found), classification in zip(examined, in_context, strict=True):
             yield asset, size, replace(found, classification=classification)
 
     def _judge(self, asset: TextureAsset, size: int, found: Examination) -> None:
@@ -200,23 +199,23 @@ class Judge:
         self._report.asked += asset.options is not None
         row = self._judged(asset, found)
         self._report.memory += row.memory
-        self.seen.append(TextureState(asset.file, size, row.memory, found.fingerprint))
+        self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint))
         self._add(row)
 
     def _judged(self, asset: TextureAsset, found: Examination) -> Row:
-        row = _row(asset, self._known(asset))
+        row = _row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
             self._advise(row, found)
-        # An adapter is a plugin: what it can't judge costs one line.
+        # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
-            row.issues = [*self._known(asset), fault_of(UNJUDGED, error, self._plugin)]
+            row.issues = [*self._asset_issues(asset), fault_of(UNJUDGED, error, self._plugin)]
             row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
         return row
 
-    def _known(self, asset: TextureAsset) -> list[Issue]:
-        """What is said of it without a look at its pixels: its import file may have an unknown syntax."""
-        reason, rank = {"reason": asset.problem}, WRONG if asset.broken else NOTE
+    def _asset_issues(self, asset: TextureAsset) -> list[Issue]:
+        """Issues that don't depend on the pixels, such as an import file that can't be parsed."""
+        reason, rank = {"reason": asset.problem}, ERROR if asset.broken else NOTE
         unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
         return unknown + _remarked(lambda: asset.remarks, self._plugin)
 
@@ -259,18 +258,18 @@ def _row(asset: TextureAsset, issues: list[Issue]) -> Row:
 def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issue]:
     try:
         return [Issue.remarked(remark) for remark in validation.check_remarks(remarks())]
-    # An adapter is a plugin: without what it remarks the other findings are still true.
+    # An adapter is a plugin: the other findings are valid without its remarks.
     except (Exception, SystemExit) as error:
         return [fault_of(UNREMARKED, error, plugin)]
 
 
 def _trouble(trouble: Trouble) -> Issue:
     code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
-    return Issue(code, PROBLEMS.get(trouble.code, WRONG), "unreadable", {"reason": trouble.reason})
+    return Issue(code, PROBLEMS.get(trouble.code, ERROR), code, {"reason": trouble.reason})
 
 
 def duplicate_groups(seen: Sequence[TextureState], root: Path) -> list[Group]:
-    """Groups of two and more below `root`: equal ones before look-alikes, the most wasteful first."""
+    """Groups of duplicates, then of similar textures, each sorted by wasted memory."""
     by_name = {one.file: one for one in seen}
     found = find_groups({one.file: one.fingerprint for one in seen})
     made = [_group(alike.how, [by_name[name] for name in alike.names], root) for alike in found]
@@ -278,21 +277,17 @@ def duplicate_groups(seen: Sequence[TextureState], root: Path) -> list[Group]:
 
 
 def _group(how: str, alike: Sequence[TextureState], root: Path) -> Group:
-    """The largest, which mostly holds the most, is the one to keep: so much at least is wasted."""
-    # A link takes nothing of the disk; each name has a texture of its own in the GPU's memory.
+    # All but the largest, which usually has the most detail, are wasted. A link takes no disk space, but each
+    # name is a texture in GPU memory.
     disk = sorted({_place(root, one.file): one.size for one in alike}.values())
     memory = sorted(one.memory for one in alike)
     return Group(how, tuple(one.file for one in alike), sum(disk[:-1]), sum(memory[:-1]))
 
 
 def _place(root: Path, file: str) -> tuple[int, int, str]:
-    """Where on the disk a file lies, the same for all links to it."""
+    """Identifies a file on disk; the same for all links to it."""
     try:
         found = os.stat(root / file)
     except (OSError, ValueError):
         return 0, 0, file
     return (found.st_dev, found.st_ino, "") if found.st_ino else (0, 0, file)
-
-
-WORDS: Mapping[str, str] = {"file": "same_file", "pixels": "same_pixels", "looks": "similar"}
-"""The sentence for each way to be alike."""

@@ -1,4 +1,4 @@
-"""What a folder is; nearby projects; scope."""
+"""Which project, and which part of it, an audit is of."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from packaging.version import Version
 
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, text
 from bridge.advisors import advice
+from bridge.advisors.texts import join_list
 from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
@@ -27,29 +28,30 @@ if TYPE_CHECKING:
 
 
 DEPTH = 2
-"""How many folders deep a project is looked for."""
-MOST = 2000
-"""Folders that are looked into."""
+"""Levels of folders in which projects are searched."""
+MAX_FOLDERS = 2000
+"""Folders that are searched."""
 NAMED = 3
+"""Projects that a message names."""
 
 
 def projects_below(adapters: Iterable[Adapter], root: Path) -> AnyText:
-    """What to say of the projects in `root`; empty where there is none."""
+    """A notice about projects in `root`; empty without any."""
     place = root.resolve()
     found = list(_below(list(adapters), place))
-    return _told(place, found) if found else ""
+    return _projects_notice(place, found) if found else ""
 
 
 def nearby_folders(adapters: Iterable[Adapter], root: Path) -> list[Path]:
-    """The nearest project around `root`, else those in it, the nearest first."""
+    """The nearest project around `root`, otherwise those in it, the nearest first."""
     known, place = list(adapters), root.resolve()
     around = next(_projects(known, place.parents), None)
     return [folder for folder, _ in ([around] if around else _below(known, place))]
 
 
 def _below(known: Sequence[Adapter], place: Path) -> Iterator[tuple[Path, str]]:
-    """The projects in `place`, the nearest first, each with its engine."""
-    return _projects(known, islice(_folders(place, DEPTH), MOST))
+    """Yields the projects in `place` with their engines, the nearest first."""
+    return _projects(known, islice(_folders(place, DEPTH), MAX_FOLDERS))
 
 
 def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -58,26 +60,36 @@ def _projects(known: Sequence[Adapter], folders: Iterable[Path]) -> Iterator[tup
             yield folder, engine
 
 
-def _told(place: Path, near: Sequence[tuple[Path, str]]) -> AnyText:
-    found = [(folder.relative_to(place).as_posix(), engine) for folder, engine in near]
+def _projects_notice(place: Path, projects: Sequence[tuple[Path, str]]) -> Text:
+    found = [(folder.relative_to(place).as_posix(), engine) for folder, engine in projects]
     engines = {engine for _, engine in found}
-    # Said by name where there are several, in signs that every language has.
-    named = [name if len(engines) == 1 else f"{name}: {engine}" for name, engine in found[:NAMED]]
-    names = ", ".join(named) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+    names: list[AnyText] = [
+        name if len(engines) == 1 else f"{name}: {engine}" for name, engine in found[:NAMED]
+    ]
+    if len(found) > NAMED:
+        names.append(text("{count} more", count=len(found) - NAMED))
     if len(found) == 1:
         return text(
-            "There is a project of {found} in it ({names}): audit that for its import settings.",
-            found=found[0][1],
-            names=names,
+            "The folder contains a project of {engine} ({name}). Audit that to check its import settings.",
+            engine=found[0][1],
+            name=names[0],
         )
-    of = f" of {found[0][1]}" if len(engines) == 1 else ""
-    return f"There are projects{of} in it ({names}): audit each for its import settings."
+    if len(engines) == 1:
+        return text(
+            "The folder contains projects of {engine} ({names}). Audit each to check its import settings.",
+            engine=found[0][1],
+            names=join_list(names),
+        )
+    return text(
+        "The folder contains projects ({names}). Audit each to check its import settings.",
+        names=join_list(names),
+    )
 
 
 def engine_of(adapters: Iterable[Adapter], folder: Path) -> str:
-    """The engine of the project in a folder; empty for none, also where that can't be told."""
+    """The engine of the project in a folder; empty without one, or if that can't be read."""
     for adapter in adapters:
-        # An adapter is a plugin, and a folder may be unreadable: then it says nothing here.
+        # An adapter is a plugin, and a folder may be unreadable.
         with suppress(Exception, SystemExit):
             if adapter.project is not None and adapter.project.project_version(folder) is not None:
                 return adapter.engine
@@ -85,7 +97,7 @@ def engine_of(adapters: Iterable[Adapter], folder: Path) -> str:
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Folders, the nearest first; none that is hidden or a link."""
+    """Yields folders, the nearest first, without hidden ones and links."""
     try:
         with os.scandir(folder) as listed:
             names = sorted(
@@ -103,92 +115,95 @@ IMAGES = (
     ".avif", ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx2", ".png", ".psd", ".tga", ".tif",
     ".tiff", ".webp",
 )  # fmt: skip
-"""What is looked at where no engine says which files are textures, in lower case."""
+"""Extensions of textures where no engine lists them."""
 UNSET = text(
-    "No texture here has import settings yet, so that the files alone are judged: open "
-    "the project once in its editor, and keep the import files that it writes."
+    "No texture has import settings yet, so only the files were checked. Open the project in its "
+    "editor once and commit the import files."
 )
 SOME_UNSET = text(
-    "Textures without import settings yet: {count}, the first is {file}. Of these the "
-    "files alone are judged: open the project once in its editor, and keep the import "
-    "files that it writes."
+    "Textures without import settings: {count}; the first is {file}. Only their files were checked. "
+    "Open the project in its editor once and commit the import files."
 )
 DISABLED = text(
-    "Plugins are disabled ({names}), so that a project of theirs isn't known as one: the "
-    "files alone are audited. `popbridge plugins` says why."
+    "Disabled plugins ({names}) can't recognise their projects, so only the files were checked. "
+    "`popbridge plugins` shows why they are disabled."
 )
 
 
 class Project(Struct, frozen=True):
-    """A folder that is audited; all is None where it is of no engine that is known here."""
+    """The audited folder; without an engine, only the files are checked."""
 
     root: Path
     adapter: Adapter | None = None
     version: Version | None = None
     support: ProjectSupport | None = None
     named: str = ""
-    """The version as the project's own files have it."""
+    """The version in the project's own files."""
     notice: AnyText = ""
-    """What people should know about the choice of the adapter."""
+    """A notice about the choice of the adapter."""
     failed: bool = False
-    """Whether a plugin has failed that might have said whose project it is."""
+    """Whether a plugin failed that may have recognised the project."""
     planned: Mapping[str, Mapping[str, Any]] = {}
-    """Options that count as set already, by file."""
+    """By file: options that count as set already."""
     part: str = ""
-    """The folder or file below `root`, with `/`, that is told of and mended alone; empty for all."""
+    """The folder or file below `root`, with `/`, that is reported and fixed; empty for all."""
     is_file: bool = False
-    """Whether `part` was a file when it was named."""
+    """Whether `part` is a file."""
 
     @property
     def engine(self) -> str:
-        """The engine and its version; empty for none."""
+        """The engine and its version; empty without one."""
         return f"{self.adapter.engine} {self.named}" if self.adapter else ""
 
     @property
     def alone(self) -> bool:
-        """Whether it is a part of a project whose files are looked at without the project's others."""
+        """Whether it is a part whose files are checked without the rest of the project."""
         return self.support is None and bool(self.part)
 
     def textures(self) -> Iterator[TextureAsset]:
-        """One after the other, as a project may have 100,000 of them. Raises UserError."""
+        """Yields the textures; a project may have 100,000. Raises UserError."""
         try:
             for asset in self.support.textures(self.root) if self.support else _files(self.root, self.part):
                 validation.check_texture(asset)
                 yield _with(asset, self.planned.get(asset.file))
         except UserError:
             raise
-        # An adapter is a plugin, as below.
+        # An adapter is a plugin.
         except (Exception, SystemExit) as error:
             why = isolation.describe(error)
             raise UserError(
-                text("{engine}: its adapter can't list the textures ({why}).", engine=self.engine, why=why)
+                text(
+                    "The adapter for {engine} can't list the textures: {reason}.",
+                    engine=self.engine,
+                    reason=why,
+                )
             ) from error
 
     def covers(self, file: str) -> bool:
-        """Whether `file`, below the root, is told of."""
+        """Whether `file`, below the root, is in the audited part."""
         return not self.part or file == self.part or file.startswith(f"{self.part}/")
 
-    def tells_of(self, file: str) -> bool:
-        """Whether `file`, which may be a folder that can't be listed, is told of: it may hold the part."""
+    def reports(self, file: str) -> bool:
+        """Whether issues of `file` are reported; a folder that can't be listed may contain the part."""
         return self.covers(file) or file == "." or self.part.startswith(f"{file}/")
 
-    def takes_otherwise(self, file: str) -> bool:
-        """Whether the engine has imported `file` as something else than a texture that anybody sets."""
+    def imports_otherwise(self, file: str) -> bool:
+        """Whether the engine imports `file` as something else than a texture with settings."""
         try:
             return self.support is not None and self.support.texture(self.root, file) is None
-        # An adapter is a plugin: what it can't say of a file is no reason not to look at it.
+        # An adapter is a plugin: if it fails, the file is checked.
         except (Exception, SystemExit):
             return False
 
     def uses(self) -> Mapping[str, Sequence[Kind]]:
-        """What materials and scenes use textures as, by file; raises whatever the adapter does."""
+        """What materials and scenes use textures as, by file. Raises whatever the adapter raises."""
         return validation.check_uses(self.support.uses(self.root)) if self.support else {}
 
 
 def options_for(
     project: Project, settings: Mapping[str, Any] | None, issues: Iterable[Issue]
 ) -> dict[str, Any]:
-    """What to set so that the fixable ones of `issues` are settled, in the engine's own names."""
+    """The options that fix the fixable ones of `issues`, in the engine's own names."""
     fixable = [issue.finding for issue in issues if issue.finding and issue.fixable]
     if not fixable or project.adapter is None or project.version is None or settings is None:
         return {}
@@ -196,7 +211,7 @@ def options_for(
 
 
 def find(registry: Registry, root: Path) -> Project:
-    """The project in `root`. Raises UserError where that is no folder."""
+    """Recognises the project in `root`. Raises UserError if that isn't a folder."""
     if not root.is_dir():
         raise missing(root)
     notice: AnyText = ""
@@ -207,14 +222,14 @@ def find(registry: Registry, root: Path) -> Project:
             validation.check_version(version_text)
         except UserError:
             raise
-        # An adapter is a plugin: one that fails is no reason not to ask the others.
+        # An adapter is a plugin: if one fails, the others are asked.
         except (Exception, SystemExit) as error:
             why = isolation.describe(error)
             notice = text(
-                "{adapter} can't tell whether this is a project of {engine} ({why}).",
+                "{adapter} failed to recognise a project of {engine}: {reason}.",
                 adapter=adapter.name,
                 engine=adapter.engine,
-                why=why,
+                reason=why,
             )
             failed = True
             continue
@@ -223,11 +238,11 @@ def find(registry: Registry, root: Path) -> Project:
         choice = registry.choose(adapter.engine, version_text)
         if choice is None or choice.adapter.project is None or not _of_its_generation(choice, version_text):
             notice = text(
-                "{engine} {version_text} is served by no adapter ({served} are): the files alone are "
-                "audited.",
+                "No adapter supports {engine} {version} (supported: {supported}), so only the files were "
+                "checked.",
                 engine=adapter.engine,
-                version_text=version_text,
-                served=_served(registry, adapter.engine),
+                version=version_text,
+                supported=[each.versions for each in registry.adapters if each.engine == adapter.engine],
             )
             continue
         version = choice.adapter.scheme.parse(version_text)
@@ -241,22 +256,22 @@ def find(registry: Registry, root: Path) -> Project:
 
 
 def unset(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
-    """That nobody has imported its textures yet, or some of them, so that silence about their settings is no
-    praise; nothing of those that never get any, or of which the adapter says itself what is wrong."""
-    told = [asset for asset in assets if project.covers(asset.file) and not asset.as_is]
-    bare = [asset.file for asset in told if asset.options is None and not asset.problem and not asset.remarks]
+    """A notice about textures that weren't imported yet, whose settings can't be checked.
+
+    Those that never get settings don't count, nor those with a problem or remarks of the adapter.
+    """
+    covered = [asset for asset in assets if project.covers(asset.file) and not asset.as_is]
+    bare = [each.file for each in covered if each.options is None and not each.problem and not each.remarks]
     if project.support is None or not bare:
         return []
-    return [UNSET if len(bare) == len(told) else SOME_UNSET.fill(count=len(bare), file=min(bare))]
+    return [UNSET if len(bare) == len(covered) else SOME_UNSET.fill(count=len(bare), file=min(bare))]
 
 
 def missing(place: object) -> UserError:
-    """That nothing can be audited at `place`."""
-    return UserError(text("{place} isn't there: name a project, or a folder or texture in one.", place=place))
-
-
-def _served(registry: Registry, engine: str) -> str:
-    return " and ".join(adapter.versions for adapter in registry.adapters if adapter.engine == engine)
+    """The error for a path that doesn't exist."""
+    return UserError(
+        text("`{path}` does not exist. Give a project, or a folder or texture in one.", path=place)
+    )
 
 
 def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsset:
@@ -264,7 +279,7 @@ def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsse
 
 
 def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
-    """Whether an adapter's options are right; else `--fix` would write wrong ones, seen by nobody."""
+    """Whether the adapter has this major version: otherwise --fix could write wrong options."""
     if choice.exact:
         return True
     return lowest(choice.adapter.versions).major == choice.adapter.scheme.parse(version).major
@@ -277,23 +292,24 @@ def _files(root: Path, part: str) -> Iterator[TextureAsset]:
             yield TextureAsset(file, file, problem=found.problem)
 
 
-ONLY = text("Of the project only this part is reported: {part}.")
-NOTHING = text("No texture lies in it, or all are passed over.")
-ALONE = text("{engine} takes nothing there for a texture: the files alone are audited.")
+ONLY = text("Only this part of the project was checked: {part}.")
+NOTHING = text("It contains no textures, or all are ignored.")
+ALONE = text("{engine} imports no textures there, so only the files were checked.")
 
 
 def scope_name(registry: Registry, text: str) -> Project:
-    """The project in the folder that `text` names, or around what it names, which is a part of it then.
+    """The project at the path `text`, or the part of a project around it.
 
-    A folder of no project is audited by its files alone. `text` may also be an engine's own path (`res://art`)
-    in the project around the current folder. Raises UserError where there is no such folder or texture.
+    Of a folder without a project only the files are checked. `text` may also be an engine's own path
+    (`res://art`) in the project around the current folder. Raises UserError if there is no such folder or
+    texture.
     """
     place = _place(registry, text)
     if not place.is_file():
         lies = _resolved(place)
         around = _around(registry, lies) if place.is_dir() else None
         return find(registry, place) if around in (None, lies) else _part(registry, around, lies)
-    # A link is the texture that it is called, but a folder is where it lies.
+    # A link to a file is a texture by its own name; links in the folder's path are resolved.
     place = _resolved(place.parent) / place.name
     around = _around(registry, place)
     if around is None:
@@ -302,23 +318,23 @@ def scope_name(registry: Registry, text: str) -> Project:
 
 
 def scope_notices(project: Project, files: Iterable[str]) -> list[AnyText]:
-    """What to say of the part that is audited, by all textures that are looked at.
+    """Notices about the audited part; `files` are all textures.
 
-    Raises UserError where it is a file that is none of them.
+    Raises UserError if the part is a file that isn't one of them.
     """
     if not project.part:
         return []
-    told = ONLY.fill(part=project.part)
-    # A folder that can't be listed may hide what there is, and has its own line.
-    if any(map(project.tells_of, files)):
-        return [told]
+    notice = ONLY.fill(part=project.part)
+    # A folder that can't be listed may contain textures, and has its own issue.
+    if any(map(project.reports, files)):
+        return [notice]
     if project.is_file:
         raise _no_texture(project.root / project.part)
-    return [told, NOTHING]
+    return [notice, NOTHING]
 
 
 def is_alone(project: Project) -> Project:
-    """A part of it without its engine, which passes over that: source art, for example."""
+    """The part without its engine, which ignores it: source art, for example."""
     notice = ALONE.fill(engine=project.engine)
     return Project(project.root, notice=notice, part=project.part, is_file=project.is_file)
 
@@ -326,58 +342,61 @@ def is_alone(project: Project) -> Project:
 def _no_texture(file: Path) -> UserError:
     return UserError(
         text(
-            "{file} is no texture of a project, or passed over: name one, or the folder that it "
-            "lies in, {parent}.",
+            "`{file}` is not a texture of a project, or is ignored. Give a texture, or its folder "
+            "`{folder}`.",
             file=file,
-            parent=file.parent,
+            folder=file.parent,
         )
     )
 
 
 def _part(registry: Registry, around: Path, place: Path) -> Project:
-    """What lies at `place` in the project `around` it; the files alone where nothing serves that."""
+    """The part at `place` of the project `around` it."""
     part = _spelled(around, place.relative_to(around))
     return replace(find(registry, around), part=part, is_file=place.is_file())
 
 
 def _around(registry: Registry, place: Path) -> Path | None:
-    """The project that `place` is judged in: the nearest from there upwards, or one further up that lists
-    what lies here; where none is known, the nearest that an adapter fails at, so that this is told. Raises
-    UserError where the nearest is broken."""
-    untold = None
+    """The project of `place`: the nearest one above it, or one further up that lists its textures.
+
+    Without any, the nearest at which an adapter fails. Raises UserError if the nearest is broken.
+    """
+    failed = None
     for folder in [place, *place.parents] if place.is_dir() else place.parents:
         known = _is_project(registry, folder)
         if known:
             return next(_importing(registry, folder, place), folder)
-        untold = folder if known is None and untold is None else untold
-    return untold
+        failed = folder if known is None and failed is None else failed
+    return failed
 
 
 def _importing(registry: Registry, nearest: Path, place: Path) -> Iterator[Path]:
-    """Projects further up that list what lies at `place`, the outermost first; of another engine there are
-    none, as its editor may take a folder of pictures for its own, too."""
+    """Yields projects of the same engine further up that list textures at `place`, the outermost first.
+
+    Editors of other engines may import a folder of images, too.
+    """
     engine = engine_of(registry.adapters, nearest)
     for folder in reversed(nearest.parents):
-        # A package may be a project by itself, but is imported by the version and settings of the game.
+        # A package may be a project itself, but is imported with the game's version and settings.
         if engine_of(registry.adapters, folder) == engine and _lists(registry, folder, place):
             yield folder
 
 
 def _lists(registry: Registry, root: Path, place: Path) -> bool:
-    """Whether the engine finds textures of the project in `root` at `place`."""
+    """Whether the project in `root` has textures at `place`."""
     part = _spelled(root, place.relative_to(root))
     try:
         project = replace(find(registry, root), part=part)
         return project.support is not None and any(
             project.covers(one.file) and not one.gone for one in project.textures()
         )
-    # It was not the one that was asked for: what is broken in it says nothing of that.
+    # Another project than the one that was asked for may be broken.
     except UserError:
         return False
 
 
 def _is_project(registry: Registry, folder: Path) -> bool | None:
-    """None where no adapter knows it for one, and one fails at it."""
+    """None if no adapter recognises it, and one failed."""
     known: bool | None = False
     for adapter in registry.adapters:
         try:
@@ -385,7 +404,7 @@ def _is_project(registry: Registry, folder: Path) -> bool | None:
                 return True
         except UserError:
             raise
-        # An adapter is a plugin: one that fails is no reason not to ask the others.
+        # An adapter is a plugin: if one fails, the others are asked.
         except (Exception, SystemExit):
             known = None
     return known
@@ -397,7 +416,7 @@ def _place(registry: Registry, text: str) -> Path:
         return Path(text)
     around = _around(registry, _resolved(Path()))
     place = Path(os.path.normpath(around / below)) if around else None
-    # By its words, as a link in the project may well lead out of it.
+    # Unresolved: a link in the project may lead out of it.
     if around is None or place is None or not place.is_relative_to(around) or not place.exists():
         raise missing(text)
     if not _names(find(registry, around), text.removesuffix(below)):
@@ -406,14 +425,14 @@ def _place(registry: Registry, text: str) -> Path:
 
 
 def _names(project: Project, root: str) -> bool:
-    """Whether the engine may call the project's root so, by what it calls one of the textures."""
-    # What is left of a texture is a file of another name.
+    """Whether the engine's paths start with `root`, by the path of one texture."""
+    # What is left of a missing texture has another name.
     first = next((asset for asset in project.textures() if not asset.gone), None)
     return first is None or first.path == root + first.file
 
 
 def _resolved(place: Path) -> Path:
-    """Raises UserError where even the current folder is gone."""
+    """Raises UserError if the current folder is gone."""
     try:
         return place.resolve()
     except FileNotFoundError:
@@ -421,7 +440,7 @@ def _resolved(place: Path) -> Path:
 
 
 def _spelled(root: Path, place: Path) -> str:
-    """`place` with `/`, as its folders list it: Windows and macOS find it by other letters, too."""
+    """`place` with `/`, in the case that its folders list: Windows and macOS ignore case."""
     found = root
     for name in place.parts:
         found /= _listed(found, name)
@@ -435,7 +454,7 @@ def _listed(folder: Path, name: str) -> str:
         return name
     if name in names:
         return name
-    # A file may be linked in one folder under several names.
+    # A folder may have several links to one file.
     alike = sorted(names, key=lambda one: one.casefold() != name.casefold())
     return next((one for one in alike if _is_same(folder / one, folder / name)), name)
 

@@ -1,4 +1,4 @@
-"""HTML (jinja2 template)."""
+"""The report as an HTML page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.workload import WorkloadError
+from bridge.advisors.texts import bytes_text
 from bridge.audit.examine import Cache, Stat, Workers, question_of
-from bridge.audit.judge import WORDS
 from bridge.audit.results import Report, Row
 from bridge.audit.texts import (
-    bytes_text,
+    MATCHES,
     explain_issue,
     kind_name,
     kind_of,
@@ -24,7 +24,8 @@ from bridge.audit.texts import (
     sentence,
     summary,
 )
-from bridge.core.text import change_text, is_chinese, printable
+from bridge.core.text import change_text, printable
+from bridge.locale import language_of, translate
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,23 +33,23 @@ if TYPE_CHECKING:
 
 COLUMNS = ("picture", "severity", "file", "kind", "size", "bytes", "memory", "finding", "setting")
 LARGEST_FIRST = {"severity", "size", "bytes", "memory", "setting"}
-"""What the first click sorts so."""
+"""Columns that the first click sorts in descending order."""
 
 
 def pages(report: Report, locale: str) -> Iterator[str]:
-    """The page in pieces, as thousands of pictures are long."""
+    """Yields the page in pieces, as thousands of pictures are long."""
     pictured = sum(bool(row.picture) for row in report.listed)
     return _template().generate(
         report=report,
         title=say("title", locale, name=printable(report.name)),
-        language="zh-CN" if is_chinese(locale) else "en",
+        language="zh-CN" if language_of(locale) else "en",
         opening=_opening(report, locale),
         columns=COLUMNS,
         largest_first=LARGEST_FIRST,
         pictured=pictured,
         some_pictures=0 < pictured < sum(bool(row.width) for row in report.listed),
         unused=_unused(report),
-        words=WORDS,
+        match=lambda group: translate(MATCHES[group.how], locale),
         say=functools.partial(say, locale=locale),
         sentence=functools.partial(sentence, locale=locale),
         explain=functools.partial(explain_issue, locale=locale),
@@ -63,7 +64,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
 
 @functools.cache
 def _template() -> Template:
-    # Most audits write no page.
+    # Slow to import, and most audits write no page.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -78,29 +79,29 @@ def _template() -> Template:
 def _opening(report: Report, locale: str) -> list[str]:
     engine = report.engine or say("no_engine", locale)
     kinds = ", ".join(f"{kind_name(kind, locale)} {count}" for kind, count in sorted(report.kinds.items()))
-    told = map(printable, notices(report, locale))
-    return [line for line in (engine, *told, *summary(report, locale), kinds) if line]
+    lines = map(printable, notices(report, locale))
+    return [line for line in (engine, *lines, *summary(report, locale), kinds) if line]
 
 
 def _unused(report: Report) -> str:
-    """Classes that hide the columns of which no row says anything."""
+    """CSS classes that hide columns without values."""
     memory, setting = any(row.memory for row in report.listed), any(row.options for row in report.listed)
     return " ".join(name for name, used in (("no-memory", memory), ("no-setting", setting)) if not used)
 
 
-MOST = 2000
-"""Of so many textures; at some 2 KB each the page stays one that a browser opens."""
+MAX_PICTURES = 2000
+"""With about 2 KB each, a browser still opens the page."""
 PARAMS = {"size": 96, "format": "webp"}
 PREFIX = "\0picture\0"
-"""No file's name begins so: the cache keeps pictures beside the answers."""
+"""No file name starts with this: the cache has pictures beside examinations."""
 
 
 async def embed_pictures(
     root: Path, rows: Sequence[Row], workload: Any, workers: Workers, cache: Cache
 ) -> None:
-    """Gives the worst of `rows` pictures, save those that have theirs; a file without one stays without."""
+    """Adds pictures to the first `rows` that have none; files that fail stay without."""
     question = question_of(workload.name, workload.version, PARAMS)
-    without = [row for row in rows[:MOST] if row.width and not row.picture]
+    without = [row for row in rows[:MAX_PICTURES] if row.width and not row.picture]
     waiting = [row for row in without if not _known(root, row, question, cache)]
     places = asyncio.Semaphore(2 * workers.count)
 

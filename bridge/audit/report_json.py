@@ -1,4 +1,4 @@
-"""JSON and atomic output."""
+"""The report as JSON, and writing reports atomically."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from bridge.audit import judge
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import notices, sentence
 from bridge.core.errors import UserError
-from bridge.core.text import join_sentences, printable
+from bridge.core.text import join_sentences
 
-VERSION = 1
-"""Raised when a field changes its meaning or goes."""
+VERSION = 2
+"""Increased when a field changes its meaning or is removed."""
 
 
 def pieces(report: Report, locale: str) -> Iterator[str]:
-    """One JSON object, in pieces, as a project may have 100,000 textures.
+    """Yields one JSON object in pieces, as a project may have 100,000 textures.
 
-    A name's byte that is no UTF-8 is an escaped surrogate.
+    Bytes of names that aren't UTF-8 are escaped surrogates.
     """
     head = {
         "popbridge_audit": VERSION,
@@ -42,8 +42,8 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "unjudged": report.unjudged,
         "failed": judge.is_unjudged(report),
         "kinds": dict(sorted(report.kinds.items())),
-        "wrong": report.count("wrong"),
-        "waste": report.count("waste"),
+        "errors": report.count("error"),
+        "warnings": report.count("warning"),
         "notes": report.count("note"),
         "memory": report.memory or None,
         "accepted": report.accepted,
@@ -57,7 +57,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
 
 
 def array(name: str, values: Iterable[Any]) -> Iterator[str]:
-    """A further member of the object that is being written, a line for each of its elements."""
+    """Yields another member of the object, an array with one line per element."""
     yield f',\n "{name}": ['
     for at, value in enumerate(values):
         yield f"{',' if at else ''}\n  {json.dumps(value, default=str)}"
@@ -99,7 +99,7 @@ def _issue(issue: Issue, locale: str) -> dict[str, Any]:
     return {
         "code": issue.code,
         "severity": issue.severity,
-        "message": printable(sentence(issue, locale)),
+        "message": sentence(issue, locale),
         "values": {name: str(one) if isinstance(one, Text) else one for name, one in issue.values.items()},
         "fixable": issue.fixable,
     }
@@ -109,7 +109,7 @@ STDOUT = "-"
 
 
 def write(file: str, pieces: Iterable[str]) -> None:
-    """Writes text in UTF-8; what is none is escaped. Raises UserError."""
+    """Writes text as UTF-8; other bytes are escaped. Raises UserError."""
     if file == STDOUT:
         for piece in pieces:
             click.echo(piece, nl=False)
@@ -117,25 +117,23 @@ def write(file: str, pieces: Iterable[str]) -> None:
     try:
         path = Path(file).resolve()
         if path.is_symlink():
-            # So do Pythons before 3.13; later ones return the link.
+            # Python before 3.13 raises this itself; later versions return the link.
             raise RuntimeError("symlink loop")
         if not path.name or (path.exists() and not path.is_file()):
-            # A device or a pipe can't be put in the place of anything; Windows' NUL lies in no folder.
+            # A device or a pipe can't be replaced; Windows' NUL is in no folder.
             _fill(Path(file), "w", pieces)
         else:
             _replace(path, pieces)
     except OSError as error:
         raise UserError(
-            text("{file} can't be written ({strerror}).", file=file, strerror=error.strerror or error)
+            text("Can't write `{file}`: {reason}.", file=file, reason=error.strerror or error)
         ) from None
     except RuntimeError:
-        raise UserError(
-            text("{file} can't be written (it is a link that leads to itself).", file=file)
-        ) from None
+        raise UserError(text("Can't write `{file}`: it is a link to itself.", file=file)) from None
 
 
 def check_writable(file: str) -> None:
-    """Raises UserError for what `write` would refuse, as far as that shows beforehand."""
+    """Raises UserError if `write` would, as far as that is known beforehand."""
     _check_folder(file, Path(file).absolute())
     try:
         path = Path(file).resolve()
@@ -147,24 +145,20 @@ def check_writable(file: str) -> None:
         shut = report and not os.access(path.parent, os.W_OK)
         readonly = report and _is_readonly(path)
     except (OSError, RuntimeError):
-        # Whatever else is the matter is told when it is written.
+        # Writing it reports any other error.
         return
     if shut:
         raise UserError(
-            text(
-                "{file} can't be written: there is no right to write in {parent}.",
-                file=file,
-                parent=path.parent,
-            )
+            text("Can't write `{file}`: no permission to write in `{folder}`.", file=file, folder=path.parent)
         )
     if readonly:
-        raise UserError(text("{file} can't be written: it is read-only.", file=file))
+        raise UserError(text("Can't write `{file}`: it is read-only.", file=file))
 
 
 def _check_folder(file: str, path: Path) -> None:
     if not path.parent.is_dir():
         raise UserError(
-            text("{file} can't be written: there is no folder {parent}.", file=file, parent=path.parent)
+            text("Can't write `{file}`: folder `{folder}` does not exist.", file=file, folder=path.parent)
         )
 
 
@@ -174,9 +168,9 @@ def _is_readonly(path: Path) -> bool:
 
 def _replace(path: Path, pieces: Iterable[str]) -> None:
     if _is_readonly(path):
-        # A folder's rights alone would let it be replaced.
+        # The folder's permissions would allow replacing it.
         raise PermissionError(errno.EACCES, "it is read-only", str(path))
-    # A name of its own: that of the file may be as long as names can be.
+    # Not derived from the file's name, which may have the maximal length.
     draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
     try:
         _fill(draft, "x", pieces)

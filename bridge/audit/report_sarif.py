@@ -1,4 +1,4 @@
-"""SARIF 2.1.0."""
+"""The report as SARIF 2.1.0, for code review."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bridge.advisors.texts import join_list
 from bridge.audit import judge
 from bridge.audit.baseline import fingerprint
-from bridge.audit.judge import WORDS
 from bridge.audit.report_json import array
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.audit.texts import bytes_text, explain, explain_issue, oddities, passed_over, say, sentence
+from bridge.audit.texts import duplicate_text, explain, explain_issue, say, sentence
 from bridge.core.text import change_text, printable
+from bridge.locale import language_of, translate
 from bridge.project.config import NAME
 
 
 def repository_root(root: str) -> str:
-    """Where the project lies below the folder that is under version control; empty where that is itself."""
+    """The project's path below the folder with `.git`, with `/` at the end; empty for that folder itself."""
     place = Path(root).resolve()
     for folder in (place, *place.parents):
         if os.path.exists(folder / ".git"):
@@ -31,8 +32,8 @@ def repository_root(root: str) -> str:
 
 
 def location_of(file: str) -> dict[str, Any]:
-    """The place of a file, named from that folder."""
-    # Code review wants a line even where there are none.
+    """SARIF's location of a file, by its path below the repository's root."""
+    # Code review needs a line even in binary files.
     return {
         "physicalLocation": {
             "artifactLocation": {"uri": _uri(file), "uriBaseId": "%SRCROOT%"},
@@ -47,29 +48,32 @@ def _uri(file: str) -> str:
 
 
 def invocation(report: Report, above: str, rules: Mapping[str, int], locale: str) -> dict[str, Any]:
-    """SARIF's `invocation`, of one audit; `rules` are those of the log, each with its index."""
+    """SARIF's `invocation` of one audit; `rules` maps the log's rules to their index."""
     failed = judge.is_unjudged(report)
     return {
-        # By what it has found no run fails. SARIF 2.1.0 §3.20.21: by a notification of level `error` it does,
-        # so that nobody takes its results for complete.
+        # Findings don't make a run fail. A notification of level `error` does (SARIF 2.1.0 §3.20.21): its
+        # results aren't complete.
         "executionSuccessful": not failed,
         "toolConfigurationNotifications": [
             {**_notification("passed_over", "warning", said), "locations": [location_of(above + NAME)]}
-            for said in passed_over(report, locale)
+            for said in (translate(each, locale) for each in report.passed_over)
         ],
         "toolExecutionNotifications": [
             *([_notification("failed", "error", say("failed", locale))] if failed else []),
-            *(_notification("notice", "note", said) for said in oddities(report, locale)),
+            *(
+                _notification("notice", "note", said)
+                for said in (translate(each, locale) for each in report.notices)
+            ),
             *_unseen(report, above, rules, locale),
         ],
     }
 
 
 def _unseen(report: Report, above: str, rules: Mapping[str, int], locale: str) -> Iterator[dict[str, Any]]:
-    """What the report doesn't know of, so that nobody takes silence for praise."""
+    """Files that couldn't be examined: no results for them don't mean that all is right."""
     for file, issue in report.unseen:
         level = "note" if issue.severity == "note" else "warning"
-        # There is one where a result has it: not of what is accepted, or isn't bad enough to be listed.
+        # The log has only rules of results: not those of ignored or unlisted ones.
         rule = {"id": issue.code, "index": rules[issue.code]} if issue.code in rules else None
         yield {
             **_notification(issue.code, level, sentence(issue, locale)),
@@ -83,20 +87,19 @@ def _notification(code: str, level: str, said: str) -> dict[str, Any]:
 
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-LEVELS = {"wrong": "error", "waste": "warning", "note": "note"}
 DUPLICATE = "duplicate"
 NAMED = 8
-"""How many files of a group its message names."""
+"""How many files of a group the message lists."""
 RELATED = 100
-"""How many of them are locations: code review shows no more, and refuses a log with a result of 1,000."""
+"""How many of them are locations: code review shows no more, and refuses results with 1,000."""
 FINGERPRINT = "popbridgeFinding/v1"
 
 
 def pieces(report: Report, locale: str) -> Iterator[str]:
-    """One SARIF log with one run, in pieces.
+    """Yields one SARIF log with one run in pieces.
 
-    Paths are relative to the repository that the project lies in, as code review names files, else to the
-    project's root: the same on every machine.
+    Paths are relative to the repository around the project, else to the project's root: the same on every
+    machine.
     """
     above = repository_root(report.root)
     rules = _rules(report, locale)
@@ -105,11 +108,11 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
     run = {
         "tool": {"driver": driver},
         "invocations": [invocation(report, above, index, locale)],
-        "language": "zh-CN" if locale.lower().startswith("zh") else "en-US",
+        "language": "zh-CN" if language_of(locale) else "en-US",
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {
             "%SRCROOT%": {
-                "description": {"text": "The repository's folder; the project's where there is none."}
+                "description": {"text": "The repository's folder, or the project's without a repository."}
             }
         },
         "properties": {
@@ -126,7 +129,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
 
 
 def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
-    """A rule for each code that is met, in their alphabetical order."""
+    """A rule for each code in the report, sorted."""
     worst: dict[str, Issue] = {}
     for row in report.listed:
         for issue in row.issues:
@@ -138,17 +141,17 @@ def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
     return [rules[code] for code in sorted(rules)]
 
 
-def _rule(code: str, severity: str, told: str) -> dict[str, Any]:
+def _rule(code: str, severity: str, description: str) -> dict[str, Any]:
     words = code.replace(".", "_").split("_")
-    # Of one word it would be the id once more, which validators complain of.
+    # A single word would repeat the id, which validators report.
     name = {"name": "".join(map(str.capitalize, words))} if len(words) > 1 else {}
     return {
         "id": code,
         **name,
         "shortDescription": {"text": code if "." in code else code.replace("_", " ")},
-        "fullDescription": {"text": told},
-        "help": {"text": told},
-        "defaultConfiguration": {"level": LEVELS[severity]},
+        "fullDescription": {"text": description},
+        "help": {"text": description},
+        "defaultConfiguration": {"level": severity},
     }
 
 
@@ -157,7 +160,7 @@ def _results(report: Report, above: str, locale: str) -> Iterator[dict[str, Any]
         for issue in row.issues:
             yield {
                 "ruleId": issue.code,
-                "level": LEVELS[issue.severity],
+                "level": issue.severity,
                 "message": {"text": _message(row, issue, locale)},
                 "locations": [location_of(above + row.file)],
                 "partialFingerprints": {FINGERPRINT: fingerprint(row, issue)},
@@ -165,8 +168,8 @@ def _results(report: Report, above: str, locale: str) -> Iterator[dict[str, Any]
 
 
 def _message(row: Row, issue: Issue, locale: str) -> str:
-    """What the issue says; with the worst one that can be settled, how they all are."""
-    said = printable(sentence(issue, locale))
+    """The issue's sentence; the first fixable issue also has the changes that fix all."""
+    said = sentence(issue, locale)
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
     worst = next((other for other in row.issues if other.fixable), None)
     return f"{said} ({changes})" if changes and issue is worst else said
@@ -174,10 +177,9 @@ def _message(row: Row, issue: Issue, locale: str) -> str:
 
 def _duplicate(group: Group, above: str, locale: str) -> dict[str, Any]:
     named = [printable(file) for file in group.files[:NAMED]]
-    more = [f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else []
-    files = ", ".join([*named, *more])
-    sizes = {"disk": bytes_text(group.disk), "memory": bytes_text(group.memory)}
-    message = say("duplicate_of", locale, how=say(WORDS[group.how], locale), files=files, **sizes)
+    if len(group.files) > NAMED:
+        named.append(say("more_files", locale, count=len(group.files) - NAMED))
+    message = translate(duplicate_text(group, join_list(named)), locale)
     return {
         "ruleId": DUPLICATE,
         "level": "note",

@@ -1,4 +1,4 @@
-"""Table and list."""
+"""The report for the terminal, as a table or, on narrow screens, a list."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bridge.audit.judge import WORDS
+from bridge.advisors.texts import bytes_text
 from bridge.audit.results import Group, Report, Row
-from bridge.audit.texts import bytes_text, kind_of, notices, say, sentence, summary
+from bridge.audit.texts import MATCHES, kind_of, notices, say, sentence, summary
 from bridge.core.text import change_text, printable
+from bridge.locale import translate
 
 INDENT = 2
 """Columns before what is said of a file."""
@@ -34,7 +35,7 @@ def list_group(found: Group, files: Sequence[str], locale: str) -> Lines:
     sizes = [f"{say('disk', locale)} {bytes_text(found.disk)}"]
     if found.memory:
         sizes.append(f"{say('memory', locale)} {bytes_text(found.memory)}")
-    return _entry(Text("  ".join([say(WORDS[found.how], locale), *sizes])), files)
+    return _entry(Text("  ".join([translate(MATCHES[found.how], locale), *sizes])), files)
 
 
 def _entry(head: Text, lines: Sequence[str]) -> Lines:
@@ -42,7 +43,7 @@ def _entry(head: Text, lines: Sequence[str]) -> Lines:
     return Lines(head, *(Padding.indent(Text(line, overflow="fold"), INDENT) for line in lines))
 
 
-STYLES = {"wrong": "bold red", "waste": "yellow", "note": "dim", "mended": "green"}
+STYLES = {"error": "bold red", "warning": "yellow", "note": "dim", "mended": "green"}
 NAMED = 4
 """How many files of a group are named."""
 READABLE = 36
@@ -129,11 +130,11 @@ def _table(rows: Sequence[Row], cells: Sequence[Sequence[str]], locale: str) -> 
 
 
 def _said(row: Row, locale: str) -> list[str]:
-    mended = [printable(sentence(issue, locale)) for issue in row.mended]
+    mended = [sentence(issue, locale) for issue in row.mended]
     if row.issues:
         # Its severity is that of what is left.
         mended = [say("mended_issue", locale, what=what) for what in mended]
-    lines = [*mended, *(printable(sentence(issue, locale)) for issue in row.issues)]
+    lines = [*mended, *(sentence(issue, locale) for issue in row.issues)]
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
     return [*lines, changes] if changes else lines
 
@@ -158,7 +159,7 @@ def _add_columns(table: Table, heads: Sequence[str]) -> None:
 
 def _group(group: Group, locale: str) -> list[str]:
     memory = bytes_text(group.memory) if group.memory else ""
-    return [say(WORDS[group.how], locale), bytes_text(group.disk), memory, "\n".join(_named(group))]
+    return [translate(MATCHES[group.how], locale), bytes_text(group.disk), memory, "\n".join(_named(group))]
 
 
 def _named(group: Group) -> list[str]:

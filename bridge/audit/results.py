@@ -1,4 +1,4 @@
-"""What an audit found: the one value that every form of the report is made from."""
+"""The audit's results, from which every form of the report is made."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from msgspec import Struct, field
 from accel.image.operations.analysis import Fingerprint
 from accel.text import AnyText
 from accel.texture.kinds import Evidence, Kind
-from bridge.advisors.findings import NOTE, WASTE, WRONG, Finding
-from bridge.advisors.import_project import KnownFile
+from bridge.advisors.findings import ERROR, NOTE, WARNING, Finding
+from bridge.advisors.import_project import AuditResultsWriter
 from bridge.api import Remark
-from bridge.core.textures import ImageFacts
+from bridge.core.textures import OLD_SEVERITIES, ImageFacts, Severity, severity_of
 
-SEVERITIES: Mapping[str, int] = {"wrong": WRONG, "waste": WASTE, "note": NOTE}
-"""The words for ranks, the worst first."""
-SEVERITY_OF: Mapping[int, str] = {rank: word for word, rank in SEVERITIES.items()}
+RANKS: dict[Severity, int] = {"error": ERROR, "warning": WARNING, "note": NOTE}
+SEVERITY_OF: Mapping[int, Severity] = {rank: severity for severity, rank in RANKS.items()}
+SEVERITIES: Mapping[str, int] = {
+    word: RANKS[severity] for word in (*RANKS, *OLD_SEVERITIES) if (severity := severity_of(word))
+}
+"""Ranks by severity, also by the words of 0.1.0."""
 
 UNSEEN = frozenset({"unjudged", "unlisted", "unreadable", "unsupported"})
-"""Codes of files and folders about which nothing else could be found out."""
+"""Codes of files and folders that couldn't be examined."""
 
 NOT_APPLIED = "not_applied"
-"""The code of what --fix has tried in vain."""
+"""The code of textures that --fix couldn't fix."""
 
 
 class Issue(Struct, frozen=True):
-    """One finding about one file, as a report tells it."""
+    """One finding in a report: of an advisor, of an engine's adapter, or of the audit itself."""
 
     code: str
     rank: int
     sentence: str
-    """Key of its sentence in the texts of the audit or of the advisors."""
+    """Key of its sentence in the texts of the audit, or of the advisors if `finding` is set."""
     values: Mapping[str, Any] = field(default_factory=dict)
     finding: Finding | None = None
-    """Where an advisor's judgement says it."""
     remark: Remark | None = None
-    """Where an engine's adapter says it."""
 
     @classmethod
     def of(cls, finding: Finding) -> Issue:
@@ -45,56 +46,57 @@ class Issue(Struct, frozen=True):
 
     @classmethod
     def remarked(cls, remark: Remark) -> Issue:
-        # A plugin of a newer PopBridge may know another word.
-        return cls(remark.code, SEVERITIES.get(remark.severity, NOTE), "remark", remark=remark)
+        # A plugin for a newer PopBridge may have another severity.
+        severity = severity_of(remark.severity) or "note"
+        return cls(remark.code, RANKS[severity], "remark", remark=remark)
 
     @property
     def fixable(self) -> bool:
-        """Whether import settings settle it."""
+        """Whether import settings fix it."""
         return self.finding is not None and self.finding.applicable
 
     @property
-    def severity(self) -> str:
+    def severity(self) -> Severity:
         return SEVERITY_OF.get(self.rank, "note")
 
 
 class Row(Struct):
-    """One texture about which there is something to say."""
+    """One texture with findings."""
 
     file: str
-    """Its place below the project's root."""
+    """Its path below the project's root."""
     path: str
-    """As the engine names it."""
+    """The engine's name for it."""
     issues: list[Issue]
-    """The worst first."""
+    """Sorted by severity."""
     settings: Mapping[str, Any] | None = None
-    """Its import settings; None where there are none."""
+    """Its import settings; None without any."""
     options: dict[str, Any] = field(default_factory=dict)
-    """What settles the fixable ones, in the engine's own names; or has, where `mended` says so."""
+    """The options that fix the fixable issues, or fixed those in `mended`, in the engine's own names."""
     width: int = 0
     height: int = 0
     size: int = 0
     """The file's bytes."""
     format: str = ""
     facts: ImageFacts | None = None
-    """What decides on its format in the GPU's memory; None where it couldn't be examined."""
+    """What its format in GPU memory depends on; None if it couldn't be examined."""
     kind: Kind | None = None
-    """The most probable one; None where the file couldn't be examined."""
+    """The most probable one; None if the file couldn't be examined."""
     sure: bool = False
-    """Whether that is sure enough to act on."""
+    """Whether the kind is sure enough for advice."""
     probability: float = 0.0
     evidence: Sequence[Evidence] = ()
-    """What speaks for that, or for another one."""
+    """For this kind and others."""
     content: str = ""
-    """SHA-256 of the file; empty where it can't be read."""
+    """SHA-256 of the file; empty if it can't be read."""
     memory: int = 0
-    """Bytes of the GPU's memory with its settings; 0 where that isn't known."""
+    """Bytes of GPU memory with its settings; 0 if unknown."""
     memory_after: int = 0
-    """The same with `options`."""
+    """Bytes of GPU memory with `options`; 0 if unknown."""
     mended: list[Issue] = field(default_factory=list)
-    """What this run has settled."""
+    """The issues that this run fixed."""
     picture: bytes = b""
-    """A small WebP; empty for none."""
+    """A small WebP; empty without one."""
 
     @property
     def rank(self) -> int:
@@ -102,106 +104,106 @@ class Row(Struct):
 
     @property
     def refused(self) -> bool:
-        """Whether --fix has tried in vain."""
+        """Whether --fix failed at it."""
         return any(issue.code == NOT_APPLIED for issue in self.issues)
 
     @property
     def present(self) -> dict[str, Any]:
-        """The options of `options` as they are, or were before this run."""
+        """The values of `options` before the fix."""
         return {name: (self.settings or {}).get(name) for name in self.options}
 
 
 class Group(Struct, frozen=True):
-    """Files that are the same, or nearly."""
+    """Duplicate or similar files."""
 
     how: str
-    """`file`: equal bytes; `pixels`: equal pixels in other files; `looks`: nearly the same picture."""
+    """`file`: identical files; `pixels`: identical pixels; `looks`: similar images."""
     files: Sequence[str]
     disk: int
-    """Bytes on disk of all but the largest of them, of all links to one place once."""
+    """Bytes on disk of all but the largest; links to one file count once."""
     memory: int = 0
-    """Bytes of the GPU's memory of all but the largest; 0 where that isn't known."""
+    """Bytes of GPU memory of all but the largest; 0 if unknown."""
 
 
 class Report(Struct, kw_only=True):
-    """The whole audit."""
+    """The results of one audit."""
 
     name: str
-    """The project's folder, without what lies above it."""
+    """The name of the project's folder."""
     root: str
     engine: str
-    """With its version; empty for none."""
+    """With its version; empty without one."""
     part: str = ""
-    """The folder or file below `root` that it tells of alone; empty for all."""
+    """The folder or file below `root` that was audited; empty for the whole project."""
     notices: list[AnyText] = field(default_factory=list)
-    """What is odd about the project, a sentence each, in English."""
+    """Sentences about the whole project."""
     passed_over: list[AnyText] = field(default_factory=list)
-    """What of `popbridge.toml` counts for nothing, and why, in English."""
+    """What is ignored in `popbridge.toml`, and why."""
     rows: list[Row] = field(default_factory=list)
-    """The worst first, then by name."""
+    """Sorted by severity, then by name."""
     unseen: list[tuple[str, Issue]] = field(default_factory=list)
-    """Files and folders that couldn't be examined, each with why: also what a baseline accepts."""
+    """Files and folders that couldn't be examined; also those that the baseline ignores."""
     shown: list[Row] | None = None
-    """Those that are bad enough to be listed, with such issues alone; None is all."""
+    """The rows and issues of the listed severities; None for all."""
     groups: list[Group] = field(default_factory=list)
     textures: int = 0
-    """How many were looked at."""
+    """How many were examined."""
     cached: int = 0
-    """How many of them were known from an earlier run."""
+    """How many of them came from the cache."""
     asked: int = 0
-    """Of how many of them the engine's adapter was asked."""
+    """About how many of them the engine's adapter was called."""
     unjudged: int = 0
-    """How many of them aren't judged, as their engine's adapter failed at them."""
+    """At how many of them the engine's adapter failed."""
     faults: list[tuple[str, Issue]] = field(default_factory=list)
-    """What the adapter failed at, each with its file: also what a baseline accepts."""
+    """The adapter's failures by file; also those that the baseline ignores."""
     incomplete: bool = False
-    """Whether something that textures are judged by is missing, so that silence is no praise."""
+    """Whether some evidence is missing, so that no findings don't mean that all is right."""
     failed: bool = False
-    """Whether a plugin has failed at more than textures that are told one by one, which can be accepted."""
+    """Whether a plugin failed in a way that no baseline can ignore."""
     kinds: dict[str, int] = field(default_factory=dict)
-    """How many textures there are of each kind."""
+    """How many textures of each kind."""
     memory: int = 0
-    """Bytes of the GPU's memory of all textures, as far as it is known."""
+    """Bytes of GPU memory of all textures for which it is known."""
     accepted: int = 0
-    """How many issues the baseline accepts."""
+    """How many issues the baseline ignores."""
     stale: int = 0
-    """How many entries of the baseline fit nothing any more."""
-    taken: KnownFile | None = None
-    """What its textures are taken for alone, by the settings that they have."""
-    taken_planned: KnownFile | None = None
-    """The same, by the settings with all of `rows`' options; None where there are none."""
+    """How many entries of the baseline match nothing."""
+    classifications: AuditResultsWriter | None = None
+    """The textures' classifications without context, for the import advisor."""
+    fixed_classifications: AuditResultsWriter | None = None
+    """The same with all of `rows`' options set; None if there are none."""
     receipt: int | None = None
-    """Of what was written with --fix."""
+    """Of what --fix wrote."""
     seconds: float = 0.0
 
     @property
     def saved(self) -> int:
-        """Bytes of the GPU's memory that the options of all rows free; below 0 where they take more.
+        """Bytes of GPU memory that the options of all rows free; negative if they cost memory.
 
-        What couldn't be written frees nothing.
+        Rows that couldn't be fixed don't count.
         """
         return sum(row.memory - row.memory_after for row in self.rows if row.options and not row.refused)
 
     @property
     def listed(self) -> list[Row]:
-        """The rows that a report lists; what it says as a whole is said of all."""
+        """The rows that the report lists; its totals count all."""
         return self.rows if self.shown is None else self.shown
 
     @property
     def unlisted(self) -> int:
-        """How many issues are left out."""
+        """How many issues aren't listed."""
         return sum(len(row.issues) for row in self.rows) - sum(len(row.issues) for row in self.listed)
 
-    def count(self, severity: str) -> int:
-        rank = SEVERITIES[severity]
+    def count(self, severity: Severity) -> int:
+        rank = RANKS[severity]
         return sum(issue.rank == rank for row in self.rows for issue in row.issues)
 
 
 class TextureState(Struct, frozen=True):
-    """What is kept of every texture until the end, to find those that are alike."""
+    """What finding duplicates needs of a texture."""
 
     file: str
     size: int
     memory: int
-    """Bytes of the GPU's memory; 0 where that isn't known."""
+    """Bytes of GPU memory; 0 if unknown."""
     fingerprint: Fingerprint

@@ -1,245 +1,188 @@
-"""Sentences."""
+"""The audit's sentences, and how findings, kinds and the summary read in each form of the report."""
 
 from __future__ import annotations
 
-from accel.text import clauses, text
-from bridge.advisors.texts import TEXTS as ADVICE
-from bridge.advisors.texts import say as advise
-from bridge.advisors.texts import with_commas
+from collections.abc import Mapping
+
+from accel.text import AnyText, Text, plural, sentences, text
+from bridge.advisors.texts import EXPLANATIONS, bytes_text, finding_text, join_list
+from bridge.advisors.texts import TEXTS as ADVISOR_TEXTS
 from bridge.advisors.texture_facts import is_judged_by_project, name_words
-from bridge.audit.results import Issue, Report, Row
+from bridge.audit.results import Group, Issue, Report, Row
 from bridge.core.text import printable
-from bridge.locale import language_of, translate
+from bridge.locale import translate
 
 TEXTS = {
     "title": text("Texture audit of {name}"),
-    "no_engine": text("no engine: the files alone"),
-    "summary": text("Textures: {textures}. Wrong: {wrong}, waste: {waste}, notes: {note}"),
-    "clean": text("Nothing is wrong."),
-    "accepted": text("Accepted by the baseline: {count}"),
-    "stale": text(
-        "Entries of the baseline that fit nothing any more: {count}; --update-baseline removes them"
-    ),
-    "fixed": text("Mended textures: {count}; `popbridge revert {receipt}` puts them back"),
-    "failed": text("A plugin has failed, so that not everything was judged."),
+    "no_engine": text("no engine, files only"),
+    "summary": text("{textures}: {errors}, {warnings}, {notes}."),
+    "clean": text("No findings."),
+    "accepted": text("Ignored by the baseline: {count}."),
+    "stale": text("Outdated baseline entries: {count}; --update-baseline removes them."),
+    "fixed": text("Fixed textures: {count}; `popbridge revert {receipt}` undoes that."),
+    "failed": text("A plugin failed, so not everything was checked."),
     "interrupted": text("Stopped: nothing was written."),
-    "kept": text("What was examined is known to the next run."),
+    "kept": text("The next run continues with what was examined."),
     "stopped": text(
-        "Stopped while settings were written: `popbridge revert {receipt}` puts back what "
-        "was, --fix writes the rest."
+        "Stopped while writing import settings: `popbridge revert {receipt}` undoes what was written, "
+        "--fix writes the rest."
     ),
-    "unlisted_issues": text("Not listed: {count}; --severity note lists all"),
-    "fixable": text("--fix would settle: {count}"),
-    "left_out": text("… {count} more: --limit 0 shows all, as --html FILE and --json FILE do"),
+    "unlisted_issues": text("Not listed: {count}; --severity note lists all."),
+    "fixable": text("--fix resolves {count}."),
+    "left_out": text("… {count} more; --limit 0, --html FILE and --json FILE show all"),
     "severity": text("severity"),
     "file": text("file"),
     "kind": text("kind"),
     "size": text("size"),
-    "bytes": text("bytes"),
-    "finding": text("what could be better"),
+    "bytes": text("file size"),
+    "finding": text("findings"),
     "setting": text("settings"),
     "picture": text("picture"),
-    "wrong": text("wrong"),
-    "waste": text("waste"),
+    "error": text("error"),
+    "warning": text("warning"),
     "note": text("note"),
-    "mended": text("mended"),
-    "mended_issue": text("mended: {what}"),
-    "duplicates": text("Duplicates and look-alikes, with what all but the largest of each take"),
+    "mended": text("fixed"),
+    "mended_issue": text("Fixed: {what}"),
+    "duplicates": text("Duplicate and similar textures; sizes are of all but the largest"),
     "memory": text("GPU memory"),
-    "takes": text("{memory} of GPU memory on the desktop"),
-    "frees": text("the settings free {memory} of it"),
-    "freed": text("the settings freed {memory} of it"),
-    "how": text("how alike"),
+    "memory_total": text("GPU memory on desktop: {memory}."),
+    "memory_frees": text("GPU memory on desktop: {memory}; --fix frees {saved}."),
+    "memory_freed": text("GPU memory on desktop: {memory}; the fixes freed {saved}."),
+    "how": text("match"),
     "files": text("files"),
     "disk": text("disk"),
-    "same_file": text("equal files"),
-    "same_pixels": text("equal pixels"),
-    "similar": text("look alike"),
+    "more_files": text("… {count} more"),
+    "same_file": text("identical files"),
+    "same_pixels": text("identical pixels"),
+    "similar": text("similar images"),
     "filter": text("Filter by file, kind or finding"),
     "shown": text("{count} shown"),
-    "more_pictures": text("Only the worst {count} have a picture here."),
-    "unreadable": text("can't be examined: {reason}"),
-    "unknown_settings": text("its import settings can't be read, and are left as they are: {reason}"),
-    "unremarked": text("its engine's adapter can't say what else there is to it: {reason}"),
-    "unjudged": text("isn't judged, as {plugin} failed at it: {reason}"),
-    "unlisted": text("{reason}"),
-    "not_applied": text("couldn't be mended: {reason}"),
-    "duplicate_of": text(
-        "{how}: {files}. {disk} on disk and {memory} of GPU memory more than the largest takes"
+    "more_pictures": text("Only the first {count} have a picture."),
+    "unreadable": text("Can't be read: {reason}."),
+    "unsupported": text("Not checked: {reason}."),
+    "unknown_settings": text("Import settings not read: {reason}."),
+    "unremarked": text("Extra checks of {plugin} failed: {reason}."),
+    "unjudged": text("Not checked, because {plugin} failed: {reason}."),
+    "unlisted": text("{reason}."),
+    "not_applied": text("Not fixed: {reason}."),
+    "duplicate": text("{how}: {files}. Keeping only the largest frees {disk} disk."),
+    "duplicate_memory": text(
+        "{how}: {files}. Keeping only the largest frees {disk} disk, {memory} GPU memory."
     ),
 }
 
-HELP = {
-    "unreadable": text(
-        "The file is broken, empty or no image of the format that it begins as: export it again."
-    ),
-    "unsupported": text(
-        "The file is of a format that isn't examined here, or larger than what is, or took "
-        "longer than the setting `deadline_ms`; nothing is said about it."
-    ),
-    "unknown_settings": text(
-        "The import file has syntax that isn't known here, for example after a merge: "
-        "correct it, or import the texture anew."
-    ),
-    "unlisted": text("A folder can't be listed: give the right to read it."),
-    "unremarked": text(
-        "The engine's adapter, which is a plugin, failed at its own remarks: what else is "
-        "said holds. Tell whoever wrote it."
-    ),
-    "unjudged": text(
-        "The engine's adapter, which is a plugin, failed at this texture: nothing is said of "
-        "it, and it may well be right. Update the plugin, or tell whoever wrote it."
-    ),
+HELP: Mapping[str, AnyText] = {
+    "unreadable": text("The image can't be read. Export it again."),
+    "unsupported": text("The file wasn't checked: its format, a limit, a timeout, or it was in use."),
+    "unknown_settings": text("The import file can't be parsed. It stays unchanged: fix it or reimport."),
+    "unlisted": text("The folder can't be read. Grant read permission."),
+    "unremarked": text("The engine's extra checks failed. The other findings are valid."),
+    "unjudged": text("The engine adapter failed. It isn't a fault of the texture; update the plugin."),
     "not_applied": text(
-        "The import file couldn't be written: close what holds it, or give the right to "
-        "write it. Where it was changed while the audit ran, run the audit again."
+        "The texture couldn't be fixed. Close or unlock the import file, then run the audit again."
     ),
-    "duplicate": text(
-        "Several files hold the same picture, or one that looks like it: keep one, unless "
-        "they are meant to differ, and let all refer to it."
-    ),
-    "normal_as_color": text(
-        "A normal map has to be imported as one: as colour its vectors are bent, and light falls wrongly."
-    ),
-    "normal_convention": text(
-        "The green channel points the other way than the engine reads it: bumps look like dents."
-    ),
-    "normal_directx": text(
-        "The green channel points down (DirectX), and the import settings can't say so: materials must."
-    ),
-    "color_as_normal": text(
-        "Imported as a normal map, it keeps only two of its channels: its colours are lost."
-    ),
-    "color_as_linear": text(
-        "Colours are stored for the eye (sRGB): read as they are, they come out too bright and washed out."
-    ),
-    "packed_order": text(
-        "The engine's materials read the channels in another order: reorder them in the file."
-    ),
-    "lossy_data": text(
-        "Lossy compression is made for colours seen by the eye: numbers come out with its blocks in them."
-    ),
-    "lossy_hdr": text("Lossy compression cuts off what is brighter than white: light from it becomes dim."),
-    "uncompressed": text(
-        "Block compression takes a quarter or an eighth of a GPU's memory and is faster to read."
-    ),
-    "pixel_art_blocks": text("Block compression smears the few exact colours of pixel art."),
-    "grey_as_rgb": text(
-        "One channel holds the same: the file is smaller, and some engines keep it in less memory."
-    ),
-    "data_as_srgb": text("Numbers such as roughness are read as they are; sRGB decoding bends them."),
-    "alpha_constant": text("An opaque alpha channel says nothing, and costs memory wherever it is kept."),
-    "ui_mipmaps": text(
-        "Pictures of an interface are shown at their size: smaller copies cost a third more memory."
-    ),
-    "no_mipmaps": text("What lies on 3D surfaces needs smaller copies for a distance, or it shimmers."),
-    "too_large": text(
-        "Larger than the project's limit: `max_size` in popbridge.toml, or the setting `textures.max_size`."
-    ),
-    "not_power_of_two": text(
-        "GPU compression and repeating with mipmaps want sides that are powers of two: resize the file."
-    ),
+    "duplicate": text("Duplicate or similar textures. Keep one unless they differ on purpose."),
+    **{code: sentences(explanation) for code, explanation in EXPLANATIONS.items()},
 }
-"""What each code of a finding is about; a code that isn't here is explained by its sentence alone."""
+"""What each code is about; findings of other codes explain themselves."""
+
+MATCHES: Mapping[str, Text] = {
+    "file": TEXTS["same_file"],
+    "pixels": TEXTS["same_pixels"],
+    "looks": TEXTS["similar"],
+}
+"""By `Group.how`."""
 
 
 def say(key: str, locale: str, **values: object) -> str:
-    """A sentence in the language of `locale`, filled in."""
+    """Returns a text of `TEXTS` in the language of `locale`."""
     return translate(TEXTS[key].fill(**values), locale)
 
 
-def sentence(issue: Issue, locale: str) -> str:
+def issue_text(issue: Issue) -> AnyText:
     """What an issue says about its file."""
     if issue.remark is not None:
-        return issue.remark.zh if language_of(locale) and issue.remark.zh else issue.remark.text
+        return issue.remark.text
     if issue.finding is not None:
-        return advise(issue.sentence, locale, **issue.values)
-    return say(issue.sentence, locale, **issue.values)
+        return finding_text(issue.code, issue.sentence, issue.values)
+    return TEXTS[issue.sentence].fill(**issue.values)
 
 
-def kind_of(row: Row, locale: str) -> str:
-    """The kind of a texture; with a question mark where it is a guess."""
-    name = kind_name(row.kind, locale) if row.kind else ""
-    return name if row.sure or not name else f"{name}?"
-
-
-def reasons(row: Row, locale: str) -> str:
-    """How sure its kind is, and what says so: `97% (_nrm, the project's other textures)`."""
-    if row.kind is None:
-        return ""
-    said = name_words(row.kind, row.evidence)
-    said += [translate(ADVICE["by_project"], locale)] if is_judged_by_project(row.kind, row.evidence) else []
-    told = printable(with_commas(said, locale))
-    return f"{row.probability:.0%} ({told})" if told else f"{row.probability:.0%}"
-
-
-def kind_name(kind: str, locale: str) -> str:
-    """A kind in the reader's language."""
-    known = ADVICE.get(f"kind_{kind}")
-    return translate(known, locale) if known and language_of(locale) else kind
+def sentence(issue: Issue, locale: str) -> str:
+    """`issue_text` in the language of `locale`, printable."""
+    return printable(translate(issue_text(issue), locale))
 
 
 def explain(code: str, locale: str) -> str:
-    """What findings of this code are about; empty for one that explains itself."""
-    return translate(HELP[code], locale) if code in HELP else ""
+    """What findings of this code are about; empty for codes without an explanation."""
+    return translate(HELP.get(code, ""), locale)
 
 
 def explain_issue(issue: Issue, locale: str) -> str:
-    """What issues like this one are about; its own sentence where nothing more general is known."""
-    told = explain(issue.code, locale)
-    if not told and issue.remark is not None:
-        told = issue.remark.about_zh if language_of(locale) and issue.remark.about_zh else issue.remark.about
-    return told or printable(sentence(issue, locale))
+    """What issues like this one are about; its own sentence without an explanation."""
+    about = HELP.get(issue.code) or (issue.remark.about if issue.remark is not None else "")
+    return translate(about, locale) if about else sentence(issue, locale)
 
 
-def bytes_text(count: int) -> str:
-    """Bytes for people, in binary units."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GiB"
+def duplicate_text(group: Group, files: AnyText) -> Text:
+    """What a group of `files` costs."""
+    key = "duplicate_memory" if group.memory else "duplicate"
+    sizes = {"disk": bytes_text(group.disk), "memory": bytes_text(group.memory)}
+    return TEXTS[key].fill(how=MATCHES[group.how], files=files, **sizes)
+
+
+def kind_of(row: Row, locale: str) -> str:
+    """The texture's kind, with a question mark if it isn't sure."""
+    if not row.kind:
+        return ""
+    return kind_name(row.kind, locale) + ("" if row.sure else "?")
+
+
+def kind_name(kind: str, locale: str) -> str:
+    """The kind in the language of `locale`."""
+    return translate(ADVISOR_TEXTS.get(f"kind_{kind}", kind), locale)
+
+
+def reasons(row: Row, locale: str) -> str:
+    """Confidence in the kind, with evidence: `97% (_nrm, the project's other textures)`."""
+    if row.kind is None:
+        return ""
+    words: list[AnyText] = list(name_words(row.kind, row.evidence))
+    if is_judged_by_project(row.kind, row.evidence):
+        words.append(ADVISOR_TEXTS["by_project"])
+    shown = printable(translate(join_list(words), locale))
+    return f"{row.probability:.0%} ({shown})" if shown else f"{row.probability:.0%}"
 
 
 def notices(report: Report, locale: str) -> list[str]:
-    """What is odd about the project, and what of its `popbridge.toml` is passed over: a sentence each."""
-    return [*oddities(report, locale), *passed_over(report, locale)]
-
-
-def oddities(report: Report, locale: str) -> list[str]:
-    """What is odd about the project."""
-    return [translate(said, locale) for said in report.notices]
-
-
-def passed_over(report: Report, locale: str) -> list[str]:
-    """What of its `popbridge.toml` is passed over, and why."""
-    return [translate(said, locale) for said in report.passed_over]
+    """Sentences about the whole project, and about what is ignored in its `popbridge.toml`."""
+    return [translate(each, locale) for each in (*report.notices, *report.passed_over)]
 
 
 def summary(report: Report, locale: str) -> list[str]:
-    """The sentences; none for what there is nothing to say about."""
-    counts = {word: report.count(word) for word in ("wrong", "waste", "note")}
-    lines = [say("summary", locale, textures=report.textures, **counts)]
+    """The last lines of a report."""
+    lines: list[Text] = [
+        TEXTS["summary"].fill(
+            textures=plural("{n} texture", "{n} textures", report.textures),
+            errors=plural("{n} error", "{n} errors", report.count("error")),
+            warnings=plural("{n} warning", "{n} warnings", report.count("warning")),
+            notes=plural("{n} note", "{n} notes", report.count("note")),
+        )
+    ]
     if report.unlisted:
-        lines.append(say("unlisted_issues", locale, count=report.unlisted))
-    if fixable := sum(_fixable(row) for row in report.rows):
-        lines.append(say("fixable", locale, count=fixable))
+        lines.append(TEXTS["unlisted_issues"].fill(count=report.unlisted))
+    # What --fix tried in vain in this run isn't promised again.
+    if fixable := sum(issue.fixable for row in report.rows if not row.refused for issue in row.issues):
+        lines.append(TEXTS["fixable"].fill(count=fixable))
+    fixed = sum(bool(row.mended) for row in report.rows)
     if report.memory:
-        told = [say("takes", locale, memory=bytes_text(report.memory))]
-        if report.saved > 0:
-            key = "freed" if any(row.mended for row in report.rows) else "frees"
-            told.append(say(key, locale, memory=bytes_text(report.saved)))
-        lines.append(translate(clauses(told), locale))
-    if count := sum(bool(row.mended) for row in report.rows):
-        lines.append(say("fixed", locale, count=count, receipt=report.receipt))
+        key = "memory_total" if report.saved <= 0 else "memory_freed" if fixed else "memory_frees"
+        sizes = {"memory": bytes_text(report.memory), "saved": bytes_text(max(report.saved, 0))}
+        lines.append(TEXTS[key].fill(**sizes))
+    if fixed:
+        lines.append(TEXTS["fixed"].fill(count=fixed, receipt=report.receipt))
     if report.accepted:
-        lines.append(say("accepted", locale, count=report.accepted))
+        lines.append(TEXTS["accepted"].fill(count=report.accepted))
     if report.stale:
-        lines.append(say("stale", locale, count=report.stale))
-    return lines
-
-
-def _fixable(row: Row) -> int:
-    """Issues that --fix would settle; none where it has just tried in vain."""
-    return 0 if row.refused else sum(issue.fixable for issue in row.issues)
+        lines.append(TEXTS["stale"].fill(count=report.stale))
+    return [translate(line, locale) for line in lines]

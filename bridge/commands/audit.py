@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from accel.text import text
 from bridge.commands.terminal import reads_chinese, say
-from bridge.core.textures import SEVERITIES, severity_name
+from bridge.core.textures import SEVERITIES, severity_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,7 +51,7 @@ class SeverityChoice(click.Choice[str]):
     """Severities; the words of 0.1.0 are accepted but not shown."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return super().convert(severity_name(value), param, ctx)
+        return super().convert(severity_of(value) or value, param, ctx)
 
 
 def _report_option(name: str, description: str) -> Callable[[Function], Function]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from accel.execution.executor import cores
-from accel.image.decode import HEAD, sniff
+from accel.image.decode import HEAD_SIZE, sniff
 from accel.text import Text, text
 from accel.workload import Limits
 from bridge.audit import audit as audit_module
@@ -30,7 +30,7 @@ from bridge.audit import (
     report_terminal,
     results,
 )
-from bridge.audit.audit import AuditOutcome, Plan, add_pictures, fix_until_settled, remembering
+from bridge.audit.audit import Plan, ProgressCallbacks, add_pictures, fix_until_settled, with_cache
 from bridge.audit.examine import Cache
 from bridge.audit.project import Project, scope_name
 from bridge.audit.results import Report, Row
@@ -39,7 +39,6 @@ from bridge.commands.options import read_settings
 from bridge.commands.terminal import explain_error, screen_width
 from bridge.core.errors import UserError
 from bridge.core.text import join_sentences
-from bridge.core.textures import SEVERITIES
 from bridge.host import host
 from bridge.host.host import Registry
 from bridge.locale import translate
@@ -47,7 +46,7 @@ from bridge.paths import Paths
 from bridge.project import config
 from bridge.project.config import ProjectFile
 
-RANKS = dict(zip(SEVERITIES, results.SEVERITIES.values(), strict=True))
+RANKS = {str(severity): rank for severity, rank in results.RANKS.items()}
 
 
 def run_audit(options: Options) -> int:
@@ -90,7 +89,7 @@ def _check_files(options: Options) -> None:
 def _is_image(file: Path) -> bool:
     try:
         with file.open("rb") as opened:
-            return sniff(opened.read(HEAD)) is not None
+            return sniff(opened.read(HEAD_SIZE)) is not None
     except OSError:
         return False
 
@@ -113,7 +112,7 @@ def _plan(registry: Registry, options: Options) -> Plan:
         paths.settings_file,
         os.environ,
         {"workers": options.workers},
-        lacking=registry.lacks,
+        plugins_disabled=registry.lacks,
     )
     return Plan(
         workers=settings["workers"] or cores(),
@@ -169,7 +168,7 @@ def _examine(
         # Without a terminal, the bar would leave an empty line.
         with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
             bar = progress.add_task("audit", total=None)
-            outcome = AuditOutcome(
+            outcome = ProgressCallbacks(
                 total=lambda count: progress.update(bar, total=count),
                 done=lambda count: progress.advance(bar, count),
                 opened=caches.append,
@@ -179,7 +178,7 @@ def _examine(
         return report
 
     async def until_settled() -> Report:
-        with remembering(plan) as cached:
+        with with_cache(plan) as cached:
             report = await fix_until_settled(project, lambda project: look(project, cached))
             if plan.pictures:
                 # The later rounds add rows without pictures.

@@ -13,7 +13,7 @@ from accel.text import AnyText, text
 from bridge.commands.options import assignments, flag_text, ignored_setting, read_settings, show_notice
 from bridge.commands.terminal import language, say
 from bridge.core.errors import UserError
-from bridge.core.settings import SETTINGS, may_be_a_plugins, misspelt, no_setting
+from bridge.core.settings import SETTINGS, may_belong_to_plugin, misspelt_variables, unknown_setting
 from bridge.host import host
 from bridge.paths import Paths
 
@@ -44,15 +44,15 @@ def serve(further: tuple[str, ...], **values: str | None) -> None:
     for name, value in assignments(further, "--set").items():
         if name in known:
             flags[name] = value
-        elif registry.lacks and may_be_a_plugins(name):
+        elif registry.lacks and may_belong_to_plugin(name):
             show_notice(ignored_setting(name, "--set"))
         else:
-            raise UserError(text("--set {name}: {reason}", name=name, reason=no_setting(name, known)))
+            raise UserError(text("--set {name}: {reason}", name=name, reason=unknown_setting(name, known)))
     paths = Paths.find()
     settings = read_settings(
-        registry.settings, paths.settings_file, os.environ, flags, lacking=registry.lacks
+        registry.settings, paths.settings_file, os.environ, flags, plugins_disabled=registry.lacks
     )
-    for variable, meant in misspelt(registry.settings, os.environ):
+    for variable, meant in misspelt_variables(registry.settings, os.environ):
         show_notice(
             text(
                 "Ignoring {variable}: no such setting. Did you mean {meant}?", variable=variable, meant=meant

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from filelock import FileLock, Timeout
 
-from accel.text import Text, text
+from accel.text import AnyText, Text, text
 from bridge.commands.options import print_json, show_notice, size_text
 from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
@@ -240,7 +240,7 @@ def _database_errors(problem: Text) -> Iterator[None]:
     try:
         yield
     except (*FAILURES, OSError) as error:
-        reason = next((part for part in error.args if isinstance(part, Text)), None)
+        reason: AnyText | None = next((part for part in error.args if isinstance(part, Text)), None)
         reason = reason or getattr(error, "strerror", None) or str(error)
         raise UserError(
             text("{problem} ({reason}). Nothing was changed.", problem=problem, reason=reason).map(

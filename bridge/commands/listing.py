@@ -125,7 +125,7 @@ def config(as_json: bool) -> None:
     registry = host.load()
     declared = registry.settings
     paths = Paths.find()
-    settings = read_settings(declared, paths.settings_file, os.environ, lacking=registry.lacks)
+    settings = read_settings(declared, paths.settings_file, os.environ, plugins_disabled=registry.lacks)
     if as_json:
         for setting in declared:
             print_json(

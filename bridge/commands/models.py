@@ -30,7 +30,7 @@ from bridge.host import host
 from bridge.paths import Paths
 
 if TYPE_CHECKING:
-    from accel.models.download import Tell
+    from accel.models.download import ProgressCallback
 
 STATES = {
     "shipped": text("shipped"),
@@ -106,7 +106,7 @@ def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
     for model in chosen:
         try:
             with _progress(model.name) as tell:
-                new = pull_model(store, model, hub=hub, tell=tell)
+                new = pull_model(store, model, hub=hub, on_progress=tell)
         except ModelError as error:
             click.echo(say(text("{name}: {reason}.", name=model.name, reason=error.text)), err=True)
             failed += 1
@@ -247,7 +247,9 @@ def size_text(size: int) -> str:
 
 def _store() -> tuple[ModelStore, Settings]:
     paths, registry = Paths.find(), host.load()
-    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
+    settings = read_settings(
+        registry.settings, paths.settings_file, os.environ, plugins_disabled=registry.lacks
+    )
     return ModelStore(paths.models(settings["models.folder"]), _print_waiting), settings
 
 
@@ -296,7 +298,7 @@ def _check_licences(chosen: Sequence[Model], accepted: bool) -> None:
 
 
 @contextlib.contextmanager
-def _progress(name: str) -> Iterator[Tell]:
+def _progress(name: str) -> Iterator[ProgressCallback]:
     """Shows a progress bar on a terminal; yields its update function."""
     console = Console(stderr=True)
     columns = (

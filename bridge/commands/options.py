@@ -31,14 +31,19 @@ def read_settings(
     environment: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
     *,
-    lacking: bool = False,
+    plugins_disabled: bool = False,
 ) -> Settings:
-    """The value and source of each declared setting; prints a notice for each ignored name. Raises UserError.
+    """The value and source of each declared setting. Raises UserError.
 
-    `lacking` as in `resolve`.
+    Prints a notice for each ignored or old name. `plugins_disabled` as in `resolve`.
     """
-    settings = resolve(declared, flags, environment, read_settings_file(file), str(file), lacking=lacking)
-    for name in settings.passed_over:
+    values = read_settings_file(file)
+    settings = resolve(declared, flags, environment, values, str(file), plugins_disabled=plugins_disabled)
+    for old, new in settings.renamed:
+        show_notice(
+            text("The setting `{old}` is now `{new}`; the old name still works in 0.2.", old=old, new=new)
+        )
+    for name in settings.ignored:
         show_notice(ignored_setting(name, str(file)))
     return settings
 

@@ -20,7 +20,7 @@ from accel.execution import batch_tuning, device_router
 from accel.execution.batch_tuning import BatchPolicy, BatchTuning
 from accel.execution.cost_model import Cost, Device
 from accel.execution.device_router import DeviceQueue, DeviceRouter
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.execution.protocol import DEVICE
 from accel.text import AnyText, Text, text, without_double_end
 from accel.workload import Limits, Workload, WorkloadError
@@ -178,7 +178,7 @@ async def _measure(
                         _batches(workload, device, await each.measure(workload))
                         for device, each in policies.items()
                     ]
-                if len(routed.lanes) > 1 and workload.name in batch_tuning.SAMPLES:
+                if len(routed.queues) > 1 and workload.name in batch_tuning.SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
                 problem = text("Can't measure {name}: {reason}.", name=workload.name, reason=error.reason)
@@ -186,10 +186,10 @@ async def _measure(
                     raise UserError(problem) from None
                 click.echo(without_double_end(say(problem)), err=True)
                 failed.append(workload.name)
-        if not named and len(routed.lanes) > 1:
+        if not named and len(routed.queues) > 1:
             _print_progress(text("Trying recurring shapes on the GPU..."))
             try:
-                engines = await _engines(routed.lanes[-1])
+                engines = await _engines(routed.queues[-1])
             except WorkloadError as error:
                 problem = text("Can't build TensorRT engines: {reason}.", reason=error.reason)
                 click.echo(without_double_end(say(problem)), err=True)
@@ -203,12 +203,12 @@ def _print_progress(line: AnyText) -> None:
         click.echo(say(line), err=True)
 
 
-async def _engines(lane: DeviceQueue) -> list[Engine]:
+async def _engines(queue: DeviceQueue) -> list[Engine]:
     """Has the GPU's worker build engines. Raises WorkloadError."""
     # It needs numpy, which a tuning without a GPU does without.
-    from accel.ai.sessions import Engine, engine_inputs
+    from accel.ai.sessions import Engine, build_engines
 
-    done = await lane.executor.run(engine_inputs.workload, {}, [], deadline_s=ENGINES_S)
+    done = await queue.executor.run(Job.parse(build_engines.workload, {}, deadline_s=ENGINES_S))
     return msgspec.convert(done.value, list[Engine])
 
 
@@ -216,7 +216,9 @@ async def _engines(lane: DeviceQueue) -> list[Engine]:
 async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict[str, BatchTuning]]]:
     """The daemon's devices with one worker each, and the batch tuning of each device."""
     paths = Paths.find()
-    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
+    settings = read_settings(
+        registry.settings, paths.settings_file, os.environ, plugins_disabled=registry.lacks
+    )
     _check_writable(paths.batching_file.parent)
     models = str(paths.models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, registry.operations)
@@ -231,10 +233,10 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict
             await asyncio.to_thread(device_router.find_gpu, paths.devices_file) if settings["gpu"] else None
         )
         if found is not None:
-            lane = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
-            await routed.add(lane)
-            assert isinstance(lane.executor, device_router.GpuExecutor)
-            policies[lane.form.device] = lane.executor.policies
+            queue = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
+            await routed.add(queue)
+            assert isinstance(queue.executor, device_router.GpuExecutor)
+            policies[queue.device.label] = queue.executor.policies
         yield routed, policies
     finally:
         await routed.close()
@@ -262,8 +264,8 @@ def _batches(workload: Workload, device: str, policy: BatchPolicy) -> Batches:
 
 def _costs(workload: Workload, routed: DeviceRouter, found: Mapping[str, Cost]) -> list[Costs]:
     return [
-        Costs(workload.name, form.device, found[form.name].fixed_ms, found[form.name].mpx_ms)
-        for form in (lane.form for lane in routed.lanes)
+        Costs(workload.name, form.label, found[form.name].fixed_ms, found[form.name].mpx_ms)
+        for form in (queue.device for queue in routed.queues)
     ]
 
 

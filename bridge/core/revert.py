@@ -1,6 +1,4 @@
-"""Setting what was judged, and putting back what was set: only where it is still so, as somebody may have set
-it anew since.
-"""
+"""Import settings that changed meanwhile: neither a fix nor a revert overwrites them."""
 
 from __future__ import annotations
 
@@ -13,40 +11,36 @@ from accel.text import AnyText, readable, text
 from bridge.core.text import value_text
 
 APPLY, REVERT = "texture.apply", "texture.revert"
-LEFT = text("{name} has changed since (it is {now}, and was set to {set}): left as it is.")
-"""What is said of an option that isn't put back; editors that say it themselves use the same words."""
-CHANGED = text(
-    "{file} has changed since the audit read it ({name} is {now}, and was {was}): left "
-    "as it is; run the audit again."
+CHANGED_MEANWHILE = text("{option} was changed meanwhile: it is {now}, not {expected}. Left unchanged.")
+SET_MEANWHILE = text(
+    "{option} is {now} but wasn't set before: the engine or somebody else set it. Left unchanged."
 )
-LEFT_UNSET = text(
-    "{name} is {now}, and wasn't set: the engine may have written that, or somebody: left as it is."
+CHANGED_DURING_AUDIT = text(
+    "{file} was changed during the audit: {option} is {now}, not {expected}. Left unchanged; run the audit "
+    "again."
 )
-"""The same where nothing was left in its place, and an engine may have written its own value since."""
 OLD_ADDON = text(
-    "Nothing was put back: the PopBridge addon in this project is an older one, which "
-    "can't tell what has changed since. Run `{install}`, open the project anew, and put "
-    "the change back by `popbridge revert`: `popbridge receipts` has its number."
+    "Nothing was undone: this project's PopBridge addon is too old to detect changes. Run `{install}`, "
+    "reopen the project, and run `popbridge revert` with the number from `popbridge receipts`."
 )
 OLD_EDITOR = text(
-    "Nothing was put back: what connects this editor to PopBridge is older, and can't "
-    "tell what has changed since. Update it, and put the change back by `popbridge "
-    "revert`: `popbridge receipts` has its number."
+    "Nothing was undone: this editor's PopBridge client is too old to detect changes. Update it, and run "
+    "`popbridge revert` with the number from `popbridge receipts`."
 )
 
 
 def reverse_changes(command: str) -> str:
-    """The name of the command that puts back what `command` has changed."""
-    # Of the same name, an editor's side that knows no `expected` would overwrite what was set since.
+    """The name of the command that reverts `command`."""
+    # A separate name, as old clients ignore `expected` and would overwrite newer settings.
     return REVERT if command == APPLY else command
 
 
 def revert_command(before: Any, after: Any, done: Sequence[Any] = ()) -> Any:
-    """The changes that bring back `before`, each with what was observed last as `expected`.
+    """The changes that restore `before`, each with the last observed options as `expected`.
 
-    All are as an editor has answered `texture.apply`; what is no change stays as it is. `done` are the
-    `after` of earlier tries, the newest first: what these have taken away isn't taken away once more, unless
-    nothing else is left.
+    All arguments are from an editor's answers to `texture.apply`; other values are returned unchanged. `done`
+    are the `after` of earlier attempts, the newest first: options that these removed aren't removed again,
+    unless nothing else is left.
     """
     if not isinstance(before, list):
         return before
@@ -62,8 +56,7 @@ def revert_command(before: Any, after: Any, done: Sequence[Any] = ()) -> Any:
 
 
 def observed_options(after: Any, done: Sequence[Any] = ()) -> dict[str, dict[str, Any]]:
-    """By path, the options as they were seen last: by tries to put them back (`done`, the newest first), or
-    `after` the change itself."""
+    """The last observed options by path: from attempts to revert (`done`, the newest first), or `after`."""
     seen: dict[str, dict[str, Any]] = {}
     for each in (after, *reversed(done)):
         for change in _changes(each):
@@ -74,41 +67,43 @@ def observed_options(after: Any, done: Sequence[Any] = ()) -> dict[str, dict[str
 def remaining_changes(
     options: Mapping[str, Any], expected: Mapping[str, Any], present: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[AnyText]]:
-    """What is to be set of `options`, and for each of the others a sentence that says why not.
+    """The options that may be set, and a sentence for each that may not.
 
-    An option is left alone where `present` has neither what is `expected` there nor what it would be set to.
+    An option may not be set if it is `present` with another value than the `expected` and the new one.
     """
     due: dict[str, Any] = {}
     left: list[AnyText] = []
     for name, value in options.items():
         now = present.get(name)
         if name in expected and now not in (expected[name], value):
-            says = LEFT_UNSET if expected[name] is None else LEFT
-            left.append(says.fill(name=name, now=value_text(now), set=value_text(expected[name])))
+            template = SET_MEANWHILE if expected[name] is None else CHANGED_MEANWHILE
+            left.append(template.fill(option=name, now=value_text(now), expected=value_text(expected[name])))
         else:
             due[name] = value
     return due, left
 
 
 def changed_since(change: Mapping[str, Any], present: Mapping[str, Any], file: str) -> AnyText:
-    """Why nothing of a change may be written into `file`, whose settings are `present`; empty where it may.
+    """Why a change of an audit may not be written into `file` with the settings `present`; empty if it may.
 
-    `seen` of the change, where it has that, are all settings by which it was decided on: whoever has set one
-    of them otherwise since, or another one, knew what for. What is as the change wants it is no matter.
+    The change's `seen` are all settings of the file when it was judged: none of them, and no other, may have
+    changed since, except to what the change sets.
     """
     seen = change.get("seen")
     if not isinstance(seen, Mapping):
         return ""
-    wanted = change["options"]
+    options = change["options"]
     for name in {**seen, **present}:
         was, now = seen.get(name), present.get(name)
-        if not _same(now, was) and not (name in wanted and _same(now, wanted[name])):
-            return CHANGED.fill(file=file, name=name, now=value_text(now), was=value_text(was))
+        if not _same(now, was) and not (name in options and _same(now, options[name])):
+            return CHANGED_DURING_AUDIT.fill(
+                file=file, option=name, now=value_text(now), expected=value_text(was)
+            )
     return ""
 
 
 def _same(one: Any, other: Any) -> bool:
-    # What is no number isn't equal to itself.
+    # NaN isn't equal to itself.
     return bool(one == other) or repr(one) == repr(other)
 
 
@@ -119,10 +114,10 @@ def _expecting(change: Any, seen: Mapping[str, Mapping[str, Any]]) -> Any:
 
 
 def _without(change: Any, gone: Set[tuple[str, Any]]) -> Any:
-    """A change without what is `gone` already; None where nothing is left of it."""
+    """A change without the removals in `gone`; None if nothing else is left."""
     if not _is_change(change):
         return change
-    # An engine writes its own value where there is none: nobody can tell that from what is set later.
+    # An engine may write a default for a removed option, which can't be told from a later change.
     path, options = str(change.get("path")), change["options"]
     left = {name: value for name, value in options.items() if value is not None or (path, name) not in gone}
     return {**change, "options": left} if left or not options else None
@@ -136,12 +131,12 @@ def _is_change(entry: Any) -> bool:
     return isinstance(entry, Mapping) and isinstance(entry.get("options"), Mapping)
 
 
-def file_error(path: str, said: AnyText) -> dict[str, Any]:
-    """What an answer to a command says of a file for which it wasn't done."""
-    plain = {"path": path, "message": str(said)}
-    return plain if isinstance(said, str) else {**plain, "message_text": msgspec.to_builtins(said)}
+def file_error(path: str, reason: AnyText) -> dict[str, Any]:
+    """An entry of `errors` in an answer to a command: why a file wasn't changed."""
+    entry = {"path": path, "message": str(reason)}
+    return entry if isinstance(reason, str) else {**entry, "message_text": msgspec.to_builtins(reason)}
 
 
 def error_text(error: Mapping[str, Any]) -> AnyText:
-    """What such an entry says; an editor may say it in its own words."""
+    """The sentence of such an entry; an editor may send its own."""
     return readable(error.get("message_text") or error.get("message", ""))

@@ -14,7 +14,7 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion, Version
 
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, text
 from accel.workload import Batching, Params, Workload, load, to_builtins
 from bridge.api import (
     Adapter,
@@ -445,8 +445,8 @@ def check_version(text: object) -> None:
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
         raise ContractViolation(f"textures returned {asset!r:.80} instead of a TextureAsset")
-    for name in ("path", "file", "problem"):
-        if not isinstance(value := getattr(asset, name), str):
+    for name, kind in (("path", str), ("file", str), ("problem", str | Text)):
+        if not isinstance(value := getattr(asset, name), kind):
             raise ContractViolation(
                 f"textures returned a TextureAsset whose {name} is {value!r:.80} instead of text"
             )
@@ -530,8 +530,8 @@ def check_remarks(remarks: object) -> Iterable[Remark]:
 def check_remark(remark: object) -> Remark:
     if not isinstance(remark, Remark):
         raise ContractViolation(f"remarks returned {remark!r:.80} instead of a Remark")
-    for name in ("code", "text", "zh", "about", "about_zh"):
-        if not isinstance(value := getattr(remark, name), str):
+    for name, kind in (("code", str), ("text", str | Text), ("about", str | Text)):
+        if not isinstance(value := getattr(remark, name), kind):
             raise ContractViolation(
                 f"remarks returned a Remark whose {name} is {value!r:.80} instead of text"
             )

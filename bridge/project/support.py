@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 from packaging.version import Version
 
 from accel.text import AnyText
-from bridge.core.textures import Kind
+from bridge.core.textures import Kind, Severity
 
 
 class AssetChange(Struct, frozen=True):
@@ -23,21 +23,15 @@ class AssetChange(Struct, frozen=True):
 
 
 class Remark(Struct, frozen=True):
-    """What only its engine's adapter can say of a texture, beside what all are judged by; nothing settles it
-    but a person."""
+    """An engine's own finding about a texture, which no import settings fix."""
 
     code: str
-    """By which reports and baselines name it; with a dot, as `acme.seams`."""
-    severity: Literal["wrong", "waste", "note"]
-    """How bad that is: it looks wrong in the game, costs memory or quality, or is so."""
-    text: str
-    """For people, as it reads after the file's name; English."""
-    zh: str = ""
-    """The same in Chinese; empty shows the English."""
-    about: str = ""
-    """What all remarks of this code are about, for reports that explain it; English. Empty shows `text`."""
-    about_zh: str = ""
-    """The same in Chinese; empty shows the English."""
+    """Its code in reports and baselines; with a dot: `acme.seams`."""
+    severity: Severity
+    text: AnyText
+    """A sentence for people; it follows the file's name."""
+    about: AnyText = ""
+    """Explains all remarks of this code; empty shows `text`."""
 
 
 class TextureAsset(Struct, frozen=True):
@@ -90,8 +84,8 @@ class ProjectSupport(Protocol):
 
         A change of an audit has `seen`, too: all options of the file by which it was decided on. Where it has
         others by now, as somebody has set them since, nothing of it changes, and an error is what
-        `changed_since` says. What puts back has `expected`, options as they were just before: `still_due`
-        says which of them stay.
+        `changed_since` says. What puts back has `expected`, options as they were just before:
+        `remaining_changes` says which of them stay.
         """
 
 

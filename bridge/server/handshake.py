@@ -152,7 +152,10 @@ class Handshake:
         """HTTP status and reason where the handshake is refused."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not auth.host_allowed(headers.get("host", ""), self.hosts):
-            return 403, "This Host isn't served here: use 127.0.0.1, or add the name to the setting 'hosts'."
+            return (
+                403,
+                "This Host isn't served here: use 127.0.0.1, or add the name to the setting `allowed_hosts`.",
+            )
         if not auth.origin_allowed(headers.get("origin")):
             return 403, "Web pages may not connect."
         if not set(scope["subprotocols"]) & set(SUBPROTOCOLS):
@@ -161,7 +164,7 @@ class Handshake:
 
     @property
     def hosts(self) -> Collection[str]:
-        hosts: Collection[str] = self._settings["hosts"]
+        hosts: Collection[str] = self._settings["allowed_hosts"]
         return hosts
 
     def hello(self, nonce: str) -> Hello:

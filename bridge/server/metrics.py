@@ -43,6 +43,7 @@ from bridge.core.metrics import (
     WorkloadStatus,
 )
 from bridge.core.router import Router
+from bridge.server.cache import CachedExecutor
 from bridge.server.live_session import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.server.watchdog import LoopLag
@@ -137,7 +138,7 @@ class Observed(Struct, frozen=True):
     @property
     def pools(self) -> Sequence[tuple[str, Pool]]:
         """The processes of each device that jobs run on."""
-        return [(lane.form.device, lane.pool) for lane in self.routed.lanes if lane.pool is not None]
+        return [(queue.device.label, queue.pool) for queue in self.routed.queues if queue.pool is not None]
 
     @property
     def workers(self) -> Sequence[tuple[str, WorkerState]]:
@@ -264,21 +265,6 @@ def _type(kind: type[Message]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-class Cache(Protocol):
-    """Results that are given again."""
-
-    hits: int
-    misses: int
-    shared: int
-
-    @property
-    def evictions(self) -> int: ...
-    @property
-    def entries(self) -> int: ...
-    @property
-    def bytes(self) -> int: ...
-
-
 class Tally(Protocol):
     """Promised jobs."""
 
@@ -300,15 +286,15 @@ class Blobs(Protocol):
     def size(self) -> int: ...
 
 
-def cached(cache: Cache) -> Mapping[str, Values]:
+def cached(cache: CachedExecutor) -> Mapping[str, Values]:
     """Of the response cache."""
     return {
         "popbridge_cache_hits_total": cache.hits,
         "popbridge_cache_misses_total": cache.misses,
         "popbridge_cache_shared_total": cache.shared,
-        "popbridge_cache_evictions_total": cache.evictions,
-        "popbridge_cache_entries": cache.entries,
-        "popbridge_cache_bytes": cache.bytes,
+        "popbridge_cache_evictions_total": cache.responses.evictions,
+        "popbridge_cache_entries": cache.responses.entries,
+        "popbridge_cache_bytes": cache.responses.size,
     }
 
 

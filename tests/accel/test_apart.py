@@ -51,7 +51,7 @@ async def test_a_job_that_hangs_fails_alone_although_all_have_the_same_deadline(
         )
         done = await asyncio.gather(*others)
     assert [(one.value["text"], one.batch) for one in done] == [("a", 1), ("b", 1), ("c", 1)]
-    assert "test.many: 4 jobs at once took too long" in caplog.text
+    assert "4 of them run one by one" in caplog.text
     assert (await refused(hanging, "deadline_exceeded")).name == "0.png"
     # With the batch, to give way to the others, and at its deadline.
     assert executor.pool.ended["cancelled"] == 3
@@ -77,13 +77,13 @@ async def test_a_slow_job_that_gives_way_to_one_that_hangs_has_its_turn_again(
 
 
 async def test_a_job_is_told_how_many_its_worker_has_taken(batcher, executor, tmp_path):
-    watches = [CancelToken(), CancelToken()]
+    tokens = [CancelToken(), CancelToken()]
     async with held(executor, tmp_path):
-        tasks = [asyncio.create_task(go(batcher, workloads.many, "a", watch=watch)) for watch in watches]
+        tasks = [asyncio.create_task(go(batcher, workloads.many, "a", token=token)) for token in tokens]
         await until(lambda: executor.pool.waiting, "the jobs to queue")
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
-    assert [watch.among for watch in watches] == [2, 2]
+    assert [token.batch_size for token in tokens] == [2, 2]
 
 
 async def ended(batcher, executor, folder, *jobs):
@@ -197,9 +197,9 @@ async def test_a_bug_on_the_way_into_a_batch_has_the_jobs_run_one_by_one(
         raise ZeroDivisionError
 
     monkeypatch.setattr(executor, "run_batch", broken)
-    watches = [CancelToken(), CancelToken()]
-    jobs = (go(batcher, workloads.many, text, watch=watch) for text, watch in zip("ab", watches, strict=True))
+    tokens = [CancelToken(), CancelToken()]
+    jobs = (go(batcher, workloads.many, text, token=token) for text, token in zip("ab", tokens, strict=True))
     assert [one.value["text"] for one in await asyncio.gather(*jobs)] == ["a", "b"]
-    assert "ZeroDivisionError" in caplog.text and all(watch.begun for watch in watches)
+    assert "ZeroDivisionError" in caplog.text and all(token.started for token in tokens)
     monkeypatch.undo()
     assert (await go(batcher, workloads.many, "c")).batch == 1

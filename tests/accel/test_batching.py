@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from accel.execution.batching import Batcher
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -73,7 +73,7 @@ async def test_rows_may_be_of_any_type_that_is_a_whole_number(batcher, executor,
     counted = msgspec.structs.replace(workloads.many.workload.batching, rows=lambda params: numpy.int64(4))
     several = msgspec.structs.replace(workloads.many.workload, batching=counted)
     async with held(executor, tmp_path):
-        asked = [batcher.run(several, {"text": text}, [], deadline_s=30.0) for text in "abc"]
+        asked = [batcher.run(Job.parse(several, {"text": text}, [], deadline_s=30.0)) for text in "abc"]
         tasks = [asyncio.create_task(one) for one in asked]
         await until(lambda: executor.pool.waiting, "the jobs to queue")
         await asyncio.sleep(0)
@@ -82,7 +82,7 @@ async def test_rows_may_be_of_any_type_that_is_a_whole_number(batcher, executor,
         several, batching=msgspec.structs.replace(counted, rows=lambda params: "4")
     )
     with pytest.raises(WorkloadError, match="its rows are '4', wanted a whole number"):
-        await batcher.run(text, {"text": "a"}, [], deadline_s=30.0)
+        await batcher.run(Job.parse(text, {"text": "a"}, [], deadline_s=30.0))
 
 
 async def test_one_bad_job_fails_alone(batcher, executor, tmp_path):
@@ -133,7 +133,7 @@ async def test_a_job_whose_time_is_over_as_a_worker_comes_joins_no_batch(batcher
         [queue] = batcher._queues.values()
         late.cancel()
         [taken] = queue._take(8)
-        assert taken.params["text"] == "b" and queue._rows == 0
+        assert taken.job.params.text == "b" and queue._rows == 0
         other.cancel()
     await asyncio.gather(late, other, return_exceptions=True)
 

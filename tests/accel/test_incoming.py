@@ -5,9 +5,9 @@ import pytest
 
 CODE = """
 import sys, time
-from accel.execution.worker import incoming
+from accel.execution.worker import open_frame_source
 sys.platform = {platform!r}
-frames = incoming(sys.stdin.buffer)
+frames = open_frame_source(sys.stdin.buffer)
 print(frames.take().decode(), frames.idle(), flush=True)
 while frames.idle():
     time.sleep(0.001)

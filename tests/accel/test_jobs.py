@@ -6,7 +6,17 @@ import psutil
 import pytest
 
 from accel.execution import worker
-from accel.execution.protocol import HEADER, Batch, BatchReply, Failed, Job, JobInput, JobItem, Setup, replies
+from accel.execution.protocol import (
+    HEADER,
+    BatchFrame,
+    BatchReply,
+    Failed,
+    JobFrame,
+    JobInput,
+    JobItem,
+    Setup,
+    replies,
+)
 from accel.workload import Input, Limits
 from tests.advisors import pictures
 
@@ -15,7 +25,7 @@ SETUP = Setup(Limits(max_pixels=7), 100, ())
 
 def ask(name: str, text: str = "", inputs=(), setup=SETUP):
     given = [JobInput.of(one) for one in inputs]
-    reply = worker.run(Job(f"tests.accel.workloads:{name}", {"text": text}, given, None), setup)
+    reply = worker.run(JobFrame(f"tests.accel.workloads:{name}", {"text": text}, given, None), setup)
     return replies.decode(reply[HEADER:])
 
 
@@ -40,14 +50,14 @@ def quick(inputs, params, limits):
 def test_a_job_isnt_said_to_run_while_its_module_is_loaded(tmp_path, monkeypatch):
     (tmp_path / "slow_to_load.py").write_text(SLOW_TO_LOAD)
     monkeypatch.syspath_prepend(tmp_path)
-    reply = worker.run(Job("slow_to_load:quick", {}, [], None), SETUP)
+    reply = worker.run(JobFrame("slow_to_load:quick", {}, [], None), SETUP)
     assert replies.decode(reply[HEADER:]).run_ms < 1000
 
 
 def test_a_file_that_was_refused_is_open_no_more(tmp_path):
     path = tmp_path / "damaged.webp"
     path.write_bytes(b"RIFF\x20\0\0\0WEBPVP8 \x10\0\0\0" + bytes(20))
-    job = Job(
+    job = JobFrame(
         "accel.image.operations.geometry:convert",
         {"format": "png"},
         [JobInput.of(Input("a", str(path)))],
@@ -91,7 +101,7 @@ def test_what_a_workload_gave_instead_of_an_output_is_said():
 
 def together(*texts: str, target: str = "many", out_dir=None):
     items = [JobItem({"text": text}, [JobInput(f"{text}.png", b"x")]) for text in texts]
-    reply = worker.run(Batch(f"tests.accel.workloads:{target}", items, out_dir), SETUP)
+    reply = worker.run(BatchFrame(f"tests.accel.workloads:{target}", items, out_dir), SETUP)
     several = replies.decode(reply[HEADER:])
     assert isinstance(several, BatchReply)
     return several.replies
@@ -114,7 +124,7 @@ def test_a_batch_that_fails_as_a_whole_is_done_one_by_one_and_the_log_says_why(b
 
 def test_what_a_batch_is_refused_for_is_no_traceback_in_the_log(tmp_path, caplog):
     caplog.set_level("INFO")
-    batch = Batch("accel.ai.workloads:embed_text", [JobItem({"texts": ["a"]}, [])], None)
+    batch = BatchFrame("accel.ai.workloads:embed_text", [JobItem({"texts": ["a"]}, [])], None)
     reply = worker.run(batch, Setup(Limits(models=str(tmp_path)), 100, ()))
     (failed,) = replies.decode(reply[HEADER:]).replies
     assert failed.code == "not_found" and "models pull minilm-l6" in failed.reason
@@ -123,7 +133,7 @@ def test_what_a_batch_is_refused_for_is_no_traceback_in_the_log(tmp_path, caplog
 
 def test_wrong_parameters_in_a_batch_cost_their_own_job_alone():
     items = [JobItem({"text": "a"}, []), JobItem({"text": 3}, []), JobItem({"text": "c"}, [])]
-    reply = worker.run(Batch("tests.accel.workloads:many", items, None), SETUP)
+    reply = worker.run(BatchFrame("tests.accel.workloads:many", items, None), SETUP)
     first, second, third = replies.decode(reply[HEADER:]).replies
     assert (second.code, first.value["of"], third.value["of"]) == ("bad_params", 2, 2)
 
@@ -131,7 +141,7 @@ def test_wrong_parameters_in_a_batch_cost_their_own_job_alone():
 def test_where_a_plugins_step_failed_stands_in_the_log_alone(tmp_path):
     named = ("theirs.raise", "tests.accel.image.test_pipeline:raises")
     path = pictures.save(tmp_path / "a.png", pictures.flat((9, 9, 9), 2))
-    job = Job(
+    job = JobFrame(
         "accel.image.operations.pipeline:pipeline", {"steps": [{"workload": named[0]}]},
         [JobInput("a.png", os.fsencode(path))], None,
     )  # fmt: skip
@@ -153,7 +163,7 @@ def test_files_of_a_batch_are_kept_in_the_folder(tmp_path):
 
 
 def test_where_the_time_of_a_process_is_counted_in_coarse_steps_all_that_passed_is_taken(monkeypatch):
-    monkeypatch.setattr(worker, "COARSE", True)
+    monkeypatch.setattr(worker, "COARSE_CPU_CLOCK", True)
     monkeypatch.setattr(worker.time, "process_time", lambda: 0.0)
     watch = worker.Stopwatch()
     run, computed = watch.share()
@@ -162,4 +172,4 @@ def test_where_the_time_of_a_process_is_counted_in_coarse_steps_all_that_passed_
 
 @pytest.mark.skipif(sys.platform != "win32", reason="clocks of other systems count in fine steps")
 def test_on_windows_it_is():
-    assert worker.COARSE
+    assert worker.COARSE_CPU_CLOCK

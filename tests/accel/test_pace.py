@@ -1,11 +1,11 @@
 import math
 
-from accel.execution.batching import LAST, LEAST_S, BatchTimeout
+from accel.execution.batching import MIN_LIMIT_S, REMEMBERED_RUNS, BatchTimeout
 
 
 def test_nothing_hangs_of_which_nothing_is_known():
     pace = BatchTimeout()
-    assert pace.limit_s("", 1) == math.inf and pace.longest_s == LEAST_S
+    assert pace.limit_s("", 1) == math.inf and pace.longest_s == MIN_LIMIT_S
 
 
 def test_three_times_the_longest_is_too_long_for_what_is_no_larger():
@@ -35,6 +35,6 @@ def test_what_one_bucket_took_is_time_enough_for_another_that_says_nothing_of_it
 def test_what_was_slow_for_once_is_forgotten():
     pace = BatchTimeout(1.0)
     pace.learn(60.0)
-    for _ in range(LAST):
+    for _ in range(REMEMBERED_RUNS):
         pace.learn(0.5, "x", 8)
     assert pace.limit_s("x", 8) == 1.5

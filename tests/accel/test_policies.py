@@ -14,6 +14,8 @@ from tests.accel.asking import go
 from tests.accel.conftest import until
 from tests.accel.test_retries import Clock
 
+pytestmark = pytest.mark.usefixtures("shared_workers")
+
 MANY = workloads.many.workload
 
 

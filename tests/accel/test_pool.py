@@ -7,7 +7,7 @@ import pytest
 
 from accel.execution import pool
 from accel.execution.executor import LocalExecutor
-from accel.execution.pool import LOOK_S, Worker
+from accel.execution.pool import MEMORY_AGE_S, Worker
 from accel.workload import Input, Limits
 from tests.accel import workloads
 from tests.accel.asking import go, held, refused
@@ -25,7 +25,7 @@ async def test_a_worker_that_holds_on_to_memory_after_its_job_is_replaced(make_e
     local = await make_executor(warm=(), keep_mib=256)
     first = (await go(local, workloads.say)).value["pid"]
     assert (await go(local, workloads.say)).value["pid"] == first
-    await asyncio.sleep(LOOK_S)  # a look at its memory may be as old as that
+    await asyncio.sleep(MEMORY_AGE_S)  # a look at its memory may be as old as that
     await go(local, workloads.hoard, size=300)
     await until(lambda: not runs(first), "the worker's end")
     assert (await go(local, workloads.say)).value["pid"] != first

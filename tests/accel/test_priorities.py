@@ -1,6 +1,6 @@
 import pytest
 
-from accel.execution.pool import PATIENCE, FairTurns
+from accel.execution.pool import MAX_PASSED, FairTurns
 
 
 def drain(turns):
@@ -20,7 +20,7 @@ def test_bulk_gets_a_turn_after_it_was_passed_over_often_enough():
     turns.add("bulk", "bulk")
     for n in range(20):
         turns.add(n, "interactive")
-    assert drain(turns).index("bulk") == PATIENCE
+    assert drain(turns).index("bulk") == MAX_PASSED
 
 
 def test_a_waiter_that_left_is_passed_by():

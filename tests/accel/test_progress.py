@@ -42,11 +42,11 @@ def test_nobody_need_listen():
 
 async def test_a_worker_s_reports_reach_whoever_waits_for_the_job(executor):
     told = []
-    watch = CancelToken(on_progress=lambda fraction, stage: told.append((fraction, stage)))
-    await go(executor, workloads.halves, watch=watch)
+    token = CancelToken(on_progress=lambda fraction, stage: told.append((fraction, stage)))
+    await go(executor, workloads.halves, token=token)
     assert told[0] == (0, "a") and told[-1][0] >= 0.5 and told[-1][1].startswith("b")
     told.clear()
-    await go(executor, workloads.steps, size=25, watch=watch)
+    await go(executor, workloads.steps, size=25, token=token)
     # Of 25 reports in half a second some five go further.
     assert 2 <= len(told) <= 12 and told == sorted(told) and told[0] == (0, "stepping")
 
@@ -55,14 +55,14 @@ async def test_a_listener_that_fails_costs_the_job_nothing(executor):
     def fail(fraction, stage):
         raise ValueError
 
-    assert (await go(executor, workloads.steps, size=5, watch=CancelToken(on_progress=fail))).value
+    assert (await go(executor, workloads.steps, size=5, token=CancelToken(on_progress=fail))).value
 
 
 async def test_a_job_that_reports_learns_that_it_is_cancelled_and_its_process_stays(executor, tmp_path):
     (pid,) = executor.pool.pids
     mark, begun = tmp_path / "mark", asyncio.Event()
-    watch = CancelToken(on_progress=lambda *_: begun.set())
-    task = asyncio.create_task(go(executor, workloads.steps, str(mark), size=10_000, watch=watch))
+    token = CancelToken(on_progress=lambda *_: begun.set())
+    task = asyncio.create_task(go(executor, workloads.steps, str(mark), size=10_000, token=token))
     async with asyncio.timeout(20):
         await begun.wait()
     task.cancel()
@@ -88,8 +88,8 @@ async def test_a_job_that_doesn_t_look_is_ended_with_its_process(executor, tmp_p
 async def test_what_is_done_when_it_is_cancelled_leaves_the_process_for_the_next(executor, tmp_path):
     for _ in range(5):
         begun = asyncio.Event()
-        watch = CancelToken(on_progress=lambda *_, begun=begun: begun.set())
-        task = asyncio.create_task(go(executor, workloads.steps, str(tmp_path / "mark"), size=2, watch=watch))
+        token = CancelToken(on_progress=lambda *_, begun=begun: begun.set())
+        task = asyncio.create_task(go(executor, workloads.steps, str(tmp_path / "mark"), size=2, token=token))
         await begun.wait()
         await asyncio.sleep(0.03)
         task.cancel()

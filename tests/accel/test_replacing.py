@@ -6,13 +6,13 @@ import threading
 import pytest
 
 from accel import atomic_file
-from accel.atomic_file import replace_file, replaced
+from accel.atomic_file import replace_file, write_atomic
 
 
 def test_a_file_is_replaced_and_its_folder_made(tmp_path):
     file = tmp_path / "cache" / "known.json"
     for contents in (b"old", b"new"):
-        replaced(file, contents)
+        write_atomic(file, contents)
         assert file.read_bytes() == contents
     assert list(file.parent.iterdir()) == [file]
 
@@ -20,7 +20,7 @@ def test_a_file_is_replaced_and_its_folder_made(tmp_path):
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     taken = tmp_path / "known.json"
     taken.mkdir()
-    replaced(taken, b"new")
+    write_atomic(taken, b"new")
     assert list(tmp_path.iterdir()) == [taken] and not list(taken.iterdir())
 
 

@@ -37,26 +37,26 @@ def routing(tmp_path):
 
 @pytest.mark.parametrize(("pixels", "form"), [(0, CPU), (400_000, CPU), (600_000, CUDA), (4_000_000, CUDA)])
 def test_small_images_stay_on_the_cpu_and_large_ones_go_to_the_gpu(routing, pixels, form):
-    assert routing.choose(SAY, BOTH, pixels, {}).form == form
+    assert routing.choose(SAY, BOTH, pixels, {}).device == form
 
 
 def test_the_reason_names_what_both_would_take(routing):
     choice = routing.choose(SAY, BOTH, 4_000_000, {"cpu": 0.0, "cuda": 12.0})
-    assert choice.form == CUDA and choice.ms == 46
+    assert choice.device == CUDA and choice.ms == 46
     assert choice.reason == (
         "about 58 ms on CUDA, Some GPU, 81 ms on CPU (4 megapixels; 12 ms of work wait for CUDA, Some GPU)"
     )
 
 
 def test_a_form_that_has_much_to_do_already_is_passed_over(routing):
-    assert routing.choose(SAY, BOTH, 4_000_000, {"cuda": 34.0}).form == CUDA
-    assert routing.choose(SAY, BOTH, 4_000_000, {"cuda": 36.0}).form == CPU
-    assert routing.choose(SAY, BOTH, 0, {"cpu": 6.0}).form == CUDA
+    assert routing.choose(SAY, BOTH, 4_000_000, {"cuda": 34.0}).device == CUDA
+    assert routing.choose(SAY, BOTH, 4_000_000, {"cuda": 36.0}).device == CPU
+    assert routing.choose(SAY, BOTH, 0, {"cpu": 6.0}).device == CUDA
 
 
 def test_a_gpu_that_is_never_faster_is_never_chosen(tmp_path):
     routing = known(tmp_path, Cost(1.0, 5.0), Cost(2.0, 6.0))
-    assert all(routing.choose(SAY, BOTH, 10**power, {}).form == CPU for power in range(10))
+    assert all(routing.choose(SAY, BOTH, 10**power, {}).device == CPU for power in range(10))
 
 
 async def test_one_form_needs_no_measurement_and_no_reason():
@@ -65,7 +65,7 @@ async def test_one_form_needs_no_measurement_and_no_reason():
 
     routing = CostModel(None, measure)
     choice = routing.choose(SAY, (CPU,), 1_000_000, {})
-    assert (choice.form, choice.reason) == (CPU, "")
+    assert (choice.device, choice.reason) == (CPU, "")
     await routing.close()
 
 
@@ -87,14 +87,14 @@ async def test_what_is_unknown_is_measured_once_and_runs_on_the_cpu_until_then(t
     routing = CostModel(file, measure)
     for _ in range(2):
         choice = routing.choose(SAY, BOTH, 9_000_000, {}, Scale((100, 200)))
-        assert choice.form == CPU and "measured" in choice.reason
+        assert choice.device == CPU and "measured" in choice.reason
     await until(file.exists, "the measurement")
     assert len(measure.asked) == 2 + 3 * 2 * 2
     # In turns: what else the machine does slows both down.
     assert measure.asked[2:6] == [("cpu", 100), ("cuda", 100), ("cpu", 200), ("cuda", 200)]
-    assert routing.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
+    assert routing.choose(SAY, BOTH, 9_000_000, {}).device == CUDA
     again = CostModel(file, measure)
-    assert again.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
+    assert again.choose(SAY, BOTH, 9_000_000, {}).device == CUDA
     assert again.known(SAY, CUDA).mpx_ms == pytest.approx(10)
     await routing.close()
 
@@ -107,7 +107,7 @@ async def test_what_another_process_has_measured_meanwhile_is_kept(tmp_path):
     await tune.measure(SAY, BOTH)
     await daemon.measure(workloads.files.workload, BOTH)
     assert read(file).keys() == {
-        f"{name} 1 {form.device}" for name in ("test.say", "test.files") for form in BOTH
+        f"{name} 1 {form.label}" for name in ("test.say", "test.files") for form in BOTH
     }
     assert daemon.known(SAY, CPU) == tune.known(SAY, CPU)
 
@@ -115,7 +115,7 @@ async def test_what_another_process_has_measured_meanwhile_is_kept(tmp_path):
 async def test_another_gpu_is_measured_for_itself(routing):
     other = Device("cuda", "CUDA, Another GPU")
     assert routing.known(SAY, other) is None
-    assert routing.choose(SAY, (CPU, other), 9_000_000, {}).form == CPU
+    assert routing.choose(SAY, (CPU, other), 9_000_000, {}).device == CPU
     await routing.close()
 
 
@@ -132,14 +132,14 @@ async def test_a_form_that_fails_leaves_the_cpu_says_so_and_is_measured_again_la
     clock = Clock()
     routing = CostModel(None, measure, KeyedBackoff(clock))
     with caplog.at_level(logging.WARNING):
-        assert routing.choose(SAY, BOTH, 1, {}).form == CPU
+        assert routing.choose(SAY, BOTH, 1, {}).device == CPU
         await until(lambda: "can't be measured" in caplog.text, "the failure")
     choice = routing.choose(SAY, BOTH, 1, {})
-    assert choice.form == CPU and choice.reason == "the other form couldn't be measured (no model)"
+    assert choice.device == CPU and choice.reason == "the other device couldn't be measured (no model)"
     clock.now += 30
     assert "is being measured" in routing.choose(SAY, BOTH, 1, {}).reason
     await until(lambda: routing.known(SAY, CUDA), "the measurement")
-    assert routing.choose(SAY, BOTH, 9_000_000, {}).form == CUDA
+    assert routing.choose(SAY, BOTH, 9_000_000, {}).device == CUDA
     await routing.close()
 
 
@@ -147,8 +147,8 @@ async def test_texts_are_counted_by_their_number(tmp_path):
     scale = SAMPLES["text.embed"].scale
     routing = known(tmp_path, Cost(1.0, 4e6), Cost(6.0, 1e6))
     choice = routing.choose(SAY, BOTH, 3, {}, scale)
-    assert choice.form == CUDA and str(choice.reason).endswith("(3 texts)")
-    assert routing.choose(SAY, BOTH, 1, {}, scale).form == CPU
+    assert choice.device == CUDA and str(choice.reason).endswith("(3 texts)")
+    assert routing.choose(SAY, BOTH, 1, {}, scale).device == CPU
 
 
 @pytest.mark.parametrize("content", [b"not JSON", b'{"\xff": null}'])

@@ -1,6 +1,7 @@
 import pytest
 
 from accel.execution.batch_tuning import SAMPLES, image_sample, sample_pixels
+from accel.execution.executor import Job
 from accel.image.open_raster import open_raster
 from accel.workload import Input, Limits
 
@@ -28,9 +29,7 @@ def test_every_sample_is_a_job_of_its_workload(name, tmp_path):
     sample = SAMPLES[name]
     params, inputs = sample.make(32, tmp_path)
     workload = embed_text.workload if name == "text.embed" else OPERATIONS[name].workload
-    workload.parse(dict(params))
-    workload.check_inputs(len(inputs))
-    assert sample.size(params, inputs) == sample.scale.size(32)
+    assert sample.size(Job.parse(workload, params, inputs)) == sample.scale.size(32)
     assert all(open_raster(one, Limits()).width == 32 for one in inputs)
 
 
@@ -38,7 +37,3 @@ def test_samples_are_hard_enough_to_be_typical(tmp_path):
     _, (source,) = image_sample(4).make(256, tmp_path)
     # Flat images would be decoded in no time.
     assert source.size() > 256 * 256
-
-
-def test_parameters_that_make_no_sense_have_no_size():
-    assert SAMPLES["text.embed"].size({"texts": 3}, []) == SAMPLES["text.embed"].size({}, []) == 0

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from accel.devices.report import WANTED
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.execution.worker import IdleTasks
 from accel.workload import Limits
 from tests.accel.workloads import later
@@ -36,7 +36,7 @@ async def worker():
 
 
 async def run(worker, text):
-    return (await worker.run(later.workload, {"text": text}, [], deadline_s=60)).value
+    return (await worker.run(Job.parse(later.workload, {"text": text}, [], deadline_s=60))).value
 
 
 async def test_a_worker_gets_to_it_after_its_reply_when_no_job_waits(worker):

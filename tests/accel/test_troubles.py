@@ -14,27 +14,27 @@ def file(tmp_path):
 def test_another_process_sees_what_failed_until_it_works_again(file):
     troubles = DeviceHealth(file)
     assert read(file) == []
-    troubles.note(FULL)
-    troubles.note(GONE)
+    troubles.add(FULL)
+    troubles.add(GONE)
     assert read(file) == [FULL, GONE]
-    troubles.over(FULL.device, "image.resize")
+    troubles.resolve(FULL.device, "image.resize")
     assert read(file) == [FULL]
-    troubles.over(FULL.device, FULL.workload)
+    troubles.resolve(FULL.device, FULL.workload)
     assert read(file) == [] and not file.exists()
 
 
 def test_what_an_ended_process_has_left_is_forgotten(file):
-    DeviceHealth(file).note(FULL)
+    DeviceHealth(file).add(FULL)
     DeviceHealth(file)
     assert read(file) == []
     again = DeviceHealth(file)
-    again.note(FULL)
+    again.add(FULL)
     again.close()
     assert read(file) == []
 
 
 def test_without_a_file_nothing_is_kept_and_a_broken_one_says_nothing(file):
-    DeviceHealth(None).note(FULL)
+    DeviceHealth(None).add(FULL)
     for content in (b"no JSON", b'[{"device": "\xff"}]'):
         file.write_bytes(content)
         assert read(file) == []

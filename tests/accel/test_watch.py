@@ -30,25 +30,25 @@ def routed(executor: LocalExecutor):
 @pytest.mark.parametrize("form", [single, several, routed])
 async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
     by, workload = form(executor)
-    watch = CancelToken()
+    token = CancelToken()
     async with held(executor, tmp_path):
-        task = asyncio.create_task(go(by, workload, "x", watch=watch))
+        task = asyncio.create_task(go(by, workload, "x", token=token))
         await until(lambda: executor.pool.waiting, "the job to queue")
-        assert not watch.begun
+        assert not token.started
     assert (await task).value["text"] == "x"
-    assert watch.begun
+    assert token.started
 
 
 async def test_a_job_that_was_given_up_is_never_begun(executor, tmp_path):
     batcher = Batcher(executor, lambda workload: 8)
-    watch = CancelToken()
+    token = CancelToken()
     async with held(executor, tmp_path):
-        late = asyncio.create_task(go(batcher, workloads.many, "a", watch=watch))
+        late = asyncio.create_task(go(batcher, workloads.many, "a", token=token))
         other = asyncio.create_task(go(batcher, workloads.many, "b"))
         await until(lambda: executor.pool.waiting, "the jobs to queue")
-        watch.unwanted = True  # it is told, and its task isn't yet
+        token.cancelled = True  # it is told, and its task isn't yet
     assert (await other).batch == 1
-    assert not watch.begun and not late.done()
+    assert not token.started and not late.done()
     late.cancel()
     assert (await asyncio.gather(late, go(batcher, workloads.many, "c"), return_exceptions=True))[
         1
@@ -56,9 +56,9 @@ async def test_a_job_that_was_given_up_is_never_begun(executor, tmp_path):
 
 
 async def test_an_inline_job_has_begun_where_it_was_asked_for(executor):
-    watch = CancelToken()
-    await go(executor, workloads.here, watch=watch)
-    assert watch.begun
+    token = CancelToken()
+    await go(executor, workloads.here, token=token)
+    assert token.started
 
 
 @pytest.mark.parametrize("overdue", [True, False])
@@ -66,13 +66,13 @@ async def test_a_job_that_is_given_up_as_overdue_holds_up_its_batch_no_longer(ex
     batcher = Batcher(executor, lambda workload: 8, least_s=0.0)
     file = tmp_path / "stays"
     file.touch()
-    watch = CancelToken()
+    token = CancelToken()
     async with held(executor, tmp_path):
-        hanging = asyncio.create_task(go(batcher, workloads.many, f"hold {file}", watch=watch))
+        hanging = asyncio.create_task(go(batcher, workloads.many, f"hold {file}", token=token))
         other = asyncio.create_task(go(batcher, workloads.many, "b"))
         await until(lambda: executor.pool.waiting, "the jobs to queue")
     await until(file.with_suffix(".held").exists, "the batch to begin")
-    watch.overdue = overdue
+    token.overdue = overdue
     hanging.cancel()
     with pytest.raises(asyncio.CancelledError):
         await hanging

@@ -9,9 +9,10 @@ import pytest
 from packaging.version import Version
 
 from bridge.advisors import advice
-from bridge.advisors.findings import WASTE
-from bridge.advisors.texts import say
+from bridge.advisors.findings import WARNING
+from bridge.advisors.texts import finding_text
 from bridge.api import ImageFacts, Platform, TextureIntent, texture_bytes
+from bridge.locale import translate
 from tests.advisors.desk import WRONG, FakeEngine
 from tests.advisors.examinations import imagined
 
@@ -72,9 +73,10 @@ def test_platforms_that_undo_a_compression_are_named_in_one_finding(
     options: dict[str, Any], platforms: tuple[str, ...]
 ) -> None:
     finding, todo = found(**options)
-    assert (finding.code, finding.rank, finding.platforms) == ("uncompressed", WASTE, platforms)
-    assert f"on {', '.join(platforms)}: separate settings" in say(finding.sentence, "en", **finding.values)
-    assert f"在 {'、'.join(platforms)} 平台上" in say(finding.sentence, "zh-CN", **finding.values)
+    assert (finding.code, finding.rank, finding.platforms) == ("uncompressed", WARNING, platforms)
+    shown = finding_text(finding.code, finding.sentence, finding.values)
+    assert f"on {', '.join(platforms)}: " in str(shown)
+    assert "、".join(platforms) in translate(shown, "zh-CN")
     assert finding.intent == TextureIntent(compression="block")
     assert todo == {"phone": True}
 

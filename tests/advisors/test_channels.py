@@ -12,7 +12,7 @@ import pyvips
 from accel.image.inspect import inspect_file
 from accel.image.records import Channel
 from accel.workload import Input, Limits
-from bridge.advisors.naming import BENT, bend_of, channel_order, order_by_pixels, sum_of_bends
+from bridge.advisors.naming import MAX_SRGB_CHANGE, channel_order, order_by_pixels, srgb_change, srgb_matters
 from tests.advisors import pictures
 from tests.advisors.examinations import inspected
 from tests.advisors.pictures import Pixels
@@ -101,13 +101,13 @@ BLACK = pictures.flat((0, 0, 0))
 def test_only_values_between_0_and_1_mean_another_thing_as_srgb(
     tmp_path: Path, pixels: Pixels, expected: bool
 ) -> None:
-    assert sum_of_bends(inspected(tmp_path, "a.png", pixels)) == expected
+    assert srgb_matters(inspected(tmp_path, "a.png", pixels)) == expected
 
 
 def test_only_the_channels_that_are_asked_about_count(tmp_path: Path) -> None:
     image = inspected(tmp_path, "a.png", np.dstack([pictures.mask(), BLACK[..., :1], pictures.grey()]))
-    assert not sum_of_bends(image, "rg")
-    assert sum_of_bends(image, "rb")
+    assert not srgb_matters(image, "rg")
+    assert srgb_matters(image, "rb")
 
 
 @pytest.mark.parametrize("quality", [75, 90])
@@ -115,8 +115,8 @@ def test_the_noise_of_a_jpeg_is_no_value_between_0_and_1(tmp_path: Path, quality
     path = pictures.save(tmp_path / "a.png", pictures.mask(256))
     pyvips.Image.new_from_file(str(path)).jpegsave(str(tmp_path / "a.jpg"), Q=quality)
     image = inspect_file(Input("a.jpg", str(tmp_path / "a.jpg")), 0, Limits()).value
-    assert bend_of(image.statistics[0]) > 0, "there is noise"
-    assert not sum_of_bends(image)
+    assert srgb_change(image.statistics[0]) > 0, "there is noise"
+    assert not srgb_matters(image)
 
 
 @pytest.mark.parametrize(
@@ -129,37 +129,37 @@ def test_a_mask_with_some_values_between_0_and_1_is_one_of_numbers(
     texels, count = np.zeros(size * size), round(portion * size * size)
     texels[:count] = np.random.default_rng(1).random(count)
     pixels = np.round(texels * 255).astype(np.uint8).reshape(size, size, 1)
-    assert sum_of_bends(inspected(tmp_path, "a.png", pixels)) == expected
+    assert srgb_matters(inspected(tmp_path, "a.png", pixels)) == expected
 
 
 def test_occlusion_of_a_few_corners_is_of_numbers(tmp_path: Path) -> None:
     pixels = np.full((256, 256, 1), 255, np.uint8)
     pixels[:30, :77] = 128
-    assert sum_of_bends(inspected(tmp_path, "a.png", pixels))
+    assert srgb_matters(inspected(tmp_path, "a.png", pixels))
 
 
 def test_smooth_edges_are_no_values_between_0_and_1(tmp_path: Path) -> None:
     mask = pictures.mask(1024).reshape(512, 2, 512, 2).mean((1, 3))[..., None]
     image = inspected(tmp_path, "a.png", np.round(mask).astype(np.uint8))
-    assert 0.001 < bend_of(image.statistics[0]) < BENT and not sum_of_bends(image)
+    assert 0.001 < srgb_change(image.statistics[0]) < MAX_SRGB_CHANGE and not srgb_matters(image)
 
 
 @pytest.mark.parametrize(("form", "compression"), [("jpeg", ""), ("webp", ""), ("dds", "bc1")])
 def test_where_a_format_brings_noise_more_is_let_be(tmp_path: Path, form: str, compression: str) -> None:
     image = inspected(tmp_path, "a.png", pictures.flat((253,)))
-    assert sum_of_bends(image)
-    assert not sum_of_bends(msgspec.structs.replace(image, format=form, compression=compression))
+    assert srgb_matters(image)
+    assert not srgb_matters(msgspec.structs.replace(image, format=form, compression=compression))
 
 
 def test_the_bend_is_within_a_third_what_decoding_takes_away() -> None:
     for value in range(1, 255):
         stored = value / 255
         decoded = stored / 12.92 if stored <= 0.04045 else ((stored + 0.055) / 1.055) ** 2.4
-        told = bend_of(Channel("l", stored, stored, stored, 0.0))
+        told = srgb_change(Channel("l", stored, stored, stored, 0.0))
         assert 3 / 4 <= told / (stored - decoded) <= 4 / 3
 
 
 def test_floats_beyond_1_are_certainly_no_mask(tmp_path: Path) -> None:
     image = inspected(tmp_path, "a.png", pictures.grey())
     bright = msgspec.structs.replace(image, statistics=[Channel("l", 0.0, 8.0, 1.0, 1.0)])
-    assert sum_of_bends(bright)
+    assert srgb_matters(bright)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from accel.texture.kinds import KINDS, Evidence
-from bridge.advisors.findings import NOTE, WANTED, WASTE, WRONG, find
+from bridge.advisors.findings import DESIRED, ERROR, NOTE, WARNING, find
 from bridge.advisors.texture_facts import is_judged_by_project, name_words, texture_facts
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
@@ -36,7 +36,7 @@ class TestNormalMaps:
     def test_one_that_is_imported_as_colour_is_found_whatever_its_name(self, found: Any, file: str) -> None:
         finding = found(file, pictures.normal_map(), "normal")["normal_as_color"]
         assert finding.intent == TextureIntent(kind="normal", color_space="linear")
-        assert (finding.rank, finding.values["share"]) == (WRONG, 100)
+        assert (finding.rank, finding.values["share"]) == (ERROR, 100)
 
     def test_a_steep_one_is_found_too(self, found: Any) -> None:
         steep = pictures.normal_map(depth=0.4)
@@ -101,7 +101,7 @@ class TestNormalMaps:
         decides = ALL - {"normal_convention"}
         pixels = pictures.normal_map(green_up=False)
         finding = found("rock_n.png", pixels, "normal", decides=decides, **AS_NORMAL)["normal_convention"]
-        assert finding.rank == WRONG and not finding.applicable
+        assert finding.rank == ERROR and not finding.applicable
 
     def test_where_the_engines_convention_isnt_known_it_is_a_note(self, tmp_path: Path) -> None:
         examination = examined(tmp_path, "rock_n.png", pictures.normal_map(green_up=False), "normal")
@@ -131,7 +131,7 @@ def test_what_isnt_a_normal_map_is_never_called_one_by_pixels(found: Any, file: 
 def test_a_texture_of_any_other_kind_that_is_imported_as_normals_is_found(found: Any, kind: str) -> None:
     finding = found("thing.png", pictures.noise(3), kind, **AS_NORMAL)["color_as_normal"]
     assert finding.intent == TextureIntent(kind=kind)  # type: ignore[arg-type]
-    assert finding.rank == WRONG
+    assert finding.rank == ERROR
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,7 +148,7 @@ class TestData:
         assert "data_as_srgb" in found("roughness/wall01.png", pictures.grey(), "roughness")
         finding = found(f"rock_{kind}.png", pictures.grey(), kind)["data_as_srgb"]
         assert finding.intent == TextureIntent(color_space="linear")
-        assert (finding.sentence, finding.rank) == ("data_as_srgb", WRONG)
+        assert (finding.sentence, finding.rank) == ("data_as_srgb", ERROR)
 
     def test_coloured_reflection_is_a_colour_and_left_alone(self, found: Any) -> None:
         assert not found("armour_spec.png", pictures.noise(3), "specular")
@@ -211,7 +211,7 @@ class TestData:
 
     def test_lossy_numbers_are_found_and_lossy_colours_are_taste(self, found: Any) -> None:
         lossy = found("r.png", pictures.grey(), "roughness", compression="lossy", **AS_DATA)["lossy_data"]
-        assert (lossy.rank, lossy.intent) == (WASTE, TextureIntent(compression="lossless"))
+        assert (lossy.rank, lossy.intent) == (WARNING, TextureIntent(compression="lossless"))
         assert not found("wall_albedo.png", pictures.noise(3), "albedo", compression="lossy")
 
 
@@ -232,7 +232,7 @@ class TestAlpha:
     def test_an_opaque_alpha_that_costs_memory_is_found(self) -> None:
         facts = {"channels": 4, "has_alpha": True, "alpha": OPAQUE}
         finding = imagine("leaf.png", None, facts, compression="block")["alpha_constant"]
-        assert (finding.intent, finding.rank) == (TextureIntent(alpha="none"), WASTE)
+        assert (finding.intent, finding.rank) == (TextureIntent(alpha="none"), WARNING)
         assert finding.memory == {"desktop": (349_552, 174_776), "mobile": (349_552, 174_776)}
 
     def test_one_that_an_engines_settings_save_nothing_by_is_no_word_worth(self) -> None:
@@ -280,14 +280,14 @@ def test_a_channel_too_many_of_a_few_pixels_isnt_worth_a_word(
 
 
 @pytest.mark.parametrize(
-    ("width", "kind", "rank"), [(8192, None, NOTE), (1024, None, WASTE), (8192, "albedo", WASTE)]
+    ("width", "kind", "rank"), [(8192, None, NOTE), (1024, None, WARNING), (8192, "albedo", WARNING)]
 )
 def test_a_strip_of_unknown_use_may_be_frames_side_by_side(width: int, kind: Any, rank: int) -> None:
     finding = imagine("cloud.png", kind, {"width": width, "height": 350}, limit=512)["too_large"]
     assert finding.rank == rank
 
 
-@pytest.mark.parametrize(("kind", "rank", "scaled"), [("height", NOTE, False), ("roughness", WASTE, True)])
+@pytest.mark.parametrize(("kind", "rank", "scaled"), [("height", NOTE, False), ("roughness", WARNING, True)])
 def test_a_terrain_is_as_wide_as_its_map_has_pixels(kind: Any, rank: int, scaled: bool) -> None:
     facts = {"width": 8193, "height": 8193, "grey": True}
     finding = imagine(f"terrain_{kind}.png", kind, facts, **AS_DATA)["too_large"]
@@ -300,7 +300,7 @@ class TestPackedOrder:
     def test_another_order_than_the_engines_is_told_to_the_files_author(self, found: Any) -> None:
         present = {"packed": self.ORM, **AS_DATA}
         finding = found("crate_mra.png", pictures.packed("mra"), "packed", **present)["packed_order"]
-        assert (finding.rank, finding.applicable, finding.values) == (WRONG, False, {"word": "MRA"})
+        assert (finding.rank, finding.applicable, finding.values) == (ERROR, False, {"word": "MRA"})
 
     @pytest.mark.parametrize(
         ("file", "order"), [("crate_orm.png", "orm"), ("crate.png", "mra"), ("crate_mra.png", "orm")]
@@ -349,6 +349,6 @@ def test_settings_that_say_nothing_are_never_wrong_but_for_normals(kind: Any, un
 
 
 def test_each_want_is_about_a_field_that_there_is() -> None:
-    wants = [want for wants in WANTED.values() for want in wants]
+    wants = [want for wants in DESIRED.values() for want in wants]
     assert {want.field for want in wants} <= ALL
-    assert set(WANTED) == {"color", "normal", "data", "packed", "emissive", "flat", "environment"}
+    assert set(DESIRED) == {"color", "normal", "data", "packed", "emissive", "flat", "environment"}

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from accel.texture.kinds import KINDS, Evidence
-from bridge.advisors.findings import NOTE, WASTE, WRONG, find
+from bridge.advisors.findings import ERROR, NOTE, WARNING, find
 from bridge.advisors.texture_facts import texture_facts
 from bridge.core.textures import TextureIntent
 from tests.advisors import pictures
@@ -19,7 +19,7 @@ class TestMipmaps:
     @pytest.mark.parametrize("file", ["ui/panel.png", "icon_sword.png", "HUD/Health.png"])
     def test_an_interface_image_with_mipmaps_is_found(self, found: Any, file: str) -> None:
         finding = found(file, pictures.noise(4), "ui", compression="none")["ui_mipmaps"]
-        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=False), WASTE)
+        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=False), WARNING)
 
     def test_one_by_pixels_alone_has_to_be_very_sure(self) -> None:
         facts = {"channels": 4, "alpha": USED}
@@ -58,7 +58,7 @@ class TestMipmaps:
         facts = {"normals": VECTORS} if kind == "normal" else {"grey": kind == "ao"}
         present = AS_NORMAL if kind == "normal" else {"color_space": "srgb" if kind != "ao" else "linear"}
         finding = imagine(file, kind, facts, mipmaps=False, **present)["no_mipmaps"]
-        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=True), WASTE)
+        assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=True), WARNING)
 
     @pytest.mark.parametrize("kind", [*KINDS, None])
     def test_without_a_word_on_its_use_only_normals_are_taken_for_a_surface(self, kind: Any) -> None:
@@ -92,7 +92,7 @@ class TestMemory:
     def test_an_uncompressed_map_of_a_surface_is_found_with_what_it_would_save(self) -> None:
         facts = {"width": 2048, "height": 2048}
         finding = imagine("wall_albedo.png", "albedo", facts, compression="lossless")["uncompressed"]
-        assert (finding.intent, finding.rank) == (TextureIntent(compression="block"), WASTE)
+        assert (finding.intent, finding.rank) == (TextureIntent(compression="block"), WARNING)
         assert finding.memory == {
             "desktop": (22_369_620, 2_796_216), "mobile": (22_369_620, 2_796_216),
         }  # fmt: skip
@@ -141,7 +141,7 @@ class TestMemory:
     def test_pixel_art_in_blocks_is_found(self, compression: str) -> None:
         facts = {"width": 64, "height": 128, "entropy": 2.5, "channels": 4, "alpha": USED}
         finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
-        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
+        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), ERROR)
 
     @pytest.mark.parametrize(("entropy", "says"), [(2.5, "pixel_art_blocks"), (6.0, "small_blocks")])
     def test_a_small_picture_of_many_tones_is_called_small_and_no_pixel_art(
@@ -171,18 +171,18 @@ class TestMemory:
 
     def test_light_that_is_cut_off_is_found(self) -> None:
         finding = imagine("sky.exr", "environment", {"bit_depth": 32}, compression="lossy")["lossy_hdr"]
-        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), WRONG)
+        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), ERROR)
         assert not imagine("sky.png", "environment", compression="lossy")
 
 
 class TestSize:
     def test_a_map_over_the_limit_is_found(self) -> None:
         finding = imagine("wall_albedo.png", "albedo", limit=64)["too_large"]
-        assert (finding.intent, finding.rank) == (TextureIntent(max_size=64), WASTE)
+        assert (finding.intent, finding.rank) == (TextureIntent(max_size=64), WARNING)
 
     def test_of_what_use_isnt_sure_the_author_decides(self) -> None:
         finding = imagine("wall.png", None, limit=64)["too_large"]
-        assert (finding.applicable, finding.rank) == (False, WASTE)
+        assert (finding.applicable, finding.rank) == (False, WARNING)
 
     @pytest.mark.parametrize("kind", ["sprite", "environment"])
     def test_a_picture_of_2d_or_a_sky_may_need_its_size(self, kind: Any) -> None:
@@ -200,7 +200,7 @@ class TestSize:
     def test_a_material_that_doesnt_fit_its_blocks_is_told_to_its_author(self) -> None:
         for present in ({"compression": "block"}, {"wrap": "repeat"}):
             finding = imagine("wall_albedo.png", "albedo", self.ODD, **present)["not_power_of_two"]
-            assert (finding.applicable, finding.rank) == (False, WASTE)
+            assert (finding.applicable, finding.rank) == (False, WARNING)
 
     def test_no_power_of_two_is_fine_where_nothing_needs_it(self) -> None:
         fours = {"width": 100, "height": 300, "power_of_two": False}

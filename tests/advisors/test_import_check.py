@@ -13,12 +13,13 @@ import pytest
 
 from bridge.advisors.import_advisor import TextureImportAdvisor
 from bridge.advisors.import_batch import RACY_NS, settled_file_stamp, stamp
+from bridge.advisors.texts import say
 from bridge.api import TextureAsset
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench, FakeEngine
 from tests.advisors.test_import_flow import normal
 
-CHANGED = "`res://{}`: has changed since you were asked, so nothing was set: it is looked at again"
+CHANGED = f"`res://{{}}`: {say('changed_since', 'en')}"
 
 
 class Files:
@@ -60,8 +61,8 @@ async def test_a_replaced_file_is_left_alone_and_looked_at_again(bench: Bench) -
     await bench.answer("apply")
     assert bench.options[kept]["normal_map"] and bench.options[replaced] == WRONG
     toast, asks = bench.shown[1:]
-    assert (toast.title, toast.body) == ("Applied to rock_n.png", CHANGED.format("wall_n.png"))
-    assert (asks.title, asks.kind) == ("wall_n.png could be imported better", "texture.import")
+    assert (toast.title, toast.body.splitlines()[0]) == ("Fixed rock_n.png", CHANGED.format("wall_n.png"))
+    assert (asks.title, asks.kind) == ("Import settings to fix: wall_n.png", "texture.import")
     await bench.answer("apply")
     assert bench.options[replaced]["normal_map"] is True
 
@@ -72,7 +73,7 @@ async def test_where_all_have_changed_nothing_is_sent_and_no_failure_is_told(ben
     replace(bench, path)
     await bench.answer("apply")
     assert bench.commands == []
-    assert (bench.shown[1].title, bench.shown[1].severity) == ("Nothing could be applied", "warning")
+    assert (bench.shown[1].title, bench.shown[1].severity) == ("Nothing was fixed", "warning")
 
 
 async def test_a_chinese_editor_reads_it_in_chinese(bench: Bench) -> None:
@@ -81,7 +82,7 @@ async def test_a_chinese_editor_reads_it_in_chinese(bench: Bench) -> None:
     await bench.imported(path)
     replace(bench, path)
     await bench.answer("apply")
-    assert bench.shown[1].body.endswith("在询问之后已更改，因此未作任何设置：将重新检查")
+    assert bench.shown[1].body.endswith(say("changed_since", "zh-CN"))
 
 
 async def test_settings_that_were_changed_elsewhere_are_left_alone(bench: Bench) -> None:
@@ -99,7 +100,7 @@ async def test_a_file_that_was_removed_is_told_and_not_looked_at_again(bench: Be
     (bench.root / "textures/rock_n.png").unlink()
     await bench.answer("apply")
     assert bench.commands == [] and len(bench.shown) == 2
-    assert bench.shown[1].body == "`res://textures/rock_n.png`: isn't there any more"
+    assert bench.shown[1].body == f"`res://textures/rock_n.png`: {say('gone_since', 'en')}"
 
 
 async def test_a_file_that_was_saved_anew_with_the_same_content_is_the_same(bench: Bench) -> None:
@@ -149,7 +150,7 @@ async def test_an_answer_that_is_acted_on_once_more_takes_its_own_change_for_non
     ((popup, state),) = bench.popups.values()
     await bench.answer("apply")
     await bench.answer_once_more(TextureImportAdvisor(), popup, state, "apply")
-    assert [popup.title for popup in bench.shown[1:]] == ["Applied to rock_n.png"] * 2
+    assert [popup.title for popup in bench.shown[1:]] == ["Fixed rock_n.png"] * 2
     assert len(bench.commands) == 1
 
 
@@ -163,7 +164,9 @@ async def test_what_changed_after_it_was_set_is_told_as_set_by_an_answer_that_is
     replace(bench, path)
     await bench.answer_once_more(TextureImportAdvisor(), popup, state, "apply")
     assert len(bench.commands) == 1
-    assert [(toast.title, toast.body) for toast in bench.shown[1:]] == [("Applied to rock_n.png", "")] * 2
+    assert [(toast.title, len(toast.body.splitlines())) for toast in bench.shown[1:]] == [
+        ("Fixed rock_n.png", 1)
+    ] * 2
 
 
 async def test_settings_that_cant_be_read_here_keep_nobody_from_applying(
@@ -189,15 +192,9 @@ async def test_of_what_has_no_import_file_the_content_counts_alone(
     assert bench.options[path]["normal_map"] is True
 
 
-@pytest.mark.parametrize(
-    ("locale", "says"),
-    [
-        ("en", "isn't imported as a texture any more, so nothing was set"),
-        ("zh-CN", "已不再作为贴图导入，因此未作任何设置"),
-    ],
-)
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
 async def test_what_is_imported_as_something_else_since_is_told_so_and_left_alone(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, locale: str, says: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, locale: str
 ) -> None:
     bench.view = msgspec.structs.replace(bench.view, locale=locale)
     path, other = normal(bench), normal(bench, "lut_n.png")
@@ -206,7 +203,7 @@ async def test_what_is_imported_as_something_else_since_is_told_so_and_left_alon
     monkeypatch.setattr(Files, "texture", lambda *args: None if args[-1] == "lut_n.png" else real(*args))
     await bench.answer("apply")
     assert bench.options[path]["normal_map"] is True and bench.options[other] == WRONG
-    assert bench.asking.body == f"`res://lut_n.png`: {says}"
+    assert bench.asking.body.splitlines()[0] == f"`res://lut_n.png`: {say('other_since', locale)}"
     assert len(bench.shown) == 2
 
 

@@ -18,7 +18,7 @@ from accel.texture.kinds import Classification
 from accel.texture.workloads import Examination, examine
 from bridge.advisors import import_advisor, import_batch, import_project
 from bridge.advisors.import_advisor import TextureImportAdvisor
-from bridge.advisors.import_project import Projects, SeenSoFar
+from bridge.advisors.import_project import ContextReader, SeenTextures
 from bridge.paths import Paths
 from tests.advisors import pictures
 from tests.advisors.desk import Bench
@@ -37,14 +37,14 @@ def of(found: Classification) -> Examination:
     return msgspec.structs.replace(ANY, classification=found)
 
 
-def seen_of(found: Mapping[str, Classification], seen: SeenSoFar | None = None) -> SeenSoFar:
-    seen = seen or SeenSoFar()
+def seen_of(found: Mapping[str, Classification], seen: SeenTextures | None = None) -> SeenTextures:
+    seen = seen or SeenTextures()
     for file, one in found.items():
         seen.add(file, of(one))
     return seen
 
 
-def kind_of_a_doubtful(seen: SeenSoFar) -> str:
+def kind_of_a_doubtful(seen: SeenTextures) -> str:
     seen.add("a.png", of(doubtful()))
     return seen.judge(["a.png"], [of(doubtful())])[0].kind
 
@@ -53,13 +53,13 @@ def kind_of_a_doubtful(seen: SeenSoFar) -> str:
 def judged_with(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many files were known at each judgement."""
     counts: list[int] = []
-    real = SeenSoFar.judge
+    real = SeenTextures.judge
 
-    def judge(seen: SeenSoFar, *asked: Any) -> list[Classification]:
+    def judge(seen: SeenTextures, *asked: Any) -> list[Classification]:
         counts.append(len(seen._files))
         return real(seen, *asked)
 
-    monkeypatch.setattr(SeenSoFar, "judge", judge)
+    monkeypatch.setattr(SeenTextures, "judge", judge)
     return counts
 
 
@@ -74,7 +74,7 @@ def test_one_that_comes_first_is_what_its_pixels_say() -> None:
 
 
 def test_a_file_that_is_imported_again_counts_once() -> None:
-    seen = SeenSoFar()
+    seen = SeenTextures()
     for _ in range(100):
         seen.add("0.png", of(classified("ui")))
     seen.add("a.png", of(doubtful()))
@@ -96,12 +96,12 @@ async def test_more_in_a_batch_than_is_remembered_is_judged_by_all_of_it(
     bench = Bench(tmp_path, advisor)
     await bench.imported(*(bench.texture(f"{place}.png", pictures.noise(3)) for place in range(5)))
     assert judged_with == [5]
-    assert len(advisor._surveyor._projects.of(tmp_path)._files) == 2
+    assert len(advisor._reader.seen_in(tmp_path)._files) == 2
 
 
 @pytest.mark.parametrize("name", ["menu/./a.png", "menu//a.png", "./menu/a.png"])
 def test_a_file_is_the_same_however_an_editor_writes_its_folder(name: str) -> None:
-    seen = SeenSoFar()
+    seen = SeenTextures()
     seen.add("menu/a.png", of(classified("ui")))
     seen.add(name, of(classified("sprite")))
     assert list(seen._files) == ["menu/a.png"]
@@ -109,13 +109,13 @@ def test_a_file_is_the_same_however_an_editor_writes_its_folder(name: str) -> No
 
 @pytest.mark.skipif(os.name != "nt", reason="a backslash parts folders on Windows alone")
 def test_backslashes_part_folders() -> None:
-    seen = SeenSoFar()
+    seen = SeenTextures()
     seen.add("menu\\a.png", of(classified("ui")))
     assert list(seen._files) == ["menu/a.png"]
 
 
 def test_thousands_of_files_take_little_memory() -> None:
-    seen = SeenSoFar()
+    seen = SeenTextures()
     seen.add("a.png", of(doubtful()))
     tracemalloc.start()
     try:
@@ -129,13 +129,13 @@ def test_thousands_of_files_take_little_memory() -> None:
 
 def test_projects_know_nothing_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_project, "MAX_PROJECTS", 2)
-    projects = Projects()
-    first = projects.of(Path("a"))
-    assert projects.of(Path("b")) is not first
-    assert projects.of(Path("a")) is first
-    projects.of(Path("c"))
-    assert projects.of(Path("a")) is first
-    assert projects.of(Path("b")) is not first
+    projects = ContextReader()
+    first = projects.seen_in(Path("a"))
+    assert projects.seen_in(Path("b")) is not first
+    assert projects.seen_in(Path("a")) is first
+    projects.seen_in(Path("c"))
+    assert projects.seen_in(Path("a")) is first
+    assert projects.seen_in(Path("b")) is not first
 
 
 def test_a_damaged_installation_costs_only_the_context(
@@ -155,7 +155,7 @@ async def test_the_advisor_remembers_what_it_saw(tmp_path: Path) -> None:
     advisor = TextureImportAdvisor()
     bench = Bench(tmp_path, advisor)
     await bench.imported(bench.texture("a.png", pictures.noise(3)), bench.texture("b.png", pictures.noise(4)))
-    assert set(advisor._surveyor._projects.of(tmp_path)._files) == {"a.png", "b.png"}
+    assert set(advisor._reader.seen_in(tmp_path)._files) == {"a.png", "b.png"}
 
 
 async def test_what_comes_in_one_batch_is_judged_together(
@@ -186,16 +186,16 @@ async def test_others_are_heard_while_thousands_are_judged(
 
 
 def kept_in(cache: Path, root: Path, found: Mapping[str, Classification]) -> None:
-    taken = import_project.KnownFile()
+    taken = import_project.AuditResultsWriter()
     for file, one in found.items():
         taken.add(file, of(one))
-    taken.keep(cache, root)
+    taken.write(cache, root)
 
 
-async def primed(cache: Path, root: Path) -> SeenSoFar:
-    projects = Projects(cache)
-    seen = projects.of(root)
-    await asyncio.gather(*projects._reading)
+async def primed(cache: Path, root: Path) -> SeenTextures:
+    projects = ContextReader(cache)
+    seen = projects.seen_in(root)
+    await asyncio.gather(*projects._loading)
     return seen
 
 
@@ -207,9 +207,9 @@ async def test_what_an_audit_saw_is_known_when_the_daemon_begins(tmp_path: Path)
 
 async def test_what_was_seen_meanwhile_counts_instead_of_what_the_audit_saw(tmp_path: Path) -> None:
     kept_in(tmp_path, tmp_path, {"a.png": classified("normal"), **WIDGETS})
-    projects = Projects(tmp_path)
-    seen = seen_of({"a.png": classified("ui")}, projects.of(tmp_path))
-    await asyncio.gather(*projects._reading)
+    projects = ContextReader(tmp_path)
+    seen = seen_of({"a.png": classified("ui")}, projects.seen_in(tmp_path))
+    await asyncio.gather(*projects._loading)
     alike = seen_of({**WIDGETS, "a.png": classified("ui")})
     assert list(seen._files) == list(alike._files)
     # Kept as float32.
@@ -225,7 +225,7 @@ async def test_no_more_of_an_audit_is_remembered_than_of_imports(
     monkeypatch.setattr(import_project, "MAX_FILES", 10)
     kept_in(tmp_path, tmp_path, WIDGETS)
     seen = await primed(tmp_path, tmp_path)
-    await seen.know(["more.png"], *import_project.read(tmp_path, tmp_path)[1:])  # type: ignore[index]
+    await seen.know(["more.png"], *import_project.read_audit(tmp_path, tmp_path)[1:])  # type: ignore[index]
     assert list(seen._files) == [f"{place}.png" for place in range(10)]
     assert seen._context._around.count == 10
 
@@ -235,8 +235,8 @@ async def test_what_an_audit_saw_joins_in_parts_while_others_are_heard(
 ) -> None:
     monkeypatch.setattr(import_project, "KNOWN_AT_ONCE", 7)
     kept_in(tmp_path, tmp_path, WIDGETS)
-    seen, sizes = SeenSoFar(), []
-    task = asyncio.create_task(seen.know(*import_project.read(tmp_path, tmp_path)))  # type: ignore[misc]
+    seen, sizes = SeenTextures(), []
+    task = asyncio.create_task(seen.know(*import_project.read_audit(tmp_path, tmp_path)))  # type: ignore[misc]
     while not task.done():
         await asyncio.sleep(0)
         sizes.append(len(seen._files))
@@ -253,7 +253,7 @@ async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
 ) -> None:
     kept_in(tmp_path, tmp_path, WIDGETS)
     (file,) = (tmp_path / "kinds").iterdir()
-    known = msgspec.msgpack.decode(file.read_bytes(), type=import_project.KnownImports)
+    known = msgspec.msgpack.decode(file.read_bytes(), type=import_project.AuditResults)
     changed = {
         "version": {"version": 0},
         "judged_by": {"judged_by": known.judged_by[:-1]},
@@ -266,7 +266,7 @@ async def test_what_an_audit_kept_in_another_form_or_damaged_says_nothing(
     }
     data = msgspec.msgpack.encode(msgspec.structs.replace(known, **changed.get(damage, {})))
     file.write_bytes({"cut": data[:-1], "text": b"{"}.get(damage, data))
-    found = import_project.read(tmp_path, tmp_path)
+    found = import_project.read_audit(tmp_path, tmp_path)
     assert (found is None) == (damage != "nothing")
 
 
@@ -275,7 +275,7 @@ async def test_what_an_audit_kept_says_nothing_once_textures_are_read_or_judged_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
     kept_in(tmp_path, tmp_path, WIDGETS)
-    assert import_project.read(tmp_path, tmp_path) is not None
+    assert import_project.read_audit(tmp_path, tmp_path) is not None
     record = examine.workload
     if changed == "reading":
         monkeypatch.setattr("accel.image.records.VERSION", 99)
@@ -283,7 +283,7 @@ async def test_what_an_audit_kept_says_nothing_once_textures_are_read_or_judged_
         monkeypatch.setattr(examine, "workload", msgspec.structs.replace(record, version=99))
     else:
         monkeypatch.setattr(import_project, "models_of", lambda name: [])
-    assert import_project.read(tmp_path, tmp_path) is None
+    assert import_project.read_audit(tmp_path, tmp_path) is None
 
 
 async def test_the_advisor_of_a_daemon_that_starts_knows_what_an_audit_saw(
@@ -295,5 +295,5 @@ async def test_the_advisor_of_a_daemon_that_starts_knows_what_an_audit_saw(
     assert isinstance(advisor, TextureImportAdvisor)
     bench = Bench(tmp_path, advisor)
     await bench.imported(bench.texture("a.png", pictures.noise(3)))
-    await asyncio.gather(*advisor._surveyor._projects._reading)
-    assert set(advisor._surveyor._projects.of(tmp_path)._files) == {*WIDGETS, "a.png"}
+    await asyncio.gather(*advisor._reader._loading)
+    assert set(advisor._reader.seen_in(tmp_path)._files) == {*WIDGETS, "a.png"}

@@ -29,7 +29,7 @@ async def test_after_a_restart_the_open_popup_is_known(bench: Bench) -> None:
     await bench.imported(path)
     assert bench.asking is asked and bench.shown == [asked]
     await bench.imported(normal(bench, "textures/wood_n.png"))
-    assert bench.asking.title == "2 textures could be imported better"
+    assert bench.asking.title == "Import settings to fix: 2 textures"
     await bench.answer("apply")
     assert bench.options[path]["normal_map"]
 
@@ -80,7 +80,7 @@ async def test_after_a_restart_what_couldnt_be_set_is_raised_again(bench: Bench,
     bench.advisor, bench.refused = TextureImportAdvisor(), {}
     await bench.imported(good, locked)
     if not by_rule:
-        assert bench.asking.title == "locked_n.png could be imported better"
+        assert bench.asking.title == "Import settings to fix: locked_n.png"
         await bench.answer("apply")
     sent = [[change["path"] for change in args["changes"]] for _, args in bench.commands]
     assert sent == [[locked, good], [locked]]
@@ -121,7 +121,7 @@ async def test_where_it_cant_be_read_what_was_settled_nothing_is_asked_until_it_
     assert bench.popups == {} and len(bench.shown) == 1
     monkeypatch.setattr(bench, "noted", noted)
     await bench.imported(settled)
-    assert bench.asking.title == "wood_n.png could be imported better"
+    assert bench.asking.title == "Import settings to fix: wood_n.png"
 
 
 async def test_what_cant_be_kept_is_known_to_one_run_of_the_daemon(
@@ -146,7 +146,7 @@ async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
     await bench.imported(first)
     assert len(bench.shown) == 1
     await bench.imported(second)
-    assert bench.asking.title == "2 textures could be imported better"
+    assert bench.asking.title == "Import settings to fix: 2 textures"
     await bench.answer("later")
     bench.view = msgspec.structs.replace(bench.view, id="s1")
     await bench.imported(first, second)
@@ -166,7 +166,7 @@ async def test_what_an_editor_that_was_gone_wasnt_asked_about_the_next_one_is(
             await bench.imported(normal(bench))
     bench.view = msgspec.structs.replace(bench.view, id="s2")
     await bench.imported(normal(bench, "textures/wood_n.png"))
-    assert bench.asking.title == "2 textures could be imported better"
+    assert bench.asking.title == "Import settings to fix: 2 textures"
 
 
 async def test_where_one_editor_fails_another_of_the_project_goes_on(
@@ -190,8 +190,8 @@ async def test_where_one_editor_fails_another_of_the_project_goes_on(
     await bench.imported(second)
     bench.gate.set()
     await failing
-    assert bench.asking.title == "2 textures could be imported better"
-    assert "another editor of the project goes on" in caplog.text
+    assert bench.asking.title == "Import settings to fix: 2 textures"
+    assert "another editor of the project takes over" in caplog.text
 
 
 async def test_an_editor_that_does_not_answer_holds_up_no_other_of_the_project(
@@ -212,6 +212,6 @@ async def test_an_editor_that_does_not_answer_holds_up_no_other_of_the_project(
         await asyncio.sleep(0)
     bench.view = msgspec.structs.replace(bench.view, id="s2")
     await bench.imported(asked)
-    assert bench.asking.title == "wood_n.png could be imported better"
+    assert bench.asking.title == "Import settings to fix: wood_n.png"
     answers.set()
     await hanging

@@ -36,7 +36,7 @@ async def test_others_are_heard_while_a_popup_is_made(bench: Bench, monkeypatch:
 
     monkeypatch.setattr(import_advisor, "draft_popup", slow)
     await bench.imported(normal(bench, "a_n.png"))
-    assert heard == [True] and bench.asking.title == "a_n.png could be imported better"
+    assert heard == [True] and bench.asking.title == "Import settings to fix: a_n.png"
 
 
 @pytest.mark.parametrize("action", ["apply", "later"])
@@ -56,7 +56,7 @@ async def test_what_is_answered_while_a_popup_is_made_isnt_asked_for_again(
     monkeypatch.setattr(import_advisor, "draft_popup", answered_meanwhile)
     await bench.imported(normal(bench, "b_n.png"))
     assert drafts == [["res://a_n.png", "res://b_n.png"], ["res://b_n.png"]]
-    assert bench.shown[-1].title == "b_n.png could be imported better"
+    assert bench.shown[-1].title == "Import settings to fix: b_n.png"
 
 
 async def test_no_more_files_are_taken_up_than_are_in_work(
@@ -73,4 +73,4 @@ async def test_no_more_files_are_taken_up_than_are_in_work(
     assert len(asyncio.all_tasks()) - others <= 4
     bench.gate.set()
     await task
-    assert bench.asking.title == "8 textures could be imported better"
+    assert bench.asking.title == "Import settings to fix: 8 textures"

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from bridge.advisors.import_advisor import TextureImportAdvisor
+from bridge.advisors.texts import say
 from bridge.api import Popup, RequestError
 from bridge.core import errors
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench
+from tests.messages import in_chinese
 
 
 @pytest.fixture
@@ -34,11 +36,12 @@ class TestAsking:
     ) -> None:
         await bench.imported(normal(bench, mipmaps=True))
         popup = bench.asking
-        assert popup.title == "rock_n.png could be imported better"
+        assert popup.title == "Import settings to fix: rock_n.png"
         assert body_of(popup) == [
-            "`textures/rock_n.png`: normal map, 99 % sure (`_n`)",
-            "• mean (0.50, 0.50, 0.95), 100 % of texels unit length: a normal map imported as colour",
-            "Apply sets `normal_map` false → true, `srgb` true → false",
+            "`textures/rock_n.png` · normal map, 99% (`_n`)",
+            "• Imported as colour, but looks like a normal map: 100% unit vectors, mean RGB 0.50 0.50 0.95. "
+            "Vectors are distorted; lighting is wrong.",
+            "Fix sets `normal_map` false → true, `srgb` true → false",
         ]
         assert popup.severity == "warning"
         assert popup.present == "dock"
@@ -50,8 +53,8 @@ class TestAsking:
     async def test_a_chinese_editor_is_asked_in_chinese(self, bench: Bench) -> None:
         bench.view = msgspec.structs.replace(bench.view, locale="zh_CN")
         await bench.imported(normal(bench))
-        assert bench.asking.title == "rock_n.png 的导入设置可以改进"
-        assert bench.asking.actions[0].label == "应用"
+        assert bench.asking.title == say("title_one", "zh_CN", name="rock_n.png")
+        assert bench.asking.actions[0].label == say("apply", "zh_CN")
 
     async def test_nothing_is_shown_where_the_settings_are_right(self, bench: Bench) -> None:
         right = normal(bench, normal_map=True, srgb=False, mipmaps=True)
@@ -63,7 +66,7 @@ class TestAsking:
         await bench.imported(normal(bench, "cave/wall_n.png", **settled), more=True)
         assert bench.shown == []
         await bench.imported(normal(bench))
-        assert bench.asking.title == "2 textures could be imported better"
+        assert bench.asking.title == "Import settings to fix: 2 textures"
         assert body_of(bench.asking)[0].startswith("`textures/rock_n.png`")
         assert len(bench.shown) == 1
 
@@ -71,8 +74,8 @@ class TestAsking:
         settled = {"normal_map": True, "srgb": False}
         paths = [normal(bench, f"{chr(97 + n) * 3}_n.png", **settled) for n in range(18)]
         await bench.imported(*paths)
-        assert bench.asking.title == "18 textures could be imported better"
-        assert "… and 12 more." in body_of(bench.asking)
+        assert bench.asking.title == "Import settings to fix: 18 textures"
+        assert "… and 12 more" in body_of(bench.asking)
         assert isinstance(bench.asking.image, str)
         assert bench.asking.severity == "info"
 
@@ -90,7 +93,7 @@ class TestAsking:
     ) -> None:
         path = bench.texture("wall_n.png", pictures.normal_map(102), block=True)
         await bench.imported(path)
-        assert "no power of two" in bench.asking.body
+        assert "isn't a multiple of 4" in bench.asking.body
         await bench.imported(path)
         assert len(bench.shown) == 1
         await bench.answer("apply")
@@ -110,13 +113,13 @@ class TestAsking:
             *(normal(bench, f"cave/{file}") for file in files[::2]), normal(bench, "b_n.png")
         )
         body = bench.asking.body
-        assert bench.asking.title == "3 textures could be imported better"
+        assert bench.asking.title == "Import settings to fix: 3 textures"
         assert "Material `cave/rock`: 2 textures\n`rock_n" in body
         assert body.index("Material") < body.index("`rock_normal.png`") and "`cave/rock_n.png`" not in body
 
     async def test_a_popup_about_one_material_alone_names_it(self, bench: Bench) -> None:
         await bench.imported(normal(bench, "rock_normal.png"), normal(bench, "rock_n.png"))
-        assert bench.asking.title == "Material rock could be imported better (2 textures)"
+        assert bench.asking.title == "Import settings to fix: material rock, 2 textures"
 
     async def test_what_it_saves_is_said_in_numbers_for_each_file_and_in_all(self, bench: Bench) -> None:
         settled = {"normal_map": True, "srgb": False}
@@ -125,8 +128,8 @@ class TestAsking:
         ]
         await bench.imported(*paths)
         lines = body_of(bench.asking)
-        assert lines.count("Texture memory 1.0 MiB → 1.3 MiB") == 2, "mipmaps cost what they cost"
-        assert lines[-1] == "Texture memory in all 2.0 MiB → 2.7 MiB"
+        assert lines.count("GPU memory: 1.0 MiB → 1.3 MiB") == 2, "mipmaps cost what they cost"
+        assert lines[-1] == "GPU memory in total: 2.0 MiB → 2.7 MiB"
 
     async def test_a_popup_that_nobody_could_see_is_shown_at_the_next_import(self, bench: Bench) -> None:
         path = normal(bench)
@@ -137,7 +140,7 @@ class TestAsking:
 
     async def test_a_file_name_cannot_pose_as_a_link(self, bench: Bench) -> None:
         await bench.imported(normal(bench, "`[free](http__evil)_n.png"))
-        assert body_of(bench.asking)[0] == "`'[free](http__evil)_n.png`: normal map, 99 % sure (`_n`)"
+        assert body_of(bench.asking)[0] == "`'[free](http__evil)_n.png` · normal map, 99% (`_n`)"
 
 
 class TestAnswers:
@@ -147,11 +150,11 @@ class TestAnswers:
         await bench.answer("apply")
         assert bench.options[path] == {**WRONG, "normal_map": True, "srgb": False, "mipmaps": True}
         toast = bench.asking
-        assert (toast.title, toast.present, toast.expires_ms) == ("Applied to rock_n.png", "toast", 120_000)
+        assert (toast.title, toast.present, toast.expires_ms) == ("Fixed rock_n.png", "toast", 120_000)
         await bench.imported(path)
         assert bench.shown[-1] is toast, "the reimport finds nothing left to say"
 
-    @pytest.mark.parametrize(("locale", "title"), [("en", "The change is undone"), ("zh-CN", "更改已撤销")])
+    @pytest.mark.parametrize(("locale", "title"), [("en", "Undone"), ("zh-CN", "已撤销")])
     async def test_undo_puts_everything_back_says_so_and_isnt_argued_with(
         self, bench: Bench, locale: str, title: str
     ) -> None:
@@ -169,9 +172,9 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("locale", "title", "said"),
         [
-            ("en", "Some of the change couldn't be undone",
-             "mipmaps has changed since (it is \"mine\", and was set to true): left as it is."),
-            ("zh-CN", "部分更改无法撤销", 'mipmaps 后来又有改动（现为 "mine"，当时设为 true）：保持不变。'),
+            ("en", "Partly undone",
+             "mipmaps was changed meanwhile: it is \"mine\", not true. Left unchanged."),
+            ("zh-CN", "部分撤销", 'mipmaps 期间有改动：现为 "mine"，而非 true。保持不变。'),
         ],
     )  # fmt: skip
     async def test_undo_leaves_what_somebody_has_changed_since_and_names_it(
@@ -212,20 +215,18 @@ class TestAnswers:
         assert bench.options[below]["normal_map"] is True
         assert bench.options[beside] == WRONG
         assert [popup.title for popup, _ in bench.popups.values()] == [
-            "wall_n.png could be imported better",
-            "Applied to wall_n.png",
+            "Import settings to fix: wall_n.png",
+            "Fixed wall_n.png",
         ]
 
     async def test_always_tells_where_its_rule_is_kept_and_the_rule_what_it_did(self, bench: Bench) -> None:
         await bench.imported(normal(bench))
         await bench.answer("always")
-        assert bench.asking.body.startswith(
-            "From now on the same is done there without asking: `popbridge.toml`"
-        )
+        assert bench.asking.body.startswith(say("rule_kept", "en", file="popbridge.toml"))
         await bench.answer("ok", state="expired")
         await bench.imported(normal(bench, "textures/wall_n.png"))
-        assert bench.asking.title == "Applied to wall_n.png"
-        assert bench.asking.body == "Done without asking, as `popbridge.toml` in the project's folder says."
+        assert bench.asking.title == "Fixed wall_n.png"
+        assert bench.asking.body.startswith(say("rule_followed", "en", file="popbridge.toml"))
 
     async def test_a_rule_for_the_root_isnt_one_for_the_whole_project(self, bench: Bench) -> None:
         bench.rule_table[""] = ["normal_as_color", "no_mipmaps"]
@@ -247,8 +248,8 @@ class TestAnswers:
         bench.refused[bad] = "the file is read-only"
         await bench.imported(good, bad)
         await bench.answer("apply")
-        assert bench.asking.title == "Applied to rock_n.png"
-        assert bench.asking.body == "`res://locked_n.png`: the file is read-only"
+        assert bench.asking.title == "Fixed rock_n.png"
+        assert bench.asking.body.startswith("`res://locked_n.png`: the file is read-only\n")
         assert bench.asking.severity == "warning"
 
     async def test_when_nothing_could_be_applied_there_is_nothing_to_undo(self, bench: Bench) -> None:
@@ -256,7 +257,7 @@ class TestAnswers:
         bench.refused[path] = "the file is read-only"
         await bench.imported(path)
         await bench.answer("apply")
-        assert (bench.asking.title, bench.asking.severity) == ("Nothing could be applied", "error")
+        assert (bench.asking.title, bench.asking.severity) == ("Nothing was fixed", "error")
         assert [action.id for action in bench.asking.actions] == ["ok"]
 
     async def test_a_chinese_editor_reads_in_chinese_what_couldnt_be_applied_or_undone(
@@ -273,13 +274,16 @@ class TestAnswers:
         with monkeypatch.context() as patch:
             patch.setattr(bench, "receipt", refused)
             await bench.answer("apply")
-        assert (bench.asking.title, bench.asking.body) == ("未能应用任何更改", "编辑器拒绝了该命令。")
+        assert (bench.asking.title, bench.asking.body) == ("未修复任何贴图", "编辑器拒绝了该命令。")
         await bench.answer("ok")
         await bench.imported(normal(bench, "textures/wall_n.png"))
         await bench.answer("apply")
         monkeypatch.setattr(bench, "revert", gone)
         await bench.answer("undo")
-        assert (bench.asking.title, bench.asking.body) == ("无法撤销更改", "已没有编辑器打开此项目。")
+        assert (bench.asking.title, bench.asking.body) == (
+            "撤销失败",
+            in_chinese(RequestError("editor_gone", editor="Godot")),
+        )
 
     async def test_many_changes_go_in_portions_and_one_undo_takes_them_all_back(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -291,7 +295,7 @@ class TestAnswers:
         await bench.imported(*paths)
         await bench.answer("apply")
         assert [len(args["changes"]) for _, args in bench.commands] == [4, 4, 1]
-        assert bench.asking.title == "Applied to 9 textures"
+        assert bench.asking.title == "Fixed 9 textures"
         await bench.answer("undo")
         assert bench.reverted == [[3], [2], [1]]
         assert not any(bench.options[path]["mipmaps"] for path in paths)
@@ -301,7 +305,7 @@ class TestAnswers:
             await bench.imported(normal(bench, file))
             await bench.answer("apply")
             await bench.answer("undo")
-        assert bench.asking.title == "The change is undone"
+        assert bench.asking.title == "Undone"
 
     async def test_an_answer_is_acted_on_by_a_daemon_that_was_restarted_since(self, bench: Bench) -> None:
         path = normal(bench)
@@ -324,7 +328,7 @@ class TestAnswers:
         assert "popbridge.toml" not in bench.shown[-2].body
         toast = bench.shown[-1]
         assert (toast.title, toast.body) == (
-            "“Always” couldn't be kept", "popbridge.toml, line 3: invalid value.",
+            say("rule_refused", "en"), "popbridge.toml, line 3: invalid value.",
         )  # fmt: skip
 
     async def test_an_undo_that_fails_says_why(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +349,7 @@ class TestAnswers:
         await bench.answer("undo")
         assert bench.options[paths[0]] == WRONG
         assert (bench.asking.title, bench.asking.body) == (
-            "Some of the change couldn't be undone", "`res://wall_n.png`: the file is read-only",
+            "Partly undone", "`res://wall_n.png`: the file is read-only",
         )  # fmt: skip
 
     async def test_an_undo_that_the_editor_refuses_altogether_says_so_in_chinese(self, bench: Bench) -> None:
@@ -355,34 +359,22 @@ class TestAnswers:
         await bench.answer("apply")
         bench.refused[path] = "文件为只读"
         await bench.answer("undo")
-        assert (bench.asking.title, bench.asking.severity) == ("无法撤销更改", "error")
+        assert (bench.asking.title, bench.asking.severity) == ("撤销失败", "error")
         assert bench.asking.body == "`res://textures/rock_n.png`: 文件为只读"
 
-    @pytest.mark.parametrize(
-        ("locale", "ways", "says"),
-        [
-            ("en", "`popbridge revert 2` brings", "receipt 2: 'popbridge revert 2' brings the change back."),
-            ("zh-CN", "`popbridge revert 2` brings", "如需恢复该更改，可用 'popbridge revert 2'。"),
-            (
-                "zh-CN",
-                "`popbridge revert 3` and then `popbridge revert 2` bring",
-                "如需恢复该更改，可先后用 'popbridge revert 3' 和 'popbridge revert 2'。",
-            ),
-        ],
-    )
-    async def test_an_undo_of_what_was_put_back_meanwhile_says_so(
-        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, locale: str, ways: str, says: str
+    async def test_undoing_a_change_that_was_reverted_meanwhile_shows_why_it_cant_be_done(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def refused(receipt_ids: Any) -> Any:
-            reason = f"it was put back already, by receipt 2: {ways} the change back"
-            raise RequestError(errors.UNSUPPORTED, name="Receipt 1", reason=reason)
+            raise RequestError(errors.UNSUPPORTED, name="Change 1", reason="it was reverted by change 2")
 
-        bench.view = msgspec.structs.replace(bench.view, locale=locale)
         await bench.imported(normal(bench))
         await bench.answer("apply")
         monkeypatch.setattr(bench, "revert", refused)
         await bench.answer("undo")
-        assert bench.asking.body.endswith(says)
+        assert (bench.asking.kind, bench.asking.body) == (
+            "texture.undo_failed", "Change 1: it was reverted by change 2.",
+        )  # fmt: skip
 
 
 async def test_sessions_that_ended_dont_fill_the_memory(bench: Bench) -> None:
@@ -390,6 +382,6 @@ async def test_sessions_that_ended_dont_fill_the_memory(bench: Bench) -> None:
     for number in range(200):
         bench.view = msgspec.structs.replace(bench.view, id=f"s{number}")
         await bench.event({"assets": [], "more": True})
-    assert len(bench.advisor._desks) <= 64
+    assert len(bench.advisor._batches) <= 64
     await bench.imported(path)
     assert bench.shown

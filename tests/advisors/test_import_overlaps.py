@@ -28,7 +28,7 @@ async def test_a_new_import_takes_the_open_popups_place_and_keeps_its_questions(
     first, second = normal(bench), normal(bench, "b_n.png")
     await bench.imported(first)
     await bench.imported(second)
-    assert bench.asking.title == "2 textures could be imported better"
+    assert bench.asking.title == "Import settings to fix: 2 textures"
     await bench.answer("apply")
     assert bench.options[first]["normal_map"] and bench.options[second]["normal_map"]
 
@@ -59,8 +59,8 @@ async def test_imports_that_arrive_during_an_analysis_share_the_next_popup(bench
     bench.gate.set()
     await first
     assert [popup.title for popup in bench.shown] == [
-        "a_n.png could be imported better",
-        "3 textures could be imported better",
+        "Import settings to fix: a_n.png",
+        "Import settings to fix: 3 textures",
     ]
 
 
@@ -79,7 +79,7 @@ async def test_an_answer_that_comes_while_the_next_popup_is_made_isnt_asked_for_
 
     monkeypatch.setattr(bench, "run", answered_meanwhile)
     await bench.imported(*paths, normal(bench, "new_n.png"))
-    assert bench.asking.title == "new_n.png could be imported better"
+    assert bench.asking.title == "Import settings to fix: new_n.png"
 
 
 async def test_what_a_popup_that_couldnt_be_shown_asked_is_asked_by_the_next(
@@ -94,4 +94,4 @@ async def test_what_a_popup_that_couldnt_be_shown_asked_is_asked_by_the_next(
         with pytest.raises(RequestError):
             await bench.imported(path)
     await bench.imported(path)
-    assert bench.asking.title == "rock_n.png could be imported better"
+    assert bench.asking.title == "Import settings to fix: rock_n.png"

@@ -98,8 +98,8 @@ async def test_what_is_being_noted_isnt_asked_again(bench: Bench, monkeypatch: p
     importing = asyncio.create_task(bench.imported(path))
     looked = len(bench.ran)
     async with asyncio.timeout(60):
-        (desk,) = bench.advisor._desks.values()
-        while len(bench.ran) == looked or not desk.noted._waiters:
+        (desk,) = bench.advisor._batches.values()
+        while len(bench.ran) == looked or not desk.recorded._waiters:
             await asyncio.sleep(0.001)
     gate.set()
     await asyncio.gather(answering, importing)
@@ -144,7 +144,7 @@ async def test_a_receipt_that_cant_be_read_costs_no_other_portion_its_undo(
     monkeypatch.setattr(bench, "receipt", receipt)
     await bench.imported(*(normal(bench, f"{name}_n.png") for name in "abc"))
     await bench.answer("apply")
-    assert bench.asking.title == "Applied to 2 textures" and "is damaged" in bench.asking.body
+    assert bench.asking.title == "Fixed 2 textures" and "is damaged" in bench.asking.body
     await bench.answer("undo")
     assert bench.reverted == [[3], [1]]
 
@@ -177,7 +177,7 @@ class TestUndo:
         self.refuse(bench, "receipt", [4], damaged)
         bench.refused[paths[0]] = "is read-only"
         await bench.answer("undo")
-        assert bench.asking.title == "Some of the change couldn't be undone"
+        assert bench.asking.title == "Partly undone"
         assert "is damaged" in bench.asking.body and "`res://a_n.png`: is read-only" in bench.asking.body
         assert bench.options[paths[1]]["normal_map"] is bench.options[paths[2]]["normal_map"] is False
 
@@ -187,7 +187,7 @@ class TestUndo:
         gone = RequestError(errors.EDITOR_GONE, editor="Godot")
         self.refuse(bench, "revert", [[2], [1]], gone)
         await bench.answer("undo")
-        assert bench.asking.title == "Some of the change couldn't be undone"
+        assert bench.asking.title == "Partly undone"
         assert bench.asking.body == "Godot isn't connected."
         assert bench.options[paths[2]]["normal_map"] is False
 
@@ -199,7 +199,7 @@ class TestUndo:
         self.refuse(bench, "revert", refused, before)
         await bench.answer("undo")
         told = [popup.title for popup in bench.shown[2:]]
-        assert told == ["The change couldn't be undone" if len(refused) == 3 else "The change is undone"]
+        assert told == ["Undo failed" if len(refused) == 3 else "Undone"]
 
 
 async def test_what_is_told_after_an_answer_is_the_same_step_whether_or_not_anything_was_left(
@@ -219,7 +219,7 @@ async def test_what_is_told_after_an_answer_is_the_same_step_whether_or_not_anyt
     for name in ("popup", "command", "earlier_command"):
         counting(name)
     await apply(bench, bench.view, (), await summarize(()))
-    await apply(bench, bench.view, (), await summarize(()), left={"res://a_n.png": "has changed"})
+    await apply(bench, bench.view, (), await summarize(()), skipped={"res://a_n.png": "has changed"})
     assert steps == ["earlier_command", "popup"]
 
 
@@ -280,6 +280,6 @@ class TestOnceMore:
             pictures.save(bench.root / f"{name}_n.png", pictures.normal_map(64))
         assert await self.once_more(bench, kept) == [["a", "b"], ["e", "f"]]
         toast = next(popup for popup in bench.shown if popup.kind == "texture.applied")
-        assert toast.title == "Applied to 4 textures"
-        assert [line[:9] for line in toast.body.splitlines()] == ["`res://c_", "`res://d_"]
+        assert toast.title == "Fixed 4 textures"
+        assert [line[:9] for line in toast.body.splitlines()[:-1]] == ["`res://c_", "`res://d_"]
         assert bench.popups[toast.id][1]["receipts"] == [1, 2], "both can be undone"

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from bridge.advisors.import_batch import _reader
+from bridge.advisors.import_batch import _texture_reader
 from bridge.api import TextureAsset
 
 
 @pytest.mark.parametrize(
     ("texture", "says"),
     [
-        (lambda root, file: 5, "a.png: its import settings can't be compared: textures gave 5, wanted a"),
-        (lambda root, file: 1 // 0, "can't be compared: ZeroDivisionError: "),
+        (lambda root, file: 5, "a.png: can't compare its import settings: textures gave 5, wanted a"),
+        (lambda root, file: 1 // 0, "can't compare its import settings: ZeroDivisionError: "),
         (lambda root, file: sys.exit(3), "SystemExit: 3 (advisors/test_import_support.py:"),
     ],
 )  # fmt: skip
@@ -25,5 +25,5 @@ def test_what_was_asked_is_applied_although_settings_cannot_be_compared(
     texture: Any, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     support: Any = SimpleNamespace(texture=texture)
-    assert _reader(support, Path())("a.png") == TextureAsset("a.png", "a.png")
+    assert _texture_reader(support, Path())("a.png") == TextureAsset("a.png", "a.png")
     assert says in caplog.text

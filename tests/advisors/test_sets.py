@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 
 from bridge.advisors import naming
-from bridge.advisors.naming import MAX_SIBLINGS, group_by_material, material_siblings, neighbours
+from bridge.advisors.naming import MAX_SIBLINGS, group_by_material, group_names, material_siblings
 
 
 class File(Struct, frozen=True):
@@ -59,28 +59,28 @@ def test_what_only_sounds_alike_stays_apart(files: tuple[str, ...]) -> None:
 
 
 def test_siblings_are_those_that_may_be_of_the_same_material() -> None:
-    folder = neighbours(["rock_n.png", "rock_d.png", "Rock.png", "rocket.png", "岩石.png", "readme.txt"])
+    folder = group_names(["rock_n.png", "rock_d.png", "Rock.png", "rocket.png", "岩石.png", "readme.txt"])
     assert material_siblings("m/rock_n.png", folder) == ["Rock.png", "rock_d.png"]
-    assert material_siblings("m/岩石_n.png", neighbours(["岩石_d.png", "木_d.png"])) == ["岩石_d.png"]
+    assert material_siblings("m/岩石_n.png", group_names(["岩石_d.png", "木_d.png"])) == ["岩石_d.png"]
     assert material_siblings("m/sand_n.png", folder) == []
 
 
 def test_a_huge_folder_stays_a_short_list() -> None:
     assert (
-        len(material_siblings("rock_n.png", neighbours(f"rock_{n}.png" for n in range(10_000))))
+        len(material_siblings("rock_n.png", group_names(f"rock_{n}.png" for n in range(10_000))))
         == MAX_SIBLINGS
     )
     first = sorted(f"rock_{n}.png" for n in range(100))
-    assert material_siblings("rock_0.png", neighbours(first)) == first[1 : MAX_SIBLINGS + 1]
+    assert material_siblings("rock_0.png", group_names(first)) == first[1 : MAX_SIBLINGS + 1]
 
 
 def test_names_of_a_folder_of_thousands_are_read_once_and_not_for_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
-    real = naming._start
-    monkeypatch.setattr(naming, "_start", lambda name: read.append(name) or real(name))
-    folder = neighbours(f"{name}_n.png" for name in range(1000))
+    real = naming._first_word
+    monkeypatch.setattr(naming, "_first_word", lambda name: read.append(name) or real(name))
+    folder = group_names(f"{name}_n.png" for name in range(1000))
     for name in range(1000):
         material_siblings(f"{name}_n.png", folder)
     assert len(read) == 2000

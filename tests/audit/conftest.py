@@ -10,13 +10,18 @@ import pytest
 from msgspec.structs import replace
 
 from accel.workload import Limits
-from bridge.audit.audit import AuditOutcome, Plan, audit
+from bridge.audit.audit import Plan, ProgressCallbacks, audit
 from bridge.audit.project import scope_name
 from bridge.audit.results import Report
 from bridge.host import host
 from bridge.project.config import read
 from tests.audit import doubles
 from tests.audit.projects import GODOT4, imported
+
+
+@pytest.fixture(autouse=True)
+def _workers(shared_workers: None) -> None:
+    """A test of workers has the mark `own_workers`."""
 
 
 @pytest.fixture(scope="session")
@@ -64,12 +69,12 @@ def run(registry: host.Registry, tmp_path: Path) -> Callable[..., object]:
 
     async def run(
         place: Path,
-        told: AuditOutcome | None = None,
+        told: ProgressCallbacks | None = None,
         planned: Mapping[str, Mapping[str, Any]] = {},
         **changed: object,
     ) -> Report:
         project = replace(scope_name(registry, str(place)), planned=planned)
         plan = {"workers": 1, "limits": Limits(), "cache": tmp_path / "cache", "deadline_s": 20.0, **changed}
-        return await audit(project, Plan(**plan), registry, told or AuditOutcome(), read(project.root))  # type: ignore[arg-type]
+        return await audit(project, Plan(**plan), registry, told or ProgressCallbacks(), read(project.root))  # type: ignore[arg-type]
 
     return run

@@ -10,8 +10,9 @@ import pytest
 
 from accel.image.operations.analysis import Fingerprint
 from bridge.audit.judge import duplicate_groups
-from bridge.audit.results import TextureState
-from bridge.audit.texts import say
+from bridge.audit.results import Group, TextureState
+from bridge.audit.texts import duplicate_text, say
+from bridge.locale import translate
 from tests.audit.conftest import put
 
 NOWHERE = Path("nowhere")
@@ -78,6 +79,5 @@ def test_of_a_picture_and_its_smaller_copy_the_copy_is_what_is_wasted() -> None:
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 def test_the_report_says_that_the_largest_is_what_stays(locale: str) -> None:
     assert {"en": "the largest", "zh-CN": "最大"}[locale] in say("duplicates", locale)
-    assert {"en": "the largest", "zh-CN": "最大"}[locale] in say(
-        "duplicate_of", locale, how="", files="", disk="", memory=""
-    )
+    message = translate(duplicate_text(Group("file", ["a.png", "b.png"], 1, 1), "a.png, b.png"), locale)
+    assert {"en": "the largest", "zh-CN": "最大"}[locale] in message

@@ -91,7 +91,7 @@ def test_one_of_another_version_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_baseline_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "b.json").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="is no baseline"):
+    with pytest.raises(UserError, match="is not a valid baseline"):
         baseline.read(tmp_path / "b.json")
 
 
@@ -106,7 +106,7 @@ def test_a_slip_of_the_hand_says_where_and_that_it_can_be_corrected(
     tmp_path: Path, data: bytes, says: str
 ) -> None:
     (tmp_path / "b.json").write_bytes(data)
-    with pytest.raises(UserError, match="Correct it, or remove it and let --update-baseline") as raised:
+    with pytest.raises(UserError, match="Fix it, or delete it and rerun with `--update-baseline`") as raised:
         baseline.read(tmp_path / "b.json")
     assert says in str(raised.value) and "codec" not in str(raised.value)
 
@@ -126,7 +126,7 @@ def test_one_that_windows_shells_have_written_may_be_made_anew(tmp_path: Path, c
     (tmp_path / "b.json").write_bytes(text.encode(code))
     baseline.check_replaceable(tmp_path / "b.json")
     (tmp_path / "b.json").write_bytes("notes".encode(code))
-    with pytest.raises(UserError, match="is there and no baseline"):
+    with pytest.raises(UserError, match="exists and is not a baseline"):
         baseline.check_replaceable(tmp_path / "b.json")
 
 
@@ -134,12 +134,12 @@ def test_one_that_windows_shells_have_written_may_be_made_anew(tmp_path: Path, c
 def test_what_to_do_about_a_broken_one_can_be_done(tmp_path: Path, text: str) -> None:
     path = tmp_path / "b.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="remove it and let --update-baseline of the whole project make it"):
+    with pytest.raises(UserError, match="delete it and rerun with `--update-baseline` on the whole project"):
         baseline.read(path)
     path.unlink()
     baseline.check_replaceable(path)
 
 
 def test_one_that_isnt_there_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--update-baseline makes it"):
+    with pytest.raises(UserError, match="Create it with `--update-baseline`"):
         baseline.read(tmp_path / "gone.json")

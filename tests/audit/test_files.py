@@ -26,7 +26,7 @@ def test_pieces_are_put_together_in_utf8_whatever_they_hold(tmp_path: Path) -> N
 def test_a_full_disk_leaves_the_old_report_and_no_draft(tmp_path: Path) -> None:
     path = tmp_path / "audit.json"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(UserError, match=r"audit.json can't be written \(No space left on device\)"):
+    with pytest.raises(UserError, match=r"audit.json`: No space left on device"):
         write(str(path), failing())
     assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
 
@@ -41,7 +41,7 @@ def test_what_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     path.write_text("old", encoding="utf-8")
     path.chmod(0o444)
-    with pytest.raises(UserError, match=r"\(it is read-only\)"):
+    with pytest.raises(UserError, match=r"it is read-only"):
         write(str(path), ["new"])
     assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
     path.chmod(0o644)
@@ -51,7 +51,7 @@ def test_what_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
 def test_a_link_that_leads_to_itself_is_told(tmp_path: Path) -> None:
     (tmp_path / "loop.json").symlink_to("loop.json")
     check_writable(str(tmp_path / "loop.json"))
-    with pytest.raises(UserError, match="can't be written"):
+    with pytest.raises(UserError, match="Can't write"):
         write(str(tmp_path / "loop.json"), ["new"])
 
 

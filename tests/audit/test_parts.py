@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from bridge.api import TextureAsset
 from bridge.audit import baseline
 from bridge.audit.examine import Examiner
-from bridge.audit.project import ONLY, scope_name
+from bridge.audit.project import ALONE, ONLY, scope_name
 from bridge.audit.texts import notices
 from bridge.core.errors import UserError
 from bridge.host import host
@@ -54,7 +53,7 @@ def test_projects_of_unity_have_parts_too(tmp_path: Path, registry: host.Registr
 
 async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) -> None:
     told = await run(game / "art")
-    assert notices(told, "en") == ["Of the project only this part is reported: art."]
+    assert notices(told, "en") == ["Only this part of the project was checked: art."]
     assert notices(told, "zh-CN") == ["仅报告项目的这一部分：art。"]
     assert notices(await run(game), "en") == []
     assert in_chinese(ONLY.fill(part="Rocks and 2 more")) == "仅报告项目的这一部分：Rocks and 2 more。"
@@ -63,7 +62,7 @@ async def test_it_is_told_in_one_line_that_it_is_a_part(game: Path, run: Any) ->
 async def test_a_part_that_is_passed_over_says_so(game: Path, run: Any) -> None:
     (game / "popbridge.toml").write_text('[textures]\nignore = ["art/"]\n', encoding="utf-8")
     told = await run(game / "art")
-    assert told.textures == 0 and told.notices[1:] == ["No texture lies in it, or all are passed over."]
+    assert told.textures == 0 and told.notices[1:] == ["It contains no textures, or all are ignored."]
     assert in_chinese(told.notices[1]) == "其中没有贴图，或贴图均被略过。"
 
 
@@ -114,7 +113,7 @@ async def test_where_it_is_hidden_by_such_a_folder_nothing_else_is_said_of_it(
     shut(monkeypatch, folder)
     told = await run(game / part)
     assert [row.file for row in told.rows] == [folder]
-    assert told.notices == [f"Of the project only this part is reported: {part}."]
+    assert told.notices == [f"Only this part of the project was checked: {part}."]
 
 
 @pytest.mark.parametrize("folder", ["art", "."])
@@ -128,7 +127,9 @@ async def test_such_a_folder_can_be_accepted(
 ) -> None:
     shut(monkeypatch, folder)
     told, part = await run(game / "art/old"), scope_name(registry, str(game / "art/old"))
-    (tmp_path / "b.json").write_text(baseline.text([*told.rows, row("icon.png", "x")]), encoding="utf-8")
+    (tmp_path / "b.json").write_text(
+        baseline.baseline_text([*told.rows, row("icon.png", "x")]), encoding="utf-8"
+    )
     baseline.accept(told, baseline.read(tmp_path / "b.json"), part)
     assert (told.rows, told.accepted, told.stale) == ([], 1, 0)
     assert {entry.file for entry in baseline.read_others(tmp_path / "b.json", part)} == {"icon.png"}
@@ -150,7 +151,7 @@ def test_an_engines_own_path_is_one_of_the_project_around_the_current_folder(
         assert scope_name(registry, "res://icon.png").part == "icon.png"
         assert scope_name(registry, "res://").part == ""
     for wrong in ("res://gone", "user://art", "res://art/../gone"):
-        with pytest.raises(UserError, match="isn't there: name a project"):
+        with pytest.raises(UserError, match="does not exist. Give a project"):
             scope_name(registry, wrong)
 
 
@@ -162,7 +163,7 @@ def test_an_engines_own_path_does_not_lead_out_of_its_project(
     outside = ["../other", "art/../../other", "..", str(tmp_path / "other"), "../game2"]
     (tmp_path / "game2").mkdir()
     for wrong in [*outside, "..\\other"] if os.name == "nt" else outside:
-        with pytest.raises(UserError, match=r"^res://.* isn't there"):
+        with pytest.raises(UserError, match=r"^`res://.*` does not exist"):
             scope_name(registry, f"res://{wrong}")
 
 
@@ -187,7 +188,7 @@ def test_what_is_left_of_a_texture_says_nothing_of_how_the_engine_calls_the_root
     monkeypatch.setattr(import_file, "textures", textures)
     monkeypatch.chdir(game)
     assert scope_name(registry, "res://art").part == "art"
-    with pytest.raises(UserError, match="isn't there: name a project"):
+    with pytest.raises(UserError, match="does not exist. Give a project"):
         scope_name(registry, "user://art")
 
 
@@ -199,7 +200,7 @@ def test_a_current_folder_that_is_gone_is_told(
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    with pytest.raises(UserError, match="isn't there: name a project"):
+    with pytest.raises(UserError, match="does not exist. Give a project"):
         scope_name(registry, asked)
 
 
@@ -207,7 +208,7 @@ def test_an_engines_own_path_outside_of_projects_is_no_folder(
     tmp_path: Path, registry: host.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"^res://art isn't there"):
+    with pytest.raises(UserError, match=r"^`res://art` does not exist"):
         scope_name(registry, "res://art")
 
 
@@ -220,9 +221,11 @@ async def test_a_file_that_is_no_texture_of_a_project_is_refused(
     (tmp_path / "alone.png").touch()
     put(game, "out/a.png")
     (game / "popbridge.toml").write_text('[textures]\nignore = ["out/"]\n', encoding="utf-8")
-    with pytest.raises(UserError, match="is no texture of a project, or passed over: name one") as raised:
+    with pytest.raises(
+        UserError, match="is not a texture of a project, or is ignored. Give a texture"
+    ) as raised:
         await run(tmp_path / file)
-    assert str(raised.value).endswith(f"{(tmp_path / file).parent}.")
+    assert str(raised.value).endswith(f"`{(tmp_path / file).parent}`.")
 
 
 async def test_what_vanishes_before_it_is_listed_is_refused_too(
@@ -230,8 +233,8 @@ async def test_what_vanishes_before_it_is_listed_is_refused_too(
 ) -> None:
     found = scope_name(registry, str(game / "icon.png"))
     (game / "icon.png").unlink()
-    monkeypatch.setattr("tests.audit.conftest.named", lambda registry, text: found)
-    with pytest.raises(UserError, match="is no texture of a project"):
+    monkeypatch.setattr("tests.audit.conftest.scope_name", lambda registry, text: found)
+    with pytest.raises(UserError, match="is not a texture of a project"):
         await run(game / "icon.png")
 
 
@@ -243,7 +246,7 @@ async def test_a_part_of_a_project_that_nothing_serves_is_audited_as_files_and_s
     put(game, "art/a.png", "albedo")
     told = await run(game / part)
     assert (told.engine, told.part, told.kinds) == ("", part, {"albedo": 1})
-    assert "godot 3.0 is served by no adapter" in told.notices[1]
+    assert told.notices[1].values["version"] == "3.0"
 
 
 class TestFilesAlone:
@@ -263,9 +266,8 @@ class TestFilesAlone:
         told = await run(art)
         assert {row.file for row in told.rows} == {"Source~/rock.psd", "Source~/deep/moss.png"}
         assert (told.engine, told.part, told.textures) == ("", "Source~", 2)
-        assert told.notices[0] == "Of the project only this part is reported: Source~."
-        assert re.match(r"(godot|unity) \S+ takes nothing there for a texture: the files", told.notices[1])
-        assert in_chinese(told.notices[1]).endswith("未将此处的任何文件视为贴图：仅检查文件本身。")
+        assert told.notices[0] == "Only this part of the project was checked: Source~."
+        assert told.notices[1].id == ALONE.id
 
     async def test_a_file_too(self, art: Path, run: Any) -> None:
         assert [row.file for row in (await run(art / "rock.psd")).rows] == ["Source~/rock.psd"]
@@ -274,7 +276,7 @@ class TestFilesAlone:
         ignore = '[textures]\nignore = ["Source~/deep/"]\n'
         (art.parent / "popbridge.toml").write_text(ignore, encoding="utf-8")
         assert [row.file for row in (await run(art)).rows] == ["Source~/rock.psd"]
-        assert (await run(art / "deep")).notices[1:] == ["No texture lies in it, or all are passed over."]
+        assert (await run(art / "deep")).notices[1:] == ["It contains no textures, or all are ignored."]
 
     async def test_what_the_engine_has_imported_as_something_else_is_no_part_of_it(
         self, tmp_path: Path, run: Any
@@ -286,8 +288,8 @@ class TestFilesAlone:
         unity_texture(root, "Assets/Main/notes.webp", other)
         told = await run(root / "Assets/Main")
         assert told.engine and (told.textures, told.rows) == (0, [])
-        assert told.notices[1:] == ["No texture lies in it, or all are passed over."]
-        with pytest.raises(UserError, match="is no texture of a project, or passed over"):
+        assert told.notices[1:] == ["It contains no textures, or all are ignored."]
+        with pytest.raises(UserError, match="is not a texture of a project, or is ignored"):
             await run(root / "Assets/Main/Lightmap-0.exr")
         (root / "Assets/Main/rock.avif").write_text("broken", encoding="utf-8")
         assert [row.file for row in (await run(root / "Assets/Main")).rows] == ["Assets/Main/rock.avif"]

@@ -62,7 +62,7 @@ class TestBaseline:
         self, game: Path, registry: host.Registry, tmp_path: Path, text: str
     ) -> None:
         (tmp_path / "b.json").write_text(text, encoding="utf-8")
-        with pytest.raises(UserError, match="--update-baseline of the whole project") as raised:
+        with pytest.raises(UserError, match="`--update-baseline` on the whole project") as raised:
             baseline.read_others(tmp_path / "b.json", scope_name(registry, str(game / "art")))
         assert "整个项目" in in_chinese(raised.value)
 

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from bridge.advisors.findings import Finding
 from bridge.audit import judge
-from bridge.audit.audit import MOST, fix_until_settled
+from bridge.audit.audit import MAX_ROUNDS, fix_until_settled
 from bridge.audit.project import Project, find
 from bridge.audit.results import Issue, Report, Row
-from bridge.audit.texts import sentence
 from bridge.core.textures import TextureIntent
 from bridge.host.host import Registry
 from tests.audit.conftest import put
@@ -69,7 +68,7 @@ async def test_what_is_failed_at_in_several_rounds_is_told_once() -> None:
     report = await fix_until_settled(Project(Path()), look)
     judge.report_faults(report)
     (notice,) = report.notices
-    assert "left 2 of the textures unjudged" in notice and report.unjudged == 2
+    assert notice.values["n"] == 2 and report.unjudged == 2
     assert [file for file, _ in report.unseen] == ["b", "c"]
 
 
@@ -81,13 +80,12 @@ async def test_nothing_is_written_that_its_adapter_fails_at() -> None:
     report = await fix_until_settled(Project(Path()), look)
     judge.report_faults(report)
     a, b = report.rows
-    assert report.unjudged == 1 and "the first is a." in report.notices[0]
+    assert report.unjudged == 1 and report.notices[0].values["file"] == "a"
     assert [file for file, _ in report.unseen] == ["a"]
     assert [issue.code for issue in a.issues] == ["not_applied", "no_mipmaps", "grey_as_rgb"]
     assert a.options == {} and a.refused and (a.memory, a.memory_after) == (40, 40)
     assert b.options == {"m": True} and report.saved == 10
-    assert sentence(a.issues[0], "en").endswith("acme fails at what would be written: KeyError: 'a'")
-    assert sentence(a.issues[0], "zh-CN") == "无法修正：acme 处理将要写入的设置时出错：KeyError: 'a'"
+    assert a.issues[0].values["reason"].values == {"plugin": "acme", "reason": "KeyError: 'a'"}
 
 
 async def test_what_a_plan_settles_beside_is_not_told() -> None:
@@ -108,10 +106,10 @@ async def test_a_project_with_nothing_to_mend_is_looked_at_once() -> None:
 
 
 async def test_findings_that_speak_against_each_other_come_to_an_end() -> None:
-    look, planned = looking(*([row("a", MIPMAPS, m=at % 2 == 0)] for at in range(MOST + 3)))
+    look, planned = looking(*([row("a", MIPMAPS, m=at % 2 == 0)] for at in range(MAX_ROUNDS + 3)))
     assert (await fix_until_settled(Project(Path()), look)).rows[0].options == {"m": True}
-    assert len(planned) == MOST
-    look, planned = looking(*([row("a", MIPMAPS, m=at % 2 == 1)] for at in range(MOST + 3)))
+    assert len(planned) == MAX_ROUNDS
+    look, planned = looking(*([row("a", MIPMAPS, m=at % 2 == 1)] for at in range(MAX_ROUNDS + 3)))
     assert (await fix_until_settled(Project(Path()), look)).rows == []
 
 

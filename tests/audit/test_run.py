@@ -19,7 +19,7 @@ from accel.texture import context
 from accel.texture.kinds import KINDS
 from bridge.advisors import import_project
 from bridge.api import Remark, TextureAsset
-from bridge.audit.audit import AuditOutcome, _remarked
+from bridge.audit.audit import ProgressCallbacks, _remark_codes
 from bridge.audit.baseline import accept, entries
 from bridge.audit.examine import Examiner, Outcome, Question
 from bridge.audit.project import scope_name
@@ -44,9 +44,9 @@ async def test_each_trouble_costs_its_file_one_line(game: Path, run: Run, regist
     assert report.textures == 6 and report.kinds == {"sprite": 1}
     told = {row.file: (row.issues[0].code, row.issues[0].severity) for row in report.rows}
     assert told == {
-        "broken.png": ("unreadable", "wrong"),
-        "crash.png": ("unreadable", "wrong"),
-        "raise.png": ("unreadable", "wrong"),
+        "broken.png": ("unreadable", "error"),
+        "crash.png": ("unreadable", "error"),
+        "raise.png": ("unreadable", "error"),
         "huge.png": ("unsupported", "note"),
         "unknown.png": ("unsupported", "note"),
     }
@@ -75,7 +75,7 @@ async def test_the_import_advisor_knows_what_an_audit_that_saw_what_it_sees_took
     put(game, "a/rock.png", "albedo")
     put(game, "broken.png", "broken")
     await run(game, **plan)
-    found = import_project.read(tmp_path / "cache", game)
+    found = import_project.read_audit(tmp_path / "cache", game)
     assert (found is None) == bool(plan)
     if found is not None:
         files, sizes, portions = found
@@ -89,8 +89,8 @@ async def test_what_is_only_planned_is_kept_from_the_import_advisor_and_told_no_
     put(game, "b.png", "albedo")
     report = await run(game, planned={"a.png": {"mipmaps/generate": True}})
     assert report.textures == 2 and report.groups == []
-    assert import_project.read(tmp_path / "cache", game) is None
-    assert len((await run(game)).groups) == 1 and import_project.read(tmp_path / "cache", game)
+    assert import_project.read_audit(tmp_path / "cache", game) is None
+    assert len((await run(game)).groups) == 1 and import_project.read_audit(tmp_path / "cache", game)
 
 
 async def test_a_second_run_starts_no_process_and_says_the_same(
@@ -155,7 +155,7 @@ async def test_a_file_that_never_comes_to_rest_is_a_note(
 
     monkeypatch.setattr(Examiner, "_examine", and_it_grows)
     (row,) = (await run(game)).rows
-    assert row.issues[0].severity == "note" and "all the time" in row.issues[0].values["reason"]
+    assert row.issues[0].severity == "note" and "changing" in row.issues[0].values["reason"]
 
 
 async def test_what_changed_is_examined_anew(game: Path, run: Run) -> None:
@@ -235,9 +235,9 @@ async def test_what_the_project_ignores_is_not_looked_at(game: Path, run: Run) -
 async def test_a_texture_that_vanishes_meanwhile_is_a_note(game: Path, run: Run) -> None:
     put(game, "a.png", "albedo")
     path = put(game, "b.png", "albedo")
-    report = await run(game, AuditOutcome(total=lambda count: path.unlink()))
+    report = await run(game, ProgressCallbacks(total=lambda count: path.unlink()))
     (row,) = [row for row in report.rows if row.file == "b.png"]
-    assert row.issues[0].severity == "note" and "vanished" in row.issues[0].values["reason"]
+    assert row.issues[0].severity == "note" and "disappeared" in row.issues[0].values["reason"]
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
@@ -272,7 +272,7 @@ async def test_stopping_keeps_what_was_examined_by_then(game: Path, run: Run) ->
         if done == 5:
             five.set()
 
-    running = asyncio.create_task(run(game, AuditOutcome(done=count)))
+    running = asyncio.create_task(run(game, ProgressCallbacks(done=count)))
     await asyncio.wait_for(five.wait(), 30)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -323,4 +323,4 @@ async def test_siblings_and_slots_are_told(game: Path, run: Run, monkeypatch: py
 def test_of_an_adapters_remarks_only_codes_of_its_own_settle_nothing() -> None:
     said = [Issue.remarked(Remark(code, "note", "is odd")) for code in ("acme.odd", "too_large")]
     report = Report(name="game", root="game", engine="", rows=[Row("a.png", "a.png", said)])
-    assert _remarked(report) == {"acme.odd"}
+    assert _remark_codes(report) == {"acme.odd"}

@@ -61,7 +61,7 @@ def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
     assert (odd["message"]["text"], odd["level"]) == ("It is \\x1bodd.", "note")
 
 
-@pytest.mark.parametrize(("locale", "said"), [("en", "A plugin has failed"), ("zh-CN", "有插件出错")])
+@pytest.mark.parametrize(("locale", "said"), [("en", "A plugin failed"), ("zh-CN", "有扩展出错")])
 def test_a_run_in_which_a_plugin_has_failed_passes_for_no_success(
     report: Report, locale: str, said: str
 ) -> None:
@@ -109,7 +109,7 @@ def test_a_group_of_thousands_is_one_that_code_review_takes(report: Report) -> N
     report.rows, report.groups = [], [Group("file", [f"{at}.png" for at in range(5000)], 2048)]
     (run,) = json.loads("".join(report_sarif.pieces(report, "en")))["runs"]
     (result,) = run["results"]
-    assert "7.png, … +4992. " in result["message"]["text"] and len(result["relatedLocations"]) == 99
+    assert "7.png, … 4992 more. " in result["message"]["text"] and len(result["relatedLocations"]) == 99
 
 
 def test_sarif_names_files_by_relative_encoded_uris(report: Report) -> None:

@@ -11,15 +11,18 @@ import pytest
 from accel.devices import provider_probe
 from accel.devices.driver import Gpu
 from accel.devices.proof_cache import ProofCache, ProvenVariants
-from accel.devices.report import Devices, Report
+from accel.devices.report import FULL, Devices, Report
 from accel.execution.device_router import DeviceFailure, DeviceHealth
+from accel.text import text
 from bridge.commands import terminal
 from bridge.commands.devices import MAX_SHAPES
 
+MISSING = text("TensorRT's libraries are missing{which}", which="")
+FOUND = text("{names}, by {runtime}", names=["NVIDIA H100"], runtime="onnxruntime 1.31.1")
 BROKEN = Devices(
     (
-        Report("tensorrt", False, "TensorRT's libraries are missing", "pip install tensorrt-cu13"),
-        Report("cuda", True, "NVIDIA H100, by onnxruntime 1.31.1"),
+        Report("tensorrt", False, MISSING, "pip install tensorrt-cu13"),
+        Report("cuda", True, FOUND),
         Report("cpu", True, "onnxruntime 1.31.1"),
     ),
     (Gpu("NVIDIA H100", 81559, "9.0"), Gpu("")),
@@ -84,11 +87,11 @@ def test_devices_as_json_are_a_line_for_each_provider(popbridge: Any) -> None:
 def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
     popbridge: Any, home: Path
 ) -> None:
-    full = DeviceFailure("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    full = DeviceFailure("CUDA, NVIDIA H100", "image.upscale", FULL, 1_800_000_000.0)
     gone = DeviceFailure("CUDA, NVIDIA H100", "", "the GPU is gone", 1_800_000_000.0)
     troubles = DeviceHealth(home / "cache" / "device-troubles.json")
     for trouble in (full, gone):
-        troubles.note(trouble)
+        troubles.add(trouble)
     said = " ".join(popbridge("devices")[1].split())
     assert "image.upscale failed on CUDA, NVIDIA H100: the GPU's memory is full. The CPU runs it" in said
     assert "everything failed on CUDA, NVIDIA H100: the GPU is gone" in said
@@ -137,13 +140,17 @@ def test_who_reads_chinese_is_told_in_chinese(
     popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    DeviceHealth(home / "cache" / "device-troubles.json").note(
-        DeviceFailure("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    DeviceHealth(home / "cache" / "device-troubles.json").add(
+        DeviceFailure("CUDA, NVIDIA H100", "image.upscale", FULL, 1_800_000_000.0)
     )
     ProofCache(home / "cache" / "shapes.json", BROKEN.machine).settle(
         "ab",
         ProvenVariants(
-            "u2netp model.onnx", "x 1x3", BROKEN.machine, "plainly", "TensorRT gives other results"
+            "u2netp model.onnx",
+            "x 1x3",
+            BROKEN.machine,
+            "plainly",
+            text("{way} {refused}", way="TensorRT", refused=text("gives other results")),
         ),
     )
     out = popbridge("devices")[1]

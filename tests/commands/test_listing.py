@@ -120,7 +120,7 @@ class TestListings:
         says = (
             "acme  ok\n    adapters acme1, "
             if command == "plugins"
-            else "gpu  true  (the default)\n    Whether"
+            else "gpu  true  (the default)\n    Use an"
         )
         assert says in listed
 

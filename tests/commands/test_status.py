@@ -24,6 +24,8 @@ from tests.commands.shell import one_line
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import session
 
+pytestmark = pytest.mark.own_workers
+
 
 @pytest.fixture
 def daemon(home: Path) -> Iterator[ThreadDaemon]:

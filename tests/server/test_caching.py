@@ -10,7 +10,7 @@ import pytest
 
 from accel.workload import Input
 from bridge.core.errors import RequestError
-from bridge.server.cache import AT_ONCE
+from bridge.server.cache import MAX_INPUTS_ON_LOOP
 from bridge.server.cache_key import FileStamp
 from tests.server.pages import page
 from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, kept, until
@@ -43,7 +43,7 @@ async def test_an_error_is_never_kept(start: Start, bench: Bench) -> None:
     async with bench.session(daemon) as wire:
         for number in (1, 2):
             assert (await ask(wire, number, bench.request()))["code"] == "bad_input"
-    assert bench.runs == 2 and cache_of(daemon.bridge).entries == 0
+    assert bench.runs == 2 and cache_of(daemon.bridge).responses.entries == 0
 
 
 @pytest.mark.usefixtures("settled")
@@ -89,7 +89,7 @@ async def test_some_workloads_are_never_kept(start: Start, bench: Bench) -> None
 
 
 @pytest.mark.parametrize(
-    "settings", [{"cache__max_size": 0}, {"cache__off": "test.note, test.gone"}], ids=["all", "one"]
+    "settings", [{"cache__max_size": 0}, {"cache__exclude": "test.note, test.gone"}], ids=["all", "one"]
 )
 async def test_a_setting_turns_it_off(
     start: Start, bench: Bench, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -99,8 +99,8 @@ async def test_a_setting_turns_it_off(
         for number in (1, 2):
             assert not (await ask(wire, number, bench.request()))["meta"].get("cached")
     assert bench.runs == 2
-    assert ("cache.off names what is no workload: test.gone" in caplog.text) == ("cache__off" in settings)
-    assert daemon.paths.responses_file.exists() == ("cache__off" in settings)
+    assert ("cache.off names unknown workloads: test.gone" in caplog.text) == ("cache__exclude" in settings)
+    assert daemon.paths.responses_file.exists() == ("cache__exclude" in settings)
 
 
 async def test_a_file_that_has_changed_is_computed_anew(start: Start, bench: Bench) -> None:
@@ -123,8 +123,8 @@ async def test_what_changes_while_it_is_computed_isnt_kept(start: Start, bench: 
         bench.file.write_bytes(b"new")
         bench.hold.unlink()
         assert (await wire.receive())["value"]["read"] == [b"new"]
-        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._flights)))
-        assert cache_of(daemon.bridge).entries == 0
+        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._in_flight)))
+        assert cache_of(daemon.bridge).responses.entries == 0
         bench.file.write_bytes(b"one")
         assert (await ask(wire, 2, bench.request()))["value"]["read"] == [b"one"]
 
@@ -146,9 +146,9 @@ async def test_a_change_within_one_tick_of_the_clock_isnt_taken_for_what_is_unde
         await until(lambda: bench.runs == 2)
         bench.hold.unlink()
         assert (await wire.until("result", id=2))["value"]["read"] == [b"two"]
-        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._flights)))
+        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._in_flight)))
         # Of the first it isn't known which it has read.
-        assert cache_of(daemon.bridge).entries == 1
+        assert cache_of(daemon.bridge).responses.entries == 1
         assert (await ask(wire, 3, bench.request()))["value"]["read"] == [b"two"]
 
 
@@ -173,7 +173,7 @@ async def test_a_result_whose_files_are_gone_is_computed_anew(start: Start, benc
         first = await ask(wire, 1, bench.request())
         await kept(daemon, 1)
         file = daemon.paths.blobs / first["outputs"][0]["blob"]
-        assert daemon.call(cache_of(daemon.bridge).blobs()) == {file.name}
+        assert daemon.call(cache_of(daemon.bridge).responses.blobs()) == {file.name}
         for spoil in (file.unlink, lambda: file.write_bytes(b"")):
             spoil()
             again = await ask(wire, 2, bench.request())
@@ -201,7 +201,7 @@ async def test_what_is_cleared_is_computed_anew(start: Start, bench: Bench) -> N
     async with bench.session(daemon) as wire:
         await ask(wire, 1, bench.request())
         await kept(daemon, 1)
-        assert daemon.call(cache_of(daemon.bridge).clear()) == 1
+        assert daemon.call(cache_of(daemon.bridge).responses.clear()) == 1
         assert not (await ask(wire, 2, bench.request()))["meta"].get("cached")
         await kept(daemon, 1)
         assert (await ask(wire, 3, bench.request()))["meta"]["cached"]
@@ -235,11 +235,11 @@ async def test_no_more_is_kept_than_may_be(start: Start, bench: Bench) -> None:
     async with bench.session(daemon) as wire:
         for number in range(40):
             await ask(wire, number, bench.request(number))
-        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._flights)))
+        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._in_flight)))
         cache = cache_of(daemon.bridge)
         # What is on its way to the disk counts too.
-        await until(lambda: cache.evictions > 0 and cache.bytes <= 20_000)
-        assert cache.entries == 40 - cache.evictions
+        await until(lambda: cache.responses.evictions > 0 and cache.responses.size <= 20_000)
+        assert cache.responses.entries == 40 - cache.responses.evictions
         assert not (await ask(wire, 100, bench.request(0)))["meta"].get("cached")
         assert (await ask(wire, 101, bench.request(39)))["meta"]["cached"]
 
@@ -277,7 +277,7 @@ async def test_a_value_may_be_changed_by_the_advisor_that_got_it(start: Start, b
 async def test_an_advisor_may_give_many_files_and_any_priority(start: Start, bench: Bench) -> None:
     daemon = start()
     inputs = []
-    for number in range(AT_ONCE + 6):
+    for number in range(MAX_INPUTS_ON_LOOP + 6):
         path = bench.root / str(number)
         path.write_bytes(path.name.encode())
         inputs.append(Input(path.name, str(path)))

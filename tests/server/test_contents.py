@@ -184,7 +184,7 @@ async def test_a_change_within_one_tick_of_the_clock_is_noticed(
 async def test_no_more_files_are_remembered_than_may_be(
     tmp_path: Path, contents: Fingerprints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 3)
+    monkeypatch.setattr(module, "MAX_KNOWN", 3)
     files = [tmp_path / str(number) for number in range(5)]
     for file in files:
         file.write_bytes(file.name.encode())
@@ -261,6 +261,6 @@ async def test_a_turn_that_is_given_up_as_it_comes_goes_to_the_next(hashing: Fil
 
 
 async def test_a_large_file_has_the_digest_of_all_its_pieces(hashing: FileHasher, tmp_path: Path) -> None:
-    data = os.urandom(hashing_module.CHUNK * 2 + 17)
+    data = os.urandom(hashing_module.CHUNK_BYTES * 2 + 17)
     (tmp_path / "large").write_bytes(data)
     assert await hashing.digest(str(tmp_path / "large"), "normal") == sha(data)

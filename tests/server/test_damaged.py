@@ -179,7 +179,7 @@ async def test_damaged_rows_cost_no_import_its_advice(
         assert "its database is damaged" in (await editor.done(broken))["body"]
         whole = await editor.told(await editor.imports("wood_n.png"))
         toast = await editor.done(whole)
-        assert toast["title"] == "Applied to wood_n.png"
+        assert toast["title"] == "Fixed wood_n.png"
         assert await answered(wire, toast, "undo") == "answered"
         (change,) = whole["args"]["changes"]
         back = {"changes": [{**change, "expected": change["options"]}]}

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from accel.execution.batching import Batcher
-from accel.execution.executor import CancelToken, LocalExecutor
-from accel.workload import Limits, WorkloadError
-from bridge.server.cache import NO_DEADLINE_S, InFlight, SingleFlight
+from accel.execution.executor import CancelToken, Job, LocalExecutor
+from accel.workload import Limits, WorkloadError, echo
+from bridge.server.cache import InFlight, SingleFlight
 from tests.accel import workloads
 from tests.accel.asking import go, held
 from tests.accel.conftest import until
+
+pytestmark = pytest.mark.own_workers
 
 LONG_S = 60.0
 
@@ -25,16 +27,16 @@ class Work:
     def __init__(self) -> None:
         self.begin, self.end, self.kept = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.priorities: list[str] = []
-        self.watches: list[CancelToken] = []
+        self.tokens: list[CancelToken] = []
         self.cancelled = 0
         self.outcome: Any = "done"
 
-    async def run(self, watch: CancelToken, priority: str) -> Any:
+    async def run(self, token: CancelToken, priority: str) -> Any:
         self.priorities.append(priority)
-        self.watches.append(watch)
+        self.tokens.append(token)
         try:
             await self.begin.wait()
-            watch.begin()
+            token.start()
             await self.end.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
@@ -58,8 +60,12 @@ def start(flights: SingleFlight[Any], work: Work, priority: str = "normal") -> I
     return flights.start(b"key", work.run, work.keep, priority)
 
 
+def job(priority: str = "normal", deadline_s: float = LONG_S, token: CancelToken | None = None) -> Job:
+    return Job.parse(echo.workload, {}, priority=priority, deadline_s=deadline_s, token=token)
+
+
 def join(flight: InFlight[Any], priority: str = "normal", deadline_s: float = LONG_S) -> asyncio.Task[Any]:
-    return asyncio.create_task(flight.join(priority, deadline_s))
+    return asyncio.create_task(flight.join(job(priority, deadline_s)))
 
 
 async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: SingleFlight[Any]) -> None:
@@ -72,7 +78,7 @@ async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: SingleF
         work.kept.set()
 
     async def wait(flight: InFlight[Any]) -> None:
-        happened.append(await flight.join("normal", LONG_S))
+        happened.append(await flight.join(job()))
 
     flight = flights.start(b"key", work.run, keep, "normal")
     await asyncio.gather(wait(flight), wait(flight), work.kept.wait())
@@ -90,8 +96,8 @@ async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
     await together(batcher, executor, tmp_path, "abc")
 
     def ask(text: str) -> asyncio.Task[Any]:
-        async def run(watch: CancelToken, priority: str) -> Any:
-            return await go(batcher, workloads.many, text, deadline_s=NO_DEADLINE_S, watch=watch)
+        async def run(token: CancelToken, priority: str) -> Any:
+            return await go(batcher, workloads.many, text, deadline_s=None, token=token)
 
         flight = flights.start(text.encode(), run, Work().keep, "normal")
         return join(flight, deadline_s=8)
@@ -100,7 +106,7 @@ async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
         hanging, *others = map(ask, (f"hold {stays}", "a", "b"))
         await until(lambda: executor.pool.waiting, "the jobs to queue")
     assert [(await other).value["text"] for other in others] == ["a", "b"]
-    with pytest.raises(WorkloadError, match="8000 ms"):
+    with pytest.raises(WorkloadError, match="before its deadline"):
         await hanging
     await batcher.close()
 
@@ -128,7 +134,7 @@ async def test_all_get_what_one_run_gives(flights: SingleFlight[Any]) -> None:
     work.begin.set()
     work.end.set()
     assert await asyncio.gather(*waiting) == ["done"] * 64
-    assert len(work.watches) == 1
+    assert len(work.tokens) == 1
 
 
 async def test_what_is_done_is_given_until_it_is_kept(flights: SingleFlight[Any]) -> None:
@@ -139,7 +145,7 @@ async def test_what_is_done_is_given_until_it_is_kept(flights: SingleFlight[Any]
     work.end.set()
     assert await first == "done"
     assert flights.get(b"key") is flight and len(flights) == 1
-    assert await flight.join("normal", LONG_S) == "done"
+    assert await flight.join(job()) == "done"
     work.kept.set()
     await settle()
     assert flights.get(b"key") is None
@@ -179,7 +185,7 @@ async def test_the_work_ends_when_the_last_one_cancels(flights: SingleFlight[Any
         assert not work.cancelled
         one.cancel()
         await settle()
-    assert work.cancelled == 1 and not work.watches[0].overdue
+    assert work.cancelled == 1 and not work.tokens[0].overdue
     assert flights.get(b"key") is None
 
 
@@ -187,7 +193,7 @@ async def test_each_has_a_deadline_of_its_own(flights: SingleFlight[Any]) -> Non
     work = Work()
     flight = start(flights, work)
     leader, other = join(flight, deadline_s=0.01), join(flight)
-    with pytest.raises(WorkloadError, match="within 10 ms") as late:
+    with pytest.raises(WorkloadError) as late:
         await leader
     assert late.value.code == "deadline_exceeded" and not work.cancelled
     work.begin.set()
@@ -202,7 +208,7 @@ async def test_work_of_which_all_deadlines_have_passed_ends_and_says_why(flights
     done = await asyncio.gather(*late, return_exceptions=True)
     assert [one.code for one in done if isinstance(one, WorkloadError)] == ["deadline_exceeded"] * 2
     await settle()
-    assert work.cancelled == 1 and work.watches[0].overdue
+    assert work.cancelled == 1 and work.tokens[0].overdue
     assert flights.get(b"key") is None
 
 
@@ -240,7 +246,7 @@ async def test_a_cancellation_from_inside_is_an_error_like_others(flights: Singl
     work.begin.set()
     work.end.set()
     with pytest.raises(asyncio.CancelledError):
-        await flight.join("normal", LONG_S)
+        await flight.join(job())
     assert flights.get(b"key") is None
 
 
@@ -278,15 +284,15 @@ async def test_all_who_wait_are_told_when_it_begins_and_who_comes_later_at_once(
     early, late, gone = (
         CancelToken(lambda name=name: begun.append(name)) for name in ("early", "late", "gone")
     )
-    first = asyncio.create_task(flight.join("normal", LONG_S, early))
-    left = asyncio.create_task(flight.join("normal", LONG_S, gone))
+    first = asyncio.create_task(flight.join(job(token=early)))
+    left = asyncio.create_task(flight.join(job(token=gone)))
     await settle()
     left.cancel()
     await settle()
     work.begin.set()
     await settle()
     assert begun == ["early"]
-    second = asyncio.create_task(flight.join("normal", LONG_S, late))
+    second = asyncio.create_task(flight.join(job(token=late)))
     await settle()
     assert begun == ["early", "late"]
     work.end.set()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.server.uvicorn_protocols import Heart
+from bridge.server.uvicorn_protocols import Heartbeat
 
 
 class Patient:
@@ -15,12 +15,12 @@ class Patient:
     def __init__(self) -> None:
         self.beats = 0
 
-    def beat(self) -> None:
+    def ping_peer(self) -> None:
         self.beats += 1
 
 
 async def test_a_heart_beats_for_all_alike_and_stops_with_the_last() -> None:
-    heart = Heart(0.6)
+    heart = Heartbeat(0.6)
     patients = [Patient() for _ in range(7)]
     for one in patients:
         heart.add(one)
@@ -38,7 +38,7 @@ async def test_a_heart_beats_for_all_alike_and_stops_with_the_last() -> None:
 
 
 async def test_a_connection_isnt_pinged_at_once_and_a_crowd_is_spread_out() -> None:
-    heart = Heart(20)
+    heart = Heartbeat(20)
     patients = [Patient() for _ in range(100)]
     for one in patients:
         heart.add(one)
@@ -51,4 +51,4 @@ async def test_a_connection_isnt_pinged_at_once_and_a_crowd_is_spread_out() -> N
 
 @pytest.mark.parametrize(("interval_s", "steps"), [(20.0, 100), (0.1, 1), (600.0, 3000)])
 def test_few_beat_at_once_however_long_the_interval_is(interval_s: float, steps: int) -> None:
-    assert len(Heart(interval_s)._groups) == steps
+    assert len(Heartbeat(interval_s)._groups) == steps

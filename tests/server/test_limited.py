@@ -15,13 +15,15 @@ from tests.accel import workloads
 from tests.accel.asking import go, held
 from tests.accel.conftest import executor, until
 
+pytestmark = pytest.mark.own_workers
+
 __all__ = ["executor"]
 
 
 async def test_waiting_for_a_worker_costs_none_of_the_limit() -> None:
-    async def run(watch: CancelToken) -> str:
+    async def run(token: CancelToken) -> str:
         await asyncio.sleep(0.2)
-        watch.begin()
+        token.start()
         return "done"
 
     assert await with_run_deadline(run, 0.05) == "done"
@@ -30,12 +32,12 @@ async def test_waiting_for_a_worker_costs_none_of_the_limit() -> None:
 async def test_a_run_that_takes_longer_is_given_up_and_says_whose_fault_it_is() -> None:
     seen: list[bool] = []
 
-    async def run(watch: CancelToken) -> None:
-        watch.begin()
+    async def run(token: CancelToken) -> None:
+        token.start()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            seen.append(watch.overdue)
+            seen.append(token.overdue)
             raise
 
     with pytest.raises(TimeoutError):
@@ -44,9 +46,9 @@ async def test_a_run_that_takes_longer_is_given_up_and_says_whose_fault_it_is() 
 
 
 async def test_each_worker_has_the_whole_limit() -> None:
-    async def run(watch: CancelToken) -> str:
+    async def run(token: CancelToken) -> str:
         for _ in range(3):
-            watch.begin()
+            token.start()
             await asyncio.sleep(0.2)
         return "done"
 
@@ -63,7 +65,7 @@ async def test_what_hangs_in_a_batch_has_the_limit_once(executor: LocalExecutor,
             tasks = [
                 asyncio.create_task(
                     with_run_deadline(
-                        lambda watch, text=text: go(batcher, workloads.many, text, watch=watch), 3.0
+                        lambda token, text=text: go(batcher, workloads.many, text, token=token), 3.0
                     )  # type: ignore[misc]
                 )
                 for text in texts
@@ -81,7 +83,7 @@ async def test_what_hangs_in_a_batch_has_the_limit_once(executor: LocalExecutor,
 
 
 async def test_who_is_cancelled_is_cancelled() -> None:
-    task = asyncio.create_task(with_run_deadline(lambda watch: asyncio.sleep(60), 1))
+    task = asyncio.create_task(with_run_deadline(lambda token: asyncio.sleep(60), 1))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

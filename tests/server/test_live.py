@@ -131,7 +131,7 @@ async def test_an_answer_that_needs_the_store_says_what_is_wrong_with_it(
         monkeypatch.setattr(daemon.bridge.store, "read", broken)
         answer = await wire.request(1, "receipts.list")
     assert (answer["code"], answer["retryable"]) == ("store_unavailable", True)
-    assert answer["message"] == "The bridge can't keep anything now: its database is damaged."
+    assert answer["message"] == "The daemon's database is unavailable: its database is damaged."
 
 
 async def test_what_an_editor_answers_is_kept_once_the_store_can(

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.client.client import Client
 from bridge.core.errors import RequestError
-from bridge.server.progress import INTERVAL_S, Throttle
+from bridge.server.runner import INTERVAL_S, Throttle
 from tests.server.daemons import ThreadDaemon
 
 

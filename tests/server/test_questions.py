@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accel.execution.executor import Job
 from accel.image.operations.pipeline import OPERATIONS, pipeline
 from accel.models import catalog
 from accel.models.manifest import Model
@@ -66,7 +67,7 @@ def questions(*workloads: Workload, origins: dict[str, str] | None = None, pixel
 
 
 def asked(params: dict[str, Any], names: Sequence[str] = (), one: Workload = MANY, **more: Any) -> CacheKey:
-    question = questions(one, **more).ask(one, params, [Input(name, "/nowhere") for name in names])
+    question = questions(one, **more).of(Job.parse(one, params, [Input(name, "/nowhere") for name in names]))
     assert question is not None
     return question
 
@@ -98,7 +99,7 @@ def test_spelling_order_and_defaults_dont_matter(params: dict[str, Any]) -> None
     filled = msgspec.structs.asdict(MANY.parse(params)) | params
     question = asked(params)
     assert question == asked(shuffled(params)) == asked(filled)
-    assert question.about([]) == asked(shuffled(filled)).about([])
+    assert question.with_contents([]) == asked(shuffled(filled)).with_contents([])
     assert question.outline([1]) == asked(filled).outline([1])
 
 
@@ -115,18 +116,20 @@ def test_names_of_inputs_count_and_dont_run_into_one_another(one: list[str], oth
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=3), st.lists(st.integers(0, 2**40), max_size=3))
 def test_contents_and_sizes_count_in_their_order(contents: list[bytes], sizes: list[int]) -> None:
     question = asked({})
-    assert (question.about(contents) == question.about(contents[::-1])) == (contents == contents[::-1])
+    assert (question.with_contents(contents) == question.with_contents(contents[::-1])) == (
+        contents == contents[::-1]
+    )
     assert (question.outline(sizes) == question.outline(sizes[::-1])) == (sizes == sizes[::-1])
     assert -(2**63) <= question.outline(sizes) < 2**63
 
 
 @pytest.mark.parametrize("value", [2**64, "\ud800", {1: 2}, {"a": {(1,): 1}}, {1, "x"}])
 def test_what_cant_be_told_apart_is_no_question(value: Any) -> None:
-    assert questions(MANY).ask(MANY, {"anything": value}, []) is None
+    assert questions(MANY).of(Job.parse(MANY, {"anything": value})) is None
 
 
 def test_a_name_that_is_no_text_is_no_question() -> None:
-    assert questions(MANY).ask(MANY, {}, [Input("\udcff.png", "/nowhere")]) is None
+    assert questions(MANY).of(Job.parse(MANY, {}, [Input("\udcff.png", "/nowhere")])) is None
 
 
 def test_bad_parameters_are_refused_in_the_workload_s_words() -> None:
@@ -212,4 +215,4 @@ def test_a_pipeline_with_a_step_that_isn_t_to_be_kept_is_no_question(monkeypatch
     monkeypatch.setattr(resize, "workload", msgspec.structs.replace(resize.workload, cached=False))
     params = {"steps": [{"workload": "image.resize", "params": {"width": 8}}]}
     asks = questions(pipeline.workload)
-    assert asks.ask(pipeline.workload, params, [Input("a.png", "/nowhere")]) is None
+    assert asks.of(Job.parse(pipeline.workload, params, [Input("a.png", "/nowhere")])) is None

@@ -10,6 +10,8 @@ import pytest
 
 from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, queued, until
 
+pytestmark = pytest.mark.own_workers
+
 
 async def test_64_that_ask_the_same_at_once_have_it_run_once(start: Start, bench: Bench) -> None:
     daemon = start()
@@ -41,7 +43,7 @@ async def test_what_is_sent_along_or_was_put_as_a_blob_is_run_once_too(start: St
         found = await asyncio.gather(*answers)
         assert all(one["value"]["read"] == [b"one"] for one in found)
         assert bench.runs == 1
-        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._flights)))
+        await until(lambda: not daemon.look(lambda: len(cache_of(daemon.bridge)._in_flight)))
         # It is kept, though others have named the blob meanwhile.
         assert (await ask(wires[0], 2, bench.request(inputs=inputs[1:])))["meta"]["cached"]
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from bridge.audit.reasons import in_chinese
+from bridge.api import AnyText
+from bridge.core.revert import error_text
 from bridge_unity.assets import textures
 from bridge_unity.plugin import UnityProjects
+from tests.messages import in_chinese
 from tests.unity.projects import game, imported, meta, texture
 
 DEFAULT = "DefaultTexturePlatform"
@@ -31,13 +33,14 @@ def apply(root: Path, path: str, options: dict[str, Any]) -> dict[str, Any]:
     return dict(UnityProjects().apply(root, [{"path": path, "options": options}]))
 
 
-def refused(root: Path, path: str, options: dict[str, Any] | None = None) -> str:
+def refused(root: Path, path: str, options: dict[str, Any] | None = None) -> AnyText:
     done = apply(root, path, FIX if options is None else options)
     assert done["before"] == done["after"] == []
     (error,) = done["errors"]
     assert error["path"] == path
-    assert in_chinese(error["message"]) != error["message"]
-    return str(error["message"])
+    said = error_text(error)
+    assert in_chinese(said) != str(said)
+    return said
 
 
 def test_a_texture_comes_with_its_path_its_place_and_its_options(root: Path) -> None:

@@ -92,8 +92,8 @@ def test_fix_changes_the_lines_of_that_platform_alone(version: str, project: Pat
     told = report(project, tmp_path)
     (only,) = told["files"]
     (finding,) = only["findings"]
-    assert (finding["code"], finding["severity"], finding["fixable"]) == ("uncompressed", "waste", True)
-    assert "on Android: separate settings undo" in finding["message"]
+    assert (finding["code"], finding["severity"], finding["fixable"]) == ("uncompressed", "warning", True)
+    assert "on Android: separate settings override" in finding["message"]
     # On the desktop it is compressed already.
     assert only["memory"] == only["memory_after"] and only["memory"] > 0
     assert audit(project, "--fix") == 0

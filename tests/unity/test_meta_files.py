@@ -69,9 +69,8 @@ def test_a_meta_whose_name_differs_in_case_is_to_be_renamed(root: Path) -> None:
         # Where upper and lower case are the same it is the texture's.
         return
     (remark,) = found.remarks
-    assert (remark.code, remark.severity) == ("unity.no_meta", "wrong")
-    assert "rename rock.png.meta to Rock.png.meta" in remark.text
-    assert "请将 rock.png.meta 重命名为 Rock.png.meta" in remark.zh
+    assert (remark.code, remark.severity) == ("unity.no_meta", "error")
+    assert remark.text.values == {"other": "rock.png.meta", "meta": "Rock.png.meta"}
 
 
 def is_case_kept(folder: Path) -> bool:
@@ -84,7 +83,7 @@ def test_the_meta_of_another_texture_whose_name_differs_in_case_is_left_to_it(ro
     texture(root, "Assets/Rock.png")
     lone(root, "Assets/rock.png")
     (remark,) = next(found.remarks for found in assets.textures(root) if found.remarks)
-    assert remark.text.startswith("rock.png.meta isn't there: ")
+    assert str(remark.text).startswith("`rock.png.meta` is missing")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
@@ -93,7 +92,7 @@ def test_a_meta_that_is_a_link_to_nothing_isnt_to_be_renamed_to_itself(root: Pat
     lone(root, "Assets/rock.png")
     (root / "Assets/rock.png.meta").symlink_to("gone.meta")
     (remark,) = next(found.remarks for found in assets.textures(root) if found.remarks)
-    assert remark.text.startswith("rock.png.meta isn't there: ")
+    assert str(remark.text).startswith("`rock.png.meta` is missing")
 
 
 def test_a_folder_is_listed_once_for_all_its_textures_and_only_where_such_files_are_kept(
@@ -119,9 +118,9 @@ def test_a_packages_texture_is_passed_over_by_unity_and_says_so(tmp_path: Path) 
         lone(tmp_path, decoration)
     assert {file for file, codes in told(tmp_path).items() if codes} == {"Runtime/new/rock.png"}
     (remark,) = next(found.remarks for found in assets.textures(tmp_path) if found.remarks)
-    assert "is installed, Unity passes the texture over" in remark.text and "Unity 会忽略" in remark.zh
-    assert sentence(Issue.remarked(remark), "en") == remark.text
-    assert sentence(Issue.remarked(remark), "zh-CN") == remark.zh
+    assert "so Unity ignores the texture where the package is installed" in remark.text
+    assert sentence(Issue.remarked(remark), "en") == str(remark.text)
+    assert "Unity 会忽略" in sentence(Issue.remarked(remark), "zh-CN")
 
 
 def test_the_audit_calls_it_wrong_and_writes_nothing(
@@ -133,11 +132,10 @@ def test_the_audit_calls_it_wrong_and_writes_nothing(
     gone.unlink()
     (only,) = [file for file in report(project, tmp_path, "--fix")["files"] if not file["mended"]]
     (finding,) = only["findings"]
-    assert (finding["code"], finding["severity"], finding["fixable"]) == ("unity.no_meta", "wrong", False)
-    assert finding["message"].startswith("brick_albedo.png.meta isn't there: ")
-    assert "what refers to it by its GUID breaks" in finding["message"]
+    assert (finding["code"], finding["severity"], finding["fixable"]) == ("unity.no_meta", "error", False)
+    assert finding["message"].startswith("`brick_albedo.png.meta` is missing")
     assert only["kind"] == "albedo" and only["options"] == {} and not gone.exists()
-    assert "brick_albedo.png.meta isn't there" in capsys.readouterr().out
+    assert "brick_albedo.png.meta" in capsys.readouterr().out
 
 
 def test_a_rule_that_names_it_is_told_as_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +147,7 @@ def test_a_rule_that_names_it_is_told_as_passed_over(tmp_path: Path, monkeypatch
     assert "unity.no_meta" not in passed_over(project, tmp_path)
     gone.unlink()
     told = passed_over(project, tmp_path)
-    assert "`unity.no_meta`, but no import settings settle that" in told and "acme.seams" not in told
+    assert "`unity.no_meta`, which no import settings fix" in told and "acme.seams" not in told
     assert "newer" not in told
 
 
@@ -172,7 +170,7 @@ def test_a_baseline_accepts_it_and_a_log_for_reviews_has_it(
     assert "unity.no_meta" in [result["ruleId"] for result in run["results"]]
     (rule,) = [rule for rule in run["tool"]["driver"]["rules"] if rule["id"] == "unity.no_meta"]
     assert (rule["name"], rule["shortDescription"]["text"]) == ("UnityNoMeta", "unity.no_meta")
-    assert rule["help"]["text"].startswith("Unity keeps a texture's GUID and its settings in the `.meta`")
+    assert rule["help"]["text"].startswith("Unity keeps a texture's GUID and import settings in the `.meta`")
     assert audit(project, *known, "--update-baseline") == 0
     assert audit(project, *known) == 0
 
@@ -194,7 +192,7 @@ def test_settings_whose_texture_is_gone_are_a_note_of_their_own_file(root: Path,
     assert (told["textures"], told["notes"], only["file"]) == (0, 1, "Assets/rock.png.meta")
     (finding,) = only["findings"]
     assert (finding["code"], finding["severity"]) == ("unity.orphaned_meta", "note")
-    assert "its texture rock.png isn't there any more" in finding["message"]
+    assert "Its texture `rock.png` is missing" in finding["message"]
     assert audit(root, "--fix") == 0 and (root / "Assets/rock.png.meta").exists()
     told = report(root, tmp_path, "--locale", "zh-CN")
     assert "对应的贴图 rock.png 已不存在" in told["files"][0]["findings"][0]["message"]
@@ -266,7 +264,7 @@ def test_of_a_package_by_itself_they_are_told_too(tmp_path: Path) -> None:
     imported(root, "art/wall.png")
     found = [one for one in assets.textures(root) if one.gone]
     assert [one.path for one in found] == ["Packages/com.acme/rock.png", "Packages/com.acme/art/wall.png"]
-    assert "wherever the package is installed" in found[0].remarks[0].text
+    assert "in each project with the package" in found[0].remarks[0].text
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def told(changed: dict[str, Any], side: int = 2048) -> list[str]:
 def test_read_write_is_told_with_what_it_costs() -> None:
     (text,) = told(READABLE)
     # DXT1 with mipmaps.
-    assert "Read/Write is on: a copy for scripts takes 2.7 MiB of main memory" in text
+    assert "Read/Write is on: a copy for scripts uses 2.7 MiB of main memory" in text
     (text,) = told({**READABLE, "DefaultTexturePlatform.textureCompression": "Uncompressed"})
     assert "21.3 MiB" in text
 
@@ -107,12 +107,12 @@ def test_the_audit_tells_heights_in_a_normal_maps_place(
     write(project, "Assets/rock.mat", material(STANDARD, _BumpMap="Assets/rock_bump.png"))
     (only,) = report(project, tmp_path)["files"]
     assert only["findings"][0]["code"] == "unity.heights_as_normals"
-    assert only["findings"][0]["severity"] == "wrong" and only["options"] == {}
+    assert only["findings"][0]["severity"] == "error" and only["options"] == {}
     # This one may have a height map there.
     write(project, "Assets/rock.mat", material(OTHER, _BumpMap="Assets/rock_bump.png"))
     (only,) = report(project, tmp_path)["files"]
     told = {finding["code"]: finding for finding in only["findings"]}["unity.heights_as_normals"]
-    assert told["severity"] == "note" and "if their shader reads normals" in told["message"]
+    assert told["severity"] == "note" and "If the shader reads normals" in told["message"]
     write(project, "Assets/rock.mat", material(HDRP_LIT, _BumpMap="Assets/rock_bump.png"))
     assert "unity.heights_as_normals" not in codes(report(project, tmp_path))
     write(project, "Assets/rock.mat", material(STANDARD, _BumpMap="Assets/rock_bump.png"))
@@ -135,7 +135,7 @@ def test_they_are_as_wrong_where_they_are_used_otherwise_too(
     write(project, "Assets/2.mat", material(shader, **{slot: "Assets/rock_bump.png"}))
     (only,) = report(project, tmp_path)["files"]
     told = {finding["code"]: finding for finding in only["findings"]}["unity.heights_as_normals"]
-    assert told["severity"] == "wrong" and only["options"] == {}
+    assert told["severity"] == "error" and only["options"] == {}
 
 
 def test_the_manual_lists_all_codes() -> None:
@@ -143,5 +143,5 @@ def test_the_manual_lists_all_codes() -> None:
     codes = {
         one for path in sources for one in re.findall(r'"(unity\.\w+)"', path.read_text(encoding="utf-8"))
     }
-    manual = (generate.ROOT / "docs/audit.md").read_text(encoding="utf-8")
+    manual = (generate.ROOT / "docs/reference/audit.md").read_text(encoding="utf-8")
     assert codes == set(re.findall(r"^\| `(unity\.\w+)` \|", manual, re.MULTILINE)) and codes

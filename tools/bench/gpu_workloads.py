@@ -29,7 +29,7 @@ from accel.gpu_ops.operators import normal_map_graph, scale
 from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
 from accel.image.height_map import HeightField, height_to_normal
 from accel.image.mip_levels import level_sizes, pixel_levels
-from accel.image.pixel_coding import coding
+from accel.image.pixel_coding import coding_of
 from accel.image.raster import Raster
 from accel.models.catalog import MODELS
 from accel.models.manifest import File
@@ -153,7 +153,7 @@ def _graphs() -> Iterator[Work]:
         lambda batch: {"heights": np.repeat(heights[None, ..., 0], batch, 0), **strength},
     )
     texture = _random.integers(0, 256, (SIDE, SIDE, 4), np.uint8)
-    how = coding(Raster("texture.png", texture, True, "srgb", "png"), "color", True, True)
+    how = coding_of(Raster("texture.png", texture, True, "srgb", "png"), "color", True, True)
     size, levels = (SIDE, SIDE), level_sizes(SIDE, SIDE)
     weights = mip_feed(PixelCoding.of(how), size, levels, "box", "clamp")
     yield from _both(

@@ -1,4 +1,4 @@
-"""The inner loops of filtering: what `accel.image.kernels` says, compiled."""
+"""The inner loops of filtering, compiled; see `accel.image.kernels` for what they compute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from accel.image.color import Floats
 from accel.image.compiled.jit import jit
-from accel.image.kernels import SLIGHT, STEPS, Bytes, Words
+from accel.image.kernels import MIN_WEIGHT, STEPS, Bytes, Words
 from accel.image.pixel_data import Pixels
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
@@ -143,7 +143,7 @@ def encode8(
         for channel in range(channels):
             line = lines[y, channel]
             if channel >= colors:
-                less = SLIGHT if weighted else _ZERO
+                less = MIN_WEIGHT if weighted else _ZERO
                 for x in range(width):
                     value = min(max(line[x] - less, _ZERO), _ONE)
                     pixels[y, x, channel] = np.uint8(np.int32(value * np.float32(255) + _HALF))
@@ -169,7 +169,7 @@ def encode16(lines: Floats, colors: int, weighted: bool, curve: bool, pixels: Wo
                 inverse[x] = _ONE / weight if abs(weight) > _LEAST else _ZERO
         for channel in range(channels):
             line = lines[y, channel]
-            less = SLIGHT if weighted and channel >= colors else _ZERO
+            less = MIN_WEIGHT if weighted and channel >= colors else _ZERO
             for x in range(width):
                 factor = inverse[x] if channel < colors else _ONE
                 value = min(max(line[x] * factor - less, _ZERO), _ONE)

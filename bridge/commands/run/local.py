@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.execution import executor
 from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor, cores
 from accel.progress import OnProgress
 from accel.text import text
@@ -43,12 +44,14 @@ class LocalRunner:
         try:
             with self.progress_context() as on_progress:
                 return await self._executor.run(
-                    self._plan.workload,
-                    self._plan.params_for(job.name),
-                    inputs,
-                    deadline_s=self._timeout_s,
-                    out_dir=folder,
-                    watch=CancelToken(on_progress=on_progress),
+                    executor.Job.parse(
+                        self._plan.workload,
+                        self._plan.params_for(job.name),
+                        inputs,
+                        deadline_s=self._timeout_s,
+                        out_dir=folder,
+                        token=CancelToken(on_progress=on_progress),
+                    )
                 )
         except WorkloadError as error:
             match error.code:
@@ -73,7 +76,7 @@ async def local_runner(
     models = str(Paths.find().models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, plan.operations)
     executor = LocalExecutor(
-        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.recycle_mib"]
     )
     try:
         await executor.start()

@@ -34,7 +34,7 @@ MAX_NAME, MAX_PATH = 128, 4096
 """Characters of an input's name and path; see docs/protocol.md."""
 
 NAMED_REASONS = frozenset(
-    code.says for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
+    code.text for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
 )
 """Sentences of the form `{name}: {reason}.`"""
 TRANSIENT_ERRORS = frozenset({errors.OVERLOADED.name, errors.STORE_UNAVAILABLE.name})
@@ -177,7 +177,7 @@ def _workload_error(error: RequestError, names: Sequence[str]) -> WorkloadError:
     if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
         raise UserError(DAEMON_GONE)
     reason = _without_name(error.text, names)
-    if isinstance(reason, Text) and reason.id == errors.TOO_LARGE.says:
+    if isinstance(reason, Text) and reason.id == errors.TOO_LARGE.text:
         # Only the daemon has that limit.
         reason = sentences((reason, text("Run it without --daemon.")))
     if error.code.name == errors.STORAGE_FULL.name:

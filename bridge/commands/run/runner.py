@@ -50,7 +50,7 @@ def run_files(
         Paths.find().settings_file,
         os.environ,
         {"workers": workers},
-        lacking=registry.lacks,
+        plugins_disabled=registry.lacks,
     ).as_dict()
     logging.basicConfig(level="ERROR", format="%(message)s")
     return asyncio.run(_run(plan, jobs, options, settings))

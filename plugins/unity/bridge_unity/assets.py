@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from bridge.api import (
     AnyText,
+    Text,
     TextureAsset,
     UserError,
     changed_since,
@@ -18,6 +19,7 @@ from bridge.api import (
     is_merged,
     read_text,
     remaining_changes,
+    text,
     walk,
 )
 from bridge_unity import importer_settings, projects
@@ -33,7 +35,7 @@ GPU_READY_IMPORTER = "IHVImageFormatImporter"
 GPU_READY = (".dds", ".ktx")
 BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
 """Types of textures that Unity generates; their settings aren't chosen by anyone."""
-REMEDY = "correct it, or import the texture anew in Unity"
+REMEDY = text("correct it, or import the texture anew in Unity")
 MIN_SERIALIZED_VERSION = 4
 """Of Unity 5.5. Older files have other keys, which Unity translates."""
 
@@ -44,7 +46,7 @@ def textures(project: Path) -> Iterator[TextureAsset]:
     is_package = projects.is_package(project)
     for root in projects.ROOTS:
         if is_link(project / root):
-            yield TextureAsset(root, root, problem="the folder is a link, which isn't followed")
+            yield TextureAsset(root, root, problem=text("the folder is a link, which isn't followed"))
     for found in walk(project, projects.skip(project)):
         if found.problem:
             yield TextureAsset(names.path(found.file), found.file, problem=found.problem)
@@ -82,10 +84,10 @@ def _texture(
     project: Path, names: projects.AssetPaths, checks: MetaFileChecks | None, file: str
 ) -> TextureAsset | None:
     meta, path = project / (file + SUFFIX), names.path(file)
-    text = ""
+    content = ""
     try:
-        text = read_text(meta)
-        found = MetaFile(text)
+        content = read_text(meta)
+        found = MetaFile(content)
         if found.importer in ("", GPU_READY_IMPORTER):
             return TextureAsset(path, file, as_is=found.importer == GPU_READY_IMPORTER)
         if found.importer != importer_settings.IMPORTER:
@@ -96,22 +98,31 @@ def _texture(
         as_is = file.lower().endswith(GPU_READY) or (checks is not None and checks.needs_none(file))
         return TextureAsset(path, file, remarks=checks.missing(file) if checks else (), as_is=as_is)
     except OSError as error:
-        return TextureAsset(path, file, problem=f"{meta.name} can't be read ({error.strerror})")
+        return TextureAsset(
+            path,
+            file,
+            problem=text("{meta} can't be read ({strerror})", meta=meta.name, strerror=error.strerror),
+        )
     except UnknownSyntaxError as error:
-        return TextureAsset(path, file, problem=f"{meta.name} has {error}", broken=is_merged(text))
+        return TextureAsset(
+            path,
+            file,
+            problem=text("{meta} has {error}", meta=meta.name, error=error.text),
+            broken=is_merged(content),
+        )
     if problem:
-        return TextureAsset(path, file, problem=f"{meta.name} {problem}")
+        return TextureAsset(path, file, problem=problem.fill(meta=meta.name))
     if known.get("textureType") in BAKED:
         return None
     return TextureAsset(path, file, known)
 
 
-def outdated(found: MetaFile) -> str:
-    """Returns why the keys of a file have other meanings; empty if they don't."""
-    text = found.value(("serializedVersion",)) or "0"
-    if text.isdecimal() and int(text) >= MIN_SERIALIZED_VERSION:
-        return ""
-    return "was written by Unity 5.4 or older: change any setting of it in Unity, and apply it"
+def outdated(found: MetaFile) -> Text | None:
+    """Returns why the keys of a file have other meanings, None if they don't; `{meta}` is its name."""
+    number = found.value(("serializedVersion",)) or "0"
+    if number.isdecimal() and int(number) >= MIN_SERIALIZED_VERSION:
+        return None
+    return text("{meta} was written by Unity 5.4 or older: change any setting of it in Unity, and apply it")
 
 
 def options(found: MetaFile) -> dict[str, Any]:
@@ -170,10 +181,12 @@ def _write(found: MetaFile, due: Mapping[str, Any], meta: Path) -> dict[str, Any
         # The change would make the file unreadable.
         names = ", ".join(due)
         raise UserError(
-            f"there is no place for {names}: change any setting in Unity, and apply it."
+            text("there is no place for {asked}: change any setting in Unity, and apply it.", asked=names)
         ) from None
     except OSError as error:
-        raise UserError(f"{meta.name} can't be written: {error.strerror}.") from None
+        raise UserError(
+            text("{meta} can't be written: {strerror}.", meta=meta.name, strerror=error.strerror)
+        ) from None
     return values(changed, due)
 
 
@@ -184,15 +197,25 @@ def _read_changeable(meta: Path, path: str) -> MetaFile:
         # If one setting has an unknown syntax, none is changed.
         options(found)
     except FileNotFoundError:
-        raise UserError(f"{path} isn't imported: open the project in Unity once.") from None
+        raise UserError(text("{path} isn't imported: open the project in Unity once.", path=path)) from None
     except OSError as error:
-        raise UserError(f"{meta.name} can't be read: {error.strerror}.") from None
+        raise UserError(
+            text("{meta} can't be read: {strerror}.", meta=meta.name, strerror=error.strerror)
+        ) from None
     except UnknownSyntaxError as error:
-        raise UserError(f"{meta.name} has {error}: {REMEDY}.") from None
+        raise UserError(
+            text("{meta} has {error}: {remedy}.", meta=meta.name, error=error.text, remedy=REMEDY)
+        ) from None
     if found.importer != importer_settings.IMPORTER:
-        raise UserError(f"{path} is imported as {found.importer or 'nothing'}, not as a texture.")
+        raise UserError(
+            text(
+                "{path} is imported as {importer}, not as a texture.",
+                path=path,
+                importer=found.importer or "nothing",
+            )
+        )
     if problem := outdated(found):
-        raise UserError(f"{meta.name} {problem}.")
+        raise UserError(problem.fill(meta=meta.name))
     return found
 
 
@@ -216,10 +239,12 @@ def _meta_path(project: Path, relative: str, path: str) -> Path:
     file = project / relative
     # Checks the whole path: on Windows, a drive or a backslash can leave the project too.
     if project not in file.parents or ".." in file.relative_to(project).parts:
-        raise UserError(f"{path} isn't a path of this project; expected something like Assets/rock.png.")
+        raise UserError(
+            text("{path} isn't a path of this project; expected something like Assets/rock.png.", path=path)
+        )
     meta = file.with_name(file.name + SUFFIX)
     if not os.path.isfile(file):
-        raise UserError(f"{path} isn't there.")
+        raise UserError(text("{path} isn't there.", path=path))
     if project.resolve() not in meta.resolve().parents:
-        raise UserError(f"{meta.name} is a link that leads out of the project.")
+        raise UserError(text("{meta} is a link that leads out of the project.", meta=meta.name))
     return meta

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from bridge.api import Block, UserError
+from bridge.api import Block, UserError, text
 from bridge_unity.metafile import PLATFORMS, Place
 
 IMPORTER = "TextureImporter"
@@ -132,7 +132,7 @@ def setting(name: str) -> Setting:
     if point and own in PLATFORM_SETTINGS:
         found = PLATFORM_SETTINGS[own]
         return Setting((PLATFORMS, platform, *found.place), found.values)
-    raise UserError(f"{name} is no import setting of textures that PopBridge knows.")
+    raise UserError(text("{name} is no import setting of textures that PopBridge knows.", name=name))
 
 
 def from_file(found: Setting, text: str) -> Any:
@@ -151,7 +151,7 @@ def to_file(name: str, found: Setting, value: Any) -> str:
             return str(number)
     if type(value) is int and found.values is not SWITCH:
         return str(value)
-    raise UserError(f"{name} can't be {value!r}.")
+    raise UserError(text("{name} can't be {value}.", name=name, value=repr(value)))
 
 
 INTENT_COMPRESSIONS = {

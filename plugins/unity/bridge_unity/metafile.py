@@ -9,7 +9,7 @@ from typing import Self
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bridge.api import UserError, read_text, text, write_text
+from bridge.api import Text, UserError, read_text, text, write_text
 
 SUFFIX = ".meta"
 BOM = "\ufeff"
@@ -31,6 +31,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 class UnknownSyntaxError(Exception):
     """The text isn't what Unity writes. The message says where, without the file's name."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class MetaFile:
@@ -198,26 +202,27 @@ def _compose(text: str) -> Node | None:
     try:
         return yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        raise UnknownSyntaxError(_in_line(error.problem_mark)) from None
+        raise UnknownSyntaxError(_unknown_syntax(error.problem_mark)) from None
     except (yaml.YAMLError, UnicodeError, RecursionError):
-        raise UnknownSyntaxError(_in_line(None)) from None
+        raise UnknownSyntaxError(_unknown_syntax(None)) from None
 
 
 def _mapping(node: Node | None) -> dict[str, tuple[Node, Node]]:
     """Returns the key and value nodes of a mapping. Raises UnknownSyntaxError, also for a repeated key."""
     if not isinstance(node, MappingNode):
-        raise UnknownSyntaxError("no settings" if node is None else _in_line(node.start_mark))
+        raise UnknownSyntaxError(text("no settings") if node is None else _unknown_syntax(node.start_mark))
     found: dict[str, tuple[Node, Node]] = {}
     for key, value in node.value:
         if not isinstance(key, ScalarNode):
-            raise UnknownSyntaxError(_in_line(key.start_mark))
+            raise UnknownSyntaxError(_unknown_syntax(key.start_mark))
         if key.value in found:
             # After a merge, either may be the intended one.
-            raise UnknownSyntaxError(f"{key.value} twice")
+            raise UnknownSyntaxError(text("{key} twice", key=key.value))
         found[key.value] = (key, value)
     return found
 
 
-def _in_line(mark: yaml.Mark | None) -> str:
-    where = f" in line {mark.line + 1}" if mark else ""
-    return f"syntax{where} that isn't known here"
+def _unknown_syntax(mark: yaml.Mark | None) -> Text:
+    if mark is None:
+        return text("syntax that isn't known here")
+    return text("syntax in line {line} that isn't known here", line=mark.line + 1)

@@ -10,7 +10,6 @@ from packaging.version import Version
 
 from bridge.api import (
     Adapter,
-    AnyText,
     GpuFormat,
     ImageFacts,
     Kind,
@@ -21,6 +20,7 @@ from bridge.api import (
     TextureIntent,
     UserError,
     VersionScheme,
+    file_error,
     hookimpl,
 )
 from bridge_unity import assets, gpu_memory, projects, texture_intent
@@ -52,17 +52,16 @@ class UnityProjects:
         return texture_usage(project)
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        before, after = [], []
-        errors: list[dict[str, AnyText]] = []
+        before, after, errors = [], [], []
         names = projects.AssetPaths(project)
         for change in changes:
             path = str(change.get("path"))
             try:
                 old, new, rejected = assets.change(project, names, path, change)
             except UserError as error:
-                errors.append({"path": path, "message": str(error)})
+                errors.append(file_error(path, error.text))
                 continue
-            errors += [{"path": path, "message": message} for message in rejected]
+            errors += [file_error(path, message) for message in rejected]
             if new or not rejected:
                 before.append({"path": path, "options": old})
                 after.append({"path": path, "options": new})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from bridge.api import Skip, UserError, is_hidden, read_text
+from bridge.api import Skip, UserError, is_hidden, read_text, text
 
 VERSION_FILE = "ProjectSettings/ProjectVersion.txt"
 SETTINGS = "ProjectSettings/ProjectSettings.asset"
@@ -41,20 +41,27 @@ def version(folder: Path) -> str | None:
     Raises UserError if a project's file names no version, or two.
     """
     try:
-        text = read_text(folder / VERSION_FILE).removeprefix(BOM)
+        content = read_text(folder / VERSION_FILE).removeprefix(BOM)
     except (FileNotFoundError, NotADirectoryError):
         if (folder / SETTINGS).is_file():
-            raise UserError(f"{folder / VERSION_FILE} isn't there: open the project in Unity.") from None
+            raise UserError(
+                text("{folder} isn't there: open the project in Unity.", folder=folder / VERSION_FILE)
+            ) from None
         return _package_version(folder)
     except OSError as error:
-        raise UserError(f"{folder / VERSION_FILE} can't be read: {error.strerror}.") from None
-    named = set(_VERSION.findall(text))
-    if len(named) != 1:
-        fault = "names two versions" if named else "names no version"
         raise UserError(
-            f"{folder / VERSION_FILE} {fault}: it was merged, or isn't checked out. "
-            "Open the project in Unity."
+            text("{folder} can't be read: {strerror}.", folder=folder / VERSION_FILE, strerror=error.strerror)
+        ) from None
+    named = set(_VERSION.findall(content))
+    if len(named) != 1:
+        fault = (
+            text("{file} names two versions: it was merged, or isn't checked out. Open the project in Unity.")
+            if named
+            else text(
+                "{file} names no version: it was merged, or isn't checked out. Open the project in Unity."
+            )
         )
+        raise UserError(fault.fill(file=folder / VERSION_FILE))
     return str(named.pop())
 
 

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bridge.api import ImageFacts, Kind, Remark, walk
+from bridge.api import ImageFacts, Kind, Remark, text, walk
 from bridge_unity import projects
 from bridge_unity.gpu_memory import gpu_memory
 from bridge_unity.metafile import SUFFIX
@@ -19,27 +19,39 @@ MIN_COPY = MIB
 """Bytes of a copy in main memory that are worth a remark."""
 MIN_TEXELS = 64 * 64
 """Smaller textures may be placeholders for a missing map."""
-ABOUT_HEIGHTS = {
-    "about": "A normal map holds vectors in several channels: of grey heights Unity has to make them first, "
-    "with Create from Grayscale.",
-    "about_zh": "法线贴图用多个通道存储向量：灰度高度图需先由 Unity 通过 Create from Grayscale 转换。",
-}
+ABOUT_HEIGHTS = text(
+    "Grey height map in a slot for normal maps. Unity computes normals from it with Create from Grayscale."
+)
 HEIGHTS = Remark(
-    "unity.heights_as_normals", "wrong",
-    "grey heights that materials use as a normal map: import them as a Normal map with Create from "
-    "Grayscale, or use them as a height map",
-    "材质把灰度高度图用作法线贴图：请按法线贴图导入并勾选 Create from Grayscale，或改作高度贴图使用",
-    **ABOUT_HEIGHTS,
-)  # fmt: skip
+    "unity.heights_as_normals",
+    "error",
+    text(
+        "Grey height map that materials use as a normal map. Import it as a Normal map with Create from "
+        "Grayscale, or use it as a height map."
+    ),
+    ABOUT_HEIGHTS,
+)
 MAYBE_HEIGHTS = Remark(
-    HEIGHTS.code, "note",
-    "grey heights in a slot of materials that mostly holds a normal map: if their shader reads normals "
-    "there, import them as a Normal map with Create from Grayscale",
-    "材质中通常放置法线贴图的槽位用了灰度高度图：若其着色器在该处读取法线，请按法线贴图导入并勾选 "
-    "Create from Grayscale",
-    **ABOUT_HEIGHTS,
-)  # fmt: skip
+    HEIGHTS.code,
+    "note",
+    text(
+        "Grey height map in a material slot that usually holds a normal map. If the shader reads normals "
+        "there, import it as a Normal map with Create from Grayscale."
+    ),
+    ABOUT_HEIGHTS,
+)
 """For unknown shaders, which may expect a height map there."""
+ABOUT_READABLE = text(
+    "Read/Write keeps a copy of the texture in main memory, for scripts that read its pixels."
+)
+ABOUT_META = text(
+    "Unity keeps a texture's GUID and import settings in the `.meta` file beside it. Without it they differ "
+    "from machine to machine, and references by GUID break."
+)
+ABOUT_ORPHANED = text(
+    "A `.meta` file without its texture. Move or delete a texture together with its `.meta`, or references "
+    "by GUID break."
+)
 
 
 def remarks(options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind]) -> Iterator[Remark]:
@@ -61,26 +73,21 @@ def _readable(size: str) -> Remark:
     # "Internally, Unity uses a copy of the Texture data for script access, which doubles the amount of
     # memory required for the Texture" (Unity's manual, Read/Write)
     return Remark(
-        "unity.readable", "note",
-        f"Read/Write is on: a copy for scripts takes {size} of main memory; switch it off where none reads "
-        "its pixels",
-        f"已启用 Read/Write：供脚本使用的副本另占内存 {size}；若没有脚本读取其像素，请关闭",
-        "Read/Write keeps a copy of a texture in main memory, for scripts that read its pixels.",
-        "Read/Write 会在内存中保留贴图的副本，供脚本读取像素。",
-    )  # fmt: skip
+        "unity.readable",
+        "note",
+        text(
+            "Read/Write is on: a copy for scripts uses {size} of main memory. Switch it off if no script "
+            "reads the pixels.",
+            size=size,
+        ),
+        ABOUT_READABLE,
+    )
 
 
 NO_META = "unity.no_meta"
 ORPHANED_META = "unity.orphaned_meta"
 STREAMING_ASSETS = "Assets/StreamingAssets/"
 """Files that are copied into the game unchanged; they aren't assets."""
-
-ABOUT_META = {
-    "about": "Unity keeps a texture's GUID and its settings in the `.meta` beside it: without that file they "
-    "differ from machine to machine.",
-    "about_zh": "Unity 将贴图的 GUID 和导入设置保存在旁边的 `.meta` 文件中：缺少该文件时，"
-    "每台机器上都会不同。",
-}
 
 
 class MetaFileChecks:
@@ -159,48 +166,45 @@ def _names_by_case(folder: Path) -> Mapping[str, list[str]]:
 
 def _renamed(meta: str, other: str) -> Remark:
     return Remark(
-        NO_META, "wrong",
-        f"{other} differs from the texture's name in upper and lower case: where these count, as on Linux, "
-        f"Unity gives the texture another GUID and default settings; rename {other} to {meta}",
-        f"{other} 与贴图文件名的大小写不同：在区分大小写的系统（如 Linux）上，Unity 会为该贴图生成不同的 "
-        f"GUID 和默认设置；请将 {other} 重命名为 {meta}",
-        **ABOUT_META,
-    )  # fmt: skip
+        NO_META,
+        "error",
+        text(
+            "`{other}` differs from the texture's name in case. On systems that distinguish case, such as "
+            "Linux, Unity gives the texture another GUID and default settings. Rename it to `{meta}`.",
+            other=other,
+            meta=meta,
+        ),
+        ABOUT_META,
+    )
 
 
 def _orphaned(texture: str, package: bool) -> Remark:
-    does = (
-        "warns of that wherever the package is installed" if package else "warns of that and deletes the file"
-    )
-    tut = "在安装此包的每个项目中都会发出警告" if package else "会发出警告并删除此文件"
-    return Remark(
-        ORPHANED_META, "note",
-        f"its texture {texture} isn't there any more: Unity {does}; remove it from version control, or bring "
-        f"{texture} back",
-        f"对应的贴图 {texture} 已不存在：Unity {tut}；请将此文件从版本控制中移除，或恢复 {texture}",
-        "A `.meta` whose texture is gone: whoever moves or deletes a texture outside of Unity has to do so "
-        "with its `.meta`, too, or what refers to it by its GUID breaks.",
-        "贴图已不存在的 `.meta` 文件：在 Unity 之外移动或删除贴图时，必须连同其 `.meta` 一起处理，"
-        "否则按 GUID 的引用会失效。",
-    )  # fmt: skip
+    if package:
+        sentence = text(
+            "Its texture `{texture}` is missing. Unity warns of that in each project with the package. "
+            "Remove this file from version control, or restore the texture.",
+            texture=texture,
+        )
+    else:
+        sentence = text(
+            "Its texture `{texture}` is missing. Unity warns of that and deletes this file. Remove it from "
+            "version control, or restore the texture.",
+            texture=texture,
+        )
+    return Remark(ORPHANED_META, "note", sentence, ABOUT_ORPHANED)
 
 
 def _missing(meta: str, package: bool) -> Remark:
     if package:
-        return Remark(
-            NO_META, "wrong",
-            f"{meta} isn't there: where the package is installed, Unity passes the texture over; open it "
-            "once in a project that embeds the package, and commit the file",
-            f"缺少 {meta}：安装此包后 Unity 会忽略该贴图；请用 Unity 打开一次以嵌入式包形式包含此包的项目，"
-            "并提交该文件",
-            **ABOUT_META,
-        )  # fmt: skip
-    return Remark(
-        NO_META, "wrong",
-        f"{meta} isn't there: each machine gives the texture another GUID, so that settings differ by "
-        "machine, and what refers to it by its GUID breaks; open the project in Unity once, and commit the "
-        "file",
-        f"缺少 {meta}：每台机器都会为该贴图生成不同的 GUID，导致设置因机器而异、按 GUID 的引用失效；请用 "
-        "Unity 打开一次该项目，并提交该文件",
-        **ABOUT_META,
-    )  # fmt: skip
+        sentence = text(
+            "`{meta}` is missing, so Unity ignores the texture where the package is installed. Open a "
+            "project that embeds the package in Unity once, and commit the file.",
+            meta=meta,
+        )
+    else:
+        sentence = text(
+            "`{meta}` is missing, so each machine gives the texture another GUID and other settings, and "
+            "references break. Open the project in Unity once, and commit the file.",
+            meta=meta,
+        )
+    return Remark(NO_META, "error", sentence, ABOUT_META)

@@ -11,8 +11,8 @@ def test_boxes_meet_where_the_middle_of_one_lies_in_the_other(x, meets):
     one = Box(np.array([(0, 0), (10, 0), (10, 4), (0, 4)], float))
     other = Box(np.array([(x + 2, -1), (x + 2, 5), (x - 1, 5), (x - 1, -1)], float))
     wide = Box(np.array([(-5, -5), (40, -5), (40, 9), (-5, 9)], float))
-    assert one.meets(other) == other.meets(one) == meets
-    assert wide.meets(one) and one.meets(wide)
+    assert one.overlaps(other) == other.overlaps(one) == meets
+    assert wide.overlaps(one) and one.overlaps(wide)
 
 
 def test_regions_that_touch_by_a_side_are_one():
@@ -69,6 +69,6 @@ def test_the_first_side_is_the_one_nearest_to_level():
 
 def test_boxes_grow_scale_and_turn():
     box = Box(np.array([(10, 20), (30, 20), (30, 24), (10, 24)], float))
-    assert box.grown(2).corners.tolist() == [[8, 18], [32, 18], [32, 26], [8, 26]]
-    assert box.scaled(2, 0.5).corners.tolist() == [[20, 10], [60, 10], [60, 12], [20, 12]]
-    assert box.turned(1).corners.tolist() == [[30, 20], [30, 24], [10, 24], [10, 20]]
+    assert box.expand(2).corners.tolist() == [[8, 18], [32, 18], [32, 26], [8, 26]]
+    assert box.scale(2, 0.5).corners.tolist() == [[20, 10], [60, 10], [60, 12], [20, 12]]
+    assert box.rotate(1).corners.tolist() == [[30, 20], [30, 24], [10, 24], [10, 20]]

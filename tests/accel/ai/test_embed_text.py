@@ -126,7 +126,7 @@ def test_where_shapes_may_have_buffers_of_their_own_texts_are_rounded_up_to_few_
 
         bytes = 0
 
-        def may_fix(self, feed, wanted):
+        def may_tune(self, feed, wanted):
             return feed["input_ids"].shape[0] == 4
 
         def run(self, feed, wanted):

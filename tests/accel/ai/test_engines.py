@@ -3,7 +3,7 @@
 import pytest
 
 from accel.ai import sessions as module
-from accel.ai.sessions import build_all, engine_inputs, proofs
+from accel.ai.sessions import build_all, build_engines, proofs
 from accel.devices import current
 from accel.devices.proof_cache import FILE, PLAINLY, ProvenVariants
 from accel.models.catalog import TEXTURE_KIND
@@ -49,12 +49,12 @@ def test_without_tensorrt_there_are_no_engines_and_shapes_are_only_tried_anew(ke
     note(kept)
     if current.current_devices().report("tensorrt").usable:
         pytest.skip("TensorRT works here")
-    assert engine_inputs([], Params(), Limits(models=str(tmp_path / "models"))).value == []
+    assert build_engines([], Params(), Limits(models=str(tmp_path / "models"))).value == []
     assert kept.all == []
 
 
 def test_no_more_engines_are_built_than_are_kept_and_those_of_what_came_last(kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 2)
+    monkeypatch.setattr(module, "MAX_FOLDERS", 2)
     for shape in "abcd":
         kept.settle(
             KINDS.sha256,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from accel.ai.sessions import run_in_batches
-from accel.ai.super_resolution import LEAST_TILE, TileFunction, run_tiled
+from accel.ai.super_resolution import MIN_TILE, TileFunction, run_tiled
 from tests.accel.full import FITS, roots
 
 
@@ -54,4 +54,4 @@ def test_tiles_become_smaller_where_memory_is_full_and_the_picture_stays_the_sam
 
 def test_a_memory_that_holds_not_even_the_smallest_tile_is_said():
     with pytest.raises(RuntimeError, match="Failed to allocate"):
-        enlarged(limited(LEAST_TILE - 1, []), np.zeros((150, 90, 3), np.float32))
+        enlarged(limited(MIN_TILE - 1, []), np.zeros((150, 90, 3), np.float32))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.ai.matting import box_filter, linear_coefficients, refine_mask
+from accel.ai.matting import box_filter, refine_mask, resize_linear
 from accel.ai.preprocessing import resize_planes
 
 
@@ -75,7 +75,5 @@ def test_any_size_is_refined_to_the_size_of_the_image(shape):
 def test_a_straight_line_stays_one_when_resized(length):
     line = np.arange(length, dtype=np.float32).reshape(1, -1, 1)
     wanted = np.clip((np.arange(length * 3) + 0.5) / 3 - 0.5, 0, length - 1)
-    assert linear_coefficients(line, length * 3, 1)[0, :, 0] == pytest.approx(wanted, abs=1e-5)
-    assert linear_coefficients(line[0], length * 3, 0, slice(1, 2))[:, 0] == pytest.approx(
-        wanted[1:2], abs=1e-5
-    )
+    assert resize_linear(line, length * 3, 1)[0, :, 0] == pytest.approx(wanted, abs=1e-5)
+    assert resize_linear(line[0], length * 3, 0, slice(1, 2))[:, 0] == pytest.approx(wanted[1:2], abs=1e-5)

@@ -3,14 +3,14 @@ import pytest
 
 from accel.ai.text_recognition import (
     Box,
-    _merged,
-    _Read,
+    _merge,
+    _ReadLine,
     crop_line,
     decode_ctc,
-    in_order,
-    join_batches,
+    detector_size,
+    join_steps,
     lines_of,
-    sizes,
+    reading_order,
 )
 from accel.ai.workloads import Ocr, ocr
 from accel.workload import Limits, WorkloadError
@@ -90,10 +90,10 @@ def test_light_and_dark_text_on_one_transparent_ground_are_both_read_once(limits
 
 def test_of_two_readings_of_one_place_the_surer_is_kept():
     def line(x, text, sure):
-        return _Read(Box(np.array([(x, 0), (x + 9, 0), (x + 9, 4), (x, 4)], float)), text, sure)
+        return _ReadLine(Box(np.array([(x, 0), (x + 9, 0), (x + 9, 4), (x, 4)], float)), text, sure)
 
     first, second = [line(0, "A", 0.6), line(20, "B", 0.8)], [line(1, "C", 0.7), line(21, "D", 0.7)]
-    made = _merged(first, [*second, line(40, "E", 0.9), line(60, " ", 0.9)])
+    made = _merge(first, [*second, line(40, "E", 0.9), line(60, " ", 0.9)])
     assert [one.text for one in made] == ["B", "C", "E"]
 
 
@@ -128,7 +128,7 @@ def test_without_the_model_it_is_said_what_to_run(tmp_path):
      ((10000, 10), (2048, 32)), ((800, 750), (800, 736))],
 )  # fmt: skip
 def test_pictures_are_looked_at_in_a_size_that_the_detector_knows(size, found):
-    assert sizes(*size) == found
+    assert detector_size(*size) == found
 
 
 def test_repeated_characters_need_a_blank_between_them():
@@ -152,8 +152,8 @@ def box(x, y, wide=40, high=10):
 
 def test_lines_of_about_the_same_height_are_in_one_row():
     boxes = [box(200, 12), box(10, 40), box(10, 10)]
-    assert in_order(boxes) == [2, 0, 1]
-    assert in_order([]) == []
+    assert reading_order(boxes) == [2, 0, 1]
+    assert reading_order([]) == []
 
 
 @pytest.mark.parametrize("degrees", [0, 20, 90, 180, 270])
@@ -163,9 +163,9 @@ def test_lines_are_in_the_order_of_a_page_that_is_turned_as_most_of_them_are(deg
     lines = [box(0, 0, 120), box(200, 2, 90), box(0, 30, 60), box(0, 60, 200)]
     boxes = [Box(one.corners @ turn) for one in lines]
     # One that runs otherwise, as on a label beside the text, changes nothing.
-    other = Box(box(320, 20, 90).turned(1).corners @ turn)
-    assert in_order([*boxes[::-1], other])[:2] == [3, 2]
-    assert [at for at in in_order([*boxes[::-1], other]) if at < 4] == [3, 2, 1, 0]
+    other = Box(box(320, 20, 90).rotate(1).corners @ turn)
+    assert reading_order([*boxes[::-1], other])[:2] == [3, 2]
+    assert [at for at in reading_order([*boxes[::-1], other]) if at < 4] == [3, 2, 1, 0]
 
 
 def test_a_page_upside_down_is_read_from_its_top(limits):
@@ -192,7 +192,7 @@ def test_a_small_picture_of_a_word_is_one_line(limits):
 def test_pieces_of_a_line_are_joined_between_two_characters():
     first, second = np.full((20, 3), 0.1, np.float32), np.full((20, 3), 0.3, np.float32)
     first[13, 0] = second[3, 0] = 0.9
-    made = join_batches(first, second, 10)
+    made = join_steps(first, second, 10)
     assert len(made) == 30
     assert (made[:13] == first[:13]).all() and (made[13:] == second[3:]).all()
 
@@ -202,7 +202,7 @@ def test_a_turned_box_is_cut_out_upright():
     picture[10:20, 5:35, 0] = 1
     level = box(5, 10, 30, 10)
     assert crop_line(picture, level)[..., 0].min() == 1
-    standing = crop_line(picture, level.turned(1))
+    standing = crop_line(picture, level.rotate(1))
     assert standing.shape[:2] == (30, 10) and standing[..., 0].min() == 1
     beyond = crop_line(picture, box(-10, -10, 5, 5))
     assert beyond.shape == (5, 5, 3) and beyond.max() == 0

@@ -13,13 +13,13 @@ from accel.ai.sessions import (
     fixed_shape_variants,
     fixed_shape_wish,
     open_compiled,
-    open_plain,
     open_session,
     proofs,
+    run_plainly,
+    session_variants,
     session_wish,
-    ways_by,
 )
-from accel.ai.shape_tuning import REPEATS, ShapeTuning, TunedNetwork, fastest
+from accel.ai.shape_tuning import REPEATS, ShapeTuning, TunedNetwork, find_fastest
 from accel.devices import current
 from accel.devices.autotune import TOLERANCES, ShapeError
 from accel.devices.proof_cache import PLAINLY
@@ -61,9 +61,9 @@ def test_on_the_cpu_there_is_no_other_way(contents):
 
 def test_every_way_of_the_shipped_model_gives_what_it_gives_plainly(contents):
     session = open_session(contents, current.CPU)
-    plain, feed = open_plain(session), textures(0)
+    plain, feed = run_plainly(session), textures(0)
     like = {"probabilities": plain(feed, ["probabilities"])[0]}
-    ways = ways_by("cpu", contents, KINDS, session)
+    ways = session_variants("cpu", contents, KINDS, session)
     assert [way.name for way in ways] == [BINDING, GRAPH]
     assert [way.bytes for way in ways] == [0, KINDS.size]
     for way in ways:
@@ -72,8 +72,8 @@ def test_every_way_of_the_shipped_model_gives_what_it_gives_plainly(contents):
             assert np.array_equal(run(textures(seed))[0], plain(textures(seed), ["probabilities"])[0])
         with pytest.raises(ShapeError):
             run(textures(0, rows=2))
-    outcome = ended(fastest(ways, plain, feed, ["probabilities"], TOLERANCES["float32"]))
-    # Which one is the fastest is this machine's affair; none of them fails or is wrong.
+    outcome = ended(find_fastest(ways, plain, feed, ["probabilities"], TOLERANCES["float32"]))
+    # Which one is the find_fastest is this machine's affair; none of them fails or is wrong.
     assert "fails" not in outcome.against and "other results" not in outcome.against
     assert not outcome.passing
 
@@ -81,9 +81,11 @@ def test_every_way_of_the_shipped_model_gives_what_it_gives_plainly(contents):
 def test_from_the_eighth_run_to_a_proof_that_the_next_process_reads(contents, tmp_path, monkeypatch):
     monkeypatch.setenv(current.CACHE, str(tmp_path))
     session, spare = open_session(contents, current.CPU), IdleTasks()
-    plain = open_plain(session)
+    plain = run_plainly(session)
     subject = TunedNetwork("texture-kind kinds.onnx", KINDS.sha256, TOLERANCES["float32"])
-    ways = ShapeTuning(subject, plain, ways_by("cpu", contents, KINDS, session), proofs(), spare.later)
+    ways = ShapeTuning(
+        subject, plain, session_variants("cpu", contents, KINDS, session), proofs(), spare.later
+    )
     network = Network(TEXTURE_KIND, KINDS, session, ways)
     for seed in range(REPEATS):
         network.run(textures(seed))
@@ -91,9 +93,9 @@ def test_from_the_eighth_run_to_a_proof_that_the_next_process_reads(contents, tm
     (known,) = proofs().all
     assert known.model == "texture-kind kinds.onnx" and known.sizes["features"] == (1, 454)
     assert known.way in (PLAINLY, BINDING, GRAPH) and not known.tries
-    for reason in filter(None, known.why.split("; ")):
+    for reason in filter(None, str(known.why).split("; ")):
         assert "isn't faster" in reason
-    assert list(ways.kept.values()) == ([] if known.way == PLAINLY else [known.way])
+    assert list(ways.tuned.values()) == ([] if known.way == PLAINLY else [known.way])
     for seed in (3, 4):
         assert np.array_equal(network.run(textures(seed))[0], plain(textures(seed), ["probabilities"])[0])
 
@@ -107,8 +109,8 @@ def test_networks_of_images_run_the_same_in_buffers_that_stay(name):
     image = file.graph.inputs[0].name
     sizes = (1, 3, 320, 320) if name == "u2netp" else (1, 3, 46, 46)
     feeds = [{image: np.random.default_rng(seed).random(sizes, np.float32)} for seed in range(2)]
-    plain, wanted = open_plain(session), [file.graph.outputs[0].name]
-    for way in ways_by("cpu", data, file, session):
+    plain, wanted = run_plainly(session), [file.graph.outputs[0].name]
+    for way in session_variants("cpu", data, file, session):
         run = way.open(feeds[0], dict(zip(wanted, plain(feeds[0], wanted), strict=True)))
         for feed in (*feeds, feeds[0]):
             assert np.array_equal(run(feed)[0], plain(feed, wanted)[0])
@@ -146,7 +148,7 @@ def test_with_tensorrt_its_engines_are_tried_too_but_only_those_that_are_built(
     monkeypatch.setattr(current, "current_devices", lambda: found("tensorrt", "cuda", "cpu"))
     monkeypatch.setenv(current.CACHE, str(tmp_path))
     session, feed = open_session(contents, current.CPU), textures(0)
-    ways = ways_by("cuda", contents, KINDS, session)
+    ways = session_variants("cuda", contents, KINDS, session)
     assert [way.name for way in ways] == [BINDING, GRAPH, "TensorRT", "TensorRT, CUDA graph"]
     with pytest.raises(Exception, match="isn't compiled for this shape yet; `popbridge tune` does it"):
         ways[2].open(feed, {})
@@ -164,8 +166,8 @@ def test_a_gpu_s_worker_has_ways_for_its_networks_and_keeps_what_it_proves(conte
     ways = fixed_shape_variants(contents, TEXTURE_KIND, KINDS, session, Choice("cuda", (), ()))
     # There is no GPU behind it: it runs plainly, by the session that it was given.
     (probabilities,) = ways.run(textures(0), ["probabilities"])
-    assert np.array_equal(probabilities, open_plain(session)(textures(0), ["probabilities"])[0])
-    assert ways.may_fix(textures(0), ["probabilities"]) and not ways.kept
+    assert np.array_equal(probabilities, run_plainly(session)(textures(0), ["probabilities"])[0])
+    assert ways.may_tune(textures(0), ["probabilities"]) and not ways.tuned
 
 
 def test_a_session_that_silently_runs_on_the_cpu_is_no_gpu_s(contents):
@@ -196,8 +198,10 @@ def test_with_a_gpu_every_way_gives_what_plain_runs_give_or_says_why_it_cannot(n
         for one in record.graph.inputs
     }  # fmt: skip
     session = open_session(data, current.for_provider("cuda", session_wish(record)))
-    plain, wanted = open_plain(session), [record.graph.outputs[0].name]
-    outcome = ended(fastest(ways_by("cuda", data, record, session), plain, feed, wanted, TOLERANCES["tf32"]))
+    plain, wanted = run_plainly(session), [record.graph.outputs[0].name]
+    outcome = ended(
+        find_fastest(session_variants("cuda", data, record, session), plain, feed, wanted, TOLERANCES["tf32"])
+    )
     assert "other results" not in outcome.against
     if outcome.run is not None:
         assert outcome.ms < outcome.plain_ms

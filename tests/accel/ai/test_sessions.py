@@ -112,7 +112,7 @@ def test_another_provider_can_be_asked_for(folder):
 def test_on_the_cpu_no_shape_has_buffers_of_its_own(folder):
     network = Networks(folder).get("one")
     feed = {"image": np.zeros((1, 3, 2, 2), np.float32)}
-    assert not network.fixes and not network.may_fix(feed) and network.size == network.file.size
+    assert not network.tunes_shapes and not network.may_tune(feed) and network.size == network.file.size
 
 
 class Copies:
@@ -123,7 +123,7 @@ class Copies:
     def run(self, feed, wanted):
         return [feed["image"]]
 
-    def may_fix(self, feed, wanted):
+    def may_tune(self, feed, wanted):
         return wanted == ["same"]
 
 
@@ -132,8 +132,8 @@ def test_copies_that_shapes_have_come_to_hold_close_what_was_used_least_recently
     for name in ("one", "two", "three"):
         opened.get(name)
     network = opened.get("three")
-    network._ways = ways = Copies()
-    assert network.fixes and network.may_fix({}) and not network.may_fix({}, ["other"])
+    network._tuning = ways = Copies()
+    assert network.tunes_shapes and network.may_tune({}) and not network.may_tune({}, ["other"])
     ways.bytes = MODELS["one"].size
     assert opened.get("three") is network and opened.names == ["two", "three"]
     ways.bytes = 10 * MODELS["one"].size

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from accel.ai.preprocessing import resize_planes, tensor_pages, to_tensor
+from accel.ai.preprocessing import resize_planes, tensors_on_backgrounds, to_tensor
 from tests.accel.ai.conftest import raster
 
 
@@ -64,7 +64,7 @@ def test_what_the_first_page_would_hide_is_shown_on_the_other_too(lost, clear, a
     pixels[..., 1] = 255
     pixels[0, -clear:, 1] = alpha
     pixels[0, :lost, 0] = 250
-    seen = list(tensor_pages(raster(pixels, transfer="linear")))
+    seen = list(tensors_on_backgrounds(raster(pixels, transfer="linear")))
     share = alpha / 255
     assert [page[0, -1, 0] for page in seen] == pytest.approx([ground * (1 - share) for ground in grounds])
     assert np.array_equal(seen[0], to_tensor(raster(pixels, transfer="linear")))
@@ -77,7 +77,7 @@ def test_nothing_but_a_page_is_held_while_it_is_read():
     image = raster(pixels)
     tracemalloc.start()
     try:
-        held = [tracemalloc.get_traced_memory()[0] / page.nbytes for page in tensor_pages(image)]
+        held = [tracemalloc.get_traced_memory()[0] / page.nbytes for page in tensors_on_backgrounds(image)]
     finally:
         tracemalloc.stop()
     assert len(held) == 2 and max(held) < 1.5

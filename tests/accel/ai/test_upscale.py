@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 
 from accel.ai import super_resolution
-from accel.ai.super_resolution import TileFunction, run_tiled, tile_function, to_light_values, to_unit
+from accel.ai.super_resolution import (
+    TileFunction,
+    normalize_vectors,
+    run_tiled,
+    srgb_to_linear,
+    tile_function,
+)
 from accel.ai.workloads import Upscale, upscale
-from accel.image.color import is_srgb_coded
+from accel.image.color import encode_srgb
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import raster, scaled
@@ -154,7 +160,7 @@ def test_normals_are_of_length_1_again(limits):
 
 
 def test_a_normal_of_no_length_points_out_of_the_surface():
-    assert to_unit(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[[0.5, 0.5, 1.0]]]
+    assert normalize_vectors(np.full((1, 1, 3), 0.5, np.float32)).tolist() == [[[0.5, 0.5, 1.0]]]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (17, 1)])
@@ -166,7 +172,7 @@ def test_the_smallest_images_are_taken(limits, shape):
 
 def test_the_curve_and_its_inverse_cancel():
     values = np.linspace(0, 1, 1000, dtype=np.float32)
-    assert to_light_values(is_srgb_coded(values)) == pytest.approx(values, abs=2e-6)
+    assert srgb_to_linear(encode_srgb(values)) == pytest.approx(values, abs=2e-6)
 
 
 def test_light_beyond_1_is_refused(limits):

@@ -3,7 +3,7 @@
 import pytest
 
 from accel.ai.workloads import embed_text, upscale
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.workload import Limits, WorkloadError
 from tests import pulled
 from tests.accel.ai.conftest import apple, scaled
@@ -21,7 +21,8 @@ async def worker(limits):
 async def test_a_worker_opens_the_models_of_the_folder_and_keeps_them_open(worker):
     pulled.require("minilm-l6")
     first, again = [
-        await worker.run(embed_text.workload, {"texts": ["brick wall"]}, [], deadline_s=60) for _ in range(2)
+        await worker.run(Job.parse(embed_text.workload, {"texts": ["brick wall"]}, [], deadline_s=60))
+        for _ in range(2)
     ]
     assert first.value == again.value
     assert len(first.value["vectors"][0]) == 384
@@ -32,7 +33,7 @@ async def test_a_worker_opens_the_models_of_the_folder_and_keeps_them_open(worke
 async def test_an_image_is_upscaled_in_a_worker(worker, save):
     pulled.require("waifu2x-upconv7-2x")
     source = save("a.png", scaled(apple(24)[0], "uint8"))
-    result = await worker.run(upscale.workload, {}, [source], deadline_s=60)
+    result = await worker.run(Job.parse(upscale.workload, {}, [source], deadline_s=60))
     assert (result.value["width"], result.files[0].media_type) == (48, "image/png")
 
 
@@ -42,7 +43,7 @@ async def test_a_worker_without_the_model_says_what_to_run(tmp_path, save):
     try:
         with pytest.raises(WorkloadError, match="popbridge models pull waifu2x-upconv7-2x") as caught:
             await local.run(
-                upscale.workload, {}, [save("a.png", scaled(apple(8)[0], "uint8"))], deadline_s=60
+                Job.parse(upscale.workload, {}, [save("a.png", scaled(apple(8)[0], "uint8"))], deadline_s=60)
             )
         assert caught.value.code == "not_found"
     finally:

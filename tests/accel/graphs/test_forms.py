@@ -4,7 +4,7 @@ from accel.gpu_ops.implementations import FORMS
 from accel.image.operations.pipeline import OPERATIONS
 from accel.workload import WorkloadError
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.image.operating import done, noise, raster
+from tests.accel.image.operation_helpers import done, noise, raster
 
 CASES = [
     ("image.normal_from_height", {"strength": 20, "invert": True, "convention": "directx"}, 1),

@@ -4,16 +4,16 @@ import pytest
 from accel.gpu_ops.graph import Runner
 from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
 from accel.image.mip_levels import level_sizes, pixel_levels
-from accel.image.pixel_coding import coding
+from accel.image.pixel_coding import coding_of
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.image.operating import noise, raster
+from tests.accel.image.operation_helpers import noise, raster
 
 RUNNER = Runner()
 
 
 def both(image, filter="box", edge="clamp", kind="color"):
     """The levels by the graph, and by the CPU's form."""
-    how = coding(image, kind, True, True)
+    how = coding_of(image, kind, True, True)
     coded, size = PixelCoding.of(how), (image.width, image.height)
     wanted = level_sizes(*size)
     feed = dict(mip_feed(coded, size, wanted, filter, edge), pixels=image.pixels[None])

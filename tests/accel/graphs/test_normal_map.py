@@ -7,7 +7,7 @@ from accel.gpu_ops.graph import Runner
 from accel.gpu_ops.operators import normal_map_graph, scale
 from accel.image.height_map import HeightField, height_to_normal
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.image.operating import noise, raster
+from tests.accel.image.operation_helpers import noise, raster
 
 RUNNER = Runner()
 

@@ -5,7 +5,7 @@ from accel.gpu_ops.graph import Runner
 from accel.gpu_ops.operators import PackedGraph, PlaneSource, packing_graph
 from accel.image.operations.channels import pack_channels
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.image.operating import made, noise, raster
+from tests.accel.image.operation_helpers import made, noise, raster
 
 RUNNER = Runner()
 

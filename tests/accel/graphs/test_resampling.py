@@ -4,11 +4,11 @@ import pyvips
 
 from accel.gpu_ops.graph import Runner
 from accel.gpu_ops.resample import PixelCoding, resize_graph, rings, weights
-from accel.image.pixel_coding import coding
+from accel.image.pixel_coding import coding_of
 from accel.image.resample import axis, resample
 from tests.accel.conftest import image as vips_image
 from tests.accel.graphs.agreeing import check_agree
-from tests.accel.image.operating import noise, raster
+from tests.accel.image.operation_helpers import noise, raster
 
 RUNNER = Runner()
 SIZES = [((41, 30), (20, 15)), ((41, 30), (17, 64)), ((16, 16), (1, 1)), ((1, 9), (5, 2)), ((64, 3), (7, 3))]
@@ -16,7 +16,7 @@ SIZES = [((41, 30), (20, 15)), ((41, 30), (17, 64)), ((16, 16), (1, 1)), ((1, 9)
 
 def both(image, size, kernel, edge="clamp", kind="color"):
     """By the graph, and by the CPU's form."""
-    how = coding(image, kind, True, True)
+    how = coding_of(image, kind, True, True)
     coded, old = PixelCoding.of(how), (image.width, image.height)
     soft = how.weighted and rings(old, size, kernel, edge)
     feed = dict(weights(old, size, kernel, edge, soft=soft), pixels=image.pixels[None])

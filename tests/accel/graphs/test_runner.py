@@ -10,7 +10,7 @@ from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
 from accel.image.mip_levels import level_sizes
 from accel.models.manifest import Tensor
 from accel.models.onnx_builder import GraphBuilder
-from tests.accel.image.operating import noise
+from tests.accel.image.operation_helpers import noise
 
 SCALE = np.ones(1, np.float32) / 64
 

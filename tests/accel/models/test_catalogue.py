@@ -5,10 +5,9 @@ import onnxruntime
 import pytest
 
 from accel.models.catalog import MODELS
-from accel.models.convert_torch import convert
 from accel.models.manifest import Shipped
+from accel.models.pull import CONVERSIONS
 from tests import pulled
-from tests.accel.models.records import file
 
 GRAPHS = [(model.name, each.name) for model in MODELS.values() for each in model.files if each.graph]
 
@@ -45,9 +44,9 @@ def test_each_record_is_complete(model):
     assert model.task and model.licence and model.licence_source and model.files
     for each in model.files:
         assert len(each.sha256) == 64 and each.size > 0 and each.sources
-        assert bool(each.parts) == bool(each.made_by)
+        assert bool(each.parts) == bool(each.conversion)
         for source in each.sources:
-            assert len(source.paths) == len(each.wanted)
+            assert len(source.paths) == len(each.source_parts)
     assert model.shipped == any(isinstance(one, Shipped) for each in model.files for one in each.sources)
 
 
@@ -115,6 +114,6 @@ def test_the_fourfold_network_gives_the_same_picture_with_sharper_edges(open_gra
     assert np.abs(np.diff(made, axis=1)).max() > np.abs(np.diff(soft, axis=1)).max()
 
 
-def test_an_unknown_conversion_is_an_error():
-    with pytest.raises(ValueError, match="no conversion 'magic'"):
-        convert(file(b"", made_by="magic"), [])
+def test_each_conversion_of_the_catalogue_exists():
+    declared = {each.conversion for model in MODELS.values() for each in model.files}
+    assert declared - {""} == CONVERSIONS.keys()

@@ -21,7 +21,7 @@ def test_a_file_that_is_put_is_found_and_read(store):
 
 
 def test_a_missing_model_says_which_command_gets_it(store):
-    with pytest.raises(ModelError, match=r"tiny isn't on this machine: run `popbridge models pull tiny`"):
+    with pytest.raises(ModelError, match=r"tiny isn't installed: run `popbridge models pull tiny`"):
         store.read(TINY, FILE)
 
 
@@ -34,7 +34,7 @@ def test_a_file_that_was_changed_is_broken_and_not_read(store):
 
 
 def test_a_wrong_file_never_gets_to_its_place(store):
-    with pytest.raises(ModelError, match="isn't the file that was declared"):
+    with pytest.raises(ModelError, match="isn't the declared file"):
         store.put(TINY, FILE, b"something else")
     assert list((store.folder / "tiny" / "1").iterdir()) == []
 
@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_looked_into_is_a_broken_model(store, monkeypatc
 
 
 def test_what_an_interrupted_pull_left_goes_with_the_model(store):
-    part = store.resumable(FILE.wanted[0])
+    part = store.resumable(FILE.source_parts[0])
     part.parent.mkdir(parents=True)
     part.write_bytes(b"net")
     assert store.remove(TINY)

@@ -102,9 +102,7 @@ class Evil:
 
 def test_nothing_in_a_file_is_ever_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        UnreadableCheckpoint, match=r"names (posix|nt).system, which no file of weights has to"
-    ):
+    with pytest.raises(UnreadableCheckpoint, match=r"(posix|nt).system"):
         weights(saved({"w": Evil()}, {}))
     assert list(tmp_path.iterdir()) == []
 
@@ -114,16 +112,16 @@ def test_nothing_in_a_file_is_ever_run(tmp_path, monkeypatch):
     [
         (b"", "can't be read"),
         (b"PK\3\4 a newer file", "can't be read"),
-        (saved({}, {}, magic=5), "older format"),
+        (saved({}, {}, magic=5), "legacy format"),
         (saved({}, {}, little=False), "big-endian"),
-        (one()[:-1], "cut short"),
-        (one(size=11), "cut short"),
-        (one(shape=(4, 4)), "beyond its storage"),
-        (one(shape=(0, 4)), "beyond its storage"),
-        (one(offset=-1), "lies oddly"),
-        (one(shape=(3,)), "lies oddly"),
-        (one(kind="HalfStorage"), "names torch.HalfStorage"),
-        (one(size=1 << 40), "isn't understood"),
+        (one()[:-1], "truncated"),
+        (one(size=11), "truncated"),
+        (one(shape=(4, 4)), "exceeds its storage"),
+        (one(shape=(0, 4)), "exceeds its storage"),
+        (one(offset=-1), "invalid layout"),
+        (one(shape=(3,)), "invalid layout"),
+        (one(kind="HalfStorage"), "torch.HalfStorage"),
+        (one(size=1 << 40), "unsupported"),
     ],
 )
 def test_other_and_broken_files_are_refused(data, says):

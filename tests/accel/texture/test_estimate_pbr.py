@@ -4,12 +4,13 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel.execution.executor import Job
 from accel.image.open_raster import open_raster
 from accel.image.operations.pipeline import Pipeline, Step, pipeline
 from accel.texture.pbr_maps import LEAST_DEPTH, LUMINANCE_DEPTH
 from accel.texture.workloads import EstimatePbr, estimate_pbr
 from accel.workload import Input, Limits
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import operate, random, raster
 
 MAPS = ["height", "normal", "roughness"]
 KINDS = ["uint8", "uint16", "float32"]
@@ -237,6 +238,6 @@ def test_its_maps_go_on_through_a_pipeline(save):
 
 async def test_it_runs_in_a_worker_process(save, executor):
     source = save("bricks.png", random(32, 32, 3))
-    result = await executor.run(estimate_pbr.workload, {"edge": "wrap"}, [source], deadline_s=60.0)
+    result = await executor.run(Job.parse(estimate_pbr.workload, {"edge": "wrap"}, [source], deadline_s=60.0))
     assert [file.name for file in result.files] == MAPS
     assert result.value["width"] == 32 and result.value["depth"] >= LEAST_DEPTH

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from accel.texture.judgement import is_doubted, judge, weigh_evidence
+from accel.texture.judgement import allow_doubt, judge, weigh_evidence
 from accel.texture.kinds import KINDS
 from accel.texture.model import Judgement, Thresholds, model
 from accel.texture.naming import Cue
@@ -116,6 +116,6 @@ def test_probabilities_are_of_all_kinds_and_sum_to_one():
 
 def test_pixels_rule_out_no_kind_and_least_of_all_one_of_the_same_class():
     certain = np.array([float(kind == "height") for kind in KINDS])
-    floor = dict(zip(KINDS, is_doubted(certain), strict=True))
+    floor = dict(zip(KINDS, allow_doubt(certain), strict=True))
     assert floor["height"] == 1
     assert floor["ao"] == floor["roughness"] > floor["sprite"] == floor["normal"] > 0

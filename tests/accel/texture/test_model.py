@@ -64,7 +64,7 @@ def test_a_damaged_model_says_what_to_do(tmp_path):
 
 
 def test_a_model_of_another_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(module.model, "VERSION", 10_000)
+    monkeypatch.setattr(module, "VERSION", 10_000)
     copy = Path(shutil.copy(FILE, tmp_path))
     with pytest.raises(WorkloadError, match="another version than the program"):
         Model(copy)

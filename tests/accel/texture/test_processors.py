@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accel.image.hashes import luminance_of, perceptual_hash, reduced_view
+from accel.image.hashes import perceptual_hash, reduced_view, sample_luminance
 from accel.image.pixel_data import DecodedImage
 from accel.texture.model import extract
 from tests.accel.texture.pictures import bricks, decoded
@@ -33,7 +33,7 @@ def pictures() -> dict[str, DecodedImage]:
 
 def seen() -> dict[str, tuple[str, dict[str, float]]]:
     return {
-        name: (perceptual_hash(luminance_of(reduced_view(one))), extract(one).features)
+        name: (perceptual_hash(sample_luminance(reduced_view(one))), extract(one).features)
         for name, one in pictures().items()
     }
 

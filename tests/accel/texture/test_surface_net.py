@@ -6,7 +6,7 @@ from accel.models.catalog import MODELS
 from accel.texture import pbr_maps
 from accel.texture.pbr_maps import FILE, MARGIN, MODEL, TILE, estimate_heights
 from accel.workload import Limits
-from tests.accel.image.raster_of import random, raster
+from tests.accel.image.operation_helpers import random, raster
 from tests.accel.texture.pictures import bricks
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from accel.texture.judgement import weigh_words
 from accel.texture.kinds import KINDS
-from accel.texture.naming import known_words, vocabulary, worth_of_words
+from accel.texture.naming import known_words, vocabulary
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,8 @@ def test_words_are_those_of_the_name_and_of_three_folders_without_numbers(name, 
 def test_words_add_up_and_unknown_ones_say_nothing():
     one, other = np.arange(len(KINDS)) / 10, np.ones(len(KINDS))
     table = {"arrow": one.tolist(), "ui/": other.tolist()}
-    assert worth_of_words(["arrow", "ui/", "oak"], table) == pytest.approx(one + other)
-    assert not worth_of_words(["oak"], table).any()
+    assert weigh_words(["arrow", "ui/", "oak"], table) == pytest.approx(one + other)
+    assert not weigh_words(["oak"], table).any()
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.server.caller import name_of
 from tests.server.daemons import ThreadDaemon
 
 HELD = "another program holds its database"
-REFUSED = f"The bridge can't keep anything now: {HELD}."
+REFUSED = f"The daemon's database is unavailable: {HELD}."
 NOTICE = f"Nothing outlives a restart of PopBridge now: {HELD}."
 
 

@@ -75,7 +75,7 @@ def test_both_at_once_and_larger_files_are_read_the_same(read, monkeypatch):
     assert heif_properties(io.BytesIO(data)) == HeifProperties(multiplied=True, limited_grey=True)
     found = read(data, "a.avif")
     assert np.abs(found.pixels.astype(int) - stored)[RAMP > 128].max() <= 2
-    monkeypatch.setattr("accel.image.decode.WHOLE", 0)
+    monkeypatch.setattr("accel.image.decode.MAX_BUFFERED", 0)
     assert (read(data, "a.avif").pixels == found.pixels).all()
 
 
@@ -109,12 +109,12 @@ def test_ten_bits_become_all_of_their_codes():
 def test_what_a_later_libvips_does_itself_isnt_done_again(monkeypatch):
     data = avif(RAMP, subsampling="4:0:0", range="limited")
     image = pyvips.Image.heifload_buffer(data)
-    monkeypatch.setattr(vips_repairs, "_left_undone", HeifProperties)
+    monkeypatch.setattr(vips_repairs, "_ignored_properties", HeifProperties)
     assert repair_heif(image, io.BytesIO(data)) is image
 
 
 def test_a_file_that_says_nothing_of_it_costs_no_probe(monkeypatch):
-    monkeypatch.setattr(vips_repairs, "_left_undone", None)
+    monkeypatch.setattr(vips_repairs, "_ignored_properties", None)
     data = avif(translucent(), subsampling="4:4:4")
     image = pyvips.Image.heifload_buffer(data)
     assert repair_heif(image, io.BytesIO(data)) is image

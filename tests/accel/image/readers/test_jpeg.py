@@ -10,7 +10,7 @@ from accel.image.codecs.vips_repairs import END, repair_jpeg, repaired_jpeg
 from accel.workload import WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.broken import encoded
-from tests.accel.image.raster_of import random
+from tests.accel.image.operation_helpers import random
 
 OPTIONS = {
     "baseline": {},
