@@ -128,12 +128,12 @@ def _tokenizer(limits: Limits) -> WordPiece:
 
 def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
     longest = max(map(len, rows))
-    feed = given = pad_tokens(rows, len(rows), longest)
+    feed = padded = pad_tokens(rows, len(rows), longest)
     if network.tunes_shapes:
         # On a GPU some padding costs less than another shape.
         rounded = pad_tokens(rows, bucket_key(len(rows)), max(MIN_PIECES, bucket_key(longest)))
-        given = rounded if network.may_tune(rounded) else feed
-    (hidden,) = network.run(given)
+        padded = rounded if network.may_tune(rounded) else feed
+    (hidden,) = network.run(padded)
     hidden = hidden[: len(rows), :longest]
     weights = feed["attention_mask"][..., None].astype(np.float32)
     mean = (hidden * weights).sum(1) / weights.sum(1)

@@ -39,9 +39,9 @@ def refine_mask(mask: Floats, image: Floats, radius: int) -> Floats:
     height, width = image.shape[:2]
     scale = min(1.0, MAX_COLOR_SIDE / max(height, width))
     small = max(1, round(width * scale)), max(1, round(height * scale))
-    around = max(1, round(radius * scale))
+    small_radius = max(1, round(radius * scale))
     coarse = _resize(mask[..., None], *small)
-    both = np.concatenate([coarse, *_side_colors(coarse, _resize(image, *small), around)], axis=2)
+    both = np.concatenate([coarse, *_side_colors(coarse, _resize(image, *small), small_radius)], axis=2)
     made = np.empty((height, width), np.float32)
     across = resize_linear(both, width, 1)
     for top in range(0, height, ROWS):

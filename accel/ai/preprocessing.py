@@ -79,11 +79,11 @@ def _is_light(colors: Floats, alpha: Floats) -> bool:
 
 def resize_planes(values: Floats, width: int, height: int) -> Floats:
     """Resizes height x width x channels, 0 to 1: Lanczos to shrink, bicubic to enlarge."""
-    given = vips_image(values, "multiband")
-    across, down = min(1.0, width / given.width), min(1.0, height / given.height)
+    image = vips_image(values, "multiband")
+    across, down = min(1.0, width / image.width), min(1.0, height / image.height)
     if across < 1 or down < 1:
-        given = given.resize(across, vscale=down, kernel="lanczos3")
-    made = np.frombuffer(given.write_to_memory(), np.float32).reshape(given.height, given.width, -1)
+        image = image.resize(across, vscale=down, kernel="lanczos3")
+    made = np.frombuffer(image.write_to_memory(), np.float32).reshape(image.height, image.width, -1)
     return np.clip(_enlarge(_enlarge(made, height, 0), width, 1), 0, 1)
 
 

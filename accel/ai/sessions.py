@@ -333,7 +333,7 @@ def build_all(store: ModelStore, provider: str) -> Iterator[Engine]:
         if model is None or file is None:
             continue
         buildable = usable and known.sizes and file.graph is not None and built[file.sha256] < MAX_FOLDERS
-        if buildable and store.right(model, file):
+        if buildable and store.is_intact(model, file):
             built[file.sha256] += 1
             yield build(store.read(model, file), file, known, provider)
         cache.forget(file.sha256, known.shape)

@@ -110,9 +110,9 @@ def _hull(points: Doubles) -> Doubles:
     """Returns the convex hull (Andrew's monotone chain)."""
     ordered = sorted({(float(x), float(y)) for x, y in points})
 
-    def half(given: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    def half(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
         chain: list[tuple[float, float]] = []
-        for x, y in given:
+        for x, y in points:
             while len(chain) > 1 and _turn(chain[-2], chain[-1], (x, y)) <= 0:
                 chain.pop()
             chain.append((x, y))

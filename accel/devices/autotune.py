@@ -41,7 +41,7 @@ class BoundBuffers:
                 raise ShapeError(f"{name} is empty")
         value = onnxruntime.OrtValue
         self._session = session
-        self._given = {name: (array.shape, array.dtype) for name, array in feed.items()}
+        self._feed_types = {name: (array.shape, array.dtype) for name, array in feed.items()}
         # Copies: on the CPU a value is the array itself, which belongs to the caller.
         self._inputs = {
             name: value.ortvalue_from_numpy(np.array(array, order="C"), place, 0)
@@ -74,12 +74,12 @@ class BoundBuffers:
         return [np.array(one.numpy()) for one in self._outputs.values()]
 
     def _check(self, feed: Feed) -> None:
-        if feed.keys() != self._given.keys():
-            raise ShapeError(f"takes {', '.join(self._given)}, got {', '.join(feed)}")
-        for name, (shape, kind) in self._given.items():
+        if feed.keys() != self._feed_types.keys():
+            raise ShapeError(f"takes {', '.join(self._feed_types)}, got {', '.join(feed)}")
+        for name, (shape, kind) in self._feed_types.items():
             # onnxruntime accepts any array of the same size in bytes.
             if feed[name].shape != shape or feed[name].dtype != kind:
-                raise ShapeError(f"{name} is {_shown(*self._given[name])}, got {_shown_of(feed[name])}")
+                raise ShapeError(f"{name} is {_shown(*self._feed_types[name])}, got {_shown_of(feed[name])}")
 
 
 def _shown(shape: Sequence[int], kind: np.dtype[Any]) -> str:

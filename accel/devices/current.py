@@ -30,7 +30,7 @@ _VARIABLES = ("CUDA_VISIBLE_DEVICES", "CUDA_PATH", "PATH" if sys.platform == "wi
 _DRIVERS = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
 
 
-class _Kept(Struct):
+class _StoredProbe(Struct):
     state: str
     devices: Devices
 
@@ -39,9 +39,9 @@ def devices(file: Path) -> Devices:
     """Returns the probe in `file` if the machine is unchanged, else probes again and stores the result."""
     now = machine_state()
     with contextlib.suppress(OSError, ValueError):
-        kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
-        if kept.state == now:
-            return kept.devices
+        stored = msgspec.json.decode(file.read_bytes(), type=_StoredProbe)
+        if stored.state == now:
+            return stored.devices
     found = try_providers()
     save(found, file, now)
     return found
@@ -50,13 +50,13 @@ def devices(file: Path) -> Devices:
 def load(file: Path) -> Devices:
     """Returns the last probe, even if the machine has changed; empty if `file` is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):
-        return msgspec.json.decode(file.read_bytes(), type=_Kept).devices
+        return msgspec.json.decode(file.read_bytes(), type=_StoredProbe).devices
     return Devices(())
 
 
 def save(found: Devices, file: Path, now: str | None = None) -> None:
     """Stores a probe, if possible."""
-    write_atomic(file, msgspec.json.encode(_Kept(now or machine_state(), found)))
+    write_atomic(file, msgspec.json.encode(_StoredProbe(now or machine_state(), found)))
 
 
 def machine_state() -> str:

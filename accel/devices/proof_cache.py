@@ -103,8 +103,8 @@ class ProofCache:
             return
         known, key = self._read(), self._key(digest, found.shape)
         known.pop(key, None)
-        kept = dict([*known.items(), (key, found)][-MAX_SHAPES:])
-        write_atomic(self._file, _packed(kept))
+        stored = dict([*known.items(), (key, found)][-MAX_SHAPES:])
+        write_atomic(self._file, _packed(stored))
 
     def _read(self) -> dict[str, ProvenVariants]:
         return {} if self._file is None else _read(self._file)
@@ -121,9 +121,9 @@ def read(file: Path, machine: str) -> list[ProvenVariants]:
 def retract_trials(file: Path, pids: Collection[int]) -> None:
     """Removes unfinished trials of processes that were ended on purpose: they prove nothing."""
     known = _read(file)
-    kept = {key: one for key, one in known.items() if not (one.tries and one.pid in pids)}
-    if len(kept) < len(known):
-        write_atomic(file, _packed(kept))
+    stored = {key: one for key, one in known.items() if not (one.tries and one.pid in pids)}
+    if len(stored) < len(known):
+        write_atomic(file, _packed(stored))
 
 
 def note_interruption(file: Path, pid: int) -> None:

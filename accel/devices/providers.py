@@ -303,8 +303,10 @@ def choose(devices: Devices, wish: Wish, cache: Path | None = None, gpu: int = 0
     # A second provider must not capture a graph within that of the first.
     helping = msgspec.structs.replace(wish, graph=False)
     used = [(name, wish), *((one, helping) for one in _helpers(name, devices))]
-    given = tuple((BY_NAME[one].runtime_name, _values(one, devices, for_, cache, gpu)) for one, for_ in used)
-    return Choice(name, given, tuple(skipped))
+    arguments = tuple(
+        (BY_NAME[one].runtime_name, _values(one, devices, for_, cache, gpu)) for one, for_ in used
+    )
+    return Choice(name, arguments, tuple(skipped))
 
 
 def _helpers(name: str, devices: Devices) -> Sequence[str]:

@@ -86,13 +86,13 @@ class DeviceGone(Exception):
 
 def fault_of(error: BaseException) -> Fault:
     """Classifies an error of onnxruntime or of the libraries that it calls."""
-    said = _said(error)
-    if isinstance(error, DeviceGone) or _GONE.search(said):
+    message = _message(error)
+    if isinstance(error, DeviceGone) or _GONE.search(message):
         return "gone"
-    return "memory" if isinstance(error, MemoryError) or MEMORY.search(said) else ""
+    return "memory" if isinstance(error, MemoryError) or MEMORY.search(message) else ""
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     """Returns the message without the class name and notes."""
     try:
         return str(error)

@@ -99,8 +99,8 @@ class BatchTuning:
         except (Exception, SystemExit) as error:
             reason = error.reason if isinstance(error, WorkloadError) else _words(error)
             again = self._retries.failed(self._key(workload), reason)
-            said = "%s can't be measured for batches, and is again in %.0f s: %s"
-            log.warning(said, workload.name, again, reason)
+            message = "%s can't be measured for batches, and is again in %.0f s: %s"
+            log.warning(message, workload.name, again, reason)
         else:
             self._retries.worked(self._key(workload))
             log.info("%s runs in batches of up to %d rows", workload.name, policy.max_rows)
@@ -165,8 +165,8 @@ async def rates(
             except WorkloadError as error:
                 if error.code != "deadline_exceeded" or size == sizes[0]:
                     raise
-                said = "%s isn't measured in batches of %d: %s"
-                log.warning(said, workload.name, size, error.reason)
+                message = "%s isn't measured in batches of %d: %s"
+                log.warning(message, workload.name, size, error.reason)
                 best = {smaller: best[smaller] for smaller in sizes if smaller < size}
                 break
         rounds += 1

@@ -149,13 +149,13 @@ class CostModel:
         except Exception as error:
             reason = error.reason if isinstance(error, WorkloadError) else repr(error)
             again = self._retries.failed(key, reason)
-            said = "%s can't be measured on every device; retrying in %.0f s: %s"
-            log.warning(said, workload.name, again, reason)
+            message = "%s can't be measured on every device; retrying in %.0f s: %s"
+            log.warning(message, workload.name, again, reason)
             return
         self._retries.worked(key)
-        said = ", ".join(f"{name} {one.fixed_ms:.1f} + {one.mpx_ms:.1f}" for name, one in costs.items())
+        message = ", ".join(f"{name} {one.fixed_ms:.1f} + {one.mpx_ms:.1f}" for name, one in costs.items())
         took = time.perf_counter() - begin
-        log.info("%s costs, in ms and ms a million: %s (measured in %.1f s)", workload.name, said, took)
+        log.info("%s costs, in ms and ms a million: %s (measured in %.1f s)", workload.name, message, took)
 
 
 def fit_cost(times: Mapping[int, float]) -> Cost:

@@ -214,8 +214,8 @@ class DeviceRouter:
         """Lets a device rest after a failure; returns for how many seconds."""
         gone = error.fault == "gone"
         wait = self._retries.failed(_key(queue) if gone else _key(queue, workload), error.reason)
-        said = "%s failed at %s; it is tried again in %.0f s: %s"
-        log.warning(said, queue.device.label, workload.name, wait, error.reason)
+        message = "%s failed at %s; it is tried again in %.0f s: %s"
+        log.warning(message, queue.device.label, workload.name, wait, error.reason)
         self._health.add(
             DeviceFailure(queue.device.label, "" if gone else workload.name, error.reason, time.time() + wait)
         )
@@ -276,9 +276,9 @@ class DeviceRouter:
         try:
             return await self._sampled_in_files(workload, queue, side)
         except OSError as error:
-            said = (error.strerror or str(error)).lower()
+            reason = (error.strerror or str(error)).lower()
             raise WorkloadError(
-                "internal", text("files to measure it by can't be written ({said})", said=said)
+                "internal", text("files to measure it by can't be written ({said})", said=reason)
             ) from None
 
     async def _sampled_in_files(self, workload: Workload, queue: DeviceQueue, side: int) -> float:

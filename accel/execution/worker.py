@@ -168,9 +168,9 @@ def store_output(file: OutputFile, folder: str | Path) -> ResultFile:
             _write(Path(path), file.data)
     except OSError as error:
         code = "storage_full" if error.errno in NO_ROOM else "internal"
-        said = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower()
         raise WorkloadError(
-            code, text("the file {file} can't be written ({said})", file=file.name, said=said)
+            code, text("the file {file} can't be written ({said})", file=file.name, said=reason)
         ) from None
     return ResultFile(file.name, file.media_type, len(file.data), digest, path=path, fresh=is_new)
 
@@ -252,7 +252,7 @@ def _several(batch: BatchFrame, setup: Setup) -> list[Raw]:
     outcomes = _outcomes(workload, workload.batching, batch.items, setup)
     share = watch.share(len(batch.items))
     return [
-        _reply(item, setup, lambda inputs, outcome=outcome: _kept(outcome, batch.out_dir, share))  # type: ignore[misc]
+        _reply(item, setup, lambda inputs, outcome=outcome: _batch_reply(outcome, batch.out_dir, share))  # type: ignore[misc]
         for item, outcome in zip(batch.items, outcomes, strict=True)
     ]
 
@@ -282,10 +282,10 @@ def _at_once(
             return [one for part in parts for one in _at_once(workload, batching, part, limits)]
         if fault == "gone":
             return [error] * len(items)
-        said = "%s failed on %d jobs at once; they run one by one: %s"
+        message = "%s failed on %d jobs at once; they run one by one: %s"
         known = isinstance(error, WorkloadError)
         level = logging.INFO if known else logging.WARNING
-        log.log(level, said, workload.name, len(items), error, exc_info=not known)
+        log.log(level, message, workload.name, len(items), error, exc_info=not known)
         return [_alone(workload, item, limits) for item in items]
 
 
@@ -323,7 +323,7 @@ def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | No
     return _timed(output, output_files(output, out_dir), watch.share())
 
 
-def _kept(outcome: Outcome | BaseException, out_dir: str | None, took: Duration) -> Done:
+def _batch_reply(outcome: Outcome | BaseException, out_dir: str | None, took: Duration) -> Done:
     if isinstance(outcome, BaseException):
         raise outcome
     output = validate_output(outcome)
@@ -380,8 +380,8 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
 def _failed(
     code: str, reason: AnyText, name: str, trace: str = "", *, fault: str = "", step: str = ""
 ) -> Raw:
-    said = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
-    failed = Failed(writable(code), said, writable(name), writable(trace), fault, step)
+    encodable = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
+    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step)
     return Raw(msgspec.msgpack.encode(failed))
 
 

@@ -165,15 +165,15 @@ def coverage_share(alpha: Pixels, threshold: float) -> float:
     return float((alpha >= coverage_above(threshold, alpha.dtype) * top).mean())
 
 
-def coverage_factor(alpha: Floats, wanted: float, least: float) -> float:
-    """The factor, as near to 1 as possible, by which the share `wanted` of `alpha` becomes at least `least`,
+def coverage_factor(alpha: Floats, share: float, least: float) -> float:
+    """The factor, as near to 1 as possible, by which `share` of `alpha` becomes at least `least`,
     or the nearest share that its values allow.
 
     Castaño 2010, "Computing alpha mipmaps", as in NVIDIA's texture tools; the bound is found by sorting
     instead of a search.
     """
     values = alpha.ravel()
-    count = _separable_count(values, round(wanted * values.size))
+    count = _separable_count(values, round(share * values.size))
     low, high = _neighbouring_values(values, count)
     # Not the bounds themselves, from which rounding could move a value to the other side.
     margin = (high - low) / 4

@@ -146,7 +146,7 @@ def _stem(name: str) -> str:
 
 def _check_unique(inputs: Sequence[str], names: list[str], folders: bool, extension: bool) -> None:
     seen: dict[str, str] = {}
-    for given, name in zip(inputs, names, strict=True):
+    for source, name in zip(inputs, names, strict=True):
         other = seen.get(name.casefold())
         if other is not None:
             reason = text(
@@ -156,8 +156,8 @@ def _check_unique(inputs: Sequence[str], names: list[str], folders: bool, extens
             )
             if not (folders and extension):
                 reason = text("{reason}, or keep folders and extensions", reason=reason)
-            raise WorkloadError("bad_params", reason, given)
-        seen[name.casefold()] = given
+            raise WorkloadError("bad_params", reason, source)
+        seen[name.casefold()] = source
 
 
 FORMATS = {"uint8": "RGBA8888", "uint16": "RGBA16161616", "float32": "RGBA32323232F"}

@@ -244,11 +244,11 @@ def raise_alpha(words: Words, pixels: Pixels) -> Words:
     return made
 
 
-def _gather_blocks(pixels: Pixels, found: NDArray[Any]) -> Floats:
+def _gather_blocks(pixels: Pixels, indices: NDArray[Any]) -> Floats:
     """The pixels of some blocks: n x 16 x RGBA."""
     across = pixels.shape[1] // 4
     blocks = pixels.reshape(-1, 4, across, 4, 4)
-    return blocks[found // across, :, found % across].reshape(-1, 16, 4).astype(np.float32)
+    return blocks[indices // across, :, indices % across].reshape(-1, 16, 4).astype(np.float32)
 
 
 def _raise_ends(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:

@@ -57,8 +57,8 @@ def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) 
     count = min(after.shape[2], 3)
     squares = weights = 0.0
     for old, new in _strips(before, after):
-        kept = old[..., :1] if old.shape[2] < 3 else old[..., :count]
-        error = np.square(new[..., :count] - kept).sum(-1)
+        reference = old[..., :1] if old.shape[2] < 3 else old[..., :count]
+        error = np.square(new[..., :count] - reference).sum(-1)
         if alpha:
             weight = np.ones_like(error) if data else old[..., -1] / 255
             squares += float((error * weight).sum() + np.square(new[..., 3] - old[..., -1]).sum())
@@ -116,7 +116,7 @@ def _unit(texels: Floats) -> Floats:
     return unit
 
 
-_TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
+_TRANSPARENT = text("bc3, bc7, etc2_rgba or an astc")
 
 
 class CompressionInput:
@@ -284,7 +284,7 @@ def try_formats(
     for format in formats:
         if format.family != "astc" and trials.reaches(format):
             break
-    most = min((each.size for each in trials.made if each.psnr >= target_db), default=None)
+    most = min((each.size for each in trials.trials if each.psnr >= target_db), default=None)
     steps = _steps(subject, [each for each in formats if each.family == "astc"], most)
     low, high = 0, len(steps) - 1
     if steps and trials.reaches(steps[-1]):
@@ -294,7 +294,7 @@ def try_formats(
                 high = middle
             else:
                 low = middle + 1
-    return trials.made
+    return trials.trials
 
 
 def _steps(subject: CompressionInput, formats: Sequence[BlockFormat], below: int | None) -> list[BlockFormat]:
@@ -313,20 +313,20 @@ class _Trials:
         """`most`: the most formats that may be tried, for progress."""
         self._subject, self._effort, self._target = subject, effort, target_db
         self._most = most
-        self.made: list[Trial] = []
+        self.trials: list[Trial] = []
 
     def reaches(self, format: BlockFormat) -> bool:
         """Tries a format; returns whether it reaches the target."""
         subject = self._subject
         encode = encoder(format, self._effort, subject.texels(format).srgb)
-        with part(len(self.made), self._most, format.name):
+        with part(len(self.trials), self._most, format.name):
             data = [encode(levels[0]) for levels in subject.levels(format)]
         made = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
-        self.made.append(made)
-        best = choose_trial(self.made, self._target)
-        self.made = [
+        self.trials.append(made)
+        best = choose_trial(self.trials, self._target)
+        self.trials = [
             each if each is best or not each.data else msgspec.structs.replace(each, data=())
-            for each in self.made
+            for each in self.trials
         ]
         return made.psnr >= self._target
 
@@ -372,13 +372,7 @@ class _Selection(Struct, frozen=True):
 
 
 def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
-    (image,) = images
-    value, file = compress_texture(image if params.mipmaps else image.without_levels(), params)
-    return Operated(value=value, files=[file])
-
-
-def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:
-    """Returns the facts and the file. Raises WorkloadError `unsupported`."""
+    image = images[0] if params.mipmaps else images[0].without_levels()
     kind = _kind(image, params)
     if kind == "data" and params.kind == "auto" and channel_kind(image) == "normal" and is_signed(image):
         # The format has one channel or unsigned floats.
@@ -406,22 +400,22 @@ def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, Outpu
     data = (
         dds.write_compressed(texture) if container == "dds" else ktx2.write_compressed(texture, params.zstd)
     )
-    came = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))
+    uncompressed = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
-        format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
+        format.bits_per_pixel, len(data), uncompressed / len(data), found.psnr, found.tried, kind,
         dropped_images(image), 1 + len(layers),
         **clipped_extremes(image, _block_range(image, kind, format), hidden=params.alpha == "drop"),
     )  # fmt: skip
-    return value, OutputFile("compressed", WRITERS[container].media_type, data)
+    return Operated(value=value, files=[OutputFile("compressed", WRITERS[container].media_type, data)])
 
 
-def _encode_levels(encode: Encoder, images: Sequence[Pixels]) -> list[bytes]:
-    made = []
-    for done, pixels in enumerate(images):
-        with part(done, len(images)):
-            made.append(encode(pixels))
-    return made
+def _encode_levels(encode: Encoder, levels: Sequence[Pixels]) -> list[bytes]:
+    encoded = []
+    for index, pixels in enumerate(levels):
+        with part(index, len(levels)):
+            encoded.append(encode(pixels))
+    return encoded
 
 
 def _block_range(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:

@@ -32,13 +32,6 @@ from accel.workload import Limits, WorkloadError
 
 def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
     sources = plan_channels(params, [image.name for image in images])
-    return Operated({"packed": pack_planes(images, sources, params, limits)})
-
-
-def pack_planes(
-    images: Sequence[Raster], sources: Sequence[ChannelSource], params: PackChannels, limits: Limits
-) -> Raster:
-    """Packs the channels into an image of three or four. Raises WorkloadError."""
     used = [images[source.input] for source in sources if source.input is not None]
     width, height = _size(used, params.size)
     check_size(used[0].name, width, height, limits)
@@ -56,10 +49,11 @@ def pack_planes(
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)
     first = images[0]
     format = data_format(first, pixels)
-    return Raster(
+    packed = Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
         first_of=max(one.first_of for one in images), **clipped_in_packing(images, sources),
     )  # fmt: skip
+    return Operated({"packed": packed})
 
 
 def clipped_in_packing(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
@@ -73,10 +67,10 @@ def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
     return len(sources) > 3 and params.format != "same" and not WRITERS[params.format].alpha
 
 
-def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
+def _size(images: Sequence[Raster], policy: str) -> tuple[int, int]:
     """Width and height."""
-    first = used[0]
-    for one in used:
+    first = images[0]
+    for one in images:
         if policy == "refuse" and (one.width, one.height) != (first.width, first.height):
             reason = text(
                 "is {width} x {height}, but {first} {width_2} x {height_2}; make them equal, or "
@@ -88,7 +82,7 @@ def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
                 height_2=first.height,
             )
             raise WorkloadError("bad_params", reason, one.name)
-    return max(one.width for one in used), max(one.height for one in used)
+    return max(one.width for one in images), max(one.height for one in images)
 
 
 def _values(
@@ -177,10 +171,10 @@ def plan_channels(params: PackChannels, names: Sequence[str]) -> list[ChannelSou
     Raises WorkloadError `bad_params`.
     """
     fields = _fields(params, len(names))
-    held = _by_channel(_input_pairs(params, names, fields), fields, "holds")
-    given = {**held, **_by_channel(_check_sources(params.channels), fields, "channels")}
+    from_inputs = _by_channel(_input_pairs(params, names, fields), fields, "holds")
+    by_letter = {**from_inputs, **_by_channel(_check_sources(params.channels), fields, "channels")}
     sources = [
-        given.get(letter) or ChannelSource(value=NEUTRAL.get(field, 0.0))
+        by_letter.get(letter) or ChannelSource(value=NEUTRAL.get(field, 0.0))
         for letter, field in zip(LETTERS, fields, strict=False)
     ]
     _check_use(sources, names)

@@ -105,13 +105,13 @@ def _parametric(kind: int, data: bytes) -> Curve:
     return lambda coded: np.where(coded >= d, np.maximum(a * coded + b, 0) ** g + e, c * coded + f)
 
 
-def apply_profile(pixels: Pixels, colors: int, used: Shaper) -> Pixels:
+def apply_profile(pixels: Pixels, colors: int, shaper: Shaper) -> Pixels:
     """Converts the first `colors` channels of 8 or 16 bit pixels to sRGB."""
     coded = np.arange(np.iinfo(pixels.dtype).max + 1) / np.iinfo(pixels.dtype).max
     # The powers of strange profiles may overflow.
     with np.errstate(all="ignore"):
-        tables = [np.clip(np.nan_to_num(curve(coded)), 0, 1).astype(np.float32) for curve in used.curves]
-    matrix = used.matrix.T.astype(np.float32)
+        tables = [np.clip(np.nan_to_num(curve(coded)), 0, 1).astype(np.float32) for curve in shaper.curves]
+    matrix = shaper.matrix.T.astype(np.float32)
     made = pixels.copy()
     flat = made.reshape(-1, pixels.shape[2])
     for begin in range(0, len(flat), _STRIP):
@@ -121,13 +121,13 @@ def apply_profile(pixels: Pixels, colors: int, used: Shaper) -> Pixels:
     return made
 
 
-def is_srgb(used: Shaper) -> bool:
+def is_srgb(shaper: Shaper) -> bool:
     """Whether the profile is sRGB: it changes no colour of a lattice by more than 1 of 255."""
-    colors = len(used.curves)
+    colors = len(shaper.curves)
     steps = np.arange(0, 256, 15, dtype=np.uint8)
     axes = np.meshgrid(*[steps] * colors, indexing="ij")
     lattice = np.stack([axis.reshape(-1) for axis in axes], -1)[None]
-    moved = apply_profile(lattice, colors, used).astype(np.int16) - lattice
+    moved = apply_profile(lattice, colors, shaper).astype(np.int16) - lattice
     return bool(np.abs(moved).max() <= 1)
 
 
@@ -152,12 +152,12 @@ def convert_to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) ->
     pictured = transfer == "srgb" if colors == 1 else transfer != "linear"
     if not (plain and pictured and image.get_typeof(_PROFILE)):
         return _pixels(image)
-    used = parse_profile(image.get(_PROFILE))
-    if used is None:
+    shaper = parse_profile(image.get(_PROFILE))
+    if shaper is None:
         return _pixels(_by_table(image) if colors == 3 else image)
     pixels, model, alpha = _pixels(image)
-    if len(used.curves) == colors and not is_srgb(used):
-        pixels = apply_profile(pixels, colors, used)
+    if len(shaper.curves) == colors and not is_srgb(shaper):
+        pixels = apply_profile(pixels, colors, shaper)
     return pixels, model, alpha
 
 

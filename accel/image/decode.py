@@ -212,14 +212,14 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
     return None
 
 
-def _decode_png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
+def _decode_png(inflated: png.InflatedPng, kind: Format, contents: bytes) -> DecodedImage:
     """Raises pyvips.Error for a row with an unknown filter."""
-    if picture := found.picture():
+    if picture := inflated.picture():
         return _from_picture(picture, kind, len(contents), contents)
-    return _decode_opened(_open_stored(found, kind, len(contents)), contents)
+    return _decode_opened(_open_stored(inflated, kind, len(contents)), contents)
 
 
-def _open_stored(found: png.Inflated, kind: Format, size: int) -> OpenImage:
+def _open_stored(found: png.InflatedPng, kind: Format, size: int) -> OpenImage:
     stored = found.stored()
     return OpenImage(from_memory(stored, str(kind.loader)), kind, size, inflated=True, buffer=stored)
 
@@ -373,8 +373,9 @@ def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
     """On Windows, "permission denied" can mean a folder, or a file that another program has locked."""
     if path.is_dir():
         return text("is a folder")
-    held = sys.platform == "win32" and isinstance(error, PermissionError)
-    return text("can't be read ({held})", held=HELD if held else getattr(error, "strerror", None) or error)
+    locked = sys.platform == "win32" and isinstance(error, PermissionError)
+    strerror = HELD if locked else getattr(error, "strerror", None) or error
+    return text("can't be read ({strerror})", strerror=strerror)
 
 
 def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:

@@ -188,7 +188,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     """Encodes an image; returns its files and facts. Raises WorkloadError `unsupported` or `too_large`."""
     format = choose_format(image, params.format)
     writer = WRITERS[format]
-    given, image = image, fit_to_format(image, params)
+    source, image = image, fit_to_format(image, params)
     longest = max(image.width, image.height)
     if longest > writer.longest:
         reason = text(
@@ -207,7 +207,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, dropped_images(image), 1 + len(image.layers), **clipped_in_format(given, params),
+        image.kind or None, dropped_images(image), 1 + len(image.layers), **clipped_in_format(source, params),
     )  # fmt: skip
     return files, facts
 
@@ -299,11 +299,11 @@ def _encode(image: Raster, format: str, params: Writing) -> bytes:
         return WRITERS[format].write(image, params)
     except pyvips.Error as error:
         detail = str(error.detail or error.message).strip().splitlines()
-        said: AnyText = detail[0] if detail else text("no details")
-        if "out of memory" in str(said) or "creating thread" in str(said):
-            raise MemoryError(str(said)) from None
+        reason: AnyText = detail[0] if detail else text("no details")
+        if "out of memory" in str(reason) or "creating thread" in str(reason):
+            raise MemoryError(str(reason)) from None
         raise WorkloadError(
             "unsupported",
-            text("can't be written as {upper} ({said})", upper=format.upper(), said=said),
+            text("can't be written as {upper} ({said})", upper=format.upper(), said=reason),
             image.name,
         ) from None

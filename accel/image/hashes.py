@@ -54,9 +54,9 @@ def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fi
     except OSError as error:
         reason = text("can't be read any more ({strerror})", strerror=error.strerror or error)
         raise WorkloadError("bad_input", reason, source.name) from None
-    seen = reduced_view(decoded)
-    grey = sample_luminance(seen)
-    rounded = [round(value, 5) for value in mean_color(seen)]
+    view = reduced_view(decoded)
+    grey = sample_luminance(view)
+    rounded = [round(value, 5) for value in mean_color(view)]
     # Different skies may have the same first face, and different colour tables the same first slice.
     pixels, spread = (digest[:16], 0.0) if decoded.images > 1 else (pixel_digest(decoded), float(grey.std()))
     return Fingerprint(digest, pixels, perceptual_hash(grey), rounded, round(spread, 5))
@@ -80,12 +80,12 @@ def pixel_digest(decoded: DecodedImage) -> str:
     """
     pixels, alpha = _as_8_bit(decoded.pixels), decoded.has_alpha
     full = full_scale(pixels.dtype)
-    kept = range(pixels.shape[2])
+    indices = range(pixels.shape[2])
     if alpha and _all_full(pixels, full):
-        kept, alpha = kept[:-1], False
-    if decoded.color_model == "rgb" and len(kept) >= 3 and is_grey(pixels):
-        kept = range(0, 4, 3) if alpha else kept[:1]
-    pixels = _channels(pixels, kept)
+        indices, alpha = indices[:-1], False
+    if decoded.color_model == "rgb" and len(indices) >= 3 and is_grey(pixels):
+        indices = range(0, 4, 3) if alpha else indices[:1]
+    pixels = _channels(pixels, indices)
     about = f"{pixels.shape} {pixels.dtype} {alpha} {decoded.color_model == 'cmyk'}"
     data, begin = pixels.data.cast("B"), about.encode()
     crc = crc32(data, crc32(begin))
@@ -93,12 +93,12 @@ def pixel_digest(decoded: DecodedImage) -> str:
     return f"{crc:08x}{adler:08x}"
 
 
-def _channels(pixels: Pixels, kept: Sequence[int]) -> Pixels:
-    if len(kept) == pixels.shape[2]:
+def _channels(pixels: Pixels, indices: Sequence[int]) -> Pixels:
+    if len(indices) == pixels.shape[2]:
         return np.ascontiguousarray(pixels)
-    made = np.empty((*pixels.shape[:2], len(kept)), pixels.dtype)
+    made = np.empty((*pixels.shape[:2], len(indices)), pixels.dtype)
     # Channel by channel takes a fifth of the time in which numpy copies three of four.
-    for place, channel in enumerate(kept):
+    for place, channel in enumerate(indices):
         made[..., place] = pixels[..., channel]
     return made
 
@@ -200,18 +200,18 @@ def _average_axis(values: NDArray[Any], axis: int) -> Floats:
     return averages
 
 
-def mean_color(seen: Floats) -> list[float]:
+def mean_color(view: Floats) -> list[float]:
     """The mean red, green and blue of a `reduced_view`, weighted by alpha (0 if all is transparent), and
     alpha."""
     # Squared, because at edges of alpha hidden colours are part of the averages.
-    weights = np.square(seen[3], dtype=np.float64)
-    colors = (seen[:3] * weights).sum(axis=(1, 2)) / max(float(weights.sum()), 1e-9)
-    return [*colors.tolist(), float(seen[3].mean())]
+    weights = np.square(view[3], dtype=np.float64)
+    colors = (view[:3] * weights).sum(axis=(1, 2)) / max(float(weights.sum()), 1e-9)
+    return [*colors.tolist(), float(view[3].mean())]
 
 
-def sample_luminance(seen: Floats) -> Floats:
+def sample_luminance(view: Floats) -> Floats:
     """The luminance of a `reduced_view` on black: 32 x 32, 0..1."""
-    grey: Floats = grey_of(seen) * seen[3]
+    grey: Floats = grey_of(view) * view[3]
     return grey
 
 

@@ -22,7 +22,7 @@ from accel.image.decode import (
     open_image,
     stream_of,
 )
-from accel.image.normal_maps import measure_curl, normals_report
+from accel.image.normal_maps import examine_normals, measure_curl
 from accel.image.operations.analysis import Inspect
 from accel.image.operations.geometry import Thumbnail
 from accel.image.pixel_data import DecodedImage, full_scale, vips_image
@@ -244,7 +244,7 @@ def _inspection(decoded: DecodedImage) -> Inspection:
         grey=decoded.color_model == "grey" or (colored and maybe_grey and is_grey(pixels)),
         statistics=statistics,
         entropy=entropy(planes),
-        normals=normals_report(pixels, planes, [c.mean for c in statistics[:3]])
+        normals=examine_normals(pixels, planes, [c.mean for c in statistics[:3]])[0]
         if colored and pixels.itemsize < 4
         else None,
         seams=seams(pixels),

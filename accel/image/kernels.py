@@ -39,11 +39,11 @@ def halve_pixels(
     halve_lines(whole, lines)
 
 
-def halve_lines(lines: Floats, made: Floats) -> None:
+def halve_lines(lines: Floats, out: Floats) -> None:
     """Writes the mean of each 2 x 2 texels."""
     both = lines[0::2] + lines[1::2]
-    np.add(both[..., 0::2], both[..., 1::2], out=made)
-    made *= np.float32(0.25)
+    np.add(both[..., 0::2], both[..., 1::2], out=out)
+    out *= np.float32(0.25)
 
 
 def halve_sums(rows: Any, channels: int, shift: int, sums: Words, codes: Bytes) -> None:

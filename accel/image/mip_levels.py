@@ -43,26 +43,26 @@ def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
 
 
 def pixel_levels(
-    pixels: Pixels, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
+    pixels: Pixels, coding: Coding, sizes: Sequence[Size], filter: Filter, edge: Edge
 ) -> list[Pixels]:
     """Computes the levels of these sizes from the first one."""
     made: list[Pixels] = []
     source: PixelSource | LineBuffer = PixelSource(pixels, coding)
     if filter == "box":
         summed = coding.dtype == np.uint8 and not (coding.curve or coding.weighted or coding.vectors)
-        count = _halvings(pixels, min(len(wanted), SUM_LEVELS if summed else FUSED_LEVELS))
+        count = _halvings(pixels, min(len(sizes), SUM_LEVELS if summed else FUSED_LEVELS))
         if count:
             made, lines = (_halve_by_sums if summed else _halve_fused)(pixels, coding, count)
             source = LineBuffer(lines)
-    rest = line_levels(source, coding, wanted[len(made) :], filter, edge)
+    rest = line_levels(source, coding, sizes[len(made) :], filter, edge)
     return made + [coding.pixels(lines) for lines in rest]
 
 
 def line_levels(
-    source: PixelSource | LineBuffer, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
+    source: PixelSource | LineBuffer, coding: Coding, sizes: Sequence[Size], filter: Filter, edge: Edge
 ) -> Iterator[Floats]:
     """Yields the levels of these sizes, each from the one before, as lines."""
-    for width, height in wanted:
+    for width, height in sizes:
         lines = coding.empty(height, width)
         if filter == "box" and source.size == (2 * width, 2 * height):
             _halve(source, coding, lines)
@@ -181,31 +181,31 @@ def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operat
     image, normals = images[0], images[1] if len(images) > 1 else None
     kind = "data" if normals is not None and params.kind == "auto" else channel_kind(image, params.kind)
     how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
-    wanted = level_sizes(image.width, image.height, params.levels)
+    sizes = level_sizes(image.width, image.height, params.levels)
     if normals is not None:
-        made = _levels_with_roughness(image, how, normals, wanted, params)
+        made = _levels_with_roughness(image, how, normals, sizes, params)
     elif params.coverage:
-        made = _levels_with_coverage(image, how, wanted, params)
+        made = _levels_with_coverage(image, how, sizes, params)
     else:
-        made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
+        made = pixel_levels(image.pixels, how, sizes, params.filter, params.edge)
     semantics = channel_semantics(image, kind)
     return Operated(
         {"mipmaps": image.with_pixels(image.pixels, mips=tuple(made), read_mips=False, **semantics)}
     )
 
 
-def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> Iterator[Floats]:
-    return line_levels(PixelSource(image.pixels, how), how, wanted, params.filter, params.edge)
+def _lines(image: Raster, how: Coding, sizes: list[Size], params: Mipmaps) -> Iterator[Floats]:
+    return line_levels(PixelSource(image.pixels, how), how, sizes, params.filter, params.edge)
 
 
-def _levels_with_coverage(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> list[Pixels]:
+def _levels_with_coverage(image: Raster, how: Coding, sizes: list[Size], params: Mipmaps) -> list[Pixels]:
     if not image.has_alpha:
         reason = text("has no alpha channel, whose coverage could be kept; leave coverage out")
         raise WorkloadError("bad_params", reason, image.name)
     drawn = coverage_share(image.pixels[..., -1], params.coverage)
     least = coverage_above(params.coverage, how.dtype)
     made = []
-    for lines in _lines(image, how, wanted, params):
+    for lines in _lines(image, how, sizes, params):
         alpha = split_alpha(lines[:, -1] - MIN_WEIGHT if how.weighted else lines[:, -1])
         level = how.pixels(lines)
         scaled = (alpha * coverage_factor(alpha, drawn, least)).clip(0, 1)
@@ -215,7 +215,7 @@ def _levels_with_coverage(image: Raster, how: Coding, wanted: list[Size], params
 
 
 def _levels_with_roughness(
-    image: Raster, how: Coding, normals: Raster, wanted: list[Size], params: Mipmaps
+    image: Raster, how: Coding, normals: Raster, sizes: list[Size], params: Mipmaps
 ) -> list[Pixels]:
     channels = _channels(image, params)
     if (normals.width, normals.height) != (image.width, image.height):
@@ -229,9 +229,9 @@ def _levels_with_roughness(
             height_2=image.height,
         )
         raise WorkloadError("bad_input", reason, normals.name)
-    vectors = _lines(normals, coding_of(normals, "normal", False, False), wanted, params)
+    vectors = _lines(normals, coding_of(normals, "normal", False, False), sizes, params)
     made = []
-    for lines, means in zip(_lines(image, how, wanted, params), vectors, strict=True):
+    for lines, means in zip(_lines(image, how, sizes, params), vectors, strict=True):
         # The next level is averaged from lines that aren't raised.
         level = lines.copy()
         raise_roughness_channels(level, means, channels, params.smoothness)

@@ -281,13 +281,9 @@ NORMAL_SHARE = 0.5
 """Share of unit vectors below which an image is no normal map and has no convention."""
 
 
-def normals_report(pixels: Pixels, planes: Floats, mean: list[float]) -> Normals:
-    """The evidence for a normal map in `pixels`; `planes` is their sample."""
-    return examine_normals(pixels, planes, mean)[0]
-
-
 def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[Normals, Curl]:
-    """The same and the evidence of the slopes, which is empty if it is no normal map."""
+    """The evidence for a normal map in `pixels`, whose sample is `planes`, and that of its slopes, which is
+    empty if it is no normal map."""
     vectors = planes[:3] * 2
     vectors -= 1
     x, y, z = vectors
@@ -311,8 +307,8 @@ def unit_share(vectors: Floats) -> float:
     return _share(np.abs(squares, out=squares) <= 2 * TOLERANCE)
 
 
-def _share(found: NDArray[np.bool_]) -> float:
-    return int(np.count_nonzero(found)) / found.size
+def _share(flags: NDArray[np.bool_]) -> float:
+    return int(np.count_nonzero(flags)) / flags.size
 
 
 def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
@@ -444,25 +440,25 @@ def normal_convention(images: Sequence[Raster], params: NormalReading, limits: L
     pixels = image.pixels[..., :3]
     if is_signed(image, params.signed):
         pixels = pixels / 2 + 0.5
-    found, curl = examine_normals(pixels, sample_pixels(pixels), [])
-    evidence = list(explain_convention(found, curl))
+    normals, curl = examine_normals(pixels, sample_pixels(pixels), [])
+    evidence = list(explain_convention(normals, curl))
     return Operated(
         value=NormalConvention(
-            found.convention, found.convention_confidence, found.unit_length, found.flat, evidence,
+            normals.convention, normals.convention_confidence, normals.unit_length, normals.flat, evidence,
             first_of=first_layer(image),
         )
     )  # fmt: skip
 
 
-def explain_convention(found: Normals, curl: Curl) -> Iterator[str]:
+def explain_convention(normals: Normals, curl: Curl) -> Iterator[str]:
     """Yields the evidence in sentences for people."""
-    share = f"{found.unit_length:.0%} of the texels looked at are unit vectors"
-    if found.unit_length < NORMAL_SHARE:
+    share = f"{normals.unit_length:.0%} of the texels looked at are unit vectors"
+    if normals.unit_length < NORMAL_SHARE:
         yield f"{share}: this is no normal map, so that there is no convention to tell."
         return
     yield f"{share}, as in a normal map."
-    if found.flat >= FLAT:
-        yield f"{found.flat:.0%} are the undisturbed surface: it is flat."
+    if normals.flat >= FLAT:
+        yield f"{normals.flat:.0%} are the undisturbed surface: it is flat."
     sign = curl.sign
     if sign == 0:
         yield "Its slopes fit together in both conventions: it is flat, or slopes in one direction alone."
@@ -474,8 +470,8 @@ def explain_convention(found: Normals, curl: Curl) -> Iterator[str]:
         f"Of what doesn't fit together in its slopes, {up:.0%} remain if read as {_NAMES['opengl']} and "
         f"{down:.0%} if read as {_NAMES['directx']}; the right reading leaves less."
     )
-    if found.convention:
-        yield f"Parts of the image agree: it is {_NAMES[found.convention]}."
+    if normals.convention:
+        yield f"Parts of the image agree: it is {_NAMES[normals.convention]}."
     elif abs(sign) < FULL_SIGN:
         yield "The two are too close to tell: noise, or a surface that looks the same in both."
     elif curl.rotated:

@@ -114,11 +114,11 @@ def as_raster(name: str, decoded: DecodedImage, transfer: TransferChoice = "auto
     if channels - alpha == 2:
         images = [tuple(map(_add_third_channel, levels)) for levels in images]
     (pixels, *mips), *others = images
-    said = decoded.data and transfer == "auto"
+    declared_data = decoded.data and transfer == "auto"
     # Linear integers with alpha are often pictures that a tool wrote so, whose hidden colours must stay
     # hidden.
-    data = transfer == "linear" or (said and (pixels.dtype.kind == "f" or not alpha))
-    curve = _transfer(pixels, alpha, "linear" if said else transfer)
+    data = transfer == "linear" or (declared_data and (pixels.dtype.kind == "f" or not alpha))
+    curve = _transfer(pixels, alpha, "linear" if declared_data else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
     first = Raster(
         name, pixels, alpha, curve, decoded.format, tuple(mips), data=data, kind=kind,
@@ -134,12 +134,12 @@ def _add_third_channel(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(np.insert(pixels, 2, 0, axis=2))
 
 
-def _transfer(pixels: Pixels, alpha: bool, wanted: TransferChoice) -> Transfer:
+def _transfer(pixels: Pixels, alpha: bool, choice: TransferChoice) -> Transfer:
     if pixels.dtype.kind == "f":
         return "linear"
-    if wanted == "auto":
+    if choice == "auto":
         return "srgb" if pixels.shape[2] - alpha == 3 else "linear"
-    return wanted
+    return choice
 
 
 def _open_upright(lazy: pyvips.Image, format: str, size: int, transfer: TransferChoice) -> DecodedImage:

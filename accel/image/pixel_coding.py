@@ -118,15 +118,15 @@ class Coding(Struct, frozen=True):
             self.encode(lines[begin : begin + each], made[begin : begin + each])
         return made
 
-    def clip_ringing(self, made: Pixels, source: Pixels) -> Pixels:
+    def clip_ringing(self, filtered: Pixels, source: Pixels) -> Pixels:
         """Clips each float channel of a filter's result to the range of its source: beyond it is only the
         filter's ringing, which integers lose as well. Vectors have length 1 anyway."""
         if self.dtype.kind != "f" or self.vectors:
-            return made
+            return filtered
         # By whole rows, as numpy takes ten times as long over the channels of a pixel.
         low, high = source.min(axis=0).min(axis=0), source.max(axis=0).max(axis=0)
-        row = np.tile(low, made.shape[1]), np.tile(high, made.shape[1])
-        return made.reshape(len(made), -1).clip(*row).reshape(made.shape)
+        row = np.tile(low, filtered.shape[1]), np.tile(high, filtered.shape[1])
+        return filtered.reshape(len(filtered), -1).clip(*row).reshape(filtered.shape)
 
     def _floats(self, lines: Floats) -> Floats:
         if not self.weighted:

@@ -314,9 +314,9 @@ class PageSizes(Struct, frozen=True):
         # From large to small, since half the area is the most likely to do.
         yield from sorted(pairs, key=lambda pair: (-pair[0] * pair[1], max(pair), pair))
 
-    def _round_up(self, used: int) -> int:
-        """The side for a used space."""
-        side = max(1, used - self.padding + 2 * self.border)
+    def _round_up(self, space: int) -> int:
+        """The side for a space space."""
+        side = max(1, space - self.padding + 2 * self.border)
         if self.step:
             return -(-side // self.step) * self.step
         return 1 << (side - 1).bit_length()

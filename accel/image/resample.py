@@ -221,15 +221,15 @@ def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floa
     source, across = _narrow(source, across)
     sides = list(across.blocks())
     low = high = int(down.first[0])
-    held = np.empty((0, 0, 0), np.float32)
+    window = np.empty((0, 0, 0), np.float32)
     for block in down.blocks():
         # Neighbouring strips share lines where the kernel overlaps.
-        parts = [held[block.low - low :]] if block.low < high else []
+        parts = [window[block.low - low :]] if block.low < high else []
         fresh = np.arange(max(high, block.low), block.high)
         parts += [source.lines(down.inside(fresh))] if len(fresh) else []
-        held = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        window = parts[0] if len(parts) == 1 else np.concatenate(parts)
         low, high = block.low, block.high
-        made = (block.matrix @ held.reshape(len(held), -1)).reshape(-1, *held.shape[1:])
+        made = (block.matrix @ window.reshape(len(window), -1)).reshape(-1, *window.shape[1:])
         yield block.begin, _filter_across(made, across, sides)
 
 

@@ -78,13 +78,13 @@ def _sum_blocks(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
     """The minimum, maximum, sum and sum of squares of each channel."""
     _, rows, across = blocks.shape
     kind = np.float32 if blocks.itemsize == 1 else np.float64
-    held, ones, sums = np.empty((rows, across), kind), np.ones(rows, kind), np.zeros((2, across))
+    values, ones, sums = np.empty((rows, across), kind), np.ones(rows, kind), np.zeros((2, across))
     low, high = blocks[0, 0].copy(), blocks[0, 0].copy()
     for block in blocks:
-        np.copyto(held, block)
-        sums[0] += ones @ held
-        np.multiply(held, held, out=held)
-        sums[1] += ones @ held
+        np.copyto(values, block)
+        sums[0] += ones @ values
+        np.multiply(values, values, out=values)
+        sums[1] += ones @ values
         np.minimum(low, block.min(axis=0), out=low)
         np.maximum(high, block.max(axis=0), out=high)
     low, high = (values.reshape(-1, channels) for values in (low, high))
@@ -275,9 +275,9 @@ def _luminance(rows: Pixels) -> Pixels:
     return (grey if rows.dtype.kind == "f" else grey + np.float32(0.5)).astype(rows.dtype)
 
 
-def data_format(image: Raster, made: Pixels) -> str:
+def data_format(image: Raster, pixels: Pixels) -> str:
     """The format for exact data computed from an image: its own unless that is lossy, else EXR for floats,
     PNG for integers."""
     if image.format not in _LOSSY:
         return image.format
-    return "exr" if made.dtype.kind == "f" else "png"
+    return "exr" if pixels.dtype.kind == "f" else "png"

@@ -12,7 +12,7 @@ from accel.image.operation import Operated, first_layer
 from accel.image.operations.geometry import MakeTileable, Tileable
 from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding_of
 from accel.image.pixel_data import Pixels
-from accel.image.raster import PixelKind, Raster
+from accel.image.raster import Raster
 from accel.image.resample import Doubles, Indices, LineBuffer, PixelSource, axis, strips, whole_image
 from accel.image.statistics import seams
 from accel.text import text
@@ -75,21 +75,6 @@ COARSE = 4
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     (image,) = images
     kind = channel_kind(image, params.kind)
-    made = make_seamless(image, kind, params)
-    facts = Tileable(
-        seams(image.pixels),
-        seams(made.pixels),
-        made.width,
-        made.height,
-        kind,
-        first_of=first_layer(image),
-        **clipped_in_format(made, params),
-    )
-    return Operated({"tileable": made}, facts)
-
-
-def make_seamless(image: Raster, kind: PixelKind, params: MakeTileable) -> Raster:
-    """Makes an image of this kind tile. Raises WorkloadError `bad_input` if a side is too short."""
     # Codes, not light, as their differences are closer to what eyes see.
     how = coding_of(image, kind, False, True)
     color = kind == "color"
@@ -102,7 +87,17 @@ def make_seamless(image: Raster, kind: PixelKind, params: MakeTileable) -> Raste
         overlap = _overlap(image, image.height, params)
         pixels = _join_edges(turned, how, overlap, params.size == "same").swapaxes(0, 1)
     pixels = np.ascontiguousarray(how.clip_ringing(pixels, even))
-    return image.with_pixels(pixels, **channel_semantics(image, kind))
+    tileable = image.with_pixels(pixels, **channel_semantics(image, kind))
+    facts = Tileable(
+        seams(image.pixels),
+        seams(pixels),
+        tileable.width,
+        tileable.height,
+        kind,
+        first_of=first_layer(image),
+        **clipped_in_format(tileable, params),
+    )
+    return Operated({"tileable": tileable}, facts)
 
 
 def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
@@ -178,8 +173,8 @@ def _blend_bands(left: Pixels, right: Pixels, how: Coding) -> Pixels:
 
 def _step(x: Doubles) -> Floats:
     """A smooth step from 0 at 0 to 1 at 1."""
-    held = x.astype(np.float32).clip(0, 1)
-    return np.asarray(held * held * (3 - 2 * held))
+    t = x.astype(np.float32).clip(0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
 
 
 def _coarse(lines: Floats) -> Floats:

@@ -142,13 +142,13 @@ def efficientnet_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
     """
     assert file.graph is not None
     (data,) = parts
-    (given,), (wanted,) = file.graph.inputs, file.graph.outputs
+    (source,), (target,) = file.graph.inputs, file.graph.outputs
     builder = _Builder(weights(data))
     try:
-        builder.features(given.name, wanted.name)
+        builder.features(source.name, target.name)
     except KeyError as error:
         raise UnreadableCheckpoint(text("it has no {name}", name=error.args[0])) from None
-    return builder.graph.file([given], [wanted])
+    return builder.graph.file([source], [target])
 
 
 class _Builder:

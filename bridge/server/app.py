@@ -120,14 +120,14 @@ class Bridge:
             keep_s=settings["journal.keep_s"],
         )  # fmt: skip
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
-        welcome = Handshake(
+        handshake = Handshake(
             self.token, self.instance, settings, registry, self.sessions, self._arrived, runner.has_outputs
         )
-        gate = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
-        endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
+        limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
+        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
-        observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
+        observed = Observed(counts, router, self._executor, self.sessions, limiter, self._lag)
         self.metrics = Metrics()
         self.metrics.add(functools.partial(metrics.stored, self.store))
         self.metrics.add(lambda: metrics.promised(self.jobs.scheduler.tally, self.jobs.scheduler.running))
@@ -141,7 +141,7 @@ class Bridge:
                 *routes(Blobs(blobs, self.uploads, self.token), self.instance),
                 *operator.routes,
             ],
-            [Middleware(HostGuard, welcome=welcome)],
+            [Middleware(HostGuard, handshake=handshake)],
         )
         answer_strays(self.app)
 

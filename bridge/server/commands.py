@@ -297,7 +297,7 @@ class Commands:
             if known in editors:
                 return editors[known]
         if len(editors) > 1:
-            listed = "; ".join(f"{live.id} ({live.described})" for live in editors.values())
+            listed = "; ".join(f"{live.id} ({live.description})" for live in editors.values())
             raise RequestError(errors.AMBIGUOUS_EDITOR, editors=listed)
         return next(iter(editors.values()))
 
@@ -341,7 +341,7 @@ def _ways_back(receipts: Sequence[int]) -> AnyText:
 def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
     """How to put it back all the same; None where no editor comes into question."""
     # A copy looks the same from here as what was moved: only a person knows which it is.
-    ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.described})" for s in moved.values()]
+    ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.description})" for s in moved.values()]
     return (
         text(
             "If the project was moved, this puts it back there: {ways}.",

@@ -39,14 +39,14 @@ class Front(Starlette):
 class HostGuard:
     """Refuses requests for another Host before they reach a route: a rebound DNS name still sends its own."""
 
-    def __init__(self, app: ASGIApp, welcome: Handshake) -> None:
+    def __init__(self, app: ASGIApp, handshake: Handshake) -> None:
         self._app = app
-        self._welcome = welcome
+        self._handshake = handshake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            if not auth.host_allowed(headers.get("host", ""), self._welcome.hosts):
+            if not auth.host_allowed(headers.get("host", ""), self._handshake.hosts):
                 await answer(403, {"message": "This Host isn't served here."})(scope, receive, send)
                 return
         await self._app(scope, receive, send)

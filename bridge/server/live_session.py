@@ -162,7 +162,7 @@ class LiveSession:
         self._reserved = reserved
         self._durable: list[int] = []
         self.backlog = Backlog(total or Total(NO_LIMIT))
-        self.heard = time.monotonic()
+        self.last_heard = time.monotonic()
         """When its client last sent a message or was lost, by `time.monotonic`."""
         self.inline: Request | None = None
         """The request that the daemon runs inline right now."""
@@ -190,7 +190,7 @@ class LiveSession:
         return self.socket is not None and self.identify.client.kind == "editor"
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """Its client, engine and project, for logs."""
         client, engine, project = self.identify.client, self.identify.engine, self.identify.project
         parts = [f"{client.kind} {client.name} {client.version}"]
@@ -359,8 +359,8 @@ class LiveSession:
             await socket.close(close, reason)
 
     def _lost(self) -> None:
-        self.heard = time.monotonic()
-        self.session.detach(self.heard)
+        self.last_heard = time.monotonic()
+        self.session.detach(self.last_heard)
         self.watched.add(self)
 
 

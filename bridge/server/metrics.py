@@ -130,7 +130,7 @@ class Observed(Struct, frozen=True):
     router: Router
     routed: DeviceRouter
     sessions: Sessions
-    gate: ConnectionLimiter
+    limiter: ConnectionLimiter
     lag: LoopLag
     began: float = field(default_factory=time.monotonic)
     """When it was put together, by `time.monotonic`: the wall clock may be set while it runs."""
@@ -204,14 +204,14 @@ def counted(observed: Observed) -> Mapping[str, Values]:
 
 def open_now(observed: Observed) -> Mapping[str, Values]:
     """What comes and goes."""
-    sessions, gate = observed.sessions, observed.gate
+    sessions, limiter = observed.sessions, observed.limiter
     attached = sum(live.session.attached for live in sessions)
     return {
         "popbridge_requests_open": dict(observed.router.admission.open),
         "popbridge_sessions": {"attached": attached, "detached": len(sessions) - attached},
         "popbridge_connections": {
-            "identified": gate.open - gate.unidentified,
-            "unidentified": gate.unidentified,
+            "identified": limiter.open - limiter.unidentified,
+            "unidentified": limiter.unidentified,
         },
         "popbridge_unacknowledged_bytes": sessions.unacknowledged.bytes,
         "popbridge_popups_open": len({popup.id for live in sessions for popup in live.session.popups}),
@@ -343,7 +343,7 @@ def status(
         sessions=[_session(live, now, admission.of(live.id)) for live in _listed(observed)],
         attached=(attached := sum(live.session.attached for live in observed.sessions)),
         away=len(observed.sessions) - attached,
-        connections=observed.gate.open,
+        connections=observed.limiter.open,
         workloads=_workloads(observed.counts),
         memory=held.daemon,
         lag_p95_ms=_ms(lag),
@@ -387,7 +387,7 @@ def _session(live: LiveSession, now: float, open_: int) -> SessionStatus:
         engine=f"{engine.name} {engine.version}" if engine else "",
         project=project.name if project else "",
         attached=live.session.attached,
-        idle_s=now - live.heard,
+        idle_s=now - live.last_heard,
         open=open_,
         popups=len(live.session.popups),
         unacknowledged=live.session.unacknowledged,

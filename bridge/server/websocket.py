@@ -61,7 +61,7 @@ class ConnectionLimiter:
         return None
 
     @contextlib.contextmanager
-    def entered(self) -> Iterator[Callable[[], None]]:
+    def count(self) -> Iterator[Callable[[], None]]:
         """Counts one connection while it is open; yields a function to call once it has identified."""
         known = False
 
@@ -179,20 +179,22 @@ class WebSocketEndpoint:
 
     identify_timeout_s = IDENTIFY_TIMEOUT_S
 
-    def __init__(self, welcome: Handshake, handle: Handle, gate: ConnectionLimiter, counts: Counts) -> None:
-        self._welcome = welcome
+    def __init__(
+        self, handshake: Handshake, handle: Handle, limiter: ConnectionLimiter, counts: Counts
+    ) -> None:
+        self._handshake = handshake
         self._handle = handle
-        self._gate = gate
+        self._limiter = limiter
         self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if refusal := self._welcome.refuse(scope):
+        if refusal := self._handshake.refuse(scope):
             await self._refuse(send, *refusal)
-        elif full := self._gate.refusal():
+        elif full := self._limiter.refusal():
             await self._refuse(send, 503, full)
         else:
-            with self._gate.entered() as identified:
+            with self._limiter.count() as identified:
                 await self._serve(scope, receive, send, identified)
 
     async def _serve(
@@ -200,8 +202,8 @@ class WebSocketEndpoint:
     ) -> None:
         subprotocol = next(s for s in scope["subprotocols"] if s in SUBPROTOCOLS)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        socket = AsgiSocket(server_codec(subprotocol, self._welcome.max_frame), receive, send, self._counts)
-        connection = Connection(time.monotonic(), self._welcome.features)
+        socket = AsgiSocket(server_codec(subprotocol, self._handshake.max_frame), receive, send, self._counts)
+        connection = Connection(time.monotonic(), self._handshake.features)
         live = None
         try:
             live = await self._identify(connection, socket, scope)
@@ -210,20 +212,20 @@ class WebSocketEndpoint:
             logs.session.set(live)
             # Otherwise they take memory as long as the connection lasts.
             scope["headers"].clear()
-            log.info("session %s: connected, %s", live.id, live.described)
+            log.info("session %s: connected, %s", live.id, live.description)
             while True:
                 message = connection.receive(await socket.receive())
                 # Another connection took over meanwhile.
                 if live.socket is not socket:
                     break
-                live.heard = time.monotonic()
+                live.last_heard = time.monotonic()
                 await self._handle(live, message)
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
             await socket.close(error.close, error.reason)
         except Disconnected as gone:
             if live is not None and live.socket is socket and gone.is_done:
-                self._welcome.left(live)
+                self._handshake.left(live)
         # Without a close frame the client would see 1006 and no reason.
         except Exception:
             log.exception("closing a connection after an internal error")
@@ -244,18 +246,18 @@ class WebSocketEndpoint:
 
     async def _identify(self, connection: Connection, socket: AsgiSocket, scope: Scope) -> LiveSession:
         nonce = secrets.token_hex(16)
-        await socket.send(self._welcome.hello(nonce))
+        await socket.send(self._handshake.hello(nonce))
         try:
             message = connection.receive(await asyncio.wait_for(socket.receive(), self.identify_timeout_s))
         except TimeoutError:
             connection.tick(time.monotonic() + IDENTIFY_TIMEOUT_S)
             raise
         assert isinstance(message, Identify)
-        if not auth.token_matches(message.auth, self._welcome.token, nonce):
+        if not auth.token_matches(message.auth, self._handshake.token, nonce):
             raise RemoteProtocolError(
                 errors.AUTH_FAILED, "field 'auth': the token is wrong; read connection.json again"
             )
-        return await self._welcome.admit(message, socket, scope)
+        return await self._handshake.admit(message, socket, scope)
 
 
 def _error_for(message: Message, error: errors.RequestError) -> Error:

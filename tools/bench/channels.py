@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from accel.image.channel_packing import extract_channel, pack_planes, plan_channels
+from accel.image.channel_packing import extract_channel, pack_channels
 from accel.image.compare import compare_rasters
 from accel.image.operations.channels import PackChannels, channels
 from accel.image.raster import Raster
@@ -95,7 +95,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
     params, limits = PackChannels(), Limits()
 
     def pack() -> Any:
-        return pack_planes(images, plan_channels(params, ["0", "1", "2"]), params, limits).pixels
+        return pack_channels(images, params, limits).images["packed"].pixels
 
     orm = Raster("orm", pack(), False, "linear", "png")
     return [

@@ -34,11 +34,11 @@ def read(stream: Stream) -> Picture:
     size = stream.left
     header = _header(stream)
     # Some writers leave the offset 0.
-    stream.skip(max(0, header.offset - (size - stream.left)), "the data before its pixels")
+    stream.skip(max(0, header.offset - (size - stream.left)), text("the data before its pixels"))
     pixels = _indices(stream, header) if header.bits <= 8 else _texels(stream, header)
     if header.bits <= 8:
         if pixels.max() >= len(header.palette):
-            raise stream.broken("a pixel has a colour that isn't in its palette")
+            raise stream.broken(text("a pixel has a colour that isn't in its palette"))
         pixels = _grey_or_color(header.palette).take(pixels[..., 0], axis=0)
     pixels = np.ascontiguousarray(pixels[::-1] if header.upwards else pixels)
     return Picture(
@@ -47,18 +47,18 @@ def read(stream: Stream) -> Picture:
 
 
 def _header(stream: Stream) -> _Header:
-    offset, length = stream.unpack("<10xII", "its header")
+    offset, length = stream.unpack("<10xII", text("its header"))
     masks: tuple[int, ...] = ()
     if length == 12:
-        width, height, _, bits = stream.unpack("<HHHH", "its header")
+        width, height, _, bits = stream.unpack("<HHHH", text("its header"))
         compression, colors, used = _RGB, 0, 12
     elif 40 <= length <= 256:
-        width, height, _, bits, compression, colors = stream.unpack("<iiHHI12xI4x", "its header")
-        masks, taken = _masks(stream, length, compression)
-        used = max(40 + taken, length)
-        stream.skip(used - 40 - taken, "its header")
+        width, height, _, bits, compression, colors = stream.unpack("<iiHHI12xI4x", text("its header"))
+        masks, mask_bytes = _masks(stream, length, compression)
+        used = max(40 + mask_bytes, length)
+        stream.skip(used - 40 - mask_bytes, text("its header"))
     else:
-        raise stream.broken(f"a header of {length} bytes")
+        raise stream.broken(text("a header of {n} bytes", n=length))
     stream.check_size(width, abs(height))
     _check(stream, bits, compression, height)
     palette = _palette(stream, bits, colors, 3 if length == 12 else 4, offset - 14 - used)
@@ -70,7 +70,7 @@ def _masks(stream: Stream, length: int, compression: int) -> tuple[tuple[int, ..
     if compression not in (_FIELDS, _ALPHA_FIELDS):
         return (), 0
     count = 4 if compression == _ALPHA_FIELDS or length >= 56 else 3
-    masks = stream.unpack(f"<{count}I", "its bit masks")
+    masks = stream.unpack(f"<{count}I", text("its bit masks"))
     return tuple(mask for index, mask in enumerate(masks) if mask or index < 3), 4 * count
 
 
@@ -81,7 +81,9 @@ def _check(stream: Stream, bits: int, compression: int, height: int) -> None:
         _RGB: (1, 2, 4, 8, 16, 24, 32), _RLE8: (8,), _RLE4: (4,), _FIELDS: (16, 32), _ALPHA_FIELDS: (16, 32),
     }.get(compression, ())  # fmt: skip
     if bits not in allowed or (compression in (_RLE8, _RLE4) and height < 0):
-        raise stream.broken(f"compression {compression} has no {bits} bits a pixel")
+        raise stream.broken(
+            text("compression {compression} with {bits} bits per pixel", compression=compression, bits=bits)
+        )
 
 
 def _palette(stream: Stream, bits: int, colors: int, size: int, room: int) -> Pixels:
@@ -90,7 +92,7 @@ def _palette(stream: Stream, bits: int, colors: int, size: int, room: int) -> Pi
     count = min(colors or 1 << bits, 1 << bits)
     # Some palettes are shorter than the header says, and end where the pixels begin.
     count = min(count, room // size) if room > 0 else count
-    data = np.frombuffer(stream.take(count * size, "its palette"), np.uint8).reshape(count, size)
+    data = np.frombuffer(stream.take(count * size, text("its palette")), np.uint8).reshape(count, size)
     return data[:, 2::-1]
 
 
@@ -105,7 +107,7 @@ def _rows(stream: Stream, header: _Header) -> Pixels:
     used = (header.width * header.bits + 7) // 8
     stride = (used + 3) // 4 * 4
     # Some files lack the padding of the last row.
-    data = stream.take(stride * (header.height - 1) + used, "its pixels") + bytes(stride - used)
+    data = stream.take(stride * (header.height - 1) + used, text("its pixels")) + bytes(stride - used)
     return np.frombuffer(data, np.uint8).reshape(header.height, stride)[:, :used]
 
 
@@ -147,7 +149,7 @@ def _decode_runs(stream: Stream, header: _Header) -> Pixels:
     four, at, x, y, end = header.bits == 4, 0, 0, 0, len(data) - 1
     while y < height:
         if at >= end:
-            raise stream.truncated(f"it ends in row {y + 1} of {height}")
+            raise stream.truncated(text("it ends in row {row} of {rows}", row=y + 1, rows=height))
         count, value = data[at], data[at + 1]
         at += 2
         if count:
@@ -167,7 +169,7 @@ def _decode_runs(stream: Stream, header: _Header) -> Pixels:
             length = (count + 1) // 2 if four else count
             run = data[at : at + length]
             if len(run) < length:
-                raise stream.truncated(f"it ends in row {y + 1} of {height}")
+                raise stream.truncated(text("it ends in row {row} of {rows}", row=y + 1, rows=height))
             if four:
                 run = bytes(part for pair in run for part in (pair >> 4, pair & 15))
             at += (length + 1) // 2 * 2

@@ -110,25 +110,25 @@ class _Storage(Struct, frozen=True):
 def read(stream: Stream) -> Picture:
     """Reads the first image of a DDS file and, if the stream asks for them, its mip levels, and its other
     faces and layers. Raises WorkloadError."""
-    size, height, width = stream.unpack("<4xI4xII", "its header")
+    size, height, width = stream.unpack("<4xI4xII", text("its header"))
     if size != 124:
-        raise stream.broken(f"a header of {size} bytes")
+        raise stream.broken(text("a header of {n} bytes", n=size))
     stream.check_size(width, height)
-    depth, levels = stream.unpack("<4xII44x", "its header")
-    format = _PixelFormat(*stream.unpack("<4xI4s5I", "its header"))
-    (more,) = stream.unpack("<4xI12x", "its header")
+    depth, levels = stream.unpack("<4xII44x", text("its header"))
+    format = _PixelFormat(*stream.unpack("<4xI4s5I", text("its header")))
+    (more,) = stream.unpack("<4xI12x", text("its header"))
     stored = _layout(stream, format)
     layout = stored.layout
     sizes = list(halve_size(width, height, levels))
-    held = _image_capacity(stream, layout, [(width, height), *sizes])
-    data = stream.take(level(layout, width, height), "its pixels")
+    capacity = _image_capacity(stream, layout, [(width, height), *sizes])
+    data = stream.take(level(layout, width, height), text("its pixels"))
     made = build_picture(stream, layout, data, width, height)
     volume = stored.volume or bool(more & _VOLUME)
     faces = (more & _FACES).bit_count()
-    images, cube = _count_images(stored, faces, held)
+    images, cube = _count_images(stored, faces, capacity)
     made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
     # Some headers of texture arrays announce mip levels that the file lacks.
-    sizes = [] if held[0] == images > 1 else sizes
+    sizes = [] if capacity[0] == images > 1 else sizes
     # Neither incomplete cubes, which the DX10 header can't express, nor cubes with faces that aren't square.
     if stream.layers and not volume and images > 1 and (width == height if cube else not faces):
         made = _read_array(stream, layout, made, [(width, height), *sizes])
@@ -144,17 +144,17 @@ def _image_capacity(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tu
     return stream.left / each[0], stream.left / sum(each)
 
 
-def _count_images(stored: _Storage, faces: int, held: tuple[float, float]) -> tuple[int, bool]:
+def _count_images(stored: _Storage, faces: int, capacity: tuple[float, float]) -> tuple[int, bool]:
     """Returns the number of images and whether they are cube faces.
 
     Some writers mark a cube only in the old header, or count faces as cubes. The file's size shows which.
     """
     if not stored.images:
         return faces or 1, faces == 6
-    if stored.images == 1 and faces == 6 and 6 in held:
+    if stored.images == 1 and faces == 6 and 6 in capacity:
         return 6, True
     cubes = stored.images // 6
-    if stored.cube and cubes % 6 == 0 and cubes in held:
+    if stored.cube and cubes % 6 == 0 and cubes in capacity:
         return cubes, True
     return stored.images, stored.cube
 
@@ -162,14 +162,14 @@ def _count_images(stored: _Storage, faces: int, held: tuple[float, float]) -> tu
 def _read_array(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[Size]) -> Picture:
     """Reads all images, each followed by its mip levels. Raises WorkloadError."""
     stream.check_array(*sizes[0], first.images)
-    what = f"its {first.images:,} images"
-    wanted = len(sizes) if stream.mips else 1
+    what = text("its {images} images", images=f"{first.images:,}")
+    count = len(sizes) if stream.mips else 1
 
     def levels(missing: Sequence[Size]) -> list[tuple[Size, bytes]]:
         return [(size, stream.take(level(layout, *size), what)) for size in missing]
 
-    mips = levels(sizes[1:])[: wanted - 1]
-    others = (levels(sizes)[:wanted] for _ in range(1, first.images))
+    mips = levels(sizes[1:])[: count - 1]
+    others = (levels(sizes)[:count] for _ in range(1, first.images))
     return read_images(stream, layout, replace(first, mips=smaller_size(stream, layout, first, mips)), others)
 
 
@@ -178,7 +178,7 @@ def _mip_data(stream: Stream, layout: Layout, sizes: Iterable[Size]) -> Iterator
     for size in sizes:
         if level(layout, *size) > stream.left:
             return
-        yield size, stream.take(level(layout, *size), "a smaller level")
+        yield size, stream.take(level(layout, *size), text("a smaller level"))
 
 
 def _layout(stream: Stream, format: _PixelFormat) -> _Storage:
@@ -194,7 +194,7 @@ def _layout(stream: Stream, format: _PixelFormat) -> _Storage:
 
 
 def _dx10_storage(stream: Stream) -> _Storage:
-    number, dimension, misc, count, more = stream.unpack("<5I", "its DX10 header")
+    number, dimension, misc, count, more = stream.unpack("<5I", text("its DX10 header"))
     if number not in _DXGI:
         raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
     alpha: AlphaMixing = "straight"

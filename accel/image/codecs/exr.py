@@ -45,14 +45,14 @@ def read(stream: Stream) -> Picture:
     header = _header(stream, stream.rest(_HEADER))
     stream.check_size(header.width, header.height)
     if not 1 <= header.channels <= _MAX_CHANNELS:
-        raise stream.broken(f"{header.channels} channels")
+        raise stream.broken(text("{n} channels", n=header.channels))
     return _read_picture(stream, header)
 
 
 def _header(stream: Stream, head: bytes) -> _Header:
     """Parses magic number, version and attributes of name, type, size and value ("OpenEXR File Layout")."""
     if len(head) < 8:
-        raise stream.truncated("its header has no end")
+        raise stream.truncated(text("its header has no end"))
     if struct.unpack_from("<I", head, 4)[0] & _DEEP:
         raise stream.unsupported(text("it is deep data; flatten it"))
     found, at = {}, 8
@@ -63,11 +63,11 @@ def _header(stream: Stream, head: bytes) -> _Header:
         size = int.from_bytes(head[begin - 4 : begin], "little")
         found[name] = head[begin : begin + size]
         if begin + size > len(head):
-            raise stream.truncated("its header has no end")
+            raise stream.truncated(text("its header has no end"))
         at = begin + size
     window, channels = found.get(b"dataWindow", b""), found.get(b"channels", b"")
     if len(window) != 16 or not channels:
-        raise stream.broken("its header lacks a data window or channels")
+        raise stream.broken(text("its header lacks a data window or channels"))
     left, top, right, bottom = struct.unpack("<4i", window)
     return _Header(right - left + 1, bottom - top + 1, _count(channels))
 
@@ -101,7 +101,7 @@ def _open(stream: Stream, header: _Header, path: str) -> Picture:
         return _read_with_library(stream, header, path)
     # Raised for channel names, and for errors of the library that quote the file.
     except UnicodeDecodeError:
-        raise stream.broken("a text in it isn't UTF-8") from None
+        raise stream.broken(text("a text in it isn't UTF-8")) from None
 
 
 def _read_with_library(stream: Stream, header: _Header, path: str) -> Picture:
@@ -114,7 +114,7 @@ def _read_with_library(stream: Stream, header: _Header, path: str) -> Picture:
     try:
         spec = file.spec()
         if (spec.width, spec.height) != (header.width, header.height):
-            raise stream.broken("its header contradicts itself")
+            raise stream.broken(text("its header contradicts itself"))
         chosen = _choose_channels(spec.channelnames)
         used = [index for index in chosen.places if index is not None]
         begin, end = min(used), max(used) + 1
@@ -198,7 +198,7 @@ def _read_error(stream: Stream, path: str, detail: str) -> Exception:
         if lines
         else "no details"
     )
-    return stream.broken(f"or truncated: {shown}")
+    return stream.broken(text("or truncated: {reason}", reason=shown))
 
 
 def library() -> Any:

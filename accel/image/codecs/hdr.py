@@ -44,12 +44,12 @@ def _header(stream: Stream, head: bytes) -> tuple[int, bytes, bytes, int, bytes,
     end = head.find(b"\n\n")
     line = head.find(b"\n", end + 2)
     if end < 0 or line < 0:
-        raise stream.truncated("its header has no end")
+        raise stream.truncated(text("its header has no end"))
     if b"FORMAT=32-bit_rle_xyze" in head[:end]:
         raise stream.unsupported(text("its colours are XYZ; save it as RGB"))
     size = _SIZE.match(head[end + 2 : line])
     if size is None or size[2] == size[5]:
-        raise stream.broken("its resolution can't be read")
+        raise stream.broken(text("its resolution can't be read"))
     return line + 1, size[1], size[2], int(size[3]), size[4], int(size[6])
 
 
@@ -64,11 +64,15 @@ def _decode(stream: Stream, data: bytes, rows: int, columns: int) -> Pixels:
         if data[at : at + 4] != coded:
             reason = text("it ends after {row} of {rows} rows", row=f"{row:,}", rows=f"{rows:,}")
             raise (
-                stream.truncated(reason) if at + 4 > len(data) else stream.broken(f"row {row + 1} is damaged")
+                stream.truncated(reason)
+                if at + 4 > len(data)
+                else stream.broken(text("row {row} is damaged", row=row + 1))
             )
         line, at = _decode_scanline(data, at + 4, 4 * columns)
         if line is None:
-            raise stream.truncated(f"it ends after {row:,} of {rows:,} rows")
+            raise stream.truncated(
+                text("it ends after {row} of {rows} rows", row=f"{row:,}", rows=f"{rows:,}")
+            )
         out[row] = np.frombuffer(line, np.uint8).reshape(4, columns)
     return out.transpose(0, 2, 1)
 
@@ -100,7 +104,9 @@ def _decode_old(stream: Stream, data: bytes, count: int) -> Pixels:
     if len(repeats) and len(texels):
         texels = _expand_repeats(stream, texels, repeats, count)
     if len(texels) < count:
-        raise stream.truncated(f"it ends after {len(texels):,} of {count:,} pixels")
+        raise stream.truncated(
+            text("it ends after {pixels} of {count} pixels", pixels=f"{len(texels):,}", count=f"{count:,}")
+        )
     return texels[:count]
 
 
@@ -113,7 +119,7 @@ def _expand_repeats(stream: Stream, texels: Pixels, repeats: NDArray[np.intp], c
     times[repeats] = texels[repeats, 3].astype(np.int64) << np.minimum(8 * streak, 32)
     ends = np.minimum(np.cumsum(np.minimum(times, count)), count)
     if repeats[0] == 0:
-        raise stream.broken("it repeats a pixel before the first")
+        raise stream.broken(text("it repeats a pixel before the first"))
     # The last pixel before each repeat that isn't a repeat.
     source = np.arange(len(texels))
     source[repeats] = 0

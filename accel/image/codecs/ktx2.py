@@ -121,14 +121,14 @@ class _Header(Struct, frozen=True):
 def read(stream: Stream) -> Picture:
     """Reads the first image of a KTX2 file and, if the stream asks for them, its mip levels, and its other
     faces and layers. Raises WorkloadError."""
-    header = _Header(*stream.unpack("<12x9I2I24x3Q", "its header"))
+    header = _Header(*stream.unpack("<12x9I2I24x3Q", text("its header")))
     # A one-dimensional texture has a height of 0.
     width, height = header.width, header.height or 1
     stream.check_size(width, height)
     layout = _layout(stream, header)
     # faceCount; 0 is invalid but harmless.
     if header.faces not in (0, 1, 6):
-        raise stream.broken(f"{header.faces:,} faces, not 1 or 6")
+        raise stream.broken(text("{faces} faces, not 1 or 6", faces=f"{header.faces:,}"))
     count = _count_images(stream, header)
     descriptor = _read_descriptor(stream, header)
     size = (width, height)
@@ -213,9 +213,9 @@ def _read_descriptor(stream: Stream, header: _Header) -> _Descriptor:
     at, data = _HEADER, b""
     # Some writers omit the descriptor or put it after the pixels.
     if header.description >= _DESCRIPTOR and at <= header.described <= header.begin - _DESCRIPTOR:
-        stream.skip(header.described - at, "the data before its descriptor")
-        data, at = stream.take(_DESCRIPTOR, "its descriptor"), header.described + _DESCRIPTOR
-    stream.skip(header.begin - at, "the data before its pixels")
+        stream.skip(header.described - at, text("the data before its descriptor"))
+        data, at = stream.take(_DESCRIPTOR, text("its descriptor")), header.described + _DESCRIPTOR
+    stream.skip(header.begin - at, text("the data before its pixels"))
     return _Descriptor(data[_TRANSFER], data[_FLAGS]) if data else _Descriptor()
 
 
@@ -232,19 +232,21 @@ def _layout(stream: Stream, header: _Header) -> Layout:
 def _level_data(stream: Stream, header: _Header, need: int) -> bytes:
     """Returns the first `need` bytes of the largest level."""
     if header.packing == _NONE:
-        return stream.take(need, "its pixels")
+        return stream.take(need, text("its pixels"))
     if header.packing not in (_ZSTD, _ZLIB):
         raise stream.unsupported(
             text("packing {packing}; write it without, or packed by zstd", packing=header.packing)
         )
-    return _decompress(stream, header.packing, stream.take(header.packed, "its packed pixels"), need)
+    return _decompress(stream, header.packing, stream.take(header.packed, text("its packed pixels")), need)
 
 
 def _decompress(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
     """Decompresses the first `need` bytes of a level."""
     found = data if packing == _NONE else _decompress_all(stream, packing, data, need)
     if len(found) < need:
-        raise stream.truncated(f"{len(found):,} of {need:,} bytes of pixels")
+        raise stream.truncated(
+            text("{found} of {need} bytes of pixels", found=f"{len(found):,}", need=f"{need:,}")
+        )
     return found
 
 
@@ -259,7 +261,7 @@ def _decompress_all(stream: Stream, packing: int, data: bytes, need: int) -> byt
     try:
         found: bytes = unpack.decompress(data, need)
     except errors as error:
-        raise stream.broken(f"its packed pixels: {error}") from None
+        raise stream.broken(text("its packed pixels: {reason}", reason=error)) from None
     return found
 
 

@@ -127,7 +127,7 @@ _RAW_PROFILE = b"Raw profile type "
 """The keyword prefix of texts in which older programs store EXIF data."""
 
 
-class Inflated(Struct, frozen=True):
+class InflatedPng(Struct, frozen=True):
     """The inflated pixel data of a file."""
 
     height: int
@@ -180,7 +180,7 @@ class Inflated(Struct, frozen=True):
         return b"".join([self.contents[:_HEADER_END], *chunk(b"IDAT", parts), END])
 
 
-def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inflated | None:
+def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> InflatedPng | None:
     """Inflates the pixels of a PNG of 8 bits per channel.
 
     Decoding like this takes 0.4 to 0.8 of libvips' time without filters, 0.55 to 0.8 with filters, and less
@@ -204,7 +204,7 @@ def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inf
     checksum = deflated[-4:]
     if len(raw) < length or adler32(raw) != _number(checksum):
         return None
-    return Inflated(height, width, channels, contents, raw, checksum)
+    return InflatedPng(height, width, channels, contents, raw, checksum)
 
 
 def _window(flags: int) -> int:

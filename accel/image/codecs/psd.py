@@ -40,37 +40,37 @@ def skip_layers(stream: Stream, version: int) -> bool:
     """
     wide = 4 * version
     layout = ">I" if version == 1 else ">Q"
-    size = stream.number(layout, "its layers' size")
+    size = stream.number(layout, text("its layers' size"))
     end = stream.left - size
     if size < 0 or end < 0:
-        stream.skip(size, "its layers")
+        stream.skip(size, text("its layers"))
     found = False
     if size >= wide + 2:
-        layers = stream.number(layout, "its layers' size")
+        layers = stream.number(layout, text("its layers' size"))
         found = (
             _has_negative_count(stream)
             if 2 <= layers <= stream.left - end
             else _find_transparency(stream, end, version)
         )
-    stream.skip(stream.left - end, "its layers")
+    stream.skip(stream.left - end, text("its layers"))
     return found
 
 
 def _has_negative_count(stream: Stream) -> bool:
     """Returns whether the layer count is negative, which means that the merged image is transparent."""
-    return stream.number(">h", "its layers") < 0
+    return stream.number(">h", text("its layers")) < 0
 
 
 def _find_transparency(stream: Stream, end: int, version: int) -> bool:
     """Searches the blocks after an empty layer list for transparency, up to the first malformed one."""
-    if stream.left - end < 4 or not _skip_if_present(stream, end, stream.number(">I", "its mask")):
+    if stream.left - end < 4 or not _skip_if_present(stream, end, stream.number(">I", text("its mask"))):
         return False
     while stream.left - end >= (12 if version == 1 else 16):
-        mark, key = stream.unpack(">4s4s", "its layers")
+        mark, key = stream.unpack(">4s4s", text("its layers"))
         if mark not in (b"8BIM", b"8B64"):
             return False
         layout = ">Q" if version == 2 and key in _LARGE_BLOCKS else ">I"
-        size = stream.number(layout, "its layers")
+        size = stream.number(layout, text("its layers"))
         if key in _TRANSPARENT:
             return True
         if key in _LAYERS and size >= 2 and stream.left - end >= 2:
@@ -83,7 +83,7 @@ def _find_transparency(stream: Stream, end: int, version: int) -> bool:
 def _skip_if_present(stream: Stream, end: int, size: int) -> bool:
     fits = size <= stream.left - end
     if fits:
-        stream.skip(size, "its layers")
+        stream.skip(size, text("its layers"))
     return fits
 
 
@@ -109,11 +109,13 @@ class _Header(Struct, frozen=True):
 
 def read(stream: Stream) -> Picture:
     """Reads the merged image of a PSD or PSB. Raises WorkloadError."""
-    header = _Header(*stream.unpack(">4xH6xHIIHH", "its header"))
+    header = _Header(*stream.unpack(">4xH6xHIIHH", text("its header")))
     stream.check_size(header.width, header.height)
     if header.depth not in (1, 8, 16, 32) or not 1 <= header.channels <= 56:
-        raise stream.broken(f"{header.channels} channels of {header.depth} bits")
-    palette = stream.take(stream.number(">I", "its palette's size"), "its palette")
+        raise stream.broken(
+            text("{channels} channels of {bits} bits", channels=header.channels, bits=header.depth)
+        )
+    palette = stream.take(stream.number(">I", text("its palette's size")), text("its palette"))
     profile = _resources(stream)
     on_white = skip_layers(stream, header.version)
     if header.mode != _INDEXED and header.mode not in _MODELS:
@@ -126,7 +128,7 @@ def read(stream: Stream) -> Picture:
 
 def _resources(stream: Stream) -> bytes:
     """Returns the ICC profile, or nothing. Raises WorkloadError for a document without a merged image."""
-    data = stream.take(stream.number(">I", "its resources' size"), "its resources")
+    data = stream.take(stream.number(">I", text("its resources' size")), text("its resources"))
     at, profile = 0, b""
     while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
         name = at + 6 + (data[at + 6] + 2) // 2 * 2
@@ -143,7 +145,7 @@ def _resources(stream: Stream) -> bytes:
 def _read_channels(stream: Stream, header: _Header) -> Picture:
     model, colors = _MODELS[header.mode]
     if header.channels < colors:
-        raise stream.broken(f"{header.channels} channels for {model}")
+        raise stream.broken(text("{channels} channels for {model}", channels=header.channels, model=model))
     # The first channel after the colours is transparency, or what artists use as alpha.
     used = min(header.channels, colors + 1)
     pixels = _read_planes(stream, header, used)
@@ -158,7 +160,7 @@ def _read_channels(stream: Stream, header: _Header) -> Picture:
 
 def _read_palette(stream: Stream, header: _Header, palette: bytes) -> Picture:
     if len(palette) < 768 or header.depth != 8:
-        raise stream.broken("its palette is missing")
+        raise stream.broken(text("its palette is missing"))
     colors = np.ascontiguousarray(np.frombuffer(palette, np.uint8, 768).reshape(3, 256).T)
     pixels = _read_planes(stream, header, 1)
     return Picture(colors.take(pixels[..., 0], axis=0), "rgb", False, palette=True)
@@ -166,14 +168,21 @@ def _read_palette(stream: Stream, header: _Header, palette: bytes) -> Picture:
 
 def _read_planes(stream: Stream, header: _Header, used: int) -> Pixels:
     """Returns height x width x the first `used` channels; 1-bit pixels become 8-bit."""
-    compression = stream.number(">H", "its pixels' compression")
+    compression = stream.number(">H", text("its pixels' compression"))
     row = (header.width * header.depth + 7) // 8
     size = row * header.height
     kind = {1: ">u1", 8: ">u1", 16: ">u2", 32: ">f4"}[header.depth]
     out = np.empty((header.height, header.width, used), np.dtype(kind).newbyteorder("="))
     for index, data in enumerate(_channel_data(stream, header, compression, used, row)):
         if len(data) < size:
-            raise stream.truncated(f"channel {index + 1} ends after {len(data):,} of {size:,} bytes")
+            raise stream.truncated(
+                text(
+                    "channel {channel} ends after {bytes} of {size} bytes",
+                    channel=index + 1,
+                    bytes=f"{len(data):,}",
+                    size=f"{size:,}",
+                )
+            )
         if compression == _ZIP_PREDICTED:
             out[..., index] = _undo_prediction(data, header)
         elif header.depth == 1:
@@ -193,21 +202,21 @@ def _channel_data(
     size = row * header.height
     if compression == _RAW:
         for _ in range(used):
-            yield stream.take(size, "its pixels")
+            yield stream.take(size, text("its pixels"))
     elif compression == _PACKBITS:
         kind = np.dtype(">u2" if header.version == 1 else ">u4")
-        lengths = stream.take(kind.itemsize * header.channels * header.height, "its table of rows")
+        lengths = stream.take(kind.itemsize * header.channels * header.height, text("its table of rows"))
         for index in range(used):
             rows = np.frombuffer(lengths, kind).reshape(header.channels, header.height)[index].tolist()
             # A row of literals has one extra byte per 128; ImageMagick writes up to twice the size.
             if max(rows) > 3 * row + 64:
-                raise stream.broken("a row is larger than it can be")
-            yield _unpack_bits(stream.take(sum(rows), "its pixels"), rows, row)
+                raise stream.broken(text("a row is larger than it can be"))
+            yield _unpack_bits(stream.take(sum(rows), text("its pixels")), rows, row)
     elif compression in (_ZIP, _ZIP_PREDICTED):
         data = _inflate(stream, stream.rest(size * header.channels + (1 << 20)), size * used)
         yield from (data[index * size : (index + 1) * size] for index in range(used))
     else:
-        raise stream.broken(f"compression {compression}")
+        raise stream.broken(text("compression {compression}", compression=compression))
 
 
 def _inflate(stream: Stream, data: bytes, full: int) -> bytes:

@@ -64,14 +64,21 @@ class Stream:
         self._format = format.upper()
         self._limits = limits
 
-    def take(self, count: int, what: str) -> bytes:
+    def take(self, count: int, what: AnyText) -> bytes:
         """Returns the next `count` bytes; `what` names them in the error if the file ends early."""
         if count > self.left:
-            raise self.truncated(f"{what} would take {count:,} bytes, {self.left:,} are left")
+            raise self.truncated(
+                text(
+                    "{what}: needs {count} bytes, has {left}",
+                    what=what,
+                    count=f"{count:,}",
+                    left=f"{self.left:,}",
+                )
+            )
         data = self._file.read(count)
         self.left -= count
         if len(data) < count:
-            raise self.truncated(f"it became shorter while {what} was read")
+            raise self.truncated(text("it became shorter while {what} was read", what=what))
         return data
 
     def at(self, place: int, count: int) -> bytes:
@@ -86,23 +93,30 @@ class Stream:
         self._file.seek(position)
         return data
 
-    def unpack(self, layout: str, what: str) -> tuple[Any, ...]:
+    def unpack(self, layout: str, what: AnyText) -> tuple[Any, ...]:
         """Returns the next values of a `struct` layout."""
         return struct.unpack(layout, self.take(struct.calcsize(layout), what))
 
-    def number(self, layout: str, what: str) -> int:
+    def number(self, layout: str, what: AnyText) -> int:
         """Returns the next value of a `struct` layout with one integer."""
         (value,) = self.unpack(layout, what)
         return int(value)
 
     def rest(self, most: int) -> bytes:
         """Returns the rest of the file, at most `most` bytes."""
-        return self.take(min(self.left, most), "the pixels")
+        return self.take(min(self.left, most), text("the pixels"))
 
-    def skip(self, count: int, what: str) -> None:
+    def skip(self, count: int, what: AnyText) -> None:
         """Skips `count` bytes."""
         if not 0 <= count <= self.left:
-            raise self.truncated(f"{what} would take {count:,} bytes, {self.left:,} are left")
+            raise self.truncated(
+                text(
+                    "{what}: needs {count} bytes, has {left}",
+                    what=what,
+                    count=f"{count:,}",
+                    left=f"{self.left:,}",
+                )
+            )
         self._file.seek(count, 1)
         self.left -= count
 
@@ -142,7 +156,7 @@ class Stream:
             self.source.name,
         )
 
-    def broken(self, detail: str) -> WorkloadError:
+    def broken(self, detail: AnyText) -> WorkloadError:
         """Returns the error for a file that violates its format."""
         return WorkloadError(
             "bad_input",
@@ -227,9 +241,9 @@ def _encode_strip(rows: Pixels, code: RunLengthCode) -> tuple[NDArray[np.uint8],
     within = _find_runs(items, length, code)
     begins = _packet_starts(items, within, length, code)
     lengths, repeated = np.diff(begins, append=items.size), within[begins]
-    taken = 1 + np.where(repeated, 1, lengths) * size
-    ends = np.cumsum(taken)
-    heads = ends - taken
+    packet_bytes = 1 + np.where(repeated, 1, lengths) * size
+    ends = np.cumsum(packet_bytes)
+    heads = ends - packet_bytes
     out = np.empty(int(ends[-1]), np.uint8)
     body = np.ones(out.size, bool)
     body[heads] = False

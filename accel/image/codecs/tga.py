@@ -12,6 +12,7 @@ from accel.image.codecs.gpu_formats import apply_masks, reorder_channels, withou
 from accel.image.codecs.stream import TARGA, Picture, Stream, run_length_encode
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
+from accel.text import text
 
 if TYPE_CHECKING:
     from accel.image.operation import Writing
@@ -42,12 +43,14 @@ class _Header(Struct, frozen=True):
 
 def read(stream: Stream) -> Picture:
     """Reads a TGA. Raises WorkloadError."""
-    header = _Header(*stream.unpack("<BBBHHB4xHHBB", "its header"))
+    header = _Header(*stream.unpack("<BBBHHB4xHHBB", text("its header")))
     stream.check_size(header.width, header.height)
     allowed = {_PALETTE: (8, 16), _COLOR: (15, 16, 24, 32), _GREY: (8, 16)}.get(header.kind & ~_RLE, ())
     if header.bits not in allowed:
-        raise stream.broken(f"image type {header.kind} has no {header.bits} bits a pixel")
-    stream.skip(header.id_length, "its identification")
+        raise stream.broken(
+            text("image type {kind} with {bits} bits per pixel", kind=header.kind, bits=header.bits)
+        )
+    stream.skip(header.id_length, text("its identification"))
     palette = _palette(stream, header)
     pixels = _flip_upright(_texels(stream, header), header.descriptor)
     if header.kind & ~_RLE == _PALETTE:
@@ -61,11 +64,17 @@ def _palette(stream: Stream, header: _Header) -> Pixels | None:
     if not header.has_map:
         return None
     size = (header.map_bits + 7) // 8
-    data = np.frombuffer(stream.take(header.map_length * size, "its palette"), np.uint8)
+    data = np.frombuffer(stream.take(header.map_length * size, text("its palette")), np.uint8)
     if header.kind & ~_RLE != _PALETTE:
         return None
     if header.map_bits not in (15, 16, 24, 32) or not header.map_length:
-        raise stream.broken(f"a palette of {header.map_length} colours of {header.map_bits} bits")
+        raise stream.broken(
+            text(
+                "a palette of {colours} colours of {bits} bits",
+                colours=header.map_length,
+                bits=header.map_bits,
+            )
+        )
     return data.reshape(1, header.map_length, size)
 
 
@@ -76,7 +85,7 @@ def _texels(stream: Stream, header: _Header) -> Pixels:
         # At worst each pixel takes one more byte.
         data: bytes | bytearray = _decode_runs(stream, stream.rest(count * (size + 1)), size, count)
     else:
-        data = stream.take(count * size, "its pixels")
+        data = stream.take(count * size, text("its pixels"))
     return np.frombuffer(data, np.uint8).reshape(header.height, header.width, size)
 
 
@@ -84,7 +93,13 @@ def _decode_runs(stream: Stream, data: bytes, size: int, count: int) -> bytearra
     out, at, full = bytearray(), 0, count * size
     while len(out) < full:
         if at >= len(data):
-            raise stream.truncated(f"it ends after {len(out) // size:,} of {count:,} pixels")
+            raise stream.truncated(
+                text(
+                    "it ends after {pixels} of {count} pixels",
+                    pixels=f"{len(out) // size:,}",
+                    count=f"{count:,}",
+                )
+            )
         head = data[at]
         length = (head & 127) + 1
         if head & 128:
@@ -95,7 +110,7 @@ def _decode_runs(stream: Stream, data: bytes, size: int, count: int) -> bytearra
             at += 1 + length * size
     # A packet may extend beyond the last pixel, but not beyond the file.
     if at > len(data):
-        raise stream.truncated("it ends within the last pixels")
+        raise stream.truncated(text("it ends within the last pixels"))
     del out[full:]
     return out
 
@@ -119,12 +134,12 @@ def _to_color(pixels: Pixels, bits: int, alpha_bits: int) -> Picture:
 
 def _apply_palette(stream: Stream, header: _Header, pixels: Pixels, palette: Pixels | None) -> Picture:
     if palette is None:
-        raise stream.broken("its palette is missing")
+        raise stream.broken(text("its palette is missing"))
     colors = _to_color(palette, header.map_bits, header.alpha_bits or 8 * (header.map_bits == 32))
     indices = pixels[..., 0] if header.bits == 8 else pixels.view("<u2")[..., 0]
     chosen = indices.astype(np.intp) - header.map_first
     if chosen.min() < 0 or chosen.max() >= header.map_length:
-        raise stream.broken("a pixel has a colour that isn't in its palette")
+        raise stream.broken(text("a pixel has a colour that isn't in its palette"))
     return Picture(colors.pixels[0].take(chosen, axis=0), "rgb", colors.has_alpha, palette=True)
 
 

@@ -90,11 +90,11 @@ def _halve_grey(top: Pixels, low: Pixels, table: Floats, alpha: Floats, lines: F
 
 
 @jit
-def halve_lines(lines: Floats, made: Floats) -> None:
-    rows, channels, width = made.shape
+def halve_lines(lines: Floats, out: Floats) -> None:
+    rows, channels, width = out.shape
     for y in range(rows):
         for channel in range(channels):
-            top, low, line = lines[2 * y, channel], lines[2 * y + 1, channel], made[y, channel]
+            top, low, line = lines[2 * y, channel], lines[2 * y + 1, channel], out[y, channel]
             for x in range(width):
                 line[x] = ((top[2 * x] + low[2 * x]) + (top[2 * x + 1] + low[2 * x + 1])) * _QUARTER
 

@@ -119,11 +119,11 @@ def _split_free(
 
 
 @jit
-def _add_parts(free: Ints, kept: int, parts: Ints, made: int) -> int:
+def _add_parts(free: Ints, free_count: int, parts: Ints, part_count: int) -> int:
     """Adds the parts that lie in no other rectangle to the free ones. Returns their new number."""
-    count = kept
-    for part in range(made):
-        if not _is_covered(parts, made, part, free, kept):
+    count = free_count
+    for part in range(part_count):
+        if not _is_covered(parts, part_count, part, free, free_count):
             for side in range(4):
                 free[count, side] = parts[part, side]
             count += 1

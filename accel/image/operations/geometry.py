@@ -48,18 +48,18 @@ class Resize(Filtering, frozen=True):
     ] = "lanczos"
 
     def contradiction(self) -> AnyText:
-        ways = {
-            "width and height": bool(self.width or self.height),
+        used: dict[AnyText, bool] = {
+            text("width and height"): bool(self.width or self.height),
             "longest": bool(self.longest),
             "power_of_two": self.power_of_two != "no",
             "factor": bool(self.factor),
         }
-        given = [name for name, used in ways.items() if used]
-        if len(given) == 1:
+        names = [name for name, is_used in used.items() if is_used]
+        if len(names) == 1:
             return ""
-        return text(
-            "give one of {ways}; got {given}", ways=[*ways], given=" and ".join(given) or "none of them"
-        )
+        if not names:
+            return text("give one of {options}; got none of them", options=[*used])
+        return text("give one of {options}; got {names}", options=[*used], names=names)
 
 
 resize = operation("image.resize", version=9, params=Resize, levels=True, layers=True)(

@@ -85,7 +85,9 @@ class Compress(Reading, frozen=True):
 
     def contradiction(self) -> AnyText:
         if self.format != "auto" and self.target_db is not None:
-            return "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+            return text(
+                "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+            )
         if self.container != "dds":
             return ""
         if self.zstd:

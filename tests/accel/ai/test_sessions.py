@@ -41,7 +41,7 @@ def test_a_network_is_opened_once(folder):
     assert opened.get("one") is opened.get("one")
 
 
-def test_what_was_used_least_recently_is_closed_where_there_is_no_more_room(folder):
+def test_the_least_recently_used_network_is_closed_above_the_budget(folder):
     opened = Networks(folder, budget=2 * MODELS["one"].size + 500)
     for name in ("one", "two", "one", "three"):
         opened.get(name)
@@ -68,11 +68,11 @@ def test_a_damaged_model_is_never_opened(folder):
         Networks(folder).get("one")
 
 
-def test_a_file_that_onnxruntime_cannot_open_is_said_so(folder, monkeypatch):
+def test_a_file_that_onnxruntime_cannot_open_is_an_error(folder, monkeypatch):
     broken = model(file(b"no graph", Url("https://a.example", ("x",))), name="broken")
     ModelStore(folder).put(broken, broken.files[0], b"no graph")
     monkeypatch.setitem(MODELS, "broken", broken)
-    with pytest.raises(WorkloadError, match="the model broken can't be opened"):
+    with pytest.raises(WorkloadError, match="model broken can't be opened"):
         Networks(folder).get("broken")
 
 
@@ -90,7 +90,7 @@ def test_images_are_prepared_as_the_record_says(folder, monkeypatch):
 def test_channels_may_come_last(folder):
     made, _ = identity("last", Pixels(1 / 255, layout="NHWC"))
     network = sessions.Network(made, made.files[0], None)
-    assert network.prepared(np.zeros((4, 5, 3), np.float32)).shape == (4, 5, 3)
+    assert network.preprocess(np.zeros((4, 5, 3), np.float32)).shape == (4, 5, 3)
 
 
 def test_the_shipped_model_opens_without_a_folder():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from accel.image.normal_maps import normals_report
+from accel.image.normal_maps import examine_normals
 from accel.image.statistics import sample_pixels
 from accel.workload import Limits
 from tests.accel.image.test_inspect import look
@@ -34,7 +34,7 @@ def normal_map(field, convention: str, sobel: bool = False, kind=np.uint8):
 
 
 def judge(pixels):
-    return normals_report(pixels, sample_pixels(pixels), [0.0, 0.0, 0.0])
+    return examine_normals(pixels, sample_pixels(pixels), [0.0, 0.0, 0.0])[0]
 
 
 y, x = np.mgrid[:512, :512].astype(float)

@@ -28,7 +28,7 @@ def get(site, tmp_path):
     return run
 
 
-def test_a_file_comes_whole_and_its_progress_is_told(site, get):
+def test_a_download_is_complete_and_reports_progress(site, get):
     site.files["/file"] = DATA
     came, told = get()
     assert came == DATA
@@ -55,7 +55,7 @@ def test_what_is_there_already_is_not_asked_for(site, get, tmp_path):
     assert site.asked == []
 
 
-def test_a_server_that_knows_no_ranges_begins_anew(site, get, tmp_path):
+def test_a_server_without_ranges_starts_again(site, get, tmp_path):
     site.files["/file"] = DATA
     site.ranges = False
     (tmp_path / "file.part").write_bytes(DATA[:1000])
@@ -71,7 +71,7 @@ def test_a_server_that_breaks_off_for_good_leaves_what_came_for_the_next_time(si
     assert get()[0] == DATA
 
 
-def test_a_server_that_falls_silent_is_asked_anew_for_the_rest(site, get, monkeypatch):
+def test_after_a_timeout_the_rest_is_requested(site, get, monkeypatch):
     monkeypatch.setattr(module, "SILENT_S", PATIENT_S)
     site.files["/file"] = DATA
     site.silent = [100_000, 50_000]
@@ -81,7 +81,7 @@ def test_a_server_that_falls_silent_is_asked_anew_for_the_rest(site, get, monkey
     assert ("file", 100_000, len(DATA)) in told
 
 
-def test_a_server_that_stays_silent_is_told_with_what_came_and_what_to_do(site, get, tmp_path, monkeypatch):
+def test_repeated_timeouts_report_what_was_downloaded(site, get, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SILENT_S", PATIENT_S)
     site.files["/file"] = DATA
     site.silent = [100_000] + [0] * (module.TRIES - 1)
@@ -96,7 +96,7 @@ def test_a_server_that_stays_silent_is_told_with_what_came_and_what_to_do(site, 
     assert site.asked[-1] == ("/file", "bytes=100000-")
 
 
-def test_a_server_that_sends_nothing_at_all_is_given_up_at_once(site, get, monkeypatch):
+def test_a_server_that_sends_nothing_is_not_tried_again(site, get, monkeypatch):
     monkeypatch.setattr(module, "SILENT_S", 0.2)
     site.files["/file"] = DATA
     site.silent = [0]
@@ -113,7 +113,7 @@ def test_a_server_that_sends_nothing_at_all_is_given_up_at_once(site, get, monke
         (DATA[:5000], "is a file of 5,000 bytes instead of 300,000"),
     ],
 )
-def test_another_file_is_refused_at_once_and_not_kept(site, get, tmp_path, wrong, says):
+def test_another_file_is_refused_and_removed(site, get, tmp_path, wrong, says):
     site.files["/file"] = wrong
     with pytest.raises(ModelError) as caught:
         get()
@@ -149,13 +149,13 @@ def test_what_is_sent_compressed_is_refused(site, get, tmp_path):
     assert not (tmp_path / "file.part").exists()
 
 
-def test_a_coding_that_is_no_compression_is_passed_over(site, get):
+def test_an_unknown_content_encoding_is_ignored(site, get):
     site.files["/file"] = DATA
     site.headers["Content-Encoding"] = "utf-8"
     assert get()[0] == DATA
 
 
-def test_a_wrong_beginning_of_an_earlier_call_is_downloaded_anew(site, get, tmp_path):
+def test_a_wrong_partial_file_is_downloaded_again(site, get, tmp_path):
     site.files["/file"] = DATA
     (tmp_path / "file.part").write_bytes(b"<p>Log in")
     assert get()[0] == DATA
@@ -186,7 +186,7 @@ def test_a_full_disk_is_not_the_servers_fault(site):
     assert len(site.asked) == 1
 
 
-def test_a_file_that_is_not_there_is_said_with_the_servers_answer(site, get):
+def test_an_http_error_is_reported_with_its_status(site, get):
     with pytest.raises(ModelError, match="answered 404"):
         get()
 
@@ -205,7 +205,7 @@ def test_redirects_are_followed_with_the_range(site, get, tmp_path):
 
 
 @pytest.mark.parametrize("to", ["/file", "/other"])
-def test_a_circle_of_redirects_is_told_in_one_line(site, get, to):
+def test_a_redirect_loop_is_reported_in_one_line(site, get, to):
     site.redirects |= {"/file": site.url + to, "/other": site.url + "/file"}
     with pytest.raises(ModelError) as caught:
         get()
@@ -219,7 +219,7 @@ def test_a_circle_of_redirects_is_told_in_one_line(site, get, to):
         (b"\x1b[31mred\r\n\r\n", "its answer isn't HTTP"),
     ],
 )
-def test_what_is_no_answer_is_not_passed_on(tmp_path, answer, says):
+def test_an_answer_that_is_not_http_is_not_shown(tmp_path, answer, says):
     def handle(connection):
         connection.recv(65536)
         connection.sendall(answer)

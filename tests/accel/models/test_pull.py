@@ -80,7 +80,7 @@ def test_what_is_there_works_offline(store, site, index):
     assert len(site.asked) == asked
 
 
-def test_what_is_there_is_there_too_in_a_folder_that_nobody_may_write(store, site, monkeypatch):
+def test_an_installed_model_in_a_read_only_folder_needs_no_lock(store, site, monkeypatch):
     site.files["/x"] = DATA
     tiny = model(file(DATA, Url(site.url, ("x",))))
     pull(store, tiny)
@@ -90,7 +90,7 @@ def test_what_is_there_is_there_too_in_a_folder_that_nobody_may_write(store, sit
 
     monkeypatch.setattr("filelock.FileLock.acquire", forbidden)
     assert not pull(store, tiny)
-    with pytest.raises(ModelError, match="Permission denied"), store.locked(tiny):
+    with pytest.raises(ModelError, match="Permission denied"), store.lock(tiny):
         pass
 
 
@@ -168,13 +168,13 @@ import sys
 from pathlib import Path
 from accel.models.store import ModelStore
 from tests.accel.models.records import file, model
-with ModelStore(Path(sys.argv[1])).locked(model()):
+with ModelStore(Path(sys.argv[1])).lock(model()):
     print("held", flush=True)
     sys.stdin.readline()
 """
 
 
-def test_whoever_waits_for_another_program_hears_of_it(store, site):
+def test_waiting_for_another_process_is_reported(store, site):
     site.files["/x"] = DATA
     tiny = model(file(DATA, Url(site.url, ("x",))))
     command = [sys.executable, "-c", HELD, str(store.folder)]
@@ -204,7 +204,7 @@ def test_a_full_or_forbidden_folder_is_named(store, site, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a file that is always full")
-def test_a_full_disk_is_said_and_no_reason_to_try_another_source(store, site):
+def test_a_full_disk_is_reported_without_trying_another_source(store, site):
     site.files |= {"/x": DATA, "/y": DATA}
     tiny = model(file(DATA, Url(site.url, ("x",)), Url(site.url, ("y",))))
     store.downloads.mkdir(parents=True)

@@ -62,30 +62,30 @@ def test_the_shipped_model_is_found_without_a_folder(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     store = ModelStore(tmp_path / "file" / "models")
-    with pytest.raises(ModelError, match=r"models.* can't be written"), store.locked(TINY):
+    with pytest.raises(ModelError, match=r"models.* can't be written"), store.lock(TINY):
         pass
     with pytest.raises(ModelError, match="can't be written"):
         store.put(TINY, FILE, DATA)
 
 
-def test_a_listener_that_fails_is_no_folder_that_cannot_be_written(store):
+def test_an_error_in_the_callback_is_not_reported_as_unwritable(store):
     def closed(model):
         raise BrokenPipeError(model.name)
 
     again = ModelStore(store.folder, closed)
-    with store.locked(TINY), pytest.raises(BrokenPipeError, match="tiny"), again.locked(TINY):
+    with store.lock(TINY), pytest.raises(BrokenPipeError, match="tiny"), again.lock(TINY):
         pass
 
 
 def test_who_waits_for_a_lock_hears_of_it_and_gets_it(store):
     held, heard = contextlib.ExitStack(), []
-    held.enter_context(store.locked(TINY))
+    held.enter_context(store.lock(TINY))
 
     def release(model):
         heard.append(model.name)
         held.close()
 
-    with ModelStore(store.folder, release).locked(TINY):
+    with ModelStore(store.folder, release).lock(TINY):
         assert heard == ["tiny"]
 
 
@@ -106,7 +106,7 @@ def test_a_model_that_another_program_holds_open_is_named(store, monkeypatch):
         store.remove(TINY)
 
 
-def test_what_is_wrong_with_a_file_is_said(store):
+def test_a_problem_of_a_file_is_described(store):
     assert store.problem(TINY, FILE) == "is missing"
     store.put(TINY, FILE, DATA)
     assert store.problem(TINY, FILE) == ""
