@@ -123,8 +123,8 @@ def test_where_the_engine_finds_nothing_the_files_are_audited_and_nothing_is_men
     (root / "Source~/a.png").write_bytes(b"broken")
     before = settings(textures)
     code, out, err = popbridge("audit", str(root / "Source~"), "--workers", "1", "--fix")
-    assert (code, err) == (1, "") and "no engine: the files alone" in out and "Source~/a.png" in out
-    assert "--fix has nothing to write here" in out and settings(textures) == before
+    assert (code, err) == (1, "") and "no engine, files only" in out and "Source~/a.png" in out
+    assert "--fix has nothing to write" in out and settings(textures) == before
 
 
 def test_an_engines_own_path_is_understood_in_the_project(

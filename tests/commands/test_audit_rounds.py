@@ -60,7 +60,7 @@ def test_settings_that_an_adapter_fails_at_are_left_and_told(
     monkeypatch.setattr(Godot4, "read_texture", read_texture)
     arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     code, out, _ = popbridge(*arguments)
-    assert code == 1 and file.read_text(encoding="utf-8") == before and "Mended textures: 1" in out
+    assert code == 1 and file.read_text(encoding="utf-8") == before and "`popbridge revert" in out
     told = json.loads(report.read_text(encoding="utf-8"))
     assert told["unjudged"] == 1 and told["notice"].count("ZeroDivisionError") == 1
     (row,) = [row for row in told["files"] if row["file"] == FILES[0]]
@@ -222,4 +222,4 @@ def test_where_nothing_could_be_written_no_folder_has_to_be_renamed(popbridge: A
     odd = tmp_path / os.fsdecode(b"files\xff")
     odd.mkdir()
     code, out, err = popbridge("audit", str(odd), "--fix")
-    assert (code, err) == (0, "") and "--fix has nothing to write here" in out
+    assert (code, err) == (0, "") and "--fix has nothing to write" in out
