@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import UserError
-from bridge.demo import demo
+from bridge.demo.demo import run as demo
 from bridge.demo.demo import EditorError, Reader, launched
 
 
