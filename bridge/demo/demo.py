@@ -371,7 +371,7 @@ async def _daemon(
         await _until(
             lambda: paths.connection_file.exists() or process.returncode is not None,
             reader.translate(
-                text("Waited {seconds} s for the daemon to start, in vain.", seconds=f"{DAEMON_TIMEOUT_S:.0f}")
+                text("The daemon didn't start within {seconds} s.", seconds=f"{DAEMON_TIMEOUT_S:.0f}")
             ),
             DAEMON_TIMEOUT_S,
         )
@@ -456,7 +456,7 @@ async def _applied(
         done,
         reader.translate(
             text(
-                "Waited {seconds} s for the editor to import, ask and apply, in vain. {hint}",
+                "The editor didn't import, ask and apply within {seconds} s. {hint}",
                 seconds=f"{timeout_s:.0f}",
                 hint=hint,
             )
