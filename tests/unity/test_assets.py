@@ -188,7 +188,8 @@ def test_a_pipe_in_the_place_of_settings_is_told_and_not_waited_for(root: Path) 
 @pytest.mark.parametrize(
     ("path", "says"),
     [("Assets/../../out.png", "isn't a path of this"), ("/etc/passwd", "isn't a path of this"),
-     ("Assets/gone.png", "does not exist"), ("Assets/" + "a" * 5000, "does not exist"), ("a\0b", "does not exist"),
+     ("Assets/gone.png", "does not exist"), ("Assets/" + "a" * 5000, "does not exist"),
+     ("a\0b", "does not exist"),
      ("", "isn't a path")],
 )  # fmt: skip
 def test_a_path_that_is_none_of_the_project_is_refused(root: Path, path: str, says: str) -> None:
@@ -215,7 +216,7 @@ def test_a_change_tells_what_was_and_is_and_none_takes_away(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"colour": 1}, "is no import setting"), ({"sRGBTexture": "yes"}, "sRGBTexture can't be 'yes'"),
+    [({"colour": 1}, "is not a known import setting"), ({"sRGBTexture": "yes"}, "sRGBTexture can't be 'yes'"),
      ({"iPhone.maxTextureSize": 32}, "there is no place for maxTextureSize")],
 )  # fmt: skip
 def test_a_change_that_cant_be_is_refused_and_nothing_is_written(

@@ -10,7 +10,7 @@ import pytest
 
 from accel.image.operations.analysis import Fingerprint
 from bridge.audit.judge import duplicate_groups
-from bridge.audit.results import TextureState
+from bridge.audit.results import Group, TextureState
 from bridge.audit.texts import duplicate_text, say
 from bridge.locale import translate
 from tests.audit.conftest import put
