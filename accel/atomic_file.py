@@ -1,4 +1,4 @@
-"""A file's contents, replaced in one step: whoever reads it has the old ones or the new."""
+"""Replaces files atomically: readers see the old or the new contents."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from accel.text import text
 
 WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
-"""Between the tries to move a file that another program has open, or over one: only Windows refuses it."""
+"""Pauses between tries to replace a file that another program has open, which only Windows refuses."""
 
 HELD = text("another program has it open, or there is no right to it")
-"""What Windows calls no permission, or access denied, where a program keeps a file to itself."""
+"""The reason for what Windows reports as a missing permission."""
 
 
 def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], bool] | None = None) -> None:
-    """`os.replace`, which on Windows waits up to 0.8 s for whoever has one of the files open.
+    """Calls `os.replace`; on Windows, waits up to 0.8 s for programs that have one of the files open.
 
-    Virus scanners open each new file, and editors read what others write. `done` is asked after each try that
-    failed: whether there is no need any more. Raises OSError.
+    Virus scanners open each new file, and editors read what others write. After a failed try, `done` tells
+    whether replacing is no longer needed. Raises OSError.
     """
     for wait_s in (*WAITS_S, None):
         try:
@@ -36,18 +36,18 @@ def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], b
 
 
 def _is_for_good(target: str | Path) -> bool:
-    """Waiting makes no folder a file, nor what is read-only writable: of both Windows says the same."""
+    """Returns whether waiting is useless: for folders and read-only files Windows reports the same error."""
     return os.path.isdir(target) or (os.path.exists(target) and not os.access(target, os.W_OK))
 
 
-def replaced(file: Path, contents: bytes) -> None:
-    """Writes a file in one step, and its folder; where that can't be done, it stays as it was."""
+def write_atomic(file: Path, contents: bytes) -> None:
+    """Replaces a file's contents, and creates its folder; if that fails, the file stays unchanged."""
     draft = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(contents)
         replace_file(draft, file)
     except OSError:
-        # Of a disk that is full, or where somebody reads it for long.
+        # A full disk, or a reader that keeps the file open.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

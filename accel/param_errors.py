@@ -1,4 +1,4 @@
-"""Parameters that a workload doesn't take, in plain words: which, what was given, what is allowed."""
+"""Explains invalid parameters: which one, its value, and what is allowed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from msgspec import inspect as types
 
 from accel.text import AnyText, Text, joined, text
 
-LONGEST = 60
-"""Characters of a value that are shown."""
+MAX_VALUE = 60
+"""Most characters of a value that are shown."""
 
-LONGEST_HINT = 80
-"""Characters of a description that are shown."""
+MAX_HINT = 80
+"""Most characters of a description that are shown."""
 
 ALIASES: Mapping[str, str] = {"jpg": "jpeg", "jpe": "jpeg", "tif": "tiff", "tpic": "tga", "hdri": "hdr"}
-"""What people call choices, in lower case."""
+"""Other names of choices, in lower case."""
 
 KINDS: Mapping[type[types.Type], Text] = {
     types.BoolType: text("true or false"),
@@ -44,13 +44,13 @@ RANGES: Mapping[tuple[str, ...], Text] = {
     ("gt",): text("{kind} above {gt}"),
     ("lt",): text("{kind} below {lt}"),
 }
-"""Numbers between bounds, by those that there are."""
+"""Descriptions of a range, by the bounds that it has."""
 
 
 def explain_invalid_params(
     params: Mapping[str, Any], kind: type[Struct], error: msgspec.ValidationError
 ) -> AnyText:
-    """Why `params` aren't a `kind`; reads well after "NAME: "."""
+    """Returns why `params` aren't a `kind`, to follow "NAME: "."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name in params.keys() - fields.keys():
         return text("there is no parameter '{name}'; {known}", name=name, known=_known(name, fields))
@@ -74,28 +74,28 @@ def explain_invalid_params(
                 must=_must(field.type, wrong),
                 hint=hint,
             )
-    # What the type's own check said of values that are wrong together.
+    # The error of the type's own check, for values that don't go together.
     return str(error)
 
 
 def expected(kind: Any) -> AnyText:
-    """What values of a type are, such as `a whole number from 1 to 4096`; empty where no words are known."""
+    """Describes values of a type, such as `a whole number from 1 to 4096`; empty if unknown."""
     return words(types.type_info(kind))
 
 
 def suggestion(text: str, allowed: Iterable[Any]) -> Any:
-    """The one of `allowed` that `text` is in another case or by an alias; None where there is none."""
+    """Returns the choice that equals `text` except for case, or by an alias; None if there is none."""
     known = {str(each).casefold(): each for each in allowed}
     key = text.casefold()
     return known.get(key, known.get(ALIASES.get(key, "")))
 
 
 def choices(info: types.Type) -> Sequence[Any]:
-    """The values that a type of few is; none of a type of many."""
+    """Returns the values of a Literal or Enum type; none for other types."""
     if isinstance(info, types.Metadata):
         return choices(info.type)
     if isinstance(info, types.LiteralType):
-        # msgspec has them by their letters: 16 before 8.
+        # msgspec sorts them as text: 16 before 8.
         return sorted(info.values, key=_by_number)
     if isinstance(info, types.EnumType):
         return [member.value for member in info.cls]
@@ -105,13 +105,13 @@ def choices(info: types.Type) -> Sequence[Any]:
 
 
 def _by_number(value: object) -> list[tuple[int, str]]:
-    """What sorts `astc_4x4` before `astc_10x10`, and what is no number behind numbers."""
+    """Sorts `astc_4x4` before `astc_10x10`, and words after numbers."""
     parts = re.findall(r"\d+|\D+", str(value))
     return [(int(part), "") if part.isdecimal() else (sys.maxsize, part) for part in parts]
 
 
 def items(info: types.Type) -> types.Type | None:
-    """What a list is of; None for what is no list."""
+    """Returns the item type of a list; None for other types."""
     if isinstance(info, types.Metadata):
         return items(info.type)
     if isinstance(info, types.UnionType):
@@ -121,7 +121,7 @@ def items(info: types.Type) -> types.Type | None:
 
 
 def own_fields_first(info: types.StructType) -> tuple[types.Field, ...]:
-    """The fields of a class before those of the classes that it extends, the nearest one's first."""
+    """Returns the fields of a class before those of its base classes."""
     classes = [cls for cls in info.cls.__mro__ if issubclass(cls, Struct) and cls is not Struct]
 
     def declared(field: types.Field) -> int:
@@ -131,7 +131,7 @@ def own_fields_first(info: types.StructType) -> tuple[types.Field, ...]:
 
 
 def _hint(info: types.Type, value: object) -> AnyText:
-    """What may be meant."""
+    """Returns a suggestion, or nothing."""
     item = items(info)
     given = value if isinstance(value, list) else [value]
     allowed = list(choices(info if item is None else item))
@@ -145,14 +145,14 @@ def _hint(info: types.Type, value: object) -> AnyText:
 
 def _must(kind: Any, wrong: msgspec.ValidationError) -> AnyText:
     says = expected(kind)
-    # Inside a list or an object, only msgspec knows the place.
+    # Inside a list or an object, only msgspec's message names the place.
     inside = "`$" in str(wrong) or not says
     must = text("it must be {wanted}", wanted=says or text("another value"))
     return text("{must} ({reason})", must=must, reason=wrong) if inside else must
 
 
 def words(info: types.Type) -> AnyText:
-    """As `wanted`, of a type that msgspec has taken apart."""
+    """As `expected`, for a type from `msgspec.inspect`."""
     if isinstance(info, types.Metadata):
         inner, purpose = words(info.type), _purpose(info)
         return text("{kind} ({purpose})", kind=inner, purpose=purpose) if purpose else inner
@@ -181,12 +181,12 @@ def _list(item: types.Type) -> AnyText:
 
 
 def _purpose(info: types.Metadata) -> str:
-    """Of what has a form that few can read, what it is."""
+    """Returns the description of text with a pattern, which few can read."""
     description = str((info.extra_json_schema or {}).get("description", ""))
     if not description or not isinstance(info.type, types.StrType) or info.type.pattern is None:
         return ""
     first = description.partition(". ")[0].rstrip(".")
-    return first if len(first) <= LONGEST_HINT else f"{first[:LONGEST_HINT]}..."
+    return first if len(first) <= MAX_HINT else f"{first[:MAX_HINT]}..."
 
 
 def _ranged(kind: Text, info: types.Type) -> AnyText:
@@ -213,4 +213,4 @@ def _shown(value: object) -> str:
         text = msgspec.json.encode(value, enc_hook=repr).decode()
     except UnicodeEncodeError:
         text = ascii(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}..."

@@ -1,7 +1,6 @@
 """Sentences for people: an English template with named placeholders, and their values.
 
-The template is the id by which a catalogue of another language has its translation (`bridge.locale`), as in
-gettext: whoever makes a `Text` knows of no language.
+As in gettext, the template is the id under which a catalogue (`bridge.locale`) has its translation.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 _VALUE_ENDS = ("}.", "}。")
 _DOUBLE_ENDS = (*(f"{mark}." for mark in "?!…。？！."), *(f"{mark}。" for mark in "…。？！"))
 
-DEEPEST = 32
-"""Texts within one another that are rendered; none that is meant for people has as many."""
+MAX_DEPTH = 32
+"""Most nested texts that are rendered."""
 
 
 class Text(Struct, frozen=True, omit_defaults=True):
     """One sentence or a part of one; `str()` renders it in English.
 
-    It can be sent and stored as msgpack or JSON: texts among its values come back as such.
+    It can be encoded as msgpack or JSON, nested texts included.
     """
 
     id: str
     """The English template, `{name} is {size}`; braces that aren't placeholders are doubled."""
     plural: str = ""
-    """The English template for any `n` among the values but 1; empty where it doesn't depend on that."""
+    """The English template if the value `n` isn't 1; empty if the sentence has no count."""
     values: dict[
         str, str | int | float | bool | Text | list[str | int | float | bool | Text | None] | None
     ] = {}
-    """By placeholder. Texts are translated in their turn; lists are joined as the language does."""
+    """By placeholder. Nested texts are translated; lists are joined as the language does."""
 
     def fill(self, **values: object) -> Text:
-        """The same with further values."""
+        """Returns the text with further values."""
         return Text(self.id, self.plural, {**self.values, **plain_values(values)})
 
     def map(self, change: Callable[[str], str]) -> Text:
-        """The same with each string among its values changed, in texts and lists within it, too."""
+        """Returns the text with each string among its values changed, nested ones included."""
         return Text(
             self.id, self.plural, {name: _mapped(value, change) for name, value in self.values.items()}
         )
@@ -63,18 +62,18 @@ class Text(Struct, frozen=True, omit_defaults=True):
         return hash(str(self))
 
     def __contains__(self, words: str) -> bool:
-        """Whether its English has these words."""
+        """Whether its English rendering contains `words`."""
         return words in str(self)
 
 
 _SENT = frozenset((str, int, float, bool, Text))
 
 AnyText = Text | str
-"""A text, or a sentence that has no translation: a plugin's own, or the system's."""
+"""A text, or an untranslated sentence of a plugin or the system."""
 
 
 class TextError(Exception):
-    """What happened, in a sentence for people; `str()` gives it in English."""
+    """An error with a sentence for people; `str()` renders it in English."""
 
     def __init__(self, text: AnyText) -> None:
         super().__init__(text)
@@ -85,27 +84,27 @@ class TextError(Exception):
 
 
 def text(template: str, /, **values: object) -> Text:
-    """A text of that template."""
+    """Returns a text."""
     return Text(template, "", plain_values(values))
 
 
 def plural(one: str, several: str, n: int, /, **values: object) -> Text:
-    """A text for a count: `one` where `n` is 1, else `several`; both may have `{n}`."""
+    """Returns a text for a count: `one` if `n` is 1, else `several`; both may contain `{n}`."""
     return Text(one, several, {"n": n, **plain_values(values)})
 
 
 def sentences(several: Iterable[AnyText]) -> AnyText:
-    """Several sentences in a row, without empty ones."""
+    """Joins sentences, without empty ones."""
     return joined(several, text("{head} {rest}"))
 
 
 def clauses(several: Iterable[AnyText]) -> AnyText:
-    """Several parts of one sentence, without empty ones; semicolons stand between them."""
+    """Joins parts of a sentence with semicolons, without empty ones."""
     return joined(several, text("{head}; {rest}"))
 
 
 def joined(several: Iterable[AnyText], template: Text) -> AnyText:
-    """`several` put into `template` pair by pair, as `head` and `rest`, without empty ones."""
+    """Joins texts pair by pair with a template of `head` and `rest`, without empty ones."""
     made: AnyText = ""
     for one in several:
         if one:
@@ -114,7 +113,7 @@ def joined(several: Iterable[AnyText], template: Text) -> AnyText:
 
 
 def readable(value: object) -> AnyText:
-    """What was sent or stored as a text, or as a sentence of plain words."""
+    """Returns a decoded value as a text or a plain sentence."""
     if isinstance(value, Mapping) and isinstance(value.get("id"), str):
         try:
             return msgspec.convert(value, Text)
@@ -124,7 +123,7 @@ def readable(value: object) -> AnyText:
 
 
 def plain_values(values: Mapping[str, object]) -> dict[str, Any]:
-    """As `Text.values` has them: what is of another type becomes a string."""
+    """Converts values to the types of `Text.values`: others become strings."""
     return {name: _plain(value) for name, value in values.items()}
 
 
@@ -134,9 +133,9 @@ def render(
     separator: str = ", ",
     within: int = 0,
 ) -> str:
-    """`text` with its values. `template` finds the template to use; without it, it is English.
+    """Renders a text; `template` returns the template to use, by default the English one.
 
-    A placeholder without a value stays as it is: a sentence with a flaw is of more use than none.
+    A placeholder without a value stays as it is.
     """
     found = english(text) if template is None else template(text)
     if "{" not in found and "}" not in found:
@@ -144,7 +143,7 @@ def render(
 
     def shown(value: object) -> str:
         if isinstance(value, Text):
-            return render(value, template, separator, within + 1) if within < DEEPEST else value.id
+            return render(value, template, separator, within + 1) if within < MAX_DEPTH else value.id
         if isinstance(value, list | tuple):
             return separator.join(map(shown, value))
         return str(value)
@@ -160,29 +159,29 @@ def render(
 
 
 def without_double_end(sentence: str) -> str:
-    """`sentence` without the full stop behind what ends a sentence already: values may be questions."""
+    """Removes a full stop after other punctuation, as a value may end a sentence."""
     return sentence[:-1] if sentence.endswith(_DOUBLE_ENDS) else sentence
 
 
 def english(text: Text) -> str:
-    """The English template for its values."""
+    """Returns the English template, singular or plural."""
     return text.plural if text.plural and text.values.get("n") != 1 else text.id
 
 
 def placeholders(template: str) -> frozenset[str]:
-    """The names of a template's placeholders."""
+    """Returns the names of a template's placeholders."""
     return frozenset(name for name in _PLACEHOLDER.findall(template) if name)
 
 
 def literal(words: str) -> str:
-    """`words` as a template: their braces doubled."""
+    """Returns `words` as a template, with doubled braces."""
     return words.replace("{", "{{").replace("}", "}}")
 
 
 def _plain(value: object) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(one) for one in value]
-    # What is of a subclass, such as numpy's float64, can't be sent.
+    # Subclasses such as numpy's float64 can't be encoded.
     return value if value is None or type(value) in _SENT else str(value)
 
 

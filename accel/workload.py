@@ -1,9 +1,10 @@
-"""What a workload is: Params, Input, Output, Limits; output validation; the echo workload."""
+"""Workloads: their declaration, parameters, inputs and outputs, and the validation of outputs."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
@@ -15,24 +16,23 @@ from accel.text import AnyText, Text, TextError, plural, text
 
 
 class WorkloadError(TextError):
-    """A workload can't do what was asked.
+    """A workload failed.
 
-    `code` is the name of one of the bridge's error codes (docs/errors.md). A workload's own are `bad_params`
-    (parameters that don't go together), `bad_input` (a file is broken), `unsupported` (it is of a kind that
-    the workload can't handle) and `too_large`. A name that is none is answered as `internal`.
+    `code` is one of the bridge's error codes (docs/reference/errors.md). Workloads use `bad_params`
+    (parameters that don't go together), `bad_input` (a damaged file), `unsupported` (a file of a kind that
+    the workload can't handle) and `too_large`. Unknown codes are reported as `internal`.
     """
 
     code: str = "internal"
-    """The code's name."""
     reason: AnyText = ""
-    """What is wrong, for people; it reads well after "NAME: ", without a full stop."""
+    """The reason, for people, to follow "NAME: ", without a full stop."""
     name: str = ""
-    """The input at fault, as the asker calls it; empty where none is."""
+    """The client's name of the input at fault; empty for none."""
     fault: str = ""
-    """What of a GPU is to blame, `memory` or `gone` (accel.devices.report), or `process` where this process
-    has no memory left; empty for nothing."""
+    """`memory` or `gone` if the GPU is at fault (accel.devices.report), `process` if this process lacks
+    memory, else empty."""
     step: str = ""
-    """Of a workload that does others: which of them can't, as `step 2, acme.fade`; empty for itself."""
+    """The failed step of a pipeline, such as `step 2, acme.fade`; empty for the workload itself."""
 
     def __init__(
         self, code: str, reason: AnyText, name: str = "", *, fault: str = "", step: str = ""
@@ -46,38 +46,40 @@ class WorkloadError(TextError):
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parameters of a workload; each field is annotated with its range, unit and meaning."""
+    """Base class of a workload's parameters; each field is annotated with its range, unit and meaning."""
 
     def contradiction(self) -> AnyText:
-        """Why these values don't go together, whatever the inputs are; empty where they do. No parameter can
-        be called so."""
+        """Returns why these values don't go together, whatever the inputs; empty if they do.
+
+        No parameter can have this name.
+        """
         return ""
 
 
 class Input(Struct, frozen=True):
-    """Bytes to work on: a local file, opened by the worker itself and never copied to it."""
+    """An input: a local file that the worker opens itself."""
 
     name: str
-    """What the asker calls it; error messages name it."""
+    """The client's name of it, used in error messages."""
     path: str
-    """Where the bytes are, for `open`; read only."""
+    """The file, to be opened for reading."""
 
     def size(self) -> int:
-        """Bytes."""
+        """Returns the file's size in bytes."""
         return Path(self.path).stat().st_size
 
 
 def names(inputs: Sequence[Input]) -> str:
-    """What a message calls the inputs of a job where it isn't known which of them was at fault."""
+    """Returns the names of a job's inputs for an error message."""
     shown = ", ".join(one.name for one in inputs[:3])
     return shown if len(inputs) <= 3 else f"{shown} and {len(inputs) - 3} more"
 
 
 class OutputFile(Struct, frozen=True):
-    """Bytes that a workload made."""
+    """An output file."""
 
     name: str
-    """What the workload calls it, for example `preview`; unique in one output."""
+    """For example `preview`; unique in one output."""
     media_type: str
     """For example `image/png`."""
     data: bytes
@@ -85,76 +87,74 @@ class OutputFile(Struct, frozen=True):
 
 
 class Output(Struct, frozen=True):
-    """What a workload gives: a value of plain types, and files."""
+    """A workload's result: a value of plain types, and files."""
 
     value: Any = None
     """None, bool, int, float, str, bytes, and lists, maps and Structs of them; keys of maps become text."""
     files: Sequence[OutputFile] = ()
-    """What is too large for a value; each becomes a blob."""
+    """Data that is too large for the value; each file becomes a blob."""
 
 
 class Limits(Struct, frozen=True):
-    """What a workload may take of an input, and of this machine."""
+    """Limits and settings for workloads."""
 
     max_pixels: int = 268_435_456
     """Largest image, width times height; the setting `images.max_pixels`."""
     models: str = "models"
-    """The folder in which pulled models lie (accel.models); it need not exist."""
+    """The folder of pulled models (accel.models); it need not exist."""
     operations: tuple[tuple[str, str], ...] = ()
-    """Name and `module:function` of the operations that plugins add: a pipeline's steps may be these, too."""
+    """Name and `module:function` of operations of plugins, which pipelines may contain."""
 
 
 class Item(Struct, frozen=True):
-    """One job of several that run as one."""
+    """One job of a batch, for a workload's batch function."""
 
     inputs: Sequence[Input]
-    """As a workload gets them."""
+    """As for a single job."""
     params: Any
     """Parsed."""
 
 
 Outcome = Output | WorkloadError
-"""What one job of several comes to."""
+"""The result of one job of a batch."""
 
 
 class Batching(Struct, frozen=True):
-    """That several jobs of a workload may run as one."""
+    """How several jobs of a workload run as one."""
 
     target: str
-    """`module:function` of `function(items, limits) -> outcomes`, one for each item, in their order."""
+    """`module:function` of `function(items, limits) -> outcomes`, one outcome per item, in order."""
     max_rows: int
-    """Most rows of one batch, whatever a policy says: what memory allows."""
+    """Most rows of a batch that fit into memory."""
     rows: Callable[[Any], int]
-    """How many rows of a batch a job with these parameters takes: texts, not requests."""
+    """Returns the rows that a job with these parameters takes, such as its number of texts."""
     bucket: Callable[[Any], str]
-    """Only jobs of the same bucket run together: other sizes or lengths would have to be padded."""
+    """Returns the bucket of a job: only jobs of one bucket run together, as others would need padding."""
     sample: Callable[[int], Mapping[str, Any]]
-    """Parameters of the n-th of various typical jobs without inputs, by which a policy is measured."""
+    """Returns the parameters of the n-th sample job without inputs, to measure batch sizes with."""
 
 
 class Function(Protocol):
-    """A declared workload, with its record."""
+    """A function that was declared as a workload."""
 
     workload: Workload
-    """The record."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
 
 Compose = Callable[[Any, Limits], tuple[Any, Sequence["Workload"]]]
-"""Of a workload's parameters: the same with those of the workloads in them filled in, and which these are.
-Raises WorkloadError."""
+"""Returns the parameters with those of each step parsed, and the steps' workloads. Raises WorkloadError."""
 
 BatchFunction = Callable[[Sequence[Item], Limits], Sequence[Outcome]]
 
 
 class Workload(Struct, frozen=True):
-    """A workload's record: everything but its name and version is derived from the function."""
+    """The record of a declared workload."""
 
     name: str
-    """What clients ask for, `PLUGIN.NAME`."""
+    """The name in requests, `PLUGIN.NAME`."""
     version: int
-    """Raised whenever the same input gives another output."""
+    """Incremented when the same input gives another output."""
     params: type[Params]
     """The type of its parameters."""
     target: str
@@ -162,38 +162,42 @@ class Workload(Struct, frozen=True):
     inputs: tuple[int, int]
     """Fewest and most inputs."""
     inline: bool
-    """Runs in the daemon itself: only for what costs less than the way to a worker."""
+    """Whether it runs in the daemon itself: only for work that is cheaper than a round trip to a worker."""
     summary: str
     """The docstring's first line."""
     doc: str
     """The docstring."""
     batching: Batching | None = None
-    """How several jobs run as one; None where they can't."""
+    """How several jobs run as one; None if they can't."""
     companions: bool = False
-    """Whether inputs after the first only help with it: many files are a job for each, not one for all."""
+    """Whether inputs after the first only support it: several files are one job each."""
     cached: bool = True
-    """Whether its results may be kept and given again: not where they depend on the time or on anything else
-    than the inputs, or where finding a kept one costs more. Those of `inline` workloads never are."""
+    """Whether results may be cached: not if they depend on anything but parameters and inputs, or if running
+    is cheaper than a lookup. Inline workloads are never cached."""
     composed: Compose | None = None
-    """Of a workload that does others, whose versions and models then decide its results, too."""
+    """For a pipeline: the versions and models of its steps decide its results too."""
     operation: bool = False
-    """Whether it is declared by `operation`, so that it can be a step of `image.pipeline`."""
+    """Whether it was declared by `operation` and can be a step of `image.pipeline`."""
 
     def parse(self, params: dict[str, Any]) -> Params:
-        """`params` as this workload's type.
+        """Returns `params` as this workload's type.
 
         Raises WorkloadError: `bad_params`, which names the field or says which values don't go together, and
-        `internal` where that can't be found out.
+        `internal` where that check fails itself.
         """
+        parsed = self.decode(params)
+        if said := _contradiction(parsed):
+            raise WorkloadError("bad_params", said)
+        return parsed
+
+    def decode(self, params: dict[str, Any]) -> Params:
+        """Returns params that were parsed before they were sent. Raises WorkloadError `bad_params`."""
         try:
-            parsed = msgspec.convert(params, self.params)
+            return msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:
             from accel.param_errors import explain_invalid_params
 
             raise WorkloadError("bad_params", explain_invalid_params(params, self.params, error)) from None
-        if said := _contradiction(parsed):
-            raise WorkloadError("bad_params", said)
-        return parsed
 
     def check_inputs(self, count: int) -> None:
         """Raises WorkloadError `bad_params` for too few or too many inputs."""
@@ -208,7 +212,7 @@ class Workload(Struct, frozen=True):
             raise WorkloadError("bad_params", said)
 
     def load(self) -> Function:
-        """The function itself."""
+        """Imports and returns the function."""
         return load(self.target)
 
 
@@ -217,7 +221,7 @@ def _contradiction(params: Params) -> AnyText:
         said = params.contradiction()
     except WorkloadError:
         raise
-    # A plugin's code, which may call sys.exit, and whoever parses awaits WorkloadError alone.
+    # A plugin's code may raise anything, and even call sys.exit.
     except (Exception, SystemExit) as error:
         why = f"{type(error).__name__}: {error}"[:200]
         reason = text("the workload's check of its parameters failed ({why})", why=why)
@@ -231,10 +235,27 @@ def _contradiction(params: Params) -> AnyText:
 
 
 def load(target: str) -> Function:
-    """The function that `target` (`module:function`) names."""
+    """Imports and returns the function that `target` (`module:function`) names."""
     module, _, name = target.partition(":")
     function: Function = getattr(importlib.import_module(module), name)
     return function
+
+
+def implementation(target: str, doc: str) -> Callable[..., Any]:
+    """Returns a function that imports `target` (`module:function`) when it is called, and calls that.
+
+    It is for workloads that are declared apart from their computation, because the daemon reads declarations
+    at its start and must not import numpy for that. `doc` is the workload's documentation. The declaration
+    must be called as the function is: a worker looks for that name in the module that calls this.
+    """
+
+    def call(*args: Any) -> Any:
+        return load(target)(*args)
+
+    call.__module__ = sys._getframe(1).f_globals["__name__"]
+    call.__name__ = call.__qualname__ = target.partition(":")[2]
+    call.__doc__ = doc
+    return call
 
 
 def workload(
@@ -250,10 +271,10 @@ def workload(
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
-    The record is `function.workload`; its summary is the docstring's first line. A workload that `cached`
-    says nothing else of gives the same for the same parameters and inputs, their names included.
+    The record is `function.workload`; its summary is the docstring's first line. Unless `cached` is False,
+    the result must depend on the parameters and inputs alone, names of inputs included.
 
-    Raises TypeError for parameters that are no Params, and for a function that a worker can't import.
+    Raises TypeError if `params` isn't a subclass of Params, or if a worker can't import the function.
     """
 
     def declare(function: Callable[[Sequence[Input], Any, Limits], Output]) -> Function:
@@ -275,19 +296,17 @@ def workload(
 def _check_declared(name: str, params: object, function: Callable[..., object]) -> None:
     if not (isinstance(params, type) and issubclass(params, Params)):
         raise TypeError(f"workload {name}: params is {params!r}; it must be a subclass of Params")
-    _check_found(f"workload {name}", function)
+    _check_importable(f"workload {name}", function)
 
 
-def _check_found(what: str, function: Callable[..., object]) -> None:
-    """Raises TypeError for a function that isn't at the top of its module, where `load` looks."""
-    *around, own = function.__qualname__.split(".")
-    if not around and own != "<lambda>":
+def _check_importable(what: str, function: Callable[..., object]) -> None:
+    """Raises TypeError for a function that isn't at the top level of its module."""
+    *outer_names, own = function.__qualname__.split(".")
+    if not outer_names and own != "<lambda>":
         return
-    outer = "another function" if "<locals>" in around else "a class"
-    where = "a lambda has no name" if own == "<lambda>" else f"{own} is inside of {outer}"
-    raise TypeError(
-        f"{what}: {where}, so that no worker finds it: write it with def at the top of its module"
-    )
+    outer = "another function" if "<locals>" in outer_names else "a class"
+    where = "a lambda has no name" if own == "<lambda>" else f"{own} is inside {outer}"
+    raise TypeError(f"{what}: {where}, so workers can't import it; define it at the top level of its module")
 
 
 def batched(
@@ -298,19 +317,17 @@ def batched(
     rows: Callable[[Any], int] = lambda params: 1,
     bucket: Callable[[Any], str] = lambda params: "",
 ) -> Callable[[BatchFunction], BatchFunction]:
-    """Declares `function(items, limits) -> outcomes` as `single` for several jobs at once.
+    """Declares `function(items, limits) -> outcomes` as the batch function of workload `single`.
 
-    For a workload that may have no inputs: what a batch is worth on a machine is measured first, by the
-    parameters that `sample` gives alone. Another's jobs run one by one.
-    What it raises costs no job its own outcome: each is then done by itself. So it is, in another process,
-    where it crashes, or takes longer than one of the jobs has; and, once a batch as large has ended, more
-    than 5 s and three times as long as any of the last runs.
+    The best batch size is measured first, with sample parameters and no inputs; workloads that require inputs
+    aren't batched. If a batch raises, crashes, exceeds the deadline of one of its jobs, or takes more than
+    5 s and three times as long as recent runs, its jobs run one by one.
 
-    Raises TypeError for a function that a worker can't import.
+    Raises TypeError if a worker can't import the function.
     """
 
     def declare(function: BatchFunction) -> BatchFunction:
-        _check_found(f"batches of workload {single.workload.name}", function)
+        _check_importable(f"batches of workload {single.workload.name}", function)
         target = f"{function.__module__}:{function.__qualname__}"
         batching = Batching(target, max_rows, rows, bucket, sample)
         single.workload = msgspec.structs.replace(single.workload, batching=batching)
@@ -320,17 +337,17 @@ def batched(
 
 
 PLAIN = (bytes, bytearray, memoryview)
-"""What stays as it is beside the types that JSON has."""
+"""Types that are allowed beside those of JSON."""
 
-LONGEST = 128
+MAX_MEDIA_TYPE = 128
 """Most characters of a media type."""
 
-LARGEST = 64 << 20
-"""Most bytes of a value as msgpack: who asked for it has it in memory several times, while others wait."""
+MAX_VALUE = 64 << 20
+"""Most bytes of a value as msgpack, as it is in memory several times."""
 
 
 def validate_output(output: object) -> Output:
-    """`output`, its value of plain types, if it is what a workload gives. Raises WorkloadError `internal`."""
+    """Validates an output and converts its value to plain types. Raises WorkloadError `internal`."""
     if not isinstance(output, Output):
         raise _wrong(text("the workload gave {kind_of}, not Output", kind_of=type_name(output)))
     try:
@@ -340,15 +357,15 @@ def validate_output(output: object) -> Output:
 
 
 def to_builtins(value: Any, place: str = "value") -> Any:
-    """`value` of the types that msgpack and JSON share; keys of maps become text, as JSON has no other.
+    """Converts a value to the types that msgpack and JSON share; keys of maps become text.
 
-    Raises ValueError that begins with the `place` of what can't be sent.
+    Raises ValueError for a value that can't be converted; its message starts with the place.
     """
     try:
         kept = msgspec.to_builtins(value, builtin_types=PLAIN)
         made = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
         encoded = msgspec.msgpack.encode(made)
-        # Quicker than a look at each key, which few have to have.
+        # Faster than checking each key.
         differ = encoded != msgspec.msgpack.encode(kept)
     except RecursionError:
         raise ValueError(f"{place} is nested too deeply, or holds itself") from None
@@ -356,13 +373,15 @@ def to_builtins(value: Any, place: str = "value") -> Any:
         raise ValueError(_fault(value, place)) from None
     if differ:
         _check_keys(kept, made, place)
-    if len(encoded) > LARGEST:
-        raise ValueError(f"{place} takes more than {LARGEST >> 20} MiB, so that it has to be given as a file")
+    if len(encoded) > MAX_VALUE:
+        raise ValueError(
+            f"{place} takes more than {MAX_VALUE >> 20} MiB, so that it has to be given as a file"
+        )
     return made
 
 
 def _check_keys(given: Any, made: Any, place: str) -> None:
-    """Raises ValueError where keys of a map have become the same text."""
+    """Raises ValueError if keys of a map have become equal."""
     if isinstance(given, dict):
         if len(made) < len(given):
             raise ValueError(f"{place} is a map with keys that are the same as text")
@@ -374,18 +393,18 @@ def _check_keys(given: Any, made: Any, place: str) -> None:
 
 
 def _fault(value: Any, place: str) -> str:
-    """Where in `value` something isn't plain, and what it is."""
+    """Returns which part of `value` can't be encoded, and why."""
     for name, part in _parts(value):
         if not is_encodable(part):
             return _fault(part, f"{place}{name}")
-    # Of these types alone, msgspec takes none that is derived from them.
+    # msgspec rejects subclasses of these types.
     if type(value) is int:
         return f"{place} is a whole number of more than 64 bits"
     if type(value) is str:
         return f"{place} is text that UTF-8 doesn't have"
     if isinstance(value, dict):
         return f"{place} is a map with keys that are no text"
-    return f"{place} is {type_name(value)}, which is no plain type"
+    return f"{place} is {type_name(value)}, which isn't a plain type"
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
@@ -393,7 +412,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"[{key!r}]", part) for key, part in value.items())
     elif isinstance(value, msgspec.Struct):
         parts = ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
-        # What is unset isn't sent.
+        # Unset fields aren't encoded.
         yield from (part for part in parts if part[1] is not msgspec.UNSET)
     elif isinstance(value, list | tuple):
         yield from ((f"[{index}]", part) for index, part in enumerate(value))
@@ -408,7 +427,7 @@ def is_encodable(value: Any) -> bool:
 
 
 def check_files(files: object) -> list[OutputFile]:
-    """`files` with bytes that nobody changes any more. Raises WorkloadError `internal`."""
+    """Validates output files and copies their data to bytes. Raises WorkloadError `internal`."""
     if not isinstance(files, Sequence) or isinstance(files, str | bytes):
         raise _wrong(
             text("the workload's files are {kind_of}, not a list of OutputFile", kind_of=type_name(files))
@@ -416,7 +435,7 @@ def check_files(files: object) -> list[OutputFile]:
     seen: set[tuple[str, str]] = set()
     for index, file in enumerate(files):
         _check_file(f"files[{index}]", file)
-        # A picture and what tells of it may be called alike: the shell gives each its own suffix.
+        # Files of different types may share a name: `popbridge run` gives each its own extension.
         if (file.name, file.media_type) in seen:
             raise _wrong(
                 text(
@@ -426,7 +445,7 @@ def check_files(files: object) -> list[OutputFile]:
                 )
             )
         seen.add((file.name, file.media_type))
-    # Whatever else has bytes may count them otherwise, or change yet.
+    # Other bytes-like objects may change later.
     return [OutputFile(file.name, file.media_type, bytes(file.data)) for file in files]
 
 
@@ -437,14 +456,14 @@ def _check_file(place: str, file: object) -> None:
         raise _wrong(f"the workload's {place}.name is {file.name!r}; it must be text")
     if not is_encodable(file.name):
         raise _wrong(f"the workload's {place}.name is text that UTF-8 doesn't have")
-    if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= LONGEST:
+    if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= MAX_MEDIA_TYPE:
         raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must be as image/png")
     if not isinstance(file.data, PLAIN):
         raise _wrong(f"the workload's {place}.data is {type_name(file.data)}, not bytes")
 
 
 def type_name(value: object) -> str:
-    """What messages call its type."""
+    """Returns the name of a value's type for messages."""
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
@@ -454,7 +473,7 @@ def _wrong(reason: AnyText) -> WorkloadError:
 
 
 class Echo(Params, frozen=True):
-    """What `bridge.echo` gives back."""
+    """The parameters of `bridge.echo`."""
 
     value: Annotated[Any, Meta(description="Anything; it comes back as it is.")] = None
 

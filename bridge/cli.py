@@ -1,4 +1,8 @@
-"""The `popbridge` command: its subcommands are loaded when they are used."""
+"""The `popbridge` command: its subcommands, errors and exit codes.
+
+A subcommand's module is imported when the command runs. The list of commands needs none of them, so
+`popbridge --help` and shell completion stay fast.
+"""
 
 from __future__ import annotations
 
@@ -8,65 +12,84 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TextIO
 
 import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
+from click.shell_completion import CompletionItem
 
 from accel.text import text
-from bridge.commands.help import Context, with_context
+from bridge.commands.help import Context, swallowed_value, teach_click, usage_error, with_context
+from bridge.commands.terminal import explain_error, look_up, reads_chinese, say
 from bridge.core.errors import RequestError, UserError
 from bridge.core.text import printable_lines
 
-COMMANDS = {
-    "audit": "bridge.commands.audit:audit",
-    "config": "bridge.commands.listing:config",
-    "db": "bridge.commands.db:db",
-    "demo": "bridge.commands.daemon:demo",
-    "devices": "bridge.commands.devices:devices",
-    "install": "bridge.commands.install:install",
-    "models": "bridge.commands.models:models",
-    "plugins": "bridge.commands.listing:plugins",
-    "receipts": "bridge.commands.receipts:receipts",
-    "revert": "bridge.commands.receipts:revert",
-    "run": "bridge.commands.run.command:run",
-    "serve": "bridge.commands.daemon:serve",
-    "status": "bridge.commands.daemon:status",
-    "top": "bridge.commands.daemon:top",
-    "tune": "bridge.commands.tune:tune",
-    "workloads": "bridge.commands.listing:workloads",
-}
 
-MISTAKES = frozenset(
+class Entry(NamedTuple):
+    """One line of `popbridge --help`."""
+
+    target: str
+    """`module:command`."""
+    summary: str
+    """The first sentence of the command's own help."""
+
+
+GROUPS: Mapping[str, Mapping[str, Entry]] = {
+    "Check": {
+        "audit": Entry("bridge.commands.audit:audit", "Check the textures of a project, folder or file"),
+        "receipts": Entry("bridge.commands.receipts:receipts", "List changes"),
+        "revert": Entry("bridge.commands.receipts:revert", "Revert a change"),
+    },
+    "Editors": {
+        "install": Entry("bridge.commands.install:install", "Install the editor addon in a project"),
+        "serve": Entry("bridge.commands.daemon:serve", "Run the daemon until Ctrl-C"),
+        "status": Entry("bridge.commands.status:status", "Show the daemon's state"),
+        "top": Entry("bridge.commands.status:top", "Show the daemon's state live, until Ctrl-C"),
+    },
+    "Images": {
+        "run": Entry("bridge.commands.run.command:run", "Run a workload on files"),
+        "workloads": Entry("bridge.commands.listing:workloads", "List workloads, or one's parameters"),
+        "models": Entry("bridge.commands.models:models", "Manage the models that some workloads need"),
+        "devices": Entry("bridge.commands.devices:devices", "List the devices that can run models"),
+        "tune": Entry("bridge.commands.tune:tune", "Benchmark batches and devices"),
+    },
+    "Manage": {
+        "config": Entry("bridge.commands.listing:config", "Show settings and where each value comes from"),
+        "plugins": Entry("bridge.commands.listing:plugins", "List plugins"),
+        "db": Entry("bridge.commands.db:db", "Check, back up and restore the database"),
+        "demo": Entry("bridge.commands.daemon:demo", "Show the first popup on a demo project"),
+    },
+}
+COMMANDS: Mapping[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
+
+USER_ERRORS = frozenset(
     {"ambiguous_editor", "bad_input", "bad_params", "forbidden", "key_reused", "not_found", "too_large",
      "unknown_workload", "unsupported"}
 )  # fmt: skip
-"""The errors of a daemon that whoever asked can mend by asking otherwise."""
+"""Errors of the daemon that another command line avoids: exit code 2."""
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the system says where nothing more fits on a disk."""
-REFUSED = frozenset(
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+UNUSABLE_FILE = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EBADF,
      errno.EIO}
 )  # fmt: skip
-"""What it says of a file that isn't this user's, has a name that none can have (Windows calls the handle of
-`aux` invalid), or lies on a disk that fails."""
+"""No permission, an impossible name (Windows calls the handle of `aux` invalid), or a failing disk."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported one at a time."""
+    """A group that imports a command when it is called."""
 
     context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        target = COMMANDS.get(cmd_name)
-        if target is None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             return None
-        module, _, name = target.partition(":")
+        module, _, name = entry.target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return with_context(command)
 
@@ -76,90 +99,96 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except NoSuchCommand as error:
-            # click looks among those that it holds itself.
+            # click suggests only commands that it has loaded.
             raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for heading, entries in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(name.ljust(width), look_up(entry.summary)) for name, entry in entries.items()]
+                )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = [
+            CompletionItem(name, help=look_up(entry.summary))
+            for name, entry in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="popbridge", prog_name="popbridge")
 def cli() -> None:
-    """A bridge between game-engine editors and a core that works on images."""
+    """Find and fix wrong import settings of game textures; run image workloads."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; gives the exit code: 2 for what its user can mend, 1 where something failed.
+    """Runs one command and returns its exit code: 2 for a user's mistake, 1 for a failure, 130 for Ctrl-C.
 
-    An output that doesn't arrive is 2: several commands say by 1 what they found.
+    Output that can't be written is 2, because 1 is a result of several commands, such as `audit`.
     """
-    _have_outputs()
-    _speak_utf8()
+    _open_missing_streams()
+    _use_utf8()
     typed = sys.argv[1:] if arguments is None else arguments
-    _speak_their_language()
+    if reads_chinese():
+        teach_click()
     try:
-        # Commands expand patterns themselves, and take a file that is called like one for that file.
+        # Commands expand patterns themselves: a file may be named like a pattern.
         code = cli.main(arguments, prog_name="popbridge", standalone_mode=False, windows_expand_args=False)
     except UserError as error:
-        return _complain(_explained(error) + _swallowed(typed), 2)
+        return _fail(explain_error(error) + swallowed_value(typed), 2)
     except RequestError as error:
-        return _complain(_explained(error), 2 if error.code.name in MISTAKES else 1)
+        return _fail(explain_error(error), 2 if error.code.name in USER_ERRORS else 1)
     except NoArgsIsHelpError as error:
-        return _tell(error.format_message(), error.exit_code)
+        return _print_error(error.format_message(), error.exit_code)
     except click.ClickException as error:
-        return _complain(_sentence(error, typed) + _swallowed(typed), 2)
+        return _fail(usage_error(error, typed) + swallowed_value(typed), 2)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except (SystemExit, OSError) as error:
-        return _unwritten(error)
+        return _output_failed(error)
     return code if isinstance(code, int) else 0
 
 
-def _speak_their_language() -> None:
-    from bridge.commands.terminal import reads_chinese
-
-    if reads_chinese():
-        from bridge.commands.help import teach_click
-
-        teach_click()
-
-
-def _unwritten(error: SystemExit | OSError) -> int:
-    """The exit code where an output took no more; raises what is something else."""
-    if _reader_left(error):
-        _write_no_more()
+def _output_failed(error: SystemExit | OSError) -> int:
+    """The exit code for output that can't be written; raises any other error again."""
+    if _is_closed_pipe(error):
+        _discard_stdout()
         return 2
-    if isinstance(error, OSError) and error.errno in FULL:
-        _write_no_more()
-        return _complain(_refusal(error), 2)
-    if isinstance(error, OSError) and error.errno in REFUSED and error.filename is not None:
-        return _complain(_refusal(error), 2)
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        _discard_stdout()
+        return _fail(_os_error_text(error), 2)
+    if isinstance(error, OSError) and error.errno in UNUSABLE_FILE and error.filename is not None:
+        return _fail(_os_error_text(error), 2)
     raise error
 
 
-def _refusal(error: OSError) -> str:
-    from bridge.commands.terminal import say
-
-    full = (
-        text("{file} can't be written ({reason}).")
-        if error.filename is not None
-        else text("The output can't be written ({reason}).")
-    )
-    said = full if error.errno in FULL else text("{file} can't be used ({reason}).")
-    return say(said.fill(file=error.filename, reason=error.strerror))
+def _os_error_text(error: OSError) -> str:
+    if error.errno not in DISK_FULL:
+        sentence = text("Can't use {file} ({reason}).")
+    elif error.filename is not None:
+        sentence = text("Can't write {file} ({reason}).")
+    else:
+        sentence = text("Can't write the output ({reason}).")
+    return say(sentence.fill(file=error.filename, reason=error.strerror))
 
 
-def _reader_left(error: SystemExit | OSError) -> bool:
-    """Whether whoever reads has read enough, as in `popbridge receipts | head`."""
+def _is_closed_pipe(error: SystemExit | OSError) -> bool:
+    """Whether the reader of a pipe has ended, as in `popbridge receipts | head`."""
     if isinstance(error, SystemExit):
-        # So click and rich end the process then; click's completion of a shell ends it with 0.
+        # click and rich exit with 1 then; click's shell completion exits with 0.
         return error.code == 1
-    # So Windows' C library says it (bpo-19612), and of a name that no file can have.
-    of_windows = error.errno == errno.EINVAL and error.filename is None and _fails(sys.stdout)
-    return isinstance(error, BrokenPipeError) or of_windows
+    # Windows' C library reports EINVAL for a closed pipe (bpo-19612), but also for an impossible file name.
+    is_windows_pipe = error.errno == errno.EINVAL and error.filename is None and _fails(sys.stdout)
+    return isinstance(error, BrokenPipeError) or is_windows_pipe
 
 
 def _fails(stream: TextIO) -> bool:
     try:
-        # What isn't buffered has nothing left to flush. Where it arrives, a traceback follows it.
+        # An unbuffered stream has nothing to flush. If the line break arrives, a traceback follows it.
         stream.write("\n")
         stream.flush()
     except (OSError, ValueError):
@@ -167,53 +196,35 @@ def _fails(stream: TextIO) -> bool:
     return False
 
 
-def _write_no_more() -> None:
-    # What is left in its buffer would fail once more at exit.
+def _discard_stdout() -> None:
+    # The rest of the buffer would fail again at exit.
     sys.stdout = io.StringIO()
 
 
-def _explained(error: UserError | RequestError) -> str:
-    from bridge.commands.terminal import explain_error
-
-    return explain_error(error)
+def _fail(sentence: str, code: int) -> int:
+    return _print_error(f"popbridge: {printable_lines(sentence)}", code)
 
 
-def _sentence(error: click.ClickException, arguments: Sequence[str]) -> str:
-    from bridge.commands.help import usage_error
-
-    return usage_error(error, arguments)
-
-
-def _swallowed(arguments: Sequence[str]) -> str:
-    from bridge.commands.help import swallowed_value
-
-    return swallowed_value(arguments)
-
-
-def _complain(sentence: str, code: int) -> int:
-    return _tell(f"popbridge: {printable_lines(sentence)}", code)
-
-
-def _tell(text: str, code: int) -> int:
+def _print_error(sentence: str, code: int) -> int:
     try:
-        click.echo(text, err=True)
+        click.echo(sentence, err=True)
     except OSError:
-        # At exit it would fail once more, and the code would be another.
+        # Flushing it at exit would fail again and change the exit code.
         sys.stderr = io.StringIO()
     return code
 
 
-def _have_outputs() -> None:
-    # Python has none of what its caller closed (`>&-`), nor in a program of Windows without a console.
+def _open_missing_streams() -> None:
+    # Python sets a closed stream (`>&-`, or a Windows program without a console) to None.
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            setattr(sys, name, _nowhere(descriptor))
+            setattr(sys, name, _null_stream(descriptor))
 
 
-def _nowhere(descriptor: int) -> TextIO:
-    """What takes all and keeps nothing, also for the processes that are started."""
+def _null_stream(descriptor: int) -> TextIO:
+    """A stream to the null device, which child processes inherit under `descriptor`."""
     null = os.open(os.devnull, os.O_WRONLY)
-    # Left closed, it would be the next file's that is opened, and errors would be written into that.
+    # The next file opened would get a closed descriptor's number, and error messages would end up in it.
     if sys.platform != "win32" and (null == descriptor or _is_closed(descriptor)):
         if null != descriptor:
             os.dup2(null, descriptor)
@@ -231,8 +242,8 @@ def _is_closed(descriptor: int) -> bool:
     return False
 
 
-def _speak_utf8() -> None:
-    # A pipe on Windows has the ANSI code page, in which most file names can't be written.
+def _use_utf8() -> None:
+    # A pipe on Windows has the ANSI code page, which lacks most characters of file names.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             with contextlib.suppress(ValueError):

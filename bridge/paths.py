@@ -132,7 +132,7 @@ def _xdg(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
     given = {name: Path(value) for name, value in env.items() if name.startswith("XDG_") and value[:1] == "/"}
     data = given.get("XDG_DATA_HOME", _user(env) / ".local" / "share") / APP
     cache = given.get("XDG_CACHE_HOME", _user(env) / ".cache") / APP
-    # Editors look below ~/.local/share whatever XDG_DATA_HOME says: docs/editor-contract.md.
+    # Editors look below ~/.local/share whatever XDG_DATA_HOME says: docs/reference/editor-contract.md.
     fallback = _user(env) / ".local" / "share" / APP / "run"
     runtime = given["XDG_RUNTIME_DIR"] / APP if "XDG_RUNTIME_DIR" in given else fallback
     return runtime, data, cache
@@ -143,8 +143,8 @@ def _user(env: Mapping[str, str]) -> Path:
     return Path(home) if home else Path.home()
 
 
-def typed(path: Path) -> str:
-    """A path within a command that is to be typed at a shell."""
+def quoted(path: Path) -> str:
+    """`path` quoted for the shell, for commands in messages."""
     if os.name == "nt":
         import subprocess
 

@@ -5,6 +5,10 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.shared_workers import shared_workers, workers_of_all_tests
+
+__all__ = ["shared_workers", "workers_of_all_tests"]  # fixtures
+
 # How long an example takes says more about what else runs on the machine than about the code.
 settings.register_profile("ci", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", settings.get_profile("ci"), max_examples=50)

@@ -67,7 +67,7 @@ class TestMistakes:
         code, _, err = popbridge(*arguments)
         assert code == 2 and one_line(err)
         command = f"popbridge {arguments[0]}" if arguments[0] != "nonsense" else "popbridge"
-        assert f"`{command} --help` shows how." in err
+        assert f"`{command} --help`" in err
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
     @pytest.mark.parametrize("arguments", [["config"], ["workloads"], ["run", "bridge.echo"]])
@@ -75,7 +75,7 @@ class TestMistakes:
         command = [sys.executable, "-m", "bridge.cli", *arguments]
         with Path("/dev/full").open("wb") as full:
             done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60, text=True)
-        assert one_line(done.stderr) and "The output can't be written (No space left on" in done.stderr
+        assert one_line(done.stderr) and "(No space left on" in done.stderr
         assert done.returncode == 2
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device there")
@@ -190,7 +190,7 @@ class TestMistakes:
 
     def test_a_bare_call_shows_the_help(self, popbridge: Any) -> None:
         code, out, err = popbridge()
-        assert code == 2 and "Commands:" in out + err
+        assert code == 2 and "audit " in out + err
 
     def test_help_is_the_same_for_every_command(self, popbridge: Any) -> None:
         for name in cli.COMMANDS:
@@ -213,19 +213,19 @@ class TestMistakes:
             (
                 PermissionError(errno.EACCES, "Permission denied", "a.db"),
                 2,
-                "popbridge: a.db can't be used (Permission denied).",
+                "popbridge: Can't use a.db (Permission denied).",
             ),
             (
                 OSError(errno.ENOSPC, "No space left", "a.db"),
                 2,
-                "popbridge: a.db can't be written (No space left).",
+                "popbridge: Can't write a.db (No space left).",
             ),
             (
                 OSError(errno.EBADF, "Invalid handle", "aux"),
                 2,
-                "popbridge: aux can't be used (Invalid handle).",
+                "popbridge: Can't use aux (Invalid handle).",
             ),
-            (OSError(errno.EIO, "I/O error", "a.db"), 2, "popbridge: a.db can't be used (I/O error)."),
+            (OSError(errno.EIO, "I/O error", "a.db"), 2, "popbridge: Can't use a.db (I/O error)."),
             (BrokenPipeError(errno.EPIPE, "Broken pipe"), 2, ""),
         ],
     )

@@ -1,4 +1,4 @@
-"""The examples of docs/hooks.md, run as they stand: each hook's plugin does what the page says."""
+"""The examples of docs/reference/hooks.md, run as they stand: each hook's plugin does what the page says."""
 
 from __future__ import annotations
 
@@ -41,19 +41,20 @@ from tests.server import daemons
 from tests.server.daemons import ThreadDaemon
 from tools import generate
 
+PAGE = generate.ROOT / "docs" / "reference" / "hooks.md"
 IMPORT = {"assets": [{"path": "acme:/rock", "options": {"GenerateMips": False}}]}
 
 
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, types.ModuleType]]:
     """One module for each example, by the hook that it implements."""
-    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     examples = dict(re.findall(r"### (popbridge_\w+)\n.*?```python\n(from .*?)```", text, re.DOTALL))
     made = {}
     for hook, code in examples.items():
         module = types.ModuleType(f"acme_{hook}")
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        exec(compile(code, f"docs/hooks.md: {hook}", "exec"), module.__dict__)
+        exec(compile(code, f"docs/reference/hooks.md: {hook}", "exec"), module.__dict__)
         made[hook] = module
     yield made
 
@@ -66,7 +67,7 @@ def acme(plugins: dict[str, types.ModuleType]) -> host.Registry:
 
 
 def test_its_project_file_makes_a_distribution_with_one_plugin() -> None:
-    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     project = tomllib.loads(block)["project"]
     assert (project["name"], project["version"]) == ("acme-popbridge", "1.0")
@@ -74,7 +75,7 @@ def test_its_project_file_makes_a_distribution_with_one_plugin() -> None:
 
 
 def test_its_project_file_is_enough_with_the_tests_beside_the_module(tmp_path: Path) -> None:
-    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
     installed(tmp_path)
@@ -90,9 +91,7 @@ def test_every_hook_has_an_example(plugins: dict[str, types.ModuleType]) -> None
 
 
 def test_the_page_says_what_each_name_is_and_keeps_private_ones_to_itself() -> None:
-    text = (
-        (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8").partition("## What bridge.api")[2]
-    )
+    text = PAGE.read_text(encoding="utf-8").partition("## API")[2]
     headings = re.findall(r"^### (.+)$", text, re.MULTILINE)
     rows = re.findall(r"^\| \[?`?(\w+)", text, re.MULTILINE)
     explained = {
@@ -107,7 +106,7 @@ def test_the_page_says_what_each_name_is_and_keeps_private_ones_to_itself() -> N
 
 def installed(folder: Path) -> Path:
     """The page's examples as one module, and what pip would leave beside it; gives the page's own tests."""
-    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n((?:from|import) .*?)```", text, re.DOTALL)
     *hooks, projects, operation, tests = (block for block in blocks if "class " in block or "def " in block)
     name = '    name = "acme4"\n'
@@ -181,7 +180,7 @@ def test_a_project_keeps_what_others_have_set(
     settings.write_text("{}", encoding="utf-8")
     monkeypatch.setattr(shutil, "copymode", lambda *_: settings.write_text('{"Mine": 1}', encoding="utf-8"))
     done = projects.apply(tmp_path, [{"path": path, "options": {"GenerateMips": True}}])
-    assert CHANGED in done["errors"][0]["message"] and done["after"] == []
+    assert str(CHANGED) in done["errors"][0]["message"] and done["after"] == []
     assert settings.read_text(encoding="utf-8") == '{"Mine": 1}'
     sys.modules.pop("acme_popbridge")
 
@@ -209,7 +208,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_operation_is_a_step_at_the_shell_as_the_page_has_it(tmp_path: Path) -> None:
     installed(tmp_path)
     pictures.save(tmp_path / "rock.png", np.full((64, 512, 3), (255, 0, 0), np.uint8))
-    page = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     (command,) = re.findall(r"`popbridge (run acme\.fade\+image\.resize [^`]+)`", page)
     done = run(tmp_path, *command.split(), "--json", "--workers", "1")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -305,10 +304,10 @@ async def test_the_setting_keeps_the_advisor_still(
 
 
 def test_types_stand_as_in_the_source() -> None:
-    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     assert "<class" not in text and "| `Block` | `tuple[int, int, int]` |" in text
 
 
 def test_a_value_that_is_empty_is_shown_among_the_others() -> None:
-    text = (generate.ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     assert '| `Multiplied` | `""`, `light`, `codes` |' in text

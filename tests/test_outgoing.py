@@ -50,7 +50,7 @@ def where(daemon: ThreadDaemon) -> Path:
     [
         pytest.param(asked, code, said, id=name)
         for name, asked, code, said in (
-            ("large", {"params": {"value": "x" * 300_000}}, "too_large", "more than this bridge takes"),
+            ("large", {"params": {"value": "x" * 300_000}}, "too_large", "this daemon accepts at most"),
             ("NaN", {"params": {"value": math.nan}}, "bad_params", NOT_FINITE),
             ("infinity", {"params": {"value": [{"x": -math.inf}]}}, "bad_params", NOT_FINITE),
             ("2**70", {"params": {"value": 2**70}}, "bad_params", LONG),
@@ -59,6 +59,7 @@ def where(daemon: ThreadDaemon) -> Path:
             ("surrogate", {"params": {"value": "\ud800"}}, "bad_params", "half a surrogate pair"),
             ("key", {"params": {"value": {1: 2}}}, "bad_params", "field 'params': keys of maps are `str`"),
             ("nested", {"params": {"value": nested(100)}}, "bad_params", "nested deeper than"),
+            ("deeper", {"params": {"value": nested(1200)}}, "bad_params", "nested too deep"),
             ("deep", {"params": {"value": nested(5000)}}, "bad_params", "nested too deep"),
             ("circle", {"params": {"value": CIRCLE}}, "bad_params", "nested too deep"),
             ("priority", {"priority": "urgent"}, "bad_params", "'priority': Invalid enum value 'urgent'"),

@@ -110,7 +110,7 @@ def test_the_lock_file_of_developers_is_whole_as_pip_resolves_nothing() -> None:
 
 
 def test_every_dependency_is_accounted_for_with_its_licence() -> None:
-    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "explanation" / "dependencies.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", text, re.MULTILINE))
     assert {r.name for r in requirements()} == set(rows)
     assert all(len(row.split(" | ")) == 2 and all(row.split(" | ")) for row in rows.values())

@@ -14,6 +14,7 @@ the records themselves.
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 import sys
@@ -84,7 +85,7 @@ def of_addon(folder: Path) -> Iterator[Id]:
 def declared() -> Iterator[tuple[str, str]]:
     """What records say to people in plain constants, and what declares it."""
     from accel.models.catalog import MODELS
-    from bridge.cli import cli
+    from bridge.cli import COMMANDS, GROUPS, cli
     from bridge.commands import help
     from bridge.commands.listing import constants
     from bridge.core.errors import CLOSE_CODES, ERROR_CODES
@@ -93,10 +94,10 @@ def declared() -> Iterator[tuple[str, str]]:
 
     yield ", ", "between the items of a list"
     for code in ERROR_CODES:
-        yield code.says, f"error {code.name}"
+        yield code.text, f"error {code.name}"
         yield code.hint, f"error {code.name}"
     for close in CLOSE_CODES:
-        yield close.says, f"close code {close.name}"
+        yield close.text, f"close code {close.name}"
     for setting in SETTINGS:
         yield setting.help, f"setting {setting.name}"
     for model in MODELS.values():
@@ -107,6 +108,8 @@ def declared() -> Iterator[tuple[str, str]]:
             yield text, f"workload {workload.name}"
     for text in (*help.CLICK_HEADINGS, *help.CLICK_ERRORS):
         yield text, "click"
+    for text in (*GROUPS, *(entry.summary for entry in COMMANDS.values())):
+        yield text, "`popbridge --help`"
     yield from _help(cli, "popbridge")
 
 
@@ -153,8 +156,17 @@ def write(found: Catalog, language: str) -> None:
     for message in found:
         if message.id:
             clean.add(message.id, message.string, flags=message.flags & {"fuzzy"})
-    with (LOCALE / f"{language}.po").open("wb") as opened:
-        write_po(opened, clean, width=0, sort_output=True, omit_header=False)
+    body = io.BytesIO()
+    write_po(body, clean, width=0, sort_output=True, omit_header=True)
+    # Babel's own header has dates, which would differ from run to run.
+    header = (
+        f"# PopBridge's messages in {language}; compiled by tools/messages.py.\n"
+        'msgid ""\nmsgstr ""\n'
+        f'"Language: {language}\\n"\n'
+        '"Content-Type: text/plain; charset=utf-8\\n"\n'
+        f'"Plural-Forms: {clean.plural_forms}\\n"\n\n'
+    )
+    (LOCALE / f"{language}.po").write_bytes(header.encode() + body.getvalue())
 
 
 def problems(language: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Vectors of texts and images: WordPiece tokens, batches, rounding.
+"""Embeddings of texts and images, with a WordPiece tokenizer.
 
-Gives what Hugging Face's `tokenizers` gives for such a file, which would bring fifteen packages along; but a
-text that spells out a special token, such as `[SEP]`, is only text here.
+The tokenizer returns what Hugging Face's `tokenizers` returns, which has fifteen dependencies, except that
+special tokens in a text, such as `[SEP]`, are treated as text.
 """
 
 from __future__ import annotations
@@ -17,35 +17,167 @@ from numpy.typing import NDArray
 
 from accel.ai.preprocessing import resize_planes, to_tensor
 from accel.ai.sessions import Network, networks, run_in_batches
+from accel.ai.workloads import Embeddings, EmbedImage, EmbedText, ImageEmbedding
 from accel.execution.batching import bucket_key
+from accel.image.operation import Operated, first_layer
 from accel.image.raster import Raster
 from accel.models.catalog import EFFICIENTNET, MINILM
-from accel.workload import Limits
+from accel.text import text
+from accel.workload import Input, Item, Limits, Outcome, Output, WorkloadError, names
+
+SIDE = 224
+"""Pixels a side of the square images that the network was trained on."""
+DIMENSIONS = 384
+"""Numbers of a text's vector."""
+MAX_PIECES = 256
+"""Word pieces of one text, as in the model's training."""
+MIN_PIECES = 8
+"""Shorter rows are padded to this length if shapes should repeat."""
+MAX_BYTES = 1 << 20
+"""Most bytes of an input; the model reads only the beginning."""
+
+
+def embed_text(inputs: Sequence[Input], params: EmbedText, limits: Limits) -> Output:
+    texts = _read_texts(inputs, params)
+    return Output(_embeddings(*embed_texts_with_model(texts, limits)))
+
+
+def embed_several(items: Sequence[Item], limits: Limits) -> list[Outcome]:
+    jobs = [_try_reading(item) for item in items]
+    texts = [text for job in jobs if not isinstance(job, WorkloadError) for text in job]
+    vectors, cut = embed_texts_with_model(texts, limits)
+    outcomes: list[Outcome] = []
+    begin = 0
+    for job in jobs:
+        if isinstance(job, WorkloadError):
+            outcomes.append(job)
+            continue
+        end = begin + len(job)
+        own = [index - begin for index in cut if begin <= index < end]
+        outcomes.append(Output(_embeddings(vectors[begin:end], own)))
+        begin = end
+    return outcomes
+
+
+def embed_image(images: Sequence[Raster], params: EmbedImage, limits: Limits) -> Operated:
+    (image,) = images
+    network = networks(limits).get(EFFICIENTNET.name)
+    vector = round_vector(network.image(resize_planes(to_tensor(image), SIDE, SIDE)))
+    model = f"{EFFICIENTNET.name} {EFFICIENTNET.version}"
+    return Operated(value=ImageEmbedding(model, len(vector), vector, first_of=first_layer(image)))
+
+
+def _embeddings(vectors: Sequence[list[float]], cut: Sequence[int]) -> Embeddings:
+    dimensions = len(vectors[0]) if vectors else DIMENSIONS
+    return Embeddings(f"{MINILM.name} {MINILM.version}", dimensions, list(vectors), list(cut))
+
+
+def _try_reading(item: Item) -> list[str] | WorkloadError:
+    try:
+        return _read_texts(item.inputs, item.params)
+    except WorkloadError as error:
+        return error
+
+
+def _read_texts(inputs: Sequence[Input], params: EmbedText) -> list[str]:
+    """Returns all texts of a job. Raises WorkloadError `bad_params`, `bad_input` or `too_large`."""
+    if not inputs and not params.texts:
+        raise WorkloadError("bad_params", text("give texts, or files of text as inputs"))
+    return [*params.texts, *map(_read_file, inputs)]
+
+
+def _read_file(source: Input) -> str:
+    try:
+        with open(source.path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = text("can't be read ({strerror})", strerror=error.strerror or error)
+        raise WorkloadError("bad_input", reason, source.name) from None
+    if len(data) > MAX_BYTES:
+        raise WorkloadError("too_large", text("is more than 1 MiB of text"), source.name)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise WorkloadError("bad_input", text("isn't text in UTF-8"), names([source])) from None
+
+
+def embed_texts_with_model(texts: Sequence[str], limits: Limits) -> tuple[list[list[float]], list[int]]:
+    """Returns a unit vector for each text, and the indices of truncated texts.
+
+    Raises WorkloadError if the model isn't installed.
+    """
+    network = networks(limits).get(MINILM.name)
+    tokenizer = _tokenizer(limits)
+    rows = [tokenizer.ids(text, MAX_PIECES) for text in texts]
+    made = np.empty((len(texts), DIMENSIONS), np.float32)
+    assert network.file.graph is not None
+    # Similar lengths together reduce padding.
+    order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
+    for chosen, found in run_in_batches(
+        order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
+    ):
+        made[chosen] = found
+    return round_vector(made), [at for at, (_, cut) in enumerate(rows) if cut]
+
+
+@cache
+def _tokenizer(limits: Limits) -> WordPiece:
+    """Loads the tokenizer once per process."""
+    return WordPiece(networks(limits).read(MINILM.name, "tokenizer.json"))
+
+
+def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
+    longest = max(map(len, rows))
+    feed = padded = pad_tokens(rows, len(rows), longest)
+    if network.tunes_shapes:
+        # On a GPU some padding costs less than another shape.
+        rounded = pad_tokens(rows, bucket_key(len(rows)), max(MIN_PIECES, bucket_key(longest)))
+        padded = rounded if network.may_tune(rounded) else feed
+    (hidden,) = network.run(padded)
+    hidden = hidden[: len(rows), :longest]
+    weights = feed["attention_mask"][..., None].astype(np.float32)
+    mean = (hidden * weights).sum(1) / weights.sum(1)
+    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return made
+
+
+def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, NDArray[np.int64]]:
+    """Returns the network's inputs: `count` rows of `length` tokens with masked padding.
+
+    Additional rows repeat the first, as the mean of no tokens is undefined.
+    """
+    ids, mask = (np.zeros((count, length), np.int64) for _ in range(2))
+    for at in range(count):
+        row = rows[at] if at < len(rows) else rows[0]
+        ids[at, : len(row)] = row
+        mask[at, : len(row)] = 1
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
 
 LONGEST_WORD = 100
-"""Characters; a longer one counts as unknown."""
+"""Characters; longer words are unknown."""
 
 HEAD = 8192
-"""Characters of a text that are looked at first; 256 pieces of words are 1,300 or so."""
+"""Characters to tokenise first; 256 word pieces have about 1,300."""
 
 
 class WordPiece:
-    """A tokenizer for one vocabulary, of lower case without accents."""
+    """A tokenizer for a lower-case vocabulary without accents."""
 
     def __init__(self, tokenizer: bytes) -> None:
-        """`tokenizer` is the contents of a `tokenizer.json`. Raises ValueError for one of another kind."""
+        """`tokenizer` is the contents of a `tokenizer.json`. Raises ValueError for other kinds."""
         declared = json.loads(tokenizer)
         model, normalizer = declared["model"], declared["normalizer"]
         kinds = (model.get("type", "WordPiece"), normalizer["type"], declared["pre_tokenizer"]["type"])
         if kinds != ("WordPiece", "BertNormalizer", "BertPreTokenizer") or not normalizer["lowercase"]:
-            raise ValueError(f"it is a tokenizer of another kind ({', '.join(kinds)})")
+            raise ValueError(f"unsupported tokenizer ({', '.join(kinds)})")
         self._vocabulary: Mapping[str, int] = model["vocab"]
         self._prefix: str = model["continuing_subword_prefix"]
         self._unknown = self._vocabulary[model["unk_token"]]
         self._begin, self._end = self._vocabulary["[CLS]"], self._vocabulary["[SEP]"]
 
     def ids(self, text: str, most: int) -> tuple[list[int], bool]:
-        """The numbers, with those of begin and end, and whether some were left out as more than `most`."""
+        """Returns at most `most` token IDs, including begin and end, and whether the text was truncated."""
         head = _head(text)
         found, cut = self._ids(head, most)
         return (found, cut) if cut or head == text else self._ids(text, most)
@@ -59,7 +191,7 @@ class WordPiece:
         return [self._begin, *found, self._end], False
 
     def _pieces(self, word: str) -> list[int]:
-        """The longest pieces from the left; a word that isn't made of known pieces is unknown as a whole."""
+        """Splits a word into the longest known pieces from the left; without them all of it is unknown."""
         if len(word) > LONGEST_WORD:
             return [self._unknown]
         found, begin = [], 0
@@ -76,19 +208,19 @@ class WordPiece:
 
 
 def _head(text: str) -> str:
-    """Whole words from the beginning: of a long text more than these mostly doesn't count."""
+    """Returns the first words of a long text, which usually suffice."""
     end = max(text.rfind(c, 0, HEAD) for c in " \n") if len(text) > HEAD else 0
     return text[:end] if end > 0 else text
 
 
 def normalize_text(text: str) -> str:
-    """Without control characters and accents, in lower case; ideographs stand by themselves."""
-    spread = "".join(f" {c} " if _ideograph(c) else c for c in _cleaned(text))
+    """Removes control characters and accents, converts to lower case, and separates ideographs by spaces."""
+    spread = "".join(f" {c} " if _ideograph(c) else c for c in _clean(text))
     plain = (c for c in unicodedata.normalize("NFD", spread) if unicodedata.category(c) != "Mn")
     return "".join(c.lower() for c in plain)
 
 
-def _cleaned(text: str) -> Iterator[str]:
+def _clean(text: str) -> Iterator[str]:
     for c in text:
         if c in "\t\n\r" or c.isspace():
             yield " "
@@ -100,7 +232,7 @@ _IDEOGRAPHS = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
     (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
 )  # fmt: skip
-"""The blocks that BERT's tokenizer takes for Chinese characters; Unicode's names begin with CJK."""
+"""The CJK blocks that BERT's tokenizer treats as Chinese characters."""
 
 
 def _ideograph(c: str) -> bool:
@@ -108,7 +240,7 @@ def _ideograph(c: str) -> bool:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Words, and each sign of punctuation by itself."""
+    """Yields words, and each punctuation mark separately."""
     for chunk in text.split():
         word = ""
         for c in chunk:
@@ -124,93 +256,23 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _punctuation(c: str) -> bool:
-    # All of ASCII's signs count, those that Unicode calls symbols too.
+    # As in BERT, all ASCII symbols are punctuation.
     if c < "\x80":
         return not c.isalnum() and c > " " and c != "\x7f"
     return unicodedata.category(c).startswith("P")
 
 
 DIGITS = 7
-_LEAST = 1e-12
-"""Below which in absolute terms fewer digits are kept: nothing, beside vectors of length 1."""
+_MIN_VALUE = 1e-12
+"""Absolute values below this keep fewer digits: they are negligible in unit vectors."""
 _POWERS = np.array([float(f"1e{power}") for power in range(DIGITS + 12)])
-"""Exact, as quotients of whole numbers by them are then the nearest to what is meant."""
+"""Exact powers, so that quotients of integers are correctly rounded."""
 
 
 def round_vector(vectors: NDArray[np.float32]) -> list[Any]:
-    """An array of any shape of numbers between -1 and 1, as `tolist` gives it, rounded to seven digits."""
+    """Returns an array of numbers from -1 to 1 as lists, rounded to seven significant digits."""
     wide = vectors.astype(np.float64)
-    places = DIGITS - 1 - np.floor(np.log10(np.maximum(np.abs(wide), _LEAST))).astype(np.intp)
+    places = DIGITS - 1 - np.floor(np.log10(np.maximum(np.abs(wide), _MIN_VALUE))).astype(np.intp)
     scale = _POWERS[places]
     found: list[Any] = (np.rint(wide * scale) / scale).tolist()
     return found
-
-
-MOST = 256
-"""Word pieces of one text, as the model was trained."""
-LEAST = 8
-"""Word pieces that shorter rows are rounded up to where shapes are to repeat."""
-
-
-def embed_texts_with_model(texts: Sequence[str], limits: Limits) -> tuple[list[list[float]], list[int]]:
-    """A vector of length 1 for each text, and the numbers of those that were cut.
-
-    Raises WorkloadError where the model isn't on this machine.
-    """
-    network = networks(limits).get(MINILM.name)
-    tokenizer = _tokenizer(limits)
-    rows = [tokenizer.ids(text, MOST) for text in texts]
-    made = np.empty((len(texts), 384), np.float32)
-    assert network.file.graph is not None
-    # Those of about the same length together, so that little is padded.
-    order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
-    for chosen, found in run_in_batches(
-        order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
-    ):
-        made[chosen] = found
-    return round_vector(made), [at for at, (_, cut) in enumerate(rows) if cut]
-
-
-@cache
-def _tokenizer(limits: Limits) -> WordPiece:
-    """Read once in each process."""
-    return WordPiece(networks(limits).read(MINILM.name, "tokenizer.json"))
-
-
-def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
-    longest = max(map(len, rows))
-    feed = given = pad_tokens(rows, len(rows), longest)
-    if network.fixes:
-        # A few pieces of padding cost a GPU less than another shape.
-        rounded = pad_tokens(rows, bucket_key(len(rows)), max(LEAST, bucket_key(longest)))
-        given = rounded if network.may_fix(rounded) else feed
-    (hidden,) = network.run(given)
-    hidden = hidden[: len(rows), :longest]
-    weights = feed["attention_mask"][..., None].astype(np.float32)
-    mean = (hidden * weights).sum(1) / weights.sum(1)
-    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    return made
-
-
-def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, NDArray[np.int64]]:
-    """What the network takes: `count` rows of `length` pieces, of which those that aren't there don't count.
-
-    Rows beyond the given ones repeat the first: one without any piece has no mean.
-    """
-    ids, mask = (np.zeros((count, length), np.int64) for _ in range(2))
-    for at in range(count):
-        row = rows[at] if at < len(rows) else rows[0]
-        ids[at, : len(row)] = row
-        mask[at, : len(row)] = 1
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-
-
-SIDE = 224
-"""Pixels of the square that the network was trained on."""
-
-
-def image_vector(image: Raster, limits: Limits) -> tuple[list[float], str]:
-    """A vector of length 1, and which model made it. Raises WorkloadError where it isn't on this machine."""
-    network = networks(limits).get(EFFICIENTNET.name)
-    made = network.image(resize_planes(to_tensor(image), SIDE, SIDE))
-    return round_vector(made), f"{EFFICIENTNET.name} {EFFICIENTNET.version}"

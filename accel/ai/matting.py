@@ -1,7 +1,7 @@
-"""The foreground mask of an image, refined along its edges.
+"""Background removal: a network's foreground mask, refined along the edges of the image.
 
-A pixel at an edge is a mix of what stands before and what lies behind, so that its place between the two
-colours is its opacity (Chuang et al.: A Bayesian Approach to Digital Matting, 2001, section 2: Knockout).
+An edge pixel mixes a foreground and a background colour; its position between the two is its opacity (Chuang
+et al.: A Bayesian Approach to Digital Matting, 2001, section 2: Knockout).
 """
 
 from __future__ import annotations
@@ -13,46 +13,48 @@ from numpy.typing import NDArray
 
 from accel.ai.preprocessing import resize_planes, to_tensor
 from accel.ai.sessions import networks
+from accel.ai.workloads import RemoveBackground
 from accel.image.encode import WRITERS
+from accel.image.operation import Operated
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.workload import Limits
 
-LONGEST = 512
-"""At most so long is the side at which the colours on both sides are looked for: they change slowly."""
+MAX_COLOR_SIDE = 512
+"""Longest side for estimating foreground and background colours, which vary slowly."""
 ROWS = 128
-"""Rows that are worked on at once at full size."""
-SURE = 0.85
-"""From which value on a pixel of the mask tells a colour; and from one less it on, of the background."""
-APART = 0.08
-"""How far the two colours have to lie apart, of 0 to 1, to be believed as much as the mask."""
+"""Rows processed at a time at full size."""
+CERTAIN = 0.85
+"""Mask values above this are foreground, below one less this background."""
+COLOR_DISTANCE = 0.08
+"""The distance of the two colours, of 0 to 1, at which opacity by colour counts half."""
 
 
 def refine_mask(mask: Floats, image: Floats, radius: int) -> Floats:
-    """`mask` at the size of `image`, its edges where the image has them; all are 0 to 1.
+    """Returns the mask at the size of the image, with edges fitted to the image; all values are 0 to 1.
 
-    Mask: height x width of any size. Image: height x width x 3. Radius, in pixels of the image: how far the
-    mask's edge may be off.
+    Mask: height x width of any size. Image: height x width x 3. Radius: how far an edge of the mask may be
+    off, in pixels of the image.
     """
     height, width = image.shape[:2]
-    scale = min(1.0, LONGEST / max(height, width))
+    scale = min(1.0, MAX_COLOR_SIDE / max(height, width))
     small = max(1, round(width * scale)), max(1, round(height * scale))
-    around = max(1, round(radius * scale))
-    coarse = _at(mask[..., None], *small)
-    both = np.concatenate([coarse, *_sides(coarse, _at(image, *small), around)], axis=2)
+    small_radius = max(1, round(radius * scale))
+    coarse = _resize(mask[..., None], *small)
+    both = np.concatenate([coarse, *_side_colors(coarse, _resize(image, *small), small_radius)], axis=2)
     made = np.empty((height, width), np.float32)
-    across = linear_coefficients(both, width, 1)
+    across = resize_linear(both, width, 1)
     for top in range(0, height, ROWS):
         rows = slice(top, min(top + ROWS, height))
-        made[rows] = _mixed(linear_coefficients(across, height, 0, rows), image[rows])
+        made[rows] = _blend(resize_linear(across, height, 0, rows), image[rows])
     return made
 
 
-def _sides(mask: Floats, image: Floats, radius: int) -> Sequence[Floats]:
-    """The colours before and behind, means over the surely known pixels around each; and where both are there
-    and the mask has an edge, from 0 to 1."""
-    front = np.clip((mask - SURE) / (1 - SURE), 0, 1)
-    back = np.clip((1 - SURE - mask) / (1 - SURE), 0, 1)
+def _side_colors(mask: Floats, image: Floats, radius: int) -> Sequence[Floats]:
+    """Returns foreground and background colours, means over nearby certain pixels; and, 0 to 1, where both
+    exist and the mask has an edge."""
+    front = np.clip((mask - CERTAIN) / (1 - CERTAIN), 0, 1)
+    back = np.clip((1 - CERTAIN - mask) / (1 - CERTAIN), 0, 1)
     known = [box_filter(weights, 2 * radius) for weights in (front, back)]
     colors = [
         box_filter(image * weights, 2 * radius) / np.maximum(share, np.float32(1e-4))
@@ -63,22 +65,22 @@ def _sides(mask: Floats, image: Floats, radius: int) -> Sequence[Floats]:
     return [*colors, edge]
 
 
-def _mixed(both: Floats, image: Floats) -> Floats:
-    """The opacity by colours where they tell it, by the mask elsewhere."""
+def _blend(both: Floats, image: Floats) -> Floats:
+    """Returns opacity by colour where the colours differ, by the mask elsewhere."""
     mask, front, back, edge = both[..., 0], both[..., 1:4], both[..., 4:7], both[..., 7]
     line = front - back
     length = (line * line).sum(2)
     opacity = np.clip(((image - back) * line).sum(2) / np.maximum(length, np.float32(1e-6)), 0, 1)
-    trust = edge * length / (length + np.float32(APART**2))
+    trust = edge * length / (length + np.float32(COLOR_DISTANCE**2))
     made: Floats = np.clip(mask + (opacity - mask) * trust, 0, 1)
     return made
 
 
 def box_filter(values: Floats, radius: int) -> Floats:
-    """Means over windows of `2 * radius + 1` pixels a side, smaller at the border; height x width x n."""
+    """Averages height x width x n over windows of `2 * radius + 1` pixels a side, smaller at the border."""
     for axis in (0, 1):
         length = values.shape[axis]
-        # In 64 bit, as differences of long sums are wanted.
+        # 64 bits, for the differences of long sums.
         sums = np.cumsum(values, axis=axis, dtype=np.float64)
         sums = np.concatenate([np.zeros_like(sums.take([0], axis)), sums], axis)
         low = np.maximum(np.arange(length) - radius, 0)
@@ -88,8 +90,8 @@ def box_filter(values: Floats, radius: int) -> Floats:
     return values
 
 
-def linear_coefficients(values: Floats, length: int, axis: int, part: slice = slice(None)) -> Floats:
-    """Resized along one axis to `length`, linearly between the centres of pixels; `part` of the result."""
+def resize_linear(values: Floats, length: int, axis: int, part: slice = slice(None)) -> Floats:
+    """Resizes one axis to `length`, linearly between pixel centres; returns `part` of the result."""
     have = values.shape[axis]
     if have == length:
         return values[part] if axis == 0 else values[:, part]
@@ -101,35 +103,41 @@ def linear_coefficients(values: Floats, length: int, axis: int, part: slice = sl
     return made
 
 
-def _at(values: Floats, width: int, height: int) -> Floats:
+def _resize(values: Floats, width: int, height: int) -> Floats:
     return values if values.shape[:2] == (height, width) else resize_planes(values, width, height)
 
 
 Floats = NDArray[np.float32]
 
 SIDE = 320
-"""Pixels of the square that the network takes; whatever the image's aspect, as in its training."""
+"""Pixels a side of the network's input, whatever the image's aspect ratio, as in its training."""
+
+
+def remove_background(images: Sequence[Raster], params: RemoveBackground, limits: Limits) -> Operated:
+    (image,) = images
+    mask = foreground_mask(image, limits, refine=params.edges == "refined")
+    return Operated({params.result: cut_out(image, mask, alone=params.result == "mask")})
 
 
 def foreground_mask(image: Raster, limits: Limits, *, refine: bool) -> Floats:
-    """How much each pixel belongs to what stands before the background, height x width, 0 to 1.
+    """Returns the opacity of the foreground, height x width, 0 to 1.
 
-    Raises WorkloadError where the model isn't on this machine.
+    Raises WorkloadError if the model isn't installed.
     """
     network = networks(limits).get("u2netp")
     seen = to_tensor(image)
     small = resize_planes(seen, SIDE, SIDE)
-    # Brightened until the lightest channel is white, as in the network's training.
+    # Scaled to a maximum of 1, as in the network's training.
     mask = network.image(small / max(float(small.max()), 1e-6))[0]
     if not refine:
         return resize_planes(mask[..., None], image.width, image.height)[..., 0]
-    # The network's pixel, at the image's size, is as far as its edge may be off.
+    # An edge may be off by a pixel of the network's input.
     radius = max(1, round(max(image.width, image.height) / SIDE * 2))
     return refine_mask(mask, seen, radius)
 
 
 def cut_out(image: Raster, mask: Floats, *, alone: bool = False) -> Raster:
-    """The image with `mask` as its transparency, times what it has; or the mask `alone`, as linear grey."""
+    """Multiplies the image's alpha by the mask; with `alone`, returns only that alpha, as linear grey."""
     pixels = image.pixels
     top = float(full_scale(pixels.dtype))
     alpha = mask * (pixels[..., -1] if image.has_alpha else np.float32(top))

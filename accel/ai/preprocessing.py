@@ -1,4 +1,4 @@
-"""Rasters as networks see them, which were trained on photographs: RGB of sRGB's curve, 0 to 1."""
+"""Converts rasters to the input of networks that were trained on photographs: sRGB, 0 to 1, without alpha."""
 
 from __future__ import annotations
 
@@ -7,71 +7,70 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import is_srgb_coded
-from accel.image.pixel_data import Pixels, image_of
+from accel.image.color import encode_srgb
+from accel.image.pixel_data import Pixels, vips_image
 from accel.image.raster import Raster
 
 Floats = NDArray[np.float32]
 
 _DARK = 1 / 3
-"""What is darker is hardly seen on a black page."""
+"""Darker colours are hardly visible on black."""
 _FEW = 0.01
-"""The share of what is visible that may be so dark there: two black labels of ten letters are 3 % of a panel
-twice as wide and seven times as high as one of them."""
+"""The share of visible pixels that may be dark on a black background. Two black labels of ten letters are 3%
+of a panel twice as wide and seven times as high as one of them."""
 _WORD = 64
-"""Pixels of a colour by which something could be written, and of the page behind it."""
+"""Fewest pixels of a colour that could be text, and of the background behind it."""
 
 
 def to_tensor(image: Raster) -> Floats:
-    """Height x width x 3, 0 to 1, as a screen shows the image on a white page, or on a black one where
-    what is visible is rather light and hardly any of it dark."""
-    colors, alpha = _layers(image)
-    return _on(colors, alpha, _page(colors, alpha))
+    """Returns height x width x 3, 0 to 1: the image on white, or on black if what is visible is light."""
+    colors, alpha = _split_alpha(image)
+    return _composite(colors, alpha, _background(colors, alpha))
 
 
-def tensor_pages(image: Raster) -> Iterator[Floats]:
-    """As `shown`, and then on the other page, where something that is visible is hardly seen on the first."""
-    # Made anew for each: who reads them takes long, and needs the memory.
-    for page in _pages(*_layers(image)):
-        yield _on(*_layers(image), page)
+def tensors_on_backgrounds(image: Raster) -> Iterator[Floats]:
+    """Yields `to_tensor(image)`, and the image on the other background if the first one hides something."""
+    # Computed again for each, to free the memory while the caller works.
+    for background in _backgrounds(*_split_alpha(image)):
+        yield _composite(*_split_alpha(image), background)
 
 
-def _layers(image: Raster) -> tuple[Floats, Floats | None]:
-    """Colours as a screen has them, and alpha if there is any."""
-    values = _scaled(image.pixels)
+def _split_alpha(image: Raster) -> tuple[Floats, Floats | None]:
+    """Returns sRGB colours and alpha, if there is any."""
+    values = _to_floats(image.pixels)
     colors = values[..., : image.colors]
     if image.pixels.dtype.kind == "f" and not image.data:
-        colors = is_srgb_coded(np.clip(colors, 0, 1))
+        colors = encode_srgb(np.clip(colors, 0, 1))
     return colors, np.clip(values[..., -1:], 0, 1) if image.has_alpha else None
 
 
-def _on(colors: Floats, alpha: Floats | None, page: np.float32) -> Floats:
-    seen = colors if alpha is None else colors * alpha + page * (1 - alpha)
+def _composite(colors: Floats, alpha: Floats | None, background: np.float32) -> Floats:
+    seen = colors if alpha is None else colors * alpha + background * (1 - alpha)
     return seen if seen.shape[2] == 3 else np.repeat(seen, 3, axis=2)
 
 
-def _pages(colors: Floats, alpha: Floats | None) -> list[np.float32]:
-    first = _page(colors, alpha)
-    both = alpha is not None and _shows_page(alpha) and _loses(colors, alpha, first)
+def _backgrounds(colors: Floats, alpha: Floats | None) -> list[np.float32]:
+    first = _background(colors, alpha)
+    both = alpha is not None and _shows_background(alpha) and _hides(colors, alpha, first)
     return [first, np.float32(1) - first] if both else [first]
 
 
-def _page(colors: Floats, alpha: Floats | None) -> np.float32:
-    return np.float32(alpha is None or not _light(colors, alpha))
+def _background(colors: Floats, alpha: Floats | None) -> np.float32:
+    return np.float32(alpha is None or not _is_light(colors, alpha))
 
 
-def _shows_page(alpha: Floats) -> bool:
-    """Whether enough is transparent to stand behind a word."""
+def _shows_background(alpha: Floats) -> bool:
+    """Returns whether the transparent area is large enough to be the background of a word."""
     return int(np.count_nonzero(alpha < 0.5)) >= _WORD
 
 
-def _loses(colors: Floats, alpha: Floats, page: np.float32) -> bool:
-    """Whether some of what is visible is about as light as the page."""
-    like = np.abs(colors.mean(2, keepdims=True) - page) < _DARK
+def _hides(colors: Floats, alpha: Floats, background: np.float32) -> bool:
+    """Returns whether some visible pixels are about as light as the background."""
+    like = np.abs(colors.mean(2, keepdims=True) - background) < _DARK
     return float(alpha.sum(dtype=np.float64, where=like)) >= _WORD
 
 
-def _light(colors: Floats, alpha: Floats) -> bool:
+def _is_light(colors: Floats, alpha: Floats) -> bool:
     grey = colors.mean(2, keepdims=True)
     visible = float(alpha.sum(dtype=np.float64))
     dark = float(alpha.sum(dtype=np.float64, where=grey < _DARK))
@@ -79,18 +78,18 @@ def _light(colors: Floats, alpha: Floats) -> bool:
 
 
 def resize_planes(values: Floats, width: int, height: int) -> Floats:
-    """Height x width x channels at another size: Lanczos where it shrinks, bicubic where it grows; 0 to 1."""
-    given = image_of(values, "multiband")
-    across, down = min(1.0, width / given.width), min(1.0, height / given.height)
+    """Resizes height x width x channels, 0 to 1: Lanczos to shrink, bicubic to enlarge."""
+    image = vips_image(values, "multiband")
+    across, down = min(1.0, width / image.width), min(1.0, height / image.height)
     if across < 1 or down < 1:
-        given = given.resize(across, vscale=down, kernel="lanczos3")
-    made = np.frombuffer(given.write_to_memory(), np.float32).reshape(given.height, given.width, -1)
-    return np.clip(_grown(_grown(made, height, 0), width, 1), 0, 1)
+        image = image.resize(across, vscale=down, kernel="lanczos3")
+    made = np.frombuffer(image.write_to_memory(), np.float32).reshape(image.height, image.width, -1)
+    return np.clip(_enlarge(_enlarge(made, height, 0), width, 1), 0, 1)
 
 
-def _grown(values: Floats, length: int, axis: int) -> Floats:
-    """Longer along one axis, by Catmull and Rom's cubic (Keys, 1981, with a = -1/2)."""
-    # Not by libvips: what it enlarges lies half a new pixel too far to the right and below.
+def _enlarge(values: Floats, length: int, axis: int) -> Floats:
+    """Enlarges one axis with the Catmull-Rom cubic (Keys, 1981, with a = -1/2)."""
+    # Without libvips, which shifts enlarged images by half a new pixel to the right and down.
     have = values.shape[axis]
     if have == length:
         return values
@@ -106,7 +105,7 @@ def _grown(values: Floats, length: int, axis: int) -> Floats:
     return made
 
 
-def _scaled(pixels: Pixels) -> Floats:
+def _to_floats(pixels: Pixels) -> Floats:
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float32, copy=False)
     made: Floats = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)

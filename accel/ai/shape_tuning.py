@@ -1,4 +1,4 @@
-"""Which session variant runs which input shape."""
+"""Tunes repeated input shapes on GPUs: proves session variants and runs each shape with the fastest."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from accel.devices.autotune import (
     Run,
     Sample,
     ShapeError,
-    failed_proof,
     failure_text,
+    proof_of_failure,
     prove,
     sample_inputs,
 )
@@ -27,132 +27,134 @@ from accel.devices.report import DeviceGone, fault_of
 from accel.text import AnyText, clauses, text
 
 Plain = Callable[[Feed, Sequence[str]], list[Array]]
-"""The outputs of those names."""
+"""Runs a feed without a variant; returns the named outputs."""
 
 
 class Variant(Struct, frozen=True):
-    """Another way than plainly."""
+    """An alternative to a plain run."""
 
     name: str
-    """As `Known.way`."""
+    """As in `ProvenVariants.way`."""
     open: Callable[[Feed, Mapping[str, Array]], Run]
-    """For the shapes of a feed and of what comes of it. Raises whatever it likes, with the reason."""
+    """Opens it for the shapes of a feed and its outputs. May raise anything, with the reason."""
     bytes: int = 0
-    """Of the model's weights, where it holds them once more."""
+    """Of its own copy of the weights."""
 
 
-class BestVariants(Struct, frozen=True):
-    """What came of a contest."""
+class BestVariant(Struct, frozen=True):
+    """The result of a comparison."""
 
-    way: Variant | None = None
-    """None where running plainly is best."""
+    variant: Variant | None = None
+    """None if the plain run is fastest."""
     run: Run | None = None
-    """Opened for the shape."""
+    """The variant, opened for the shape."""
     against: AnyText = ""
-    """Why not the other ways, for people."""
+    """Why the other variants aren't used."""
     plain_ms: float = 0.0
     ms: float = 0.0
-    """A run plainly, and in that way."""
+    """Times of a plain run and of the variant."""
     passing: bool = False
-    """Whether no way won, and one of them for want of memory alone."""
+    """Whether no variant won, and one failed only because memory was full."""
 
 
-def fastest(
-    ways: Sequence[Variant], plain: Plain, feed: Feed, wanted: Sequence[str], tolerance: float
-) -> Generator[None, None, BestVariants]:
-    """Proves each way; a later one wins only if it is faster by what a way must be, as it takes more memory.
-    It yields between the ways, and returns what came of it.
+def find_fastest(
+    variants: Sequence[Variant], plain: Plain, feed: Feed, outputs: Sequence[str], tolerance: float
+) -> Generator[None, None, BestVariant]:
+    """Proves each variant, yielding in between, and returns the fastest.
 
-    Raises Inconclusive, whatever `plain` raises before anything else was tried, and DeviceGone where what ran
-    plainly before runs no more.
+    A later variant takes more memory, so it only wins if it is faster by `WORTH`. Raises Inconclusive, what
+    `plain` raises before a variant was tried, and DeviceGone if plain runs fail afterwards.
     """
 
-    def simply(given: Feed) -> Sequence[Array]:
-        return plain(given, wanted)
+    def run_plain(feed: Feed) -> Sequence[Array]:
+        return plain(feed, outputs)
 
-    sample = sample_inputs(simply, feed)
-    found, passing = BestVariants(), False
+    sample = sample_inputs(run_plain, feed)
+    best, passing = BestVariant(), False
     against: list[AnyText] = []
-    for at, way in enumerate(ways):
-        if at:
+    for index, variant in enumerate(variants):
+        if index:
             yield
-        run, proof = is_proven(way, simply, sample, wanted, tolerance)
+        run, proof = prove_variant(variant, run_plain, sample, outputs, tolerance)
         passing |= proof.passing
         if run is None or proof.refused:
-            against.append(text("{way} {refused}", way=way.name, refused=proof.refused))
-            _check(simply, feed, way)
-        elif found.way is not None and proof.ms * WORTH > found.ms:
+            against.append(text("{way} {refused}", way=variant.name, refused=proof.refused))
+            _check_device(run_plain, feed, variant)
+        elif best.variant is not None and proof.ms * WORTH > best.ms:
             against.append(
                 text(
                     "{way} isn't faster than {way_2} ({ms} ms)",
-                    way=way.name,
-                    way_2=found.way.name,
+                    way=variant.name,
+                    way_2=best.variant.name,
                     ms=f"{proof.ms:.3g}",
                 )
             )
         else:
-            found = BestVariants(way, run, "", proof.plain_ms, proof.ms)
-    return BestVariants(
-        found.way, found.run, clauses(against), found.plain_ms, found.ms, passing and found.way is None
+            best = BestVariant(variant, run, "", proof.plain_ms, proof.ms)
+    return BestVariant(
+        best.variant, best.run, clauses(against), best.plain_ms, best.ms, passing and best.variant is None
     )
 
 
-def is_proven(
-    way: Variant, plain: Run, sample: Sample, wanted: Sequence[str], tolerance: float
+def prove_variant(
+    variant: Variant, plain: Run, sample: Sample, outputs: Sequence[str], tolerance: float
 ) -> tuple[Run | None, Proof]:
-    """A way, opened if it can be, and what came of it."""
+    """Opens and proves a variant; returns its function, if it can be opened, and the proof."""
     try:
-        run = way.open(sample.feeds[0], dict(zip(wanted, sample.outputs[0], strict=True)))
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
-        return None, failed_proof("can't be used", error)
+        run = variant.open(sample.feeds[0], dict(zip(outputs, sample.outputs[0], strict=True)))
+    except Exception as error:  # onnxruntime raises classes without a common base
+        return None, proof_of_failure(text("can't be used"), error)
     return run, prove(plain, run, sample, tolerance)
 
 
-def _check(plain: Run, feed: Feed, way: Variant) -> None:
-    """What broke the device would fail the next job, for which it were no reason."""
+def _check_device(plain: Run, feed: Feed, variant: Variant) -> None:
+    """Raises DeviceGone if the variant broke the device, so that the next job isn't blamed for it."""
     try:
         plain(feed)
     except Exception as error:  # as above
         if fault_of(error) != "memory":
-            raise DeviceGone(f"nothing runs after {way.name} was tried: {failure_text(error)}") from error
+            raise DeviceGone(f"nothing runs after {variant.name} was tried: {failure_text(error)}") from error
 
 
 REPEATS = 8
-"""How often a shape comes until other ways are tried for it."""
-SHAPES = 4
-"""Shapes of one network that have buffers, or a graph, of their own at once."""
+"""Runs of a shape before variants are tried for it."""
+MAX_SHAPES = 4
+"""Shapes of one network with their own buffers or CUDA graph at a time."""
 STALE = 256
-"""Runs of the network after which a shape that didn't come makes room for another one."""
-_COUNTED, _RULED_OUT = 64, 256
-"""Shapes that are counted, and that are known to run best plainly."""
+"""Runs of the network after which an unused shape may be replaced."""
+_MAX_COUNTED, _MAX_RULED_OUT = 64, 256
+"""Shapes that are counted, and shapes known to run best plainly."""
 
 
 class TunedNetwork(Struct, frozen=True):
     """The file that is run."""
 
     model: str
-    """For people, as `Known.model`."""
+    """As in `ProvenVariants.model`."""
     digest: str
     """SHA-256, hexadecimal."""
     tolerance: float
 
 
 class ShapeTuning:
-    """The ways of one open network. One thread's, as what is captured is replayed by that thread alone."""
+    """Runs an open network, with the best variant of each repeated shape.
+
+    Not thread-safe: a CUDA graph must be replayed by the thread that captured it.
+    """
 
     def __init__(
         self,
         subject: TunedNetwork,
         plain: Plain,
-        ways: Sequence[Variant],
+        variants: Sequence[Variant],
         proofs: ProofCache,
         later: Callable[[Iterator[None]], None],
-        most: int = SHAPES,
+        most: int = MAX_SHAPES,
     ) -> None:
-        """`later` does the pieces of what is given to it when nobody waits; `most` shapes are kept."""
-        self._subject, self._plain, self._ways, self._proofs = subject, plain, ways, proofs
+        """`later` schedules the steps of an iterator for idle time; at most `most` shapes are tuned."""
+        self._subject, self._plain, self._variants, self._proofs = subject, plain, variants, proofs
         self._later, self._most = later, most
-        self._fixed: OrderedDict[str, _Fixed] = OrderedDict()
+        self._tuned: OrderedDict[str, _TunedShape] = OrderedDict()
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._ruled_out: OrderedDict[str, None] = OrderedDict()
         self._runs = 0
@@ -160,143 +162,138 @@ class ShapeTuning:
 
     @property
     def bytes(self) -> int:
-        """Of the weights that are held besides the network's own."""
-        return sum(one.way.bytes for one in self._fixed.values())
+        """Of all copies of the weights."""
+        return sum(each.variant.bytes for each in self._tuned.values())
 
     @property
-    def kept(self) -> Mapping[str, str]:
-        """The ways by the shapes that run in them, the least recently used first."""
-        return {shape: one.way.name for shape, one in self._fixed.items()}
+    def tuned(self) -> Mapping[str, str]:
+        """The variants by shape, least recently used first."""
+        return {shape: each.variant.name for shape, each in self._tuned.items()}
 
-    def may_fix(self, feed: Feed, wanted: Sequence[str]) -> bool:
-        """Whether a shape is run, or may yet be, in another way: so that it pays to round up to it."""
-        return shape_of(feed, wanted) not in self._ruled_out
+    def may_tune(self, feed: Feed, outputs: Sequence[str]) -> bool:
+        """Returns whether a shape has or may get a variant: then padding to it pays."""
+        return shape_key(feed, outputs) not in self._ruled_out
 
-    def run(self, feed: Feed, wanted: Sequence[str]) -> list[Array]:
-        """The outputs of those names, in whichever way is best. Raises what running plainly raises."""
+    def run(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
+        """Returns the named outputs, with the best variant. Raises what a plain run raises."""
         self._runs += 1
-        shape = shape_of(feed, wanted)
-        fixed = self._fixed.get(shape)
-        if fixed is None:
-            found = self._plainly(feed, wanted)
-            self._count(shape, feed, wanted)
-            return found
-        self._fixed.move_to_end(shape)
-        fixed.used = self._runs
+        shape = shape_key(feed, outputs)
+        tuned = self._tuned.get(shape)
+        if tuned is None:
+            values = self._run_plain(feed, outputs)
+            self._count(shape, feed, outputs)
+            return values
+        self._tuned.move_to_end(shape)
+        tuned.used = self._runs
         try:
-            return list(fixed.run(feed))
+            return list(tuned.run(feed))
         except ShapeError:
-            # Of another type: what runs plainly says so.
+            # Of another type, which the plain run reports.
             pass
-        except Exception as error:  # onnxruntime raises classes of its own that share no base
-            self._fall_back(shape, fixed.way, feed, error)
-            # With it what it kept of the device goes.
-            fixed = None
-        return self._plainly(feed, wanted)
+        except Exception as error:  # onnxruntime raises classes without a common base
+            self._fall_back(shape, tuned.variant, feed, error)
+            # Release its device memory before the plain run.
+            tuned = None
+        return self._run_plain(feed, outputs)
 
-    def _plainly(self, feed: Feed, wanted: Sequence[str]) -> list[Array]:
-        """What other shapes keep may be all the memory that is missing."""
+    def _run_plain(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
+        """Runs plainly; if memory is full, once more after releasing all tuned shapes."""
         try:
-            return self._plain(feed, wanted)
+            return self._plain(feed, outputs)
         except Exception as error:  # as in `run`
-            if fault_of(error) != "memory" or not self._fixed:
+            if fault_of(error) != "memory" or not self._tuned:
                 raise
-        for shape in self._fixed:
-            # They would be tried again, and fill it again.
+        for shape in self._tuned:
+            # Otherwise they would be tried again, and fill the memory again.
             self._rule_out(shape)
-        self._fixed.clear()
-        return self._plain(feed, wanted)
+        self._tuned.clear()
+        return self._plain(feed, outputs)
 
-    def _count(self, shape: str, feed: Feed, wanted: Sequence[str]) -> None:
+    def _count(self, shape: str, feed: Feed, outputs: Sequence[str]) -> None:
         if shape in self._ruled_out:
             return
         seen = self._seen.pop(shape, 0) + 1
         self._seen[shape] = 0 if seen >= REPEATS else seen
-        while len(self._seen) > _COUNTED:
+        while len(self._seen) > _MAX_COUNTED:
             self._seen.popitem(last=False)
         if seen < REPEATS or self._trying or not self._has_room():
             return
         if (known := self._proofs.known(self._subject.digest, shape)) and known.settled:
             self._rule_out(shape)
             return
-        # Who called may write into its arrays again.
+        # The caller may overwrite its arrays.
         copied = {name: np.array(array) for name, array in feed.items()}
         self._trying = True
-        self._later(self._try(shape, copied, tuple(wanted)))
+        self._later(self._try(shape, copied, tuple(outputs)))
 
     def _has_room(self) -> bool:
-        """Shapes in turn would else throw each other out, and be tried again each time."""
-        if len(self._fixed) < self._most:
+        """Returns whether a shape can be added without evicting a recent one: alternating shapes would
+        otherwise evict each other and be tried again each time."""
+        if len(self._tuned) < self._most:
             return True
-        return self._runs - next(iter(self._fixed.values())).used >= STALE
+        return self._runs - next(iter(self._tuned.values())).used >= STALE
 
-    def _try(self, shape: str, feed: Feed, wanted: Sequence[str]) -> Iterator[None]:
-        """Proves all ways for a shape, and keeps the fastest. Raises DeviceGone where the device didn't
-        survive it."""
+    def _try(self, shape: str, feed: Feed, outputs: Sequence[str]) -> Iterator[None]:
+        """Proves all variants for a shape and uses the fastest. Raises DeviceGone if the device failed."""
         subject, proofs = self._subject, self._proofs
         proofs.begin(subject.digest, subject.model, shape)
         try:
-            found = yield from fastest(self._ways, self._plain, feed, wanted, subject.tolerance)
+            best = yield from find_fastest(self._variants, self._plain, feed, outputs, subject.tolerance)
         except Inconclusive:
-            # Another time, with other values.
+            # Try again later, with other values.
             proofs.forget(subject.digest, shape)
             return
         except DeviceGone:
-            # That it began stays noted, so that it isn't tried for ever.
+            # The record of its begin stays, so that it isn't tried forever.
             raise
-        except Exception:  # running plainly fails, which is for the jobs to tell
+        except Exception:  # plain runs fail, which jobs report
             proofs.forget(subject.digest, shape)
             self._rule_out(shape)
             return
         finally:
             self._trying = False
-        if found.passing:
+        if best.passing:
             proofs.forget(subject.digest, shape)
         else:
-            self._settle(shape, found, feed)
-        if found.way is None or found.run is None:
+            self._settle(shape, best, feed)
+        if best.variant is None or best.run is None:
             self._rule_out(shape)
             return
-        while len(self._fixed) >= self._most:
-            self._fixed.popitem(last=False)
-        self._fixed[shape] = _Fixed(found.way, found.run, self._runs)
+        while len(self._tuned) >= self._most:
+            self._tuned.popitem(last=False)
+        self._tuned[shape] = _TunedShape(best.variant, best.run, self._runs)
 
-    def _settle(self, shape: str, found: BestVariants, feed: Feed) -> None:
-        name = PLAINLY if found.way is None else found.way.name
+    def _settle(self, shape: str, best: BestVariant, feed: Feed) -> None:
+        name = PLAINLY if best.variant is None else best.variant.name
         known = ProvenVariants(
-            self._subject.model, shape, self._proofs.machine, name, found.against,
-            round(found.plain_ms, 3), round(found.ms, 3),
+            self._subject.model, shape, self._proofs.machine, name, best.against,
+            round(best.plain_ms, 3), round(best.ms, 3),
             sizes={name: array.shape for name, array in feed.items()},
         )  # fmt: skip
         self._proofs.settle(self._subject.digest, known)
 
-    def _fall_back(self, shape: str, way: Variant, feed: Feed, error: Exception) -> None:
-        del self._fixed[shape]
+    def _fall_back(self, shape: str, variant: Variant, feed: Feed, error: Exception) -> None:
+        del self._tuned[shape]
         self._rule_out(shape)
-        # Memory that is full, and a device that is gone, pass.
+        # A full memory and a lost device are temporary.
         if not fault_of(error):
-            self._settle(
-                shape,
-                BestVariants(
-                    against=text("{way} failed at last ({said})", way=way.name, said=failure_text(error))
-                ),
-                feed,
-            )
+            reason = text("{way} failed later ({reason})", way=variant.name, reason=failure_text(error))
+            self._settle(shape, BestVariant(against=reason), feed)
 
     def _rule_out(self, shape: str) -> None:
         self._ruled_out[shape] = None
-        while len(self._ruled_out) > _RULED_OUT:
+        while len(self._ruled_out) > _MAX_RULED_OUT:
             self._ruled_out.popitem(last=False)
 
 
-class _Fixed(Struct):
-    way: Variant
+class _TunedShape(Struct):
+    variant: Variant
     run: Run
     used: int
-    """In which of the network's runs, last."""
+    """The number of the network's run that used it last."""
 
 
-def shape_of(feed: Feed, wanted: Sequence[str]) -> str:
-    """The shapes and what is wanted as a key for people, for example `x 1x3x48x320`."""
-    given = (f"{name} {'x'.join(map(str, array.shape))}" for name, array in feed.items())
-    return f"{', '.join(given)} to {', '.join(wanted)}"
+def shape_key(feed: Feed, outputs: Sequence[str]) -> str:
+    """Returns a readable key of input shapes and outputs, for example `x 1x3x48x320 to y`."""
+    inputs = (f"{name} {'x'.join(map(str, array.shape))}" for name, array in feed.items())
+    return f"{', '.join(inputs)} to {', '.join(outputs)}"

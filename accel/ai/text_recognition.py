@@ -1,4 +1,4 @@
-"""Finds lines of text, straightens and reads them."""
+"""Text recognition: detects lines, crops and orients them, and decodes their characters."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.ai.preprocessing import resize_planes, tensor_pages
+from accel.ai.preprocessing import resize_planes, tensors_on_backgrounds
 from accel.ai.sessions import Network, networks
-from accel.ai.workloads import Line
-from accel.image.pixel_data import image_of
+from accel.ai.workloads import Line, Ocr, Text
+from accel.image.operation import Operated, first_layer
+from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.models.catalog import PP_OCR
 from accel.workload import Limits
@@ -22,23 +23,23 @@ Doubles = NDArray[np.float64]
 
 
 class Box(Struct, frozen=True):
-    """A rectangle: its corners lie clockwise (y goes down), the first side from the first to the second."""
+    """A rotated rectangle. Corners are clockwise (y points down); the first side joins the first two."""
 
     corners: Doubles
-    """4 x 2: x and y in pixels; whole numbers are the edges between pixels."""
+    """4 x 2: x and y in pixels; integers are the edges between pixels."""
 
     @property
     def width(self) -> float:
-        """Of the first side."""
+        """The length of the first side."""
         return float(np.hypot(*(self.corners[1] - self.corners[0])))
 
     @property
     def height(self) -> float:
-        """Of the second side."""
+        """The length of the second side."""
         return float(np.hypot(*(self.corners[2] - self.corners[1])))
 
-    def grown(self, by: float) -> Box:
-        """Larger by so many pixels on each side."""
+    def expand(self, by: float) -> Box:
+        """Returns the box, larger by `by` pixels on each side."""
         center = self.corners.mean(0)
         along = (self.corners[1] - self.corners[0]) / max(self.width, 1e-9)
         down = (self.corners[2] - self.corners[1]) / max(self.height, 1e-9)
@@ -46,27 +47,27 @@ class Box(Struct, frozen=True):
         signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
         return Box(np.array([center + a * half[0] + b * half[1] for a, b in signs]))
 
-    def scaled(self, across: float, down: float) -> Box:
-        """In pixels of an image of another size."""
+    def scale(self, across: float, down: float) -> Box:
+        """Returns the box in pixels of an image of another size."""
         return Box(self.corners * (across, down))
 
-    def turned(self, quarters: int) -> Box:
-        """The same rectangle, seen from another side: its first corner is the `quarters`-th clockwise."""
+    def rotate(self, quarters: int) -> Box:
+        """Returns the same rectangle with corners starting at the `quarters`-th, clockwise."""
         return Box(np.roll(self.corners, -quarters, axis=0))
 
-    def meets(self, other: Box) -> bool:
-        """Whether the middle of one lies within the other."""
-        return self._holds(other.corners.mean(0)) or other._holds(self.corners.mean(0))
+    def overlaps(self, other: Box) -> bool:
+        """Returns whether the centre of one is within the other."""
+        return self._contains(other.corners.mean(0)) or other._contains(self.corners.mean(0))
 
-    def _holds(self, point: Doubles) -> bool:
+    def _contains(self, point: Doubles) -> bool:
         sides = self.corners[[1, 3]] - self.corners[0]
         along = sides @ (point - self.corners[0])
         return bool((along >= 0).all() and (along <= (sides**2).sum(1)).all())
 
 
 def text_regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-    """The pixels of each connected region, n x 2 of y and x; neighbours share a side."""
-    labels = image_of(mask.astype(np.uint8)[..., None], "b-w").labelregions()
+    """Yields the pixels of each 4-connected region, n x (y, x)."""
+    labels = vips_image(mask.astype(np.uint8)[..., None], "b-w").labelregions()
     numbers = np.frombuffer(labels.write_to_memory(), np.int32).reshape(mask.shape)
     places = np.flatnonzero(mask)
     if not len(places):
@@ -79,11 +80,11 @@ def text_regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
 
 
 def bounding_box(pixels: NDArray[np.intp]) -> Box:
-    """The smallest rectangle around pixels, n x 2 of y and x; its first side is the one nearest to level."""
+    """Returns the smallest rectangle around pixels, n x (y, x); its first side is the most horizontal one."""
     hull = _hull(_outline(pixels))
     edges = np.roll(hull, -1, axis=0) - hull
     angles = np.unique(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2))
-    # A smallest rectangle has a side along one of the hull's (Freeman and Shapira, 1975).
+    # A smallest rectangle has a side along one of the hull (Freeman and Shapira, 1975).
     along = np.stack([np.cos(angles), np.sin(angles)], 1)
     down = np.stack([-along[:, 1], along[:, 0]], 1)
     x, y = hull @ along.T, hull @ down.T
@@ -92,12 +93,12 @@ def bounding_box(pixels: NDArray[np.intp]) -> Box:
     left, right, top, bottom = bounds
     places = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
     box = Box(places @ np.stack([along[best], down[best]]))
-    # Turned by 0 to 90 degrees so far.
-    return box if angles[best] <= np.pi / 4 else box.turned(3)
+    # Angles are 0 to 90 degrees.
+    return box if angles[best] <= np.pi / 4 else box.rotate(3)
 
 
 def _outline(pixels: NDArray[np.intp]) -> Doubles:
-    """The corners, x and y, of the first and last pixel of each row: all others lie within their hull."""
+    """Returns the corners (x, y) of the first and last pixel of each row, whose hull contains all others."""
     ordered = pixels[np.lexsort((pixels[:, 1], pixels[:, 0]))]
     rows, starts = np.unique(ordered[:, 0], return_index=True)
     ends = np.append(starts[1:], len(ordered))
@@ -106,12 +107,12 @@ def _outline(pixels: NDArray[np.intp]) -> Doubles:
 
 
 def _hull(points: Doubles) -> Doubles:
-    """The convex hull, by Andrew's monotone chain."""
+    """Returns the convex hull (Andrew's monotone chain)."""
     ordered = sorted({(float(x), float(y)) for x, y in points})
 
-    def half(given: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    def half(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
         chain: list[tuple[float, float]] = []
-        for x, y in given:
+        for x, y in points:
             while len(chain) > 1 and _turn(chain[-2], chain[-1], (x, y)) <= 0:
                 chain.pop()
             chain.append((x, y))
@@ -126,34 +127,33 @@ def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
 
 Floats = NDArray[np.float32]
 
-SHORTEST, LONGEST, SIDE_MULTIPLE = 736, 2048, 32
-"""A picture is enlarged until its shorter side is so long, but never beyond so much of the longer one; both
-are multiples of the step."""
-ENLARGED = 6.0
-"""How many times at most: larger letters are torn apart. Of 170 small pictures of a few words 169 are read
-rightly so, in a third of the time, and 157 without a bound."""
-LIKELY = 0.3
-"""From which probability on a pixel belongs to text."""
-SURE = 0.5
-"""What the mean within a region has to reach."""
+MIN_SIDE, MAX_SIDE, SIDE_MULTIPLE = 736, 2048, 32
+"""Images are enlarged to this shorter side, unless the longer one would exceed the maximum. Both sides are
+multiples of the third number."""
+MAX_SCALE = 6.0
+"""Larger letters are split. Of 170 small images of a few words, 169 are read correctly with this limit, in a
+third of the time, and 157 without it."""
+TEXT_PROBABILITY = 0.3
+"""Pixels above this are text."""
+REGION_PROBABILITY = 0.5
+"""The minimum mean probability of a region."""
 UNCLIP = 1.6
-"""The detector marks the middle of lines; by how much of area over perimeter they are wider."""
-MOST = 1000
-"""Regions that are looked at."""
+"""The detector marks the core of lines; boxes are expanded by this factor of area / perimeter."""
+MAX_REGIONS = 1000
 
 
 def find_lines(detector: Network, seen: Floats) -> list[Box]:
-    """Boxes of lines, in pixels of `seen` (height x width x 3, 0 to 1)."""
+    """Returns boxes of lines in pixels of `seen` (height x width x 3, 0 to 1)."""
     height, width = seen.shape[:2]
-    wide, high = sizes(width, height)
+    wide, high = detector_size(width, height)
     likely = detector.image(resize_planes(seen, wide, high))[0]
-    return [box.scaled(width / wide, height / high) for box in lines_of(likely)]
+    return [box.scale(width / wide, height / high) for box in lines_of(likely)]
 
 
-def sizes(width: int, height: int) -> tuple[int, int]:
-    """The width and height at which lines are looked for."""
-    scale = min(ENLARGED, max(1.0, SHORTEST / min(width, height)))
-    scale = min(scale, LONGEST / max(width, height))
+def detector_size(width: int, height: int) -> tuple[int, int]:
+    """Returns the width and height for the detector."""
+    scale = min(MAX_SCALE, max(1.0, MIN_SIDE / min(width, height)))
+    scale = min(scale, MAX_SIDE / max(width, height))
     wide, high = (
         max(SIDE_MULTIPLE, round(side * scale / SIDE_MULTIPLE) * SIDE_MULTIPLE) for side in (width, height)
     )
@@ -161,27 +161,27 @@ def sizes(width: int, height: int) -> tuple[int, int]:
 
 
 def lines_of(likely: Floats) -> list[Box]:
-    """Boxes of the lines in a map of probabilities."""
+    """Returns the boxes of lines in a map of probabilities."""
     found = []
-    for pixels in list(text_regions(_dilated(likely > LIKELY)))[:MOST]:
+    for pixels in list(text_regions(_dilate(likely > TEXT_PROBABILITY)))[:MAX_REGIONS]:
         box = bounding_box(pixels)
-        if min(box.width, box.height) < 3 or likely[pixels[:, 0], pixels[:, 1]].mean() < SURE:
+        if min(box.width, box.height) < 3 or likely[pixels[:, 0], pixels[:, 1]].mean() < REGION_PROBABILITY:
             continue
-        found.append(box.grown(box.width * box.height * UNCLIP / (2 * (box.width + box.height))))
+        found.append(box.expand(box.width * box.height * UNCLIP / (2 * (box.width + box.height))))
     return found
 
 
-def _dilated(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Each pixel and those to its right, below, and both: closes gaps of one pixel."""
+def _dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Dilates to the right and down, which closes gaps of one pixel."""
     made = mask.copy()
     made[:, 1:] |= mask[:, :-1]
     made[1:] |= made[:-1].copy()
     return made
 
 
-def in_order(boxes: Sequence[Box]) -> list[int]:
-    """The numbers of boxes, whose first sides are the tops of their texts, as they are read: from top to
-    bottom, on one level from left to right, on a page that is turned as most of the text is."""
+def reading_order(boxes: Sequence[Box]) -> list[int]:
+    """Returns the indices of boxes in reading order: rows from top to bottom, each from left to right, with
+    respect to the direction of most text. The first side of a box is the top of its text."""
     if not boxes:
         return []
     along = _direction(boxes)
@@ -197,7 +197,7 @@ def in_order(boxes: Sequence[Box]) -> list[int]:
 
 
 def _direction(boxes: Sequence[Box]) -> Floats:
-    """Where most of the text runs to, of length 1: the mean in the quarter with the longest lines."""
+    """Returns the direction of most text as a unit vector: the mean in the quadrant with the most text."""
     tops = np.array([box.corners[1] - box.corners[0] for box in boxes])
     quarters = np.rint(np.arctan2(tops[:, 1], tops[:, 0]) / (np.pi / 2)).astype(np.intp) % 4
     longest = np.bincount(quarters, np.hypot(*tops.T)).argmax()
@@ -206,74 +206,80 @@ def _direction(boxes: Sequence[Box]) -> Floats:
     return made
 
 
-HIGH, NARROW, WIDE = 48, 320, 3200
-"""Pixels of a line as it is read: its height, and the least and most of its width at once."""
-STEP, COMMON = 8, 40
-"""Pixels from one step of the reader to the next; steps that two pieces of a longer line have in common."""
-UPRIGHT_WIDE = 192
-"""The width at which it is judged whether a line is upside down."""
+LINE_HEIGHT, MIN_WIDTH, MAX_WIDTH = 48, 320, 3200
+"""The recogniser's input in pixels: height, minimum and maximum width."""
+STEP, OVERLAP = 8, 40
+"""Pixels per step of the recogniser; overlap, in steps, of the pieces of a long line."""
+ORIENTATION_WIDTH = 192
+"""The width of the orientation classifier's input."""
 UPSIDE_DOWN = 0.9
-"""From which probability on it is turned."""
+"""The probability above which a line is rotated by 180 degrees."""
 UNSURE = 0.9
-"""Below which confidence it is read the other way up too."""
+"""The confidence below which a line is also read upside down."""
 TALL = 1.5
-"""From which height, in widths, on a line is taken for one that runs down."""
+"""The ratio of height to width above which a line is vertical."""
+
+
+def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
+    (image,) = images
+    lines = [line for line in read_lines(image, limits) if line.confidence >= params.confidence]
+    return Operated(value=Text("\n".join(line.text for line in lines), lines, first_of=first_layer(image)))
 
 
 def read_lines(image: Raster, limits: Limits) -> list[Line]:
-    """All lines that have text. Raises WorkloadError where the model isn't on this machine."""
+    """Returns all lines with text. Raises WorkloadError if the model isn't installed."""
     detector = networks(limits).get(PP_OCR.name, "det.onnx")
-    found: list[_Read] = []
-    for seen in tensor_pages(image):
+    found: list[_ReadLine] = []
+    for seen in tensors_on_backgrounds(image):
         sure = [one.box for one in found if one.confidence >= UNSURE]
-        boxes = [box for box in find_lines(detector, seen) if not any(map(box.meets, sure))]
-        found = _merged(found, [_read(seen, box, limits) for box in boxes])
-    return [_line(found[at]) for at in in_order([one.box for one in found])]
+        boxes = [box for box in find_lines(detector, seen) if not any(map(box.overlaps, sure))]
+        found = _merge(found, [_read_line(seen, box, limits) for box in boxes])
+    return [_line(found[at]) for at in reading_order([one.box for one in found])]
 
 
-class _Read(Struct, frozen=True):
+class _ReadLine(Struct, frozen=True):
     box: Box
     text: str
     confidence: float
 
 
-def _read(seen: Floats, box: Box, limits: Limits) -> _Read:
+def _read_line(seen: Floats, box: Box, limits: Limits) -> _ReadLine:
     opened, characters = networks(limits), _characters(limits)
     turner, reader = (opened.get(PP_OCR.name, f"{name}.onnx") for name in ("cls", "rec"))
-    upright = box.turned(1) if box.height > TALL * box.width else box
+    upright = box.rotate(1) if box.height > TALL * box.width else box
     cut = crop_line(seen, upright)
-    if _upside_down(turner, cut):
-        upright, cut = upright.turned(2), _turned(cut)
-    text, sure = decode_ctc(_steps(reader, cut), characters)
+    if _is_upside_down(turner, cut):
+        upright, cut = upright.rotate(2), _rotate_180(cut)
+    text, sure = decode_ctc(_class_probabilities(reader, cut), characters)
     if sure < UNSURE:
-        # Few letters, or odd ones, are taken for upright or not at random: what is read says it better.
-        other, surer = decode_ctc(_steps(reader, _turned(cut)), characters)
+        # The classifier is unreliable for few or unusual letters: compare both readings.
+        other, surer = decode_ctc(_class_probabilities(reader, _rotate_180(cut)), characters)
         if surer > sure:
-            upright, text, sure = upright.turned(2), other, surer
-    return _Read(upright, text, sure)
+            upright, text, sure = upright.rotate(2), other, surer
+    return _ReadLine(upright, text, sure)
 
 
-def _merged(first: list[_Read], second: list[_Read]) -> list[_Read]:
-    """What was read on two pages: of a place on both what is surer."""
+def _merge(first: list[_ReadLine], second: list[_ReadLine]) -> list[_ReadLine]:
+    """Merges the lines of two backgrounds; of overlapping lines the more confident one wins."""
 
-    def beaten(one: _Read, others: list[_Read]) -> bool:
-        return any(one.confidence < other.confidence for other in others if other.box.meets(one.box))
+    def beaten(one: _ReadLine, others: list[_ReadLine]) -> bool:
+        return any(one.confidence < other.confidence for other in others if other.box.overlaps(one.box))
 
-    kept = [one for one in first if not beaten(one, second)]
+    best = [one for one in first if not beaten(one, second)]
     new = [one for one in second if one.text.strip()]
-    return kept + [one for one in new if not any(other.box.meets(one.box) for other in kept)]
+    return best + [one for one in new if not any(other.box.overlaps(one.box) for other in best)]
 
 
-def _turned(cut: Floats) -> Floats:
+def _rotate_180(cut: Floats) -> Floats:
     return np.ascontiguousarray(cut[::-1, ::-1])
 
 
-def _line(read: _Read) -> Line:
+def _line(read: _ReadLine) -> Line:
     return Line(read.text, round(read.confidence, 4), read.box.corners.round(1).tolist())
 
 
 def crop_line(seen: Floats, box: Box) -> Floats:
-    """What lies in a box, upright, interpolated between pixels; outside of the picture its edge goes on."""
+    """Crops a box, upright, with bilinear interpolation; beyond the image its edge is repeated."""
     wide, high = max(1, round(box.width)), max(1, round(box.height))
     across = (box.corners[1] - box.corners[0]) / wide
     down = (box.corners[3] - box.corners[0]) / high
@@ -281,10 +287,10 @@ def crop_line(seen: Floats, box: Box) -> Floats:
     x, y = (
         box.corners[0, axis] + columns * across[axis] + rows[:, None] * down[axis] - 0.5 for axis in (0, 1)
     )
-    return _sampled(seen, x, y)
+    return _interpolate(seen, x, y)
 
 
-def _sampled(seen: Floats, x: NDArray[np.float64], y: NDArray[np.float64]) -> Floats:
+def _interpolate(seen: Floats, x: NDArray[np.float64], y: NDArray[np.float64]) -> Floats:
     height, width = seen.shape[:2]
     x, y = x.clip(0, width - 1), y.clip(0, height - 1)
     left, top = x.astype(np.intp), y.astype(np.intp)
@@ -296,45 +302,46 @@ def _sampled(seen: Floats, x: NDArray[np.float64], y: NDArray[np.float64]) -> Fl
     return made
 
 
-def _prepared(network: Network, cut: Floats, most: int | None = None) -> Floats:
-    """A line at the networks' height, 3 x height x width; squeezed to at most so wide."""
-    wide = max(1, math.ceil(HIGH * cut.shape[1] / cut.shape[0]))
-    return network.prepared(resize_planes(cut, min(wide, most or wide), HIGH))
+def _line_tensor(network: Network, cut: Floats, most: int | None = None) -> Floats:
+    """Preprocesses a line: 3 x LINE_HEIGHT x width, compressed to at most `most` pixels of width."""
+    wide = max(1, math.ceil(LINE_HEIGHT * cut.shape[1] / cut.shape[0]))
+    return network.preprocess(resize_planes(cut, min(wide, most or wide), LINE_HEIGHT))
 
 
-def _filled(line: Floats, width: int) -> Floats:
-    """A batch of one line, with nothing (0 after preparation) to its right up to `width`."""
-    made = np.zeros((1, 3, HIGH, max(width, line.shape[2])), np.float32)
+def _pad(line: Floats, width: int) -> Floats:
+    """Returns a batch of one line, padded with 0 to `width`."""
+    made = np.zeros((1, 3, LINE_HEIGHT, max(width, line.shape[2])), np.float32)
     made[0, :, :, : line.shape[2]] = line
     return made
 
 
-def _upside_down(turner: Network, cut: Floats) -> bool:
-    """Of a long line its beginning, middle and end are judged: squeezed into the network's width it is taken
-    for anything."""
-    wide = cut.shape[0] * UPRIGHT_WIDE // HIGH
+def _is_upside_down(turner: Network, cut: Floats) -> bool:
+    """Classifies the beginning, middle and end of a line, as compressing a long line is unreliable."""
+    wide = cut.shape[0] * ORIENTATION_WIDTH // LINE_HEIGHT
     rest = max(0, cut.shape[1] - wide)
     parts = [cut[:, begin : begin + wide] for begin in sorted({0, rest // 2, rest})]
-    lines = [_filled(_prepared(turner, part, UPRIGHT_WIDE), UPRIGHT_WIDE) for part in parts]
+    lines = [_pad(_line_tensor(turner, part, ORIENTATION_WIDTH), ORIENTATION_WIDTH) for part in parts]
     (found,) = turner.run({"x": np.concatenate(lines)})
     return bool(np.median(found[:, 1]) > UPSIDE_DOWN)
 
 
-def _steps(reader: Network, cut: Floats) -> Floats:
-    """The probabilities of the classes at each step; a line that is too long is read in pieces."""
-    line = _prepared(reader, cut)
+def _class_probabilities(reader: Network, cut: Floats) -> Floats:
+    """Returns class probabilities for each step; long lines are read in pieces."""
+    line = _line_tensor(reader, cut)
     made: Floats | None = None
-    stride = WIDE - COMMON * STEP
-    for begin in range(0, max(1, line.shape[2] - COMMON * STEP), stride):
-        (found,) = reader.run({"x": _filled(line[:, :, begin : begin + WIDE], NARROW)})
-        made = found[0] if made is None else join_batches(made, found[0], begin // STEP)
+    stride = MAX_WIDTH - OVERLAP * STEP
+    for begin in range(0, max(1, line.shape[2] - OVERLAP * STEP), stride):
+        (found,) = reader.run({"x": _pad(line[:, :, begin : begin + MAX_WIDTH], MIN_WIDTH)})
+        made = found[0] if made is None else join_steps(made, found[0], begin // STEP)
     assert made is not None
     return made
 
 
-def join_batches(first: Floats, second: Floats, begin: int) -> Floats:
-    """The steps of a line, by those of its beginning and those from the step `begin` on: cut where both have
-    it and are surest to be between two characters, and not near the end of either."""
+def join_steps(first: Floats, second: Floats, begin: int) -> Floats:
+    """Joins the steps of a line's start and those from step `begin` on.
+
+    The join is where both are most certain to be between two characters, away from the end of either.
+    """
     common = min(len(first) - begin, len(second))
     margin = common // 4
     between = first[begin : begin + common, 0] * second[:common, 0]
@@ -344,18 +351,19 @@ def join_batches(first: Floats, second: Floats, begin: int) -> Floats:
 
 @cache
 def _characters(limits: Limits) -> list[str]:
-    """What each class stands for; the first is the blank, the last a space."""
+    """Returns the character of each class; the first is the blank, the last a space."""
     reader = networks(limits).get(PP_OCR.name, "rec.onnx")
     return ["", *reader.metadata["character"].split("\n"), " "]
 
 
 def decode_ctc(steps: Floats, characters: list[str]) -> tuple[str, float]:
-    """The text of the likeliest class of each step, and the mean probability of its characters.
+    """Returns the text of the most probable classes, and the mean probability of its characters.
 
-    Repetitions count once, blanks (class 0) part them (Graves et al.: Connectionist Temporal Classification).
+    Repetitions count once unless blanks (class 0) separate them (Graves et al.: Connectionist Temporal
+    Classification).
     """
     best, sure = steps.argmax(1), steps.max(1)
-    kept = (best > 0) & np.append(True, best[1:] != best[:-1])
-    if not kept.any():
+    characters_at = (best > 0) & np.append(True, best[1:] != best[:-1])
+    if not characters_at.any():
         return "", 0.0
-    return "".join(characters[one] for one in best[kept]), float(sure[kept].mean())
+    return "".join(characters[one] for one in best[characters_at]), float(sure[characters_at].mean())

@@ -1,4 +1,4 @@
-"""Faster session variants, proven by trial; bound I/O buffers."""
+"""Trials of faster ways to run a network, and sessions with bound I/O buffers."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.devices.report import fault_of
-from accel.text import text
+from accel.text import AnyText, Text, text
 
 Array = NDArray[Any]
 Feed = Mapping[str, Array]
 
 
 class ShapeError(ValueError):
-    """A feed isn't of the shape that buffers were made for; says which input."""
+    """A feed doesn't have the shape of the buffers; the message names the input."""
 
 
 class BoundBuffers:
-    """A session with its inputs and outputs bound once: what a run takes is copied into the same buffers.
+    """A session whose inputs and outputs are bound once: each run copies its feed into the same buffers.
 
-    That saves what binding and allocating cost, and is what a CUDA graph demands: it replays what was
-    captured on the addresses of its first run, with whatever is there by then. One thread's.
+    This saves binding and allocation, and a CUDA graph requires it: it replays its kernels on the addresses
+    of the first run. For one thread.
     """
 
     def __init__(self, session: Any, feed: Feed, like: Mapping[str, Array], place: str = "cpu") -> None:
-        """`feed` gives the inputs' shapes, `like` the outputs' (as another session made them), in order.
-        `place` is where the buffers lie, by onnxruntime's name of the device. Nothing is run yet.
+        """`feed` has the inputs' shapes, `like` the outputs', in order; `place` is onnxruntime's name of the
+        buffers' device. Nothing runs yet.
 
-        Raises ShapeError for what is empty, and whatever onnxruntime raises, for example where memory is
-        full.
+        Raises ShapeError for an empty array, and whatever onnxruntime raises, for example if memory is full.
         """
         import onnxruntime
 
@@ -42,8 +41,8 @@ class BoundBuffers:
                 raise ShapeError(f"{name} is empty")
         value = onnxruntime.OrtValue
         self._session = session
-        self._given = {name: (array.shape, array.dtype) for name, array in feed.items()}
-        # On the CPU a value is the array itself, which is the caller's.
+        self._feed_types = {name: (array.shape, array.dtype) for name, array in feed.items()}
+        # Copies: on the CPU a value is the array itself, which belongs to the caller.
         self._inputs = {
             name: value.ortvalue_from_numpy(np.array(array, order="C"), place, 0)
             for name, array in feed.items()
@@ -60,27 +59,27 @@ class BoundBuffers:
 
     @property
     def addresses(self) -> Sequence[int]:
-        """Of all buffers, the inputs' first."""
+        """The addresses of all buffers, the inputs' first."""
         return [one.data_ptr() for one in (*self._inputs.values(), *self._outputs.values())]
 
     def run(self, feed: Feed) -> list[Array]:
-        """The outputs, copied out of their buffers. Raises ShapeError for another shape, type or input."""
+        """Returns copies of the outputs. Raises ShapeError for another shape, type or input."""
         self._check(feed)
         for name, array in feed.items():
             self._inputs[name].update_inplace(np.ascontiguousarray(array))
         self._binding.synchronize_inputs()
         self._session.run_with_iobinding(self._binding)
         self._binding.synchronize_outputs()
-        # What onnxruntime gives of a value on the CPU is its buffer, which the next run writes to.
+        # Copies: on the CPU, `numpy()` returns the buffer, which the next run overwrites.
         return [np.array(one.numpy()) for one in self._outputs.values()]
 
     def _check(self, feed: Feed) -> None:
-        if feed.keys() != self._given.keys():
-            raise ShapeError(f"takes {', '.join(self._given)}, got {', '.join(feed)}")
-        for name, (shape, kind) in self._given.items():
-            # onnxruntime takes any array of as many bytes.
+        if feed.keys() != self._feed_types.keys():
+            raise ShapeError(f"takes {', '.join(self._feed_types)}, got {', '.join(feed)}")
+        for name, (shape, kind) in self._feed_types.items():
+            # onnxruntime accepts any array of the same size in bytes.
             if feed[name].shape != shape or feed[name].dtype != kind:
-                raise ShapeError(f"{name} is {_shown(*self._given[name])}, got {_shown_of(feed[name])}")
+                raise ShapeError(f"{name} is {_shown(*self._feed_types[name])}, got {_shown_of(feed[name])}")
 
 
 def _shown(shape: Sequence[int], kind: np.dtype[Any]) -> str:
@@ -94,45 +93,45 @@ def _shown_of(array: Array) -> str:
 Run = Callable[[Feed], Sequence[Array]]
 
 WORTH = 1.05
-"""How much faster a way must be than running plainly: it takes memory."""
+"""How much faster than a plain run a way must be, as it takes memory."""
 
 ROUNDS, MOST_S = 12, 0.5
-"""How often both are timed in turn, at most, and for how long; the best counts, as other work only slows
+"""Most rounds of timing both in turn, and their time limit; the best counts, as other work only slows one
 down."""
-LEAST = 3
-"""Rounds at least, however long they take."""
+MIN_ROUNDS = 3
+"""Least rounds, however long they take."""
 
 TOLERANCES = {"float32": 1e-4, "tf32": 2e-3, "float16": 1e-2}
-"""How far results may differ, of the largest of them, by the model's precision: ways may differ in their
-kernels, whose sums are in another order."""
+"""Largest difference of results, relative to the largest value, by the model's precision: other kernels sum
+in another order."""
 
 
 class Inconclusive(Exception):
-    """Nothing can be said by these inputs; says why."""
+    """These inputs can't prove anything; the message says why."""
 
 
 class Proof(Struct, frozen=True):
-    """What came of a trial."""
+    """The outcome of a trial."""
 
-    refused: str
-    """Why the way isn't used, for people; empty where it is."""
+    refused: AnyText
+    """Why the way isn't used, for people; empty if it is."""
     plain_ms: float = 0.0
     ms: float = 0.0
-    """A run each; 0 where it wasn't timed."""
+    """Milliseconds of a plain run and of one in this way; 0 if not measured."""
     passing: bool = False
-    """Whether it was refused for want of memory, of which there may be more later."""
+    """Whether it was refused for lack of memory, which may change."""
 
 
 class Sample(Struct, frozen=True):
-    """Two inputs of the same shapes, and what comes of each plainly."""
+    """Two inputs of the same shapes, and the outputs of plain runs."""
 
     feeds: tuple[Feed, Feed]
     outputs: tuple[Sequence[Array], Sequence[Array]]
 
 
 def sample_inputs(plain: Run, feed: Feed) -> Sample:
-    """That of an input and of another one. Raises Inconclusive where both give the same, and whatever
-    `plain` raises."""
+    """Returns a sample of an input and another one. Raises Inconclusive if both have the same outputs, and
+    whatever `plain` raises."""
     second = other_input(feed)
     outputs = plain(feed), plain(second)
     if outputs_match(*outputs, 0.0):
@@ -141,27 +140,28 @@ def sample_inputs(plain: Run, feed: Feed) -> Sample:
 
 
 def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
-    """Runs a way on both inputs, back and forth, and times it beside plain runs; raises nothing."""
+    """Compares a way with plain runs on both inputs, and times it; raises nothing."""
     try:
-        # A graph that was captured with the first input, and never sees another, is found out by the
-        # second; one that keeps something of a run by the third.
+        # The second run detects a graph that replays its first input, the third one that keeps state.
         for at in (0, 1, 0):
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
-                return Proof("gives other results")
-        plain_ms, ms = time_run(plain, way, sample.feeds[0])
+                return Proof(text("gives other results"))
+        plain_ms, ms = time_both(plain, way, sample.feeds[0])
     except Exception as error:  # onnxruntime raises classes of its own that share no base
-        return failed_proof("fails", error)
-    slow = f"isn't faster ({ms:.3g} ms, plainly {plain_ms:.3g} ms)"
+        return proof_of_failure(text("fails"), error)
+    slow = text("isn't faster ({ms} ms, plainly {plain_ms} ms)", ms=f"{ms:.3g}", plain_ms=f"{plain_ms:.3g}")
     return Proof("" if ms * WORTH <= plain_ms else slow, plain_ms, ms)
 
 
-def failed_proof(how: str, error: BaseException) -> Proof:
-    """What an error proves."""
-    return Proof(f"{how} ({failure_text(error)})", passing=fault_of(error) == "memory")
+def proof_of_failure(how: Text, error: BaseException) -> Proof:
+    """Returns the proof that an error gives."""
+    return Proof(
+        text("{how} ({error})", how=how, error=failure_text(error)), passing=fault_of(error) == "memory"
+    )
 
 
 def other_input(feed: Feed) -> Feed:
-    """Another input of the same shapes whose values a network takes as well: numbers of words stay such."""
+    """Returns another valid input of the same shapes: word indices stay word indices."""
     return {
         name: array[..., ::-1] * array.dtype.type(0.5) + array.dtype.type(0.37)
         if array.dtype.kind == "f"
@@ -171,7 +171,7 @@ def other_input(feed: Feed) -> Feed:
 
 
 def outputs_match(found: Sequence[Array], wanted: Sequence[Array], tolerance: float) -> bool:
-    """Whether all outputs have the same shapes and, within the tolerance, the same values."""
+    """Returns whether all outputs have the same shapes and, within the tolerance, the same values."""
     return len(found) == len(wanted) and all(
         one.shape == other.shape and _close(one, other, tolerance)
         for one, other in zip(found, wanted, strict=True)
@@ -188,12 +188,12 @@ def _close(found: Array, wanted: Array, tolerance: float) -> bool:
     return bool((np.abs(found[sound] - wanted[sound]) <= tolerance * largest).all())
 
 
-def time_run(first: Run, second: Run, feed: Feed) -> tuple[float, float]:
-    """Milliseconds of the best run of each."""
+def time_both(first: Run, second: Run, feed: Feed) -> tuple[float, float]:
+    """Returns the milliseconds of the best run of each."""
     best = [float("inf"), float("inf")]
     begin = time.perf_counter()
     for done in range(ROUNDS):
-        if done >= LEAST and time.perf_counter() - begin > MOST_S:
+        if done >= MIN_ROUNDS and time.perf_counter() - begin > MOST_S:
             break
         for at, run in enumerate((first, second)):
             started = time.perf_counter()
@@ -203,5 +203,5 @@ def time_run(first: Run, second: Run, feed: Feed) -> tuple[float, float]:
 
 
 def failure_text(error: BaseException) -> str:
-    """An error in one short line."""
+    """Returns an error as one short line."""
     return " ".join(str(error).split())[:160] or type(error).__name__

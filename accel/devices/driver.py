@@ -1,4 +1,4 @@
-"""The CUDA driver, asked by its own API: no library that would use it is loaded."""
+"""Asks the CUDA driver for its GPUs, through ctypes, without loading other libraries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAJOR, _MINOR = 75, 76
 
 
 class Device(Struct, frozen=True):
-    """A device and why it is the one."""
+    """The device that models may run on, and why."""
 
     name: str
     """`CPU`, `CUDA` or `CoreML`."""
@@ -27,38 +27,38 @@ class Device(Struct, frozen=True):
 
 
 class Gpu(Struct, frozen=True):
-    """One GPU, as the driver tells."""
+    """A GPU, as the driver reports it."""
 
     name: str
-    """For example `NVIDIA GeForce RTX 4090`; empty where the driver doesn't say."""
+    """For example `NVIDIA GeForce RTX 4090`; empty if unknown."""
     memory_mib: int = 0
-    """Of its own; 0 where the driver doesn't say."""
+    """Its own memory; 0 if unknown."""
     capability: str = ""
     """CUDA's compute capability, for example `8.9`."""
 
 
 class Driver(Struct, frozen=True):
-    """What the CUDA driver says."""
+    """The CUDA driver's answers."""
 
     library: str
-    """The name under which it was looked for."""
+    """The name of its library."""
     found: bool = False
-    """Whether there is one."""
+    """Whether it is installed."""
     version: int = 0
     """The newest CUDA that it supports, 1000 times the major version and 10 times the minor; 0 if unknown."""
     gpus: tuple[Gpu, ...] = ()
-    """In its own order: the index is onnxruntime's `device_id`."""
+    """In the driver's order: the index is onnxruntime's `device_id`."""
     error: int = 0
-    """CUresult of a driver that doesn't start."""
+    """The CUresult if it doesn't start."""
 
 
 def library_of(platform: str) -> str:
-    """What the driver's library is called."""
+    """Returns the name of the driver's library."""
     return "nvcuda.dll" if platform == "win32" else "libcuda.so.1"
 
 
 def ask_driver(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Driver:
-    """Loads the driver and asks for its GPUs; it may take seconds, and a broken one may hang or crash."""
+    """Loads the driver and returns its GPUs. This may take seconds; a broken driver may hang or crash."""
     library = library_of(platform)
     try:
         cuda = loader(library)
@@ -92,7 +92,7 @@ def _gpu(cuda: Any, index: int) -> Gpu:
 
 
 def _call(cuda: Any, name: str, *arguments: Any) -> int:
-    """The CUresult of a function of the driver; -1 for one that it hasn't."""
+    """Calls a function of the driver and returns its CUresult; -1 if it is missing."""
     try:
         function = getattr(cuda, name)
     except AttributeError:
@@ -101,7 +101,7 @@ def _call(cuda: Any, name: str, *arguments: Any) -> int:
 
 
 def probe(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Device:
-    """The device that models may run on, by a look at the driver; `accel.devices.provider_probe` tries it."""
+    """Returns the device that models may run on, by the driver alone; `provider_probe` tries it."""
     if platform == "darwin":
         return Device("CoreML", "macOS")
     driver = ask_driver(platform, loader)

@@ -1,4 +1,4 @@
-"""What came of trying other ways to run networks on this machine, kept in a file."""
+"""Stored trials of faster ways to run networks on this machine."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.text import AnyText, text
 
 FILE = "shapes.json"
-"""Its name in the folder of what is found out about a machine."""
+"""The file's name in the cache folder."""
 
-KEPT = 256
-"""Shapes that are remembered; what was tried first is forgotten first."""
+MAX_SHAPES = 256
+"""Most stored shapes; the oldest trial is removed first."""
 TRIES = 3
-"""Trials of one shape in which the process ended by itself, until there are no more."""
+"""A shape isn't tried again after the process has died in this many trials."""
 CUTS = 12
-"""Trials of one shape whose process was ended for a job's sake, until there are no more: mostly they aren't
-to blame for it, but one that holds up jobs until they are given up does so each time."""
+"""A shape isn't tried again after this many trials were interrupted by ending the process for a job: few
+trials cause that, but one that delays jobs until their deadline does so each time."""
 
 PLAINLY = "plainly"
-"""The way that needs no proof."""
+"""Running without any of the faster ways."""
 
 
 class ProvenVariants(Struct, frozen=True):
-    """One shape of one network."""
+    """The trial of one shape of one network."""
 
     model: str
     """For example `pp-ocrv6 rec.onnx`."""
@@ -40,40 +40,40 @@ class ProvenVariants(Struct, frozen=True):
     way: str
     """How it is run: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
     why: AnyText
-    """Why not in another way; for people."""
+    """Why no other way is used; for people."""
     plain_ms: float = 0.0
     ms: float = 0.0
-    """A run plainly, and in that way; 0 where it wasn't timed."""
+    """Milliseconds of a plain run and of one in that way; 0 if not measured."""
     tries: int = 0
-    """Trials that began and haven't ended."""
+    """Trials that started and haven't finished."""
     cut: int = 0
-    """Trials whose process was ended because a job in it was given up, or held too much memory."""
+    """Trials that were interrupted because a job was cancelled or held too much memory."""
     pid: int = 0
     """The process of the last trial."""
     sizes: dict[str, tuple[int, ...]] = {}
-    """Of the inputs."""
+    """The inputs' sizes."""
 
     @property
     def settled(self) -> bool:
-        """Whether it is known that plainly is best here: every other way is proven anew in each process."""
+        """Whether plain runs are known to be best: other ways are proven again in each process."""
         under_way = self.tries or self.cut
         return self.way == PLAINLY and (not under_way or self.tries >= TRIES or self.cut >= CUTS)
 
 
 class ProofCache:
-    """Those of this machine as it is. Several processes may write the file: each of them what it tried."""
+    """The trials on this machine, in a file that several processes may write."""
 
     def __init__(self, file: Path | None, machine: str) -> None:
-        """None keeps nothing."""
+        """None stores nothing."""
         self._file = file
         self.machine = machine
 
     def known(self, digest: str, shape: str) -> ProvenVariants | None:
-        """What was found of a file of that SHA-256 by an earlier process, or by this one."""
+        """Returns the trial of a model file by its SHA-256."""
         return self._read().get(self._key(digest, shape))
 
     def begin(self, digest: str, model: str, shape: str) -> None:
-        """Notes that a trial begins: where the process dies of it, the next one knows."""
+        """Notes that a trial starts, so that a later process knows if this one dies of it."""
         before = self.known(digest, shape)
         tries, cut = (before.tries, before.cut) if before else (0, 0)
         why = text("the process ended while other ways were tried")
@@ -83,28 +83,28 @@ class ProofCache:
         self._write(digest, begun)
 
     def settle(self, digest: str, found: ProvenVariants) -> None:
-        """Notes what came of it."""
+        """Stores a trial's outcome."""
         self._write(digest, found)
 
     @property
     def all(self) -> list[ProvenVariants]:
-        """Of this machine."""
+        """All trials on this machine."""
         return [] if self._file is None else read(self._file, self.machine)
 
     def forget(self, digest: str, shape: str) -> None:
-        """As if it had never been tried."""
+        """Removes a trial."""
         known = self._read()
         if self._file is not None and self._key(digest, shape) in known:
             del known[self._key(digest, shape)]
-            replaced(self._file, _packed(known))
+            write_atomic(self._file, _packed(known))
 
     def _write(self, digest: str, found: ProvenVariants) -> None:
         if self._file is None:
             return
         known, key = self._read(), self._key(digest, found.shape)
         known.pop(key, None)
-        kept = dict([*known.items(), (key, found)][-KEPT:])
-        replaced(self._file, _packed(kept))
+        stored = dict([*known.items(), (key, found)][-MAX_SHAPES:])
+        write_atomic(self._file, _packed(stored))
 
     def _read(self) -> dict[str, ProvenVariants]:
         return {} if self._file is None else _read(self._file)
@@ -114,26 +114,25 @@ class ProofCache:
 
 
 def read(file: Path, machine: str) -> list[ProvenVariants]:
-    """What is known for a machine; nothing where nobody can read the file."""
+    """Returns the trials on a machine; none if the file is missing or damaged."""
     return [one for one in _read(file).values() if one.machine == machine]
 
 
-def failure_reason(file: Path, pids: Collection[int]) -> None:
-    """Takes back the trials in processes that were ended while they ran: nothing speaks against what was
-    tried. Whatever else ended with their first trial of a shape is tried anew as well."""
+def retract_trials(file: Path, pids: Collection[int]) -> None:
+    """Removes unfinished trials of processes that were ended on purpose: they prove nothing."""
     known = _read(file)
-    kept = {key: one for key, one in known.items() if not (one.tries and one.pid in pids)}
-    if len(kept) < len(known):
-        replaced(file, _packed(kept))
+    stored = {key: one for key, one in known.items() if not (one.tries and one.pid in pids)}
+    if len(stored) < len(known):
+        write_atomic(file, _packed(stored))
 
 
-def is_cut_off(file: Path, pid: int) -> None:
-    """A process was ended for a job's sake, its deadline perhaps: its trials didn't end it, and are made
-    again, up to `CUTS` times."""
+def note_interruption(file: Path, pid: int) -> None:
+    """Notes that a process was ended for a job, such as at its deadline: its trials are repeated, up to CUTS
+    times."""
     known = _read(file)
     cut = {key: _cut(one) for key, one in known.items() if one.tries and one.pid == pid}
     if cut:
-        replaced(file, _packed(known | cut))
+        write_atomic(file, _packed(known | cut))
 
 
 def _cut(known: ProvenVariants) -> ProvenVariants:

@@ -1,4 +1,4 @@
-"""Try a provider in a child process; why it fails and what to do."""
+"""Tries each provider in a child process, and explains why one fails and what to do."""
 
 from __future__ import annotations
 
@@ -30,27 +30,26 @@ MODEL = bytes.fromhex(
 
 
 class Runtime(Struct, frozen=True):
-    """The onnxruntime that is installed."""
+    """The installed onnxruntime."""
 
     version: str
     package: str
-    """The distribution that its files are from, as they say themselves."""
+    """The distribution that its files belong to, by their own account."""
     distributions: dict[str, str]
-    """Every distribution that claims the module, with its version: more than one have overwritten each
-    other."""
+    """All distributions that contain the module, with versions: several have overwritten each other."""
     providers: tuple[str, ...]
-    """What it was built with, which says nothing about this machine."""
+    """The providers it was built with, usable here or not."""
     cuda: str
-    """The CUDA that it was built for, for example `13.0`; empty for none."""
+    """The CUDA version it was built for, for example `13.0`; empty for none."""
 
 
 class Session(Struct, frozen=True):
-    """A session that was opened and run."""
+    """The outcome of running a test model."""
 
     providers: tuple[str, ...]
-    """Those that it runs on, by onnxruntime's names."""
+    """The session's providers, by onnxruntime's names."""
     right: bool
-    """Whether what it computed is right."""
+    """Whether the result is correct."""
 
 
 def ask_runtime() -> Runtime:
@@ -71,7 +70,7 @@ def ask_runtime() -> Runtime:
 
 
 def try_session(name: str) -> Session:
-    """Opens a session on a provider and runs it. Raises whatever onnxruntime raises."""
+    """Runs a test model on a provider. Raises whatever onnxruntime raises."""
     load_libraries(name)
     import numpy as np
     import onnxruntime
@@ -86,9 +85,9 @@ def try_session(name: str) -> Session:
 
 
 def main(question: str) -> None:
-    """Answers `driver`, `runtime` or a provider's name on stdout, as JSON."""
+    """Probes `driver`, `runtime` or a provider, and writes the result to stdout as JSON."""
     pool.suppress_error_dialogs()
-    # Libraries print to stdout as they please; the answer alone goes there.
+    # Libraries may print to stdout; only the answer belongs there.
     answers = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -96,53 +95,49 @@ def main(question: str) -> None:
             answer: Any = ask_driver()
         else:
             answer = ask_runtime() if question == "runtime" else try_session(question)
-        said = msgspec.json.encode({"facts": answer})
-    # A driver's library may fail in any way: that is the answer of this process.
+        reply = msgspec.json.encode({"facts": answer})
+    # A driver's library may fail in any way; the error is the answer.
     except Exception as error:
-        said = msgspec.json.encode({"error": f"{type(error).__name__}: {error}"})
-    os.write(answers, said)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+        reply = msgspec.json.encode({"error": f"{type(error).__name__}: {error}"})
+    os.write(answers, reply)
 
 
 LIMIT_S = 60.0
-"""How long a child may take: the first start of CUDA after an installation takes up to half a minute."""
+"""Time limit for a child: CUDA's first start after an installation takes up to 30 s."""
 
 Facts = TypeVar("Facts", bound=Struct)
 
 
 class Failure(Struct, frozen=True):
-    """Why there is no answer."""
+    """Why a child gave no answer."""
 
     reason: AnyText
-    """For people, to be put behind "it"; for example `crashed (SIGSEGV)`."""
+    """For people, to follow "it"; for example `crashed (SIGSEGV)`."""
     log: str = ""
-    """What was written to stderr meanwhile."""
+    """What it wrote to stderr."""
 
 
 class ProbeReply(Struct, frozen=True):
-    """What a child said."""
+    """A child's answer."""
 
     facts: msgspec.Raw
     log: str = ""
-    """What was written to stderr meanwhile."""
+    """What it wrote to stderr."""
 
 
-class _Said(Struct):
+class _Answer(Struct):
     facts: msgspec.Raw = msgspec.Raw()
     error: str = ""
 
 
 Ask = Callable[[str], ProbeReply | Failure]
-"""Puts a question of `accel.devices.provider_probe.main`."""
+"""Asks a child one of the questions of `main`."""
 
 
 def probe_child(question: str, limit_s: float = LIMIT_S) -> ProbeReply | Failure:
-    """Starts a process that answers one question."""
+    """Asks a new child process one question."""
     command = [sys.executable, "-P", "-m", "accel.devices.provider_probe", question]
-    # Windows alone has it: no console opens.
+    # On Windows only: opens no console.
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
         done = subprocess.run(
@@ -158,17 +153,17 @@ def probe_child(question: str, limit_s: float = LIMIT_S) -> ProbeReply | Failure
 
 def _read(code: int, out: bytes, log: str) -> ProbeReply | Failure:
     try:
-        said = msgspec.json.decode(out, type=_Said)
+        answer = msgspec.json.decode(out, type=_Answer)
     except ValueError:
         return Failure(text("crashed ({describe})", describe=describe_exit(code)), log)
-    if said.error:
-        return Failure(text("failed ({error})", error=said.error), log)
-    # A copy, as Raw points into what was read.
-    return ProbeReply(said.facts.copy(), log)
+    if answer.error:
+        return Failure(text("failed ({error})", error=answer.error), log)
+    # A copy: Raw refers to the buffer that was read.
+    return ProbeReply(answer.facts.copy(), log)
 
 
 def read_reply(answer: ProbeReply | Failure, kind: type[Facts]) -> Facts | Failure:
-    """The facts of an answer."""
+    """Decodes an answer's facts."""
     if isinstance(answer, Failure):
         return answer
     return msgspec.json.decode(answer.facts, type=kind)
@@ -179,7 +174,7 @@ def _text(log: bytes | str | None) -> str:
 
 
 Cause = tuple[AnyText, AnyText]
-"""The reason, and the remedy."""
+"""The reason and the remedy."""
 
 DRIVERS = {12: "525", 13: "580"}
 """The first driver of each CUDA; NVIDIA's release notes, table "CUDA Toolkit and Minimum Required Driver"."""
@@ -204,7 +199,7 @@ _NOISE = re.compile(r"\x1b\[[\d;]*m|\[E:onnxruntime:[^\]]*\]|\d{4}-\d\d-\d\d [\d
 
 
 def runtime_cause(provider: Provider, runtime: Runtime | Failure) -> Cause | None:
-    """What speaks against a provider in the onnxruntime that is installed."""
+    """Returns why the installed onnxruntime can't use a provider; None if it can."""
     if isinstance(runtime, Failure):
         repair = VISUAL_C if "DLL load failed" in str(runtime.reason) else REINSTALL
         return text("onnxruntime {reason}", reason=runtime.reason), repair
@@ -240,7 +235,7 @@ def _repair(package: str) -> str:
 
 
 def warnings(runtime: Runtime) -> tuple[AnyText, ...]:
-    """Distributions that have overwritten each other's files: pip itself is content with them."""
+    """Returns a warning if distributions have overwritten each other's files, which pip doesn't notice."""
     names = list(runtime.distributions)
     if len(names) < 2:
         return ()
@@ -261,9 +256,9 @@ def warnings(runtime: Runtime) -> tuple[AnyText, ...]:
 
 
 def driver_cause(driver: Driver | Failure) -> Cause | None:
-    """What speaks against NVIDIA's providers in the driver."""
+    """Returns why NVIDIA's driver can't be used; None if it can."""
     if isinstance(driver, Failure):
-        return f"NVIDIA's driver {driver.reason}", UPDATE_DRIVER
+        return text("NVIDIA's driver {reason}", reason=driver.reason), UPDATE_DRIVER
     if not driver.found:
         return text("no NVIDIA driver found ({library})", library=driver.library), NO_DRIVER
     if driver.error:
@@ -274,9 +269,9 @@ def driver_cause(driver: Driver | Failure) -> Cause | None:
 
 
 def version_cause(driver: Driver | Failure, runtime: Runtime | Failure) -> Cause | None:
-    """Whether the driver is older than the CUDA that onnxruntime is built for.
+    """Returns a cause if the driver is older than the CUDA that onnxruntime was built for.
 
-    Drivers run every minor version of their major one (CUDA's minor version compatibility).
+    A driver runs all minor versions of its major version (CUDA's minor version compatibility).
     """
     if isinstance(driver, Failure) or isinstance(runtime, Failure) or not driver.version or not runtime.cuda:
         return None
@@ -296,37 +291,37 @@ def _newer(major: int) -> AnyText:
 
 
 def failure_cause(provider: Provider, runtime: Runtime, failure: Failure) -> Cause:
-    """What a session that couldn't be had says about the cause, in its words or in those of the log."""
-    said = f"{failure.reason}\n{failure.log}"
+    """Returns the cause of a failed session, by its error and its log."""
+    output = f"{failure.reason}\n{failure.log}"
     major = runtime.cuda.split(".")[0]
-    if provider.nvidia and _TOO_OLD.search(said):
+    if provider.nvidia and _TOO_OLD.search(output):
         return text("NVIDIA's driver is too old"), _newer(int(major)) if major else UPDATE_DRIVER
-    if provider.nvidia and _NO_KERNEL.search(said):
+    if provider.nvidia and _NO_KERNEL.search(output):
         return text("onnxruntime {version} no longer supports this GPU", version=runtime.version), ""
-    if MEMORY.search(said):
+    if MEMORY.search(output):
         return FULL, text("Close what uses the GPU and look again.")
-    if _LIBRARY.search(said) or _TENSORRT.search(said):
-        return _missing(provider, said, major)
-    return f"it {failure.reason}{_detail(failure.log)}", ""
+    if _LIBRARY.search(output) or _TENSORRT.search(output):
+        return _missing(provider, output, major)
+    return text("it {reason}{detail}", reason=failure.reason, detail=_detail(failure.log)), ""
 
 
-def _missing(provider: Provider, said: str, major: str) -> Cause:
-    """Libraries that aren't there; Windows doesn't say which."""
-    found = _LIBRARY.search(said)
+def _missing(provider: Provider, output: str, major: str) -> Cause:
+    """Returns the cause for missing libraries; Windows doesn't name them."""
+    found = _LIBRARY.search(output)
     name = found["name"] if found else None
     which = f" ({name})" if name else ""
     if not provider.nvidia:
-        return f"libraries are missing{which}", ""
+        return text("libraries are missing{which}", which=which), ""
     tensorrt = f"tensorrt-cu{major or '13'}"
     if provider.name == "tensorrt" and (not found or _TENSORRT.search(found[0])):
-        return f"TensorRT's libraries are missing{which}", f"pip install {tensorrt}"
+        return text("TensorRT's libraries are missing{which}", which=which), f"pip install {tensorrt}"
     if provider.name == "tensorrt" and not name:
         return text("CUDA's or TensorRT's libraries are missing"), f"{INSTALL_GPU} {tensorrt}"
-    return f"CUDA's libraries are missing{which}", INSTALL_GPU
+    return text("CUDA's libraries are missing{which}", which=which), INSTALL_GPU
 
 
 def _detail(log: str) -> str:
-    """The first line of a log that says something, for people."""
+    """Returns the first meaningful line of a log."""
     lines = (" ".join(_NOISE.sub("", line).split()) for line in log.splitlines())
     first = next((line for line in lines if line), "")
     return f": {first[:200]}" if first else ""
@@ -336,7 +331,7 @@ SYSTEMS = {"win32": "Windows", "linux": "Linux", "darwin": "macOS"}
 
 
 def try_providers(ask: Ask = probe_child, platform: str = sys.platform) -> Devices:
-    """Everything about this machine; takes a second or a few, and as long as a child may where one hangs."""
+    """Probes this machine; takes a few seconds, or up to LIMIT_S if a child hangs."""
     wants_driver = any(provider.nvidia and _possible(provider, platform) for provider in PROVIDERS)
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(ask, "driver") if wants_driver else None
@@ -356,7 +351,7 @@ def _possible(provider: Provider, platform: str) -> bool:
 def _judged(
     provider: Provider, platform: str, driver: Driver | Failure, runtime: Runtime | Failure, ask: Ask
 ) -> Report:
-    """What is known without trying speaks first; the rest is tried."""
+    """Returns a report from known facts if they rule the provider out, else after a trial."""
     if not _possible(provider, platform):
         where = joined((SYSTEMS[each] for each in provider.platforms), text("{head} and {rest}"))
         return Report(provider.name, False, text("only on {where}", where=where))
@@ -391,3 +386,7 @@ def _where(provider: Provider, driver: Driver | Failure, runtime: Runtime) -> An
         names = [gpu.name or text("an unnamed GPU") for gpu in driver.gpus]
         return text("{names}, by {runtime}", names=names, runtime=made)
     return made
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

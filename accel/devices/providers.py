@@ -1,4 +1,4 @@
-"""ONNX Runtime providers: options, choice, compiled-engine folder."""
+"""ONNX Runtime providers: their options, the choice for a model, and folders of compiled engines."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
-"""Sizes of a model's inputs, by their names."""
+"""Sizes of a model's inputs, by name."""
 
 Precision = Literal["float32", "tf32", "float16"]
-"""The least precise products that a model bears: with 23, 10 and 10 bits of mantissa, the last with few of an
-exponent, too."""
+"""The least precise multiplication that a model tolerates: 23, 10 and 10 bits of mantissa; float16 has a
+small exponent as well."""
 
 
 class Opening(Struct, frozen=True):
-    """What a model is opened for."""
+    """How a model is opened."""
 
     folder: str = ""
-    """Where what is compiled of it is kept; empty for nowhere."""
+    """The folder for compiled engines; empty for none."""
     gpu: int = 0
-    """By the driver's order."""
+    """The GPU's index in the driver's order."""
     shapes: Shapes = ()
-    """The only ones that it will be run with; none where any may come."""
+    """The only shapes that it will run with; empty for any."""
     graph: bool = False
-    """Whether its kernels are captured into a CUDA graph at the first run, and replayed by all others: only
-    for one set of shapes, in buffers that stay."""
+    """Whether the first run captures a CUDA graph that later runs replay: for one set of shapes, in fixed
+    buffers."""
     precision: Precision = "tf32"
 
 
@@ -52,13 +52,13 @@ class Cuda(Struct, frozen=True):
 
     device_id: int = 0
     cudnn_conv_algo_search: str = "HEURISTIC"
-    """EXHAUSTIVE, the default, measures every algorithm for every new shape: half a second each."""
+    """EXHAUSTIVE, the default, measures every algorithm for each new shape, at half a second each."""
     arena_extend_strategy: str = "kSameAsRequested"
-    """The default doubles the arena each time, until nothing is left for an editor that draws on this GPU."""
+    """The default doubles the arena each time and leaves no memory for an editor on this GPU."""
     enable_cuda_graph: bool = False
-    """Refused at opening for a model with control flow, or with a node that CUDA has no kernel for."""
+    """Opening fails for a model with control flow, or with a node without CUDA kernel."""
     use_tf32: bool = True
-    """As onnxruntime's default: 10 bits of mantissa in products."""
+    """onnxruntime's default: multiplication with 10 bits of mantissa."""
 
 
 class Tensorrt(Struct, frozen=True):
@@ -66,19 +66,19 @@ class Tensorrt(Struct, frozen=True):
 
     device_id: int = 0
     trt_engine_cache_enable: bool = True
-    """An engine takes up to minutes to build."""
+    """Building an engine takes up to minutes."""
     trt_engine_cache_path: str = ""
     trt_timing_cache_enable: bool = True
     trt_timing_cache_path: str = ""
     trt_fp16_enable: bool = False
-    """Half floats change results, so that it is for each model to say."""
+    """Half floats change results, so each model decides."""
     trt_profile_min_shapes: str = ""
     trt_profile_opt_shapes: str = ""
     trt_profile_max_shapes: str = ""
-    """All three or none: an engine for shapes that aren't named is built anew whenever others come."""
+    """All three or none: without them, an engine is rebuilt for each new shape."""
     trt_cuda_graph_enable: bool = False
     trt_auxiliary_streams: int = -1
-    """-1 leaves it to TensorRT; 0 keeps everything on one stream, and takes the least memory."""
+    """-1 lets TensorRT choose; 0 uses one stream and the least memory."""
 
 
 class DirectMl(Struct, frozen=True):
@@ -110,34 +110,33 @@ class Cpu(Struct, frozen=True):
 Options = Cuda | Tensorrt | DirectMl | CoreMl | OpenVino | Cpu
 
 Values = dict[str, str]
-"""Options as onnxruntime takes them."""
+"""Options in onnxruntime's form."""
 
 
 class Provider(Struct, frozen=True):
     """One execution provider."""
 
     name: str
-    """For people and settings, for example `cuda`."""
+    """For example `cuda`."""
     title: str
-    """As it is written, for example `CUDA`."""
+    """For people, for example `CUDA`."""
     runtime_name: str
     """onnxruntime's, for example `CUDAExecutionProvider`."""
     platforms: tuple[str, ...]
-    """Where it can be at all, by `sys.platform`; empty for everywhere."""
+    """Where it exists, by `sys.platform`; empty for everywhere."""
     package: str
-    """The distribution of onnxruntime that has it; empty for each of them."""
+    """The distribution of onnxruntime that contains it; empty for all."""
     options: Callable[[Opening], Options]
     nvidia: bool = False
     """Whether it needs NVIDIA's driver."""
     compiles_shapes: bool = False
-    """Whether each new shape of an input costs seconds to minutes."""
-    keeps: bool = False
-    """Whether it keeps what it compiles, if it is told where."""
+    """Whether each new input shape takes seconds to minutes to compile."""
+    caches: bool = False
+    """Whether it can store compiled engines in a folder."""
     place: str = "cpu"
-    """Where buffers may lie that it reads and writes without a copy, by onnxruntime's names of devices."""
+    """onnxruntime's name of the device whose buffers it uses without copying."""
     library: str = ""
-    """What the names of the distributions begin with that bring its compiler; empty where onnxruntime has
-    it."""
+    """Prefix of the distributions that contain its compiler; empty if onnxruntime contains it."""
 
 
 WINDOWS, LINUX, MACOS = "win32", "linux", "darwin"
@@ -148,9 +147,9 @@ def _cuda(asked: Opening) -> Cuda:
 
 
 def _tensorrt(asked: Opening) -> Tensorrt:
-    keeps, shapes = bool(asked.folder), profile(asked.shapes)
+    caches, shapes = bool(asked.folder), profile(asked.shapes)
     return Tensorrt(
-        asked.gpu, keeps, asked.folder, keeps, asked.folder, asked.precision == "float16",
+        asked.gpu, caches, asked.folder, caches, asked.folder, asked.precision == "float16",
         shapes, shapes, shapes, asked.graph, 0 if asked.graph else -1,
     )  # fmt: skip
 
@@ -158,7 +157,7 @@ def _tensorrt(asked: Opening) -> Tensorrt:
 PROVIDERS = (
     Provider(
         "tensorrt", "TensorRT", "TensorrtExecutionProvider", (WINDOWS, LINUX), "onnxruntime-gpu", _tensorrt,
-        nvidia=True, compiles_shapes=True, keeps=True, place="cuda", library="tensorrt",
+        nvidia=True, compiles_shapes=True, caches=True, place="cuda", library="tensorrt",
     ),
     Provider(
         "cuda", "CUDA", "CUDAExecutionProvider", (WINDOWS, LINUX), "onnxruntime-gpu", _cuda,
@@ -170,21 +169,21 @@ PROVIDERS = (
     ),
     Provider(
         "coreml", "CoreML", "CoreMLExecutionProvider", (MACOS,), "onnxruntime",
-        lambda asked: CoreMl(ModelCacheDirectory=asked.folder), keeps=True,
+        lambda asked: CoreMl(ModelCacheDirectory=asked.folder), caches=True,
     ),
     Provider(
         "openvino", "OpenVINO", "OpenVINOExecutionProvider", (WINDOWS, LINUX), "onnxruntime-openvino",
-        lambda asked: OpenVino(cache_dir=asked.folder), compiles_shapes=True, keeps=True, library="openvino",
+        lambda asked: OpenVino(cache_dir=asked.folder), compiles_shapes=True, caches=True, library="openvino",
     ),
     Provider("cpu", "CPU", "CPUExecutionProvider", (), "", lambda asked: Cpu()),
 )  # fmt: skip
-"""In the order in which they are preferred."""
+"""The preferred first."""
 
 BY_NAME = {provider.name: provider for provider in PROVIDERS}
 
 
 def values(options: Options) -> Values:
-    """Options as onnxruntime takes them: texts, `1` and `0` for yes and no; empty ones are left out."""
+    """Returns options in onnxruntime's form: strings, `1` and `0` for booleans, without empty ones."""
     found = msgspec.to_builtins(options)
     texts = {
         name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in found.items()
@@ -193,12 +192,12 @@ def values(options: Options) -> Values:
 
 
 def profile(shapes: Shapes) -> str:
-    """Shapes as TensorRT takes them, for example `ids:8x32,mask:8x32`; empty for none."""
+    """Returns shapes in TensorRT's form, for example `ids:8x32,mask:8x32`."""
     return ",".join(f"{name}:{'x'.join(map(str, sizes))}" for name, sizes in shapes)
 
 
-KEPT = 8
-"""Folders of one model that stay; what was used least recently goes, such as that of an older driver."""
+MAX_FOLDERS = 8
+"""Most folders per model; the least recently used, such as that of an older driver, is deleted."""
 
 
 def compiled_folder(
@@ -213,12 +212,12 @@ def compiled_folder(
     shapes: Shapes = (),
     precision: Precision = "tf32",
 ) -> Path:
-    """It fits that model, shapes, precision, GPU and versions alone.
+    """Returns the folder for engines of one model, its shapes, precision, GPU and versions.
 
     `digest` is the model file's SHA-256 in hexadecimal digits, `runtime` onnxruntime's version, `driver` as
-    `Driver.version`, `library` what `library_version` says.
+    `Driver.version`, `library` the result of `library_version`.
     """
-    # Short, as what TensorRT puts there has long names, and Windows takes 260 characters in all.
+    # Short: TensorRT's files have long names, and Windows limits paths to 260 characters.
     machine = f"{gpu.name[-20:]}-{gpu.capability}" if gpu else "any"
     facts = (gpu.name if gpu else "", runtime, str(driver), library, profile(shapes), precision)
     rest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
@@ -227,22 +226,23 @@ def compiled_folder(
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the folder, marks it as used, and removes those of the same model that are used no more.
+    """Creates the folder, marks it as used, and deletes the least recently used ones of the model.
 
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     os.utime(folder)
     others = [one for one in folder.parent.iterdir() if one != folder]
-    with contextlib.suppress(OSError):  # another process removes them, too
-        for one in sorted(others, key=lambda one: one.stat().st_mtime)[: max(0, len(others) - KEPT + 1)]:
+    with contextlib.suppress(OSError):  # another process may delete them too
+        for one in sorted(others, key=lambda one: one.stat().st_mtime)[
+            : max(0, len(others) - MAX_FOLDERS + 1)
+        ]:
             shutil.rmtree(one, ignore_errors=True)
 
 
 @functools.cache
 def library_version(library: str) -> str:
-    """The installed distributions whose names begin so, with their versions; empty for none, and for those
-    that no package manager of Python's has installed."""
+    """Returns the installed distributions with this prefix and their versions."""
     if not library:
         return ""
     found = importlib.metadata.distributions()
@@ -252,18 +252,18 @@ def library_version(library: str) -> str:
 
 
 ORDER = tuple(provider.name for provider in PROVIDERS)
-"""From the fastest to the one that is always there."""
+"""From the fastest to the CPU."""
 
 
 class Wish(Struct, frozen=True):
-    """What a model wants to run on."""
+    """What a model can run on."""
 
     order: tuple[str, ...] = ORDER
-    """Providers by name, the preferred first; others aren't used, the CPU always is in the end."""
+    """Names of providers, the preferred first; the CPU is always the last."""
     fixed_shapes: bool = True
-    """Whether its inputs have few shapes: where not, providers that compile each one are passed over."""
+    """Whether its inputs have few shapes; if not, providers that compile each shape are skipped."""
     digest: str = ""
-    """The model file's SHA-256, hexadecimal; without it nothing that is compiled is kept."""
+    """The model file's SHA-256, hexadecimal; without it no engines are stored."""
     shapes: Shapes = ()
     """As `Opening.shapes`."""
     graph: bool = False
@@ -272,40 +272,41 @@ class Wish(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """The provider of one model."""
+    """The provider for one model."""
 
     name: str
     """For example `cuda`."""
     providers: tuple[tuple[str, Values], ...]
-    """What `onnxruntime.InferenceSession` is given as `providers`: the chosen one, and what takes the
-    operators that it hasn't."""
-    passed_over: tuple[str, ...]
-    """Why not those that were preferred to it, for people."""
+    """The argument `providers` of `onnxruntime.InferenceSession`: the chosen one, and those for operators
+    that it lacks."""
+    skipped: tuple[str, ...]
+    """Why preferred providers were skipped, for people."""
 
 
 def choose(devices: Devices, wish: Wish, cache: Path | None = None, gpu: int = 0) -> Choice:
-    """The first provider of a wish that works here.
+    """Returns the first provider of a wish that works here.
 
-    What is compiled is kept in `cache`, apart for each model, shapes, GPU and versions; the folder is made.
-    Raises OSError where it can't be.
+    Compiled engines are stored in a folder of `cache`, which is created. Raises OSError.
     """
-    passed_over = []
+    skipped = []
     for name in dict.fromkeys((*wish.order, "cpu")):
         report = devices.report(name)
         if not report.usable and name != "cpu":
-            passed_over.append(f"{BY_NAME[name].title}: {report.reason}")
+            skipped.append(f"{BY_NAME[name].title}: {report.reason}")
         elif BY_NAME[name].compiles_shapes and not (wish.fixed_shapes or wish.shapes):
-            passed_over.append(f"{BY_NAME[name].title}: compiles each of the model's many shapes")
+            skipped.append(f"{BY_NAME[name].title}: compiles each of the model's many shapes")
         elif name == "tensorrt" and wish.precision == "float32":
-            # It multiplies by TF32 wherever it likes, and onnxruntime has no option against that.
-            passed_over.append(f"{BY_NAME[name].title}: multiplies less precisely than the model bears")
+            # TensorRT uses TF32 freely, and onnxruntime has no option against it.
+            skipped.append(f"{BY_NAME[name].title}: multiplies less precisely than the model tolerates")
         else:
             break
-    # A helper that captured its part as well would do so within the graph of the chosen one.
+    # A second provider must not capture a graph within that of the first.
     helping = msgspec.structs.replace(wish, graph=False)
     used = [(name, wish), *((one, helping) for one in _helpers(name, devices))]
-    given = tuple((BY_NAME[one].runtime_name, _values(one, devices, for_, cache, gpu)) for one, for_ in used)
-    return Choice(name, given, tuple(passed_over))
+    arguments = tuple(
+        (BY_NAME[one].runtime_name, _values(one, devices, for_, cache, gpu)) for one, for_ in used
+    )
+    return Choice(name, arguments, tuple(skipped))
 
 
 def _helpers(name: str, devices: Devices) -> Sequence[str]:
@@ -326,8 +327,8 @@ def _values(name: str, devices: Devices, wish: Wish, cache: Path | None, gpu: in
 def folder_of(
     provider: Provider, devices: Devices, wish: Wish, cache: Path | None, gpu: int = 0
 ) -> Path | None:
-    """Where a provider keeps what it compiles for a wish; None for nowhere. It need not exist."""
-    if cache is None or not wish.digest or not provider.keeps:
+    """Returns the folder for a provider's compiled engines; None for none. It need not exist."""
+    if cache is None or not wish.digest or not provider.caches:
         return None
     known = devices.gpus[gpu] if provider.nvidia and gpu < len(devices.gpus) else None
     return compiled_folder(
@@ -337,8 +338,8 @@ def folder_of(
 
 
 def runtime() -> Any:
-    """The module. Raises WorkloadError where it is missing or can't be loaded, as on a Windows without Visual
-    C++'s runtime."""
+    """Returns the module onnxruntime. Raises WorkloadError if it can't be loaded, as on a Windows without
+    Visual C++'s runtime."""
     try:
         return importlib.import_module("onnxruntime")
     except (ImportError, OSError) as error:
@@ -348,9 +349,9 @@ def runtime() -> Any:
 
 
 def load_libraries(provider: str) -> None:
-    """Loads NVIDIA's libraries from where pip puts them; what isn't there is passed over.
+    """Loads NVIDIA's libraries from pip's packages, if installed.
 
-    Without it onnxruntime finds only those on the system's path, and says so by running on the CPU.
+    Otherwise onnxruntime finds only those on the system's path, and silently runs on the CPU.
     """
     if provider not in ("cuda", "tensorrt"):
         return
@@ -359,19 +360,19 @@ def load_libraries(provider: str) -> None:
     import onnxruntime
 
     if hasattr(onnxruntime, "preload_dlls"):
-        # It prints what it doesn't find.
+        # It prints missing libraries.
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             onnxruntime.preload_dlls()
     if provider == "tensorrt":
-        # The wheels' own module loads them, wherever it lies.
+        # This module of TensorRT's wheels loads the libraries.
         with contextlib.suppress(ImportError, OSError):
             importlib.import_module("tensorrt_libs")
 
 
 def check_provider(session: Any, choice: Choice) -> None:
-    """Raises DeviceGone where a session doesn't run on what was chosen.
+    """Raises DeviceGone if a session doesn't run on the chosen provider.
 
-    onnxruntime falls back to the CPU without a word, and would be taken for a slow GPU.
+    onnxruntime silently falls back to the CPU.
     """
     wanted = choice.providers[0][0]
     if session.get_providers()[0] != wanted:
@@ -379,8 +380,8 @@ def check_provider(session: Any, choice: Choice) -> None:
 
 
 def configure(options: Any, provider: str) -> None:
-    """Sets an `onnxruntime.SessionOptions` as a provider needs it."""
+    """Configures an `onnxruntime.SessionOptions` for a provider."""
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == "directml":
-        # Its documentation: neither memory patterns nor parallel execution are supported.
+        # DirectML supports neither memory patterns nor parallel execution.
         options.enable_mem_pattern = False

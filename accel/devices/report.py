@@ -1,4 +1,4 @@
-"""What is known of each provider; device error classes."""
+"""Reports on providers, and the classification of device errors."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ class Report(Struct, frozen=True):
     name: str
     """`tensorrt`, `cuda`, `directml`, `coreml`, `openvino` or `cpu`."""
     usable: bool
-    """Whether a model was run on it."""
+    """Whether a model ran on it."""
     reason: AnyText
-    """Why, or what it runs on; for people."""
+    """Why not, or the hardware that it uses; for people."""
     remedy: AnyText = ""
-    """What to do about it; empty where nothing need or can be done."""
+    """What to do about it; empty if nothing."""
 
 
 class Devices(Struct, frozen=True):
-    """All that was found out."""
+    """The result of probing this machine."""
 
     reports: tuple[Report, ...]
-    """Of every provider, the preferred first."""
+    """One per provider, the preferred first."""
     gpus: tuple[Gpu, ...] = ()
-    """That NVIDIA's driver sees; the index is `device_id`."""
+    """GPUs of NVIDIA's driver; the index is `device_id`."""
     driver: int = 0
     """The newest CUDA that the driver supports, as `Driver.version`."""
     runtime: str = ""
-    """onnxruntime's version; empty where it can't be loaded."""
+    """onnxruntime's version; empty if it can't be loaded."""
     warnings: tuple[AnyText, ...] = ()
-    """What is wrong with the installation as a whole."""
+    """Problems of the installation."""
 
     @property
     def machine(self) -> str:
-        """What measurements on the first GPU hang on."""
+        """The facts that measurements on the first GPU depend on."""
         gpu = self.gpus[0] if self.gpus else Gpu("")
         return f"{gpu.name} {gpu.capability}, onnxruntime {self.runtime}, driver {self.driver}"
 
     def report(self, name: str) -> Report:
-        """Of a provider by name. Raises KeyError."""
+        """Returns a provider's report. Raises KeyError."""
         return {report.name: report for report in self.reports}[name]
 
 
 Fault = Literal["", "memory", "gone"]
-"""`memory`: less at once may succeed. `gone`: nothing will in this process, whose handle of the device is
-lost. Empty where a device isn't to blame."""
+"""`memory`: a smaller batch may succeed. `gone`: this process can't use the device any more. Empty if no
+device is at fault."""
 
 WANTED = "POPBRIDGE_PROVIDER"
 """The variable with the provider's name, for example `cuda`; set in the worker processes of a GPU."""
@@ -61,17 +61,17 @@ WANTED = "POPBRIDGE_PROVIDER"
 FULL = text("the GPU's memory is full")
 
 MEMORY = re.compile(
-    # onnxruntime's arena (bfc_arena.cc), with and without a limit of its own, and what it calls.
+    # onnxruntime's arena (bfc_arena.cc), with and without a limit, and the libraries that it calls.
     r"Failed to allocate memory|Available memory of \d+ is smaller than requested|out of memory"
     r"|bad allocation|std::bad_alloc|CUDA_ERROR_OUT_OF_MEMORY|CU(?:DNN|BLAS)_STATUS_ALLOC_FAILED"
-    # Of these libraries a first handle that doesn't fit says no more than this.
+    # The error of these libraries if their first handle doesn't fit.
     r"|CU(?:DNN|BLAS)_STATUS_NOT_INITIALIZED"
     # DirectML: E_OUTOFMEMORY.
     r"|8007000E|Not enough memory resources",
     re.IGNORECASE,
 )
 _GONE = re.compile(
-    # cudaError 46, 100, 101, 214, 700, 719, 999: from each of them a process can't recover.
+    # cudaError values from which a process can't recover.
     r"CUDA failure (?:46|100|101|214|700|719|999):|no CUDA-capable device|invalid device ordinal"
     r"|devices are busy or unavailable|illegal memory access|unspecified launch failure|uncorrectable ECC"
     # DXGI_ERROR_DEVICE_REMOVED, _HUNG, _RESET and _DRIVER_INTERNAL_ERROR.
@@ -81,26 +81,26 @@ _GONE = re.compile(
 
 
 class DeviceGone(Exception):
-    """What this process should compute on isn't there any more; says why."""
+    """The device of this process is gone; the message says why."""
 
 
 def fault_of(error: BaseException) -> Fault:
-    """What `error`, of onnxruntime or of whatever it calls, says."""
-    said = _said(error)
-    if isinstance(error, DeviceGone) or _GONE.search(said):
+    """Classifies an error of onnxruntime or of the libraries that it calls."""
+    message = _message(error)
+    if isinstance(error, DeviceGone) or _GONE.search(message):
         return "gone"
-    return "memory" if isinstance(error, MemoryError) or MEMORY.search(said) else ""
+    return "memory" if isinstance(error, MemoryError) or MEMORY.search(message) else ""
 
 
-def _said(error: BaseException) -> str:
-    """Its own words alone: the name of its class blames nothing, nor do notes, whoever has added them."""
+def _message(error: BaseException) -> str:
+    """Returns the message without the class name and notes."""
     try:
         return str(error)
-    # A third party's error may fail to say what it is.
+    # A third party's `__str__` may fail.
     except (Exception, SystemExit):
         return ""
 
 
-def is_device_error(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process computes on another device than the CPU."""
+def uses_device(environment: Mapping[str, str] = os.environ) -> bool:
+    """Returns whether this process uses a device other than the CPU."""
     return environment.get(WANTED, "") not in ("", "cpu")

@@ -1,4 +1,4 @@
-"""When to try again what has failed: soon at first, then less and less often."""
+"""Exponential backoff: pauses between tries, and failures by key."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Backoff(Struct, frozen=True):
     most_s: float
     factor: float = 2.0
     jitter: float = 0.0
-    """By up to which part a pause is longer: those that failed together don't try again together."""
+    """A pause is longer by up to this share: clients that failed together don't retry together."""
 
     def pause_s(self, tries: int, least_s: float = 0.0) -> float:
-        """Seconds until the next try, after `tries` repetitions (0 for none).
+        """Returns the seconds until the next try, after `tries` retries.
 
-        `least_s` takes the place of the pause where it is known how long to wait.
+        `least_s` replaces the pause if it is known how long to wait.
         """
         # A float overflows after some 500 tries.
         pause = least_s or min(self.first_s * self.factor ** min(tries, 64), self.most_s)
@@ -41,7 +41,7 @@ class _Failure(Struct):
 
 
 class KeyedBackoff:
-    """What has failed, by key; pauses grow until it works."""
+    """Failures by key; pauses grow until a try succeeds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, backoff: Backoff = DEVICES) -> None:
         self._clock = clock
@@ -49,10 +49,10 @@ class KeyedBackoff:
         self._failures: dict[Hashable, _Failure] = {}
 
     def failed(self, key: Hashable, reason: AnyText = "") -> float:
-        """Notes a failure; gives the seconds until it may be tried again. `reason` is for people."""
+        """Notes a failure; returns the seconds until the next try. `reason` is for people."""
         known = self._failures.get(key)
         if known is not None and self._clock() < known.again:
-            # Others that were under way at the same time say nothing new.
+            # Tries that ran at the same time say nothing new.
             return known.again - self._clock()
         tries = 0 if known is None else known.tries + 1
         pause = self._backoff.pause_s(tries)
@@ -60,15 +60,15 @@ class KeyedBackoff:
         return pause
 
     def worked(self, key: Hashable) -> bool:
-        """Forgets its failures; whether there were any."""
+        """Forgets its failures; returns whether there were any."""
         return self._failures.pop(key, None) is not None
 
     def left_s(self, key: Hashable) -> float:
-        """Seconds until it may be tried again; 0 for now."""
+        """Returns the seconds until the next try; 0 for now."""
         known = self._failures.get(key)
         return 0.0 if known is None else max(0.0, known.again - self._clock())
 
     def reason(self, key: Hashable) -> AnyText:
-        """Why it failed last; empty where it didn't."""
+        """Returns why it failed last; empty if it didn't."""
         known = self._failures.get(key)
         return "" if known is None else known.reason

@@ -1,4 +1,4 @@
-"""Measured batch sizes per workload and machine; sample jobs."""
+"""Measures which batch sizes pay off, per workload and machine; sample jobs to measure with."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.execution.backoff import KeyedBackoff
 from accel.execution.batching import SIZES
-from accel.execution.executor import BatchExecutor, packed_item
+from accel.execution.executor import BatchExecutor, Job, packed_item
 from accel.execution.protocol import DEVICE
-from accel.text import text
+from accel.text import AnyText, text
 from accel.workload import Batching, Input, Workload, WorkloadError
 
 WORTH = 1.05
-"""How much faster a larger batch must be: it makes whoever came first wait for the others."""
+"""How much faster a larger batch must be: the first job waits for the others."""
 LEAST_S = 0.25
-"""How long each size is measured at least."""
+"""Each size is measured for at least this long."""
 ROUNDS = 3
-"""How often each size is measured, at least; the best round counts, as other work only slows down."""
+"""Each size is measured at least this often; the best round counts, as other work only slows one down."""
 
 LIMIT_S = 60.0
-"""How long a worker may have a batch that is measured."""
+"""Time limit for a measured batch."""
 
-_EACH = 8
-"""Batches of one size in a round, at most."""
+MAX_BATCHES = 8
+"""Most batches of one size in a round."""
 
 log = logging.getLogger(__name__)
 
 
 class BatchPolicy(Struct, frozen=True):
-    """What was measured of one workload."""
+    """The measured batch size of one workload."""
 
     max_rows: int
-    """Rows of a batch that are worth it; 1 for none."""
+    """The best batch size in rows; 1 for no batching."""
     rates: Mapping[int, float]
-    """Rows a second on one worker, by the rows of a batch."""
+    """Rows per second on one worker, by batch size."""
 
 
 class BatchTuning:
-    """The policies of this machine; also what `Batcher` asks. A workload without one is measured in the
-    background the first time it is used, and runs one by one until then."""
+    """The batch policies of this machine. A workload without one is measured in the background on its first
+    use, and runs one by one until then."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class BatchTuning:
         device: str = DEVICE,
         retries: KeyedBackoff | None = None,
     ) -> None:
-        """`file` need not exist; None keeps nothing. `device` is what models run on, as results call it."""
+        """`file` need not exist; None stores nothing. `device` is the one that results name."""
         self._retries = retries or KeyedBackoff()
         self._file = file
         self._executor = executor
@@ -67,7 +67,7 @@ class BatchTuning:
         self._measuring: dict[str, asyncio.Task[None]] = {}
 
     def max_rows(self, workload: Workload) -> int:
-        """How many rows at once are worth it; 1 as long as that isn't known."""
+        """Returns the best batch size in rows; 1 until it is measured."""
         if workload.inputs[0]:
             return 1
         key = self._key(workload)
@@ -79,7 +79,7 @@ class BatchTuning:
         return 1
 
     async def measure(self, workload: Workload) -> BatchPolicy:
-        """Measures a workload that has batching anew, and keeps what comes out. Raises WorkloadError."""
+        """Measures a workload and stores its policy. Raises WorkloadError."""
         policy = chosen(await rates(self._executor, workload, computed=self._device == DEVICE))
         # The file is shared with those of another device.
         self._known |= {**_read(self._file), self._key(workload): policy}
@@ -87,7 +87,7 @@ class BatchTuning:
         return policy
 
     async def close(self) -> None:
-        """Ends the measurements that are under way."""
+        """Cancels running measurements."""
         for task in self._measuring.values():
             task.cancel()
         await asyncio.gather(*self._measuring.values(), return_exceptions=True)
@@ -99,8 +99,8 @@ class BatchTuning:
         except (Exception, SystemExit) as error:
             reason = error.reason if isinstance(error, WorkloadError) else _words(error)
             again = self._retries.failed(self._key(workload), reason)
-            said = "%s can't be measured for batches, and is again in %.0f s: %s"
-            log.warning(said, workload.name, again, reason)
+            message = "%s can't be measured for batches, and is again in %.0f s: %s"
+            log.warning(message, workload.name, again, reason)
         else:
             self._retries.worked(self._key(workload))
             log.info("%s runs in batches of up to %d rows", workload.name, policy.max_rows)
@@ -114,16 +114,14 @@ class _Part(Struct, frozen=True):
 
 
 def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
-    """One job to measure by. Raises WorkloadError."""
+    """Returns a job to measure with. Raises WorkloadError."""
     if workload.inputs[0]:
         reason = text(
             "what its batches are worth is measured by jobs without inputs, and it takes at least one"
         )
         raise WorkloadError("unsupported", reason)
     try:
-        sample = dict(batching.sample(index))
-        workload.parse(sample)
-        return _Part(packed_item(sample, []))
+        return _Part(packed_item(Job.parse(workload, batching.sample(index))))
     except WorkloadError:
         raise
     # A plugin's samples and parameters may raise anything.
@@ -134,33 +132,32 @@ def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
 
 
 def _words(error: BaseException) -> str:
-    """On one line, also of an error that can't say what it is."""
+    """Returns the error on one line, even if its `__str__` fails."""
     return " ".join(traceback.format_exception_only(error)[0].split())
 
 
 async def rates(
     executor: BatchExecutor, workload: Workload, *, computed: bool = True, limit_s: float = LIMIT_S
 ) -> dict[int, float]:
-    """Rows a second by rows of a batch, of the workload's samples on one worker. Raises WorkloadError.
+    """Returns rows per second on one worker by batch size. Raises WorkloadError.
 
-    `computed`: by the time that the worker computed, which other work on the machine hardly changes; else by
-    all that passed, as with a device that computes for it. `limit_s` is for each batch, once a worker has it:
-    sizes that don't end by then are left out, and it is an error of the smallest alone.
+    `computed`: by CPU time, which other work on the machine hardly changes; else by wall time, as with a GPU.
+    `limit_s` is the time limit of each batch: larger sizes that exceed it are left out, the smallest raises.
     """
     assert workload.batching is not None
     sizes = [size for size in SIZES if size <= workload.batching.max_rows]
     parts = [_sample(workload, workload.batching, index) for index in range(sizes[-1])]
 
     async def timed(size: int) -> float:
-        # All samples once, as they differ: a large batch has short ones and long ones in any case.
+        # Each sample once, as they differ: a large batch holds short and long ones in any case.
         groups = [parts[first : first + size] for first in range(0, len(parts), size)]
-        took = [await _timed(executor, workload, group, computed, limit_s) for group in groups[:_EACH]]
+        took = [await _timed(executor, workload, group, computed, limit_s) for group in groups[:MAX_BATCHES]]
         return sum(took) / len(took)
 
     await _timed(executor, workload, parts[:1], computed, limit_s)  # the first job also opens the model
     best = dict.fromkeys(sizes, float("inf"))
     begin, rounds = time.perf_counter(), 0
-    # In turns, so that whatever else the machine does meets all sizes alike.
+    # In turns: other work on the machine then affects all sizes alike.
     while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S * len(best):
         for size in tuple(best):
             try:
@@ -168,8 +165,8 @@ async def rates(
             except WorkloadError as error:
                 if error.code != "deadline_exceeded" or size == sizes[0]:
                     raise
-                said = "%s isn't measured in batches of %d: %s"
-                log.warning(said, workload.name, size, error.reason)
+                message = "%s isn't measured in batches of %d: %s"
+                log.warning(message, workload.name, size, error.reason)
                 best = {smaller: best[smaller] for smaller in sizes if smaller < size}
                 break
         rounds += 1
@@ -179,7 +176,7 @@ async def rates(
 async def _timed(
     executor: BatchExecutor, workload: Workload, parts: Sequence[_Part], computed: bool, limit_s: float
 ) -> float:
-    """Seconds in the worker. Raises WorkloadError."""
+    """Returns seconds in the worker. Raises WorkloadError."""
 
     def take() -> Sequence[_Part]:
         limit.reschedule(asyncio.get_running_loop().time() + limit_s)
@@ -198,7 +195,7 @@ async def _timed(
 
 
 def chosen(rates: Mapping[int, float]) -> BatchPolicy:
-    """The smallest batch that no larger one beats by more than `WORTH`."""
+    """Returns the smallest batch size that no larger one beats by more than WORTH."""
     best = max(rates.values())
     size = min(size for size, rate in rates.items() if rate * WORTH >= best)
     return BatchPolicy(size, {size: round(rate, 1) for size, rate in rates.items()})
@@ -210,56 +207,55 @@ def _read(file: Path | None) -> dict[str, BatchPolicy]:
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, BatchPolicy])
     except (OSError, ValueError):
-        # It isn't there, or nobody can read it: it is only a measurement.
+        # Missing or damaged: it is only a measurement.
         return {}
 
 
 def _write(file: Path | None, known: Mapping[str, BatchPolicy]) -> None:
     if file is not None:
-        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+        write_atomic(file, msgspec.json.format(msgspec.json.encode(known)))
 
 
 Make = Callable[[int, Path], tuple[Mapping[str, Any], Sequence[Input]]]
-"""Parameters and inputs of a job on square images of that side (or with so many texts), whose files are
-written to that folder."""
+"""Returns parameters and inputs of a sample of a size; writes its files to the folder."""
 MPX = 1_000_000
 
 SIDES = (256, 1024, 2048)
-"""Pixels of the square images that are measured: two sizes make a line, the third shows whether it is one."""
+"""Sides of the measured square images: two make a line, the third shows whether it is one."""
 SLOW_SIDES = (64, 128, 256)
-"""For networks, which take seconds for a megapixel on a CPU."""
+"""For networks, which take seconds per megapixel on a CPU."""
 
 
 class Scale(Struct, frozen=True):
-    """What a workload's cost grows by."""
+    """The size that a workload's cost grows with."""
 
     sides: Sequence[int] = SIDES
-    """Of the samples that are measured."""
+    """Sides of the measured samples."""
     size: Callable[[int], int] = lambda side: side * side
-    """Of the sample of a side."""
-    unit: str = "megapixels"
+    """The size of the sample of a side."""
+    unit: AnyText = text("megapixels")
     per: int = MPX
-    """Of what sizes are counted in, in a unit."""
+    """How much of a size is one unit."""
 
 
 PIXELS = Scale()
 
 
 class Sample(Struct, frozen=True):
-    """Jobs of one workload."""
+    """Sample jobs of one workload."""
 
     make: Make
     scale: Scale = PIXELS
-    size: Callable[[Mapping[str, Any], Sequence[Input]], int] = lambda params, inputs: sample_pixels(inputs)
-    """Of any job."""
+    size: Callable[[Job], int] = lambda job: sample_pixels(job.inputs)
+    """The size of any job."""
 
 
 BYTES = 1.5
-"""Of a pixel in a file, about, where its header isn't read here: textures of games come to 0.5 to 4."""
+"""Assumed bytes per pixel of files whose header isn't read here; game textures have 0.5 to 4."""
 
 
 def sample_pixels(inputs: Sequence[Input]) -> int:
-    """Pixels of all inputs: exact for PNG, else by the files' sizes; 0 for what can't be read."""
+    """Returns the pixels of all inputs: exact for PNG, else estimated by file size; 0 if unreadable."""
     return sum(map(_pixels, inputs))
 
 
@@ -277,7 +273,7 @@ def _pixels(source: Input) -> int:
 
 
 def image_sample(channels: int, count: int = 1, sides: Sequence[int] = SIDES, **params: Any) -> Sample:
-    """Jobs with `count` images of waves and noise, as PNG."""
+    """Returns jobs with `count` PNG images of waves and noise."""
 
     def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
         return params, [_written(side, channels, folder / f"{at}.png") for at in range(count)]
@@ -285,11 +281,11 @@ def image_sample(channels: int, count: int = 1, sides: Sequence[int] = SIDES, **
     return Sample(make, Scale(sides, lambda side: count * side * side))
 
 
-TEXTS = Scale((1, 8, 64), lambda side: side, "texts", 1)
+TEXTS = Scale((1, 8, 64), lambda side: side, text("texts"), 1)
 
 
 def text_sample() -> Sample:
-    """Jobs with texts of some words each."""
+    """Returns jobs with texts of a few words each."""
 
     def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
         words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky")
@@ -299,13 +295,7 @@ def text_sample() -> Sample:
             ]
         }, []
 
-    return Sample(make, TEXTS, _texts_of)
-
-
-def _texts_of(params: Mapping[str, Any], inputs: Sequence[Input]) -> int:
-    # What was asked for may be anything: the workload itself says so afterwards.
-    texts = params.get("texts")
-    return len(inputs) + (len(texts) if isinstance(texts, list | tuple) else 0)
+    return Sample(make, TEXTS, lambda job: len(job.inputs) + len(getattr(job.params, "texts", None) or ()))
 
 
 def _written(side: int, channels: int, file: Path) -> Input:
@@ -323,16 +313,16 @@ def _written(side: int, channels: int, file: Path) -> Input:
 
 
 SAMPLES: dict[str, Sample] = {
-    # Those with a form for GPUs of their own (accel.gpu_ops.implementations).
+    # Workloads with a GPU implementation (accel.gpu_ops.implementations).
     "image.normal_from_height": image_sample(1),
     "image.resize": image_sample(4, factor=0.5),
     "image.mipmaps": image_sample(4, format="ktx2"),
     "image.pack_channels": image_sample(1, 3),
-    # Those that run networks: the same function by another provider.
+    # Workloads that run networks: the same function on another provider.
     "image.upscale": image_sample(3, sides=SLOW_SIDES),
     "image.remove_background": image_sample(3, sides=SLOW_SIDES),
     "image.ocr": image_sample(3, sides=SLOW_SIDES),
     "image.embed": image_sample(3, sides=SLOW_SIDES),
     "text.embed": text_sample(),
 }
-"""By the workload's name."""
+"""Sample jobs by workload name."""

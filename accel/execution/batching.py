@@ -1,7 +1,7 @@
-"""Dynamic batching: queue, batch, time limit, one-by-one fallback.
+"""Dynamic batching: queues, batches with a time limit, and a fallback that runs jobs one by one.
 
-There is no delay: a batch is what is waiting when a worker is free, so that an idle machine answers at once
-and a busy one in batches.
+Batching adds no delay: a batch is whatever waits when a worker becomes free. An idle machine therefore
+answers at once, and a busy one in batches.
 """
 
 from __future__ import annotations
@@ -12,258 +12,54 @@ import math
 import operator
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from accel.execution.executor import BatchExecutor, CancelToken, Executor, ExecutorResult, packed_item
+from msgspec.structs import replace
+
+from accel.execution.executor import BatchExecutor, CancelToken, Executor, ExecutorResult, Job, packed_item
 from accel.execution.pool import PRIORITIES, FairTurns
 from accel.text import text
-from accel.workload import Batching, Input, Workload, WorkloadError, names
+from accel.workload import Workload, WorkloadError, names
 
-
-class BatchItem:
-    """A job in a queue or in a batch, until its `result` is known. Raises WorkloadError for parameters that
-    can't be sent."""
-
-    def __init__(
-        self,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        rows: int,
-        priority: str,
-        deadline: float,
-        watch: CancelToken | None = None,
-    ) -> None:
-        self.params = params
-        self.inputs = inputs
-        self.packed = packed_item(params, inputs)
-        self.rows = rows
-        self.priority = priority
-        self.deadline = deadline
-        """By `time.monotonic`."""
-        self.watch = watch or CancelToken()
-        self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
-
-
-class Batch:
-    """Jobs that a worker has taken together, and how long they may hold it: one of them may never end, and
-    nobody sees which."""
-
-    def __init__(self, stop: Callable[[], object], least_s: float) -> None:
-        """`stop` ends what the worker does; in the first `least_s` seconds only where nobody wants it."""
-        self.jobs: Sequence[BatchItem] = ()
-        self.stopped = False
-        self._stop, self._least_s = stop, least_s
-        self._begun = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self, jobs: Sequence[BatchItem], limit_s: float) -> None:
-        """A worker has `jobs` now. Several that take `limit_s` seconds hang."""
-        self.jobs, self._begun = jobs, time.monotonic()
-        for job in jobs:
-            job.watch.among = len(jobs)
-            job.watch.begin()
-        if len(jobs) > 1 and limit_s < math.inf:
-            self._stop_after(limit_s)
-
-    def left(self, overdue: bool) -> None:
-        """Nobody waits for one of the jobs any more; one that is `overdue` may hold up the others."""
-        if all(job.result.done() for job in self.jobs):
-            self.stop()
-        elif overdue:
-            self._stop_after(self._least_s)
-
-    def stop(self) -> None:
-        """Ends it."""
-        self.end()
-        self.stopped = True
-        self._stop()
-
-    @property
-    def took_s(self) -> float:
-        """How long a worker has had it, seconds."""
-        return time.monotonic() - self._begun
-
-    def end(self) -> None:
-        """It has ended."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _stop_after(self, seconds: float) -> None:
-        """Counted from its begin."""
-        self.end()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds - self.took_s), self.stop)
-
-
-def settle_future(job: BatchItem, outcome: ExecutorResult | WorkloadError) -> None:
-    """Tells whoever waits for `job`, if anybody does."""
-    if job.result.done():
-        return
-    if isinstance(outcome, WorkloadError):
-        job.result.set_exception(outcome)
-    else:
-        job.result.set_result(outcome)
-
-
-def is_overdue(job: BatchItem) -> WorkloadError:
-    """That `job` wasn't done before its deadline."""
-    return WorkloadError("deadline_exceeded", text("wasn't done before its deadline"), names(job.inputs))
-
-
-LEAST_S = 5.0
-"""How long anything may take, whatever is known: a worker that has just started loads libraries and a model
-first."""
-
-TIMES = 3
-"""A batch that takes so many times as long as any of the last runs hangs."""
-
-LAST = 100
-"""Runs that are remembered: one that was slow for once, as a model was loaded, is forgotten."""
-
-
-class BatchTimeout:
-    """What is known of one workload."""
-
-    def __init__(self, least_s: float = LEAST_S, most_s: float = math.inf) -> None:
-        self.least_s = least_s
-        self._most_s = most_s
-        self._took_s: deque[float] = deque(maxlen=LAST)
-        self._rows: dict[str, int] = {}
-        """The most rows that have ended together, by bucket."""
-
-    def learn(self, took_s: float, bucket: str = "", rows: int = 0) -> None:
-        """A run of so many `rows` has ended; of 0 where it says nothing of batches."""
-        # Also of other buckets: what they have in common is the model that a new worker loads.
-        self._took_s.append(took_s)
-        self._rows[bucket] = max(self._rows.get(bucket, 0), rows)
-
-    @property
-    def longest_s(self) -> float:
-        """The longest of the last runs, seconds, and `least_s` at least."""
-        return max(self.least_s, self._slowest_s)
-
-    def limit_s(self, bucket: str, rows: int) -> float:
-        """After how many seconds a batch of `rows` hangs; `most_s` where none as large has ended yet."""
-        if rows > self._rows.get(bucket, 0):
-            return self._most_s
-        return min(self._most_s, max(self.least_s, TIMES * self._slowest_s))
-
-    @property
-    def _slowest_s(self) -> float:
-        return max(self._took_s, default=0.0)
-
-
-class IndividualRuns:
-    """Jobs of one workload, one by one."""
-
-    def __init__(
-        self,
-        executor: Executor,
-        workload: Workload,
-        out_dir: Path | None,
-        jobs: Sequence[BatchItem],
-        pace: BatchTimeout,
-    ) -> None:
-        self._executor = executor
-        self._workload = workload
-        self._out_dir = out_dir
-        self._jobs = jobs
-        self._pace = pace
-        self._limit_s = 0.0
-        """What each has at least, where it takes longer than any is known to."""
-        self._behind: set[BatchItem] = set()
-        """Those that no worker has taken yet."""
-        self._limits: dict[asyncio.Timeout, float] = {}
-        """Of those that run, and how many seconds each has."""
-
-    async def run(self) -> None:
-        """Gives each that has no result its own. One that takes long gives way to those behind it, and is
-        tried again after them: for twice as long, as it may be slow, until its deadline."""
-        while self._open:
-            self._behind = set(self._open)
-            # The last one that asks for its turn again gets it first.
-            await asyncio.gather(*map(self._alone, reversed(self._open)))
-
-    @property
-    def _open(self) -> list[BatchItem]:
-        return [job for job in self._jobs if not job.result.done()]
-
-    async def _alone(self, job: BatchItem) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        # Also when nobody wants it any more, which ends its worker.
-        job.result.add_done_callback(lambda _: task.cancel())
-        try:
-            async with asyncio.timeout(None) as limit:
-                done = await self._run(job, lambda: self._began(job, limit))
-            self._pace.learn(done.run_ms / 1000)
-            settle_future(job, done)
-        except WorkloadError as error:
-            settle_future(job, is_overdue(job) if error.code == "deadline_exceeded" else error)
-        # Its time is over, or it is a bug: neither may keep anybody waiting.
-        except Exception:
-            if limit.expired():  # the others first
-                self._limit_s = max(self._limit_s, 2 * self._limits[limit])
-                return
-            log.exception("%s can't be run", self._workload.name)
-            settle_future(job, WorkloadError("internal", text("can't be run"), names(job.inputs)))
-        except asyncio.CancelledError:
-            if not job.result.done():
-                raise
-        finally:
-            self._limits.pop(limit, None)
-            self._passed(job)
-
-    async def _run(self, job: BatchItem, began: Callable[[], None]) -> ExecutorResult:
-        # Of its own: whoever limits how long workers may have the job counts from when its batch began.
-        watch = CancelToken(began)
-        watch.again = True
-        return await self._executor.run(
-            self._workload, job.params, job.inputs,
-            deadline_s=max(0.001, job.deadline - time.monotonic()),
-            priority=job.priority, out_dir=self._out_dir, watch=watch,
-        )  # fmt: skip
-
-    def _began(self, job: BatchItem, limit: asyncio.Timeout) -> None:
-        """A worker has taken `job`."""
-        job.watch.among, job.watch.since = 1, time.monotonic()
-        self._limits[limit] = max(self._limit_s, self._pace.longest_s)
-        limit.reschedule(asyncio.get_running_loop().time() + self._limits[limit])
-        self._passed(job)
-
-    def _passed(self, job: BatchItem) -> None:
-        """`job` waits for no worker. When none does, and none has given way, who runs is in nobody's way."""
-        self._behind.discard(job)
-        running = [limit for limit in self._limits if not limit.expired()]
-        if not self._behind and len(running) >= len(self._open):
-            for limit in running:
-                limit.reschedule(None)
-
+MIN_LIMIT_S = 5.0
+"""Any run may take this long, whatever was measured: a new worker first loads libraries and a model."""
+LIMIT_FACTOR = 3
+"""A batch that takes this many times as long as the slowest recent run hangs."""
+REMEMBERED_RUNS = 100
+"""Older runs are forgotten: one was perhaps slow because it loaded a model."""
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""The batch sizes that are measured, compiled and captured."""
 
 MaxRows = Callable[[Workload], int]
-"""The policy: how many rows at once are worth it here; 1 where running one by one is better."""
+"""The policy: the most rows of a batch that are worth it on this machine; 1 for no batching."""
 
 log = logging.getLogger(__name__)
 
 
+def bucket_key(count: int) -> int:
+    """Returns the smallest of SIZES that is at least `count`; above the last, `count` itself."""
+    return next((size for size in SIZES if size >= count), count)
+
+
 class Batcher:
-    """An executor that runs jobs of one workload together where its policy says so."""
+    """An executor that batches jobs of one workload where its policy says so."""
 
     def __init__(
         self,
         executor: BatchExecutor,
         max_rows: MaxRows,
         *,
-        least_s: float = LEAST_S,
+        least_s: float = MIN_LIMIT_S,
         most_s: float = math.inf,
     ) -> None:
-        """A batch that is under way for `least_s` seconds is stopped when a deadline in it passes, or as it
-        takes many times as long as any that has ended: who hangs in it can't be seen, and each is tried by
-        itself. So is any after `most_s`, which leaves time for that where all have one deadline."""
+        """A batch is stopped after `least_s` seconds if a deadline in it passes or if it takes far longer
+        than earlier ones, and after `most_s` in any case. Its jobs are then run one by one, as nobody sees
+        which of them hangs; `most_s` leaves time for that where all have the same deadline."""
         self._executor = executor
         self._max_rows = max_rows
-        self._paces: defaultdict[str, BatchTimeout] = defaultdict(lambda: BatchTimeout(least_s, most_s))
+        self._timeouts: defaultdict[str, BatchTimeout] = defaultdict(lambda: BatchTimeout(least_s, most_s))
         self._queues: dict[tuple[str, str, Path | None], _Queue] = {}
 
     async def start(self) -> None:
@@ -274,67 +70,138 @@ class Batcher:
         for queue in tuple(self._queues.values()):
             await queue.close()
 
-    async def run(
-        self,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_s: float,
-        priority: str = "normal",
-        out_dir: Path | None = None,
-        watch: CancelToken | None = None,
-    ) -> ExecutorResult:
-        most = self._most(workload)
-        if most <= 1 or workload.batching is None or priority not in PRIORITIES:
-            done = await self._executor.run(
-                workload,
-                params,
-                inputs,
-                deadline_s=deadline_s,
-                priority=priority,
-                out_dir=out_dir,
-                watch=watch,
-            )
-            self._paces[workload.name].learn(done.run_ms / 1000)
+    async def run(self, job: Job) -> ExecutorResult:
+        workload, batching = job.workload, job.workload.batching
+        most = 1 if batching is None else min(self._max_rows(workload), batching.max_rows)
+        if most <= 1 or batching is None:
+            done = await self._executor.run(job)
+            self._timeouts[workload.name].learn(done.run_ms / 1000)
             return done
-        workload.check_inputs(len(inputs))
-        parsed = workload.parse(dict(params))
-        rows = _rows(workload.batching.rows(parsed))
-        waiting = BatchItem(params, inputs, rows, priority, time.monotonic() + deadline_s, watch)
-        queue = self._queue(workload, workload.batching, parsed, out_dir)
-        return await queue.run(waiting, most)
+        item = BatchItem(job, _rows(batching.rows(job.params)))
+        return await self._queue(workload, batching.bucket(job.params), job.out_dir).run(item, most)
 
-    def _most(self, workload: Workload) -> int:
-        if workload.batching is None:
-            return 1
-        return min(self._max_rows(workload), workload.batching.max_rows)
-
-    def _queue(self, workload: Workload, batching: Batching, parsed: Any, out_dir: Path | None) -> _Queue:
-        bucket = batching.bucket(parsed)
+    def _queue(self, workload: Workload, bucket: str, out_dir: Path | None) -> _Queue:
         key = (workload.name, bucket, out_dir)
         queue = self._queues.get(key)
         if queue is None:
-            pace = self._paces[workload.name]
+            timeout = self._timeouts[workload.name]
             queue = self._queues[key] = _Queue(
-                self._executor, workload, bucket, out_dir, pace, lambda: self._forget(key)
+                self._executor, workload, bucket, out_dir, timeout, lambda: self._queues.pop(key, None)
             )
         return queue
 
-    def _forget(self, key: tuple[str, str, Path | None]) -> None:
-        self._queues.pop(key, None)
 
-
-def _rows(given: Any) -> int:
+def _rows(value: Any) -> int:
     try:
-        return operator.index(given)
+        return operator.index(value)
     except TypeError:
-        reason = text("its rows are {given}, wanted a whole number", given=format(repr(given), ".80"))
+        reason = text("its rows are {given}, wanted a whole number", given=format(repr(value), ".80"))
         raise WorkloadError("internal", reason) from None
 
 
+class BatchItem:
+    """A job in a queue or in a batch, with its future result."""
+
+    def __init__(self, job: Job, rows: int) -> None:
+        """Raises WorkloadError `bad_params` for parameters that can't be sent."""
+        self.job = job
+        self.packed = packed_item(job)
+        self.rows = rows
+        self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
+
+    def settle(self, outcome: ExecutorResult | WorkloadError) -> None:
+        """Sets the result, unless there is one or nobody waits."""
+        if self.result.done():
+            return
+        if isinstance(outcome, WorkloadError):
+            self.result.set_exception(outcome)
+        else:
+            self.result.set_result(outcome)
+
+
+class BatchTimeout:
+    """How long batches of one workload may take, by how long earlier ones took."""
+
+    def __init__(self, least_s: float = MIN_LIMIT_S, most_s: float = math.inf) -> None:
+        self.least_s = least_s
+        self._most_s = most_s
+        self._took_s: deque[float] = deque(maxlen=REMEMBERED_RUNS)
+        self._rows: dict[str, int] = {}
+        """The largest batch that has finished, in rows, by bucket."""
+
+    def learn(self, took_s: float, bucket: str = "", rows: int = 0) -> None:
+        """Notes a finished run of `rows` rows; 0 where it wasn't a batch."""
+        # Other buckets count, too: what they have in common is the model that a new worker loads.
+        self._took_s.append(took_s)
+        self._rows[bucket] = max(self._rows.get(bucket, 0), rows)
+
+    @property
+    def longest_s(self) -> float:
+        """The slowest recent run, seconds, but at least `least_s`."""
+        return max(self.least_s, self._slowest_s)
+
+    def limit_s(self, bucket: str, rows: int) -> float:
+        """Returns the seconds after which a batch of `rows` hangs; `most_s` if none as large has finished."""
+        if rows > self._rows.get(bucket, 0):
+            return self._most_s
+        return min(self._most_s, max(self.least_s, LIMIT_FACTOR * self._slowest_s))
+
+    @property
+    def _slowest_s(self) -> float:
+        return max(self._took_s, default=0.0)
+
+
+class Batch:
+    """Jobs that a worker runs together, with a time limit: one of them may hang, and nobody sees which."""
+
+    def __init__(self, stop: Callable[[], object], least_s: float) -> None:
+        """`stop` ends the worker's run; in the first `least_s` seconds only if nobody waits for it."""
+        self.items: Sequence[BatchItem] = ()
+        self.stopped = False
+        self._stop, self._least_s = stop, least_s
+        self._started_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, items: Sequence[BatchItem], limit_s: float) -> None:
+        """Notes that a worker has the items. Several that take `limit_s` seconds are stopped."""
+        self.items, self._started_at = items, time.monotonic()
+        for item in items:
+            item.job.token.batch_size = len(items)
+            item.job.token.start()
+        if len(items) > 1 and limit_s < math.inf:
+            self._stop_after(limit_s)
+
+    def leave(self, overdue: bool) -> None:
+        """Notes that nobody waits for one item any more; if it is `overdue` it may hold up the rest."""
+        if all(item.result.done() for item in self.items):
+            self.stop()
+        elif overdue:
+            self._stop_after(self._least_s)
+
+    def stop(self) -> None:
+        """Ends the worker's run."""
+        self.end()
+        self.stopped = True
+        self._stop()
+
+    @property
+    def took_s(self) -> float:
+        """Seconds since it started."""
+        return time.monotonic() - self._started_at
+
+    def end(self) -> None:
+        """Stops the time limit: the run is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _stop_after(self, seconds: float) -> None:
+        """Stops it so many seconds after its start."""
+        self.end()
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds - self.took_s), self.stop)
+
+
 class _Queue:
-    """The jobs of one workload that may run together."""
+    """The jobs of one workload, bucket and output folder that may run together."""
 
     def __init__(
         self,
@@ -342,39 +209,40 @@ class _Queue:
         workload: Workload,
         bucket: str,
         out_dir: Path | None,
-        pace: BatchTimeout,
-        forget: Callable[[], None],
+        timeout: BatchTimeout,
+        forget: Callable[[], object],
     ) -> None:
         self._executor = executor
         self._workload = workload
         self._bucket = bucket
         self._out_dir = out_dir
-        self._pace = pace
+        self._timeout = timeout
         self._forget = forget
         self._turns: FairTurns[BatchItem] = FairTurns()
         self._rows = 0
         self._asking: dict[asyncio.Task[None] | None, str] = {}
-        """The priorities of those tasks that ask for a worker and have none yet."""
+        """The priorities of tasks that have asked for a worker and have none yet."""
         self._batches: set[Batch] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, job: BatchItem, most: int) -> ExecutorResult:
-        self._turns.add(job, job.priority)
-        self._rows += job.rows
+    async def run(self, item: BatchItem, most: int) -> ExecutorResult:
+        job = item.job
+        self._turns.add(item, job.priority)
+        self._rows += item.rows
         if self._rows > most * len(self._asking) or self._is_most_urgent(job.priority):
             self._ask(job.priority, most)
         try:
-            async with asyncio.timeout(job.deadline - time.monotonic()):
-                return await job.result
+            async with job.timeout():
+                return await item.result
         except TimeoutError:
-            self._leave(job, overdue=True)
-            raise is_overdue(job) from None
+            self._leave(item, overdue=True)
+            raise job.deadline_exceeded() from None
         except asyncio.CancelledError:
-            self._leave(job, overdue=job.watch.overdue)
+            self._leave(item, overdue=job.token.overdue)
             raise
 
     async def close(self) -> None:
-        """Waits for what is under way to be told that the workers are gone."""
+        """Waits until all running batches have learnt that the workers are gone."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _is_most_urgent(self, priority: str) -> bool:
@@ -388,7 +256,7 @@ class _Queue:
         task.add_done_callback(self._ended)
 
     def _ask_for_rest(self, most: int) -> None:
-        """What didn't fit may have nobody who asks for it, or somebody of a lower priority."""
+        """Asks for a worker for what didn't fit, unless a task of its priority asks already."""
         first = next((priority for priority, count in self._turns.waiting.items() if count), None)
         if first is not None and self._is_most_urgent(first):
             self._ask(first, most)
@@ -402,26 +270,26 @@ class _Queue:
         """Runs one batch: whatever waits when a worker is free."""
         task = asyncio.current_task()
         assert task is not None
-        batch = Batch(task.cancel, self._pace.least_s)
+        batch = Batch(task.cancel, self._timeout.least_s)
         self._batches.add(batch)
         try:
-            await self._together(batch, priority, most)
+            await self._run_batch(batch, priority, most)
         finally:
             batch.end()
             self._batches.discard(batch)
             self._asking.pop(task, None)
-        if any(not job.result.done() for job in batch.jobs):
-            await IndividualRuns(self._executor, self._workload, self._out_dir, batch.jobs, self._pace).run()
+        if any(not item.result.done() for item in batch.items):
+            await IndividualRuns(self._executor, batch.items, self._timeout).run()
 
-    async def _together(self, batch: Batch, priority: str, most: int) -> None:
-        """Leaves those jobs without a result that have to be tried by themselves."""
+    async def _run_batch(self, batch: Batch, priority: str, most: int) -> None:
+        """Leaves items without a result that have to run one by one."""
 
         def take() -> Sequence[BatchItem]:
             self._asking.pop(asyncio.current_task(), None)
-            jobs = self._take(most)
-            batch.begin(jobs, self._pace.limit_s(self._bucket, sum(job.rows for job in jobs)))
+            items = self._take(most)
+            batch.start(items, self._timeout.limit_s(self._bucket, sum(item.rows for item in items)))
             self._ask_for_rest(most)
-            return batch.jobs
+            return batch.items
 
         try:
             done = await self._executor.run_batch(
@@ -429,66 +297,124 @@ class _Queue:
             )
             self._settle(batch, done)
         except WorkloadError as error:
-            if not batch.jobs:  # no worker comes any more
-                for job in self._take(self._rows):
-                    settle_future(job, error)
+            if not batch.items:  # no worker will come
+                for item in self._take(self._rows):
+                    item.settle(error)
         except Exception:  # a bug, which must not keep anybody waiting
-            log.exception("%s: what waits can't be run at once; it runs one by one", self._workload.name)
-            if not batch.jobs:
-                batch.begin(self._take(self._rows), math.inf)
+            log.exception("%s: the batch can't be run; its jobs run one by one", self._workload.name)
+            if not batch.items:
+                batch.start(self._take(self._rows), math.inf)
         except asyncio.CancelledError:
             if not batch.stopped:
                 raise
-            if left := sum(not job.result.done() for job in batch.jobs):
-                said = "%s: %d jobs at once took too long; %d of them run one by one"
-                log.warning(said, self._workload.name, len(batch.jobs), left)
+            if left := sum(not item.result.done() for item in batch.items):
+                message = "%s: a batch of %d jobs took too long; %d of them run one by one"
+                log.warning(message, self._workload.name, len(batch.items), left)
 
     def _settle(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
-        self._learn(batch, done)
-        for job, outcome in zip(batch.jobs, done, strict=True):
-            # What this process has no memory for another may have.
+        outcomes = list(zip(batch.items, done, strict=True))
+        # A job that is refused at once says nothing about how long a batch takes.
+        if good := [item.rows for item, outcome in outcomes if isinstance(outcome, ExecutorResult)]:
+            self._timeout.learn(batch.took_s, self._bucket, sum(good))
+        for item, outcome in outcomes:
+            # Another process may have the memory that this one lacks.
             if not isinstance(outcome, WorkloadError) or outcome.fault != "process":
-                settle_future(job, outcome)
-
-    def _learn(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
-        # What is refused at once says nothing.
-        good = [
-            job.rows for job, one in zip(batch.jobs, done, strict=True) if isinstance(one, ExecutorResult)
-        ]
-        if good:
-            self._pace.learn(batch.took_s, self._bucket, sum(good))
+                item.settle(outcome)
 
     def _take(self, most: int) -> list[BatchItem]:
-        """Jobs in the order of their turns, up to `most` rows and at least one."""
-        taken: list[BatchItem] = []
+        """Returns items in the order of their turns, up to `most` rows and at least one."""
+        items: list[BatchItem] = []
         rows = 0
 
-        def fits(job: BatchItem) -> bool:
-            return not rows or rows + job.rows <= most
+        def fits(item: BatchItem) -> bool:
+            return not rows or rows + item.rows <= most
 
-        while (job := self._turns.next(fits)) is not None:
-            self._rows -= job.rows
-            # Whoever gave it up may say that it never began, or is about to see that its time is over.
-            if job.watch.unwanted or job.result.done():
+        while (item := self._turns.next(fits)) is not None:
+            self._rows -= item.rows
+            # Its caller may report that it never started, or is about to see that its deadline has passed.
+            if item.job.token.cancelled or item.result.done():
                 continue
-            rows += job.rows
-            taken.append(job)
-        return taken
+            rows += item.rows
+            items.append(item)
+        return items
 
-    def _leave(self, job: BatchItem, overdue: bool) -> None:
-        """Nobody waits for `job` any more."""
-        job.result.cancel()
-        if self._turns.remove(job):
-            self._rows -= job.rows
+    def _leave(self, item: BatchItem, overdue: bool) -> None:
+        """Notes that nobody waits for `item` any more."""
+        item.result.cancel()
+        if self._turns.remove(item):
+            self._rows -= item.rows
         for batch in tuple(self._batches):
-            if job in batch.jobs:
-                batch.left(overdue)
+            if item in batch.items:
+                batch.leave(overdue)
 
 
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""What policies measure batches at, and what is compiled or captured once serves for."""
+class IndividualRuns:
+    """Runs the jobs of a failed batch one by one."""
 
+    def __init__(self, executor: Executor, items: Sequence[BatchItem], timeout: BatchTimeout) -> None:
+        self._executor = executor
+        self._items = items
+        self._timeout = timeout
+        self._limit_s = 0.0
+        """The least that each gets, once one took longer than any known run."""
+        self._queued: set[BatchItem] = set()
+        """Those that no worker has taken yet."""
+        self._limits: dict[asyncio.Timeout, float] = {}
+        """Seconds that each running item has."""
 
-def bucket_key(count: int) -> int:
-    """The least of SIZES that isn't below `count`; beyond the last, `count` itself."""
-    return next((size for size in SIZES if size >= count), count)
+    async def run(self) -> None:
+        """Settles every item. One that takes long makes room for those behind it and is tried again after
+        them with twice the time, as it may only be slow, until its deadline."""
+        while self._open:
+            self._queued = set(self._open)
+            # The pool serves requeued jobs in reverse order.
+            await asyncio.gather(*map(self._run, reversed(self._open)))
+
+    @property
+    def _open(self) -> list[BatchItem]:
+        return [item for item in self._items if not item.result.done()]
+
+    async def _run(self, item: BatchItem) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        # Also when nobody waits any more, which ends its worker.
+        item.result.add_done_callback(lambda _: task.cancel())
+        try:
+            async with asyncio.timeout(None) as limit:
+                # A token of its own: the caller's limit on worker time counts from the start of the batch.
+                token = CancelToken(lambda: self._started(item, limit))
+                token.requeued = True
+                done = await self._executor.run(replace(item.job, token=token))
+            self._timeout.learn(done.run_ms / 1000)
+            item.settle(done)
+        except WorkloadError as error:
+            item.settle(error)
+        # Its time is over, or it is a bug: neither may keep anybody waiting.
+        except Exception:
+            if limit.expired():  # the others come first
+                self._limit_s = max(self._limit_s, 2 * self._limits[limit])
+                return
+            log.exception("%s can't be run", item.job.workload.name)
+            item.settle(WorkloadError("internal", text("can't be run"), names(item.job.inputs)))
+        except asyncio.CancelledError:
+            if not item.result.done():
+                raise
+        finally:
+            self._limits.pop(limit, None)
+            self._dequeued(item)
+
+    def _started(self, item: BatchItem, limit: asyncio.Timeout) -> None:
+        token = item.job.token
+        token.batch_size, token.started_at = 1, time.monotonic()
+        self._limits[limit] = max(self._limit_s, self._timeout.longest_s)
+        limit.reschedule(asyncio.get_running_loop().time() + self._limits[limit])
+        self._dequeued(item)
+
+    def _dequeued(self, item: BatchItem) -> None:
+        """Notes that `item` waits for no worker. When none does and none has made room, limits are lifted:
+        those that run hold up nobody."""
+        self._queued.discard(item)
+        running = [limit for limit in self._limits if not limit.expired()]
+        if not self._queued and len(running) >= len(self._open):
+            for limit in running:
+                limit.reschedule(None)

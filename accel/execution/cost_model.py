@@ -1,4 +1,4 @@
-"""Which form of a workload runs: the CPU's or a GPU's, by what both cost on this machine when measured."""
+"""Chooses the device for a job by measured costs on this machine."""
 
 from __future__ import annotations
 
@@ -12,63 +12,61 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.execution.backoff import KeyedBackoff
 from accel.execution.batch_tuning import MPX, PIXELS, Scale
-from accel.text import AnyText
+from accel.text import AnyText, Text, clauses, text
 from accel.workload import Workload, WorkloadError
 
 ROUNDS = 3
-"""How often each size is measured; the best counts, as other work only slows down."""
+"""Each size is measured this often; the best counts, as other work only slows one down."""
 
 log = logging.getLogger(__name__)
 
 
 class Device(Struct, frozen=True):
-    """One way to run a workload."""
+    """A device that runs workloads."""
 
     name: str
     """`cpu`, or a provider's name such as `cuda`."""
-    device: str
-    """As results call it, and by which measurements are kept: `CPU`, or `CUDA, NVIDIA GeForce RTX 4090`."""
+    label: str
+    """The name in results and stored measurements: `CPU`, or `CUDA, NVIDIA GeForce RTX 4090`."""
 
 
 class Cost(Struct, frozen=True):
-    """What a job takes by its size (its pixels, or its texts), from input files to output files: transfers to
-    a GPU are in it."""
+    """The time that a job takes by its size (pixels or texts), from input files to output files, transfers to
+    a GPU included."""
 
     fixed_ms: float
-    """For any job."""
+    """Of any job."""
     mpx_ms: float
-    """For each million pixels or texts."""
+    """Per million pixels or texts."""
 
     def ms(self, size: int) -> float:
-        """Milliseconds of a job."""
+        """Returns the milliseconds of a job."""
         return self.fixed_ms + self.mpx_ms * size / MPX
 
 
 class DeviceChoice(Struct, frozen=True):
-    """The form that runs, and why it does."""
+    """The chosen device, and why."""
 
-    form: Device
+    device: Device
     reason: AnyText
     """For people."""
     ms: float = 0.0
-    """What it is expected to take; 0 where that isn't known."""
+    """Expected milliseconds; 0 if unknown."""
 
 
 Measure = Callable[[Workload, Device, int], Awaitable[float]]
-"""Runs the sample of a workload of that side by a form; gives the milliseconds that it took.
-Raises WorkloadError."""
+"""Runs a workload's sample of a side on a device; returns its milliseconds. Raises WorkloadError."""
 
 
 class CostModel:
-    """The costs on this machine; chooses by them. A workload without any is measured in the background the
-    first time it is used with more than one form, and runs by the first until then. What can't be measured is
-    tried again after a while."""
+    """Measured costs by workload and device. A workload without any is measured in the background on first
+    use with several devices, and runs on the first until then. Failed measurements are retried later."""
 
     def __init__(self, file: Path | None, measure: Measure, retries: KeyedBackoff | None = None) -> None:
-        """`file` need not exist; None keeps nothing."""
+        """`file` need not exist; None stores nothing."""
         self._retries = retries or KeyedBackoff()
         self._file = file
         self._measure = measure
@@ -78,91 +76,91 @@ class CostModel:
     def choose(
         self,
         workload: Workload,
-        forms: Sequence[Device],
+        devices: Sequence[Device],
         size: int,
         queued: Mapping[str, float],
         scale: Scale = PIXELS,
     ) -> DeviceChoice:
-        """The form that is done first: what waits for it already (`queued`, ms by the forms' names), and the
-        job's own cost. The first of `forms` is the CPU's."""
-        first = forms[0]
-        if len(forms) == 1:
+        """Returns the device that is expected to finish first, by its queue (`queued`, ms by device name) and
+        the job's cost. The first of `devices` is the CPU."""
+        first = devices[0]
+        if len(devices) == 1:
             return DeviceChoice(first, "")
-        costs = {form.name: self._known.get(_key(workload, form)) for form in forms}
+        costs = {device.name: self._known.get(_key(workload, device)) for device in devices}
         if any(cost is None for cost in costs.values()):
-            return DeviceChoice(first, self._start(workload, forms, scale))
+            return DeviceChoice(first, self._start(workload, devices, scale))
         found = {name: cost.ms(size) for name, cost in costs.items() if cost is not None}
         total = {name: ms + queued.get(name, 0.0) for name, ms in found.items()}
-        best = min(forms, key=lambda form: total[form.name])
-        shown = f"{size / scale.per:.2g} {scale.unit}"
-        return DeviceChoice(best, _reason(best, forms, total, queued, shown), found[best.name])
+        best = min(devices, key=lambda device: total[device.name])
+        shown = text("{count} {unit}", count=f"{size / scale.per:.2g}", unit=scale.unit)
+        return DeviceChoice(best, _reason(best, devices, total, queued, shown), found[best.name])
 
     async def measure(
-        self, workload: Workload, forms: Sequence[Device], scale: Scale = PIXELS
+        self, workload: Workload, devices: Sequence[Device], scale: Scale = PIXELS
     ) -> Mapping[str, Cost]:
-        """Measures all forms of a workload anew, in turns, and keeps what comes out, by the forms' names.
+        """Measures a workload on all devices, in turns; stores and returns the costs by device name.
 
         Raises WorkloadError.
         """
         sides = scale.sides
-        best = {form.name: dict.fromkeys(sides, float("inf")) for form in forms}
-        for form in forms:
+        best = {device.name: dict.fromkeys(sides, float("inf")) for device in devices}
+        for device in devices:
             # The first job also loads libraries and opens graphs.
-            await self._measure(workload, form, sides[0])
+            await self._measure(workload, device, sides[0])
         for _ in range(ROUNDS):
             for side in sides:
-                for form in forms:
-                    took = await self._measure(workload, form, side)
-                    best[form.name][side] = min(best[form.name][side], took)
+                for device in devices:
+                    took = await self._measure(workload, device, side)
+                    best[device.name][side] = min(best[device.name][side], took)
         costs = {
             name: fit_cost({scale.size(side): ms for side, ms in times.items()})
             for name, times in best.items()
         }
-        # Another process may have measured others meanwhile, as `popbridge tune` does beside a daemon.
-        self._known |= read(self._file) | {_key(workload, form): costs[form.name] for form in forms}
+        # Another process, such as `popbridge tune`, may have measured other workloads meanwhile.
+        self._known |= read(self._file) | {_key(workload, device): costs[device.name] for device in devices}
         write(self._file, self._known)
         return costs
 
-    def known(self, workload: Workload, form: Device) -> Cost | None:
-        """What was measured."""
-        return self._known.get(_key(workload, form))
+    def known(self, workload: Workload, device: Device) -> Cost | None:
+        """Returns the measured cost."""
+        return self._known.get(_key(workload, device))
 
     async def close(self) -> None:
-        """Ends the measurements that are under way."""
+        """Cancels running measurements."""
         for task in self._measuring.values():
             task.cancel()
         await asyncio.gather(*self._measuring.values(), return_exceptions=True)
 
-    def _start(self, workload: Workload, forms: Sequence[Device], scale: Scale) -> str:
-        """Measures in the background, unless that is under way or has failed lately; says which."""
-        key = " ".join(_key(workload, form) for form in forms)
+    def _start(self, workload: Workload, devices: Sequence[Device], scale: Scale) -> AnyText:
+        """Starts measuring, unless that runs already or has failed lately; returns which."""
+        key = " ".join(_key(workload, device) for device in devices)
         if key in self._measuring and not self._measuring[key].done():
-            return "the other form is being measured"
+            return text("the other device is being measured")
         if self._retries.left_s(key):
-            return f"the other form couldn't be measured ({self._retries.reason(key)})"
-        self._measuring[key] = asyncio.create_task(self._quietly(key, workload, forms, scale))
-        return "the other form is being measured"
+            return text("the other device couldn't be measured ({reason})", reason=self._retries.reason(key))
+        self._measuring[key] = asyncio.create_task(self._quietly(key, workload, devices, scale))
+        return text("the other device is being measured")
 
-    async def _quietly(self, key: str, workload: Workload, forms: Sequence[Device], scale: Scale) -> None:
+    async def _quietly(self, key: str, workload: Workload, devices: Sequence[Device], scale: Scale) -> None:
         begin = time.perf_counter()
         try:
-            costs = await self.measure(workload, forms, scale)
-        # What makes a sample may raise anything.
+            costs = await self.measure(workload, devices, scale)
+        # A plugin's sample may raise anything.
         except Exception as error:
             reason = error.reason if isinstance(error, WorkloadError) else repr(error)
             again = self._retries.failed(key, reason)
-            said = "%s can't be measured on every device, and is again in %.0f s: %s"
-            log.warning(said, workload.name, again, reason)
+            message = "%s can't be measured on every device; retrying in %.0f s: %s"
+            log.warning(message, workload.name, again, reason)
             return
         self._retries.worked(key)
-        said = ", ".join(f"{name} {one.fixed_ms:.1f} + {one.mpx_ms:.1f}" for name, one in costs.items())
+        message = ", ".join(f"{name} {one.fixed_ms:.1f} + {one.mpx_ms:.1f}" for name, one in costs.items())
         took = time.perf_counter() - begin
-        log.info("%s costs, in ms and ms a million: %s (measured in %.1f s)", workload.name, said, took)
+        log.info("%s costs, in ms and ms a million: %s (measured in %.1f s)", workload.name, message, took)
 
 
 def fit_cost(times: Mapping[int, float]) -> Cost:
-    """The line through milliseconds by pixels, of the least squares of what is off in proportion: a small job
-    counts as much as a large one. Neither part is below 0."""
+    """Fits a line through milliseconds by pixels, with least squares of relative errors: small jobs count as
+    much as large ones. Neither part is below 0."""
     weights = {pixels: 1 / max(ms, 1e-6) ** 2 for pixels, ms in times.items()}
     whole = sum(weights.values())
     mean_x = sum(w * pixels for pixels, w in weights.items()) / whole
@@ -178,25 +176,31 @@ def fit_cost(times: Mapping[int, float]) -> Cost:
 
 
 def _reason(
-    best: Device, forms: Sequence[Device], total: Mapping[str, float], queued: Mapping[str, float], size: str
-) -> str:
+    best: Device,
+    devices: Sequence[Device],
+    total: Mapping[str, float],
+    queued: Mapping[str, float],
+    size: AnyText,
+) -> Text:
     """For example: about 12 ms on CUDA, 48 ms on CPU (4.2 megapixels; 30 ms of work wait for CPU)."""
-    order = [best, *(form for form in forms if form is not best)]
-    expected = ", ".join(f"{total[form.name]:.3g} ms on {form.device}" for form in order)
-    waits = [
-        f"{queued[form.name]:.3g} ms of work wait for {form.device}"
-        for form in order
-        if queued.get(form.name)
+    order = [best, *(device for device in devices if device is not best)]
+    expected = [
+        text("{ms} ms on {device}", ms=f"{total[device.name]:.3g}", device=device.label) for device in order
     ]
-    return f"about {expected} ({'; '.join([size, *waits])})"
+    waits = [
+        text("{ms} ms of work wait for {device}", ms=f"{queued[device.name]:.3g}", device=device.label)
+        for device in order
+        if queued.get(device.name)
+    ]
+    return text("about {expected} ({details})", expected=expected, details=clauses([size, *waits]))
 
 
-def _key(workload: Workload, form: Device) -> str:
-    return f"{workload.name} {workload.version} {form.device}"
+def _key(workload: Workload, device: Device) -> str:
+    return f"{workload.name} {workload.version} {device.label}"
 
 
 def read(file: Path | None) -> dict[str, Cost]:
-    """What was kept; nothing where there is no such file, or nobody can read it: it is only a measurement."""
+    """Returns stored costs; none if the file is missing or damaged: it is only a measurement."""
     if file is not None:
         with contextlib.suppress(OSError, ValueError):
             return msgspec.json.decode(file.read_bytes(), type=dict[str, Cost])
@@ -204,6 +208,6 @@ def read(file: Path | None) -> dict[str, Cost]:
 
 
 def write(file: Path | None, known: Mapping[str, Cost]) -> None:
-    """Keeps it, if that can be done."""
+    """Stores costs, if possible."""
     if file is not None:
-        replaced(file, msgspec.json.format(msgspec.json.encode(known)))
+        write_atomic(file, msgspec.json.format(msgspec.json.encode(known)))

@@ -1,4 +1,4 @@
-"""Each job to the device expected to finish first; device health; the GPU worker."""
+"""Routes each job to the device that is expected to finish it first; device failures; the GPU's worker."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.devices import current, proof_cache
 from accel.devices.current import CACHE
 from accel.devices.driver import library_of
@@ -28,104 +29,101 @@ from accel.execution.backoff import KeyedBackoff
 from accel.execution.batch_tuning import BatchTuning, Sample
 from accel.execution.batching import Batcher
 from accel.execution.cost_model import Cost, CostModel, Device, DeviceChoice
-from accel.execution.executor import CancelToken, Executor, ExecutorResult, LocalExecutor
+from accel.execution.executor import Executor, ExecutorResult, Job, LocalExecutor
 from accel.execution.pool import Pool
 from accel.gpu_ops.implementations import FORMS
-from accel.text import AnyText, text
-from accel.workload import Input, Limits, Workload, WorkloadError
+from accel.text import AnyText, Text, clauses, text
+from accel.workload import Limits, Workload, WorkloadError
 
 
 class DeviceFailure(Struct, frozen=True):
-    """A device that failed, and the CPU does its work meanwhile."""
+    """A device that failed, so that the CPU does its work for a while."""
 
     device: str
-    """As results call it."""
+    """Its name in results."""
     workload: str
-    """With which; empty for all, as where the device is gone."""
+    """The workload that failed; empty for all, as when the device is gone."""
     reason: AnyText
-    """Why, for people."""
     again: float
-    """From when on it is tried again, seconds since 1970."""
+    """When it is tried again, seconds since 1970."""
 
 
 class DeviceHealth:
-    """Those of this process; what an earlier one has left is forgotten."""
+    """The current device failures, in a file that `popbridge devices` reads."""
 
     def __init__(self, file: Path | None) -> None:
-        """None keeps nothing."""
+        """Forgets the failures of an earlier process. None stores nothing."""
         self._file = file
         self._known: dict[tuple[str, str], DeviceFailure] = {}
-        self._keep()
+        self._write()
 
-    def note(self, trouble: DeviceFailure) -> None:
-        """Something failed."""
-        self._known[trouble.device, trouble.workload] = trouble
-        self._keep()
+    def add(self, failure: DeviceFailure) -> None:
+        self._known[failure.device, failure.workload] = failure
+        self._write()
 
-    def over(self, device: str, workload: str) -> None:
-        """A device has done a workload."""
+    def resolve(self, device: str, workload: str) -> None:
+        """Notes that a device ran a workload successfully."""
         for key in ((device, workload), (device, "")):
             self._known.pop(key, None)
-        self._keep()
+        self._write()
 
     def close(self) -> None:
-        """Nothing fails any more."""
         self._known.clear()
-        self._keep()
+        self._write()
 
-    def _keep(self) -> None:
+    def _write(self) -> None:
         if self._file is None:
             return
         if self._known:
-            replaced(self._file, msgspec.json.encode(list(self._known.values())))
+            write_atomic(self._file, msgspec.json.encode(list(self._known.values())))
         else:
             with contextlib.suppress(OSError):
                 self._file.unlink(missing_ok=True)
 
 
 def read(file: Path) -> list[DeviceFailure]:
-    """Those of the daemon that runs; none where nobody can read the file."""
+    """Returns the failures in a running daemon; none if the file is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):
         return msgspec.json.decode(file.read_bytes(), type=list[DeviceFailure])
     return []
 
 
 DEADLINE_S = 60.0
-"""Of one job that is measured."""
+"""Time limit for a measured job."""
 
 FAILURES = frozenset({"internal", "worker_crashed", "too_large"})
-"""What a device can be to blame for (its memory is full, say) when the CPU isn't."""
+"""Errors that a device may cause, such as full memory, where the CPU would succeed."""
 
-HUNG = 10
-"""Times as long as expected after which a device may hang, from HUNG_S seconds on."""
-HUNG_S = 2.0
+HANG_FACTOR = 10
+MIN_HANG_S = 2.0
+"""A device may hang if it takes longer than this and than HANG_FACTOR times the expected time."""
 
 log = logging.getLogger(__name__)
 
 
 class DeviceQueue(Struct):
-    """A form, and what is under way by it."""
+    """A device with its executor and its expected backlog."""
 
-    form: Device
+    device: Device
     executor: Executor
     workers: int = 1
-    """Jobs that it does at once."""
+    """Jobs that run at once."""
     target: Callable[[str], str | None] = lambda name: None
-    """`module:function` of this form of a workload by its name; None for the workload's own."""
+    """Returns `module:function` of a workload's implementation for this device; None for the usual one."""
     pending_ms: float = 0.0
-    """What its jobs were expected to take that aren't done."""
+    """Expected milliseconds of its unfinished jobs."""
     pool: Pool | None = None
-    """Its processes, for whoever shows their state."""
+    """Its processes, for metrics."""
 
     @property
     def queued_ms(self) -> float:
-        """How long a new job waits."""
+        """Milliseconds that a new job waits."""
         return self.pending_ms / self.workers
 
 
 class DeviceRouter:
-    """An executor over others. Its first lane does everything, the further ones what has a sample, by which
-    it can be measured. Where a further one fails the first does the job, and the other rests for a while."""
+    """An executor over one queue per device. The first, the CPU, runs everything; the others run workloads
+    with a sample to measure by. If one fails, the CPU runs the job and that device rests for a while."""
 
     def __init__(
         self,
@@ -136,225 +134,198 @@ class DeviceRouter:
         troubles: Path | None = None,
         retries: KeyedBackoff | None = None,
     ) -> None:
-        """`file` is where measurements are kept, `troubles` where it is told what fails; `samples` are by
-        workloads' names."""
-        self._lanes = [first]
+        """`file` stores measurements, `troubles` current failures; `samples` are by workload name."""
+        self._queues = [first]
         self._samples = samples
         self._retries = retries or KeyedBackoff()
-        self._troubles = DeviceHealth(troubles)
+        self._health = DeviceHealth(troubles)
         self._took: dict[tuple[str, str], float] = {}
         self.routing = CostModel(file, self._sampled, self._retries)
 
     @property
-    def lanes(self) -> Sequence[DeviceQueue]:
-        """The forms that there are now, the first of them first."""
-        return tuple(self._lanes)
+    def queues(self) -> Sequence[DeviceQueue]:
+        """The devices in use, the CPU first."""
+        return tuple(self._queues)
 
     async def start(self) -> None:
-        for lane in self._lanes:
-            await lane.executor.start()
+        for queue in self._queues:
+            await queue.executor.start()
 
-    async def add(self, lane: DeviceQueue) -> None:
-        """A further form; started here. Raises OSError."""
+    async def add(self, queue: DeviceQueue) -> None:
+        """Starts and adds a device. Raises OSError."""
         try:
-            await lane.executor.start()
+            await queue.executor.start()
         except BaseException:
-            # Who adds it may give up meanwhile: no process is left behind.
-            await lane.executor.close()
+            # Also when cancelled: no process may be left behind.
+            await queue.executor.close()
             raise
-        self._lanes.append(lane)
+        self._queues.append(queue)
 
     async def close(self) -> None:
         await self.routing.close()
-        for lane in self._lanes:
-            await lane.executor.close()
-        self._troubles.close()
+        for queue in self._queues:
+            await queue.executor.close()
+        self._health.close()
 
-    async def run(
-        self,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_s: float,
-        priority: str = "normal",
-        out_dir: Path | None = None,
-        watch: CancelToken | None = None,
-    ) -> ExecutorResult:
-        end = time.monotonic() + deadline_s
-        choice, lane = self._choose(workload, params, inputs)
-        watch = watch or CancelToken()
-        more: dict[str, Any] = {"priority": priority, "out_dir": out_dir, "watch": watch}
-        first = self._lanes[0]
+    async def run(self, job: Job) -> ExecutorResult:
+        choice, queue = self._choose(job)
+        first = self._queues[0]
         try:
-            done = await self._run(lane, choice, workload, params, inputs, deadline_s=deadline_s, **more)
+            done = await self._run(queue, choice, job)
         except WorkloadError as error:
-            left = end - time.monotonic()
             if error.code == "deadline_exceeded":
-                self._suspect(workload, lane, watch, choice)
-            if lane is first or error.code not in FAILURES or left <= 0:
+                self._suspect(job, queue, choice)
+            if queue is first or error.code not in FAILURES or job.expired:
                 raise
-            reason = text("{device} failed: {reason}", device=lane.form.device, reason=error.reason)
-            again = DeviceChoice(first.form, reason)
-            done = await self._run(first, again, workload, params, inputs, deadline_s=left, **more)
-            # So it was the device's fault.
-            wait = self._blame(workload, lane, error)
-            return msgspec.structs.replace(done, reason=f"{reason}; it is tried again in {wait:.0f} s")
+            reason = text("{device} failed: {reason}", device=queue.device.label, reason=error.reason)
+            done = await self._run(first, DeviceChoice(first.device, reason), job)
+            # The CPU did it: it was the device's fault.
+            wait = self._blame(job.workload, queue, error)
+            return replace(done, reason=clauses([reason, _retry_text(wait)]))
         except asyncio.CancelledError:
-            if watch.overdue:
-                self._suspect(workload, lane, watch, choice)
+            if job.token.overdue:
+                self._suspect(job, queue, choice)
             raise
-        if lane is not first:
-            self._praise(workload, lane)
+        if queue is not first:
+            self._praise(job.workload, queue)
         return done
 
     async def measure(self, workload: Workload) -> Mapping[str, Cost]:
-        """Measures a workload that has a sample anew by all forms; what they cost, by the forms' names.
+        """Measures a workload that has a sample on all devices; returns the costs by device name.
 
-        Raises WorkloadError, also where one form alone fails.
+        Raises WorkloadError if any device fails.
         """
         return await self.routing.measure(
-            workload, [lane.form for lane in self._lanes], self._samples[workload.name].scale
+            workload, [queue.device for queue in self._queues], self._samples[workload.name].scale
         )
 
-    def _suspect(
-        self, workload: Workload, lane: DeviceQueue, watch: CancelToken, choice: DeviceChoice
-    ) -> None:
-        """Lets a device rest that gave nothing in many times what it was expected to take: one that hangs
-        looks like the fastest to whoever chooses by what was measured."""
-        # How long it waited for a worker is others' fault.
-        took_s = time.monotonic() - watch.since
-        # A batch takes as long as its jobs one by one, at most.
-        expected_s = choice.ms * watch.among / 1000
-        if lane is not self._lanes[0] and took_s > max(HUNG_S, HUNG * expected_s):
-            self._blame(
-                workload,
-                lane,
-                WorkloadError(
-                    "deadline_exceeded", text("it gave nothing in {took_s} s", took_s=f"{took_s:.0f}")
-                ),
-            )
+    def _suspect(self, job: Job, queue: DeviceQueue, choice: DeviceChoice) -> None:
+        """Lets a device rest that took many times as long as expected: one that hangs looks like the fastest,
+        as it never finishes a measured run."""
+        # Time in queues isn't the device's fault.
+        took_s = time.monotonic() - job.token.started_at
+        # A batch takes at most as long as its jobs one by one.
+        expected_s = choice.ms * job.token.batch_size / 1000
+        if queue is not self._queues[0] and took_s > max(MIN_HANG_S, HANG_FACTOR * expected_s):
+            reason = text("it gave nothing in {took_s} s", took_s=f"{took_s:.0f}")
+            self._blame(job.workload, queue, WorkloadError("deadline_exceeded", reason))
 
-    def _blame(self, workload: Workload, lane: DeviceQueue, error: WorkloadError) -> float:
-        """Lets a device rest, which isn't tried again with every job; gives the seconds."""
+    def _blame(self, workload: Workload, queue: DeviceQueue, error: WorkloadError) -> float:
+        """Lets a device rest after a failure; returns for how many seconds."""
         gone = error.fault == "gone"
-        wait = self._retries.failed(_key(lane) if gone else _key(lane, workload), error.reason)
-        said = "%s failed at %s and rests for %.0f s: %s"
-        log.warning(said, lane.form.device, workload.name, wait, error.reason)
-        self._troubles.note(
-            DeviceFailure(lane.form.device, "" if gone else workload.name, error.reason, time.time() + wait)
+        wait = self._retries.failed(_key(queue) if gone else _key(queue, workload), error.reason)
+        message = "%s failed at %s; it is tried again in %.0f s: %s"
+        log.warning(message, queue.device.label, workload.name, wait, error.reason)
+        self._health.add(
+            DeviceFailure(queue.device.label, "" if gone else workload.name, error.reason, time.time() + wait)
         )
         return wait
 
-    def _praise(self, workload: Workload, lane: DeviceQueue) -> None:
-        """A device works, perhaps once more."""
-        known = [self._retries.worked(key) for key in (_key(lane), _key(lane, workload))]
+    def _praise(self, workload: Workload, queue: DeviceQueue) -> None:
+        """Notes that a device works, perhaps again."""
+        known = [self._retries.worked(key) for key in (_key(queue), _key(queue, workload))]
         if any(known):
-            self._troubles.over(lane.form.device, workload.name)
+            self._health.resolve(queue.device.label, workload.name)
 
-    def _resting(self, workload: Workload, lane: DeviceQueue) -> str:
-        """Why a device isn't tried now; empty where it is."""
-        keys = [key for key in (_key(lane), _key(lane, workload)) if self._retries.left_s(key)]
+    def _resting(self, workload: Workload, queue: DeviceQueue) -> AnyText:
+        """Returns why a device isn't tried now; empty if it is."""
+        keys = [key for key in (_key(queue), _key(queue, workload)) if self._retries.left_s(key)]
         if not keys:
             return ""
         left = max(map(self._retries.left_s, keys))
         reason = self._retries.reason(keys[0])
-        return f"{lane.form.device} failed before: {reason}; it is tried again in {left:.0f} s"
+        return clauses(
+            [
+                text("{device} failed before: {reason}", device=queue.device.label, reason=reason),
+                _retry_text(left),
+            ]
+        )
 
-    def _choose(
-        self, workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input]
-    ) -> tuple[DeviceChoice, DeviceQueue]:
-        first, sample = self._lanes[0], self._samples.get(workload.name)
-        if sample is None or len(self._lanes) == 1:
-            return DeviceChoice(first.form, ""), first
-        resting = {lane.form.name: self._resting(workload, lane) for lane in self._lanes[1:]}
-        lanes = [first, *(lane for lane in self._lanes[1:] if not resting[lane.form.name])]
-        if len(lanes) == 1:
-            return DeviceChoice(first.form, "; ".join(resting.values())), first
-        queued = {lane.form.name: lane.queued_ms for lane in lanes}
-        size = sample.size(params, inputs)
-        choice = self.routing.choose(workload, [lane.form for lane in lanes], size, queued, sample.scale)
-        return choice, next(lane for lane in lanes if lane.form is choice.form)
+    def _choose(self, job: Job) -> tuple[DeviceChoice, DeviceQueue]:
+        workload = job.workload
+        first, sample = self._queues[0], self._samples.get(workload.name)
+        if sample is None or len(self._queues) == 1:
+            return DeviceChoice(first.device, ""), first
+        resting = {queue.device.name: self._resting(workload, queue) for queue in self._queues[1:]}
+        queues = [first, *(queue for queue in self._queues[1:] if not resting[queue.device.name])]
+        if len(queues) == 1:
+            return DeviceChoice(first.device, clauses(resting.values())), first
+        queued = {queue.device.name: queue.queued_ms for queue in queues}
+        size = sample.size(job)
+        choice = self.routing.choose(workload, [queue.device for queue in queues], size, queued, sample.scale)
+        return choice, next(queue for queue in queues if queue.device is choice.device)
 
-    async def _run(
-        self,
-        lane: DeviceQueue,
-        choice: DeviceChoice,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        **more: Any,
-    ) -> ExecutorResult:
-        key = (workload.name, lane.form.name)
-        # What was never measured takes what it took last.
+    async def _run(self, queue: DeviceQueue, choice: DeviceChoice, job: Job) -> ExecutorResult:
+        key = (job.workload.name, queue.device.name)
+        # Workloads that were never measured are expected to take as long as last time.
         expected = choice.ms or self._took.get(key, 0.0)
-        lane.pending_ms += expected
+        queue.pending_ms += expected
         try:
-            done = await lane.executor.run(_by(lane, workload), params, inputs, **more)
+            done = await queue.executor.run(_by(queue, job))
         finally:
-            lane.pending_ms -= expected
+            queue.pending_ms -= expected
         self._took[key] = done.run_ms
-        device = done.device if lane is self._lanes[0] else lane.form.device
+        device = done.device if queue is self._queues[0] else queue.device.label
         if (device, choice.reason) == (done.device, done.reason):
             return done
-        return msgspec.structs.replace(done, device=device, reason=choice.reason)
+        return replace(done, device=device, reason=choice.reason)
 
-    async def _sampled(self, workload: Workload, form: Device, side: int) -> float:
-        """Milliseconds in the worker, from files to files. Raises WorkloadError."""
-        lane = next(lane for lane in self._lanes if lane.form is form)
+    async def _sampled(self, workload: Workload, device: Device, side: int) -> float:
+        """Returns the milliseconds in the worker, from files to files. Raises WorkloadError."""
+        queue = next(queue for queue in self._queues if queue.device is device)
         try:
-            return await self._sampled_in_files(workload, lane, side)
+            return await self._sampled_in_files(workload, queue, side)
         except OSError as error:
-            said = (error.strerror or str(error)).lower()
+            reason = (error.strerror or str(error)).lower()
             raise WorkloadError(
-                "internal", text("files to measure it by can't be written ({said})", said=said)
+                "internal", text("files to measure it by can't be written ({said})", said=reason)
             ) from None
 
-    async def _sampled_in_files(self, workload: Workload, lane: DeviceQueue, side: int) -> float:
-        # A worker that is ended at its deadline may have one of them open a moment longer, which Windows then
-        # doesn't remove.
+    async def _sampled_in_files(self, workload: Workload, queue: DeviceQueue, side: int) -> float:
+        # On Windows a worker that is being killed may still have one of the files open.
         with tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True) as folder:
             params, inputs = await asyncio.to_thread(self._samples[workload.name].make, side, Path(folder))
-            done = await lane.executor.run(
-                _by(lane, workload),
-                params,
-                inputs,
-                deadline_s=DEADLINE_S,
-                priority="bulk",
-                out_dir=Path(folder),
+            job = Job.parse(
+                workload, params, inputs, deadline_s=DEADLINE_S, priority="bulk", out_dir=Path(folder)
             )
+            done = await queue.executor.run(_by(queue, job))
         return done.run_ms
 
 
-def _key(lane: DeviceQueue, workload: Workload | None = None) -> tuple[str, ...]:
-    """Of a device's failures: with one workload, or with all."""
-    return (lane.form.device,) if workload is None else (lane.form.device, workload.name)
+def _retry_text(seconds: float) -> Text:
+    return text("it is tried again in {seconds} s", seconds=f"{seconds:.0f}")
 
 
-def _by(lane: DeviceQueue, workload: Workload) -> Workload:
-    target = lane.target(workload.name)
-    return workload if target is None else msgspec.structs.replace(workload, target=target)
+def _key(queue: DeviceQueue, workload: Workload | None = None) -> tuple[str, ...]:
+    """Returns the key of a device's failures with one workload, or with all."""
+    return (queue.device.label,) if workload is None else (queue.device.label, workload.name)
+
+
+def _by(queue: DeviceQueue, job: Job) -> Job:
+    """Returns the job with the queue's own implementation of its workload, if there is one."""
+    target = queue.target(job.workload.name)
+    return job if target is None else replace(job, workload=replace(job.workload, target=target))
 
 
 WISH = Wish(("cuda",))
-"""What runs any shape of image at once; TensorRT compiles each for minutes."""
+"""CUDA runs any image shape at once; TensorRT compiles each one for minutes."""
 
-LOOK_AGAIN_S = 120.0
-"""After how long a GPU is tried again whose memory was full."""
+PROBE_INTERVAL_S = 120.0
+"""How often a GPU whose memory is full is tried again."""
 
 Found = tuple[Choice, Devices]
 
 
 class GpuExecutor(Batcher):
-    """The GPU's one worker process, with batches by what is worth it there."""
+    """The GPU's one worker process, with its own batch policies."""
 
     def __init__(
         self, worker: LocalExecutor, batching: Path | None, device: str, shapes: Path | None = None
     ) -> None:
-        """`batching`: where what was measured is kept; `shapes`: where it is what the worker tried."""
+        """`batching` stores batch policies; in `shapes` the worker notes its trials."""
         self._pool, self._shapes = worker.pool, shapes
         if shapes is not None:
-            worker.pool.on_ended = functools.partial(proof_cache.is_cut_off, shapes)
+            worker.pool.on_ended = functools.partial(proof_cache.note_interruption, shapes)
         self.policies = BatchTuning(batching, worker, device)
         super().__init__(worker, self.policies.max_rows)
 
@@ -362,21 +333,21 @@ class GpuExecutor(Batcher):
         ended = [state.pid for state in self._pool.states]
         await self.policies.close()
         await super().close()
-        # A worker that does nothing may be trying something, and a run of few files ends just then.
+        # An idle worker may be in the middle of a trial, which says nothing against what it tried.
         if self._shapes is not None and ended:
-            await asyncio.to_thread(proof_cache.failure_reason, self._shapes, ended)
+            await asyncio.to_thread(proof_cache.retract_trials, self._shapes, ended)
 
 
 def find_gpu(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | None:
-    """The GPU that works here, None for none; what was tried is kept in `file`. It may take seconds."""
+    """Returns the usable GPU, or None; stores the probe's result in `file`. It may take seconds."""
     try:
-        # Without a driver there is nothing to try, and no second to lose.
+        # Without a driver a probe would only take time.
         loader(library_of(sys.platform))
     except OSError:
         return None
     found = current.devices(file)
     if is_memory_full(found):
-        # That passes, unlike what else speaks against a GPU.
+        # Unlike other causes, this one passes.
         found = try_providers()
         current.save(found, file)
     choice = choose(found, WISH)
@@ -384,7 +355,7 @@ def find_gpu(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | 
 
 
 def is_memory_full(devices: Devices) -> bool:
-    """Whether a GPU would be used if there were room in its memory."""
+    """Returns whether only a lack of memory keeps a GPU from being used."""
     return any(one.name in WISH.order and one.reason == FULL for one in devices.reports)
 
 
@@ -395,10 +366,10 @@ def gpu_queue(
     batching: Path | None = None,
     cache: Path | None = None,
 ) -> DeviceQueue:
-    """Not started yet. `cache` is the folder for what providers compile; None keeps nothing."""
+    """Returns the GPU's queue, not started. `cache` is the folder for compiled engines; None stores none."""
     title = BY_NAME[choice.name].title
     device = f"{title}, {devices.gpus[0].name}" if devices.gpus and devices.gpus[0].name else title
-    # No limit of address space, of which CUDA takes more than there is memory.
+    # No limit of address space: CUDA reserves more than the machine has memory.
     env = {WANTED: choice.name, CACHE: str(cache) if cache else ""}
     worker = LocalExecutor(1, limits, 0, env=env)
     executor = GpuExecutor(worker, batching, device, cache / proof_cache.FILE if cache else None)
@@ -417,12 +388,12 @@ async def join_router(
     *,
     wanted: bool = True,
     batching: Path | None = None,
-    again_s: float = LOOK_AGAIN_S,
+    again_s: float = PROBE_INTERVAL_S,
 ) -> None:
-    """Adds this machine's GPU, if it has one that works and is `wanted`, to an executor that runs already.
+    """Adds this machine's GPU to a running executor, if it has a usable one and is `wanted`.
 
-    While its memory is full it is tried again every `again_s` seconds. `file`: what was tried, as in `find`;
-    `batching`: where it is kept what is worth a batch. What is compiled lies beside `file`.
+    While its memory is full it is tried again every `again_s` seconds. `file` stores the probe's result,
+    `batching` the batch policies; compiled engines are stored beside `file`.
     """
     found = await asyncio.to_thread(find_gpu, file) if wanted else None
     while found is None:
@@ -434,6 +405,6 @@ async def join_router(
     try:
         await routed.add(added)
     except OSError as error:
-        log.warning("no process can be started for %s: %s", added.form.device, error)
+        log.warning("no process can be started for %s: %s", added.device.label, error)
     else:
-        log.info("%s is used where it is measured to be faster", added.form.device)
+        log.info("%s is used for jobs that it finishes earlier", added.device.label)

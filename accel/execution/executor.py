@@ -1,4 +1,4 @@
-"""Executor protocol, Job record with CancelToken, LocalExecutor."""
+"""Jobs and the executor that runs them on worker processes of this machine."""
 
 from __future__ import annotations
 
@@ -22,153 +22,194 @@ from accel.execution.protocol import (
     DEVICE,
     BatchReply,
     Failed,
-    Job,
+    JobFrame,
     JobInput,
     JobItem,
-    PackedBatch,
+    PackedBatchFrame,
     Reply,
     ResultFile,
     Setup,
     pack,
 )
-from accel.execution.worker import result_file, store_output
+from accel.execution.worker import output_files
 from accel.progress import OnProgress
-from accel.text import text
-from accel.workload import Input, Limits, Output, Workload, WorkloadError, names, validate_output
-
-
-class CancelToken:
-    """Given to `Executor.run`, which keeps `begun` and says how far the job is.
-
-    Whoever gives up the job says so with `unwanted`, and why with `overdue`.
-    """
-
-    __slots__ = ("again", "among", "begun", "on_begin", "on_progress", "overdue", "since", "unwanted")
-
-    def __init__(
-        self, on_begin: Callable[[], None] | None = None, on_progress: OnProgress | None = None
-    ) -> None:
-        """`on_begin` is called each time that a worker takes the job: once more where the first has died, and
-        then what `on_progress` is told begins anew, too."""
-        self.on_begin = on_begin
-        self.on_progress = on_progress
-        self.again = False
-        """Whether it has had its turn for a worker before: it comes first in its class."""
-        self.among = 1
-        """How many jobs its worker took together, with itself."""
-        self.begun = False
-        """Whether a worker has taken the job: until then it can be cancelled at no cost."""
-        self.since = math.inf
-        """When a worker has taken it, the last one, by `time.monotonic`."""
-        self.unwanted = False
-        """Set before the job is cancelled: no worker takes it any more, so that it may be said never to have
-        begun."""
-        self.overdue = False
-        """Set before the job is cancelled because its deadline has passed: it may be what holds up others."""
-
-    def begin(self) -> None:
-        """A worker has taken the job."""
-        self.begun, self.since = True, time.monotonic()
-        if self.on_begin is not None:
-            self.on_begin()
-
-    def progress(self, fraction: float, stage: str) -> None:
-        """The workload has come so far, 0 to 1."""
-        if self.on_progress is not None:
-            self.on_progress(fraction, stage)
-
+from accel.text import AnyText, text
+from accel.workload import Input, Limits, Params, Workload, WorkloadError, names, validate_output
 
 WARM = ("accel.image.inspect",)
-"""What a worker imports before its first job: the costly ones."""
-
-TRIES = 2
-"""How many workers a job may cost before it is blamed itself: by crashing them, or as they have no memory
-left."""
-
-MUCH = 256 << 20
-"""What a worker that hasn't done anything large never holds, bytes."""
+"""The costly modules that a worker imports before its first job."""
+MAX_TRIES = 2
+"""Workers that a job may crash, or find without memory, before it fails."""
+LARGE_BYTES = 256 << 20
+"""A worker holds more than this only if an earlier job was large."""
 
 log = logging.getLogger(__name__)
 
 
+class CancelToken:
+    """State of a job that its caller and its executor share: started, cancelled, overdue."""
+
+    __slots__ = (
+        "batch_size",
+        "cancelled",
+        "on_progress",
+        "on_start",
+        "overdue",
+        "requeued",
+        "started",
+        "started_at",
+    )
+
+    def __init__(
+        self, on_start: Callable[[], None] | None = None, on_progress: OnProgress | None = None
+    ) -> None:
+        """`on_start` is called each time that a worker takes the job: again where the first worker has died,
+        and then progress starts from 0 again."""
+        self.on_start = on_start
+        self.on_progress = on_progress
+        self.requeued = False
+        """Whether the job had a worker before: it goes to the front of its priority."""
+        self.batch_size = 1
+        """How many jobs the worker runs together, this one included."""
+        self.started = False
+        """Whether a worker has taken the job: until then it can be cancelled at no cost."""
+        self.started_at = math.inf
+        """When the last worker took it, by `time.monotonic`."""
+        self.cancelled = False
+        """Set by the caller before it cancels the job: no worker takes it any more, so the caller may report
+        that it never started."""
+        self.overdue = False
+        """Set by the caller before it cancels a job whose deadline has passed: it may hold up its batch."""
+
+    def start(self) -> None:
+        """Notes that a worker has taken the job."""
+        self.started, self.started_at = True, time.monotonic()
+        if self.on_start is not None:
+            self.on_start()
+
+    def progress(self, fraction: float, stage: str) -> None:
+        """Passes on how far the workload is, 0 to 1."""
+        if self.on_progress is not None:
+            self.on_progress(fraction, stage)
+
+
+class Job(Struct, frozen=True, eq=False):
+    """One run of a workload, as every executor takes it."""
+
+    workload: Workload
+    params: Params
+    """Parsed by `workload`."""
+    inputs: Sequence[Input] = ()
+    deadline: float = math.inf
+    """By `time.monotonic`; time in queues counts."""
+    priority: str = "normal"
+    """One of PRIORITIES."""
+    out_dir: Path | None = None
+    """An existing folder: output files are written there under their SHA-256 and come back as paths, else as
+    bytes."""
+    token: CancelToken = msgspec.field(default_factory=CancelToken)
+
+    @classmethod
+    def parse(
+        cls,
+        workload: Workload,
+        params: Mapping[str, Any],
+        inputs: Sequence[Input] = (),
+        *,
+        deadline_s: float | None = None,
+        priority: str = "normal",
+        out_dir: Path | None = None,
+        token: CancelToken | None = None,
+    ) -> Job:
+        """Returns the job that ends in `deadline_s` seconds. Raises WorkloadError `bad_params`."""
+        workload.check_inputs(len(inputs))
+        parsed = workload.parse(dict(params))
+        if priority not in PRIORITIES:
+            reason = text(
+                "priority is one of {priorities}, not {priority}",
+                priorities=[*PRIORITIES],
+                priority=repr(priority),
+            )
+            raise WorkloadError("bad_params", reason)
+        deadline = math.inf if deadline_s is None else time.monotonic() + deadline_s
+        return cls(workload, parsed, inputs, deadline, priority, out_dir, token or CancelToken())
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() >= self.deadline
+
+    def timeout(self) -> asyncio.Timeout:
+        """Returns a context manager that raises TimeoutError at the deadline."""
+        return asyncio.timeout(None if self.deadline == math.inf else self.deadline - time.monotonic())
+
+    def deadline_exceeded(self) -> WorkloadError:
+        """Returns the error for a job whose deadline has passed."""
+        return WorkloadError("deadline_exceeded", text("wasn't done before its deadline"), names(self.inputs))
+
+
 class ExecutorResult(Struct, frozen=True):
-    """What a workload gave, and what it took."""
+    """The result of a job, and what it took."""
 
     value: Any
     files: Sequence[ResultFile]
     queued_ms: float
-    """From the call until a worker began."""
+    """Milliseconds until a worker started."""
     run_ms: float
     device: str
     batch: int = 1
-    """How many jobs ran together, this one included; `run_ms` is its share."""
-    reason: str = ""
-    """Why on this device, for people; empty where there was nothing to choose."""
+    """Size of the batch; `run_ms` is this job's share."""
+    reason: AnyText = ""
+    """Why this device was chosen; empty if there was no choice."""
     cpu_ms: float = 0.0
-    """Of `run_ms` what the worker computed, without what other work on the machine took of it; the same where
-    the system counts too coarsely."""
+    """CPU time of the worker in `run_ms`; equal to it where the system's clock is too coarse."""
 
 
 class Executor(Protocol):
     """Runs workloads somewhere."""
 
     async def start(self) -> None:
-        """Makes ready; returns before the workers are warm. Raises OSError."""
+        """Starts the workers; returns before they are warm. Raises OSError."""
 
-    async def run(
-        self,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_s: float,
-        priority: str = "normal",
-        out_dir: Path | None = None,
-        watch: CancelToken | None = None,
-    ) -> ExecutorResult:
-        """Runs one workload. Cancelling the awaiting task ends the job, wherever it is.
+    async def run(self, job: Job) -> ExecutorResult:
+        """Runs one job. Cancelling the awaiting task ends the job, wherever it is.
 
-        `deadline_s` counts from the call, time in the queue included. `priority` is `interactive`,
-        `normal` or `bulk`. With `out_dir`, an existing folder, output files are written there under
-        their SHA-256 and come back as paths, else as bytes. `watch` is told once a worker has begun, and how
-        far the job is where the workload says so.
-
-        Raises WorkloadError: the workload's own, or `bad_params`, `deadline_exceeded`,
-        `worker_crashed`, `shutting_down`, or `internal`, whose details are in the log.
+        Raises WorkloadError: the workload's own, or `deadline_exceeded`, `worker_crashed`,
+        `shutting_down`, or `internal`, whose details are in the log.
         """
 
     async def close(self) -> None:
         """Ends all jobs and workers."""
 
 
-class Part(Protocol):
+class PackedJob(Protocol):
     """A job of a batch."""
 
     @property
     def packed(self) -> msgspec.Raw:
-        """By `packed_item`."""
+        """The result of `packed_item`."""
 
 
 class BatchExecutor(Executor, Protocol):
-    """Runs several jobs of a workload as one, too."""
+    """An executor that can also run several jobs of a workload as one."""
 
     async def run_batch(
         self,
         workload: Workload,
-        take: Callable[[], Sequence[Part]],
+        take: Callable[[], Sequence[PackedJob]],
         *,
         priority: str,
         out_dir: Path | None,
     ) -> Sequence[ExecutorResult | WorkloadError]:
-        """What each of the jobs comes to that `take` gives once a worker is free; none if it gives none.
+        """Returns the outcome of each job that `take` returns when a worker is free.
 
-        Cancelling the awaiting task ends the whole batch. Raises WorkloadError where that was no job's own
-        fault: `worker_crashed` or `shutting_down`.
+        Cancelling the awaiting task ends the whole batch. Raises WorkloadError where no job is at fault:
+        `worker_crashed` or `shutting_down`.
         """
 
 
 def cores() -> int:
-    """How many cores this process may use: fewer than the machine has where a container limits it."""
+    """Returns the cores that this process may use; a container may limit them."""
     if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1
     if sys.platform == "linux":
@@ -177,7 +218,7 @@ def cores() -> int:
 
 
 class LocalExecutor:
-    """Worker processes on this machine; a job that crashes or hangs costs itself alone."""
+    """Runs jobs in worker processes of this machine; one that crashes or hangs affects no other."""
 
     def __init__(
         self,
@@ -189,170 +230,134 @@ class LocalExecutor:
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
-        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that still holds more than
-        `keep_mib` after a job is replaced; 0 keeps it. `env` adds to the workers' environment."""
+        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that holds more than `keep_mib`
+        after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
         self._limits = limits
-        self._pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
-
-    @property
-    def pool(self) -> Pool:
-        """The processes, for whoever shows their state."""
-        return self._pool
+        self.pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
 
     async def start(self) -> None:
-        await self._pool.start()
+        await self.pool.start()
 
     async def ready(self) -> None:
-        """Waits until every worker is warm: what they import first counts against the deadlines of jobs."""
-        idle = pack(Job(f"{workload.__name__}:echo", {}, [], None))
-        # All of them are lent before the first can be lent once more. One that fails fails in a job as well.
-        asked = (self._ask(idle, "normal", (), "") for _ in self._pool.pids)
-        await asyncio.gather(*asked, return_exceptions=True)
+        """Waits until every worker is warm: their imports would count against the deadlines of jobs."""
+        idle = Job(workload.echo.workload, workload.Echo())
+        # Each worker is leased before any is leased twice. One that fails fails in a job as well.
+        await asyncio.gather(*(self._ask(idle) for _ in self.pool.pids), return_exceptions=True)
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self.pool.close()
 
-    async def run(
-        self,
-        workload: Workload,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_s: float | None,
-        priority: str = "normal",
-        out_dir: Path | None = None,
-        watch: CancelToken | None = None,
-    ) -> ExecutorResult:
-        """As `Executor.run`; None is no deadline."""
-        workload.check_inputs(len(inputs))
-        parsed = workload.parse(dict(params))
-        if workload.inline:
-            if watch is not None:
-                watch.begin()
-            return _run_here(workload, parsed, inputs, self._limits, out_dir)
-        if priority not in PRIORITIES:
-            raise WorkloadError(
-                "bad_params",
-                text(
-                    "priority is one of {priorities}, not {priority}",
-                    priorities=[*PRIORITIES],
-                    priority=repr(priority),
-                ),
-            )
-        job = _frame(workload, params, inputs, out_dir)
+    async def run(self, job: Job) -> ExecutorResult:
+        if job.workload.inline:
+            job.token.start()
+            return _run_here(job, self._limits)
         try:
-            async with asyncio.timeout(deadline_s):
-                asked = self._ask(job, priority, inputs, workload.name, watch)
-                return _result(workload, *await asked)
+            async with job.timeout():
+                return _result(job.workload, *await self._ask(job))
         except TimeoutError:
-            assert deadline_s is not None
-            reason = text("wasn't done within {deadline_s} ms", deadline_s=f"{(deadline_s * 1000):.0f}")
-            raise WorkloadError("deadline_exceeded", reason, names(inputs)) from None
+            raise job.deadline_exceeded() from None
 
     async def run_batch(
         self,
         workload: Workload,
-        take: Callable[[], Sequence[Part]],
+        take: Callable[[], Sequence[PackedJob]],
         *,
         priority: str,
         out_dir: Path | None,
     ) -> Sequence[ExecutorResult | WorkloadError]:
         begin = time.perf_counter()
-        worker = await self._pool.acquire(priority)
+        worker = await self.pool.acquire(priority)
         queued = (time.perf_counter() - begin) * 1000
         try:
             if not (parts := take()):
-                self._pool.release(worker)
+                self.pool.release(worker)
                 return []
             reply = await worker.ask(_batch_frame(workload, parts, out_dir), workload.name)
             assert isinstance(reply, BatchReply)
         except WorkerDied as error:
-            self._pool.discard(worker)
+            self.pool.discard(worker)
             raise WorkloadError("worker_crashed", str(error)) from None
         except BaseException:
-            self._pool.discard(worker)
+            self.pool.discard(worker)
             raise
         full = _is_full(worker, reply.replies)
-        self._took_back(worker, reply.replies, full)
+        self._release(worker, reply.replies, full)
         replies = reply.replies if full else map(_final, reply.replies)
         return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
-    async def _ask(
-        self, job: bytes, priority: str, inputs: Sequence[Input], doing: str, watch: CancelToken | None = None
-    ) -> tuple[Reply, float]:
-        """A worker's reply, and the milliseconds until one was free."""
+    async def _ask(self, job: Job) -> tuple[Reply, float]:
+        """Returns a worker's reply and the milliseconds until one was free."""
+        frame = _frame(job)
         queued = 0.0
         died = ""
-        watch = watch or CancelToken()
-        for tried in range(1, TRIES + 1):
+        for tried in range(1, MAX_TRIES + 1):
             begin = time.perf_counter()
-            worker = await self._pool.acquire(priority, again=watch.again or tried > 1)
+            worker = await self.pool.acquire(job.priority, again=job.token.requeued or tried > 1)
             queued += (time.perf_counter() - begin) * 1000
             try:
-                watch.begin()
-                reply = await worker.ask(job, doing, watch.progress)
+                job.token.start()
+                reply = await worker.ask(frame, job.workload.name, job.token.progress)
                 assert not isinstance(reply, BatchReply)
             except WorkerDied as error:
-                self._pool.discard(worker)
+                self.pool.discard(worker)
                 died = str(error)
             except asyncio.CancelledError:
-                self._pool.stop(worker)
+                self.pool.stop(worker)
                 raise
             except BaseException:
-                self._pool.discard(worker)
+                self.pool.discard(worker)
                 raise
             else:
-                full = tried < TRIES and _is_full(worker, [reply])
-                self._took_back(worker, [reply], full)
+                full = tried < MAX_TRIES and _is_full(worker, [reply])
+                self._release(worker, [reply], full)
                 if not full:
                     return reply, queued
-        raise WorkloadError("worker_crashed", died, names(inputs))
+        raise WorkloadError("worker_crashed", died, names(job.inputs))
 
-    def _took_back(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
-        """For the next job, unless it is too full for this one; a process whose GPU is gone never gets it
-        back, another may."""
+    def _release(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
+        """Returns a worker to the pool, unless it is `full`, or its GPU is gone: a new process may get it
+        back."""
         if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
-            self._pool.discard(worker)
+            self.pool.discard(worker)
         elif full:
-            self._pool.discard(worker, "memory")
+            self.pool.discard(worker, "memory")
         else:
-            self._pool.release(worker)
+            self.pool.release(worker)
 
 
 def _is_full(worker: Worker, replies: Sequence[Reply]) -> bool:
-    """Whether another process may have the memory that this one has given to earlier jobs."""
+    """Whether a job lacks memory that earlier jobs of this worker took: a new process may have it."""
     wanting = any(isinstance(one, Failed) and one.fault == "process" for one in replies)
-    return wanting and worker.held_idle > MUCH
+    return wanting and worker.last_memory > LARGE_BYTES
 
 
 def _final(reply: Reply) -> Reply:
-    """One that no other process would better."""
+    """Marks a lack of memory as final: a new process would have no more."""
     if isinstance(reply, Failed) and reply.fault == "process":
         return msgspec.structs.replace(reply, fault="")
     return reply
 
 
-def _frame(
-    workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input], out_dir: Path | None
-) -> bytes:
-    given = [JobInput.of(one) for one in inputs]
-    job = Job(workload.target, dict(params), given, None if out_dir is None else str(out_dir))
-    return pack(msgspec.Raw(_encoded(job)))
+def _frame(job: Job) -> bytes:
+    """Returns the frame for a worker. Raises WorkloadError `bad_params` for values that msgpack hasn't."""
+    inputs = [JobInput.of(one) for one in job.inputs]
+    out_dir = None if job.out_dir is None else str(job.out_dir)
+    return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir)))
 
 
-def _batch_frame(workload: Workload, parts: Sequence[Part], out_dir: Path | None) -> bytes:
+def _batch_frame(workload: Workload, parts: Sequence[PackedJob], out_dir: Path | None) -> bytes:
     items = [part.packed for part in parts]
-    return pack(PackedBatch(workload.target, items, None if out_dir is None else str(out_dir)))
+    return pack(PackedBatchFrame(workload.target, items, None if out_dir is None else str(out_dir)))
 
 
-def packed_item(params: Mapping[str, Any], inputs: Sequence[Input]) -> msgspec.Raw:
-    """A job as a part of a batch. Raises WorkloadError `bad_params`."""
-    return msgspec.Raw(_encoded(JobItem(dict(params), [JobInput.of(one) for one in inputs])))
+def packed_item(job: Job) -> msgspec.Raw:
+    """Returns the job as a part of a batch. Raises WorkloadError `bad_params`."""
+    return _encoded(JobItem(job.params, [JobInput.of(one) for one in job.inputs]))
 
 
-def _encoded(message: msgspec.Struct) -> bytes:
+def _encoded(message: Struct) -> msgspec.Raw:
     try:
-        return msgspec.msgpack.encode(message)
+        return msgspec.Raw(msgspec.msgpack.encode(message))
     except UnicodeEncodeError:
         raise WorkloadError("bad_params", text("a text isn't valid Unicode")) from None
     except OverflowError:
@@ -377,25 +382,19 @@ def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResul
     return ExecutorResult(reply.value, reply.files, queued_ms, run, reply.device, cpu_ms=cpu)
 
 
-def _run_here(
-    workload: Workload, params: Any, inputs: Sequence[Input], limits: Limits, out_dir: Path | None
-) -> ExecutorResult:
+def _run_here(job: Job, limits: Limits) -> ExecutorResult:
+    """Runs an inline workload in this process. Raises WorkloadError for whatever it raises."""
     begin = time.perf_counter()
-    output = _called_here(workload, inputs, params, limits)
-    files = [result_file(file) if out_dir is None else store_output(file, out_dir) for file in output.files]
-    return ExecutorResult(output.value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)
-
-
-def _called_here(workload: Workload, inputs: Sequence[Input], params: Any, limits: Limits) -> Output:
-    """What a workload gives in this process. Raises WorkloadError for whatever it raises."""
     try:
-        # What a plugin prints is no line of a program's output.
+        # What a plugin prints must not get into a program's output.
         with contextlib.redirect_stdout(sys.stderr):
-            return validate_output(workload.load()(inputs, params, limits))
+            output = validate_output(job.workload.load()(job.inputs, job.params, limits))
     except WorkloadError:
         raise
     # A third party's code may raise anything: it costs its own job alone.
     except (Exception, SystemExit) as error:
-        log.exception("%s failed on %s", workload.name, names(inputs) or "no input")
+        log.exception("%s failed on %s", job.workload.name, names(job.inputs) or "no input")
         reason = text("the workload failed ({name})", name=type(error).__name__)
-        raise WorkloadError("internal", reason, names(inputs)) from None
+        raise WorkloadError("internal", reason, names(job.inputs)) from None
+    files = output_files(output, job.out_dir)
+    return ExecutorResult(output.value, files, 0.0, (time.perf_counter() - begin) * 1000, DEVICE)

@@ -1,4 +1,4 @@
-"""Worker processes: spawn, lease by priority, kill, replace."""
+"""Worker processes: starts them, leases them by priority, kills and replaces them."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from accel.progress import OnProgress
 from accel.text import text
 from accel.workload import WorkloadError
 
-MOST_CODE = 0xFFFF
-"""Beyond it exit codes are those of Windows, which are read as hexadecimal."""
+MAX_POSIX_CODE = 0xFFFF
+"""Larger exit codes are NTSTATUS values of Windows, shown in hexadecimal."""
 NTSTATUS = {
     0xC0000005: "access violation",
     0xC0000017: "out of memory",
@@ -47,50 +47,50 @@ NTSTATUS = {
     0xC0000409: "abort",
     0xC00000FD: "stack overflow",
 }
-"""How Windows says that a process has crashed."""
+"""NTSTATUS values of crashed processes on Windows."""
 
 
 def describe_exit(code: int | None) -> str:
-    """A process's exit code for people."""
+    """Returns a process's exit code in words."""
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
             return signal.Signals(-code).name
-    if code is not None and code > MOST_CODE:
+    if code is not None and code > MAX_POSIX_CODE:
         return NTSTATUS.get(code, f"exit code 0x{code:08X}")
     return f"exit code {code}"
 
 
-# Every worker is one core's work: a thread pool in each would only fight for the same cores.
+# A worker uses one core: thread pools in each would compete for the same cores.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
 
 MAPPED_BYTES = 32 << 20
-"""The most that glibc takes for the threshold."""
-KEPT_BYTES = 64 << 20
-"""What opening a texture of 2048 x 2048 takes, and what is made of it."""
-HEAP = {"MALLOC_MMAP_THRESHOLD_": f"{MAPPED_BYTES}", "MALLOC_TRIM_THRESHOLD_": f"{KEPT_BYTES}"}
-"""Has glibc keep so much of what a job has freed for the next one: the system gives each page of fresh memory
-by itself, which for the buffers of one large image takes longer than filling them."""
+"""The largest threshold that glibc accepts."""
+HEAP_BYTES = 64 << 20
+"""Enough to open and process a texture of 2048 x 2048."""
+HEAP = {"MALLOC_MMAP_THRESHOLD_": f"{MAPPED_BYTES}", "MALLOC_TRIM_THRESHOLD_": f"{HEAP_BYTES}"}
+"""glibc keeps this much freed memory for the next job: page faults on fresh memory take longer than
+filling the buffers of a large image."""
 
 GRACE_S = 1.0
-"""How long a process that has closed its pipes may take to end."""
+"""Time limit for a process to end after it has closed its pipes."""
 
 END_S = 10.0
-"""How long a process that was killed may take to end; one in a driver that hangs never does."""
+"""Time limit for a killed process to end; one in a driver that hangs never does."""
 
 BASE: str = getattr(sys, "_base_executable", sys.executable)
-"""The interpreter that a virtual environment is made of."""
+"""The interpreter that the virtual environment was created from."""
 
 STOP_S = 0.5
-"""How long a job that reports how far it is may take to end once it is asked to."""
+"""Time limit for a job that reports progress to end after it was cancelled."""
 
-LOOK_S = 0.5
-"""How old what is known of a process's memory may be: a look costs as much as a small job."""
-LONG_S = 0.02
-"""A job that takes longer may have filled so much that what is known is out of date at once."""
+MEMORY_AGE_S = 0.5
+"""How old a measurement of a process's memory may be: measuring costs as much as a small job."""
+LONG_JOB_S = 0.02
+"""After a longer job the memory is measured again at once."""
 
 
 class WorkerDied(Exception):
-    """The process ended before it replied; says how."""
+    """The process ended before it replied; the message says how."""
 
 
 class Worker:
@@ -103,31 +103,31 @@ class Worker:
         self._wire = wire
         self.pid = transport.get_pid()
         self.doing = ""
-        """Which workload, for people; empty where it does nothing."""
+        """The name of the workload that it runs; empty when idle."""
         self.since = time.monotonic()
-        """When it began that, or ended the last, by `time.monotonic`."""
-        self.held_idle = 0
-        """What it held when it was last looked at, bytes."""
-        self._look_again = 0.0
+        """When it became busy or idle, by `time.monotonic`."""
+        self.last_memory = 0
+        """Resident memory when it was last measured, bytes."""
+        self._measure_at = 0.0
 
     @classmethod
     async def spawn(cls, setup: Setup, env: Mapping[str, str]) -> Worker:
-        """Starts a process and doesn't wait until it is ready. Raises OSError."""
+        """Starts a process without waiting until it is ready. Raises OSError."""
         loop = asyncio.get_running_loop()
         python, more = interpreter(sys.platform, sys.executable, BASE)
         transport, wire = await loop.subprocess_exec(
             _Wire,
             python,
-            # Modules in the folder that the daemon happens to be started from are none of ours.
-            *("-P", "-m", "accel.execution.worker"),
+            # Without -P, modules in the current directory would shadow libraries.
+            *("-P", "-m", "accel.execution"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # A Windows program without a console has none that could be inherited, whatever stands for it.
+            # A Windows program without a console has no stderr that could be inherited.
             stderr=subprocess.DEVNULL if None in (sys.stderr, sys.__stderr__) else None,
             env=environment({**more, **env}),
             creationflags=no_window(loop),
-            # A terminal's Ctrl-C would meet workers that are still starting, and be told as their failure.
-            # What a worker starts itself is of its group.
+            # A terminal's Ctrl-C would end workers that are still starting. Processes that a worker starts
+            # belong to its group.
             start_new_session=True,
         )
         worker = cls(transport, wire)
@@ -141,7 +141,7 @@ class Worker:
     async def ask(
         self, job: bytes, doing: str = "", on_progress: OnProgress | None = None
     ) -> Reply | BatchReply:
-        """The reply to a job's frame; `doing` is its workload. Raises WorkerDied."""
+        """Returns the reply to a job's frame; `doing` is the workload's name. Raises WorkerDied."""
         frame = self._wire.expect(on_progress)
         self._write(job)
         self._turn_to(doing)
@@ -153,17 +153,17 @@ class Worker:
         except msgspec.DecodeError as error:
             raise WorkerDied(f"its reply can't be read: {error}") from None
         finally:
-            if time.monotonic() - self.since > LONG_S:
-                self._look_again = 0.0
+            if time.monotonic() - self.since > LONG_JOB_S:
+                self._measure_at = 0.0
             self._turn_to("")
 
     @property
     def reports(self) -> bool:
-        """Whether its last job has told how far it is: such a job can be asked to end."""
+        """Whether its job has reported progress: such a job can be asked to end."""
         return self._wire.reports
 
     async def stop(self) -> bool:
-        """Asks the job whose reply nobody waits for to end; whether it has, so that the next can come."""
+        """Asks a cancelled job to end; returns whether it did, so the worker can take the next one."""
         frame = self._wire.expect()
         self._write(CANCEL)
         try:
@@ -180,41 +180,40 @@ class Worker:
         try:
             self._stdin.write(frame)
         except RuntimeError:
-            # uvloop takes nothing for a pipe that has closed: the process is gone, or will be.
+            # uvloop refuses to write to a closed pipe: the process is gone, or will be.
             self.kill()
 
-    def held(self) -> int:
-        """Resident memory, bytes, by a look that is at most LOOK_S old; 0 where the system doesn't tell."""
-        if (now := time.monotonic()) >= self._look_again:
-            self._look_again = now + LOOK_S
+    def memory(self) -> int:
+        """Returns resident memory in bytes, at most MEMORY_AGE_S old; 0 if the system doesn't report it."""
+        if (now := time.monotonic()) >= self._measure_at:
+            self._measure_at = now + MEMORY_AGE_S
             with contextlib.suppress(psutil.Error):
-                self.held_idle = self._process.memory_info().rss
-        return self.held_idle
+                self.last_memory = self._process.memory_info().rss
+        return self.last_memory
 
     @functools.cached_property
     def _process(self) -> psutil.Process:
-        """Made once: finding out when the process began costs twice as much as what it holds."""
+        """Created once: that reads the start time, which costs twice as much as the memory."""
         return psutil.Process(self.pid)
 
     def kill(self) -> None:
-        """Ends the process at once, whatever it is doing."""
+        """Kills the process."""
         self._wire.kill()
 
     async def end(self) -> None:
-        """Ends the process and waits until it is gone, or for END_S."""
+        """Kills the process and waits until it has ended, at most END_S."""
         self.kill()
         self._stdin.close()
         try:
             async with asyncio.timeout(END_S):
                 await self._wire.gone.wait()
         except TimeoutError:
-            said = "worker process %d was killed and doesn't end: the system holds it, for a device perhaps"
-            log.error(said, self.pid)
+            log.error("worker process %d was killed but doesn't end; perhaps a device driver hangs", self.pid)
         self._transport.close()
 
 
 class _Wire(asyncio.SubprocessProtocol):
-    """Bytes from a process's stdout become frames; one is expected at a time."""
+    """Reads frames from a process's stdout; one reply is expected at a time."""
 
     def __init__(self) -> None:
         self.gone = asyncio.Event()
@@ -226,25 +225,25 @@ class _Wire(asyncio.SubprocessProtocol):
         self._backstop: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transport has the methods of SubprocessTransport without being one.
+        # uvloop's transport has the methods of SubprocessTransport but isn't a subclass.
         self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def kill(self) -> None:
-        """Kills the process, unless it is about to end anyway."""
+        """Kills the process, unless it is ending already."""
         # Once only, and not while it ends: `Popen.kill` would take the exit code before asyncio can.
         if not self.ended:
             self._stop()
             self._kill()
 
     def expect(self, on_progress: OnProgress | None = None) -> asyncio.Future[bytes]:
-        """The next reply's body; EOFError if the process ends first.
+        """Returns the next reply's body as a future; it raises EOFError if the process ends first.
 
-        `on_progress` is told what the job reports before that.
+        `on_progress` gets the job's progress until then.
         """
         self._frame = asyncio.get_running_loop().create_future()
         self._on_progress = on_progress
         self.reports = False
-        # That of a job that was given up may be there.
+        # The reply of a cancelled job may have arrived.
         self._read()
         if self.ended and not self._frame.done():
             self._frame.set_exception(EOFError())
@@ -265,25 +264,25 @@ class _Wire(asyncio.SubprocessProtocol):
             body = bytes(self._buffer[HEADER : HEADER + size])
             del self._buffer[: HEADER + size]
             if is_progress:
-                self._tell(body)
+                self._report(body)
             elif self._frame is not None:
                 self._frame.set_result(body)
 
-    def _tell(self, body: bytes) -> None:
+    def _report(self, body: bytes) -> None:
         self.reports = True
-        # Where the reply is awaited no more, nobody wants to know.
+        # Nobody waits for the reply any more.
         if self._on_progress is None or self._frame is None or self._frame.done():
             return
         try:
-            said = progresses.decode(body)
-            self._on_progress(said.fraction, said.stage)
-        # Whatever becomes of a report, the job goes on.
+            report = progresses.decode(body)
+            self._on_progress(report.fraction, report.stage)
+        # A report must not end the job.
         except Exception:
-            log.exception("a worker's report of how far it is can't be passed on")
+            log.exception("a worker's progress can't be passed on")
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if not self.ended:
-            # Without its pipes it is of no use, even if it still runs.
+            # Without its pipes it is useless, even if it still runs.
             self._backstop = asyncio.get_running_loop().call_later(GRACE_S, self._kill)
         self._stop()
 
@@ -299,7 +298,7 @@ class _Wire(asyncio.SubprocessProtocol):
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if sys.platform != "win32":
-                # With all that it has started, a tool that a plugin runs for example.
+                # Including the processes that it has started, such as a tool of a plugin.
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
                 return
         with contextlib.suppress(ProcessLookupError):
@@ -312,23 +311,23 @@ class _Wire(asyncio.SubprocessProtocol):
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """A worker's environment: it finds every module that this process finds."""
+    """Returns a worker's environment: it finds every module that this process finds."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     return {**os.environ, **SINGLE_THREADED, **HEAP, "PYTHONPATH": path, **extra}
 
 
 def interpreter(platform: str, executable: str, base: str) -> tuple[str, Mapping[str, str]]:
-    """What starts a Python as `executable` is, and variables for it; `base` is that of its environment."""
-    # On Windows a virtual environment's python.exe starts that of its base and waits for it: the process that
-    # is known here would be another than the one that works. multiprocessing passes it by in this way, too.
+    """Returns the program that runs `executable`, and variables for it; `base` is its base interpreter."""
+    # On Windows a virtual environment's python.exe starts its base interpreter and waits for it: the worker
+    # would be a grandchild. multiprocessing avoids that in the same way.
     if platform == "win32" and os.path.normcase(executable) != os.path.normcase(base):
         return base, {"__PYVENV_LAUNCHER__": executable}
     return executable, {}
 
 
 def no_window(loop: asyncio.AbstractEventLoop) -> int:
-    """The flag with which Windows opens no console for a worker, where `loop` takes any."""
-    # Loops that aren't asyncio's own (winloop) raise ValueError for every flag but 0.
+    """Returns the flag that keeps Windows from opening a console, if `loop` accepts flags."""
+    # winloop raises ValueError for every flag but 0.
     if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
         return subprocess.CREATE_NO_WINDOW
     return 0
@@ -339,12 +338,12 @@ Waiter = TypeVar("Waiter")
 PRIORITIES = ("interactive", "normal", "bulk")
 """Most urgent first."""
 
-PATIENCE = 8
-"""How often a class is passed over before it gets a turn all the same."""
+MAX_PASSED = 8
+"""A priority gets a turn after it was passed over this often."""
 
 
 class FairTurns(Generic[Waiter]):
-    """Waiters by priority; within one class, whoever came first."""
+    """Waiters by priority; first come, first served within one."""
 
     def __init__(self) -> None:
         self._classes: tuple[deque[Waiter], ...] = tuple(deque() for _ in PRIORITIES)
@@ -359,8 +358,10 @@ class FairTurns(Generic[Waiter]):
         return {priority: len(self._classes[at]) for at, priority in enumerate(PRIORITIES)}
 
     def add(self, waiter: Waiter, priority: str, *, again: bool = False) -> None:
-        """Queues `waiter`; one that had its turn and needs it `again` comes first in its class. Raises
-        ValueError for a priority that is none."""
+        """Queues a waiter; one that needs its turn `again` goes to the front of its priority.
+
+        Raises ValueError for an unknown priority.
+        """
         waiters = self._classes[PRIORITIES.index(priority)]
         if again:
             waiters.appendleft(waiter)
@@ -368,7 +369,7 @@ class FairTurns(Generic[Waiter]):
             waiters.append(waiter)
 
     def remove(self, waiter: Waiter) -> bool:
-        """Forgets `waiter`; whether it still waited."""
+        """Removes a waiter; returns whether it still waited."""
         for waiting in self._classes:
             if waiter in waiting:
                 waiting.remove(waiter)
@@ -376,11 +377,11 @@ class FairTurns(Generic[Waiter]):
         return False
 
     def next(self, fits: Callable[[Waiter], bool] = lambda waiter: True) -> Waiter | None:
-        """Takes out whose turn it is; None if nobody waits, or if it doesn't fit: it stays the next one."""
+        """Removes and returns the next waiter; None if there is none, or if it doesn't fit and stays."""
         waiting = [i for i, waiters in enumerate(self._classes) if waiters]
         if not waiting:
             return None
-        starved = [i for i in waiting if self._passed[i] >= PATIENCE]
+        starved = [i for i in waiting if self._passed[i] >= MAX_PASSED]
         chosen = (starved or waiting)[0]
         if not fits(self._classes[chosen][0]):
             return None
@@ -391,28 +392,28 @@ class FairTurns(Generic[Waiter]):
 
 
 RESPAWN = Backoff(first_s=0.1, most_s=5.0, factor=4.0)
-"""For starting a process that the system refused."""
+"""Pauses after the system refused to start a process."""
 
 log = logging.getLogger(__name__)
 
 
 class WorkerState(Struct, frozen=True):
-    """A worker process, as it is now."""
+    """A worker process's state."""
 
     pid: int
     busy: bool
-    """Whether it is lent for a job."""
+    """Whether it is leased to a job."""
     doing: str
-    """The job's workload; empty where there is none, or none is known."""
+    """The job's workload; empty if there is none, or unknown."""
     for_s: float
-    """How long it has been at it, or idle, seconds."""
+    """Seconds since it became busy or idle."""
 
 
 class Pool:
-    """Up to `size` workers; whoever asks gets one when it is its turn."""
+    """`size` worker processes, leased to jobs in the order of their turns."""
 
     def __init__(self, size: int, setup: Setup, env: Mapping[str, str], keep_mib: int = 0) -> None:
-        """A worker that still holds more than `keep_mib` after a job is replaced; 0 keeps every one."""
+        """A worker that holds more than `keep_mib` after a job is replaced; 0 replaces none."""
         self._keep = keep_mib << 20
         self._setup = setup
         self._env = env
@@ -423,25 +424,24 @@ class Pool:
         self._closing = asyncio.Event()
         self.size = size
         self.on_ended: Callable[[int], None] | None = None
-        """Told of each process that was ended here although it was sound, before another takes its place;
-        called in a thread."""
+        """Called in a thread with each healthy process that was ended here, before it is replaced."""
         self.ended = {"crashed": 0, "cancelled": 0, "memory": 0}
-        """How many were replaced, by reason: `cancelled` at work on what nobody wants any more, `memory` for
-        what was held after a job."""
+        """Replaced processes by reason: `cancelled` while running a cancelled job, `memory` for holding too
+        much after a job."""
 
     @property
     def waiting(self) -> int:
-        """How many ask for a worker and have none yet."""
+        """How many wait for a worker."""
         return len(self._turns)
 
     @property
     def waiting_by_priority(self) -> Mapping[str, int]:
-        """The same, by priority; the jobs of a batch ask once."""
+        """How many wait, by priority; the jobs of a batch wait as one."""
         return self._turns.waiting
 
     @property
     def states(self) -> Sequence[WorkerState]:
-        """Every worker, by process."""
+        """Every worker's state, by process id."""
         now, idle = time.monotonic(), set(self._idle)
         return [
             WorkerState(worker.pid, worker not in idle, worker.doing, now - worker.since)
@@ -451,29 +451,29 @@ class Pool:
 
     @property
     def pids(self) -> list[int]:
-        """The running processes."""
+        """The process ids."""
         return [worker.pid for worker in self._all]
 
     async def start(self) -> None:
-        """Starts all processes; they get ready by themselves. Raises OSError."""
+        """Starts all processes without waiting until they are ready. Raises OSError."""
         started = await asyncio.gather(*(self._spawn() for _ in range(self.size)), return_exceptions=True)
         if failed := [error for error in started if error is not None]:
             await self.close()
             raise failed[0]
 
     async def acquire(self, priority: str, *, again: bool = False) -> Worker:
-        """A worker, lent until `release` or `discard`; at once where the same job had one `again`.
+        """Leases a worker until `release` or `discard`; a job that needs one `again` comes first.
 
         Raises WorkloadError `shutting_down`.
         """
         if self._closing.is_set():
             raise _closing()
-        # Where nobody waits, nobody's turn has to be found.
+        # The usual case, without a future.
         if not self._turns and (worker := self._free()) is not None:
             return worker
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._turns.add(turn, priority, again=again)
-        self._lend()
+        self._assign()
         try:
             return await turn
         except asyncio.CancelledError:
@@ -483,49 +483,47 @@ class Pool:
             raise
 
     def release(self, worker: Worker) -> None:
-        """Takes back a worker that has replied."""
-        held = worker.held()
+        """Returns a worker that has replied."""
+        held = worker.memory()
         if self._keep and held > self._keep:
-            # Allocators rarely give back what was freed; the system gets all of it from a process that ends.
-            log.info("a worker that holds %d MiB after its job is replaced", held >> 20)
+            # Allocators rarely return freed memory to the system; a process that ends returns all of it.
+            log.info("replacing a worker that holds %d MiB after its job", held >> 20)
             self.discard(worker, "memory")
             return
         self._idle.append(worker)
-        self._lend()
+        self._assign()
 
     def stop(self, worker: Worker) -> None:
-        """Frees a worker of a job that nobody wants.
+        """Frees a worker from a cancelled job.
 
-        A job that reports how far it is is asked to end; any other is ended with its process.
+        A job that reports progress is asked to end; any other is ended with its process.
         """
         if worker.alive and worker.reports and not self._closing.is_set():
-            self._in_background(self._stopped(worker))
+            self._in_background(self._stop(worker))
         else:
             self.discard(worker)
 
-    async def _stopped(self, worker: Worker) -> None:
+    async def _stop(self, worker: Worker) -> None:
         if await worker.stop():
             self.release(worker)
         else:
             self.discard(worker)
 
     def discard(self, worker: Worker, reason: str = "cancelled") -> None:
-        """Ends a worker that is busy with what nobody wants, or is dead already, and starts another.
+        """Ends a worker that is busy with a cancelled job, or that has died, and starts another.
 
-        `reason` is one of `ended`; a dead one has crashed.
+        `reason` is a key of `ended`; a dead worker counts as crashed.
         """
         crashed = not worker.alive
         worker.kill()
         if crashed and not self._closing.is_set():
-            log.warning(
-                "worker process %d ended by itself, or was killed; another takes its place", worker.pid
-            )
+            log.warning("worker process %d ended by itself or was killed; starting another", worker.pid)
         if not self._closing.is_set():
             self.ended["crashed" if crashed else reason] += 1
-            self._in_background(self._replace(worker, sound=not crashed))
+            self._in_background(self._replace(worker, healthy=not crashed))
 
     async def close(self) -> None:
-        """Ends all processes; whoever still waits gets WorkloadError `shutting_down`."""
+        """Ends all processes; those who wait get WorkloadError `shutting_down`."""
         self._closing.set()
         while (turn := self._turns.next()) is not None:
             if not turn.done():
@@ -535,16 +533,17 @@ class Pool:
         self._idle.clear()
 
     def _free(self) -> Worker | None:
-        """One that lives and has nothing to do."""
+        """Returns an idle worker that is alive."""
         while self._idle:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-            # Killed from outside while it had nothing to do.
+            # Killed from outside while it was idle.
             self.discard(worker)
         return None
 
-    def _lend(self) -> None:
+    def _assign(self) -> None:
+        """Gives idle workers to those whose turn it is."""
         while self._turns and (worker := self._free()) is not None:
             turn = self._turns.next()
             if turn is None or turn.done():
@@ -559,11 +558,11 @@ class Pool:
         self._all.add(worker)
         self.release(worker)
 
-    async def _replace(self, worker: Worker, *, sound: bool) -> None:
+    async def _replace(self, worker: Worker, *, healthy: bool) -> None:
         await worker.end()
         self._all.discard(worker)
-        if sound:
-            await self._tell(worker.pid)
+        if healthy:
+            await self._report_end(worker.pid)
         tries = 0
         while not await self._closed_within(RESPAWN.pause_s(tries - 1) if tries else 0.0):
             try:
@@ -571,19 +570,19 @@ class Pool:
             except OSError as error:
                 tries += 1
                 log.error("can't start a worker process: %s", error)
-            # Whatever it is, a pool that gives up a worker for good ends up with none.
+            # A pool that gives up a worker for good ends up with none.
             except Exception:
                 tries += 1
                 log.exception("can't start a worker process")
 
-    async def _tell(self, pid: int) -> None:
+    async def _report_end(self, pid: int) -> None:
         if self.on_ended is None:
             return
         try:
             await asyncio.to_thread(self.on_ended, pid)
-        # However looking after it fails, it costs no worker.
+        # A failing callback must not cost a worker.
         except Exception:
-            log.exception("what worker process %d has left can't be looked after", pid)
+            log.exception("the callback for ended worker process %d failed", pid)
 
     async def _closed_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -602,7 +601,7 @@ def _closing() -> WorkloadError:
 
 
 def suppress_error_dialogs() -> None:
-    """Has this process fail at once: nobody may be there who closes a box, and it stays as long as that."""
+    """Makes this process fail without a dialog, which would keep it alive until somebody closes it."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -1,4 +1,4 @@
-"""What the executor and a worker process say to each other: msgpack Structs, each behind its length."""
+"""Frames between the executor and a worker process: msgpack Structs, each preceded by its length."""
 
 from __future__ import annotations
 
@@ -13,67 +13,68 @@ from accel.text import AnyText
 from accel.workload import Input, Limits
 
 HEADER = 4
-"""Bytes of a frame's length, unsigned and big-endian."""
+"""Bytes of the length, unsigned and big-endian."""
 
 DEVICE = "CPU"
-"""What a worker process computes on."""
+"""The device that worker processes use by default."""
 
 
 class Setup(Struct, frozen=True):
-    """The first frame that a worker gets."""
+    """The first frame to a worker."""
 
     limits: Limits
     memory_mib: int
-    """Most address space, MiB, where the system can limit it; 0 is no limit."""
+    """Limit of address space, MiB, where the system supports one; 0 is no limit."""
     warm: Sequence[str]
-    """Modules to import before the first job comes."""
+    """Modules to import before the first job."""
 
 
 class JobInput(Struct, frozen=True):
-    """An `Input` on its way: a path is bytes, because a name on disk needn't be valid Unicode."""
+    """An encoded `Input`: its path is bytes, as a name on disk needn't be valid Unicode."""
 
     name: str
     path: bytes
 
     @classmethod
     def of(cls, source: Input) -> JobInput:
-        """`source`, its name with escapes where it can't be written."""
+        """Encodes `source`; escapes characters of its name that UTF-8 can't encode."""
         return cls(writable(source.name), os.fsencode(source.path))
 
     def input(self) -> Input:
         return Input(self.name, os.fsdecode(self.path))
 
 
-class Job(Struct, frozen=True, tag="job"):
+class JobFrame(Struct, frozen=True, tag="job"):
     """One call of a workload."""
 
     target: str
     """`module:function` of a workload."""
-    params: dict[str, Any]
+    params: Any
+    """The workload's Params; a map once it is decoded."""
     inputs: Sequence[JobInput]
     out_dir: str | None
-    """Where output files are written, each named by its SHA-256; None sends them in the reply."""
+    """The folder for output files, each named by its SHA-256; None sends them in the reply."""
 
 
 class JobItem(Struct, frozen=True):
     """One job of a batch."""
 
-    params: dict[str, Any]
+    params: Any
     inputs: Sequence[JobInput]
 
 
-class Batch(Struct, frozen=True, tag="batch"):
+class BatchFrame(Struct, frozen=True, tag="batch"):
     """Several calls of one workload that run as one."""
 
     target: str
-    """`module:function` of the workload: the record says what does several."""
+    """`module:function` of the workload."""
     items: Sequence[JobItem]
     out_dir: str | None
-    """As in `Job`."""
+    """As in `JobFrame`."""
 
 
-class PackedBatch(Struct, frozen=True, tag="batch"):
-    """`Batch`, of items that are encoded already."""
+class PackedBatchFrame(Struct, frozen=True, tag="batch"):
+    """A `BatchFrame` with encoded items."""
 
     target: str
     items: Sequence[msgspec.Raw]
@@ -81,7 +82,7 @@ class PackedBatch(Struct, frozen=True, tag="batch"):
 
 
 class ResultFile(Struct, frozen=True):
-    """A file that a workload made: `data` holds its bytes, or `path` says where they lie."""
+    """An output file: its bytes in `data`, or at `path`."""
 
     name: str
     media_type: str
@@ -92,15 +93,15 @@ class ResultFile(Struct, frozen=True):
     data: bytes | None = None
     path: str | None = None
     fresh: bool = False
-    """Whether the file at `path` wasn't there before."""
+    """Whether the file at `path` is new."""
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):
-    """To a worker in the middle of a job: nobody wants it any more."""
+    """Cancels the running job of a worker."""
 
 
 class Progress(Struct, frozen=True, tag="progress"):
-    """From a worker in the middle of a job: how far it is."""
+    """The progress of a worker's running job."""
 
     fraction: float
     """0 to 1."""
@@ -116,30 +117,29 @@ class Done(Struct, frozen=True, tag="done"):
     run_ms: float
     device: str
     cpu_ms: float = 0.0
-    """What `run_ms` is without the time that other work on the machine took."""
+    """CPU time within `run_ms`."""
 
 
 class Failed(Struct, frozen=True, tag="failed"):
-    """A job's error; `trace` is for a log and never for the asker."""
+    """A job's error; `trace` is for the log only."""
 
     code: str
     reason: AnyText
     name: str = ""
     trace: str = ""
     fault: str = ""
-    """As in `WorkloadError`."""
     step: str = ""
-    """The same."""
+    """`fault` and `step` as in `WorkloadError`."""
 
 
 class BatchReply(Struct, frozen=True, tag="several"):
-    """The reply to a batch: one for each item, in their order."""
+    """The replies to a batch, in the order of its items."""
 
     replies: Sequence[Done | Failed]
 
 
 class PackedBatchReply(Struct, frozen=True, tag="several"):
-    """`Several`, of replies that are encoded already."""
+    """A `BatchReply` with encoded replies."""
 
     replies: Sequence[msgspec.Raw]
 
@@ -147,19 +147,21 @@ class PackedBatchReply(Struct, frozen=True, tag="several"):
 Reply = Done | Failed
 
 replies: msgspec.msgpack.Decoder[Reply | BatchReply] = msgspec.msgpack.Decoder(Reply | BatchReply)
-jobs: msgspec.msgpack.Decoder[Job | Batch | Cancel] = msgspec.msgpack.Decoder(Job | Batch | Cancel)
+jobs: msgspec.msgpack.Decoder[JobFrame | BatchFrame | Cancel] = msgspec.msgpack.Decoder(
+    JobFrame | BatchFrame | Cancel
+)
 progresses = msgspec.msgpack.Decoder(Progress)
 setups = msgspec.msgpack.Decoder(Setup)
 
 
 def writable(text: str) -> str:
-    r"""`text` with escapes for what UTF-8 doesn't have, such as `\udcff` for a file name's stray byte."""
+    r"""Returns `text` with escapes, such as `\udcff`, for what UTF-8 can't encode."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def pack(message: Struct | msgspec.Raw) -> bytes:
-    """The frame of `message`, or of one that is encoded already. Raises TypeError for a value that isn't of
-    plain types, and UnicodeEncodeError for text that UTF-8 doesn't have."""
+    """Returns the frame of a message, encoded or not. Raises TypeError for a value that msgpack can't encode,
+    and UnicodeEncodeError for text that UTF-8 can't encode."""
     body = bytes(message) if isinstance(message, msgspec.Raw) else msgspec.msgpack.encode(message)
     return len(body).to_bytes(HEADER, "big") + body
 
@@ -167,4 +169,4 @@ def pack(message: Struct | msgspec.Raw) -> bytes:
 CANCEL = pack(Cancel())
 
 PROGRESS = msgspec.msgpack.encode(Progress(0.0, ""))[:15]
-"""How the body of every `Progress` begins: the size of its map, and its tag."""
+"""The first bytes of every `Progress`: its map's size and its tag."""

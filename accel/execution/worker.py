@@ -1,4 +1,4 @@
-"""The worker process: read frames, run a job or batch, write outputs."""
+"""The worker process: reads frames, runs jobs and batches, writes output files."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ import psutil
 from msgspec import Raw
 
 from accel.atomic_file import replace_file
-from accel.devices.report import FULL, DeviceGone, fault_of, is_device_error
+from accel.devices.report import FULL, DeviceGone, fault_of, uses_device
 from accel.execution import pool
 from accel.execution.protocol import (
     DEVICE,
     HEADER,
-    Batch,
+    BatchFrame,
     Cancel,
     Done,
     Failed,
-    Job,
+    JobFrame,
     JobItem,
     PackedBatchReply,
     Progress,
@@ -67,22 +67,22 @@ _ending = threading.Lock()
 
 
 class FrameSource(Protocol):
-    """Frames of a parent that sends the next one when it has the reply to the last."""
+    """Frames from a parent that sends the next one after the reply to the last."""
 
     def take(self) -> bytes:
-        """The next frame; waits for it."""
+        """Waits for the next frame and returns it."""
 
     def idle(self) -> bool:
-        """Whether none waits."""
+        """Returns whether no frame waits."""
 
 
 def open_frame_source(requests: IO[bytes]) -> FrameSource:
-    """The frames of a pipe, or of a pair of sockets."""
+    """Returns the frames of a pipe or socket."""
     return PolledFrames(requests) if sys.platform == "linux" else QueuedFrames(requests)
 
 
 class PolledFrames:
-    """On Linux: whoever works reads, and a thread is only told of a hangup."""
+    """For Linux: the main thread reads, and another only waits for a hangup."""
 
     def __init__(self, requests: IO[bytes]) -> None:
         self._requests = requests
@@ -99,7 +99,7 @@ class PolledFrames:
 
 
 class QueuedFrames:
-    """Elsewhere one has to read to hear of a hangup; that a second thread must wake costs 0.03 ms a job."""
+    """For other systems, which report a hangup to readers only: a second thread reads (0.03 ms a job)."""
 
     def __init__(self, requests: IO[bytes]) -> None:
         self._frames: SimpleQueue[bytes] = SimpleQueue()
@@ -117,12 +117,12 @@ class QueuedFrames:
 
 
 def _end_after(fd: int) -> None:
-    """Ends the process once the other end is closed."""
+    """Ends the process when the other end closes."""
     if sys.platform == "linux":
         import select
 
         waiting = select.poll()
-        # No event is asked for: what remains is a hangup, which is always told (poll(2)).
+        # With no event requested, only a hangup is reported (poll(2)).
         waiting.register(fd, 0)
         waiting.poll()
         _end()
@@ -133,59 +133,59 @@ def _next(requests: IO[bytes]) -> bytes:
     size = int.from_bytes(header, "big")
     body = requests.read(size)
     if len(header) < HEADER or len(body) < size:
-        # The parent is gone, perhaps in the middle of a job: nobody is left to answer.
+        # The parent is gone, so nobody waits for a reply.
         _end()
     return body
 
 
 def _end() -> NoReturn:
-    """Ends the process; whoever comes second waits for that."""
-    # A hangup is told to both threads, and what has a hook here (coverage's data file) isn't made for two.
+    """Ends the process; a second thread that calls this waits."""
+    # Both threads notice a hangup, and exit hooks (coverage's data file) must not run twice.
     with _ending:
         os._exit(0)
 
 
 NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
-"""How systems say that a disk is full."""
+"""Error numbers for a full disk or quota."""
 
 
 def result_file(file: OutputFile) -> ResultFile:
-    """`file` with its digest, its bytes in memory."""
+    """Returns the file with its digest, its bytes in memory."""
     digest = hashlib.sha256(file.data).hexdigest()
     return ResultFile(file.name, file.media_type, len(file.data), digest, data=file.data)
 
 
 def store_output(file: OutputFile, folder: str | Path) -> ResultFile:
-    """`file` with its digest, its bytes in `folder` under that name; one that is there is dated anew.
+    """Writes the file to `folder`, named by its digest; updates the time of one that exists.
 
-    Raises WorkloadError where it can't be written: `storage_full` on a full disk, else `internal`.
+    Raises WorkloadError if it can't be written: `storage_full` on a full disk, else `internal`.
     """
     digest = hashlib.sha256(file.data).hexdigest()
-    # As text: whoever asked waits, and for a file that is there `Path` takes longer than the system.
+    # A string: building a `Path` takes longer than the system call.
     path = os.path.join(folder, digest)
     try:
-        if is_new := not _renewed(path, len(file.data)):
+        if is_new := not _touch(path, len(file.data)):
             _write(Path(path), file.data)
     except OSError as error:
         code = "storage_full" if error.errno in NO_ROOM else "internal"
-        said = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower()
         raise WorkloadError(
-            code, text("the file {file} can't be written ({said})", file=file.name, said=said)
+            code, text("the file {file} can't be written ({said})", file=file.name, said=reason)
         ) from None
     return ResultFile(file.name, file.media_type, len(file.data), digest, path=path, fresh=is_new)
 
 
-def _renewed(path: str, size: int) -> bool:
-    """Whether the file is there already; if so its time is now, as it might be about to go for its age."""
+def _touch(path: str, size: int) -> bool:
+    """Updates the time of an existing file, so that it isn't deleted as old; returns whether it exists."""
     try:
-        # A machine that lost its power may have left the name and nothing in it.
+        # After a power failure an empty file may have the name.
         if os.stat(path).st_size != size:
             return False
         os.utime(path)
     except FileNotFoundError:
         return False
     except PermissionError:
-        # What can't be dated anew can't be removed either.
+        # A file that can't be touched can't be deleted either.
         return True
     return True
 
@@ -194,50 +194,49 @@ def _write(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         draft.write_bytes(data)
-        # Where it can't be replaced, another worker may have made it in between, and it is being read.
+        # On Windows this fails if another worker has just written the file and somebody reads it.
         replace_file(draft, path, done=path.is_file)
     finally:
-        # What can't be removed now goes as the folder is swept.
+        # Whatever stays is deleted when the folder is swept.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
 
 
-COARSE = sys.platform == "win32"
-"""Whether a process's time is counted in steps of 16 ms, by which nothing short can be told; that Windows'
-clock says that its resolution is 100 ns is true of the unit alone."""
+COARSE_CPU_CLOCK = sys.platform == "win32"
+"""Windows counts CPU time in steps of 16 ms, too coarse for short jobs."""
 
-LEAST_LEFT = 64 << 20
-"""Bytes of address space without which libraries and models can't be opened."""
+MIN_FREE_BYTES = 64 << 20
+"""Address space that opening libraries and models needs."""
 
-THEIRS = (Exception, SystemExit, KeyboardInterrupt)
-"""What a workload's own code may raise: nobody else here interrupts, and a library may call sys.exit."""
+WORKLOAD_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
+"""What a workload's code may raise: a library may call sys.exit."""
 
-Took = tuple[float, float]
-"""Milliseconds, and those of them that this process computed."""
+Duration = tuple[float, float]
+"""Milliseconds of wall time and of CPU time."""
 
 log = logging.getLogger(__name__)
 
 
 class Stopwatch:
-    """How long something takes, from now on."""
+    """Measures time from its creation."""
 
     def __init__(self) -> None:
         self._begin, self._cpu = time.perf_counter(), time.process_time()
 
-    def share(self, parts: int = 1) -> Took:
-        """Each part's."""
+    def share(self, parts: int = 1) -> Duration:
+        """Returns the duration of each of so many equal parts."""
         run = (time.perf_counter() - self._begin) * 1000 / parts
-        if COARSE:
+        if COARSE_CPU_CLOCK:
             return run, run
         return run, (time.process_time() - self._cpu) * 1000 / parts
 
 
-def run(frame: Job | Batch, setup: Setup, listener: OnProgress | None = None) -> bytes:
-    """Does the work and gives the frame of its reply; whatever is raised becomes a `Failed`.
+def run(frame: JobFrame | BatchFrame, setup: Setup, listener: OnProgress | None = None) -> bytes:
+    """Runs a job or batch and returns the reply's frame; errors become a `Failed`.
 
-    `listener` is told how far a single job is.
+    `listener` gets the progress of a single job.
     """
-    if isinstance(frame, Batch):
+    if isinstance(frame, BatchFrame):
         return pack(PackedBatchReply(_several(frame, setup)))
     item = JobItem(frame.params, frame.inputs)
     with reported_to(listener):
@@ -246,23 +245,23 @@ def run(frame: Job | Batch, setup: Setup, listener: OnProgress | None = None) ->
         )
 
 
-def _several(batch: Batch, setup: Setup) -> list[Raw]:
+def _several(batch: BatchFrame, setup: Setup) -> list[Raw]:
     workload = load(batch.target).workload
     assert workload.batching is not None
     watch = Stopwatch()
     outcomes = _outcomes(workload, workload.batching, batch.items, setup)
     share = watch.share(len(batch.items))
     return [
-        _reply(item, setup, lambda inputs, outcome=outcome: _kept(outcome, batch.out_dir, share))  # type: ignore[misc]
+        _reply(item, setup, lambda inputs, outcome=outcome: _batch_reply(outcome, batch.out_dir, share))  # type: ignore[misc]
         for item, outcome in zip(batch.items, outcomes, strict=True)
     ]
 
 
 def _outcomes(
-    workload: Workload, batching: Batching, given: Sequence[JobItem], setup: Setup
+    workload: Workload, batching: Batching, items: Sequence[JobItem], setup: Setup
 ) -> list[Outcome | BaseException]:
-    """What each item comes to: in one go, in halves where memory is full, or one by one where that fails."""
-    parsed = [_parsed(workload, item) for item in given]
+    """Returns each item's outcome: as one batch, in halves if memory is full, or one by one if that fails."""
+    parsed = [_parsed(workload, item) for item in items]
     good = [item for item in parsed if isinstance(item, Item)]
     made = iter(_at_once(workload, batching, good, setup.limits))
     return [next(made) if isinstance(item, Item) else item for item in parsed]
@@ -273,9 +272,8 @@ def _at_once(
 ) -> list[Outcome | BaseException]:
     try:
         return list(_checked(_together(batching.target)(items, limits), len(items)))
-    # A plugin's code: whatever it raises for one job must not cost the others their result, and each shows
-    # for itself what is wrong with it.
-    except THEIRS as error:
+    # A plugin's code may raise anything for one job; the others must still get their results.
+    except WORKLOAD_ERRORS as error:
         fault = fault_of(error)
         if fault == "memory" and len(items) > 1:
             half = len(items) // 2
@@ -284,10 +282,10 @@ def _at_once(
             return [one for part in parts for one in _at_once(workload, batching, part, limits)]
         if fault == "gone":
             return [error] * len(items)
-        said = "%s failed on %d jobs at once; they run one by one: %s"
+        message = "%s failed on %d jobs at once; they run one by one: %s"
         known = isinstance(error, WorkloadError)
         level = logging.INFO if known else logging.WARNING
-        log.log(level, said, workload.name, len(items), error, exc_info=not known)
+        log.log(level, message, workload.name, len(items), error, exc_info=not known)
         return [_alone(workload, item, limits) for item in items]
 
 
@@ -306,13 +304,13 @@ def _alone(workload: Workload, item: Item, limits: Limits) -> Output | BaseExcep
     try:
         return workload.load()(item.inputs, item.params, limits)
     # A third party's workload may raise anything: it costs its own job alone.
-    except THEIRS as error:
+    except WORKLOAD_ERRORS as error:
         return error
 
 
 def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
     try:
-        return Item([one.input() for one in item.inputs], workload.parse(item.params))
+        return Item([one.input() for one in item.inputs], workload.decode(item.params))
     except WorkloadError as error:
         return error
 
@@ -321,33 +319,34 @@ def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | No
     function = load(target)
     # Each worker loads a module once: counted, it would be expected of every run.
     watch = Stopwatch()
-    output = validate_output(function(inputs, function.workload.parse(item.params), setup.limits))
-    return _timed(output, _files(output, out_dir), watch.share())
+    output = validate_output(function(inputs, function.workload.decode(item.params), setup.limits))
+    return _timed(output, output_files(output, out_dir), watch.share())
 
 
-def _kept(outcome: Outcome | BaseException, out_dir: str | None, took: Took) -> Done:
+def _batch_reply(outcome: Outcome | BaseException, out_dir: str | None, took: Duration) -> Done:
     if isinstance(outcome, BaseException):
         raise outcome
     output = validate_output(outcome)
-    return _timed(output, _files(output, out_dir), took)
+    return _timed(output, output_files(output, out_dir), took)
 
 
-def _timed(output: Output, files: list[Any], took: Took) -> Done:
+def _timed(output: Output, files: list[Any], took: Duration) -> Done:
     run_ms, cpu_ms = took
     return Done(output.value, files, run_ms, DEVICE, cpu_ms)
 
 
-def _files(output: Output, out_dir: str | None) -> list[Any]:
+def output_files(output: Output, out_dir: str | Path | None) -> list[ResultFile]:
+    """Returns the output's files: in `out_dir`, or in memory where it is None."""
     return [result_file(file) if out_dir is None else store_output(file, out_dir) for file in output.files]
 
 
-def _freed(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
-    """What `work` gives; where it fails, no file stays open until Python happens to collect what failed."""
+def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
+    """Calls `work`; if it fails, closes files that the traceback keeps open."""
     try:
         return work(inputs)
-    except THEIRS as error:
+    except WORKLOAD_ERRORS as error:
         failed: BaseException | None = error
-        # Windows lets nobody replace or remove what is open: the artist who mends the file.
+        # On Windows nobody could replace or delete an open file.
         while failed is not None:
             traceback.clear_frames(failed.__traceback__)
             failed = failed.__context__
@@ -355,21 +354,21 @@ def _freed(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> 
 
 
 def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done]) -> Raw:
-    """The encoded reply of one job."""
+    """Returns the encoded reply of one job."""
     inputs = [one.input() for one in item.inputs]
     try:
-        return Raw(msgspec.msgpack.encode(_freed(work, inputs)))
+        return Raw(msgspec.msgpack.encode(_call(work, inputs)))
     except WorkloadError as error:
         if error.code == "internal" and _is_full():
             return _too_large(inputs, setup)
-        # What has a cause is told of a plugin's code, whose place the log has to say.
+        # An error with a cause comes from a plugin: the log shows where.
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
         return _failed(error.code, error.reason, named, trace, fault=error.fault, step=error.step)
-    # As above: a worker answers every job, whatever it raises.
-    except THEIRS as error:
+    # A worker replies to every job, whatever it raises.
+    except WORKLOAD_ERRORS as error:
         fault = fault_of(error)
-        if is_device_error() and fault:
+        if uses_device() and fault:
             reason, code = (FULL, "too_large") if fault == "memory" else (_gone(error), "internal")
             return _failed(code, reason, names(inputs), fault=fault)
         if fault == "memory" or _is_full():
@@ -381,21 +380,21 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
 def _failed(
     code: str, reason: AnyText, name: str, trace: str = "", *, fault: str = "", step: str = ""
 ) -> Raw:
-    said = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
-    failed = Failed(writable(code), said, writable(name), writable(trace), fault, step)
+    encodable = reason.map(writable) if isinstance(reason, Text) else writable(str(reason))
+    failed = Failed(writable(code), encodable, writable(name), writable(trace), fault, step)
     return Raw(msgspec.msgpack.encode(failed))
 
 
 def _is_full() -> bool:
-    """Whether this process has taken nearly all the address space that it may: what can't be loaded or opened
-    for want of it says so in a hundred ways, or that a file is damaged."""
+    """Returns whether the process has used nearly all of its address space: libraries then fail in many ways,
+    or report that a file is damaged."""
     if sys.platform != "linux":
         return False
     import resource
 
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    # No limit is -1.
-    return 0 <= limit < int(psutil.Process().memory_info().vms) + LEAST_LEFT
+    # -1 means no limit.
+    return 0 <= limit < int(psutil.Process().memory_info().vms) + MIN_FREE_BYTES
 
 
 def _too_large(inputs: Sequence[Input], setup: Setup) -> Raw:
@@ -411,26 +410,24 @@ def _gone(error: BaseException) -> Text:
     return text("the GPU is gone")
 
 
-LONGEST_S = 30.0
-"""How long a piece may take. A job that waits for it is done by the next worker where this one ends, and is
-lost where its own deadline passes."""
+MAX_STEP_S = 30.0
+"""Time limit for one step of background work. A waiting job goes to the next worker if this one is ended."""
 
 
 class IdleTasks:
-    """Work for later, in its order. Only a worker process ever gets to it."""
+    """Background work that a worker process does while no job waits."""
 
     def __init__(self) -> None:
         self._waiting: deque[Iterator[None]] = deque()
 
-    def later(self, pieces: Iterator[None]) -> None:
-        """Adds work, a piece up to each of its yields: a job waits for one of them at most. Errors end the
-        process."""
-        self._waiting.append(pieces)
+    def later(self, steps: Iterator[None]) -> None:
+        """Adds work that yields after each step: a job waits for one step at most. Errors end the process."""
+        self._waiting.append(steps)
 
     def spend(self, idle: Callable[[], bool]) -> None:
-        """Does what waits, as long as the process is idle before each piece."""
+        """Runs steps as long as the process is idle before each."""
         while self._waiting and idle():
-            with _ended_after(LONGEST_S):
+            with _ended_after(MAX_STEP_S):
                 try:
                     next(self._waiting[0])
                 except StopIteration:
@@ -439,7 +436,7 @@ class IdleTasks:
 
 @contextlib.contextmanager
 def _ended_after(seconds: float) -> Iterator[None]:
-    """Ends the process where what is done takes longer, also in a library that never returns."""
+    """Ends the process after `seconds`, even inside a library that never returns."""
     with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # where there is no stderr
         faulthandler.dump_traceback_later(seconds, exit=True)
     try:
@@ -449,29 +446,29 @@ def _ended_after(seconds: float) -> Iterator[None]:
 
 
 SPARE = IdleTasks()
-"""That of this process."""
+"""The background work of this process."""
 
 
 PR_SET_PDEATHSIG = 1
-"""Of prctl(2)."""
+"""From prctl(2)."""
 
 REPORT_S = 0.1
-"""How long a job's next report is kept to itself after one."""
+"""Least time between two progress reports of a job."""
 
 NICE = 10
-"""How much less than others a worker gets where the system has a scale from -20 to 19."""
+"""The nice value of workers."""
 
 
 def main() -> None:
-    """Serves until stdin ends."""
-    # Ctrl-C in a terminal reaches the whole process group; only the parent decides when a worker ends.
+    """Runs jobs until stdin closes."""
+    # Ctrl-C reaches the whole process group, but only the parent ends workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     pool.suppress_error_dialogs()
-    # libvips reports what it also raises.
+    # libvips logs what it also raises.
     logging.getLogger("pyvips").setLevel(logging.ERROR)
-    give_way()
-    requests, replies = _take(0, "rb"), _take(1, "wb")
+    lower_priority()
+    requests, replies = _detach(0, "rb"), _detach(1, "wb")
     with contextlib.suppress(OSError, ValueError, AttributeError):  # where there is no stderr
         faulthandler.enable(all_threads=False)
     _serve(open_frame_source(requests), replies)
@@ -482,12 +479,11 @@ def _serve(frames: FrameSource, replies: IO[bytes]) -> None:
     limit_memory(setup.memory_mib)
     for module in setup.warm:
         warm(module)
-    # A parent that is gone needs no reply; the thread that sees it go ends the process. One whose GPU is gone
-    # ends by itself, and another takes its place.
+    # If the parent is gone, another thread ends the process. A worker whose GPU is gone ends and is replaced.
     with contextlib.suppress(BrokenPipeError, DeviceGone):
         while True:
             job = jobs.decode(frames.take())
-            # The job that it meant was done before it came.
+            # The job had finished before it was cancelled.
             if isinstance(job, Cancel):
                 continue
             replies.write(run(job, setup, Reporter(frames, replies)))
@@ -496,7 +492,7 @@ def _serve(frames: FrameSource, replies: IO[bytes]) -> None:
 
 
 class Reporter:
-    """Passes on what one job reports, and raises Cancelled in it where nobody wants it any more."""
+    """Sends a job's progress, and raises Cancelled in a cancelled job."""
 
     def __init__(self, frames: FrameSource, replies: IO[bytes]) -> None:
         self._frames = frames
@@ -504,7 +500,7 @@ class Reporter:
         self._next = 0.0
 
     def __call__(self, fraction: float, stage: str) -> None:
-        # In the middle of a job nothing comes but that it is cancelled.
+        # During a job the parent sends nothing but a cancellation.
         if not self._frames.idle():
             raise Cancelled
         now = time.monotonic()
@@ -514,8 +510,8 @@ class Reporter:
             self._replies.flush()
 
 
-def _take(fd: int, mode: str) -> IO[bytes]:
-    """Moves stdin or stdout out of the way of whatever a native library may read or print."""
+def _detach(fd: int, mode: str) -> IO[bytes]:
+    """Moves stdin or stdout to another descriptor: native libraries may read or print."""
     own = os.fdopen(os.dup(fd), mode)
     if fd == 1:
         os.dup2(2, 1)
@@ -528,8 +524,8 @@ def _take(fd: int, mode: str) -> IO[bytes]:
 
 
 def end_with_parent() -> None:
-    """Has Linux end this process with whoever started it, even where it computes without ever letting go of
-    the interpreter's lock: no thread of it would see the parent go then (accel.execution.worker)."""
+    """Makes Linux end this process with its parent, even while native code holds the GIL and no thread could
+    notice."""
     if sys.platform == "linux":
         import ctypes
 
@@ -537,8 +533,8 @@ def end_with_parent() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def give_way() -> None:
-    """Leaves the cores, where all are at work, to what people wait for: the daemon and the editor."""
+def lower_priority() -> None:
+    """Lowers the priority of this process below the daemon's and the editor's."""
     lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICE
     with contextlib.suppress(psutil.Error, OSError):
         own = psutil.Process()
@@ -547,7 +543,7 @@ def give_way() -> None:
 
 
 def limit_memory(mib: int) -> None:
-    """Caps this process's address space; 0 is no limit."""
+    """Limits this process's address space; 0 is no limit."""
     if mib and sys.platform == "linux":
         import resource
 
@@ -556,12 +552,8 @@ def limit_memory(mib: int) -> None:
 
 
 def warm(module: str) -> None:
-    """Imports `module` ahead of the first job; what fails here fails in the job, where it is reported."""
+    """Imports `module` before the first job. Errors are ignored: the job reports them."""
     with contextlib.suppress(Exception):
         ready = getattr(importlib.import_module(module), "warm", None)
         if ready is not None:
             ready()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""ONNX node helpers and runner on one provider."""
+"""ONNX graphs of image operations: helpers to build them, and a runner for one provider."""
 
 from __future__ import annotations
 
@@ -18,75 +18,75 @@ if TYPE_CHECKING:
 
 
 class Nodes(GraphBuilder):
-    """A graph of float32 in the layout N x C x H x W, as GPUs want it."""
+    """Builds graphs of float32 in the layout N x C x H x W, which suits GPUs."""
 
     def number(self, value: float) -> str:
-        """A constant that stands beside any shape."""
+        """Adds a scalar constant."""
         return self.constant(np.array(value, np.float32))
 
     def places(self, *values: int) -> str:
-        """A constant of indices or axes."""
+        """Adds a constant of indices or axes."""
         return self.constant(np.array(values, np.int64))
 
     def cast(self, value: str, dtype: str, output: str = "") -> str:
-        """`value` as another type; floats are cut towards 0."""
+        """Converts to another type; floats are truncated."""
         return self.add("Cast", [value], output, to=TYPES[dtype])
 
     def plus(self, value: str, number: float) -> str:
-        """`value + number`."""
+        """Returns `value + number`."""
         return self.add("Add", [value, self.number(number)])
 
     def times(self, value: str, number: float) -> str:
-        """`value * number`."""
+        """Returns `value * number`."""
         return self.add("Mul", [value, self.number(number)])
 
     def clip(self, value: str, low: float = 0.0, high: float = 1.0) -> str:
-        """What is beyond `low` to `high` cut off."""
+        """Clips to `low` to `high`."""
         return self.add("Clip", [value, self.number(low), self.number(high)])
 
     def part(self, value: str, axis: int, begin: int, end: int) -> str:
-        """Indices `begin` to `end` of one axis; negative ones count from its end."""
+        """Slices one axis from `begin` to `end`; negative indices count from its end."""
         return self.add("Slice", [value, self.places(begin), self.places(end), self.places(axis)])
 
     def join(self, *values: str, axis: int = 1) -> str:
-        """Values one behind the other."""
+        """Concatenates values."""
         return self.add("Concat", values, axis=axis)
 
-    def turned(self, value: str, *axes: int, output: str = "") -> str:
-        """The same with its axes in another order."""
+    def transpose(self, value: str, *axes: int, output: str = "") -> str:
+        """Transposes axes."""
         return self.add("Transpose", [value], output, perm=axes)
 
 
 END = 2**31 - 1
-"""The end of any axis, whatever its length (Slice cuts it)."""
+"""The end of any axis: Slice clips it."""
 
 
-KEPT = 32
-"""Graphs that stay open; what was used least recently is closed first."""
+MAX_OPEN = 32
+"""Graphs that stay open; the least recently used is closed first."""
 
 
 class Value:
     """An array on the device."""
 
-    def __init__(self, held: Any) -> None:
-        self.held = held
+    def __init__(self, ort_value: Any) -> None:
+        self.ort_value = ort_value
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.held.shape())
+        return tuple(self.ort_value.shape())
 
     def fetch(self) -> NDArray[Any]:
-        """The array, in this process' memory."""
-        found: NDArray[Any] = self.held.numpy()
-        return found
+        """Copies the array to this process's memory."""
+        array: NDArray[Any] = self.ort_value.numpy()
+        return array
 
 
 class Runner:
-    """Graphs by their files, opened when they are first run."""
+    """Runs graphs, each of which is opened at its first run."""
 
     def __init__(self, choice: Choice = CPU, threads: int = 1, *, exact: bool = True) -> None:
-        """`threads` count where the provider is the CPU's. `exact`: whether products are of whole float32;
-        networks don't need it."""
+        """`threads`: only for the CPU. `exact`: whether products use full float32, which networks don't
+        need."""
         import onnxruntime
 
         load_libraries(choice.name)
@@ -99,22 +99,22 @@ class Runner:
 
     @property
     def provider(self) -> str:
-        """Its name, for example `cuda`."""
+        """The provider's name, for example `cuda`."""
         return self._choice.name
 
     def put(self, array: NDArray[Any]) -> Value:
-        """Copies an array to the device, for several graphs to run on."""
+        """Copies an array to the device, for use by several graphs."""
         one = np.ascontiguousarray(array)
         return Value(self._runtime.OrtValue.ortvalue_from_numpy(one, self._place, 0))
 
     def run(self, graph: bytes, feed: Mapping[str, NDArray[Any] | Value]) -> dict[str, Value]:
-        """All outputs by name. Raises whatever onnxruntime raises, for example where memory runs out."""
+        """Returns all outputs by name. Raises onnxruntime's errors, for example if memory runs out."""
         session = self._session(graph)
         binding = session.io_binding()
-        # Until the run is over, what was put there only for it has to be held.
-        held = [(name, one if isinstance(one, Value) else self.put(one)) for name, one in feed.items()]
-        for name, value in held:
-            binding.bind_ortvalue_input(name, value.held)
+        # Referenced until the end of the run: bindings don't own inputs.
+        inputs = [(name, one if isinstance(one, Value) else self.put(one)) for name, one in feed.items()]
+        for name, value in inputs:
+            binding.bind_ortvalue_input(name, value.ort_value)
         names = [one.name for one in session.get_outputs()]
         for name in names:
             binding.bind_output(name, self._place)
@@ -124,13 +124,13 @@ class Runner:
 
     def _session(self, graph: bytes) -> onnxruntime.InferenceSession:
         if graph not in self._open:
-            while len(self._open) >= KEPT:
+            while len(self._open) >= MAX_OPEN:
                 self._open.popitem(last=False)
-            self._open[graph] = self._opened(graph)
+            self._open[graph] = self._load(graph)
         self._open.move_to_end(graph)
         return self._open[graph]
 
-    def _opened(self, graph: bytes) -> onnxruntime.InferenceSession:
+    def _load(self, graph: bytes) -> onnxruntime.InferenceSession:
         options = self._runtime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
@@ -146,5 +146,5 @@ class Runner:
 
 
 def _exact(name: str, values: dict[str, str]) -> dict[str, str]:
-    """Products of whole float32: TF32, which CUDA takes else, has 10 bits of the 16 of a channel."""
+    """Disables TF32, CUDA's default, whose products have 10 bits; channels have up to 16."""
     return {**values, "use_tf32": "0"} if name == "CUDAExecutionProvider" else values

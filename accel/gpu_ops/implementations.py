@@ -1,83 +1,44 @@
-"""The workloads on images of which a GPU has a form of its own: the same parameters, the same results.
+"""GPU implementations of image workloads, with the same parameters.
 
-They agree with the CPU's within one step of 8 bit, so that a cache needn't know which form a result is of.
-What no graph does (the coverage of cut-outs, say) the CPU's form does, here too.
+Results agree with the CPU's within one step of 8 bits, so that caches don't distinguish them. What graphs
+don't support, such as the coverage of cut-outs, falls back to the CPU implementation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from accel.image.operation import Operated, Operation, check_size, operation
+from accel.image.operation import Operation, operation
 from accel.image.operations.channels import PackChannels, pack_channels
 from accel.image.operations.geometry import Mipmaps, Resize, mipmaps, resize
 from accel.image.operations.normals import NormalFromHeight, normal_from_height
-from accel.workload import Limits
+from accel.workload import implementation
 
-if TYPE_CHECKING:
-    from accel.image.raster import Raster
-
-
-@operation(
+normal_from_height_on_gpu = operation(
     normal_from_height.workload.name, version=normal_from_height.workload.version, params=NormalFromHeight
+)(
+    implementation(
+        "accel.gpu_ops.operators:normal_from_height_on_gpu", "Computes `normal_from_height` on the GPU."
+    )
 )
-def normal_from_height_on_gpu(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
-    """As `normal_from_height`."""
-    from accel.gpu_ops.operators import run_normals
-    from accel.image.statistics import data_format
 
-    (image,) = images
-    pixels = run_normals(image, params)
-    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image, pixels)}
-    made = image.with_pixels(pixels, has_alpha=False, **meaning)
-    return Operated({"normal": made})
+resize_on_gpu = operation(
+    resize.workload.name, version=resize.workload.version, params=Resize, levels=True, layers=True
+)(implementation("accel.gpu_ops.operators:resize_on_gpu", "Computes `resize` on the GPU."))
 
-
-@operation(resize.workload.name, version=resize.workload.version, params=Resize, levels=True, layers=True)
-def resize_on_gpu(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
-    """As `resize`."""
-    from accel.gpu_ops.operators import run_resize
-    from accel.image.resample import target_size
-
-    (image,) = images
-    size = target_size(image, params)
-    check_size(image.name, *size, limits)
-    if params.kernel == "nearest" or size == (image.width, image.height):
-        return resize.operate(images, params, limits)
-    return Operated({"resized": run_resize(image, size, params)})
-
-
-@operation(
+mipmaps_on_gpu = operation(
     mipmaps.workload.name,
     version=mipmaps.workload.version,
     params=Mipmaps,
     inputs=(1, 2),
     companions=True,
     layers=True,
-)
-def mipmaps_on_gpu(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
-    """As `mipmaps`."""
-    from accel.gpu_ops.operators import run_mips
+)(implementation("accel.gpu_ops.operators:mipmaps_on_gpu", "Computes `mipmaps` on the GPU."))
 
-    if len(images) > 1 or params.coverage:
-        return mipmaps.operate(images, params, limits)
-    return Operated({"mipmaps": run_mips(images[0], params)})
-
-
-@operation(
+pack_channels_on_gpu = operation(
     pack_channels.workload.name,
     version=pack_channels.workload.version,
     params=PackChannels,
     inputs=pack_channels.workload.inputs,
-)
-def pack_channels_on_gpu(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
-    """As `pack_channels`."""
-    from accel.gpu_ops.operators import run_packing
-
-    made = run_packing(images, params)
-    return pack_channels.operate(images, params, limits) if made is None else Operated({"packed": made})
-
+)(implementation("accel.gpu_ops.operators:pack_channels_on_gpu", "Computes `pack_channels` on the GPU."))
 
 FORMS: dict[str, Operation] = {
     form.workload.name: form

@@ -1,4 +1,4 @@
-"""Resize and mip chain as ONNX graphs."""
+"""Resizing and mip chains as ONNX graphs: filters are matrix products."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from msgspec import Struct
 
 from accel.gpu_ops.graph import END, Nodes
 from accel.image.color import Floats, decode_table
-from accel.image.kernels import SLIGHT
+from accel.image.kernels import MIN_WEIGHT
 from accel.image.mip_levels import Filter, Size
 from accel.image.pixel_coding import CANCELLED, Coding
 from accel.image.resample import FAINT, Axis, Edge, Kernel, axis
 from accel.models.manifest import Tensor
 
 NOTHING = 1e-9
-"""The weight below which a colour can't be divided by it."""
+"""Weights below this are treated as 0 in divisions."""
 
 
 class PixelCoding(Struct, frozen=True):
-    """How a graph's pixels are stored; the fields are those of `Coding`."""
+    """How a graph's pixels are stored; fields as in `Coding`."""
 
     dtype: str
     channels: int
@@ -33,7 +33,7 @@ class PixelCoding(Struct, frozen=True):
 
     @classmethod
     def of(cls, coding: Coding) -> PixelCoding:
-        """What a graph has to know of a coding."""
+        """Returns the part of a coding that graphs depend on."""
         return cls(
             str(np.dtype(coding.dtype)), coding.channels, coding.colors,
             coding.curve, coding.weighted, coding.vectors, coding.signed,
@@ -45,42 +45,42 @@ class PixelCoding(Struct, frozen=True):
 
     @property
     def bounded(self) -> bool:
-        """Whether the graph has the input `range`, which colours of floats may not leave (`Coding.range`)."""
+        """Whether the graph has the input `range`, the limits of float colours (`Coding.range`)."""
         return self.floats and self.weighted
 
     def tensor(self, name: str, *sides: int | str) -> Tensor:
-        """An input or output of such pixels: N x H x W x channels, as they lie in memory."""
+        """Returns an input or output of such pixels: N x H x W x channels."""
         return Tensor(name, self.dtype, ("n", *sides, self.channels))  # type: ignore[arg-type]
 
 
 def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
-    """N x C x H x W of float32, full scale 1, of pixels N x H x W x C."""
-    pixels = nodes.turned(pixels, 0, 3, 1, 2)
+    """Decodes pixels, N x H x W x C, to float32, N x C x H x W, with full scale 1."""
+    pixels = nodes.transpose(pixels, 0, 3, 1, 2)
     if coded.vectors:
-        return _unit(nodes, _stored(nodes, pixels, coded), coded, enter=True)
+        return _normalize(nodes, _stored(nodes, pixels, coded), coded, enter=True)
     if coded.channels == coded.colors:
-        return _light(nodes, pixels, coded)
+        return _to_light(nodes, pixels, coded)
     alpha = _stored(nodes, nodes.part(pixels, 1, coded.colors, END), coded)
-    colors = _light(nodes, nodes.part(pixels, 1, 0, coded.colors), coded)
+    colors = _to_light(nodes, nodes.part(pixels, 1, 0, coded.colors), coded)
     if coded.weighted:
-        alpha = nodes.plus(nodes.clip(alpha) if coded.floats else alpha, float(SLIGHT))
+        alpha = nodes.plus(nodes.clip(alpha) if coded.floats else alpha, float(MIN_WEIGHT))
         colors = nodes.add("Mul", [colors, alpha])
     return nodes.join(colors, alpha)
 
 
 def encode_nodes(nodes: Nodes, values: str, coded: PixelCoding, output: str) -> None:
-    """Makes the graph's output of that name, rounded to the nearest code."""
+    """Encodes the graph's named output, rounded to nearest."""
     if coded.vectors:
-        made = _unit(nodes, values, coded, enter=False)
+        made = _normalize(nodes, values, coded, enter=False)
     elif coded.channels == coded.colors:
         made = _colors(nodes, values, coded)
     else:
         made = _with_alpha(nodes, values, coded)
     if coded.floats:
-        nodes.turned(made, 0, 2, 3, 1, output=output)
+        nodes.transpose(made, 0, 2, 3, 1, output=output)
         return
     codes = nodes.plus(nodes.times(nodes.clip(made), np.iinfo(coded.dtype).max), 0.5)
-    nodes.turned(nodes.cast(codes, coded.dtype), 0, 2, 3, 1, output=output)
+    nodes.transpose(nodes.cast(codes, coded.dtype), 0, 2, 3, 1, output=output)
 
 
 def _with_alpha(nodes: Nodes, values: str, coded: PixelCoding) -> str:
@@ -88,32 +88,32 @@ def _with_alpha(nodes: Nodes, values: str, coded: PixelCoding) -> str:
     if coded.weighted:
         none = nodes.add("Less", [nodes.add("Abs", [alpha]), nodes.number(NOTHING)])
         divided = nodes.add("Div", [colors, nodes.add("Where", [none, nodes.number(1.0), alpha])])
-        alpha = nodes.plus(alpha, -float(SLIGHT))
+        alpha = nodes.plus(alpha, -float(MIN_WEIGHT))
         if coded.floats:
-            colors = _within(nodes, divided)
+            colors = _clip_to_range(nodes, divided)
             alpha = nodes.clip(alpha)
-            # What is left of the rounding of weights is nothing.
-            some = nodes.add("GreaterOrEqual", [alpha, nodes.number(float(SLIGHT))])
+            # Remove rounding errors of weights.
+            some = nodes.add("GreaterOrEqual", [alpha, nodes.number(float(MIN_WEIGHT))])
             alpha = nodes.add("Where", [some, alpha, nodes.number(0.0)])
         else:
             colors = nodes.add("Where", [none, nodes.number(0.0), divided])
     return nodes.join(_colors(nodes, colors, coded), alpha)
 
 
-def _within(nodes: Nodes, colors: str) -> str:
+def _clip_to_range(nodes: Nodes, colors: str) -> str:
     low, high = (nodes.part("range", 0, at, at + 1) for at in (0, 1))
     return nodes.add("Min", [nodes.add("Max", [colors, low]), high])
 
 
 def _stored(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
-    """Stored values over full scale."""
+    """Returns stored values divided by full scale."""
     if coded.floats:
         return pixels
-    # In floats first: of CUDA's operators few take integers of 8 and 16 bit.
+    # Cast first, as few CUDA operators support 8- and 16-bit integers.
     return nodes.times(nodes.cast(pixels, "float32"), 1 / np.iinfo(coded.dtype).max)
 
 
-def _light(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
+def _to_light(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
     if not coded.curve:
         return _stored(nodes, pixels, coded)
     table = nodes.constant(decode_table(coded.dtype))
@@ -121,7 +121,7 @@ def _light(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
 
 
 def _colors(nodes: Nodes, values: str, coded: PixelCoding) -> str:
-    """Light by sRGB's curve (IEC 61966-2-1), if that is how it is stored."""
+    """Encodes light as sRGB (IEC 61966-2-1), if it is stored like that."""
     if not coded.curve:
         return values
     values = nodes.clip(values)
@@ -131,8 +131,8 @@ def _colors(nodes: Nodes, values: str, coded: PixelCoding) -> str:
     return nodes.add("Where", [dark, nodes.times(values, 12.92), bent])
 
 
-def _unit(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) -> str:
-    """The first three channels brought to length 1; those without a direction become (0, 0, 1), flat."""
+def _normalize(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) -> str:
+    """Normalises the first three channels; vectors without a direction become (0, 0, 1)."""
     vectors = nodes.part(values, 1, 0, 3)
     if enter and not coded.signed:
         vectors = nodes.plus(nodes.times(vectors, 2.0), -1.0)
@@ -148,10 +148,10 @@ def _unit(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) -> str:
 
 @functools.cache
 def resize_graph(coded: PixelCoding, soft: bool = False) -> bytes:
-    """The file of a graph from `pixels`, N x H x W x C, to `resized`, N x h x w x C.
+    """Returns a graph from `pixels`, N x H x W x C, to `resized`, N x h x w x C.
 
-    Inputs: the weights `across`, W x w, and `down`, h x H (`weights`); with `soft` those of a tent as well;
-    with `coded.bounded` the two numbers of `range`.
+    Inputs: the weights `across`, W x w, and `down`, h x H (`weights`); with `soft` also those of a tent
+    filter; with `coded.bounded` the two numbers of `range`.
     """
     nodes = Nodes("resize")
     values = decode_nodes(nodes, "pixels", coded)
@@ -162,27 +162,27 @@ def resize_graph(coded: PixelCoding, soft: bool = False) -> bytes:
 
 
 def product(nodes: Nodes, values: str, coded: PixelCoding, suffix: str, soft: bool) -> str:
-    """Values N x C x H x W times the weights `across` and `down` with that suffix."""
+    """Multiplies values, N x C x H x W, by the weights `across` and `down` with the suffix."""
     made = _product(nodes, values, suffix)
     if not (soft and coded.weighted):
         return made
-    # As `accel.image.resample.filter_image`: where negative weights leave next to nothing of alpha, a tent
-    # tells the colours.
+    # As in `accel.image.resample.filter_image`: where negative weights cancel alpha, colours come from a tent
+    # filter.
     colors, weight = nodes.part(made, 1, 0, coded.colors), nodes.part(made, 1, coded.colors, END)
     sound = _product(nodes, values, f"_soft{suffix}")
-    slight = nodes.number(float(SLIGHT))
+    slight = nodes.number(float(MIN_WEIGHT))
     away = nodes.add("Abs", [nodes.add("Sub", [weight, slight])])
     lost = nodes.add(
         "And",
         [
             nodes.add("Less", [weight, nodes.number(float(FAINT))]),
-            nodes.add("Greater", [away, nodes.number(float(SLIGHT) / 1000)]),
+            nodes.add("Greater", [away, nodes.number(float(MIN_WEIGHT) / 1000)]),
         ],
     )
     weight = nodes.add("Where", [lost, nodes.add("Max", [weight, slight]), weight])
     share = nodes.add("Div", [weight, nodes.part(sound, 1, coded.colors, END)])
-    told = nodes.add("Mul", [nodes.part(sound, 1, 0, coded.colors), share])
-    return nodes.join(nodes.add("Where", [lost, told, colors]), weight)
+    tent_colors = nodes.add("Mul", [nodes.part(sound, 1, 0, coded.colors), share])
+    return nodes.join(nodes.add("Where", [lost, tent_colors, colors]), weight)
 
 
 def _product(nodes: Nodes, values: str, suffix: str) -> str:
@@ -190,7 +190,7 @@ def _product(nodes: Nodes, values: str, suffix: str) -> str:
 
 
 def weight_tensors(suffix: str, soft: bool) -> list[Tensor]:
-    """The inputs that hold weights."""
+    """Returns the inputs for weights."""
     ends = [suffix, f"_soft{suffix}"] if soft else [suffix]
     return [
         Tensor(f"{name}{end}", "float32", (f"{name}{suffix}_rows", f"{name}{suffix}_columns"))
@@ -200,12 +200,13 @@ def weight_tensors(suffix: str, soft: bool) -> list[Tensor]:
 
 
 def bounds(coded: PixelCoding) -> list[Tensor]:
-    """The input `range`, if there is one."""
+    """Returns the input `range`, if there is one."""
     return [Tensor("range", "float32", (2,))] if coded.bounded else []
 
 
 def rings(old: tuple[int, int], new: tuple[int, int], kernel: Kernel, edge: Edge) -> bool:
-    """Whether a kernel has negative weights for these sizes (width, height): then `soft` is wanted."""
+    """Returns whether a kernel has negative weights for these sizes (width, height), and thus needs
+    `soft`."""
     return any(axis(one, to, kernel, edge).rings for one, to in zip(old, new, strict=True))
 
 
@@ -217,7 +218,7 @@ def weights(
     suffix: str = "",
     soft: bool = False,
 ) -> Mapping[str, Floats]:
-    """What the inputs of weights are given for sizes, (width, height)."""
+    """Returns the inputs of weights for sizes (width, height)."""
     kernels = {suffix: kernel, f"_soft{suffix}": "linear"} if soft else {suffix: kernel}
     found: dict[str, Floats] = {}
     for end, each in kernels.items():
@@ -228,7 +229,8 @@ def weights(
 
 
 def matrix(line: Axis) -> Floats:
-    """All weights of an axis, new x old; what lies beyond the ends is added to what stands for it there."""
+    """Returns the weights of an axis as a matrix, new x old; those beyond the ends are added to the texels
+    that the edge mode maps them to."""
     made = np.zeros((line.new, line.old), np.float32)
     places = line.inside(line.first[:, None] + np.arange(line.weights.shape[1]))
     np.add.at(made, (np.arange(line.new)[:, None], places), line.weights)
@@ -236,12 +238,12 @@ def matrix(line: Axis) -> Floats:
 
 
 Steps = tuple[str, ...]
-"""How each level is made of the one before: `halved`, by means of 2 x 2; by `weights`; or by `soft` ones too,
-where they are negative somewhere."""
+"""How each level is computed from the previous one: `halved` averages 2 x 2, `weights` filters, `soft`
+filters with negative weights."""
 
 
 def steps(size: Size, levels: Sequence[Size], filter: Filter, edge: Edge) -> Steps:
-    """For an image of `size` and the sizes of its further levels."""
+    """Returns the steps for an image of `size` and the sizes of its further levels."""
     return tuple(_step(old, new, filter, edge) for old, new in zip((size, *levels), levels, strict=False))
 
 
@@ -253,8 +255,8 @@ def _step(old: Size, new: Size, filter: Filter, edge: Edge) -> str:
 
 @functools.lru_cache(maxsize=256)
 def mips_graph(coded: PixelCoding, steps: Steps) -> bytes:
-    """The file of a graph from `pixels`, N x H x W x C, to `level1`, `level2`, …, each made of values of the
-    one before that weren't rounded. Inputs as those of `mip_feed`."""
+    """Returns a graph from `pixels`, N x H x W x C, to `level1`, `level2`, …, each computed from the
+    unrounded values of the previous one. `mip_feed` returns the other inputs."""
     nodes = Nodes("mips")
     values = decode_nodes(nodes, "pixels", coded)
     inputs, outputs = [coded.tensor("pixels", "height", "width"), *bounds(coded)], []
@@ -277,7 +279,7 @@ def _level(coded: PixelCoding, level: int) -> Tensor:
 def mip_feed(
     coded: PixelCoding, size: Size, levels: Sequence[Size], filter: Filter, edge: Edge
 ) -> Mapping[str, Floats]:
-    """The weights for all levels that aren't halved."""
+    """Returns the weights of all levels that aren't halved."""
     found: dict[str, Floats] = {}
     kernel: Kernel = "area" if filter == "box" else filter
     before = (size, *levels)

@@ -1,25 +1,33 @@
-"""Premultiplication and alpha coverage."""
+"""Premultiplied alpha, alpha blended with white, and the alpha coverage of mip levels."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import Floats, decode_table, is_srgb_coded
-from accel.image.pixel_data import Alpha, Pixels, full_scale
+from accel.image.color import Floats, decode_table, encode_srgb
+from accel.image.operation import Operated
+from accel.image.operations.geometry import Premultiply
+from accel.image.pixel_data import AlphaMixing, Pixels, full_scale
 from accel.image.raster import Multiplied, Raster
+from accel.workload import Limits
 
 ROWS = 64
-"""Rows that are worked on at a time."""
+"""Rows of a strip, which fits into the cache."""
 
 
-def premultiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
-    """The image and its levels with colours times alpha; `inverse` divides, 0 where alpha is 0."""
+def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
+    return Operated({"premultiplied": multiply_by_alpha(images[0], params.inverse, params.linear_light)})
+
+
+def multiply_by_alpha(image: Raster, inverse: bool, linear_light: bool) -> Raster:
+    """Multiplies the colours of the image and its levels by alpha; `inverse` divides, giving 0 if alpha is
+    0."""
     if not image.has_alpha:
         return image
     light = linear_light and image.transfer == "srgb"
@@ -28,16 +36,16 @@ def premultiplied(image: Raster, inverse: bool, linear_light: bool) -> Raster:
     return image.with_pixels(levels[0], mips=tuple(levels[1:]), multiplied="" if inverse else there)
 
 
-def unpremultiplied(image: Raster) -> Raster:
-    """The image with what was multiplied into its colours taken out of them, 0 where alpha is 0."""
+def unpremultiply(image: Raster) -> Raster:
+    """The image with straight colours, 0 if alpha is 0."""
     if not image.multiplied:
         return image
-    return premultiplied(image, inverse=True, linear_light=image.multiplied == "light")
+    return multiply_by_alpha(image, inverse=True, linear_light=image.multiplied == "light")
 
 
 def divide_by_alpha(pixels: Pixels, light: bool) -> Pixels:
-    """Pixels, whose last channel is alpha, with colours divided by it, 0 where it is 0; with `light`, what
-    sRGB's curve codes."""
+    """Divides colours by alpha, the last channel, giving 0 if it is 0; with `light`, as linear light of sRGB
+    codes."""
     return _level(pixels, inverse=True, light=light)
 
 
@@ -51,70 +59,70 @@ def _level(pixels: Pixels, inverse: bool, light: bool) -> Pixels:
 
 
 def _floats(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
-    return _divided(colors, alpha) if inverse else colors * alpha
+    return _divide(colors, alpha) if inverse else colors * alpha
 
 
-def _divided(colors: Floats, alpha: Floats) -> Floats:
+def _divide(colors: Floats, alpha: Floats) -> Floats:
     return np.divide(colors, alpha, out=np.zeros_like(colors), where=alpha > 0)
 
 
 def _bytes(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
     places = (alpha.astype(np.uint16) << 8) | colors
-    return np.take(_table(inverse, light), places)
+    return np.take(_result_table(inverse, light), places)
 
 
 @functools.cache
-def _table(inverse: bool, light: bool) -> NDArray[np.uint8]:
-    """The result for each alpha and each code, one after the other."""
+def _result_table(inverse: bool, light: bool) -> NDArray[np.uint8]:
+    """The result for each alpha and each code, by 256 * alpha + code."""
     alpha, code = np.mgrid[:256, :256]
     if not light:
-        # Whole numbers, so that halves are rounded up without fail.
+        # Integers, so that halves are always rounded up.
         if not inverse:
             return np.asarray((2 * code * alpha + 255) // 510, np.uint8).ravel()
-        return _quotients(code, alpha, 255).astype(np.uint8).ravel()
+        return _divide_codes(code, alpha, 255).astype(np.uint8).ravel()
     values = decode_table(np.uint8)[code].astype(np.float64)
     share = alpha / 255
     made = values / np.maximum(share, 1e-9) * (alpha > 0) if inverse else values * share
-    coded: NDArray[np.uint8] = (is_srgb_coded(made.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
+    coded: NDArray[np.uint8] = (encode_srgb(made.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
     return coded.ravel()
 
 
 def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
     if light:
         values, share = decode_table(np.uint16)[colors], np.asarray(alpha / np.float32(65535), np.float32)
-        made = _divided(values, share) if inverse else values * share
-        return (is_srgb_coded(made.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+        made = _divide(values, share) if inverse else values * share
+        return (encode_srgb(made.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     code, weight = colors.astype(np.uint64), alpha.astype(np.uint64)
     if inverse:
-        return _quotients(code, weight, 65535).astype(np.uint16)
+        return _divide_codes(code, weight, 65535).astype(np.uint16)
     return ((2 * code * weight + 65535) // 131070).astype(np.uint16)
 
 
-def _quotients(code: Pixels, alpha: Pixels, top: int) -> Pixels:
-    """code / alpha of full scale `top`, rounded, not beyond it, 0 where alpha is."""
+def _divide_codes(code: Pixels, alpha: Pixels, top: int) -> Pixels:
+    """code / alpha, both of full scale `top`: rounded, at most `top`, 0 if alpha is 0."""
     rounded = (2 * top * code + alpha) // np.maximum(2 * alpha, 1)
     return np.asarray(np.minimum(rounded, top) * (alpha > 0))
 
 
 _STRIP = 1 << 16
-"""Pixels in one go, so that what is computed stays in the cache."""
+"""Pixels of a strip, which fits into the cache."""
 
 Float32s = NDArray[np.float32]
 
 
-def mix_with_white(pixels: Pixels, alpha: Alpha) -> Pixels:
-    """Straight pixels, whose last channel is alpha, as a file stores them. Integers are rounded."""
+def mix_with_white(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
+    """Mixes straight colours with alpha, the last channel, as a file stores them. Integers are rounded."""
     if alpha == "straight":
         return pixels
     white = np.float32(0.0 if alpha == "multiplied" else full_scale(pixels.dtype))
     return _in_strips(pixels, lambda colors, share: (colors - white) * share + white)
 
 
-def straight_colors(pixels: Pixels, alpha: Alpha) -> Pixels:
-    """The other way round. Where nothing is to be seen, colours stay what the file says."""
+def straight_colors(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
+    """The inverse. Colours stay as they are stored if alpha is 0."""
     if alpha == "straight":
         return pixels
-    # Floats are light as they are.
+    # Floats are linear already.
     if alpha == "multiplied as light" and pixels.dtype.kind != "f":
         return np.where(pixels[..., -1:] > 0, divide_by_alpha(pixels, light=True), pixels)
     white = np.float32(full_scale(pixels.dtype) if alpha == "on white" else 0.0)
@@ -128,7 +136,7 @@ def straight_colors(pixels: Pixels, alpha: Alpha) -> Pixels:
 
 
 def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) -> Pixels:
-    """The colours of each pixel from themselves and alpha, 0 to 1; alpha as it was."""
+    """Applies `mix` to the colours and alpha (0 to 1) of each pixel; alpha stays."""
     top = np.float32(full_scale(pixels.dtype))
     made = np.empty_like(pixels)
     flat, out = pixels.reshape(-1, pixels.shape[2]), made.reshape(-1, pixels.shape[2])
@@ -143,7 +151,7 @@ def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) ->
 
 
 def coverage_above(threshold: float, dtype: Any) -> float:
-    """The alpha from which a texel passes once it is written: for integers where rounding takes it there."""
+    """The alpha from which a texel passes the threshold once it is rounded to integers."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return threshold
@@ -152,52 +160,52 @@ def coverage_above(threshold: float, dtype: Any) -> float:
 
 
 def coverage_share(alpha: Pixels, threshold: float) -> float:
-    """The share of texels whose stored alpha is `threshold` (of 1) or more."""
+    """The share of texels whose stored alpha is at least `threshold`, 0 to 1."""
     top = float(full_scale(alpha.dtype))
     return float((alpha >= coverage_above(threshold, alpha.dtype) * top).mean())
 
 
-def coverage_factor(alpha: Floats, wanted: float, least: float) -> float:
-    """What to multiply `alpha` by, so that the share `wanted` of it is at least `least`, or the nearest share
-    that its values allow; as near to 1 as that can be.
+def coverage_factor(alpha: Floats, share: float, least: float) -> float:
+    """The factor, as near to 1 as possible, by which `share` of `alpha` becomes at least `least`,
+    or the nearest share that its values allow.
 
-    Castaño 2010, "Computing alpha mipmaps", as in NVIDIA's texture tools; the bound is taken from the values'
-    order, not searched for.
+    Castaño 2010, "Computing alpha mipmaps", as in NVIDIA's texture tools; the bound is found by sorting
+    instead of a search.
     """
     values = alpha.ravel()
-    count = _countable(values, round(wanted * values.size))
-    low, high = _around(values, count)
-    # Not at the bounds themselves, that rounding doesn't take a value to the other side.
+    count = _separable_count(values, round(share * values.size))
+    low, high = _neighbouring_values(values, count)
+    # Not the bounds themselves, from which rounding could move a value to the other side.
     margin = (high - low) / 4
     return least / min(max(least, low + margin), high - margin)
 
 
 def split_alpha(alpha: Floats) -> Floats:
-    """Alpha (height x width) of which equal values are told apart by what lies around them, if anything: else
-    of a mask of two values only a few shares could be drawn. Too little to change 8 bit by itself."""
+    """Alpha (height x width) with ties broken by the neighbours: else a mask of two values allows only a few
+    shares. The change is too small to show in 8 bit."""
     around = np.zeros_like(alpha)
     for number, (y, x) in enumerate(_NEIGHBOURS):
-        rows, columns = _shift(y), _shift(x)
-        # Unequal weights, so that two neighbours aren't as good as two others.
+        rows, columns = _shift_slices(y), _shift_slices(x)
+        # Unequal weights, so that different neighbours give different sums.
         part = alpha[rows[0], columns[0]] * np.float32((1 + number / 11) / 12)
         around[rows[1], columns[1]] += part
-    return np.asarray(alpha * (1 + around.clip(0, 1) * TELLING))
+    return np.asarray(alpha * (1 + around.clip(0, 1) * TIE_BREAK))
 
 
-TELLING = np.float32(2**-10)
-"""By what share of itself a value may be told from another."""
+TIE_BREAK = np.float32(2**-10)
+"""The largest relative change of a value."""
 
 _NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
-def _shift(by: int) -> tuple[slice, slice]:
-    """From where to where."""
+def _shift_slices(by: int) -> tuple[slice, slice]:
+    """The slices from which and to which an axis is shifted."""
     low, high = slice(None, -1), slice(1, None)
     return {0: (slice(None), slice(None)), 1: (low, high), -1: (high, low)}[by]
 
 
-def _around(values: Floats, count: int) -> tuple[float, float]:
-    """The largest value that isn't among the `count` largest, and the smallest that is."""
+def _neighbouring_values(values: Floats, count: int) -> tuple[float, float]:
+    """The largest value that isn't one of the `count` largest, and the smallest that is."""
     rest = values.size - count
     picks = [place for place in (rest - 1, rest) if 0 <= place < values.size]
     ordered = np.partition(values, picks)
@@ -206,11 +214,11 @@ def _around(values: Floats, count: int) -> tuple[float, float]:
     return low, high
 
 
-def _countable(values: Floats, count: int) -> int:
-    """The nearest number of largest values that a bound can part from the rest: of equal ones all or none.
-    Nothing that is 0 can be raised."""
+def _separable_count(values: Floats, count: int) -> int:
+    """The number nearest to `count` of largest values that a bound can separate from the rest: of equal
+    values all or none. Values of 0 can't be raised."""
     if 0 < count < values.size:
-        low, high = _around(values, count)
+        low, high = _neighbouring_values(values, count)
         if low == high:
             above, least = int((values > high).sum()), int((values >= high).sum())
             count = above if count - above <= least - count or high <= 0 else least

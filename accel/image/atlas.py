@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -19,41 +19,38 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from accel.image.color import at_depth
-from accel.image.encode import WRITERS, lost_in_format, requested_format
+from accel.image.encode import WRITERS, clipped_in_format, requested_format
 from accel.image.operation import Operated, check_size, first_layer
-from accel.image.operations.textures import Atlas, AtlasPage, Sprite
+from accel.image.operations.textures import Atlas, AtlasPage, AtlasParams, Sprite
+from accel.image.pixel_coding import at_depth
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster, Transfer
 from accel.image.records import suffix_of
-from accel.image.rect_packing import Packed, Sizes, pack_pages
-from accel.text import text
+from accel.image.rect_packing import PackedPage, PageSizes, pack_pages
+from accel.text import AnyText, text
 from accel.workload import Limits, OutputFile, WorkloadError
 
-if TYPE_CHECKING:
-    from accel.image.operations.textures import AtlasParams
 
-
-class SpriteLook(Struct, frozen=True):
-    """What the pixels of all pages are."""
+class SpriteLayout(Struct, frozen=True):
+    """The type and transfer of the pixels of all pages."""
 
     dtype: Any
-    """numpy's type: that of the deepest sprite."""
+    """numpy's type of the deepest sprite."""
     integers: Transfer
-    """How those of 8 and 16 bit are coded: as sRGB where any of them is."""
+    """How 8 and 16 bit sprites are coded: as sRGB if any of them is."""
 
     @property
     def transfer(self) -> Transfer:
         """How the pages are coded."""
         return "linear" if self.dtype.kind == "f" else self.integers
 
-    def drawn(self, image: Raster, box: Box) -> Pixels:
-        """What is in a box, RGBA; nothing else of the image is converted."""
+    def cut_out(self, image: Raster, box: Box) -> Pixels:
+        """The pixels in a box, converted to RGBA of this layout."""
         part = np.ascontiguousarray(image.pixels[box.rows, box.columns])
         changes = {} if part.dtype.kind == "f" else {"transfer": self.integers}
         cut = at_depth(image.with_pixels(part, **changes), self.dtype)
         made = np.empty((*part.shape[:2], 4), self.dtype)
-        # One channel is repeated.
+        # Grey is repeated.
         made[..., :3] = cut.pixels[..., : cut.colors]
         opaque = full_scale(made.dtype)
         made[..., 3] = cut.pixels[..., -1] if cut.has_alpha else opaque
@@ -61,7 +58,7 @@ class SpriteLook(Struct, frozen=True):
 
 
 class Box(Struct, frozen=True):
-    """What is kept of an image."""
+    """The part of an image that is drawn."""
 
     x: int
     y: int
@@ -77,10 +74,10 @@ class Box(Struct, frozen=True):
         return slice(self.x, self.x + self.width)
 
 
-def common_layout(images: Sequence[Raster]) -> SpriteLook:
-    """Raises WorkloadError `unsupported` for an image that is neither grey nor RGB.
+def common_sprite_layout(images: Sequence[Raster]) -> SpriteLayout:
+    """The layout that all images can be converted to; grey integers are coded as the coloured ones are.
 
-    Grey integers are taken for whatever the coloured ones are: they meet on one page.
+    Raises WorkloadError `unsupported` for an image that is neither grey nor RGB.
     """
     for image in images:
         if image.colors not in (1, 3):
@@ -90,14 +87,12 @@ def common_layout(images: Sequence[Raster]) -> SpriteLook:
             raise WorkloadError("unsupported", reason, image.name)
     deepest = max((image.pixels.dtype for image in images), key=lambda dtype: dtype.itemsize)
     coded = any(image.transfer == "srgb" for image in images)
-    return SpriteLook(deepest, "srgb" if coded else "linear")
+    return SpriteLayout(deepest, "srgb" if coded else "linear")
 
 
 def trim(image: Raster, alpha: float, margin: int) -> Box:
-    """The box of all pixels whose alpha is above `alpha` (0 to 1), and `margin` pixels around it.
-
-    The upper left pixel where nothing is.
-    """
+    """The box of all pixels with an alpha above `alpha` (0 to 1), extended by `margin` pixels; if there are
+    none, the upper left pixel."""
     if not image.has_alpha:
         return Box(0, 0, image.width, image.height)
     values = image.pixels[..., -1]
@@ -111,35 +106,35 @@ def trim(image: Raster, alpha: float, margin: int) -> Box:
     return Box(left, upper, min(right, image.width) - left, min(lower, image.height) - upper)
 
 
-def original_sizes(images: Sequence[Raster], boxes: Sequence[Box], look: SpriteLook) -> list[int]:
-    """For each sprite the index of the first with the same pixels, as they are drawn."""
+def find_aliases(images: Sequence[Raster], boxes: Sequence[Box], layout: SpriteLayout) -> list[int]:
+    """For each sprite the index of the first one with the same pixels after conversion."""
     first: dict[tuple[Any, ...], int] = {}
     found = []
     for index, (image, box) in enumerate(zip(images, boxes, strict=True)):
-        digest = hashlib.blake2b(look.drawn(image, box).tobytes(), digest_size=32).digest()
+        digest = hashlib.blake2b(layout.cut_out(image, box).tobytes(), digest_size=32).digest()
         found.append(first.setdefault((box.width, box.height, digest), index))
     return found
 
 
 def sprite_names(inputs: Sequence[str], folders: bool, extension: bool) -> list[str]:
-    """A name for each input, with `/` between folders; none is repeated.
+    """A unique name for each input, with `/` between folders.
 
-    With `folders` each is the path below the folder that all share, else the file's name. Raises
-    WorkloadError `bad_params` for names that are equal, or differ in upper and lower case alone: files that
-    are made of them would overwrite one another.
+    With `folders` it is the path below the folder that all share, else the file's name. Raises WorkloadError
+    `bad_params` for names that are equal or differ only in case: files of such names would overwrite each
+    other.
     """
     paths = [[part for part in name.replace("\\", "/").split("/") if part] or [name] for name in inputs]
-    shared = _shared([path[:-1] for path in paths]) if folders else 0
+    shared = _shared_depth([path[:-1] for path in paths]) if folders else 0
     names = []
     for path in paths:
         parts = path[shared:] if folders else path[-1:]
         names.append("/".join(parts if extension else [*parts[:-1], _stem(parts[-1])]))
-    _check(inputs, names, folders, extension)
+    _check_unique(inputs, names, folders, extension)
     return names
 
 
-def _shared(folders: list[list[str]]) -> int:
-    """With how many folders all begin."""
+def _shared_depth(folders: list[list[str]]) -> int:
+    """The number of leading folders that all share."""
     first, last = min(folders), max(folders)
     equal = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return sum(1 for _ in equal)
@@ -149,9 +144,9 @@ def _stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _check(inputs: Sequence[str], names: list[str], folders: bool, extension: bool) -> None:
+def _check_unique(inputs: Sequence[str], names: list[str], folders: bool, extension: bool) -> None:
     seen: dict[str, str] = {}
-    for given, name in zip(inputs, names, strict=True):
+    for source, name in zip(inputs, names, strict=True):
         other = seen.get(name.casefold())
         if other is not None:
             reason = text(
@@ -161,18 +156,18 @@ def _check(inputs: Sequence[str], names: list[str], folders: bool, extension: bo
             )
             if not (folders and extension):
                 reason = text("{reason}, or keep folders and extensions", reason=reason)
-            raise WorkloadError("bad_params", reason, given)
-        seen[name.casefold()] = given
+            raise WorkloadError("bad_params", reason, source)
+        seen[name.casefold()] = source
 
 
 FORMATS = {"uint8": "RGBA8888", "uint16": "RGBA16161616", "float32": "RGBA32323232F"}
 
 ESCAPED = "%#:;"
-"""What has a meaning of its own in a line."""
+"""Characters with a special meaning in a line."""
 
 
 class Sheet(Struct, frozen=True):
-    """All that the data tells."""
+    """The contents of an atlas' data."""
 
     pages: list[AtlasPage]
     sprites: list[Sprite]
@@ -187,13 +182,13 @@ class Sheet(Struct, frozen=True):
 
 
 class Layout(Struct, frozen=True):
-    """One way to lay the data out."""
+    """A format of the data."""
 
     files: Callable[[Sheet], list[OutputFile]]
     for_each_page: bool
-    """Whether each page has a file; else there is one for all."""
+    """Whether each page has a file; else all share one."""
     rotated: bool
-    """Whether it can say that a sprite is turned."""
+    """Whether it supports rotated sprites."""
 
 
 def _hash(sheet: Sheet) -> list[OutputFile]:
@@ -288,7 +283,7 @@ def _meta(sheet: Sheet, at: int) -> dict[str, Any]:
 
 
 def _region(sprite: Sprite) -> dict[str, Any]:
-    """Its `margin`: what was trimmed on the left and above, and in all across and down."""
+    """`margin` is what was trimmed on the left and above, and in total across and down."""
     return {
         "filename": sprite.name,
         "region": {"x": sprite.x, "y": sprite.y, "w": sprite.width, "h": sprite.height},
@@ -302,7 +297,7 @@ def _region(sprite: Sprite) -> dict[str, Any]:
 
 
 def _line(sheet: Sheet, page: AtlasPage, sprite: Sprite) -> str:
-    """The pivot is that of the trimmed sprite and may lie outside of it; y runs up."""
+    """The pivot is relative to the trimmed sprite and may lie outside of it; y points up."""
     name = "".join(quote(each) if each in ESCAPED else each for each in sprite.name)
     x = (sheet.pivot[0] * sprite.source_width - sprite.offset_x) / sprite.width
     y = 1 - (sheet.pivot[1] * sprite.source_height - sprite.offset_y) / sprite.height
@@ -313,8 +308,7 @@ def _line(sheet: Sheet, page: AtlasPage, sprite: Sprite) -> str:
 STEPS = {"any": 1, "multiple_of_4": 4, "power_of_two": 0}
 
 
-def compose_atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
-    """Raises WorkloadError: `bad_params`, `unsupported` or `too_large`, as `image.atlas` does."""
+def atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
     layout = LAYOUTS[params.layout]
     if params.rotate and not layout.rotated:
         reason = text(
@@ -329,20 +323,20 @@ def compose_atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits)
 
 
 class _Composer:
-    """One atlas in the making; its images are in the order of their names."""
+    """Composes an atlas; the images are in the order of their names."""
 
     def __init__(self, images: list[Raster], names: list[str], params: AtlasParams, limits: Limits) -> None:
         self._images, self._names, self._params, self._limits = images, names, params, limits
-        self._look = common_layout(images)
+        self._layout = common_sprite_layout(images)
         self._boxes = [self._box(image) for image in images]
         self._originals = (
-            original_sizes(images, self._boxes, self._look) if params.aliases else list(range(len(images)))
+            find_aliases(images, self._boxes, self._layout) if params.aliases else list(range(len(images)))
         )
-        self._format = _format(images[0].format, self._look, params)
+        self._format = _format(images[0].format, self._layout, params)
 
     def run(self) -> Operated:
         drawn = sorted(set(self._originals))
-        packed = self._packed(drawn)
+        packed = self._pack(drawn)
         places = {
             drawn[member]: (number, *place)
             for number, page in enumerate(packed)
@@ -355,13 +349,13 @@ class _Composer:
         layout = LAYOUTS[self._params.layout]
         sheet = Sheet(pages, sprites, (self._params.pivot_x, self._params.pivot_y), depth)
 
-        def described(files: Mapping[str, str], depth: str) -> Sequence[OutputFile]:
+        def describe(files: Mapping[str, str], depth: str) -> Sequence[OutputFile]:
             renamed = [replace(page, image=files[page.name]) for page in pages]
             return layout.files(replace(sheet, pages=renamed, depth=depth))
 
-        told = [replace(page, **lost_in_format(images[page.name], self._params)) for page in pages]
-        atlas = Atlas(told, sprites, first_of=first_layer(*self._images))
-        return Operated(images, atlas, layout.files(sheet), described)
+        written = [replace(page, **clipped_in_format(images[page.name], self._params)) for page in pages]
+        value = Atlas(written, sprites, first_of=first_layer(*self._images))
+        return Operated(images, value, layout.files(sheet), describe)
 
     def _box(self, image: Raster) -> Box:
         params = self._params
@@ -369,10 +363,10 @@ class _Composer:
             return Box(0, 0, image.width, image.height)
         return trim(image, params.trim_alpha, params.trim_margin)
 
-    def _packed(self, drawn: list[int]) -> list[Packed]:
+    def _pack(self, drawn: list[int]) -> list[PackedPage]:
         params = self._params
         longest = min(params.max_size, math.isqrt(self._limits.max_pixels))
-        sizes = Sizes(longest, STEPS[params.size], params.square, params.border, params.padding)
+        sizes = PageSizes(longest, STEPS[params.size], params.square, params.border, params.padding)
         more = 2 * params.extrude + params.padding
         widths = np.array([self._boxes[index].width + more for index in drawn], np.int64)
         heights = np.array([self._boxes[index].height + more for index in drawn], np.int64)
@@ -381,11 +375,17 @@ class _Composer:
                 raise self._too_large(index, sizes)
         return pack_pages(widths, heights, sizes, params.rotate, params.effort)
 
-    def _too_large(self, index: int, sizes: Sizes) -> WorkloadError:
+    def _too_large(self, index: int, sizes: PageSizes) -> WorkloadError:
         box, params = self._boxes[index], self._params
         more = 2 * (params.extrude + params.border)
-        with_edges = f" ({box.width + more} x {box.height + more} with extrude and border)" if more else ""
-        limited = "max_size" if sizes.longest == params.max_size else "the limit of pixels"
+        with_edges: AnyText = ""
+        if more:
+            with_edges = text(
+                " ({width} x {height} with extrude and border)",
+                width=box.width + more,
+                height=box.height + more,
+            )
+        limited = "max_size" if sizes.longest == params.max_size else text("the limit of pixels")
         reason = text(
             "is {width} x {height}{with_edges}; a page is at most {side} x {side} by {limited}: "
             "raise that or give a smaller sprite",
@@ -407,7 +407,7 @@ class _Composer:
             image.width, image.height, alias,
         )  # fmt: skip
 
-    def _page(self, number: int, page: Packed, count: int, sprites: list[Sprite]) -> AtlasPage:
+    def _page(self, number: int, page: PackedPage, count: int, sprites: list[Sprite]) -> AtlasPage:
         name = self._params.name if count == 1 else f"{self._params.name}.{number}"
         data = name if LAYOUTS[self._params.layout].for_each_page else self._params.name
         more = 2 * self._params.extrude
@@ -420,16 +420,16 @@ class _Composer:
 
     def _image(self, number: int, page: AtlasPage, sprites: list[Sprite]) -> Raster:
         check_size(page.name, page.width, page.height, self._limits)
-        pixels = np.zeros((page.height, page.width, 4), self._look.dtype)
+        pixels = np.zeros((page.height, page.width, 4), self._layout.dtype)
         for index, sprite in enumerate(sprites):
             if sprite.page == number and not sprite.alias:
-                drawn = self._look.drawn(self._images[index], self._boxes[index])
-                draw_page(pixels, drawn, sprite, self._params.extrude)
-        return Raster(page.name, pixels, True, self._look.transfer, self._format)
+                drawn = self._layout.cut_out(self._images[index], self._boxes[index])
+                draw_sprite(pixels, drawn, sprite, self._params.extrude)
+        return Raster(page.name, pixels, True, self._layout.transfer, self._format)
 
 
-def draw_page(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None:
-    """A sprite on a page, turned if it must be, its edges repeated outwards."""
+def draw_sprite(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None:
+    """Draws a sprite on a page, rotated if it must be, its edges repeated outwards."""
     turned = np.rot90(sprite, -1) if place.rotated else sprite
     spread = np.pad(turned, ((extrude, extrude), (extrude, extrude), (0, 0)), "edge")
     height, width = spread.shape[:2]
@@ -437,9 +437,9 @@ def draw_page(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None
     page[y : y + height, x : x + width] = spread
 
 
-def _format(first: str, look: SpriteLook, params: AtlasParams) -> str:
-    """What pages are written in: `same` is the first sprite's if it holds them, else one that does."""
+def _format(first: str, layout: SpriteLayout, params: AtlasParams) -> str:
+    """The format of pages: `same` is the first sprite's if it can hold them, else one that can."""
     if params.format != "same":
         return params.format
-    able = [name for name, writer in WRITERS.items() if writer.alpha and look.dtype.name in writer.depths]
+    able = [name for name, writer in WRITERS.items() if writer.alpha and layout.dtype.name in writer.depths]
     return next((name for name in (first, "png", "exr", "tiff") if name in able), "png")

@@ -1,4 +1,8 @@
-"""BC1-7, ETC2, EAC, ASTC: format table and encoders; opaque fix."""
+"""The formats of block compression (BC1 to BC7, ETC2, EAC, ASTC) and their encoders.
+
+ispc-texcomp encodes BC, etcpak ETC2 and EAC, astc-encoder ASTC. BC7 blocks of opaque pixels are corrected so
+that their alpha is exactly 255.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,15 @@ from collections.abc import Callable, Iterator
 from functools import cache, lru_cache, partial
 from typing import Any, Literal
 
-import etcpak
 import ispc_texcomp
 import numpy as np
-from astc_encoder import ASTCConfig, ASTCContext, ASTCImage, ASTCProfile, ASTCSwizzle, ASTCType
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image import compiled
 from accel.image.codecs.block_decoders import ASTC, BLOCKS, Block
 from accel.image.codecs.gpu_formats import ALPHA, Kind, Sample, TexelFormat, reorder_channels
+from accel.image.compiled.constants import BC7_WEIGHTS
 from accel.image.pixel_data import Pixels, full_scale
 from accel.progress import progress
 
@@ -24,24 +27,24 @@ Family = Literal["bc", "etc2", "astc"]
 
 
 class BlockFormat(Struct, frozen=True):
-    """One compression."""
+    """A format of block compression."""
 
     name: str
-    """As `image.compress` calls it."""
+    """Its name in the parameters of `image.compress`."""
     family: Family
     codec: str
-    """As the readers call it: a name in `BLOCKS`."""
+    """Its decoder: a key of `BLOCKS`."""
     channels: Literal["r", "rg", "rgb", "rgba"]
-    """What it holds; what an image has beyond that is left out, and what it lacks is filled in."""
+    """Its channels; others of an image are dropped, missing ones are filled in."""
     linear: TexelFormat
     srgb: TexelFormat | None = None
-    """None where there is no variant for sRGB."""
+    """The variant that GPUs decode as sRGB; None without one."""
     floats: bool = False
-    """Whether it holds light, in floats; all others hold 8 bits."""
+    """Whether it stores linear floats; the other formats store 8 bits."""
 
     @property
     def block(self) -> Block:
-        """Its size in bytes and pixels."""
+        """The size of a block in bytes and pixels."""
         return BLOCKS[self.codec]
 
     @property
@@ -53,7 +56,7 @@ class BlockFormat(Struct, frozen=True):
 # Colour models and their channels: Khronos Data Format Specification 1.3, section 5.6.
 _BC1, _BC3, _BC4, _BC5, _BC6H, _BC7, _ETC2, _ASTC = 128, 130, 131, 132, 133, 134, 161, 162
 _COLOR = 2
-"""ETC2's."""
+"""The id of ETC2's colour channel."""
 
 
 def _format(
@@ -107,11 +110,11 @@ FORMATS: dict[str, BlockFormat] = {each.name: each for each in _ALL}
 
 
 _STRIP = 1 << 16
-"""Pixels in one go: what is made of them stays in the cache, and calling an encoder costs next to nothing."""
+"""Pixels of a strip: few enough for the cache, so many that the cost of a call doesn't count."""
 
 
-def strips(pixels: Pixels, block: Block) -> Iterator[Pixels]:
-    """Rows of whole blocks from the top, the last column and row repeated where a block reaches beyond."""
+def block_strips(pixels: Pixels, block: Block) -> Iterator[Pixels]:
+    """Yields rows of whole blocks from the top; the last column and row are repeated to fill blocks."""
     height, width = pixels.shape[:2]
     right = -width % block.width
     step = block.height * max(1, _STRIP // (block.height * (width + right)))
@@ -124,30 +127,30 @@ def strips(pixels: Pixels, block: Block) -> Iterator[Pixels]:
 
 
 def first_channels(strip: Pixels, count: int) -> Pixels:
-    """The first channels, in one piece."""
+    """The first channels, contiguous."""
     if strip.dtype == np.uint8 and strip.shape[2] == 4 and count < 3 and strip.flags.c_contiguous:
-        # Cut off from whole words: a third of the time.
+        # Truncating 32 bit words takes a third of the time.
         return strip.view("<u4").astype(f"<u{count}").view(np.uint8)
     return reorder_channels(strip, range(count))
 
 
-def rgba(strip: Pixels) -> Pixels:
-    """Four channels of one to four, the second of two being alpha; full alpha where there is none."""
+def to_rgba(strip: Pixels) -> Pixels:
+    """RGBA from one to four channels, the second of two being alpha; alpha is full if there is none."""
     channels = strip.shape[2]
     if channels == 4:
         return np.ascontiguousarray(strip)
     made = np.empty((*strip.shape[:2], 4), strip.dtype)
-    # Plane by plane, which takes numpy a quarter of the time.
+    # Copying plane by plane takes numpy a quarter of the time.
     for index in range(3):
         made[..., index] = strip[..., index if channels == 3 else 0]
     made[..., 3] = strip[..., 1] if channels == 2 else 255
     return made
 
 
-def opaque(pixels: Pixels) -> bool:
-    """Whether alpha, the last channel, is full throughout."""
+def is_opaque(pixels: Pixels) -> bool:
+    """Whether alpha, the last channel, is full in every pixel."""
     if pixels.dtype == np.uint8 and pixels.shape[2] == 4 and pixels.flags.c_contiguous:
-        # As whole words: a fifth of the time.
+        # Comparing 32 bit words takes a fifth of the time.
         return bool((pixels.view("<u4") >= 0xFF000000).all())
     top = full_scale(pixels.dtype)
     return bool((pixels[..., -1] >= top).all())
@@ -156,43 +159,43 @@ def opaque(pixels: Pixels) -> bool:
 Effort = Literal["fast", "normal", "best"]
 
 LARGEST = 65504.0
-"""The largest half."""
+"""The largest half float."""
 
 _BC6H_PROFILES: dict[Effort, Any] = {"fast": "veryfast", "normal": "basic", "best": "veryslow"}
 
 
 def surface(pixels: Any) -> Any:
-    """Pixels for ispc-texcomp, which works on them where they are."""
+    """Wraps pixels for ispc-texcomp without a copy."""
     height, width = pixels.shape[:2]
     return ispc_texcomp.RGBASurface(pixels, width, height, pixels.strides[0])
 
 
 def bc1(strip: Pixels, effort: Effort) -> bytes:
-    """One effort for all. The library gives twice as many bytes as there are, of which the first count."""
-    data: bytes = ispc_texcomp.compress_blocks_bc1(surface(rgba(strip)))
+    """There is one effort. The library returns a buffer twice as long as the blocks."""
+    data: bytes = ispc_texcomp.compress_blocks_bc1(surface(to_rgba(strip)))
     return data[: strip.shape[0] * strip.shape[1] // 2]
 
 
 def bc3(strip: Pixels, effort: Effort) -> bytes:
     """One effort for all."""
-    data: bytes = ispc_texcomp.compress_blocks_bc3(surface(rgba(strip)))
+    data: bytes = ispc_texcomp.compress_blocks_bc3(surface(to_rgba(strip)))
     return data
 
 
 def bc4(strip: Pixels, effort: Effort) -> bytes:
-    """Of the first channel; one effort for all."""
+    """Encodes the first channel. There is one effort."""
     data: bytes = ispc_texcomp.compress_blocks_bc4(surface(first_channels(strip, 1)))
     return data
 
 
 def bc5(strip: Pixels, effort: Effort) -> bytes:
-    """Of the first two channels; one effort for all."""
+    """Encodes the first two channels. There is one effort."""
     data: bytes = ispc_texcomp.compress_blocks_bc5(surface(first_channels(strip, 2)))
     return data
 
 
 def bc6h(strip: Pixels, effort: Effort) -> bytes:
-    """Of light, one or three channels of float32; what is below 0 becomes 0, as these floats have no sign."""
+    """Encodes linear float32, one or three channels. Negative values become 0, as the format is unsigned."""
     halves = np.ones((*strip.shape[:2], 4), np.float16)
     halves[..., :3] = np.clip(strip, 0, LARGEST)
     settings = ispc_texcomp.BC6HEncSettings.from_profile(_BC6H_PROFILES[effort])
@@ -212,52 +215,51 @@ Words = NDArray[np.uint64]
 _MODE, _MODE_BITS = np.uint64(0x40), np.uint64(0x7F)
 _SHARED, _ONE = np.uint64(63), np.uint64(1)
 _SHIFTS = np.arange(7, 49, 7, dtype=np.uint64)[:, None]
-"""Where red's, green's and blue's end points are."""
+"""The bit positions of the end points of red, green and blue."""
 _SEVEN = np.uint64(127)
-STEPS = np.array([0, 4, 9, 13, 17, 21, 26, 30, 34, 38, 43, 47, 51, 55, 60, 64], np.float32)
-"""The weights of the second end point, of 64: all sums of them are whole numbers that float32 holds."""
 
 
 def _pairs() -> NDArray[np.float64]:
-    """The weights of the two indices in a byte: two float32, taken as one number that is looked up once."""
+    """For each byte the weights of its two indices: two float32 as one float64, for a single look-up."""
     byte = np.arange(256)
-    return np.stack([STEPS[byte & 15], STEPS[byte >> 4]], -1).view(np.float64)[:, 0]
+    return np.stack([BC7_WEIGHTS[byte & 15], BC7_WEIGHTS[byte >> 4]], -1).view(np.float64)[:, 0]
 
 
 _PAIRS = _pairs()
 
 
 def raise_alpha(words: Words, pixels: Pixels) -> Words:
-    """The blocks (blocks x 2) with alpha 255 throughout; `pixels` is the RGBA that they are of, in whole
-    blocks.
+    """The blocks (n x 2 words) with alpha 255 in every pixel; `pixels` is the RGBA from which they were
+    encoded.
 
-    An end point's alpha is 254 where its shared lowest bit is 0. The bit is set, and each of its colours,
-    which all become odd by that, goes up or down by 1, whichever is nearer to the pixels.
+    An end point's alpha is 254 if its shared lowest bit is 0. This sets the bit. All its colours become odd
+    by that; each goes up or down by 1, whichever is nearer to the pixels.
     """
     low, high = words[:, 0], words[:, 1]
     clear = (low >> _SHARED) & high & _ONE == 0
     found = np.flatnonzero(clear & ((low & _MODE_BITS) == _MODE))
     made = words.copy()
     if found.size:
-        made[found, 0], made[found, 1] = _lifted(low[found], high[found], _of(pixels, found))
+        made[found, 0], made[found, 1] = _raise_ends(low[found], high[found], _gather_blocks(pixels, found))
     return made
 
 
-def _of(pixels: Pixels, found: NDArray[Any]) -> Floats:
-    """Blocks x 16 pixels x RGBA."""
+def _gather_blocks(pixels: Pixels, indices: NDArray[Any]) -> Floats:
+    """The pixels of some blocks: n x 16 x RGBA."""
     across = pixels.shape[1] // 4
     blocks = pixels.reshape(-1, 4, across, 4, 4)
-    return blocks[found // across, :, found % across].reshape(-1, 16, 4).astype(np.float32)
+    return blocks[indices // across, :, indices % across].reshape(-1, 16, 4).astype(np.float32)
 
 
-def _lifted(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
+def _raise_ends(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
     # 3 colours x 2 end points x blocks.
     sevens = ((low >> _SHIFTS) & _SEVEN).reshape(3, 2, -1).astype(np.float32)
     shared = np.stack([low >> _SHARED, high & _ONE]).astype(np.float32)
     ends = 2 * sevens + shared
     shares = _shares(high)
     first, both, second = _squares(shares[:, 1])
-    # Half the slope of the squared error by each end point: upwards where what is decoded is too light.
+    # Half the derivative of the squared error by each end point: positive if the decoded pixels are too
+    # light.
     slope = np.stack([first * ends[:, 0] + both * ends[:, 1], both * ends[:, 0] + second * ends[:, 1]], 1)
     slope -= 64 * (shares @ pixels).transpose(2, 1, 0)[:3]
     down = ((shared == 0) & (slope > 0) & (sevens > 0)).reshape(6, -1)
@@ -267,14 +269,14 @@ def _lifted(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
 
 
 def _squares(weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Sums over each block's pixels: of (64 - w)^2, of (64 - w) w, of w^2."""
+    """The sums over each block's pixels of (64 - w)^2, (64 - w) w and w^2."""
     total = weights.sum(1)
     squares = np.einsum("ij,ij->i", weights, weights)
     return 65536 - 128 * total + squares, 64 * total - squares, squares
 
 
 def _shares(high: Words) -> Floats:
-    """Blocks x 2 end points x 16 pixels: how much of each end point is in each pixel, of 64."""
+    """The weight of each end point in each pixel, of 64: blocks x 2 x 16."""
     # The first index has 3 bits, above the shared bit of the second end point.
     aligned = (high & ~np.uint64(0xF)) | (high & np.uint64(0xF)) >> _ONE
     shares = np.empty((len(high), 2, 16), np.float32)
@@ -283,35 +285,35 @@ def _shares(high: Words) -> Floats:
     return shares
 
 
-WORTH = 48_000_000
-"""Texels after which loading numba pays: it takes 0.4 s, which it has saved by then."""
+WORTH_COMPILED = 48_000_000
+"""Texels after which loading numba pays: loading takes 0.4 s, which the compiled loop saves in so many."""
 
 Loop = Callable[[Words, Pixels], Words]
 
 
-class OpaqueLoops:
-    """The loops of one process."""
+class AlphaLoops:
+    """Chooses the loop of this process by the number of texels so far."""
 
     def __init__(self) -> None:
         self._texels = 0
 
-    def chosen(self, texels: int) -> Loop:
-        """The loop for so many texels more."""
+    def choose(self, texels: int) -> Loop:
+        """The loop for this many more texels."""
         self._texels += texels
-        # Others may have paid for it already.
-        if (self._texels > WORTH or "numba" in sys.modules) and compiled.available():
-            from accel.image.compiled.opaque import lifted
+        # Another operation may have loaded numba already.
+        if (self._texels > WORTH_COMPILED or "numba" in sys.modules) and compiled.available():
+            from accel.image.compiled import opaque
 
-            return lifted
+            return opaque.raise_alpha
         return raise_alpha
 
 
-_LOOPS = OpaqueLoops()
+_LOOPS = AlphaLoops()
 
 
 def make_opaque(data: bytes, pixels: Pixels) -> bytes:
-    """Blocks of BC7 with alpha 255 throughout; `pixels` is the RGBA that they are of, in whole blocks."""
-    loop = _LOOPS.chosen(pixels.shape[0] * pixels.shape[1])
+    """BC7 blocks with alpha 255 in every pixel; `pixels` is the RGBA from which they were encoded."""
+    loop = _LOOPS.choose(pixels.shape[0] * pixels.shape[1])
     return loop(np.frombuffer(data, "<u8").reshape(-1, 2), pixels).tobytes()
 
 
@@ -319,27 +321,26 @@ _PROFILES = {"fast": "ultrafast", "normal": "fast", "best": "slow"}
 
 
 def bc7(strip: Pixels, effort: Effort) -> bytes:
-    """Of RGB or RGBA.
+    """Encodes RGB or RGBA.
 
-    Blocks without transparency go through the profile for RGB, which is several times faster and better than
-    the one for RGBA.
+    Opaque blocks use the profile for RGB, which is several times faster and better than the one for RGBA.
     """
-    pixels = rgba(strip)
-    if opaque(pixels):
-        return _opaque(pixels, effort)
+    pixels = to_rgba(strip)
+    if is_opaque(pixels):
+        return _encode_opaque(pixels, effort)
     down, across = len(strip) // 4, strip.shape[1] // 4
     full = (pixels[..., 3].reshape(down, 4, across, 4) == 255).all(axis=(1, 3))
     if not full.any():
-        return _encoded(pixels, "alpha_" + _PROFILES[effort])
+        return _encode_bc7(pixels, "alpha_" + _PROFILES[effort])
     blocks = pixels.reshape(down, 4, across, 4, 4).swapaxes(1, 2)
     out = np.empty((down, across, 16), np.uint8)
-    out[full] = _blocks(_opaque(_row(blocks[full]), effort))
-    out[~full] = _blocks(_encoded(_row(blocks[~full]), "alpha_" + _PROFILES[effort]))
+    out[full] = _blocks(_encode_opaque(_block_row(blocks[full]), effort))
+    out[~full] = _blocks(_encode_bc7(_block_row(blocks[~full]), "alpha_" + _PROFILES[effort]))
     return out.tobytes()
 
 
-def _row(blocks: Pixels) -> Pixels:
-    """Blocks side by side as an image."""
+def _block_row(blocks: Pixels) -> Pixels:
+    """Blocks side by side, as an image."""
     return np.ascontiguousarray(blocks.swapaxes(0, 1)).reshape(4, -1, 4)
 
 
@@ -347,11 +348,11 @@ def _blocks(data: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(-1, 16)
 
 
-def _opaque(pixels: Pixels, effort: Effort) -> bytes:
-    return make_opaque(_encoded(pixels, _PROFILES[effort]), pixels)
+def _encode_opaque(pixels: Pixels, effort: Effort) -> bytes:
+    return make_opaque(_encode_bc7(pixels, _PROFILES[effort]), pixels)
 
 
-def _encoded(pixels: Pixels, profile: str) -> bytes:
+def _encode_bc7(pixels: Pixels, profile: str) -> bytes:
     data: bytes = ispc_texcomp.compress_blocks_bc7(surface(pixels), _settings(profile))
     return data
 
@@ -361,78 +362,77 @@ def _settings(profile: Any) -> Any:
     return ispc_texcomp.BC7EncSettings.from_profile(profile)
 
 
-def _encoder(encode: Callable[[bytes, int, int], bytes], size: int) -> Callable[[Pixels, Effort], bytes]:
-    """`size`: bytes of a block."""
-
-    def encoded(strip: Pixels, effort: Effort) -> bytes:
-        # A copy of its own, as etcpak swaps red and blue inside the bytes that it is given.
-        height, width = strip.shape[:2]
-        data = encode(rgba(strip).tobytes(), width, height)
-        # The buffer for one channel is twice as long as its blocks.
-        return data[: height * width // 16 * size]
-
-    return encoded
-
-
-ETC_ENCODERS = {
-    "etc2": _encoder(etcpak.compress_etc2_rgb, 8),
-    "etc2a8": _encoder(etcpak.compress_etc2_rgba, 16),
-    "eacr": _encoder(etcpak.compress_eac_r, 8),
-    "eacrg": _encoder(etcpak.compress_eac_rg, 16),
+_ETC_FUNCTIONS = {
+    "etc2": ("compress_etc2_rgb", 8),
+    "etc2a8": ("compress_etc2_rgba", 16),
+    "eacr": ("compress_eac_r", 8),
+    "eacrg": ("compress_eac_rg", 16),
 }
+"""etcpak's functions and the bytes of a block, by codec."""
+
+
+def etc(strip: Pixels, codec: str) -> bytes:
+    """Encodes ETC2 and EAC. There is one effort."""
+    # Importing it takes 0.1 s, as it runs programs to find out what the processor can do.
+    import etcpak
+
+    name, size = _ETC_FUNCTIONS[codec]
+    height, width = strip.shape[:2]
+    # A copy, as etcpak swaps red and blue inside the bytes that it gets.
+    data: bytes = getattr(etcpak, name)(to_rgba(strip).tobytes(), width, height)
+    # The buffer for one channel is twice as long as its blocks.
+    return data[: height * width // 16 * size]
 
 
 _QUALITY = {"fast": 10, "normal": 60, "best": 98}
-"""The encoder's presets fast, medium and thorough."""
+"""astc-encoder's presets fast, medium and thorough."""
 
 
-# What is made for one kind of blocks takes 20 ms, a tenth of a fast image; some are kept for the next.
+# A context takes 20 ms to set up, a tenth of the time of a fast image.
 @lru_cache(maxsize=4)
 def astc(block: Block, effort: Effort, srgb: bool) -> Callable[[Pixels], bytes]:
-    """An encoder of strips; for one thread."""
+    """Returns an encoder of strips, to be used by one thread at a time."""
+    # Importing it takes as long as etcpak, for the same reason.
+    from astc_encoder import ASTCConfig, ASTCContext, ASTCImage, ASTCProfile, ASTCSwizzle, ASTCType
+
     profile = ASTCProfile.LDR_SRGB if srgb else ASTCProfile.LDR
     config = ASTCConfig(profile, block.width, block.height, 1, _QUALITY[effort])
     context = ASTCContext(config)
-    # Never `from_str`: it makes capitals inside the text that it is given, a constant of the whole program.
-    as_it_is = ASTCSwizzle()
+    # Never `from_str`: it changes the case of the string in place, which is a constant of the program.
+    identity = ASTCSwizzle()
 
-    def encoded(strip: Pixels) -> bytes:
-        pixels = rgba(strip)
+    def encode(strip: Pixels) -> bytes:
+        pixels = to_rgba(strip)
         image = ASTCImage(ASTCType.U8, pixels.shape[1], pixels.shape[0], 1, pixels.tobytes())
-        data: bytes = context.compress(image, as_it_is)
+        data: bytes = context.compress(image, identity)
         return data
 
-    return encoded
+    return encode
 
 
 Encoder = Callable[[Pixels], bytes]
-"""Takes a level: height x width x channels, uint8 (two channels: grey and alpha), or for formats of floats
-float32 of light, one or three channels. Gives whole blocks, row by row from the top."""
+"""Encodes a level: height x width x channels, uint8 (two channels are grey and alpha), or for formats of
+floats linear float32 of one or three channels. Returns whole blocks, row by row from the top."""
 
 
 def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
-    """What encodes levels of one image. `srgb` matters to ASTC alone, whose decoder rounds otherwise."""
-    encode = _strip_encoder(format, effort, srgb)
+    """The encoder for the levels of an image. `srgb` matters to ASTC alone: its decoder rounds otherwise."""
+    encode_strip = _strip_encoder(format, effort, srgb)
 
-    def encoded(level: Pixels) -> bytes:
-        made, rows = [], 0
-        for strip in strips(level, format.block):
+    def encode(level: Pixels) -> bytes:
+        blocks, rows = [], 0
+        for strip in block_strips(level, format.block):
             progress(rows, len(level))
-            made.append(encode(strip))
+            blocks.append(encode_strip(strip))
             rows += len(strip)
-        return b"".join(made)
+        return b"".join(blocks)
 
-    return encoded
+    return encode
 
 
 def _strip_encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
-    # Imported here, as each of these libraries takes a while and an image needs one.
     if format.family == "astc":
         return astc(format.block, effort, srgb)
     if format.family == "etc2":
-        etc = ETC_ENCODERS[format.codec]
-        return lambda strip: etc(strip, effort)
-    if format.name == "bc7":
-        return partial(bc7, effort=effort)
-
-    return partial(BC_ENCODERS[format.codec], effort=effort)
+        return partial(etc, codec=format.codec)
+    return partial(bc7 if format.name == "bc7" else BC_ENCODERS[format.codec], effort=effort)

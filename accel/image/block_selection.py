@@ -1,4 +1,4 @@
-"""Smallest format that is good enough (PSNR); compressed texture in its container."""
+"""Compresses textures: finds the smallest format that reaches a PSNR, and writes the container."""
 
 from __future__ import annotations
 
@@ -13,22 +13,32 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.block_encoders import FORMATS, LARGEST, BlockFormat, Effort, Encoder, Family, encoder, opaque
+from accel.image.block_encoders import (
+    FORMATS,
+    LARGEST,
+    BlockFormat,
+    Effort,
+    Encoder,
+    Family,
+    encoder,
+    is_opaque,
+)
 from accel.image.codecs import block_decoders, dds, ktx2
 from accel.image.codecs.gpu_formats import TexelFormat, Texture, reorder_channels
-from accel.image.color import at_depth, to_linear
-from accel.image.encode import WRITERS, Range, clip_to_integers, clipping_of, left_out_levels
-from accel.image.normal_maps import is_signed, unsigned
+from accel.image.color import to_linear
+from accel.image.encode import WRITERS, Range, clipped_extremes, dropped_images, integer_range
+from accel.image.normal_maps import is_signed, to_unsigned
+from accel.image.operation import Operated
 from accel.image.operations.textures import Attempt, Compress, Compressed
-from accel.image.pixel_coding import channel_kind, resolve_semantics
+from accel.image.pixel_coding import at_depth, channel_kind, resolve_semantics
 from accel.image.pixel_data import Pixels
 from accel.image.raster import PixelKind, Raster, Transfer
 from accel.progress import part
 from accel.text import text
-from accel.workload import OutputFile, WorkloadError
+from accel.workload import Limits, OutputFile, WorkloadError
 
 BEST = 100.0
-"""What no difference at all counts as; no image has a larger finite one that matters."""
+"""The PSNR of no difference, dB; larger ones are reported as this."""
 
 _ROWS = 64
 _STOPS = range(-10, 11)
@@ -38,17 +48,17 @@ Floats = NDArray[np.float32]
 
 
 def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) -> float:
-    """Of 8 bit pixels, height x width x channels; `alpha` tells whether the last of `before` is one.
+    """The PSNR of 8 bit pixels, height x width x channels; `alpha` tells whether the last of `before` is
+    alpha.
 
-    Colours weigh as much as they are opaque, so that none counts where alpha is 0, unless they are data;
-    alpha itself is one channel more. 10 log10(255^2 / mean squared error). Only what both have is compared:
-    grey with each colour that was made of it, the first channels where `after` has no more.
+    Colours are weighted by alpha unless they are data; alpha itself is one more channel. The result is
+    10 log10(255^2 / mean squared error). Only common channels are compared, and grey with each colour.
     """
     count = min(after.shape[2], 3)
     squares = weights = 0.0
     for old, new in _strips(before, after):
-        kept = old[..., :1] if old.shape[2] < 3 else old[..., :count]
-        error = np.square(new[..., :count] - kept).sum(-1)
+        reference = old[..., :1] if old.shape[2] < 3 else old[..., :count]
+        error = np.square(new[..., :count] - reference).sum(-1)
         if alpha:
             weight = np.ones_like(error) if data else old[..., -1] / 255
             squares += float((error * weight).sum() + np.square(new[..., 3] - old[..., -1]).sum())
@@ -60,10 +70,10 @@ def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) 
 
 
 def vector_error(before: Pixels, after: Pixels) -> float:
-    """Of normal maps, 8 bits a channel: of unit vectors, whose components are -1 to 1, a peak of 2.
+    """The PSNR of normal maps of 8 bits, whose components of -1 to 1 have a peak of 2.
 
-    10 log10(4 / mean squared error of x, y and z). Of two channels in `after` z is rebuilt; both sides are
-    normalized, as shaders do it.
+    The result is 10 log10(4 / mean squared error of x, y and z). If `after` has two channels, z is rebuilt;
+    both are normalized, as in shaders.
     """
     squares = count = 0.0
     for old, new in _strips(before, after):
@@ -73,7 +83,7 @@ def vector_error(before: Pixels, after: Pixels) -> float:
 
 
 def light_error(before: Pixels, after: Pixels) -> float:
-    """Of light in floats: mPSNR (Munkberg et al., "High Dynamic Range Texture Compression for Graphics
+    """The mPSNR of linear floats (Munkberg et al., "High Dynamic Range Texture Compression for Graphics
     Hardware", 2006), the PSNR over 8 bit pictures of gamma 2.2 at exposures of -10 to 10 stops."""
     squares = 0.0
     for old, new in _strips(before, after):
@@ -87,7 +97,7 @@ def light_error(before: Pixels, after: Pixels) -> float:
 
 
 def decibels(error: float) -> float:
-    """Of a mean squared error by a peak of 1; at most `BEST`."""
+    """The PSNR of a mean squared error with a peak of 1; at most `BEST`."""
     return BEST if error <= 0 else min(BEST, -10 * math.log10(error))
 
 
@@ -106,18 +116,18 @@ def _unit(texels: Floats) -> Floats:
     return unit
 
 
-_TRANSPARENT = "bc3, bc7, etc2_rgba or an astc"
+_TRANSPARENT = text("bc3, bc7, etc2_rgba or an astc")
 
 
 class CompressionInput:
-    """A raster with its levels and layers, as 8 bits and as light, each made when it is asked for."""
+    """A raster with its levels and layers, converted to 8 bits and to linear floats on demand."""
 
     def __init__(self, image: Raster, *, kind: PixelKind, drop_alpha: bool) -> None:
         images = (image, *image.layers)
         self.alpha = image.has_alpha and not all(
-            opaque(level) for each in images for level in (each.pixels, *each.mips)
+            is_opaque(level) for each in images for level in (each.pixels, *each.mips)
         )
-        """Whether anything of it is transparent."""
+        """Whether any texel is transparent."""
         if drop_alpha and self.alpha:
             images = tuple(map(_without_alpha, images))
             self.alpha = False
@@ -125,17 +135,17 @@ class CompressionInput:
         if normal_map and image.colors != 3:
             raise WorkloadError("unsupported", text("is grey, which no normal map is"), image.name)
         self.images = [resolve_semantics(each, kind) for each in images]
-        """The first, then its layers."""
+        """The image, then its layers."""
         self.image = self.images[0]
         self.normal_map = normal_map
 
     @property
     def transfer(self) -> Transfer:
-        """Of the 8 bit levels."""
+        """How the 8 bit levels are coded."""
         return "linear" if self.normal_map else self._eight[0].transfer
 
     def texels(self, format: BlockFormat) -> TexelFormat:
-        """The format's variant for what `levels` gives."""
+        """The format's variant, linear or sRGB, for its `levels`."""
         if format.srgb is None or self.transfer == "linear":
             return format.linear
         return format.srgb
@@ -146,20 +156,20 @@ class CompressionInput:
 
     @cached_property
     def eight(self) -> list[list[Pixels]]:
-        """Of each image all levels as 8 bits, largest first."""
+        """The 8 bit levels of each image, largest first."""
         return [[image.pixels, *image.mips] for image in self._eight]
 
     @cached_property
     def light(self) -> list[list[Pixels]]:
-        """Of each image all levels as light, floats of one or three channels."""
+        """The linear float levels of each image, one or three channels."""
         return [[_light(level, image) for level in (image.pixels, *image.mips)] for image in self.images]
 
     def levels(self, format: BlockFormat) -> list[list[Pixels]]:
-        """What the format's encoder takes: of each image the levels, largest first."""
+        """The levels of each image as the format's encoder takes them, largest first."""
         return self.light if format.floats else self.eight
 
     def check(self, format: BlockFormat) -> None:
-        """Raises WorkloadError `unsupported` for a format that would lose what the image is about."""
+        """Raises WorkloadError `unsupported` for a format that would lose essential channels."""
         name = self.image.name
         if self.alpha and format.channels != "rgba":
             reason = text(
@@ -191,39 +201,38 @@ def _light(pixels: Pixels, image: Raster) -> Pixels:
 
 
 _FAMILIES: tuple[Family, ...] = ("bc", "etc2", "astc")
-_UNTRIED = {True: ("bc3",), False: ("bc3", "etc2_rgba")}
-"""With and without transparency: BC3 is as large as BC7 and hardly ever better; the alpha of ETC2 doubles the
-size."""
+_SKIPPED = {True: ("bc3",), False: ("bc3", "etc2_rgba")}
+"""Formats that aren't tried, with and without transparency: BC3 is as large as BC7 and hardly ever better;
+the alpha of ETC2 doubles the size."""
 
 
 class Trial(Struct, frozen=True):
-    """A format, the largest level of each image in it, and how near they are to the pixels."""
+    """The result of trying a format on the largest level of each image."""
 
     format: BlockFormat
     data: Sequence[bytes]
-    """Of each image."""
+    """The encoded level of each image."""
     size: int
     """Bytes of all levels."""
     psnr: float
     """dB, of the largest level."""
 
 
-def candidates(subject: CompressionInput, families: Sequence[Family]) -> list[BlockFormat]:
-    """The formats to try, in this order: by the bytes of all levels, then BC before ETC2 before ASTC.
+def candidate_formats(subject: CompressionInput, families: Sequence[Family]) -> list[BlockFormat]:
+    """The formats to try in order: by the bytes of all levels, then BC before ETC2 before ASTC.
 
-    Floats fit BC6H alone. Of the others, those of one channel serve grey, those of two normal maps, those of
-    three what has no transparency, those of four anything. Raises WorkloadError `unsupported` where none is
-    left.
+    Floats need BC6H. Of the others, formats of one channel are for grey, those of two for normal maps, those
+    of three for opaque images, those of four for all. Raises WorkloadError `unsupported` if none is left.
     """
     floats = subject.image.pixels.dtype.kind == "f" and not subject.normal_map
-    kinds = _kinds(subject)
+    kinds = _channel_sets(subject)
     found = [
         each
         for each in FORMATS.values()
         if each.family in families
         and each.floats == floats
         and (floats or each.channels in kinds)
-        and each.name not in _UNTRIED[subject.alpha]
+        and each.name not in _SKIPPED[subject.alpha]
     ]
     if floats and (subject.alpha or not found):
         reason = (
@@ -241,18 +250,18 @@ def candidates(subject: CompressionInput, families: Sequence[Family]) -> list[Bl
     return sorted(found, key=lambda each: (encoded_size(subject, each), _FAMILIES.index(each.family)))
 
 
-def _kinds(subject: CompressionInput) -> tuple[str, ...]:
+def _channel_sets(subject: CompressionInput) -> tuple[str, ...]:
     if subject.alpha:
         return ("rgba",)
     if subject.normal_map:
         return ("rg", "rgb", "rgba")
-    # Of one channel there is no sRGB.
+    # Formats of one channel have no sRGB variant.
     grey = subject.image.colors == 1 and subject.transfer == "linear"
     return ("r", "rgba") if grey else ("rgb", "rgba")
 
 
 def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
-    """Bytes of all levels and layers."""
+    """The bytes of all levels and layers."""
     block = format.block
     each: int = sum(
         -(-level.shape[0] // block.height) * -(-level.shape[1] // block.width) * block.size
@@ -261,21 +270,21 @@ def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
     return each * len(subject.images)
 
 
-def try_format(
+def try_formats(
     subject: CompressionInput, formats: Sequence[BlockFormat], effort: Effort, target_db: float
 ) -> list[Trial]:
-    """Trials in the order in which they were made; only that of the format to take keeps its data.
+    """Tries formats; returns the trials in order, of which only the best one keeps its data.
 
-    BC and ETC2, of which there are few, are tried by size until one reaches the target. Of ASTC's many block
-    sizes those that would be smaller are left: the largest of them tells whether the target can be reached,
-    and bisection finds where, as PSNR rises with the bits for a texel. (Neighbours, of which one has a few
-    per cent more, may differ from that by some tenths of a dB.)
+    The few formats of BC and ETC2 are tried by size until one reaches the target. Of ASTC's many block sizes
+    only smaller ones matter: the largest of them shows whether the target can be reached, and bisection finds
+    the smallest, as PSNR rises with the bits of a texel. (Sizes that differ by a few per cent may break that
+    rule by some tenths of a dB.)
     """
     trials = _Trials(subject, effort, target_db, len(formats))
     for format in formats:
         if format.family != "astc" and trials.reaches(format):
             break
-    most = min((each.size for each in trials.made if each.psnr >= target_db), default=None)
+    most = min((each.size for each in trials.trials if each.psnr >= target_db), default=None)
     steps = _steps(subject, [each for each in formats if each.family == "astc"], most)
     low, high = 0, len(steps) - 1
     if steps and trials.reaches(steps[-1]):
@@ -285,11 +294,12 @@ def try_format(
                 high = middle
             else:
                 low = middle + 1
-    return trials.made
+    return trials.trials
 
 
 def _steps(subject: CompressionInput, formats: Sequence[BlockFormat], below: int | None) -> list[BlockFormat]:
-    """By size, smaller than `below`; of equal ones, as small images have, that with most bits for a texel."""
+    """The formats smaller than `below` by size; of equal sizes, as of small images, that of most bits per
+    texel."""
     found: dict[int, BlockFormat] = {}
     for format in sorted(formats, key=lambda each: each.bits_per_pixel):
         found[encoded_size(subject, format)] = format
@@ -297,32 +307,32 @@ def _steps(subject: CompressionInput, formats: Sequence[BlockFormat], below: int
 
 
 class _Trials:
-    """Formats that are tried one after the other."""
+    """Tries formats one after the other."""
 
     def __init__(self, subject: CompressionInput, effort: Effort, target_db: float, most: int) -> None:
-        """`most`: as many are tried at most."""
+        """`most`: the most formats that may be tried, for progress."""
         self._subject, self._effort, self._target = subject, effort, target_db
         self._most = most
-        self.made: list[Trial] = []
+        self.trials: list[Trial] = []
 
     def reaches(self, format: BlockFormat) -> bool:
-        """Tries a format; tells whether it reaches the target."""
+        """Tries a format; returns whether it reaches the target."""
         subject = self._subject
         encode = encoder(format, self._effort, subject.texels(format).srgb)
-        with part(len(self.made), self._most, format.name):
+        with part(len(self.trials), self._most, format.name):
             data = [encode(levels[0]) for levels in subject.levels(format)]
         made = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
-        self.made.append(made)
-        best = choose_format(self.made, self._target)
-        self.made = [
+        self.trials.append(made)
+        best = choose_trial(self.trials, self._target)
+        self.trials = [
             each if each is best or not each.data else msgspec.structs.replace(each, data=())
-            for each in self.made
+            for each in self.trials
         ]
         return made.psnr >= self._target
 
 
-def choose_format(trials: Sequence[Trial], target_db: float) -> Trial:
-    """The smallest that reaches the target, or the best where none does; of equal ones the first."""
+def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:
+    """The smallest that reaches the target, or the best if none does; the first of equal ones."""
     enough = [each for each in trials if each.psnr >= target_db]
     if enough:
         return min(enough, key=lambda each: each.size)
@@ -330,15 +340,14 @@ def choose_format(trials: Sequence[Trial], target_db: float) -> Trial:
 
 
 def measure_format(subject: CompressionInput, format: BlockFormat, data: Sequence[bytes]) -> float:
-    """The PSNR of the largest level, that of the worst image: of colours, of a normal map's vectors, or of
-    light."""
+    """The PSNR of the largest level of the worst image: of colours, of normals or of linear floats."""
     return min(
-        _measured(subject, format, levels[0], each)
+        _measure_image(subject, format, levels[0], each)
         for levels, each in zip(subject.levels(format), data, strict=True)
     )
 
 
-def _measured(subject: CompressionInput, format: BlockFormat, before: Pixels, data: bytes) -> float:
+def _measure_image(subject: CompressionInput, format: BlockFormat, before: Pixels, data: bytes) -> float:
     height, width = before.shape[:2]
     if format.floats:
         return light_error(before, block_decoders.decode_hdr(format.codec, data, width, height))
@@ -349,11 +358,11 @@ def _measured(subject: CompressionInput, format: BlockFormat, before: Pixels, da
 
 
 TARGET_DB = 40.0
-"""What `auto` aims at where nothing is said: differences that are hard to see."""
+"""The default target of `auto`, at which differences are hard to see."""
 
 
-class _Chosen(Struct, frozen=True):
-    """A format with the largest level of each image."""
+class _Selection(Struct, frozen=True):
+    """The chosen format with the largest level of each image."""
 
     format: BlockFormat
     data: Sequence[bytes]
@@ -362,21 +371,23 @@ class _Chosen(Struct, frozen=True):
     tried: tuple[Attempt, ...] = ()
 
 
-def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, OutputFile]:
-    """The file and its facts. Raises WorkloadError `unsupported`."""
+def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
+    image = images[0] if params.mipmaps else images[0].without_levels()
     kind = _kind(image, params)
     if kind == "data" and params.kind == "auto" and channel_kind(image) == "normal" and is_signed(image):
-        # Of one channel, or of floats, which hold nothing below 0 either.
-        image = msgspec.structs.replace(_unsigned(image), layers=tuple(map(_unsigned, image.layers)))
+        # The format has one channel or unsigned floats.
+        image = msgspec.structs.replace(_to_unsigned(image), layers=tuple(map(_to_unsigned, image.layers)))
     subject = CompressionInput(image, kind=kind, drop_alpha=params.alpha == "drop")
-    # All smaller levels have a third of the largest one's pixels.
+    # The smaller levels have a third of the largest one's pixels.
     with part(0, 4 / 3 if image.mips else 1):
-        found = _by_target(subject, params) if params.format == "auto" else _given(subject, params)
+        found = (
+            _smallest_format(subject, params) if params.format == "auto" else _fixed_format(subject, params)
+        )
     format, texels = found.format, subject.texels(found.format)
     encode = encoder(format, params.quality, texels.srgb)
     with part(3, 4) if image.mips else contextlib.nullcontext():
         levels, *layers = (
-            [data, *(_encoded(encode, each[1:]))]
+            [data, *(_encode_levels(encode, each[1:]))]
             for data, each in zip(found.data, subject.levels(format), strict=True)
         )
     swizzle = "rrr1" if format.channels == "r" else ""
@@ -389,36 +400,36 @@ def compress_texture(image: Raster, params: Compress) -> tuple[Compressed, Outpu
     data = (
         dds.write_compressed(texture) if container == "dds" else ktx2.write_compressed(texture, params.zstd)
     )
-    came = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))
+    uncompressed = sum(level.nbytes for level in (image.pixels, *image.mips)) * (1 + len(layers))
     value = Compressed(
         format.name, found.reached, container, image.width, image.height, len(levels), texels.srgb,
-        format.bits_per_pixel, len(data), came / len(data), found.psnr, found.tried, kind,
-        left_out_levels(image), 1 + len(layers),
-        **clipping_of(image, _holds(image, kind, format), hidden=params.alpha == "drop"),
+        format.bits_per_pixel, len(data), uncompressed / len(data), found.psnr, found.tried, kind,
+        dropped_images(image), 1 + len(layers),
+        **clipped_extremes(image, _block_range(image, kind, format), hidden=params.alpha == "drop"),
     )  # fmt: skip
-    return value, OutputFile("compressed", WRITERS[container].media_type, data)
+    return Operated(value=value, files=[OutputFile("compressed", WRITERS[container].media_type, data)])
 
 
-def _encoded(encode: Encoder, images: Sequence[Pixels]) -> list[bytes]:
-    made = []
-    for done, pixels in enumerate(images):
-        with part(done, len(images)):
-            made.append(encode(pixels))
-    return made
+def _encode_levels(encode: Encoder, levels: Sequence[Pixels]) -> list[bytes]:
+    encoded = []
+    for index, pixels in enumerate(levels):
+        with part(index, len(levels)):
+            encoded.append(encode(pixels))
+    return encoded
 
 
-def _holds(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
-    """What the blocks hold of floats: those that are written here have no sign."""
-    return (0, LARGEST) if format.floats else clip_to_integers(image, kind)
+def _block_range(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
+    """The range of floats that the blocks can hold; BC6H is written unsigned."""
+    return (0, LARGEST) if format.floats else integer_range(image, kind)
 
 
-def _unsigned(image: Raster) -> Raster:
-    pixels, *smaller = map(unsigned, (image.pixels, *image.mips))
+def _to_unsigned(image: Raster) -> Raster:
+    pixels, *smaller = map(to_unsigned, (image.pixels, *image.mips))
     return image.with_pixels(pixels, mips=tuple(smaller), signed=False)
 
 
 def _kind(image: Raster, params: Compress) -> PixelKind:
-    """What the channels are: a normal map only where the format that is asked for holds one, unless said."""
+    """What the channels are; unless given, a normal map only if the requested format can hold one."""
     kind = channel_kind(image, params.kind)
     if kind == "normal" and params.kind == "auto" and params.format != "auto":
         format = FORMATS[params.format]
@@ -433,19 +444,19 @@ def _container(params: Compress, format: BlockFormat) -> Literal["dds", "ktx2"]:
     return "dds" if format.family == "bc" and not params.zstd else "ktx2"
 
 
-def _given(subject: CompressionInput, params: Compress) -> _Chosen:
+def _fixed_format(subject: CompressionInput, params: Compress) -> _Selection:
     format = FORMATS[params.format]
     subject.check(format)
     encode = encoder(format, params.quality, subject.texels(format).srgb)
-    data = _encoded(encode, [levels[0] for levels in subject.levels(format)])
-    return _Chosen(format, data, measure_format(subject, format, data) if params.measure else None)
+    data = _encode_levels(encode, [levels[0] for levels in subject.levels(format)])
+    return _Selection(format, data, measure_format(subject, format, data) if params.measure else None)
 
 
-def _by_target(subject: CompressionInput, params: Compress) -> _Chosen:
+def _smallest_format(subject: CompressionInput, params: Compress) -> _Selection:
     target = TARGET_DB if params.target_db is None else params.target_db
-    trials = try_format(subject, candidates(subject, params.candidates), params.quality, target)
-    best = choose_format(trials, target)
+    trials = try_formats(subject, candidate_formats(subject, params.candidates), params.quality, target)
+    best = choose_trial(trials, target)
     attempts = tuple(
         Attempt(each.format.name, each.format.bits_per_pixel, each.size, each.psnr) for each in trials
     )
-    return _Chosen(best.format, best.data, best.psnr, best.psnr >= target, attempts)
+    return _Selection(best.format, best.data, best.psnr, best.psnr >= target, attempts)

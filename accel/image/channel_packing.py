@@ -1,4 +1,4 @@
-"""Channels of several images as one."""
+"""Packs channels of several images into one, and unpacks them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 import pyvips
 from msgspec.structs import replace
 
-from accel.image.color import at_depth
-from accel.image.encode import WRITERS, clipping_of_all
-from accel.image.operation import check_size
+from accel.image.encode import WRITERS, clipped_extremes_of_all
+from accel.image.operation import Operated, check_size
 from accel.image.operations.channels import (
     COMPLEMENTS,
     LAYOUTS,
@@ -20,18 +19,19 @@ from accel.image.operations.channels import (
     NEUTRAL,
     ChannelSource,
     PackChannels,
+    UnpackChannels,
+    channels,
 )
-from accel.image.pixel_data import Pixels, image_of
+from accel.image.pixel_coding import at_depth
+from accel.image.pixel_data import Pixels, vips_image
 from accel.image.raster import Raster
 from accel.image.statistics import data_format, plane_index, plane_of
 from accel.text import text
 from accel.workload import Limits, WorkloadError
 
 
-def pack_planes(
-    images: Sequence[Raster], sources: Sequence[ChannelSource], params: PackChannels, limits: Limits
-) -> Raster:
-    """One image of three or four channels. Raises WorkloadError."""
+def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
+    sources = plan_channels(params, [image.name for image in images])
     used = [images[source.input] for source in sources if source.input is not None]
     width, height = _size(used, params.size)
     check_size(used[0].name, width, height, limits)
@@ -49,27 +49,28 @@ def pack_planes(
         pixels[..., channel] = _values(images, source, (height, width), pixels.dtype)
     first = images[0]
     format = data_format(first, pixels)
-    return Raster(
+    packed = Raster(
         first.name, pixels, len(sources) > 3, "linear", format, data=True, kind="data",
-        first_of=max(one.first_of for one in images), **lost_precision(images, sources),
+        first_of=max(one.first_of for one in images), **clipped_in_packing(images, sources),
     )  # fmt: skip
+    return Operated({"packed": packed})
 
 
-def lost_precision(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
-    """`below` and `above` of what is packed of these, as integers."""
+def clipped_in_packing(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
+    """`below` and `above` of the channels that are packed as integers."""
     used = [_grey(images[each.input], each.channel) for each in sources if each.input is not None]
-    return clipping_of_all(used, (0, 1))
+    return clipped_extremes_of_all(used, (0, 1))
 
 
 def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
-    """Whether the file that is asked for has no room for a fourth channel that there is."""
+    """Whether there is a fourth channel that the requested format can't hold."""
     return len(sources) > 3 and params.format != "same" and not WRITERS[params.format].alpha
 
 
-def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
+def _size(images: Sequence[Raster], policy: str) -> tuple[int, int]:
     """Width and height."""
-    first = used[0]
-    for one in used:
+    first = images[0]
+    for one in images:
         if policy == "refuse" and (one.width, one.height) != (first.width, first.height):
             reason = text(
                 "is {width} x {height}, but {first} {width_2} x {height_2}; make them equal, or "
@@ -81,7 +82,7 @@ def _size(used: Sequence[Raster], policy: str) -> tuple[int, int]:
                 height_2=first.height,
             )
             raise WorkloadError("bad_params", reason, one.name)
-    return max(one.width for one in used), max(one.height for one in used)
+    return max(one.width for one in images), max(one.height for one in images)
 
 
 def _values(
@@ -91,8 +92,8 @@ def _values(
     if source.input is None:
         value = int((source.value or 0.0) * top + 0.5)
         return top - value if source.invert else value
-    values = _enlarged(_at_depth(images[source.input], source.channel, dtype), shape)
-    # Full scale less a value is the value with all its bits turned.
+    values = _enlarge(_at_depth(images[source.input], source.channel, dtype), shape)
+    # Full scale less a value inverts all its bits.
     return ~values if source.invert else values
 
 
@@ -105,14 +106,14 @@ def _grey(image: Raster, channel: str) -> Raster:
     return image.with_pixels(values, has_alpha=False, transfer="linear", data=True, kind="data")
 
 
-def _enlarged(values: Pixels, shape: tuple[int, int]) -> Pixels:
-    """Linear between the centres of texels, the edges continued."""
+def _enlarge(values: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Enlarges linearly between the centres of texels, with the edges continued."""
     if values.shape == shape:
         return values
     higher, wider = shape[0] / values.shape[0], shape[1] / values.shape[1]
-    # Not libvips' `resize`, which enlarges a fraction of a texel to the right and down; floats, as its
-    # interpolation of 16 bit is off by up to 36 steps.
-    made = image_of(values[..., None].astype(np.float32), "b-w").affine(
+    # libvips' `resize` shifts an enlarged image by a fraction of a texel, and its interpolation of 16 bit is
+    # off by up to 36 steps, unlike that of floats.
+    made = vips_image(values[..., None].astype(np.float32), "b-w").affine(
         [wider, 0, 0, higher],
         interpolate=pyvips.Interpolate.new("bilinear"),
         oarea=[0, 0, shape[1], shape[0]],
@@ -124,8 +125,29 @@ def _enlarged(values: Pixels, shape: tuple[int, int]) -> Pixels:
     return rounded
 
 
-def single_plane(image: Raster, channel: str, invert: bool = False) -> Raster:
-    """One channel as a grey image of the same depth and levels; inverted, full scale less it."""
+def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Limits) -> Operated:
+    (image,) = images
+    if params.layout == "rgba":
+        letters = LETTERS[: image.colors] + "a" * image.has_alpha
+        return Operated({letter: extract_channel(image, letter) for letter in letters})
+    fields = channels(params.layout)
+    if image.colors != 3:
+        reason = text("is grey, so that it isn't packed as {layout}", layout=params.layout)
+        raise WorkloadError("bad_input", reason, image.name)
+    if "a" in fields and not image.has_alpha:
+        reason = text(
+            "has no alpha, in which {layout} keeps {fields}", layout=params.layout, fields=fields["a"]
+        )
+        raise WorkloadError("bad_input", reason, image.name)
+    made: dict[str, Raster] = {}
+    for letter, field in fields.items():
+        invert = params.as_roughness and field == "smoothness"
+        made[COMPLEMENTS[field] if invert else field] = extract_channel(image, letter, invert)
+    return Operated(made)
+
+
+def extract_channel(image: Raster, channel: str, invert: bool = False) -> Raster:
+    """A channel as a grey image of the same depth and levels; `invert` subtracts it from full scale."""
     at = plane_index(image, channel)
     levels = [np.ascontiguousarray(level[..., at, None]) for level in (image.pixels, *image.mips)]
     if invert:
@@ -137,22 +159,22 @@ def single_plane(image: Raster, channel: str, invert: bool = False) -> Raster:
 
 
 Pairs = Sequence[tuple[str, ChannelSource]]
-"""What is to be filled, by name, and from where."""
+"""The name of a channel or map, and its source."""
 
-SKIPPED = "-"
-"""An input that holds nothing by itself."""
+UNUSED_INPUT = "-"
+"""The name of an input that only `channels` uses."""
 
 
 def plan_channels(params: PackChannels, names: Sequence[str]) -> list[ChannelSource]:
-    """The source of red, green, blue and, where it is used, alpha, for inputs of these names.
+    """The sources of red, green, blue and, if used, alpha, for inputs of these names.
 
     Raises WorkloadError `bad_params`.
     """
     fields = _fields(params, len(names))
-    held = _by_channel(_held(params, names, fields), fields, "holds")
-    given = {**held, **_by_channel(_named(params.channels), fields, "channels")}
+    from_inputs = _by_channel(_input_pairs(params, names, fields), fields, "holds")
+    by_letter = {**from_inputs, **_by_channel(_check_sources(params.channels), fields, "channels")}
     sources = [
-        given.get(letter) or ChannelSource(value=NEUTRAL.get(field, 0.0))
+        by_letter.get(letter) or ChannelSource(value=NEUTRAL.get(field, 0.0))
         for letter, field in zip(LETTERS, fields, strict=False)
     ]
     _check_use(sources, names)
@@ -167,15 +189,15 @@ def _fields(params: PackChannels, count: int) -> tuple[str, ...]:
     return tuple(LETTERS if alpha else LETTERS[:3])
 
 
-def _held(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> Pairs:
-    """What each input is said to hold, or holds by its place."""
+def _input_pairs(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> Pairs:
+    """The map of each input: by `holds`, or by the order of the layout."""
     holds = params.holds or ([] if params.channels else _in_order(params.layout, names, fields))
     if holds and len(holds) != len(names):
         reason = text(
             "`holds` names {count} inputs, but there are {count_2}", count=len(holds), count_2=len(names)
         )
         raise WorkloadError("bad_params", reason)
-    return [(hold, ChannelSource(input=index)) for index, hold in enumerate(holds) if hold != SKIPPED]
+    return [(hold, ChannelSource(input=index)) for index, hold in enumerate(holds) if hold != UNUSED_INPUT]
 
 
 def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[str]:
@@ -194,19 +216,19 @@ def _in_order(layout: str, names: Sequence[str], fields: Sequence[str]) -> list[
     return maps[: len(names)]
 
 
-def _named(channels: Mapping[str, ChannelSource]) -> Pairs:
-    for name, source in channels.items():
+def _check_sources(sources: Mapping[str, ChannelSource]) -> Pairs:
+    for name, source in sources.items():
         if (source.input is None) == (source.value is None):
             raise WorkloadError(
                 "bad_params", text("`channels`: {name} needs either an input or a value", name=name)
             )
-    return list(channels.items())
+    return list(sources.items())
 
 
 def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, ChannelSource]:
     found: dict[str, ChannelSource] = {}
     for name, source in pairs:
-        letter, turned = _place(name, fields, where)
+        letter, turned = _find_channel(name, fields, where)
         if letter in found:
             raise WorkloadError(
                 "bad_params", text("`{where}` fills channel {letter} twice", where=where, letter=letter)
@@ -215,9 +237,9 @@ def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, Ch
     return found
 
 
-def _place(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
-    """The channel that is meant by its letter, by its map's name or that map's complement; whether by the
-    complement."""
+def _find_channel(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
+    """Finds a channel by its letter, its map's name or the name of that map's complement; returns its
+    letter, and whether it is the complement."""
     letters = list(LETTERS[: len(fields)])
     if name in letters:
         return name, False

@@ -1,6 +1,5 @@
-"""SRGB transfer functions, OKLab.
-
-image processing", 2020).
+"""SRGB's transfer functions (IEC 61966-2-1) and OKLab (B. Ottosson, "A perceptual color space for image
+processing", 2020).
 """
 
 from __future__ import annotations
@@ -11,22 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.normal_maps import is_signed, unsigned
 from accel.image.pixel_data import Pixels
-from accel.image.raster import Raster
 
 Floats = NDArray[np.float32]
 
-DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
-"""The types of channels by their bits."""
-
-
 _STRIP = 1 << 16
-"""Pixels in one go, so that what is computed stays in the cache."""
+"""Pixels of a strip, which fits into the cache."""
 
 
 def to_linear(pixels: Pixels, colors: int, transfer: str) -> Floats:
-    """Pixels as float32 of full scale 1, the first `colors` channels in proportion to light."""
+    """Converts pixels to float32 with full scale 1, the first `colors` channels to linear light."""
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float32, copy=False)
     top = np.float32(np.iinfo(pixels.dtype).max)
@@ -41,7 +34,7 @@ def to_linear(pixels: Pixels, colors: int, transfer: str) -> Floats:
 
 
 def from_linear(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels:
-    """The other way round, rounded, what is beyond 0 to 1 cut off; floats are given as they are."""
+    """The inverse, rounded and clipped to 0 to 1; floats are returned as they are."""
     if np.dtype(dtype).kind == "f":
         return light
     top = np.float32(np.iinfo(dtype).max)
@@ -49,79 +42,49 @@ def from_linear(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels
     for strip, out in _strips(light, made):
         values = np.clip(strip, 0, 1)
         if transfer == "srgb":
-            values[:, :colors] = is_srgb_coded(values[:, :colors])
-        # What is cast is cut, and so rounded down.
+            values[:, :colors] = encode_srgb(values[:, :colors])
+        # The cast rounds down.
         out[:] = values * top + np.float32(0.5)
     return made
 
 
-def _light_of_multiplied(pixels: Pixels, colors: int, transfer: str) -> Floats:
-    """Light times alpha, the last channel, of sRGB's codes times alpha."""
+def premultiplied_to_linear(pixels: Pixels, colors: int, transfer: str) -> Floats:
+    """Converts sRGB codes that are multiplied by alpha, the last channel, to linear light multiplied by
+    alpha."""
     top = np.float32(np.iinfo(pixels.dtype).max)
     made = np.empty(pixels.shape, np.float32)
     for strip, out in _strips(pixels, made):
         np.divide(strip, top, out=out, dtype=np.float32)
         alpha = out[:, colors:]
         codes = out[:, :colors] / np.maximum(alpha, np.float32(1e-9))
-        out[:, :colors] = _decoded(codes.clip(0, 1)) * alpha
+        out[:, :colors] = _decode_srgb(codes.clip(0, 1)) * alpha
     return made
 
 
 def _strips(pixels: Pixels, made: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
-    """Parts of two images of the same size, pixels x channels; the second is written to."""
+    """Yields strips of two images of the same size, pixels x channels; the second one is written to."""
     flat, out = pixels.reshape(-1, pixels.shape[-1]), made.reshape(-1, made.shape[-1])
     for begin in range(0, len(flat), _STRIP):
         yield flat[begin : begin + _STRIP], out[begin : begin + _STRIP]
 
 
 def decode_table(dtype: Any) -> Floats:
-    """The light, 0..1, of each value of an unsigned type."""
+    """The linear light, 0..1, of each sRGB code of an unsigned type."""
     top = np.iinfo(dtype).max
     coded = np.arange(top + 1) / top
-    return _decoded(coded)
+    return _decode_srgb(coded)
 
 
-def _decoded(coded: Floats | NDArray[np.float64]) -> Floats:
-    """The light, 0..1, of sRGB's codes of 0..1."""
+def _decode_srgb(coded: Floats | NDArray[np.float64]) -> Floats:
+    """The linear light of sRGB codes, both 0..1."""
     light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)
 
 
-def is_srgb_coded(light: Floats) -> Floats:
-    """Light of 0..1 as sRGB codes it, 0..1."""
+def encode_srgb(light: Floats) -> Floats:
+    """The sRGB codes of linear light, both 0..1."""
     coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
     return coded.astype(np.float32)
-
-
-def at_depth(image: Raster, dtype: Any) -> Raster:
-    """The image with channels of another type: uint8, uint16 or float32. Floats become sRGB where there are
-    three colours that aren't data; alpha, grey and data keep their proportion, and vectors of -1 to 1 become
-    0 to full scale. What alpha was multiplied into as codes is multiplied as light in floats."""
-    dtype = np.dtype(dtype)
-    if image.pixels.dtype == dtype:
-        return image
-    if dtype.kind == "f":
-        codes = image.multiplied == "codes" and image.has_alpha
-        light = _light_of_multiplied if codes else to_linear
-        levels = [light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
-        multiplied = "light" if codes else image.multiplied
-        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear", multiplied=multiplied)
-    if image.pixels.dtype.kind == "f":
-        transfer = "srgb" if image.colors == 3 and not image.data else "linear"
-        levels = [image.pixels, *image.mips]
-        if image.kind == "normal" and is_signed(image):
-            levels = list(map(unsigned, levels))
-        levels = [from_linear(level, image.colors, transfer, dtype) for level in levels]
-        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
-    levels = [_rescaled(level, dtype) for level in (image.pixels, *image.mips)]
-    return image.with_pixels(levels[0], mips=tuple(levels[1:]))
-
-
-def _rescaled(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
-    if dtype.itemsize == 2:
-        return pixels.astype(np.uint16) * np.uint16(257)
-    # Nearest: 257 codes of 16 bit fall to each of 8 bit.
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 AnyFloats = NDArray[np.floating[Any]]
@@ -141,12 +104,12 @@ _FROM_LAB = np.linalg.inv(_TO_LAB)
 
 
 def to_oklab(light: AnyFloats) -> AnyFloats:
-    """Lightness 0..1, a and b of linear sRGB, 0..1: n x 3."""
+    """Converts linear sRGB, n x 3 of 0..1, to OKLab: lightness 0..1, a and b."""
     lab: AnyFloats = np.cbrt(light @ _TO_CONES.T) @ _TO_LAB.T
     return lab
 
 
 def from_oklab(lab: AnyFloats) -> AnyFloats:
-    """The other way round; colours beyond sRGB's are below 0 or above 1."""
+    """The inverse; colours outside of sRGB's gamut are below 0 or above 1."""
     light: AnyFloats = (lab @ _FROM_LAB.T) ** 3 @ _FROM_CONES.T
     return light

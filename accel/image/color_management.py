@@ -16,12 +16,12 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.color import from_linear
-from accel.image.decode import DEVICELESS, KINDS, check_finite
+from accel.image.decode import DEVICELESS, VIPS_TYPES, check_finite
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Transfer
 
 _STRIP = 1 << 16
-"""Pixels in one go, so that what is computed stays in the cache."""
+"""Pixels of a strip, which fits into the cache."""
 
 _SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
 """sRGB's primaries as columns of XYZ, adapted to the white D50 by Bradford's transform: the colorants of the
@@ -34,24 +34,25 @@ Curve = Callable[[Doubles], Doubles]
 
 
 class Shaper(Struct, frozen=True):
-    """From coded values to sRGB's light: a curve for each colour, then a matrix."""
+    """A profile of curves and a matrix, which lead from codes to linear sRGB."""
 
     curves: tuple[Curve, ...]
-    """One, of grey, or those of red, green and blue; both sides 0 to 1."""
+    """The curve of grey, or those of red, green and blue; from and to 0 to 1."""
     matrix: Doubles
-    """To linear sRGB: 3 x 3; of grey 1 x 1."""
+    """To linear sRGB: 3 x 3, for grey 1 x 1."""
 
 
-def shaper(profile: bytes) -> Shaper | None:
-    """What a profile says (ICC.1:2022, 8.3 and 8.4); None where it is broken or no matrix and curves."""
+def parse_profile(profile: bytes) -> Shaper | None:
+    """Parses a profile (ICC.1:2022, 8.3 and 8.4); returns None if it is broken or has no matrix and
+    curves."""
     try:
         tags = _tags(profile)
         if profile[36:40] != b"acsp":
             return None
         if profile[16:20] == b"GRAY":
-            # Whatever it is connected with: its curve gives a share of white.
+            # In any connection space the curve gives a share of white.
             return Shaper((_curve(tags[b"kTRC"]),), np.ones((1, 1)))
-        # A table is what the maker wants to be used, the matrix then stands for those who can't.
+        # If there is a table, the matrix is only meant for readers that don't support tables.
         if profile[16:24] != b"RGB XYZ " or b"A2B0" in tags or b"A2B1" in tags:
             return None
         colorants = np.array([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]).T
@@ -99,18 +100,18 @@ def _parametric(kind: int, data: bytes) -> Curve:
     if kind == 0:
         a = 1.0
     if kind in (1, 2):
-        # Their third parameter is what the power is added to, and what there is below it.
+        # Their third parameter is added to the power, and is the value below its range.
         c, d, e, f = 0.0, -b / a, c, c
     return lambda coded: np.where(coded >= d, np.maximum(a * coded + b, 0) ** g + e, c * coded + f)
 
 
-def apply_profile(pixels: Pixels, colors: int, used: Shaper) -> Pixels:
-    """8 or 16 bit pixels, whose first `colors` channels are those of the profile, as sRGB codes them."""
+def apply_profile(pixels: Pixels, colors: int, shaper: Shaper) -> Pixels:
+    """Converts the first `colors` channels of 8 or 16 bit pixels to sRGB."""
     coded = np.arange(np.iinfo(pixels.dtype).max + 1) / np.iinfo(pixels.dtype).max
-    # Powers of odd profiles may overflow.
+    # The powers of strange profiles may overflow.
     with np.errstate(all="ignore"):
-        tables = [np.clip(np.nan_to_num(curve(coded)), 0, 1).astype(np.float32) for curve in used.curves]
-    matrix = used.matrix.T.astype(np.float32)
+        tables = [np.clip(np.nan_to_num(curve(coded)), 0, 1).astype(np.float32) for curve in shaper.curves]
+    matrix = shaper.matrix.T.astype(np.float32)
     made = pixels.copy()
     flat = made.reshape(-1, pixels.shape[2])
     for begin in range(0, len(flat), _STRIP):
@@ -120,13 +121,13 @@ def apply_profile(pixels: Pixels, colors: int, used: Shaper) -> Pixels:
     return made
 
 
-def is_srgb(used: Shaper) -> bool:
-    """Whether the profile is sRGB's own: of a lattice of colours it moves none by more than 1 of 255."""
-    colors = len(used.curves)
+def is_srgb(shaper: Shaper) -> bool:
+    """Whether the profile is sRGB: it changes no colour of a lattice by more than 1 of 255."""
+    colors = len(shaper.curves)
     steps = np.arange(0, 256, 15, dtype=np.uint8)
     axes = np.meshgrid(*[steps] * colors, indexing="ij")
     lattice = np.stack([axis.reshape(-1) for axis in axes], -1)[None]
-    moved = apply_profile(lattice, colors, used).astype(np.int16) - lattice
+    moved = apply_profile(lattice, colors, shaper).astype(np.int16) - lattice
     return bool(np.abs(moved).max() <= 1)
 
 
@@ -134,56 +135,57 @@ _PROFILE = "icc-profile-data"
 
 
 def convert_to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) -> tuple[Pixels, str, bool]:
-    """Finite pixels in sRGB's colours at the same depth, their colour model, and whether there is alpha.
+    """Converts to sRGB; returns finite pixels of the same depth, their colour model, and whether there is
+    alpha.
 
-    Integers of three colours are converted unless `transfer` is `linear`, grey only where it is `srgb`: data
-    are kept as they are. So are floats. A profile that is broken or of other colours than the image counts
-    for nothing, and one of sRGB itself changes no pixel. What the profile calls white stays white (relative
-    colorimetric), as browsers have it. Raises pyvips.Error.
+    Integers of three colours are converted unless `transfer` is `linear`, grey only if it is `srgb`; data and
+    floats are kept as they are. A profile that is broken or for other channels is ignored, and one of sRGB
+    changes no pixel. The profile's white stays white (relative colorimetric), as in browsers.
+    Raises pyvips.Error.
     """
     plain = image.format in ("uchar", "ushort")
     if image.interpretation in DEVICELESS:
         return _pixels(_from_lab(image))
     if image.interpretation == "cmyk" and plain:
-        return _pixels(_transformed(image, input_profile="cmyk"))
+        return _pixels(_transform(image, input_profile="cmyk"))
     colors = image.bands - bool(image.hasalpha())
     pictured = transfer == "srgb" if colors == 1 else transfer != "linear"
     if not (plain and pictured and image.get_typeof(_PROFILE)):
         return _pixels(image)
-    used = shaper(image.get(_PROFILE))
-    if used is None:
+    shaper = parse_profile(image.get(_PROFILE))
+    if shaper is None:
         return _pixels(_by_table(image) if colors == 3 else image)
     pixels, model, alpha = _pixels(image)
-    if len(used.curves) == colors and not is_srgb(used):
-        pixels = apply_profile(pixels, colors, used)
+    if len(shaper.curves) == colors and not is_srgb(shaper):
+        pixels = apply_profile(pixels, colors, shaper)
     return pixels, model, alpha
 
 
 def _pixels(image: pyvips.Image) -> tuple[Pixels, str, bool]:
     if image.format == "uint":
         image = image / (2**32 - 1)
-    if image.format not in KINDS:
+    if image.format not in VIPS_TYPES:
         image = image.cast("float")
     shape = (image.height, image.width, image.bands)
-    pixels = np.frombuffer(image.write_to_memory(), KINDS[image.format]).reshape(shape)
+    pixels = np.frombuffer(image.write_to_memory(), VIPS_TYPES[image.format]).reshape(shape)
     alpha = bool(image.hasalpha())
     return check_finite(pixels), "grey" if image.bands - alpha == 1 else "rgb", alpha
 
 
-def _transformed(image: pyvips.Image, **options: Any) -> pyvips.Image:
+def _transform(image: pyvips.Image, **options: Any) -> pyvips.Image:
     depth = 16 if image.format == "ushort" else 8
     return image.icc_transform("srgb", embedded=True, intent="relative", depth=depth, **options)
 
 
 def _by_table(image: pyvips.Image) -> pyvips.Image:
-    """By a profile that is a table, if it is any."""
+    """Converts by a profile that is a table; returns the image as it is if the profile isn't usable."""
     probe = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
     probe.set_type(pyvips.GValue.blob_type, _PROFILE, image.get(_PROFILE))
     try:
-        _transformed(probe).write_to_memory()
+        _transform(probe).write_to_memory()
     except pyvips.Error:
         return image
-    return _transformed(image)
+    return _transform(image)
 
 
 def _from_lab(image: pyvips.Image) -> pyvips.Image:

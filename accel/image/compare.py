@@ -1,35 +1,37 @@
-"""Differences and SSIM."""
+"""Compares images: differences, PSNR and structural similarity (SSIM)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from accel.image.color import at_depth
 from accel.image.encode import expand_grey
-from accel.image.operations.analysis import ChannelComparison, Comparison
+from accel.image.operation import Operated, first_layer
+from accel.image.operations.analysis import ChannelComparison, Compare, Comparison
+from accel.image.pixel_coding import at_depth
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.statistics import data_format, luminance
 from accel.text import text
-from accel.workload import WorkloadError
+from accel.workload import Limits, WorkloadError
 
 Floats = NDArray[np.floating[Any]]
 
 WINDOW = 11
-"""Pixels a side."""
+"""Pixels of a side of SSIM's window."""
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 
 LUMINANCE = -1
-"""Instead of a channel's index."""
+"""Stands for the luminance instead of a channel's index."""
 
 _STRIP = 32
-"""Windows' rows worked on in one go, so that what is computed stays in the cache."""
+"""Rows of windows of a strip, which fits into the cache."""
 
 
 def _gaussian() -> list[float]:
@@ -42,8 +44,8 @@ TAPS = _gaussian()
 
 
 def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | None:
-    """The mean over all windows inside, -1 to 1, of a channel or LUMINANCE; full scale is that of the type, 1
-    of floats. None where a side is shorter than a window."""
+    """The mean SSIM of a channel or LUMINANCE over all windows inside, -1 to 1; None if a side is shorter
+    than a window."""
     height, width = (side - WINDOW + 1 for side in one.shape[:2])
     if height < 1 or width < 1:
         return None
@@ -51,16 +53,16 @@ def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | N
     for top in range(0, height, _STRIP):
         rows = slice(top, min(top + _STRIP, height) + WINDOW - 1)
         full, planes = _planes(one[rows], other[rows], channel)
-        total += _similarity(_filtered(planes), full)
+        total += _similarity(_filter_windows(planes), full)
     return float(total / (height * width))
 
 
 def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
-    """Full scale; x, y, x^2 + y^2 and x y, with half of full scale as 0, which leaves variances as they are
-    and squares small enough for their precision."""
+    """Returns full scale, and the planes x, y, x^2 + y^2 and x y, less half of full scale, which doesn't
+    change variances and keeps squares small enough for their precision."""
     kind = one.dtype
     full = float(full_scale(kind))
-    # Squares of light far beyond 1 would drown the variances in 32 bits.
+    # In 32 bits, variances would be lost beside the squares of light far beyond 1.
     exact = np.float64 if kind.kind == "f" else np.float32
     planes = np.empty((4, *one.shape[:2]), exact)
     for plane, pixels in zip(planes, (one, other), strict=False):
@@ -73,13 +75,13 @@ def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
     return full, planes
 
 
-def _filtered(planes: Floats) -> Floats:
+def _filter_windows(planes: Floats) -> Floats:
     """The Gaussian mean of each window, first down, then across."""
-    return _along(_along(planes, 1), 2)
+    return _filter_axis(_filter_axis(planes, 1), 2)
 
 
-def _along(planes: Floats, axis: int) -> Floats:
-    """The window is the same from both sides: half the products."""
+def _filter_axis(planes: Floats, axis: int) -> Floats:
+    """The window is symmetric, which saves half the products."""
     count, kind = planes.shape[axis] - WINDOW + 1, planes.dtype.type
 
     def shifted(by: int) -> Floats:
@@ -105,17 +107,25 @@ def _similarity(means: Floats, full: float) -> float:
     return float((above / below).sum(dtype=np.float64))
 
 
+def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operated:
+    one, other = match_layouts(*images)
+    value = replace(compare_rasters(one, other, params.tolerance), first_of=first_layer(*images))
+    return Operated(
+        {"difference": difference_image(one, other, params.amplify)} if params.difference else {}, value
+    )
+
+
 STRIP = 64
-"""Rows worked on in one go, so that what is computed stays in the cache; as many squares of 8 bit also add up
-exactly in 32 bit floats."""
+"""Rows of a strip, which fits into the cache; float32 holds the sum of as many squares of 8 bit exactly."""
 
 _SIGNED = {"uint8": np.int16, "uint16": np.int32, "float32": np.float64}
 _EXACT = {"uint8": np.float32, "uint16": np.float64, "float32": np.float64}
-"""Types that hold differences, and sums over the rows of a strip of their squares."""
+"""Types that hold differences, and the sums of their squares over the rows of a strip."""
 
 
-def match_sizes(one: Raster, other: Raster) -> tuple[Raster, Raster]:
-    """Both with the same channels and depth. Raises WorkloadError `bad_params` where their sizes differ."""
+def match_layouts(one: Raster, other: Raster) -> tuple[Raster, Raster]:
+    """Converts both to the same channels and depth. Raises WorkloadError `bad_params` if their sizes
+    differ."""
     if (one.width, one.height) != (other.width, other.height):
         reason = text(
             "is {width} x {height}, but {one} {width_2} x {height_2}; only images of the same "
@@ -133,11 +143,11 @@ def match_sizes(one: Raster, other: Raster) -> tuple[Raster, Raster]:
     if one.colors != other.colors:
         one, other = expand_grey(one), expand_grey(other)
     if one.has_alpha != other.has_alpha:
-        one, other = _opaque(one), _opaque(other)
+        one, other = _with_alpha(one), _with_alpha(other)
     return one, other
 
 
-def _opaque(image: Raster) -> Raster:
+def _with_alpha(image: Raster) -> Raster:
     if image.has_alpha:
         return image
     full = np.full_like(image.pixels[..., :1], full_scale(image.pixels.dtype))
@@ -170,10 +180,11 @@ def compare_rasters(one: Raster, other: Raster, tolerance: float = 0.0) -> Compa
 
 
 def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any, float]:
-    """Of each channel the mean squared, mean and largest error, full scale 1; the share that differs."""
+    """Returns the mean squared, mean and largest error of each channel (full scale 1), and the share of
+    pixels that differ."""
     height, width, channels = one.shape
     exact = _EXACT[one.dtype.name]
-    # Sums down the columns: numpy takes ten times as long over the three values of a pixel.
+    # Sums down the columns, as numpy takes ten times as long over the channels of a pixel.
     squares, sums, most = (np.zeros(width * channels) for _ in range(3))
     differing, limit = 0, tolerance * full_scale(one.dtype)
     for errors in _strips(one, other):
@@ -182,7 +193,7 @@ def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any
         squares += np.einsum("ij,ij->j", values, values)
         sums += values.sum(axis=0)
         np.maximum(most, flat.max(axis=0), out=most)
-        differing += int(np.count_nonzero(_any(errors > limit)))
+        differing += int(np.count_nonzero(_any_channel(errors > limit)))
     full, count = full_scale(one.dtype), height * width
     squares, sums, most = (values.reshape(width, channels) for values in (squares, sums, most))
     return (
@@ -194,22 +205,22 @@ def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any
 
 
 def _strips(one: Pixels, other: Pixels) -> Iterator[Pixels]:
-    """The absolute differences of some rows."""
+    """Yields the absolute differences of strips."""
     signed = _SIGNED[one.dtype.name]
     for top in range(0, len(one), STRIP):
         errors = np.subtract(one[top : top + STRIP], other[top : top + STRIP], dtype=signed)
         yield np.abs(errors, out=errors)
 
 
-def _any(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _any_channel(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     found = flags[..., 0]
     for index in range(1, flags.shape[2]):
         found = found | flags[..., index]
     return found
 
 
-def difference_picture(one: Raster, other: Raster, amplify: float) -> Raster:
-    """The amplified differences of the colours, with alpha's in all of them: 8 bit, of deeper images 16."""
+def difference_image(one: Raster, other: Raster, amplify: float) -> Raster:
+    """The amplified differences of colours, with that of alpha added to each: 8 bit, 16 for deeper images."""
     kind: type[np.uint8] | type[np.uint16] = np.uint8 if one.bit_depth == 8 else np.uint16
     top = np.float32(np.iinfo(kind).max)
     scale = np.float32(amplify * top / full_scale(one.pixels.dtype))

@@ -1,4 +1,7 @@
-"""Sniff, limit, decode: the one way in."""
+"""Decodes files: identifies the format, checks the limits, reads the pixels.
+
+libvips reads PNG, JPEG, WebP, TIFF, GIF and AVIF; `accel.image.codecs` the other formats.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from msgspec import Struct
 from accel.atomic_file import HELD
 from accel.image.codecs import bmp, dds, exr, hdr, ktx2, png, psd, tga, vips_repairs
 from accel.image.codecs.stream import Picture, Stream, check_dimensions
-from accel.image.pixel_data import MOST, DecodedImage, Pixels, image_of
+from accel.image.pixel_data import MAX_VALUE, DecodedImage, Pixels, vips_image
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
-"""The loaders that are allowed, by the names of libvips' classes."""
+"""The loaders that may be used, by the names of libvips' classes."""
 
-READING = {"access": "sequential", "fail_on": "error"}
+LOAD_OPTIONS = {"access": "sequential", "fail_on": "error"}
 
 
 def _restrict() -> None:
@@ -32,7 +35,7 @@ def _restrict() -> None:
     for loader in LOADERS:
         pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
     pyvips.concurrency_set(1)
-    # The cache would serve stale pixels of a file that another program rewrote.
+    # The cache would return old pixels of a file that was changed since.
     pyvips.cache_set_max(0)
 
 
@@ -40,8 +43,8 @@ _restrict()
 
 
 def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
-    """An image whose header was read, by libvips' operation. Raises pyvips.Error and OSError."""
-    options |= READING
+    """Opens an image by a libvips loader, reading its header only. Raises pyvips.Error and OSError."""
+    options |= LOAD_OPTIONS
     try:
         return getattr(pyvips.Image, loader)(path, **options)
     except UnicodeEncodeError:
@@ -49,11 +52,11 @@ def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
 
 
 def stream_of(path: str) -> pyvips.Source:
-    """The file for libvips, whatever its name. Raises pyvips.Error and OSError."""
+    """A libvips source for a file with any name. Raises pyvips.Error and OSError."""
     try:
         return pyvips.Source.new_from_file(path)
     except UnicodeEncodeError:
-        # libvips takes names in UTF-8 alone; it keeps a duplicate of the descriptor.
+        # libvips accepts only names in UTF-8; it duplicates the descriptor.
         with open(path, "rb") as file:
             return pyvips.Source.new_from_descriptor(file.fileno())
 
@@ -61,7 +64,7 @@ def stream_of(path: str) -> pyvips.Source:
 def from_memory(contents: bytes, loader: str) -> pyvips.Image:
     """The image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
     # As a buffer it would be copied; of a source pyvips keeps nothing.
-    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **READING)
+    return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **LOAD_OPTIONS)
 
 
 class Format(Struct, frozen=True):
@@ -71,8 +74,8 @@ class Format(Struct, frozen=True):
     loader: str | None = None
 
 
-HEAD = 1024
-"""Bytes that are enough to tell."""
+HEAD_SIZE = 1024
+"""Bytes from which the format can be told."""
 
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", Format("png", "pngload")),
@@ -112,7 +115,7 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _S
 
 
 def sniff(head: bytes) -> Format | None:
-    """The format of a file that begins with `head`, or None if it is none of those known."""
+    """The format of a file that begins with `head`; None if it is unknown."""
     return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
 
 
@@ -120,12 +123,12 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
     "bmp": bmp.read, "tga": tga.read, "psd": psd.read, "exr": exr.read, "hdr": hdr.read, "dds": dds.read,
     "ktx2": ktx2.read,
 }  # fmt: skip
-"""What reads the formats that libvips doesn't."""
+"""The readers of the formats that libvips can't open."""
 
-OFFERED = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
+READABLE_FORMATS = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
 
 _UNDECODABLE = re.compile(
-    # The last are what libvips says of a decoder that it lacks, and of TIFF in doubles or of 12 bits.
+    # The last ones are for a missing decoder, and for TIFF of doubles or 12 bits.
     r"unsupported|unimplemented|not supported|no decoder|built without|been built in|not configured|"
     r"samples out of range|not a whole number of bytes",
     re.IGNORECASE,
@@ -133,49 +136,47 @@ _UNDECODABLE = re.compile(
 
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
 DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
-"""libvips' names of colours that need no profile to be known."""
-KINDS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
-WHOLE = 1 << 25
-"""Bytes of a file up to which it is read in one piece."""
-_BRIGHT = 65504.0
-"""The largest half: what light that is infinite becomes."""
+"""libvips' names of colour spaces that need no profile."""
+VIPS_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
+MAX_BUFFERED = 1 << 25
+"""Bytes of the largest file that is read into memory as a whole."""
+_LARGEST_HALF = 65504.0
+"""The largest half float; infinite values become at least this."""
 
 
-class Opened(Struct, frozen=True):
-    """An image whose header was read and found acceptable; its pixels are decoded when asked for."""
+class OpenImage(Struct, frozen=True):
+    """An image whose header was read and accepted; libvips decodes its pixels when they are read."""
 
     image: pyvips.Image
     format: Format
     size: int
     """The file's bytes."""
     inflated: bool = False
-    """Whether its pixels are in memory already, for the most part; nothing says how they are shown."""
-    held: object = None
-    """What the image reads, which has to outlive it."""
-    mended: bytes = b""
-    """A JPEG's, with the end marker that they lack; empty for all others."""
-    altered: bool = False
-    """Whether its pixels are others than those that libvips gives of the file."""
+    """Whether most of its pixels are in memory already; it has no profile or orientation."""
+    buffer: object = None
+    """The memory that the image reads, which must outlive it."""
+    repaired_jpeg: bytes = b""
+    """The bytes of a truncated JPEG with an end marker added; empty for other files."""
+    differs: bool = False
+    """Whether its pixels differ from those that libvips reads from the file."""
 
-    def again(self, path: str, **options: Any) -> pyvips.Image:
-        """The image opened once more, with options of its loader. Raises pyvips.Error and OSError."""
-        return (
-            _mended(self.mended, **options)
-            if self.mended
-            else open_lazily(path, str(self.format.loader), **options)
-        )
+    def reopen(self, path: str, **options: Any) -> pyvips.Image:
+        """Opens the image again with options of its loader. Raises pyvips.Error and OSError."""
+        if self.repaired_jpeg:
+            return _open_repaired(self.repaired_jpeg, **options)
+        return open_lazily(path, str(self.format.loader), **options)
 
 
 def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: bool = False) -> DecodedImage:
-    """All pixels of the first frame of an image; of its smaller levels only with `mips`, of other faces and
-    layers only with `layers`.
+    """Decodes the first frame of an image; with `mips` its smaller levels too, with `layers` its other faces
+    and layers.
 
-    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`; the header's dimensions are
-    held against `limits` before anything is decoded.
+    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`. The header's dimensions are
+    checked against `limits` before anything is decoded.
     """
     kind, size = identify(source)
     if kind.loader is not None:
-        return _at_once(source, kind, size, limits) or _by_libvips(
+        return _decode_in_memory(source, kind, size, limits) or _decode_with_vips(
             open_image(source, kind, size, limits), source
         )
     try:
@@ -186,44 +187,44 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
         raise WorkloadError(
             "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
         ) from None
-    return _read(picture, kind, size)
+    return _from_picture(picture, kind, size)
 
 
-def _at_once(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
-    """An image that libvips reads, from its file in memory, which takes less time than reading in pieces.
+def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
+    """Decodes an image by libvips from memory, which is faster than from a file.
 
-    None where the file is large, and where an error is to be told: libvips says it of the file itself.
+    Returns None for a large file, and on an error, since libvips reports it better when it reads the file.
     """
-    if size > WHOLE:
+    if size > MAX_BUFFERED:
         return None
     with contextlib.suppress(OSError, pyvips.Error):
         contents = Path(source.path).read_bytes()
         if kind.name == "png" and (found := png.inflate(contents, limits.max_pixels)):
-            return _png(found, kind, contents)
+            return _decode_png(found, kind, contents)
         image = from_memory(contents, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repair_jpeg(contents)):
-            image = _mended(mended)
+            image = _open_repaired(mended)
         if kind.loader == vips_repairs.LOADER:
             image = vips_repairs.repair_heif(image, io.BytesIO(contents))
-        return _decoded(Opened(image, kind, len(contents)), contents)
+        return _decode_opened(OpenImage(image, kind, len(contents)), contents)
     return None
 
 
-def _png(found: png.Inflated, kind: Format, contents: bytes) -> DecodedImage:
-    """Raises pyvips.Error where a row has a filter that there isn't."""
-    if picture := found.picture():
-        return _read(picture, kind, len(contents), contents)
-    return _decoded(_stored(found, kind, len(contents)), contents)
+def _decode_png(inflated: png.InflatedPng, kind: Format, contents: bytes) -> DecodedImage:
+    """Raises pyvips.Error for a row with an unknown filter."""
+    if picture := inflated.picture():
+        return _from_picture(picture, kind, len(contents), contents)
+    return _decode_opened(_open_stored(inflated, kind, len(contents)), contents)
 
 
-def _stored(found: png.Inflated, kind: Format, size: int) -> Opened:
+def _open_stored(found: png.InflatedPng, kind: Format, size: int) -> OpenImage:
     stored = found.stored()
-    return Opened(from_memory(stored, str(kind.loader)), kind, size, inflated=True, held=stored)
+    return OpenImage(from_memory(stored, str(kind.loader)), kind, size, inflated=True, buffer=stored)
 
 
-def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> DecodedImage:
+def _from_picture(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> DecodedImage:
     return DecodedImage(
         check_finite(picture.pixels),
         picture.color_model,
@@ -246,24 +247,24 @@ def _read(picture: Picture, kind: Format, size: int, contents: bytes = b"") -> D
     )
 
 
-def _mended(contents: bytes, **options: Any) -> pyvips.Image:
-    # libvips has a copy, unlike of a source.
-    return pyvips.Image.jpegload_buffer(contents, **options, **READING)
+def _open_repaired(contents: bytes, **options: Any) -> pyvips.Image:
+    # libvips copies the buffer, unlike a source's.
+    return pyvips.Image.jpegload_buffer(contents, **options, **LOAD_OPTIONS)
 
 
-def _by_libvips(opened: Opened, source: Input) -> DecodedImage:
+def _decode_with_vips(opened: OpenImage, source: Input) -> DecodedImage:
     try:
-        return _decoded(opened)
+        return _decode_opened(opened)
     except pyvips.Error as error:
         raise decode_error(source, opened.format, error) from None
 
 
-def _decoded(opened: Opened, contents: bytes = b"") -> DecodedImage:
+def _decode_opened(opened: OpenImage, contents: bytes = b"") -> DecodedImage:
     image = opened.image
-    if image.format not in KINDS:
+    if image.format not in VIPS_TYPES:
         image = image.cast("float")
     data = image.write_to_memory()
-    pixels = np.frombuffer(data, KINDS[image.format]).reshape(image.height, image.width, image.bands)
+    pixels = np.frombuffer(data, VIPS_TYPES[image.format]).reshape(image.height, image.width, image.bands)
     model = _MODELS.get(image.interpretation, image.interpretation)
     palette = opened.image.get_typeof("palette") != 0
     return DecodedImage(
@@ -273,44 +274,43 @@ def _decoded(opened: Opened, contents: bytes = b"") -> DecodedImage:
 
 
 def check_finite(pixels: Pixels) -> Pixels:
-    """`pixels`, in floats of which NaN is 0 and none is beyond +-1e12; what is infinite becomes as large as
-    the largest that isn't, 65504 at the least."""
-    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MOST:
+    """Floats with NaN replaced by 0 and none beyond +-1e12; infinite ones become as large as the largest
+    finite one, at least 65504. Integers are returned as they are."""
+    if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MAX_VALUE:
         return pixels
     largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
-    top = min(max(float(largest), _BRIGHT), MOST)
-    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-MOST, MOST)
+    top = min(max(float(largest), _LARGEST_HALF), MAX_VALUE)
+    return np.nan_to_num(pixels, posinf=top, neginf=-top).clip(-MAX_VALUE, MAX_VALUE)
 
 
-def open_image(source: Input, kind: Format, size: int, limits: Limits) -> Opened:
-    """The first frame of an image that libvips reads, not yet decoded; its pixels can be read once, from top
-    to bottom.
+def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage:
+    """Opens the first frame of an image that libvips reads; its pixels can be read once, from top to bottom.
 
     Raises WorkloadError as `decode_image` does.
     """
-    if kind.name == "png" and (opened := _inflated(source, kind, size, limits)):
+    if kind.name == "png" and (opened := _open_inflated(source, kind, size, limits)):
         return opened
     try:
         image = open_lazily(source.path, str(kind.loader))
         check_dimensions(source, kind.name.upper(), image.width, image.height, limits)
         _check_planes(source, kind, image)
         if kind.name == "jpeg" and (mended := vips_repairs.repaired_jpeg(Path(source.path))):
-            return Opened(_mended(mended), kind, size, mended=mended)
+            return OpenImage(_open_repaired(mended), kind, size, repaired_jpeg=mended)
         if kind.loader == vips_repairs.LOADER:
             with open(source.path, "rb") as file:
                 made = vips_repairs.repair_heif(image, file)
-            return Opened(made, kind, size, altered=made is not image)
+            return OpenImage(made, kind, size, differs=made is not image)
     except OSError as error:
         raise WorkloadError(
             "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
         ) from None
     except pyvips.Error as error:
         raise decode_error(source, kind, error) from None
-    return Opened(image, kind, size)
+    return OpenImage(image, kind, size)
 
 
 def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
-    """Raises WorkloadError for a TIFF of which libvips would mix up the texels, and OSError."""
+    """Raises WorkloadError for a TIFF whose texels libvips would mix up; raises OSError."""
     if kind.name != "tiff" or image.bands == 1:
         return
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 0
@@ -324,22 +324,22 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
             raise WorkloadError("unsupported", reason, source.name)
 
 
-def _inflated(source: Input, kind: Format, size: int, limits: Limits) -> Opened | None:
-    """A PNG as it is shown without a word; None for others, and where an error is to be told."""
-    if size > WHOLE:
+def _open_inflated(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage | None:
+    """A PNG without a profile or orientation; None for others, and on an error, as above."""
+    if size > MAX_BUFFERED:
         return None
     with contextlib.suppress(OSError, pyvips.Error):
         contents = Path(source.path).read_bytes()
         if found := png.inflate(contents, limits.max_pixels, as_shown=True):
             if picture := found.picture():
-                image = image_of(picture.pixels, "srgb" if picture.color_model == "rgb" else "b-w")
-                return Opened(image, kind, size, inflated=True)
-            return _stored(found, kind, size)
+                image = vips_image(picture.pixels, "srgb" if picture.color_model == "rgb" else "b-w")
+                return OpenImage(image, kind, size, inflated=True)
+            return _open_stored(found, kind, size)
     return None
 
 
 def identify(source: Input) -> tuple[Format, int]:
-    """The file's format, one that is opened here, and its bytes. Raises WorkloadError."""
+    """Returns the file's format, if it is supported, and its size in bytes. Raises WorkloadError."""
     head, size = _read_head(source)
     if size == 0:
         raise WorkloadError("bad_input", text("is empty (0 bytes)"), source.name)
@@ -352,7 +352,7 @@ def identify(source: Input) -> tuple[Format, int]:
     if kind.loader is None and kind.name not in READERS:
         raise WorkloadError(
             "unsupported",
-            text("is a {kind} file; give {offered}", kind=kind.name, offered=OFFERED),
+            text("is a {kind} file; give {offered}", kind=kind.name, offered=READABLE_FORMATS),
             source.name,
         )
     return kind, size
@@ -362,28 +362,30 @@ def _read_head(source: Input) -> tuple[bytes, int]:
     path = Path(source.path)
     try:
         with path.open("rb") as file:
-            return file.read(HEAD), path.stat().st_size
+            return file.read(HEAD_SIZE), path.stat().st_size
     except FileNotFoundError:
         raise WorkloadError("not_found", text("isn't there"), source.name) from None
     except (OSError, ValueError) as error:
-        raise WorkloadError("bad_input", _unreadable(path, error), source.name) from None
+        raise WorkloadError("bad_input", _read_failure(path, error), source.name) from None
 
 
-def _unreadable(path: Path, error: OSError | ValueError) -> AnyText:
-    """Windows says "permission denied" of a folder, and of what another program keeps to itself."""
+def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
+    """On Windows, "permission denied" can mean a folder, or a file that another program has locked."""
     if path.is_dir():
         return text("is a folder")
-    held = sys.platform == "win32" and isinstance(error, PermissionError)
-    return text("can't be read ({held})", held=HELD if held else getattr(error, "strerror", None) or error)
+    locked = sys.platform == "win32" and isinstance(error, PermissionError)
+    strerror = HELD if locked else getattr(error, "strerror", None) or error
+    return text("can't be read ({strerror})", strerror=strerror)
 
 
 def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
-    """What libvips says about a file, without its path, as an error that names the file as the asker does."""
+    """The WorkloadError for an error of libvips, which names the file as the caller does, without its
+    path."""
     detail = _detail(source, error)
     if "out of memory" in detail or "creating thread" in detail:
         raise MemoryError(detail)
     if "labq" in detail:
-        # What libvips takes 8 bit colours of this kind for, and then finds them of another size.
+        # libvips takes such 8 bit colours for its own LabQ, whose size is different.
         reason = text(
             "is a TIFF of 8 bit CIELAB colours, which aren't opened here; save it as RGB, or with 16 bits"
         )
@@ -403,8 +405,8 @@ def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadEr
 
 
 def _detail(source: Input, error: pyvips.Error) -> str:
-    # libvips appends every message since the last success; the first is the cause, the rest follow from it.
-    # But in a sound file of HEIF it looks for parts in vain before it finds that it can't decode them.
+    # libvips appends every message since the last success: the first is the cause. But in a sound HEIF file
+    # it first reports seeks that fail, and then that it can't decode it.
     text = str(error.detail or error.message).replace(source.path, "file")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no details"]
     return next((line for line in lines if "bad seek" not in line), lines[0])[:200]

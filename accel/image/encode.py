@@ -1,86 +1,101 @@
-"""Raster to file: format choice, clipping."""
+"""Encodes rasters as files: chooses the format, fits the pixels to it, tells which values it clips."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyvips
 from msgspec import Struct
 
-from accel.image.alpha import mix_with_white, unpremultiplied
+from accel.image.alpha import mix_with_white, unpremultiply
 from accel.image.codecs import dds, exr, gpu_layouts, hdr, ktx2, psd, tga
 from accel.image.codecs import png as deflated
-from accel.image.color import DEPTHS, at_depth
 from accel.image.normal_maps import is_signed
-from accel.image.operation import Written, first_layer
-from accel.image.pixel_data import Alpha, Pixels, image_of
+from accel.image.operation import Operated, Writing, Written, first_layer
+from accel.image.operations.geometry import Convert
+from accel.image.pixel_coding import DEPTHS, at_depth, channel_kind, resolve_semantics
+from accel.image.pixel_data import AlphaMixing, Pixels, vips_image
 from accel.image.raster import PixelKind, Raster
 from accel.text import AnyText, text
-from accel.workload import OutputFile, WorkloadError
+from accel.workload import Limits, OutputFile, WorkloadError
 
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
-
-_SLIGHT = 1 / 512
-"""Half a step of 8 bits: what is cut off less isn't worth a word."""
+_HALF_STEP = 1 / 512
+"""Half a step of 8 bits: clipping less than this isn't reported."""
 
 Range = tuple[float, float]
 
 
-def clip_to_integers(image: Raster, kind: PixelKind | None = None) -> Range:
-    """What integers hold of the colours of floats; vectors of -1 to 1 become 0 to full scale."""
+def integer_range(image: Raster, kind: PixelKind | None = None) -> Range:
+    """The range of floats that integers can hold: -1 to 1 of vectors, else 0 to 1."""
     return (-1, 1) if (kind or image.kind) == "normal" and is_signed(image) else (0, 1)
 
 
-def clipping_of(
-    image: Raster, holds: Range | None, alpha: Alpha = "straight", *, hidden: bool = False
+def clipped_extremes(
+    image: Raster, holds: Range | None, alpha: AlphaMixing = "straight", *, hidden: bool = False
 ) -> dict[str, Any]:
-    """`below` and `above` of `Raster`, `Written` and `Compressed`, for an image before it is fitted to what a
-    format `holds`, None for all that there can be, of colours that are mixed with `alpha` before. Colours
-    under an alpha of 0 count where they are `hidden` no more, and of data."""
-    return clipping_of_all((image, *image.layers), holds, alpha, hidden=hidden)
+    """Returns `below` and `above` of `Raster`, `Written` and `Compressed`: the extremes that a format clips.
+
+    `holds` is the range of the format, None for any value; colours are mixed with `alpha` first. Colours
+    under an alpha of 0 count only if alpha is dropped (`hidden`), and for data.
+    """
+    return clipped_extremes_of_all((image, *image.layers), holds, alpha, hidden=hidden)
 
 
-def clipping_of_all(
-    images: Sequence[Raster], holds: Range | None, alpha: Alpha = "straight", *, hidden: bool = False
+def clipped_extremes_of_all(
+    images: Sequence[Raster], holds: Range | None, alpha: AlphaMixing = "straight", *, hidden: bool = False
 ) -> dict[str, Any]:
-    """The same of several images that go into one file; their layers don't count."""
-    found = [_cut(each, holds, None if hidden or each.data else alpha) for each in images]
+    """The same for several images that go into one file, without their layers."""
+    found = [_clipped_range(each, holds, None if hidden or each.data else alpha) for each in images]
     below = [least for least, _ in found if least is not None]
     above = [largest for _, largest in found if largest is not None]
     return {"below": min(below, default=None), "above": max(above, default=None)}
 
 
-def _cut(image: Raster, holds: Range | None, alpha: Alpha | None) -> tuple[float | None, float | None]:
+def _clipped_range(
+    image: Raster, holds: Range | None, alpha: AlphaMixing | None
+) -> tuple[float | None, float | None]:
     if holds is None or image.pixels.dtype.kind != "f":
         return image.below, image.above
     below, above = _beyond(image.pixels, image.colors, holds)
-    # What is seen is looked at where it matters alone: that takes much longer.
+    # Mixing with alpha takes much longer, and matters only if something is clipped.
     if (below, above) != (None, None) and image.has_alpha and alpha is not None:
-        below, above = _beyond(_seen(image, alpha), image.colors, holds)
+        below, above = _beyond(_visible_colors(image, alpha), image.colors, holds)
     return image.below if below is None else below, image.above if above is None else above
 
 
 def _beyond(pixels: Pixels, colors: int, holds: Range) -> tuple[float | None, float | None]:
-    # Down the columns first: over parts of pixels numpy takes ten times as long.
+    # Down the columns first, as numpy takes ten times as long over the channels of a pixel.
     least = float(pixels.min(axis=0)[:, :colors].min())
     largest = float(pixels.max(axis=0)[:, :colors].max())
     low, high = holds
-    return (least if least < low - _SLIGHT else None, largest if largest > high + _SLIGHT else None)
+    return (least if least < low - _HALF_STEP else None, largest if largest > high + _HALF_STEP else None)
 
 
-def _seen(image: Raster, alpha: Alpha) -> Pixels:
-    """The pixels mixed with alpha as a file holds them, 0 where nothing is to be seen."""
-    image = unpremultiplied(image) if alpha == "on white" else image
+def _visible_colors(image: Raster, alpha: AlphaMixing) -> Pixels:
+    """The pixels mixed with alpha as in the file, 0 if alpha is 0."""
+    image = unpremultiply(image) if alpha == "on white" else image
     if image.multiplied:
         return image.pixels
     seen: Pixels = mix_with_white(image.pixels, alpha) * (image.pixels[..., -1:] > 0)
     return seen
+
+
+def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
+    (image,) = images
+    whole = requested_format(image, params) != "float32"
+    # DDS and KTX2 tell GPUs whether to decode sRGB, and float vectors must become integers without a curve.
+    matters = WRITERS[choose_format(image, params.format)].mips or (whole and image.pixels.dtype.kind == "f")
+    if matters and channel_kind(image) == "normal":
+        image = resolve_semantics(image, "normal")
+    # 16 bits of EXR are half floats, to which the writer converts.
+    if params.bits == "32" or (params.bits != "same" and whole):
+        cut = clipped_extremes(image, integer_range(image)) if whole else {}
+        image = msgspec.structs.replace(at_depth(image, DEPTHS[params.bits]), **cut)
+    return Operated({"converted": image})
 
 
 _GREY = {"uint8": "b-w", "uint16": "grey16", "float32": "b-w"}
@@ -91,36 +106,36 @@ def vips_png(image: Raster, params: Writing) -> bytes:
     if image.pixels.nbytes <= deflated.MAX_FILTERED:
         return deflated.write_png(image.pixels, deflated.USUAL)
     # Level 3 takes a third of the time of 6 and a tenth more bytes; 1 makes files twice as large as 6.
-    return _written(
+    return _write_with_vips(
         image, "png", compression=3, filter="up" if deflated.channels_differ(image.pixels) else "none"
     )
 
 
 def vips_jpeg(image: Raster, params: Writing) -> bytes:
-    return _written(image, "jpg", Q=params.quality, optimize_coding=True, background=255)
+    return _write_with_vips(image, "jpg", Q=params.quality, optimize_coding=True, background=255)
 
 
 def vips_webp(image: Raster, params: Writing) -> bytes:
-    # `exact` keeps the colours under full transparency, which engines filter into the edges.
-    return _written(image, "webp", Q=params.quality, lossless=params.lossless, exact=True)
+    # `exact` keeps the colours of transparent pixels, which engines filter into the edges.
+    return _write_with_vips(image, "webp", Q=params.quality, lossless=params.lossless, exact=True)
 
 
 def vips_avif(image: Raster, params: Writing) -> bytes:
     options: dict[str, Any] = {"lossless": True} if params.lossless else {"Q": params.quality}
     # libvips' own 4 takes 3 to 7 times as long for 2 to 6 % fewer bytes of the same quality.
-    return _written(image, "avif", compression="av1", effort=3, **options)
+    return _write_with_vips(image, "avif", compression="av1", effort=3, **options)
 
 
 def vips_tiff(image: Raster, params: Writing) -> bytes:
     predictor = "float" if image.pixels.dtype.kind == "f" else "horizontal"
     # As with PNG: level 3 takes a quarter of the time of 6 and a sixth more bytes.
-    return _written(image, "tif", compression="deflate", predictor=predictor, level=3)
+    return _write_with_vips(image, "tif", compression="deflate", predictor=predictor, level=3)
 
 
-def _written(image: Raster, suffix: str, **options: Any) -> bytes:
+def _write_with_vips(image: Raster, suffix: str, **options: Any) -> bytes:
     """Raises pyvips.Error."""
     models = _GREY if image.colors == 1 else _COLOR
-    lazy = image_of(image.pixels, models[image.pixels.dtype.name])
+    lazy = vips_image(image.pixels, models[image.pixels.dtype.name])
     data: bytes = lazy.write_to_buffer(f".{suffix}", keep="none", **options)
     return data
 
@@ -131,19 +146,19 @@ class Writer(Struct, frozen=True):
     write: Callable[[Raster, Writing], bytes]
     media_type: str
     depths: tuple[str, ...]
-    """The types of channels that it holds, numpy's names; others become the nearest that loses least."""
+    """The channel types that it can hold, by numpy's names; others are converted to the nearest."""
     alpha: bool = True
-    """Whether it holds transparency; where not, the image is put on white."""
+    """Whether it can hold alpha; if not, the image is blended with white."""
     grey_alpha: bool = True
-    """Whether it holds grey with alpha; where not, grey becomes RGB."""
+    """Whether it can hold grey with alpha; if not, grey becomes RGB."""
     grey: bool = True
     """The same without alpha."""
     mips: bool = False
-    """Whether one file holds all levels; where not, each becomes a file. Such files hold layers as well."""
+    """Whether a file can hold mip levels and layers; if not, each level becomes a file."""
     longest: int = 65535
     """Most pixels of a side."""
     bits: Callable[[Raster, Writing], int] | None = None
-    """Bits of a channel in the file, where they aren't those of the pixels."""
+    """The bits of a channel in the file, if they differ from those of the pixels."""
     signed: bool = True
     """Whether its floats may be below 0."""
 
@@ -170,10 +185,10 @@ WRITERS: dict[str, Writer] = {
 
 
 def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], Written]:
-    """The files of an image, and its facts. Raises WorkloadError `unsupported` or `too_large`."""
+    """Encodes an image; returns its files and facts. Raises WorkloadError `unsupported` or `too_large`."""
     format = choose_format(image, params.format)
     writer = WRITERS[format]
-    given, image = image, fit_to_format(image, params)
+    source, image = image, fit_to_format(image, params)
     longest = max(image.width, image.height)
     if longest > writer.longest:
         reason = text(
@@ -184,7 +199,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
         )
         raise WorkloadError("too_large", reason, image.name)
     files = [
-        OutputFile(each, writer.media_type, _coded(one, format, params))
+        OutputFile(each, writer.media_type, _encode(one, format, params))
         for each, one in _files(name, image, writer)
     ]
     size = sum(len(file.data) for file in files)
@@ -192,45 +207,44 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
     bits = writer.bits(image, params) if writer.bits else image.bit_depth
     facts = Written(
         files[0].name, format, image.width, image.height, image.channels, bits, levels, size,
-        image.kind or None, left_out_levels(image), 1 + len(image.layers), **lost_in_format(given, params),
+        image.kind or None, dropped_images(image), 1 + len(image.layers), **clipped_in_format(source, params),
     )  # fmt: skip
     return files, facts
 
 
-def lost_in_format(image: Raster, params: Writing) -> dict[str, Any]:
-    """`below` and `above` of the file: what it holds no value for. As it holds colours of floats, alpha is
-    mixed with them."""
+def clipped_in_format(image: Raster, params: Writing) -> dict[str, Any]:
+    """`below` and `above` of the file that is written: the extremes that it clips."""
     if image.pixels.dtype.kind != "f":
-        return clipping_of(image, None)
+        return clipped_extremes(image, None)
     if requested_format(image, params) != "float32":
-        return clipping_of(image, clip_to_integers(image))
+        return clipped_extremes(image, integer_range(image))
     format = choose_format(image, params.format)
-    mix: Alpha = "multiplied" if format == "exr" else "straight"
-    return clipping_of(image, _floats(image, params), mix if WRITERS[format].alpha else "on white")
+    mix: AlphaMixing = "multiplied" if format == "exr" else "straight"
+    return clipped_extremes(image, _float_range(image, params), mix if WRITERS[format].alpha else "on white")
 
 
-def _floats(image: Raster, params: Writing) -> Range:
-    """The floats that the file holds."""
+def _float_range(image: Raster, params: Writing) -> Range:
+    """The range of floats that the file can hold."""
     writer = WRITERS[choose_format(image, params.format)]
     half = writer.bits is not None and writer.bits(image, params) == 16
     most = exr.LARGEST if half else math.inf
     return (-most if writer.signed else 0, most)
 
 
-def left_out_levels(image: Raster) -> int | None:
-    """How many images the file held that it comes from, where the first alone is left of them."""
+def dropped_images(image: Raster) -> int | None:
+    """`first_of` of an image that is the only one left of several in its file; None otherwise."""
     return None if image.layers else first_layer(image)
 
 
 def choose_format(image: Raster, format: str) -> str:
-    """The format to write: `same` is the one that the image came from, or PNG."""
+    """The format to write; `same` is that of the image's file, or PNG."""
     if format != "same":
         return format
     return image.format if image.format in WRITERS else "png"
 
 
 def requested_format(image: Raster, params: Writing) -> str:
-    """The type of channels to write: what is asked for, or the nearest that the format holds."""
+    """The channel type to write: the requested one, or the nearest that the format can hold."""
     depths = WRITERS[choose_format(image, params.format)].depths
     kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
     if kind in depths:
@@ -241,7 +255,7 @@ def requested_format(image: Raster, params: Writing) -> str:
 
 
 def fit_to_format(image: Raster, params: Writing) -> Raster:
-    """The image as the format can hold it."""
+    """Converts the image to what the format can hold."""
     writer = WRITERS[choose_format(image, params.format)]
     fit = image.with_pixels(image.pixels) if image.read_mips and not writer.mips else image
     fit = at_depth(fit, requested_format(fit, params))
@@ -249,14 +263,14 @@ def fit_to_format(image: Raster, params: Writing) -> Raster:
         fit = flatten_on_white(fit)
     if not (writer.grey_alpha if fit.has_alpha else writer.grey):
         fit = expand_grey(fit)
-    # Layers are read where a file may hold them, which that of the same format may not.
+    # Layers are read for the format `same`, too, which may turn out to hold none.
     layers = tuple(fit_to_format(layer, params) for layer in image.layers) if writer.mips else ()
     return msgspec.structs.replace(fit, layers=layers, cube=image.cube and bool(layers))
 
 
 def flatten_on_white(image: Raster) -> Raster:
-    """The image without transparency: as it looks on a white page. Data keep their numbers and lose alpha."""
-    image = image if image.data else unpremultiplied(image)
+    """Blends the image with white; data keep their values and lose alpha."""
+    image = image if image.data else unpremultiply(image)
     levels = [
         np.ascontiguousarray((level if image.data else mix_with_white(level, "on white"))[..., :-1])
         for level in (image.pixels, *image.mips)
@@ -265,7 +279,7 @@ def flatten_on_white(image: Raster) -> Raster:
 
 
 def expand_grey(image: Raster) -> Raster:
-    """Grey with its value in three channels."""
+    """Converts grey to RGB."""
     if image.colors != 1:
         return image
     index = [0, 0, 0] + [1] * image.has_alpha
@@ -280,16 +294,16 @@ def _files(name: str, image: Raster, writer: Writer) -> list[tuple[str, Raster]]
     return [(f"{name}.mip{index}", image.with_pixels(level)) for index, level in enumerate(levels)]
 
 
-def _coded(image: Raster, format: str, params: Writing) -> bytes:
+def _encode(image: Raster, format: str, params: Writing) -> bytes:
     try:
         return WRITERS[format].write(image, params)
     except pyvips.Error as error:
         detail = str(error.detail or error.message).strip().splitlines()
-        said: AnyText = detail[0] if detail else text("no details")
-        if "out of memory" in str(said) or "creating thread" in str(said):
-            raise MemoryError(str(said)) from None
+        reason: AnyText = detail[0] if detail else text("no details")
+        if "out of memory" in str(reason) or "creating thread" in str(reason):
+            raise MemoryError(str(reason)) from None
         raise WorkloadError(
             "unsupported",
-            text("can't be written as {upper} ({said})", upper=format.upper(), said=said),
+            text("can't be written as {upper} ({said})", upper=format.upper(), said=reason),
             image.name,
         ) from None

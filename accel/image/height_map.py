@@ -1,49 +1,47 @@
-"""The normals of a height field."""
+"""Normal maps computed from height maps."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.image.operation import Operated
+from accel.image.operations.normals import NormalFromHeight
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
-from accel.image.statistics import plane_of
-
-if TYPE_CHECKING:
-    from accel.image.operations.normals import NormalFromHeight
-
+from accel.image.statistics import data_format, plane_of
+from accel.workload import Limits
 
 Floats = NDArray[np.float32]
 
 STRIP = 64
-"""Rows worked on in one go, so that what is computed stays in the cache: whole images take eight times as
-long."""
+"""Rows of a strip, which fits into the cache: a whole image takes eight times as long."""
 
 SMOOTH = {"sobel": 2.0, "scharr": 10 / 3, "central": None}
-"""Of three rows or columns over which a kernel averages, the weight of the middle one, the outer ones having
-1; None for the middle one alone."""
+"""The weight of the middle one of the three rows or columns over which a kernel averages, where the outer
+ones have 1; None for the middle one alone."""
 
 
 class HeightField(Struct, frozen=True):
     """How heights become normals."""
 
     strength: float
-    """Texels that full scale is high; negative where dark is high."""
+    """The height of full scale in texels; negative if dark is high."""
     kernel: str
     """A name of SMOOTH."""
     wrap: bool
-    """Whether the opposite edge lies beyond an edge; else the edge itself."""
+    """Whether the image tiles; else its edges are repeated outwards."""
     green_down: bool
     """Whether y points down (DirectX)."""
     channel: str
-    """As `planes.plane` takes it."""
+    """As in `plane_of`."""
 
     @classmethod
     def of(cls, params: NormalFromHeight) -> HeightField:
-        """What is asked for."""
         return cls(
             params.strength * (-1 if params.invert else 1),
             params.kernel,
@@ -53,73 +51,83 @@ class HeightField(Struct, frozen=True):
         )
 
 
-def height_scale(image: Raster, bits: str) -> Literal["uint8", "uint16"]:
-    """The type of the normals of an image; `bits` is `Writing.bits`."""
+def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
+    (image,) = images
+    pixels = height_to_normal(image, HeightField.of(params), normal_type(image, params.bits))
+    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image, pixels)}
+    return Operated({"normal": image.with_pixels(pixels, has_alpha=False, **meaning)})
+
+
+def normal_type(image: Raster, bits: str) -> Literal["uint8", "uint16"]:
+    """The type of an image's normals; `bits` is `Writing.bits`."""
     deep = image.bit_depth > 8 if bits == "same" else bits != "8"
     return "uint16" if deep else "uint8"
 
 
-def height_to_normal(image: Raster, relief: HeightField, dtype: Any) -> Pixels:
-    """Height x width x 3 of uint8 or uint16: 0 is -1 and full scale 1. Raises WorkloadError `bad_params`."""
+def height_to_normal(image: Raster, field: HeightField, dtype: Any) -> Pixels:
+    """The normals: height x width x 3, -1 to 1 as 0 to full scale of uint8 or uint16.
+
+    Raises WorkloadError `bad_params`.
+    """
     made = np.empty((image.height, image.width, 3), dtype)
     half = np.float32(np.iinfo(dtype).max / 2)
-    strip = _Strip(image, relief)
+    strip = _Strip(image, field)
     for top in range(0, image.height, STRIP):
         strip.read(top, min(top + STRIP, image.height))
-        strip.lean(half)
+        strip.compute_normals(half)
         strip.store(made[top : top + STRIP], half)
     return made
 
 
 class _Strip:
-    """Some rows of an image with a texel around them, one row behind the other in a single line.
+    """Some rows of an image with a border of one texel, as a single line.
 
-    A line is what numpy runs through fastest; what it makes of neighbours across the ends of rows is never
-    stored. Memory is taken once: fresh arrays would cost as much as the work.
+    numpy is fastest on a line; results across the ends of rows are dropped. The buffers are reused, since
+    allocating new ones would cost as much as the work.
     """
 
-    def __init__(self, image: Raster, relief: HeightField) -> None:
-        self._image, self._relief = image, relief
-        self._middle = SMOOTH[relief.kernel]
+    def __init__(self, image: Raster, field: HeightField) -> None:
+        self._image, self._field = image, field
+        self._middle = SMOOTH[field.kernel]
         weights = 1.0 if self._middle is None else 2 + self._middle
         full = full_scale(image.pixels.dtype)
-        # Two steps lie between the texels that are compared.
-        self._scale = np.float32(relief.strength / full / (2 * weights))
+        # The texels that are compared are two steps apart.
+        self._scale = np.float32(field.strength / full / (2 * weights))
         self._width = image.width + 2
         texels = min(STRIP, image.height) * self._width
         self._heights, self._spare, self._steps = (
             np.empty(texels + 2 * self._width, np.float32) for _ in range(3)
         )
-        # What ends a strip is never computed, yet divided and cast.
+        # The ends of a strip aren't computed, but cast.
         self._vectors = np.zeros((3, texels), np.float32)
         self._count = 0
 
     def read(self, top: int, bottom: int) -> None:
-        """Takes the heights of these rows, in texels over the sum of the kernel's weights."""
-        height, wrap = self._image.height, self._relief.wrap
+        """Reads the heights of these rows, in texels over the sum of the kernel's weights."""
+        height, wrap = self._image.height, self._field.wrap
         self._count = (bottom - top) * self._width
         line = self._heights[: self._count + 2 * self._width]
         rows = line.reshape(-1, self._width)
         for begin, end in ((top - 1, top), (top, bottom), (bottom, bottom + 1)):
             source = begin % height if wrap else min(max(begin, 0), height - 1)
-            heights = plane_of(self._image, self._relief.channel, source, source + end - begin)
+            heights = plane_of(self._image, self._field.channel, source, source + end - begin)
             rows[begin - top + 1 : end - top + 1, 1:-1] = heights
         rows[:, 0] = rows[:, -2 if wrap else 1]
         rows[:, -1] = rows[:, 1 if wrap else -2]
         line *= self._scale
 
-    def lean(self, length: np.float32) -> None:
-        """Makes vectors of this length of the heights."""
+    def compute_normals(self, length: np.float32) -> None:
+        """Computes vectors of this length from the heights."""
         count, width = self._count, self._width
         heights = self._heights[: count + 2 * width]
         x, y, z = self._vectors[:, :count]
-        mean = self._smoothed(heights, width, self._steps)
+        mean = self._smooth(heights, width, self._steps)
         np.subtract(mean[:-2], mean[2:], out=x[:-2])
         below, above = heights[2 * width :], heights[:count]
-        if self._relief.green_down:
+        if self._field.green_down:
             below, above = above, below
-        # The image's rows run down: what rises with them leans up.
-        self._smoothed(np.subtract(below, above, out=self._steps[:count]), 1, y)
+        # Rows run down, and y points up.
+        self._smooth(np.subtract(below, above, out=self._steps[:count]), 1, y)
         np.multiply(x, x, out=z)
         z += np.multiply(y, y, out=self._spare[:count])
         z += 1
@@ -128,8 +136,9 @@ class _Strip:
         x *= z
         y *= z
 
-    def _smoothed(self, values: Floats, step: int, out: Floats) -> Floats:
-        """The weighted sums of three values that lie `step` apart, two steps fewer than values, in `out`."""
+    def _smooth(self, values: Floats, step: int, out: Floats) -> Floats:
+        """Writes the weighted sums of each three values `step` apart to `out`, two steps fewer than
+        values."""
         summed = out[: len(values) - 2 * step]
         if self._middle is None:
             np.copyto(summed, values[step:-step])
@@ -142,9 +151,9 @@ class _Strip:
         return summed
 
     def store(self, texels: Pixels, zero: np.float32) -> None:
-        """Codes the vectors as texels, rounded; `zero` is what stands for 0."""
+        """Codes the vectors as texels, rounded; `zero` is the code of 0."""
         for index, vector in enumerate(self._vectors[:, : self._count]):
             vector += zero + np.float32(0.5)
-            # Cast in a line first: casting while every third value is written takes twice as long.
+            # Casting the line first takes half the time of casting into every third value.
             coded = vector.astype(texels.dtype).reshape(-1, self._width)
             texels[..., index] = coded[:, : texels.shape[1]]

@@ -1,22 +1,31 @@
-"""Colours that spread into transparent texels: neighbours first, then a pyramid of means (pull and push)."""
+"""Spreads colours into transparent texels: from neighbours, then from a pyramid of means (pull and push)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
 from accel.image.color import Floats
-from accel.image.pixel_coding import Coding, coding
+from accel.image.operation import Operated
+from accel.image.operations.geometry import BleedAlpha
+from accel.image.pixel_coding import Coding, coding_of
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
 from accel.image.resample import Edge, Indices
+from accel.workload import Limits
+
+
+def bleed_alpha(images: Sequence[Raster], params: BleedAlpha, limits: Limits) -> Operated:
+    return Operated({"bled": bleed_colors(images[0], params.threshold, params.edge)})
 
 
 def bleed_colors(image: Raster, threshold: float, edge: Edge) -> Raster:
-    """The image, and its levels, with colours wherever alpha is at most `threshold` (0..1)."""
+    """Fills the colours of the image and its levels where alpha is at most `threshold` (0..1)."""
     if not image.has_alpha:
         return image
-    how = coding(image, "color", True, True)
+    how = coding_of(image, "color", True, True)
     top = float(full_scale(image.pixels.dtype))
     levels = [_level(level, how, threshold * top, edge) for level in (image.pixels, *image.mips)]
     return image.with_pixels(levels[0], mips=tuple(levels[1:]))
@@ -26,7 +35,7 @@ def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
     empty = pixels[..., -1] <= cut
     if not empty.any() or empty.all():
         return pixels
-    coarse = _filled(_halved(pixels, how, cut), edge)
+    coarse = _fill_pyramid(_halve(pixels, how, cut), edge)
     plain = msgspec.structs.replace(how, weighted=False)
     made = pixels.copy()
     height, width, _ = pixels.shape
@@ -36,28 +45,28 @@ def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
         hole = empty[rows[0] : rows[-1] + 1]
         if not hole.any():
             continue
-        lines = _beside(pixels, how, cut, rows, edge)
-        far = _enlarged(coarse, rows, width, edge)
+        lines = _neighbour_sums(pixels, how, cut, rows, edge)
+        far = _enlarge(coarse, rows, width, edge)
         _fill(lines, far)
         colors = plain.encode(lines)[..., :-1]
         np.copyto(made[rows[0] : rows[-1] + 1, :, :-1], colors, where=hole[..., None])
     return made
 
 
-def _visible(pixels: Pixels, how: Coding, cut: float) -> Floats:
-    """Lines in which what isn't visible has no weight."""
+def _visible_lines(pixels: Pixels, how: Coding, cut: float) -> Floats:
+    """The lines, with no weight for texels that aren't visible."""
     lines = how.decode(pixels)
     lines *= (pixels[..., -1] > cut)[:, None]
     return lines
 
 
-def _halved(pixels: Pixels, how: Coding, cut: float) -> Floats:
-    """Sums of 2 x 2 texels; half the size, rounded up."""
+def _halve(pixels: Pixels, how: Coding, cut: float) -> Floats:
+    """The sums of 2 x 2 texels: half the size, rounded up."""
     height, width, _ = pixels.shape
     made = how.empty(-(-height // 2), -(-width // 2))
     each = how.rows(width)
     for begin in range(0, height, each):
-        strip = _visible(pixels[begin : begin + each], how, cut)
+        strip = _visible_lines(pixels[begin : begin + each], how, cut)
         made[begin // 2 : (begin + each) // 2] = _sums(strip)
     return made
 
@@ -70,12 +79,12 @@ def _sums(lines: Floats) -> Floats:
     return np.asarray(rows[..., 0::2] + rows[..., 1::2])
 
 
-def _filled(lines: Floats, edge: Edge) -> Floats:
-    """Colours and their weight, a weight everywhere: where there was none, from a level half as large."""
+def _fill_pyramid(lines: Floats, edge: Edge) -> Floats:
+    """The colours with a weight of 1 everywhere; missing ones come from a level of half the size."""
     if not (lines[:, -1] > 0).all():
         height, _, width = lines.shape
-        coarse = _filled(_sums(lines), edge)
-        _fill(lines, _enlarged(coarse, np.arange(height), width, edge))
+        coarse = _fill_pyramid(_sums(lines), edge)
+        _fill(lines, _enlarge(coarse, np.arange(height), width, edge))
         return lines
     lines[:, :-1] /= lines[:, -1:]
     lines[:, -1] = 1
@@ -83,7 +92,7 @@ def _filled(lines: Floats, edge: Edge) -> Floats:
 
 
 def _fill(lines: Floats, far: Floats) -> None:
-    """Sums become colours; where there are none, those of `far`."""
+    """Turns sums into colours; missing ones come from `far`."""
     weight = lines[:, -1:]
     there = weight > 0
     np.divide(lines[:, :-1], weight, out=lines[:, :-1], where=there)
@@ -91,8 +100,8 @@ def _fill(lines: Floats, far: Floats) -> None:
     lines[:, -1] = 1
 
 
-def _enlarged(lines: Floats, rows: Indices, width: int, edge: Edge) -> Floats:
-    """Some rows of lines of twice the size, by weights of 3/4 and 1/4."""
+def _enlarge(lines: Floats, rows: Indices, width: int, edge: Edge) -> Floats:
+    """Some rows of the lines enlarged to twice the size, with weights of 3/4 and 1/4."""
     near, other = _neighbours(rows, lines.shape[0], edge)
     tall = lines[near] * np.float32(0.75) + lines[other] * np.float32(0.25)
     near, other = _neighbours(np.arange(width), lines.shape[2], edge)
@@ -105,11 +114,11 @@ def _neighbours(places: Indices, count: int, edge: Edge) -> tuple[Indices, Indic
     return near, other % count if edge == "wrap" else other.clip(0, count - 1)
 
 
-def _beside(pixels: Pixels, how: Coding, cut: float, rows: Indices, edge: Edge) -> Floats:
-    """Sums of the visible texels among each 3 x 3."""
+def _neighbour_sums(pixels: Pixels, how: Coding, cut: float, rows: Indices, edge: Edge) -> Floats:
+    """The sums of the visible texels of each 3 x 3."""
     height = len(pixels)
     around = np.arange(rows[0] - 1, rows[-1] + 2)
-    lines = _visible(pixels[around % height], how, cut)
+    lines = _visible_lines(pixels[around % height], how, cut)
     if edge == "clamp":
         lines *= ((around >= 0) & (around < height))[:, None, None]
     tall = lines[:-2] + lines[1:-1] + lines[2:]

@@ -1,8 +1,9 @@
-"""Inspect one decode from all sides; 8-bit previews."""
+"""The facts of an image, and 8 bit previews."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,28 +13,44 @@ import pyvips
 from accel.image.alpha import straight_colors
 from accel.image.codecs.png import FAST, write_png
 from accel.image.color_management import convert_to_srgb
-from accel.image.decode import DEVICELESS, Opened, decode_error, decode_image, identify, open_image, stream_of
-from accel.image.normal_maps import measure_curl, normals_report
-from accel.image.pixel_data import DecodedImage, full_scale, image_of
+from accel.image.decode import (
+    DEVICELESS,
+    OpenImage,
+    decode_error,
+    decode_image,
+    identify,
+    open_image,
+    stream_of,
+)
+from accel.image.normal_maps import examine_normals, measure_curl
+from accel.image.operations.analysis import Inspect
+from accel.image.operations.geometry import Thumbnail
+from accel.image.pixel_data import DecodedImage, full_scale, vips_image
 from accel.image.records import Alpha, Channel, Inspection
-from accel.image.statistics import Measured, Sums, entropy, is_grey, sample_pixels, seams
+from accel.image.statistics import FloatStatistics, IntegerStatistics, entropy, is_grey, sample_pixels, seams
 from accel.text import text
 from accel.workload import Input, Limits, Output, OutputFile, WorkloadError
 
 _MODELS = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
 
 
+def thumbnail(inputs: Sequence[Input], params: Thumbnail, limits: Limits) -> Output:
+    data, width, height = thumbnail_file(inputs[0], params.size, params.format, limits)
+    file = OutputFile("thumbnail", f"image/{params.format}", data)
+    return Output({"width": width, "height": height}, [file])
+
+
 def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tuple[bytes, int, int]:
-    """A file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
+    """Returns a file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
     kind, length = identify(source)
     opened = None if kind.loader is None else open_image(source, kind, length, limits)
-    if opened is None or not _takes(opened.image):
+    if opened is None or not _vips_can_shrink(opened.image):
         small = shrink(decode_image(source, limits), size)
         return encode_preview(small, format), small.width, small.height
     try:
         small = (
-            average_pages(opened, source.path, size)
-            if _plain(opened.image, size)
+            average_blocks(opened, source.path, size)
+            if _can_average_codes(opened.image, size)
             else resample_preview(opened, source.path, size)
         )
         return encode_preview(small, format), small.width, small.height
@@ -45,13 +62,13 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
         raise decode_error(source, kind, error) from None
 
 
-def _takes(image: pyvips.Image) -> bool:
-    """Whether libvips makes the right thumbnail, while it decodes; what it makes of floats is often black."""
+def _vips_can_shrink(image: pyvips.Image) -> bool:
+    """Whether libvips' thumbnail is right; of floats it is often black."""
     return image.format in ("uchar", "ushort") or image.interpretation in DEVICELESS
 
 
-def _plain(image: pyvips.Image, size: int) -> bool:
-    """Whether blocks of its codes can be averaged as they are, and any fit."""
+def _can_average_codes(image: pyvips.Image, size: int) -> bool:
+    """Whether blocks of its codes can be averaged as they are, and the image is large enough for blocks."""
     if image.hasalpha() or image.get_typeof("icc-profile-data"):
         return False
     return (
@@ -60,65 +77,65 @@ def _plain(image: pyvips.Image, size: int) -> bool:
     )
 
 
-def average_pages(opened: Opened, path: str, size: int) -> pyvips.Image:
-    """Averages of whole blocks, and Lanczos for what is left: less than a half, of few pixels."""
+def average_blocks(opened: OpenImage, path: str, size: int) -> pyvips.Image:
+    """Shrinks by averaging whole blocks, then by Lanczos for the rest, a factor of less than 2."""
     image = opened.image
     width, height = image.width, image.height
     if opened.format.name == "jpeg":
-        image = opened.again(path, shrink=_scale(max(width, height) // size, min(width, height)))
-    small = fit_size(image, *_sides(width, height, size), "lanczos3")
-    # What is read from top to bottom can't be turned.
+        image = opened.reopen(path, shrink=_jpeg_shrink(max(width, height) // size, min(width, height)))
+    small = fit_size(image, *_fitting_size(width, height, size), "lanczos3")
+    # An image that is read from top to bottom can't be rotated.
     turned = small.get_typeof("orientation") and small.get("orientation") > 1
     return small.copy_memory().autorot() if turned else small
 
 
-def _scale(factor: int, shortest: int) -> int:
-    """How far a JPEG is shrunk while it is decoded, so that at least a half is left to average. Of what is
-    thin, the rows that don't fill a block of the decoder's, and are left out there, would be missed."""
+def _jpeg_shrink(factor: int, shortest: int) -> int:
+    """The factor by which a JPEG is shrunk while decoding, so that a factor of at least 2 is left to average.
+    A thin image isn't shrunk: the decoder would leave out rows that don't fill one of its blocks."""
     return max((scale for scale in (2, 4, 8) if 2 * scale <= factor and 16 * scale <= shortest), default=1)
 
 
-def _sides(width: int, height: int, size: int) -> tuple[int, int]:
-    """Those of what fits into a square."""
+def _fitting_size(width: int, height: int, size: int) -> tuple[int, int]:
+    """The width and height that fit into a square of `size`."""
     longest = max(width, height)
     return max(1, round(width * size / longest)), max(1, round(height * size / longest))
 
 
 def fit_size(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvips.Image:
-    """An image made smaller: the largest whole blocks of each side averaged, a tenth of the time of libvips'
-    own thumbnails, and what is left resampled."""
-    # By each side's own ratio: by that of the longest one, thin images lose up to a third of their rows.
+    """Shrinks an image: averages the largest whole blocks of each side, then resamples. Takes a tenth of the
+    time of libvips' thumbnails."""
+    # A ratio for each side: with that of the longest one, thin images lose up to a third of their rows.
     return image.resize(width / image.width, vscale=height / image.height, kernel=kernel, gap=1.0)
 
 
-def resample_preview(opened: Opened, path: str, size: int) -> pyvips.Image:
-    """libvips' own thumbnail, which knows profiles and weighs colours by alpha."""
-    # Without a profile the same pixels come out with one, a third of the time later.
+def resample_preview(opened: OpenImage, path: str, size: int) -> pyvips.Image:
+    """libvips' thumbnail, which applies profiles and weighs colours by alpha."""
+    # If the image has no profile, an output profile changes no pixel but takes a third longer.
     profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
-    if opened.inflated or opened.altered:
+    if opened.inflated or opened.differs:
         return opened.image.thumbnail_image(size, height=size, size="down", **profile)
     # libvips 8.18 ignores `fail_on` itself here.
     how = {"height": size, "size": "down", "option_string": "fail_on=error", **profile}
-    if opened.mended:
-        return pyvips.Image.thumbnail_buffer(opened.mended, size, **how)
-    # A source, as a file name would be searched for options in brackets.
+    if opened.repaired_jpeg:
+        return pyvips.Image.thumbnail_buffer(opened.repaired_jpeg, size, **how)
+    # A source, because libvips would parse options in brackets in a file name.
     return pyvips.Image.thumbnail_source(stream_of(path), size, **how)
 
 
 def shrink(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """At most `size` pixels a side, aspect kept, never enlarged, as a screen shows it."""
-    small = orient_upright(reduce_by(decoded, size), decoded)
-    return display_values(small) if decoded.pixels.dtype.kind == "f" else _colored(small, decoded)
+    """The image as a screen shows it, at most `size` pixels a side, never enlarged."""
+    small = straighten_alpha(shrink_values(decoded, size), decoded)
+    return display_values(small) if decoded.pixels.dtype.kind == "f" else _apply_profile(small, decoded)
 
 
-def reduce_by(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """The same with values as they are."""
+def shrink_values(decoded: DecodedImage, size: int) -> pyvips.Image:
+    """The same with values as they are stored."""
     image = to_vips(decoded)
     if max(image.width, image.height) <= size:
         return image
-    sides = _sides(image.width, image.height, size)
-    # The rest is less than a half, for which two neighbours are enough.
-    if not _weighs(decoded):
+    sides = _fitting_size(image.width, image.height, size)
+    # The remaining factor is less than 2, for which two neighbours are enough.
+    if not _weighs_by_alpha(decoded):
         return fit_size(image, *sides, "linear")
     top = float(full_scale(decoded.pixels.dtype))
     small = fit_size(image.premultiply(max_alpha=top), *sides, "linear").unpremultiply(max_alpha=top)
@@ -127,8 +144,8 @@ def reduce_by(decoded: DecodedImage, size: int) -> pyvips.Image:
     )
 
 
-def _weighs(decoded: DecodedImage) -> bool:
-    """Whether colours count by their alpha, so that hidden ones aren't mixed in."""
+def _weighs_by_alpha(decoded: DecodedImage) -> bool:
+    """Whether colours must be weighted by alpha, so that hidden ones don't show."""
     if decoded.alpha != "straight" or not decoded.has_alpha or decoded.color_model not in _MODELS:
         return False
     pixels = decoded.pixels
@@ -136,50 +153,50 @@ def _weighs(decoded: DecodedImage) -> bool:
     return bool((pixels[..., -1] != top).any())
 
 
-def orient_upright(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
-    """Without what the format does to colours by alpha, which averages need and viewers don't."""
+def straighten_alpha(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
+    """Undoes how the format mixes colours with alpha: averages need it mixed, viewers straight."""
     if decoded.alpha == "straight" or not decoded.has_alpha or decoded.color_model == "cmyk":
         return small
     pixels = small.numpy().reshape(small.height, small.width, -1)
-    return image_of(straight_colors(pixels, decoded.alpha), small.interpretation)
+    return vips_image(straight_colors(pixels, decoded.alpha), small.interpretation)
 
 
-def _colored(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
-    """Colours of a profile that libvips didn't see as sRGB's."""
+def _apply_profile(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
+    """Converts colours of a profile that libvips didn't see to sRGB."""
     if not decoded.profile:
         return small
     small = small.copy()
     small.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
     pixels, model, _ = convert_to_srgb(small, "auto")
-    return image_of(pixels, _MODELS[model][pixels.itemsize - 1])
+    return vips_image(pixels, _MODELS[model][pixels.itemsize - 1])
 
 
 def display_values(small: pyvips.Image) -> pyvips.Image:
-    """Floats as what a screen shows of them: 0 to 1 by sRGB's curve (IEC 61966-2-1), all beyond cut off."""
+    """Floats as a screen shows them: clipped to 0 to 1, coded by sRGB's curve (IEC 61966-2-1)."""
     values = np.clip(np.nan_to_num(small.numpy().reshape(small.height, small.width, -1)), 0, 1)
     colors = values.shape[2] - bool(small.hasalpha())
     light = values[..., :colors]
     values[..., :colors] = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     pixels = np.round(values * 255).astype(np.uint8)
-    # What is neither grey nor colour is shown by its first channel.
+    # Of anything but grey and RGB, the first channel is shown.
     pixels = pixels if colors in (1, 3) else pixels[..., :1]
-    return image_of(pixels, "b-w" if pixels.shape[2] < 3 else "srgb")
+    return vips_image(pixels, "b-w" if pixels.shape[2] < 3 else "srgb")
 
 
 def to_vips(decoded: DecodedImage) -> pyvips.Image:
-    """The pixels for libvips, which works on them where they are."""
+    """Wraps the pixels for libvips without a copy."""
     pixels = decoded.pixels
     grey_or_color = _MODELS.get(decoded.color_model)
     if pixels.dtype.kind == "f":
-        # Not scRGB, that libvips won't take it for something to convert by itself.
-        return image_of(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
+        # Not scRGB, which libvips would convert by itself.
+        return vips_image(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
     if grey_or_color is None:
-        return image_of(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
-    return image_of(pixels, grey_or_color[pixels.itemsize - 1])
+        return vips_image(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
+    return vips_image(pixels, grey_or_color[pixels.itemsize - 1])
 
 
 def encode_preview(image: pyvips.Image, format: str) -> bytes:
-    """`image` as an 8 bit sRGB (or grey) file without metadata. Raises pyvips.Error."""
+    """Encodes an image as an 8 bit sRGB or grey file without metadata. Raises pyvips.Error."""
     model = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
     plain = image.colourspace(model).cast("uchar")
     if format == "png":
@@ -194,16 +211,12 @@ _DEPTHS: dict[int, Literal[8, 16, 32]] = {1: 8, 2: 16, 4: 32}
 _NAMES = {"grey": "l", "rgb": "rgb", "cmyk": "cmyk"}
 
 
-def inspect_file(source: Input, preview: int, limits: Limits) -> Output:
-    """The `Inspection` of an image and, if `preview` isn't 0, a preview of at most that many pixels a side.
-
-    Raises WorkloadError.
-    """
-    return Output(*inspect_picture(decode_image(source, limits), preview))
+def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
+    return Output(*inspect_picture(decode_image(inputs[0], limits), params.preview))
 
 
 def inspect_picture(decoded: DecodedImage, preview: int) -> tuple[Inspection, list[OutputFile]]:
-    """The same of an image that is decoded already."""
+    """The facts of an image and, unless `preview` is 0, a PNG of at most so many pixels a side."""
     value = _inspection(decoded)
     if not preview:
         return value, []
@@ -213,7 +226,7 @@ def inspect_picture(decoded: DecodedImage, preview: int) -> tuple[Inspection, li
 def _inspection(decoded: DecodedImage) -> Inspection:
     pixels = decoded.pixels
     height, width, count = pixels.shape
-    statistics, alpha, alike = _channels(decoded)
+    statistics, alpha, maybe_grey = _channels(decoded)
     planes = sample_pixels(pixels)
     colored = decoded.color_model == "rgb" and count >= 3
     return Inspection(
@@ -228,10 +241,10 @@ def _inspection(decoded: DecodedImage) -> Inspection:
         color_model=decoded.color_model,
         has_alpha=alpha is not None,
         alpha=alpha,
-        grey=decoded.color_model == "grey" or (colored and alike and is_grey(pixels)),
+        grey=decoded.color_model == "grey" or (colored and maybe_grey and is_grey(pixels)),
         statistics=statistics,
         entropy=entropy(planes),
-        normals=normals_report(pixels, planes, [c.mean for c in statistics[:3]])
+        normals=examine_normals(pixels, planes, [c.mean for c in statistics[:3]])[0]
         if colored and pixels.itemsize < 4
         else None,
         seams=seams(pixels),
@@ -243,12 +256,12 @@ def _inspection(decoded: DecodedImage) -> Inspection:
 
 
 def _channels(decoded: DecodedImage) -> tuple[list[Channel], Alpha | None, bool]:
-    """Statistics, alpha, and whether the image may be grey."""
+    """Returns the statistics, alpha, and whether the image may be grey."""
     names, pixels = _names(decoded), decoded.pixels
-    table = Sums(pixels) if pixels.itemsize < 4 else Measured(to_vips(decoded), pixels)
+    table = IntegerStatistics(pixels) if pixels.itemsize < 4 else FloatStatistics(to_vips(decoded), pixels)
     statistics = [table.channel(index, name) for index, name in enumerate(names)]
     alpha = table.alpha(len(names) - 1) if decoded.has_alpha else None
-    return statistics, alpha, len(names) >= 3 and table.alike()
+    return statistics, alpha, len(names) >= 3 and table.colors_equal()
 
 
 def _names(decoded: DecodedImage) -> list[str]:
@@ -258,7 +271,7 @@ def _names(decoded: DecodedImage) -> list[str]:
 
 
 def warm() -> None:
-    """Does everything once on a tiny image: what is set up then costs far more than the work itself."""
+    """Inspects a tiny image, so that the first real one doesn't wait for what is set up on first use."""
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([128 + x, 128 + y, 255 - x], -1).astype(np.uint8)
     decoded = DecodedImage(pixels, "rgb", False, "png", 0)

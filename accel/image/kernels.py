@@ -1,6 +1,6 @@
-"""The inner loops of filtering, by numpy: what `accel.image.compiled.kernels` does by the same names.
+"""The inner loops of filtering in numpy; `accel.image.compiled.kernels` has the same ones compiled.
 
-Lines are float32 of rows x channels x width: each channel in one piece, as numpy and processors want them.
+Lines are float32 of rows x channels x width, so that each channel is contiguous.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import Floats, is_srgb_coded
+from accel.image.color import Floats, encode_srgb
 from accel.image.pixel_data import Pixels
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint16]
 
 STEPS = 4096
-"""Of the table that guesses an 8 bit code: fine enough that a step holds one code's bound at the most."""
+"""Steps of the table that guesses an 8 bit code: so many that a step has at most one code's bound."""
 
 
 def decode(pixels: Pixels, table: Floats, alpha: Floats, colors: int, weighted: bool, lines: Floats) -> None:
-    """Integers by tables, one for colours and one for alpha; `weighted` multiplies the colours by alpha."""
+    """Decodes integers by tables for colours and alpha; `weighted` multiplies the colours by alpha."""
     for channel in range(pixels.shape[2]):
         chosen = table if channel < colors else alpha
         np.take(chosen, pixels[..., channel], out=lines[:, channel], mode="clip")
@@ -32,22 +32,22 @@ def decode(pixels: Pixels, table: Floats, alpha: Floats, colors: int, weighted: 
 def halve_pixels(
     pixels: Pixels, table: Floats, alpha: Floats, colors: int, weighted: bool, lines: Floats
 ) -> None:
-    """`decode`, and of each 2 x 2 texels their mean."""
+    """Decodes pixels and writes the mean of each 2 x 2 texels."""
     height, width, channels = pixels.shape
     whole = np.empty((height, channels, width), np.float32)
     decode(pixels, table, alpha, colors, weighted, whole)
     halve_lines(whole, lines)
 
 
-def halve_lines(lines: Floats, made: Floats) -> None:
-    """Of each 2 x 2 texels their mean."""
+def halve_lines(lines: Floats, out: Floats) -> None:
+    """Writes the mean of each 2 x 2 texels."""
     both = lines[0::2] + lines[1::2]
-    np.add(both[..., 0::2], both[..., 1::2], out=made)
-    made *= np.float32(0.25)
+    np.add(both[..., 0::2], both[..., 1::2], out=out)
+    out *= np.float32(0.25)
 
 
 def halve_sums(rows: Any, channels: int, shift: int, sums: Words, codes: Bytes) -> None:
-    """Of each 2 x 2 texels the sum, and the mean of all texels of the image that have gone into it.
+    """Writes the sum of each 2 x 2 texels, and the mean of all texels of the image that it contains.
 
     `rows` and `sums`: rows x (width x channels), bytes or sums of 16 bit; `shift`: the logarithm (of base 2)
     of the number of texels in a sum.
@@ -57,18 +57,18 @@ def halve_sums(rows: Any, channels: int, shift: int, sums: Words, codes: Bytes) 
         pairs = both.reshape(len(both), -1, 2, 3)
         np.add(pairs[:, :, 0], pairs[:, :, 1], out=sums.reshape(len(sums), -1, 3))
     else:
-        # All channels of a texel in one number: sums of 256 bytes at the most never carry over.
+        # All channels of a texel as one number: sums of up to 256 bytes never carry over.
         texel = f"u{2 * channels}"
         pairs = both.view(texel)
         np.add(pairs[:, 0::2], pairs[:, 1::2], out=sums.view(texel))
-    # At the most 65280 + 128, which 16 bits hold.
+    # At most 65280 + 128, which fits into 16 bits.
     np.right_shift(sums + np.uint16(1 << (shift - 1)), shift, out=codes, casting="unsafe")
 
 
 def encode8(
     lines: Floats, colors: int, weighted: bool, curve: bool, guess: Bytes, bounds: Floats, pixels: Bytes
 ) -> None:
-    """Lines of 0..1 as bytes, colours by sRGB's curve if `curve`; exact, as codes' bounds are compared."""
+    """Encodes lines of 0..1 as bytes, colours by sRGB's curve if `curve`, exactly by the bounds of codes."""
     for channel, values in _values(lines, colors, weighted):
         if curve and channel < colors:
             code = guess[(values * np.float32(STEPS)).astype(np.int32)]
@@ -79,14 +79,14 @@ def encode8(
 
 
 def encode16(lines: Floats, colors: int, weighted: bool, curve: bool, pixels: Words) -> None:
-    """Lines of 0..1 as words, colours by sRGB's curve if `curve`."""
+    """Encodes lines of 0..1 as 16 bit words, colours by sRGB's curve if `curve`."""
     for channel, values in _values(lines, colors, weighted):
-        coded = is_srgb_coded(values) if curve and channel < colors else values
+        coded = encode_srgb(values) if curve and channel < colors else values
         pixels[..., channel] = coded * np.float32(65535) + np.float32(0.5)
 
 
-SLIGHT = np.float32(2**-20)
-"""What alpha counts for more than it is, as a weight: where all is transparent, colours are averaged too."""
+MIN_WEIGHT = np.float32(2**-20)
+"""What is added to alpha as a weight, so that colours are averaged even if all are transparent."""
 
 
 def _values(lines: Floats, colors: int, weighted: bool) -> Any:
@@ -96,5 +96,5 @@ def _values(lines: Floats, colors: int, weighted: bool) -> Any:
     for channel in range(lines.shape[1]):
         values = lines[:, channel]
         if weighted:
-            values = values * inverse if channel < colors else values - SLIGHT
+            values = values * inverse if channel < colors else values - MIN_WEIGHT
         yield channel, np.clip(values, 0, 1)

@@ -1,40 +1,40 @@
-"""Mip chain, coverage, roughness."""
+"""Mip levels: the chain of halvings, alpha coverage, and roughness raised by a normal map."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from accel.image.alpha import coverage_above, coverage_factor, coverage_share, split_alpha
 from accel.image.color import Floats, from_linear
-from accel.image.kernels import SLIGHT
-from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding
+from accel.image.kernels import MIN_WEIGHT
+from accel.image.operation import Operated
+from accel.image.operations.geometry import Mipmaps
+from accel.image.pixel_coding import Coding, channel_kind, channel_semantics, coding_of
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
-from accel.image.resample import Edge, HeldRows, Kernel, Stored, axis, filter_image
+from accel.image.resample import Edge, Kernel, LineBuffer, PixelSource, axis, filter_image
 from accel.text import text
-from accel.workload import WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.operations.geometry import Mipmaps
-
+from accel.workload import Limits, WorkloadError
 
 Filter = Literal["box", "kaiser", "lanczos"]
 Size = tuple[int, int]
 """Width and height."""
 
-FUSED = 3
-"""Levels that are made of a strip while it is in the cache."""
+FUSED_LEVELS = 3
+"""Most levels that are computed from a strip while it is in the cache."""
 
-SUMMED = 4
-"""Levels of which 16 bit hold the sums of their bytes: 256 of them make 65280."""
+SUM_LEVELS = 4
+"""Most levels whose sums of bytes fit into 16 bits: 256 bytes sum up to at most 65280."""
 
 
 def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
-    """Of the levels after the first, each half of the one before, rounded down, at least 1; with the first
-    not more than `levels`, or down to 1 x 1 if that is 0."""
+    """The sizes of the levels after the first, each half of the one before, rounded down, at least 1.
+
+    There are at most `levels` with the first, or as many as lead to 1 x 1 if that is 0.
+    """
     found: list[Size] = []
     while (width, height) != (1, 1) and (not levels or len(found) + 1 < levels):
         width, height = max(1, width // 2), max(1, height // 2)
@@ -43,26 +43,26 @@ def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
 
 
 def pixel_levels(
-    pixels: Pixels, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
+    pixels: Pixels, coding: Coding, sizes: Sequence[Size], filter: Filter, edge: Edge
 ) -> list[Pixels]:
-    """The levels of these sizes after the first."""
+    """Computes the levels of these sizes from the first one."""
     made: list[Pixels] = []
-    source: Stored | HeldRows = Stored(pixels, coding)
+    source: PixelSource | LineBuffer = PixelSource(pixels, coding)
     if filter == "box":
         summed = coding.dtype == np.uint8 and not (coding.curve or coding.weighted or coding.vectors)
-        count = _halvings(pixels, min(len(wanted), SUMMED if summed else FUSED))
+        count = _halvings(pixels, min(len(sizes), SUM_LEVELS if summed else FUSED_LEVELS))
         if count:
-            made, lines = (_summed if summed else _fused)(pixels, coding, count)
-            source = HeldRows(lines)
-    rest = line_levels(source, coding, wanted[len(made) :], filter, edge)
+            made, lines = (_halve_by_sums if summed else _halve_fused)(pixels, coding, count)
+            source = LineBuffer(lines)
+    rest = line_levels(source, coding, sizes[len(made) :], filter, edge)
     return made + [coding.pixels(lines) for lines in rest]
 
 
 def line_levels(
-    source: Stored | HeldRows, coding: Coding, wanted: Sequence[Size], filter: Filter, edge: Edge
+    source: PixelSource | LineBuffer, coding: Coding, sizes: Sequence[Size], filter: Filter, edge: Edge
 ) -> Iterator[Floats]:
-    """The levels of these sizes after the source, one by one, as lines."""
-    for width, height in wanted:
+    """Yields the levels of these sizes, each from the one before, as lines."""
+    for width, height in sizes:
         lines = coding.empty(height, width)
         if filter == "box" and source.size == (2 * width, 2 * height):
             _halve(source, coding, lines)
@@ -75,11 +75,11 @@ def line_levels(
             for begin, strip in filter_image(source, coding, across, down):
                 lines[begin : begin + len(strip)] = strip
         yield lines
-        source = HeldRows(lines)
+        source = LineBuffer(lines)
 
 
-def _halve(source: Stored | HeldRows, coding: Coding, lines: Floats) -> None:
-    if isinstance(source, HeldRows):
+def _halve(source: PixelSource | LineBuffer, coding: Coding, lines: Floats) -> None:
+    if isinstance(source, LineBuffer):
         coding.loops.halve_lines(source.values, lines)
         return
     each = coding.rows(source.size[0]) // 2
@@ -89,19 +89,19 @@ def _halve(source: Stored | HeldRows, coding: Coding, lines: Floats) -> None:
 
 
 def _halvings(pixels: Pixels, most: int) -> int:
-    """How often both sides can be halved without a rest."""
+    """How often both sides can be halved without a remainder."""
     count = 0
     while count < most and not any(side % (2 << count) for side in pixels.shape[:2]):
         count += 1
     return count
 
 
-def _fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
-    """The first levels, all of a strip before the next one; the last of them as lines too."""
+def _halve_fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
+    """Computes `count` levels strip by strip; returns them, and the last one as lines too."""
     height, width, _ = pixels.shape
-    made = _empty(pixels, count)
+    made = _empty_levels(pixels, count)
     last = coding.empty(height >> count, width >> count)
-    each = _each(coding.rows(width), count)
+    each = _strip_rows(coding.rows(width), count)
     for top in range(0, height, each):
         rows = min(each, height - top)
         lines = pixels[top : top + rows]
@@ -114,13 +114,13 @@ def _fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Fl
     return made, last
 
 
-def _summed(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
-    """As `_fused`, for bytes of which plain sums are wanted: exact, and as quick as memory."""
+def _halve_by_sums(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
+    """The same for bytes that need plain means: exact, and as fast as memory."""
     height, width, channels = pixels.shape
-    made = _empty(pixels, count)
+    made = _empty_levels(pixels, count)
     flat = [level.reshape(len(level), -1) for level in made]
     last = np.empty(flat[-1].shape, np.uint16)
-    each = _each(2 * coding.rows(width), count)
+    each = _strip_rows(2 * coding.rows(width), count)
     spare = [np.empty((each >> level, (width >> level) * channels), np.uint16) for level in range(1, count)]
     for top in range(0, height, each):
         rows = min(each, height - top)
@@ -134,41 +134,41 @@ def _summed(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], F
     return made, np.ascontiguousarray(means)
 
 
-def _each(rows: int, count: int) -> int:
+def _strip_rows(rows: int, count: int) -> int:
     return max(1, rows >> count) << count
 
 
-def _empty(pixels: Pixels, count: int) -> list[Pixels]:
+def _empty_levels(pixels: Pixels, count: int) -> list[Pixels]:
     height, width, channels = pixels.shape
     return [
         np.empty((height >> level, width >> level, channels), pixels.dtype) for level in range(1, count + 1)
     ]
 
 
-LEAST = np.float32(1e-4)
-"""Length of a mean normal, and distance of a roughness from 1, below which formulas divide by nothing."""
+EPSILON = np.float32(1e-4)
+"""The least length of a mean normal, and distance of a roughness from 1, so that nothing is divided by 0."""
 
 
 def raise_roughness(roughness: Floats, length: Floats) -> Floats:
-    """GGX's perceptual roughness (0..1; its square is alpha), raised by the spread of normals that averaged
-    to vectors of `length`, 0..1.
+    """Raises GGX's perceptual roughness (0..1; its square is alpha) by the spread of normals whose mean has
+    the `length`, 0..1.
 
     Toksvig 2005, "Mipmapping Normal Maps": a Blinn-Phong exponent s becomes s L / (L + s (1 - L)), so that
     1/s grows by (1 - L) / L. Walter et al. 2007, "Microfacet Models for Refraction", section 5.2:
-    s = 2 / alpha^2 - 2. For small spreads it is what LEAN mapping (Olano and Baker 2010) adds to alpha^2:
+    s = 2 / alpha^2 - 2. For small spreads it adds the same to alpha^2 as LEAN mapping (Olano and Baker 2010),
     twice the variance of slopes.
     """
     squared = roughness**4
-    length = np.clip(length, LEAST, 1)
-    # 1/s, of which the flat mirror has 0 and the roughest surface no bound.
-    inverse = squared / (2 * np.maximum(1 - squared, LEAST)) + (1 - length) / length
+    length = np.clip(length, EPSILON, 1)
+    # 1/s is 0 for a perfect mirror, and unbounded for the roughest surface.
+    inverse = squared / (2 * np.maximum(1 - squared, EPSILON)) + (1 - length) / length
     made = np.sqrt(np.sqrt(2 * inverse / (1 + 2 * inverse)))
     return np.asarray(np.maximum(made, roughness), np.float32)
 
 
 def raise_roughness_channels(lines: Floats, normals: Floats, channels: Sequence[int], smooth: bool) -> None:
-    """Raises channels of lines (rows x channels x width) by the mean normals of the same texels; `smooth`
-    channels hold 1 - roughness."""
+    """Raises the roughness in channels of lines (rows x channels x width) by the mean normals of the same
+    texels; `smooth` channels hold 1 - roughness."""
     vectors = normals[:, :3]
     length = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))
     for channel in channels:
@@ -177,35 +177,36 @@ def raise_roughness_channels(lines: Floats, normals: Floats, channels: Sequence[
         lines[:, channel] = 1 - made if smooth else made
 
 
-def with_mip_levels(image: Raster, normals: Raster | None, params: Mipmaps) -> Raster:
-    """The image with its levels. Raises WorkloadError `bad_params`, `bad_input` or `unsupported`."""
+def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
+    image, normals = images[0], images[1] if len(images) > 1 else None
     kind = "data" if normals is not None and params.kind == "auto" else channel_kind(image, params.kind)
-    how = coding(image, kind, params.linear_light, params.alpha_weighted)
-    wanted = level_sizes(image.width, image.height, params.levels)
+    how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
+    sizes = level_sizes(image.width, image.height, params.levels)
     if normals is not None:
-        made = _roughened(image, how, normals, wanted, params)
+        made = _levels_with_roughness(image, how, normals, sizes, params)
     elif params.coverage:
-        made = _covered(image, how, wanted, params)
+        made = _levels_with_coverage(image, how, sizes, params)
     else:
-        made = pixel_levels(image.pixels, how, wanted, params.filter, params.edge)
-    return image.with_pixels(
-        image.pixels, mips=tuple(made), read_mips=False, **channel_semantics(image, kind)
+        made = pixel_levels(image.pixels, how, sizes, params.filter, params.edge)
+    semantics = channel_semantics(image, kind)
+    return Operated(
+        {"mipmaps": image.with_pixels(image.pixels, mips=tuple(made), read_mips=False, **semantics)}
     )
 
 
-def _lines(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> Iterator[Floats]:
-    return line_levels(Stored(image.pixels, how), how, wanted, params.filter, params.edge)
+def _lines(image: Raster, how: Coding, sizes: list[Size], params: Mipmaps) -> Iterator[Floats]:
+    return line_levels(PixelSource(image.pixels, how), how, sizes, params.filter, params.edge)
 
 
-def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) -> list[Pixels]:
+def _levels_with_coverage(image: Raster, how: Coding, sizes: list[Size], params: Mipmaps) -> list[Pixels]:
     if not image.has_alpha:
         reason = text("has no alpha channel, whose coverage could be kept; leave coverage out")
         raise WorkloadError("bad_params", reason, image.name)
     drawn = coverage_share(image.pixels[..., -1], params.coverage)
     least = coverage_above(params.coverage, how.dtype)
     made = []
-    for lines in _lines(image, how, wanted, params):
-        alpha = split_alpha(lines[:, -1] - SLIGHT if how.weighted else lines[:, -1])
+    for lines in _lines(image, how, sizes, params):
+        alpha = split_alpha(lines[:, -1] - MIN_WEIGHT if how.weighted else lines[:, -1])
         level = how.pixels(lines)
         scaled = (alpha * coverage_factor(alpha, drawn, least)).clip(0, 1)
         level[..., -1] = from_linear(scaled, 0, "linear", how.dtype)
@@ -213,8 +214,8 @@ def _covered(image: Raster, how: Coding, wanted: list[Size], params: Mipmaps) ->
     return made
 
 
-def _roughened(
-    image: Raster, how: Coding, normals: Raster, wanted: list[Size], params: Mipmaps
+def _levels_with_roughness(
+    image: Raster, how: Coding, normals: Raster, sizes: list[Size], params: Mipmaps
 ) -> list[Pixels]:
     channels = _channels(image, params)
     if (normals.width, normals.height) != (image.width, image.height):
@@ -228,10 +229,10 @@ def _roughened(
             height_2=image.height,
         )
         raise WorkloadError("bad_input", reason, normals.name)
-    vectors = _lines(normals, coding(normals, "normal", False, False), wanted, params)
+    vectors = _lines(normals, coding_of(normals, "normal", False, False), sizes, params)
     made = []
-    for lines, means in zip(_lines(image, how, wanted, params), vectors, strict=True):
-        # The next level is averaged from what isn't raised yet.
+    for lines, means in zip(_lines(image, how, sizes, params), vectors, strict=True):
+        # The next level is averaged from lines that aren't raised.
         level = lines.copy()
         raise_roughness_channels(level, means, channels, params.smoothness)
         made.append(how.pixels(level))
@@ -239,7 +240,7 @@ def _roughened(
 
 
 def _channels(image: Raster, params: Mipmaps) -> list[int]:
-    """Where the roughness is. Raises WorkloadError."""
+    """The indices of the channels of roughness. Raises WorkloadError."""
     if params.kind not in ("auto", "data") or params.coverage:
         reason = text(
             "with a normal map as second input kind must be data, without coverage: roughness is no colour"

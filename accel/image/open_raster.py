@@ -1,4 +1,4 @@
-"""Files as rasters: upright, in sRGB's colours, at the depth in which they are stored."""
+"""Opens files as rasters: upright, converted to sRGB, at the depth in which they are stored."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from accel.image.alpha import straight_colors
 from accel.image.color_management import convert_to_srgb
 from accel.image.decode import decode_error, decode_image, identify, open_image
 from accel.image.normal_maps import same_signedness
-from accel.image.pixel_data import Alpha, DecodedImage, Pixels, image_of
+from accel.image.pixel_data import AlphaMixing, DecodedImage, Pixels, vips_image
 from accel.image.raster import Raster, Transfer
 from accel.text import clauses, text
 from accel.workload import Input, Limits, WorkloadError
 
-Asked = Literal["auto", Transfer]
-"""How the colours are coded, as far as the asker says so."""
+TransferChoice = Literal["auto", Transfer]
+"""How the colours are coded, if the caller knows it."""
 
 
-LISTED = 3
-"""How many of several broken files a message names."""
+MAX_LISTED = 3
+"""Most broken files that an error names."""
 
 
 def open_rasters(
     sources: Sequence[Input],
     limits: Limits,
-    transfer: Asked = "auto",
+    transfer: TransferChoice = "auto",
     *,
     levels: bool = True,
     layers: bool = False,
     companions: bool = False,
 ) -> list[Raster]:
-    """All images, as `open_raster`; with `companions`, those after the first have layers only where it has
-    some. Where several can't be opened, the error is the first one's and names up to three of them, each with
-    its reason."""
+    """Opens all images as `open_raster` does; with `companions`, those after the first have layers only if
+    the first has some.
+
+    Raises WorkloadError: with the code of the first file that can't be opened, and the reasons of up to
+    three.
+    """
     images: list[Raster] = []
     errors: list[WorkloadError] = []
     for source in sources:
@@ -46,57 +49,59 @@ def open_rasters(
         except WorkloadError as error:
             errors.append(error)
         else:
-            # What a failed job opens beside that needn't be kept.
+            # After an error the other files are only checked.
             if not errors:
                 images.append(image)
                 layers = layers and bool(images[0].layers or not companions)
     if errors:
-        raise _joined(errors)
+        raise _join_errors(errors)
     return images
 
 
-def _joined(errors: Sequence[WorkloadError]) -> WorkloadError:
+def _join_errors(errors: Sequence[WorkloadError]) -> WorkloadError:
     first, *others = errors
     reasons = [
         first.reason,
-        *(text("{name} {reason}", name=error.name, reason=error.reason) for error in others[: LISTED - 1]),
+        *(
+            text("{name} {reason}", name=error.name, reason=error.reason)
+            for error in others[: MAX_LISTED - 1]
+        ),
     ]
-    if len(errors) > LISTED:
-        reasons.append(text("and {count} more can't be opened", count=len(errors) - LISTED))
+    if len(errors) > MAX_LISTED:
+        reasons.append(text("and {count} more can't be opened", count=len(errors) - MAX_LISTED))
     return WorkloadError(first.code, clauses(reasons), first.name)
 
 
 def open_raster(
     source: Input,
     limits: Limits,
-    transfer: Asked = "auto",
+    transfer: TransferChoice = "auto",
     *,
     levels: bool = True,
     layers: bool = False,
 ) -> Raster:
-    """The first frame of an image: EXIF's orientation applied, an embedded colour profile converted to sRGB;
-    with the smaller levels that its file holds, where `levels` are wanted, and the other faces and layers,
-    where `layers` are.
+    """Opens the first frame of an image: applies EXIF's orientation, converts an embedded profile to sRGB.
 
-    `auto`: integers of three colours are sRGB, unless the file says that no curve codes them; all else is
-    linear. Without alpha those are data.
-    `linear`: data, whose numbers are kept as they are (`in_srgb`), also where the format multiplies by alpha.
-    Raises WorkloadError as `decode_image`.
+    With `levels` it has the smaller levels of its file, with `layers` the other faces and layers. `auto`
+    takes integers of three colours for sRGB unless the file says that they are linear, which makes them data
+    if there is no alpha; everything else is linear. `linear` is data, whose values are kept as they are,
+    even if the format multiplies by alpha.
+    Raises WorkloadError as `decode_image` does.
     """
     kind, size = identify(source)
     try:
         if kind.loader is None:
-            decoded = _managed(decode_image(source, limits, mips=levels, layers=layers), transfer)
+            decoded = _convert_decoded(decode_image(source, limits, mips=levels, layers=layers), transfer)
         else:
             opened = open_image(source, kind, size, limits)
-            decoded = _upright(opened.image, kind.name, size, transfer)
+            decoded = _open_upright(opened.image, kind.name, size, transfer)
     except pyvips.Error as error:
         raise decode_error(source, kind, error) from None
     return as_raster(source.name, decoded, transfer)
 
 
-def as_raster(name: str, decoded: DecodedImage, transfer: Asked = "auto") -> Raster:
-    """What was decoded as it is, under the name that messages give it. Raises WorkloadError `unsupported`."""
+def as_raster(name: str, decoded: DecodedImage, transfer: TransferChoice = "auto") -> Raster:
+    """Makes a raster of a decoded image without converting it. Raises WorkloadError `unsupported`."""
     channels = decoded.pixels.shape[2]
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
         reason = text(
@@ -107,13 +112,13 @@ def as_raster(name: str, decoded: DecodedImage, transfer: Asked = "auto") -> Ras
         raise WorkloadError("unsupported", reason, name)
     images, alpha = [(decoded.pixels, *decoded.mips), *decoded.others], decoded.has_alpha
     if channels - alpha == 2:
-        images = [tuple(map(_third, levels)) for levels in images]
+        images = [tuple(map(_add_third_channel, levels)) for levels in images]
     (pixels, *mips), *others = images
-    said = decoded.data and transfer == "auto"
-    # Integers without a curve that have transparency are as often a picture that a tool wrote so: its hidden
-    # colours must stay hidden.
-    data = transfer == "linear" or (said and (pixels.dtype.kind == "f" or not alpha))
-    curve = _transfer(pixels, alpha, "linear" if said else transfer)
+    declared_data = decoded.data and transfer == "auto"
+    # Linear integers with alpha are often pictures that a tool wrote so, whose hidden colours must stay
+    # hidden.
+    data = transfer == "linear" or (declared_data and (pixels.dtype.kind == "f" or not alpha))
+    curve = _transfer(pixels, alpha, "linear" if declared_data else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
     first = Raster(
         name, pixels, alpha, curve, decoded.format, tuple(mips), data=data, kind=kind,
@@ -124,43 +129,43 @@ def as_raster(name: str, decoded: DecodedImage, transfer: Asked = "auto") -> Ras
     return msgspec.structs.replace(first, layers=layers, cube=bool(layers) and decoded.cube, array=array)
 
 
-def _third(pixels: Pixels) -> Pixels:
-    """Two colours become three; the third is 0, as GPUs read such a texture."""
+def _add_third_channel(pixels: Pixels) -> Pixels:
+    """Adds a third channel of 0, as GPUs do when they read two channels."""
     return np.ascontiguousarray(np.insert(pixels, 2, 0, axis=2))
 
 
-def _transfer(pixels: Pixels, alpha: bool, wanted: Asked) -> Transfer:
+def _transfer(pixels: Pixels, alpha: bool, choice: TransferChoice) -> Transfer:
     if pixels.dtype.kind == "f":
         return "linear"
-    if wanted == "auto":
+    if choice == "auto":
         return "srgb" if pixels.shape[2] - alpha == 3 else "linear"
-    return wanted
+    return choice
 
 
-def _upright(lazy: pyvips.Image, format: str, size: int, transfer: Asked) -> DecodedImage:
+def _open_upright(lazy: pyvips.Image, format: str, size: int, transfer: TransferChoice) -> DecodedImage:
     if lazy.get_typeof("orientation") and lazy.get("orientation") > 1:
-        # A file that is read from top to bottom can't be turned.
+        # An image that is read from top to bottom can't be rotated.
         lazy = lazy.copy_memory().autorot()
     pixels, model, alpha = convert_to_srgb(lazy, transfer)
-    # Of what isn't stored as floats, such as whole numbers of 32 bits, all must be kept.
+    # 32 bit integers need all bits of a float.
     stored = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 32
     bits = (16 if stored == 16 and lazy.format == "float" else 32) if pixels.dtype.kind == "f" else 0
-    return DecodedImage(_widened(pixels, lazy), model, alpha, format, size, float_bits=bits)
+    return DecodedImage(_scale_to_16_bits(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 
-def _widened(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
-    """Full scale for the 10 or 12 bits that AVIF has, which libvips puts into the upper ones of 16."""
+def _scale_to_16_bits(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
+    """Scales the 10 or 12 bits of AVIF to 16, as libvips leaves the lower ones 0."""
     bits = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 16
     heif = lazy.get_typeof("heif-compression") != 0
     return pixels | (pixels >> np.uint16(bits)) if heif and 8 < bits < 16 else pixels
 
 
-def _managed(decoded: DecodedImage, transfer: Asked) -> DecodedImage:
-    """What our own readers gave: alpha straight, colours of an embedded profile or of inks as sRGB's."""
+def _convert_decoded(decoded: DecodedImage, transfer: TransferChoice) -> DecodedImage:
+    """Converts what our readers decoded: to straight alpha, and from CMYK or an embedded profile to sRGB."""
     inks = decoded.color_model == "cmyk"
     if decoded.has_alpha and transfer != "linear":
-        # Of inks, white is 0.
-        mix: Alpha = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
+        # White is 0 in CMYK.
+        mix: AlphaMixing = "multiplied" if inks and decoded.alpha == "on white" else decoded.alpha
         pixels, *mips = (straight_colors(level, mix) for level in (decoded.pixels, *decoded.mips))
         others = tuple(tuple(straight_colors(level, mix) for level in levels) for levels in decoded.others)
         decoded = msgspec.structs.replace(
@@ -171,7 +176,7 @@ def _managed(decoded: DecodedImage, transfer: Asked) -> DecodedImage:
     models = {"cmyk": "cmyk", "grey": "b-w", "rgb": "srgb"}
     if decoded.pixels.dtype == np.uint16:
         models |= {"grey": "grey16", "rgb": "rgb16"}
-    lazy = image_of(decoded.pixels, models[decoded.color_model])
+    lazy = vips_image(decoded.pixels, models[decoded.color_model])
     if decoded.profile:
         lazy.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
     pixels, model, alpha = convert_to_srgb(lazy, transfer)

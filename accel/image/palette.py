@@ -1,4 +1,4 @@
-"""K-means in OKLab; histogram."""
+"""Palettes by k-means in OKLab, and histograms."""
 
 from __future__ import annotations
 
@@ -8,33 +8,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.color import at_depth, decode_table, from_oklab, is_srgb_coded, to_oklab
+from accel.image.color import decode_table, encode_srgb, from_oklab, to_oklab
 from accel.image.encode import expand_grey
-from accel.image.operation import first_layer
-from accel.image.operations.analysis import ChannelHistogram, Histogram, Palette, PaletteColor
-from accel.image.pixel_data import Pixels, image_of
+from accel.image.operation import Operated, first_layer
+from accel.image.operations.analysis import (
+    ChannelHistogram,
+    CountValues,
+    FindPalette,
+    Histogram,
+    Palette,
+    PaletteColor,
+)
+from accel.image.pixel_coding import at_depth
+from accel.image.pixel_data import Pixels, vips_image
 from accel.image.raster import Raster
 from accel.image.statistics import plane_of
+from accel.workload import Limits
 
 Floats = NDArray[np.floating[Any]]
 
 STRIP = 64
-"""Rows looked at in one go."""
+"""Rows of a strip."""
 
-FEW = 4096
-"""Up to so many colours each is taken as it is; beyond, the means of similar ones."""
+EXACT_COLORS = 4096
+"""Most colours that are clustered as they are; of more, similar ones are averaged first."""
 
 BITS = 5
-"""Of each channel, in which colours agree whose mean is taken."""
+"""The highest bits of each channel in which such similar colours agree."""
 
 ROUNDS = 32
-"""Most rounds of k-means; what is left to settle then can't be seen."""
+"""Most rounds of k-means; later ones make no visible difference."""
 
 _BLOCK = 512
-"""Points whose distances are taken in one go, so that they stay in the cache."""
+"""Points of a block, whose distances fit into the cache."""
 
 SIDE, ACROSS = 64, 16
 """Pixels of a swatch's squares, and squares in a row."""
+
+
+def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Operated:
+    (image,) = images
+    value = find_palette(image, params.colors)
+    drawn = params.swatch and value.colors
+    return Operated({"swatch": draw_swatch(image, value)} if drawn else {}, value)
 
 
 def find_palette(image: Raster, count: int) -> Palette:
@@ -46,29 +62,29 @@ def find_palette(image: Raster, count: int) -> Palette:
     if not len(colors):
         return Palette([], True, first_of=first_layer(image))
     table = decode_table("uint8").astype(np.float64)
-    # Means lie between two codes, whose curve is all but straight there.
+    # Means lie between two codes, where the curve is nearly straight.
     lab = to_oklab(np.interp(colors, np.arange(256), table))
     exact = len(colors) <= count
-    centres, shares = (lab, weights / weights.sum()) if exact else _means(lab, weights, count)
+    centres, shares = (lab, weights / weights.sum()) if exact else _k_means(lab, weights, count)
     order = np.lexsort((*centres.T, -shares))
     made = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
     return Palette(made, exact, first_of=first_layer(image))
 
 
 def _color(centre: Floats, share: float) -> PaletteColor:
-    codes = np.round(is_srgb_coded(np.clip(from_oklab(centre), 0, 1).astype(np.float32)) * 255).astype(int)
+    codes = np.round(encode_srgb(np.clip(from_oklab(centre), 0, 1).astype(np.float32)) * 255).astype(int)
     return PaletteColor(
         "#{:02x}{:02x}{:02x}".format(*codes), float(share), [round(float(value), 5) for value in centre]
     )
 
 
 def _colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
-    """Colours, n x 3 of 0..255, and how much is seen of each."""
-    return _each(pixels, alpha) or _binned(pixels, alpha)
+    """Returns the colours, n x 3 of 0..255, and the visible weight of each."""
+    return _exact_colors(pixels, alpha) or _binned_colors(pixels, alpha)
 
 
-def _each(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
-    """All colours there are; None where they are more than FEW."""
+def _exact_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
+    """All colours; None if there are more than EXACT_COLORS."""
     known: NDArray[np.uint32] = np.empty(0, np.uint32)
     weights: Any = np.empty(0)
     for top in range(0, len(pixels), STRIP):
@@ -77,13 +93,13 @@ def _each(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
         seen = counts * ((words & 255) / 255 if alpha else 1.0)
         known, places = np.unique(np.concatenate([known, words >> 8]), return_inverse=True)
         weights = np.bincount(places, weights=np.concatenate([weights, seen]))
-        if len(known) > FEW:
+        if len(known) > EXACT_COLORS:
             return None
     return np.stack([known >> 16, known >> 8 & 255, known & 255], axis=1).astype(np.float64), weights
 
 
 def _words(strip: Pixels) -> NDArray[np.uint32]:
-    """Red, green, blue and alpha in a number of 32 bits."""
+    """Red, green, blue and alpha as a 32 bit word."""
     words = strip[:, 0].astype(np.uint32)
     for index in (1, 2):
         words = words << np.uint32(8) | strip[:, index]
@@ -91,7 +107,7 @@ def _words(strip: Pixels) -> NDArray[np.uint32]:
     return words | strip[:, 3] if strip.shape[1] == 4 else words
 
 
-def _binned(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
+def _binned_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
     """The means of colours that agree in their highest bits."""
     weights, sums = np.zeros(1 << 3 * BITS), np.zeros((3, 1 << 3 * BITS))
     for top in range(0, len(pixels), STRIP):
@@ -105,7 +121,7 @@ def _binned(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
     return (sums / np.where(weights > 0, weights, 1)).T, weights
 
 
-def _means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Floats]:
+def _k_means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Floats]:
     """Centres and shares by k-means (Lloyd 1982) from `_seeds`."""
     centres = _seeds(points, weights, count)
     nearest = np.full(len(points), -1)
@@ -124,8 +140,8 @@ def _means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Floats]
 
 
 def _seeds(points: Floats, weights: Floats, count: int) -> Floats:
-    """The weightiest point, then each time the one that adds most to the error: k-means++ (Arthur and
-    Vassilvitskii 2007) without its dice."""
+    """The point of the largest weight, then each time the one with the largest error: k-means++ (Arthur and
+    Vassilvitskii 2007) without randomness."""
     chosen = [int(np.argmax(weights))]
     error = np.full(len(points), np.inf)
     while len(chosen) < count:
@@ -141,8 +157,8 @@ def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
     squares = (centres * centres).sum(axis=1).astype(np.float32)
     for begin in range(0, len(points), _BLOCK):
         own = points[begin : begin + _BLOCK, :, None].astype(np.float32)
-        # |p - c|^2 less |p|^2, which is the same for all centres. Not by a product of matrices, which takes
-        # several times as long where one side is as short as this.
+        # |p - c|^2 less |p|^2, which is the same for all centres. A matrix product takes several times as
+        # long with a side as short as this.
         distances = squares - own[:, 0] * x
         distances -= own[:, 1] * y
         distances -= own[:, 2] * z
@@ -163,7 +179,15 @@ def draw_swatch(image: Raster, palette: Palette) -> Raster:
 BINS = 256
 
 HEIGHT, BAR = 256, 2
-"""Pixels of the picture: its height, and the width of a bin."""
+"""The height of the picture and the width of a bin, pixels."""
+
+
+def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> Operated:
+    (image,) = images
+    value = count_values(image, params.percentiles)
+    return Operated(
+        {"histogram": draw_histogram(image, value, params.scale)} if params.picture else {}, value
+    )
 
 
 def count_values(image: Raster, percentiles: Sequence[float]) -> Histogram:
@@ -203,7 +227,7 @@ def _integers(name: str, values: Pixels, shares: NDArray[np.float64]) -> Channel
 
 def _channel_values(values: Pixels, top: int) -> NDArray[np.int64]:
     # libvips counts 16 million values in 10 ms; numpy needs 11 ms for every 4 million.
-    found = image_of(values[..., None], "b-w" if top == 255 else "grey16").hist_find().numpy().reshape(-1)
+    found = vips_image(values[..., None], "b-w" if top == 255 else "grey16").hist_find().numpy().reshape(-1)
     counts = np.zeros(top + 1, np.int64)
     counts[: len(found)] = found
     return counts
@@ -229,7 +253,7 @@ def _floats(name: str, values: Pixels, shares: NDArray[np.float64]) -> ChannelHi
 
 
 def _ranks(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """The places in order, from 0, of the smallest values that so large a share doesn't exceed."""
+    """The ranks, from 0, of the smallest values that at least these shares don't exceed."""
     return np.clip(np.ceil(shares * count * (1 - 1e-12)).astype(np.int64) - 1, 0, count - 1)
 
 

@@ -1,4 +1,7 @@
-"""Pixels to averageable values and back."""
+"""How pixels are coded: decoded to values that can be averaged, encoded again, converted to other depths.
+
+Also decides whether an image holds colours, normals or data.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ import numpy as np
 from msgspec import Struct
 
 from accel.image import compiled, kernels
-from accel.image.color import Floats, decode_table
-from accel.image.kernels import SLIGHT, STEPS, Bytes
-from accel.image.normal_maps import is_signed, unit_share
+from accel.image.color import Floats, decode_table, from_linear, premultiplied_to_linear, to_linear
+from accel.image.kernels import MIN_WEIGHT, STEPS, Bytes
+from accel.image.normal_maps import is_signed, to_unsigned, unit_share
 from accel.image.operation import AnyKind
 from accel.image.pixel_data import Pixels
 from accel.image.raster import PixelKind, Raster
@@ -22,45 +25,45 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 WORTH_COMPILED = 4_000_000
-"""Texels from which compiled loops are loaded: that takes 0.4 s, as much as they save in six such images."""
+"""Texels from which compiled loops are used: loading them takes 0.4 s, which they save in six such images."""
 
 STRIP = 1 << 19
-"""Values that are worked on at a time: a few of their arrays stay in a core's own cache."""
+"""Values of a strip: a few arrays of them fit into a core's cache."""
 
 CANCELLED = 1e-4
-"""The length of an averaged vector below which it has no direction."""
+"""The length below which an averaged vector has no direction."""
 
 
 class Coding(Struct, frozen=True):
-    """How the pixels of one image are read for a filter, and written after it."""
+    """How the pixels of an image are decoded for a filter and encoded after it."""
 
     dtype: Any
     """numpy's type of the pixels."""
     channels: int
     colors: int
     curve: bool
-    """Whether colours are sRGB's codes, to be averaged as light."""
+    """Whether colours are sRGB codes, to be averaged as linear light."""
     weighted: bool
     """Whether colours count in proportion to alpha, the last channel."""
     vectors: bool
     """Whether the first three channels are unit vectors."""
     signed: bool
-    """Whether those are stored as they are, -1..1, not as 0..1."""
+    """Whether they are stored as -1..1, not as 0..1."""
     loops: ModuleType
-    """`kernels`, or the same compiled."""
+    """The module of the inner loops: `kernels` or the compiled one."""
     range: tuple[float, float] = (0.0, 1.0)
-    """What colours of floats lie within, which no quotient by a small alpha may leave."""
+    """The range of float colours, to which quotients by a small alpha are clipped."""
 
     def empty(self, rows: int, width: int) -> Floats:
-        """Lines without values: rows x channels x width."""
+        """Uninitialized lines: rows x channels x width."""
         return np.empty((rows, self.channels, width), np.float32)
 
     def rows(self, width: int) -> int:
-        """Lines that are worked on at a time, as long as `width`: an even number."""
+        """The rows of a strip of this width, an even number."""
         return max(2, STRIP // (width * self.channels) // 2 * 2)
 
     def decode(self, pixels: Pixels) -> Floats:
-        """Lines (rows x channels x width) of pixels (rows x width x channels)."""
+        """Decodes pixels (rows x width x channels) to lines (rows x channels x width)."""
         rows, width, _ = pixels.shape
         lines = self.empty(rows, width)
         if pixels.dtype.kind == "u":
@@ -69,32 +72,32 @@ class Coding(Struct, frozen=True):
             lines[...] = pixels.swapaxes(1, 2)
             if self.weighted:
                 weight = lines[:, -1:]
-                np.add(weight.clip(0, 1), SLIGHT, out=weight)
+                np.add(weight.clip(0, 1), MIN_WEIGHT, out=weight)
                 lines[:, :-1] *= weight
         if self.vectors:
             if not self.signed:
                 lines[:, :3] = lines[:, :3] * 2 - 1
-            unit_range(lines)
+            normalize_lines(lines)
         return lines
 
     def halve(self, pixels: Pixels, lines: Floats) -> None:
-        """Of each 2 x 2 pixels the mean, as lines; both sides are even."""
+        """Writes the mean of each 2 x 2 pixels to `lines`; both sides are even."""
         if self.vectors or self.dtype.kind == "f":
             self.loops.halve_lines(self.decode(pixels), lines)
         else:
             self.loops.halve_pixels(pixels, *self.tables(), self.colors, self.weighted, lines)
 
     def tables(self) -> tuple[Floats, Floats]:
-        """What colours and alpha mean, for each code."""
+        """The values of each code of colours and of alpha."""
         return _table(self.dtype.name, self.curve), _alphas(self.dtype.name, self.weighted)
 
     def encode(self, lines: Floats, out: Pixels | None = None) -> Pixels:
-        """Pixels of lines, rounded to the nearest code; colours of what is fully transparent are kept."""
+        """Encodes lines as pixels, rounded to the nearest code; transparent colours are kept."""
         rows, channels, width = lines.shape
         pixels = np.empty((rows, width, channels), self.dtype) if out is None else out
         if self.vectors:
             lines = lines.copy()
-            unit_range(lines)
+            normalize_lines(lines)
             if not self.signed:
                 lines[:, :3] = lines[:, :3] * 0.5 + 0.5
         if self.dtype.kind == "f":
@@ -115,15 +118,15 @@ class Coding(Struct, frozen=True):
             self.encode(lines[begin : begin + each], made[begin : begin + each])
         return made
 
-    def within(self, made: Pixels, given: Pixels) -> Pixels:
-        """What a filter `made`, each channel of floats within what it was `given`: beyond lies nothing but
-        the filter's ringing, which integers lose as well. Vectors are of length 1 whatever came in."""
+    def clip_ringing(self, filtered: Pixels, source: Pixels) -> Pixels:
+        """Clips each float channel of a filter's result to the range of its source: beyond it is only the
+        filter's ringing, which integers lose as well. Vectors have length 1 anyway."""
         if self.dtype.kind != "f" or self.vectors:
-            return made
-        # By whole rows, as over parts of pixels numpy takes ten times as long.
-        low, high = given.min(axis=0).min(axis=0), given.max(axis=0).max(axis=0)
-        row = np.tile(low, made.shape[1]), np.tile(high, made.shape[1])
-        return made.reshape(len(made), -1).clip(*row).reshape(made.shape)
+            return filtered
+        # By whole rows, as numpy takes ten times as long over the channels of a pixel.
+        low, high = source.min(axis=0).min(axis=0), source.max(axis=0).max(axis=0)
+        row = np.tile(low, filtered.shape[1]), np.tile(high, filtered.shape[1])
+        return filtered.reshape(len(filtered), -1).clip(*row).reshape(filtered.shape)
 
     def _floats(self, lines: Floats) -> Floats:
         if not self.weighted:
@@ -132,14 +135,14 @@ class Coding(Struct, frozen=True):
         weight = lines[:, -1:]
         made[:, :-1] = lines[:, :-1] / np.where(np.abs(weight) > 1e-9, weight, 1)
         made[:, :-1].clip(*self.range, out=made[:, :-1])
-        alpha = (weight - SLIGHT).clip(0, 1)
-        # What is left of the rounding of weights is nothing.
-        made[:, -1:] = alpha * (alpha >= SLIGHT)
+        alpha = (weight - MIN_WEIGHT).clip(0, 1)
+        # Smaller values are rounding errors of the weights.
+        made[:, -1:] = alpha * (alpha >= MIN_WEIGHT)
         return made
 
 
-def coding(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:
-    """How to filter an image. Raises WorkloadError `unsupported` for normals that aren't three colours."""
+def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:
+    """The coding of an image. Raises WorkloadError `unsupported` for normals without three colours."""
     pixels = image.pixels
     vectors = kind == "normal"
     if vectors and image.colors != 3:
@@ -160,15 +163,15 @@ def coding(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: b
         weighted,
         vectors,
         signed,
-        choose_coding(pixels),
+        choose_loops(pixels),
         span,
     )
 
 
-def choose_coding(pixels: Pixels) -> ModuleType:
-    """The loops for an image: compiled ones where they are there and pay, else numpy's.
+def choose_loops(pixels: Pixels) -> ModuleType:
+    """The loops for an image: the compiled ones if numba is installed and they pay, else numpy's.
 
-    By the image alone, also where they are loaded: in some sums their last bits differ.
+    The choice doesn't depend on what is loaded, because the last bits of some sums differ.
     """
     if pixels.shape[0] * pixels.shape[1] < WORTH_COMPILED or not compiled.available():
         return kernels
@@ -177,8 +180,8 @@ def choose_coding(pixels: Pixels) -> ModuleType:
     return loops
 
 
-def unit_range(lines: Floats) -> None:
-    """Makes the first three channels unit vectors; those without a direction become (0, 0, 1), flat."""
+def normalize_lines(lines: Floats) -> None:
+    """Normalizes the vectors in the first three channels; those without a direction become (0, 0, 1)."""
     vectors = lines[:, :3]
     size = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))[:, None]
     vectors /= np.maximum(size, CANCELLED)
@@ -197,12 +200,12 @@ def _table(name: str, curve: bool) -> Floats:
 @functools.cache
 def _alphas(name: str, weighted: bool) -> Floats:
     table = _table(name, False)
-    return table + SLIGHT if weighted else table
+    return table + MIN_WEIGHT if weighted else table
 
 
 @functools.cache
 def _codes() -> tuple[Bytes, Floats]:
-    """For each step of light the code at its begin, and the light from which each code is the nearest."""
+    """For each step of linear light the code at its begin, and the light from which each code is nearest."""
     halves = (np.arange(1, 256) - 0.5) / 255
     bounds = np.where(halves <= 0.04045, halves / 12.92, ((halves + 0.055) / 1.055) ** 2.4).astype(np.float32)
     steps = np.arange(STEPS + 1, dtype=np.float32) / np.float32(STEPS)
@@ -214,30 +217,30 @@ _NONE = (np.zeros(1, np.uint8), np.zeros(1, np.float32))
 
 
 NORMAL_SHARE = 0.9
-"""Share of unit vectors from which colours are taken for a normal map's: more than is enough to look for a
-convention, as colours that are taken for vectors by mistake come out wrong."""
+"""The share of unit vectors from which an image is a normal map: more than for finding its convention,
+because colours that are mistaken for vectors come out wrong."""
 
-TOWARDS = 0.2
-"""By how much the mean vector points out of the surface, and more so than sideways. Grey that is light enough
-has vectors of length 1 too, but they point sideways as much."""
+OUTWARD = 0.2
+"""How far the mean vector of a normal map points out of the surface, and by how much more than sideways.
+Light grey has vectors of length 1 as well, but they point sideways as much."""
 
 UNIFORM = 0.03
-"""Standard deviation of x, y and z, up to which an image is of one colour: four codes of 8 bit."""
+"""The standard deviation of x, y and z up to which an image has a single colour: four codes of 8 bit."""
 
 UPRIGHT = 0.1
-"""By how much the vectors of one colour may point sideways: many blues are unit vectors, too, but a surface
-that is flat is so in tangent space."""
+"""How far the vectors of a single colour may point sideways: many blues are unit vectors, but a flat surface
+points straight out."""
 
 
-def channel_kind(image: Raster, said: AnyKind = "auto") -> PixelKind:
-    """What is said of the channels, now or before (`Raster.kind`); else what they look like.
+def channel_kind(image: Raster, kind: AnyKind = "auto") -> PixelKind:
+    """What the channels are: `kind`, or `Raster.kind`, or what they look like.
 
-    Unit vectors that point out of a surface on the whole are `normal`; of one colour, if it is that of a flat
-    surface. Grey without transparency is `data` unless it is sRGB's, and so is what was read as data; all
-    else is `color`. Looks at a sample of at most about 256 x 256 texels.
+    Unit vectors that mostly point out of the surface are `normal`; a single colour only if it is that of a
+    flat surface. Grey without alpha is `data` unless it is sRGB, and so is what was read as data; the rest is
+    `color`. Examines a sample of at most about 256 x 256 texels.
     """
-    if said != "auto":
-        return said
+    if kind != "auto":
+        return kind
     if image.kind:
         return image.kind
     if _is_normal_map(image):
@@ -247,14 +250,14 @@ def channel_kind(image: Raster, said: AnyKind = "auto") -> PixelKind:
 
 
 def channel_semantics(image: Raster, kind: PixelKind) -> dict[str, object]:
-    """What is known of the result's channels, as fields of a raster: of data that no curve is put on them."""
+    """The fields of a raster of this kind: of normals and data that no curve is applied."""
     if kind == "color":
         return {"transfer": image.transfer, "kind": kind}
     return {"transfer": "linear", "data": True, "kind": kind}
 
 
 def resolve_semantics(image: Raster, kind: PixelKind) -> Raster:
-    """The image, its channels taken for that."""
+    """The image with those fields."""
     return msgspec.structs.replace(image, **channel_semantics(image, kind))
 
 
@@ -266,8 +269,45 @@ def _is_normal_map(image: Raster) -> bool:
     vectors = planes if signed else planes * 2 - 1
     x, y, z = (float(plane.mean()) for plane in vectors)
     sideways = max(abs(x), abs(y))
-    # No colours are below 0, as vectors are that are stored as such.
+    # Signed vectors can't be colours, which are never below 0.
     if not signed and sideways > UPRIGHT and max(float(plane.std()) for plane in vectors) <= UNIFORM:
         return False
     out = z - sideways
-    return z > TOWARDS and out > TOWARDS and unit_share(vectors) >= NORMAL_SHARE
+    return z > OUTWARD and out > OUTWARD and unit_share(vectors) >= NORMAL_SHARE
+
+
+DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
+"""The types of channels by their bits."""
+
+
+def at_depth(image: Raster, dtype: Any) -> Raster:
+    """Converts an image to another type: uint8, uint16 or float32.
+
+    Three float colours that aren't data become sRGB; alpha, grey and data stay linear, and vectors of -1 to 1
+    become 0 to full scale. Codes that are multiplied by alpha become light that is multiplied by alpha.
+    """
+    dtype = np.dtype(dtype)
+    if image.pixels.dtype == dtype:
+        return image
+    if dtype.kind == "f":
+        codes = image.multiplied == "codes" and image.has_alpha
+        light = premultiplied_to_linear if codes else to_linear
+        levels = [light(level, image.colors, image.transfer) for level in (image.pixels, *image.mips)]
+        multiplied = "light" if codes else image.multiplied
+        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer="linear", multiplied=multiplied)
+    if image.pixels.dtype.kind == "f":
+        transfer = "srgb" if image.colors == 3 and not image.data else "linear"
+        levels = [image.pixels, *image.mips]
+        if image.kind == "normal" and is_signed(image):
+            levels = list(map(to_unsigned, levels))
+        levels = [from_linear(level, image.colors, transfer, dtype) for level in levels]
+        return image.with_pixels(levels[0], mips=tuple(levels[1:]), transfer=transfer)
+    levels = [_rescale(level, dtype) for level in (image.pixels, *image.mips)]
+    return image.with_pixels(levels[0], mips=tuple(levels[1:]))
+
+
+def _rescale(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    if dtype.itemsize == 2:
+        return pixels.astype(np.uint16) * np.uint16(257)
+    # The nearest one: each code of 8 bit stands for 257 of 16 bit.
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

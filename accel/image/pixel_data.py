@@ -1,4 +1,4 @@
-"""A decoded image; pixels between numpy and libvips."""
+"""A decoded image, and pixels passed from numpy to libvips."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 
 from accel.image.records import Compression
 
-Alpha = Literal["straight", "multiplied", "multiplied as light", "on white"]
-"""What colours are: as they are, multiplied by alpha, multiplied before sRGB's curve coded them, or blended
-with white by alpha."""
+AlphaMixing = Literal["straight", "multiplied", "multiplied as light", "on white"]
+"""How colours are mixed with alpha: not at all, multiplied, multiplied as light before they were coded as
+sRGB, or blended with white."""
 Pixels = NDArray[Any]
-"""Height x width x channels, in one piece; uint8, uint16 or float32."""
+"""Height x width x channels, contiguous; uint8, uint16 or float32."""
 
-MOST = 1e12
-"""Of floats on either side of 0: what can be squared and summed; no distance or position in a world is
-larger."""
+MAX_VALUE = 1e12
+"""The largest magnitude of floats: it can be squared and summed, and no position in a world is larger."""
 
 
 def full_scale(dtype: Any) -> int:
-    """What stands for 1 in pixels of a type: 255 of uint8, 65535 of uint16, 1 of floats."""
+    """The value of 1 in pixels of a type: 255 for uint8, 65535 for uint16, 1 for floats."""
     dtype = np.dtype(dtype)
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
@@ -33,7 +32,7 @@ class DecodedImage(Struct, frozen=True):
 
     pixels: Pixels
     """Height x width x channels. Integers are 0 to full scale; float32 is as stored, scene-linear, but
-    finite (`load.finite`)."""
+    finite (`check_finite`)."""
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool
@@ -46,42 +45,42 @@ class DecodedImage(Struct, frozen=True):
     """What the pixels were stored in. Two channels (bc5) are given as RGB: blue is rebuilt as engines do it
     if red and green fit unit vectors, else 0."""
     palette: bool = False
-    """Whether the file holds numbers of colours in a palette: one channel, whatever they look up."""
-    alpha: Alpha = "straight"
+    """Whether the file stores indices of a palette: one channel, whatever the palette's colours are."""
+    alpha: AlphaMixing = "straight"
     """How the colours are mixed with alpha."""
     profile: bytes = b""
     """The ICC profile of the colours, where one is embedded and not read by libvips itself."""
     float_bits: int = 0
-    """Of floats that the file holds as such: 16 or 32 for a channel; 0 for anything else."""
+    """The bits of a channel that the file stores as floats, 16 or 32; 0 for integers."""
     data: bool = False
-    """Whether the file says that its channels are no colours, or integers that no curve codes; so do two
-    channels that aren't said to be sRGB."""
+    """Whether the file says that its channels are no colours, or linear integers; also for two channels that
+    aren't sRGB."""
     contents: bytes = b""
-    """The file's bytes, where they were read in one piece; empty elsewhere."""
+    """The file's bytes, if they were read as a whole; else empty."""
     mips: tuple[Pixels, ...] = ()
-    """The smaller levels that the file holds, largest first, with the channels of `pixels`; empty for none,
-    and where nobody asked for them."""
+    """The smaller levels of the file, largest first, with the channels of `pixels`; empty if there are none
+    or they weren't requested."""
     levels: int = 1
-    """Mip levels that the file says to hold, the largest included."""
+    """The number of mip levels by the file's header, the largest included."""
     images: int = 1
-    """Faces of cubes, layers of arrays and slices of volumes that the file holds, each of which is an image;
-    `pixels` and `mips` are the first one's. Of DDS and KTX2; 1 for all others."""
+    """The number of faces, layers and slices in a DDS or KTX2, each of which is an image; `pixels` and
+    `mips` are the first one's. 1 for other formats."""
     others: tuple[tuple[Pixels, ...], ...] = ()
-    """The other faces and layers, each with as many levels as the first, largest first, and of the same type
-    and channels; empty for none, for volumes, and where nobody asked for them."""
+    """The levels of each other face and layer, as many and of the same type and channels as the first one's;
+    empty if there are none, for volumes, and if they weren't requested."""
     cube: bool = False
     """Whether each six of `pixels` and `others` are the faces of a cube: +x, -x, +y, -y, +z, -z."""
     array: bool = False
     """Whether the file is an array of one layer, or of one cube, as KTX2 may be."""
 
 
-def image_of(pixels: Pixels, model: str) -> pyvips.Image:
-    """Pixels for libvips, by its name of a colour model."""
-    return raster_from_vips(pixels).copy(interpretation=model)
+def vips_image(pixels: Pixels, model: str) -> pyvips.Image:
+    """Wraps pixels for libvips, with its name of a colour model."""
+    return vips_from_pixels(pixels).copy(interpretation=model)
 
 
-def raster_from_vips(pixels: Pixels) -> pyvips.Image:
-    """The same, whatever their channels stand for."""
+def vips_from_pixels(pixels: Pixels) -> pyvips.Image:
+    """The same without a colour model."""
     height, width, bands = pixels.shape
     kind = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[pixels.dtype.name]
     return pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, kind)

@@ -1,4 +1,7 @@
-"""An image between two operations: its pixels, and how they are to be read."""
+"""The raster that operations work on: pixels, and how they are coded.
+
+Plugins import it at start-up, so numpy isn't imported here.
+"""
 
 from __future__ import annotations
 
@@ -12,65 +15,64 @@ if TYPE_CHECKING:
 
 
 Transfer = Literal["srgb", "linear"]
-"""How colour channels are coded: by sRGB's curve (IEC 61966-2-1), or in proportion to light (or to whatever
-else is measured: data). Alpha is always linear."""
+"""How colour channels are coded: by sRGB's curve (IEC 61966-2-1), or in proportion to light or to another
+measurement (data). Alpha is always linear."""
 
 
 Multiplied = Literal["", "light", "codes"]
-"""What alpha was multiplied into: nothing, the colours' `light` (as all is called that no curve codes), or
-sRGB's `codes` of it."""
+"""What is multiplied by alpha: nothing, the colours' linear `light`, or their sRGB `codes`. Linear colours
+count as light."""
 
 
 PixelKind = Literal["color", "normal", "data"]
-"""What channels are: colours, a normal map's unit vectors, or numbers that each stand for themselves."""
+"""What channels are: colours, a normal map's unit vectors, or independent values."""
 
 
 class Raster(Struct, frozen=True):
-    """All pixels of one image, upright, colours of the sRGB primaries, mostly without alpha multiplied in."""
+    """The pixels of an image: upright, with sRGB's primaries, and straight alpha unless `multiplied`."""
 
     name: str
-    """What the asker calls it; error messages name it."""
+    """The name by which errors refer to it."""
     pixels: NDArray[Any]
-    """Height x width x channels, in one piece, never written to. Channels: 1 (grey), 2 (grey and alpha),
-    3 (RGB), 4 (RGB and alpha). uint8 or uint16, 0 to full scale; or float32, linear and finite."""
+    """Height x width x channels, contiguous; never write to them. Channels: 1 (grey), 2 (grey and alpha), 3
+    (RGB), 4 (RGB and alpha). uint8 or uint16, 0 to full scale; or float32, linear and finite."""
     has_alpha: bool
     """Whether the last channel is alpha."""
     transfer: Transfer
-    """Of the colour channels; floats are always `linear`."""
+    """The coding of the colour channels; floats are always `linear`."""
     format: str
-    """The file's that it comes from, for example `png`: what is written unless another is asked for."""
+    """The format of its file, for example `png`, in which it is written by default."""
     mips: tuple[NDArray[Any], ...] = ()
     """Smaller levels, largest first, each half of the one before (rounded down, at least 1), of the same
     type and channels; empty for none."""
     data: bool = False
-    """Whether the colours are measurements (normals, heights, masks), on which sRGB's curve is never put,
-    not even where floats of three colours become integers."""
+    """Whether the colours are measurements (normals, heights, masks), to which sRGB's curve is never
+    applied, not even if floats of three colours become integers."""
     kind: PixelKind | Literal[""] = ""
-    """What the channels are, where it was said or made out; empty where nobody asked yet."""
+    """What the channels are; empty if it isn't known yet."""
     signed: bool | None = None
-    """Of floats that are vectors: whether they are stored as -1 to 1, not coded as 0 to 1; None where their
-    texels tell. Of `layers` it is what the first is."""
+    """Whether float vectors are stored as -1 to 1, not coded as 0 to 1; None to find out from the texels.
+    `layers` have the value of the first image."""
     float_bits: int = 0
-    """Of floats in the file that it comes from, 16 or 32 for a channel, which is what is written unless
-    another depth is asked for; 0 for what wasn't read as floats."""
+    """The bits of a float channel in its file, 16 or 32, which are written by default; 0 for integers."""
     read_mips: bool = False
-    """Whether `mips` are those of the file that it comes from: a format that holds one level leaves them out,
-    while levels that were made become files of their own there."""
+    """Whether `mips` were read from its file: a format of one level drops them, but writes computed levels
+    as files of their own."""
     first_of: int = 1
-    """How many images the file holds that it comes from (faces, layers, slices), of which it is the first."""
+    """The number of images (faces, layers, slices) in its file, of which it is the first."""
     layers: tuple[Raster, ...] = ()
-    """The other faces and layers of that file, each an image like this one, of the same size, levels, type
-    and channels, without layers itself; empty for none, and where an operation doesn't keep them."""
+    """The other faces and layers of its file: images of the same size, levels, type and channels, without
+    layers of their own; empty if there are none, or an operation doesn't keep them."""
     cube: bool = False
     """Whether each six of this image and its `layers` are the faces of a cube: +x, -x, +y, -y, +z, -z."""
     array: bool = False
-    """Whether it is an array of one: its only layer, or its only cube. KTX2 knows such."""
+    """Whether it is the only layer, or the only cube, of an array, as in KTX2."""
     below: float | None = None
-    """The least value that was cut off where integers were made of floats; None for none."""
+    """The least value that was clipped when floats became integers; None if none was."""
     above: float | None = None
     """The same of the largest."""
     multiplied: Multiplied = ""
-    """How alpha is multiplied in after all, as a last step; of floats never `codes`."""
+    """How the colours are multiplied by alpha, by a last step; floats never as `codes`."""
 
     @property
     def width(self) -> int:
@@ -84,12 +86,12 @@ class Raster(Struct, frozen=True):
 
     @property
     def channels(self) -> int:
-        """Their number, alpha included."""
+        """The number of channels, alpha included."""
         return int(self.pixels.shape[2])
 
     @property
     def bit_depth(self) -> int:
-        """Bits of a channel: 8, 16 or 32."""
+        """The bits of a channel: 8, 16 or 32."""
         return int(self.pixels.dtype.itemsize * 8)
 
     @property
@@ -99,24 +101,26 @@ class Raster(Struct, frozen=True):
 
     @property
     def blends(self) -> bool:
-        """Whether alpha is multiplied in as a GPU blends: DDS and KTX2 say so, and EXR holds no other."""
+        """Whether colours are multiplied by alpha as GPUs blend: DDS and KTX2 have a flag for it, EXR always
+        is so."""
         return self.has_alpha and self.multiplied == "light"
 
     def without_levels(self) -> Raster:
-        """The same image, and its layers, with the largest level alone."""
+        """The image and its layers with the largest level only."""
         layers = tuple(layer.without_levels() for layer in self.layers)
         return msgspec.structs.replace(self, mips=(), layers=layers)
 
     def as_light(self) -> NDArray[Any]:
-        """`pixels` as float32 of full scale 1, colours in proportion to light, as they are to be averaged and
-        blended; floats as they are. Not to be written to."""
+        """The pixels as float32 with full scale 1 and linear colours, for averaging and blending; floats as
+        they are. Don't write to them."""
+        # Imports numpy.
         from accel.image.color import to_linear
 
         return to_linear(self.pixels, self.colors, self.transfer)
 
     def with_light(self, light: NDArray[Any], **changes: object) -> Raster:
-        """The other way round: the same image with such values, rounded to its own type; what is beyond 0 to
-        1 is cut off, except in floats. `changes` are as in `with_pixels`."""
+        """The inverse: the image with such values, rounded to its own type and clipped to 0 to 1, unless it
+        has floats. `changes` are as in `with_pixels`."""
         from accel.image.color import from_linear
 
         changed = msgspec.structs.replace(self, **changes)
@@ -125,8 +129,8 @@ class Raster(Struct, frozen=True):
         return self.with_pixels(from_linear(values, colors, changed.transfer, self.pixels.dtype), **changes)
 
     def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
-        """The same image with other pixels and, unless given, no smaller levels and no layers: then it is the
-        first of so many."""
+        """The image with other pixels and other `changes`; unless given, it has no smaller levels and no
+        layers, and `first_of` counts the dropped ones."""
         changed = msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})
         if changed.layers or not self.layers:
             return changed

@@ -1,4 +1,4 @@
-"""Result records and file-type tables."""
+"""Records of an image's facts, and tables of file types; both without an image library."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ class Inspection(Struct, frozen=True):
 
 
 VERSION = 4
-"""Raised by whoever has `load` or `open_raster` give other pixels of some file, or open what they refused:
-what was kept of such files is made anew then."""
+"""The version of decoding, which invalidates cached results. Raise it when `decode_image` or `open_raster`
+returns other pixels for some file, or opens files that it refused before."""
 
 
 SUFFIXES = {
@@ -168,17 +168,17 @@ SUFFIXES = {
     "text/x-tpsheet": ".tpsheet",
     "text/xml": ".xml",
 }
-"""By media type, in lower case. Light to import, as the shell names files without an image library."""
+"""The file extension by media type, in lower case."""
 
 ALIASES = {".jpeg": ".jpg", ".tiff": ".tif"}
-"""How else files are called, by the suffix that they get here."""
+"""Other extensions of the same formats."""
 IMAGES = frozenset(suffix for media_type, suffix in SUFFIXES.items() if media_type.startswith("image/"))
-"""Suffixes of images alone."""
+"""The extensions of images."""
 
 
 def suffix_of(media_type: str) -> str:
-    """The suffix with its dot; empty for a media type that isn't known.
+    """The file extension with its dot; empty for an unknown media type.
 
-    Parameters (`; charset=...`, RFC 2045 section 5.1) count for nothing.
+    Parameters (`; charset=...`, RFC 2045 section 5.1) are ignored.
     """
     return SUFFIXES.get(media_type.partition(";")[0].strip().lower(), "")

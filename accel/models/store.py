@@ -1,4 +1,4 @@
-"""The models folder: where each file lies, whether it is the right one, and how it gets there."""
+"""The models folder: paths of files, verification by digest, locking, installation, removal."""
 
 from __future__ import annotations
 
@@ -8,40 +8,36 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from accel.atomic_file import replace_file
 from accel.models.manifest import File, Model, Part, Shipped
 from accel.text import AnyText, TextError, text
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
-
 State = Literal["shipped", "pulled", "not pulled", "broken"]
 
-Held = Callable[[Model], None]
-
 CHUNK = 1 << 20
-"""Bytes read at once."""
+"""Bytes read at a time."""
 
 MISSING = text("is missing")
 UNREADABLE = text("can't be read ({strerror})")
-NOT_THERE = (FileNotFoundError, NotADirectoryError)
+MISSING_ERRORS = (FileNotFoundError, NotADirectoryError)
 
 
 class ModelError(TextError):
-    """A model can't be had; a sentence for people, without a full stop."""
+    """A model can't be used or installed; a sentence for people, without a full stop."""
 
 
 class Unwritable(ModelError):
-    """A file or folder of models can't be written: no other source helps."""
+    """A file or folder of models can't be written, whatever the source."""
 
     def __init__(self, path: Path | str, error: OSError) -> None:
         super().__init__(
             text(
-                "{path} can't be written ({strerror}): make room or get the right to, or name "
-                "another folder by the setting models.folder",
+                "{path} can't be written ({strerror}): free some space, check the permissions, or set "
+                "models.folder to another folder",
                 path=path,
                 strerror=error.strerror or error,
             )
@@ -49,15 +45,15 @@ class Unwritable(ModelError):
 
 
 class ModelStore:
-    """A folder of models: `NAME/VERSION/FILE`. Files are complete or not there, and are read-only data."""
+    """A folder of models: `NAME/VERSION/FILE`. Files appear when they are complete, and never change."""
 
-    def __init__(self, folder: Path, held: Held = lambda model: None) -> None:
-        """`folder` need not exist. `held` hears of a model for which another program is waited for."""
+    def __init__(self, folder: Path, on_wait: Callable[[Model], None] = lambda model: None) -> None:
+        """`folder` need not exist. `on_wait` is called before waiting for another process's lock."""
         self.folder = folder
-        self._held = held
+        self._on_wait = on_wait
 
     def path(self, model: Model, file: File) -> Path:
-        """Where the file lies, or would."""
+        """Returns the file's path, whether or not it exists."""
         for source in file.sources:
             if isinstance(source, Shipped):
                 spec = importlib.util.find_spec(source.module)
@@ -66,61 +62,67 @@ class ModelStore:
         return self.folder / model.name / model.version / file.name
 
     def problem(self, model: Model, file: File) -> AnyText:
-        """Why the file isn't as its record says, to be put behind its name; empty where it is."""
+        """Returns why the file isn't usable, to be read after its name; empty if it is."""
         path = self.path(model, file)
         try:
-            right = path.stat().st_size == file.size and digest(path) == file.sha256
+            intact = path.stat().st_size == file.size and digest(path) == file.sha256
+        except MISSING_ERRORS:
+            return MISSING
         except OSError as error:
-            return (
-                MISSING if isinstance(error, NOT_THERE) else UNREADABLE.fill(strerror=error.strerror or error)
-            )
-        return "" if right else text("is damaged")
+            return UNREADABLE.fill(strerror=error.strerror or error)
+        return "" if intact else text("is damaged")
 
-    def right(self, model: Model, file: File) -> bool:
-        """Whether the file is there with the digest that its record says."""
+    def is_intact(self, model: Model, file: File) -> bool:
+        """Returns whether the file exists with the digest of its record."""
         return not self.problem(model, file)
 
     def state(self, model: Model) -> State:
-        """What there is of the model; every digest is checked."""
+        """Returns the model's state; verifies every digest."""
         problems = {self.problem(model, file) for file in model.files}
         if problems == {""}:
             return "shipped" if model.shipped else "pulled"
         return "not pulled" if problems == {MISSING} and not model.shipped else "broken"
 
     def read(self, model: Model, file: File) -> bytes:
-        """The file's contents, its digest checked. Raises ModelError, which says what to run."""
+        """Returns the file's contents, verified. Raises ModelError with the command to run."""
         path = self.path(model, file)
         try:
             contents = path.read_bytes()
         except FileNotFoundError:
-            raise ModelError(_not_pulled(model)) from None
+            reason = text(
+                "model {model} isn't installed: run `popbridge models pull {model}`", model=model.name
+            )
+            raise ModelError(reason) from None
         except OSError as error:
             raise ModelError(
                 text("{path} can't be read ({strerror})", path=path, strerror=error.strerror or error)
             ) from None
         if hashlib.sha256(contents).hexdigest() != file.sha256:
-            raise ModelError(_broken(model, file))
+            raise ModelError(
+                text(
+                    "{file} of model {model} is damaged: {command} again",
+                    file=file.name,
+                    model=model.name,
+                    command=retry_command(model),
+                )
+            )
         return contents
 
     @contextlib.contextmanager
-    def locked(self, model: Model) -> Iterator[None]:
-        """Holds the model for who changes it; another process waits meanwhile. Raises Unwritable."""
-        from filelock import FileLock
-
+    def lock(self, model: Model) -> Iterator[None]:
+        """Locks the model for changes by this process. Raises Unwritable."""
         lock = FileLock(self.folder / f"{model.name}.lock")
-        if not self._got(lock, 0):
-            # What goes wrong in it, such as a closed terminal, is none of the folder's faults.
-            self._held(model)
-            self._got(lock, -1)
+        if not self._acquire(lock, 0):
+            # Outside of `_acquire`, whose errors are about the folder.
+            self._on_wait(model)
+            self._acquire(lock, -1)
         try:
             yield
         finally:
             lock.release()
 
-    def _got(self, lock: BaseFileLock, timeout_s: float) -> bool:
-        """Whether a lock was free within that time; -1 waits for ever. Raises Unwritable."""
-        from filelock import Timeout
-
+    def _acquire(self, lock: BaseFileLock, timeout_s: float) -> bool:
+        """Returns whether the lock was acquired within the time; -1 waits forever. Raises Unwritable."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=timeout_s)
@@ -131,9 +133,9 @@ class ModelStore:
         return True
 
     def put(self, model: Model, file: File, contents: Path | bytes) -> None:
-        """Copies a file to its place, where it appears in one step; whoever calls holds the lock.
+        """Installs a file atomically; the caller holds the lock.
 
-        Raises ModelError where it isn't what the record says, or can't be written.
+        Raises ModelError if its digest differs from the record, or it can't be written.
         """
         path = self.path(model, file)
         part = path.with_name(f"{path.name}.part")
@@ -144,9 +146,7 @@ class ModelStore:
             else:
                 shutil.copyfile(contents, part)
             if digest(part) != file.sha256:
-                raise ModelError(
-                    text("{file} isn't the file that was declared (its SHA-256 is another)", file=file.name)
-                )
+                raise ModelError(text("{file} isn't the declared file (SHA-256 differs)", file=file.name))
             replace_file(part, path)
         except OSError as error:
             raise Unwritable(path, error) from None
@@ -156,38 +156,41 @@ class ModelStore:
 
     @property
     def downloads(self) -> Path:
-        """Where files lie while they come."""
+        """The folder for incomplete files."""
         return self.folder / "downloads"
 
     def resumable(self, part: Part) -> Path:
-        """Where a part lies until all of it has come."""
+        """Returns the path of a part while it is being downloaded."""
         return self.downloads / f"{part.sha256}.part"
 
     def remove(self, model: Model) -> bool:
-        """Removes all versions of a model, and what came of an interrupted pull; gives whether there was
-        anything. Raises ModelError."""
-        parts = [self.resumable(part) for file in model.files for part in file.wanted]
-        belongings = [self.folder / model.name, self.downloads / model.name, *parts]
-        if not any(map(_there, belongings)):
-            # Nothing is written: the folder may be one that others share and only read.
+        """Removes all versions of a model and the files of interrupted downloads.
+
+        Returns whether there was anything to remove. Raises ModelError.
+        """
+        parts = [self.resumable(part) for file in model.files for part in file.source_parts]
+        paths = [self.folder / model.name, self.downloads / model.name, *parts]
+        if not any(map(_may_exist, paths)):
+            # Creates no lock file, as the folder may be shared and read-only.
             return False
-        with self.locked(model):
-            for path in belongings:
-                _removed(path)
+        with self.lock(model):
+            for path in paths:
+                _remove(path)
         return True
 
 
-def _there(path: Path) -> bool:
-    """Whether there may be something."""
+def _may_exist(path: Path) -> bool:
     try:
         path.lstat()
-    except OSError as error:
-        return not isinstance(error, NOT_THERE)
+    except MISSING_ERRORS:
+        return False
+    except OSError:
+        return True
     return True
 
 
-def _removed(path: Path) -> None:
-    """Removes a file or folder, if it is there. Raises ModelError."""
+def _remove(path: Path) -> None:
+    """Removes a file or folder if it exists. Raises ModelError."""
     try:
         if path.is_dir():
             shutil.rmtree(path)
@@ -203,23 +206,13 @@ def _removed(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, hex. Raises OSError."""
+    """Returns the SHA-256 of a file, in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _not_pulled(model: Model) -> AnyText:
-    return text(
-        "the model {model} isn't on this machine: run `popbridge models pull {model}`", model=model.name
-    )
-
-
-def _broken(model: Model, file: File) -> str:
-    return f"{file.name} of the model {model.name} is damaged: {retry_command(model)} again"
-
-
 def retry_command(model: Model) -> AnyText:
-    """What gets a model anew, before "again"."""
+    """Returns what to run to replace a model, to be read before "again"."""
     if model.shipped:
         return "install popbridge"
     accept = " --accept-unclear-licence" if model.opt_in else ""

@@ -1,4 +1,4 @@
-"""Evidence to one judgement, its confidence and explanation."""
+"""Combines evidence of pixels, names and the project into a classification, with explanations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.decode import decode_image
+from accel.image.hashes import fingerprint_of
 from accel.image.inspect import inspect_picture
-from accel.image.operations.analysis import Fingerprint, fingerprint_of
+from accel.image.operations.analysis import Fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.records import Inspection
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
 from accel.texture.model import Inputs, Judgement, extract, is_confident, model
-from accel.texture.naming import NUMBERED, Cue, known_words, read_name, vocabulary, worth_of_words
+from accel.texture.naming import NUMBERED, Cue, Words, known_words, read_name, vocabulary
 from accel.texture.workloads import Examination, Examine, Surroundings
 from accel.workload import Input, Item, Limits, Outcome, Output, OutputFile, WorkloadError
 
@@ -24,7 +25,7 @@ Features = Mapping[str, float]
 
 
 def explanations(features: Features, kind: Kind) -> list[tuple[str, Kind | None]]:
-    """Plain facts that speak for `kind`, each with what it speaks for; none where there is nothing to say."""
+    """Returns readable facts that support `kind`, each with the kind that it supports."""
     return [(text, kind) for text in _OF[kind](features) if text]
 
 
@@ -86,58 +87,72 @@ _OF: dict[Kind, Callable[[Features], list[str]]] = {
 Floats = NDArray[np.float64]
 
 SLOT = 6.0
-"""Logarithm of the likelihood ratio of a material's slot: what the project itself uses the texture as. Not
-estimated, as few sources tell slots: one in 400 is taken to be a mistake, so pixels never outweigh it."""
+"""Log-likelihood ratio of a material slot, which is the project's own use of the texture. Assumed, as few
+sources have slots: one in 400 is wrong, so that pixels never outweigh it."""
 
 IMPORTED = 0.7
-"""The same of its present import settings, which are often merely what the engine does by default."""
+"""Log-likelihood ratio of the present import settings, which are often only the engine's defaults."""
 
 DOUBT = 4e-3
-"""The least probability by pixels that other evidence starts from: no name should meet a certainty."""
+"""The minimum probability by pixels before other evidence is added, so that nothing is ruled out."""
 
 LIKENESS = 0.02
-"""The least share of its class that other evidence starts from: grey data of one kind looks like that of
-another, and few sources ship all kinds, so that a plain name is worth more than what pixels claim."""
+"""The minimum probability of a kind as a share of its class, before other evidence is added. Grey data of
+different kinds look alike, and few sources have all kinds: a plain name is more reliable than pixels."""
 
-SHOWN = 3
-"""Words of a path that evidence shows, the weightiest."""
-SAYING = 0.3
-"""Logarithm of the likelihood ratio from which words are shown together."""
+MAX_WORDS = 3
+"""Most words of a path in the evidence."""
+MIN_WEIGHT = 0.3
+"""The log-likelihood ratio above which words are shown."""
 
 _SAME_CLASS = np.array([[CLASS_OF[one] == CLASS_OF[other] for other in KINDS] for one in KINDS], float)
 
 
-def judge(decoded: DecodedImage, name: str, around: Surroundings) -> Classification:
-    """What the texture `name` is for. Raises WorkloadError where the model can't be used."""
-    return judge_all([(extract(decoded), name, around)])[0]
+def classify(inputs: Sequence[Input], params: Surroundings, limits: Limits) -> Output:
+    return Output(judge(decode_image(inputs[0], limits), inputs[0].name, params))
+
+
+def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
+    return _judge_decoded([_decode(inputs[0], params, limits)])[0]
+
+
+def examine_several(items: Sequence[Item], limits: Limits) -> list[Outcome]:
+    decoded = [_try_decoding(item, limits) for item in items]
+    outputs = iter(_judge_decoded([each for each in decoded if isinstance(each, DecodedTexture)]))
+    return [next(outputs) if isinstance(each, DecodedTexture) else each for each in decoded]
+
+
+def judge(decoded: DecodedImage, name: str, surroundings: Surroundings) -> Classification:
+    """Classifies the texture `name`. Raises WorkloadError if the model can't be used."""
+    return judge_all([(extract(decoded), name, surroundings)])[0]
 
 
 def judge_all(textures: Sequence[tuple[Inputs, str, Surroundings]]) -> list[Classification]:
-    """What each of several textures is for, given what the model is to see of them. Raises WorkloadError."""
+    """Classifies textures from the model's inputs, names and surroundings. Raises WorkloadError."""
     if not textures:
         return []
     seen = model().predict_all([inputs for inputs, _, _ in textures]).astype(np.float64)
     return [
-        _judged(by_pixels, inputs.features, name, around)
-        for by_pixels, (inputs, name, around) in zip(seen, textures, strict=True)
+        _classify(by_pixels, inputs.features, name, surroundings)
+        for by_pixels, (inputs, name, surroundings) in zip(seen, textures, strict=True)
     ]
 
 
-def _judged(
-    by_pixels: Floats, features: Mapping[str, float], name: str, around: Surroundings
+def _classify(
+    by_pixels: Floats, features: Mapping[str, float], name: str, surroundings: Surroundings
 ) -> Classification:
     judgement = model().judgement
-    cues = read_name(name, around.siblings) if around.use_name else []
-    words = known_words(vocabulary(name), judgement.words) if around.use_name else []
+    cues = read_name(name, surroundings.siblings) if surroundings.use_name else []
+    words = known_words(vocabulary(name), judgement.words) if surroundings.use_name else []
     probabilities = weigh_evidence(by_pixels, cues, judgement, words)
-    probabilities = _told(probabilities, around)
+    probabilities = _apply_context(probabilities, surroundings)
     best = KINDS[int(probabilities.argmax())]
     sure = judgement.names if cues or words else judgement.pixels
     evidence = [
-        *_seen(by_pixels, features),
-        *_surrounding(around),
+        *_pixel_evidence(by_pixels, features),
+        *_context_evidence(surroundings),
         *(Evidence(cue.source, cue.word, cue.kinds[0]) for cue in cues),
-        *_worded(words, judgement),
+        *_word_evidence(words, judgement),
     ]
     return Classification(
         kind=best,
@@ -150,73 +165,82 @@ def _judged(
 def weigh_evidence(
     by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement, words: Sequence[str] = ()
 ) -> Floats:
-    """Probabilities by pixels and name, calibrated: each cue and each known word multiplies some."""
+    """Returns calibrated probabilities by pixels and name: each cue and known word multiplies some of
+    them."""
     found = list(cues)
     if not found and not words:
-        return _shares(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
-    logs = np.log(is_doubted(by_pixels)) + worth_of_words(words, judgement.words)
+        return _normalize(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
+    logs = np.log(allow_doubt(by_pixels)) + weigh_words(words, judgement.words)
     for cue in found:
-        worth = worth_of(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
+        worth = cue_weight(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
         for place, kind in enumerate(cue.kinds):
             logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
-    return _shares(logs * judgement.names.sharpness)
+    return _normalize(logs * judgement.names.sharpness)
 
 
-def is_doubted(by_pixels: NDArray[np.floating[Any]]) -> Floats:
-    """Probabilities by pixels, … x kinds, as other evidence starts from them: none is ruled out."""
+def weigh_words(words: Iterable[str], weights: Words) -> Floats:
+    """Returns the summed log-likelihood ratios of KINDS; zeros if no word is known."""
+    values = [weights[word] for word in known_words(words, weights)]
+    return np.sum(values, axis=0) if values else np.zeros(len(KINDS))
+
+
+def allow_doubt(by_pixels: NDArray[np.floating[Any]]) -> Floats:
+    """Raises small probabilities by pixels, … x kinds, before other evidence is added."""
     return np.asarray(np.maximum(np.maximum(by_pixels, DOUBT), by_pixels @ _SAME_CLASS * LIKENESS))
 
 
-def worth_of(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
-    """What a cue is worth for its first kind or, where too few of those were seen, for any."""
+def cue_weight(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
+    """Returns a cue's weight for its first kind, or for any kind if that isn't known."""
     return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
 
 
-def _told(probabilities: Floats, around: Surroundings) -> Floats:
-    """Adds what the project says of the texture; of normals and masks, `sprite` says only where they lie."""
-    if not around.slots and around.imported_as is None:
+def _apply_context(probabilities: Floats, surroundings: Surroundings) -> Floats:
+    """Adds slots and import settings. A `sprite` slot of a normal or packed map is ignored: it is the
+    sprite's."""
+    if not surroundings.slots and surroundings.imported_as is None:
         return probabilities
-    worth = dict.fromkeys(around.slots, SLOT)
+    worth = dict.fromkeys(surroundings.slots, SLOT)
     if worth.keys() & {"normal", "packed"}:
         worth.pop("sprite", None)
-    if around.imported_as is not None:
-        worth[around.imported_as] = worth.get(around.imported_as, 0.0) + IMPORTED
-    # What is told starts from a doubt; of the rest nobody said that pixels are wrong.
+    if surroundings.imported_as is not None:
+        worth[surroundings.imported_as] = worth.get(surroundings.imported_as, 0.0) + IMPORTED
+    # Only the kinds with evidence are raised to DOUBT.
     logs = np.log(np.maximum(probabilities, 1e-9))
     for kind, log in worth.items():
         logs[KINDS.index(kind)] = max(logs[KINDS.index(kind)], np.log(DOUBT)) + log
-    return _shares(logs)
+    return _normalize(logs)
 
 
-def _shares(logs: Floats) -> Floats:
+def _normalize(logs: Floats) -> Floats:
     raised = np.exp(logs - logs.max())
     return np.asarray(raised / raised.sum())
 
 
-def _seen(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
+def _pixel_evidence(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
     order = np.argsort(-by_pixels)
     best: Kind = KINDS[int(order[0])]
     found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best)]
     return found + [Evidence("pixels", what, kind) for what, kind in explanations(features, best)]
 
 
-def _worded(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
-    worth = worth_of_words(words, judgement.words)
+def _word_evidence(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
+    worth = weigh_words(words, judgement.words)
     best = int(worth.argmax())
     plain = [word for word in words if word != NUMBERED]
-    saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:SHOWN]
-    return [Evidence("words", ", ".join(saying), KINDS[best])] if plain and worth[best] >= SAYING else []
+    saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:MAX_WORDS]
+    return [Evidence("words", ", ".join(saying), KINDS[best])] if plain and worth[best] >= MIN_WEIGHT else []
 
 
-def _surrounding(around: Surroundings) -> list[Evidence]:
-    found = [Evidence("slot", f"used as {kind}", kind) for kind in dict.fromkeys(around.slots)]
-    if around.imported_as is not None:
-        found.append(Evidence("settings", f"imported as {around.imported_as}", around.imported_as))
+def _context_evidence(surroundings: Surroundings) -> list[Evidence]:
+    found = [Evidence("slot", f"used as {kind}", kind) for kind in dict.fromkeys(surroundings.slots)]
+    if surroundings.imported_as is not None:
+        kind = surroundings.imported_as
+        found.append(Evidence("settings", f"imported as {kind}", kind))
     return found
 
 
 class DecodedTexture(Struct, frozen=True):
-    """What is known of a texture before it is judged; its pixels are no longer held."""
+    """A texture after decoding, without its pixels."""
 
     name: str
     params: Examine
@@ -224,35 +248,28 @@ class DecodedTexture(Struct, frozen=True):
     files: Sequence[OutputFile]
     fingerprint: Fingerprint
     inputs: Inputs
-    """What the model is to see."""
+    """For the model."""
 
 
-def decode_once(source: Input, params: Examine, limits: Limits) -> DecodedTexture:
-    """Looks at one texture. Raises WorkloadError."""
+def _decode(source: Input, params: Examine, limits: Limits) -> DecodedTexture:
+    """Decodes and inspects a texture. Raises WorkloadError."""
     decoded = decode_image(source, limits)
     inspection, files = inspect_picture(decoded, params.preview)
     inputs = extract(decoded)
     return DecodedTexture(source.name, params, inspection, files, fingerprint_of(source, decoded), inputs)
 
 
-def judge_decoded(looked: Sequence[DecodedTexture]) -> list[Output]:
-    """An `Examination` of each. Raises WorkloadError where the model can't be used."""
-    told = judge_all([(one.inputs, one.name, one.params) for one in looked])
+def _judge_decoded(textures: Sequence[DecodedTexture]) -> list[Output]:
+    """Returns an `Examination` of each. Raises WorkloadError if the model can't be used."""
+    classifications = judge_all([(each.inputs, each.name, each.params) for each in textures])
     return [
-        Output(Examination(one.inspection, classification, one.fingerprint), one.files)
-        for one, classification in zip(looked, told, strict=True)
+        Output(Examination(each.inspection, classification, each.fingerprint), each.files)
+        for each, classification in zip(textures, classifications, strict=True)
     ]
 
 
-def examine_decoded(items: Sequence[Item], limits: Limits) -> list[Outcome]:
-    """Of each an `Examination`, or what is wrong with it. Raises WorkloadError as `judged`."""
-    looked = [_tried(item, limits) for item in items]
-    outputs = iter(judge_decoded([one for one in looked if isinstance(one, DecodedTexture)]))
-    return [next(outputs) if isinstance(one, DecodedTexture) else one for one in looked]
-
-
-def _tried(item: Item, limits: Limits) -> DecodedTexture | WorkloadError:
+def _try_decoding(item: Item, limits: Limits) -> DecodedTexture | WorkloadError:
     try:
-        return decode_once(item.inputs[0], item.params, limits)
+        return _decode(item.inputs[0], item.params, limits)
     except WorkloadError as error:
         return error

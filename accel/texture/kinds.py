@@ -1,4 +1,4 @@
-"""Texture kinds and classes, and what a classification says."""
+"""Texture kinds, their classes, and the result of a classification."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
     "environment",
 ]  # fmt: skip
-"""`specular`: reflection intensity or metalness; `roughness`: how rough the micro-surface is, or how smooth
-(gloss); `packed`: independent grey data in the channels; `environment`: light from all around."""
+"""`specular`: specular intensity or metalness; `roughness`: roughness or gloss; `packed`: independent grey
+data in the channels; `environment`: light from all directions."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""In the order in which the model gives their probabilities."""
+"""In the order of the model's probabilities."""
 
 TextureClass = Literal["color", "normal", "data", "packed", "emissive", "flat", "environment"]
-"""`data`: one linear grey value; `flat`: pictures of a 2D world or an interface."""
+"""`data`: one linear grey value; `flat`: images of 2D games and user interfaces."""
 
 CLASS_OF: dict[Kind, TextureClass] = {
     "albedo": "color", "normal": "normal", "height": "data", "roughness": "data", "specular": "data",
     "ao": "data", "packed": "packed", "emissive": "emissive", "sprite": "flat", "ui": "flat",
     "environment": "environment",
 }  # fmt: skip
-"""A wrong kind within a class is a blemish, a wrong class a wrong import setting."""
+"""Import settings depend on the class; a wrong kind within the right class is a minor error."""
 
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
-"""Calibrated: of what gets 0.9, nine in ten are right."""
+"""Calibrated: 90% of the predictions with 0.9 are correct."""
 
 
 class Evidence(Struct, frozen=True):
-    """One thing that speaks for a kind."""
+    """A piece of evidence for a kind."""
 
     source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
-    """Where it was seen; `words` are those of the path that say little each, `project` is its
-    other textures, in all or in its folder and those beside it."""
+    """`words`: words of the path that say little each; `project`: the project's other textures, or those in
+    the same folder or in folders beside it."""
     detail: str
-    """What was seen, for example `_nrm`."""
+    """What was found, for example `_nrm`."""
     kind: Kind | None
-    """The kind that it speaks for most; None where it speaks for a class alone."""
+    """The kind that it supports most; None if it only supports a class."""
 
 
 class Classification(Struct, frozen=True):
-    """What a texture is for, and how sure that is."""
+    """The kind of a texture, with probabilities and evidence."""
 
     kind: Kind
-    """The most probable one."""
+    """The most probable kind."""
     probabilities: Mapping[str, Probability]
-    """Of each kind; their sum is 1."""
+    """Of each kind, with a sum of 1."""
     advise: bool
-    """Whether its class (colour, normal, linear grey, packed, emissive, 2D, environment) is sure enough
-    to change settings by."""
+    """Whether the class (colour, normal, linear grey, packed, emissive, 2D, environment) is certain enough to
+    change settings."""
     evidence: Sequence[Evidence]
     """The strongest first."""

@@ -1,4 +1,4 @@
-"""Shipped classifier: ONNX and boosted trees."""
+"""The shipped classifier of texture kinds: features, ONNX model, boosted trees, thresholds."""
 
 from __future__ import annotations
 
@@ -29,67 +29,67 @@ if TYPE_CHECKING:
 
 CLASSES = tuple(dict.fromkeys(CLASS_OF.values()))
 
-_AT = np.array([CLASSES.index(CLASS_OF[kind]) for kind in KINDS])
-"""The place of each kind's class."""
-_BEGINS = np.searchsorted(_AT, np.arange(len(CLASSES)))
-"""Where the kinds of each class begin: they stand together in KINDS."""
+_CLASS_INDEX = np.array([CLASSES.index(CLASS_OF[kind]) for kind in KINDS])
+"""The index of each kind's class."""
+_CLASS_STARTS = np.searchsorted(_CLASS_INDEX, np.arange(len(CLASSES)))
+"""The first kind of each class; kinds of a class are adjacent in KINDS."""
 
 
 class Thresholds(Struct, frozen=True):
-    """From which probability on a class is acted on, and how probabilities are sharpened before."""
+    """The calibration of probabilities, and the thresholds for advice."""
 
     sharpness: float
-    """What the logarithms are multiplied with: calibrates what came of all evidence."""
+    """Factor of log-probabilities, which calibrates the combined evidence."""
     thresholds: Mapping[str, float]
-    """By class; above 1 where it never is sure enough."""
+    """Minimum probability by class; above 1 if advice is never given."""
 
 
 def class_shares(probabilities: NDArray[Any]) -> NDArray[Any]:
-    """Probabilities of CLASSES, … x classes, from those of KINDS, … x kinds."""
-    return np.add.reduceat(probabilities, _BEGINS, axis=-1)
+    """Sums probabilities of KINDS, … x kinds, to those of CLASSES, … x classes."""
+    return np.add.reduceat(probabilities, _CLASS_STARTS, axis=-1)
 
 
 def is_confident(probabilities: NDArray[Any], sure: Thresholds) -> NDArray[np.bool_]:
-    """Of each of … x kinds, whether the class of the most probable one is sure enough to act on."""
+    """Returns for … x kinds whether the class of the most probable kind reaches its threshold."""
     shares = class_shares(probabilities)
-    of_best = _AT[probabilities.argmax(axis=-1)]
+    of_best = _CLASS_INDEX[probabilities.argmax(axis=-1)]
     share = np.take_along_axis(shares, of_best[..., None], axis=-1)[..., 0]
     thresholds = np.array([sure.thresholds.get(one, 2.0) for one in CLASSES])
     return np.asarray((share >= thresholds[of_best]) & (share == shares.max(axis=-1)))
 
 
-AT_ONCE = 128
-"""Rows that are judged together: what that takes stays in a core's cache."""
+BATCH_ROWS = 128
+"""Rows evaluated at a time, to stay in a core's cache."""
 
 
 class Trees(Struct, frozen=True):
-    """Trees for each output in turn: the first for output 0, the next for 1, and so on again.
+    """Gradient-boosted trees, for each output in turn: the first for output 0, the next for 1, and so on.
 
-    A leaf has itself for children, so that all trees can be walked down by `depth` equal steps.
+    Leaves are their own children, so that all trees take `depth` equal steps.
     """
 
     outputs: int
     depth: int
     roots: NDArray[np.intp]
     features: NDArray[np.intp]
-    """By node; of a leaf any."""
+    """By node; unused in leaves."""
     splits: NDArray[np.float32]
-    """A value that isn't above it goes to the lower child."""
+    """By node; values up to this go to the lower child."""
     children: NDArray[np.intp]
-    """The higher and the lower one of each node, in turn."""
+    """The higher and the lower child of each node, in turn."""
     values: NDArray[np.float32]
-    """By node; of what isn't a leaf 0."""
+    """By node; 0 in inner nodes."""
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The sum of the leaves that each row falls into: rows x outputs."""
-        parts = [self._scores(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
+        """Returns the sums of the leaves of each row: rows x outputs."""
+        parts = [self._scores(rows[start : start + BATCH_ROWS]) for start in range(0, len(rows), BATCH_ROWS)]
         return np.concatenate(parts) if parts else np.zeros((0, self.outputs))
 
     def _scores(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         values, begins = rows.ravel(), np.arange(len(rows))[:, None] * rows.shape[1]
         node = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
         for _ in range(self.depth):
-            # By flat places: numpy takes these in a third of the time that a row and a column cost.
+            # Flat indices take numpy a third of the time of a row and a column.
             below = values.take(begins + self.features.take(node)) <= self.splits.take(node)
             node = self.children.take(2 * node + below)
         leaves = self.values.take(node).astype(np.float64)
@@ -97,9 +97,8 @@ class Trees(Struct, frozen=True):
 
 
 def from_arrays(found: Mapping[str, NDArray[Any]]) -> Trees:
-    """Trees of a file of arrays, in which a child is told by how many nodes after its parent it stands: such
-    numbers are small and often the same. Raises KeyError and ValueError where one is missing or has no such
-    form."""
+    """Creates trees from arrays, in which a child is stored as its distance from its parent, which compresses
+    well. Raises KeyError for a missing array and ValueError for an invalid one."""
     roots, features, lower, higher = (
         found[name].astype(np.intp) for name in ("roots", "features", "lower", "higher")
     )
@@ -111,7 +110,7 @@ def from_arrays(found: Mapping[str, NDArray[Any]]) -> Trees:
 
 
 def to_arrays(trees: Trees) -> dict[str, NDArray[Any]]:
-    """What `from_arrays` makes the same trees of."""
+    """Returns the arrays for `from_arrays`."""
     apart = trees.children.reshape(-1, 2) - np.arange(len(trees.splits))[:, None]
     return {
         "outputs": np.array(trees.outputs),
@@ -126,11 +125,11 @@ def to_arrays(trees: Trees) -> dict[str, NDArray[Any]]:
 
 
 VERSION = 2
-"""Raised whenever a feature changes; a model says with which version it was trained."""
+"""Incremented when a feature changes; a model declares the version that it was trained with."""
 
 
 class Inputs(Struct, frozen=True):
-    """One image, as the model takes it."""
+    """The model's inputs for one image."""
 
     features: dict[str, float]
     """By name; all finite."""
@@ -141,7 +140,7 @@ class Inputs(Struct, frozen=True):
 
 
 def extract(decoded: DecodedImage) -> Inputs:
-    """The inputs of the model for an image of any size, from regular samples of its pixels."""
+    """Computes the model's inputs for an image of any size, from regular samples of its pixels."""
     view = make_views(decoded)
     with np.errstate(all="ignore"):
         found = color_features(view) | vector_features(view) | vector_fields(view) | spatial_features(view)
@@ -159,24 +158,24 @@ FILE = Path(__file__).with_name("kinds.onnx")
 
 
 class Judgement(Struct, frozen=True):
-    """What further evidence is worth; estimated on sources that the model hadn't learned from."""
+    """Weights of further evidence, estimated on sources that the model wasn't trained on."""
 
     cues: Mapping[str, float]
-    """Logarithm of the likelihood ratio by a cue's source and strength, for example `name.word`, and by its
-    first kind too, `name.word.normal`, where enough of those were seen."""
+    """Log-likelihood ratio by a cue's source and strength, for example `name.word`, and with its first kind,
+    `name.word.normal`, if there was enough data."""
     second: float
-    """Share of it for the kinds after a cue's first."""
+    """The share of that for the other kinds of a cue."""
     pixels: Thresholds
-    """Where pixels are the only evidence."""
+    """If pixels are the only evidence."""
     names: Thresholds
-    """Where the name says something."""
+    """If the name is evidence, too."""
     words: Words = {}
-    """What words of paths are worth; counted on sources, and only of words that several use."""
+    """Weights of words in paths, only of words that several sources use."""
 
 
 class Model:
-    """An open model. Raises WorkloadError where the file is missing, damaged or of another version, or no
-    onnxruntime works."""
+    """An open model. Raises WorkloadError if the file is missing, damaged or of another version, or if
+    onnxruntime doesn't work."""
 
     def __init__(self, file: Path) -> None:
         self._session = _open(file)
@@ -186,17 +185,17 @@ class Model:
             self.judgement = msgspec.json.decode(about["judgement"], type=Judgement)
             fits = about["version"] == str(VERSION) and about["kinds"] == " ".join(KINDS)
         except (KeyError, ValueError) as error:
-            raise _unusable(f"doesn't declare what it was trained for ({error})") from None
+            raise _unusable(text("has invalid metadata ({error})", error=error)) from None
         if not fits:
-            raise _unusable("is of another version than the program")
+            raise _unusable(text("is of another version than PopBridge"))
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Probabilities of KINDS by pixels alone, calibrated."""
+        """Returns calibrated probabilities of KINDS by pixels alone."""
         probabilities: NDArray[np.float32] = self.predict_all([inputs])[0]
         return probabilities
 
     def predict_all(self, images: Sequence[Inputs]) -> NDArray[np.float32]:
-        """The same of several at once, images x KINDS: of four in seven eighths of the time."""
+        """Returns images x KINDS; four images together take 7/8 of the time."""
         rows = [[one.features[name] for name in self._names] for one in images]
         feed = {
             "features": np.array(rows, np.float32),
@@ -209,14 +208,12 @@ class Model:
 
 @cache
 def model() -> Model:
-    """The shipped model, opened once in each process. Raises WorkloadError."""
+    """Returns the shipped model, opened once per process. Raises WorkloadError."""
     return Model(FILE)
 
 
 def warm() -> None:
-    """Opens the model and runs it once, ahead of the first texture."""
-    from accel.image.pixel_data import DecodedImage
-
+    """Opens the model and runs it once, before the first texture arrives."""
     grey = np.full((64, 64, 3), 128, np.uint8)
     model().predict(extract(DecodedImage(grey, "rgb", False, "png", grey.size)))
 
@@ -234,7 +231,7 @@ def _open(file: Path) -> onnxruntime.InferenceSession:
         raise _unusable(text("can't be read ({strerror})", strerror=error.strerror or error)) from None
     try:
         session: Any = onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
+    except Exception as error:  # onnxruntime raises classes without a common base
         raise _unusable(text("is damaged ({reason})", reason=str(error)[:120])) from None
     return session
 

@@ -1,4 +1,4 @@
-"""File-name and folder conventions."""
+"""Naming conventions: what file and folder names say about the kind of a texture."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from accel.texture.kinds import KINDS, Kind
+from accel.texture.kinds import Kind
 
 Kinds = tuple[Kind, ...]
 """The likeliest first."""
@@ -37,7 +35,7 @@ ROLES: dict[str, Kinds] = _table({
     "skybox skydome cubemap envmap environment hdri hdr panorama equirectangular skysphere spheremap "
     "equirect latlong radiance irradiance": ("environment",),
 })  # fmt: skip
-"""Words that say plainly what a texture is, as the last of its name: `base_color` is read as basecolor."""
+"""Unambiguous words at the end of a name; `base_color` is read as basecolor."""
 
 SHORT_ROLES: dict[str, Kinds] = _table({
     "nm nor nml ddn": ("normal",),
@@ -50,7 +48,7 @@ SHORT_ROLES: dict[str, Kinds] = _table({
     "mask masks": ("packed", "specular"),
     "env sky ibl starfield stars backdrop nebula galaxy": ("environment",),
 })  # fmt: skip
-"""Abbreviations and words that are sometimes something else, as the last of a name."""
+"""Abbreviations and ambiguous words at the end of a name."""
 
 LETTERS: dict[str, Kinds] = _table({
     "n": ("normal",),
@@ -67,7 +65,7 @@ LETTERS: dict[str, Kinds] = _table({
     "a": ("ao", "albedo"),
     "p": ("height",),
 })  # fmt: skip
-"""Single letters behind a separator: they count for more where the folder has the rest of the material."""
+"""Single letters after a separator; they weigh more if the folder has other maps of the material."""
 
 ANYWHERE: dict[str, Kinds] = _table({
     "skybox skydome cubemap envmap hdri panorama equirectangular": ("environment",),
@@ -78,7 +76,7 @@ ANYWHERE: dict[str, Kinds] = _table({
     "heightmap": ("height",),
     "splatmap": ("packed",),
 })  # fmt: skip
-"""Words that say what a picture is wherever they stand in its name."""
+"""Words that count anywhere in a name."""
 
 FOLDERS: dict[str, Kinds] = _table({
     "ui gui hud icon icons icns cursor cursors mouse font fonts menu menus interface widgets widget button "
@@ -100,77 +98,77 @@ FOLDERS: dict[str, Kinds] = _table({
     "splat splats splatmaps alphamaps": ("packed",),
     "diffuse albedo": ("albedo",),
 })  # fmt: skip
-"""Folders; the nearest counts."""
+"""Names of folders; the nearest one counts."""
 
 HINTS: dict[str, Kinds] = _table({
     "textures texture texs models model materials material maps meshes mesh mtl": ("albedo",),
     "gfx images image img graphics pics pictures bitmaps bitmap themes theme skins skin "
     "pixmaps": ("sprite", "ui"),
 })  # fmt: skip
-"""Folders that say little more than that a surface is meant; they count where no other does."""
+"""Names of folders that only suggest surfaces or images; they count if no other folder does."""
 
 CUBE_FACES = frozenset({
     "ft", "bk", "lf", "rt", "up", "dn", "posx", "negx", "posy", "negy", "posz", "negz", "px", "nx", "py",
     "ny", "pz", "nz", "front", "back", "left", "right", "top", "bottom", "east", "west", "north", "south",
 })  # fmt: skip
-"""Last words of the faces of a sky, which count where the folder has four of the six."""
+"""Last words of the faces of a skybox; they count if the folder has four of the six."""
 
 RARE_FACES = frozenset({"ft", "bk", "lf", "dn", "posx", "negx", "posy", "negy", "posz", "negz"})
-"""Those that are seldom anything else: they count alone."""
+"""Unambiguous names of faces, which count alone."""
 
 
 Strength = Literal["word", "suffix", "letter", "folder", "hint"]
-"""`word`: plain (`_normal`); `suffix`: short, or a word that also means other things (`_spec`, `icon`);
-`letter`: one letter (`_n`); `folder`: where it lies; `hint`: a folder of surfaces (`textures`)."""
+"""`word`: unambiguous (`_normal`); `suffix`: short or ambiguous (`_spec`, `icon`); `letter`: one letter
+(`_n`); `folder`: a telling folder (`ui`); `hint`: a vague folder (`textures`)."""
 
-LOUD_FOLDERS = 3
-"""How many folders above the file are asked, the nearest first."""
+MAX_FOLDERS = 3
+"""How many folders above the file count, the nearest first."""
 
-# What stands behind the role: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
+# Suffixes after the role: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
 _VARIANT = re.compile(
     r"\d+[kx]?|v\d+|map|maps|tex|texture|lod\d*|jpg|png|tga|opengl|ogl|gl|directx|dx|srgb|raw|linear"
 )
 _FORMAT = re.compile(r".\.(?:png|jpe?g|tga|dds|bmp|psd|tiff?|webp|exr|hdr|ktx2?|cached)$", re.IGNORECASE)
-# Latin words by their capitals; letters of other scripts as they stand together.
+# Latin words are split at capitals; other scripts aren't split.
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[kKx]?|[^\W\d_A-Za-z]+")
 _JOINED = re.compile(r"(.{3,}?)(normalmap|normal|heightmap|height|roughness|specular|metallic|albedo|diffuse"
                      r"|emissive|emission|occlusion|skybox|bump|spec|gloss|glow|luma|nrm|norm)")  # fmt: skip
 
 
 class Cue(Struct, frozen=True):
-    """One thing that a name says."""
+    """Evidence in a name."""
 
     word: str
-    """What was read, as evidence shows it."""
+    """As shown to people."""
     kinds: tuple[Kind, ...]
-    """The kinds that it speaks for, the likeliest first."""
+    """The kinds that it supports, the likeliest first."""
     strength: Strength
     source: Literal["name", "folder", "siblings"]
 
 
 def words_of(stem: str) -> list[str]:
-    """The words of a file's stem or a folder's name, in lower case: `rockNormal_2K` is rock, normal, 2k."""
+    """Splits a file's stem or a folder's name into lower-case words: `rockNormal_2K` is rock, normal, 2k."""
     return [word.lower() for word in _WORDS.findall(stem)]
 
 
 def read_name(name: str, siblings: Sequence[str] = ()) -> list[Cue]:
-    """The cues in a path with forward slashes; `siblings` are the names of the files in its folder.
+    """Returns the cues in a path; `siblings` are the names of the files in its folder.
 
-    At most one cue of its role in a material, one of a word in it, one of its folder; the strongest first.
+    At most one cue each for the role in a material, a word, and the folder, in this order.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     stem = stem_of(path.name)
     others = {stem_of(one).lower() for one in siblings} - {stem.lower()}
-    found = [_role(stem, others), _anywhere(stem), _folder(path.parts[:-1])]
+    found = [_role_cue(stem, others), _word_cue(stem), _folder_cue(path.parts[:-1])]
     cues = [cue for cue in found if cue is not None]
     if any(cue.kinds == ("ui",) for cue in cues):
-        # In ui/button_normal.png "normal" is a state of the button.
+        # In ui/button_normal.png, "normal" is a state of the button.
         cues = [cue for cue in cues if cue.word != "_normal"]
     return cues
 
 
 def stem_of(file: str) -> str:
-    """A file's name without what stands for formats: `rock_n.png.cached.dds` is rock_n."""
+    """Removes all format extensions of a file name: `rock_n.png.cached.dds` is rock_n."""
     stem = PurePosixPath(file).stem
     while _FORMAT.search(stem):
         stem = PurePosixPath(stem).stem
@@ -178,9 +176,9 @@ def stem_of(file: str) -> str:
 
 
 def material_of(stem: str) -> str:
-    """The name of the material that a texture belongs to: its stem without role and variant, in lower case.
+    """Returns the material of a texture: its stem without role and variant, in lower case.
 
-    `Rock_Normal_2K` and `rock_d` are both `rock`; a stem without a role is its own.
+    `Rock_Normal_2K` and `rock_d` are both `rock`.
     """
     words = words_of(stem)
     base = _without_variants(words)
@@ -192,18 +190,18 @@ def material_of(stem: str) -> str:
     return "".join(words)
 
 
-def _role(stem: str, others: set[str]) -> Cue | None:
+def _role_cue(stem: str, others: set[str]) -> Cue | None:
     words = words_of(stem)
     base = _without_variants(words)
     for count in (3, 2, 1):
         joined = "".join(base[-count:]) if len(base) >= count else ""
         if joined in ROLES and (len(base) > count or len(joined) > 3):
             return Cue(f"_{joined}", ROLES[joined], "word", "name")
-    # A texture called only "light" or "metal" is one of light or metal.
+    # A texture named only "light" or "metal" shows light or metal.
     if len(base) > 1 and base[-1] in SHORT_ROLES:
         return Cue(f"_{base[-1]}", SHORT_ROLES[base[-1]], "suffix", "name")
-    if len(base) > 1 and base[-1] in LETTERS and _letter_stands_apart(stem, base[-1]):
-        return _letter(base, others)
+    if len(base) > 1 and base[-1] in LETTERS and _has_separator(stem, base[-1]):
+        return _letter_cue(base, others)
     if words and words[-1] in CUBE_FACES and _has_faces(stem, words[-1], others):
         return Cue(f"_{words[-1]}", ("environment",), "word", "siblings")
     if words and words[-1] in RARE_FACES:
@@ -214,28 +212,28 @@ def _role(stem: str, others: set[str]) -> Cue | None:
     inside = next((word for word in base if word in ROLES and len(word) > 3), None)
     if inside is not None:
         return Cue(inside, ROLES[inside], "suffix", "name")
-    return _base_of_a_set(stem, others)
+    return _base_cue(stem, others)
 
 
-def _letter(base: list[str], others: set[str]) -> Cue:
+def _letter_cue(base: list[str], others: set[str]) -> Cue:
     material = "".join(base[:-1])
     set_of = {one for one in others if one and material_of(one) == material}
     strength: Strength = "suffix" if set_of else "letter"
     return Cue(f"_{base[-1]}", LETTERS[base[-1]], strength, "siblings" if set_of else "name")
 
 
-def _letter_stands_apart(stem: str, letter: str) -> bool:
+def _has_separator(stem: str, letter: str) -> bool:
     return re.search(rf"[_\-. ]{letter}$", stem, re.IGNORECASE) is not None
 
 
-def _base_of_a_set(stem: str, others: set[str]) -> Cue | None:
-    """`rock` beside `rock_n` and `rock_spec` is what they are maps of."""
+def _base_cue(stem: str, others: set[str]) -> Cue | None:
+    """Recognises `rock` beside `rock_n` and `rock_spec` as their albedo map."""
     material = "".join(words_of(stem))
     if not material:
         return None
     for one in sorted(others):
         if one != stem.lower() and one.startswith(stem.lower()) and material_of(one) == material:
-            role = _role(one, set())
+            role = _role_cue(one, set())
             if role is not None and role.kinds[0] not in ("albedo", "environment", "sprite", "ui"):
                 return Cue(f"beside {one}", ("albedo",), "suffix", "siblings")
     return None
@@ -246,19 +244,19 @@ def _has_faces(stem: str, face: str, others: set[str]) -> bool:
     return sum(1 for one in others if one.startswith(start) and one[len(start) :] in CUBE_FACES) >= 3
 
 
-def _anywhere(stem: str) -> Cue | None:
+def _word_cue(stem: str) -> Cue | None:
     words = words_of(stem)
     return next(
         (Cue(word, ANYWHERE[word], "suffix", "name") for word in reversed(words) if word in ANYWHERE), None
     )
 
 
-def _folder(parts: Sequence[str]) -> Cue | None:
-    nearest = list(reversed(parts))[:LOUD_FOLDERS]
-    return _in_folder(nearest, FOLDERS, "folder") or _in_folder(nearest, HINTS, "hint")
+def _folder_cue(parts: Sequence[str]) -> Cue | None:
+    nearest = list(reversed(parts))[:MAX_FOLDERS]
+    return _find_in_folders(nearest, FOLDERS, "folder") or _find_in_folders(nearest, HINTS, "hint")
 
 
-def _in_folder(
+def _find_in_folders(
     nearest: Sequence[str], table: Mapping[str, tuple[Kind, ...]], strength: Strength
 ) -> Cue | None:
     for part in nearest:
@@ -269,7 +267,7 @@ def _in_folder(
 
 
 def _last_role(base: list[str]) -> int:
-    """How many words at the end name a role."""
+    """Returns how many words at the end are the role."""
     for count in (3, 2, 1):
         if len(base) >= count and "".join(base[-count:]) in ROLES:
             return count
@@ -277,35 +275,29 @@ def _last_role(base: list[str]) -> int:
 
 
 def _without_variants(words: list[str]) -> list[str]:
-    kept = list(_variants_off(words))
-    return kept or words
-
-
-def _variants_off(words: list[str]) -> Iterator[str]:
     end = len(words)
     while end > 1 and _VARIANT.fullmatch(words[end - 1]):
         end -= 1
-    return iter(words[:end])
+    return words[:end]
 
 
 Words = Mapping[str, Sequence[float]]
-"""Logarithms of likelihood ratios of KINDS, by word; a folder's word ends with a slash."""
-
+"""Log-likelihood ratios of KINDS by word; words of folders end with a slash."""
 
 NUMBERED = "#"
-"""The word of a name that ends with a number: one of several."""
+"""Stands for the number at the end of a name: one of several files."""
 
-SHORTEST = 4
-"""Letters of a part of a word that counts by itself."""
+MIN_PART = 4
+"""Fewest letters of a part of a word that counts by itself."""
 
 
 def vocabulary(name: str) -> list[str]:
-    """The words of a path with forward slashes, each once: of the file's name, and of the nearest folders.
+    """Returns the distinct words of a file name and its nearest folders.
 
-    No number is one, but that there is one at the end. `icons/arrow_left2.png` has #, arrow, left and icons/.
+    A number only counts at the end. `icons/arrow_left2.png` has #, arrow, left and icons/.
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    folders = path.parts[:-1][-LOUD_FOLDERS:]
+    folders = path.parts[:-1][-MAX_FOLDERS:]
     own = words_of(stem_of(path.name))
     numbered = [NUMBERED] if own and own[-1].isdigit() else []
     return sorted(
@@ -314,22 +306,17 @@ def vocabulary(name: str) -> list[str]:
 
 
 def known_words(found: Iterable[str], words: Container[str]) -> list[str]:
-    """Those that are among `words`; of menubutton, what ends it or else what begins it, if that is."""
+    """Returns those among `words`; of an unknown word such as menubutton, a known end or else a known
+    start."""
     parts = (next((part for part in _parts(one) if part in words), None) for one in found)
     return sorted({part for part in parts if part is not None})
-
-
-def worth_of_words(found: Iterable[str], words: Words) -> NDArray[np.float64]:
-    """What words say together of KINDS; nothing where none of them is known."""
-    values = [words[one] for one in known_words(found, words)]
-    return np.sum(values, axis=0) if values else np.zeros(len(KINDS))
 
 
 def _parts(word: str) -> Iterator[str]:
     yield word
     if not word.endswith("/"):
-        yield from (word[start:] for start in range(1, len(word) - SHORTEST + 1))
-        yield from (word[:end] for end in range(len(word) - 1, SHORTEST - 1, -1))
+        yield from (word[start:] for start in range(1, len(word) - MIN_PART + 1))
+        yield from (word[:end] for end in range(len(word) - 1, MIN_PART - 1, -1))
 
 
 def _plain(words: Iterable[str]) -> list[str]:

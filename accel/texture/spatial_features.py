@@ -1,4 +1,4 @@
-"""Edges, spectrum, borders, foreground."""
+"""Features of position: gradients, patterns, spectrum, layout, borders, symmetry, foreground, size."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from accel.texture.views import (
     dot,
     mean,
     median,
-    ranked,
+    order_statistics,
     share,
     variance,
 )
 
 
 def foreground_shape(view: Views) -> Features:
-    """The figure before its ground: how much of its bounding box, how rugged, in how many pieces and rows.
+    """Computes features of the foreground: size, bounding box, roughness, number of pieces and rows.
 
-    The ground is what is transparent or, where nothing is, what has the colour of the corner.
+    The background is transparent or, in opaque images, has the colour of the corner.
     """
     solid, keyed = _figure(view)
     count = _count(solid)
@@ -63,7 +63,7 @@ def foreground_shape(view: Views) -> Features:
 
 
 def _figure(view: Views) -> tuple[NDArray[np.bool_], bool]:
-    """Which texels of the thumbnail aren't ground; and whether that is told by colour, as all are opaque."""
+    """Returns the foreground of the thumbnail, and whether it was separated by colour."""
     solid = view.thumb[3] > 0.5
     if _count(solid) < solid.size:
         return solid, False
@@ -71,7 +71,7 @@ def _figure(view: Views) -> tuple[NDArray[np.bool_], bool]:
 
 
 def _euler(solid: NDArray[np.bool_]) -> float:
-    """Euler's number, from the corners of each sign: close to pieces minus holes."""
+    """Returns the Euler number, from counts of corners: about pieces minus holes."""
     quads = np.zeros((THUMB + 2, THUMB + 2), np.int8)
     quads[1:-1, 1:-1] = solid
     sums = quads[1:, 1:] + quads[:-1, 1:] + quads[1:, :-1] + quads[:-1, :-1]
@@ -83,7 +83,7 @@ def _count(found: NDArray[np.bool_]) -> int:
 
 
 def foreground_sizes(view: Views) -> Features:
-    """The size of the image, and how it is stored."""
+    """Computes features of the image's size and format."""
     width, height = view.width, view.height
     return {
         "size.width": float(np.log2(width)),
@@ -114,20 +114,20 @@ def _power(side: int) -> bool:
 Features = dict[str, float]
 
 _BLOCKS = 8
-"""Blocks a side into which the thumbnail is cut."""
+"""Blocks a side of the thumbnail."""
 
 
 def spatial_features(view: Views) -> Features:
-    """What is where."""
+    """Computes all features of position."""
     patches, thumb = luma_of(view.patches), luma_of(view.thumb)
     found: Features = {}
     found |= _grain(view, patches)
     found |= _patterns(patches)
     found |= _gradients("native", patches)
     found |= _gradients("thumb", thumb[None])
-    half = _halved(thumb)
+    half = _halve(thumb)
     found |= _gradients("half", half[None])
-    found |= _gradients("small", _halved(half)[None])
+    found |= _gradients("small", _halve(half)[None])
     seen = thumb if view.opaque else thumb * view.thumb[3]
     found |= _seen_gradients(view, found, seen)
     found |= _spectrum("native", patches)
@@ -143,7 +143,7 @@ def spatial_features(view: Views) -> Features:
 
 
 def _grain(view: Views, luma: Floats) -> Features:
-    """Neighbouring texels at the image's own resolution: equal runs, noise, blocks of 4 and 8."""
+    """Computes features of neighbouring texels at full resolution: runs, noise, blocks of 4 and 8."""
     planes = view.patches[:3] if view.opaque else view.patches
     right = np.abs(planes[:, :, :, 1:] - planes[:, :, :, :-1]).max(axis=0)
     down = np.abs(planes[:, :, 1:] - planes[:, :, :-1]).max(axis=0)
@@ -178,26 +178,27 @@ def _grain(view: Views, luma: Floats) -> Features:
 
 
 def _pairs(equal: NDArray[np.bool_]) -> float:
-    """Whether steps stand at every other column only, as in art that was enlarged without smoothing."""
+    """Returns whether only every other column has steps, as in pixel art that was enlarged without
+    smoothing."""
     even, odd = 1 - share(equal[:, :, 0::2]), 1 - share(equal[:, :, 1::2])
     return abs(even - odd) / (even + odd + 0.01)
 
 
 def _phase(steps: Floats, period: int) -> float:
-    """How much steps at one phase of `period` stand out."""
+    """Returns how much the steps at one phase of `period` stand out."""
     cut = steps[: len(steps) // period * period].reshape(-1, period).mean(axis=0)
     middle = mean(np.sort(cut)[period // 2 - 1 : period // 2 + 1])
     return float((cut.max() - middle) / (cut.mean() + 0.004))
 
 
 def _patterns(luma: Floats) -> Features:
-    """Shares of the rotation-invariant uniform local binary patterns of 8 neighbours (Ojala et al. 2002)."""
+    """Computes rotation-invariant uniform local binary patterns of 8 neighbours (Ojala et al. 2002)."""
     centre = luma[:, 1:-1, 1:-1] + np.float32(1.5 / 255)
     ring = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
     size = luma.shape[1] - 2
     code = np.zeros(centre.shape, np.uint8)
     for y, x in reversed(ring):
-        # By sums, as numpy shifts bytes one by one.
+        # Added, as numpy doesn't vectorise shifts of bytes.
         code += code
         code |= (luma[:, y : y + size, x : x + size] > centre).view(np.uint8)
     counts = np.bincount(code.ravel(), minlength=256)
@@ -221,7 +222,7 @@ def _gradients(name: str, luma: Floats) -> Features:
     size = np.sqrt(across * across + along * along).ravel()
     total = float(size.sum()) + 1e-3
     ax, ay = np.abs(across).ravel(), np.abs(along).ravel()
-    picks = ranked(size, [int(place * (len(size) - 1)) for place in (0.25, 0.5, 0.9, 0.99)])
+    picks = order_statistics(size, [int(place * (len(size) - 1)) for place in (0.25, 0.5, 0.9, 0.99)])
     return {
         f"grad.{name}.mean": total / len(size),
         f"grad.{name}.q25": picks[0],
@@ -237,7 +238,7 @@ def _gradients(name: str, luma: Floats) -> Features:
 
 
 def _seen_gradients(view: Views, found: Features, seen: Floats) -> Features:
-    """Those of what shows of the thumbnail, and of its alpha; where that is full, all of it shows."""
+    """Computes gradients of the thumbnail's visible part and of its alpha."""
     if not view.opaque:
         return _gradients("seen", seen[None]) | _gradients("alpha", view.thumb[3][None])
     begin = "grad.thumb."
@@ -261,14 +262,14 @@ _RINGS = {size: _rings(size) for size in _WINDOWS}
 
 
 _PER_OCTAVE = np.array([-0.2, -0.1, 0.0, 0.1, 0.2])
-"""By these the values of five octaves give the slope of the line that fits them best (least squares)."""
+"""Weights of five octaves for the slope of their least-squares line."""
 
 _TRACE = 1e-16
-"""The slope of nothing, which the model has learned as rounding above 0."""
+"""The slope of constant images, which the model was trained with as a rounding error above 0."""
 
 
 def _spectrum(name: str, luma: Floats) -> Features:
-    """Shares of octaves of the power, and what lies on the axes."""
+    """Computes the power spectrum's shares by octave, its slope, and the share on the axes."""
     size = luma.shape[1]
     window = _WINDOWS[size]
     centred = luma - luma.mean(axis=(1, 2), keepdims=True)
@@ -285,7 +286,7 @@ def _spectrum(name: str, luma: Floats) -> Features:
 
 
 def _layout(view: Views, luma: Floats) -> Features:
-    """Whether every part looks like every other, as in a material, or parts differ, as in a picture."""
+    """Computes whether all parts look alike, as in materials, or differ, as in pictures."""
     side = THUMB // _BLOCKS
     blocks = view.thumb.reshape(4, _BLOCKS, side, _BLOCKS, side)
     means = blocks.mean(axis=(2, 4))
@@ -321,7 +322,7 @@ def _layout(view: Views, luma: Floats) -> Features:
 
 
 def _places(thumb: Floats) -> Features:
-    """Brightness, alpha and tint of each of 4 x 4 parts, row by row."""
+    """Computes brightness, alpha and tint of 4 x 4 parts, row by row."""
     coarse = thumb.reshape(4, 4, 16, 4, 16).mean(axis=(2, 4))
     tint = coarse[:3].max(axis=0) - coarse[:3].min(axis=0)
     grey = luma_of(coarse)
@@ -335,7 +336,7 @@ def _places(thumb: Floats) -> Features:
 
 
 def _centre(alpha: Floats, luma: Floats) -> Features:
-    """How the middle differs from the whole."""
+    """Computes how the centre differs from the whole."""
     centre = luma[16:48, 16:48]
     return {
         "centre.luma": float(centre.mean() - luma.mean()),
@@ -352,7 +353,7 @@ _SLOPE = np.linspace(-1, 1, THUMB, dtype=np.float32)
 
 
 def _borders(view: Views) -> Features:
-    """Seams where copies meet; and whether the border is empty, framed, or like the inside."""
+    """Computes seams of tiling, and whether the border is empty, framed, or like the inside."""
     found: Features = {}
     for name, lines in (("rows", view.edges), ("columns", view.sides)):
         first, second, before, last = lines
@@ -407,7 +408,7 @@ def _symmetry(view: Views, luma: Floats, seen: Floats) -> Features:
     }
 
 
-def _halved(plane: Floats) -> Floats:
+def _halve(plane: Floats) -> Floats:
     columns = plane[:, 0::2] + plane[:, 1::2]
     halved: Floats = (columns[0::2] + columns[1::2]) / np.float32(4)
     return halved

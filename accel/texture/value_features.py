@@ -1,4 +1,4 @@
-"""Colour and channel-relation features."""
+"""Features of values: colours, relations of channels, alpha, unit vectors."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ _QUANTILES = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
 _TINY = np.float32(1e-6)
 
 _RESIDUE = 16 * np.finfo(np.float64).eps
-"""LAPACK's eigenvalues are off by a few eps of the largest (Anderson et al., "LAPACK Users' Guide", 4.7)."""
+"""The error of LAPACK's eigenvalues: a few eps of the largest (Anderson et al., "LAPACK Users' Guide",
+4.7)."""
 
 _UPWARD = 1 + np.array([0, 1e-9, 3e-9])
-"""Towards white, and a trace aside: for red against green, as in masks of two layers, rounding decided."""
+"""Orients axes towards white. The small offsets decide for axes such as red against green, in masks of two
+layers, which rounding would otherwise decide."""
 
 Features = dict[str, float]
 
 
 def color_features(view: Views) -> Features:
-    """What the regular sample holds."""
+    """Computes the features of the regular sample."""
     planes = view.sample.reshape(4, -1)
     rgb, alpha = planes[:3], planes[3]
     luma = luma_of(planes)
@@ -46,8 +48,8 @@ def color_features(view: Views) -> Features:
 
 
 def luma_of(planes: Floats) -> Floats:
-    """The brightness of planes of red, green, blue and whatever else, in their shape."""
-    # Not by a product of matrices, which gives equal colours luma that differs by their place.
+    """Returns the luma of planes of red, green, blue and others."""
+    # Without a matrix product, whose rounding depends on the position.
     luma: Floats = planes[0] * _LUMA[0]
     luma += planes[1] * _LUMA[1]
     luma += planes[2] * _LUMA[2]
@@ -60,7 +62,7 @@ def _histogram(values: Floats) -> Floats:
 
 
 def quantiles(histogram: Floats) -> Floats:
-    """Seven of them, from the shares of 256 values."""
+    """Returns seven quantiles of a histogram of 256 values."""
     return np.searchsorted(np.cumsum(histogram), _QUANTILES - 1e-6).astype(np.float32) / (_STEPS - 1)
 
 
@@ -78,7 +80,7 @@ def _distribution(name: str, values: Floats) -> Features:
     found[f"{name}.top4"] = float(shares[:4].sum())
     found[f"{name}.first"] = float(histogram[0])
     found[f"{name}.last"] = float(histogram[-1])
-    # Levels that are skipped between used ones: contrast was stretched, or the palette is small.
+    # Unused levels between used ones: contrast was stretched, or the palette is small.
     used = np.flatnonzero(histogram)
     found[f"{name}.gaps"] = 1 - len(used) / (used[-1] - used[0] + 1)
     return found
@@ -136,7 +138,7 @@ def _grey(low: Floats, high: Floats, chroma: Floats) -> Features:
 
 
 def _hues(rgb: Floats, high: Floats, chroma: Floats) -> Features:
-    """Shares of twelve hues, each texel counting by its chroma; and how much they agree."""
+    """Computes the shares of twelve hues, weighted by chroma, and their concentration."""
     red, green, blue = rgb
     safe = np.maximum(chroma, _TINY)
     hue = np.where(
@@ -145,7 +147,7 @@ def _hues(rgb: Floats, high: Floats, chroma: Floats) -> Features:
         np.where(high == green, (blue - red) / safe + 2, (red - green) / safe + 4),
     )
     total = float(chroma.sum()) + 1e-6
-    # From -2 on, which is the same as 10.
+    # Bins start at -2, which is the same hue as 10.
     turns = np.bincount((hue * 2).astype(np.int64) + 2, weights=chroma, minlength=14)
     shares = turns[2:14] / total
     shares[10:] += turns[:2] / total
@@ -159,7 +161,7 @@ def _hues(rgb: Floats, high: Floats, chroma: Floats) -> Features:
 
 
 def _palette(planes: Floats) -> Features:
-    """How many colours there are, and how much the most frequent ones cover."""
+    """Computes the number of colours and the shares of the most frequent ones."""
     steps = (planes * np.float32(255) + np.float32(0.5)).astype(np.uint32)
     packed = reduce(lambda whole, step: whole << 8 | step, steps)
     counts = _counts(packed)
@@ -182,7 +184,7 @@ def _palette(planes: Floats) -> Features:
 
 
 def _counts(values: NDArray[np.uint32]) -> NDArray[np.intp]:
-    """How often each value occurs."""
+    """Returns the number of occurrences of each value."""
     rising = np.sort(values)
     ends = np.flatnonzero(rising[1:] != rising[:-1]) + 1
     bounds = np.concatenate(([0], ends, [len(rising)]))
@@ -190,22 +192,23 @@ def _counts(values: NDArray[np.uint32]) -> NDArray[np.intp]:
 
 
 def _largest(counts: NDArray[np.intp], many: int) -> NDArray[np.intp]:
-    """The largest, in falling order."""
-    # How often each count occurs: few do, so that nothing has to be sorted.
+    """Returns the largest counts in descending order."""
+    # By the frequency of counts, of which there are few, instead of sorting.
     times = np.bincount(counts)
     present = np.flatnonzero(times)[::-1]
     return np.repeat(present, times[present])[:many]
 
 
 def _relations(rgb: Floats, chroma: Floats, luma: Floats) -> Features:
-    """Colour is one light on one surface: its channels go together; packed data don't."""
+    """Computes relations of channels: those of colours correlate, as one light falls on one surface; those of
+    packed data don't."""
     strays = rgb - rgb.mean(axis=1, keepdims=True)
     covariance = np.array([[dot(one, other) for other in strays] for one in strays]) / rgb.shape[1]
     deviations = np.sqrt(np.maximum(np.diag(covariance), 0))
     floor = np.maximum(deviations, 1 / 255)
     correlations = covariance / np.outer(floor, floor)
     values, vectors = np.linalg.eigh(covariance)
-    # As a share of the largest, what is nothing comes out as some eps, of either sign by the processor.
+    # Eigenvalues of 0 come out as some eps of the largest, with a sign that depends on the processor.
     values[np.abs(values) < _RESIDUE * values[2]] = 0
     total = max(1e-9, float(values.sum()))
     main = vectors[:, 2] * np.sign(dot(vectors[:, 2], _UPWARD) or 1.0)
@@ -243,7 +246,7 @@ def _correlation(one: Floats, other: Floats) -> float:
 
 
 def _opacity(view: Views, alpha: Floats, luma: Floats, chroma: Floats, high: Floats) -> Features:
-    """Cut out, blended, used as a further channel, or none."""
+    """Computes features of alpha: cut-outs, blending, a further data channel, or none."""
     weight = float(alpha.sum()) + 1e-3
     seen = dot(alpha, luma) / weight
 
@@ -281,12 +284,12 @@ def _alpha(alpha: Floats, luma: Floats, chroma: Floats, high: Floats) -> Feature
     }
 
 
-# What full alpha comes to doesn't depend on what it covers.
+# The features of full alpha don't depend on colours.
 _FULL = _alpha(*np.ones((4, 1), np.float32))
 
 
 def _light(luma: Floats, high: Floats, chroma: Floats) -> Features:
-    """Some light on black, or on nothing."""
+    """Computes the share of bright texels, as of light on black."""
     lit = high > 0.25
     count = np.count_nonzero(lit) + 1e-3
     return {
@@ -300,7 +303,7 @@ def _light(luma: Floats, high: Floats, chroma: Floats) -> Features:
 
 
 def vector_features(view: Views) -> Features:
-    """Whether texels are unit vectors, in the layouts in which engines store them."""
+    """Computes whether texels are unit vectors, in the layouts that engines use."""
     x, y, z, alpha = view.sample.reshape(4, -1) * 2 - 1
     length = np.sqrt(x * x + y * y + z * z)
     flat = (np.abs(x) < 9 / 255) & (np.abs(y) < 9 / 255)
@@ -324,14 +327,14 @@ def vector_features(view: Views) -> Features:
         "unit.x_std": deviation(x),
         "unit.y_std": deviation(y),
         "unit.balance": abs(mean_x) + abs(mean_y),
-        "unit.z_tied": _tied(x, y, z),
+        "unit.z_tied": _z_correlation(x, y, z),
     }
     found |= _two_channels(x, y, z, alpha)
     return found
 
 
-def _tied(x: Floats, y: Floats, z: Floats) -> float:
-    """How well x and y foretell z, -1..1: in a normal map they do, whatever its strength."""
+def _z_correlation(x: Floats, y: Floats, z: Floats) -> float:
+    """Returns the correlation of z with its value by x and y, -1..1: high in normal maps of any strength."""
     expected = np.sqrt(np.maximum(0, 1 - x * x - y * y))
     expected, z = centred(expected), centred(z)
     size = float(np.sqrt(dot(expected, expected) * dot(z, z)))
@@ -339,7 +342,7 @@ def _tied(x: Floats, y: Floats, z: Floats) -> float:
 
 
 def _two_channels(red: Floats, green: Floats, blue: Floats, alpha: Floats) -> Features:
-    """Vectors of two channels: red and green (BC5), or alpha and green (DXT5nm)."""
+    """Computes features of two-channel vectors: red and green (BC5), or alpha and green (DXT5nm)."""
     disc = red * red + green * green
     swizzled = alpha * alpha + green * green
     return {
@@ -352,7 +355,7 @@ def _two_channels(red: Floats, green: Floats, blue: Floats, alpha: Floats) -> Fe
 
 
 def vector_fields(view: Views) -> Features:
-    """How slopes behave: those of a surface have no curl, and data channels don't share their edges."""
+    """Computes features of gradients: surfaces have no curl, and packed channels don't share edges."""
     patches = view.patches
     right = patches[:3, :, 1:-1, 2:] - patches[:3, :, 1:-1, :-2]
     down = patches[:3, :, 2:, 1:-1] - patches[:3, :, :-2, 1:-1]
@@ -389,7 +392,7 @@ def vector_fields(view: Views) -> Features:
 
 
 def _likeness(rgb: Floats) -> tuple[float, float, float]:
-    """How far red goes with green, red with blue and green with blue; -1..1."""
+    """Returns the cosine similarities of red and green, red and blue, green and blue; -1..1."""
     red, green, blue = rgb
     r, g, b = (np.sqrt((rgb * rgb).sum(axis=1)) + 1e-3).tolist()
     return dot(red, green) / (r * g), dot(red, blue) / (r * b), dot(green, blue) / (g * b)

@@ -1,4 +1,4 @@
-"""Small views of an image that features read."""
+"""Small views of an image for feature extraction, and reproducible statistics."""
 
 from __future__ import annotations
 
@@ -16,57 +16,57 @@ from accel.image.pixel_data import DecodedImage, Pixels
 Floats = NDArray[np.floating[Any]]
 
 SAMPLE = 128
-"""Texels a side of the regular sample, at most."""
+"""Most texels a side of the regular sample."""
 
 PATCH = 48
-"""Side of a patch at the image's own resolution, texels."""
+"""Texels a side of a patch at the image's resolution."""
 
 PATCHES = 3
-"""Patches a side: three by three, spread over the image."""
+"""Patches a side: 3 x 3, spread over the image."""
 
 THUMB = 64
-"""Side of the thumbnail, texels; the aspect isn't kept."""
+"""Texels a side of the thumbnail, whatever the aspect ratio."""
 
 PICTURE = 2 * THUMB
-"""Side of the picture that the thumbnail is the half of, texels."""
+"""Texels a side of the picture, from which the thumbnail is computed."""
 
 _PER_CELL = 2
-"""Texels a side, at most, that are averaged to one of the picture."""
+"""Most texels a side that are averaged for a texel of the picture."""
 
 
 class Views(Struct, frozen=True):
-    """Colours as red, green, blue and alpha, 0..1, channels first; grey three times, no alpha as 1."""
+    """Views as red, green, blue and alpha, 0..1, channels first; grey is repeated, missing alpha is 1."""
 
     sample: Floats
-    """4 x height x width: texels of a regular grid, at most SAMPLE a side, as stored."""
+    """4 x height x width: texels of a regular grid, at most SAMPLE a side."""
     patches: Floats
-    """4 x 9 x PATCH x PATCH: neighbouring texels; an image smaller than a patch is mirrored at its edges."""
+    """4 x 9 x PATCH x PATCH: neighbouring texels; images smaller than a patch are mirrored at their edges."""
     picture: Floats
     """4 x PICTURE x PICTURE: averages of texels."""
     thumb: Floats
     """4 x THUMB x THUMB: averages of the picture."""
     edges: tuple[Floats, Floats, Floats, Floats]
-    """4 x length each: the first, second, last but one and last row; at most 256 texels."""
+    """4 x length each: the first, second, last but one and last row, at most 256 texels."""
     sides: tuple[Floats, Floats, Floats, Floats]
-    """The same of the columns."""
+    """The same columns."""
     width: int
     height: int
     channels: int
-    """As stored, alpha included."""
+    """As stored, including alpha."""
     has_alpha: bool
     opaque: bool
-    """Whether alpha is 1 in all of the above."""
+    """Whether alpha is 1 in all views."""
     peak: float
-    """The largest value of the sample before it was brought to 0..1; above 1 for light."""
+    """The largest value of the sample before scaling; above 1 for HDR."""
     depth: int
     """Bits of a stored channel."""
     format: str
     blocks: bool
-    """Whether it was compressed in blocks, as graphics cards read it."""
+    """Whether it was block-compressed."""
 
 
 def make_views(decoded: DecodedImage) -> Views:
-    """The views of an image of any size from 1 x 1."""
+    """Computes the views of an image of any size."""
     pixels = decoded.pixels
     height, width, channels = pixels.shape
     sample = _planes(pixels[:: -(-height // SAMPLE), :: -(-width // SAMPLE)], decoded)
@@ -87,7 +87,7 @@ def make_views(decoded: DecodedImage) -> Views:
         sample=sample,
         patches=patches,
         picture=picture,
-        thumb=_halved(picture),
+        thumb=_halve(picture),
         edges=(rows[0], rows[1], rows[2], rows[3]),
         sides=(columns[0], columns[1], columns[2], columns[3]),
         width=width,
@@ -103,9 +103,9 @@ def make_views(decoded: DecodedImage) -> Views:
 
 
 def _planes(pixels: Pixels, decoded: DecodedImage) -> Floats:
-    """Red, green, blue, alpha: 4 x height x width; floats as stored."""
+    """Returns red, green, blue, alpha: 4 x height x width; floats as stored."""
     top = {"u1": 255.0, "u2": 65535.0}.get(pixels.dtype.str[1:], 1.0)
-    # In two steps, as numpy multiplies planes in one piece five times as fast.
+    # Copied first, as numpy multiplies contiguous planes five times as fast.
     planar = np.ascontiguousarray(pixels.transpose(2, 0, 1))
     colors = len(planar) - decoded.has_alpha
     planes = np.empty((4, *planar.shape[1:]), np.float32)
@@ -127,7 +127,7 @@ def _planes(pixels: Pixels, decoded: DecodedImage) -> Floats:
 
 
 def _unit(planes: Floats, peak: float, low: float) -> Floats:
-    """Light of any strength as 0..1; vectors of -1..1 as they are stored in 8 bit."""
+    """Maps HDR to 0..1, and vectors of -1..1 as 8-bit formats do."""
     if peak == 1.0 and low == 0.0:
         return planes
     planes = np.nan_to_num(planes, posinf=peak, neginf=low)
@@ -141,7 +141,7 @@ def _unit(planes: Floats, peak: float, low: float) -> Floats:
 
 @lru_cache
 def _spread(length: int, most: int) -> NDArray[np.intp]:
-    """At most `most` places from the first to the last of `length`."""
+    """Returns at most `most` indices, evenly spaced from first to last."""
     return np.linspace(0, length - 1, min(length, most)).astype(np.intp)
 
 
@@ -149,8 +149,8 @@ def _ends(length: int) -> tuple[int, int, int, int]:
     return 0, min(1, length - 1), max(0, length - 2), length - 1
 
 
-def _mirrored(start: int, length: int) -> NDArray[np.intp]:
-    """PATCH neighbouring places from `start` on, turning round at the ends of `length`."""
+def _mirrored_indices(start: int, length: int) -> NDArray[np.intp]:
+    """Returns PATCH indices from `start`, mirrored at the ends of `length`."""
     places = (start + np.arange(PATCH)) % (2 * length)
     return np.minimum(places, 2 * length - 1 - places)
 
@@ -161,10 +161,10 @@ def _starts(length: int) -> list[int]:
 
 
 def _patches(pixels: Pixels) -> Pixels:
-    """All patches one below the other: (9 * PATCH) x PATCH x channels."""
+    """Returns all patches in a column: (9 * PATCH) x PATCH x channels."""
     height, width = pixels.shape[:2]
     parts = [
-        pixels[_mirrored(y, height)[:, None], _mirrored(x, width)[None, :]]
+        pixels[_mirrored_indices(y, height)[:, None], _mirrored_indices(x, width)[None, :]]
         if height < PATCH or width < PATCH
         else pixels[y : y + PATCH, x : x + PATCH]
         for y in _starts(height)
@@ -175,53 +175,53 @@ def _patches(pixels: Pixels) -> Pixels:
 
 @lru_cache
 def _cells(length: int) -> list[NDArray[np.intp] | slice]:
-    """The places to average: for each of those in a cell, PICTURE of them."""
+    """Returns the indices to average: for each position in a cell, PICTURE indices."""
     per = min(_PER_CELL, max(1, length // PICTURE))
     places = ((np.arange(PICTURE * per) + 0.5) * length / (PICTURE * per)).astype(np.intp)
-    return [_regular(places[start::per]) for start in range(per)]
+    return [_as_slice(places[start::per]) for start in range(per)]
 
 
 def _picture(pixels: Pixels, scaled: Any) -> Floats:
     down, across = _cells(pixels.shape[0]), _cells(pixels.shape[1])
-    # Texels of the same place in their cells together: what is summed then stands as it is read.
+    # Grouped by position in the cell, so that sums read memory in order.
     parts = (pixels[rows][:, columns] for rows, columns in product(down, across))
     total: Floats = reduce(np.add, map(scaled, parts))
     return total / np.float32(len(down) * len(across))
 
 
-def _regular(places: NDArray[np.intp]) -> NDArray[np.intp] | slice:
-    """The same places as a slice, which copies nothing, where they are as far apart everywhere."""
+def _as_slice(places: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """Returns evenly spaced indices as a slice, which copies nothing."""
     step = int(places[1] - places[0])
     if step < 1 or (places[1:] - places[:-1] != step).any():
         return places
     return slice(int(places[0]), int(places[-1]) + 1, step)
 
 
-def _halved(planes: Floats) -> Floats:
-    """Means of two by two."""
-    # Sums of strided slices: an eighth of the time of mean(axis=(2, 4)).
+def _halve(planes: Floats) -> Floats:
+    """Averages 2 x 2 texels."""
+    # Sums of strided slices take an eighth of the time of mean(axis=(2, 4)).
     cells = product(range(2), range(2))
     total: Floats = reduce(np.add, (planes[:, row::2, column::2] for row, column in cells))
     return total / np.float32(4)
 
 
 def share(found: NDArray[np.bool_]) -> float:
-    """Which part of them is true."""
+    """Returns the share of true values."""
     return int(np.count_nonzero(found)) / found.size
 
 
 def mean(values: Floats) -> float:
-    """The mean of all: numpy's very value, for which numpy itself takes twice as long where there are few."""
+    """Returns exactly numpy's mean, in half the time for small arrays."""
     return float(_mean(values))
 
 
 def deviation(values: Floats) -> float:
-    """The standard deviation of all, likewise."""
+    """Returns exactly numpy's standard deviation."""
     return float(np.sqrt(_variance(values)))
 
 
 def variance(values: Floats) -> float:
-    """The square of that, likewise."""
+    """Returns exactly numpy's variance."""
     return float(_variance(values))
 
 
@@ -232,7 +232,7 @@ def _variance(values: Floats) -> np.floating[Any]:
 
 
 def centred(values: Floats) -> Floats:
-    """All of them less their mean."""
+    """Returns the values less their mean."""
     return values - _mean(values)
 
 
@@ -242,19 +242,19 @@ def _mean(values: Floats) -> np.floating[Any]:
 
 
 def dot(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """The sum of the products of two rows, in an order that no processor changes, as BLAS does: what ought to
-    be equal or nothing is so everywhere, and trees split on no residue."""
+    """Returns the dot product, summed in the same order on all processors, unlike BLAS. Equal inputs thus
+    have equal features everywhere, and trees don't split on rounding errors."""
     return float(np.add.reduce(one * other))
 
 
 def median(values: Floats) -> float:
-    """The median, numpy's very value, of values in one row."""
-    middle = ranked(values, [(len(values) - 1) // 2, len(values) // 2])
+    """Returns exactly numpy's median of a one-dimensional array."""
+    middle = order_statistics(values, [(len(values) - 1) // 2, len(values) // 2])
     return mean(np.array(middle, np.float32))
 
 
-def ranked(values: Floats, places: Sequence[int]) -> list[float]:
-    """What would stand at some places if `values`, in one row, were in order."""
-    # All of them, as numpy sorts eight at once, and partitions one by one.
+def order_statistics(values: Floats, places: Sequence[int]) -> list[float]:
+    """Returns the order statistics of a one-dimensional array at some places."""
+    # Sorts completely, which numpy vectorises, unlike partitioning.
     found: list[float] = np.sort(values)[places].tolist()
     return found

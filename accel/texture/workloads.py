@@ -1,24 +1,21 @@
-"""The texture workloads: parameters, results and documentation."""
+"""Declarations of the texture workloads: parameters, results, documentation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from accel.image.operation import FirstLayer, Operated, Writing, operation
+from accel.image.operation import FirstLayer, Writing, operation
 from accel.image.operations.analysis import Fingerprint
 from accel.image.records import Inspection
 from accel.texture.kinds import Classification, Kind
-from accel.workload import Input, Item, Limits, Outcome, Output, Params, batched, workload
-
-if TYPE_CHECKING:
-    from accel.image.raster import Raster
+from accel.workload import Input, Limits, Output, Params, batched, implementation, workload
 
 
 class Surroundings(Params, frozen=True):
-    """What may be known of a texture beside its pixels."""
+    """What is known of a texture in addition to its pixels."""
 
     use_name: Annotated[
         bool, Meta(description="Whether the file's name and its folder count as evidence.")
@@ -28,33 +25,31 @@ class Surroundings(Params, frozen=True):
         Meta(description="Names of the other files in its folder; they count with `use_name`."),
     ] = ()
     slots: Annotated[
-        tuple[Kind, ...], Meta(description="What materials and scenes of the project use it as.")
+        tuple[Kind, ...], Meta(description="The kinds that materials and scenes of the project use it as.")
     ] = ()
     imported_as: Annotated[
-        Kind | None, Meta(description="What its present import settings treat it as; nothing is null.")
+        Kind | None, Meta(description="The kind that its present import settings imply; null for none.")
     ] = None
 
 
-@workload("texture.classify", version=4, params=Surroundings)
-def classify(inputs: Sequence[Input], params: Surroundings, limits: Limits) -> Output:
-    """Tells what a texture is for.
+classify = workload("texture.classify", version=4, params=Surroundings)(
+    implementation(
+        "accel.texture.judgement:classify",
+        """Recognises the kind of a texture.
 
     Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui and environment. The
-    pixels decide; the name, its folder, the files beside it, the materials that use it and its present
-    import settings are further evidence. Value: a `Classification`.
-    """
-    # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.decode import decode_image
-    from accel.texture.judgement import judge
-
-    return Output(judge(decode_image(inputs[0], limits), inputs[0].name, params))
+    pixels are the main evidence; the name, the folder, the files beside it, the materials that use it and its
+    present import settings are further evidence. Value: a `Classification`.
+    """,
+    )
+)
 
 
 class Examine(Surroundings, frozen=True):
-    """What may be known of the texture, and what to make of the same decode."""
+    """What is known of the texture, and what else to produce."""
 
     preview: Annotated[
-        int, Meta(ge=0, le=4096, description="Longest side of a PNG preview, pixels; 0 makes none.")
+        int, Meta(ge=0, le=4096, description="Longest side of a PNG preview in pixels; 0 for none.")
     ] = 0
 
 
@@ -62,52 +57,51 @@ class Examination(Struct, frozen=True):
     """A texture's facts, its kind and its fingerprint."""
 
     inspection: Inspection
-    """As `image.inspect` gives it."""
+    """As returned by `image.inspect`."""
     classification: Classification
-    """As `texture.classify` gives it."""
+    """As returned by `texture.classify`."""
     fingerprint: Fingerprint
-    """As `image.fingerprint` gives it."""
+    """As returned by `image.fingerprint`."""
 
 
-@workload("texture.examine", version=9, params=Examine)
-def examine(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
-    """Inspects, classifies and fingerprints a texture that is decoded once.
+examine = workload("texture.examine", version=9, params=Examine)(
+    implementation(
+        "accel.texture.judgement:examine",
+        """Inspects, classifies and fingerprints a texture, decoding it once.
 
-    Output file: `preview`, if asked for. Value: an `Examination`.
-    """
-    # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.texture.judgement import decode_once, judge_decoded
-
-    return judge_decoded([decode_once(inputs[0], params, limits)])[0]
+    Output file: `preview`, if requested. Value: an `Examination`.
+    """,
+    )
+)
 
 
 AT_ONCE = 4
-"""Textures that the model judges together; more gain nothing."""
+"""Textures that the model classifies together; more gain nothing."""
 
 
 @workload(examine.workload.name, version=examine.workload.version, params=Examine)
 def examine_among(inputs: Sequence[Input], params: Examine, limits: Limits) -> Output:
-    """`examine`, for whoever asks about so many textures that some always wait."""
+    """Examines a texture, in a batch with others that wait."""
     return examine(inputs, params, limits)
 
 
-# Not `examine` itself: how many at once are worth it is measured by samples, which would have to be files.
-@batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)
-def examine_several(items: Sequence[Item], limits: Limits) -> Sequence[Outcome]:
-    """Several textures, of which each gets what `examine` gives."""
-    from accel.texture.judgement import examine_decoded
-
-    return examine_decoded(items, limits)
+# Not `examine` itself, whose batches would be measured with samples, which would have to be files.
+examine_several = batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)(
+    implementation(
+        "accel.texture.judgement:examine_several",
+        """Examines several textures together.""",
+    )
+)
 
 
 class EstimatePbr(Writing, frozen=True):
-    """How the surface is guessed, and how its maps are stored."""
+    """How the surface is estimated and its maps are stored."""
 
     method: Annotated[
         Literal["network", "luminance"],
         Meta(
-            description="`network`: heights by a small network that learned from materials with known maps. "
-            "`luminance`: bright is high, as most tools guess. The roughness comes by the same rule in both."
+            description="`network`: heights by a small network, trained on materials with known maps. "
+            "`luminance`: bright is high, as in most tools. Both use the same rule for roughness."
         ),
     ] = "network"
     strength: Annotated[
@@ -115,8 +109,8 @@ class EstimatePbr(Writing, frozen=True):
         Meta(
             gt=0,
             le=64,
-            description="Factor of all heights and slopes. At 1 the network's are as deep as it judges them "
-            "to be, which is cautious; by luminance black to white is 4 texels.",
+            description="Factor of all heights and slopes. At 1 the network's estimate is unchanged, which "
+            "is cautious; with luminance, black to white is 4 texels.",
         ),
     ] = 1.0
     shading: Annotated[
@@ -124,66 +118,66 @@ class EstimatePbr(Writing, frozen=True):
         Meta(
             ge=0,
             le=65536,
-            description="Texels. Brightness that changes only over so many or more is taken for light or "
-            "paint: `luminance` and the roughness see only what changes faster. 0 leaves all of it.",
+            description="Texels. Brightness that changes over this distance or more is treated as light or "
+            "paint, and doesn't affect `luminance` and the roughness. 0 removes nothing.",
         ),
     ] = 128.0
     invert: Annotated[bool, Meta(description="Whether dark is high, with `luminance`.")] = False
     roughness: Annotated[
-        float, Meta(ge=0, le=1, description="Of the map in the mean; 0 is a mirror, 1 is chalk.")
+        float, Meta(ge=0, le=1, description="The mean of the roughness map; 0 is a mirror, 1 is chalk.")
     ] = 0.6
     roughness_contrast: Annotated[
         float,
         Meta(
             ge=-4,
             le=4,
-            description="How much rougher black is than white; 0 makes the whole map `roughness`, below 0 "
-            "bright is rougher.",
+            description="How much rougher black is than white. With 0 the map is constant, below 0 bright is "
+            "rougher.",
         ),
     ] = 0.4
     edge: Annotated[
         Literal["clamp", "wrap"],
         Meta(
-            description="What lies beyond the edges: the edge itself again, or, for what tiles, the opposite "
-            "edge; the maps then tile too."
+            description="What is beyond the edges: the edge texel again, or, for tiling textures, the "
+            "opposite edge; the maps then tile, too."
         ),
     ] = "clamp"
     convention: Annotated[
         Literal["opengl", "directx"],
-        Meta(description="Where the normals' green points: up (OpenGL) or down (DirectX)."),
+        Meta(description="The direction of the green channel: up (OpenGL) or down (DirectX)."),
     ] = "opengl"
 
 
-class Estimated(FirstLayer, frozen=True):
-    """What was estimated."""
+class PbrEstimate(FirstLayer, frozen=True):
+    """Facts about the estimated maps."""
 
     method: str
-    """As asked for."""
+    """As requested."""
     depth: float
-    """Texels from 0 to full scale of `height`: the `strength` with which `image.normal_from_height` makes the
-    normals of it, and a measure for displacement."""
+    """Texels from 0 to full scale of `height`: the `strength` for `image.normal_from_height`, and a measure
+    for displacement."""
     roughness: float
-    """Mean of the map as it is written, 0 to 1."""
+    """The mean of the roughness map, 0 to 1."""
     width: int
     """Pixels of each map."""
     height: int
     """Pixels of each map."""
 
 
-@operation("texture.estimate_pbr", version=4, params=EstimatePbr)
-def estimate_pbr(images: Sequence[Raster], params: EstimatePbr, limits: Limits) -> Operated:
-    """Guesses height, normals and roughness of a material from its albedo.
+estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr)(
+    implementation(
+        "accel.texture.pbr_maps:estimate_pbr",
+        """Estimates height, normal and roughness maps of a material from its albedo map.
 
-    The three fit one another and the albedo, of whose size they are. Heights fill the range from 0 to full
-    scale, unless they differ by less than one texel. Normals are (-dh/dx, -dh/dy, 1) of the unrounded heights
-    by Sobel's kernel, as RGB from 0 for -1 to full scale for 1. Roughness is `roughness` less
-    `roughness_contrast` times the brightness without `shading`, cut to 0 to 1: a rule, as colours
-    hardly tell more. Brightness is that of sRGB's codes; alpha doesn't count. Normals of 32 bit images have
-    16 bit. On one core the network takes about 1.5 s for a megapixel; raise the deadline for large images.
-    The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the vectors, and EXR for
-    floats of HDR. How near the guesses come is in docs/models/estimate-pbr.md.
-    Output files: `height`, `normal` and `roughness`. Value: an `Estimated`.
-    """
-    from accel.texture.pbr_maps import estimate_maps
-
-    return estimate_maps(images[0], params, limits)
+    The maps have the size of the albedo map and match it. Heights span the range from 0 to full scale, unless
+    they differ by less than one texel. Normals are (-dh/dx, -dh/dy, 1) of the unrounded heights with the
+    Sobel kernel, stored as RGB from 0 for -1 to full scale for 1. Roughness is `roughness` less
+    `roughness_contrast` times the brightness without `shading`, clipped to 0 to 1; colours reveal hardly more
+    about it. Brightness is that of sRGB values; alpha is ignored. Normal maps of 32-bit images have 16 bits.
+    On one core the network takes about 1.5 s per megapixel; raise the deadline for large images. The format
+    `same` is PNG for JPEG, WebP, AVIF and HDR, whose compression would distort vectors, and EXR for floats of
+    HDR. The accuracy is in docs/explanation/models/estimate-pbr.md.
+    Output files: `height`, `normal` and `roughness`. Value: an `PbrEstimate`.
+    """,
+    )
+)

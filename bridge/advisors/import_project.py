@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct, field
 
-from accel.atomic_file import replaced
+from accel.atomic_file import write_atomic
 from accel.image import records
 from accel.models.catalog import models_of
 from accel.texture.kinds import KINDS, Classification
@@ -110,7 +110,7 @@ class AuditResultsWriter:
         """Replaces the project's file in the cache `folder`; if that fails, the old one stays."""
         extents, shares = self._extents.tobytes(), self._shares.tobytes()
         results = AuditResults(VERSION, _judged_by(), KINDS, self._files, extents, shares)
-        replaced(cache_file(folder / "kinds", root, ".msgpack"), msgspec.msgpack.encode(results))
+        write_atomic(cache_file(folder / "kinds", root, ".msgpack"), msgspec.msgpack.encode(results))
 
 
 def read_audit(folder: Path, root: Path) -> tuple[Sequence[str], Sequence[Size], Portions] | None:

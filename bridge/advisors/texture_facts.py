@@ -265,7 +265,7 @@ def _named_normals(image: Inspection, found: Classification) -> bool:
 
 
 def _normals_on_black(normals: Normals) -> bool:
-    """Whether the mean is that of vectors out of the surface among black texels."""
+    """Whether the mean is of vectors out of the surface, scaled by the share of texels that aren't black."""
     red, green, blue = normals.mean
     share = normals.unit_length
     if share < UNIT_VECTORS_IN_BLACK or not 0.85 * share <= blue <= 1.6 * share:

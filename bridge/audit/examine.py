@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.execution.batching import Batcher
+from accel.execution.executor import Job, LocalExecutor
 from accel.image import records
 from accel.text import AnyText, text
 from accel.texture.workloads import AT_ONCE, Examination, examine, examine_among
@@ -272,8 +274,9 @@ class Workers:
         deadline_s = self._deadline_s if workload.batching is None else TOGETHER * self._deadline_s
         self._waiting += 1
         try:
+            inputs = [Input(name, os.fspath(path))]
             return await executor.run(
-                workload, params, [Input(name, os.fspath(path))], deadline_s=deadline_s, priority="bulk"
+                Job.parse(workload, params, inputs, deadline_s=deadline_s, priority="bulk")
             )
         finally:
             self._waiting -= 1
@@ -287,9 +290,6 @@ class Workers:
         return max(1, min(AT_ONCE, self._waiting // self.count))
 
     async def _start(self) -> Batcher:
-        from accel.execution.batching import Batcher
-        from accel.execution.executor import LocalExecutor
-
         async with self._starting:
             if self._executor is None:
                 local = LocalExecutor(self.count, self.limits, self._memory_mib)

@@ -41,8 +41,15 @@ _KINDS: Mapping[object, type[ServerMessage]] = {kind.__struct_config__.tag: kind
 
 
 def encode(message: ClientMessage) -> bytes:
-    """One frame."""
-    packed: bytes = msgpack.packb(msgspec.to_builtins(message, builtin_types=(bytes,)))
+    """One frame. Raises RecursionError for what is nested too deep, else what msgspec and msgpack raise."""
+    plain = msgspec.to_builtins(message, builtin_types=(bytes,))
+    try:
+        packed: bytes = msgpack.packb(plain)
+    except UnicodeEncodeError:
+        raise
+    except ValueError as error:
+        # msgpack's own limit of 511 levels; Python 3.13 lets msgspec pass on more than that.
+        raise RecursionError(str(error)) from None
     return packed
 
 
@@ -145,7 +152,7 @@ def ended(closed: ConnectionClosed) -> RequestError:
     if not known.final:
         return RequestError(errors.EDITOR_GONE, "Reconnect.", message=message)
     final = replace(errors.EDITOR_GONE, retryable=False, retry_after_ms=0)
-    return RequestError(final, known.says, message=message)
+    return RequestError(final, known.text, message=message)
 
 
 def frame(message: ClientMessage, name: str, limit: int) -> bytes:

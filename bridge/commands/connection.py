@@ -1,4 +1,4 @@
-"""Reconnecting client; why the daemon gives no answer."""
+"""Connections to the daemon: its status, a client that reconnects, and notices while it doesn't answer."""
 
 from __future__ import annotations
 
@@ -27,38 +27,40 @@ from bridge.core.metrics import Status
 from bridge.paths import ConnectionFile, Paths
 
 GONE_S = 15.0
-"""How long a daemon may be gone until it is given up."""
-NOTICED_S = 2.0
-"""After this a connection that isn't seen to be lost is there."""
-PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
-"""From, doubled, to: between tries to reach it."""
+"""How long to try to reconnect."""
+CLOSE_DETECTION_S = 2.0
+"""A connection that isn't closed after this time is considered open."""
+PAUSE_S, MAX_PAUSE_S = 0.1, 2.0
+"""The first pause between attempts to reconnect, and the longest; each doubles the one before."""
 
-STAYS_AWAY = text("The daemon is gone: start `popbridge serve`, and run this again with --resume.")
+DAEMON_GONE = text("The daemon is gone. Start `popbridge serve`, then run this again with --resume.")
 
 Value = TypeVar("Value")
 Say = Callable[[AnyText], None]
-Watched = Callable[[], AbstractContextManager[Progress | None]]
+UploadContext = Callable[[], AbstractContextManager[Progress | None]]
 
 
 class ReconnectingClient:
-    """A `Client` in the place of many, one after the other."""
+    """A client that opens a new connection when the daemon restarts or the connection breaks."""
 
     def __init__(self, client: Client, connection_file: Path, say: Say, **options: Any) -> None:
         self._client = client
         self._say = say
         self._connection_file = connection_file
         self._options = options
-        self._keys = uuid.uuid4().hex
-        self._asked = 0
+        self._key_prefix = uuid.uuid4().hex
+        self._requests = 0
         self._lock = asyncio.Lock()
         self._closing: list[asyncio.Task[None]] = []
         self._lost_at: float | None = None
-        """When the daemon was last seen to be gone; None once it has answered since."""
+        """When the daemon disappeared; None once it has answered since."""
 
     @classmethod
     async def connect(cls, connection_file: Path, say: Say, **options: Any) -> ReconnectingClient:
-        """As `Client.connect`, whose options it takes; `say` is given a line when the daemon is gone, and one
-        when it is back. Raises UserError where no daemon runs."""
+        """Connects with the options of `Client.connect`; calls `say` when the daemon disappears and returns.
+
+        Raises UserError if no daemon runs.
+        """
         return cls(await Client.connect(connection_file, **options), connection_file, say, **options)
 
     @property
@@ -71,11 +73,11 @@ class ReconnectingClient:
 
     @property
     def ended(self) -> bool:
-        """Whether the connection is lost, and no other is there yet."""
+        """Whether the connection is lost and no new one is open."""
         return self._client.ended
 
     async def aclose(self) -> None:
-        """As `Client.close`; the session is over."""
+        """Closes the connection and ends the session."""
         await asyncio.gather(self._client.close(done=True), *self._closing, return_exceptions=True)
 
     async def request(
@@ -88,13 +90,14 @@ class ReconnectingClient:
         deadline_ms: int,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """As `Client.request`; once accepted it is done once, also if the daemon is restarted meanwhile.
+        """Like `Client.request`, with an idempotency key: an accepted request runs once, even if the daemon
+        restarts.
 
-        Raises RequestError, and UserError where the daemon stays away.
+        Raises RequestError, and UserError if the daemon doesn't come back.
         """
-        self._asked += 1
-        key = f"{self._keys} {self._asked}"
-        return await self._lasting(
+        self._requests += 1
+        key = f"{self._key_prefix} {self._requests}"
+        return await self._with_reconnects(
             lambda client: client.request(
                 workload,
                 params,
@@ -106,20 +109,20 @@ class ReconnectingClient:
             )
         )
 
-    async def put_blob(self, source: bytes | Path, watched: Watched = contextlib.nullcontext) -> str:
-        """As `Client.put_blob`; each try is made within `watched`, which gives its `on_progress`."""
+    async def put_blob(self, source: bytes | Path, context: UploadContext = contextlib.nullcontext) -> str:
+        """Like `Client.put_blob`; each attempt runs in a `context`, which yields its `on_progress`."""
 
         async def attempt(client: Client) -> str:
-            with watched() as on_progress:
+            with context() as on_progress:
                 return await client.put_blob(source, on_progress=on_progress)
 
-        return await self._lasting(attempt)
+        return await self._with_reconnects(attempt)
 
-    async def get_blob(self, *given: Any) -> bytes:
-        """As `Client.get_blob`."""
-        return await self._lasting(lambda client: client.get_blob(*given))
+    async def get_blob(self, name: str, target: Path | None = None) -> bytes:
+        """Like `Client.get_blob`."""
+        return await self._with_reconnects(lambda client: client.get_blob(name, target))
 
-    async def _lasting(self, work: Callable[[Client], Awaitable[Value]]) -> Value:
+    async def _with_reconnects(self, work: Callable[[Client], Awaitable[Value]]) -> Value:
         while True:
             if (client := self._client).ended:
                 await self._reconnect(client)
@@ -131,7 +134,7 @@ class ReconnectingClient:
                     self._lost_at = None
                     raise
             except UserError:
-                # A blob may be refused before the connection is seen to be lost.
+                # The HTTP transfer of a blob may fail before the WebSocket closes.
                 if not await _ends(client):
                     raise
             else:
@@ -140,39 +143,39 @@ class ReconnectingClient:
             await self._reconnect(client)
 
     async def _reconnect(self, lost: Client) -> None:
-        """Raises UserError where the daemon stays away, or hangs up again and again."""
+        """Raises UserError if the daemon doesn't come back, or keeps closing the connection."""
         async with self._lock:
             if self._client is not lost:
                 return
             if self._lost_at is None:
                 self._lost_at = time.monotonic()
-            # In its own time: a peer that was killed answers no close frame.
+            # As a task: a daemon that was killed doesn't answer the close frame.
             self._closing.append(asyncio.create_task(lost.close()))
-            self._client = await self._awaited(lost, self._lost_at + GONE_S)
+            self._client = await self._connect_until(lost, self._lost_at + GONE_S)
 
-    async def _awaited(self, lost: Client, until: float) -> Client:
-        """A connection to the daemon that is back, or one that was only cut, of which nothing is said."""
-        pause, is_told = PAUSE_S, False
+    async def _connect_until(self, lost: Client, until: float) -> Client:
+        """A new connection. Says nothing if the first attempt succeeds: only the connection was cut."""
+        pause, announced = PAUSE_S, False
         while (left := until - time.monotonic()) > 0:
             await asyncio.sleep(min(pause, left))
-            pause = min(2 * pause, LONGEST_PAUSE_S)
-            if (client := await self._found(lost)) is not None:
-                if is_told:
-                    self._say(text("The daemon is back: going on."))
+            pause = min(2 * pause, MAX_PAUSE_S)
+            if (client := await self._connect(lost)) is not None:
+                if announced:
+                    self._say(text("The daemon is back."))
                 return client
-            if not is_told:
+            if not announced:
                 self._say(
                     text(
-                        "The daemon is gone: waiting up to {seconds} s for it to come back (`popbridge "
-                        "serve` starts it).",
+                        "The daemon is gone. Waiting up to {seconds} s for it. Start it with `popbridge "
+                        "serve`.",
                         seconds=f"{(math.ceil(max(until - time.monotonic(), 0))):g}",
                     )
                 )
-                is_told = True
-        raise UserError(STAYS_AWAY)
+                announced = True
+        raise UserError(DAEMON_GONE)
 
-    async def _found(self, lost: Client) -> Client | None:
-        # Where the session is gone it isn't missed: the keys say what was asked.
+    async def _connect(self, lost: Client) -> Client | None:
+        # A new session will do: the idempotency keys identify the requests.
         for previous in (lost, None):
             with contextlib.suppress(UserError):
                 return await Client.connect(self._connection_file, **self._options, previous=previous)
@@ -180,18 +183,18 @@ class ReconnectingClient:
 
 
 def _is_lost(client: Client, error: RequestError) -> bool:
-    """Whether the same may be answered on another connection."""
+    """Whether a new connection may answer the same request."""
     if error.code.name == errors.EDITOR_GONE.name:
-        # Else it would end that one, too.
+        # Not retryable: the request would end the next connection, too.
         return error.code.retryable
-    # Another daemon on the same port has another token.
+    # A new daemon on the same port refuses the old token.
     return client.ended
 
 
 async def _ends(client: Client) -> bool:
-    """Whether the connection is lost, or will be in a moment."""
+    """Whether the connection is closed, or closes within a moment."""
     try:
-        async with asyncio.timeout(NOTICED_S):
+        async with asyncio.timeout(CLOSE_DETECTION_S):
             await client.wait_closed()
     except TimeoutError:
         return False
@@ -200,13 +203,12 @@ async def _ends(client: Client) -> bool:
 
 TIMEOUT_S = 10.0
 
-
-# The daemon is never behind a proxy, and its token is none of a proxy's business.
+# The daemon is never behind a proxy, and no proxy may see its token.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def ask_daemon() -> Status:
-    """Blocks. Raises UserError where no daemon runs, or none that answers."""
+    """The daemon's status; blocks. Raises UserError if no daemon answers."""
     file = ConnectionFile.read(Paths.find().connection_file)
     request = urllib.request.Request(f"{file.http}/status", headers={"Authorization": f"Bearer {file.token}"})
     try:
@@ -217,8 +219,7 @@ def ask_daemon() -> Status:
             where, code = Paths.find().connection_file, error.code
             raise UserError(
                 text(
-                    "What listens at {http} isn't the daemon of {file} (HTTP {code}): restart `popbridge "
-                    "serve`.",
+                    "{http} isn't the daemon named in {file} (HTTP {code}). Restart `popbridge serve`.",
                     http=file.http,
                     file=where,
                     code=code,
@@ -226,12 +227,12 @@ def ask_daemon() -> Status:
             ) from None
     except ValueError:
         raise UserError(
-            text("The daemon at {http} is another version: restart `popbridge serve`.", http=file.http)
+            text("The daemon at {http} is another version. Restart `popbridge serve`.", http=file.http)
         ) from None
     except TimeoutError:
         raise UserError(
             text(
-                "PopBridge at {http} doesn't answer within {seconds} s.",
+                "The daemon at {http} didn't answer within {seconds} s.",
                 http=file.http,
                 seconds=f"{TIMEOUT_S:g}",
             )
@@ -240,8 +241,7 @@ def ask_daemon() -> Status:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UserError(
             text(
-                "PopBridge isn't running: nothing answers at {http} ({reason}). Start it with "
-                "`popbridge serve`.",
+                "PopBridge isn't running: no answer at {http} ({reason}). Start it with `popbridge serve`.",
                 http=file.http,
                 reason=reason,
             )
@@ -251,18 +251,18 @@ def ask_daemon() -> Status:
 log = logging.getLogger(__name__)
 
 QUIET_S = 5.0
-"""After this without any answer, and from then on as often, the daemon is asked how it is."""
-LOOK_S = 10.0
-"""How long it may take to say why."""
+"""Without an answer for this long, the daemon's status is checked, again and again."""
+NOTICE_S = 10.0
+"""Time limit for fetching the daemon's notice."""
 FAILING = "popbridge_store_failing"
 
 
-class SilenceError:
-    """How long nothing has come of what is waited for, and whether that was told."""
+class SilenceTimer:
+    """How long none of the open operations has made progress, and whether the user knows."""
 
     def __init__(self) -> None:
         self.open = 0
-        self.is_told = False
+        self.is_announced = False
         self._since = 0.0
 
     @property
@@ -270,153 +270,152 @@ class SilenceError:
         return time.monotonic() - self._since
 
     def begin(self) -> None:
-        """One more is waited for."""
+        """Counts one more open operation."""
         if not self.open:
-            self.broken()
+            self.reset()
         self.open += 1
 
-    def broken(self) -> None:
-        """Something came."""
+    def reset(self) -> None:
+        """Notes progress."""
         self._since = time.monotonic()
 
 
 class WaitNotice:
-    """Says once why nothing comes, or goes, and once that it goes on."""
+    """Tells the user, once, why requests or uploads make no progress, and once when they do again."""
 
     def __init__(self, client: ReconnectingClient, connection_file: Path, say: Say) -> None:
         self._client = client
         self._connection_file = connection_file
         self._say = say
-        self._answers = SilenceError()
-        self._uploads = SilenceError()
+        self._answers = SilenceTimer()
+        self._uploads = SilenceTimer()
 
     @contextlib.contextmanager
     def answer(self) -> Iterator[None]:
-        """An answer is waited for meanwhile; it has come where nothing is raised."""
+        """Covers the wait for one answer."""
         self._answers.begin()
         try:
             yield
         except RequestError:
-            self._answers.broken()
+            self._answers.reset()
             raise
         else:
-            self._heard(self._answers, text("The daemon answers again: going on."))
+            self._progress(self._answers, text("The daemon answers again."))
         finally:
             self._answers.open -= 1
 
     @contextlib.contextmanager
     def upload(self) -> Iterator[Progress]:
-        """Bytes go meanwhile; gives what is told, in any thread, when they begin to and when more have."""
+        """Covers one upload; yields the callback for its progress, which any thread may call."""
         loop, begun, ended = asyncio.get_running_loop(), False, False
 
         def moved() -> None:
             nonlocal begun
             if begun and not ended:
-                self._heard(self._uploads, text("The daemon takes the upload again: going on."))
+                self._progress(self._uploads, text("The upload continues."))
             elif not ended:
                 begun = True
                 self._uploads.begin()
 
         def tell(position: int) -> None:
-            # The thread of an upload that was given up may outlive the loop.
+            # The thread of a cancelled upload may outlive the loop.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(moved)
 
         try:
             yield tell
-            self._heard(self._uploads, text("The daemon takes the upload again: going on."))
+            self._progress(self._uploads, text("The upload continues."))
         finally:
             ended = True
             self._uploads.open -= begun
 
     def refused(self, error: RequestError, left_s: float) -> None:
-        """The daemon can't keep a request, which is asked again for up to `left_s` seconds."""
-        self._tell(
+        """Tells that the daemon can't store a request, which is retried for up to `left_s` seconds."""
+        self._announce(
             self._answers,
             text(
-                "The daemon can't keep what it is asked: trying again for up to {seconds} s. It says: {why}",
+                "The daemon can't store the request. Retrying for up to {seconds} s. {reason}",
                 seconds=f"{(max(left_s, 0)):.0f}",
-                why=error.text,
+                reason=error.text,
             ),
         )
 
     async def watch(self) -> None:
-        """Looks, until it is cancelled, why there is no answer, and why nothing goes."""
+        """Checks for silence and its cause until it is cancelled."""
         while True:
             await asyncio.sleep(QUIET_S)
             for silence in (self._answers, self._uploads):
                 try:
                     why = await self._why(silence) if self._is_quiet(silence) else ""
-                # What fails in asking costs the run nothing, and may not fail the next time.
+                # A failed check must not end the run.
                 except Exception:
-                    log.debug("the daemon can't be asked how it is", exc_info=True)
+                    log.debug("checking the daemon's status failed", exc_info=True)
                     continue
-                # An answer may have come meanwhile.
+                # An answer may have arrived during the check.
                 if why and self._is_quiet(silence):
-                    self._tell(silence, why)
+                    self._announce(silence, why)
 
-    def _is_quiet(self, silence: SilenceError) -> bool:
-        # A daemon that is gone is told of by the client itself.
+    def _is_quiet(self, silence: SilenceTimer) -> bool:
+        # The client itself reports a daemon that is gone.
         waits = silence.open > 0 and not self._client.ended
-        return waits and not self._is_told and silence.seconds >= QUIET_S
+        return waits and not self._is_announced and silence.seconds >= QUIET_S
 
     @property
-    def _is_told(self) -> bool:
-        return self._answers.is_told or self._uploads.is_told
+    def _is_announced(self) -> bool:
+        return self._answers.is_announced or self._uploads.is_announced
 
-    async def _why(self, silence: SilenceError) -> AnyText:
-        """Empty where the daemon is only at work."""
+    async def _why(self, silence: SilenceTimer) -> AnyText:
+        """Why there is no progress; empty if the daemon is just busy."""
         try:
             status = await asyncio.to_thread(ask_daemon)
         except UserError as error:
             return text(
-                "No answer for {seconds} s, and the daemon doesn't say how it is: still waiting. {why}",
+                "No answer for {seconds} s. Still waiting. {reason}",
                 seconds=f"{silence.seconds:.0f}",
-                why=error,
+                reason=error.text,
             )
         if silence is self._uploads:
             return text(
-                "The daemon has taken nothing of an upload for {seconds} s: still waiting.",
+                "No progress of an upload for {seconds} s. Still waiting.",
                 seconds=f"{silence.seconds:.0f}",
             )
         if not status.figures.get(FAILING):
             return ""
         notice = await self._notice()
-        why = text("It says: {why}", why=notice) if notice else text("Its log says why.")
         return text(
-            "No answer for {seconds} s: the daemon can't write its database, and answers once it can. {why}",
+            "No answer for {seconds} s: the daemon can't write its database. Still waiting. {reason}",
             seconds=f"{silence.seconds:.0f}",
-            why=why,
+            reason=notice or text("See its log."),
         )
 
     async def _notice(self) -> str:
-        """What the daemon tells those who come now; empty where it has nothing to tell."""
+        """The daemon's notice for new clients; empty if there is none."""
         with contextlib.suppress(UserError, TimeoutError):
-            async with asyncio.timeout(LOOK_S):
+            async with asyncio.timeout(NOTICE_S):
                 client = await Client.connect(self._connection_file, name="popbridge run")
                 await client.close(done=True)
                 return client.ready.notice or ""
         return ""
 
-    def _heard(self, silence: SilenceError, goes_on: Text) -> None:
-        silence.broken()
-        if silence.is_told:
-            silence.is_told = False
-            self._say(goes_on)
+    def _progress(self, silence: SilenceTimer, notice: Text) -> None:
+        silence.reset()
+        if silence.is_announced:
+            silence.is_announced = False
+            self._say(notice)
 
-    def _tell(self, silence: SilenceError, line: AnyText) -> None:
-        if not self._is_told:
-            silence.is_told = True
+    def _announce(self, silence: SilenceTimer, line: AnyText) -> None:
+        if not self._is_announced:
+            silence.is_announced = True
             self._say(line)
 
 
 @contextlib.asynccontextmanager
 async def watch(client: ReconnectingClient, connection_file: Path, say: Say) -> AsyncIterator[WaitNotice]:
-    """`say` is given a line where `client` waits for a daemon that can't answer, and one when it can."""
-    waiting = WaitNotice(client, connection_file, say)
-    watch = asyncio.create_task(waiting.watch())
+    """Calls `say` when a daemon that `client` waits for can't answer, and when it can again."""
+    notice = WaitNotice(client, connection_file, say)
+    watch = asyncio.create_task(notice.watch())
     try:
-        yield waiting
+        yield notice
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)

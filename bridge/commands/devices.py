@@ -1,24 +1,23 @@
-"""`popbridge devices`: what models can run on here, what not, and what to do about it."""
+"""`popbridge devices`: the devices that can run models, and why others can't."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import click
 
+from accel.devices import current, proof_cache, provider_probe
+from accel.devices.driver import Gpu
+from accel.devices.proof_cache import ProvenVariants
+from accel.devices.providers import BY_NAME, Wish, choose
+from accel.devices.report import Devices, Report
+from accel.execution import device_router
+from accel.execution.device_router import DeviceFailure
 from accel.text import text
-from bridge.commands.listing import as_json
-from bridge.commands.options import say_json
+from bridge.commands.options import as_json, print_json
 from bridge.commands.terminal import is_narrow, say, table, wrap
-
-if TYPE_CHECKING:
-    from accel.devices.driver import Gpu
-    from accel.devices.proof_cache import ProvenVariants
-    from accel.devices.report import Devices, Report
-    from accel.execution.device_router import DeviceFailure
-
+from bridge.paths import Paths
 
 HEADS = (
     text("provider"),
@@ -27,41 +26,34 @@ HEADS = (
     text("what to do"),
 )
 
-SHOWN = 12
-"""Shapes that are told about, those that were tried last."""
+MAX_SHAPES = 12
+"""How many shapes are listed, the last ones tried."""
 
 
 @click.command()
 @as_json
 def devices(as_json: bool) -> None:
-    """Lists what models can run on, why something can't be used, and what to do.
+    """List the devices that can run models.
 
-    Each is tried in a process of its own, anew with each call.
+    Tests each one in a process of its own. If a device can't be used, it shows why and what to do.
     """
-    from accel.devices import current, proof_cache
-    from accel.devices.provider_probe import try_providers
-    from accel.execution.device_router import read
-    from bridge.paths import Paths
-
-    found, paths = try_providers(), Paths.find()
+    found, paths = provider_probe.try_providers(), Paths.find()
     current.save(found, paths.devices_file)
-    troubles = read(paths.troubles_file)
+    failures = device_router.read(paths.troubles_file)
     shapes = proof_cache.read(paths.cache / proof_cache.FILE, found.machine)
     if as_json:
-        for each in (*found.reports, *troubles, *shapes):
-            say_json(each)
+        for record in (*found.reports, *failures, *shapes):
+            print_json(record)
         for warning in found.warnings:
-            click.echo(warning, err=True)
+            click.echo(say(warning), err=True)
         return
     _show(found.reports)
-    for paragraph in _paragraphs(found, troubles, shapes):
+    for paragraph in _paragraphs(found, failures, shapes):
         click.echo(f"\n{wrap(paragraph, 2)}")
 
 
 def _show(reports: Sequence[Report]) -> None:
-    """As a table, or as paragraphs where its columns would tear apart what is to be typed."""
-    from accel.devices.providers import BY_NAME
-
+    """Prints a table; on a narrow screen paragraphs, because columns would break commands apart."""
     rows = [
         (
             BY_NAME[one.name].title,
@@ -83,21 +75,19 @@ def _show(reports: Sequence[Report]) -> None:
 
 
 def _paragraphs(
-    found: Devices, troubles: Sequence[DeviceFailure], shapes: Sequence[ProvenVariants]
+    found: Devices, failures: Sequence[DeviceFailure], shapes: Sequence[ProvenVariants]
 ) -> Iterator[str]:
-    """What is told below the providers."""
-    yield from map(_card, found.gpus)
-    yield from map(_failed, troubles)
-    yield from map(_fixed, shapes[-SHOWN:])
-    if len(shapes) > SHOWN:
-        yield say(
-            text("{count} shapes that were tried before are shown by --json.", count=len(shapes) - SHOWN)
-        )
+    """The paragraphs below the providers."""
+    yield from map(_gpu_text, found.gpus)
+    yield from map(_failure_text, failures)
+    yield from map(_variant_text, shapes[-MAX_SHAPES:])
+    if len(shapes) > MAX_SHAPES:
+        yield say(text("--json shows {count} earlier shapes, too.", count=len(shapes) - MAX_SHAPES))
     yield from (say(warning) for warning in found.warnings)
     yield _fastest(found)
 
 
-def _card(gpu: Gpu) -> str:
+def _gpu_text(gpu: Gpu) -> str:
     memory = say(text("{count} MiB", count=gpu.memory_mib)) if gpu.memory_mib else say(text("memory unknown"))
     capability = gpu.capability or say(text("unknown"))
     return say(
@@ -110,44 +100,36 @@ def _card(gpu: Gpu) -> str:
     )
 
 
-def _failed(trouble: DeviceFailure) -> str:
-    """What failed, and when the device is tried again."""
-    what = say(text("{name}", name=trouble.workload)) if trouble.workload else say(text("everything"))
-    reason = say(trouble.reason)
-    again = time.strftime("%H:%M:%S", time.localtime(trouble.again))
+def _failure_text(failure: DeviceFailure) -> str:
+    """What failed in the daemon, and when the device is tried again."""
     return say(
         text(
-            "In the daemon, {what} failed on {device}: {reason}. The CPU does it; that device is "
-            "tried again with the next job after {again}.",
-            what=what,
-            device=trouble.device,
-            reason=reason,
-            again=again,
+            "In the daemon, {workload} failed on {device}: {reason}. The CPU runs it until {time}.",
+            workload=failure.workload or text("everything"),
+            device=failure.device,
+            reason=failure.reason,
+            time=time.strftime("%H:%M:%S", time.localtime(failure.again)),
         )
     )
 
 
-def _fixed(known: ProvenVariants) -> str:
-    """How a shape that came again is run, and why so."""
-    from accel.devices.proof_cache import PLAINLY
-
+def _variant_text(known: ProvenVariants) -> str:
+    """How a recurring shape is run, and why."""
     times = (
-        say(text(" ({ms} ms, plainly {plain} ms)", ms=f"{known.ms:.3g}", plain=f"{known.plain_ms:.3g}"))
+        say(text(" ({ms} ms, unoptimised {plain} ms)", ms=f"{known.ms:.3g}", plain=f"{known.plain_ms:.3g}"))
         if known.ms
         else ""
     )
     why = say(text(" {why}.", why=say(known.why))) if known.why else ""
     how = (
-        text("{model} with {shape} runs plainly{times}.{why}")
-        if known.way == PLAINLY
+        text("{model} with {shape} runs unoptimised{times}.{why}")
+        if known.way == proof_cache.PLAINLY
         else text("{model} with {shape} runs by {way}{times}.{why}")
     )
     return say(how.fill(model=known.model, shape=known.shape, way=known.way, times=times, why=why))
 
 
 def _fastest(found: Devices) -> str:
-    from accel.devices.providers import BY_NAME, Wish, choose
-
     if not any(one.usable for one in found.reports):
-        return say(text("Models can't run here at all."))
-    return say(text("The fastest that is usable: {title}.", title=BY_NAME[choose(found, Wish()).name].title))
+        return say(text("No device can run models."))
+    return say(text("Fastest usable device: {title}.", title=BY_NAME[choose(found, Wish()).name].title))

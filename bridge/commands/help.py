@@ -1,7 +1,4 @@
-"""Click context, help layout, usage errors.
-
-the command that shows how.
-"""
+"""Help and usage errors: click's own, in the user's language and on narrow terminals."""
 
 from __future__ import annotations
 
@@ -30,44 +27,44 @@ CLICK_HEADINGS = (
     "Show the version and exit.",
     "Show this message and exit.",
 )
-"""What click itself says in help."""
+"""The words that click adds to help."""
 
-WIDEST = 80
-"""Columns of help at most; click's own limit."""
-NARROWEST = 30
+MAX_WIDTH = 80
+"""Columns; click's own limit."""
+MIN_WIDTH = 30
 INDENT = 2
 
 _BETWEEN_WORDS = re.compile(r"(?<=[!-~])\n(?=[!-~])")
 _EXTRA = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]$")
-"""What click says of an option's values behind its help."""
-_IN_WORDS = re.compile(r"(?<=默认值：)\((.*?)\)")
-"""A default that is no value; click sets it in brackets."""
+"""click's note after an option's help: its default and range."""
+_DESCRIBED_DEFAULT = re.compile(r"(?<=默认值：)\((.*?)\)")
+"""A default in words, which click puts in parentheses."""
 
 
 class Formatter(click.HelpFormatter):
-    """click's own, which knows English alone, and no screen of less than 50 columns."""
+    """click's formatter with Chinese headings and line breaks, and for terminals under 50 columns."""
 
     def __init__(
         self, indent_increment: int = INDENT, width: int | None = None, max_width: int | None = None
     ) -> None:
         if width is None:
-            columns = min(shutil.get_terminal_size().columns, max_width or WIDEST)
-            width = max(columns - INDENT, NARROWEST)
+            columns = min(shutil.get_terminal_size().columns, max_width or MAX_WIDTH)
+            width = max(columns - INDENT, MIN_WIDTH)
         super().__init__(indent_increment, width, max_width)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """As click's own, with another prefix."""
+        """As in click, with a translated prefix."""
         super().write_usage(prog, args, say(text("Usage: ")) if prefix is None else prefix)
 
     def write_heading(self, heading: str) -> None:
-        """As click's own; a heading that isn't known stays as it is."""
+        """As in click, translated where a translation exists."""
         if reads_chinese():
             self.write(f"{'':>{self.current_indent}}{look_up(heading)}：\n")
         else:
             super().write_heading(heading)
 
     def write_text(self, text: str) -> None:
-        """As click's own; Chinese is folded by columns."""
+        """As in click; Chinese is wrapped by columns, not by words."""
         if not reads_chinese():
             super().write_text(text)
             return
@@ -79,59 +76,54 @@ class Formatter(click.HelpFormatter):
         self.write("\n\n".join(shown) + "\n")
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """As click's own; names leave room for what is said of them, where the screen is narrow."""
-        known = list(rows)
-        most = col_max if self.width >= 2 * col_max else self.width // 3
+        """As in click, with a narrower first column on a narrow terminal."""
+        terms = list(rows)
+        limit = col_max if self.width >= 2 * col_max else self.width // 3
         if not reads_chinese():
-            super().write_dl(known, most, col_spacing)
+            super().write_dl(terms, limit, col_spacing)
             return
-        first = min(max((len(name) for name, _ in known), default=0), most) + col_spacing
-        for name, said in known:
-            self._write_term(name, said, first, col_spacing)
-
-    def _write_term(self, name: str, said: str, first: int, spacing: int) -> None:
-        """One row, whose second column begins after `first` columns."""
-        lines = list(_lines(_said(said), self.width - first - self.current_indent))
-        head = f"{'':>{self.current_indent}}{name}"
+        first = min(max((len(name) for name, _ in terms), default=0), limit) + col_spacing
         indent = " " * (first + self.current_indent)
-        if lines and len(name) <= first - spacing:
-            head = head.ljust(len(indent)) + lines.pop(0)
-        self.write("\n".join([head, *(indent + line for line in lines)]) + "\n")
+        for name, description in terms:
+            lines = list(_lines(_translated_notes(description), self.width - len(indent)))
+            head = f"{'':>{self.current_indent}}{name}"
+            if lines and len(name) <= first - col_spacing:
+                head = head.ljust(len(indent)) + lines.pop(0)
+            self.write("\n".join([head, *(indent + line for line in lines)]) + "\n")
 
 
 def _lines(text: str, width: int) -> Iterator[str]:
-    """Of one paragraph; one that begins with click's `\\b` is laid out already."""
+    """The lines of one paragraph; one that begins with click's `\\b` stays as it is."""
     raw = text.removeprefix("\b\n")
     if raw != text:
         yield from raw.split("\n")
     elif text:
-        # Where no Chinese stands beside a line's end, words do.
+        # Only English words need a space in place of a line break.
         yield from fold(_BETWEEN_WORDS.sub(" ", text).replace("\n", ""), 0, width).split("\n")
 
 
-def _said(said: str) -> str:
-    """With what click itself says of options in Chinese, too."""
+def _translated_notes(description: str) -> str:
+    """An option's description with click's notes in Chinese."""
     for words in CLICK_HEADINGS:
         if not words.isalpha():
-            said = said.replace(words, look_up(words))
-    return _EXTRA.sub(lambda found: _IN_WORDS.sub(r"\1", found[0]).replace("; ", "；"), said)
+            description = description.replace(words, look_up(words))
+    return _EXTRA.sub(lambda match: _DESCRIBED_DEFAULT.sub(r"\1", match[0]).replace("; ", "；"), description)
 
 
 class Context(click.Context):
-    """Of one call."""
+    """click's context with our formatter and translated help."""
 
     formatter_class = Formatter
 
     def get_help(self) -> str:
-        """As click's own, in the reader's language."""
+        """As in click, in the user's language."""
         if not reads_chinese():
             return super().get_help()
-
         return translated(self.command, self).get_help(self)
 
     @contextmanager
     def scope(self, cleanup: bool = True) -> Generator[click.Context]:
-        """As click's own; an error of its parser, which knows no command, is told of this one."""
+        """As in click; a parser error, which has no context of its own, gets this one."""
         with super().scope(cleanup) as context:
             try:
                 yield context
@@ -141,14 +133,14 @@ class Context(click.Context):
 
 
 def first_clause(text: str) -> str:
-    """A text up to its first full stop or semicolon."""
+    """`text` up to its first full stop or semicolon."""
     return re.split(r"[;.](?:\s|$)|[；。]", " ".join(text.split()), maxsplit=1)[0]
 
 
 def with_context(command: click.Command) -> click.Command:
-    """The command, and those in it, called in such a context."""
+    """`command` and its subcommands with `Context` as their context class."""
     command.context_class = Context
-    # click's own is cut off in the middle of a sentence where the screen ends.
+    # click's own short help breaks off in the middle of a sentence.
     command.short_help = command.short_help or first_clause(command.help or "")
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         with_context(inner)
@@ -156,7 +148,7 @@ def with_context(command: click.Command) -> click.Command:
 
 
 def constants(command: click.Command) -> Iterator[str]:
-    """What a command says in its help, in English."""
+    """The English sentences of a command's help."""
     yield about(command)
     yield inspect.cleandoc(command.epilog or "")
     for param in command.params:
@@ -167,7 +159,7 @@ def constants(command: click.Command) -> Iterator[str]:
 
 
 def about(command: click.Command) -> str:
-    """What it does, in English: paragraphs without line breaks."""
+    """The command's description in English: paragraphs without line breaks."""
     paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
     return "\n\n".join(each if "\b" in each else " ".join(each.split()) for each in paragraphs)
 
@@ -178,27 +170,26 @@ def help_of(option: click.Option) -> str:
 
 
 def translated(command: click.Command, context: click.Context) -> click.Command:
-    """A command to show the help of, in place of `command`. What isn't translated stays as it is."""
-    made = copy.copy(command)
-    if isinstance(command, click.Group):
-        found = {name: command.get_command(context, name) for name in command.list_commands(context)}
-        made = click.Group(commands={name: translated(one, context) for name, one in found.items() if one})
-    made.help = look_up(about(command))
-    made.short_help = first_clause(made.help)
-    made.epilog = look_up(inspect.cleandoc(command.epilog)) if command.epilog else command.epilog
-    made.params = [_param(one) for one in command.params]
-    return made
+    """A copy of `command` with its help in the user's language; untranslated text stays English."""
+    result = copy.copy(command)
+    if isinstance(result, click.Group):
+        result.commands = {name: translated(inner, context) for name, inner in result.commands.items()}
+    result.help = look_up(about(command))
+    result.short_help = first_clause(result.help)
+    result.epilog = look_up(inspect.cleandoc(command.epilog)) if command.epilog else command.epilog
+    result.params = [_translated_param(param) for param in command.params]
+    return result
 
 
-def _param(param: click.Parameter) -> click.Parameter:
+def _translated_param(param: click.Parameter) -> click.Parameter:
     if not isinstance(param, click.Option) or not param.help:
         return param
-    made = copy.copy(param)
+    result = copy.copy(param)
     english = help_of(param)
-    made.help = look_up(english) + param.help.removeprefix(english)
+    result.help = look_up(english) + param.help.removeprefix(english)
     if isinstance(param.show_default, str):
-        made.show_default = look_up(param.show_default)
-    return made
+        result.show_default = look_up(param.show_default)
+    return result
 
 
 CLICK_ERRORS = (
@@ -209,13 +200,13 @@ CLICK_ERRORS = (
     "Got unexpected extra argument ({args})",
     "Got unexpected extra arguments ({args})",
 )
-"""Sentences that click looks up itself, and no class of its own tells apart."""
+"""Sentences that click translates with `_`; it has no exception class for them."""
 
 ENDS = (".", "?", "!", "。", "？")
 
 
 def teach_click() -> None:
-    """Has click look its sentences up where ours are."""
+    """Makes click take its translations from our catalogue."""
     for module in (click.types, click.core):
         module._ = look_up  # type: ignore[attr-defined]
         module.ngettext = _look_up_count  # type: ignore[attr-defined]
@@ -226,28 +217,27 @@ def _look_up_count(one: str, several: str, count: int) -> str:
 
 
 def usage_error(error: click.ClickException, arguments: Sequence[str] = ()) -> str:
-    """The error in one line, with the command that shows how, or with what to type instead: `arguments` are
-    those of the call."""
+    """The error in one line, with the help command or what to type instead; `arguments` are the call's."""
     sentence = " ".join(_usage_message(error).split())
     if not sentence.endswith(ENDS):
         sentence += "."
-    if isinstance(error, click.NoSuchOption) and (file := _like_an_option(arguments)):
+    if isinstance(error, click.NoSuchOption) and (file := _file_like_option(arguments)):
         return sentence + say(
             text(
-                " A file whose name begins like an option is typed with its folder: {typed}.",
-                typed=os.path.join(os.curdir, file),
+                " For a file whose name begins with a dash, type {path}.",
+                path=os.path.join(os.curdir, file),
             )
         )
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return sentence
-    return sentence + say(text(" `{command} --help` shows how.", command=context.command_path))
+    return sentence + say(text(" See `{command} --help`.", command=context.command_path))
 
 
 def swallowed_value(arguments: Sequence[str]) -> str:
-    """What to say on Windows of a folder that was typed as `"My Game\\"`: it becomes `My Game"` and whatever
-    follows; else empty."""
-    # Elsewhere a name may have a quotation mark in it.
+    """A hint for Windows, where a folder typed as `"My Game\\"` arrives as `My Game"` and whatever follows;
+    empty if no argument looks like that."""
+    # Other systems allow quotation marks in file names.
     if sys.platform != "win32":
         return ""
     for argument in arguments:
@@ -255,10 +245,10 @@ def swallowed_value(arguments: Sequence[str]) -> str:
         if mark and os.path.isdir(folder):
             return say(
                 text(
-                    ' Windows takes \\" within {argument} for a quotation mark: type {typed}, with no '
+                    ' Windows reads \\" in {argument} as a quotation mark. Type {folder}, without a '
                     "backslash at its end.",
                     argument=argument,
-                    typed=f'"{folder}"',
+                    folder=f'"{folder}"',
                 )
             )
     return ""
@@ -266,7 +256,7 @@ def swallowed_value(arguments: Sequence[str]) -> str:
 
 def _usage_message(error: click.ClickException) -> str:
     if not reads_chinese() and not _is_out_of_range(error):
-        # click's own words, but for `not a valid integer range`.
+        # click's `not a valid integer range` is no help.
         return error.format_message()
     match error:
         case click.MissingParameter(param=click.Parameter() as param):
@@ -277,16 +267,16 @@ def _usage_message(error: click.ClickException) -> str:
             )
             return say(missing.fill(hint=param.get_error_hint(error.ctx)))
         case click.BadParameter(param=click.Parameter() as param):
-            reason = _wanted(param.type) or error.message.removesuffix(".")
+            reason = _constraint(param.type) or error.message.removesuffix(".")
             return say(
                 text(
                     "Invalid value for {hint}: {reason}.", hint=param.get_error_hint(error.ctx), reason=reason
                 )
             )
         case click.NoSuchOption():
-            return _unknown(text("No such option {name}."), error.option_name, error.possibilities)
+            return _no_such(text("No such option {name}."), error.option_name, error.possibilities)
         case NoSuchCommand():
-            return _unknown(text("No such command {name}."), error.command_name, error.possibilities)
+            return _no_such(text("No such command {name}."), error.command_name, error.possibilities)
         case click.BadOptionUsage(ctx=click.Context() as context):
             flag = _is_flag(context.command, error.option_name)
             return say(
@@ -299,8 +289,8 @@ def _usage_message(error: click.ClickException) -> str:
     return error.format_message()
 
 
-def _like_an_option(arguments: Sequence[str]) -> str:
-    """The first file that an option's dash begins; empty for none."""
+def _file_like_option(arguments: Sequence[str]) -> str:
+    """The first argument that begins with a dash and is a file; empty for none."""
     return next((each for each in arguments if each.startswith("-") and os.path.lexists(each)), "")
 
 
@@ -309,26 +299,25 @@ def _is_out_of_range(error: click.ClickException) -> bool:
     return param is not None and isinstance(param.type, click.IntRange | click.FloatRange)
 
 
-def _unknown(said: Text, name: str, alike: Sequence[str] | None) -> str:
-    if not alike:
-        return say(said.fill(name=repr(name)))
-    *others, last = map(repr, sorted(alike))
-    names = say(text(" or ")).join([say(text(", ")).join(others), last] if others else [last])
-    return say(said.fill(name=repr(name))) + say(text("Did you mean {names}?", names=names))
+def _no_such(sentence: Text, name: str, similar: Sequence[str] | None) -> str:
+    sentence = sentence.fill(name=repr(name))
+    if not similar:
+        return say(sentence)
+    *others, last = map(repr, sorted(similar))
+    names = text("{names} or {last}", names=others, last=last) if others else last
+    return say(sentence) + say(text("Did you mean {names}?", names=names))
 
 
 def _is_flag(command: click.Command, name: str) -> bool:
-    named = (one for one in command.params if name in (*one.opts, *one.secondary_opts))
-    return any(isinstance(one, click.Option) and one.is_flag for one in named)
+    params = (param for param in command.params if name in (*param.opts, *param.secondary_opts))
+    return any(isinstance(param, click.Option) and param.is_flag for param in params)
 
 
-def _wanted(kind: click.ParamType[Any]) -> str:
-    """What a value of that type must be; empty where that can't be told."""
+def _constraint(kind: click.ParamType[Any]) -> str:
+    """The condition for a value of that type; empty if unknown."""
     match kind:
         case click.Choice():
-            return say(
-                text("it must be one of {choices}", choices=say(text(", ")).join(map(repr, kind.choices)))
-            )
+            return say(text("it must be one of {choices}", choices=[*map(repr, kind.choices)]))
         case click.IntRange() | click.FloatRange():
             whole = isinstance(kind, click.IntRange)
             return say(
@@ -340,7 +329,7 @@ def _wanted(kind: click.ParamType[Any]) -> str:
 
 
 def _range(kind: click.IntRange | click.FloatRange) -> str:
-    """`, 1 <= x <= 256`; a bound that isn't there is left out."""
+    """`, 1 <= x <= 256`, without a missing bound."""
     low = "" if kind.min is None else f"{kind.min} {'<' if kind.min_open else '<='} "
     high = "" if kind.max is None else f" {'<' if kind.max_open else '<='} {kind.max}"
     return say(text(", {range}", range=f"{low}x{high}")) if low or high else ""

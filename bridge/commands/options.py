@@ -1,10 +1,10 @@
-"""Shared options, JSON lines, completion."""
+"""What several commands share: options, settings, JSON output and shell completion."""
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
+from accel.models.catalog import MODELS
 from accel.text import AnyText, Text, text
 from bridge.commands.terminal import say
 from bridge.core.errors import UserError
@@ -19,7 +20,9 @@ from bridge.core.settings import Setting, Settings, resolve
 from bridge.project.config import ESCAPES
 
 if TYPE_CHECKING:
-    from accel.workload import Workload
+    from bridge.host.host import Registry
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 
 
 def read_settings(
@@ -28,38 +31,51 @@ def read_settings(
     environment: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
     *,
-    lacking: bool = False,
+    plugins_disabled: bool = False,
 ) -> Settings:
-    """Every declared setting's value and where it comes from; `lacking` as in `resolve`, and what is passed
-    over is told. Raises UserError."""
-    found = resolve(declared, flags, environment, read_settings_file(file), str(file), lacking=lacking)
-    for name in found.passed_over:
-        show_remark(
-            text(
-                "{name} ({source}) is passed over: a plugin is disabled, see `popbridge plugins`.",
-                name=name,
-                source=file,
-            )
+    """The value and source of each declared setting. Raises UserError.
+
+    Prints a notice for each ignored or old name. `plugins_disabled` as in `resolve`.
+    """
+    values = read_settings_file(file)
+    settings = resolve(declared, flags, environment, values, str(file), plugins_disabled=plugins_disabled)
+    for old, new in settings.renamed:
+        show_notice(
+            text("The setting `{old}` is now `{new}`; the old name still works in 0.2.", old=old, new=new)
         )
-    return found
+    for name in settings.ignored:
+        show_notice(ignored_setting(name, str(file)))
+    return settings
 
 
-def show_remark(text: AnyText) -> None:
-    """Something to know beside what was asked for, on stderr."""
-    click.echo(f"popbridge: {say(text)}", err=True)
+def ignored_setting(name: str, source: str) -> Text:
+    """The notice for a setting that may belong to a disabled plugin."""
+    return text(
+        "Ignoring {name} ({source}): it may belong to a disabled plugin. See `popbridge plugins`.",
+        name=name,
+        source=source,
+    )
+
+
+def show_notice(notice: AnyText) -> None:
+    """Prints a line on stderr."""
+    click.echo(f"popbridge: {say(notice)}", err=True)
 
 
 def read_settings_file(path: Path) -> dict[str, object]:
-    """Settings by name from TOML, in tables or with dotted names; none where there is no file."""
+    """Settings by name from a TOML file, in tables or with dotted names; empty without a file.
+
+    Raises UserError.
+    """
     try:
-        # Windows' editors and shells put a mark in front.
+        # Windows' editors and shells write a byte order mark.
         return dict(_flat(tomllib.loads(path.read_bytes().decode("utf-8-sig"))))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise UserError(
             text(
-                "The settings file {path} can't be read ({reason}): mend or remove it.",
+                "Can't read the settings file {path} ({reason}). Fix it or delete it.",
                 path=path,
                 reason=_reason(error),
             )
@@ -73,7 +89,7 @@ def _reason(error: OSError | ValueError) -> str:
     if reason in ESCAPES:
         return say(
             text(
-                "line {line}: in double quotes a backslash begins an escape; write / in its place",
+                "line {line}: a backslash in double quotes begins an escape; use / instead",
                 line=line.partition(",")[0],
             )
         )
@@ -88,20 +104,20 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, 
             yield prefix + name, value
 
 
-def assignments(pairs: Iterable[str], what: str) -> dict[str, str]:
-    """`NAME=VALUE` pairs. Raises UserError for one without a name."""
-    found = {}
+def assignments(pairs: Iterable[str], option: str) -> dict[str, str]:
+    """The values of `NAME=VALUE` pairs by name. Raises UserError."""
+    values = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise UserError(text("{what} {pair} isn't NAME=VALUE.", what=what, pair=repr(pair)))
-        found[name] = value
-    return found
+            raise UserError(text("{option} {pair} isn't NAME=VALUE.", option=option, pair=repr(pair)))
+        values[name] = value
+    return values
 
 
-def say_json(value: Any) -> None:
-    """One line of JSON, with texts in English; a file name's byte that is no UTF-8 comes out as Python's
-    escape for it."""
+def print_json(value: Any) -> None:
+    """Prints one line of JSON, with texts in English. Bytes of file names that aren't UTF-8 are escaped as in
+    Python."""
     value = _in_english(value)
     try:
         click.echo(msgspec.json.encode(value, enc_hook=str).decode())
@@ -121,17 +137,17 @@ def _in_english(value: Any) -> Any:
 
 
 def json_text(value: object) -> str:
-    """`value` as JSON; what JSON doesn't know by its own words."""
+    """`value` as JSON; `str(value)` for types that JSON lacks."""
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 
-def flag_text(setting: Setting, about: str) -> str:
-    """A setting's flag in help: what it is, its variable and its default."""
-    return f"{about} [{setting.environment}; {setting_text(setting, setting.default)}]"
+def flag_text(setting: Setting, description: str) -> str:
+    """The help of a setting's flag: description, environment variable and default."""
+    return f"{description} [{setting.environment}; {setting_text(setting, setting.default)}]"
 
 
 def setting_text(setting: Setting, value: object) -> str:
-    """A setting's value as it may be set, and of many bytes how much that is."""
+    """A setting's value as it is written in a settings file; large sizes also in KiB to GiB."""
     text = json_text(value)
     if setting.unit == "bytes" and isinstance(value, int) and value >= 1 << 10:
         return f"{text} ({size_text(value)})"
@@ -139,60 +155,55 @@ def setting_text(setting: Setting, value: object) -> str:
 
 
 def size_text(count: int) -> str:
-    """Bytes, in the largest unit of which there is one, in the reader's language."""
+    """`512 bytes`, `1.5 MiB`, in the user's language."""
     for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= bytes_:
             return f"{count / bytes_:.1f} {unit}"
     return say(text("{count} bytes", count=count))
 
 
-def workloads(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """Of one name."""
+def _registry() -> Registry:
+    # Loads the plugins: only completion pays for it.
     from bridge.host import host
 
-    return [name for name in sorted(host.load().workloads) if name.startswith(typed)]
+    return host.load()
+
+
+def workloads(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Completes the name of a workload."""
+    return [name for name in sorted(_registry().workloads) if name.startswith(typed)]
 
 
 def steps(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """Of the last of several that are joined by `+`."""
+    """Completes the last of several workloads joined by `+`."""
     before, plus, last = typed.rpartition("+")
     return [f"{before}{plus}{name}" for name in workloads(context, param, last)]
 
 
 def parameters(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """`NAME=` of the workload that is typed already; of several steps with the step in front."""
-    from bridge.host import host
-
-    known = host.load().workloads
-    # Where an option lacks its value still, click leaves all arguments apart.
+    """Completes `NAME=` for the workload on the command line; with several steps, `STEP.NAME=`."""
+    known = _registry().workloads
+    # While an option lacks its value, click leaves all arguments in `args`.
     workload = context.params.get("workload") or next(iter(context.args), "")
-    found = [known[name] for name in str(workload).split("+") if name in known]
-    return [f"{each}=" for each in _parameters(found) if f"{each}=".startswith(typed)]
-
-
-def _parameters(found: Sequence[Workload]) -> Iterator[str]:
-    import msgspec
-
-    for workload in found:
-        step = f"{workload.name.rpartition('.')[2]}." if len(found) > 1 else ""
-        yield from (f"{step}{field.encode_name}" for field in msgspec.structs.fields(workload.params))
+    chosen = [known[name] for name in str(workload).split("+") if name in known]
+    offers = []
+    for each in chosen:
+        step = f"{each.name.rpartition('.')[2]}." if len(chosen) > 1 else ""
+        offers += [f"{step}{field.encode_name}=" for field in msgspec.structs.fields(each.params)]
+    return [offer for offer in offers if offer.startswith(typed)]
 
 
 def files(context: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Which the shell knows best."""
+    """Leaves the completion of files to the shell."""
     return [CompletionItem(typed, type="file")]
 
 
 def models(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """All that there are, on this machine or not."""
-    from accel.models.catalog import MODELS
-
+    """Completes the name of a model, pulled or not."""
     return sorted(name for name in MODELS if name.startswith(typed))
 
 
 def engines(context: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """Those whose editors have an addon."""
-    from bridge.host import host
-
-    names = {adapter.engine for adapter in host.load().adapters if adapter.editor is not None}
+    """Completes the name of an engine that has an editor addon."""
+    names = {adapter.engine for adapter in _registry().adapters if adapter.editor is not None}
     return sorted(name for name in names if name.startswith(typed))

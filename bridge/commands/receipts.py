@@ -1,4 +1,4 @@
-"""`popbridge receipts` and `popbridge revert`: what commands changed, and how to put it back."""
+"""`popbridge receipts` and `popbridge revert`: lists and reverts changes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import msgspec
+from msgspec import MsgspecError
 
-from accel.text import text
-from bridge.commands.listing import as_json
-from bridge.commands.options import json_text, say_json
+from accel.text import Text, text
+from bridge.client.client import Client
+from bridge.commands.options import as_json, json_text, print_json
 from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.errors import RequestError, UserError
 from bridge.core.revert import error_text
 from bridge.core.text import printable
-
-if TYPE_CHECKING:
-    from bridge.paths import Paths
-    from bridge.store.receipts import ReceiptStore
-    from bridge.store.records import Receipt
-
+from bridge.host import host
+from bridge.paths import Paths
+from bridge.store.database import open_readonly
+from bridge.store.receipts import ReceiptStore
+from bridge.store.records import AUDIT_FIX, FAILURES, Receipt, when_text
 
 STATES = {"sent": text("sent"), "applied": text("applied"), "failed": text("failed")}
 HEADS = {
@@ -30,12 +31,12 @@ HEADS = {
     "when": text("when"),
     "project": text("project"),
     "state": text("state"),
-    "what": text("what"),
-    "why": text("why"),
+    "what": text("changes"),
+    "why": text("reason"),
 }
 
-SHOWN = 8
-"""How many of a receipt's files the table names."""
+MAX_FILES = 8
+"""How many files of a change the table names."""
 
 
 @click.command()
@@ -44,38 +45,35 @@ SHOWN = 8
     type=click.IntRange(1, 100_000),
     default=50,
     show_default=True,
-    help="How many, the newest first.",
+    help="How many to list.",
 )
 @as_json
 def receipts(limit: int, as_json: bool) -> None:
-    """Lists what was changed through the bridge, the newest first; needs no daemon."""
-    from bridge.paths import Paths
+    """List changes.
 
+    Newest first: what PopBridge changed in import settings, and whether it was reverted. Works without a
+    daemon.
+    """
     database = Paths.find().database
     found, damaged = read_receipts(database, limit)
     if as_json:
         for receipt in found:
-            say_json(receipt)
+            print_json(receipt)
     elif found:
         _show(found)
     elif not damaged:
-        click.echo(say(text("No command has changed anything yet.")))
+        click.echo(say(text("No changes yet.")))
     if damaged:
-        which = (
-            text("Receipt {receipts} in {database} can't be read")
-            if len(damaged) == 1
-            else text("Receipts {receipts} in {database} can't be read")
+        raise _unreadable(
+            text("Can't read these changes in {database}: {ids}", ids=damaged, database=database)
         )
-        raise _unreadable(say(which.fill(receipts=", ".join(map(str, damaged)), database=database)))
 
 
 def _show(found: Sequence[Receipt]) -> None:
-    from bridge.store.records import when_text
-
     heads = {name: say(head) for name, head in HEADS.items()}
     by = _reverted(found)
     rows = [
-        (str(r.id), when_text(r.created), r.project_name or r.project, _state(r, by), _what(r), _why(r))
+        (str(r.id), when_text(r.created), r.project_name or r.project, _state(r, by), _what(r), say(r.note))
         for r in found
     ]
     if is_narrow():
@@ -90,122 +88,103 @@ def _show(found: Sequence[Receipt]) -> None:
     "--editor",
     metavar="SESSION",
     default="",
-    help="Which editor, where several have the project open, or it was moved.",
+    help="The editor to use if several have the project open, or the project was moved.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The new receipt as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the new change as JSON.")
 def revert(receipt: int, editor: str, as_json: bool) -> int:
-    """Puts back what the command of receipt ID changed.
+    """Revert a change.
 
-    The daemon and the project's editor must be open, unless `popbridge audit --fix` made the receipt.
+    ID is its number in `popbridge receipts`. The daemon and the project's editor must be running, unless
+    `popbridge audit --fix` made the change.
     """
-    from bridge.paths import Paths
-
-    made = _revert_audit(receipt) or _revert_command(Paths.find(), receipt, editor)
+    result = _revert_audit(receipt) or _revert_command(Paths.find(), receipt, editor)
     if as_json:
-        say_json(made)
+        print_json(result)
     else:
-        whole = (
-            text("Receipt {receipt} is put back (receipt {made}), with these problems:")
-            if made.get("errors")
-            else text("Receipt {receipt} is put back (receipt {made}).")
-        )
-        outcome = (
-            whole
-            if made.get("state") == "applied"
-            else text("Receipt {receipt} is NOT put back (receipt {made}).")
-        )
-        click.echo(say(outcome.fill(receipt=receipt, made=made.get("id"))))
-        for problem in _maps(made.get("errors")):
+        if result.get("state") != "applied":
+            outcome = text("Change {id} was not reverted (change {new}).")
+        elif result.get("errors"):
+            outcome = text("Change {id} was reverted by change {new}, with these problems:")
+        else:
+            outcome = text("Change {id} was reverted by change {new}.")
+        click.echo(say(outcome.fill(id=receipt, new=result.get("id"))))
+        for problem in _maps(result.get("errors")):
             click.echo(printable(f"  {_problem(problem)}".rstrip()))
-    return 0 if made.get("state") == "applied" and not made.get("errors") else 1
+    return 0 if result.get("state") == "applied" and not result.get("errors") else 1
 
 
 def read_receipts(database: Path, limit: int) -> tuple[list[Receipt], list[int]]:
-    """The newest receipts, read beside a daemon or without one, and which of them are damaged. Raises
-    UserError."""
-    from bridge.store.records import Receipt
-
+    """The newest receipts, and the ids of damaged ones; a daemon may be running. Raises UserError."""
     with _store(database) as store:
-        all_ = list(store.newest(limit)) if store else []
-    found = [receipt for receipt in all_ if isinstance(receipt, Receipt)]
-    return found, [each.id for each in all_ if not isinstance(each, Receipt)]
+        newest = list(store.newest(limit)) if store else []
+    receipts = [each for each in newest if isinstance(each, Receipt)]
+    return receipts, [each.id for each in newest if not isinstance(each, Receipt)]
 
 
 def read_receipt(database: Path, receipt: int) -> Receipt | None:
-    """One receipt; None where there is no such one. Raises UserError."""
+    """One receipt; None if it doesn't exist. Raises UserError."""
     with _store(database) as store:
         return store.get(receipt) if store else None
 
 
 @contextmanager
 def _store(database: Path) -> Iterator[ReceiptStore | None]:
-    """The receipts for reading; None where there are none yet. Raises UserError."""
-    from msgspec import MsgspecError
-
-    from bridge.store.database import open_readonly
-    from bridge.store.receipts import ReceiptStore
-    from bridge.store.records import FAILURES
-
+    """The receipts for reading; None without a database. Raises UserError."""
     db = open_readonly(database)
     try:
         yield None if db is None else ReceiptStore(db)
-    # In a damaged file a column may have any name.
+    # A damaged file may have other columns: KeyError.
     except (MsgspecError, KeyError, *FAILURES) as error:
         raise _unreadable(
-            say(text("The receipts in {database} can't be read ({reason})", database=database, reason=error))
+            text("Can't read the changes in {database} ({reason})", database=database, reason=error)
         ) from None
     finally:
         if db is not None:
             db.conn.close()
 
 
-def _unreadable(said: str) -> UserError:
+def _unreadable(problem: Text) -> UserError:
     return UserError(
         text(
-            "{said}: `popbridge db check` looks at the file, `popbridge db restore` puts back a backup.",
-            said=said,
+            "{problem}. `popbridge db check` checks the database, `popbridge db restore` restores a backup.",
+            problem=problem,
         )
     )
 
 
 def _revert_audit(receipt: int) -> Mapping[str, Any] | None:
-    """The receipt of putting back what an audit wrote; None for all other receipts. Raises UserError."""
-    import msgspec
+    """Reverts a change that an audit made, and returns the new receipt; None for other changes.
 
-    from bridge.audit.fix import revert
-    from bridge.host import host
-    from bridge.paths import Paths
-    from bridge.store.records import AUDIT_FIX
-
+    Raises UserError.
+    """
     database = Paths.find().database
-    found = read_receipt(database, receipt)
-    if found is None or found.command != AUDIT_FIX:
+    change = read_receipt(database, receipt)
+    if change is None or change.command != AUDIT_FIX:
         return None
-    made: Mapping[str, Any] = msgspec.to_builtins(revert(host.load(), found, database))
-    return made
+    # It needs numpy, which `popbridge receipts` does without.
+    from bridge.audit import fix
+
+    result: Mapping[str, Any] = msgspec.to_builtins(fix.revert(host.load(), change, database))
+    return result
 
 
 def _revert_command(paths: Paths, receipt: int, editor: str) -> Mapping[str, Any]:
     try:
         return _whole(paths.database, asyncio.run(_revert(paths.connection_file, receipt, editor)))
     except UserError:
-        # Where no daemon runs, starting one would bring an unknown receipt no nearer.
+        # An unknown id is the mistake to report, even if no daemon runs.
         if read_receipt(paths.database, receipt) is None:
             raise _unknown(receipt) from None
         raise
 
 
-def _whole(database: Path, made: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The receipt with what no frame held, such as what couldn't be put back. Raises UserError."""
-    import msgspec
-
-    kept = read_receipt(database, made["id"]) if made.get("abridged") else None
-    return made if kept is None else msgspec.to_builtins(kept)
+def _whole(database: Path, sent: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The receipt with the parts that were too large for a frame. Raises UserError."""
+    stored = read_receipt(database, sent["id"]) if sent.get("abridged") else None
+    return sent if stored is None else msgspec.to_builtins(stored)
 
 
 async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[str, Any]:
-    from bridge.client.client import Client
-
     client = await Client.connect(connection_file, name="popbridge revert")
     try:
         result = await client.request("receipts.revert", {"id": receipt, "editor": editor})
@@ -215,25 +194,27 @@ async def _revert(connection_file: Path, receipt: int, editor: str) -> Mapping[s
         raise _unknown(receipt) from None
     finally:
         await client.close(done=True)
-    made: Mapping[str, Any] = result.value["receipt"]
-    return made
+    sent: Mapping[str, Any] = result.value["receipt"]
+    return sent
 
 
 def _unknown(receipt: int) -> UserError:
-    return UserError(text("There is no receipt {receipt}: `popbridge receipts` lists them.", receipt=receipt))
+    return UserError(text("There is no change {id}. See `popbridge receipts`.", id=receipt))
 
 
 def _state(receipt: Receipt, reverted: Mapping[int, int]) -> str:
     state = say(STATES[receipt.state])
     if receipt.reverts is not None:
-        state = say(text("{state} (reverts {receipt})", state=state, receipt=receipt.reverts))
+        state = say(text("{state} (reverts {id})", state=state, id=receipt.reverts))
     by = reverted.get(receipt.id)
-    return state if by is None else say(text("{state} (reverted by {receipt})", state=state, receipt=by))
+    return state if by is None else say(text("{state} (reverted by {id})", state=state, id=by))
 
 
 def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
-    """Which receipts, of the newest first, were put back as a whole, and by which; not those whose putting
-    back was itself put back."""
+    """The id of the receipt that completely reverted another, by the other's id; newest first.
+
+    A reverted revert doesn't count.
+    """
     by: dict[int, int] = {}
     for receipt in found:
         whole = receipt.state == "applied" and not receipt.errors and receipt.id not in by
@@ -242,18 +223,16 @@ def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
     return by
 
 
-def _why(receipt: Receipt) -> str:
-    return say(receipt.note)
-
-
 def _what(receipt: Receipt) -> str:
-    """A line for each file with what was changed in it, and for each error."""
+    """A line for each changed file, and for each error."""
     before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
     lines = [
         printable(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()
     ]
-    if len(lines) > SHOWN:
-        lines[SHOWN:] = [say(text("... and {count} more; --json shows all", count=len(lines) - SHOWN))]
+    if len(lines) > MAX_FILES:
+        lines[MAX_FILES:] = [
+            say(text("... and {count} more; --json shows all", count=len(lines) - MAX_FILES))
+        ]
     errors = [
         printable(say(text("error: {error}", error=_problem(problem)))) for problem in _maps(receipt.errors)
     ]
@@ -261,7 +240,7 @@ def _what(receipt: Receipt) -> str:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    """What an editor says of a file, in its own words where they aren't known."""
+    """An editor's error about a file; unknown errors in the editor's words."""
     message = say(error_text(problem))
     return f"{problem.get('path', '')} {message}".strip()
 

@@ -1,4 +1,6 @@
-"""Folding, columns, units."""
+"""Terminal output: language, width, tables, wrapping and units.
+
+rich is imported where it is needed, because `popbridge --help` does without it."""
 
 from __future__ import annotations
 
@@ -24,56 +26,56 @@ if TYPE_CHECKING:
     from rich.text import Text as RichText
 
 
-FOLDED = 36
-"""Columns that a long cell needs at least, so that it can be read when it is folded."""
+MIN_CELL_WIDTH = 36
+"""Columns that a long cell needs to be readable when it is wrapped."""
 
-NARROW = 72
-"""Columns from which on a table is readable."""
+MIN_TABLE_WIDTH = 72
+"""Columns that a table needs to be readable."""
 
-IN_A_FILE = 10_000
-"""Columns of what goes into a file or to a program, whose lines are folded by nobody."""
+FILE_WIDTH = 10_000
+"""Columns of output that doesn't go to a terminal: lines aren't wrapped."""
 
 _WIDE = re.compile(r"[\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
-"""A letter of Chinese, Japanese or Korean, or a sign that goes with them."""
+"""A Chinese, Japanese or Korean character or punctuation mark."""
 _PIECES = re.compile(
     rf"\s*[（《“]*(?:{_WIDE.pattern}|(?:(?!{_WIDE.pattern})[^\s“”])+)[，。：；、）》”！？]*\s*|\s+|[“”]"
 )
-"""What lines aren't broken in: signs that close stand behind something, those that open before it."""
+"""Unbreakable units: closing punctuation stays with the text before it, opening with the text after it."""
 
 
 def screen_width() -> int:
-    """Columns of the terminal; what goes into a file is as wide as it is."""
+    """Columns of the terminal, or FILE_WIDTH without one."""
     if not sys.stdout.isatty():
-        return IN_A_FILE
+        return FILE_WIDTH
     columns = shutil.get_terminal_size().columns
-    # There a line that fills its row is followed by an empty one, as the cursor is in the next row already.
+    # On Windows, the line break after a full row adds an empty row.
     return max(1, columns - 1) if sys.platform == "win32" else columns
 
 
 def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str] = ()) -> None:
-    """Columns on stdout, folded to the screen; those of `less` are left out, in turn, where it is narrow."""
+    """Prints a table, wrapped to the screen; a narrow screen drops the columns in `less` one by one."""
     show(columns(rows, heads, less, screen_width()))
 
 
 def show(shown: RenderableType) -> None:
-    """Prints what rich draws on stdout, as wide as the screen."""
+    """Prints a rich renderable on stdout, as wide as the screen."""
     from rich.console import Console
 
     console = Console(file=sys.stdout, width=screen_width())
-    # Rich takes FORCE_COLOR for a terminal, too.
+    # rich takes FORCE_COLOR for a terminal.
     if sys.stdout.isatty():
         console.print(shown)
         return
     with console.capture() as captured:
         console.print(shown)
-    # What fills a screen's lines up is in the way in a file.
+    # In a file, the padding at the end of lines is a nuisance.
     click.echo("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()), nl=False)
 
 
 def columns(
     rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str], width: int
 ) -> Table:
-    """The same, of `width` columns of letters, to be printed."""
+    """The table of `table`, `width` columns wide."""
     from rich.table import Table
 
     cells = {head: [row[at] for row in rows] for at, head in enumerate(heads)}
@@ -90,15 +92,15 @@ def columns(
 
 
 def _need(head: str, column: Sequence[str]) -> int:
-    """How wide a column is to be."""
+    """The width that a column needs."""
     from rich.cells import cell_len
 
     lines = (line for text in (head, *column) for line in text.splitlines() or [""])
-    return min(FOLDED, max(map(cell_len, lines)))
+    return min(MIN_CELL_WIDTH, max(map(cell_len, lines)))
 
 
 def _cell(text: str) -> RichText:
-    """Text that is folded where its script may be."""
+    """Text that is wrapped as its script allows."""
     from rich.console import Console
     from rich.containers import Lines
     from rich.text import Text as RichText
@@ -109,34 +111,34 @@ def _cell(text: str) -> RichText:
             if not lines:
                 return super().wrap(console, width, **how)
             several = "\n".join(fold(line, 0, width) for line in lines)
-            # A name alone may be wider than its column.
+            # A single name may be wider than its column.
             return RichText(several, self.style, overflow="fold").wrap(console, width, **how)
 
     return Cell(text, overflow="fold")
 
 
 def is_narrow() -> bool:
-    """Whether a table of several columns would be torn to pieces."""
-    return screen_width() < NARROW
+    """Whether the screen is too narrow for a table."""
+    return screen_width() < MIN_TABLE_WIDTH
 
 
 def paragraphs(rows: Iterable[tuple[str, str]]) -> None:
-    """What a table would have, for a narrow screen: a line each, and what is said of it below."""
-    for head, said in rows:
+    """Prints a table's rows for a narrow screen: a heading each, with the indented text below."""
+    for head, body in rows:
         click.echo(wrap(printable_lines(head), 4))
-        for line in printable_lines(said).splitlines() or [""]:
+        for line in printable_lines(body).splitlines() or [""]:
             click.echo(wrap(f"    {line}", 4))
 
 
 def wrap(text: str, indent: int) -> str:
-    """One line of text, folded to the screen; `indent` spaces before what follows the first."""
+    """One line of text, wrapped to the screen; further lines begin with `indent` spaces."""
     if _WIDE.search(text):
         return fold(text, indent, screen_width())
     return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def fold(text: str, indent: int, width: int) -> str:
-    """Lines of a script whose letters take two columns each, and which has no spaces to fold at."""
+    """`text` wrapped to `width` columns, for scripts with wide characters and without spaces."""
     from rich.cells import cell_len
 
     lines = [""]
@@ -152,35 +154,35 @@ VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def language(environment: Mapping[str, str] = os.environ) -> str:
-    """A locale's name, such as `zh_CN.UTF-8`; `en` where nobody says."""
-    return next((found for name in VARIABLES if (found := environment.get(name))), "") or _of_system()
+    """The user's locale, such as `zh_CN.UTF-8`; `en` if it isn't set."""
+    return next((value for name in VARIABLES if (value := environment.get(name))), "") or _system_language()
 
 
 def say(text: AnyText) -> str:
-    """`text` in that language."""
+    """`text` in the user's language."""
     return catalogues.translate(text, language())
 
 
 def look_up(words: str) -> str:
-    """What is declared as a plain constant, such as a workload's summary, in that language."""
+    """A plain constant, such as a workload's summary, in the user's language."""
     return catalogues.look_up(words, language())
 
 
 def explain_error(error: UserError | RequestError) -> str:
-    """What an error says for people, in that language where it is known."""
+    """An error's message and hint in the user's language."""
     hint = error.hint_text if isinstance(error, RequestError) else ""
     return say(sentences((error.text, hint)))
 
 
 def reads_chinese() -> bool:
-    """Whether that language is Chinese."""
+    """Whether the user's language is Chinese."""
     return catalogues.language_of(language()) == "zh_CN"
 
 
-def _of_system() -> str:
+def _system_language() -> str:
     if sys.platform != "win32":
         return "en"
-    # A console on Windows has no such variables.
+    # Windows sets no such variables.
     import ctypes
 
     return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "en")
@@ -194,15 +196,15 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < MINUTE_S:
         return say(text("{count} s", count=f"{seconds:.1f}" if seconds < 10 else whole))
-    for unit, name, lower, lower_name in (
+    for unit, name, subunit, subunit_name in (
         (DAY_S, text("{count} d"), HOUR_S, text("{count} h")),
         (HOUR_S, text("{count} h"), MINUTE_S, text("{count} min")),
         (MINUTE_S, text("{count} min"), 1, text("{count} s")),
     ):
         if whole >= unit:
-            rest = whole % unit // lower
+            rest = whole % unit // subunit
             return say(name.fill(count=whole // unit)) + (
-                f" {say(lower_name.fill(count=rest))}" if rest else ""
+                f" {say(subunit_name.fill(count=rest))}" if rest else ""
             )
     raise AssertionError(seconds)
 

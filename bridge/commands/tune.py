@@ -1,4 +1,4 @@
-"""`popbridge tune`: measures anew what is worth a batch on this machine, and what a GPU."""
+"""`popbridge tune`: benchmarks batch sizes and devices."""
 
 from __future__ import annotations
 
@@ -13,53 +13,58 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 from msgspec import Struct
 
-from accel.text import text, without_double_end
+from accel.execution import batch_tuning, device_router
+from accel.execution.batch_tuning import BatchPolicy, BatchTuning
+from accel.execution.cost_model import Cost, Device
+from accel.execution.device_router import DeviceQueue, DeviceRouter
+from accel.execution.executor import Job, LocalExecutor
+from accel.execution.protocol import DEVICE
+from accel.text import AnyText, Text, text, without_double_end
+from accel.workload import Limits, Workload, WorkloadError
 from bridge.commands import options
-from bridge.commands.listing import as_json
-from bridge.commands.options import read_settings, say_json
+from bridge.commands.options import as_json, print_json, read_settings
 from bridge.commands.terminal import say, table
 from bridge.core.errors import UserError
+from bridge.host import host
+from bridge.host.host import Registry
+from bridge.paths import Paths
 
 if TYPE_CHECKING:
     from accel.ai.sessions import Engine
-    from accel.execution.batch_tuning import BatchPolicy, BatchTuning
-    from accel.execution.cost_model import Cost
-    from accel.execution.device_router import DeviceQueue, DeviceRouter
-    from accel.workload import Workload
-    from bridge.host.host import Registry
 
 
-ENGINES = (
+ENGINE_HEADS = (
     text("model"),
     text("shape"),
     text("TensorRT's engine"),
 )
-COSTS = (
+COST_HEADS = (
     text("workload"),
     text("device"),
-    text("any job"),
-    text("and for each million pixels or texts"),
+    text("per job"),
+    text("plus, per million pixels or texts"),
 )
-BATCHES = (
+BATCH_HEADS = (
     text("workload"),
     text("device"),
-    text("rows of a batch"),
-    text("rows a second, by rows of a batch"),
-    text("against one by one"),
+    text("batch size"),
+    text("rows per second, by batch size"),
+    text("speedup"),
 )
 
 
 ENGINES_S = 3600.0
-"""How long all of TensorRT's engines may take."""
+"""Time limit for building all TensorRT engines."""
 
-MOST_KEPT = 1 << 16
-"""Bytes that what is measured takes at most: a full disk has room for an empty file."""
+RESULT_BYTES = 1 << 16
+"""Upper bound of the stored results. A full disk still takes an empty file."""
 
 
 class Batches(Struct, frozen=True):
-    """What was measured of a workload's batches."""
+    """The measured batch sizes of a workload on one device."""
 
     workload: str
     device: str
@@ -68,7 +73,7 @@ class Batches(Struct, frozen=True):
 
 
 class Costs(Struct, frozen=True):
-    """What was measured of a workload on one of several devices."""
+    """The measured costs of a workload on one of several devices."""
 
     workload: str
     device: str
@@ -80,177 +85,147 @@ class Costs(Struct, frozen=True):
 @click.argument("names", nargs=-1, metavar="[WORKLOAD...]", shell_complete=options.workloads)
 @as_json
 def tune(names: tuple[str, ...], as_json: bool) -> None:
-    """Measures how many jobs of a workload are worth a batch, and keeps it for the daemon.
+    """Benchmark batches and devices.
 
-    Where there is a GPU that works, also what jobs cost on it and on the CPU, by which the daemon chooses. A
-    daemon measures by itself when a workload is first used; this does it anew, for instance after a change of
-    hardware. Without names, all that can run in batches or on a GPU are measured, and every shape that came
-    again on the GPU is tried anew: with TensorRT too where that works, whose engines are built now, for
-    seconds to minutes each.
+    Finds the best batch size of each WORKLOAD, and with a working GPU its costs on GPU and CPU. The daemon
+    uses the results. It also measures a workload on first use; run this after a change of hardware.
+
+    Without names, all workloads that run in batches or on a GPU are measured. Recurring shapes are tried
+    again on the GPU, and TensorRT engines are built, which takes seconds to minutes each.
     """
-    from bridge.host import host
-    from bridge.paths import Paths
-
     registry = host.load()
     chosen = _chosen(registry.workloads.values(), names)
     batches, costs, engines, failed = asyncio.run(_measure(chosen, registry, bool(names)))
     if failed and not (batches or costs or engines):
-        raise UserError(
-            text("Nothing could be measured ({failed}): the reasons are above.", failed=", ".join(failed))
-        )
+        raise UserError(text("Nothing could be measured ({failed}). The reasons are above.", failed=failed))
     if as_json:
         for row in (*batches, *costs, *engines):
-            say_json(row)
+            print_json(row)
     elif batches or costs or engines:
         _show(batches, costs, engines)
     else:
         click.echo(
             say(
-                text(
-                    "{names}: no batches, and there is no GPU that works (`popbridge devices` says why).",
-                    names=", ".join(names),
-                )
+                text("{names}: no batches and no working GPU. `popbridge devices` shows why.", names=[*names])
             )
             if names
-            else say(
-                text(
-                    "No workload here runs in batches, and there is no GPU that works (`popbridge "
-                    "devices` says why)."
-                )
-            )
+            else say(text("No workload with batches and no working GPU. `popbridge devices` shows why."))
         )
     if (batches or costs) and Paths.find().connection_file.exists():
-        click.echo(say(text("A daemon that runs goes by this after its next start.")), err=True)
+        click.echo(say(text("Restart the daemon to use the results.")), err=True)
 
 
 def _show(batches: Sequence[Batches], costs: Sequence[Costs], engines: Sequence[Engine]) -> None:
     if batches:
         rows = [(b.workload, b.device, str(b.max_rows), _rates(b), _gain(b)) for b in batches]
-        table(rows, tuple(map(say, BATCHES)))
+        table(rows, tuple(map(say, BATCH_HEADS)))
     if costs:
         click.echo()
         table(
             [(c.workload, c.device, _ms(c.fixed_ms), _ms(c.mpx_ms)) for c in costs],
-            tuple(map(say, COSTS)),
+            tuple(map(say, COST_HEADS)),
         )
     if engines:
         click.echo()
         table(
-            [(e.model, e.shape, _came(e)) for e in engines],
-            tuple(map(say, ENGINES)),
+            [(e.model, e.shape, _engine_text(e)) for e in engines],
+            tuple(map(say, ENGINE_HEADS)),
         )
 
 
 def _chosen(workloads: Iterable[Workload], names: Sequence[str]) -> list[Workload]:
-    from accel.execution.batch_tuning import SAMPLES
-
-    known = {one.name: one for one in workloads if one.batching is not None or one.name in SAMPLES}
-    if unknown := [name for name in names if name not in known]:
-        said = say(
-            text(
-                "No workload {name} runs in batches or on a GPU; {there}.",
-                name=repr(unknown[0]),
-                there=_there(unknown[0], known),
-            )
-        )
-        raise UserError(without_double_end(said))
+    known = {
+        one.name: one for one in workloads if one.batching is not None or one.name in batch_tuning.SAMPLES
+    }
+    for name in names:
+        if name not in known:
+            raise UserError(_unknown_workload(name, known))
     return [known[name] for name in (names or sorted(known))]
 
 
-def _there(name: str, known: Collection[str]) -> str:
-    """What may be meant, or what there is."""
-    alike = [each for each in sorted(known) if each.rpartition(".")[2] == name]
-    if close := alike or difflib.get_close_matches(name, known, 1, 0.8):
-        return say(text("did you mean {close}?", close=close[0]))
-    return (
-        say(text("there are {names}", names=", ".join(sorted(known))))
-        if known
-        else say(text("there is none"))
+def _unknown_workload(name: str, known: Collection[str]) -> Text:
+    same_name = [each for each in sorted(known) if each.rpartition(".")[2] == name]
+    if close := same_name or difflib.get_close_matches(name, known, 1, 0.8):
+        return text(
+            "No workload {name} runs in batches or on a GPU. Did you mean {close}?",
+            name=repr(name),
+            close=close[0],
+        )
+    return text(
+        "No workload {name} runs in batches or on a GPU. Workloads that do: {names}.",
+        name=repr(name),
+        names=sorted(known) or text("none"),
     )
 
 
 async def _measure(
     workloads: Sequence[Workload], registry: Registry, named: bool
 ) -> tuple[list[Batches], list[Costs], list[Engine], list[str]]:
-    """What was measured, and what couldn't be, which is told. Raises UserError where that was named."""
-    from accel.execution.batch_tuning import SAMPLES
-    from accel.workload import WorkloadError
+    """The results, and the names of what couldn't be measured.
 
+    Prints failures; raises UserError if the failed workload was `named`.
+    """
     batches: list[Batches] = []
     costs: list[Costs] = []
     engines: list[Engine] = []
     failed: list[str] = []
     async with _devices(registry) as (routed, policies):
         for workload in workloads:
-            _tell(say(text("Measuring {name}...", name=workload.name)))
+            _print_progress(text("Measuring {name}...", name=workload.name))
             try:
                 if workload.batching is not None:
                     batches += [
                         _batches(workload, device, await each.measure(workload))
                         for device, each in policies.items()
                     ]
-                if len(routed.lanes) > 1 and workload.name in SAMPLES:
+                if len(routed.queues) > 1 and workload.name in batch_tuning.SAMPLES:
                     costs += _costs(workload, routed, await routed.measure(workload))
             except WorkloadError as error:
-                reason = say(error.reason)
-                said = without_double_end(
-                    say(text("{name} can't be measured: {reason}.", name=workload.name, reason=reason))
-                )
+                problem = text("Can't measure {name}: {reason}.", name=workload.name, reason=error.reason)
                 if named:
-                    raise UserError(said) from None
-                click.echo(said, err=True)
+                    raise UserError(problem) from None
+                click.echo(without_double_end(say(problem)), err=True)
                 failed.append(workload.name)
-        if not named and len(routed.lanes) > 1:
-            _tell(say(text("Trying anew what came again on the GPU...")))
+        if not named and len(routed.queues) > 1:
+            _print_progress(text("Trying recurring shapes on the GPU..."))
             try:
-                engines = await _engines(routed.lanes[-1])
+                engines = await _engines(routed.queues[-1])
             except WorkloadError as error:
-                reason = say(error.reason)
-                click.echo(
-                    without_double_end(
-                        say(text("TensorRT's engines can't be built: {reason}.", reason=reason))
-                    ),
-                    err=True,
-                )
-                failed.append(say(text("TensorRT's engines")))
+                problem = text("Can't build TensorRT engines: {reason}.", reason=error.reason)
+                click.echo(without_double_end(say(problem)), err=True)
+                failed.append(say(text("TensorRT engines")))
     return batches, costs, engines, failed
 
 
-def _tell(what: str) -> None:
-    """To who sits at a terminal, as it takes from seconds to minutes."""
+def _print_progress(line: AnyText) -> None:
+    """Prints a line if someone sees it: a measurement takes seconds to minutes."""
     if sys.stderr.isatty():
-        click.echo(what, err=True)
+        click.echo(say(line), err=True)
 
 
-async def _engines(lane: DeviceQueue) -> list[Engine]:
-    """Those that the GPU's worker builds. Raises WorkloadError."""
-    import msgspec
+async def _engines(queue: DeviceQueue) -> list[Engine]:
+    """Has the GPU's worker build engines. Raises WorkloadError."""
+    # It needs numpy, which a tuning without a GPU does without.
+    from accel.ai.sessions import Engine, build_engines
 
-    from accel.ai.sessions import Engine, engine_inputs
-
-    done = await lane.executor.run(engine_inputs.workload, {}, [], deadline_s=ENGINES_S)
+    done = await queue.executor.run(Job.parse(build_engines.workload, {}, deadline_s=ENGINES_S))
     return msgspec.convert(done.value, list[Engine])
 
 
 @contextlib.asynccontextmanager
 async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict[str, BatchTuning]]]:
-    """The CPU and the GPU, as the daemon has them, with one worker each; what measures batches on them."""
-    from accel.execution import device_router
-    from accel.execution.batch_tuning import SAMPLES, BatchTuning
-    from accel.execution.cost_model import Device
-    from accel.execution.device_router import DeviceQueue, DeviceRouter
-    from accel.execution.executor import LocalExecutor
-    from accel.execution.protocol import DEVICE
-    from accel.workload import Limits
-    from bridge.paths import Paths
-
+    """The daemon's devices with one worker each, and the batch tuning of each device."""
     paths = Paths.find()
-    settings = read_settings(registry.settings, paths.settings_file, os.environ, lacking=registry.lacks)
-    _check_written(paths.batching_file.parent)
+    settings = read_settings(
+        registry.settings, paths.settings_file, os.environ, plugins_disabled=registry.lacks
+    )
+    _check_writable(paths.batching_file.parent)
     models = str(paths.models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, registry.operations)
     worker = LocalExecutor(1, limits, settings["worker.memory_mib"])
-    routed = DeviceRouter(DeviceQueue(Device("cpu", DEVICE), worker), paths.routing_file, SAMPLES)
+    routed = DeviceRouter(
+        DeviceQueue(Device("cpu", DEVICE), worker), paths.routing_file, batch_tuning.SAMPLES
+    )
     policies = {DEVICE: BatchTuning(paths.batching_file, worker)}
     try:
         await routed.start()
@@ -258,28 +233,27 @@ async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict
             await asyncio.to_thread(device_router.find_gpu, paths.devices_file) if settings["gpu"] else None
         )
         if found is not None:
-            lane = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
-            await routed.add(lane)
-            assert isinstance(lane.executor, device_router.GpuExecutor)
-            policies[lane.form.device] = lane.executor.policies
+            queue = device_router.gpu_queue(*found, limits, paths.batching_file, paths.cache)
+            await routed.add(queue)
+            assert isinstance(queue.executor, device_router.GpuExecutor)
+            policies[queue.device.label] = queue.executor.policies
         yield routed, policies
     finally:
         await routed.close()
 
 
-def _check_written(folder: Path) -> None:
-    """Raises UserError where nothing can be kept: a daemon does without, but this is for nothing else."""
+def _check_writable(folder: Path) -> None:
+    """Raises UserError if results can't be stored there; storing them is all that this command is for."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(MOST_KEPT))
+            file.write(bytes(RESULT_BYTES))
     except OSError as error:
-        reason = error.strerror or error
         raise UserError(
             text(
-                "{folder} can't be written ({reason}): what is measured would be lost.",
+                "Can't write to {folder} ({reason}): the results would be lost.",
                 folder=folder,
-                reason=reason,
+                reason=error.strerror or error,
             )
         ) from None
 
@@ -290,8 +264,8 @@ def _batches(workload: Workload, device: str, policy: BatchPolicy) -> Batches:
 
 def _costs(workload: Workload, routed: DeviceRouter, found: Mapping[str, Cost]) -> list[Costs]:
     return [
-        Costs(workload.name, form.device, found[form.name].fixed_ms, found[form.name].mpx_ms)
-        for form in (lane.form for lane in routed.lanes)
+        Costs(workload.name, form.label, found[form.name].fixed_ms, found[form.name].mpx_ms)
+        for form in (queue.device for queue in routed.queues)
     ]
 
 
@@ -307,8 +281,8 @@ def _ms(ms: float) -> str:
     return say(text("{ms} ms", ms=f"{ms:.1f}"))
 
 
-def _came(engine: Engine) -> str:
-    """What came of building it."""
+def _engine_text(engine: Engine) -> str:
+    """The build time, or why the build failed."""
     if engine.failed:
         return say(engine.failed)
     return say(text("built in {seconds} s", seconds=f"{engine.seconds:.1f}"))

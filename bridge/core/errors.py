@@ -1,13 +1,13 @@
-"""Every error, once: its number, close code, sentence and whether trying again makes sense.
+"""All errors: classes, error codes and close codes.
 
 BridgeError
  ├─ UserError              one clear line for a person at a shell; exit code 2
- ├─ NotAsPromised          a plugin broke the contract of bridge.api
- ├─ StoreError             the database can't keep or give anything now
+ ├─ ContractViolation      a plugin broke the contract of bridge.api
+ ├─ StoreError             the database can't be used now
  ├─ ProtocolError          the connection ends with a close code
  │   ├─ RemoteProtocolError   the peer broke the protocol
- │   └─ LocalProtocolError    we would have broken it: a bug
- └─ RequestError           answered by an `error` message; the connection goes on
+ │   └─ LocalProtocolError    this side would have broken it: a bug
+ └─ RequestError           answered by an `error` message; the connection stays open
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from accel.text import AnyText, Text, TextError, placeholders, plain_values
 MAX_REASON = 123
 """Bytes of UTF-8: a control frame holds 125 (RFC 6455 §5.5), two of them the code."""
 
-
 OUTCOMES = ("failed", "not_started", "unknown")
-"""What `error.outcome` may say."""
+"""The values of `error.outcome`."""
 
-
-UNNAMED = {"what": "The bridge"}
-"""Fields that a sentence can do without: plugins may raise `internal` by its name alone."""
+DEFAULT_FIELDS = {"what": "The daemon"}
+"""Plugins may raise `internal` without any field."""
 
 
 class CloseCode(Struct, frozen=True):
@@ -33,58 +31,74 @@ class CloseCode(Struct, frozen=True):
 
     name: str
     code: int
-    says: str
-    """What it means, and what the client should do."""
+    text: str
+    """What the code means, and what the client should do."""
     final: bool = False
-    """Whether a client that comes back with the same will only be sent away again."""
+    """Whether a client that reconnects with the same data is rejected again."""
 
 
 class ErrorCode(Struct, frozen=True):
-    """What an `error` message's `code` may be."""
+    """A value of an `error` message's `code`."""
 
     name: str
-    """As in `error.code`."""
+    """The value on the wire."""
     number: int
-    """For logs and lists; the wire has the name."""
-    says: str
-    """A template, as of `accel.text.Text`; its fields are filled when the error is made."""
+    """For logs and lists; not sent."""
+    text: str
+    """The template of `accel.text.Text` for what happened."""
     retryable: bool = False
-    """Whether the same again may work later."""
+    """Whether the same request may succeed later."""
     hint: str = ""
-    """What to do, a template too; empty where there is nothing to say."""
+    """A template that says what to do; may be empty."""
     outcome: str = "failed"
-    """What `error.outcome` says, unless whoever raises it knows better."""
+    """The default of `error.outcome`."""
     retry_after_ms: int = 0
-    """What `error.retry_after_ms` says, unless whoever raises it knows better; 0 says nothing."""
+    """The default of `error.retry_after_ms`; 0 leaves it out."""
 
 
-UNKNOWN = CloseCode("unknown", 4000, "Something unforeseen; reconnect, and report it if it returns.")
+UNKNOWN = CloseCode("unknown", 4000, "Unexpected error. Reconnect; if it happens again, report it.")
 UNDECODABLE = CloseCode(
-    "undecodable", 4002, "The frame is of the wrong kind or is no message; fix the client.", final=True
+    "undecodable",
+    4002,
+    "The frame is of the wrong kind or isn't a valid message. Fix the client.",
+    final=True,
 )
 MISSING_FIELD = CloseCode(
-    "missing_field", 4003, "A required field is missing; the reason names it.", final=True
+    "missing_field", 4003, "A required field is missing; the close reason names it.", final=True
 )
-WRONG_TYPE = CloseCode("wrong_type", 4004, "A field has the wrong type; the reason names it.", final=True)
+WRONG_TYPE = CloseCode(
+    "wrong_type", 4004, "A field has the wrong type; the close reason names it.", final=True
+)
 WRONG_VALUE = CloseCode(
-    "wrong_value", 4005, "A field has a value that isn't allowed; the reason names it.", final=True
+    "wrong_value", 4005, "A field has an invalid value; the close reason names it.", final=True
 )
-UNKNOWN_TYPE = CloseCode("unknown_type", 4006, "`type` is none that a client may send.", final=True)
-NOT_IDENTIFIED = CloseCode("not_identified", 4007, "`identify` must come first, within 10 s of `hello`.")
-ALREADY_IDENTIFIED = CloseCode("already_identified", 4008, "`identify` may be sent once.", final=True)
-AUTH_FAILED = CloseCode("auth_failed", 4009, "The token is wrong; read connection.json again.", final=True)
+UNKNOWN_TYPE = CloseCode("unknown_type", 4006, "Clients can't send messages of this `type`.", final=True)
+NOT_IDENTIFIED = CloseCode(
+    "not_identified", 4007, "`identify` must be the first message, within 10 s of `hello`."
+)
+ALREADY_IDENTIFIED = CloseCode("already_identified", 4008, "`identify` can be sent only once.", final=True)
+AUTH_FAILED = CloseCode("auth_failed", 4009, "The token is wrong. Read connection.json again.", final=True)
 PROTOCOL_UNSUPPORTED = CloseCode(
-    "protocol_unsupported", 4010, "Update the older of the plugin and the daemon.", final=True
+    "protocol_unsupported", 4010, "Update the older of the editor addon and the daemon.", final=True
 )
 SESSION_INVALID = CloseCode(
-    "session_invalid", 4011, "The session is gone or in use elsewhere; identify without `resume`."
+    "session_invalid",
+    4011,
+    "The session has ended or another connection uses it. Send `identify` without `resume`.",
 )
 FEATURE_UNSUPPORTED = CloseCode(
-    "feature_unsupported", 4012, "A required feature isn't offered; see `hello.features`.", final=True
+    "feature_unsupported", 4012, "The daemon lacks a required feature; see `hello.features`.", final=True
 )
-TOO_SLOW = CloseCode("too_slow", 4013, "The client doesn't read; reconnect with `resume`.")
-TOO_BIG = CloseCode("too_big", 1009, "The frame is larger than `limits.frame`; use a blob.", final=True)
-RESTART = CloseCode("restart", 1012, "The daemon stops or restarts; back off, then resume.")
+TOO_SLOW = CloseCode(
+    "too_slow",
+    4013,
+    "Too much is unacknowledged. Resume the session and acknowledge the handled messages; "
+    "if 4011 follows, the session has ended.",
+)
+TOO_BIG = CloseCode(
+    "too_big", 1009, "The frame exceeds `limits.frame`. Send large data as a blob.", final=True
+)
+RESTART = CloseCode("restart", 1012, "The daemon is stopping or restarting. Wait, then resume the session.")
 
 CLOSE_CODES = (
     UNKNOWN, UNDECODABLE, MISSING_FIELD, WRONG_TYPE, WRONG_VALUE, UNKNOWN_TYPE, NOT_IDENTIFIED,
@@ -103,22 +117,30 @@ BAD_INPUT = ErrorCode("bad_input", 2, "{name}: {reason}.")
 UNKNOWN_WORKLOAD = ErrorCode(
     "unknown_workload",
     3,
-    "There is no workload '{workload}'.",
-    hint="`popbridge workloads` lists them.",
+    "Unknown workload `{workload}`.",
+    hint="`popbridge workloads` lists all workloads.",
     outcome="not_started",
 )
 UNSUPPORTED = ErrorCode("unsupported", 4, "{name}: {reason}.")
-TOO_LARGE = ErrorCode("too_large", 5, "{name} is {size}, more than this bridge takes ({limit}).",
-                      hint="Raise {setting} or send something smaller.")  # fmt: skip
+TOO_LARGE = ErrorCode(
+    "too_large",
+    5,
+    "{name} is {size}; this daemon accepts at most {limit}.",
+    hint="Raise {setting} or send something smaller.",
+)
 NOT_FOUND = ErrorCode(
-    "not_found", 6, "{name} isn't there.", hint="Upload the blob, or check the path.", outcome="not_started"
+    "not_found",
+    6,
+    "{name} does not exist.",
+    hint="Upload the blob, or check the path.",
+    outcome="not_started",
 )
 FORBIDDEN = ErrorCode("forbidden", 7, "{name}: {reason}.", outcome="not_started")
 AMBIGUOUS_EDITOR = ErrorCode(
     "ambiguous_editor",
     8,
-    "Several editors have the project open: {editors}.",
-    hint="Name one as `editor` (`popbridge revert --editor`).",
+    "Several editors have this project open: {editors}.",
+    hint="Choose one with `editor` (`popbridge revert --editor`).",
     outcome="not_started",
 )
 EDITOR_GONE = ErrorCode(
@@ -133,16 +155,16 @@ EDITOR_BUSY = ErrorCode("editor_busy", 10, "{editor} is {phase}.", retryable=Tru
 OVERLOADED = ErrorCode(
     "overloaded",
     11,
-    "The bridge has {open} open requests, its most.",
+    "{name} has {open} open requests, the maximum.",
     retryable=True,
-    hint="Ask again a little later.",
+    hint="Retry after `retry_after_ms`.",
     outcome="not_started",
     retry_after_ms=1000,
 )
 DEADLINE_EXCEEDED = ErrorCode(
     "deadline_exceeded",
     12,
-    "{workload} wasn't done within {deadline_ms} ms.",
+    "{workload} did not finish within {deadline_ms} ms.",
     retryable=True,
     outcome="unknown",
 )
@@ -153,23 +175,23 @@ WORKER_CRASHED = ErrorCode(
 KEY_REUSED = ErrorCode(
     "key_reused",
     15,
-    "Key '{key}' was used with other parameters.",
-    hint="Choose a new key.",
+    "The key '{key}' was used before with other parameters or inputs.",
+    hint="Use a new key.",
     outcome="not_started",
 )
 SHUTTING_DOWN = ErrorCode(
     "shutting_down",
     16,
-    "The bridge is shutting down.",
+    "The daemon is shutting down.",
     retryable=True,
     outcome="not_started",
     retry_after_ms=2000,
 )
-INTERNAL = ErrorCode("internal", 17, "{what} failed; the daemon's log has the details.", retryable=True)
+INTERNAL = ErrorCode("internal", 17, "{what} failed; see the daemon's log.", retryable=True)
 STORE_UNAVAILABLE = ErrorCode(
     "store_unavailable",
     18,
-    "The bridge can't keep anything now: {reason}.",
+    "The daemon's database is unavailable: {reason}.",
     retryable=True,
     outcome="not_started",
     retry_after_ms=5000,
@@ -177,9 +199,9 @@ STORE_UNAVAILABLE = ErrorCode(
 STORAGE_FULL = ErrorCode(
     "storage_full",
     19,
-    "{name} can't be kept: {reason}.",
+    "{name} can't be stored: {reason}.",
     retryable=True,
-    hint="Free some of the daemon's disk, or raise its setting blobs.quota.",
+    hint="Free disk space for the daemon, or raise its setting blobs.quota.",
 )
 
 ERROR_CODES = (
@@ -191,22 +213,22 @@ ERROR_CODES = (
 REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) | frozenset(
     code.name for code in ERROR_CODES if code.outcome == "not_started"
 )
-"""What isn't counted as a failure: what was asked for can't be, or there was no room for it."""
+"""Error codes that count as rejected requests, not as failures: bad requests, and those over a limit."""
 
 
 class BridgeError(TextError):
-    """The root of everything that the bridge raises on purpose."""
+    """Base class of the errors that PopBridge raises on purpose."""
 
 
 class StoreError(BridgeError):
-    """The database can't be used now; what it was asked to keep isn't kept.
+    """The database can't be used now; nothing was stored.
 
-    `reason` reads well after "it can't be kept: ".
+    `reason` is a clause that can follow a colon.
     """
 
     @property
     def reason(self) -> AnyText:
-        """The same as `text`."""
+        """The same as `text`, which is a clause here and not a sentence."""
         return self.text
 
 
@@ -215,7 +237,7 @@ class UserError(BridgeError):
 
 
 class ContractViolation(BridgeError):
-    """A plugin broke the contract of `bridge.api`; the message says what was expected and what came."""
+    """A plugin broke the contract of `bridge.api`; the message has the expected and the actual value."""
 
 
 class ProtocolError(BridgeError):
@@ -228,7 +250,7 @@ class ProtocolError(BridgeError):
 
     @property
     def wire_reason(self) -> str:
-        """`reason`, cut where a close frame ends, never inside a character."""
+        """`reason`, truncated to the size of a close frame at a character boundary."""
         return wire_reason(self.reason)
 
 
@@ -237,23 +259,23 @@ class RemoteProtocolError(ProtocolError):
 
 
 class LocalProtocolError(ProtocolError):
-    """We would have broken the protocol; nothing was sent."""
+    """This side would have broken the protocol; nothing was sent."""
 
 
 class RequestError(BridgeError):
     """A request or command failed; `message` and `hint` are for people, in English.
 
-    `code` is a code or its name, of those in docs/errors.md. `message` says what happened in a whole
-    sentence; without it, `fields` fill in the code's own sentence. Raises ValueError for a name that is no
-    code, and for a sentence whose fields aren't all given.
+    `code` is a code of docs/reference/errors.md or its name. `message` is a whole sentence that says what
+    happened; without it, `fields` fill in the code's own sentence. Raises ValueError for an unknown code and
+    for a missing field.
     """
 
     code: ErrorCode
-    """Which kind of failure it is."""
+    """The kind of failure."""
     text: AnyText
-    """What happened, in a sentence that can be translated."""
+    """What happened, translatable."""
     hint_text: AnyText
-    """What to do, so that it can be translated; empty where there is nothing to say."""
+    """What to do, translatable; may be empty."""
 
     def __init__(
         self,
@@ -263,10 +285,10 @@ class RequestError(BridgeError):
         message: AnyText | None = None,
         **fields: object,
     ) -> None:
-        self.code = _named(code) if isinstance(code, str) else code
+        self.code = _code_by_name(code) if isinstance(code, str) else code
         self.fields = fields
         if message is None:
-            super().__init__(_filled(self.code, self.code.says, fields))
+            super().__init__(_filled(self.code, self.code.text, fields))
             self.hint_text = _filled(self.code, self.code.hint, fields) if hint is None else hint
         else:
             super().__init__(message)
@@ -280,38 +302,39 @@ class RequestError(BridgeError):
 
     @property
     def hint(self) -> str:
-        """What to do, in English; empty where there is nothing to say."""
+        """What to do, in English; may be empty."""
         return str(self.hint_text)
 
     @property
     def outcome(self) -> str:
-        """`failed`, `not_started` or `unknown`, by the field `outcome` or the code."""
-        told = self.fields.get("outcome")
-        return told if isinstance(told, str) and told in OUTCOMES else self.code.outcome
+        """The field `outcome` if it is valid, else the code's: `failed`, `not_started` or `unknown`."""
+        outcome = self.fields.get("outcome")
+        return outcome if isinstance(outcome, str) and outcome in OUTCOMES else self.code.outcome
 
     @property
     def retry_after_ms(self) -> int:
-        """Milliseconds to wait before the same again, by the field of that name or the code; 0 where nobody
-        knows."""
-        told = self.fields.get("retry_after_ms")
-        return told if isinstance(told, int) else self.code.retry_after_ms
+        """Milliseconds to wait before a retry: the field of that name, else the code's; 0 if unknown."""
+        retry_after_ms = self.fields.get("retry_after_ms")
+        return retry_after_ms if isinstance(retry_after_ms, int) else self.code.retry_after_ms
 
 
-def _named(name: str) -> ErrorCode:
+def _code_by_name(name: str) -> ErrorCode:
     found = next((code for code in ERROR_CODES if code.name == name), None)
     if found is None:
-        raise ValueError(f"{name!r} is no error code; use one of {', '.join(c.name for c in ERROR_CODES)}")
+        raise ValueError(
+            f"{name!r} is not an error code; use one of {', '.join(c.name for c in ERROR_CODES)}"
+        )
     return found
 
 
 def _filled(code: ErrorCode, template: str, fields: dict[str, object]) -> AnyText:
-    known = UNNAMED | fields
+    known = DEFAULT_FIELDS | fields
     names = placeholders(template)
     if missing := sorted(names - known.keys()):
-        raise ValueError(f"{code.name} needs message=..., or {missing[0]!r} for its {template!r}")
+        raise ValueError(f"{code.name} needs message=... or the field {missing[0]!r} of {template!r}")
     return template and Text(template, "", plain_values({name: known[name] for name in names}))
 
 
 def wire_reason(reason: str) -> str:
-    """`reason`, cut where a close frame ends, never inside a character."""
+    """`reason`, truncated to `MAX_REASON` bytes of UTF-8 at a character boundary."""
     return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")

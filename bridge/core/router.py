@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from accel.text import text
+from accel.text import Text, joined, text
 from bridge.core import errors
 from bridge.core.errors import LocalProtocolError, RequestError
 from bridge.core.messages import Error, InputRef, Request
@@ -27,12 +27,15 @@ TOTAL_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 0.875, "bulk"
 """The same of the limit of all sessions: what is left is kept for what is more urgent."""
 
 
-class Room:
-    """Open requests by priority, beside their limits."""
+SESSION = text("The session")
 
-    def __init__(self, whose: str, limits: Mapping[str, int]) -> None:
-        """`whose` begins the sentence of a refusal; `limits` are for a priority and all less urgent ones."""
-        self._whose = whose
+
+class Room:
+    """Counts open requests by priority and checks their limits."""
+
+    def __init__(self, name: Text, limits: Mapping[str, int]) -> None:
+        """`name` is the subject of error messages; a limit is for a priority and all less urgent ones."""
+        self._name = name
         self._limits = limits
         self.open = dict.fromkeys(PRIORITIES, 0)
 
@@ -44,7 +47,7 @@ class Room:
         for at in range(PRIORITIES.index(priority) + 1):
             taken = sum(map(self.open.__getitem__, PRIORITIES[at:]))
             if taken >= self._limits[PRIORITIES[at]]:
-                raise _full(self._whose, taken, PRIORITIES[at:], retry_after_ms())
+                raise _overloaded(self._name, taken, PRIORITIES[at:], retry_after_ms())
 
 
 class Admission:
@@ -54,7 +57,7 @@ class Admission:
         """The most that may be open of one session, and of all together; both at least 1."""
         self.most = total
         self._limits = _limits(per_session, SESSION_SHARES)
-        self._all = Room("The bridge", _limits(total, TOTAL_SHARES))
+        self._all = Room(text("The daemon"), _limits(total, TOTAL_SHARES))
         self._sessions: dict[str, Room] = {}
 
     def __len__(self) -> int:
@@ -81,7 +84,7 @@ class Admission:
         """Counts one more, whether it has room or not."""
         mine = self._sessions.get(session)
         if mine is None:
-            mine = self._sessions[session] = Room("The session", self._limits)
+            mine = self._sessions[session] = Room(SESSION, self._limits)
         mine.open[priority] += 1
         self._all.open[priority] += 1
 
@@ -98,12 +101,18 @@ def _limits(most: int, shares: Mapping[str, float]) -> Mapping[str, int]:
     return {priority: math.ceil(most * shares[priority]) for priority in PRIORITIES}
 
 
-def _full(whose: str, taken: int, classes: tuple[str, ...], retry_after_ms: int) -> RequestError:
-    of = "" if len(classes) == len(PRIORITIES) else f" of priority {' or '.join(classes)}"
-    says = f"{whose} has {taken} open requests{of}, its most."
-    return RequestError(
-        errors.OVERLOADED, errors.OVERLOADED.hint, message=says, open=taken, retry_after_ms=retry_after_ms
+def _overloaded(name: Text, taken: int, priorities: tuple[str, ...], retry_after_ms: int) -> RequestError:
+    fields: dict[str, Any] = {"name": name, "open": taken, "retry_after_ms": retry_after_ms}
+    if len(priorities) == len(PRIORITIES):
+        return RequestError(errors.OVERLOADED, **fields)
+    classes = joined(priorities, text("{head} or {rest}"))
+    message = text(
+        "{name} has {open} open requests of priority {classes}, the maximum.",
+        name=name,
+        open=taken,
+        classes=classes,
     )
+    return RequestError(errors.OVERLOADED, Text(errors.OVERLOADED.hint), message=message, **fields)
 
 
 FIRST_S = 0.1

@@ -1,10 +1,10 @@
-"""Every setting, once: name, type, range, default and help; flags and environment names follow from it."""
+"""The declarations of all settings, and their values from flags, environment, file and defaults."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import msgspec
 import msgspec.inspect
@@ -15,40 +15,40 @@ from bridge.core.errors import UserError
 from bridge.core.messages import MAX_INLINE
 
 PREFIX = "POPBRIDGE_"
-"""How the environment names of settings begin."""
+"""The prefix of the settings' environment variables."""
 
-OTHERS = tuple(PREFIX + name for name in ("HOME", "TEST_", "REQUIRE_"))
-"""How the variables begin that are no settings."""
+OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TEST_", "REQUIRE_"))
+"""Prefixes of variables that aren't settings."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
     """One declared setting. `type` may carry a msgspec range, as in `Annotated[int, Meta(ge=0)]`."""
 
     name: str
-    """Dotted; a plugin's begins with the plugin's own name."""
+    """Dotted; the name of a plugin's setting begins with the plugin's name."""
     type: Any
-    """What values are: `bool`, `int`, `list[str]`, ..."""
+    """The type of its values: `bool`, `int`, `list[str]`, ..."""
     default: Any
-    """What holds where nobody sets it."""
+    """The value if nobody sets it."""
     help: str
-    """One sentence for `popbridge config` and for errors: what it does, in which unit."""
+    """One sentence for `popbridge config` and for errors: the effect and the unit."""
     unit: Literal["", "bytes"] = ""
-    """`bytes` has `popbridge config` say beside their number how many MiB or GiB that is."""
+    """With `bytes`, `popbridge config` also shows the value in MiB or GiB."""
 
     @property
     def environment(self) -> str:
-        """`blobs.max_size` is `POPBRIDGE_BLOBS_MAX_SIZE`."""
-        return PREFIX + self.name.upper().replace(".", "_").replace("-", "_")
+        """Its environment variable."""
+        return environment_name(self.name)
 
     def parse(self, value: object, source: str) -> Any:
-        """`value` as this setting's type. Raises UserError that names the setting and its source."""
+        """Converts `value` to this setting's type. Raises UserError with the setting's name and `source`."""
         try:
             if isinstance(value, str) and get_origin(self.type) is list:
                 value = [part.strip() for part in value.split(",") if part.strip()]
             return msgspec.convert(value, self.type, strict=False)
         except msgspec.ValidationError as error:
-            words = _words(self.type)
-            must = text("it must be {words}", words=words) if words else str(error)
+            kind = _type_text(self.type)
+            must = text("it must be {kind}", kind=kind) if kind else str(error)
             raise UserError(
                 text(
                     "Setting {name} from {source} is {value}; {must}. ({help})",
@@ -61,8 +61,13 @@ class Setting(Struct, frozen=True, kw_only=True):
             ) from None
 
 
+def environment_name(name: str) -> str:
+    """The environment variable of a setting: `POPBRIDGE_BLOBS_MAX_SIZE` for `blobs.max_size`."""
+    return PREFIX + name.upper().replace(".", "_").replace("-", "_")
+
+
 def _source(name: str) -> Text:
-    """Where a value comes from, within a sentence."""
+    """The source of a value, for use in a sentence."""
     if name.startswith(PREFIX):
         return text("{variable}", variable=name)
     known = SOURCES.get(name)
@@ -78,19 +83,19 @@ SOURCES = {
     "the settings file": text("the settings file"),
     "the default": text("the default"),
 }
-"""Where values come from, but for variables, which have names of their own."""
+"""Sources of values; a variable is its own."""
 
 KINDS: Mapping[type[msgspec.inspect.Type], Text] = {
     msgspec.inspect.BoolType: text("true or false"),
     msgspec.inspect.IntType: text("a whole number"),
     msgspec.inspect.FloatType: text("a number"),
     msgspec.inspect.StrType: text("text"),
-    msgspec.inspect.ListType: text("a list, by comma"),
+    msgspec.inspect.ListType: text("a comma-separated list"),
 }
 
 
-def _words(kind: Any) -> AnyText:
-    """What values of a type are, such as `a whole number from 0 to 256`; empty where no words are known."""
+def _type_text(kind: Any) -> AnyText:
+    """Describes a type, as in `a whole number from 0 to 256`; empty for an unknown one."""
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.LiteralType):
         return text("one of {values}", values=[*map(str, info.values)])
@@ -105,124 +110,127 @@ def _words(kind: Any) -> AnyText:
     return text("{kind} from {ge} to {le}", kind=known, ge=low, le=high)
 
 
-LEAST_BLOB_KEEP_S = 300.0
-"""Seconds; what was used within this time stays, whatever the need: a request for it may be on its way."""
+MIN_BLOB_KEEP_S = 300.0
+"""Seconds for which a used blob always stays: a request for it may be on its way."""
 
 SETTINGS = (
-    Setting(name="host", type=str, default="127.0.0.1", help="Address to listen on; loopback."),
+    Setting(name="host", type=str, default="127.0.0.1",
+            help="Address to listen on; must be a loopback address."),
     Setting(name="port", type=_ranged(int, 0, 65535), default=7757,
-            help="Port to listen on; 0, or a port that is taken, lets the system choose."),
-    Setting(name="hosts", type=list[str], default=[], help="More names allowed in Host headers, by comma."),
-    Setting(name="log_level", type=str, default="warning", help="debug, info, warning or error."),
+            help="TCP port to listen on; with 0, or if the port is taken, the system chooses one."),
+    Setting(name="allowed_hosts", type=list[str], default=[],
+            help="Additional names accepted in Host headers, comma-separated."),
+    Setting(name="log_level", type=str, default="warning",
+            help="Lowest level to log: debug, info, warning or error."),
     Setting(name="log_format", type=Literal["text", "json"], default="text",
-            help="How a line of the log looks: text for people, json for programs."),
-    Setting(name="log_file", type=str, default="",
-            help="File to log to, for a daemon that no console shows; empty logs to the console (stderr)."),
+            help="Format of log lines: text for people, json for programs."),
+    Setting(name="log_file", type=str, default="", help="File to log to; if empty, the log goes to stderr."),
     Setting(name="log_file_mib", type=_ranged(int, 0, 1 << 20), default=10,
-            help="At this size, MiB, the log file is put aside and a new one begun; 0 lets it grow."),
+            help="Size in MiB at which the log file is rotated; 0 disables rotation."),
     Setting(name="log_file_count", type=_ranged(int, 1, 1000), default=5,
-            help="How many log files that were put aside are kept."),
+            help="Number of rotated log files to keep."),
     Setting(name="connections", type=_ranged(int, 1, 1 << 20), default=8192,
-            help="Most WebSocket connections at once; further ones are refused with HTTP 503."),
+            help="Maximum number of WebSocket connections; further ones get HTTP 503."),
     Setting(name="connections_unidentified", type=_ranged(int, 1, 1 << 20), default=1024,
-            help="Most of them that haven't identified yet."),
-    Setting(name="heartbeat_s", type=_ranged(float, 0.1, 600), default=20.0, help="Seconds between pings."),
+            help="Maximum number of connections that haven't sent `identify` yet."),
+    Setting(name="heartbeat_s", type=_ranged(float, 0.1, 600), default=20.0,
+            help="Seconds between WebSocket pings."),
     Setting(name="session.keep_s", type=_ranged(float, 0, 86_400), default=600.0,
-            help="Seconds that a session waits for its editor to come back."),
+            help="Seconds that a session waits for its client to reconnect."),
     Setting(name="session.inflight", type=_ranged(int, 1, 65_536), default=64,
-            help="Most open requests of one session; the last quarter isn't for bulk."),
+            help="Maximum number of open requests per session; bulk requests may take three quarters of it."),
     Setting(name="session.unacked_mib", type=_ranged(int, 1, 1 << 20), default=512,
-            help="Most that is kept for all clients together until they acknowledge it, MiB; above it the "
-                 "session with the most is ended."),
+            help="Maximum MiB of unacknowledged messages of all sessions together; above it, the session "
+                 "with the most is ended."),
     Setting(name="requests.inflight", type=_ranged(int, 1, 1 << 20), default=4096,
-            help="Most open requests of all sessions; the last half isn't for bulk, the last eighth only for "
-                 "interactive ones."),
+            help="Maximum number of open requests of all sessions; bulk requests may take half of it, "
+                 "bulk and normal ones together seven eighths."),
     Setting(name="journal.keep_s", type=_ranged(float, 0, 31_536_000), default=86_400.0,
-            help="Seconds of the daemon's running that a request's key finds the answer it was given."),
+            help="Seconds of uptime for which a repeated key returns the stored answer."),
     Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE, unit="bytes",
-            help="Most bytes of data in a frame; larger things travel over HTTP."),
+            help="Maximum bytes of data inside a message; larger data is sent as a blob over HTTP."),
     Setting(name="blobs.max_size", type=_ranged(int, 1, 2**40), default=1 << 30, unit="bytes",
-            help="Largest blob, bytes."),
+            help="Maximum size of a blob in bytes."),
     Setting(name="blobs.quota", type=_ranged(int, 0, 2**50), default=20 << 30, unit="bytes",
-            help="Most bytes of all blobs together; beyond it the least recently used go that nothing names. "
-            "0 is no limit."),
-    Setting(name="blobs.keep_s", type=_ranged(float, LEAST_BLOB_KEEP_S, 10 * 366 * 86_400),
-            default=86_400.0, help="Seconds since its last use that a blob is kept which nothing names."),
+            help="Maximum bytes of all blobs together; above it, unreferenced blobs are deleted, least "
+                 "recently used first. 0 means no limit."),
+    Setting(name="blobs.keep_s", type=_ranged(float, MIN_BLOB_KEEP_S, 10 * 366 * 86_400),
+            default=86_400.0, help="Seconds after its last use when an unreferenced blob is deleted."),
     Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
-            help="Seconds between looks for blobs that may go."),
+            help="Seconds between searches for blobs to delete."),
     Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30, unit="bytes",
-            help="Most bytes that kept results and their files take; 0 keeps none."),
-    Setting(name="cache.off", type=list[str], default=[],
-            help="Workloads that always run anew, by comma."),
+            help="Maximum bytes of cached results and their files; 0 disables the cache."),
+    Setting(name="cache.exclude", type=list[str], default=[],
+            help="Workloads whose results are never cached, comma-separated."),
     Setting(name="workers", type=_ranged(int, 0, 256), default=0,
-            help="Worker processes; 0 is one per core."),
+            help="Number of worker processes; 0 means one per core."),
     Setting(name="worker.memory_mib", type=_ranged(int, 0, 1 << 20), default=4096,
-            help="Most memory of one worker, MiB, where the system can limit it; 0 is no limit."),
-    Setting(name="worker.keep_mib", type=_ranged(int, 0, 1 << 20), default=1024,
-            help="A worker that holds more memory than this after a job, MiB, is replaced by a fresh one; 0 "
-                 "keeps it."),
+            help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit."),
+    Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
+            help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
     Setting(name="gpu", type=bool, default=True,
-            help="Whether an NVIDIA GPU is used for what it was measured to do sooner than the CPU."),
+            help="Use an NVIDIA GPU for work that it was measured to do faster than the CPU."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,
-            help="Milliseconds that a request may take where it names no deadline."),
+            help="Milliseconds that a request without a deadline may take; for a durable request, each run."),
     Setting(name="images.max_pixels", type=_ranged(int, 1, 2**40), default=268_435_456,
-            help="Largest image, pixels; larger ones are refused before they are decoded."),
+            help="Maximum pixels of an image; larger images are rejected before decoding."),
     Setting(name="models.folder", type=str, default="",
-            help="Folder of pulled models, which users may share; empty is `models` in the data folder."),
+            help="Folder of pulled models, which several users can share; if empty, `models` in the data "
+                 "folder."),
     Setting(name="models.hub", type=str, default="",
-            help="Address of the hub that models are pulled from where no package has them; empty is that of "
-            "HF_ENDPOINT, or else Hugging Face's."),
+            help="URL to pull models from if no package contains them; if empty, HF_ENDPOINT or Hugging "
+                 "Face."),
     Setting(name="textures.max_size", type=_ranged(int, 1, 65_536), default=4096,
-            help="Longest side that the import advisor accepts without a word, pixels."),
+            help="Longest side in pixels that the import check accepts without a finding."),
 )  # fmt: skip
 
+RENAMED = {"hosts": "allowed_hosts", "cache.off": "cache.exclude", "worker.keep_mib": "worker.recycle_mib"}
+"""Names of 0.1.0, accepted in the settings file and in the environment, with their new names."""
 
 FILE = "the settings file"
-"""What the source of a value from there is called."""
+"""The source of a value from there."""
 
 
-def no_setting(name: str, known: Collection[str]) -> AnyText:
-    """That there is no setting `name`, and which may be meant."""
+def unknown_setting(name: str, known: Collection[str]) -> AnyText:
+    """Says that the setting `name` is unknown, and suggests similar names."""
     close = difflib.get_close_matches(name, known, 3)
     if close:
-        return text(
-            "There is no such setting: did you mean {close}?", close=joined(close, text("{head} or {rest}"))
-        )
+        return text("Unknown setting. Did you mean {close}?", close=joined(close, text("{head} or {rest}")))
     names = sorted(known)
     if "." not in name:
-        return text("There is no such setting: there are {names}.", names=names)
+        return text("Unknown setting. The settings are {names}.", names=names)
     return text(
-        "There is no such setting: there are {names}, and a plugin's only while the plugin is loaded.",
+        "Unknown setting. The settings are {names}, and those of loaded plugins.",
         names=names,
     )
 
 
-ALIKE = 0.75
-"""How much of a group's name has to be right where it is taken for a slip of the hand, by difflib's ratio: a
-plugin's `acme.max_size` is none in `cache.max_size`."""
+GROUP_SIMILARITY = 0.75
+"""difflib's ratio from which a group counts as misspelt: `acme.max_size` isn't `cache.max_size`."""
 
 
-def may_be_a_plugins(name: str) -> bool:
-    """Whether a setting that nobody declares may be a plugin's: it lies in no group of PopBridge's own, nor
-    is it one of these misspelt."""
+def may_belong_to_plugin(name: str) -> bool:
+    """Whether an unknown setting may be a plugin's: its group isn't like any of PopBridge's."""
     group, dot, _ = name.partition(".")
     own = [setting.name for setting in SETTINGS if "." in setting.name]
     groups = {each.partition(".")[0] for each in own}
     if not dot or group in groups:
         return False
-    meant = difflib.get_close_matches(group, groups, len(groups), ALIKE)
+    meant = difflib.get_close_matches(group, groups, len(groups), GROUP_SIMILARITY)
     alike = difflib.get_close_matches(name, own, len(own))
     return not any(each.partition(".")[0] in meant for each in alike)
 
 
-def misspelt(declared: Iterable[Setting], environment: Iterable[str]) -> list[tuple[str, str]]:
-    """Variables of the environment that look like a setting's name and are none, with that name."""
+def misspelt_variables(declared: Iterable[Setting], environment: Iterable[str]) -> list[tuple[str, str]]:
+    """Variables that look like a setting's, but aren't, each with the name probably meant."""
+    declared = tuple(declared)
     known = [setting.environment for setting in declared]
+    accepted = {*known, *map(environment_name, RENAMED)}
     found = []
     for name in sorted(environment):
-        if not name.startswith(PREFIX) or name in known or name.startswith(OTHERS):
+        if not name.startswith(PREFIX) or name in accepted or name.startswith(OTHER_PREFIXES):
             continue
-        # Compared without what all have in common, or everything would be close.
+        # With the common prefix, all names would be similar.
         endings = [one.removeprefix(PREFIX) for one in known]
         close = difflib.get_close_matches(name.removeprefix(PREFIX), endings, 1, 0.7)
         found += [(name, PREFIX + one) for one in close]
@@ -230,15 +238,21 @@ def misspelt(declared: Iterable[Setting], environment: Iterable[str]) -> list[tu
 
 
 class Settings:
-    """Values by name, from flags, then environment, then file, then default."""
+    """Resolved values by name."""
 
     def __init__(
-        self, values: Mapping[str, Any], sources: Mapping[str, str], passed_over: Iterable[str] = ()
+        self,
+        values: Mapping[str, Any],
+        sources: Mapping[str, str],
+        ignored: Iterable[str] = (),
+        renamed: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """`passed_over`: names in the file that may be a disabled plugin's."""
         self._values = dict(values)
         self.sources = dict(sources)
-        self.passed_over = tuple(passed_over)
+        self.ignored = tuple(ignored)
+        """Unknown names in the file that may belong to a disabled plugin."""
+        self.renamed = tuple(renamed)
+        """Old names in use, of settings or variables, with their new names."""
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -254,26 +268,29 @@ def resolve(
     file: Mapping[str, object] | None = None,
     file_name: str = "the settings file",
     *,
-    lacking: bool = False,
+    plugins_disabled: bool = False,
 ) -> Settings:
-    """The value of each declared setting. Raises UserError for a bad value or an unknown name in `file`.
+    """Returns the value of each declared setting; flags precede the environment, the file and defaults.
 
-    `file_name` is what errors call the file. `lacking`: a plugin is disabled, and names that may be its are
-    passed over.
+    `file_name` is the file's name in errors. With `plugins_disabled`, unknown names that may be a
+    plugin's are ignored. Raises UserError for an invalid value or an unknown name in `file`.
     """
     declared = tuple(declared)
-    flags, environment, file = flags or {}, environment or {}, file or {}
-    unknown = sorted(set(file) - {setting.name for setting in declared})
-    passed_over = [name for name in unknown if lacking and may_be_a_plugins(name)]
+    flags = flags or {}
+    file, renamed_in_file = _with_new_names(file or {}, RENAMED)
+    variables = {environment_name(old): environment_name(new) for old, new in RENAMED.items()}
+    environment, renamed_variables = _with_new_names(environment or {}, variables)
+    known = [setting.name for setting in declared]
+    unknown = sorted(set(file) - set(known))
+    ignored = [name for name in unknown if plugins_disabled and may_belong_to_plugin(name)]
     for name in unknown:
-        if name not in passed_over:
-            known = [s.name for s in declared]
+        if name not in ignored:
             raise UserError(
                 text(
                     "{file} sets '{name}'. {unknown}",
                     file=file_name,
                     name=name,
-                    unknown=no_setting(name, known),
+                    unknown=unknown_setting(name, known),
                 )
             )
     values, sources = {}, {}
@@ -288,4 +305,17 @@ def resolve(
         )
         values[setting.name] = setting.parse(value, file_name if source == FILE else source)
         sources[setting.name] = source
-    return Settings(values, sources, passed_over)
+    return Settings(values, sources, ignored, (*renamed_in_file, *renamed_variables))
+
+
+Raw = TypeVar("Raw")
+
+
+def _with_new_names(
+    found: Mapping[str, Raw], renamed: Mapping[str, str]
+) -> tuple[Mapping[str, Raw], list[tuple[str, str]]]:
+    """`found` with old names replaced, unless the new one is set too; and the replaced names, old and new."""
+    old = [name for name in found if name in renamed]
+    current = {renamed[name]: found[name] for name in old}
+    current |= {name: value for name, value in found.items() if name not in renamed}
+    return current, [(name, renamed[name]) for name in old]

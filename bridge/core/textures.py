@@ -171,7 +171,7 @@ def block_format(channels: Literal["r", "rg", "rgb", "rgba"], platform: Platform
 
 
 Severity = Literal["error", "warning", "note"]
-"""`error`: looks wrong in the game, or is unreadable; `warning`: costs memory or quality; `note`: harmless."""
+"""`error` looks wrong in the game or is unreadable; `warning` costs memory or quality; `note` is harmless."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """The highest first."""
 OLD_SEVERITIES: Mapping[str, Severity] = {"wrong": "error", "waste": "warning"}

@@ -213,13 +213,18 @@ MADE = ("project", "demo.html", "demo.log")
 """What a demo leaves in its folder, and removes when it is repeated; anything else is somebody's own."""
 
 
-def run(out: Path, headless: bool = False, reader: Reader = ENGLISH) -> int:
-    """Everything happens in the folder `out`; gives the exit code. Raises UserError."""
-    adapter, editor = _editor(host.load().adapters, headless, reader)
+def run(out: Path, headless: bool = False, reader: Reader = ENGLISH, *, project_only: bool = False) -> int:
+    """Everything happens in the folder `out`; returns the exit code. Raises UserError.
+
+    With `project_only`, it stops after making the project.
+    """
+    adapter, editor = _editor(host.load().adapters, headless or project_only, reader)
     support = _support(adapter)
     out = out.resolve()
     with _writing(out, reader):
         drawn = _make_project(adapter, support, out, reader)
+    if project_only:
+        return 0
     name = reader.translate(
         (
             text("a real one, served by {adapter}")

@@ -84,8 +84,8 @@ class ProjectSupport(Protocol):
 
         A change of an audit has `seen`, too: all options of the file by which it was decided on. Where it has
         others by now, as somebody has set them since, nothing of it changes, and an error is what
-        `changed_since` says. What puts back has `expected`, options as they were just before: `still_due`
-        says which of them stay.
+        `changed_since` says. What puts back has `expected`, options as they were just before:
+        `remaining_changes` says which of them stay.
         """
 
 

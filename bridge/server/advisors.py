@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from sqlite_utils import Database
 
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, text
 from accel.workload import Input, to_builtins
 from bridge.api import Advisor, RunResult, SessionView
 from bridge.core import errors
@@ -70,8 +70,8 @@ class AdvisorContext:
         called = list(names) or [path.name for path in paths]
         inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
         deadline_ms = self.settings["deadline_ms"]
-        with self._live.held():
-            response = await self._flows.runner.respond(
+        with self._live.busy():
+            response = await self._flows.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
         # Others are given the same value, and it may not be kept yet.
@@ -90,7 +90,7 @@ class AdvisorContext:
     async def command(
         self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
     ) -> int:
-        if not isinstance(note, str):
+        if not isinstance(note, (str, Text)):
             raise TypeError(text("note is {note}; it must be text", note=format(repr(note), ".80")))
         step = self._step()
         return await self._kept(lambda: self._flows.commands.send(self._live, name, args, note, parent=step))
@@ -134,7 +134,7 @@ class AdvisorContext:
         return await self._kept(lambda: self._flows.noted(self._advisor, session.project))
 
     async def _kept(self, do: Callable[[], Awaitable[Value]]) -> Value:
-        with self._live.held():
+        with self._live.busy():
             return await self._insist(do)
 
     async def _insist(self, do: Callable[[], Awaitable[Value]]) -> Value:
@@ -256,7 +256,7 @@ class AdvisorHost:
         Raises StoreError, where the popup itself can't be read either: it stays as it is, for whoever mends
         the database.
         """
-        with live.held():
+        with live.busy():
             stored = await self.store.insist(lambda: self._stored(popup_id))
         if stored is None or stored.answer is None or stored.status != "answered":
             return
@@ -277,7 +277,7 @@ class AdvisorHost:
                 "popup %d, %r, couldn't be shown by %s: nobody was asked",
                 popup_id,
                 popup.title,
-                live.described,
+                live.description,
             )
         context = AdvisorContext(self, advisor, live, parent=popup_id)
         # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.

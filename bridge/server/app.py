@@ -1,4 +1,4 @@
-"""The composition root: everything that the daemon is made of, put together once."""
+"""The composition root: builds the daemon and runs its clock."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from bridge.server.blobs import BlobCollector, Blobs, Uploads, referenced_blobs
 from bridge.server.cache import cached_executor
 from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
-from bridge.server.executors import BlobOutputs, MeasuredExecutor
+from bridge.server.executors import BlobExecutor
 from bridge.server.handshake import Handshake
 from bridge.server.http import Front, HostGuard, answer_strays, routes
 from bridge.server.jobs import Jobs
@@ -55,9 +55,9 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-"""How often deadlines, popups and sessions are looked at."""
+"""How often deadlines, popups and sessions are checked."""
 DRAIN_S = 5.0
-"""How long a stopping daemon waits for what is under way."""
+"""How long a stopping daemon waits for running requests."""
 
 
 class Bridge:
@@ -76,7 +76,10 @@ class Bridge:
         models = str(paths.models(settings["models.folder"]))
         limits = Limits(settings["images.max_pixels"], models, registry.operations)
         workers = LocalExecutor(
-            settings["workers"], limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+            settings["workers"],
+            limits,
+            settings["worker.memory_mib"],
+            keep_mib=settings["worker.recycle_mib"],
         )
         self.workers = workers.pool.size
         """Worker processes for the CPU."""
@@ -97,8 +100,8 @@ class Bridge:
         )
         self.uploads = Uploads(blobs, self.keeper)
         counts, load = Counts(), Load(workers.pool.size)
-        executor = BlobOutputs(MeasuredExecutor(self._executor, counts, load), blobs, self.keeper)
-        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor)
+        executor = BlobExecutor(self._executor, blobs, self.keeper, counts, load)
+        self.cache = cached_executor(settings, registry, paths.responses_file, limits, blobs, executor.run)
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
@@ -117,17 +120,17 @@ class Bridge:
             keep_s=settings["journal.keep_s"],
         )  # fmt: skip
         self.dispatch = Dispatch(router, runner, self.flows, commands, self.jobs, counts)
-        welcome = Handshake(
+        handshake = Handshake(
             self.token, self.instance, settings, registry, self.sessions, self._arrived, runner.has_outputs
         )
-        gate = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
-        endpoint = WebSocketEndpoint(welcome, self.dispatch.handle, gate, counts)
+        limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
+        endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
-        observed = Observed(counts, router, self._executor, self.sessions, gate, self._lag)
+        observed = Observed(counts, router, self._executor, self.sessions, limiter, self._lag)
         self.metrics = Metrics()
         self.metrics.add(functools.partial(metrics.stored, self.store))
-        self.metrics.add(lambda: metrics.promised(self.jobs.pump.tally, self.jobs.pump.running))
+        self.metrics.add(lambda: metrics.promised(self.jobs.scheduler.tally, self.jobs.scheduler.running))
         self.metrics.add(lambda: metrics.blobs(blobs))
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
@@ -138,14 +141,14 @@ class Bridge:
                 *routes(Blobs(blobs, self.uploads, self.token), self.instance),
                 *operator.routes,
             ],
-            [Middleware(HostGuard, welcome=welcome)],
+            [Middleware(HostGuard, handshake=handshake)],
         )
         answer_strays(self.app)
 
     async def start(self) -> None:
-        """Workers come up in the background; the sessions of an earlier run are back at once.
+        """Starts workers in the background and restores the sessions of an earlier run.
 
-        Raises UserError where the system lets no process be started, or the database is broken.
+        Raises UserError if no process can be started, or the database is damaged.
         """
         try:
             await self._executor.start()
@@ -163,7 +166,7 @@ class Bridge:
             await self._close()
             raise unusable(self.store.path, error) from None
         if count:
-            log.info("%d sessions wait for their clients to come back", count)
+            log.info("%d sessions wait for their clients to return", count)
         self._lag.start()
         self._standstill.start()
         self._ticker = asyncio.create_task(self._tick())
@@ -176,7 +179,7 @@ class Bridge:
 
     async def _cached_blobs(self) -> set[str]:
         answers = await blob_references(self.store, ANSWERS)
-        return answers if self.cache is None else answers | await self.cache.blobs()
+        return answers if self.cache is None else answers | await self.cache.responses.blobs()
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
         await self.flows.take_away(live)
@@ -186,13 +189,13 @@ class Bridge:
         await self.flows.sharing.arrive(live, self.flows.present, announced)
 
     async def finish(self) -> None:
-        """What is under way is finished or given up; everybody is told; sessions stay stored."""
+        """Finishes or gives up running requests and closes connections; sessions stay stored."""
         await self.dispatch.drain(DRAIN_S, self.sessions.by_id)
         await self.flows.close()
         await self.sessions.close_sockets(errors.RESTART, "the daemon stops: back off, then resume")
 
     async def stop(self) -> None:
-        """After `finish`: the workers and the database are closed."""
+        """Closes the workers and the database, after `finish`."""
         self._lag.stop()
         self._standstill.stop()
         tasks = (self._ticker, self._gpu, self._keeping, self._backups)
@@ -213,16 +216,16 @@ class Bridge:
         while True:
             await asyncio.sleep(TICK_S)
             try:
-                self._look(time.monotonic())
-            # Deadlines and keep times of all sessions hang on this loop: no failure may end it.
+                self._check(time.monotonic())
+            # The deadlines of all sessions depend on this loop: no failure may end it.
             except Exception:
-                log.exception("the daemon's clock missed a turn")
+                log.exception("the daemon's clock missed a tick")
 
-    def _look(self, now: float) -> None:
+    def _check(self, now: float) -> None:
         late = self.dispatch.take_overdue(now)
         for session_id, tickets in late.items():
             if live := self.sessions.by_id.get(session_id):
-                # A task of its own: a client that doesn't read holds up nobody else.
+                # A task of its own: a client that doesn't read must not delay others.
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
         ageing = self.sessions.ageing()
         for live in ageing:
@@ -244,6 +247,8 @@ def _blob_store(folder: Path, settings: Settings) -> BlobStore:
     except OSError as error:
         raise errors.UserError(
             text(
-                "The blob folder {folder} can't be made ({strerror}).", folder=folder, strerror=error.strerror
+                "The blob folder {folder} can't be created ({strerror}).",
+                folder=folder,
+                strerror=error.strerror,
             )
         ) from None

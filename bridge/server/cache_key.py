@@ -1,4 +1,4 @@
-"""Cache key and input fingerprints."""
+"""Cache keys of jobs, and fingerprints of their inputs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from accel.execution.executor import Job
 from accel.execution.pool import FairTurns
 from accel.image import records
 from accel.models.catalog import models_of
@@ -26,60 +26,59 @@ from accel.workload import Input, Limits, Params, Workload
 from bridge.store.blobs import BlobStore
 
 FORM = 2
-"""Raised when kept results look otherwise, or keys are made of something else."""
+"""Raised when stored responses or what keys are made of change."""
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
 class CacheKey(Struct, frozen=True):
-    """A request without the contents of its inputs."""
+    """A job's identity without the contents of its inputs."""
 
     digest: bytes
     """Of the workload, its code and models, the parameters, and the inputs' names."""
 
     def outline(self, sizes: Sequence[int]) -> int:
-        """64 bits of it and of how long its inputs are, which is known without reading them."""
-        made = hashlib.sha256(self.digest + _encoder.encode(sizes)).digest()
-        return int.from_bytes(made[:8], "big", signed=True)
+        """Returns 64 bits of the key and the inputs' sizes, which are known without reading them."""
+        digest = hashlib.sha256(self.digest + _encoder.encode(sizes)).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
 
-    def about(self, contents: Sequence[bytes]) -> bytes:
-        """With the digests of the inputs' contents, or with whatever else stands for them."""
+    def with_contents(self, contents: Sequence[bytes]) -> bytes:
+        """Returns the key with the digests of the inputs' contents, or with what else identifies them."""
         return hashlib.sha256(self.digest + b"".join(contents)).digest()
 
 
 class CacheKeys:
-    """Makes them."""
+    """Makes the keys of jobs."""
 
     def __init__(self, workloads: Mapping[str, Workload], origins: Mapping[str, str], limits: Limits) -> None:
-        """`origins`: of which distribution and version a workload is, by its name, where that is known."""
+        """`origins`: the distribution and version that a workload comes from, by its name, where known."""
         self._origins = origins
         self._limits = limits
         self._sources: dict[str, str] = {}
-        self._fixed = {name: self._of(workload) for name, workload in workloads.items()}
+        self._workloads = {name: self._identity(workload) for name, workload in workloads.items()}
 
-    def ask(self, workload: Workload, params: Mapping[str, Any], inputs: Sequence[Input]) -> CacheKey | None:
-        """The question; None for what can't be told from others, as parameters that can't be sent, and for
-        what does something that isn't to be kept.
+    def of(self, job: Job) -> CacheKey | None:
+        """Returns the job's key.
 
-        Raises WorkloadError `bad_params`.
+        None for one that can't be told from others, such as parameters that can't be sent, and for a pipeline
+        with a step whose results aren't stored.
         """
-        workload.check_inputs(len(inputs))
-        parsed = workload.parse(dict(params))
-        parts: Sequence[Workload] = ()
+        workload, params = job.workload, job.params
+        steps: Sequence[Workload] = ()
         if workload.composed is not None:
-            parsed, parts = workload.composed(parsed, self._limits)
-            if not all(part.cached for part in parts):
+            params, steps = workload.composed(params, self._limits)
+            if not all(step.cached for step in steps):
                 return None
         try:
-            said = canonical_params(parsed)
-            names = canonical_params([one.name for one in inputs])
-        # Numbers of more than 64 bits, halves of characters, keys that can't be sorted.
+            encoded = canonical_params(params)
+            names = canonical_params([one.name for one in job.inputs])
+        # Numbers of more than 64 bits, lone surrogates, keys that can't be sorted.
         except (ValueError, TypeError, OverflowError, RecursionError):
             return None
-        asked = [self._fixed[workload.name], *map(self._of, parts)]
-        return CacheKey(hashlib.sha256(_encoder.encode([asked, said, names])).digest())
+        workloads = [self._workloads[workload.name], *map(self._identity, steps)]
+        return CacheKey(hashlib.sha256(_encoder.encode([workloads, encoded, names])).digest())
 
-    def _of(self, workload: Workload) -> bytes:
+    def _identity(self, workload: Workload) -> bytes:
         models = [[model.name, model.version, model.digest] for model in models_of(workload.name)]
         origin = self._origins.get(workload.name, "")
         source = self._source(workload.target)
@@ -87,8 +86,7 @@ class CacheKeys:
         return _encoder.encode([FORM, *code, models, self._limits.max_pixels])
 
     def _source(self, target: str) -> str:
-        """The digest of the module that a workload is in: whoever writes a plugin changes it without a new
-        version."""
+        """Returns the digest of the workload's module: plugin authors change it without a new version."""
         module = target.partition(":")[0]
         if module not in self._sources:
             self._sources[module] = _digest_of(module)
@@ -96,7 +94,7 @@ class CacheKeys:
 
 
 def canonical_params(value: Params | Sequence[str]) -> bytes:
-    """The same bytes for the same values, whatever order they came in, defaults filled in or not.
+    """Encodes equal values to equal bytes, whatever the order of keys.
 
     Raises ValueError, TypeError, OverflowError or RecursionError for what can't be encoded.
     """
@@ -114,13 +112,12 @@ def _digest_of(module: str) -> str:
 
 
 THREADS = 2
-"""More would only take the workers' cores from them."""
-CHUNK = 1 << 20
-"""Bytes read at once."""
+"""More would compete with the workers."""
+CHUNK_BYTES = 1 << 20
 
 
 class FileHasher:
-    """Whoever gives up waiting ends the reading, too."""
+    """Hashes files in threads; cancelling a caller stops the reading."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, "hashing")
@@ -128,17 +125,17 @@ class FileHasher:
         self._turns: FairTurns[asyncio.Future[None]] = FairTurns()
 
     async def digest(self, path: str, priority: str) -> bytes:
-        """The digest of what is in a file. Raises OSError."""
+        """Returns a file's SHA-256. Raises OSError."""
         await self._enter(priority)
-        given_up = threading.Event()
+        cancelled = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _digest, path, given_up)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _digest, path, cancelled)
         finally:
-            given_up.set()
+            cancelled.set()
             self._leave()
 
     def close(self) -> None:
-        """Of what is under way, nothing is waited for."""
+        """Stops the threads without waiting."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _enter(self, priority: str) -> None:
@@ -162,31 +159,31 @@ class FileHasher:
             turn.set_result(None)
 
 
-def _digest(path: str, given_up: threading.Event) -> bytes:
-    made = hashlib.sha256()
+def _digest(path: str, cancelled: threading.Event) -> bytes:
+    digest = hashlib.sha256()
     with Path(path).open("rb", buffering=0) as file:
-        while not given_up.is_set() and (piece := file.read(CHUNK)):
-            made.update(piece)
-    return made.digest()
+        while not cancelled.is_set() and (chunk := file.read(CHUNK_BYTES)):
+            digest.update(chunk)
+    return digest.digest()
 
 
 RACY_NS = 2_000_000_000
-"""A file that changed so short before it was read may have changed once more within the same tick of a clock:
-FAT counts two seconds."""
-REMEMBERED = 16_384
-"""Files whose digests are remembered."""
+"""A file that changed less than this before it was read may change again within the same clock tick: FAT
+stores times in steps of 2 s."""
+MAX_KNOWN = 16_384
+"""Most files whose digests are remembered."""
 BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 class FileStamp(Struct, frozen=True):
-    """What tells without reading it whether a file is the one that was read."""
+    """Metadata that changes when a file's contents change."""
 
     size: int
     """Bytes."""
     modified: int
-    """Nanoseconds since 1970, as all times here."""
+    """Nanoseconds since 1970."""
     changed: int
-    """When its metadata changed, which no program can set back; on Windows when it was made."""
+    """ctime, which no program can set; on Windows the creation time."""
     device: int
     file: int
 
@@ -198,62 +195,62 @@ class FileStamp(Struct, frozen=True):
 
     @property
     def settled(self) -> bool:
-        """Whether another change would be seen in it."""
+        """Whether the next change will change the stamp."""
         return time.time_ns() - max(self.modified, self.changed) > RACY_NS
 
 
 class InputFingerprint(Struct, frozen=True):
-    """An input, as it was when a request came."""
+    """An input as it was when the request came."""
 
     path: str
     stamp: FileStamp
     settled: bool
     digest: bytes | None
-    """SHA-256 of what is in it; None where that isn't known yet."""
+    """SHA-256 of its contents; None if not read yet."""
     is_blob: bool = False
-    """Whether its name says what is in it, whenever it was touched."""
+    """Whether its name is the digest."""
 
     @property
     def identity(self) -> bytes:
-        """32 bytes that are others for other contents; where those aren't known, for another stamp."""
+        """32 bytes that identify the contents, or the stamp if the contents aren't known."""
         if self.digest is not None:
             return self.digest
         return hashlib.sha256(msgspec.msgpack.encode((os.fsencode(self.path), self.stamp))).digest()
 
 
 class Fingerprints:
-    """Digests of inputs: blobs have them as their names, files by their stamps."""
+    """Digests of inputs: the names of blobs; for files remembered by their stamps."""
 
-    def __init__(self, blobs: BlobStore, hashing: FileHasher) -> None:
+    def __init__(self, blobs: BlobStore, hasher: FileHasher) -> None:
         self._folder = str(blobs.folder)
-        self._hashing = hashing
+        self._hasher = hasher
         self._known: OrderedDict[str, tuple[FileStamp, bytes]] = OrderedDict()
 
     def look(self, inputs: Sequence[Input]) -> list[InputFingerprint]:
-        """What can be told without reading. Raises OSError."""
+        """Returns fingerprints without reading. Raises OSError."""
         return [self._look(one.path) for one in inputs]
 
-    async def digests(self, looks: Sequence[InputFingerprint], priority: str) -> list[bytes] | None:
-        """The digests of all, read where they aren't known; None where a file has changed since.
+    async def digests(self, inputs: Sequence[InputFingerprint], priority: str) -> list[bytes] | None:
+        """Returns the digests of all inputs, reading files if needed; None if a file has changed meanwhile.
 
-        Raises OSError."""
-        found = [one.digest or await self._digest(one, priority) for one in looks]
+        Raises OSError.
+        """
+        found = [one.digest or await self._digest(one, priority) for one in inputs]
         whole = [digest for digest in found if digest is not None]
         return whole if len(whole) == len(found) else None
 
     async def confirmed(
-        self, looks: Sequence[InputFingerprint], earlier: Sequence[bytes] | None
+        self, inputs: Sequence[InputFingerprint], earlier: Sequence[bytes] | None
     ) -> list[bytes] | None:
-        """The digests of what is in all files, if that was in them ever since `looks`, as far as can be told:
-        who has read them meanwhile has read that. None where it may not be so. Raises OSError.
+        """Returns the digests of all inputs if they can't have changed since `inputs`, else None.
 
-        `earlier`: what `digests` gave before that, if it was asked.
+        `earlier` is the result of `digests` at that time, if it was called. Raises OSError.
         """
-        again = [one if one.settled else InputFingerprint(one.path, one.stamp, False, None) for one in looks]
+        again = [one if one.settled else InputFingerprint(one.path, one.stamp, False, None) for one in inputs]
         now = await self.digests(again, "bulk")
-        if now is None or any(not one.is_blob and FileStamp.of(one.path) != one.stamp for one in looks):
+        if now is None or any(not one.is_blob and FileStamp.of(one.path) != one.stamp for one in inputs):
             return None
-        sure = all(one.settled for one in looks) or now == earlier
+        sure = all(one.settled for one in inputs) or now == earlier
         return now if sure and earlier in (None, now) else None
 
     def _look(self, path: str) -> InputFingerprint:
@@ -273,12 +270,12 @@ class Fingerprints:
             return known[1]
         if FileStamp.of(look.path) != look.stamp:
             return None
-        made = await self._hashing.digest(look.path, priority)
+        digest = await self._hasher.digest(look.path, priority)
         if FileStamp.of(look.path) != look.stamp:
             return None
         if look.settled:
-            self._known[look.path] = look.stamp, made
+            self._known[look.path] = look.stamp, digest
             self._known.move_to_end(look.path)
-            if len(self._known) > REMEMBERED:
+            if len(self._known) > MAX_KNOWN:
                 self._known.popitem(last=False)
-        return made
+        return digest

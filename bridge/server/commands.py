@@ -19,7 +19,7 @@ from accel.workload import to_builtins
 from bridge.api import Advisor, Answer, Context, Event, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result
+from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result, Translatable
 from bridge.core.revert import REVERT, reverse_changes, revert_command
 from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
 from bridge.server.handshake import too_old
@@ -297,7 +297,7 @@ class Commands:
             if known in editors:
                 return editors[known]
         if len(editors) > 1:
-            listed = "; ".join(f"{live.id} ({live.described})" for live in editors.values())
+            listed = "; ".join(f"{live.id} ({live.description})" for live in editors.values())
             raise RequestError(errors.AMBIGUOUS_EDITOR, editors=listed)
         return next(iter(editors.values()))
 
@@ -317,8 +317,10 @@ def _in_words(live: LiveSession, command: Command, reply: Result | Error) -> Res
     if command.name != REVERT or not isinstance(reply, Error) or reply.code != errors.UNSUPPORTED.name:
         return reply
     log.info("%s #%d isn't known there: %s", command.name, command.id, reply.message)
-    says = too_old(live.identify, live.choice.adapter if live.choice else None)
-    return msgspec.structs.replace(reply, message=says or reply.message)
+    reason = too_old(live.identify, live.choice.adapter if live.choice else None)
+    if not reason:
+        return reply
+    return msgspec.structs.replace(reply, message=str(reason), message_text=Translatable.of(reason))
 
 
 def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
@@ -339,7 +341,7 @@ def _ways_back(receipts: Sequence[int]) -> AnyText:
 def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
     """How to put it back all the same; None where no editor comes into question."""
     # A copy looks the same from here as what was moved: only a person knows which it is.
-    ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.described})" for s in moved.values()]
+    ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.description})" for s in moved.values()]
     return (
         text(
             "If the project was moved, this puts it back there: {ways}.",

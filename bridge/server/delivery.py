@@ -1,4 +1,4 @@
-"""Results numbered and stored with the job end."""
+"""Delivers answers of durable requests: numbered, stored with the end of their job, and sent."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from bridge.store.journal import Answer, Delivery, Withdrawal
 from bridge.store.store import RETRY, Store
 
 Number = Callable[[Database, Mapping[str, int]], Delivery | None]
-"""Ends a job, perhaps, and numbers its answer above the last numbers of these sessions."""
+"""Numbers a job's answer above the last numbers of sessions, and perhaps ends the job."""
 Waiting = tuple[Number, "asyncio.Future[Delivery | None]"]
 
-MOST = 64
-"""Answers that one commit takes."""
+MAX_ANSWERS = 64
+"""Most answers in one commit."""
 
 
 class OutboxBatch:
-    """What waits to be numbered, by session: a commit for each would hold up the next for as long."""
+    """Answers that wait for their number, by session; those that wait together share a commit."""
 
     def __init__(self, store: Store, router: Router, counts: Counts) -> None:
         self._store = store
@@ -41,9 +41,9 @@ class OutboxBatch:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def send(self, live: LiveSession, number: Number) -> Delivery | None:
-        """What `number` gives, once it is kept; its answers to `live` follow.
+        """Returns the result of `number` once it is stored; then its answers are sent.
 
-        Raises what `number` raises, and StoreError: nothing was numbered then.
+        Raises what `number` raises, and StoreError: then nothing was numbered.
         """
         future: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(live.id, []).append((number, future))
@@ -52,20 +52,20 @@ class OutboxBatch:
         return await future
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits until what is kept was sent."""
+        """Waits until stored answers are sent."""
         if self._tasks:
             await asyncio.wait(tuple(self._tasks.values()), timeout=timeout_s)
 
-    async def pass_on(self, live: LiveSession, answers: Sequence[Answer]) -> None:
-        """What is kept under its number takes its place, and goes out; the caller holds `live.sending`."""
-        self._take_up(live, answers)
+    async def send_stored(self, live: LiveSession, answers: Sequence[Answer]) -> None:
+        """Sends answers that are stored under their number; the caller holds `live.sending`."""
+        self._register(live, answers)
         await _write(live, answers)
 
-    def _take_up(self, live: LiveSession, answers: Sequence[Answer]) -> None:
+    def _register(self, live: LiveSession, answers: Sequence[Answer]) -> None:
         for message in answers:
-            live.take_up(message, time.monotonic())
+            live.register(message, time.monotonic())
             assert isinstance(message.id, int)
-            # One whose deadline has passed isn't open any more.
+            # Without a ticket its deadline has passed, and it was answered already.
             if ticket := self._router.finish(live.id, message.id):
                 self._counts.answered(ticket.name, message)
 
@@ -74,30 +74,30 @@ class OutboxBatch:
             while self._waiting.get(live.id):
                 async with live.sending:
                     waiting = self._waiting.pop(live.id)
-                    self._waiting[live.id] = waiting[MOST:]
-                    answers = await self._keep(live, waiting[:MOST])
+                    self._waiting[live.id] = waiting[MAX_ANSWERS:]
+                    answers = await self._store_answers(live, waiting[:MAX_ANSWERS])
                     await _write(live, answers)
         finally:
             del self._tasks[live.id]
             if not self._waiting.get(live.id):
                 self._waiting.pop(live.id, None)
 
-    async def _keep(self, live: LiveSession, waiting: Sequence[Waiting]) -> list[Answer]:
-        """What was kept, and has taken its place."""
+    async def _store_answers(self, live: LiveSession, waiting: Sequence[Waiting]) -> list[Answer]:
+        """Returns the answers that were stored."""
         work = functools.partial(_all, [number for number, _ in waiting], live.id, live.session.seq)
         try:
             deliveries = await self._store.write(work)
         except StoreError as error:
             _fail(waiting, error)
             return []
-        # An answer holds what a third party's code gave: whose fault it is shows when each is kept by itself.
+        # A plugin's value may not be storable: storing each by itself shows which.
         except Exception as error:
             if len(waiting) == 1:
                 _fail(waiting, error)
                 return []
-            return [answer for one in waiting for answer in await self._keep(live, [one])]
+            return [answer for one in waiting for answer in await self._store_answers(live, [one])]
         answers = [answer for one in deliveries if one for _, answer in one.numbered]
-        self._take_up(live, answers)
+        self._register(live, answers)
         for (_, future), delivery in zip(waiting, deliveries, strict=True):
             if not future.done():
                 future.set_result(delivery)
@@ -108,7 +108,7 @@ async def _write(live: LiveSession, answers: Sequence[Answer]) -> None:
     try:
         for message in answers:
             await live.write(message)
-    # They have their numbers, and come again with the next connection; others wait for this line.
+    # The answers are numbered, and are sent again on the next connection.
     except Exception:
         log.exception("session %s can't be written to", live.id)
 
@@ -134,26 +134,26 @@ Withdraw = Callable[[Database, int], Withdrawal | None]
 
 
 class Deliveries:
-    """Who waits for a job gets its answer once, whatever dies in between."""
+    """Delivers each answer exactly once to every session that waits, across crashes."""
 
     def __init__(self, store: Store, sessions: Sessions, router: Router, counts: Counts) -> None:
         self._store = store
         self._sessions = sessions
-        self._lines = OutboxBatch(store, router, counts)
+        self._outbox = OutboxBatch(store, router, counts)
 
     async def answer(self, job: int) -> None:
-        """Sends a finished job's answer to all who wait. Raises StoreError once the store is closed."""
+        """Sends a finished job's answer to all waiting sessions. Raises StoreError if the store is closed."""
         await self.send(functools.partial(_deliver, job), (), job)
 
     async def send(self, number: Number, sessions: Iterable[str], job: int) -> bool:
-        """Does `number` for those who wait in `sessions`, then the same for whoever came to wait meanwhile.
+        """Numbers and sends a job's answer to `sessions`, then to those that joined meanwhile.
 
-        Tried again until it is kept. False where `number` gives None: the job isn't ours any more. Raises
-        StoreError once the store is closed.
+        Retries until it is stored. Returns False if `number` returns None: another daemon has the job. Raises
+        StoreError if the store is closed.
         """
         waiting = set(sessions)
         while True:
-            left = await self._kept(functools.partial(self._send, number, waiting))
+            left = await self._retry(functools.partial(self._send, number, waiting))
             if left is None:
                 return False
             waiting = {session for session in left if session in self._sessions.by_id}
@@ -164,64 +164,62 @@ class Deliveries:
             number = functools.partial(_deliver, job)
 
     async def progress(self, job: int, fraction: float, stage: str) -> None:
-        """Tells all who wait for a job how far it is."""
+        """Sends a job's progress to all waiting sessions."""
         try:
             waiting = await self._store.read(functools.partial(journal.waiting_for, job=job))
         except StoreError:
             return
         for session, request in waiting:
             live = self._sessions.by_id.get(session)
-            # It may have been answered, and even asked anew by the same id, since the store was read; a word
-            # too many does no harm then.
+            # If the id was reused since the store was read, one progress message too many does no harm.
             if live is not None and request in live.session.requests:
                 await live.write(Progress(id=request, fraction=fraction, stage=stage))
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits until what is kept was sent."""
-        await self._lines.drain(timeout_s)
+        """Waits until stored answers are sent."""
+        await self._outbox.drain(timeout_s)
 
     async def withdraw(self, live: LiveSession, work: Withdraw) -> Withdrawal | None:
-        """Does `work`, which takes the session's last number, and sends the error that it gives.
+        """Runs `work` with the session's last number and sends the error that it returns.
 
-        Raises StoreError: nothing has happened.
+        Raises StoreError: then nothing has happened.
         """
         async with live.sending:
             withdrawal = await self._store.write(lambda db: work(db, live.session.seq))
             if withdrawal is not None:
-                await self._lines.pass_on(live, [withdrawal.message])
+                await self._outbox.send_stored(live, [withdrawal.message])
         return withdrawal
 
     async def _send(self, number: Number, sessions: Iterable[str]) -> Sequence[str] | None:
         lives = [live for session in sorted(sessions) if (live := self._sessions.by_id.get(session))]
         if len(lives) == 1:
-            alone = await self._lines.send(lives[0], number)
+            alone = await self._outbox.send(lives[0], number)
             return None if alone is None else alone.left
         async with _all_of(lives):
             last = {live.id: live.session.seq for live in lives}
             delivery = await self._store.write(lambda db: number(db, last))
             if delivery is None:
                 return None
-            parts = (self._lines.pass_on(live, list(_of(live.id, delivery))) for live in lives)
+            parts = (self._outbox.send_stored(live, list(_of(live.id, delivery))) for live in lives)
             await asyncio.gather(*parts)
             return delivery.left
 
-    async def _kept(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
-        # The sessions are let go between the tries: what needs no store goes on in them.
+    async def _retry(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
+        # Sessions are unlocked between tries: messages that need no store go on.
         for tries in itertools.count():
             try:
                 return await work()
             except StoreError as error:
                 if self._store.closed:
                     raise
-                log.error("an answer can't be kept; it is tried again: %s", error.reason)
+                log.error("an answer can't be stored; retrying: %s", error.reason)
             await asyncio.sleep(RETRY.pause_s(tries))
         raise AssertionError
 
 
 @contextlib.asynccontextmanager
 async def _all_of(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
-    """Nothing else is numbered in these sessions meanwhile; they come in one order, or two might wait for one
-    another for ever."""
+    """Locks numbering in these sessions, in a fixed order that prevents deadlocks."""
     async with contextlib.AsyncExitStack() as stack:
         for live in lives:
             await stack.enter_async_context(live.sending)
@@ -237,5 +235,5 @@ def _of(session: str, delivery: Delivery) -> Iterator[Answer]:
 
 
 def withdrawing(session: str, error: Error, state: str) -> Withdraw:
-    """The work that answers a waiting request by `error`."""
+    """Returns the work that answers a waiting request with `error`."""
     return lambda db, last: journal.withdraw(db, session, error, last, state)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What each message of an open session leads to."""
+"""Dispatches the messages of identified sessions."""
 
 from __future__ import annotations
 
@@ -33,28 +33,27 @@ from bridge.server.advisors import AdvisorHost
 from bridge.server.commands import Commands
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession
-from bridge.server.progress import Throttle
-from bridge.server.runner import Runner, as_message, deadline_exceeded
+from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
 
 log = logging.getLogger(__name__)
 
 
 class Late(Struct, frozen=True):
-    """A request whose deadline has passed, and what is known of its work; nothing of what is promised."""
+    """A request whose deadline has passed, with the token of its job unless it is durable."""
 
     ticket: Ticket
-    watch: CancelToken | None
+    token: CancelToken | None
 
 
 class _Work(Struct, frozen=True, eq=False):
-    """A request under way that isn't promised."""
+    """The running work of a request that isn't durable."""
 
     task: asyncio.Task[None]
-    watch: CancelToken
+    token: CancelToken
 
 
 class Dispatch:
-    """Requests to workloads and advisors; everything else to whom it concerns."""
+    """Passes requests to workloads and advisors, and other messages to their handlers."""
 
     def __init__(
         self,
@@ -62,24 +61,24 @@ class Dispatch:
         runner: Runner,
         flows: AdvisorHost,
         commands: Commands,
-        promised: Jobs,
+        durable: Jobs,
         counts: Counts,
     ) -> None:
-        """`promised` does what is in the journal."""
+        """`durable` handles journalled requests."""
         self._counts = counts
         self._router = router
         self._runner = runner
         self._flows = flows
         self._commands = commands
-        self._promised = promised
+        self._durable = durable
         self._jobs: dict[tuple[str, int], _Work] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.stopping = False
 
     async def handle(self, live: LiveSession, message: ClientMessage) -> None:
-        """Raises RemoteProtocolError where the message may not come now."""
+        """Raises RemoteProtocolError for a message that isn't allowed now."""
         if isinstance(message, Request) and live.session.repeats(message):
-            self._promised.repeat(live, message)
+            self._durable.repeat(live, message)
             return
         settled = live.session.receive(message)
         match message:
@@ -104,7 +103,7 @@ class Dispatch:
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
-            # What is answered at once needs no promise.
+            # Inline workloads are answered at once and need no journal.
             if request.key is UNSET and self._runner.is_inline(request):
                 await live.send(self._run_inline(live, request))
                 return
@@ -113,7 +112,7 @@ class Dispatch:
             await self._reply(live, request.workload, as_message(error, request.id, "not_started"))
             return
         if ticket.journalled:
-            self._promised.accept(live, request, ticket)
+            self._durable.accept(live, request, ticket)
         else:
             self._start(live, request, ticket)
 
@@ -131,7 +130,7 @@ class Dispatch:
             return result
         except RequestError as error:
             failed = error
-        # A third party's workload may raise anything: it costs its own request alone.
+        # A plugin's workload may raise anything; only its own request fails.
         except (Exception, SystemExit):
             log.exception("request %d for %s failed", request.id, request.workload)
             failed = RequestError(errors.INTERNAL, what=request.workload)
@@ -142,57 +141,57 @@ class Dispatch:
 
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
         on_progress = Throttle(functools.partial(self._progress, live, ticket))
-        watch = CancelToken(on_progress=on_progress)
-        # An advisor begins at once.
-        watch.begun = ticket.target is Target.ADVISOR
+        token = CancelToken(on_progress=on_progress)
+        # An advisor starts at once.
+        token.started = ticket.target is Target.ADVISOR
 
         async def run() -> None:
             logs.request.set(request)
             try:
-                answer = await self._answer(live, request, ticket, watch)
+                answer = await self._answer(live, request, ticket, token)
             finally:
                 on_progress.close()
-            # A cancelled or overdue request was answered already, and its id may be another's by now.
+            # A cancelled or overdue request was answered already, and its id may be reused.
             if self._jobs.get(ticket.key) is work:
                 del self._jobs[ticket.key]
                 self._router.finish(*ticket.key)
                 await self._reply(live, ticket.name, answer)
 
-        work = self._jobs[ticket.key] = _Work(asyncio.create_task(run()), watch)
+        work = self._jobs[ticket.key] = _Work(asyncio.create_task(run()), token)
         self._tasks.add(work.task)
         work.task.add_done_callback(self._tasks.discard)
 
     async def _progress(self, live: LiveSession, ticket: Ticket, fraction: float, stage: str) -> None:
-        # What was cancelled was answered already, and may report a moment longer.
+        # A cancelled request was answered already, but may report a moment longer.
         if ticket.key in self._jobs:
             await live.write(Progress(id=ticket.request, fraction=fraction, stage=stage))
 
     async def _answer(
-        self, live: LiveSession, request: Request, ticket: Ticket, watch: CancelToken
+        self, live: LiveSession, request: Request, ticket: Ticket, token: CancelToken
     ) -> Result | Error:
         try:
             if ticket.target is Target.ADVISOR:
                 value = await self._flows.ask(live, request.workload, request.params)
                 return Result(id=request.id, value=value)
-            return await self._runner.run(
+            response = await self._runner.run(
                 request.workload,
                 request.params,
                 self._runner.resolve(request.inputs, live.root),
-                request_id=request.id,
                 deadline_ms=ticket.deadline_ms,
                 priority=request.priority,
                 cache=request.cache,
-                watch=watch,
+                token=token,
             )
+            return response.message(request.id)
         except RequestError as error:
-            # What hasn't begun of the work that an advisor asks for says nothing of the advisor's own.
+            # That a workload of an advisor hasn't started says nothing about the advisor.
             outcome = error.code.outcome if ticket.target is Target.ADVISOR else ""
             return as_message(error, request.id, outcome)
         except StoreError as error:
             unavailable = RequestError(errors.STORE_UNAVAILABLE, reason=error.reason)
             return as_message(unavailable, request.id, "unknown")
         except BaseException as error:
-            # Whatever a third party's workload or advisor raises costs its own request alone.
+            # A plugin's workload or advisor may raise anything; only its own request fails.
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 raise
             log.exception("request %d for %s failed", request.id, request.workload)
@@ -201,65 +200,65 @@ class Dispatch:
     async def _cancel(self, live: LiveSession, request_id: int) -> None:
         ticket = self._router.find(live.id, request_id)
         if ticket is not None and ticket.journalled:
-            # Awaited, as the client may use the id anew.
-            await self._promised.cancel(live, ticket)
+            # Awaited, as the client may reuse the id.
+            await self._durable.cancel(live, ticket)
         else:
             await self._give_up(live, request_id, RequestError(errors.CANCELLED))
 
     async def overdue(self, live: LiveSession, late: Sequence[Late]) -> None:
-        """Answers what has passed its deadline."""
+        """Answers requests whose deadline has passed."""
         for one in late:
             ticket = one.ticket
             if ticket.journalled:
-                await self._promised.overdue(live, ticket)
+                await self._durable.overdue(live, ticket)
                 continue
-            # Read now: a worker may still have taken it until its task was told to stop.
+            # Read now: a worker may have taken the job until its task was cancelled.
             error = deadline_exceeded(
-                ticket.name, ticket.deadline_ms, begun=one.watch is None or one.watch.begun
+                ticket.name, ticket.deadline_ms, begun=one.token is None or one.token.started
             )
             await self._reply(live, ticket.name, as_message(error, ticket.request))
 
     def take_overdue(self, now: float) -> Mapping[str, Sequence[Late]]:
-        """Stops working on what has passed its deadline; gives it by session."""
+        """Cancels the work of requests whose deadline has passed; returns them by session."""
         late: dict[str, list[Late]] = {}
         for ticket in self._router.overdue(now):
             work = self._jobs.get(ticket.key)
             if work is not None:
-                # Before it is cancelled: others in the same batch may be held up by it.
-                work.watch.overdue = True
+                # Before it is cancelled: it may hold up others in the same batch.
+                work.token.overdue = True
             self._stop(ticket.key)
-            late.setdefault(ticket.session, []).append(Late(ticket, work.watch if work else None))
+            late.setdefault(ticket.session, []).append(Late(ticket, work.token if work else None))
         return late
 
     async def _give_up(self, live: LiveSession, request_id: int, error: RequestError) -> None:
         ticket = self._router.finish(live.id, request_id)
         if ticket is not None:
-            begun = await self._stopped(ticket.key)
-            # What one that has begun did until then isn't known.
+            begun = await self._cancel_work(ticket.key)
+            # What a started job did until then is unknown.
             message = as_message(error, request_id, "unknown" if begun else "not_started")
             await self._reply(live, ticket.name, message)
 
-    async def _stopped(self, key: tuple[str, int]) -> bool:
-        """Stops working on a request; whether it had begun, or may have."""
+    async def _cancel_work(self, key: tuple[str, int]) -> bool:
+        """Cancels a request's work; returns whether it had started, or may have."""
         work = self._stop(key)
-        if work is None or work.watch.begun:
+        if work is None or work.token.started:
             return True
-        # A worker may still take it until its task was told to stop, which a workload's is at once.
+        # A worker may take the job until its task ends.
         await asyncio.wait([work.task])
-        return work.watch.begun
+        return work.token.started
 
     def _stop(self, key: tuple[str, int]) -> _Work | None:
         work = self._jobs.pop(key, None)
         if work is not None:
-            work.watch.unwanted = True
+            work.token.cancelled = True
             work.task.cancel()
         return work
 
     async def drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
-        """Takes nothing new and waits for what is under way; what isn't done in time is given up, or left to
-        the next daemon where that is promised."""
+        """Refuses new requests and waits for running ones; those that take longer are given up, or, if
+        durable, left to the next daemon."""
         self.stopping = True
-        await asyncio.gather(self._promised.drain(timeout_s), self._drain(timeout_s, sessions))
+        await asyncio.gather(self._durable.drain(timeout_s), self._drain(timeout_s, sessions))
 
     async def _drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
         if self._tasks:
@@ -277,14 +276,14 @@ class Dispatch:
         )
 
     def session_ended(self, session_id: str) -> None:
-        """Nobody will read these answers."""
+        """Cancels a session's requests."""
         for ticket in self._router.drop_session(session_id):
             self._stop(ticket.key)
 
     async def client_restarted(self, live: LiveSession) -> None:
-        """The process that asked is gone; another may use the same ids for requests of its own."""
+        """Forgets the requests of a client's former process: its successor may reuse their ids."""
         self.session_ended(live.id)
-        await self._promised.forget(live)
+        await self._durable.forget(live)
         live.session.client_restarted()
 
 

@@ -37,7 +37,7 @@ from bridge.core.settings import Settings
 from bridge.core.versions import Choice
 from bridge.host.host import Registry
 from bridge.locale import translate
-from bridge.paths import typed
+from bridge.paths import quoted
 from bridge.server.live_session import LiveSession, mates
 from bridge.server.sessions import Sessions, not_known
 
@@ -81,7 +81,7 @@ def too_old(identify: Identify, adapter: Adapter | None) -> AnyText:
 def _install(identify: Identify, adapter: Adapter) -> str:
     """What to type for the addon."""
     root = identify.project.root if identify.project else None
-    return f"popbridge install {adapter.engine} {typed(Path(root)) if root else 'PROJECT'}"
+    return f"popbridge install {adapter.engine} {quoted(Path(root)) if root else 'PROJECT'}"
 
 
 def _addon(adapter: Adapter) -> Addon | None:
@@ -152,7 +152,10 @@ class Handshake:
         """HTTP status and reason where the handshake is refused."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not auth.host_allowed(headers.get("host", ""), self.hosts):
-            return 403, "This Host isn't served here: use 127.0.0.1, or add the name to the setting 'hosts'."
+            return (
+                403,
+                "This Host isn't served here: use 127.0.0.1, or add the name to the setting `allowed_hosts`.",
+            )
         if not auth.origin_allowed(headers.get("origin")):
             return 403, "Web pages may not connect."
         if not set(scope["subprotocols"]) & set(SUBPROTOCOLS):
@@ -161,7 +164,7 @@ class Handshake:
 
     @property
     def hosts(self) -> Collection[str]:
-        hosts: Collection[str] = self._settings["hosts"]
+        hosts: Collection[str] = self._settings["allowed_hosts"]
         return hosts
 
     def hello(self, nonce: str) -> Hello:

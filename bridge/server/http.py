@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -29,24 +29,24 @@ class Front(Starlette):
         super().__init__(routes=pages, middleware=middleware)
         self._socket = socket
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # No coroutine of its own: a connection would resume it for each message.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
         if scope["type"] == "websocket" and scope["path"] == "/ws":
-            await self._socket(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+            return self._socket(scope, receive, send)
+        return super().__call__(scope, receive, send)
 
 
 class HostGuard:
     """Refuses requests for another Host before they reach a route: a rebound DNS name still sends its own."""
 
-    def __init__(self, app: ASGIApp, welcome: Handshake) -> None:
+    def __init__(self, app: ASGIApp, handshake: Handshake) -> None:
         self._app = app
-        self._welcome = welcome
+        self._handshake = handshake
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            if not auth.host_allowed(headers.get("host", ""), self._welcome.hosts):
+            if not auth.host_allowed(headers.get("host", ""), self._handshake.hosts):
                 await answer(403, {"message": "This Host isn't served here."})(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -70,7 +70,9 @@ def answer_strays(app: Starlette) -> None:
 
 
 async def _no_page(request: Request, error: Exception) -> Response:
-    return answer(404, {"message": f"There is no {request.url.path} here: docs/protocol.md lists what is."})
+    return answer(
+        404, {"message": f"There is no {request.url.path} here: docs/reference/protocol.md lists what is."}
+    )
 
 
 async def _no_method(request: Request, error: Exception) -> Response:

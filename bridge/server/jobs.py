@@ -1,4 +1,4 @@
-"""Requests that are promised: written down, accepted, joined by key, withdrawn, taken up after a restart."""
+"""Durable requests: journalled, accepted, joined by key, withdrawn, and resumed after a restart."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 SWEEP_S = 60.0
-"""How often finished jobs are looked through for those that need no longer be kept."""
+"""How often expired finished jobs are deleted."""
 
 
 class Jobs:
-    """The journal's side of requests."""
+    """Accepts durable requests, and withdraws them."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Jobs:
         deadline_ms: int,
         keep_s: float,
     ) -> None:
-        """`owner` is the daemon's instance; `keep_s` is how long finished jobs are kept."""
+        """`owner` is the daemon's instance; finished jobs are kept for `keep_s` seconds."""
         self._store = store
         self._router = router
         self._runner = runner
@@ -60,16 +60,14 @@ class Jobs:
         self._owner = owner
         self._keep_s = keep_s
         self._deliveries = Deliveries(store, sessions, router, counts)
-        self.pump = Scheduler(store, JobRunner(runner, deadline_ms), self._deliveries, owner, workers)
+        self.scheduler = Scheduler(store, JobRunner(runner, deadline_ms), self._deliveries, owner, workers)
         self._accepting: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
 
-    # What comes in.
-
     def accept(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
-        """Has an admitted request written down, then answered by `accepted`, or by why it can't be."""
-        # Not awaited: what a client asks at once is committed together.
+        """Journals an admitted request, then sends `accepted`, or an error."""
+        # Not awaited: requests that arrive together are committed together.
         task = self._accepting[ticket.key] = self._spawn(self._accept(live, request, ticket))
         task.add_done_callback(lambda _: self._accepting.pop(ticket.key, None))
 
@@ -77,25 +75,25 @@ class Jobs:
         logs.request.set(request)
         try:
             asked = self._asked(live, request, ticket)
-            accepted = await self._write_down(asked, live, request)
+            accepted = await self._journal(asked, live, request)
         except RequestError as error:
             await self._refuse(live, ticket, error)
             return
-        # A third party's parameters may fail in any way: it costs this request alone.
+        # A plugin's parameters may fail in any way; only this request fails.
         except (Exception, SystemExit):
-            log.exception("request %d for %s can't be written down", request.id, request.workload)
+            log.exception("request %d for %s can't be journalled", request.id, request.workload)
             await self._refuse(live, ticket, RequestError(errors.INTERNAL, what=request.workload))
             return
         if accepted.is_new:
-            self.pump.tally.waiting += 1
+            self.scheduler.tally.waiting += 1
         if live.ended:
             self._store.submit(functools.partial(journal.forget_waiters, session=live.id))
-        # Whatever is sent of the job was committed later, so that it comes after this on the wire too.
+        # Anything else about the job is committed later, and so sent after this.
         await live.write(Accepted(id=request.id, job=str(accepted.job)))
         if accepted.is_finished:
             await self._deliveries.answer(accepted.job)
         else:
-            self.pump.wake()
+            self.scheduler.wake()
 
     async def _refuse(self, live: LiveSession, ticket: Ticket, error: RequestError) -> None:
         message = as_message(error, ticket.request, "not_started")
@@ -104,18 +102,18 @@ class Jobs:
         await live.send(message)
 
     def repeat(self, live: LiveSession, request: Request) -> None:
-        """Has a request that is open accepted once more: its client can't know whether it was heard."""
+        """Sends `accepted` again for an open request that a client has repeated."""
         self._spawn(self._repeat(live, request))
 
     async def _repeat(self, live: LiveSession, request: Request) -> None:
         if accepting := self._accepting.get((live.id, request.id)):
             await asyncio.wait([accepting])
         work = functools.partial(journal.job_of, session=live.id, request=request.id)
-        # By the writer, so that it comes before an answer that is kept later; one that is there says it all.
+        # Through the writer, so that it precedes an answer that is stored later.
         if job := await self._store.write(work):
             await live.write(Accepted(id=request.id, job=str(job)))
 
-    async def _write_down(self, asked: Asked, live: LiveSession, request: Request) -> journal.Accepted:
+    async def _journal(self, asked: Asked, live: LiveSession, request: Request) -> journal.Accepted:
         has_outputs = self._runner.has_outputs
         work = functools.partial(
             journal.accept_request, asked=asked, session=live.id, request=request.id, has_outputs=has_outputs
@@ -126,7 +124,7 @@ class Jobs:
             raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
 
     def _asked(self, live: LiveSession, request: Request, ticket: Ticket) -> Asked:
-        """Raises RequestError for what can't be done, before anything is promised."""
+        """Raises RequestError for an invalid request, before it is accepted."""
         workload = self._runner.workloads[request.workload]
         root = live.root
         inputs = self._runner.durable(request.inputs, root)
@@ -150,63 +148,61 @@ class Jobs:
             inputs=pack(inputs),
         )
 
-    # What is no longer wanted.
-
     async def withdraw(self, live: LiveSession, ticket: Ticket, error: RequestError, state: str) -> bool:
-        """Answers an open request by `error`, unless its own answer was quicker; ends its job if nobody else
-        waits for it. `state` is what becomes of that: `cancelled` or `failed`. Whether it was answered so."""
+        """Answers an open request with `error`, unless its answer came first; ends a job nobody waits for.
+
+        `state` is the job's new state, `cancelled` or `failed`. Returns whether the error was sent.
+        """
         if accepting := self._accepting.get(ticket.key):
             await asyncio.wait([accepting])
         message = as_message(error, ticket.request, "unknown")
         try:
             withdrawal = await self._deliveries.withdraw(live, withdrawing(live.id, message, state))
         except StoreError as failure:
-            # It goes on, and its own answer comes.
+            # The job goes on, and its answer follows.
             log.error("request %d of session %s goes on: %s", ticket.request, live.id, failure.reason)
             return False
         if withdrawal is not None and withdrawal.ended is not None:
-            self.pump.tally.ended(state)
-            if not self.pump.stop(withdrawal.ended):
-                self.pump.tally.waiting -= 1
+            self.scheduler.tally.ended(state)
+            if not self.scheduler.stop(withdrawal.ended):
+                self.scheduler.tally.waiting -= 1
         return withdrawal is not None
 
     async def cancel(self, live: LiveSession, ticket: Ticket) -> None:
-        """Withdraws a request that its client doesn't want any more."""
+        """Withdraws a request that its client has cancelled."""
         await self.withdraw(live, ticket, RequestError(errors.CANCELLED), "cancelled")
 
     async def overdue(self, live: LiveSession, ticket: Ticket) -> None:
         """Answers a request whose deadline has passed."""
-        # Whether it was ever leased is for the database to say.
+        # `begun` is decided by the database, which knows whether the job was leased.
         error = deadline_exceeded(ticket.name, ticket.deadline_ms, begun=True)
         if await self.withdraw(live, ticket, error, "failed"):
             self._counts.answered(ticket.name, as_message(error, ticket.request))
 
     async def forget(self, live: LiveSession) -> None:
-        """The client that asked is gone: its jobs go on, and who asks with the same key gets the answer."""
+        """Forgets what a client that is gone waited for; its jobs go on, for requests with the same key."""
         accepting = [task for key, task in self._accepting.items() if key[0] == live.id]
         await asyncio.gather(*accepting, return_exceptions=True)
         work = functools.partial(journal.forget_waiters, session=live.id)
         try:
-            # Nothing of the former client's may be under way when the next one begins to ask.
+            # No message of the former client may be in flight when the next one starts.
             async with live.sending:
                 await self._store.write(work)
         except StoreError as error:
-            log.error("what session %s waits for isn't forgotten yet: %s", live.id, error.reason)
+            log.error("waiting requests of session %s aren't deleted yet: %s", live.id, error.reason)
             self._spawn(self._store.persist(work))
 
-    # The daemon's start and end.
-
     async def start(self) -> None:
-        """Takes up what an earlier daemon left, after the sessions are back. Raises StoreError."""
+        """Resumes jobs of an earlier daemon, once sessions are restored. Raises StoreError."""
         await self._store.write(journal.forget_strangers)
         work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
         if requeued := await self._store.write(work):
-            log.warning("%d jobs were in hand when the daemon was killed; they are done again", requeued)
+            log.warning("%d jobs were running when the daemon was killed; they run again", requeued)
         for waiter in await self._store.write(journal.waiters):
             self._reopen(waiter)
         tally = await self._store.write(journal.counts)
-        self.pump.tally.waiting = tally.get("waiting", 0)
-        self.pump.start()
+        self.scheduler.tally.waiting = tally.get("waiting", 0)
+        self.scheduler.start()
         self._sweeper = asyncio.create_task(self._sweep())
 
     def _reopen(self, waiter: Waiter) -> None:
@@ -226,8 +222,8 @@ class Jobs:
             self._spawn(self._deliveries.answer(waiter.job))
 
     async def drain(self, timeout_s: float) -> None:
-        """What runs is finished if it is done in time; the rest is left to the next daemon."""
-        await self.pump.drain(timeout_s)
+        """Waits for running jobs; those that take longer are left to the next daemon."""
+        await self.scheduler.drain(timeout_s)
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
         if self._sweeper is not None:
@@ -254,13 +250,13 @@ class Jobs:
         task = asyncio.create_task(_logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
+        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it started
         return task
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
-    # Nobody waits for it: what it raises would be lost, or told when the daemon has ended.
+    # Nobody awaits it: its error would be lost, or reported only at exit.
     except (Exception, SystemExit):
         log.exception("a request of the journal failed")

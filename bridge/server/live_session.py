@@ -1,4 +1,4 @@
-"""Session with its socket: numbering, backlog."""
+"""A session with its socket: numbers and sends messages, and counts unacknowledged bytes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
 
 NO_LIMIT = 1 << 62
-"""More bytes than anybody leaves."""
+"""Bytes that no backlog reaches."""
 
 
 class Total:
-    """The bytes of all clients."""
+    """The unacknowledged bytes of all clients."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -42,7 +42,7 @@ class Total:
 
 
 class Backlog:
-    """The bytes of one client, by the numbers of its messages."""
+    """The unacknowledged bytes of one client, by message number."""
 
     def __init__(self, total: Total) -> None:
         self.bytes = 0
@@ -51,11 +51,11 @@ class Backlog:
 
     @property
     def reason(self) -> str:
-        """Why it is too much, for a close frame."""
+        """The reason for a close frame."""
         return f"{self.bytes} bytes wait for 'ack': acknowledge what was handled"
 
     def add(self, seq: int, size: int) -> Total:
-        """Message `seq` waits for its acknowledgement; a number comes once. Gives what waits in all."""
+        """Adds an unacknowledged message; returns the bytes of all clients. Each number is added once."""
         self._sizes.append((seq, size))
         self.bytes += size
         total = self.total
@@ -63,7 +63,7 @@ class Backlog:
         return total
 
     def acknowledged(self, seq: int) -> None:
-        """Everything up to `seq` was handled."""
+        """Removes all messages up to `seq`."""
         freed, sizes = 0, self._sizes
         while sizes and sizes[0][0] <= seq:
             freed += sizes.popleft()[1]
@@ -71,23 +71,22 @@ class Backlog:
         self.total.bytes -= freed
 
     def clear(self) -> None:
-        """Nothing waits any more."""
         self._sizes.clear()
         self.total.bytes -= self.bytes
         self.bytes = 0
 
 
 SPARE = 1024
-"""Bytes of a frame that are left for a message's id and number."""
+"""Bytes of a frame reserved for a message's id and number."""
 
 
 def size_of(message: Numbered) -> int:
-    """About what it takes, bytes: an advisor's answer may hold what can't be encoded."""
+    """Returns the approximate size in bytes: an advisor's value may not be encodable."""
     return len(msgspec.msgpack.encode(message, enc_hook=repr))
 
 
 def too_large(name: str, size: int, limit: int) -> RequestError:
-    """What is said where something doesn't fit into a frame."""
+    """Returns the error for a message that doesn't fit into a frame."""
     hint = text("Ask for less in one request.")
     return RequestError(
         errors.TOO_LARGE, hint, name=name, size=f"{size} bytes", limit=f"{limit} bytes", setting=""
@@ -95,28 +94,28 @@ def too_large(name: str, size: int, limit: int) -> RequestError:
 
 
 def workspace(identify: Identify) -> str:
-    """Equal for editors that have the same project open on this machine by the same engine, in versions that
-    begin with the same number; empty where nobody shares it."""
+    """Returns a key that editors share if they have the same project open on this machine, in the same engine
+    and major version; empty for a session that shares nothing."""
     project, engine = identify.project, identify.engine
     if identify.client.kind != "editor" or not project or not project.root or not engine:
         return ""
-    # A project that was brought to the next generation has other settings than those that were asked about.
+    # A project that was upgraded to another major version has other settings.
     generation = engine.version.partition(".")[0]
     root = os.path.normcase(os.path.normpath(project.root))
     return "\n".join((project.id, root, engine.name, generation))
 
 
 def workspace_of(packed: bytes) -> str:
-    """That of a kept `identify`; empty, too, where that can't be read any more."""
+    """Returns the workspace of a stored `identify`; empty if it is damaged."""
     try:
         return workspace(unpack(packed, Identify))
-    # In a damaged file it may be of any type.
+    # In a damaged database it may have any type.
     except (msgspec.DecodeError, AttributeError, TypeError):
         return ""
 
 
 def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSession]:
-    """Of `sessions` the others whose editors have the same project open as `live`, or had a moment ago."""
+    """Returns the other sessions with the same workspace as `live`."""
     shared = live.workspace
     return [one for one in sessions if one.workspace == shared and one is not live] if shared else []
 
@@ -124,7 +123,7 @@ def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSessio
 log = logging.getLogger(__name__)
 
 MAX_UNACKED = 64 << 20
-"""Most bytes that one client may leave unacknowledged."""
+"""Most unacknowledged bytes of one client."""
 
 Keep = Callable[[Numbered], Awaitable[None]]
 """Stores a numbered message before it is sent."""
@@ -138,7 +137,7 @@ class Socket(Protocol):
 
 
 class LiveSession:
-    """A session, whoever carries it now."""
+    """A session, and the socket that serves it now."""
 
     def __init__(
         self,
@@ -150,36 +149,36 @@ class LiveSession:
         total: Total | None = None,
         relieve: Callable[[], None] = lambda: None,
     ) -> None:
-        """`relieve` is called where `total` is too much."""
+        """`relieve` is called when `total` exceeds its limit."""
         self._relieve = relieve
         self.session = session
         self.identified(identify, choice)
         self._closings: dict[int, PopupClose] = {}
-        """Of popups that were closed while nobody was connected, by their ids."""
+        """`popup_close` messages that wait for a connection, by popup id."""
         self.socket: Socket | None = None
         self.sending = asyncio.Lock()
-        """Held while a message is stored before it is sent: what comes after it waits."""
+        """Locked while a message is stored before it is sent: later messages wait."""
         self._store = store
         self._reserved = reserved
         self._durable: list[int] = []
         self.backlog = Backlog(total or Total(NO_LIMIT))
-        self.heard = time.monotonic()
-        """When its client last said anything, or was lost, by `time.monotonic`."""
+        self.last_heard = time.monotonic()
+        """When its client last sent a message or was lost, by `time.monotonic`."""
         self.inline: Request | None = None
-        """What the daemon itself is doing for it right now."""
+        """The request that the daemon runs inline right now."""
         self.ended = False
         self.instance = identify.instance
-        """Of the client that was here last: another has ids of its own, and nothing on its screen."""
+        """Of the last client: another one reuses ids and shows no popups."""
         self.watched: set[LiveSession] = set()
-        """Where it puts itself when time may change it: nobody carries it, or a popup expires."""
+        """The set that it joins when time may change it: without a client, or with a popup that expires."""
         self.events = 0
-        """How many of its events advisors are at work on."""
+        """Events that advisors are handling."""
         self.keeping = 0
-        """How much of what it said of popups isn't kept yet: nobody gives it up meanwhile."""
+        """Popup answers that aren't stored yet: the session must not end meanwhile."""
         self.acting = 0
-        """How much of what its answers lead to is being done or kept: its keep time isn't over meanwhile."""
+        """Running effects of its answers: the session must not expire meanwhile."""
         self.answers = 0
-        """How many of its answers advisors are at work on."""
+        """Answers that advisors are handling."""
 
     @property
     def id(self) -> str:
@@ -187,12 +186,12 @@ class LiveSession:
 
     @property
     def is_editor(self) -> bool:
-        """Whether an editor is connected, which can carry out commands."""
+        """Whether a connected editor can carry out commands."""
         return self.socket is not None and self.identify.client.kind == "editor"
 
     @property
-    def described(self) -> str:
-        """Who carries it, for logs."""
+    def description(self) -> str:
+        """Its client, engine and project, for logs."""
         client, engine, project = self.identify.client, self.identify.engine, self.identify.project
         parts = [f"{client.kind} {client.name} {client.version}"]
         parts += [f"{engine.name} {engine.version}"] if engine else []
@@ -216,21 +215,21 @@ class LiveSession:
         )
 
     def identified(self, identify: Identify, choice: Choice[Adapter] | None) -> None:
-        """Its client is back, and has said who it is."""
+        """Notes what its client has sent in `identify`."""
         self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
         project = identify.project or None
         self.root = Path(project.root) if project and isinstance(project.root, str) else None
-        """Its project's folder on this machine, if it has said one."""
+        """Its project's folder on this machine, if known."""
 
     @property
     def is_owed(self) -> bool:
-        """Whether anything is open for its client, or on its way there."""
+        """Whether anything is open for its client, or in progress."""
         at_work = self.events + self.answers + self.keeping
         return self.session.is_owed or at_work > 0 or self.sending.locked()
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """What its answers lead to is being done or kept."""
+    def busy(self) -> Iterator[None]:
+        """Keeps the session from expiring while effects of its answers run."""
         self.acting += 1
         try:
             yield
@@ -238,10 +237,10 @@ class LiveSession:
             self.acting -= 1
 
     async def send(self, message: Message, keep: Keep | None = None) -> None:
-        """Numbers what is numbered and writes it; without a socket it waits for one.
+        """Numbers a message, if it has a number, and writes it; without a socket it waits for one.
 
-        What must outlive the daemon is stored by `keep` first; what that raises comes here, and the message
-        was never numbered then.
+        A message that must outlive the daemon is stored by `keep` first. If that raises, so does this, and
+        the message was never numbered.
         """
         if not isinstance(message, Numbered):
             await self.write(message)
@@ -267,11 +266,11 @@ class LiveSession:
         await self.write(numbered)
 
     async def write(self, message: Message) -> None:
-        """Writes what needs no number, or has one."""
+        """Writes a message that has its number or needs none."""
         if self.socket is not None:
             size = await self.socket.send(message)
         elif isinstance(message, Numbered):
-            # It is kept until somebody comes back for it, and costs as much meanwhile.
+            # It waits for the next connection, and takes as much memory meanwhile.
             size = size_of(message)
         elif isinstance(message, PopupClose):
             self._closings[message.id] = message
@@ -283,7 +282,7 @@ class LiveSession:
                 self._relieve()
 
     def expect(self, message: Message) -> None:
-        """Raises RequestError where `message` can't be sent: the session has ended, or it is too much."""
+        """Raises RequestError if the session has ended, its outbox is full, or `message` is too large."""
         name = self.view.project_name or self.id
         if self.ended:
             raise RequestError(errors.EDITOR_GONE, editor=text("The editor with {name}", name=repr(name)))
@@ -299,69 +298,69 @@ class LiveSession:
 
     def _number(self, message: Numbered) -> Numbered:
         seq = self.session.seq + 1
-        # Half a block ahead, so that nobody waits for it.
+        # Reserved half a block ahead, so that no message waits for it.
         if seq + SEQ_BLOCK // 2 >= self._reserved:
             self._reserved = seq + SEQ_BLOCK
             self._store.submit(lambda db: SessionStore(db).reserve(self.id, seq))
         return self.session.number(message)
 
-    def take_up(self, message: Numbered, now: float) -> None:
-        """A message that is stored under its number has its place; it is to be written."""
+    def register(self, message: Numbered, now: float) -> None:
+        """Notes a message that is stored under its number; the caller writes it."""
         self.session.restore(message, now)
         self._durable.append(_seq(message))
 
     def restore(self, message: Numbered, now: float) -> None:
-        """Puts back a stored message that its client hasn't handled."""
-        self.take_up(message, now)
+        """Restores a stored message that its client hasn't acknowledged."""
+        self.register(message, now)
         self.backlog.add(_seq(message), size_of(message))
 
     def acknowledged(self, seq: int) -> None:
-        """Keeps the acknowledgement where it concerns something that was stored."""
+        """Forgets acknowledged messages, in the store too."""
         self.backlog.acknowledged(seq)
         if self._durable and self._durable[0] <= seq:
             self._durable = [kept for kept in self._durable if kept > seq]
             self._store.submit(lambda db: SessionStore(db).acknowledged(self.id, seq))
 
     async def attach(self, socket: Socket, last_seq: int) -> tuple[Numbered, ...]:
-        """`socket` carries the session from now on; gives what it has to send first."""
+        """Moves the session to `socket`; returns the messages to send first."""
         await self.take_over()
         self.socket = socket
         return self.session.attach(last_seq)
 
     def closings(self) -> list[PopupClose]:
-        """What was closed while nobody was connected, to be sent after what waits."""
+        """Returns and forgets `popup_close` messages that waited for a connection."""
         found, self._closings = list(self._closings.values()), {}
         return found
 
     async def take_over(self) -> None:
-        """Ends the connection that carries the session, and with it whatever is being written to that."""
-        while self.socket is not None:  # a third connection may have come while the second was being closed
+        """Closes the current connection, and ends writes to it."""
+        while self.socket is not None:  # a third may have attached meanwhile
             await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
 
     def open(self, popup: Popup) -> list[PopupClose]:
-        """Opens a popup that was sent; gives the closing of those whose place it takes."""
+        """Opens a popup that was sent; returns `popup_close` messages of those it replaces."""
         superseded = self.session.popups.open(popup, time.monotonic())
-        # Who is away may have been told before that it is closed.
+        # An earlier close of the same id may wait for a connection.
         self._closings.pop(popup.id, None)
         self.watched.add(self)
         return superseded
 
     def detach(self, socket: Socket) -> None:
-        """`socket` is gone; nothing happens where another took over already."""
+        """Notes that `socket` is gone, unless another one took over."""
         if self.socket is socket:
             self.socket = None
             self._lost()
 
     async def drop(self, close: errors.CloseCode, reason: str) -> None:
-        """Closes the socket, if there is one; the session is kept."""
+        """Closes the socket, if there is one; the session stays."""
         socket, self.socket = self.socket, None
         if socket is not None:
             self._lost()
             await socket.close(close, reason)
 
     def _lost(self) -> None:
-        self.heard = time.monotonic()
-        self.session.detach(self.heard)
+        self.last_heard = time.monotonic()
+        self.session.detach(self.last_heard)
         self.watched.add(self)
 
 

@@ -43,6 +43,7 @@ from bridge.core.metrics import (
     WorkloadStatus,
 )
 from bridge.core.router import Router
+from bridge.server.cache import CachedExecutor
 from bridge.server.live_session import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.server.watchdog import LoopLag
@@ -129,7 +130,7 @@ class Observed(Struct, frozen=True):
     router: Router
     routed: DeviceRouter
     sessions: Sessions
-    gate: ConnectionLimiter
+    limiter: ConnectionLimiter
     lag: LoopLag
     began: float = field(default_factory=time.monotonic)
     """When it was put together, by `time.monotonic`: the wall clock may be set while it runs."""
@@ -137,7 +138,7 @@ class Observed(Struct, frozen=True):
     @property
     def pools(self) -> Sequence[tuple[str, Pool]]:
         """The processes of each device that jobs run on."""
-        return [(lane.form.device, lane.pool) for lane in self.routed.lanes if lane.pool is not None]
+        return [(queue.device.label, queue.pool) for queue in self.routed.queues if queue.pool is not None]
 
     @property
     def workers(self) -> Sequence[tuple[str, WorkerState]]:
@@ -203,14 +204,14 @@ def counted(observed: Observed) -> Mapping[str, Values]:
 
 def open_now(observed: Observed) -> Mapping[str, Values]:
     """What comes and goes."""
-    sessions, gate = observed.sessions, observed.gate
+    sessions, limiter = observed.sessions, observed.limiter
     attached = sum(live.session.attached for live in sessions)
     return {
         "popbridge_requests_open": dict(observed.router.admission.open),
         "popbridge_sessions": {"attached": attached, "detached": len(sessions) - attached},
         "popbridge_connections": {
-            "identified": gate.open - gate.unidentified,
-            "unidentified": gate.unidentified,
+            "identified": limiter.open - limiter.unidentified,
+            "unidentified": limiter.unidentified,
         },
         "popbridge_unacknowledged_bytes": sessions.unacknowledged.bytes,
         "popbridge_popups_open": len({popup.id for live in sessions for popup in live.session.popups}),
@@ -264,21 +265,6 @@ def _type(kind: type[Message]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-class Cache(Protocol):
-    """Results that are given again."""
-
-    hits: int
-    misses: int
-    shared: int
-
-    @property
-    def evictions(self) -> int: ...
-    @property
-    def entries(self) -> int: ...
-    @property
-    def bytes(self) -> int: ...
-
-
 class Tally(Protocol):
     """Promised jobs."""
 
@@ -300,15 +286,15 @@ class Blobs(Protocol):
     def size(self) -> int: ...
 
 
-def cached(cache: Cache) -> Mapping[str, Values]:
+def cached(cache: CachedExecutor) -> Mapping[str, Values]:
     """Of the response cache."""
     return {
         "popbridge_cache_hits_total": cache.hits,
         "popbridge_cache_misses_total": cache.misses,
         "popbridge_cache_shared_total": cache.shared,
-        "popbridge_cache_evictions_total": cache.evictions,
-        "popbridge_cache_entries": cache.entries,
-        "popbridge_cache_bytes": cache.bytes,
+        "popbridge_cache_evictions_total": cache.responses.evictions,
+        "popbridge_cache_entries": cache.responses.entries,
+        "popbridge_cache_bytes": cache.responses.size,
     }
 
 
@@ -357,7 +343,7 @@ def status(
         sessions=[_session(live, now, admission.of(live.id)) for live in _listed(observed)],
         attached=(attached := sum(live.session.attached for live in observed.sessions)),
         away=len(observed.sessions) - attached,
-        connections=observed.gate.open,
+        connections=observed.limiter.open,
         workloads=_workloads(observed.counts),
         memory=held.daemon,
         lag_p95_ms=_ms(lag),
@@ -401,7 +387,7 @@ def _session(live: LiveSession, now: float, open_: int) -> SessionStatus:
         engine=f"{engine.name} {engine.version}" if engine else "",
         project=project.name if project else "",
         attached=live.session.attached,
-        idle_s=now - live.heard,
+        idle_s=now - live.last_heard,
         open=open_,
         popups=len(live.session.popups),
         unacknowledged=live.session.unacknowledged,

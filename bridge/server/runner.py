@@ -1,47 +1,86 @@
-"""Run a workload on blobs, files, inline data."""
+"""Runs workloads on blobs, files and inline data, and reports their errors in the wire's terms."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from accel.execution.executor import CancelToken, Executor
+from accel.execution.executor import CancelToken, Job
 from accel.text import text
 from accel.workload import Input, Limits, Workload, WorkloadError, validate_output
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import MAX_INLINE, Error, InputRef, Request, Result, ResultMeta, Translatable
 from bridge.server.cache import CachedExecutor
-from bridge.server.executors import Ask, Execution, Response, output_ref
+from bridge.server.executors import BlobExecutor, Response, output_ref
 from bridge.server.project_paths import confine
 from bridge.store.blobs import BlobStore
 
 log = logging.getLogger(__name__)
 
+INTERVAL_S = 0.25
+"""Between two progress messages of one request."""
 INLINE = ResultMeta(device="inline", batch=1)
 BY_NAME = {code.name: code for code in errors.ERROR_CODES}
 
 
+class Throttle:
+    """Sends the latest progress report of one job, at most every INTERVAL_S; the others are dropped."""
+
+    def __init__(self, send: Callable[[float, str], Awaitable[None]]) -> None:
+        """`send` takes a fraction, 0 to 1, and the stage."""
+        self._send = send
+        self._latest: tuple[float, str] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def __call__(self, fraction: float, stage: str) -> None:
+        if self._closed:
+            return
+        self._latest = (fraction, stage)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._send_latest())
+
+    def close(self) -> None:
+        """Drops what isn't sent: the answer comes next."""
+        self._closed, self._latest = True, None
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _send_latest(self) -> None:
+        try:
+            while self._latest is not None:
+                latest, self._latest = self._latest, None
+                await self._send(*latest)
+                await asyncio.sleep(INTERVAL_S)
+        # A report that can't be sent must not end the job.
+        except Exception:
+            log.exception("progress can't be sent")
+        finally:
+            self._task = None
+
+
 class Runner:
-    """Workloads by name, on an executor."""
+    """Runs workloads by name, through the cache and the executor."""
 
     def __init__(
         self,
         workloads: Mapping[str, Workload],
-        executor: Executor,
+        executor: BlobExecutor,
         blobs: BlobStore,
         limits: Limits,
         inline: int = MAX_INLINE,
         cache: CachedExecutor | None = None,
     ) -> None:
-        """`inline` is the most bytes of data in a frame."""
+        """`inline` is the largest `data` in a frame, bytes."""
         self.workloads = workloads
-        self._execution = Execution(executor, blobs.folder)
+        self._executor = executor
         self._cache = cache
         self._blobs = blobs
         self._limits = limits
@@ -49,11 +88,11 @@ class Runner:
         self._inline = {name: w.load() for name, w in workloads.items() if w.inline}
 
     def is_inline(self, request: Request) -> bool:
-        """Whether `request` is answered sooner than its way to a worker would take."""
+        """Returns whether `request` runs in the daemon itself."""
         return request.workload in self._inline and not request.inputs
 
     def run_inline(self, request: Request) -> Result:
-        """The result of a workload that `is_inline`. Raises RequestError."""
+        """Runs an inline workload. Raises RequestError."""
         workload = self.workloads[request.workload]
         try:
             workload.check_inputs(0)
@@ -74,52 +113,34 @@ class Runner:
         params: Mapping[str, Any],
         inputs: Sequence[Input],
         *,
-        request_id: int = 0,
-        deadline_ms: int = 60_000,
+        deadline_ms: int | None = 60_000,
         priority: str = "normal",
         cache: bool = True,
-        watch: CancelToken | None = None,
-    ) -> Result:
-        """What `respond` gives, as a message. Raises RequestError."""
-        done = await self.respond(
-            name, params, inputs, deadline_ms=deadline_ms, priority=priority, cache=cache, watch=watch
-        )
-        return Result(id=request_id, value=done.value, outputs=done.outputs, meta=done.meta)
-
-    async def respond(
-        self,
-        name: str,
-        params: Mapping[str, Any],
-        inputs: Sequence[Input],
-        *,
-        deadline_ms: int = 60_000,
-        priority: str = "normal",
-        cache: bool = True,
-        watch: CancelToken | None = None,
+        token: CancelToken | None = None,
     ) -> Response:
-        """The workload's response, its files as blobs; unless `cache` is false perhaps a kept one.
+        """Returns the workload's response: with `cache` perhaps a stored one.
 
-        `watch` is told each time that a worker has begun. Raises RequestError; what is too late says
-        `not_started` where none has.
+        Raises RequestError; `deadline_exceeded` says `not_started` where no worker has started.
         """
-        watch = watch or CancelToken()
+        token = token or CancelToken()
         workload = self.workloads.get(name)
         if workload is None:
             raise RequestError(errors.UNKNOWN_WORKLOAD, workload=name)
-        ask = Ask(workload, params, inputs, priority, deadline_ms / 1000, watch)
+        deadline_s = None if deadline_ms is None else deadline_ms / 1000
         try:
+            job = Job.parse(workload, params, inputs, deadline_s=deadline_s, priority=priority, token=token)
             if self._cache is None:
-                return await self._execution.run(ask, watch)
-            return await self._cache.ask(ask, fresh=not cache)
+                return await self._executor.run(job)
+            return await self._cache.run(job, fresh=not cache)
         except WorkloadError as error:
-            raise as_request_error(error, name, deadline_ms, watch) from None
+            raise as_request_error(error, name, deadline_ms, token) from None
 
     def resolve(self, refs: Sequence[InputRef], root: Path | None) -> list[Input]:
-        """Files for a request's inputs. Raises RequestError: `not_found`, `forbidden`, `bad_params`."""
+        """Returns a request's inputs as files. Raises RequestError `not_found`, `forbidden`, `bad_input`."""
         return [self._resolve(ref, root) for ref in refs]
 
     def durable(self, refs: Sequence[InputRef], root: Path | None) -> list[InputRef]:
-        """The same inputs, with what came as data kept as blobs. Raises RequestError as `resolve`."""
+        """Returns the inputs with inline data stored as blobs. Raises RequestError as `resolve`."""
         found = zip(refs, self.resolve(refs, root), strict=True)
         return [
             InputRef(name=ref.name, blob=Path(one.path).name) if isinstance(ref.data, bytes) else ref
@@ -127,7 +148,7 @@ class Runner:
         ]
 
     def has_outputs(self, answer: Result | Error) -> bool:
-        """Whether the files that an answer names are all there. They count as used: they stay a while."""
+        """Returns whether all files of an answer exist; marks them as used, so that they stay."""
         outputs = answer.outputs if isinstance(answer, Result) else ()
         try:
             for name in (one.blob for one in outputs if isinstance(one.blob, str)):
@@ -153,15 +174,15 @@ class Runner:
 
 
 def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:
-    """That a request's time is over; `begun` where a worker has begun with it, or may have."""
+    """Returns the error for a passed deadline; `begun` if a worker has started the job, or may have."""
     outcome = "unknown" if begun else "not_started"
     return RequestError(errors.DEADLINE_EXCEEDED, workload=workload, deadline_ms=deadline_ms, outcome=outcome)
 
 
 def as_request_error(
-    error: WorkloadError, workload: str, deadline_ms: int, watch: CancelToken | None = None
+    error: WorkloadError, workload: str, deadline_ms: int | None, token: CancelToken | None = None
 ) -> RequestError:
-    """What a workload or the executor said, as one of the wire's errors; `watch` knows what has begun."""
+    """Returns the wire's error for that of a workload or an executor; `token` is the job's."""
     code = BY_NAME.get(error.code, errors.INTERNAL)
     if code is errors.INTERNAL:
         log.error("%s on %s failed: %s", workload, error.name or "no input", error.reason)
@@ -172,11 +193,11 @@ def as_request_error(
     if code is errors.WORKER_CRASHED:
         return RequestError(code, workload=workload, name=error.name or "no input", reason=error.reason)
     if code is errors.DEADLINE_EXCEEDED:
-        return deadline_exceeded(workload, deadline_ms, begun=watch is None or watch.begun)
+        return deadline_exceeded(workload, deadline_ms, begun=token is None or token.started)
     if code is errors.INTERNAL:
         return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
-    # The other sentences have fields that only who raises the error knows: its reason says it whole.
-    plain = msgspec.structs.replace(code, says="{message}", hint="")
+    # The sentences of other codes have fields that are unknown here; the reason replaces them.
+    plain = msgspec.structs.replace(code, text="{message}", hint="")
     if error.name and error.name not in str(error.reason):
         named = text("{name}: {reason}", name=error.name, reason=error.reason)
         return RequestError(plain, message=named)
@@ -184,7 +205,7 @@ def as_request_error(
 
 
 def as_message(error: RequestError, request_id: int, outcome: str = "") -> Error:
-    """The `error` message for what was raised; `outcome` where its own doesn't say it."""
+    """Returns the `error` message; `outcome` is used if the error has none."""
     return Error(
         id=request_id,
         code=error.code.name,

@@ -1,4 +1,4 @@
-"""Journal to workers; one run of a job."""
+"""The scheduler: leases journalled jobs, runs them on workers, and ends each once."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from bridge.core.messages import MAX_FRAME, Error, InputRef, Result
 from bridge.core.router import MAX_CRASHES, MAX_DEATHS, frees_key
 from bridge.server.delivery import Deliveries
 from bridge.server.live_session import SPARE, too_large
-from bridge.server.progress import Throttle
-from bridge.server.runner import Runner, as_message, deadline_exceeded
+from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
 from bridge.store import journal
 from bridge.store.journal import Answer, Delivery, Job
 from bridge.store.records import pack, unpack
@@ -36,70 +35,63 @@ Value = TypeVar("Value")
 async def with_run_deadline(
     run: Callable[[CancelToken], Awaitable[Value]], limit_s: float, on_progress: OnProgress | None = None
 ) -> Value:
-    """What `run` gives, which tells its watch when a worker begins. Raises TimeoutError `limit_s` s later.
+    """Returns what `run` returns. Raises TimeoutError `limit_s` seconds after a worker has started.
 
-    Each further worker, where one has died, has the same time; not where others were in a batch with it.
+    If the worker dies, the next one has the whole time again.
     """
+    timer: asyncio.TimerHandle | None = None
+
+    def start() -> None:
+        nonlocal timer
+        stop()
+        timer = asyncio.get_running_loop().call_later(limit_s, give_up)
+
+    def stop() -> None:
+        if timer is not None:
+            timer.cancel()
+
+    def give_up() -> None:
+        # Before it is cancelled: it may hold up others in the same batch.
+        token.overdue = True
+        timeout.reschedule(asyncio.get_running_loop().time())
+
+    token = CancelToken(start, on_progress)
     async with asyncio.timeout(None) as timeout:
-        limit = _Limit(timeout, limit_s, on_progress)
         try:
-            return await run(limit.watch)
+            return await run(token)
         finally:
-            limit.stop()
+            stop()
 
 
-class _Limit:
-    def __init__(self, timeout: asyncio.Timeout, limit_s: float, on_progress: OnProgress | None) -> None:
-        self._timeout = timeout
-        self._limit_s = limit_s
-        self._timer: asyncio.TimerHandle | None = None
-        self.watch = CancelToken(self._begin, on_progress)
-
-    def _begin(self) -> None:
-        self.stop()
-        self._timer = asyncio.get_running_loop().call_later(self._limit_s, self._give_up)
-
-    def _give_up(self) -> None:
-        # Before it is cancelled: others in the same batch may be held up by it.
-        self.watch.overdue = True
-        self._timeout.reschedule(asyncio.get_running_loop().time())
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-
-NO_DEADLINE_MS = 7 * 86_400_000
-"""For the executor, where a job has none of its own."""
 SHORT_S = 0.1
-"""Jobs that take less count for less, or workers would wait for commits."""
-MOST_SHORT = 64
-"""How many jobs count for one at most."""
+"""Shorter jobs take less room, or workers would wait for commits."""
+MAX_SHORT = 64
+"""As many jobs take the room of one at most."""
 
 
 class WorkersCrashed(Exception):
-    """The job's workers died; it may be tried again."""
+    """The job's workers died; it may be retried."""
 
 
 class JobRunner:
-    """Jobs on the runner, and what they took."""
+    """Runs jobs of the journal, and remembers how long they take."""
 
     def __init__(self, runner: Runner, deadline_ms: int) -> None:
-        """`deadline_ms` is what one run may take where its request names no deadline."""
+        """`deadline_ms` is the time limit of a run whose request has no deadline."""
         self._runner = runner
         self._deadline_ms = deadline_ms
         self._took: dict[str, float] = {}
-        """Seconds that the last runs of a workload took."""
+        """Moving average of seconds per run, by workload."""
 
     def cost(self, workload: str) -> float:
-        """What a job takes of the room in hand: less where many run together, or are done at once."""
+        """Returns the room that a job takes in the queue: less for workloads that are batched or short."""
         known = self._runner.workloads.get(workload)
         together = 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
         share = self._took.get(workload, SHORT_S) / SHORT_S
-        return min(together, max(share, 1 / MOST_SHORT))
+        return min(together, max(share, 1 / MAX_SHORT))
 
     async def answer(self, job: Job, on_progress: OnProgress | None = None) -> Answer | None:
-        """A job's result or error; None where the daemon stops first. Raises Crashed."""
+        """Returns a job's result or error; None if the daemon stops first. Raises WorkersCrashed."""
         try:
             result = await self._run(job, on_progress)
             self._learn(job.workload, result)
@@ -111,7 +103,7 @@ class JobRunner:
                 raise WorkersCrashed from None
             return as_message(error, 0)
         except BaseException as error:
-            # Whatever a third party's workload raises costs its own job alone.
+            # A plugin's workload may raise anything; only its own job fails.
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 raise
             log.exception("job %d for %s failed", job.id, job.workload)
@@ -135,21 +127,23 @@ class JobRunner:
         except msgspec.DecodeError as error:
             raise _unreadable(job, str(error)) from None
         inputs = self._runner.resolve(refs, None if job.root is None else Path(job.root))
-        run = functools.partial(
-            self._runner.run, job.workload, params, inputs,
-            priority=PRIORITIES[job.priority], cache=job.cache,
-        )  # fmt: skip
+
+        async def run(deadline_ms: int | None, token: CancelToken) -> Result:
+            response = await self._runner.run(
+                job.workload, params, inputs,
+                deadline_ms=deadline_ms, priority=PRIORITIES[job.priority], cache=job.cache, token=token,
+            )  # fmt: skip
+            return response.message(0)
+
         if job.deadline is not None:
-            watch = CancelToken(on_progress=on_progress)
-            # Whoever had it before may have begun with it.
-            watch.begun = job.fence > 1
-            return await run(deadline_ms=_left_ms(job), watch=watch)
+            token = CancelToken(on_progress=on_progress)
+            # An earlier daemon may have started it.
+            token.started = job.fence > 1
+            return await run(_left_ms(job), token)
         try:
-            # How long others are more urgent isn't its fault.
+            # Time that it waits for more urgent jobs doesn't count.
             return await with_run_deadline(
-                lambda watch: run(deadline_ms=NO_DEADLINE_MS, watch=watch),
-                self._deadline_ms / 1000,
-                on_progress,
+                functools.partial(run, None), self._deadline_ms / 1000, on_progress
             )
         except TimeoutError:
             raise deadline_exceeded(job.workload, self._deadline_ms, begun=True) from None
@@ -174,7 +168,7 @@ def _unreadable(job: Job, why: str) -> RequestError:
 
 
 def _left_ms(job: Job) -> int:
-    """Milliseconds until the deadline of a job that has one. Raises RequestError where it has passed."""
+    """Returns the milliseconds until the job's deadline. Raises RequestError if it has passed."""
     assert job.deadline is not None
     left_ms = round((job.deadline - time.monotonic()) * 1000)
     if left_ms <= 0:
@@ -183,7 +177,7 @@ def _left_ms(job: Job) -> int:
 
 
 def _fitting(result: Result) -> Result:
-    """`result`, if it can be kept and sent. Raises RequestError `too_large`, or TypeError for no value."""
+    """Returns the result if it fits into a frame. Raises RequestError `too_large`, or TypeError."""
     size = len(pack(result))
     if size > MAX_FRAME - SPARE:
         raise too_large("The answer", size, MAX_FRAME)
@@ -193,17 +187,17 @@ def _fitting(result: Result) -> Result:
 log = logging.getLogger(__name__)
 
 PREFETCH_PER_WORKER = 2
-"""Jobs in hand per worker, of each priority: the next is there when one is done."""
+"""Leased jobs per worker and priority: the next one is ready when one ends."""
 MAX_ENDING = 256
-"""Most jobs that are done and whose answers aren't kept yet: beyond them no other is begun."""
+"""No job starts while this many answers wait to be stored."""
 STORE_PAUSE_S = 1.0
-"""How long nothing is begun after the store failed."""
+"""Pause after the store failed."""
 ENDING_S = 5.0
-"""How long a stopping daemon waits for answers to be kept."""
+"""How long a stopping daemon waits for answers to be stored."""
 
 
 class JobCounter:
-    """How many jobs there are, for whoever shows it."""
+    """Numbers of jobs by state, for metrics."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -216,7 +210,7 @@ class JobCounter:
 
 
 class Scheduler:
-    """Leases jobs, has them run, and ends each once."""
+    """Leases jobs, runs them, and ends each once."""
 
     def __init__(
         self, store: Store, runs: JobRunner, deliveries: Deliveries, owner: str, workers: int
@@ -227,7 +221,7 @@ class Scheduler:
         self._owner = owner
         self._room = float(PREFETCH_PER_WORKER * workers)
         self._wake = asyncio.Event()
-        self._in_hand = [0.0] * len(PRIORITIES)
+        self._leased = [0.0] * len(PRIORITIES)
         self._running: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -235,26 +229,26 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """Jobs in hand: on a worker, or next in its queue."""
+        """Leased jobs: on a worker, or queued for one."""
         return len(self._running)
 
     def start(self) -> None:
-        """Begins with what waits."""
-        self._loop = asyncio.create_task(self._claim_for_ever())
+        """Starts to lease jobs."""
+        self._loop = asyncio.create_task(self._lease())
         self.wake()
 
     def wake(self) -> None:
-        """There may be something to begin."""
+        """Notes that a job may wait."""
         self._wake.set()
 
     def stop(self, job: int) -> bool:
-        """Frees the worker of a job that was given up; whether it was in hand."""
+        """Cancels a withdrawn job; returns whether it was leased."""
         if task := self._running.get(job):
             task.cancel()
         return task is not None
 
     async def drain(self, timeout_s: float) -> None:
-        """Begins nothing more; what isn't done in time is left to the next daemon."""
+        """Leases nothing more; jobs that don't end in time are left to the next daemon."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -270,29 +264,27 @@ class Scheduler:
         try:
             await self._store.write(functools.partial(journal.release, owner=self._owner))
         except StoreError as error:
-            log.error("jobs in hand can't be given back: %s", error.reason)
+            log.error("leased jobs can't be released: %s", error.reason)
         for ending in tuple(self._ending):
             ending.cancel()
 
-    # One job.
-
-    async def _claim_for_ever(self) -> None:
+    async def _lease(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            rooms = [self._room - load for load in self._in_hand]
+            rooms = [self._room - load for load in self._leased]
             if len(self._ending) >= MAX_ENDING or max(rooms) <= 0:
                 continue
             try:
                 jobs = await self._store.write(
                     lambda db, rooms=rooms: journal.claim(db, self._owner, rooms, self._runs.cost)  # type: ignore[misc]
                 )
-            # All promised work hangs on this loop: no failure may end it.
+            # All durable requests depend on this loop: no failure may end it.
             except Exception as error:
                 if isinstance(error, StoreError):
-                    log.error("no job can be begun: %s", error.reason)
+                    log.error("no job can be leased: %s", error.reason)
                 else:
-                    log.exception("no job can be begun")
+                    log.exception("no job can be leased")
                 asyncio.get_running_loop().call_later(STORE_PAUSE_S, self.wake)
                 continue
             for job in jobs:
@@ -301,15 +293,15 @@ class Scheduler:
     def _begin(self, job: Job) -> None:
         self.tally.waiting -= 1
         cost = self._runs.cost(job.workload)
-        self._in_hand[job.priority] += cost
+        self._leased[job.priority] += cost
         task = self._running[job.id] = asyncio.create_task(self._do(job))
         task.add_done_callback(functools.partial(self._done, job, cost))
 
     def _done(self, job: Job, cost: float, task: asyncio.Task[None]) -> None:
-        # One that is done again may have been leased anew by now.
+        # A retried job may have been leased again.
         if self._running.get(job.id) is task:
             del self._running[job.id]
-        self._in_hand[job.priority] -= cost
+        self._leased[job.priority] -= cost
         self.wake()
 
     async def _do(self, job: Job) -> None:
@@ -317,14 +309,14 @@ class Scheduler:
         try:
             answer = await self._runs.answer(job, on_progress)
         except WorkersCrashed:
-            await self._again(job)
+            await self._retry(job)
             return
         finally:
             on_progress.close()
         if _is_late(answer) and await self._has_more_time(job):
             return
         if answer is not None:
-            # From here on it isn't cancelled any more: an answer that is kept under a number has to be sent.
+            # Not cancelled from here on: an answer that is stored under a number has to be sent.
             ending = asyncio.create_task(self._end(job, answer))
             self._ending.add(ending)
             ending.add_done_callback(self._ended)
@@ -340,15 +332,15 @@ class Scheduler:
             if await self._deliveries.send(number, job.sessions, job.id):
                 self.tally.ended(state)
         except StoreError as error:
-            log.error("job %d is left to be done again: %s", job.id, error.reason)
-        # A third party's answer may hold anything: who asked is told that it failed.
+            log.error("job %d will run again: %s", job.id, error.reason)
+        # A plugin's value may not be storable: the client gets an error.
         except Exception:
-            log.exception("job %d has an answer that can't be kept", job.id)
+            log.exception("the answer of job %d can't be stored", job.id)
             if isinstance(answer, Result):
                 await self._end(job, as_message(RequestError(errors.INTERNAL, what=job.workload), 0))
 
-    async def _again(self, job: Job) -> None:
-        log.warning("job %d for %s crashed its workers; it is tried again", job.id, job.workload)
+    async def _retry(self, job: Job) -> None:
+        log.warning("job %d for %s crashed its workers; retrying", job.id, job.workload)
         try:
             if await self._store.persist(
                 functools.partial(journal.retry, job=job, owner=self._owner, crashed=True)
@@ -358,7 +350,7 @@ class Scheduler:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)
 
     async def _has_more_time(self, job: Job) -> bool:
-        """Whether somebody with more patience has joined it meanwhile, so that it waits for its turn anew."""
+        """Returns whether a request with a later deadline has joined, so that the job is queued again."""
         try:
             prolonged = await self._store.persist(
                 functools.partial(journal.prolong, job=job, owner=self._owner)

@@ -27,7 +27,7 @@ from bridge.host.host import Registry
 from bridge.paths import ConnectionFile, Paths
 from bridge.server import logs
 from bridge.server.app import Bridge
-from bridge.server.uvicorn_protocols import configured
+from bridge.server.uvicorn_protocols import server_config
 
 SPARE = 1024
 """For workers' pipes, the store, blobs on their way, and whatever else."""
@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
     """uvicorn, which says when it is ready and lets the bridge finish before it closes sockets."""
 
     def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
-        super().__init__(configured(bridge.app, bridge.settings["heartbeat_s"]))
+        super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
         self._bridge = bridge
         self._listener = listener
         self._paths = paths

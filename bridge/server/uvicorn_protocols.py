@@ -1,8 +1,6 @@
-"""Subclasses of uvicorn private protocols.
+"""Subclasses of uvicorn's HTTP and WebSocket protocols.
 
-uvicorn's class is semi-private: its version is pinned, and tests cover each override.
-
-uvicorn's class is semi-private: its version is pinned, and tests cover each override.
+uvicorn's classes are semi-private: its version is pinned, and tests cover each override.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ from bridge.server.websocket import Inbox, framed
 
 
 class HttpProtocol(H11Protocol):
-    """One connection until it ends or becomes a WebSocket."""
+    """An HTTP connection until it ends or becomes a WebSocket."""
 
     request_deadline_s = 10.0
-    """How long a request's head may take, from the connection's first moment or the head's first byte."""
+    """Time limit for a request's head, from the start of the connection or the end of the last request."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -35,54 +33,54 @@ class HttpProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch()
+        self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
+        self._stop_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Of a WebSocket, whose protocol has taken the transport over, this sees nothing more.
+        # Once the transport belongs to a WebSocket protocol, this is the last call.
         if self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self:
-            self._watch()
+            self._start_deadline()
         else:
-            self._unwatch()
+            self._stop_deadline()
 
-    def _watch(self) -> None:
+    def _start_deadline(self) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.request_deadline_s, self.transport.abort)
 
-    def _unwatch(self) -> None:
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
 
 STEP_S = 0.2
-"""About how often some are pinged: the fewer at once, the shorter everything else waits for them."""
+"""Time between two groups of pings: smaller groups delay other work less."""
 
 
-class Beating(Protocol):
-    """A connection, as a heart sees it."""
+class Pinged(Protocol):
+    """A connection that is pinged."""
 
-    def beat(self) -> None:
-        """Pings the peer, or drops it where it hasn't answered the ping before."""
+    def ping_peer(self) -> None:
+        """Pings the peer, or drops it if it hasn't answered the last ping."""
 
 
-class Heart:
-    """Has each connection `beat` every `interval_s` seconds, about as many of them at each step."""
+class Heartbeat:
+    """Pings each connection every `interval_s` seconds, spread evenly over that time."""
 
     def __init__(self, interval_s: float) -> None:
         steps = max(1, round(interval_s / STEP_S))
         self._step_s = interval_s / steps
-        self._groups: list[set[Beating]] = [set() for _ in range(steps)]
-        self._group_of: dict[Beating, set[Beating]] = {}
+        self._groups: list[set[Pinged]] = [set() for _ in range(steps)]
+        self._group_of: dict[Pinged, set[Pinged]] = {}
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, one: Beating) -> None:
-        """`one` beats from now on, for the first time when half of `interval_s` has passed, or all of it."""
+    def add(self, one: Pinged) -> None:
+        """Adds a connection; its first ping comes after half to all of `interval_s`."""
         count = len(self._groups)
         later = [self._groups[(self._next + ahead) % count] for ahead in range(count // 2, count)]
         group = self._group_of[one] = min(later, key=len)
@@ -90,8 +88,8 @@ class Heart:
         if self._timer is None:
             self._wait()
 
-    def remove(self, one: Beating) -> None:
-        """`one` doesn't beat any more; may be called again."""
+    def remove(self, one: Pinged) -> None:
+        """Removes a connection, if it is there."""
         if group := self._group_of.pop(one, None):
             group.discard(one)
         if not self._group_of and self._timer is not None:
@@ -106,33 +104,33 @@ class Heart:
         self._next = (self._next + 1) % len(self._groups)
         self._wait()
         for one in tuple(group):
-            one.beat()
+            one.ping_peer()
 
 
 _WRITABLE = asyncio.Event()
-"""Of all connections that may be written to."""
+"""Shared by all connections that can be written to."""
 _WRITABLE.set()
 
 SHUTDOWN_S = 5
-"""How long a stopping daemon waits for connections that don't end."""
+"""How long a stopping daemon waits for connections to end."""
 
 
 class BridgeProtocol(WebSocketsSansIOProtocol):
-    """One connection's bytes."""
+    """A WebSocket connection with deadlines, limits and little memory."""
 
     max_fragments = 64
-    """Most fragments of one message: a peer that drips one byte a frame costs memory and time for nothing."""
+    """Most fragments of a message: one-byte fragments waste memory and time."""
     send_deadline_s = 10.0
-    """A peer that takes longer to read is dropped."""
+    """A peer that doesn't read for so long is dropped."""
     close_deadline_s = 2.0
-    """How long a closed connection may still take to deliver what was sent."""
+    """Time limit for a closing connection to deliver what was sent."""
     read_ahead = 16
-    """Messages that may wait for the application before reading from the socket stops."""
+    """Reading stops while this many messages wait for the application."""
 
-    def __init__(self, heart: Heart, *arguments: Any, **named: Any) -> None:
+    def __init__(self, heartbeat: Heartbeat, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._heart = heart
-        # Thousands of connections are idle, and an `asyncio.Event` or `Queue` takes one to three KiB.
+        self._heartbeat = heartbeat
+        # An `asyncio.Event` or `Queue` takes 1 to 3 KiB for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
 
@@ -153,7 +151,7 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             self.conn.fail(1007, "text that isn't UTF-8")
             self.handle_parser_exception()
             return
-        # uvicorn stops reading at each message; pausing costs two system calls, so we read a little ahead.
+        # uvicorn pauses reading at each message, which costs two system calls; read a little ahead instead.
         paused, self.read_paused = self.read_paused, True
         super().send_receive_event_to_app()
         self.read_paused = paused
@@ -176,37 +174,37 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             except TimeoutError:
                 self.transport.abort()
         if message["type"] == "websocket.send" and self._is_plain:
-            # As below, by which it takes twice as long.
+            # The general path below takes twice as long.
             self.transport.write(_frame(message))
             return
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # Of no use from here on, and as large as all the rest of a connection.
+            # Unused from here on, and as large as the rest of the connection.
             del self.request, self.response
         if message["type"] == "websocket.close":
             self._abort_later()
         if message["type"] == "websocket.http.response.body":
-            # uvicorn would take the answered handshake for one that was forgotten, and log an error.
+            # Otherwise uvicorn logs an error for an unanswered handshake.
             self.handshake_complete = True
 
     @property
     def _is_plain(self) -> bool:
-        """Whether a message goes out as it is: the connection is open, and nothing compresses it."""
+        """Whether a frame can be written directly: the connection is open and uncompressed."""
         is_open = self.conn.state is State.OPEN and self.handshake_complete and not self.disconnected
         is_open = is_open and not self.close_sent and not self.transport.is_closing()
         return is_open and not self.conn.extensions
 
     def start_keepalive(self) -> None:
-        self._heart.add(self)
+        self._heartbeat.add(self)
 
     def stop_keepalive(self) -> None:
-        self._heart.remove(self)
+        self._heartbeat.remove(self)
         super().stop_keepalive()
 
-    def beat(self) -> None:
-        """Pings the peer, or drops it where it hasn't answered the ping before."""
+    def ping_peer(self) -> None:
+        """Pings the peer, or drops it if it hasn't answered the last ping."""
         if self.close_sent or self.transport.is_closing():
-            self._heart.remove(self)
+            self._heartbeat.remove(self)
         elif self.pending_ping_payload is not None:
             self.keepalive_timeout()
         else:
@@ -223,29 +221,30 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
         self._abort_later()
 
     def _abort_later(self) -> None:
-        # A transport closes when its buffer is empty: never, with a peer that doesn't read.
+        # A transport closes once its buffer is empty, which never happens if the peer doesn't read.
         self.loop.call_later(self.close_deadline_s, self.transport.abort)
 
 
 def _frame(message: Any) -> bytes:
-    """That of an ASGI `websocket.send`."""
+    """Returns the frame of an ASGI `websocket.send`."""
     data = message.get("bytes")
     return framed(Opcode.TEXT, message["text"].encode()) if data is None else framed(Opcode.BINARY, data)
 
 
-def configured(
+def server_config(
     app: Any, heartbeat_s: float, protocol: type[BridgeProtocol] = BridgeProtocol, **changes: Any
 ) -> uvicorn.Config:
-    """How an ASGI application is served: what the daemon's socket takes and how long it waits.
+    """Returns uvicorn's configuration for an ASGI application on the daemon's protocol.
 
-    `changes` are for tests and benchmarks, which serve other applications by the same protocol.
+    `changes` are for tests and benchmarks.
     """
     settings: dict[str, Any] = {
         "http": HttpProtocol,
-        "ws": functools.partial(protocol, Heart(heartbeat_s)),
+        "ws": functools.partial(protocol, Heartbeat(heartbeat_s)),
         "ws_max_size": MAX_FRAME,
         "ws_per_message_deflate": False,
         "ws_ping_interval": None,
+        "interface": "asgi3",
         "lifespan": "off",
         "timeout_graceful_shutdown": SHUTDOWN_S,
         "access_log": False,

@@ -1,4 +1,4 @@
-"""One socket from accept to close."""
+"""One WebSocket connection from the handshake to its close."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ from bridge.server.runner import as_message
 
 
 class ConnectionLimiter:
-    """Counts connections from the handshake to their end."""
+    """Limits the number of connections, from the handshake to their end."""
 
     def __init__(self, most: int, most_unidentified: int) -> None:
-        """The most connections, and the most of them that haven't identified yet; both at least 1."""
+        """The most connections, and the most unidentified ones; both at least 1."""
         self._most = most
         self._most_unidentified = most_unidentified
         self.open = 0
         self.unidentified = 0
 
     def refusal(self) -> str | None:
-        """Why no further connection is taken now; None where one is."""
+        """Returns why another connection is refused now; None if it isn't."""
         if self.open >= self._most:
             return (
-                f"The bridge has {self.open} connections, its most: close some, or raise the setting "
+                f"The bridge has {self.open} connections, the limit: close some, or raise the setting "
                 "'connections'."
             )
         if self.unidentified >= self._most_unidentified:
-            return f"{self.unidentified} connections have yet to identify, the most that may: try again soon."
+            return f"{self.unidentified} connections have not identified yet, the limit: try again soon."
         return None
 
     @contextlib.contextmanager
-    def entered(self) -> Iterator[Callable[[], None]]:
-        """One connection, as long as it is open; gives what is to be called once it has identified."""
+    def count(self) -> Iterator[Callable[[], None]]:
+        """Counts one connection while it is open; yields a function to call once it has identified."""
         known = False
 
         def identified() -> None:
@@ -83,7 +83,7 @@ class ConnectionLimiter:
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
-"""When to try again where there are too many connections (RFC 9110 §10.2.3)."""
+"""When to retry if there are too many connections (RFC 9110, section 10.2.3)."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -92,15 +92,15 @@ Handle = Callable[[LiveSession, ClientMessage], Awaitable[None]]
 
 
 class Disconnected(Exception):
-    """The client has closed the connection, or it broke."""
+    """The client closed the connection, or it broke."""
 
     def __init__(self, *, is_done: bool) -> None:
-        """`is_done`: it won't come back to its session."""
+        """`is_done`: the client won't resume its session."""
         self.is_done = is_done
 
 
 class AsgiSocket:
-    """The two halves of an ASGI WebSocket as messages; sends are in order, whoever sends."""
+    """An ASGI WebSocket that sends and receives messages; concurrent sends stay in order."""
 
     def __init__(
         self, codec: Codec[ClientMessage], receive: Receive, send: Send, counts: Counts | None = None
@@ -128,8 +128,8 @@ class AsgiSocket:
         return message
 
     async def send(self, message: Message) -> int:
-        """Writes after everything that was sent before; gives the frame's size, bytes."""
-        # Not `async with`, whose two coroutines cost more than the rest of the lock.
+        """Writes a message after those sent before; returns the frame's size in bytes."""
+        # Not `async with`: its two coroutines cost more than the lock.
         await self.lock.acquire()
         try:
             return await self.write(message)
@@ -137,7 +137,7 @@ class AsgiSocket:
             self.lock.release()
 
     async def write(self, message: Message) -> int:
-        """Writes at once; the caller holds `lock`. A client that is gone is none of the sender's business."""
+        """Writes at once; the caller holds `lock`. Ignores disconnected clients."""
         frame = self._encode(message)
         data = frame.decode() if self._codec.is_text else frame
         try:
@@ -153,18 +153,18 @@ class AsgiSocket:
         limit = self._codec.max_frame
         try:
             frame = self._codec.encode(message)
-        # An advisor's answer may hold anything; it is numbered by now, so something has to go out.
+        # An advisor's value may hold anything; the message has its number, so an error is sent instead.
         except Exception:
             log.exception("a %s can't be encoded", type(message).__name__)
             return self._codec.encode(
-                _instead(message, errors.RequestError(errors.INTERNAL, what="The bridge"))
+                _error_for(message, errors.RequestError(errors.INTERNAL, what="The bridge"))
             )
         if len(frame) > limit:
-            return self._codec.encode(_instead(message, too_large("The answer", len(frame), limit)))
+            return self._codec.encode(_error_for(message, too_large("The answer", len(frame), limit)))
         return frame
 
     async def close(self, close: errors.CloseCode, reason: str) -> None:
-        """Ends the connection with a code and a reason."""
+        """Closes the connection with a code and a reason."""
         self._counts.close(close)
         try:
             await self._send(
@@ -179,20 +179,22 @@ class WebSocketEndpoint:
 
     identify_timeout_s = IDENTIFY_TIMEOUT_S
 
-    def __init__(self, welcome: Handshake, handle: Handle, gate: ConnectionLimiter, counts: Counts) -> None:
-        self._welcome = welcome
+    def __init__(
+        self, handshake: Handshake, handle: Handle, limiter: ConnectionLimiter, counts: Counts
+    ) -> None:
+        self._handshake = handshake
         self._handle = handle
-        self._gate = gate
+        self._limiter = limiter
         self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if refusal := self._welcome.refuse(scope):
+        if refusal := self._handshake.refuse(scope):
             await self._refuse(send, *refusal)
-        elif full := self._gate.refusal():
+        elif full := self._limiter.refusal():
             await self._refuse(send, 503, full)
         else:
-            with self._gate.entered() as identified:
+            with self._limiter.count() as identified:
                 await self._serve(scope, receive, send, identified)
 
     async def _serve(
@@ -200,38 +202,38 @@ class WebSocketEndpoint:
     ) -> None:
         subprotocol = next(s for s in scope["subprotocols"] if s in SUBPROTOCOLS)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        socket = AsgiSocket(server_codec(subprotocol, self._welcome.max_frame), receive, send, self._counts)
-        connection = Connection(time.monotonic(), self._welcome.features)
+        socket = AsgiSocket(server_codec(subprotocol, self._handshake.max_frame), receive, send, self._counts)
+        connection = Connection(time.monotonic(), self._handshake.features)
         live = None
         try:
             live = await self._identify(connection, socket, scope)
             identified()
-            # The connection's task, and whatever begins in it, is its session's from now on.
+            # Log records of this task, and of tasks that it starts, name the session from here on.
             logs.session.set(live)
-            # Held as long as the connection otherwise; nobody needs them any more.
+            # Otherwise they take memory as long as the connection lasts.
             scope["headers"].clear()
-            log.info("session %s is carried by %s", live.id, live.described)
+            log.info("session %s: connected, %s", live.id, live.description)
             while True:
                 message = connection.receive(await socket.receive())
-                # What was under way from a connection that another took over from is none of the session's.
+                # Another connection took over meanwhile.
                 if live.socket is not socket:
                     break
-                live.heard = time.monotonic()
+                live.last_heard = time.monotonic()
                 await self._handle(live, message)
         except RemoteProtocolError as error:
             log.info("closing a connection: %s", error)
             await socket.close(error.close, error.reason)
         except Disconnected as gone:
             if live is not None and live.socket is socket and gone.is_done:
-                self._welcome.left(live)
-        # The client is told that it wasn't at fault; without this it would see 1006 and no reason.
+                self._handshake.left(live)
+        # Without a close frame the client would see 1006 and no reason.
         except Exception:
-            log.exception("closing a connection after a failure of our own")
+            log.exception("closing a connection after an internal error")
             await socket.close(errors.UNKNOWN, "the daemon failed; its log has the details: reconnect")
         finally:
             if live is not None:
                 live.detach(socket)
-                log.info("session %s lost its connection", live.id)
+                log.info("session %s: disconnected", live.id)
 
     async def _refuse(self, send: Send, status: int, reason: str) -> None:
         self._counts.refused[status] += 1
@@ -244,32 +246,32 @@ class WebSocketEndpoint:
 
     async def _identify(self, connection: Connection, socket: AsgiSocket, scope: Scope) -> LiveSession:
         nonce = secrets.token_hex(16)
-        await socket.send(self._welcome.hello(nonce))
+        await socket.send(self._handshake.hello(nonce))
         try:
             message = connection.receive(await asyncio.wait_for(socket.receive(), self.identify_timeout_s))
         except TimeoutError:
             connection.tick(time.monotonic() + IDENTIFY_TIMEOUT_S)
             raise
         assert isinstance(message, Identify)
-        if not auth.token_matches(message.auth, self._welcome.token, nonce):
+        if not auth.token_matches(message.auth, self._handshake.token, nonce):
             raise RemoteProtocolError(
                 errors.AUTH_FAILED, "field 'auth': the token is wrong; read connection.json again"
             )
-        return await self._welcome.admit(message, socket, scope)
+        return await self._handshake.admit(message, socket, scope)
 
 
-def _instead(message: Message, error: errors.RequestError) -> Error:
+def _error_for(message: Message, error: errors.RequestError) -> Error:
     request_id = message.id if isinstance(message, (Result, Error)) else UNSET
     seq = message.seq if isinstance(message, Numbered) else UNSET
     return replace(as_message(error, 0), id=request_id, seq=seq)
 
 
 FIN = 0x80
-"""RFC 6455 §5.2: the message ends with this frame."""
+"""RFC 6455, section 5.2: the last frame of a message."""
 
 
 def framed(opcode: int, data: bytes) -> bytes:
-    """A whole message in one frame, unmasked as RFC 6455 §5.1 has it of a server."""
+    """Returns a message as one frame, unmasked (RFC 6455, section 5.1)."""
     size = len(data)
     if size < 126:
         head = bytes((FIN | opcode, size))
@@ -281,7 +283,7 @@ def framed(opcode: int, data: bytes) -> bytes:
 
 
 class Inbox:
-    """As much of `asyncio.Queue` as a connection needs, in a quarter of its memory."""
+    """A minimal `asyncio.Queue` that takes a quarter of its memory."""
 
     __slots__ = ("_events", "_reader")
 
@@ -295,7 +297,7 @@ class Inbox:
             self._reader.set_result(None)
 
     async def get(self) -> Any:
-        """The next one, as soon as there is one; for one reader at a time."""
+        """Waits for the next event; for one reader at a time."""
         while not self._events:
             self._reader = asyncio.get_running_loop().create_future()
             try:

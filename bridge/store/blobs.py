@@ -22,7 +22,7 @@ from accel.atomic_file import WAITS_S
 from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError
-from bridge.core.settings import LEAST_BLOB_KEEP_S
+from bridge.core.settings import MIN_BLOB_KEEP_S
 from bridge.store.uploads import KEEP_S, Part, Parts, Upload
 
 Clock = Callable[[], float]
@@ -397,7 +397,7 @@ def _unlink(gone: Path, before: float) -> int | None:
 
 SLICE = 256
 """Files that are looked at in one step."""
-LEAST_AGE_S = LEAST_BLOB_KEEP_S
+LEAST_AGE_S = MIN_BLOB_KEEP_S
 
 
 class Candidate(Struct, frozen=True, order=True):

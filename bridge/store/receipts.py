@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
+from msgspec import UNSET
 from sqlite_utils import Database
 
 from accel.text import AnyText
@@ -179,7 +181,10 @@ class RuleStore:
 
 def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
     if isinstance(reply, Error):
-        return None, None, [{"message": reply.message}]
+        error: dict[str, Any] = {"message": reply.message}
+        if reply.message_text is not UNSET:
+            error["message_text"] = msgspec.to_builtins(reply.message_text)
+        return None, None, [error]
     value = reply.value if isinstance(reply.value, Mapping) else {}
     return value.get("before"), value.get("after"), value.get("errors") or None
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from accel.execution.executor import Executor
+from accel.execution.executor import Executor, Job
 from accel.workload import WorkloadError
 from tests.accel import workloads
 from tests.accel.conftest import until
@@ -12,10 +12,10 @@ from tests.accel.conftest import until
 LONG = 60.0
 
 
-def go(executor: Executor, function, text: str = "", inputs=(), *, deadline_s=LONG, size=0, **options):
+async def go(executor: Executor, function, text: str = "", inputs=(), *, deadline_s=LONG, size=0, **options):
     """Runs one of the test workloads."""
     params = {"text": text, "size": size}
-    return executor.run(function.workload, params, inputs, deadline_s=deadline_s, **options)
+    return await executor.run(Job.parse(function.workload, params, inputs, deadline_s=deadline_s, **options))
 
 
 async def refused(awaitable, code: str) -> WorkloadError:

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from accel.execution.protocol import HEADER, Done, Job, JobInput, Setup, replies
+from accel.execution.protocol import HEADER, Done, JobFrame, JobInput, Setup, replies
 from accel.execution.worker import run
 from accel.workload import Input, Limits
 from bridge.builtin import popbridge_workloads
@@ -58,7 +58,7 @@ def test_what_a_workload_gives_crosses_the_pipe(files, name, shape, depth):
     workload = WORKLOADS[name]
     low, high = workload.inputs
     inputs = [JobInput.of(one) for one in files[shape, depth][: min(2, high) if low != 1 else 1]]
-    frame = Job(workload.target, PARAMS.get(name, {}), inputs if high else [], None)
+    frame = JobFrame(workload.target, PARAMS.get(name, {}), inputs if high else [], None)
     reply = replies.decode(run(frame, Setup(Limits(), 0, ()))[HEADER:])
     if isinstance(reply, Done):
         assert msgspec.json.encode(reply.value)

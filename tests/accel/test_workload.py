@@ -23,10 +23,10 @@ def test_what_no_worker_could_run_is_refused_where_it_is_declared():
     def inside(inputs, params, limits):
         return None
 
-    with pytest.raises(TypeError, match=r"workload test\.inside: inside is inside of another function"):
+    with pytest.raises(TypeError, match=r"workload test\.inside: inside is inside another function"):
         workloads.declare("test.inside")(inside)
-    # As one at the top of a module: it is inside of nothing.
-    with pytest.raises(TypeError, match=r"workload test\.short: a lambda has no name, so that no worker"):
+    # As one at the top of a module: it is inside nothing.
+    with pytest.raises(TypeError, match=r"workload test\.short: a lambda has no name, so workers"):
         workloads.declare("test.short")(eval("lambda inputs, params, limits: None"))
     with pytest.raises(
         TypeError, match=r"workload test\.odd: params is <class 'dict'>; it must be a subclass"
@@ -41,10 +41,10 @@ def test_what_no_worker_could_run_is_no_batch_either():
         return []
 
     declare = batched(workloads.many, sample=lambda n: {})
-    with pytest.raises(TypeError, match=r"^batches of workload test\.many: inside is inside of another func"):
+    with pytest.raises(TypeError, match=r"^batches of workload test\.many: inside is inside another func"):
         declare(inside)
     for short in (lambda items, limits: [], eval("lambda items, limits: []")):
-        with pytest.raises(TypeError, match=r"many: a lambda has no name, so that no worker finds it: write"):
+        with pytest.raises(TypeError, match=r"many: a lambda has no name, so workers can't import it"):
             declare(short)
     assert workloads.many.workload is before
 
@@ -55,7 +55,7 @@ def test_a_function_of_a_class_is_refused_as_no_module_holds_it_by_its_name():
             return None
 
     Outer.run.__qualname__ = "Outer.run"
-    with pytest.raises(TypeError, match=r"workload test\.method: run is inside of a class, so that no"):
+    with pytest.raises(TypeError, match=r"workload test\.method: run is inside a class, so workers"):
         workloads.declare("test.method")(Outer.run)
 
 

@@ -16,6 +16,7 @@ from accel.devices.proof_cache import ProofCache
 from accel.devices.report import DeviceGone
 from accel.execution import worker
 from accel.execution.worker import SPARE
+from accel.image.operations.normals import NormalFromHeight
 from accel.progress import Cancelled, part, progress, tracked
 from accel.workload import Limits, Output, OutputFile, Params, WorkloadError, batched, workload
 
@@ -332,3 +333,8 @@ def trial(inputs, params, limits):
 
     SPARE.later(work())
     return Output(os.getpid())
+
+
+@workload("test.broken_normals", version=1, params=NormalFromHeight)
+def broken_normals(inputs, params, limits):
+    return 1 / 0

@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from accel.image.inspect import inspect_file
-from accel.image.operations.analysis import Fingerprint
+from accel.image.operations.analysis import Fingerprint, Inspect, inspect
 from accel.image.records import Channel, Inspection
 from accel.texture.kinds import KINDS, Classification, Evidence, Kind
 from accel.texture.naming import read_name
@@ -36,7 +35,7 @@ def told(file: str, siblings: Sequence[str] = ()) -> list[Evidence]:
 
 def inspected(folder: Path, file: str, pixels: Pixels) -> Inspection:
     """The facts of real pixels."""
-    value = inspect_file(Input(file, str(pictures.save(folder / file, pixels))), 0, Limits()).value
+    value = inspect([Input(file, str(pictures.save(folder / file, pixels)))], Inspect(), Limits()).value
     return cast(Inspection, value)
 
 

@@ -213,7 +213,7 @@ async def test_what_was_seen_meanwhile_counts_instead_of_what_the_audit_saw(tmp_
     alike = seen_of({**WIDGETS, "a.png": classified("ui")})
     assert list(seen._files) == list(alike._files)
     # Kept as float32.
-    around, expected = (one._context._around.around(list(one._files)) for one in (seen, alike))
+    around, expected = (one._context._neighbours.sums(list(one._files)) for one in (seen, alike))
     assert around == pytest.approx(expected, rel=1e-6)
     seen_of(dict.fromkeys(seen._files, classified("sprite")), seen)
     assert kind_of_a_doubtful(seen) == "sprite"
@@ -227,7 +227,7 @@ async def test_no_more_of_an_audit_is_remembered_than_of_imports(
     seen = await primed(tmp_path, tmp_path)
     await seen.know(["more.png"], *import_project.read_audit(tmp_path, tmp_path)[1:])  # type: ignore[index]
     assert list(seen._files) == [f"{place}.png" for place in range(10)]
-    assert seen._context._around.count == 10
+    assert seen._context._neighbours.count == 10
 
 
 async def test_what_an_audit_saw_joins_in_parts_while_others_are_heard(

@@ -19,6 +19,11 @@ from tests.audit import doubles
 from tests.audit.projects import GODOT4, imported
 
 
+@pytest.fixture(autouse=True)
+def _workers(shared_workers: None) -> None:
+    """A test of workers has the mark `own_workers`."""
+
+
 @pytest.fixture(scope="session")
 def registry() -> host.Registry:
     """All adapters, and the stand-in in the place of the examination."""

@@ -290,7 +290,8 @@ def test_json_keeps_every_name_as_it_is(report: Report) -> None:
 
 
 def test_every_member_and_every_flag_is_documented(report: Report) -> None:
-    manual = (Path(__file__).parents[2] / "docs/audit.md").read_text(encoding="utf-8")
+    pages = Path(__file__).parents[2] / "docs" / "reference"
+    manual = "".join((pages / name).read_text(encoding="utf-8") for name in ("audit.md", "commands.md"))
     value = json.loads("".join(report_json.pieces(report, "en")))
     members = {*value, *value["files"][0], *value["files"][0]["findings"][0], *value["duplicates"][0]}
     flags = {flag.split()[0] for option in audit.params for flag in option.opts if flag.startswith("--")}

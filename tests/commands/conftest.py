@@ -13,6 +13,11 @@ ACME = Path(__file__).parents[1] / "data" / "acme"
 
 
 @pytest.fixture(autouse=True)
+def _workers(shared_workers: None) -> None:
+    """A test of workers has the mark `own_workers`."""
+
+
+@pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("POPBRIDGE_HOME", str(tmp_path / "home"))
     return tmp_path / "home"

@@ -13,7 +13,7 @@ import pytest
 from accel.param_errors import words
 from accel.text import AnyText
 from accel.workload import Params, Workload
-from bridge.commands.listing import _structs, _taken_apart, constants, describe_workload
+from bridge.commands.listing import _split_description, _structs, constants, describe_workload
 from bridge.host import host
 from bridge.locale import look_up
 from tests.messages import in_chinese
@@ -33,7 +33,7 @@ def fields(kind: type) -> Iterator[tuple[str, msgspec.inspect.Type, str]]:
     assert isinstance(info, msgspec.inspect.StructType)
     for field in info.fields:
         owner = next(each for each in kind.__mro__ if field.name in inspect.get_annotations(each))
-        bare, said = _taken_apart(field.type)
+        bare, said = _split_description(field.type)
         yield f"{owner.__name__}.{field.encode_name}", bare, said
         for inner in _structs(bare):
             yield from fields(inner)

@@ -11,15 +11,18 @@ import pytest
 from accel.devices import provider_probe
 from accel.devices.driver import Gpu
 from accel.devices.proof_cache import ProofCache, ProvenVariants
-from accel.devices.report import Devices, Report
+from accel.devices.report import FULL, Devices, Report
 from accel.execution.device_router import DeviceFailure, DeviceHealth
+from accel.text import text
 from bridge.commands import terminal
-from bridge.commands.devices import SHOWN
+from bridge.commands.devices import MAX_SHAPES
 
+MISSING = text("TensorRT's libraries are missing{which}", which="")
+FOUND = text("{names}, by {runtime}", names=["NVIDIA H100"], runtime="onnxruntime 1.31.1")
 BROKEN = Devices(
     (
-        Report("tensorrt", False, "TensorRT's libraries are missing", "pip install tensorrt-cu13"),
-        Report("cuda", True, "NVIDIA H100, by onnxruntime 1.31.1"),
+        Report("tensorrt", False, MISSING, "pip install tensorrt-cu13"),
+        Report("cuda", True, FOUND),
         Report("cpu", True, "onnxruntime 1.31.1"),
     ),
     (Gpu("NVIDIA H100", 81559, "9.0"), Gpu("")),
@@ -44,7 +47,7 @@ def test_each_provider_is_shown_with_why_and_what_to_do(popbridge: Any) -> None:
     assert "NVIDIA H100: 81559 MiB, compute capability 9.0." in out
     assert "An unnamed GPU: memory unknown, compute capability unknown." in out
     assert "2 packages have the module onnxruntime" in out
-    assert lines[-1] == "The fastest that is usable: CUDA."
+    assert lines[-1] == "Fastest usable device: CUDA."
 
 
 @pytest.mark.usefixtures("broken")
@@ -65,7 +68,7 @@ def test_where_nothing_is_usable_nothing_is_called_the_fastest(
 ) -> None:
     none = Devices(tuple(Report(one.name, False, "it failed") for one in BROKEN.reports))
     monkeypatch.setattr(provider_probe, "try_providers", lambda: none)
-    assert popbridge("devices")[1].splitlines()[-1] == "Models can't run here at all."
+    assert popbridge("devices")[1].splitlines()[-1] == "No device can run models."
 
 
 @pytest.mark.usefixtures("broken")
@@ -84,13 +87,13 @@ def test_devices_as_json_are_a_line_for_each_provider(popbridge: Any) -> None:
 def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
     popbridge: Any, home: Path
 ) -> None:
-    full = DeviceFailure("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    full = DeviceFailure("CUDA, NVIDIA H100", "image.upscale", FULL, 1_800_000_000.0)
     gone = DeviceFailure("CUDA, NVIDIA H100", "", "the GPU is gone", 1_800_000_000.0)
     troubles = DeviceHealth(home / "cache" / "device-troubles.json")
     for trouble in (full, gone):
-        troubles.note(trouble)
+        troubles.add(trouble)
     said = " ".join(popbridge("devices")[1].split())
-    assert "image.upscale failed on CUDA, NVIDIA H100: the GPU's memory is full. The CPU does it" in said
+    assert "image.upscale failed on CUDA, NVIDIA H100: the GPU's memory is full. The CPU runs it" in said
     assert "everything failed on CUDA, NVIDIA H100: the GPU is gone" in said
     rows = [json.loads(line) for line in popbridge("devices", "--json")[1].splitlines()]
     assert rows[-1] == {
@@ -108,8 +111,8 @@ def test_it_says_how_shapes_that_came_again_are_run_and_why_not_otherwise(popbri
         "ab", ProvenVariants("minilm-l6 model.onnx", "x 1x7", "another GPU", "plainly", "")
     )
     said = " ".join(popbridge("devices")[1].split())
-    assert "u2netp model.onnx with x 1x3 runs by CUDA graph (1.2 ms, plainly 2.4 ms)." in said
-    assert f"pp-ocrv6 rec.onnx with x 1x5 runs plainly. {why}." in said
+    assert "u2netp model.onnx with x 1x3 runs by CUDA graph (1.2 ms, unoptimised 2.4 ms)." in said
+    assert f"pp-ocrv6 rec.onnx with x 1x5 runs unoptimised. {why}." in said
     assert "minilm-l6" not in said
     row = json.loads(popbridge("devices", "--json")[1].splitlines()[-1])
     assert (row["shape"], row["way"], row["why"]) == ("x 1x5", "plainly", why)
@@ -118,11 +121,11 @@ def test_it_says_how_shapes_that_came_again_are_run_and_why_not_otherwise(popbri
 @pytest.mark.usefixtures("broken")
 def test_of_many_shapes_the_last_ones_are_told(popbridge: Any, home: Path) -> None:
     kept = ProofCache(home / "cache" / "shapes.json", BROKEN.machine)
-    for width in range(SHOWN + 3):
+    for width in range(MAX_SHAPES + 3):
         kept.settle("ab", ProvenVariants("pp-ocrv6 rec.onnx", f"x 1x{width}.", kept.machine, "plainly", ""))
     said = popbridge("devices")[1]
-    assert "x 1x2." not in said and "x 1x3." in said and "3 shapes that were tried before" in said
-    assert len(popbridge("devices", "--json")[1].splitlines()) == 3 + SHOWN + 3
+    assert "x 1x2." not in said and "x 1x3." in said and "3 earlier shapes" in said
+    assert len(popbridge("devices", "--json")[1].splitlines()) == 3 + MAX_SHAPES + 3
 
 
 def test_this_machine_is_tried_and_what_was_found_is_kept(popbridge: Any, home: Path) -> None:
@@ -137,20 +140,23 @@ def test_who_reads_chinese_is_told_in_chinese(
     popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    DeviceHealth(home / "cache" / "device-troubles.json").note(
-        DeviceFailure("CUDA, NVIDIA H100", "image.upscale", "the GPU's memory is full", 1_800_000_000.0)
+    DeviceHealth(home / "cache" / "device-troubles.json").add(
+        DeviceFailure("CUDA, NVIDIA H100", "image.upscale", FULL, 1_800_000_000.0)
     )
     ProofCache(home / "cache" / "shapes.json", BROKEN.machine).settle(
         "ab",
         ProvenVariants(
-            "u2netp model.onnx", "x 1x3", BROKEN.machine, "plainly", "TensorRT gives other results"
+            "u2netp model.onnx",
+            "x 1x3",
+            BROKEN.machine,
+            "plainly",
+            text("{way} {refused}", way="TensorRT", refused=text("gives other results")),
         ),
     )
     out = popbridge("devices")[1]
-    assert "缺少 TensorRT 的库文件" in out and "NVIDIA H100，由 onnxruntime 1.31.1 驱动" in out
-    assert "守护进程中，image.upscale 在 CUDA, NVIDIA H100 上失败：显存已满。" in out
-    assert "u2netp model.onnx（x 1x3）以普通方式运行。TensorRT 的结果不一致。" in out
-    assert "未命名的 GPU：显存未知" in out and out.endswith("可用的最快后端：CUDA。\n")
+    assert "image.upscale 在 CUDA, NVIDIA H100 上失败：" in out
+    assert "u2netp model.onnx（形状 x 1x3）以未优化的方式运行。" in out
+    assert "未命名的 GPU：显存未知" in out and out.endswith("最快的可用设备：CUDA。\n")
 
 
 @pytest.mark.usefixtures("broken")

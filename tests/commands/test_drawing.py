@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from bridge.commands.daemon import draw_status
+from bridge.commands.status import draw_status
 from bridge.core.metrics import SessionStatus, Status, WorkerStatus, WorkloadStatus
 
 WORKER = WorkerStatus(pid=11, device="CPU", busy=True, doing="image.resize", for_s=1.0, memory=3 << 20)
@@ -54,10 +54,10 @@ def test_who_reads_chinese_has_a_status_in_chinese_with_names_as_they_are(
         "请求      未完成 8（1 interactive，7 bulk），上限 9",
         "已更换    启动以来 3 个工作进程（2 crashed，1 memory）",
         "已拒绝    启动以来 4 个请求（4 overloaded）", "3（4.0 KiB）",
-        "客户端    1 个连接，1 个会话，另有 9 个暂时保留",
-        "启动以来 10 个请求，其中 80% 无需运行；5 个结果，0 B",
+        "客户端    1 个连接，1 个会话，9 个已断开",
+        "自启动以来 10 个请求中 80% 命中；5 个结果，0 B",
         "任务记录  等待中 3，运行中 0；启动以来完成 0，失败 0，取消 0", "数据块    7 个，0 B，上限 4.0 KiB",
-        "目前无法写入", "空闲", "已断开", "……另有 8 项", "95% 的定时器最多延迟 3.0 毫秒",
+        "无法写入", "空闲", "已断开", "……另有 8 项", "定时器延迟 3.0 毫秒（p95）",
     ):  # fmt: skip
         assert said in out
     for name in ("[bold]Castle[/bold]", "image.resize", "godot 4.4"):
@@ -71,7 +71,7 @@ def test_what_people_named_is_shown_as_it_is() -> None:
 
 def test_queues_and_replaced_workers_are_told_by_kind() -> None:
     out = text(STATUS)
-    assert "Requests  8 (1 interactive, 7 bulk) open, 9 at most" in out
+    assert "Requests  8 (1 interactive, 7 bulk) open, limit 9" in out
     assert "Queue     5 (5 bulk) waiting for a worker" in out
     assert "Replaced  3 workers since the start (2 crashed, 1 memory)" in out
     assert "Runs on   CPU, CUDA, X" in out
@@ -127,8 +127,8 @@ def test_one_of_a_thing_is_told_as_one() -> None:
     out = text(
         msgspec.structs.replace(STATUS, figures=one, replaced={"memory": 1}, refused={"overloaded": 1})
     )
-    assert "Clients   1 connection, 1 session, 0 more kept for a while" in out
-    assert "Cache     100% of 1 request without a run since the start; 1 result, 0 B" in out
+    assert "Clients   1 connection, 1 session, 0 disconnected" in out
+    assert "Cache     100% of 1 request hit since the start; 1 result, 0 B" in out
     assert "Replaced  1 worker since the start (1 memory)" in out
     assert "Refused   1 request since the start (1 overloaded)" in out
 
@@ -166,13 +166,13 @@ def test_what_is_kept_is_told_as_far_as_there_is_any() -> None:
         "popbridge_blobs": 7.0, "popbridge_blobs_bytes": 1024.0, "popbridge_blobs_quota_bytes": 4096.0,
     }  # fmt: skip
     out = text(msgspec.structs.replace(STATUS, figures=figures))
-    assert "Cache     80% of 10 requests without a run since the start; 5 results, 2.0 KiB" in out
+    assert "Cache     80% of 10 requests hit since the start; 5 results, 2.0 KiB" in out
     assert "Journal   3 waiting, 0 running; since the start 4 done, 0 failed, 0 cancelled" in out
     assert "Blobs     7, 1.0 KiB of 4.0 KiB" in out
     failing = {"popbridge_store_failing": 1.0}
-    assert "Database  can't be written now" in text(msgspec.structs.replace(STATUS, figures=failing))
+    assert "Database  can't be written" in text(msgspec.structs.replace(STATUS, figures=failing))
     unused = {"popbridge_cache_hits_total": 0.0, "popbridge_blobs": 0.0}
     out = text(msgspec.structs.replace(STATUS, figures=unused))
-    assert "Cache     not asked yet; 0 results, 0 B" in out and "Blobs     0, 0 B\n" in out.replace(
+    assert "Cache     no requests yet; 0 results, 0 B" in out and "Blobs     0, 0 B\n" in out.replace(
         " \n", "\n"
     )

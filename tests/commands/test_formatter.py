@@ -17,7 +17,7 @@ def test_a_heading_that_isnt_known_stays_as_it_is(monkeypatch: pytest.MonkeyPatc
     formatter.write_usage("popbridge", "x")
     with formatter.section("Odd"):
         formatter.write_heading("Options")
-    assert formatter.getvalue() == "用法：popbridge x\n\nOdd:\n  选项：\n"
+    assert formatter.getvalue() == "用法：popbridge x\n\nOdd：\n  选项：\n"
 
 
 @pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])

@@ -93,7 +93,7 @@ class TestReceipts:
         whole = keep_receipt(home, ["res://a.png"], reverts=receipt)
         assert f"applied (reverted by {whole})" in popbridge("receipts")[1]
         monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-        assert f"已应用（已由 {whole} 撤销）" in popbridge("receipts")[1]
+        assert f"已应用（已由 {whole} 还原）" in popbridge("receipts")[1]
         keep_receipt(home, ["res://a.png"], reverts=whole)
         assert f"已由 {whole} 撤销" not in popbridge("receipts")[1], "it was done again since"
 
@@ -141,7 +141,7 @@ class TestReceipts:
         damage(home, others[0], **wrong)
         code, out, err = popbridge("receipts", *flags)
         assert code == 2 and "res://a.png" in out and "res://d.png" in out and "res://c.png" not in out
-        assert one_line(err) and f"Receipt {others[0]} in {home / 'popbridge.db'} can't be read" in err
+        assert one_line(err) and f"in {home / 'popbridge.db'}: {others[0]}" in err
 
     def test_a_database_whose_error_is_no_unicode_is_said_in_one_line(
         self, popbridge: Any, home: Path, receipt: int
@@ -158,19 +158,19 @@ class TestReceipts:
         assert kept["before"][0] == {"path": "res://a.png", "options": {"m": False}}
 
     def test_before_the_first_change_there_is_nothing_to_list(self, popbridge: Any) -> None:
-        assert popbridge("receipts") == (0, "No command has changed anything yet.\n", "")
+        assert popbridge("receipts") == (0, "No changes yet.\n", "")
 
     def test_who_reads_chinese_is_told_in_chinese(
         self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-        assert popbridge("receipts") == (0, "还没有命令做过更改。\n", "")
+        assert popbridge("receipts") == (0, "尚无更改。\n", "")
         error = {"path": "x", "message": "x can't be written: it is read-only."}
         made = keep_receipt(home, [f"res://{n}.png" for n in range(10)], errors=[error])
         _, out, _ = popbridge("receipts")
-        assert out.splitlines()[0].split() == ["编号", "时间", "项目", "状态", "内容", "原因"]
-        assert "已应用" in out and "贴图导入：no_mipmaps" in out and "m false → true" in out
-        assert "另有 2 个文件；用 --json 可全部显示" in out and "错误：x x 为只读，无法写入" in out
+        assert out.splitlines()[0].split() == ["编号", "时间", "项目", "状态", "更改内容", "原因"]
+        assert "已应用" in out and "m false → true" in out
+        assert "另有 2 个文件；用 --json 可全部显示" in out
         assert json.loads(popbridge("receipts", "--json")[1])["state"] == "applied"
         assert popbridge("revert", str(made))[2] == (
             "popbridge: PopBridge 没有运行：请用 `popbridge serve` 启动。\n"
@@ -193,7 +193,7 @@ class TestReceipts:
             until(lambda: not len(daemon.bridge.sessions), "the end of the command's session")
         finally:
             daemon.stop()
-        assert code == 2 and one_line(err) and "no receipt 7" in err
+        assert code == 2 and one_line(err) and "no change 7" in err
 
     def test_revert_tells_also_what_is_too_large_for_the_daemons_answer(
         self, popbridge: Any, home: Path, monkeypatch: pytest.MonkeyPatch
@@ -206,7 +206,7 @@ class TestReceipts:
         monkeypatch.setattr(receipts, "_revert", reverted)
         code, out, _ = popbridge("revert", "77")
         assert code == 1
-        assert f"Receipt 77 is put back (receipt {made}), with these problems:" in out
+        assert f"Change 77 was reverted by change {made}, with these problems:" in out
         assert "res://a.png read-only" in out
         assert json.loads(popbridge("revert", "77", "--json")[1])["errors"]
 
@@ -220,4 +220,4 @@ class TestReceipts:
         monkeypatch.setattr(receipts, "_revert", reverted)
         code, out, _ = popbridge("revert", "3", "--editor", "e7")
         assert code == 1
-        assert "Receipt 3 is NOT put back (receipt 9)." in out and "res://a.png read-only" in out
+        assert "Change 3 was not reverted (change 9)." in out and "res://a.png read-only" in out

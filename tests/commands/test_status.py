@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from bridge.commands import connection
-from bridge.commands import daemon as daemon_module
+from bridge.commands import status as status_module
 from bridge.paths import ConnectionFile
 from tests.commands.shell import one_line
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import session
+
+pytestmark = pytest.mark.own_workers
 
 
 @pytest.fixture
@@ -46,12 +48,14 @@ def test_it_says_what_runs_who_is_connected_and_what_was_done(popbridge: Any, da
     lines = out.splitlines()
     assert re.fullmatch(rf"PopBridge \S+ at {daemon.file.ws}, up .+ \(process {os.getpid()}\)", lines[0])
     assert "Runs on   CPU" in lines
-    assert "Requests  0 open, 4096 at most" in lines
-    assert re.search(r"^Memory    [\d.]+ \w+, workers [\d.]+ \w+; 95% of timers at most .+ late$", out, re.M)
+    assert "Requests  0 open, limit 4096" in lines
+    assert re.search(r"^Memory    [\d.]+ \w+, workers [\d.]+ \w+; timers late by .+$", out, re.M)
     assert "Refused   1 request since the start (1 unknown_workload)" in lines
-    assert "Clients   0 connections, 0 sessions, 1 more kept for a while" in lines
+    assert "Clients   0 connections, 0 sessions, 1 disconnected" in lines
     assert re.search(r"^\d+ +CPU +idle +", out, re.M)
-    assert re.search(r"^\w{16} +editor wire 1 +- +Castle +away +[\d.]+ s +0 +0 +3 \(\d+ B\) *$", out, re.M)
+    assert re.search(
+        r"^\w{16} +editor wire 1 +- +Castle +disconnected +[\d.]+ s +0 +0 +3 \(\d+ B\) *$", out, re.M
+    )
     assert re.search(r"^test\.sleep +1 +0 +0 +0 +1 +[\d.]+ m?s", out, re.M)
     assert re.search(r"^unknown +0 +1 +0 +0 +0 +- +- +- *$", out, re.M)
 
@@ -76,7 +80,7 @@ def test_a_killed_daemons_file_deceives_nobody(popbridge: Any, home: Path) -> No
     ConnectionFile("ws://127.0.0.1:9/ws", "http://127.0.0.1:9", "t", 1, 1).write(home / "connection.json")
     code, _, err = popbridge("status")
     assert code == 1 and one_line(err)
-    assert "isn't running: nothing answers at http://127.0.0.1:9" in err
+    assert "isn't running: no answer at http://127.0.0.1:9" in err
 
 
 @pytest.fixture
@@ -113,11 +117,11 @@ def other(home: Path, request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("other", "says"),
     [
-        ((401, b""), "isn't the daemon of"),
+        ((401, b""), "isn't the daemon named in"),
         ((200, b"{}"), "is another version"),
         ((200, b"<html>"), "is another version"),
         ((200, b'{"version": "\xff"}'), "is another version"),
-        ((0, b""), "doesn't answer within 0.2 s"),
+        ((0, b""), "didn't answer within 0.2 s"),
     ],
     indirect=["other"],
 )
@@ -149,7 +153,7 @@ def test_in_a_pipe_top_ends_also_where_colours_are_wanted(
     popbridge: Any, daemon: ThreadDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(daemon_module, "_live", lambda *_: pytest.fail("it would never end"))
+    monkeypatch.setattr(status_module, "_live", lambda *_: pytest.fail("it would never end"))
     code, out, err = popbridge("top")
     assert (code, err, out.count("PopBridge ")) == (0, "", 1)
 
@@ -164,10 +168,10 @@ def test_top_outlives_the_daemon(daemon: ThreadDaemon, monkeypatch: pytest.Monke
     from rich.text import Text
 
     console = Console(force_terminal=True, width=120, height=30)
-    assert not isinstance(daemon_module._look_again(console), Text)
+    assert not isinstance(status_module._draw_again(console), Text)
     daemon.stop()
-    said = daemon_module._look_again(console)
-    assert isinstance(said, Text) and "isn't running" in said.plain and "Still looking" in said.plain
+    said = status_module._draw_again(console)
+    assert isinstance(said, Text) and "isn't running" in said.plain and "Trying again" in said.plain
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")

@@ -32,11 +32,11 @@ def test_bulk_leaves_a_part_of_its_session_to_what_is_more_urgent() -> None:
     admission = Admission(per_session=8, total=1000)
     for _ in range(6):
         admit(admission, "s", "bulk")
-    with pytest.raises(RequestError, match="The session has 6 open requests of priority bulk, its most"):
+    with pytest.raises(RequestError, match="The session has 6 open requests of priority bulk, the maximum"):
         admit(admission, "s", "bulk")
     admit(admission, "s", "normal")
     admit(admission, "s", "interactive")
-    with pytest.raises(RequestError, match="The session has 8 open requests, its most"):
+    with pytest.raises(RequestError, match="The session has 8 open requests, the maximum"):
         admit(admission, "s", "interactive")
 
 
@@ -44,7 +44,7 @@ def test_a_popups_question_is_admitted_however_many_send_bulk() -> None:
     admission = Admission(per_session=1000, total=16)
     assert fill(admission, "bulk", sessions=4) == 8
     assert fill(admission, "normal", sessions=4) == 6
-    with pytest.raises(RequestError, match="The bridge has 14 open requests of priority normal or bulk"):
+    with pytest.raises(RequestError, match="The daemon has 14 open requests of priority normal or bulk"):
         admit(admission, "another", "bulk")
     assert fill(admission, "interactive") == 2
     assert len(admission) == 16

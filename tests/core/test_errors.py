@@ -47,7 +47,7 @@ def test_a_reason_that_ends_a_sentence_gets_no_second_mark(reason: str, says: st
 @pytest.mark.parametrize("code", ERROR_CODES, ids=lambda code: code.name)
 def test_an_error_says_what_happened_in_one_sentence(code: ErrorCode) -> None:
     names = {
-        name for text in (code.says, code.hint) for _, name, _, _ in string.Formatter().parse(text) if name
+        name for text in (code.text, code.hint) for _, name, _, _ in string.Formatter().parse(text) if name
     }
     error = RequestError(code, **{name: f"<{name}>" for name in names})
     assert error.message.endswith(".")
@@ -56,7 +56,7 @@ def test_an_error_says_what_happened_in_one_sentence(code: ErrorCode) -> None:
 
 
 def test_a_plugin_may_say_internal_without_a_word_more() -> None:
-    assert RequestError("internal").message == "The bridge failed; the daemon's log has the details."
+    assert RequestError("internal").message == "The daemon failed; see the daemon's log."
 
 
 def test_a_hint_can_be_given_for_one_occurrence() -> None:
@@ -80,12 +80,12 @@ def test_whoever_raises_an_error_may_know_better_what_became_of_it(told: object,
 
 
 def test_a_code_that_isnt_there_is_a_mistake_told_at_once() -> None:
-    with pytest.raises(ValueError, match=r"'bad_parms' is no error code; use one of bad_params, "):
+    with pytest.raises(ValueError, match=r"'bad_parms' is not an error code; use one of bad_params, "):
         RequestError("bad_parms", message="no")
 
 
 def test_a_sentence_that_lacks_a_field_is_a_mistake_that_says_what_is_needed() -> None:
-    with pytest.raises(ValueError, match=r"editor_gone needs message=..., or 'editor' for its "):
+    with pytest.raises(ValueError, match=r"editor_gone needs message=... or the field 'editor' of "):
         RequestError("editor_gone")
 
 

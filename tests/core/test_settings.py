@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from bridge.core.errors import UserError
-from bridge.core.settings import SETTINGS, Setting, misspelt, resolve
+from bridge.core.settings import SETTINGS, Setting, misspelt_variables, resolve
 
 
 def test_a_flag_goes_before_the_environment_before_the_file_before_the_default() -> None:
@@ -53,25 +53,42 @@ def test_a_bad_value_is_refused_with_the_settings_name_and_source(name: str, val
 
 @pytest.mark.parametrize(("value", "names"), [("a, b,,c ", ["a", "b", "c"]), ("", []), (["a"], ["a"])])
 def test_a_list_is_given_by_comma(value: Any, names: list[str]) -> None:
-    assert resolve(SETTINGS, {"hosts": value})["hosts"] == names
+    assert resolve(SETTINGS, {"allowed_hosts": value})["allowed_hosts"] == names
 
 
 def test_a_name_in_the_file_that_no_setting_has_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"C:\\s\.toml sets 'prot'\. .* did you mean port\?"):
+    with pytest.raises(UserError, match=r"C:\\s\.toml sets 'prot'\. .* Did you mean port\?"):
         resolve(SETTINGS, file={"prot": 1}, file_name=r"C:\s.toml")
     with pytest.raises(
-        UserError, match=r"there are blobs.keep_s, .*, workers, .* while the plugin is loaded\."
+        UserError, match=r"settings are allowed_hosts, .*, workers, and those of loaded plugins\."
     ):
         resolve(SETTINGS, file={"zzz.q": 1})
 
 
 def test_a_name_that_may_be_a_disabled_plugins_is_passed_over() -> None:
     names = ["acme.max_size", "acme.q", "imagery.quality"]
-    found = resolve(SETTINGS, file={**dict.fromkeys(names, 1), "port": 3}, lacking=True)
-    assert found["port"] == 3 and found.passed_over == tuple(names)
+    found = resolve(SETTINGS, file={**dict.fromkeys(names, 1), "port": 3}, plugins_disabled=True)
+    assert found["port"] == 3 and found.ignored == tuple(names)
     for name in ("", "prot", "session.keeps", "imagess.max_pixels", "sesion.keep_s", "texture.max_size"):
         with pytest.raises(UserError, match=f"sets '{name}'"):
-            resolve(SETTINGS, file={name: 1}, lacking=True)
+            resolve(SETTINGS, file={name: 1}, plugins_disabled=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "value", "renamed"),
+    [
+        ({"cache.off": ["w"]}, {}, ["w"], [("cache.off", "cache.exclude")]),
+        ({}, {"POPBRIDGE_CACHE_OFF": "w"}, ["w"], [("POPBRIDGE_CACHE_OFF", "POPBRIDGE_CACHE_EXCLUDE")]),
+        ({"cache.off": ["w"], "cache.exclude": ["x"]}, {}, ["x"], [("cache.off", "cache.exclude")]),
+        ({"cache.exclude": ["x"]}, {}, ["x"], []),
+    ],
+)
+def test_old_names_of_settings_still_work_and_are_reported(
+    file: dict[str, Any], environment: dict[str, str], value: list[str], renamed: list[tuple[str, str]]
+) -> None:
+    found = resolve(SETTINGS, None, environment, file)
+    assert found["cache.exclude"] == value and list(found.renamed) == renamed
+    assert misspelt_variables(SETTINGS, environment) == []
 
 
 def test_a_bad_value_is_told_with_what_is_allowed() -> None:
@@ -104,8 +121,8 @@ def test_a_variable_that_looks_like_a_settings_is_found_and_others_are_left_alon
         "POPBRIDGE_REQUIRE_ENGINES",
         "PATH",
     ]
-    assert misspelt(SETTINGS, [*others, "POPBRIDGE_PORT", "POPBRIDGE_CHANNEL"]) == []
-    assert misspelt(SETTINGS, ["POPBRIDGE_WORKER", "POPBRIDGE_LOGLEVEL"]) == [
+    assert misspelt_variables(SETTINGS, [*others, "POPBRIDGE_PORT", "POPBRIDGE_CHANNEL"]) == []
+    assert misspelt_variables(SETTINGS, ["POPBRIDGE_WORKER", "POPBRIDGE_LOGLEVEL"]) == [
         ("POPBRIDGE_LOGLEVEL", "POPBRIDGE_LOG_LEVEL"),
         ("POPBRIDGE_WORKER", "POPBRIDGE_WORKERS"),
     ]

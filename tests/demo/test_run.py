@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from bridge.api import EditorSupport
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.demo import demo
+from bridge.demo import run
 from bridge.demo.demo import Reader, _applied, _stand_in
 from bridge.demo.textures import textures
 from bridge.paths import Paths
@@ -28,7 +28,7 @@ from bridge.store.receipts import ReceiptStore
 def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and_after(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert demo(tmp_path / "out", headless=True) == 0
+    assert run(tmp_path / "out", headless=True) == 0
     said = capsys.readouterr().out
     drawn = [texture.file for texture in textures()]
     right = said.partition("Left alone, for they are right: ")[2].splitlines()[0].split(", ")
@@ -49,14 +49,14 @@ def test_a_texture_that_finds_no_room_is_told_as_what_it_is(
     monkeypatch.setattr(Path, "write_bytes", full)
     says = r"rock_normal\.png can't be written \(No space left on device\): make room, or name another folder"
     with pytest.raises(UserError, match=says):
-        demo(tmp_path / "out", headless=True)
+        run(tmp_path / "out", headless=True)
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_place_where_the_demo_cant_write_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file.* can't be written"):
-        demo(tmp_path / place, headless=True)
+        run(tmp_path / place, headless=True)
 
 
 def test_an_editor_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_an_editor_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch
     with pytest.raises(
         UserError, match=r"The editor ended.*\(exit code 2\).*demo --headless` needs.*demo\.log"
     ):
-        demo(tmp_path / "out")
+        run(tmp_path / "out")
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_daemon_that_doesnt_start_isnt_waited_for(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("POPBRIDGE_LOG_LEVEL", "nonsense")
     monkeypatch.setenv("POPBRIDGE_GODOT4", sys.executable)
     with pytest.raises(UserError, match=r"demo\.log") as told:
-        demo(tmp_path / "out")
+        run(tmp_path / "out")
     assert "--headless" not in str(told.value)
     assert "log_level" in (tmp_path / "out" / "demo.log").read_text(encoding="utf-8")
 
@@ -110,15 +110,15 @@ def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_no
     mine.mkdir()
     (mine / "precious.txt").write_text("x")
     with pytest.raises(UserError, match="isn't empty"):
-        demo(mine, headless=True)
+        run(mine, headless=True)
     assert (mine / "precious.txt").exists()
     out = tmp_path / "out"
-    assert demo(out, headless=True) == 0
+    assert run(out, headless=True) == 0
     (out / "notes.txt").write_text("mine")
     (out / "project" / "stale.txt").touch()
     monkeypatch.chdir(out)
     capsys.readouterr()
-    assert demo(Path("."), headless=True, reader=Reader("zh_CN.UTF-8")) == 0
+    assert run(Path("."), headless=True, reader=Reader("zh_CN.UTF-8")) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\d\. ", line)]
     assert [line.split("：")[0] for line in lines if not line.startswith(("4", "5"))] == [
         "1. 项目", "2. 编辑器", "3. 守护进程", "6. 设置正确，未作改动", "7. 前后对比",
@@ -144,12 +144,20 @@ def test_who_reads_chinese_is_told_in_chinese_what_is_wrong(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     reader = Reader("zh_CN.UTF-8")
     with pytest.raises(UserError, match=r"mine 不为空，也不是先前的演示：请用 --out 指定其他文件夹。"):
-        demo(tmp_path / "mine", headless=True, reader=reader)
+        run(tmp_path / "mine", headless=True, reader=reader)
     with pytest.raises(UserError, match=r"^无法写入 .*file"):
-        demo(tmp_path / "file", headless=True, reader=reader)
+        run(tmp_path / "file", headless=True, reader=reader)
 
 
 async def test_an_editor_that_ends_early_is_told_of_in_chinese(paths: Paths) -> None:
     says = r"^编辑器尚未应用任何设置就已退出（退出码 3）。`popbridge demo --headless` 无需真正的编辑器。$"
     with pytest.raises(UserError, match=says):
         await _applied(paths, await ended(3), reader=Reader("zh_CN.UTF-8"))
+
+
+def test_the_project_alone_keeps_its_wrong_settings(tmp_path: Path) -> None:
+    assert run(tmp_path / "out", project_only=True) == 0
+    assert "mipmaps/generate=false" in (
+        tmp_path / "out" / "project" / "materials" / "rock_normal.png.import"
+    ).read_text(encoding="utf-8")
+    assert not (tmp_path / "out" / "demo.html").exists()

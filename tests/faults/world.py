@@ -204,7 +204,7 @@ async def _serve(bridge: app.Bridge, *connection: Any) -> None:
 
 
 class Editor:
-    """An editor's side as docs/editor-contract.md wants it; `fails` is what it says of commands."""
+    """An editor's side as docs/reference/editor-contract.md wants it; `fails` is what it says of commands."""
 
     def __init__(self, name: str) -> None:
         self.name = name

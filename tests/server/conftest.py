@@ -14,6 +14,11 @@ from tests.server.daemons import ProcessDaemon, ThreadDaemon
 from tests.server.results import Bench
 
 
+@pytest.fixture(autouse=True)
+def _workers(shared_workers: None) -> None:
+    """A test of workers has the mark `own_workers`."""
+
+
 @pytest.fixture(scope="package")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadDaemon]:
     """One that all tests share which need nothing special of it."""

@@ -59,7 +59,7 @@ def cache_of(bridge: Bridge) -> Any:
 
 async def kept(daemon: ThreadDaemon, count: int) -> None:
     """Waits until so many results are kept: that comes after the answer."""
-    await until(lambda: daemon.look(lambda: cache_of(daemon.bridge).entries) == count)
+    await until(lambda: daemon.look(lambda: cache_of(daemon.bridge).responses.entries) == count)
 
 
 async def ask(wire: Wire, request_id: int, request: dict[str, Any]) -> dict[str, Any]:
@@ -67,13 +67,13 @@ async def ask(wire: Wire, request_id: int, request: dict[str, Any]) -> dict[str,
 
 
 def counters_waiting(daemon: ThreadDaemon) -> int:
-    flights = cache_of(daemon.bridge)._flights._open
-    waiting: int = daemon.look(lambda: sum(flight._waiting for flight in flights.values()))
+    flights = cache_of(daemon.bridge)._in_flight._open
+    waiting: int = daemon.look(lambda: sum(len(flight._waiting) for flight in flights.values()))
     return waiting
 
 
 def queued(daemon: ThreadDaemon, priority: str) -> int:
     """Jobs that wait for a worker."""
-    batcher: Any = daemon.bridge._executor._lanes[0].executor
+    batcher: Any = daemon.bridge._executor._queues[0].executor
     turns = batcher._executor.pool._turns._classes[PRIORITIES.index(priority)]
     return daemon.look(lambda: len(turns))  # type: ignore[no-any-return]

@@ -22,7 +22,7 @@ from bridge.store import journal
 from bridge.store.database import migrations
 from bridge.store.journal import Asked, Delivery, Job
 from bridge.store.store import Store
-from tests.server.test_live import IDENTIFY, Ear
+from tests.server.test_live_session import IDENTIFY, Ear
 
 ASKED = Asked(
     scope="", key="k", digest=b"1", workload="w", priority=1, deadline_ms=None, deadline=None, cache=True,

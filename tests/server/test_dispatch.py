@@ -287,7 +287,7 @@ async def test_an_advisor_that_cant_answer_costs_its_own_request(
         assert answer["code"] == code
         assert "purpose" not in answer["message"]
         if code == "internal" and params["do"] == "raise":
-            assert answer["message"] == "test.ask failed; the daemon's log has the details."
+            assert answer["message"] == "test.ask failed; see the daemon's log."
     async with session(file, resume=resume(wire)) as again:
         assert (await again.receive())["code"] == code
 

@@ -235,7 +235,7 @@ async def test_cancel_by_the_only_one_who_waits_ends_the_job_and_frees_its_worke
         assert await ask(wire, 2, "test.sleep", key="cancelled") != running
         assert (await answer(wire, 2))["value"] == "awake"
         assert await wire.quiet()
-    until(lambda: daemon.bridge.jobs.pump.running == 0, "the job to leave the worker")
+    until(lambda: daemon.bridge.jobs.scheduler.running == 0, "the job to leave the worker")
 
 
 async def test_cancel_by_one_of_two_leaves_the_job_to_the_other(file: ConnectionFile) -> None:
@@ -288,12 +288,12 @@ async def test_a_job_in_hand_has_the_time_of_a_more_patient_one_who_joins_it(
     async with session(daemon.file) as wire, session(daemon.file) as other:
         await wire.request(99, "test.sleep")
         job = await ask(wire, 1, "test.log", params, key="patient", deadline_ms=1500)
-        until(lambda: daemon.bridge.jobs.pump.running, "the job to be in hand")
+        until(lambda: daemon.bridge.jobs.scheduler.running, "the job to be in hand")
         assert await ask(other, 1, "test.log", params, key="patient") == job
         assert (await answer(wire, 1))["code"] == "deadline_exceeded"
         assert (await answer(other, 1))["value"] == "x"
     assert rows(daemon, "SELECT crashes FROM jobs WHERE key = 'patient'") == [(0,)]
-    assert daemon.bridge.jobs.pump.tally.waiting == 0
+    assert daemon.bridge.jobs.scheduler.tally.waiting == 0
 
 
 async def test_what_nobody_waits_for_is_dropped_at_its_deadline_too(start: Start, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from tests.server.test_metrics import samples, value
 
 async def test_each_figure_is_told_under_its_declared_name() -> None:
     metrics = Metrics()
-    cache = SimpleNamespace(hits=1, misses=2, shared=3, evictions=4, entries=5, bytes=6)
+    responses = SimpleNamespace(evictions=4, entries=5, size=6)
+    cache = SimpleNamespace(hits=1, misses=2, shared=3, responses=responses)
     tally = SimpleNamespace(waiting=7, done=8, failed=9, cancelled=10)
     blobs = SimpleNamespace(count=11, size=12, quota=13, removed=14)
     metrics.add(lambda: metrics_module.cached(cache))

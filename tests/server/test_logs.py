@@ -24,6 +24,8 @@ from bridge.server import logs
 from tests.server.daemons import ProcessDaemon, registry
 from tests.server.wire import resume, session
 
+pytestmark = pytest.mark.own_workers
+
 
 @pytest.fixture
 def set_up() -> Iterator[Any]:
@@ -162,7 +164,7 @@ async def test_a_real_daemons_log_has_ids_and_tracebacks_and_no_token(tmp_path: 
     assert "ZeroDivisionError" in failed[5]["exception"]
     assert failed[6]["workload"] == "test.fail"
     assert {line["session"] for line in failed.values()} == {wire.ready["session"]}
-    lost = next(line for line in found if "lost its connection" in line["message"])
+    lost = next(line for line in found if "disconnected" in line["message"])
     assert (lost["session"], "request" in lost) == (wire.ready["session"], False)
     text = log.read_text(encoding="utf-8") + process.output.read_text()
     for secret in (file.token, wire.ready["resume_token"], "private content", "private value"):

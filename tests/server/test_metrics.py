@@ -18,6 +18,8 @@ from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import dial, session
 
+pytestmark = pytest.mark.own_workers
+
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.core.router import MAX_DEATHS
-from bridge.server.scheduler import MAX_ENDING, MOST_SHORT
+from bridge.server.scheduler import MAX_ENDING, MAX_SHORT
 from bridge.store import backups
 from tests.server.daemons import ProcessDaemon, until
 from tests.server.promises import PROJECT, Failing, Start, answer, ask, rows, traces
@@ -60,7 +60,7 @@ async def test_300_jobs_outlive_a_daemon_that_is_killed_in_the_middle_of_them(
     assert len(done) == 300
     # What a worker had done when the daemon was killed before that was kept.
     assert max(done.values()) <= 1 + 3
-    assert sum(done.values()) <= 300 + 3 * 2 * MOST_SHORT + MAX_ENDING
+    assert sum(done.values()) <= 300 + 3 * 2 * MAX_SHORT + MAX_ENDING
 
 
 async def test_an_answer_that_was_sent_but_not_acknowledged_comes_once_more(

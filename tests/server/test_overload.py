@@ -16,6 +16,8 @@ from bridge.core.router import LEAST_MS, MOST_MS
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, dial, identity, resume, session
 
+pytestmark = pytest.mark.own_workers
+
 Start = Callable[..., ThreadDaemon]
 
 
@@ -36,7 +38,7 @@ async def occupied(daemon: ThreadDaemon, **fields: Any) -> AsyncIterator[Wire]:
 
 
 def doing(daemon: ThreadDaemon) -> list[str]:
-    pool = daemon.bridge._executor.lanes[0].pool
+    pool = daemon.bridge._executor.queues[0].pool
     assert pool is not None
     return [state.doing for state in daemon.look(lambda: pool.states) if state.busy]
 
@@ -94,7 +96,7 @@ async def test_bulk_cant_take_what_is_left_for_editors(start: Start) -> None:
         one, other = [await open_.enter_async_context(session(daemon.file)) for _ in range(2)]
         await ask(one, range(3), "bulk", 60)
         refused = await one.until("error")
-        assert "The bridge has 2 open requests of priority bulk" in refused["message"]
+        assert "The daemon has 2 open requests of priority bulk" in refused["message"]
         assert LEAST_MS <= refused["retry_after_ms"] <= MOST_MS
         for number in range(2):
             answer = await other.request(number, "test.ask", priority="interactive")
@@ -198,7 +200,7 @@ async def test_a_cancelled_request_frees_its_worker_at_once(start: Start) -> Non
         await wire.send("cancel", id=1)
         assert (await wire.request(3, "test.sleep"))["value"] == "awake"
         assert doing(daemon) == []
-        pool = daemon.bridge._executor.lanes[0].pool
+        pool = daemon.bridge._executor.queues[0].pool
         assert pool is not None and pool.ended == {"crashed": 0, "cancelled": 1, "memory": 0}
 
 

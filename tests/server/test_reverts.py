@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.api import Addon
-from bridge.paths import ConnectionFile, typed
+from bridge.paths import ConnectionFile, quoted
 from tests.server.advised import APPLIED, answered, applied, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.plugin import Fake
@@ -81,7 +81,7 @@ async def test_an_editor_that_heeds_nothing_expected_overwrites_nothing_and_says
     project = {"id": "p", "name": "P", "root": str(tmp_path)}
     engine = {"name": "fake", "version": "2.1"}
     for name, says in (
-        ("fake-addon", f"Run `popbridge install fake {typed(tmp_path)}`"),
+        ("fake-addon", f"Run `popbridge install fake {quoted(tmp_path)}`"),
         ("own", "Update it"),
     ):
         client = {"kind": "editor", "name": name, "version": "1"}

@@ -10,10 +10,14 @@ from accel import workload
 from accel.execution.batch_tuning import image_sample
 from accel.execution.cost_model import Cost, Device, write
 from accel.execution.device_router import DeviceQueue, DeviceRouter
-from accel.execution.executor import CancelToken, LocalExecutor
+from accel.execution.executor import CancelToken, Executor, LocalExecutor
 from accel.workload import Limits, WorkloadError
 from bridge.core.errors import RequestError
 from bridge.core.messages import InputRef, ResultMeta
+from bridge.core.metrics import Counts
+from bridge.core.router import Load
+from bridge.server.blobs import BlobCollector
+from bridge.server.executors import BlobExecutor
 from bridge.server.runner import Runner, as_request_error
 from bridge.store.blobs import BlobStore
 
@@ -31,17 +35,17 @@ ECHO = workload.echo.workload
             "worker_crashed",
             "w crashed its worker process on no input (SIGKILL).",
         ),
-        (WorkloadError("deadline_exceeded", "x"), "deadline_exceeded", "w wasn't done within 7 ms."),
+        (WorkloadError("deadline_exceeded", "x"), "deadline_exceeded", "w did not finish within 7 ms."),
         (WorkloadError("too_large", "needs more memory", "a.png"), "too_large", "a.png: needs more memory"),
         (WorkloadError("too_large", "a.png is huge", "a.png"), "too_large", "a.png is huge"),
         (WorkloadError("shutting_down", "is stopping"), "shutting_down", "is stopping"),
-        (WorkloadError("internal", "secret"), "internal", "w failed; the daemon's log has the details."),
+        (WorkloadError("internal", "secret"), "internal", "w failed; see the daemon's log."),
         (
             WorkloadError("internal", "secret", step="step 2, acme.fade"),
             "internal",
-            "w (step 2, acme.fade) failed; the daemon's log has the details.",
+            "w (step 2, acme.fade) failed; see the daemon's log.",
         ),
-        (WorkloadError("my own code", "secret"), "internal", "w failed; the daemon's log has the details."),
+        (WorkloadError("my own code", "secret"), "internal", "w failed; see the daemon's log."),
     ],
 )
 def test_what_a_workload_says_is_said_in_the_wires_words(
@@ -53,14 +57,14 @@ def test_what_a_workload_says_is_said_in_the_wires_words(
 
 @pytest.mark.parametrize(("begun", "outcome"), [(False, "not_started"), (True, "unknown")])
 def test_what_is_too_late_says_whether_a_worker_had_begun(begun: bool, outcome: str) -> None:
-    watch = CancelToken()
-    watch.begun = begun
-    assert as_request_error(WorkloadError("deadline_exceeded", "x"), "w", 7, watch).outcome == outcome
+    token = CancelToken()
+    token.started = begun
+    assert as_request_error(WorkloadError("deadline_exceeded", "x"), "w", 7, token).outcome == outcome
 
 
 async def test_a_workload_that_isnt_there_is_named(tmp_path: Path) -> None:
     runner = Runner({}, None, BlobStore(tmp_path, 1), Limits())  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="no workload 'gone'"):
+    with pytest.raises(RequestError, match="Unknown workload .gone"):
         await runner.run("gone", {}, [])
 
 
@@ -71,6 +75,10 @@ def test_an_input_says_once_where_its_bytes_are(tmp_path: Path) -> None:
             runner.resolve([ref], tmp_path)
 
 
+async def no_blobs() -> set[str]:
+    return set()
+
+
 async def test_a_result_says_where_it_ran_and_why(tmp_path: Path) -> None:
     forms = [Device("cpu", "CPU"), Device("other", "Another")]
     lanes = [DeviceQueue(form, LocalExecutor(1, Limits(), 0)) for form in forms]
@@ -79,10 +87,15 @@ async def test_a_result_says_where_it_ran_and_why(tmp_path: Path) -> None:
     write(tmp_path / "both.json", costs)
     both = DeviceRouter(lanes[0], tmp_path / "both.json", {ECHO.name: image_sample(1)})
     # What is inline runs without workers, so that none are started.
-    both._lanes.append(lanes[1])
+    both._queues.append(lanes[1])
     blobs = BlobStore(tmp_path, 1)
-    alone = (await Runner({ECHO.name: ECHO}, routed, blobs, Limits()).run(ECHO.name, {}, [])).meta
-    chosen = (await Runner({ECHO.name: ECHO}, both, blobs, Limits()).run(ECHO.name, {}, [])).meta
-    assert isinstance(alone, ResultMeta) and (alone.device, alone.reason) == ("CPU", "")
-    assert isinstance(chosen, ResultMeta) and chosen.device == "Another"
+    collector = BlobCollector(blobs, no_blobs, no_blobs, keep_s=60, sweep_s=60)
+
+    async def meta(executor: Executor) -> ResultMeta:
+        into_blobs = BlobExecutor(executor, blobs, collector, Counts(), Load(1))
+        return (await Runner({ECHO.name: ECHO}, into_blobs, blobs, Limits()).run(ECHO.name, {}, [])).meta
+
+    alone, chosen = await meta(routed), await meta(both)
+    assert (alone.device, alone.reason) == ("CPU", "")
+    assert chosen.device == "Another"
     assert chosen.reason == "about 1 ms on Another, 9 ms on CPU (0 megapixels)"

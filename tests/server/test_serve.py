@@ -25,6 +25,8 @@ from bridge.server import serve
 from tests.server.daemons import ProcessDaemon, paths_in, until
 from tests.server.wire import deaf, dial, identity, session, stall
 
+pytestmark = pytest.mark.own_workers
+
 
 def begin(home: Path, **flags: object) -> None:
     """Serves in this process; for what raises before there is anything to serve."""

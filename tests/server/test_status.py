@@ -17,6 +17,8 @@ from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import session
 
+pytestmark = pytest.mark.own_workers
+
 
 def look(file: ConnectionFile) -> Status:
     response, body = page(file, "/status", Authorization=f"Bearer {file.token}")

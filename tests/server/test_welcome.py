@@ -19,7 +19,7 @@ from tests.server.daemons import ThreadDaemon
 from tests.server.wire import dial, identity, resume, session
 
 MSGPACK = ["bridge.v1.msgpack"]
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "protocol.md").read_text("utf-8")
 
 
 async def refused(file: ConnectionFile, **options: object) -> tuple[int, str]:
@@ -38,7 +38,7 @@ async def test_a_client_that_asks_for_no_subprotocol_is_told_which_there_are(fil
 async def test_each_refused_handshake_has_a_row_in_the_pages_table(
     start: Callable[..., ThreadDaemon],
 ) -> None:
-    _, _, table = PAGE.partition("A handshake is refused by HTTP status")
+    _, _, table = PAGE.partition("The server refuses a handshake with an HTTP status")
     rows = re.findall(r"^\| (\d{3}) \|", table.partition("\n## ")[0], re.MULTILINE)
     file = start(connections=1).file
     asks = {"subprotocols": MSGPACK}

@@ -50,7 +50,7 @@ def test_nothing_at_all_is_a_blob_too(store: BlobStore) -> None:
 
 def test_a_name_that_a_lost_power_left_empty_is_no_blob(store: BlobStore) -> None:
     (store.folder / NAME).touch()
-    with pytest.raises(RequestError, match="isn't there"):
+    with pytest.raises(RequestError, match="does not exist"):
         store.path(NAME)
     assert store.put(DATA) == NAME
     assert store.path(NAME).read_bytes() == DATA
@@ -65,7 +65,7 @@ def test_a_name_that_is_no_hash_leads_nowhere(store: BlobStore, name: str) -> No
 
 
 def test_what_is_too_large_isnt_put(store: BlobStore) -> None:
-    with pytest.raises(RequestError, match="101 bytes, more than this bridge takes"):
+    with pytest.raises(RequestError, match="101 bytes; this daemon accepts at most"):
         store.put(b"x" * 101)
     assert files(store) == []
 
@@ -87,7 +87,7 @@ def test_a_folder_that_takes_nothing_is_said(store: BlobStore) -> None:
     store.folder.joinpath("uploads").rmdir()
     store.folder.rmdir()
     store.folder.write_text("in the way")
-    with pytest.raises(RequestError, match=r"can't be kept: .* in the daemon's data folder") as caught:
+    with pytest.raises(RequestError, match=r"can't be stored: .* in the daemon's data folder") as caught:
         store.put(DATA)
     assert caught.value.code.name == "storage_full"
 

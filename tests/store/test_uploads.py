@@ -157,7 +157,7 @@ def test_bytes_of_another_hash_are_refused_and_dont_wait(store: BlobStore) -> No
 
 def test_too_many_bytes_are_refused_as_they_come(store: BlobStore) -> None:
     with (
-        pytest.raises(RequestError, match="101 bytes, more than this bridge takes"),
+        pytest.raises(RequestError, match="101 bytes; this daemon accepts at most"),
         store.receive(NAME) as up,
     ):
         up.write(b"x" * 100)

@@ -16,6 +16,8 @@ from tests.unity.projects import VERSIONS, game, imported, meta
 from tests.unity.test_projects import package
 from tests.unity.test_usage import URP_LIT, material, write
 
+pytestmark = pytest.mark.usefixtures("shared_workers")
+
 FILES = ("materials/rock_normal.png", "materials/wall_normal.png")
 SPRITE = {"  textureType: 0": "  textureType: 8", "    filterMode: 1": "    filterMode: 0",
           "    enableMipMap: 1": "    enableMipMap: 0"}  # fmt: skip

@@ -143,5 +143,5 @@ def test_the_manual_lists_all_codes() -> None:
     codes = {
         one for path in sources for one in re.findall(r'"(unity\.\w+)"', path.read_text(encoding="utf-8"))
     }
-    manual = (generate.ROOT / "docs/audit.md").read_text(encoding="utf-8")
+    manual = (generate.ROOT / "docs/reference/audit.md").read_text(encoding="utf-8")
     assert codes == set(re.findall(r"^\| `(unity\.\w+)` \|", manual, re.MULTILINE)) and codes

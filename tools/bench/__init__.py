@@ -1,1 +1,4 @@
-"""Benchmarks: each compares PopBridge with a peer in the same run; `report.py` writes docs/performance.md."""
+"""Benchmarks: each compares PopBridge with a peer in the same run.
+
+`report.py` writes docs/explanation/performance.md.
+"""

@@ -10,7 +10,8 @@ import numpy as np
 from msgspec import Struct
 
 from accel.image import compiled, rect_packing
-from accel.image.rect_packing import Heuristic, Sizes, pack_pages
+from accel.image.compiled.constants import Heuristic
+from accel.image.rect_packing import PageSizes, pack_pages
 
 ROUNDS = 3
 STEP = 0.01
@@ -53,12 +54,12 @@ def large(count: int) -> list[Side]:
 def ours(sides: list[Side], fast: bool, effort: str) -> float:
     """Returns the fill rate of a page of any size."""
     widths, heights = np.array(sides, np.int64).T.copy()
-    few = rect_packing.FEW
-    rect_packing.FEW = few if fast else len(sides)
+    few = rect_packing.COMPILED_ABOVE
+    rect_packing.COMPILED_ABOVE = few if fast else len(sides)
     try:
-        (page,) = pack_pages(widths, heights, Sizes(16384, 1, False, 0, 0), True, effort)
+        (page,) = pack_pages(widths, heights, PageSizes(16384, 1, False, 0, 0), True, effort)
     finally:
-        rect_packing.FEW = few
+        rect_packing.COMPILED_ABOVE = few
     return float((widths * heights).sum() / (page.width * page.height))
 
 
@@ -153,7 +154,12 @@ def rows() -> list[Row]:
     for rule in (Heuristic.GROWTH, Heuristic.CONTACT) if compiled.available() else ():
         # numba compiles before the measurement.
         rect_packing.pack(
-            one.repeat(rect_packing.FEW + 1), one.repeat(rect_packing.FEW + 1), 99, 99, rule, True
+            one.repeat(rect_packing.COMPILED_ABOVE + 1),
+            one.repeat(rect_packing.COMPILED_ABOVE + 1),
+            99,
+            99,
+            rule,
+            True,
         )
     found = []
     for what, sides in SETS.items():
@@ -172,7 +178,7 @@ def rows() -> list[Row]:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     measured = rows()
     base = {row.what: row.seconds for row in reversed(measured) if row.name.startswith("`image.atlas`")}
     lines = "\n".join(
@@ -182,13 +188,14 @@ def measure() -> str:
     )
     return f"""## Packing an atlas
 
-Sprites turned where that helps, without padding, on one page (`tools/bench/atlas.py`): trimmed ones of common
-sizes and of any shape, and ones of 48 to 128 pixels with no small ones for the gaps. The packing alone,
-without reading, drawing and writing: CPU time, medians of {ROUNDS} alternating rounds. `image.atlas` tries
-several widths, rules and orders; its peers place the sprites by their shorter side into squares that grow by
-a hundredth until all fit. The aim: 500 sprites in well under 1.5 s with at least 90 % filled.
+Sprites, rotated if that helps, without padding, on one page (`tools/bench/atlas.py`): trimmed sprites of
+common sizes and of any shape, and large ones of 48 to 128 pixels with no small ones to fill gaps. Packing
+only, without reading, drawing and writing: CPU time, medians of {ROUNDS} alternating rounds.
+`image.atlas` tries several widths, rules and orders; its peers place the sprites by their shorter side
+into squares that grow by 1% until all fit. The aim: 500 sprites in well under 1.5 s with at least 90 %
+filled.
 
-| sprites | way | time | times the first | filled |
+| sprites | method | time | relative | filled |
 |---|---|---|---|---|
 {lines}
 """

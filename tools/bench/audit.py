@@ -31,7 +31,7 @@ SMALL = 64
 LARGE = 1024
 """One megapixel."""
 LARGE_COUNTS = (16, 208)
-FILTERS = {"stored as they are": "none", "each with a filter": "all"}
+FILTERS = {"unfiltered": "none", "filtered": "all"}
 """PNG row filters, by libvips' names."""
 FOLDER = 100
 """Textures in one folder."""
@@ -39,21 +39,21 @@ POLL_S = 0.05
 OPTIONS: Mapping[str, Any] = {"compress/mode": 0, "compress/normal_map": 0, "mipmaps/generate": False}
 
 
-TEMPLATE = """## A whole project
+TEMPLATE = """## Auditing a project
 
-`popbridge audit` on {workers} cores (`tools/bench/audit.py`), each run a process of its own, its start
-included. Every texture of these projects is imported wrongly, so that all have a row in the report: the most
-memory it can take. The second run finds everything unchanged; the aim for it is a tenth of the time.
+`popbridge audit` on {workers} cores (`tools/bench/audit.py`). Each run is a new process, and its start
+counts. Every texture has wrong settings, so every texture has a row in the report, which takes the most
+memory. The second run finds nothing changed; the aim for it is a tenth of the time.
 
 | textures, {small} x {small} | first run | for each | second run | of the first | memory | largest worker |
 |---|---|---|---|---|---|---|
 {audit_rows}
 
-Textures of a megapixel (PNG, 8-bit RGB, albedo and normal maps full of noise), everything included; the aim
-is at most 15 ms of CPU for each. In some files rows are stored as they are, as libvips and optimisers for
-small pictures write them; in most each row has a filter.
+Textures of a megapixel (PNG, 8-bit RGB, noisy albedo and normal maps), with everything included. The aim
+is at most 15 ms of CPU per texture. Some PNG writers, such as libvips, store rows unfiltered; most filter
+each row.
 
-| rows | textures/s | CPU for each | of that pyvips alone, decoding |
+| rows | textures/s | CPU per texture | of these, decoding with pyvips alone |
 |---|---|---|---|
 {large_rows}
 """
@@ -217,7 +217,7 @@ def _row(count: Count) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     times = run()
     return TEMPLATE.format(
         workers=cores(),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.execution.batching import Batcher
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.workload import Limits, Workload
 from tools.bench import nets, served
 
@@ -30,18 +30,19 @@ paint paper stain crack dust mud lava ice water foam cloud smoke fire spark star
 vine coral shell bone skull""".split()  # noqa: SIM905
 MODELS = Path(__file__).resolve().parents[2] / ".models"
 
-TEMPLATE = """## Many small requests at once
+TEMPLATE = """## Dynamic batching
 
-{clients} clients, each with one request at a time, one worker process, CPU
-(`tools/bench/batching.py`, medians of {rounds} alternating rounds). Batches are whatever waits when the
-worker is free, up to 64; one by one is the same way through queue, pipe and worker without batches.
+{clients} clients with one request at a time each, one worker process on the CPU
+(`tools/bench/batching.py`, medians of {rounds} alternating rounds). A batch is whatever waits when the
+worker is free, up to 64 requests. "One by one" takes the same way through queue, pipe and worker without
+batching.
 
 | model | requests/s in batches | one by one | ratio | bare loop, one at a time | bare loop in batches |
 |---|---|---|---|---|---|
 {rows}
 
 The aims: at least 10,000 requests/s for the tiny net; 5 times one by one for the small one; for texts at
-least the bare loop in batches of 16, and ahead of LitServe and Ray Serve.
+least the bare loop in batches of 16, and more than LitServe and Ray Serve.
 """
 
 Round = Callable[[], Awaitable[float]]
@@ -49,10 +50,10 @@ Round = Callable[[], Awaitable[float]]
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     rows = [
-        "| a net of 16, 32, 8 values | " + _row(asyncio.run(_nets("tiny"))),
-        "| a net of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),
+        "| a network with layers of 16, 32, 8 | " + _row(asyncio.run(_nets("tiny"))),
+        "| a network with layers of 256, 1024, 1024, 16 | " + _row(asyncio.run(_nets("small"))),
         "| `text.embed`, 2 to 6 words each | " + (_row(asyncio.run(_texts())) if _pulled() else _NOT),
     ]
     parts = [TEMPLATE.format(clients=CLIENTS, rounds=ROUNDS, rows="\n".join(rows))]
@@ -153,7 +154,7 @@ async def _beside(
 async def _clients(batcher: Batcher, workload: Workload, params: list[dict[str, Any]], count: int) -> float:
     async def client(first: int) -> None:
         for n in range(first, count, CLIENTS):
-            await batcher.run(workload, params[n % len(params)], [], deadline_s=60)
+            await batcher.run(Job.parse(workload, params[n % len(params)], [], deadline_s=60))
 
     begin = time.perf_counter()
     await asyncio.gather(*map(client, range(CLIENTS)))

@@ -33,9 +33,9 @@ LOOK_S = 0.005
 
 TEMPLATE = """## A blob of {size} through the daemon
 
-`PUT` and `GET /blobs/SHA256`, hashed and verified on the way, beside the same server software (uvicorn and
-Starlette) with a handler that only writes and reads a file, and beside `python -m http.server`; each `PUT`
-ends with `fsync`. Medians of {rounds} alternating rounds, in MiB/s (`tools/bench/blobs.py`).
+`PUT` and `GET /blobs/SHA256`, with the hash verified. The peers are the same server software (uvicorn and
+Starlette) with a handler that only writes and reads a file, and `python -m http.server`. Each `PUT` ends
+with `fsync`. Medians of {rounds} alternating rounds, in MiB/s (`tools/bench/blobs.py`).
 
 | server | PUT | GET |
 |---|---|---|
@@ -44,8 +44,8 @@ ends with `fsync`. Medians of {rounds} alternating rounds, in MiB/s (`tools/benc
 | `python -m http.server` | | {http_get:,.0f} |
 | **ratio** to uvicorn and Starlette | {put_ratio:.2f} | {get_ratio:.2f} |
 
-The client's own hash, which it needs for the name, takes {hash_s:.2f} s. The daemon holds {before:.0f} MiB
-of memory before the first round and at most {peak:.0f} MiB in all of them.
+The client needs {hash_s:.2f} s more to compute the hash that names the blob. The daemon's memory is
+{before:.0f} MiB before the first round and at most {peak:.0f} MiB during all of them.
 """
 
 
@@ -173,7 +173,7 @@ def run() -> Mapping[str, float]:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     found = run()
     return TEMPLATE.format(
         size="1 GiB",

@@ -40,13 +40,13 @@ WATCH_S = 0.005
 COMPRESSED_BINARY = 0x80 | 0x40 | Opcode.BINARY
 """FIN, and RSV1, which says that the payload is compressed (RFC 7692 §7.2.1)."""
 
-TEMPLATE = """## Compressed bombs
+TEMPLATE = """## Decompression bombs
 
-{unpacked:,} MiB of zeros, packed into {packed:,.0f} KiB, and {fits} MiB, packed into {fits_packed:,.0f} KiB,
-as much as fits into the daemon's largest frame (`tools/bench/bombs.py`). The aim: at most {aim:.0f} MiB of
-memory for any of them.
+{unpacked:,} MiB of zeros, compressed to {packed:,.0f} KiB, and {fits} MiB, compressed to
+{fits_packed:,.0f} KiB, as much as fits into the daemon's largest frame (`tools/bench/bombs.py`). The aim:
+at most {aim:.0f} MiB of memory for any of them.
 
-| sent as | what came of it | memory that it took |
+| sent as | result | memory used |
 |---|---|---|
 {rows}
 """
@@ -162,7 +162,9 @@ def body(file: ConnectionFile, bomb: bytes) -> str:
     response = connection.getresponse()
     said = response.read()[:120].decode(errors="replace")
     connection.close()
-    return f"HTTP {response.status}" + (": kept as it came, packed" if response.status < 300 else f": {said}")
+    return f"HTTP {response.status}" + (
+        ": stored as it came, compressed" if response.status < 300 else f": {said}"
+    )
 
 
 def send_bombs(unpacked: int) -> list[Result]:
@@ -173,13 +175,13 @@ def send_bombs(unpacked: int) -> list[Result]:
         file = ConnectionFile.read(path)
         time.sleep(1)
         for name, work in (
-            ("a compressed frame that nobody agreed to", lambda: asyncio.run(unasked(file, small))),
+            ("a compressed frame without negotiation", lambda: asyncio.run(unasked(file, small))),
             ("the same, larger than any frame may be", lambda: asyncio.run(unasked(file, large))),
             ("the body of a PUT, `Content-Encoding: gzip`", lambda: body(file, packed)),
         ):
             found.append(_one(name, process, work))
     with echo_app("--deflate") as (url, process):
-        name = "a compressed frame with permessage-deflate agreed to, which the daemon doesn't: to the echo"
+        name = "a compressed frame with permessage-deflate (echo server only; the daemon never negotiates it)"
         found.append(_one(name, process, lambda: asyncio.run(agreed(url, small))))
         name = "the same, larger than any frame may be"
         found.append(_one(name, process, lambda: asyncio.run(agreed(url, large))))
@@ -194,7 +196,7 @@ def _one(name: str, process: psutil.Process, work: Any) -> Result:
 
 
 def measure(unpacked: int = UNPACKED_MIB) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found = send_bombs(unpacked)
     rows = [f"| {one.sent_as} | {one.outcome} | **{one.mib:.1f} MiB** |" for one in found]
     sizes = {"packed": len(deflated(unpacked)) / 1024, "fits_packed": len(deflated(FITS_MIB)) / 1024}

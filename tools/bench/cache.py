@@ -194,28 +194,28 @@ async def run(objects: Sequence[int]) -> tuple[Replay | None, dict[str, Times], 
         return replayed, found, missed, await disk(folder)
 
 
-TEMPLATE = """## Results that are given again
+TEMPLATE = """## The result cache
 
 {trace}
 
-Single requests on a texture of 1 megapixel by its path, medians of {blocks} alternating blocks of {singles}:
-run anew (`cache: false`) and given again. Of a hit that isn't in memory, the way to the disk adds
+Single requests for a texture of 1 megapixel by path, without the cache (`cache: false`) and with a hit;
+medians of {blocks} alternating blocks of {singles}. Reading a hit from disk instead of memory adds
 {disk:.2f} ms.
 
 | workload | run | hit | run / hit |
 |---|---|---|---|
 {rows}
 
-What the cache adds to a request that it can't answer: `image.thumbnail` of files never seen before,
-{mib:.1f} MiB on the average, on two daemons in turns, one of them without a cache: {added:+.2f} ms at the
-median of the differences, on {plain:.1f} ms; and {cpu_added:+.2f} ms of the daemon's own processor time, most
-of it for the SHA-256 of the file, which is made after the answer.
+The cost of a miss: `image.thumbnail` of new files of {mib:.1f} MiB on average, on two daemons in turn,
+one of them without a cache. The median difference is {added:+.2f} ms of {plain:.1f} ms, plus
+{cpu_added:+.2f} ms of the daemon's CPU time, most of it for the file's SHA-256, which is computed after
+the answer.
 """
 
 TRACE = """The first {requests:,} requests of a published trace (a cache of Twitter's, cluster 52, 2020), of
-which {repeat:.1%} repeat an earlier one, through the whole bridge with {inflight} in flight: each object is
-a picture of its own, of which `image.histogram` is asked for. **{computed:.1%} were computed** ({runs:,} runs
-for {distinct:,} distinct requests; the aim is at most 20 %), in {seconds:.0f} s, {rate:,.0f} requests/s with
+which {repeat:.1%} repeat an earlier one. Each object is an image of its own, and each request asks for its
+`image.histogram`, with {inflight} requests in flight. **{computed:.1%} were computed** ({runs:,} runs for
+{distinct:,} distinct requests; the aim is at most 20 %), in {seconds:.0f} s, {rate:,.0f} requests/s with
 one worker (`tools/bench/cache.py`)."""
 
 
@@ -234,7 +234,7 @@ def describe_replay(found: Replay) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     try:
         objects = trace_objects(REQUESTS)
         missing = ""

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from accel.image.channel_packing import pack_planes, plan_channels, single_plane
+from accel.image.channel_packing import extract_channel, pack_channels
 from accel.image.compare import compare_rasters
 from accel.image.operations.channels import PackChannels, channels
 from accel.image.raster import Raster
@@ -22,12 +22,13 @@ C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 TEMPLATE = """## Comparing, packing and unpacking
 
-{size} x {size}, 8 bit, one thread; CPU, medians of {rounds} alternating rounds (`tools/bench/channels.py`).
-Comparing is PSNR, largest and mean error and share of differing pixels, SSIM of luminance and three channels;
-the peers compute the same, OpenCV's SSIM from its Gaussian blur, numpy's by convolving whole images. Packing
-makes ORM of three grey images, unpacking takes it apart; numpy's is `stack` and one copy for each channel.
-The aims: comparing no slower than the faster peer; packing and unpacking within 1.2 times numpy, a few
-milliseconds beside the tens that decoding and writing the files take.
+{size} x {size}, 8 bit, one thread; CPU, medians of {rounds} alternating rounds
+(`tools/bench/channels.py`). Comparing computes PSNR, largest and mean error, the share of differing
+pixels, and SSIM of luminance and three channels. The peers compute the same: OpenCV's SSIM with its
+Gaussian blur, NumPy's by convolution of whole images. Packing makes ORM of three grey images, unpacking
+reverses it; NumPy uses `stack` and one copy per channel. The aims: comparing no slower than the faster
+peer; packing and unpacking within 1.2 times NumPy, a few milliseconds beside the tens for decoding and
+encoding.
 
 | job | PopBridge | OpenCV | numpy | **to OpenCV** | to numpy |
 |---|---|---|---|---|---|
@@ -94,7 +95,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
     params, limits = PackChannels(), Limits()
 
     def pack() -> Any:
-        return pack_planes(images, plan_channels(params, ["0", "1", "2"]), params, limits).pixels
+        return pack_channels(images, params, limits).images["packed"].pixels
 
     orm = Raster("orm", pack(), False, "linear", "png")
     return [
@@ -106,7 +107,7 @@ def rows() -> list[tuple[str, Mapping[str, Callable[[], Any]]]]:
             "ours": pack, "opencv": lambda: cv2.merge(planes), "numpy": lambda: np.stack(planes, axis=2),
         }),
         ("unpack", {
-            "ours": lambda: [single_plane(orm, letter).pixels[..., 0] for letter in channels("orm")],
+            "ours": lambda: [extract_channel(orm, letter).pixels[..., 0] for letter in channels("orm")],
             "opencv": lambda: cv2.split(orm.pixels),
             "numpy": lambda: [np.ascontiguousarray(orm.pixels[..., index]) for index in range(3)],
         }),
@@ -135,7 +136,7 @@ def row(name: str, peers: Mapping[str, Callable[[], Any]]) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     lines = "\n".join(row(name, peers) for name, peers in rows())
     return TEMPLATE.format(size=SIZE, rounds=ROUNDS, rows=lines)

@@ -33,22 +33,21 @@ ROUNDS = 3
 LONG_S = 0.8
 """Calls that take longer, in seconds, are measured in one round only."""
 
-TEMPLATE = """## Compression in blocks
+TEMPLATE = """## Block compression
 
-A picture of {size} x {size}, RGBA of 8 bits with grain, from memory to memory; `image.compress` beside the
-bare call of the encoder's library with the pixels laid out for it. CPU time of one thread, medians of
-alternating rounds (`tools/bench/compress.py`). PSNR is that of what is decoded. The aim: as fast as the
-bare call.
+An image of {size} x {size}, 8-bit RGBA with grain, from memory to memory: `image.compress` beside a bare
+call of the encoder with prepared pixels. CPU time of one thread, medians of alternating rounds
+(`tools/bench/compress.py`). PSNR is measured on the decoded result. The aim: as fast as the bare call.
 
 | format, effort | picture | PSNR | `image.compress` | bare call | ratio |
 |---|---|---|---|---|---|
 {rows}
 
-For BC7 the bare call takes the profile for RGB for the opaque picture and the one for RGBA for the other. Its
-blocks of mode 6 decode to an alpha of 254, half of all texels of the opaque picture; `image.compress` mends
-them, by a loop that numba compiles once a process has done 48 megapixels (the extra `fast`, which these rows
-have; by numpy the first of them takes {plain:,.0f} ms, **{plain_ratio:.2f}**), and sends opaque blocks of the
-other picture through the profile for RGB, which is what it gains. BC6H gets floats.
+For BC7 the bare call uses the RGB profile for the opaque image and the RGBA profile for the other. Its
+mode 6 blocks decode to an alpha of 254, in half of all texels of the opaque image. `image.compress`
+corrects them with a loop that numba compiles once a process has done 48 megapixels (the extra `fast`,
+used in these rows; with NumPy the first of them takes {plain:,.0f} ms, **{plain_ratio:.2f}**). It encodes
+opaque blocks of the other image with the RGB profile, which makes it faster. BC6H gets floats.
 """
 
 Bytes = NDArray[np.uint8]
@@ -169,7 +168,7 @@ def measured(name: str, effort: Any, transparent: bool, profile: Any) -> Row:
 def by_numpy() -> Row:
     """Measures BC7 before numba is worth its compile time."""
     with mock.patch.object(
-        block_encoders.OpaqueLoops, "chosen", lambda loops, texels: block_encoders.raise_alpha
+        block_encoders.AlphaLoops, "chosen", lambda loops, texels: block_encoders.raise_alpha
     ):
         return measured("bc7", "fast", False, "ultrafast")
 

@@ -21,10 +21,10 @@ CAPPED = {1008: f"more than {BridgeProtocol.max_fragments} fragments", 1009: f"m
 
 TEMPLATE = """## WebSocket conformance
 
-Autobahn's cases, driven by `kosoku`, against an echo on the daemon's own protocol class and server settings
-(`tools/bench/conformance.py`). permessage-deflate is turned on for it, since 12 and 13 test nothing else: the
-daemon itself offers none, because of its cost. Heartbeats are off, since a case takes a ping that it didn't
-ask for as a failure. The aim: all pass but 7.1.5.
+Autobahn's cases, run with `kosoku` against an echo on the daemon's own protocol class and server settings
+(`tools/bench/conformance.py`). permessage-deflate is on, because cases 12 and 13 test nothing else; the
+daemon itself doesn't offer it, because of its cost. Heartbeats are off, because a case counts an
+unexpected ping as a failure. The aim: all pass except 7.1.5.
 
 | cases | passed | failed |
 |---|---|---|
@@ -53,7 +53,7 @@ def outcomes(cases: Sequence[str]) -> tuple[list[Outcome], list[Outcome]]:
 
 
 def measure(cases: Sequence[str] = ("*",)) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found, capped = outcomes(cases)
     groups = sorted({int(one.case.partition(".")[0]) for one in found})
     rows = []

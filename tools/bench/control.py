@@ -33,11 +33,11 @@ AIM_MS = 10.0
 PEER = "a bare echo server, beside it"
 KINDS = ("ping", "bridge.echo", "popup's answer", PEER)
 
-TEMPLATE = """## Control messages while bytes move
+TEMPLATE = """## Latency during transfers
 
-Round trips of one client while another process PUTs and GETs blobs of 8 MiB without a pause and {workers}
-workers have a core's work each, over {seconds:.0f} s (`tools/bench/control.py`). The aim: p99 under {aim:.0f}
-ms. {reached}
+Round trips of one client while another process uploads and downloads blobs of 8 MiB without a pause and
+{workers} workers use one core each, over {seconds:.0f} s (`tools/bench/control.py`). The aim: p99 under
+{aim:.0f} ms. {reached}
 
 | | messages | median | p99 | worst |
 |---|---|---|---|---|
@@ -143,7 +143,7 @@ def run(home: Path, seconds: float) -> tuple[dict[str, list[float]], float]:
 
 
 def measure(seconds: float = SECONDS) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-control-") as folder:
         found, moved = run(Path(folder, "home"), seconds)
     rows = []

@@ -112,7 +112,7 @@ def _check(format: str, made: dict[str, bytes]) -> None:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(prefix="popbridge-bench-") as folder:
         path = Path(folder, "stone.png")
@@ -120,11 +120,11 @@ def measure() -> str:
         rows = [_row(format, compare(path, format)) for format in ("png", "webp", "tga", "tiff")]
     return f"""## Converting
 
-A PNG of {SIDE} x {SIDE} pixels, RGBA, to other formats: `image.convert` beside Pillow {Image.__version__} and
-OpenCV {cv2.__version__} with the same settings, decoding included; CPU time of one thread, medians of
-{ROUNDS} alternating rounds (`tools/bench/convert.py`). What is written losslessly is checked to hold the
-same texels. PNG is written at level 3, by Pillow at its own 6, by OpenCV at its own 1. The aim: at most
-{AIM:g} times Pillow's time.
+A PNG of {SIDE} x {SIDE} pixels, RGBA, to other formats: `image.convert` beside Pillow {Image.__version__}
+and OpenCV {cv2.__version__} with the same settings, decoding included. CPU time of one thread, medians of
+{ROUNDS} alternating rounds (`tools/bench/convert.py`). Lossless outputs are checked to hold the same
+texels. PNG compression levels: PopBridge 3, Pillow 6, OpenCV 1 (the defaults). The aim: at most {AIM:g}
+times Pillow's time.
 
 | to | PopBridge | Pillow | OpenCV | of Pillow's | size, of Pillow's |
 |---|---|---|---|---|---|

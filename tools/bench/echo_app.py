@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from bridge.server.uvicorn_protocols import BridgeProtocol, configured
+from bridge.server.uvicorn_protocols import BridgeProtocol, server_config
 
 HEARTBEAT_S = 3600.0
 """Longer than any case: most of them fail on an unexpected ping."""
@@ -38,9 +38,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 def server(*, deflate: bool, uncapped: bool) -> uvicorn.Server:
-    """Returns a server configured like the daemon, except for the flags."""
+    """Returns a server server_config like the daemon, except for the flags."""
     lifted: dict[str, Any] = {"protocol": Uncapped, "ws_max_size": LARGE} if uncapped else {}
-    return uvicorn.Server(configured(echo, HEARTBEAT_S, ws_per_message_deflate=deflate, **lifted))
+    return uvicorn.Server(server_config(echo, HEARTBEAT_S, ws_per_message_deflate=deflate, **lifted))
 
 
 async def main(flags: list[str]) -> None:

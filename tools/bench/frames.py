@@ -55,20 +55,20 @@ PATIENCE_S = 60.0
 
 TEMPLATE = """## Damaged frames
 
-The test vectors of all messages with bytes changed, cut, doubled or put in, or with values of other types and
-sizes: {decoded:,} through each codec, and {sent:,} into a real daemon on {connections} connections at a time,
-one in {below:.0f} of them damaged in the bytes of the WebSocket itself (`tools/bench/frames.py`). After each
-frame a request has to be answered. The aim: no crash, no leak.
+The test vectors of all messages, with bytes changed, removed, repeated or inserted, or with values of
+other types and sizes: {decoded:,} through each codec, and {sent:,} into a real daemon on {connections}
+connections at a time, one in {below:.0f} of them damaged in the bytes of the WebSocket itself
+(`tools/bench/frames.py`). After each frame a request must be answered. The aim: no crash, no leak.
 
 | | |
 |---|---|
-| frames taken | {taken:,} |
+| frames accepted | {taken:,} |
 | connections closed with a code that says why | {closed:,} ({codes}) |
-| connections that ended below the messages | {below_count:,} |
+| connections closed below the message layer | {below_count:,} |
 | **failures of the daemon** | **{failures}** |
-| daemon's memory after a fifth of them, and in the end | {warm:.0f} MiB, {end:.0f} MiB |
-| files and sockets that it holds before, and in the end | {files_before}, {files_after} |
-| sessions left after their keep time | {sessions} |
+| daemon's memory after a fifth of the frames, and at the end | {warm:.0f} MiB, {end:.0f} MiB |
+| its open files and sockets before, and at the end | {files_before}, {files_after} |
+| sessions left after they expired | {sessions} |
 """
 
 
@@ -271,7 +271,7 @@ def _settle(daemon: ProcessDaemon) -> None:
 
 
 def measure(count: int = FRAMES, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-frames-") as folder:
         report = fuzz(Path(folder, "home"), count, seed)
     values: dict[str, Any] = {

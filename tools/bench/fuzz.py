@@ -23,11 +23,11 @@ import psutil
 import pyvips
 from msgspec import Struct, field
 
-from accel.execution.executor import LocalExecutor
+from accel.execution.executor import Job, LocalExecutor
 from accel.image.encode import WRITERS, save
 from accel.image.operation import Operation
 from accel.image.operations.geometry import Convert, convert, thumbnail
-from accel.image.pixel_data import image_of
+from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.workload import Function, Input, Limits, WorkloadError
 
@@ -73,7 +73,7 @@ def seeds() -> dict[str, list[bytes]]:
         for channels, dtype in ((1, "uint8"), (3, "float32"), (4, "uint8"), (4, "uint16")):
             (file, *_), _ = save("seed", _raster(channels, dtype), Convert(format=format))  # type: ignore[arg-type]
             found.setdefault(format, []).append(file.data)
-    lazy = image_of(_raster(4, "uint8").pixels, "srgb")
+    lazy = vips_image(_raster(4, "uint8").pixels, "srgb")
     found["png"] += [lazy.pngsave_buffer(interlace=True), lazy.pngsave_buffer(palette=True)]
     found["jpeg"] += [lazy.extract_band(0, n=3).jpegsave_buffer(interlace=True), _inks().jpegsave_buffer()]
     found["tiff"] += [_inks().tiffsave_buffer(compression="lzw"), lazy.tiffsave_buffer(tile=True)]
@@ -91,7 +91,7 @@ def _raster(channels: int, dtype: str) -> Raster:
 
 
 def _inks() -> pyvips.Image:
-    return image_of(_raster(4, "uint8").pixels, "cmyk")
+    return vips_image(_raster(4, "uint8").pixels, "cmyk")
 
 
 def _by_hand() -> dict[str, list[bytes]]:
@@ -189,7 +189,7 @@ async def _whole(local: LocalExecutor, folder: Path) -> float:
         path.write_bytes(data)
         source = Input(path.name, str(path))
         for function in (convert, thumbnail) * WORKERS:
-            await local.run(function.workload, {}, [source], deadline_s=DEADLINE_S)
+            await local.run(Job.parse(function.workload, {}, [source], deadline_s=DEADLINE_S))
     return _largest(local)
 
 
@@ -202,7 +202,7 @@ async def _one(
 ) -> None:
     tally = report.tallies[source.name.partition(" ")[0]]
     try:
-        await local.run(function.workload, params, [source], deadline_s=DEADLINE_S)
+        await local.run(Job.parse(function.workload, params, [source], deadline_s=DEADLINE_S))
         tally.ok += 1
         return
     except WorkloadError as error:

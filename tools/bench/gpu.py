@@ -38,17 +38,17 @@ YES, LESS, NO = "yes", "less than demanded", "no: leave it to the CPU"
 
 TEMPLATE = """## CPU and GPU
 
-How many a second, by the batch, on {threads} cores of the CPU and on {gpu} (`tools/bench/gpu.py`, the best of
-the rounds of {least} s; {runtime}). Networks run with all cores by onnxruntime, from memory to memory;
-operations on images by the CPU's own form, one image a core, against their graph on the GPU. Missing batches
-would have taken longer than {cap:g} s, or more memory than there is.
+Runs per second by batch size, on {threads} cores of the CPU and on {gpu} (`tools/bench/gpu.py`, the best
+of the rounds of {least} s; {runtime}). Models run with all cores of ONNX Runtime, from memory to memory.
+Image operations run in their CPU form, one image per core, beside their graph on the GPU. Missing batches
+would take longer than {cap:g} s, or more memory than there is.
 
 | what | batch | CPU, a second | GPU, a second | GPU to CPU |
 |---|---|---|---|---|
 {rows}
 
-The best batch of each, beside what is demanded of a GPU: {inference} times the CPU for inference, {media}
-times for operations on images.
+The best batch of each, with the speed that a GPU must reach to be worth it: {inference} times the CPU for
+models, {media} times for image operations.
 
 | what | CPU, a second | GPU, a second | GPU to CPU | demanded | worth it |
 |---|---|---|---|---|---|
@@ -194,7 +194,7 @@ def words(found: Sequence[Rates], gpu: Gpu, missing: Sequence[str]) -> Iterator[
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     gpu = find()
     found = list(measured(gpu))
     return TEMPLATE.format(

@@ -15,12 +15,12 @@ from accel.ai.sessions import (
     GRAPH,
     TENSORRT,
     TENSORRT_GRAPH,
-    open_plain,
     open_session,
+    run_plainly,
+    session_variants,
     session_wish,
-    ways_by,
 )
-from accel.ai.shape_tuning import is_proven
+from accel.ai.shape_tuning import prove_variant
 from accel.devices import current
 from accel.devices.autotune import TOLERANCES, Array, sample_inputs
 from accel.execution.executor import cores
@@ -29,7 +29,7 @@ from accel.gpu_ops.operators import normal_map_graph, scale
 from accel.gpu_ops.resample import PixelCoding, mip_feed, mips_graph, steps
 from accel.image.height_map import HeightField, height_to_normal
 from accel.image.mip_levels import level_sizes, pixel_levels
-from accel.image.pixel_coding import coding
+from accel.image.pixel_coding import coding_of
 from accel.image.raster import Raster
 from accel.models.catalog import MODELS
 from accel.models.manifest import File
@@ -121,7 +121,7 @@ def works(store: ModelStore) -> tuple[list[Work], list[str]]:
     found, missing = [], []
     for net in NETS:
         model = MODELS[net.model]
-        if store.right(model, model.file(net.file)):
+        if store.is_intact(model, model.file(net.file)):
             found.append(_network(net, store.read(model, model.file(net.file))))
         else:
             missing.append(net.model)
@@ -153,7 +153,7 @@ def _graphs() -> Iterator[Work]:
         lambda batch: {"heights": np.repeat(heights[None, ..., 0], batch, 0), **strength},
     )
     texture = _random.integers(0, 256, (SIDE, SIDE, 4), np.uint8)
-    how = coding(Raster("texture.png", texture, True, "srgb", "png"), "color", True, True)
+    how = coding_of(Raster("texture.png", texture, True, "srgb", "png"), "color", True, True)
     size, levels = (SIDE, SIDE), level_sizes(SIDE, SIDE)
     weights = mip_feed(PixelCoding.of(how), size, levels, "box", "clamp")
     yield from _both(
@@ -220,7 +220,7 @@ def section(store: ModelStore, provider: str = "") -> str:
 def _there(store: ModelStore) -> Iterator[tuple[Net, File]]:
     for net in NETS:
         file = MODELS[net.model].file(net.file)
-        if store.right(MODELS[net.model], file):
+        if store.is_intact(MODELS[net.model], file):
             yield net, file
 
 
@@ -236,12 +236,12 @@ def _measured(
     wanted = [file.graph.outputs[0].name]
 
     def plain(given: Feed) -> list[Array]:
-        return open_plain(session)(given, wanted)
+        return run_plainly(session)(given, wanted)
 
     sample, tolerance = sample_inputs(plain, feed), TOLERANCES[file.graph.precision]
     proofs = {
-        way.name: is_proven(way, plain, sample, wanted, tolerance)[1]
-        for way in ways_by(provider, contents, file, session)
+        way.name: prove_variant(way, plain, sample, wanted, tolerance)[1]
+        for way in session_variants(provider, contents, file, session)
     }
     best = min((one.plain_ms for one in proofs.values() if one.plain_ms), default=0.0)
     cells = [_ms(best), *(_ms(proofs[name].ms if name in proofs else 0.0) for name in COLUMNS)]

@@ -23,16 +23,16 @@ AIM_KIB, AIM_TLS_KIB, AIM_CPU = 25.0, 60.0, 2.0
 
 TEMPLATE = """## Idle connections
 
-{count:,} identified sessions, each on a connection of its own that answers the daemon's pings every
-{heartbeat:.0f} s and does nothing else; the clients are another process (`tools/bench/idle.py`). CPU is the
-daemon's over {watched:.0f} s. With TLS: the same daemon, to which the script gives a certificate, X25519 as
-its only group and a fixed threshold of malloc (`tools/bench/tls_daemon.py`); it has no setting for TLS yet.
+{count:,} identified sessions, each on its own connection, answer the daemon's pings every {heartbeat:.0f}
+s and do nothing else. The clients are another process (`tools/bench/idle.py`). CPU is the daemon's over
+{watched:.0f} s. With TLS: the same daemon with a certificate from the script, X25519 as its only group
+and a fixed malloc threshold (`tools/bench/tls_daemon.py`); the daemon has no TLS setting yet.
 
 | | measured | aim | with TLS | aim |
 |---|---|---|---|---|
-| KiB for each connection | **{0.kib:.1f}** | {aim_kib:.0f} | **{1.kib:.1f}** | {aim_tls:.0f} |
+| KiB per connection | **{0.kib:.1f}** | {aim_kib:.0f} | **{1.kib:.1f}** | {aim_tls:.0f} |
 | CPU of one core | **{0.cpu:.1f} %** | {aim_cpu:.0f} % | **{1.cpu:.1f} %** | {aim_cpu:.0f} % |
-| still connected in the end | {0.alive:,} | {count:,} | {1.alive:,} | {count:,} |
+| still connected at the end | {0.alive:,} | {count:,} | {1.alive:,} | {count:,} |
 """
 
 
@@ -67,7 +67,7 @@ def watch(count: int, settle_s: float = SETTLE_S, watched_s: float = WATCHED_S, 
 
 
 def measure(count: int = CONNECTIONS) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found = watch(count), watch(count, tls=True)
     values: dict[str, Any] = {
         "count": count, "heartbeat": HEARTBEAT_S, "watched": WATCHED_S,

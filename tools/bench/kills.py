@@ -36,13 +36,13 @@ PATIENCE_S = 120.0
 
 TEMPLATE = """## kill -9 at random moments
 
-{clients} clients, {open} open requests each, ask for thumbnails with keys and all priorities; what is
-killed dies at random moments, and the daemon is started anew at once (`tools/bench/kills.py`). Each client
-comes back with `resume` and asks again, by the same ids and keys, for what it has no answer to. Accepted is
-what a client was told of: where that was cut off, the answer alone may come. The aim: nothing that was
-accepted is lost, and no answer comes twice.
+{clients} clients with {open} open requests each ask for thumbnails, with keys and all priorities.
+Processes are killed at random moments, and the daemon is restarted at once (`tools/bench/kills.py`). Each
+client resumes its session and repeats, with the same ids and keys, whatever has no answer yet. "Accepted"
+counts the confirmations that arrived; if one was cut off, only the answer may arrive. The aim: nothing
+accepted is lost, and no answer arrives twice.
 
-| killed | times | accepted | answered | lost | doubled, failed or wrong | connections | time |
+| killed | times | accepted | answered | lost | duplicate, failed or wrong | connections | time |
 |---|---|---|---|---|---|---|---|
 {rows}
 """
@@ -173,7 +173,7 @@ async def run_all(worker_kills: int, daemon_kills: int, seed: int) -> list[Resul
 
 
 def measure(worker_kills: int = WORKER_KILLS, daemon_kills: int = DAEMON_KILLS, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     found = asyncio.run(run_all(worker_kills, daemon_kills, seed))
     for one in found:
         for line in (one.lost + one.faults)[:20]:

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from accel.execution.pool import SINGLE_THREADED
 from accel.image import kernels
-from accel.image.color import decode_table, is_srgb_coded
+from accel.image.color import decode_table, encode_srgb
 from accel.image.inpaint import bleed_colors
 from accel.image.mip_levels import level_sizes, pixel_levels
-from accel.image.pixel_coding import Coding, coding
+from accel.image.pixel_coding import Coding, coding_of
 from accel.image.raster import Raster
 from accel.image.resample import axis, resample
 from tools.bench.timing import alternating_medians
@@ -48,7 +48,7 @@ def opencv_levels(pixels: Pixels) -> None:
 
 
 TO_LIGHT = decode_table(np.uint8)
-TO_CODES = (is_srgb_coded(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
+TO_CODES = (encode_srgb(np.linspace(0, 1, 65536, dtype=np.float32)) * 255 + 0.5).astype(np.uint8)
 
 
 @numba.njit(cache=True)
@@ -89,8 +89,8 @@ def levels() -> str:
     """Returns the rows of the table of mip levels."""
     image = texture()
     wanted = level_sizes(SIDE, SIDE)
-    stored = both(coding(image, "color", False, False))
-    light = both(coding(image, "color", True, True))
+    stored = both(coding_of(image, "color", False, False))
+    light = both(coding_of(image, "color", True, True))
     cv2.setNumThreads(1)
 
     def chain(how: Coding) -> Callable[[], object]:
@@ -109,7 +109,7 @@ def levels() -> str:
     )
     rows = [
         ("as stored", "OpenCV, INTER_AREA level by level", "cv", "stored", 2.0),
-        ("as light, weighed by alpha", "the plainest loop, by numba", "straight", "light", 1.5),
+        ("linear light, weighted by alpha", "the simplest loop, with numba", "straight", "light", 1.5),
     ]
     return "\n".join(
         f"| {what} | {peer}: {found[base]:.0f} ms | {found[mine]:.0f} ms | "
@@ -121,7 +121,7 @@ def levels() -> str:
 def resizes() -> str:
     """Returns the rows of the table of Lanczos resizing, in linear light and weighted by alpha."""
     image = texture()
-    how = coding(image, "color", True, True)
+    how = coding_of(image, "color", True, True)
     pyvips.concurrency_set(1)
     lazy = pyvips.Image.new_from_memory(image.pixels, SIDE, SIDE, 4, "uchar").copy(interpretation="srgb")
     rows = []
@@ -158,22 +158,22 @@ def bleeding() -> float:
 
 TEMPLATE = """## Mip levels and resizing
 
-CPU time of one thread for {side} x {side}, RGBA of 8 bit, medians of alternating rounds
+CPU time of one thread for {side} x {side}, 8-bit RGBA, medians of alternating rounds
 (`tools/bench/mips.py`). All levels down to 1 x 1:
 
-| what is averaged | peer | here | ratio | without numba |
+| averaged | peer | PopBridge | ratio | without numba |
 |---|---|---|---|---|
 {levels}
 
-Unlike both peers, levels are averaged from values that weren't rounded in between.
+Unlike both peers, PopBridge averages each level from unrounded values.
 
-Resized by Lanczos of 3 lobes, as light and weighed by alpha:
+Resizing with a 3-lobe Lanczos filter, in linear light and weighted by alpha:
 
-| to | libvips | here | ratio |
+| to | libvips | PopBridge | ratio |
 |---|---|---|---|
 {resizes}
 
-Colours spread under the transparent part of 2048 x 2048 (`image.bleed_alpha`): {bleeding:.0f} ms."""
+`image.bleed_alpha` of 2048 x 2048: {bleeding:.0f} ms."""
 
 
 def measure() -> str:

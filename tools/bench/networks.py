@@ -20,7 +20,7 @@ from accel.ai.matting import SIDE
 from accel.ai.preprocessing import resize_planes
 from accel.ai.sessions import networks
 from accel.ai.workloads import EmbedText, RemoveBackground, Upscale, embed_text, remove_background, upscale
-from accel.image.pixel_data import image_of
+from accel.image.pixel_data import vips_image
 from accel.image.raster import Raster
 from accel.workload import Limits
 from bridge.demo.textures import noise, normals, tint
@@ -33,10 +33,10 @@ TEXTS = [f"{kind} {n} for a {place}" for n in range(32) for kind, place in KINDS
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     limits = _limits()
     parts = [_quality(limits), _times(limits), _texts(limits)]
-    return "\n\n".join(["## Networks", *parts])
+    return "\n\n".join(["## Models", *parts])
 
 
 def _limits() -> Limits:
@@ -66,15 +66,16 @@ def _quality(limits: Limits) -> str:
     for name, wanted in _pictures().items():
         row = [name]
         for factor, style in ((2, "faithful"), (4, "faithful"), (4, "sharp")):
-            small = np.asarray(image_of(wanted, "srgb").shrink(factor, factor).numpy())
+            small = np.asarray(vips_image(wanted, "srgb").shrink(factor, factor).numpy())
             params = Upscale(factor=factor, style=style, normals=name == "normal map")
             made = upscale.operate([_raster(small)], params, limits).images["upscaled"].pixels
             row.append(f"{_psnr(made, wanted) - _psnr(_cubic(small, factor), wanted):+.1f} dB")
         rows.append(f"| {' | '.join(row)} |")
     lines = "\n".join(rows)
     return f"""\
-Textures of 256 x 256 pixels, averaged to a half and a quarter and enlarged again: how much nearer to the
-original than bicubic (OpenCV), in PSNR. The aim: nearer than bicubic with `faithful`; `sharp` is for looks.
+Textures of 256 x 256 pixels, reduced to a half and a quarter and upscaled again: how much closer to the
+original than bicubic (OpenCV), in PSNR. The aim: closer than bicubic with `faithful`; `sharp` is for
+looks.
 
 | picture | 2, faithful | 4, faithful | 4, sharp |
 |---|---|---|---|
@@ -107,11 +108,11 @@ def _times(limits: Limits) -> str:
     rows.append(_row("`image.remove_background`, 1024 x 1024", ours, bare))
     lines = "\n".join(rows)
     return f"""\
-CPU time of the whole operation beside the bare network on the whole image ({LARGE} x {LARGE} for
+CPU time of the whole operation beside the bare model on the whole image ({LARGE} x {LARGE} for
 upscaling), medians of {ROUNDS} alternating rounds (`tools/bench/networks.py`). The aim: at most 1.25 for
-upscaling, in spite of tiles that overlap.
+upscaling, in spite of overlapping tiles.
 
-| operation | all | the network alone | ratio |
+| operation | total | model alone | ratio |
 |---|---|---|---|
 {lines}"""
 
@@ -132,14 +133,14 @@ def _texts(limits: Limits) -> str:
     single, _ = _alternating(one_by_one, lambda: None)
     n = len(TEXTS)
     return f"""\
-`text.embed` of {n} texts of a few words, CPU time for each text. The aim: at most 1.3 times the bare
-network, which gets batches of 16 of what is numbers already.
+`text.embed` of {n} short texts, CPU time per text. The aim: at most 1.3 times the bare model, which gets
+tokenised batches of 16.
 
-| how | for each text | ratio |
+| method | per text | ratio |
 |---|---|---|
 | all in one request | {together / n * 1000:.2f} ms | {together / loop:.2f} |
 | one by one | {single / n * 1000:.2f} ms | {single / loop:.2f} |
-| the bare network | {loop / n * 1000:.2f} ms | 1 |"""
+| the bare model | {loop / n * 1000:.2f} ms | 1 |"""
 
 
 def _alternating(ours: Callable[[], Any], peer: Callable[[], Any]) -> tuple[float, float]:

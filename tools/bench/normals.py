@@ -20,10 +20,10 @@ AIM = 1.5
 
 TEMPLATE = """## Normal maps from heights
 
-8 bit grey to 8 bit RGB, Sobel, edges clamped, strength {strength:g}, on one thread; CPU, medians of
-{rounds} alternating rounds (`tools/bench/normals.py`). The peers are written straight for this one case;
-numba's time is that of compiled code, without its compiling. All give the same picture within one step.
-The aim: at most {aim} times numba's time.
+8-bit grey to 8-bit RGB, Sobel, clamped edges, strength {strength:g}, on one thread; CPU, medians of
+{rounds} alternating rounds (`tools/bench/normals.py`). The peers are written for this one case; numba's
+time excludes compilation. All give the same image within one step. The aim: at most {aim} times numba's
+time.
 
 | size | PopBridge | numba | OpenCV | numpy, whole images | **to numba** | to OpenCV |
 |---|---|---|---|---|---|---|
@@ -107,7 +107,7 @@ def row(size: int) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     rows = "\n".join(map(row, SIZES))
     return TEMPLATE.format(strength=STRENGTH, rounds=ROUNDS, aim=AIM, rows=rows)

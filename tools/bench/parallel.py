@@ -25,7 +25,7 @@ import psutil
 import pyvips
 from msgspec import Struct
 
-from accel.execution.executor import LocalExecutor, cores
+from accel.execution.executor import Job, LocalExecutor, cores
 from accel.image.operations.geometry import convert, thumbnail
 from accel.workload import Input, Limits, Workload
 from bridge.demo.textures import noise, tint
@@ -118,7 +118,9 @@ async def _round(
     begin = time.perf_counter()
     await asyncio.gather(
         *(
-            executor.run(workload, params, [Input(path.name, str(path))], deadline_s=600, out_dir=folder)
+            executor.run(
+                Job.parse(workload, params, [Input(path.name, str(path))], deadline_s=600, out_dir=folder)
+            )
             for path in paths
         )
     )
@@ -181,19 +183,19 @@ def measure() -> str:
     counts = workers()
     heads = "".join(f" {count} worker{'s' if count > 1 else ''} |" for count in counts)
     table = "\n".join(_row(each, counts) for each in rows)
-    return f"""## On all cores
+    return f"""## Scaling over cores
 
 {FILES} textures of a megapixel (PNG, 8-bit RGB) on warm workers, files/s; medians of {ROUNDS} alternating
-rounds (`tools/bench/parallel.py`). The aim is 0.9 N with N workers on N cores; what the machine gives to
-processes that share nothing stands in the first row.
+rounds (`tools/bench/parallel.py`). The aim is 0.9 N with N workers on N cores. The first row shows what
+this machine gives to independent processes.
 
 | jobs |{heads} of N |
 |---|{"---|" * len(counts)}---|
 {table}
 
-`popbridge run image.thumbnail` on images of {SMALL} x {SMALL} pixels with {cores()} workers, each run a
-process of its own, its start included; the aim is time in proportion to their number, and memory that doesn't
-grow.
+`popbridge run image.thumbnail` on images of {SMALL} x {SMALL} pixels with {cores()} workers. Each run is
+a new process, and its start counts. The aim is time in proportion to the number of images, and constant
+memory.
 
 | images | time | for each | memory | largest worker |
 |---|---|---|---|---|

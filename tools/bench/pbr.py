@@ -18,10 +18,11 @@ AIM = 1.5
 
 TEMPLATE = """## Height, normals and roughness from an albedo
 
-`texture.estimate_pbr` of 8 bit RGB, all three maps, on one thread; CPU seconds, medians of {rounds}
-alternating rounds (`tools/bench/pbr.py`). The peer does the same as the method `luminance` with OpenCV and
-numpy, written straight for this one case. No peer of `network` could be had; what its guesses are worth is in
-docs/models/estimate-pbr.md. The aim: `luminance` at most {aim} times the peer's time.
+`texture.estimate_pbr` of 8-bit RGB, all three maps, on one thread; CPU seconds, medians of {rounds}
+alternating rounds (`tools/bench/pbr.py`). The peer does the same as the method `luminance`, with OpenCV
+and NumPy, written for this one case. There is no peer for `network`;
+docs/explanation/models/estimate-pbr.md measures its quality. The aim: `luminance` at most {aim} times the
+peer's time.
 
 | size | luminance | OpenCV | **to OpenCV** | network | network, per megapixel |
 |---|---|---|---|---|---|
@@ -70,7 +71,7 @@ def _line(size: int) -> str:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     cv2.setNumThreads(1)
     return TEMPLATE.format(rounds=ROUNDS, aim=AIM, rows="\n".join(_line(size) for size in SIZES))
 

@@ -25,11 +25,11 @@ from tools.bench.idle_clients import BINARY, MASK, handshake, identify
 HEARTBEAT_S = 15.0
 PATIENCE_S = 60.0
 
-TEMPLATE = """## Peers that have gone bad
+TEMPLATE = """## Misbehaving peers
 
-How long each was borne with, by a daemon with heartbeats of {heartbeat:.0f} s (`tools/bench/peers.py`).
+How long a daemon with heartbeats of {heartbeat:.0f} s tolerates each (`tools/bench/peers.py`).
 
-| a peer that | was dropped after | its deadline |
+| the peer | dropped after | deadline |
 |---|---|---|
 {rows}
 """
@@ -90,7 +90,7 @@ PEERS: dict[str, tuple[Make, str]] = {
         upgraded,
         f"{IDENTIFY_TIMEOUT_S:.0f} s, and {BridgeProtocol.close_deadline_s:.0f} s to close",
     ),
-    "never ends its handshake": (half, f"{HttpProtocol.request_deadline_s:.0f} s"),
+    "never completes its handshake": (half, f"{HttpProtocol.request_deadline_s:.0f} s"),
 }
 """What each does, and its deadline."""
 
@@ -113,7 +113,7 @@ def seconds_tolerated(file: ConnectionFile, daemon: psutil.Process, make: Make) 
 
 
 def measure() -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     rows = []
     with bridge("--workers", "1", heartbeat_s=HEARTBEAT_S) as (path, daemon):
         file = ConnectionFile.read(Path(path))

@@ -47,17 +47,17 @@ OPTIONS: Mapping[str, Any] = {
 
 TEMPLATE = """## From an import to its popup
 
-From the editor's `asset.imported` event to the popup's frame, warm, for {files} normal maps of 2048 x 2048
-(PNG, 8-bit RGB), one after the other (`tools/bench/popup.py`). The aim: at most 150 ms at the median and
-300 ms at p95.
+From the editor's `asset.imported` event to the popup's frame, with a warm daemon, for {files} normal maps
+of 2048 x 2048 (PNG, 8-bit RGB), one after the other (`tools/bench/popup.py`). The aim: at most 150 ms at
+the median and 300 ms at p95.
 
 | part | median | p95 |
 |---|---|---|
 | **event to popup** | **{popup_median:.0f} ms** | **{popup_p95:.0f} ms** |
-| in it: `texture.examine` in the worker, 256-pixel preview | {examine_median:.0f} ms | {examine_p95:.0f} ms |
-| in that: decoding, as pyvips alone takes for it | {decode_median:.0f} ms | {decode_p95:.0f} ms |
+| of these: `texture.examine`, 256-pixel preview | {examine_median:.0f} ms | {examine_p95:.0f} ms |
+| of these: decoding with pyvips alone | {decode_median:.0f} ms | {decode_p95:.0f} ms |
 
-What is left, {rest:.0f} ms at the median, is the way through socket, advisor, queue, pipes and store.
+The remaining {rest:.0f} ms at the median are spent in socket, advisor, queue, pipes and store.
 """
 
 
@@ -137,7 +137,7 @@ def p95(values: Sequence[float]) -> float:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     times = asyncio.run(run())
     return TEMPLATE.format(
         files=len(times.popup),

@@ -37,12 +37,12 @@ PATIENCE_S = 30.0
 
 TEMPLATE = """## Forced reconnects
 
-{count:,} connections of each of two editors cut or reset at random moments, often within a frame, while
-requests, popups with their answers, commands with theirs and events flow (`tools/bench/reconnects.py`). One
-editor looks at every number; the other is `bridge.client`, and what counts is what its handlers see. The aim:
-no gap, no double.
+{count:,} connections of each of two editors are cut or reset at random moments, often inside a frame,
+while requests, popups, commands, their answers and events are exchanged (`tools/bench/reconnects.py`).
+One editor checks every number; the other is the Python client, and its handlers count. The aim: no gap,
+no duplicate.
 
-| editor | connections | messages that had their effect | gaps, doubles and losses |
+| editor | connections | messages handled | gaps, duplicates and losses |
 |---|---|---|---|
 {rows}
 """
@@ -113,14 +113,14 @@ async def run(file: ConnectionFile, folder: Path, count: int, seed: int = 1) -> 
 
 
 def measure(count: int = RECONNECTS, seed: int = 1) -> str:
-    """Returns the section of docs/reliability.md."""
+    """Returns the section of docs/explanation/reliability.md."""
     with tempfile.TemporaryDirectory(prefix="popbridge-reconnects-") as folder:
         daemon = ProcessDaemon(Path(folder, "home"))
         try:
             found = asyncio.run(run(daemon.start(), Path(folder), count, seed))
         finally:
             daemon.end()
-    names = {"StrictEditor": "looks at every number", "ClientEditor": "`bridge.client`"}
+    names = {"StrictEditor": "checks every number", "ClientEditor": "`bridge.client`"}
     rows = [
         f"| {names[one.name]} | {one.connections:,} | {one.messages:,} | **{len(one.faults)}** |"
         for one in found

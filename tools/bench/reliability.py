@@ -1,4 +1,4 @@
-"""Runs the long proofs and writes docs/reliability.md: `python -m tools.bench.reliability [NAME...]`.
+"""Runs the long proofs for docs/explanation/reliability.md: `python -m tools.bench.reliability [NAME...]`.
 
 With names, only their sections are measured anew: the others stay as they are. Everything goes over loopback
 and stops by itself; tests/faults has the short forms.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.bench.page import Page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 
 SECTIONS = ("kills", "reconnects", "conformance", "frames", "bombs", "peers", "control", "idle")
 """The modules beside this one, in the order of the page."""
@@ -21,8 +21,9 @@ HEAD = """# Reliability
 
 <!-- Written by `python -m tools.bench.reliability`; don't edit. -->
 
-What was done to the bridge, at length, and what it made of it. The short forms run with every test
-(tests/faults). Counts hold anywhere; times and memory are of the machine that each section names.
+These tests kill, cut and flood PopBridge for a long time, and count what was lost. Short forms of them are
+part of the test suite (tests/faults). Counts hold everywhere; times and memory belong to the machine that
+each section names.
 """
 
 

@@ -1,4 +1,4 @@
-"""Runs the benchmarks and writes docs/performance.md: `python -m tools.bench.report [NAME...]`.
+"""Runs the benchmarks and writes docs/explanation/performance.md: `python -m tools.bench.report [NAME...]`.
 
 With names, only those sections are measured again. Peers that the tests don't install are in
 tools/bench/requirements.txt.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.bench.page import Page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "performance.md"
 
 SECTIONS = (
     "requests", "cache", "blobs", "popup", "audit", "thumbnails", "parallel", "batching", "convert", "mips",
@@ -25,8 +25,8 @@ HEAD = """# Performance
 
 <!-- Written by `python -m tools.bench.report`; don't edit. -->
 
-Figures are comparisons with a peer in the same run: take the ratios, not the absolute numbers, to another
-machine.
+Every figure is a comparison with a peer in the same run. The ratios hold elsewhere; the absolute numbers
+belong to the machine that each section names.
 """
 
 

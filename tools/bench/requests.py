@@ -28,11 +28,12 @@ IN_FLIGHT = 16
 ACK_EVERY = 32
 
 
-TEMPLATE = """## A request that does no work, through the whole bridge
+TEMPLATE = """## The overhead of a request
 
-`bridge.echo` (frame, codec, session, router, result, acknowledgement) beside a bare `websockets` echo
-server of the same frames on the same event loop; {inflight} requests in flight on one connection,
-medians of {rounds} alternating rounds of {count} requests (`tools/bench/requests.py`).
+`bridge.echo` does no work, but passes through everything: frame, codec, session, router, result and
+acknowledgement. The peer is a bare `websockets` echo server with the same frames on the same event loop.
+One connection has {inflight} requests in flight; medians of {rounds} alternating rounds of {count}
+requests (`tools/bench/requests.py`).
 
 | server | requests/s | server CPU for each request |
 |---|---|---|
@@ -125,7 +126,7 @@ def middle(rounds: Sequence[Round]) -> Round:
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     found = asyncio.run(run())
     ours, theirs = found["bridge"], found["echo"]
     return TEMPLATE.format(

@@ -27,15 +27,14 @@ TRIED = ((16, 0.0), (16, 0.01), (32, 0.01), (64, 0.05))
 PATIENCE_S = 60.0
 PEERS = {"LitServe": "litserve_app.py", "Ray Serve": "ray_app.py"}
 
-TEMPLATE = """The same texts through servers: {clients} clients of one process over loopback, each with a
-connection of its own and one request at a time, one worker process each, the same onnxruntime, network and
-tokenizer (`tools/bench/served.py`, medians of {rounds} alternating rounds of {count} requests). PopBridge is
-the daemon with its policy measured, over its WebSocket. The peers answer over HTTP with the connection kept
-open, and got the best of {tried}
-rows and seconds to wait; LitServe has its ZeroMQ queue, Ray Serve its settings for throughput, and both
-encode what they answer by msgspec, which is quicker than what their tutorials do.
+TEMPLATE = """The same texts through servers: {clients} clients of one process over loopback, each with its
+own connection and one request at a time, one worker process each, the same ONNX Runtime, model and tokenizer
+(`tools/bench/served.py`, medians of {rounds} alternating rounds of {count} requests). PopBridge is the
+daemon over its WebSocket, with its measured batching policy. The peers answer over HTTP keep-alive with
+the best of {tried} rows and seconds to wait. LitServe uses its ZeroMQ queue, Ray Serve its throughput
+settings, and both encode answers with msgspec, which is faster than in their tutorials.
 
-CPU is that of all processes that serve.
+CPU is that of all serving processes.
 
 | server | requests/s | of the bare loop | CPU for each | slowest of 100 | settings |
 |---|---|---|---|---|---|

@@ -40,13 +40,14 @@ PACES = (0.25, 0.5, 0.75, 1.5)
 
 TEMPLATE = """## The store beside one shared connection
 
-{tasks} tasks, 90 % reads (two thirds a row by its unique key, one third the newest ten of a session), 10 %
-writes (half inserts, half updates), rows of 1 KiB, {rows:,} of them at first, in WAL mode with
-`synchronous=FULL`. The peers share one `sqlite3` connection, and each write is its own commit: behind an
-`asyncio.Lock`, each operation in `asyncio.to_thread`; and directly on the event loop, which stands still
-meanwhile. Medians of {rounds} alternating rounds of {count:,} operations (`tools/bench/store.py`).
+{tasks} tasks with 90 % reads (two thirds one row by its unique key, one third the newest ten of a
+session) and 10 % writes (half inserts, half updates) of 1 KiB rows, {rows:,} of them at first, in WAL
+mode with `synchronous=FULL`. The peers share one `sqlite3` connection and commit each write: one behind
+an `asyncio.Lock`, with each operation in `asyncio.to_thread`; one directly on the event loop, which is
+blocked meanwhile. Medians of {rounds} alternating rounds of {count:,} operations
+(`tools/bench/store.py`).
 
-One operation after another, as fast as each can:
+Each task runs one operation after another, as fast as possible:
 
 | | operations/s | read p50 | read p99 | write p50 | write p99 |
 |---|---|---|---|---|---|
@@ -54,18 +55,18 @@ One operation after another, as fast as each can:
 | **store to lock and threads** | **{rate:.1f} times** (aim: 1.5) | | **1/{p99:.1f}** (aim: 1/10) | | |
 | **store to the event loop** | **{inline_rate:.1f} times** | | **1/{inline_p99:.1f}** | | |
 
-With {tasks} operations always open one takes {tasks} divided by the operations/s in the mean, whoever does
-it (Little's law). The lock and threads' p99 is {tail:.1f} times their mean: a tenth of it would take about
-{needed:.0f} times their throughput. What the second aim is about shows where operations don't wait for each
-other alone: the same ones at one pace for all, in shares of what the lock and threads managed, at last more
-than that. Another process asks for each, and its time begins then (aims: 1.5 times the operations/s where
-more is asked for than the others can do, 10 times the read p99):
+With {tasks} operations always open, an operation takes {tasks} divided by the operations/s on average
+(Little's law). The p99 of lock and threads is {tail:.1f} times their average: a tenth of it would require
+about {needed:.0f} times their throughput. The second aim makes sense only if operations don't just wait
+for one another. So the next table runs the same operations at a fixed rate, in shares of what lock and
+threads reached. Another process issues them, and their time starts then (aims: 1.5 times the operations/s
+if more is asked for than the others can do, 10 times the read p99):
 
-| asked for | | done, operations/s | read p50 | read p99 | write p50 | write p99 | read p99 of the store's |
+| rate | | done, operations/s | read p50 | read p99 | write p50 | write p99 | read p99 of the store's |
 |---|---|---|---|---|---|---|---|
 {paced}
 
-What group commit gives, by how many tasks write at once (inserts of 1 KiB, nothing else; medians of {rounds}
+The effect of group commit, by the number of concurrent writers (1 KiB inserts only; medians of {rounds}
 alternating rounds of {seconds} s):
 
 | writers | store: writes/s | in so many commits/s | shared connection: writes/s | ratio |
@@ -266,7 +267,7 @@ NAMES = {"store": "the store", "shared": "shared, lock and threads", "inline": "
 
 
 def measure() -> str:
-    """Returns the section of docs/performance.md."""
+    """Returns the section of docs/explanation/performance.md."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder / "first.db")

@@ -251,20 +251,19 @@ def measure() -> str:
     )
     return f"""## Thumbnails
 
-{FILES} textures of 1 to 4 megapixels, half of them PNG and half JPEG, albedo and normal maps, to PNGs of
-{SIZE} pixels (`tools/bench/thumbnails.py`): the whole bridge with {PROCESSES} workers and {IN_FLIGHT}
-requests in flight, files by their paths and outputs as blobs, beside libraries in {PROCESSES} warm processes
-on the same files. Medians of {ROUNDS} alternating rounds; the aim is 0.9 of pyvips' rate. CPU is that of all
-processes that serve, the daemon's own included.
+{FILES} textures of 1 to 4 megapixels, half PNG and half JPEG, albedo and normal maps, to PNGs of {SIZE}
+pixels (`tools/bench/thumbnails.py`). PopBridge has {PROCESSES} workers and {IN_FLIGHT} requests in
+flight, with inputs by path and outputs as blobs. The libraries run in {PROCESSES} warm processes on the
+same files. Medians of {ROUNDS} alternating rounds; the aim is 0.9 of pyvips' rate. CPU is that of all
+serving processes, the daemon included.
 
-| who | files/s | of pyvips' rate | CPU for each | of pyvips' |
+| program | files/s | of pyvips' rate | CPU per file | of pyvips' |
 |---|---|---|---|---|
 {rows}
 
-What a single warm request adds to the bare call in process (the way through socket, daemon and pipe, and the
-output as a blob), medians of {BLOCKS} alternating blocks of {SINGLES}; the aim is at most 1 ms. The last
-column is what the same call adds that is made in another process behind a bare pipe: what is left where
-nothing is done but waking that process and this one, whose caches have gone cold meanwhile.
+The overhead of a single warm request (socket, daemon, pipe and blob) over the bare call in the same
+process; medians of {BLOCKS} alternating blocks of {SINGLES}. The aim is at most 1 ms. The last column is
+the overhead of a bare pipe to another process: waking that process and this one, with cold CPU caches.
 
 | file | bare call | request | added | a bare pipe adds |
 |---|---|---|---|---|

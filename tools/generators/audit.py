@@ -1,4 +1,4 @@
-"""The table of findings in docs/audit.md, from what explains them; the rest is written by hand."""
+"""The table of findings in docs/reference/audit.md, from what explains them; the rest is written by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from bridge.audit.texts import HELP
 from tools.generators import _markdown
 
-TARGET = Path("docs/audit.md")
+TARGET = Path("docs/reference/audit.md")
 
 
 def files() -> dict[Path, str]:

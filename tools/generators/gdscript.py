@@ -61,7 +61,7 @@ def _constants() -> str:
     }
     closes = {f"CLOSE_{close.name.upper()}": close.code for close in errors.CLOSE_CODES}
     codes = {f"ERROR_{code.name.upper()}": code.name for code in errors.ERROR_CODES}
-    says = [f"{close.code}: {_literal(close.says)}" for close in errors.CLOSE_CODES]
+    says = [f"{close.code}: {_literal(close.text)}" for close in errors.CLOSE_CODES]
     types = [_message(inspect.type_info(type_)) for type_ in messages.SERVER_MESSAGES]
     return "".join(
         [

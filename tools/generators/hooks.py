@@ -1,4 +1,4 @@
-"""docs/hooks.md: the hooks that a plugin may implement, and the records that it gives and gets."""
+"""docs/reference/hooks.md: the hooks that a plugin may implement, and the records that it gives and gets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bridge.core.messages import MAX_FRAME, Message, Part
 from bridge.project import files as files_module
 from tools.generators import _first_party, _markdown, _records
 
-TARGET = Path("docs/hooks.md")
+TARGET = Path("docs/reference/hooks.md")
 NAMES = sorted(api.__all__, key=str.lower)
 EMPTY = '""'
 
@@ -36,7 +36,7 @@ def files() -> dict[Path, str]:
         "testing": _example("testing"),
         "frame": MAX_FRAME >> 10,
         **_releases(_first_party.release()),
-        "messages": _markdown.table(("name", "what it is"), _messages()),
+        "messages": _markdown.table(("name", "meaning"), _messages()),
         "values": _markdown.table(("name", "values", "meaning"), _values()),
         "functions": _markdown.table(("name", "type", "meaning"), _functions()),
         "api": "\n\n".join(filter(None, map(_name, NAMES))),
@@ -74,7 +74,7 @@ def _messages() -> Iterator[tuple[str, str]]:
 
 
 def _values() -> Iterator[tuple[str, str, str]]:
-    for alias in _aliases(textures, textures, raster):
+    for alias in _aliases(textures, raster):
         what = getattr(api, alias.name)
         told = get_args(what) if get_origin(what) is Literal else (alias.type,)
         values = ", ".join(f"`{value or EMPTY}`" for value in told)

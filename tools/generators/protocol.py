@@ -1,4 +1,4 @@
-"""docs/protocol.md: all that a client in another language has to know."""
+"""docs/reference/protocol.md: everything that a client in another language needs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bridge.core.router import MAX_CRASHES, MAX_DEATHS
 from bridge.core.settings import SETTINGS
 from bridge.server import blobs, commands, handshake, live_session
 from bridge.server.uvicorn_protocols import BridgeProtocol
-from tools.generators import _markdown, _records
+from tools.generators import _first_party, _markdown, _records
 
-TARGET = Path("docs/protocol.md")
+TARGET = Path("docs/reference/protocol.md")
 SOURCE = "bridge/core (messages.py, parts.py, errors.py) or tools/generators/templates/protocol.md"
 RECEIPTS_LIST = {
-    "limit": "How many at most.",
-    "before": "Only those with lower ids: the last one's `id` gives those that follow it.",
+    "limit": "Maximum number of receipts.",
+    "before": "Only receipts with lower ids; pass the last `id` to get the next page.",
 }
 
 
@@ -65,18 +65,17 @@ def _facts() -> dict[str, object]:
         "receipts_revert": _markdown.fields(
             _struct(commands.RevertParams),
             {
-                "id": "The receipt's.",
-                "editor": "The session of the editor to do it: where several have the project open, the "
-                "error `ambiguous_editor` lists them; where it was moved since, the hint of `editor_gone` "
-                "does.",
+                "id": "The receipt's id.",
+                "editor": "The session of the editor that does it. If several have the project open, "
+                "`ambiguous_editor` lists them; if the project was moved, the hint of `editor_gone` does.",
             },
         ),
         "receipt": _fields(_struct(commands.Shown)),
         "messages": "\n\n".join(map(_message, infos)),
         "parts": "\n\n".join(map(_part, _parts(infos))),
         "close_codes": _markdown.table(
-            ("code", "name", "what it means"),
-            ((str(c.code), f"`{c.name}`", c.says) for c in errors.CLOSE_CODES),
+            ("code", "name", "meaning"),
+            ((str(c.code), f"`{c.name}`", c.text) for c in errors.CLOSE_CODES),
         ),
         "example": _example(),
     }
@@ -147,35 +146,143 @@ def _within(info: inspect.Type) -> Iterator[inspect.StructType]:
 
 
 def _example() -> str:
-    return "\n\n".join(_frame(sender, message) for sender, message in _exchange())
+    return "\n\n".join(
+        f"### {title}\n\n{text}\n\n" + "\n\n".join(_frame(sender, message) for sender, message in step)
+        for title, text, step in _exchange()
+    )
 
 
-def _exchange() -> Iterator[tuple[str, Any]]:
+Step = tuple[str, str, list[tuple[str, Any]]]
+
+
+def _exchange() -> Iterator[Step]:
+    """Heading, explanation and frames of each step."""
     m = messages
+    hello = m.Hello(
+        protocol=m.PROTOCOL,
+        features=["blobs"],
+        server=m.ServerInfo(name="popbridge", version=_first_party.release(), instance="5f1c"),
+        limits=m.Limits(frame=m.MAX_FRAME, inline=m.MAX_INLINE, inflight=64),
+        heartbeat_s=20.0,
+        auth=m.AuthOffer(methods=["token", "proof"], nonce="0a1b"),
+    )
+    identify = m.Identify(
+        protocol=m.PROTOCOL,
+        client=m.ClientInfo(kind="editor", name="example", version="1"),
+        instance="77aa",
+        auth=m.AuthProof(token="token"),
+        engine=m.EngineInfo(name="godot", version="4.6.stable"),
+        project=m.ProjectInfo(id="9c2e", name="Game", root="/home/ada/game"),
+    )
+    path = "res://rock_normal.png"
+    change = {"path": path, "options": {"compress/normal_map": 1}}
+    before = {"path": path, "options": {"compress/normal_map": 0}}
     yield (
-        "server",
-        m.Hello(
-            protocol=m.PROTOCOL,
-            features=["blobs"],
-            server=m.ServerInfo(name="popbridge", version="0.1.0", instance="5f1c"),
-            limits=m.Limits(frame=m.MAX_FRAME, inline=m.MAX_INLINE, inflight=64),
-            heartbeat_s=20.0,
-            auth=m.AuthOffer(methods=["token", "proof"], nonce="0a1b"),
-        ),
+        "1. Open a session",
+        "`ready` is shortened here: it also lists the workloads and describes the adapter.",
+        [
+            ("server", hello),
+            ("client", identify),
+            ("server", m.Ready(session="s1", resume_token="r1", resumed=False, workloads=[])),
+        ],
     )
     yield (
-        "client",
-        m.Identify(
-            protocol=m.PROTOCOL,
-            client=m.ClientInfo(kind="tool", name="example", version="1"),
-            instance="77aa",
-            auth=m.AuthProof(token="token"),
-        ),
+        "2. Event",
+        "The editor reports an import. Events aren't acknowledged.",
+        [
+            (
+                "client",
+                m.Event(
+                    name="asset.imported",
+                    data={
+                        "batch": 1,
+                        "more": False,
+                        "assets": [
+                            {
+                                "path": path,
+                                "file": "rock_normal.png",
+                                "type": "texture",
+                                "options": {"compress/normal_map": 0},
+                            }
+                        ],
+                    },
+                ),
+            )
+        ],
     )
-    yield "server", m.Ready(session="s1", resume_token="r1", resumed=False, workloads=[])
-    yield "client", m.Request(id=1, workload="bridge.echo", params={"value": "hi"})
-    yield "server", m.Result(id=1, value="hi", seq=1)
-    yield "client", m.Ack(seq=1)
+    yield (
+        "3. Popup",
+        "The popup is the session's first numbered message. The client shows it and acknowledges it.",
+        [
+            (
+                "server",
+                m.Popup(
+                    id=7,
+                    kind="texture.import",
+                    title="Import settings to fix: 1 texture",
+                    body="`rock_normal.png` is imported as colour.",
+                    actions=[
+                        m.Action(id="apply", label="Fix 1 texture", style="primary"),
+                        m.Action(id="later", label="Leave as is"),
+                    ],
+                    severity="warning",
+                    seq=1,
+                ),
+            ),
+            ("client", m.Ack(seq=1)),
+        ],
+    )
+    yield (
+        "4. Answer",
+        "The user presses the first button. The client keeps the answer until `popup_close` confirms it.",
+        [
+            ("client", m.Answer(id=7, state="answered", action="apply")),
+            ("server", m.PopupClose(id=7, reason="answered")),
+        ],
+    )
+    yield (
+        "5. Command",
+        "The editor changes the setting, imports the texture again and answers with what it observed. The "
+        "answer has been sent, so the command is handled and acknowledged.",
+        [
+            (
+                "server",
+                m.Command(id=3, name="texture.apply", args={"changes": [change]}, deadline_ms=60_000, seq=2),
+            ),
+            ("client", m.Result(id=3, value={"before": [before], "after": [change], "errors": []})),
+            ("client", m.Ack(seq=2)),
+        ],
+    )
+    yield (
+        "6. Resume",
+        "The connection breaks before the next popup arrives. The client reads `connection.json`, connects, "
+        "and names the session and the highest number that it handled. The missed message follows `ready`.",
+        [
+            ("server", hello),
+            (
+                "client",
+                msgspec.structs.replace(identify, resume=m.Resume(session="s1", token="r1", last_seq=2)),
+            ),
+            (
+                "server",
+                m.Ready(session="s1", resume_token="r2", resumed=True, workloads=[], popups=[8]),
+            ),
+            (
+                "server",
+                m.Popup(
+                    id=8,
+                    kind="texture.applied",
+                    title="Fixed 1 texture",
+                    body="",
+                    actions=[m.Action(id="undo", label="Undo")],
+                    expires_ms=120_000,
+                    present="toast",
+                    seq=3,
+                ),
+            ),
+            ("client", m.Ack(seq=3)),
+        ],
+    )
 
 
 def _frame(sender: str, message: Any) -> str:

@@ -1,4 +1,4 @@
-"""docs/protocol.schema.json: every message as JSON Schema (2020-12)."""
+"""docs/reference/protocol.schema.json: every message as JSON Schema (2020-12)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from bridge.core import messages
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
 
-TARGET = Path("docs/protocol.schema.json")
+TARGET = Path("docs/reference/protocol.schema.json")
 
 
 def files() -> dict[Path, str]:

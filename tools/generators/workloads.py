@@ -1,4 +1,4 @@
-"""docs/workloads.md: the workloads of the first-party plugins, from their records."""
+"""docs/reference/workloads: one page per workload, the shared parameters and the shared result types."""
 
 from __future__ import annotations
 
@@ -12,106 +12,116 @@ from pathlib import Path
 
 import msgspec
 
-from accel.param_errors import own_fields_first
-from accel.workload import Workload
+from accel.workload import Params, Workload
 from bridge.core.messages import MAX_INPUTS
 from tools.generators import _first_party, _markdown, _records
 
-TARGET = Path("docs/workloads.md")
+FOLDER = Path("docs/reference/workloads")
+NOTICE = _markdown.NOTICE.format(source="the workloads' declarations below accel/")
 VALUE = re.compile(r"(Value:\s+(?:an?|a list of)\s+)`(\w+)`")
 """Where a docstring names the struct of the result's value."""
-TEXT = """\
-{notice}
-
-# Workloads
-
-What a `request` may name (see [protocol.md](protocol.md#requests)), and what
-[`popbridge run`](#from-the-shell) runs. Parameters that aren't listed are refused with `bad_params`. A
-request has at most {requested} inputs; of workloads that take more, `popbridge run` without `--daemon` runs
-jobs with more.
-
-{names}
-
-## From the shell
-
-    popbridge run image.convert textures --recursive --param format=tga --out converted
-
-A `FILE` is a file, a pattern (`textures/**/*.png`; expanded on every system) or, with `--recursive`, a
-folder: all images in it by their suffix, but neither hidden ones nor what lies in `--out`. A workload that
-takes several inputs gets all files as one job; any other, and one that further inputs only help, is run on
-each file; `--together` and `--each` say otherwise. `--daemon` has the running daemon do it: files are named
-to it where it may read them, and sent where not. A job may run as long as it wants, or `--timeout` seconds;
-in a daemon an hour, or `deadline_ms` ([settings](settings.md)) where that is longer.
-
-**Parameters.** `popbridge workloads NAME` lists those of a workload. Values are JSON or text; choices may be
-typed in upper or lower case (`PNG`, `jpg`), lists as `a,b`, and what is true or false as `yes` or `no`.
-
-**Steps.** Operations on images, PopBridge's and [plugins'](hooks.md#operations-on-images), can follow one
-another with no file in between: `image.resize+image.convert` is an [image.pipeline](#imagepipeline).
-`popbridge workloads NAME` says whether one can be a step. The step that a parameter is meant for stands in
-front of it, by its short name (`resize.width`) or its position (`1.width`), unless it is the only one that
-takes it. `transfer` counts in the first step; `format`, `quality`, `bits` and `lossless` in the last.
-
-**Outputs.** Without `--out` only values are shown. With it, `textures/stone/rock.png` becomes
-`OUT/stone/rock.tga`: folders are kept below the one that was named, or that all files have in common. Of
-several folders each has its own: `a` and `b`, or `a/textures` and `b/textures`. Where a job makes several
-files they are `rock.NAME.EXT`; where several files are one job, `NAME.EXT`, or what `--name` says. A workload
-that has a parameter `name` of its own (image.atlas) is given that name, so that its data refers to the files
-as they are written. Files that differ in their suffix alone keep it (`rock.png.tga`), unless the output has
-the same.
-
-- An input is never overwritten: in its own folder `rock.png` becomes `rock.converted.png`.
-- A file that no earlier run made, or that was changed since, is overwritten only with `--force`.
-- Where `--out` is the folder that is walked, what earlier runs made is no input.
-- `--resume` passes over what an earlier run did with the same parameters, if neither files nor outputs have
-  changed since. What runs have made is remembered in the cache folder ([settings](settings.md)).
-- A file is there whole or as it was before, after Ctrl-C too.
-
-**Lines.** Of several files that are inspected or classified, each has a line with the main facts; of a single
-one there are all. With `--json` one object per job, in the files' order: `file` (`files` where a job has
-several or none), `value`, and `meta` with `device`, `queued_ms`, `run_ms` and the `files` that were written;
-instead of them `error` with `code` ([errors](errors.md)) and `message`, or `unchanged` where `--resume`
-passed over it.
-The exit code is 0, 1 if a file failed, 2 for a mistake that kept all from running, 130 after Ctrl-C.
-
-{workloads}
-"""
 
 
 def files() -> dict[Path, str]:
     workloads = sorted(_first_party.registry().workloads.values(), key=lambda w: w.name)
-    notice = _markdown.NOTICE.format(source="the workloads' declarations below accel/")
-    rows = ((f"[{w.name}](#{w.name.replace('.', '')})", str(w.version), w.summary) for w in workloads)
-    names = _markdown.table(("name", "version", "what it does"), rows)
     uses = Counter(cls for w in workloads for cls in _structs(w))
-    sections = [_workload(w, [cls for cls in _structs(w) if uses[cls] == 1]) for w in workloads]
     shared = sorted((cls for cls, count in uses.items() if count > 1), key=lambda cls: cls.__name__)
-    if shared:
-        sections += ["## What several of them give", *map(_struct, shared)]
-    text = TEXT.format(notice=notice, requested=MAX_INPUTS, names=names, workloads="\n\n".join(sections))
-    return {TARGET: text}
+    groups = _groups(workloads)
+    rows = (
+        (f"[{w.name}]({w.name}.md)", w.summary, "yes" if w.operation else "", str(w.version))
+        for w in workloads
+    )
+    index = {
+        "notice": NOTICE,
+        "requested": MAX_INPUTS,
+        "names": _markdown.table(("workload", "what it does", "step", "version"), rows),
+        "shared": "\n\n".join(map(_group, groups)),
+        "pages": "\n".join(w.name for w in workloads),
+    }
+    results = {"notice": NOTICE, "structs": "\n\n".join(_struct(cls, "##") for cls in shared)}
+    pages = {
+        FOLDER / "index.md": _markdown.fill("workloads.md", index),
+        FOLDER / "results.md": _markdown.fill("results.md", results),
+    }
+    for w in workloads:
+        own = [cls for cls in _structs(w) if uses[cls] == 1]
+        page = _workload(w, own, [group for group in groups if issubclass(w.params, group)])
+        pages[FOLDER / f"{w.name}.md"] = _linked(page, shared)
+    return pages
 
 
-def _workload(workload: Workload, own: Sequence[type]) -> str:
+def _groups(workloads: Sequence[Workload]) -> list[type[Params]]:
+    """The parameter classes that several workloads inherit, each before those that extend it."""
+    uses = Counter(cls for w in workloads for cls in w.params.__mro__[1:] if _declares(cls))
+    return sorted((cls for cls, count in uses.items() if count > 1), key=lambda cls: len(cls.__mro__))
+
+
+def _declares(cls: type) -> bool:
+    return issubclass(cls, Params) and cls is not Params and bool(inspect.get_annotations(cls))
+
+
+def _own_fields(cls: type[Params]) -> msgspec.inspect.StructType:
+    """The fields that the class declares itself, in its order."""
+    info = msgspec.inspect.type_info(cls)
+    assert isinstance(info, msgspec.inspect.StructType)
+    names = inspect.get_annotations(cls)
+    return msgspec.structs.replace(info, fields=tuple(f for f in info.fields if f.name in names))
+
+
+def _group(cls: type[Params]) -> str:
+    return f"### {cls.__name__}\n\n{inspect.getdoc(cls) or ''}\n\n{_markdown.fields(_own_fields(cls))}"
+
+
+def _workload(workload: Workload, own: Sequence[type], groups: Sequence[type]) -> str:
     low, high = workload.inputs
-    count = str(low) if low == high else f"{low} to {high}"
+    facts = f"Version {workload.version}. Inputs: {low if low == high else f'{low} to {high}'}."
+    if workload.operation:
+        facts += " It can be a [step](../run.md#steps)."
     info = msgspec.inspect.type_info(workload.params)
     assert isinstance(info, msgspec.inspect.StructType)
-    facts = f"Version {workload.version}. Inputs: {count}."
-    if workload.operation:
-        facts += " It can be a [step](#from-the-shell)."
-    fields = _markdown.fields(msgspec.structs.replace(info, fields=own_fields_first(info)))
-    doc = VALUE.sub(lambda named: f"{named[1]}[`{named[2]}`](#{named[2].lower()})", workload.doc)
-    return "\n\n".join([f"## {workload.name}", doc, facts, fields, *map(_struct, own)])
+    # A workload may override a shared parameter; such a field is its own.
+    inherited = {
+        f.encode_name: f
+        for group in groups
+        for f in _own_fields(group).fields
+        if group is not workload.params
+    }
+    fields = tuple(f for f in info.fields if inherited.get(f.encode_name) != f)
+    also = ", ".join(
+        f"[{group.__name__}](index.md#{group.__name__.lower()}) "
+        f"({', '.join(f'`{f.encode_name}`' for f in _own_fields(group).fields)})"
+        for group in reversed(groups)
+        if group is not workload.params
+    )
+    parts = [NOTICE, f"# {workload.name}", _doc(workload), facts, "## Parameters"]
+    if fields or not also:
+        parts.append(_markdown.fields(msgspec.structs.replace(info, fields=fields)))
+    if also:
+        parts.append(f"Shared parameters: {also}.")
+    if own:
+        parts += ["## Result types", *map(_struct, own)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _doc(workload: Workload) -> str:
+    return VALUE.sub(lambda named: f"{named[1]}[`{named[2]}`](#{named[2].lower()})", workload.doc)
+
+
+def _linked(page: str, shared: Sequence[type]) -> str:
+    """The page with links to shared types leading to the page that holds them."""
+    for cls in shared:
+        anchor = f"(#{cls.__name__.lower()})"
+        page = page.replace(anchor, f"(results.md{anchor[1:-1]})")
+    return page
 
 
 def _structs(workload: Workload) -> list[type]:
-    """What the tables of parameters and value link to, in this order."""
+    """The types that parameters and value refer to, in this order."""
     return list(dict.fromkeys([*_records.within(workload.params), *_value_types(workload)]))
 
 
-def _struct(cls: type) -> str:
-    return "\n\n".join([f"### {cls.__name__}", inspect.getdoc(cls) or "", _value(cls)])
+def _struct(cls: type, level: str = "###") -> str:
+    return "\n\n".join([f"{level} {cls.__name__}", inspect.getdoc(cls) or "", _value(cls)])
 
 
 def _value(cls: type) -> str:

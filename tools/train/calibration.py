@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from accel.texture.judgement import is_doubted, worth_of
+from accel.texture.judgement import allow_doubt, cue_weight
 from accel.texture.kinds import CLASS_OF, KINDS
 from accel.texture.model import CLASSES
 from accel.texture.naming import Cue, Strength
@@ -75,9 +75,9 @@ class NameModel:
 
     def __call__(self, logs: Floats, cues: Sequence[Sequence[Cue]], word_ratios: Floats) -> Floats:
         """Returns log probabilities: those by pixels, `logs`, with cues and the log ratios of words added."""
-        weights = np.array([[worth_of(self.cues, name, kind) for kind in KINDS] for name in CUES])
+        weights = np.array([[cue_weight(self.cues, name, kind) for kind in KINDS] for name in CUES])
         first, later = indicators(cues)
-        sums = np.log(is_doubted(np.exp(logs))) + np.einsum(
+        sums = np.log(allow_doubt(np.exp(logs))) + np.einsum(
             "cj,ncjk->nk", weights, first + self.second * later
         )
         sums += self.trust * word_ratios
@@ -106,7 +106,7 @@ def fit_names(
     by_words = torch.from_numpy(word_ratios[named].astype(np.float32))
     trust = torch.tensor(0.5, requires_grad=True)
     first, later = (torch.from_numpy(each[named].astype(np.float32)) for each in indicators(cues))
-    by_pixels = torch.from_numpy(np.log(is_doubted(np.exp(logs[named]))).astype(np.float32))
+    by_pixels = torch.from_numpy(np.log(allow_doubt(np.exp(logs[named]))).astype(np.float32))
     general = torch.full((len(CUES),), 2.0, requires_grad=True)
     special = torch.zeros((len(CUES), len(KINDS)), requires_grad=True)
     second = torch.tensor(0.5, requires_grad=True)

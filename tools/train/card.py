@@ -20,7 +20,7 @@ from tools.train.evaluate import Evaluation, Outcome, calibration_curve, calibra
 from tools.train.fetch import BACKBONE, DATA, UNLABELLED_LIMIT, sources
 from tools.train.word_weights import MIN_SOURCES
 
-FOLDER = DATA.parent.parent / "docs" / "models"
+FOLDER = DATA.parent.parent / "docs" / "explanation" / "models"
 CARD = "texture-kind.md"
 PLOT = "texture-kind-calibration.svg"
 

@@ -16,11 +16,11 @@ from accel.texture.context import (
     FEWEST,
     LEVELS,
     ContextModel,
-    Surroundings,
-    are_alike,
+    ContextRows,
     columns,
     expected_shares,
     place_names,
+    same_size_share,
 )
 from accel.texture.kinds import KINDS
 from accel.texture.model import CLASSES, Trees, from_arrays, to_arrays
@@ -111,21 +111,21 @@ SAMPLINGS: tuple[Sampling, ...] = (_all, _half, _reweighted)
 """How neighbours are weighted, so that training sees more mixtures of kinds than the sources have."""
 
 
-def context_of(predictions: Predictions, sampling: Sampling = _all, seed: int = 0) -> Surroundings:
+def context_of(predictions: Predictions, sampling: Sampling = _all, seed: int = 0) -> ContextRows:
     """Returns the context of each texture, with the others weighted by `sampling`."""
     groups = predictions.groups()
     weight = sampling(np.random.default_rng(seed), predictions.probabilities, groups[0])[:, None]
     others = np.stack([_sum_of_others(predictions.probabilities * weight, group) for group in groups])
     # Unweighted: textures of one size are mostly of one kind, so weights by kind would distort this.
     shares = [_share_of_size(group, predictions.sizes) for group in groups[: len(COUNTED)]]
-    return Surroundings(predictions.probabilities, others, np.stack(shares))
+    return ContextRows(predictions.probabilities, others, np.stack(shares))
 
 
 def _share_of_size(group: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
     """Returns the share of a texture's group that has its size."""
     sized = np.unique(np.column_stack([group, sizes]), axis=0, return_inverse=True)[1].ravel()
     same, every = (np.bincount(numbers)[numbers] - 1 for numbers in (sized, group))
-    return are_alike(same, every)
+    return same_size_share(same, every)
 
 
 def _sum_of_others(values: Floats, group: NDArray[np.int64]) -> Floats:

@@ -27,9 +27,7 @@ from tools.train.fetch import Texture
 from tools.train.render import degrade, render
 from tools.train.rows import PROCEDURAL, UNLABELLED, Rows
 
-FEATURE_MODULES: tuple[ModuleType, ...] = (
-    views, views, value_features, value_features, spatial_features, spatial_features, model, augmentation,
-)  # fmt: skip
+FEATURE_MODULES: tuple[ModuleType, ...] = (views, value_features, spatial_features, model, augmentation)
 """The modules that features are computed by: a change in one of them invalidates the cached rows."""
 EMBEDDING_MODULES: tuple[ModuleType, ...] = (backbone, export)
 """The same for the embeddings."""

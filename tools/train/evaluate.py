@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.texture.judgement import weigh_words
 from accel.texture.kinds import KINDS
 from accel.texture.model import Thresholds
-from accel.texture.naming import Cue, read_name, vocabulary, worth_of_words
+from accel.texture.naming import Cue, read_name, vocabulary
 from tools.train import calibration, context
 from tools.train.calibration import Floats, Mixture
 from tools.train.context import Predictions, predict_in_context
@@ -182,7 +183,7 @@ def _predict(
     """Returns predictions without context: by pixels, and with names."""
     by_pixels = mixture(tested.scores)
     names = calibration.NameModel(judgement["cues"], judgement["second"], judgement["names"]["sharpness"])
-    word_ratios = np.array([worth_of_words(words, judgement["words"]) for words in tested.words])
+    word_ratios = np.array([weigh_words(words, judgement["words"]) for words in tested.words])
     named = calibration.has_name_evidence(tested.cues, word_ratios)
     return (
         _predictions(tested, np.exp(by_pixels), np.zeros_like(named)),

@@ -1,4 +1,4 @@
-"""BC, ETC2, ASTC decode."""
+"""Decodes block compression: BC1 to BC7, ETC2, EAC, ASTC."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import texture2ddecoder
 from astc_encoder import (
     ASTCConfig,
     ASTCConfigFlags,
@@ -30,15 +31,15 @@ from accel.image.pixel_data import Pixels
 from accel.image.records import Compression
 
 Bytes = NDArray[np.uint8]
-"""One row of bytes for each block."""
+"""Blocks x bytes of a block."""
 
 
 _STRIP = 4096
-"""Blocks decoded in one go."""
+"""Blocks decoded at a time, to stay in the cache."""
 
 
 class Block(Struct, frozen=True):
-    """One kind of block."""
+    """A block format."""
 
     compression: Compression
     size: int
@@ -51,7 +52,7 @@ class Block(Struct, frozen=True):
 
 _ASTC = ((4, 4), (5, 4), (5, 5), (6, 5), (6, 6), (8, 5), (8, 6), (8, 8), (10, 5), (10, 6), (10, 8), (10, 10),
          (12, 10), (12, 12))  # fmt: skip
-"""The block sizes, in the order in which Vulkan numbers them."""
+"""Block sizes in the order of Vulkan's formats."""
 
 ASTC = tuple(f"astc{width}x{height}" for width, height in _ASTC)
 
@@ -64,30 +65,38 @@ BLOCKS: dict[str, Block] = {
     "eacrg": Block("etc2", 16), "eacrg_signed": Block("etc2", 16),
     **{name: Block("astc", 16, *size) for name, size in zip(ASTC, _ASTC, strict=True)},
 }  # fmt: skip
-"""Each codec; `s` and `_signed` are those whose values mean -1 to 1, which become 0 to full scale."""
+"""By codec. `s` and `_shift_signed` mark values of -1 to 1, which are mapped to 0 to full scale."""
 
 
 def unpack_blocks(stream: Stream, codec: str, data: bytes, width: int, height: int) -> Picture:
-    """The pixels of `data`, which holds exactly the blocks of an image of that size. Raises WorkloadError."""
+    """Decodes `data`, which must be exactly the blocks of an image of this size. Raises WorkloadError."""
     if codec.startswith("bc6h"):
-        return Picture(_halves(stream, codec, data, width, height), "rgb", False, "bc6h")
-    return _picture(codec, decode_plain(codec, data, width, height))
+        try:
+            return Picture(decode_hdr(codec, data, width, height), "rgb", False, "bc6h")
+        except ValueError as error:
+            raise stream.broken(str(error)) from None
+    return _to_picture(codec, decode_plain(codec, data, width, height))
 
 
 def decode_plain(codec: str, data: bytes, width: int, height: int) -> Pixels:
-    """The channels that blocks of 8 bits hold, as they are: one, two, three or four.
+    """Decodes blocks of 8-bit channels, one to four of them, without changing their meaning.
 
-    `data` must hold exactly the blocks of an image of that size.
+    `data` must be exactly the blocks of an image of this size.
     """
-    if codec in _OWN:
-        return np.ascontiguousarray(_in_strips(codec, data, -(-height // 4), -(-width // 4))[:height, :width])
-    return _decoded(codec, data, width, height)
+    if codec in _NUMPY_DECODERS:
+        return np.ascontiguousarray(
+            _decode_in_strips(codec, data, -(-height // 4), -(-width // 4))[:height, :width]
+        )
+    return _decode_with_library(codec, data, width, height)
 
 
 def decode_hdr(codec: str, data: bytes, width: int, height: int) -> Pixels:
-    """The RGB that blocks of BC6H hold, float32. Raises ValueError for blocks that nobody can read."""
+    """Decodes BC6H to float32 RGB. Raises ValueError for invalid blocks.
+
+    OpenImageIO reads them from a temporary DDS file, as texture2ddecoder truncates them to 8 bits.
+    """
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
-        path = Path(folder) / "picture.dds"
+        path = Path(folder) / "blocks.dds"
         path.write_bytes(_dds(95 if codec == "bc6h" else 96, width, height) + data)
         oiio = library()
         file = oiio.ImageInput.open(str(path))
@@ -100,83 +109,80 @@ def decode_hdr(codec: str, data: bytes, width: int, height: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _picture(codec: str, pixels: Pixels) -> Picture:
+def _to_picture(codec: str, pixels: Pixels) -> Picture:
     compression = BLOCKS[codec].compression
     if pixels.shape[2] == 1:
         return Picture(pixels, "grey", False, compression)
     if pixels.shape[2] == 2:
         return Picture(with_blue(pixels), "rgb", False, compression, data=True)
-    # These say block by block whether there is alpha, at no cost.
+    # In these formats alpha is optional in each block.
     if codec in ("bc1", "bc7", "etc2a1") or compression == "astc":
         pixels = without_full_alpha(pixels)
     return Picture(pixels, "rgb", pixels.shape[2] == 4, compression)
 
 
-def _decoded(codec: str, data: bytes, width: int, height: int) -> Pixels:
-    """By the library that knows the codec."""
+def _decode_with_library(codec: str, data: bytes, width: int, height: int) -> Pixels:
+    """Decodes blocks with a library."""
     if codec.startswith("astc"):
-        # texture2ddecoder crashes on blocks that keep no rule.
-
+        # texture2ddecoder crashes on invalid ASTC blocks.
         return decode_astc(data, width, height, BLOCKS[codec].width, BLOCKS[codec].height)
-    # Which doesn't check that `data` is long enough: callers do.
-    import texture2ddecoder
-
+    # It doesn't check the length of `data`: callers do.
     raw = getattr(texture2ddecoder, f"decode_{codec}")(data, width, height)
     bgra = np.frombuffer(raw, np.uint8).reshape(height, width, 4)
     order = {"eacr": (2,), "eacrg": (2, 1), "etc2": (2, 1, 0)}.get(
-        codec.removesuffix("_signed"), (2, 1, 0, 3)
+        codec.removesuffix("_shift_signed"), (2, 1, 0, 3)
     )
     return reorder_channels(bgra, order)
 
 
-# BC1 to BC5 as Direct3D 11.3's functional specification, 19.5, has them. In numpy, since the library forgets
-# the transparent colour of BC1 and takes BC2's and BC3's colours for BC1's: 10 ms for a megapixel.
+# BC1 to BC5 (Direct3D 11.3 functional specification, 19.5) in numpy, 10 ms per megapixel, as texture2ddecoder
+# ignores the transparent colour of BC1 and decodes the colours of BC2 and BC3 as BC1.
 
 
-def _in_strips(codec: str, data: bytes, down: int, across: int) -> Pixels:
-    """The pixels of so many blocks, some thousand at a time, so that what is computed stays in the cache."""
+def _decode_in_strips(codec: str, data: bytes, down: int, across: int) -> Pixels:
+    """Decodes rows of blocks in strips that stay in the cache."""
     rows = np.frombuffer(data, np.uint8).reshape(down, across, -1)
     step = max(1, _STRIP // across)
     strips = (rows[begin : begin + step] for begin in range(0, down, step))
     return np.concatenate(
-        [_OWN[codec](strip.reshape(-1, rows.shape[2]), strip.shape[:2]) for strip in strips]
+        [_NUMPY_DECODERS[codec](strip.reshape(-1, rows.shape[2]), strip.shape[:2]) for strip in strips]
     )
 
 
 def _bc1(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
-    return _colors(rows, blocks, transparent=True)
+    return _decode_colors(rows, blocks, transparent=True)
 
 
 def _bc2(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
-    pixels = _colors(rows[:, 8:], blocks, transparent=False)
+    pixels = _decode_colors(rows[:, 8:], blocks, transparent=False)
     nibbles = np.stack([rows[:, :8] & 15, rows[:, :8] >> 4], -1).reshape(-1, 16)
-    pixels[..., 3] = _placed(nibbles * np.uint8(17), blocks)
+    pixels[..., 3] = _arrange(nibbles * np.uint8(17), blocks)
     return pixels
 
 
 def _bc3(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
-    pixels = _colors(rows[:, 8:], blocks, transparent=False)
-    pixels[..., 3] = _values(rows[:, :8], blocks)
+    pixels = _decode_colors(rows[:, 8:], blocks, transparent=False)
+    pixels[..., 3] = _decode_values(rows[:, :8], blocks)
     return pixels
 
 
 def _bc4(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
-    return _values(rows, blocks)[..., None]
+    return _decode_values(rows, blocks)[..., None]
 
 
 def _bc5(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
-    return np.stack([_values(rows[:, :8], blocks), _values(rows[:, 8:], blocks)], -1)
+    return np.stack([_decode_values(rows[:, :8], blocks), _decode_values(rows[:, 8:], blocks)], -1)
 
 
-def _signed(rows: Bytes) -> Bytes:
-    """The end points of each 8 bytes moved from -128..127 to 0..255: the same order, the same steps."""
+def _shift_signed(rows: Bytes) -> Bytes:
+    """Shifts the end points in each 8 bytes from -128..127 to 0..255; interpolation stays the same."""
     moved = rows.reshape(-1, 8).copy()
     moved[:, :2] ^= 0x80
     return moved.reshape(rows.shape)
 
 
-def _colors(rows: Bytes, blocks: tuple[int, int], transparent: bool) -> Pixels:
-    """RGBA of the 8 bytes that hold two colours of 5, 6, 5 bits and 16 indices of 2 bits."""
+def _decode_colors(rows: Bytes, blocks: tuple[int, int], transparent: bool) -> Pixels:
+    """Decodes 8 bytes to RGBA: two 5:6:5 colours and 16 indices of 2 bits."""
     ends = np.ascontiguousarray(rows[:, :4]).view("<u2").astype(np.int32)
     palette = np.full((len(rows), 4, 4), 255, np.int32)
     for channel, (shift, size) in enumerate(((11, 5), (5, 6), (0, 5))):
@@ -192,12 +198,12 @@ def _colors(rows: Bytes, blocks: tuple[int, int], transparent: bool) -> Pixels:
     words = palette.astype(np.uint8).view("<u4")[..., 0]
     bits = np.ascontiguousarray(rows[:, 4:]).view("<u4")
     indices = (bits >> np.arange(0, 32, 2, dtype=np.uint32)) & 3
-    chosen = _placed(_looked_up(words, indices), blocks)
+    chosen = _arrange(_look_up(words, indices), blocks)
     return chosen.view(np.uint8).reshape(*chosen.shape, 4)
 
 
-def _values(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
-    """One channel of the 8 bytes that hold two values and 16 indices of 3 bits."""
+def _decode_values(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
+    """Decodes 8 bytes to one channel: two values and 16 indices of 3 bits."""
     one, other = rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32)
     eight = (one > other)[:, None]
     palette = np.empty((len(rows), 8), np.int32)
@@ -212,45 +218,37 @@ def _values(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
     wide = np.zeros((len(rows), 8), np.uint8)
     wide[:, :6] = rows[:, 2:]
     indices = (wide.view("<u8") >> np.arange(0, 48, 3, dtype=np.uint64)) & np.uint64(7)
-    return _placed(_looked_up(palette.astype(np.uint8), indices), blocks)
+    return _arrange(_look_up(palette.astype(np.uint8), indices), blocks)
 
 
-def _looked_up(palette: NDArray[Any], indices: NDArray[Any]) -> NDArray[Any]:
-    """Blocks x 16 values, from each block's own palette."""
+def _look_up(palette: NDArray[Any], indices: NDArray[Any]) -> NDArray[Any]:
+    """Returns blocks x 16 values, looked up in each block's palette."""
     begins = np.arange(0, palette.size, palette.shape[1], dtype=np.intp)[:, None]
     return palette.reshape(-1).take(begins + indices.astype(np.intp))
 
 
-def _placed(values: NDArray[Any], blocks: tuple[int, int]) -> NDArray[Any]:
-    """Blocks x 16 values as an image of whole blocks."""
+def _arrange(values: NDArray[Any], blocks: tuple[int, int]) -> NDArray[Any]:
+    """Arranges blocks x 16 values as an image."""
     down, across = blocks
     return values.reshape(down, across, 4, 4).swapaxes(1, 2).reshape(down * 4, across * 4)
 
 
-_OWN: dict[str, Callable[[Bytes, tuple[int, int]], Pixels]] = {
+_NUMPY_DECODERS: dict[str, Callable[[Bytes, tuple[int, int]], Pixels]] = {
     "bc1": _bc1, "bc2": _bc2, "bc3": _bc3, "bc4": _bc4, "bc5": _bc5,
-    "bc4s": lambda rows, blocks: _bc4(_signed(rows), blocks),
-    "bc5s": lambda rows, blocks: _bc5(_signed(rows), blocks),
+    "bc4s": lambda rows, blocks: _bc4(_shift_signed(rows), blocks),
+    "bc5s": lambda rows, blocks: _bc5(_shift_signed(rows), blocks),
 }  # fmt: skip
 
 
-def _halves(stream: Stream, codec: str, data: bytes, width: int, height: int) -> Pixels:
-    """BC6H by OpenImageIO, as texture2ddecoder cuts it to 8 bits: from a DDS file of our own writing."""
-    try:
-        return decode_hdr(codec, data, width, height)
-    except ValueError as error:
-        raise stream.broken(str(error)) from None
-
-
 def _dds(format: int, width: int, height: int) -> bytes:
-    """A DDS header with the extension that names a DXGI format."""
+    """Returns a DDS header with a DXGI format."""
     header = struct.pack("<4s7I44x", b"DDS ", 124, 0x81007, height, width, 0, 0, 1)
     header += struct.pack("<2I4s5I", 32, 4, b"DX10", 0, 0, 0, 0, 0) + struct.pack("<5I", 0x1000, 0, 0, 0, 0)
     return header + struct.pack("<5I", format, 3, 0, 1, 0)
 
 
 def decode_astc(data: bytes, width: int, height: int, block_width: int, block_height: int) -> Pixels:
-    """RGBA; `data` must hold exactly the blocks of an image of that size."""
+    """Decodes ASTC to 8-bit RGBA; `data` must be exactly the blocks of an image of this size."""
     image = ASTCImage(ASTCType.U8, width, height, 1)
     context = _context(block_width, block_height, threading.get_ident())
     pixels = context.decompress(data, image, ASTCSwizzle()).data
@@ -258,10 +256,10 @@ def decode_astc(data: bytes, width: int, height: int, block_width: int, block_he
     return np.frombuffer(pixels, np.uint8).reshape(height, width, 4)
 
 
-# A context takes 5 to 17 ms to make, a half of a megapixel's time, and serves one thread.
+# Creating a context takes 5 to 17 ms, half the time of a megapixel; it must not be shared by threads.
 @lru_cache(maxsize=4)
 def _context(block_width: int, block_height: int, thread: int) -> ASTCContext:
-    # As sRGB its values are the upper 8 bits, which is what most files are meant as.
+    # As sRGB the decoder returns the upper 8 bits, which is what most files mean.
     config = ASTCConfig(
         ASTCProfile.LDR_SRGB, block_width, block_height, 1, 0, ASTCConfigFlags.DECOMPRESS_ONLY
     )

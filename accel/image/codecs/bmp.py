@@ -1,4 +1,4 @@
-"""Windows and OS/2 bitmaps: 1 to 32 bits, bit fields, run-length coded, from either end."""
+"""Reads BMP: Windows and OS/2, 1 to 32 bits, bit fields, run-length encoding, in either row order."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DEFAULT_16 = (0x7C00, 0x03E0, 0x001F)
 
 
 class _Header(Struct, frozen=True):
-    """BITMAPFILEHEADER and what is used of BITMAPINFOHEADER and its successors."""
+    """The fields of BITMAPFILEHEADER, BITMAPINFOHEADER and its successors that are used."""
 
     offset: int
-    """Where the pixels begin, bytes from the file's start."""
+    """Of the pixels, bytes from the start of the file."""
     width: int
     height: int
     upwards: bool
@@ -26,7 +26,7 @@ class _Header(Struct, frozen=True):
     compression: int
     masks: tuple[int, ...]
     palette: Pixels
-    """Colours x 3, in RGB."""
+    """Colours x RGB."""
 
 
 def read(stream: Stream) -> Picture:
@@ -34,11 +34,11 @@ def read(stream: Stream) -> Picture:
     size = stream.left
     header = _header(stream)
     # Some writers leave the offset 0.
-    stream.skip(max(0, header.offset - (size - stream.left)), "what lies before its pixels")
+    stream.skip(max(0, header.offset - (size - stream.left)), text("the data before its pixels"))
     pixels = _indices(stream, header) if header.bits <= 8 else _texels(stream, header)
     if header.bits <= 8:
         if pixels.max() >= len(header.palette):
-            raise stream.broken("a pixel has a colour that isn't in its palette")
+            raise stream.broken(text("a pixel has a colour that isn't in its palette"))
         pixels = _grey_or_color(header.palette).take(pixels[..., 0], axis=0)
     pixels = np.ascontiguousarray(pixels[::-1] if header.upwards else pixels)
     return Picture(
@@ -47,30 +47,30 @@ def read(stream: Stream) -> Picture:
 
 
 def _header(stream: Stream) -> _Header:
-    offset, length = stream.unpack("<10xII", "its header")
+    offset, length = stream.unpack("<10xII", text("its header"))
     masks: tuple[int, ...] = ()
     if length == 12:
-        width, height, _, bits = stream.unpack("<HHHH", "its header")
+        width, height, _, bits = stream.unpack("<HHHH", text("its header"))
         compression, colors, used = _RGB, 0, 12
     elif 40 <= length <= 256:
-        width, height, _, bits, compression, colors = stream.unpack("<iiHHI12xI4x", "its header")
-        masks, taken = _masks(stream, length, compression)
-        used = max(40 + taken, length)
-        stream.skip(used - 40 - taken, "its header")
+        width, height, _, bits, compression, colors = stream.unpack("<iiHHI12xI4x", text("its header"))
+        masks, mask_bytes = _masks(stream, length, compression)
+        used = max(40 + mask_bytes, length)
+        stream.skip(used - 40 - mask_bytes, text("its header"))
     else:
-        raise stream.broken(f"a header of {length} bytes")
-    stream.dimensions(width, abs(height))
+        raise stream.broken(text("a header of {n} bytes", n=length))
+    stream.check_size(width, abs(height))
     _check(stream, bits, compression, height)
     palette = _palette(stream, bits, colors, 3 if length == 12 else 4, offset - 14 - used)
     return _Header(offset, width, abs(height), height > 0, bits, compression, masks, palette)
 
 
 def _masks(stream: Stream, length: int, compression: int) -> tuple[tuple[int, ...], int]:
-    """The masks of bit fields, and how many bytes behind the first 40 they took."""
+    """Returns the masks of bit fields and their size in bytes, after the first 40 bytes of the header."""
     if compression not in (_FIELDS, _ALPHA_FIELDS):
         return (), 0
     count = 4 if compression == _ALPHA_FIELDS or length >= 56 else 3
-    masks = stream.unpack(f"<{count}I", "its bit masks")
+    masks = stream.unpack(f"<{count}I", text("its bit masks"))
     return tuple(mask for index, mask in enumerate(masks) if mask or index < 3), 4 * count
 
 
@@ -81,38 +81,40 @@ def _check(stream: Stream, bits: int, compression: int, height: int) -> None:
         _RGB: (1, 2, 4, 8, 16, 24, 32), _RLE8: (8,), _RLE4: (4,), _FIELDS: (16, 32), _ALPHA_FIELDS: (16, 32),
     }.get(compression, ())  # fmt: skip
     if bits not in allowed or (compression in (_RLE8, _RLE4) and height < 0):
-        raise stream.broken(f"compression {compression} has no {bits} bits a pixel")
+        raise stream.broken(
+            text("compression {compression} with {bits} bits per pixel", compression=compression, bits=bits)
+        )
 
 
 def _palette(stream: Stream, bits: int, colors: int, size: int, room: int) -> Pixels:
     if bits > 8:
         return np.empty((0, 3), np.uint8)
     count = min(colors or 1 << bits, 1 << bits)
-    # A palette that is shorter than the header says ends where the pixels begin.
+    # Some palettes are shorter than the header says, and end where the pixels begin.
     count = min(count, room // size) if room > 0 else count
-    data = np.frombuffer(stream.take(count * size, "its palette"), np.uint8).reshape(count, size)
+    data = np.frombuffer(stream.take(count * size, text("its palette")), np.uint8).reshape(count, size)
     return data[:, 2::-1]
 
 
 def _grey_or_color(palette: Pixels) -> Pixels:
-    """One channel where the palette holds only greys."""
+    """Reduces a palette of greys to one channel."""
     grey = (palette == palette[:, :1]).all()
     return np.ascontiguousarray(palette[:, :1] if grey else palette)
 
 
 def _rows(stream: Stream, header: _Header) -> Pixels:
-    """Height x bytes, without what fills each row up to whole words."""
+    """Returns height x bytes, without the padding of rows to 4 bytes."""
     used = (header.width * header.bits + 7) // 8
     stride = (used + 3) // 4 * 4
-    # The last row's filling is missing in some files.
-    data = stream.take(stride * (header.height - 1) + used, "its pixels") + bytes(stride - used)
+    # Some files lack the padding of the last row.
+    data = stream.take(stride * (header.height - 1) + used, text("its pixels")) + bytes(stride - used)
     return np.frombuffer(data, np.uint8).reshape(header.height, stride)[:, :used]
 
 
 def _indices(stream: Stream, header: _Header) -> Pixels:
     """Height x width x 1."""
     if header.compression in (_RLE8, _RLE4):
-        return _unpacked(stream, header)[..., None]
+        return _decode_runs(stream, header)[..., None]
     rows = _rows(stream, header)
     if header.bits < 8:
         per_byte = 8 // header.bits
@@ -138,16 +140,16 @@ def _texels(stream: Stream, header: _Header) -> Pixels:
     return without_empty_alpha(channels) if channels.shape[2] == 4 else channels
 
 
-def _unpacked(stream: Stream, header: _Header) -> Pixels:
-    """BI_RLE8 and BI_RLE4: runs, literals, ends of lines and jumps; what is jumped over is colour 0."""
+def _decode_runs(stream: Stream, header: _Header) -> Pixels:
+    """Decodes BI_RLE8 and BI_RLE4: runs, literals, ends of lines and deltas; skipped pixels have colour 0."""
     width, height = header.width, header.height
-    # Each pixel coded by itself takes two bytes, each row an end of two.
+    # At worst each pixel takes two bytes, and each row two more for its end.
     data = stream.rest(2 * width * height + 8 * height + 64)
     out = bytearray(width * height)
     four, at, x, y, end = header.bits == 4, 0, 0, 0, len(data) - 1
     while y < height:
         if at >= end:
-            raise stream.truncated(f"it ends in row {y + 1} of {height}")
+            raise stream.truncated(text("it ends in row {row} of {rows}", row=y + 1, rows=height))
         count, value = data[at], data[at + 1]
         at += 2
         if count:
@@ -167,12 +169,12 @@ def _unpacked(stream: Stream, header: _Header) -> Pixels:
             length = (count + 1) // 2 if four else count
             run = data[at : at + length]
             if len(run) < length:
-                raise stream.truncated(f"it ends in row {y + 1} of {height}")
+                raise stream.truncated(text("it ends in row {row} of {rows}", row=y + 1, rows=height))
             if four:
                 run = bytes(part for pair in run for part in (pair >> 4, pair & 15))
             at += (length + 1) // 2 * 2
-        kept = min(count, width - x)
-        if kept > 0:
-            out[y * width + x : y * width + x + kept] = run[:kept]
+        visible = min(count, width - x)
+        if visible > 0:
+            out[y * width + x : y * width + x + visible] = run[:visible]
         x += count
     return np.frombuffer(out, np.uint8).reshape(height, width)

@@ -1,4 +1,4 @@
-"""DDS both ways."""
+"""Reads and writes DDS (Microsoft's "Programming Guide for DDS")."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha
+from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
 
@@ -51,7 +51,7 @@ _MULTIPLIED = (b"DXT2", b"DXT4")
 
 
 def _dxgi() -> dict[int, Layout]:
-    """DXGI_FORMAT; a number's typeless and sRGB variants hold the same bytes."""
+    """Returns layouts by DXGI_FORMAT; typeless and sRGB variants store the same bytes."""
     groups: dict[tuple[int, ...], Layout] = {
         (1, 2): Channels("f4", "rgba"), (5, 6): Channels("f4", "rgb"), (9, 10): Channels("f2", "rgba"),
         (11,): Channels("u2", "rgba"), (13,): Channels("u2", "rgba", signed=True),
@@ -75,17 +75,17 @@ def _dxgi() -> dict[int, Layout]:
 
 _DXGI = _dxgi()
 _SRGB = frozenset({29, 72, 75, 78, 91, 93, 99})
-"""Of these numbers, those whose colours are coded by sRGB's curve."""
+"""Formats with sRGB colours."""
 _ALPHA_MODE, _PREMULTIPLIED = 0x7, 2
-"""Of miscFlags2: DDS_ALPHA_MODE_PREMULTIPLIED ("DDS_HEADER_DXT10", Microsoft's Programming Guide for DDS)."""
-_FACES, _VOLUME = 0xFC00, 0x200000
-"""Of dwCaps2: DDS_CUBEMAP_ALLFACES, and DDSCAPS2_VOLUME."""
-_TEXTURE_3D, _CUBE = 4, 0x4
-"""Of resourceDimension D3D10_RESOURCE_DIMENSION_TEXTURE3D, of miscFlag D3D10_RESOURCE_MISC_TEXTURECUBE."""
+"""miscFlags2: the mask of the alpha mode, and DDS_ALPHA_MODE_PREMULTIPLIED."""
+_CUBEMAP, _FACES, _VOLUME = 0x200, 0xFC00, 0x200000
+"""dwCaps2: DDSCAPS2_CUBEMAP, DDS_CUBEMAP_ALLFACES, DDSCAPS2_VOLUME."""
+_TEXTURE_2D, _TEXTURE_3D, _TEXTURE_CUBE = 3, 4, 0x4
+"""resourceDimension: D3D10_RESOURCE_DIMENSION_TEXTURE2D and 3D; miscFlag: D3D10_RESOURCE_MISC_TEXTURECUBE."""
 
 
 class _PixelFormat(Struct, frozen=True):
-    """DDS_PIXELFORMAT, without its size."""
+    """DDS_PIXELFORMAT without dwSize."""
 
     flags: int
     fourcc: bytes
@@ -96,115 +96,117 @@ class _PixelFormat(Struct, frozen=True):
     alpha: int
 
 
-class _Stored(Struct, frozen=True):
-    """How texels are stored, and what the DX10 extension says of the images."""
+class _Storage(Struct, frozen=True):
+    """The layout of texels, and the fields of the DX10 header about images."""
 
     layout: Layout
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     images: int = 0
-    """Faces and layers; 0 without the extension."""
+    """Faces and layers; 0 without a DX10 header."""
     cube: bool = False
     volume: bool = False
 
 
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a DDS file, and its smaller levels, other faces and layers where they are
-    wanted. Raises WorkloadError."""
-    size, height, width = stream.unpack("<4xI4xII", "its header")
+    """Reads the first image of a DDS file and, if the stream asks for them, its mip levels, and its other
+    faces and layers. Raises WorkloadError."""
+    size, height, width = stream.unpack("<4xI4xII", text("its header"))
     if size != 124:
-        raise stream.broken(f"a header of {size} bytes")
-    stream.dimensions(width, height)
-    depth, levels = stream.unpack("<4xII44x", "its header")
-    format = _PixelFormat(*stream.unpack("<4xI4s5I", "its header"))
-    (more,) = stream.unpack("<4xI12x", "its header")
+        raise stream.broken(text("a header of {n} bytes", n=size))
+    stream.check_size(width, height)
+    depth, levels = stream.unpack("<4xII44x", text("its header"))
+    format = _PixelFormat(*stream.unpack("<4xI4s5I", text("its header")))
+    (more,) = stream.unpack("<4xI12x", text("its header"))
     stored = _layout(stream, format)
     layout = stored.layout
     sizes = list(halve_size(width, height, levels))
-    held = _held(stream, layout, [(width, height), *sizes])
-    data = stream.take(level(layout, width, height), "its pixels")
+    capacity = _image_capacity(stream, layout, [(width, height), *sizes])
+    data = stream.take(level(layout, width, height), text("its pixels"))
     made = build_picture(stream, layout, data, width, height)
     volume = stored.volume or bool(more & _VOLUME)
     faces = (more & _FACES).bit_count()
-    images, cube = _named(stored, faces, held)
+    images, cube = _count_images(stored, faces, capacity)
     made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
-    # Some files of several images name more levels than the one that each has.
-    sizes = [] if held[0] == images > 1 else sizes
-    # Not a part of a cube, which the extension can't say, nor a cube that can't be one.
+    # Some headers of texture arrays announce mip levels that the file lacks.
+    sizes = [] if capacity[0] == images > 1 else sizes
+    # Neither incomplete cubes, which the DX10 header can't express, nor cubes with faces that aren't square.
     if stream.layers and not volume and images > 1 and (width == height if cube else not faces):
-        made = _several(stream, layout, made, [(width, height), *sizes])
+        made = _read_array(stream, layout, made, [(width, height), *sizes])
     elif stream.mips and not volume:
-        # Other faces and layers follow the levels of the first.
-        made = replace(made, mips=smaller_size(stream, layout, made, _smaller(stream, layout, sizes)))
+        # Other faces and layers follow the levels of the first image.
+        made = replace(made, mips=smaller_size(stream, layout, made, _mip_data(stream, layout, sizes)))
     return replace(made, alpha=stored.alpha) if made.has_alpha else made
 
 
-def _held(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tuple[float, float]:
-    """How many images what is left of the file would be, each with one level, and with all."""
+def _image_capacity(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tuple[float, float]:
+    """Returns how many images the rest of the file could hold, with one level each and with all levels."""
     each = [level(layout, *size) for size in sizes]
     return stream.left / each[0], stream.left / sum(each)
 
 
-def _named(stored: _Stored, faces: int, held: tuple[float, float]) -> tuple[int, bool]:
-    """How many images there are, and whether they are cubes' faces. Some headers say only in the old way that
-    there is a cube, or count its faces for cubes: by how many images the file would hold."""
+def _count_images(stored: _Storage, faces: int, capacity: tuple[float, float]) -> tuple[int, bool]:
+    """Returns the number of images and whether they are cube faces.
+
+    Some writers mark a cube only in the old header, or count faces as cubes. The file's size shows which.
+    """
     if not stored.images:
         return faces or 1, faces == 6
-    if stored.images == 1 and faces == 6 and 6 in held:
+    if stored.images == 1 and faces == 6 and 6 in capacity:
         return 6, True
     cubes = stored.images // 6
-    if stored.cube and cubes % 6 == 0 and cubes in held:
+    if stored.cube and cubes % 6 == 0 and cubes in capacity:
         return cubes, True
     return stored.images, stored.cube
 
 
-def _several(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[Size]) -> Picture:
-    """All images, one after the other with its levels. Raises WorkloadError."""
-    stream.several(*sizes[0], first.images)
-    what = f"its {first.images:,} images"
-    wanted = len(sizes) if stream.mips else 1
+def _read_array(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[Size]) -> Picture:
+    """Reads all images, each followed by its mip levels. Raises WorkloadError."""
+    stream.check_array(*sizes[0], first.images)
+    what = text("its {images} images", images=f"{first.images:,}")
+    count = len(sizes) if stream.mips else 1
 
     def levels(missing: Sequence[Size]) -> list[tuple[Size, bytes]]:
         return [(size, stream.take(level(layout, *size), what)) for size in missing]
 
-    mips = levels(sizes[1:])[: wanted - 1]
-    others = (levels(sizes)[:wanted] for _ in range(1, first.images))
+    mips = levels(sizes[1:])[: count - 1]
+    others = (levels(sizes)[:count] for _ in range(1, first.images))
     return read_images(stream, layout, replace(first, mips=smaller_size(stream, layout, first, mips)), others)
 
 
-def _smaller(stream: Stream, layout: Layout, sizes: Iterable[Size]) -> Iterator[tuple[Size, bytes]]:
-    """Sizes and bytes of the levels that are there: some headers promise more."""
+def _mip_data(stream: Stream, layout: Layout, sizes: Iterable[Size]) -> Iterator[tuple[Size, bytes]]:
+    """Yields sizes and bytes of the mip levels present; some headers announce more."""
     for size in sizes:
         if level(layout, *size) > stream.left:
             return
-        yield size, stream.take(level(layout, *size), "a smaller level")
+        yield size, stream.take(level(layout, *size), text("a smaller level"))
 
 
-def _layout(stream: Stream, format: _PixelFormat) -> _Stored:
+def _layout(stream: Stream, format: _PixelFormat) -> _Storage:
     if format.flags & _FOURCC:
         if format.fourcc == b"DX10":
-            return _extended(stream)
+            return _dx10_storage(stream)
         if format.fourcc in _FOURCCS:
-            alpha: Alpha = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
-            return _Stored(_FOURCCS[format.fourcc], alpha)
+            alpha: AlphaMixing = "multiplied" if format.fourcc in _MULTIPLIED else "straight"
+            return _Storage(_FOURCCS[format.fourcc], alpha)
         shown = format.fourcc.decode("ascii", "replace") if format.fourcc.isalnum() else format.fourcc.hex()
         raise stream.unsupported(text("pixel format {shown}; save it as BC7 or RGBA", shown=shown))
-    return _Stored(_uncompressed(stream, format))
+    return _Storage(_mask_layout(stream, format))
 
 
-def _extended(stream: Stream) -> _Stored:
-    number, dimension, misc, count, more = stream.unpack("<5I", "its DX10 header")
+def _dx10_storage(stream: Stream) -> _Storage:
+    number, dimension, misc, count, more = stream.unpack("<5I", text("its DX10 header"))
     if number not in _DXGI:
         raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     if more & _ALPHA_MODE == _PREMULTIPLIED:
-        # For blending, for which a GPU decodes sRGB first.
+        # Alpha is for blending, and a GPU decodes sRGB before it blends.
         alpha = "multiplied as light" if number in _SRGB else "multiplied"
-    cube = bool(misc & _CUBE)
+    cube = bool(misc & _TEXTURE_CUBE)
     images = max(1, count) * (6 if cube else 1)
-    return _Stored(_DXGI[number], alpha, images, cube, dimension == _TEXTURE_3D)
+    return _Storage(_DXGI[number], alpha, images, cube, dimension == _TEXTURE_3D)
 
 
-def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:
+def _mask_layout(stream: Stream, format: _PixelFormat) -> Layout:
     size, flags = format.bits // 8, format.flags
     alpha = (format.alpha,) if flags & (_ALPHA_PIXELS | _ALPHA) and format.alpha else ()
     if flags & (_RGB | _BUMP):
@@ -212,21 +214,21 @@ def _uncompressed(stream: Stream, format: _PixelFormat) -> Layout:
     else:
         colors = (format.red,) if flags & _LUMINANCE and format.red else ()
         if format.bits == 8 and not alpha and colors:
-            # Pillow names bits that a byte doesn't have.
+            # Pillow writes masks that exceed a byte.
             colors = (format.red & 0xFF or 0xFF,)
         if format.bits == 16 and alpha and alpha[0] >> 16:
-            # The same, of grey with alpha.
+            # The same for grey with alpha.
             alpha = (0xFF00,)
     masks = colors + alpha
     if format.bits not in (8, 16, 24, 32) or not masks:
         raise stream.unsupported(
             text("{bits} bits a pixel without colours; save it as BC7 or RGBA", bits=format.bits)
         )
-    return _known(stream, size, colors, alpha)
+    return _layout_of_masks(stream, size, colors, alpha)
 
 
-def _known(stream: Stream, size: int, colors: tuple[int, ...], alpha: tuple[int, ...]) -> Layout:
-    """Whole bytes as channels, as that is faster; else bit fields."""
+def _layout_of_masks(stream: Stream, size: int, colors: tuple[int, ...], alpha: tuple[int, ...]) -> Layout:
+    """Returns channels of whole bytes, which decode faster, or else bit fields."""
     plain: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Layout] = {
         (4, (0xFF0000, 0xFF00, 0xFF), (0xFF000000,)): Channels("u1", "bgra"),
         (4, (0xFF, 0xFF00, 0xFF0000), (0xFF000000,)): Channels("u1", "rgba"),
@@ -250,45 +252,36 @@ def _known(stream: Stream, size: int, colors: tuple[int, ...], alpha: tuple[int,
 
 
 def _is_field(mask: int) -> bool:
-    """Whether the ones of a mask are 1 to 16 neighbours."""
+    """Returns whether the mask is one run of 1 to 16 bits."""
     ones = mask // (mask & -mask)
     return ones & (ones + 1) == 0 and ones < 1 << 16
 
 
-# DDS_HEADER and DDS_PIXELFORMAT, "DDS File Layout" in Microsoft's Programming Guide for DDS.
+# dwFlags and dwCaps of DDS_HEADER ("DDS File Layout").
 _CAPS, _HEIGHT, _WIDTH, _PITCH, _PIXEL_FORMAT, _MIP_COUNT, _LINEAR_SIZE = (
     0x1, 0x2, 0x4, 0x8, 0x1000, 0x20000, 0x80000,
 )  # fmt: skip
-_WRITE_ALPHA_PIXELS, _WRITE_FOURCC, _WRITE_RGB, _WRITE_LUMINANCE = 0x1, 0x4, 0x40, 0x20000
 _COMPLEX, _TEXTURE, _MIPMAP = 0x8, 0x1000, 0x400000
-_WRITE_CUBE = 0xFE00
-"""DDSCAPS2_CUBEMAP with all six faces."""
-_TEXTURE_CUBE = 0x4
-"""D3D10_RESOURCE_MISC_TEXTURECUBE."""
-_TEXTURE_2D = 3
-_WRITE_PREMULTIPLIED = 2
-"""DDS_ALPHA_MODE_PREMULTIPLIED."""
 
 
 def write(image: Raster, params: Writing) -> bytes:
-    """The file of a raster with its levels and layers."""
+    """Returns an uncompressed DDS of a raster with its mip levels and layers."""
     return write_compressed(uncompressed(image, params))
 
 
 def write_compressed(texture: Texture) -> bytes:
-    """The file of a texture whose format has a DXGI number."""
+    """Returns a DDS of a texture whose format has a DXGI number."""
     format = texture.format
-    # Direct3D 9's readers, and OpenImageIO, know the old header alone; it can't say sRGB, BC6H and BC7, and
-    # its names for BC4 and BC5 are two each, of which readers know one. Nor can it say that alpha is
-    # multiplied in, or that there are several layers.
+    # Direct3D 9 readers and OpenImageIO only know the old header. It lacks sRGB, BC6H, BC7, premultiplied
+    # alpha and arrays, and has two names each for BC4 and BC5, of which readers know only one.
     old = not format.srgb or format.type_size > 1
     old = old and bool(format.four or any(format.masks)) and not texture.multiplied and texture.count == 1
-    head = _header(texture) + (_old(format) if old else _pixel_format(_WRITE_FOURCC, b"DX10"))
+    head = _header(texture) + (_old_pixel_format(format) if old else _pixel_format(_FOURCC, b"DX10"))
     levels = len(texture.levels)
     caps = _TEXTURE | (_MIPMAP if levels > 1 else 0) | (_COMPLEX if levels > 1 or texture.layers else 0)
-    head += struct.pack("<5I", caps, _WRITE_CUBE * texture.cube, 0, 0, 0)
+    head += struct.pack("<5I", caps, (_CUBEMAP | _FACES) * texture.cube, 0, 0, 0)
     if not old:
-        misc, alpha = _TEXTURE_CUBE * texture.cube, _WRITE_PREMULTIPLIED * texture.multiplied
+        misc, alpha = _TEXTURE_CUBE * texture.cube, _PREMULTIPLIED * texture.multiplied
         head += struct.pack("<5I", format.dxgi, _TEXTURE_2D, misc, texture.count, alpha)
     images = (texture.levels, *texture.layers)
     return b"".join((head, *(level for levels in images for level in levels)))
@@ -302,10 +295,10 @@ def _header(texture: Texture) -> bytes:
     return struct.pack("<4s7I44x", b"DDS ", 124, flags, texture.height, texture.width, pitch, 0, levels)
 
 
-def _old(format: TexelFormat) -> bytes:
+def _old_pixel_format(format: TexelFormat) -> bytes:
     if format.four:
-        return _pixel_format(_WRITE_FOURCC, format.four)
-    flags = _WRITE_LUMINANCE if format.masks[1] == 0 else _WRITE_RGB | _WRITE_ALPHA_PIXELS
+        return _pixel_format(_FOURCC, format.four)
+    flags = _LUMINANCE if format.masks[1] == 0 else _RGB | _ALPHA_PIXELS
     return _pixel_format(flags, bytes(4), 8 * format.size, format.masks)
 
 

@@ -1,4 +1,4 @@
-"""OpenEXR both ways."""
+"""Reads and writes OpenEXR with OpenImageIO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from accel.image.alpha import mix_with_white
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha, Pixels
+from accel.image.pixel_data import AlphaMixing, Pixels
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 _HEADER = 1 << 20
-"""Bytes in which the attributes that matter must stand."""
+"""Most bytes of a header up to the attributes that are used."""
 
-_CHANNELS = 1024
-"""Most channels of a file; renderers write some dozens."""
+_MAX_CHANNELS = 1024
+"""Most channels of a file; renderers write dozens."""
 
 _DEEP = 0x800
 
 
 class _Header(Struct, frozen=True):
-    """What is looked at of an OpenEXR header before anybody else may."""
+    """The fields of an OpenEXR header that are validated before OpenImageIO opens the file."""
 
     width: int
     height: int
@@ -43,16 +43,16 @@ class _Header(Struct, frozen=True):
 def read(stream: Stream) -> Picture:
     """Reads an OpenEXR file. Raises WorkloadError."""
     header = _header(stream, stream.rest(_HEADER))
-    stream.dimensions(header.width, header.height)
-    if not 1 <= header.channels <= _CHANNELS:
-        raise stream.broken(f"{header.channels} channels")
-    return _picture(stream, header)
+    stream.check_size(header.width, header.height)
+    if not 1 <= header.channels <= _MAX_CHANNELS:
+        raise stream.broken(text("{n} channels", n=header.channels))
+    return _read_picture(stream, header)
 
 
 def _header(stream: Stream, head: bytes) -> _Header:
-    """OpenEXR File Layout: a magic number, a version, then attributes of name, type, size and value."""
+    """Parses magic number, version and attributes of name, type, size and value ("OpenEXR File Layout")."""
     if len(head) < 8:
-        raise stream.truncated("its header has no end")
+        raise stream.truncated(text("its header has no end"))
     if struct.unpack_from("<I", head, 4)[0] & _DEEP:
         raise stream.unsupported(text("it is deep data; flatten it"))
     found, at = {}, 8
@@ -63,17 +63,17 @@ def _header(stream: Stream, head: bytes) -> _Header:
         size = int.from_bytes(head[begin - 4 : begin], "little")
         found[name] = head[begin : begin + size]
         if begin + size > len(head):
-            raise stream.truncated("its header has no end")
+            raise stream.truncated(text("its header has no end"))
         at = begin + size
     window, channels = found.get(b"dataWindow", b""), found.get(b"channels", b"")
     if len(window) != 16 or not channels:
-        raise stream.broken("its header lacks a data window or channels")
+        raise stream.broken(text("its header lacks a data window or channels"))
     left, top, right, bottom = struct.unpack("<4i", window)
     return _Header(right - left + 1, bottom - top + 1, _count(channels))
 
 
 def _count(channels: bytes) -> int:
-    """How many entries a channel list has: a name, then 16 bytes."""
+    """Returns the number of entries of a channel list: each has a name and 16 bytes."""
     at = count = 0
     while channels[at : at + 1] not in (b"\0", b""):
         end = channels.find(b"\0", at)
@@ -81,63 +81,63 @@ def _count(channels: bytes) -> int:
     return count
 
 
-def _picture(stream: Stream, header: _Header) -> Picture:
+def _read_picture(stream: Stream, header: _Header) -> Picture:
     path = stream.source.path
-    # OpenImageIO chooses by the suffix, and takes what follows a question mark for options.
+    # OpenImageIO chooses the reader by the extension, and reads options after a question mark.
     if path.lower().endswith(".exr") and "?" not in path and _is_unicode(path):
-        return _opened(stream, header, path)
+        return _open(stream, header, path)
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         plain = str(Path(folder) / "picture.exr")
         shutil.copyfile(path, plain)
-        return _opened(stream, header, plain)
+        return _open(stream, header, plain)
 
 
 def _is_unicode(path: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in path)
 
 
-def _opened(stream: Stream, header: _Header, path: str) -> Picture:
+def _open(stream: Stream, header: _Header, path: str) -> Picture:
     try:
-        return _by_library(stream, header, path)
-    # Names of channels, and the library's errors that quote what they find in the file.
+        return _read_with_library(stream, header, path)
+    # Raised for channel names, and for errors of the library that quote the file.
     except UnicodeDecodeError:
-        raise stream.broken("a text in it isn't UTF-8") from None
+        raise stream.broken(text("a text in it isn't UTF-8")) from None
 
 
-def _by_library(stream: Stream, header: _Header, path: str) -> Picture:
+def _read_with_library(stream: Stream, header: _Header, path: str) -> Picture:
     oiio = library()
     config = oiio.ImageSpec()
     config.attribute("oiio:UnassociatedAlpha", 1)
     file = oiio.ImageInput.open(path, config)
     if file is None:
-        raise _failed(stream, path, oiio.geterror())
+        raise _read_error(stream, path, oiio.geterror())
     try:
         spec = file.spec()
         if (spec.width, spec.height) != (header.width, header.height):
-            raise stream.broken("its header contradicts itself")
-        chosen = _chosen(spec.channelnames)
+            raise stream.broken(text("its header contradicts itself"))
+        chosen = _choose_channels(spec.channelnames)
         used = [index for index in chosen.places if index is not None]
         begin, end = min(used), max(used) + 1
         pixels = file.read_image(0, 0, begin, end, "float")
-        # Whole numbers of 32 bits are kept best by floats of as many.
+        # 32-bit integers lose least as 32-bit floats.
         halves = all(str(spec.channelformat(index)) == "half" for index in used)
-        # Half of a file may come without what is missing, and an error beside it.
+        # For a truncated file the library may return pixels and an error.
         detail = file.geterror()
     finally:
         file.close()
     if detail or pixels is None:
-        raise _failed(stream, path, detail)
-    # OpenEXR, "Technical introduction": colours are multiplied by alpha. Data stay as they are:
-    # nothing that is multiplied has names of its own.
-    alpha: Alpha = "straight" if chosen.data else "multiplied"
+        raise _read_error(stream, path, detail)
+    # Colours are premultiplied (OpenEXR, "Technical introduction"); data with their own names aren't.
+    alpha: AlphaMixing = "straight" if chosen.data else "multiplied"
+    places = [None if index is None else index - begin for index in chosen.places]
     return Picture(
-        _placed(pixels, header, [None if index is None else index - begin for index in chosen.places]),
-        chosen.model, chosen.alpha, alpha=alpha, float_bits=16 if halves else 32, data=chosen.data,
+        _select_channels(pixels, header, places), chosen.model, chosen.alpha, alpha=alpha,
+        float_bits=16 if halves else 32, data=chosen.data,
     )  # fmt: skip
 
 
-def _placed(pixels: Any, header: _Header, places: Sequence[int | None]) -> Pixels:
-    """The channels in their order; those that are None are 0."""
+def _select_channels(pixels: Any, header: _Header, places: Sequence[int | None]) -> Pixels:
+    """Reorders channels; those that are None become 0."""
     read = np.ascontiguousarray(pixels).reshape(header.height, header.width, -1)
     if list(places) == list(range(read.shape[2])):
         return read
@@ -148,21 +148,21 @@ def _placed(pixels: Any, header: _Header, places: Sequence[int | None]) -> Pixel
     return made
 
 
-class _Chosen(Struct, frozen=True):
-    """Which of a file's channels are read."""
+class _Selection(Struct, frozen=True):
+    """The channels of a file that are read."""
 
     places: Sequence[int | None]
-    """Where each is in the file; None for a colour that isn't there."""
+    """Index of each in the file; None for a missing colour."""
     model: str
     alpha: bool
     data: bool = False
 
 
-def _chosen(names: Sequence[str]) -> _Chosen:
-    """The channels to read: those without a layer first, then the first layer that has colours or grey.
+def _choose_channels(names: Sequence[str]) -> _Selection:
+    """Selects the channels without a layer name, else those of the first layer with colours or grey.
 
-    Two of red, green and blue are colours without the third, and so are two channels of other names (motion
-    as U and V, or X and Y); of more the first three are read, as X, Y and Z of positions are.
+    Two channels, of red, green and blue or with other names (motion as U and V), are read as colour without
+    the third. Of more, the first three are read, for example X, Y and Z of positions.
     """
     layers: dict[str, dict[str, int]] = {}
     for index, name in enumerate(names):
@@ -175,35 +175,35 @@ def _chosen(names: Sequence[str]) -> _Chosen:
         colors = [parts.get(name) for name in "rgb"]
         found = [place for place in colors if place is not None]
         if len(found) > 1:
-            return _Chosen([*colors, *alpha], "rgb", bool(alpha), data=len(found) == 2)
+            return _Selection([*colors, *alpha], "rgb", bool(alpha), data=len(found) == 2)
         grey = found or ([parts["y"]] if "y" in parts and "x" not in parts else [])
         if grey:
-            return _Chosen([*grey, *alpha], "grey", bool(alpha))
-    return _unnamed(layers[order[0]])
+            return _Selection([*grey, *alpha], "grey", bool(alpha))
+    return _choose_unnamed(layers[order[0]])
 
 
-def _unnamed(parts: dict[str, int]) -> _Chosen:
-    """What has other names: one channel as grey, two or three in the places of colours."""
+def _choose_unnamed(parts: dict[str, int]) -> _Selection:
+    """Selects channels with other names: one as grey, two or three as colours."""
     alpha = [parts["a"]] if "a" in parts and len(parts) > 1 else []
     found = [place for part, place in parts.items() if not alpha or part != "a"][:3]
     if len(found) == 1:
-        return _Chosen([*found, *alpha], "grey", bool(alpha))
-    return _Chosen([*found, *[None] * (3 - len(found)), *alpha], "rgb", bool(alpha), data=True)
+        return _Selection([*found, *alpha], "grey", bool(alpha))
+    return _Selection([*found, *[None] * (3 - len(found)), *alpha], "rgb", bool(alpha), data=True)
 
 
-def _failed(stream: Stream, path: str, detail: str) -> Exception:
+def _read_error(stream: Stream, path: str, detail: str) -> Exception:
     lines = [line.strip() for line in detail.replace(path, "file").splitlines() if line.strip()]
     shown = (
         "".join(letter if letter.isprintable() else "?" for letter in lines[-1][:200])
         if lines
         else "no details"
     )
-    return stream.broken(f"or truncated: {shown}")
+    return stream.broken(text("or truncated: {reason}", reason=shown))
 
 
 def library() -> Any:
-    """OpenImageIO, set up to read what it is told to and no more."""
-    # Imported here, as it takes as long as decoding a small image.
+    """Returns OpenImageIO, set to use one thread and only the reader of the file's extension."""
+    # Imported late, as it takes as long as decoding a small image.
     import OpenImageIO
 
     OpenImageIO.attribute("threads", 1)
@@ -214,15 +214,14 @@ def library() -> Any:
 
 _NAMES = {1: ("Y",), 2: ("Y", "A"), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
 LARGEST = 65504.0
-"""The largest half."""
+"""The largest half float."""
 
 _STRIP = 1 << 16
-"""Values compared in one go."""
+"""Values compared at a time."""
 
 
 def write_exr(image: Raster, params: Writing) -> bytes:
-    """Scanlines in blocks of 16, zipped. Colours are multiplied by alpha, as the format has it, unless they
-    are already; data aren't.
+    """Returns an EXR of scanlines with ZIP compression. Straight colours are premultiplied, data aren't.
 
     Raises WorkloadError `unsupported`.
     """
@@ -231,18 +230,18 @@ def write_exr(image: Raster, params: Writing) -> bytes:
     oiio = library()
     kind = "float"
     if exr_bits(image, params) == 16:
-        # What is beyond would become infinite.
+        # Larger values would become infinite.
         kind, pixels = "half", pixels.clip(-LARGEST, LARGEST)
     spec = oiio.ImageSpec(image.width, image.height, image.channels, kind)
     spec.channelnames = _NAMES[image.channels]
     spec.attribute("compression", "zip")
-    # Else the library adds the time: the same pixels would make another file each second.
+    # By default the library adds the time, and equal images would differ each second.
     spec.attribute("DateTime", "")
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         path = Path(folder) / "picture.exr"
         file = oiio.ImageOutput.create(str(path))
         done = file.open(str(path), spec) and file.write_image(pixels)
-        # Windows removes no folder whose files are open.
+        # Close first: Windows can't remove a folder with open files.
         if not file.close() or not done:
             detail = file.geterror().replace(str(path), "file").strip()[:200]
             raise WorkloadError(
@@ -252,10 +251,11 @@ def write_exr(image: Raster, params: Writing) -> bytes:
 
 
 def exr_bits(image: Raster, params: Writing) -> int:
-    """16 or 32, as asked for, or as the floats were stored that came in; of what wasn't read as floats 32 for
-    what half floats would lose: grey (heights, depths, masks) and other data that they don't hold exactly.
-    Colours keep 11 bits of each value, more than anybody sees. Values beyond 65504 take 32 unless 16 is asked
-    for."""
+    """Returns the bits of a channel: 16 or 32, as requested or as the source's floats were stored.
+
+    Of integer sources, colours get 16 (11 significant bits, more than is visible), and grey and data 32
+    unless half floats represent them exactly. Values beyond 65504 get 32 unless 16 is requested.
+    """
     if params.bits in ("8", "16"):
         return 16
     if params.bits == "32" or image.float_bits == 32 or np.abs(image.pixels).max() > LARGEST:
@@ -263,9 +263,9 @@ def exr_bits(image: Raster, params: Writing) -> int:
     if image.float_bits == 16:
         return 16
     seen = image.colors == 3 and not image.data
-    return 16 if seen or _exact(image.pixels.reshape(-1)) else 32
+    return 16 if seen or _fits_half(image.pixels.reshape(-1)) else 32
 
 
-def _exact(values: np.ndarray) -> bool:
+def _fits_half(values: np.ndarray) -> bool:
     strips = (values[begin : begin + _STRIP] for begin in range(0, len(values), _STRIP))
     return all((strip.astype(np.float16) == strip).all() for strip in strips)

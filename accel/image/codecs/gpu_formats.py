@@ -1,4 +1,4 @@
-"""DXGI and Vulkan format tables; bit fields."""
+"""Texel formats of Vulkan and Direct3D, textures, and helpers for channels and bit fields."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from accel.image.pixel_data import Pixels, full_scale
 
 _STRIP = 1 << 15
-"""Values in one go, so that what is computed stays in the cache."""
+"""Values decoded at a time, to stay in the cache."""
 
 
 def reorder_channels(pixels: Pixels, order: Sequence[int]) -> Pixels:
-    """The channels in another order, in one piece; fewer, where `order` leaves some out."""
-    # Plane by plane: numpy's own indexing by a list takes several times as long.
+    """Returns a contiguous copy with the channels in another order; `order` may omit some."""
+    # Plane by plane: numpy's indexing with a list takes several times as long.
     out = np.empty((*pixels.shape[:-1], len(order)), pixels.dtype)
     for to, source in enumerate(order):
         out[..., to] = pixels[..., source]
@@ -25,7 +25,8 @@ def reorder_channels(pixels: Pixels, order: Sequence[int]) -> Pixels:
 
 
 def apply_masks(values: NDArray[Any], masks: Sequence[int]) -> Pixels:
-    """One channel for each bit mask, scaled to full range: uint8, or uint16 if a mask has more than 8 bits.
+    """Extracts one channel per bit mask, scaled to the full range of uint8, or of uint16 if a mask has more
+    than 8 bits.
 
     Raises ValueError for a mask that isn't one run of 1 to 16 bits.
     """
@@ -33,7 +34,7 @@ def apply_masks(values: NDArray[Any], masks: Sequence[int]) -> Pixels:
     kind: type[np.uint8 | np.uint16] = np.uint16 if any(bits > 8 for _, bits in fields) else np.uint8
     flat = values.reshape(-1)
     out = np.empty((flat.size, len(masks)), kind)
-    tables = [_scaled(bits, kind) for _, bits in fields]
+    tables = [_scale_table(bits, kind) for _, bits in fields]
     for begin in range(0, flat.size, _STRIP):
         strip = flat[begin : begin + _STRIP]
         for index, (shift, bits) in enumerate(fields):
@@ -42,52 +43,52 @@ def apply_masks(values: NDArray[Any], masks: Sequence[int]) -> Pixels:
 
 
 def _field(mask: int) -> tuple[int, int]:
-    """A mask's lowest bit and its number of bits."""
+    """Returns a mask's lowest bit and number of bits."""
     shift = (mask & -mask).bit_length() - 1
     bits = (mask >> shift).bit_length() if mask else 0
     if not 1 <= bits <= 16 or mask >> shift != (1 << bits) - 1:
-        raise ValueError(f"the bit mask {mask:#010x} is none")
+        raise ValueError(f"bit mask {mask:#010x} is invalid")
     return shift, bits
 
 
-def _scaled(bits: int, kind: type[np.uint8 | np.uint16]) -> NDArray[Any]:
-    """All values of so many bits, spread over the full range of `kind`."""
+def _scale_table(bits: int, kind: type[np.uint8 | np.uint16]) -> NDArray[Any]:
+    """Returns a table from values of `bits` bits to the full range of `kind`."""
     top = np.iinfo(kind).max
     return np.round(np.arange(1 << bits) * (top / ((1 << bits) - 1))).astype(kind)
 
 
 def without_empty_alpha(pixels: Pixels) -> Pixels:
-    """RGB of RGBA where the fourth channel is 0 throughout: a filler, as nobody draws nothing at all."""
+    """Removes an alpha channel that is 0 everywhere: it is padding, as no image is fully transparent."""
     return pixels if pixels[..., 3].any() else reorder_channels(pixels, (0, 1, 2))
 
 
 def without_full_alpha(pixels: Pixels) -> Pixels:
-    """RGB of RGBA where alpha is full throughout, for what can't be stored without one."""
+    """Removes an alpha channel that is opaque everywhere, for formats that always have one."""
     return reorder_channels(pixels, (0, 1, 2)) if (pixels[..., 3] == 255).all() else pixels
 
 
 def with_blue(pixels: Pixels, normals: bool | None = None) -> Pixels:
-    """RGB of two channels: blue as engines rebuild it where red and green fit a unit vector, else 0.
+    """Adds a blue channel to two channels: reconstructed for normal maps, as engines do, otherwise 0.
 
-    z = sqrt(1 - x^2 - y^2), for x and y from -1 to 1; taken for normals if 99 % of a sample have
-    x^2 + y^2 <= 1.05, unless it is known whether they are.
+    z = sqrt(1 - x^2 - y^2), with x and y from -1 to 1. If `normals` is None, it is a normal map if 99% of a
+    sample have x^2 + y^2 <= 1.05.
     """
     top = np.float32(full_scale(pixels.dtype))
     out = np.zeros((*pixels.shape[:2], 3), pixels.dtype)
     out[..., :2] = pixels
     step = max(1, max(pixels.shape[:2]) // 512)
     if normals is None:
-        normals = bool((_height(pixels[::step, ::step], top) >= -0.05).mean() >= 0.99)
+        normals = bool((_squared_z(pixels[::step, ::step], top) >= -0.05).mean() >= 0.99)
     if normals:
         for row in range(0, len(pixels), 64):
-            z = np.sqrt(np.maximum(_height(pixels[row : row + 64], top), 0))
+            z = np.sqrt(np.maximum(_squared_z(pixels[row : row + 64], top), 0))
             blue = (z + 1) * (top / 2)
             out[row : row + 64, :, 2] = np.round(blue) if pixels.dtype.kind == "u" else blue
     return out
 
 
-def _height(pixels: Pixels, top: np.float32) -> NDArray[np.float32]:
-    """1 - x^2 - y^2; no number where a float is none."""
+def _squared_z(pixels: Pixels, top: np.float32) -> NDArray[np.float32]:
+    """Returns 1 - x^2 - y^2; NaN for NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
         x, y = (np.multiply(pixels[..., index], 2 / top, dtype=np.float32) - 1 for index in (0, 1))
         height: NDArray[np.float32] = 1 - x * x - y * y
@@ -108,44 +109,44 @@ class Sample(Struct, frozen=True):
     """One channel's bits in a block (Khronos Data Format Specification 1.3, section 5.9)."""
 
     channel: int
-    """In the colour model: 0 red, 1 green, 2 blue, 15 alpha, or what a compression says."""
+    """In the colour model: 0 red, 1 green, 2 blue, 15 alpha, or specific to a compression."""
     offset: int
-    """Bits from the block's begin."""
+    """Bits from the start of the block."""
     bits: int
     kind: Kind = "unorm"
 
 
 class TexelFormat(Struct, frozen=True):
-    """One format of texels, or of blocks of them."""
+    """A format of texels or compressed blocks."""
 
     vulkan: int
     """VkFormat."""
     dxgi: int
-    """DXGI_FORMAT; 0 where there is none."""
+    """DXGI_FORMAT; 0 for none."""
     size: int
-    """Bytes of a block; a block is one texel where nothing is compressed."""
+    """Bytes of a block; uncompressed, a block is one texel."""
     samples: tuple[Sample, ...]
     model: int = RGBSDA
-    """The colour model, section 5.6 of that specification."""
+    """The colour model (section 5.6)."""
     block: tuple[int, int] = (1, 1)
     """Texels across and down."""
     type_size: int = 1
     """Bytes of a channel; 1 for blocks."""
     srgb: bool = False
-    """Whether colours are coded by sRGB's curve."""
+    """Whether colours are sRGB."""
     four: bytes = b""
-    """The FourCC, or the number of D3DFORMAT in its place, that DDS had before DXGI; empty for none."""
+    """The FourCC, or D3DFORMAT number in its place, in DDS headers without DXGI; empty for none."""
     masks: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Bits of red (or grey), green, blue and alpha in a texel of that old header; all 0 for none."""
+    """Bit masks of red (or grey), green, blue and alpha in DDS headers without DXGI; all 0 for none."""
 
     @property
     def compressed(self) -> bool:
-        """Whether it is blocks."""
+        """Whether it is block-compressed."""
         return self.model != RGBSDA
 
 
 class Texture(Struct, frozen=True):
-    """What a container holds: an image with its levels, or the faces and layers of several."""
+    """The contents of a DDS or KTX2: the mip levels of one image, or of cube faces and array layers."""
 
     format: TexelFormat
     width: int
@@ -154,19 +155,19 @@ class Texture(Struct, frozen=True):
     levels: Sequence[bytes]
     """Largest first."""
     swizzle: str = ""
-    """What a sampler should give for red, green, blue, alpha, for example `rrr1`; empty for what is there."""
+    """The sources of a sampler's red, green, blue and alpha, for example `rrr1`; empty for the identity."""
     multiplied: bool = False
-    """Whether colours are multiplied by alpha."""
+    """Whether alpha is premultiplied."""
     layers: Sequence[Sequence[bytes]] = ()
-    """The levels of the other images, each as large as those of the first."""
+    """The levels of the other images, of the same sizes as the first."""
     cube: bool = False
     """Whether each six images are the faces of a cube."""
     array: bool = False
-    """Whether one layer, or one cube, is an array of that."""
+    """Whether a single layer or cube is an array of one."""
 
     @property
     def count(self) -> int:
-        """Of layers: cubes, or images where there are none."""
+        """The number of array layers: cubes or images."""
         return (1 + len(self.layers)) // (6 if self.cube else 1)
 
 
@@ -198,11 +199,11 @@ PLAIN: dict[tuple[str, int, bool], TexelFormat] = {
     ("u1", 4, True): _plain(43, 29, 4, 1, srgb=True),
     ("u2", 1, False): _plain(70, 56, 1, 2, masks=(0xFFFF, 0, 0, 0)),
     ("u2", 4, False): _plain(91, 11, 4, 2, four=b"\x24\0\0\0"),
-    # No GPU decodes sRGB of 16 bits: KTX2 can tell whoever reads it, DDS can't.
+    # No GPU decodes 16-bit sRGB: KTX2 can declare it for readers, DDS can't.
     ("u2", 4, True): _plain(91, 11, 4, 2, srgb=True, four=b"\x24\0\0\0"),
     ("f2", 1, False): _plain(76, 54, 1, 2, "sfloat", four=b"\x6f\0\0\0"),
     ("f2", 4, False): _plain(97, 10, 4, 2, "sfloat", four=b"\x71\0\0\0"),
     ("f4", 1, False): _plain(100, 41, 1, 4, "sfloat", four=b"\x72\0\0\0"),
     ("f4", 4, False): _plain(109, 2, 4, 4, "sfloat", four=b"\x74\0\0\0"),
 }
-"""By numpy's type, the number of channels, and whether colours are sRGB's."""
+"""Uncompressed formats by numpy type, number of channels, and whether colours are sRGB."""

@@ -1,4 +1,4 @@
-"""Uncompressed and block layouts."""
+"""Memory layouts of texels in DDS and KTX2: block-compressed, channels, bit fields, packed floats."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ Order = Literal["r", "rg", "rgb", "bgr", "rgba", "bgra", "rgbx", "bgrx", "a", "r
 
 
 class Blocks(Struct, frozen=True):
-    """Compressed blocks."""
+    """Block compression."""
 
     codec: str
-    """A name in `BLOCKS`."""
+    """A key of `BLOCKS`."""
 
 
 class Channels(Struct, frozen=True):
-    """Channels that are whole numbers or floats of one type."""
+    """Integer or float channels of one type."""
 
     kind: str
-    """numpy's: u1, u2, f2, f4; little-endian."""
+    """A numpy type: u1, u2, f2 or f4; little-endian."""
     order: Order
     signed: bool = False
-    """Integers that mean -1 to 1; they become 0 to full scale."""
+    """Whether integers represent -1 to 1; they are mapped to 0 to full scale."""
 
 
 class Fields(Struct, frozen=True):
-    """Bit fields of one integer."""
+    """Bit fields in one integer."""
 
     size: int
     """Bytes: 1, 2, 3 or 4."""
@@ -50,35 +50,35 @@ class Fields(Struct, frozen=True):
 
 
 class Floats(Struct, frozen=True):
-    """Three floats that share 32 bits."""
+    """Three floats packed into 32 bits."""
 
     decode: Callable[[Pixels], Pixels]
 
 
 Layout = Blocks | Channels | Fields | Floats
-_TWO = (
+_TWO_CHANNELS = (
     *(Blocks(codec) for codec in ("bc5", "bc5s", "eacrg", "eacrg_signed")),
     *(Channels(kind, "rg", signed) for kind in ("u1", "u2", "f2", "f4") for signed in (False, True)),
 )
-"""Layouts of two channels, whose third is made up."""
+"""Layouts of two channels, whose third is reconstructed."""
 Size = tuple[int, int]
 """Width and height, pixels."""
 
 
 def level(layout: Layout, width: int, height: int) -> int:
-    """Bytes of an image of that size."""
+    """Returns the bytes of an image of this size."""
     if isinstance(layout, Blocks):
         block = BLOCKS[layout.codec]
         return -(-width // block.width) * -(-height // block.height) * block.size
-    return width * height * _texel(layout)
+    return width * height * _texel_size(layout)
 
 
 def build_picture(
     stream: Stream, layout: Layout, data: bytes | memoryview, width: int, height: int
 ) -> Picture:
-    """The pixels of an image whose bytes are `data`. Raises WorkloadError."""
+    """Decodes an image from its bytes. Raises WorkloadError."""
     if isinstance(layout, Blocks):
-        # What the libraries take; of bytes this makes no copy.
+        # The libraries need bytes; this copies only memoryviews.
         return unpack_blocks(stream, layout.codec, bytes(data), width, height)
     if isinstance(layout, Channels):
         bits = 8 * np.dtype(layout.kind).itemsize if layout.kind[0] == "f" else 0
@@ -96,35 +96,38 @@ def build_picture(
 def smaller_size(
     stream: Stream, layout: Layout, first: Picture, data: Iterable[tuple[Size, bytes]]
 ) -> tuple[Pixels, ...]:
-    """The pixels of smaller levels by their sizes and bytes, with the channels of the `first`, whose own
-    texels tell what some of them are. Raises WorkloadError."""
+    """Decodes mip levels from their sizes and bytes. They get the channels of `first`, whose texels decide
+    whether alpha is used and blue is reconstructed. Raises WorkloadError."""
     return tuple(
-        _alike(build_picture(stream, layout, each, *size).pixels, layout, first.pixels) for size, each in data
+        _match_channels(build_picture(stream, layout, each, *size).pixels, layout, first.pixels)
+        for size, each in data
     )
 
 
 def read_images(
     stream: Stream, layout: Layout, first: Picture, data: Iterable[Iterable[tuple[Size, bytes]]]
 ) -> Picture:
-    """`first` with the other images of its file by the sizes and bytes of their levels. All have alpha where
-    one of them has. Raises WorkloadError."""
+    """Returns `first` with the other images of its file, decoded from the sizes and bytes of their levels.
+
+    If one image has alpha, all have. Raises WorkloadError.
+    """
     found = [[build_picture(stream, layout, each, *size).pixels for size, each in levels] for levels in data]
     most = max((first.pixels, *(levels[0] for levels in found)), key=lambda pixels: pixels.shape[2])
-    pixels, *mips = (_alike(level, layout, most) for level in (first.pixels, *first.mips))
-    others = tuple(tuple(_alike(level, layout, most) for level in levels) for levels in found)
+    pixels, *mips = (_match_channels(level, layout, most) for level in (first.pixels, *first.mips))
+    others = tuple(tuple(_match_channels(level, layout, most) for level in levels) for levels in found)
     alpha = first.has_alpha or most.shape[2] > first.pixels.shape[2]
     return replace(first, pixels=pixels, mips=tuple(mips), others=others, has_alpha=alpha)
 
 
 def halve_size(width: int, height: int, levels: int) -> Iterator[Size]:
-    """Width and height of the levels after the first, down to 1 x 1 at most."""
+    """Yields the sizes of the levels after the first, down to 1 x 1."""
     for index in range(1, min(levels, max(width, height).bit_length())):
         yield max(1, width >> index), max(1, height >> index)
 
 
-def _alike(pixels: Pixels, layout: Layout, first: Pixels) -> Pixels:
-    # Blue that is rebuilt is never 0.
-    if layout in _TWO and bool(pixels[0, 0, 2]) != bool(first[0, 0, 2]):
+def _match_channels(pixels: Pixels, layout: Layout, first: Pixels) -> Pixels:
+    # Reconstructed blue is never 0.
+    if layout in _TWO_CHANNELS and bool(pixels[0, 0, 2]) != bool(first[0, 0, 2]):
         return with_blue(pixels[..., :2], bool(first[0, 0, 2]))
     if pixels.shape[2] > first.shape[2]:
         return reorder_channels(pixels, range(first.shape[2]))
@@ -133,7 +136,7 @@ def _alike(pixels: Pixels, layout: Layout, first: Pixels) -> Pixels:
     return pixels
 
 
-def _texel(layout: Channels | Fields | Floats) -> int:
+def _texel_size(layout: Channels | Fields | Floats) -> int:
     if isinstance(layout, Channels):
         return np.dtype(layout.kind).itemsize * len(layout.order)
     return layout.size if isinstance(layout, Fields) else 4
@@ -156,29 +159,29 @@ def _channels(layout: Channels, data: bytes | memoryview, width: int, height: in
 
 
 def shared_exponent(words: Pixels) -> Pixels:
-    """RGB of R9G9B9E5: mantissa times 2 ** (exponent - 24)."""
+    """Decodes R9G9B9E5 to RGB: mantissa * 2 ** (exponent - 24)."""
     scale = np.ldexp(np.float32(1), (words >> 27).astype(np.int32) - 24)
     mantissas = np.stack([words & 511, words >> 9 & 511, words >> 18 & 511], -1)
     return (mantissas * scale[..., None]).astype(np.float32)
 
 
 def small_floats(words: Pixels) -> Pixels:
-    """RGB of R11G11B10: floats without a sign, 5 bits of exponent; widened to halfs."""
+    """Decodes R11G11B10 to RGB: unsigned floats with 5-bit exponents, widened to half floats."""
     halves = [(words & 0x7FF) << 4, (words >> 11 & 0x7FF) << 4, (words >> 22) << 5]
     return np.stack(halves, -1).astype(np.uint16).view(np.float16).astype(np.float32)
 
 
 def uncompressed(image: Raster, params: Writing) -> Texture:
-    """One channel for grey, else four: no GPU reads three of 8 or 16 bits, and alpha has its own place.
+    """Returns the image as a texture of one channel (grey) or four.
 
-    Grey that is sRGB becomes RGB, as one channel can't be.
+    GPUs don't support three channels of 8 or 16 bits, nor sRGB with one channel: sRGB grey becomes RGBA.
     """
     half = image.pixels.dtype.kind == "f" and pixel_bits(image, params) == 16
     first, *layers = (_levels(each, half) for each in (image, *image.layers))
     kind = f"{first[0].dtype.kind}{first[0].dtype.itemsize}"
     channels = first[0].shape[2]
     format = PLAIN[kind, channels, image.transfer == "srgb"]
-    data, *others = ([_little(level) for level in levels] for levels in (first, *layers))
+    data, *others = ([_to_bytes(level) for level in levels] for levels in (first, *layers))
     swizzle = "rrr1" if channels == 1 else ""
     return Texture(
         format, image.width, image.height, data, swizzle, image.blends, others, image.cube, image.array
@@ -186,36 +189,36 @@ def uncompressed(image: Raster, params: Writing) -> Texture:
 
 
 def _levels(image: Raster, half: bool) -> list[Pixels]:
-    """The levels of one image with one channel or four."""
+    """Returns the levels of one image with one channel or four."""
     levels = [image.pixels, *image.mips]
     if image.channels == 2 or (image.channels == 1 and image.transfer == "srgb"):
         levels = [with_color_channels(level) for level in levels]
     if half:
-        # A smaller level may be brighter than the first, by which the depth was chosen.
+        # The depth was chosen by the first level; filters may overshoot in the others.
         levels = [level.clip(-exr.LARGEST, exr.LARGEST).astype(np.float16) for level in levels]
     return [with_alpha(level) if level.shape[2] == 3 else level for level in levels]
 
 
-def _little(pixels: Pixels) -> bytes:
+def _to_bytes(pixels: Pixels) -> bytes:
     return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def pixel_bits(image: Raster, params: Writing) -> int:
-    """Of a channel, as `plain` makes it: of floats 16 or 32, by the same rule as OpenEXR's."""
+    """Returns the bits of a channel that `uncompressed` writes; 16 or 32 for floats, as in OpenEXR."""
     if image.bit_depth < 32:
         return image.bit_depth
     return max(exr.exr_bits(each, params) for each in (image, *image.layers))
 
 
 def with_color_channels(pixels: Pixels) -> Pixels:
-    """Grey, with or without alpha, as RGB or RGBA."""
+    """Converts grey to RGB, or grey with alpha to RGBA."""
     return reorder_channels(pixels, [0, 0, 0, 1][: pixels.shape[2] + 2])
 
 
 def with_alpha(pixels: Pixels) -> Pixels:
-    """RGBA of RGB, full."""
-    made = np.empty((*pixels.shape[:2], 4), pixels.dtype)
+    """Adds a fully opaque alpha channel to RGB."""
+    rgba = np.empty((*pixels.shape[:2], 4), pixels.dtype)
     for index in range(3):
-        made[..., index] = pixels[..., index]
-    made[..., 3] = full_scale(pixels.dtype)
-    return made
+        rgba[..., index] = pixels[..., index]
+    rgba[..., 3] = full_scale(pixels.dtype)
+    return rgba

@@ -1,4 +1,4 @@
-"""Radiance HDR both ways."""
+"""Reads and writes Radiance HDR (RGBE)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _HEADER = 1 << 16
-"""Bytes in which a header must end."""
+"""Most bytes of a header."""
 
 _SIZE = re.compile(rb"([-+])([XY]) (\d{1,7}) ([-+])([XY]) (\d{1,7})\s*\Z")
 
@@ -27,53 +27,61 @@ def read(stream: Stream) -> Picture:
     """Reads a Radiance picture as float32. Raises WorkloadError."""
     head = stream.rest(_HEADER)
     begin, sign, axis, rows, other_sign, columns = _header(stream, head)
-    stream.dimensions(columns, rows)
-    # Coded scanlines take at most a byte more for each pixel's component, and four before each.
+    stream.check_size(columns, rows)
+    # A compressed scanline has at most one extra byte per component, and four bytes in front.
     most = rows * (columns * 8 + 4)
     data = head[begin:] + stream.rest(most)
-    rgbe = _unpacked(stream, data, rows, columns)
+    rgbe = _decode(stream, data, rows, columns)
     rgbe = rgbe[:: 1 if sign == b"-" else -1, :: 1 if other_sign == b"+" else -1]
     if axis == b"X":
         rgbe = rgbe[::-1, ::-1].transpose(1, 0, 2)
-    return Picture(_floats(rgbe), "rgb", False)
+    return Picture(_to_floats(rgbe), "rgb", False)
 
 
 def _header(stream: Stream, head: bytes) -> tuple[int, bytes, bytes, int, bytes, int]:
-    """Where the pixels begin, and the resolution: sign, axis and number of scanlines, sign and length."""
+    """Returns the offset of the pixels and the resolution: sign, axis and number of scanlines, then sign and
+    number of columns."""
     end = head.find(b"\n\n")
     line = head.find(b"\n", end + 2)
     if end < 0 or line < 0:
-        raise stream.truncated("its header has no end")
+        raise stream.truncated(text("its header has no end"))
     if b"FORMAT=32-bit_rle_xyze" in head[:end]:
         raise stream.unsupported(text("its colours are XYZ; save it as RGB"))
     size = _SIZE.match(head[end + 2 : line])
     if size is None or size[2] == size[5]:
-        raise stream.broken("its resolution can't be read")
+        raise stream.broken(text("its resolution can't be read"))
     return line + 1, size[1], size[2], int(size[3]), size[4], int(size[6])
 
 
-def _unpacked(stream: Stream, data: bytes, rows: int, columns: int) -> Pixels:
-    """Rows x columns x red, green, blue, exponent."""
+def _decode(stream: Stream, data: bytes, rows: int, columns: int) -> Pixels:
+    """Returns rows x columns x RGBE."""
     coded = bytes((2, 2, columns >> 8, columns & 255))
     if not (8 <= columns < 1 << 15 and data.startswith(coded)):
-        return _old(stream, data, rows * columns).reshape(rows, columns, 4)
+        return _decode_old(stream, data, rows * columns).reshape(rows, columns, 4)
     out = np.empty((rows, 4, columns), np.uint8)
     at = 0
     for row in range(rows):
         if data[at : at + 4] != coded:
             reason = text("it ends after {row} of {rows} rows", row=f"{row:,}", rows=f"{rows:,}")
             raise (
-                stream.truncated(reason) if at + 4 > len(data) else stream.broken(f"row {row + 1} is damaged")
+                stream.truncated(reason)
+                if at + 4 > len(data)
+                else stream.broken(text("row {row} is damaged", row=row + 1))
             )
-        line, at = _scanline(data, at + 4, 4 * columns)
+        line, at = _decode_scanline(data, at + 4, 4 * columns)
         if line is None:
-            raise stream.truncated(f"it ends after {row:,} of {rows:,} rows")
+            raise stream.truncated(
+                text("it ends after {row} of {rows} rows", row=f"{row:,}", rows=f"{rows:,}")
+            )
         out[row] = np.frombuffer(line, np.uint8).reshape(4, columns)
     return out.transpose(0, 2, 1)
 
 
-def _scanline(data: bytes, at: int, full: int) -> tuple[bytearray | None, int]:
-    """`full` bytes from runs (more than 128) and literals, and where the next begin; None if they end."""
+def _decode_scanline(data: bytes, at: int, full: int) -> tuple[bytearray | None, int]:
+    """Decodes `full` bytes of runs (head above 128) and literals.
+
+    Returns them and the offset after them; None if the data end early.
+    """
     out, end = bytearray(), len(data)
     while len(out) < full:
         if at + 1 >= end:
@@ -89,36 +97,38 @@ def _scanline(data: bytes, at: int, full: int) -> tuple[bytearray | None, int]:
     return (None if at > end else out), at
 
 
-def _old(stream: Stream, data: bytes, count: int) -> Pixels:
-    """Pixels one by one; mantissas of 1, 1, 1 say how often the one before is repeated."""
+def _decode_old(stream: Stream, data: bytes, count: int) -> Pixels:
+    """Decodes the old format: pixels in sequence; one with mantissas 1, 1, 1 repeats the previous pixel."""
     texels = np.frombuffer(data, np.uint8, len(data) // 4 * 4).reshape(-1, 4)
     repeats = np.flatnonzero((texels[:, :3] == 1).all(1))
     if len(repeats) and len(texels):
-        texels = _repeated(stream, texels, repeats, count)
+        texels = _expand_repeats(stream, texels, repeats, count)
     if len(texels) < count:
-        raise stream.truncated(f"it ends after {len(texels):,} of {count:,} pixels")
+        raise stream.truncated(
+            text("it ends after {pixels} of {count} pixels", pixels=f"{len(texels):,}", count=f"{count:,}")
+        )
     return texels[:count]
 
 
-def _repeated(stream: Stream, texels: Pixels, repeats: NDArray[np.intp], count: int) -> Pixels:
+def _expand_repeats(stream: Stream, texels: Pixels, repeats: NDArray[np.intp], count: int) -> Pixels:
     times = np.ones(len(texels), np.int64)
-    # Each repeat that follows another one counts 256 times as much.
+    # Each consecutive repeat counts 256 times as much as the one before.
     streak = np.zeros(len(repeats), np.int64)
     for index in np.flatnonzero(np.diff(repeats) == 1) + 1:
         streak[index] = streak[index - 1] + 1
     times[repeats] = texels[repeats, 3].astype(np.int64) << np.minimum(8 * streak, 32)
     ends = np.minimum(np.cumsum(np.minimum(times, count)), count)
     if repeats[0] == 0:
-        raise stream.broken("it repeats a pixel before the first")
-    # What a repeat repeats: the last pixel before it that is none.
+        raise stream.broken(text("it repeats a pixel before the first"))
+    # The last pixel before each repeat that isn't a repeat.
     source = np.arange(len(texels))
     source[repeats] = 0
     source = np.maximum.accumulate(source)
     return texels[np.repeat(source, np.diff(ends, prepend=0))]
 
 
-def _floats(rgbe: Pixels) -> Pixels:
-    """Mantissa times 2 ** (exponent - 136); an exponent of 0 is black."""
+def _to_floats(rgbe: Pixels) -> Pixels:
+    """Decodes RGBE: mantissa * 2 ** (exponent - 136); an exponent of 0 is black."""
     scale = np.ldexp(np.float32(1), np.arange(256) - 136).astype(np.float32)
     scale[0] = 0
     out = np.empty((*rgbe.shape[:2], 3), np.float32)
@@ -129,36 +139,36 @@ def _floats(rgbe: Pixels) -> Pixels:
 
 
 _STRIP = 64
-"""Rows in one go, so that what is computed stays in the cache."""
+"""Rows encoded at a time, to stay in the cache."""
 
-_CODED = range(8, 1 << 15)
-"""Lengths of scanlines that the run-length code can tell."""
+_COMPRESSIBLE = range(8, 1 << 15)
+"""Widths that the run-length encoding supports."""
 
 
 def write_hdr(image: Raster, params: Writing) -> bytes:
-    """What Radiance calls `32-bit_rle_rgbe`: relative to the largest channel a 256th, below 0 is 0."""
+    """Returns a file in the format `32-bit_rle_rgbe`; negative values become 0."""
     rgbe = np.empty((image.height, image.width, 4), np.uint8)
     for row in range(0, image.height, _STRIP):
         rgbe[row : row + _STRIP] = shared_exponents(image.pixels[row : row + _STRIP])
     head = f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {image.height} +X {image.width}\n".encode()
-    return head + (_scanlines(rgbe) if image.width in _CODED else rgbe.tobytes())
+    return head + (_encode_scanlines(rgbe) if image.width in _COMPRESSIBLE else rgbe.tobytes())
 
 
 def shared_exponents(pixels: Pixels) -> Pixels:
-    """Red, green and blue as mantissas of 8 bits, rounded to the nearest, and their exponent plus 128."""
+    """Encodes RGB as RGBE: 8-bit mantissas, rounded to nearest, and their common exponent plus 128."""
     light = np.clip(pixels, 0, np.float32(1e38))
     largest = light.max(axis=2)
     _, exponents = np.frexp(largest)
-    # What would round up to 256 takes the next exponent.
+    # A mantissa that would round up to 256 needs the next exponent.
     exponents += np.ldexp(largest, 8 - exponents) >= 255.5
     mantissas = np.ldexp(light, (8 - exponents)[..., None]) + np.float32(0.5)
     stored = np.concatenate([mantissas, (exponents + 128)[..., None]], axis=2)
-    # Less than the smallest exponent is black, which is written as four zeros.
+    # Values below the smallest exponent become black: four zeros.
     stored[(largest == 0) | (exponents < -127)] = 0
     return stored.astype(np.uint8)
 
 
-def _scanlines(rgbe: Pixels) -> bytes:
+def _encode_scanlines(rgbe: Pixels) -> bytes:
     height, width, _ = rgbe.shape
     planes = np.ascontiguousarray(rgbe.transpose(0, 2, 1)).reshape(height * 4, width, 1)
     data, sizes = run_length_encode(planes, RADIANCE)

@@ -1,4 +1,4 @@
-"""KTX2 both ways."""
+"""Reads and writes KTX2 (Khronos "KTX File Format Specification" 2.0)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
-from accel.image.pixel_data import Alpha
+from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
@@ -43,17 +43,17 @@ if TYPE_CHECKING:
 _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
 
 _HEADER = 104
-"""Bytes of the header up to the second level."""
+"""Bytes of the header up to the second entry of the level index (section 3)."""
 _ENTRY = 24
-"""Bytes of a level in the index."""
-_SAID, _TRANSFER, _FLAGS = 16, 14, 15
-"""Bytes of the descriptor that are looked at, and where they name the transfer function and hold flags
+"""Bytes of an entry of the level index."""
+_DESCRIPTOR, _TRANSFER, _FLAGS = 16, 14, 15
+"""Bytes of the data format descriptor that are read, and the offsets of its transfer function and flags
 (Khronos Data Format Specification 1.3, sections 5.8 and 5.9)."""
 _LINEAR, _SRGB = 1, 2
 _PREMULTIPLIED = 1
 
-_MOST_IMAGES = 2**32 - 1
-"""What is told at most of a damaged file: the product of what it names may be no number that JSON holds."""
+_MAX_IMAGES = 2**32 - 1
+"""The largest image count reported: in a damaged file the product may exceed JSON's range."""
 
 _TRANSCODE = text(
     "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
@@ -61,7 +61,7 @@ _TRANSCODE = text(
 
 
 def _vulkan() -> dict[int, Layout]:
-    """VkFormat; sRGB variants hold the same bytes."""
+    """Returns layouts by VkFormat; sRGB variants store the same bytes."""
     groups: dict[tuple[int, ...], Layout] = {
         (2,): Fields(2, (0xF000, 0xF00, 0xF0, 0xF)), (3,): Fields(2, (0xF0, 0xF00, 0xF000, 0xF)),
         (4,): Fields(2, (0xF800, 0x7E0, 0x1F)), (5,): Fields(2, (0x1F, 0x7E0, 0xF800)),
@@ -95,8 +95,7 @@ _VULKAN = _vulkan()
 
 
 class _Header(Struct, frozen=True):
-    """KTX File Format Specification 2.0, section 3, with the descriptor's place and the first entry of the
-    level index."""
+    """The header (section 3) with the descriptor's place and the first entry of the level index."""
 
     format: int
     type_size: int
@@ -115,69 +114,71 @@ class _Header(Struct, frozen=True):
 
     @property
     def images(self) -> int:
-        """Layers, faces and slices."""
-        return min(max(1, self.layers) * max(1, self.faces) * max(1, self.depth), _MOST_IMAGES)
+        """Layers * faces * slices."""
+        return min(max(1, self.layers) * max(1, self.faces) * max(1, self.depth), _MAX_IMAGES)
 
 
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a KTX2 file, and its smaller levels, other faces and layers where they are
-    wanted. Raises WorkloadError."""
-    header = _Header(*stream.unpack("<12x9I2I24x3Q", "its header"))
-    # One row of pixels has no height.
+    """Reads the first image of a KTX2 file and, if the stream asks for them, its mip levels, and its other
+    faces and layers. Raises WorkloadError."""
+    header = _Header(*stream.unpack("<12x9I2I24x3Q", text("its header")))
+    # A one-dimensional texture has a height of 0.
     width, height = header.width, header.height or 1
-    stream.dimensions(width, height)
+    stream.check_size(width, height)
     layout = _layout(stream, header)
-    # The specification's faceCount; 0 does no harm and is taken for 1.
+    # faceCount; 0 is invalid but harmless.
     if header.faces not in (0, 1, 6):
-        raise stream.broken(f"{header.faces:,} faces, not 1 or 6")
-    count = _wanted(stream, header)
-    said = _said(stream, header)
+        raise stream.broken(text("{faces} faces, not 1 or 6", faces=f"{header.faces:,}"))
+    count = _count_images(stream, header)
+    descriptor = _read_descriptor(stream, header)
     size = (width, height)
-    stored = _data(stream, header, count * level(layout, *size))
-    made = build_picture(stream, layout, _parts(layout, (size, stored), count)[0], *size)
-    # Floats are linear in any case, light as well as data.
-    data = said.transfer == _LINEAR and made.pixels.dtype.kind == "u"
-    # Vulkan has two channels that are sRGB, unlike Direct3D.
-    data = data or (made.data and said.transfer != _SRGB)
+    stored = _level_data(stream, header, count * level(layout, *size))
+    made = build_picture(stream, layout, _split_level(layout, (size, stored), count)[0], *size)
+    # Linear floats may be light or data.
+    data = descriptor.transfer == _LINEAR and made.pixels.dtype.kind == "u"
+    # Vulkan, unlike Direct3D, has sRGB formats of two channels.
+    data = data or (made.data and descriptor.transfer != _SRGB)
     levels = [(size, stored)]
     if stream.mips and header.depth < 2:
-        levels += _smaller(stream, layout, header, count)
-    made = _all(stream, layout, made, levels, count)
+        levels += _mip_data(stream, layout, header, count)
+    made = _read_levels(stream, layout, made, levels, count)
     made = replace(made, levels=max(1, header.levels), images=header.images, cube=header.faces == 6)
     made = replace(made, array=header.layers == 1)
-    return replace(made, data=data, alpha=said.alpha if made.has_alpha else "straight")
+    return replace(made, data=data, alpha=descriptor.alpha if made.has_alpha else "straight")
 
 
-def _wanted(stream: Stream, header: _Header) -> int:
-    """How many images to read: all faces and layers, or the first alone. Raises WorkloadError."""
+def _count_images(stream: Stream, header: _Header) -> int:
+    """Returns how many images to read: all faces and layers, or one. Raises WorkloadError."""
     cube = header.faces == 6
     if not stream.layers or header.depth > 1 or (cube and header.width != header.height):
         return 1
-    stream.several(header.width, header.height or 1, header.images)
+    stream.check_array(header.width, header.height or 1, header.images)
     return header.images
 
 
-def _all(
+def _read_levels(
     stream: Stream, layout: Layout, first: Picture, levels: Sequence[tuple[Size, bytes]], count: int
 ) -> Picture:
-    """The first image with its smaller levels, and the others with theirs. Raises WorkloadError."""
+    """Decodes the levels of `count` images, and returns `first` with them. Raises WorkloadError."""
     sizes = [size for size, _ in levels]
-    parts = zip(*(_parts(layout, each, count) for each in levels), strict=True)
+    parts = zip(*(_split_level(layout, each, count) for each in levels), strict=True)
     images = [list(zip(sizes, part, strict=True)) for part in parts]
     made = replace(first, mips=smaller_size(stream, layout, first, images[0][1:]))
     return read_images(stream, layout, made, images[1:]) if count > 1 else made
 
 
-def _parts(layout: Layout, stored: tuple[Size, bytes], count: int) -> list[memoryview]:
-    """A level's bytes for each image: layers, and in them faces, follow one another."""
+def _split_level(layout: Layout, stored: tuple[Size, bytes], count: int) -> list[memoryview]:
+    """Splits a level into the bytes of each image, which are ordered by layer, then face."""
     size, data = stored
     each, whole = level(layout, *size), memoryview(data)
     return [whole[begin : begin + each] for begin in range(0, count * each, each)]
 
 
-def _smaller(stream: Stream, layout: Layout, header: _Header, images: int) -> Iterator[tuple[Size, bytes]]:
-    """Sizes and bytes of the levels after the first, of so many images, up to one that isn't there whole:
-    what needs none of them does without. They lie before it, or anywhere else."""
+def _mip_data(stream: Stream, layout: Layout, header: _Header, images: int) -> Iterator[tuple[Size, bytes]]:
+    """Yields sizes and bytes of the levels after the first, up to the first incomplete one.
+
+    Levels may be anywhere in the file, usually before the first.
+    """
     sizes = list(halve_size(header.width, header.height or 1, header.levels))
     index = stream.at(_HEADER, _ENTRY * len(sizes))
     index = index[: len(index) // _ENTRY * _ENTRY]
@@ -188,34 +189,34 @@ def _smaller(stream: Stream, layout: Layout, header: _Header, images: int) -> It
         if len(stored) < count or not stored:
             return
         try:
-            yield size, _unpacked(stream, header.packing, stored, need)
+            yield size, _decompress(stream, header.packing, stored, need)
         except WorkloadError:
             return
 
 
-class _Said(Struct, frozen=True):
-    """What the descriptor says of all texels."""
+class _Descriptor(Struct, frozen=True):
+    """The fields of the data format descriptor that are used."""
 
     transfer: int = 0
     flags: int = 0
 
     @property
-    def alpha(self) -> Alpha:
-        """For blending, for which a GPU decodes sRGB first."""
+    def alpha(self) -> AlphaMixing:
+        """AlphaMixing is for blending, and a GPU decodes sRGB before it blends."""
         if not self.flags & _PREMULTIPLIED:
             return "straight"
         return "multiplied as light" if self.transfer == _SRGB else "multiplied"
 
 
-def _said(stream: Stream, header: _Header) -> _Said:
-    """What the descriptor says; goes on to where the pixels begin."""
-    at, said = _HEADER, b""
-    # Some writers leave the descriptor out, or put it behind the pixels.
-    if header.description >= _SAID and at <= header.described <= header.begin - _SAID:
-        stream.skip(header.described - at, "what lies before its descriptor")
-        said, at = stream.take(_SAID, "its descriptor"), header.described + _SAID
-    stream.skip(header.begin - at, "what lies before its pixels")
-    return _Said(said[_TRANSFER], said[_FLAGS]) if said else _Said()
+def _read_descriptor(stream: Stream, header: _Header) -> _Descriptor:
+    """Reads the descriptor and skips to the pixels."""
+    at, data = _HEADER, b""
+    # Some writers omit the descriptor or put it after the pixels.
+    if header.description >= _DESCRIPTOR and at <= header.described <= header.begin - _DESCRIPTOR:
+        stream.skip(header.described - at, text("the data before its descriptor"))
+        data, at = stream.take(_DESCRIPTOR, text("its descriptor")), header.described + _DESCRIPTOR
+    stream.skip(header.begin - at, text("the data before its pixels"))
+    return _Descriptor(data[_TRANSFER], data[_FLAGS]) if data else _Descriptor()
 
 
 def _layout(stream: Stream, header: _Header) -> Layout:
@@ -228,26 +229,28 @@ def _layout(stream: Stream, header: _Header) -> Layout:
     return _VULKAN[header.format]
 
 
-def _data(stream: Stream, header: _Header, need: int) -> bytes:
-    """The first `need` bytes of the largest level."""
+def _level_data(stream: Stream, header: _Header, need: int) -> bytes:
+    """Returns the first `need` bytes of the largest level."""
     if header.packing == _NONE:
-        return stream.take(need, "its pixels")
+        return stream.take(need, text("its pixels"))
     if header.packing not in (_ZSTD, _ZLIB):
         raise stream.unsupported(
             text("packing {packing}; write it without, or packed by zstd", packing=header.packing)
         )
-    return _unpacked(stream, header.packing, stream.take(header.packed, "its packed pixels"), need)
+    return _decompress(stream, header.packing, stream.take(header.packed, text("its packed pixels")), need)
 
 
-def _unpacked(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
-    """The first `need` bytes of a level."""
-    found = data if packing == _NONE else _inflated(stream, packing, data, need)
+def _decompress(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
+    """Decompresses the first `need` bytes of a level."""
+    found = data if packing == _NONE else _decompress_all(stream, packing, data, need)
     if len(found) < need:
-        raise stream.truncated(f"{len(found):,} of {need:,} bytes of pixels")
+        raise stream.truncated(
+            text("{found} of {need} bytes of pixels", found=f"{len(found):,}", need=f"{need:,}")
+        )
     return found
 
 
-def _inflated(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
+def _decompress_all(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
     errors: tuple[type[Exception], ...] = (zlib.error,)
     if packing == _ZSTD:
         zstd = zstandard()
@@ -258,12 +261,12 @@ def _inflated(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
     try:
         found: bytes = unpack.decompress(data, need)
     except errors as error:
-        raise stream.broken(f"its packed pixels: {error}") from None
+        raise stream.broken(text("its packed pixels: {reason}", reason=error)) from None
     return found
 
 
 def zstandard() -> Any:
-    """The standard library's zstd, or its backport before Python 3.14."""
+    """Returns the standard library's zstd module, or its backport before Python 3.14."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -274,17 +277,17 @@ def zstandard() -> Any:
 # Khronos Data Format Specification 1.3, chapter 5.
 _VERSION = 2
 _BT709 = 1
-_DESCRIPTOR_LINEAR, _DESCRIPTOR_SRGB = 1, 2
+
 _IS_LINEAR, _IS_SIGNED, _IS_FLOAT = 0x10, 0x40, 0x80
 _ONE, _MINUS_ONE = struct.unpack("<2I", struct.pack("<2f", 1, -1))
 
 
 def descriptor(format: TexelFormat, multiplied: bool = False) -> bytes:
-    """The descriptor with its total size in front; the same whether levels are supercompressed or not (KTX
-    File Format Specification 2.0, "DFD for Supercompressed Data")."""
+    """Returns the data format descriptor after its total size. Supercompression doesn't change it (KTX File
+    Format Specification 2.0, "DFD for Supercompressed Data")."""
     size = 24 + 16 * len(format.samples)
     across, down = format.block
-    transfer = _DESCRIPTOR_SRGB if format.srgb else _DESCRIPTOR_LINEAR
+    transfer = _SRGB if format.srgb else _LINEAR
     block = struct.pack(
         "<I2H16B",
         0, _VERSION, size,
@@ -297,7 +300,7 @@ def descriptor(format: TexelFormat, multiplied: bool = False) -> bytes:
 
 
 def _sample(sample: Sample, srgb: bool) -> bytes:
-    """Section 5.9: where the bits are, what they are, and which values mean 0 (or -1) and 1."""
+    """Returns sample information (section 5.9): bits, channel, and the values that mean 0 (or -1) and 1."""
     channel, lower, upper = sample.channel, 0, min((1 << sample.bits) - 1, 0xFFFFFFFF)
     if sample.kind != "unorm":
         channel, upper = channel | _IS_FLOAT, _ONE
@@ -309,50 +312,48 @@ def _sample(sample: Sample, srgb: bool) -> bytes:
 
 
 _IDENTIFIER = b"\xabKTX 20\xbb\r\n\x1a\n"
-_WRITE_HEADER, _LEVEL = 80, 24
-"""Bytes of the header with its index, and of an entry of the level index (KTX File Format Specification 2.0,
-section 3)."""
-_WRITE_ZSTD = 2
+_INDEX = 80
+"""Offset of the level index: bytes of the header (section 3)."""
 WRITER = "PopBridge"
 
 
 def write(image: Raster, params: Writing) -> bytes:
-    """The file of a raster with its levels and layers."""
+    """Returns an uncompressed KTX2 of a raster with its mip levels and layers."""
     return write_compressed(uncompressed(image, params))
 
 
 def write_compressed(texture: Texture, zstd: int = 0) -> bytes:
-    """The file of a texture; `zstd` is the level of supercompression, 1 to 22, or 0 for none."""
+    """Returns a KTX2 of a texture; `zstd` is the level of supercompression, 1 to 22, or 0 for none."""
     format = texture.format
-    # A level holds all layers, and each of them its faces.
+    # A level contains all layers, and each layer its faces.
     levels = [b"".join(images) for images in zip(texture.levels, *texture.layers, strict=True)]
     stored = [zstandard().compress(level, level=zstd) for level in levels] if zstd else levels
-    described, said = descriptor(format, texture.multiplied), _key_values(texture)
-    begin = _WRITE_HEADER + _LEVEL * len(stored)
-    index = begin, len(described), begin + len(described), len(said), 0, 0
+    described, metadata = descriptor(format, texture.multiplied), _key_values(texture)
+    begin = _INDEX + _ENTRY * len(stored)
+    index = begin, len(described), begin + len(described), len(metadata), 0, 0
     head = struct.pack(
         "<12s9I4I2Q",
         _IDENTIFIER, format.vulkan, format.type_size, texture.width, texture.height, 0,
         texture.count if texture.array or texture.count > 1 else 0, 6 if texture.cube else 1, len(stored),
-        _WRITE_ZSTD if zstd else 0, *index,
+        _ZSTD if zstd else 0, *index,
     )  # fmt: skip
-    # mipPadding, section 3.11.2: none where levels are supercompressed.
+    # mipPadding, section 3.11.2: none if levels are supercompressed.
     align = 1 if zstd else math.lcm(format.size, 4)
-    offsets = _placed(stored, begin + len(described) + len(said), align)
+    offsets = _offsets(stored, begin + len(described) + len(metadata), align)
     entries = b"".join(
         struct.pack("<3Q", offset, len(data), len(level))
         for offset, data, level in zip(offsets, stored, levels, strict=True)
     )
-    parts = [head, entries, described, said]
-    at = begin + len(described) + len(said)
+    parts = [head, entries, described, metadata]
+    at = begin + len(described) + len(metadata)
     for offset, data in sorted(zip(offsets, stored, strict=True)):
         parts += [bytes(offset - at), data]
         at = offset + len(data)
     return b"".join(parts)
 
 
-def _placed(levels: Sequence[bytes], at: int, align: int) -> list[int]:
-    """Where each level begins, the last one first, each on a multiple of `align`."""
+def _offsets(levels: Sequence[bytes], at: int, align: int) -> list[int]:
+    """Returns the offset of each level, a multiple of `align`; the smallest level comes first in the file."""
     offsets = []
     for data in reversed(levels):
         at = -(-at // align) * align
@@ -362,10 +363,10 @@ def _placed(levels: Sequence[bytes], at: int, align: int) -> list[int]:
 
 
 def _key_values(texture: Texture) -> bytes:
-    """Sorted by key, each padded to whole words (section 3.12)."""
-    said = {"KTXorientation": "rd", "KTXswizzle": texture.swizzle, "KTXwriter": WRITER}
+    """Returns the key-value data, sorted by key, each pair padded to 4 bytes (section 3.12)."""
+    pairs = {"KTXorientation": "rd", "KTXswizzle": texture.swizzle, "KTXwriter": WRITER}
     out = b""
-    for key, value in said.items():
+    for key, value in pairs.items():
         if value:
             pair = f"{key}\0{value}\0".encode()
             out += struct.pack("<I", len(pair)) + pair + bytes(-len(pair) % 4)

@@ -1,4 +1,4 @@
-"""PNG both ways."""
+"""Reads and writes PNG of up to 8 and 16 bits per channel, faster than libvips, with libdeflate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from deflate import DeflateError, adler32, crc32, zlib_compress, zlib_decompress
-from kornia_rs.io import decode_image_png_u8
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -26,24 +25,23 @@ else:
     _decode = decode_image_png_u8
 
 _MODES = {1: "mono", 3: "rgb", 4: "rgba"}
-"""By the number of channels; it takes no grey with alpha."""
+"""By number of channels; the library doesn't support grey with alpha."""
 
 
 def unfilter(file: Callable[[], bytes], height: int, width: int, channels: int) -> Pixels | None:
-    """The pixels of a PNG of 8 bits, height x width x channels.
+    """Decodes an 8-bit PNG to height x width x channels with kornia-rs.
 
-    None where they can't be read so, or the file is broken, which is then another's to tell. Raises
-    MemoryError.
+    Returns None if that isn't possible or the file is damaged; libvips then reports why. Raises MemoryError.
     """
     if _decode is None or channels not in _MODES:
         return None
     try:
         return _decode(file(), (height, width), _MODES[channels])
-    # It raises no class of its own.
+    # The library raises exceptions of various classes.
     except Exception:
         return None
     except BaseException as error:
-        # A panic of Rust's is no Exception; the one there is tells that numpy has no memory for the pixels.
+        # A Rust panic is no Exception; here it means that the pixels don't fit into memory.
         if type(error).__name__ != "PanicException":
             raise
         raise MemoryError from None
@@ -51,9 +49,9 @@ def unfilter(file: Callable[[], bytes], height: int, width: int, channels: int) 
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER = struct.Struct(">I4sIIBBBBB")
-"""The beginning of the first chunk, IHDR: its bytes and name, width, height, depth, colour type, methods."""
+"""The first chunk, IHDR: size, name, width, height, depth, colour type, methods."""
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-"""By the number of channels, for those that aren't numbers of a palette."""
+"""By number of channels; images with a palette aren't among them."""
 END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
@@ -61,7 +59,7 @@ Piece = bytes | bytearray | memoryview
 
 
 def chunk(name: bytes, data: Sequence[Piece]) -> list[Piece]:
-    """A chunk with its length and checksum, in pieces to be joined: `data` follow one another, uncopied."""
+    """Returns a chunk as pieces to be joined: length, name, the pieces of `data`, checksum."""
     checksum = crc32(name)
     for piece in data:
         checksum = crc32(piece, checksum)
@@ -69,14 +67,14 @@ def chunk(name: bytes, data: Sequence[Piece]) -> list[Piece]:
 
 
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-"""By the first bytes: little or big endian."""
+"""By the first bytes: little- or big-endian."""
 _ORIENTATION = 0x0112
 _SHORT = 3
 _UPRIGHT = 1
 
 
 def is_upright(exif: bytes | memoryview) -> bool:
-    """Whether nothing is to be turned; False as well where that isn't plainly said."""
+    """Returns whether EXIF data surely contain no rotation or mirroring."""
     order = _ORDERS.get(bytes(exif[:4]))
     if order is None:
         return False
@@ -86,29 +84,28 @@ def is_upright(exif: bytes | memoryview) -> bool:
         entries = [struct.unpack_from(f"{order}HHIH", exif, directory + 2 + 12 * at) for at in range(count)]
     except struct.error:
         return False
-    said = [entry[1:] for entry in entries if entry[0] == _ORIENTATION]
-    return said in ([], [(_SHORT, 1, _UPRIGHT)])
+    orientations = [entry[1:] for entry in entries if entry[0] == _ORIENTATION]
+    return orientations in ([], [(_SHORT, 1, _UPRIGHT)])
 
 
 MAX_DECODED = 1 << 24
-"""Bytes of pixels up to which they are taken: 2048 x 2048 of RGBA. A bomb takes no more. What is larger,
-libvips reads as fast, in pieces that fit into a processor's cache."""
+"""Most bytes of pixels (2048 x 2048 RGBA), which also bounds decompression bombs. libvips reads larger images
+as fast, as it works in strips that fit into the processor's cache."""
 _CHANNELS = {type: channels for channels, type in COLOR_TYPES.items()}
 _HEADER_END = len(SIGNATURE) + HEADER.size + 4
 _CHUNK = struct.Struct(">I4s")
 _DEFLATED = 8
-"""The method of compression (RFC 1950, 2.2)."""
+"""The compression method (RFC 1950, 2.2)."""
 _SMALL_FILE = 1 << 14
-"""Bytes that are inflated in less time than it takes to write them anew."""
+"""Bytes that take less time to inflate than to write uncompressed."""
 _STORED = b"\x78\x01"
-"""The beginning of a stream that nothing was done to make small."""
+"""The header of a zlib stream without compression."""
 _BLOCK = struct.Struct("<BHH")
-"""What stands before a block that is stored as it is: whether it is the last, its bytes, and their complement
-(RFC 1951, 3.2.4)."""
+"""The header of a stored block: whether it is the last, its bytes, and their complement (RFC 1951, 3.2.4)."""
 _MOST_STORED = 0xFFFF
-_AROUND = 12
-"""Bytes of a chunk beside its data: length, type and checksum."""
-_ASIDE = frozenset(
+_CHUNK_OVERHEAD = 12
+"""Bytes of a chunk in addition to its data: length, type and checksum."""
+_METADATA = frozenset(
     (
         b"gAMA",
         b"cHRM",
@@ -124,28 +121,28 @@ _ASIDE = frozenset(
         b"eXIf",
     )
 )
-"""Chunks that change no pixel."""
+"""Chunks that don't affect pixels."""
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _RAW_PROFILE = b"Raw profile type "
-"""How a text is called in which older programs put what EXIF says."""
+"""The keyword prefix of texts in which older programs store EXIF data."""
 
 
-class Inflated(Struct, frozen=True):
-    """What the pixels of a file were before they were deflated."""
+class InflatedPng(Struct, frozen=True):
+    """The inflated pixel data of a file."""
 
     height: int
     width: int
     channels: int
     contents: bytes
-    """All of the file."""
+    """The whole file."""
     raw: bytearray
-    """Of each row its filter's number, then its bytes."""
+    """For each row, the filter number and the filtered bytes."""
     checksum: bytes
-    """That of `raw`, as it ends the deflated stream (RFC 1950, 2.2)."""
+    """Of `raw`, from the end of the zlib stream (RFC 1950, 2.2)."""
 
     def picture(self) -> Picture | None:
-        """The image, for which `raw` is used up; None, and `raw` as it was, where filters are libvips'."""
-        pixels = self._unfiltered() if self._has_filters() else self._together()
+        """Returns the image and overwrites `raw`; or None, without a change, if libvips must undo filters."""
+        pixels = self._undo_filters() if self._has_filters() else self._remove_filter_numbers()
         if pixels is None:
             return None
         model = "rgb" if self.channels > 2 else "grey"
@@ -154,25 +151,25 @@ class Inflated(Struct, frozen=True):
     def _has_filters(self) -> bool:
         return bool(np.frombuffer(self.raw, np.uint8)[:: 1 + self.width * self.channels].any())
 
-    def _unfiltered(self) -> Pixels | None:
-        return unfilter(self._written, self.height, self.width, self.channels)
+    def _undo_filters(self) -> Pixels | None:
+        return unfilter(self._uncompressed_png, self.height, self.width, self.channels)
 
-    def _together(self) -> Pixels:
-        """The rows without their filters' numbers."""
+    def _remove_filter_numbers(self) -> Pixels:
+        """Removes the filter numbers of rows."""
         row = self.width * self.channels
         rows = memoryview(self.raw)
-        # In place: as many bytes again would be given by the system page by page.
+        # In place: the system would have to provide pages for a copy.
         for y in range(self.height):
             rows[y * row : (y + 1) * row] = rows[y * (1 + row) + 1 : (y + 1) * (1 + row)]
         pixels = np.frombuffer(self.raw, np.uint8, self.height * row)
         return pixels.reshape(self.height, self.width, self.channels)
 
     def stored(self) -> bytes:
-        """A file of the same pixels that takes no time to inflate: of small images the same file."""
-        return self.contents if len(self.raw) < _SMALL_FILE else self._written()
+        """Returns an uncompressed PNG of the same pixels, or small files unchanged."""
+        return self.contents if len(self.raw) < _SMALL_FILE else self._uncompressed_png()
 
-    def _written(self) -> bytes:
-        """A file of the same pixels and nothing else, with its rows as they are."""
+    def _uncompressed_png(self) -> bytes:
+        """Returns an uncompressed PNG of the same filtered rows, without metadata."""
         raw = memoryview(self.raw)
         parts: list[bytes | memoryview] = [_STORED]
         for begin in range(0, len(raw), _MOST_STORED):
@@ -183,40 +180,40 @@ class Inflated(Struct, frozen=True):
         return b"".join([self.contents[:_HEADER_END], *chunk(b"IDAT", parts), END])
 
 
-def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inflated | None:
-    """What an image of 8 bits a channel was made of. Opened so, it takes 0.4 to 0.8 of libvips' time
-    where rows have no filter, and 0.55 to 0.8 where they have: less where the file is smaller.
+def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> InflatedPng | None:
+    """Inflates the pixels of a PNG of 8 bits per channel.
 
-    None for anything unusual, damage included: that is libvips' to judge. If `as_shown`, also where a colour
-    profile or an orientation says how the pixels are shown.
+    Decoding like this takes 0.4 to 0.8 of libvips' time without filters, 0.55 to 0.8 with filters, and less
+    for smaller files. Returns None for anything unusual, including damage, which is left to libvips, and with
+    `as_shown` also if a colour profile or an orientation changes how the pixels are shown.
     """
     size = _size(contents, most_pixels)
-    deflated = _deflated(contents, as_shown) if size else None
+    deflated = _pixel_data(contents, as_shown) if size else None
     if size is None or deflated is None:
         return None
     height, width, channels = size
     length = height * (1 + width * channels)
-    # libdeflate takes distances that leave the window; where all lies in the window, none does.
+    # libdeflate accepts distances beyond the window. If all data fit in the window, there are none.
     if not deflated or _window(deflated[0]) < min(length, 1 << 15):
         return None
     try:
         raw = zlib_decompress(deflated, length)
     except DeflateError:
         return None
-    # It says nothing of bytes that follow the stream, whose end is the checksum.
+    # libdeflate ignores bytes after the stream, which ends with the checksum.
     checksum = deflated[-4:]
     if len(raw) < length or adler32(raw) != _number(checksum):
         return None
-    return Inflated(height, width, channels, contents, raw, checksum)
+    return InflatedPng(height, width, channels, contents, raw, checksum)
 
 
 def _window(flags: int) -> int:
-    """Bytes of the window, by the first byte of a stream; 0 for one that isn't deflated (RFC 1950, 2.2)."""
+    """Returns the window size from the first byte of a zlib stream, 0 if it isn't deflate (RFC 1950, 2.2)."""
     return 1 << (flags >> 4) + 8 if flags & 15 == _DEFLATED and flags >> 4 <= 7 else 0
 
 
 def _size(contents: bytes, most_pixels: int) -> tuple[int, int, int] | None:
-    """Height, width and channels."""
+    """Returns height, width and channels; None for an unsupported header."""
     if not contents.startswith(SIGNATURE) or len(contents) < len(SIGNATURE) + HEADER.size:
         return None
     _, name, width, height, depth, kind, *methods = HEADER.unpack_from(contents, len(SIGNATURE))
@@ -226,8 +223,8 @@ def _size(contents: bytes, most_pixels: int) -> tuple[int, int, int] | None:
     return (height, width, channels) if 0 < width * height * channels <= MAX_DECODED else None
 
 
-def _deflated(contents: bytes, as_shown: bool) -> bytes | None:
-    """What all chunks of pixels hold, of a file whose other chunks say nothing of them."""
+def _pixel_data(contents: bytes, as_shown: bool) -> bytes | None:
+    """Returns the data of all IDAT chunks; None if another chunk may affect the pixels."""
     view = memoryview(contents)
     parts: list[memoryview] = []
     last = b""
@@ -236,25 +233,27 @@ def _deflated(contents: bytes, as_shown: bool) -> bytes | None:
             parts.append(data)
         elif name == b"IEND" and parts:
             return b"".join(parts)
-        elif (name, last) != (b"IHDR", b"") and (name not in _ASIDE or (as_shown and _shows(name, data))):
+        elif (name, last) != (b"IHDR", b"") and (
+            name not in _METADATA or (as_shown and _affects_display(name, data))
+        ):
             return None
         last = name
     return None
 
 
-def _shows(name: bytes, data: memoryview) -> bool:
-    """Whether the chunk changes how the pixels are shown, or may."""
+def _affects_display(name: bytes, data: memoryview) -> bool:
+    """Returns whether the chunk may change how the pixels are shown."""
     if name in _TEXTS:
         return bytes(data[: len(_RAW_PROFILE)]) == _RAW_PROFILE
     return name == b"iCCP" or (name == b"eXIf" and not is_upright(data))
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """The type and the data of each up to the first that isn't whole."""
+    """Yields the type and data of each chunk, up to the first damaged one."""
     begin = len(SIGNATURE)
-    while begin + _AROUND <= len(view):
+    while begin + _CHUNK_OVERHEAD <= len(view):
         size, name = _CHUNK.unpack_from(view, begin)
-        end = begin + _AROUND + size
+        end = begin + _CHUNK_OVERHEAD + size
         if end > len(view) or crc32(view[begin + 4 : end - 4]) != _number(view[end - 4 : end]):
             return
         yield name, view[begin + 8 : end - 4]
@@ -266,78 +265,78 @@ def _number(data: bytes | memoryview) -> int:
 
 
 FAST = 1
-"""A level for what is looked at once."""
+"""The compression level for temporary images."""
 USUAL = 2
-"""As many bytes as zlib's level 3 or fewer, in six to nine tenths of the time; 3 takes a quarter longer for
-2 % fewer."""
+"""No larger than zlib's level 3, in 0.6 to 0.9 of the time. Level 3 takes a quarter longer for 2% less."""
 THOROUGH = 6
-"""For drawings, in which repetitions are found in no time that lower levels leave."""
+"""For drawings, whose repetitions lower levels miss and this one finds quickly."""
 
 MAX_FILTERED = 1 << 26
-"""Bytes of pixels up to which two copies of them are made."""
+"""Most bytes of pixels to encode like this, as it makes two copies of them."""
 
 _ROWS = 16
-"""Looked at in two places each."""
+"""Rows of each of the two samples."""
 _SMALL = 1 << 16
-"""Bytes of pixels for which looking would take as long as writing."""
-_VANISHING = 8
-"""How many times smaller rows become that are worth `THOROUGH`."""
+"""Bytes of pixels that take as long to sample as to write."""
+_COMPRESSIBLE = 8
+"""The compression ratio of a sample from which `THOROUGH` is used."""
 _NONE, _UP = 0, 2
-"""Numbers of filters (PNG, 9.2)."""
+"""Filter numbers (PNG, 9.2)."""
 
 Rows = NDArray[np.uint8]
 
 
 def write_png(pixels: Pixels, level: int) -> bytes:
-    """A file of uint8 or uint16, height x width x 1 to 4 channels: grey or RGB, of an even number the last
-    one is alpha."""
+    """Encodes uint8 or uint16, height x width x 1 to 4 channels: grey, grey and alpha, RGB, RGBA."""
     height, width, channels = pixels.shape
     rows = _bytes(pixels)
-    filter, level = _chosen(rows, level)
+    filter, level = _choose(rows, level)
     header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, COLOR_TYPES[channels], 0, 0, 0)
-    deflated = zlib_compress(_filtered(rows, filter), level)
+    deflated = zlib_compress(_filter(rows, filter), level)
     return b"".join([SIGNATURE, *chunk(b"IHDR", [header]), *chunk(b"IDAT", [deflated]), END])
 
 
 def channels_differ(pixels: Pixels) -> bool:
-    """Whether rows become smaller as differences to the row above, as photographs and normal maps do, by a
-    sixth to more than half; drawings become larger."""
-    return _tried(_bytes(_some(pixels)), USUAL)[0] == _UP
+    """Returns whether differences from the row above compress better than the rows.
+
+    Photographs and normal maps become smaller by a sixth to more than half; drawings become larger.
+    """
+    return _try_filters(_bytes(_sample(pixels)), USUAL)[0] == _UP
 
 
 def _bytes(pixels: Pixels) -> Rows:
-    """Of each row the bytes as the file has them: of 16 bits the upper one first (PNG, 7.1)."""
+    """Returns rows x bytes as stored in the file: 16-bit values are big-endian (PNG, 7.1)."""
     stored = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
     return stored.view(np.uint8).reshape(len(pixels), -1)
 
 
-def _chosen(rows: Rows, level: int) -> tuple[int, int]:
-    """A filter and a level."""
-    return (_NONE, level) if rows.size < _SMALL else _tried(_some(rows), level)
+def _choose(rows: Rows, level: int) -> tuple[int, int]:
+    """Returns the filter and the level to use."""
+    return (_NONE, level) if rows.size < _SMALL else _try_filters(_sample(rows), level)
 
 
-def _some(rows: NDArray[Any]) -> NDArray[Any]:
-    """A few rows, from two places."""
+def _sample(rows: NDArray[Any]) -> NDArray[Any]:
+    """Returns a few rows from two places."""
     height = len(rows)
     thirds = np.r_[slice(height // 3, height // 3 + _ROWS), slice(height * 2 // 3, height * 2 // 3 + _ROWS)]
     some: NDArray[Any] = rows[thirds[thirds < height]]
     return some
 
 
-def _tried(some: Rows, level: int) -> tuple[int, int]:
-    """The filter and the level by which these rows become small."""
-    # Not paeth, which takes half as long again for 4 % less.
-    sizes = {filter: len(zlib_compress(_filtered(some, filter), USUAL)) for filter in (_NONE, _UP)}
+def _try_filters(some: Rows, level: int) -> tuple[int, int]:
+    """Returns the filter and the level that compress these rows best."""
+    # Without Paeth, which takes half as long again for 4% less.
+    sizes = {filter: len(zlib_compress(_filter(some, filter), USUAL)) for filter in (_NONE, _UP)}
     best = min(sizes, key=lambda filter: sizes[filter])
-    return best, THOROUGH if level > FAST and sizes[best] * _VANISHING < some.size else level
+    return best, THOROUGH if level > FAST and sizes[best] * _COMPRESSIBLE < some.size else level
 
 
-def _filtered(rows: Rows, filter: int) -> Rows:
-    """Each row behind the number of its filter."""
+def _filter(rows: Rows, filter: int) -> Rows:
+    """Returns each row, filtered, after the filter number."""
     made = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
     made[:, 0] = filter
     made[:, 1:] = rows
     if filter == _UP:
-        # Above the first row all is 0.
+        # The row above the first is 0.
         np.subtract(rows[1:], rows[:-1], out=made[1:, 1:])
     return made

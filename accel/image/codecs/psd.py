@@ -1,4 +1,4 @@
-"""PSD both ways."""
+"""Reads and writes PSD and PSB (Adobe Photoshop File Formats Specification)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from accel.image.alpha import mix_with_white
 from accel.image.codecs.stream import PACKBITS, Picture, Stream, run_length_encode
-from accel.image.pixel_data import Alpha, Pixels, full_scale
+from accel.image.pixel_data import AlphaMixing, Pixels, full_scale
 from accel.image.raster import Raster
 from accel.text import text
 
@@ -23,63 +23,67 @@ if TYPE_CHECKING:
 
 
 _TRANSPARENT = (b"Mtrn", b"Mt16", b"Mt32")
-"""Blocks that say: the merged picture is transparent."""
+"""Blocks that mark the merged image as transparent."""
 
 _LAYERS = (b"Layr", b"Lr16", b"Lr32")
-"""Blocks that hold the layers of documents deeper than 8 bits."""
+"""Blocks with the layers of documents of more than 8 bits per channel."""
 
-_LONG = (*_TRANSPARENT, *_LAYERS, b"LMsk", b"Alph", b"FMsk", b"lnk2", b"FEid", b"FXid", b"PxSD")
-"""Blocks whose size takes 8 bytes in large documents."""
+_LARGE_BLOCKS = (*_TRANSPARENT, *_LAYERS, b"LMsk", b"Alph", b"FMsk", b"lnk2", b"FEid", b"FXid", b"PxSD")
+"""Blocks whose size field has 8 bytes in large documents."""
 
 
 def skip_layers(stream: Stream, version: int) -> bool:
-    """Goes on behind the section "Layer and mask information". Raises WorkloadError.
+    """Skips the section "Layer and mask information". Raises WorkloadError.
 
-    Whether the first channel beyond the colours is the merged picture's transparency: Photoshop has blended
-    the colours with white by it. Else it is a channel that an artist stored.
+    Returns whether the first channel after the colours is the merged image's transparency, with which
+    Photoshop has blended the colours onto white. Otherwise it is a channel that an artist stored.
     """
     wide = 4 * version
     layout = ">I" if version == 1 else ">Q"
-    size = stream.number(layout, "its layers' size")
+    size = stream.number(layout, text("its layers' size"))
     end = stream.left - size
     if size < 0 or end < 0:
-        stream.skip(size, "its layers")
+        stream.skip(size, text("its layers"))
     found = False
     if size >= wide + 2:
-        layers = stream.number(layout, "its layers' size")
-        found = _negative(stream) if 2 <= layers <= stream.left - end else _in_blocks(stream, end, version)
-    stream.skip(stream.left - end, "its layers")
+        layers = stream.number(layout, text("its layers' size"))
+        found = (
+            _has_negative_count(stream)
+            if 2 <= layers <= stream.left - end
+            else _find_transparency(stream, end, version)
+        )
+    stream.skip(stream.left - end, text("its layers"))
     return found
 
 
-def _negative(stream: Stream) -> bool:
-    """A number of layers that is negative says so."""
-    return stream.number(">h", "its layers") < 0
+def _has_negative_count(stream: Stream) -> bool:
+    """Returns whether the layer count is negative, which means that the merged image is transparent."""
+    return stream.number(">h", text("its layers")) < 0
 
 
-def _in_blocks(stream: Stream, end: int, version: int) -> bool:
-    """The same for what stands behind an empty list of layers; whatever looks odd ends the search."""
-    if stream.left - end < 4 or not _skipped(stream, end, stream.number(">I", "its mask")):
+def _find_transparency(stream: Stream, end: int, version: int) -> bool:
+    """Searches the blocks after an empty layer list for transparency, up to the first malformed one."""
+    if stream.left - end < 4 or not _skip_if_present(stream, end, stream.number(">I", text("its mask"))):
         return False
     while stream.left - end >= (12 if version == 1 else 16):
-        mark, key = stream.unpack(">4s4s", "its layers")
+        mark, key = stream.unpack(">4s4s", text("its layers"))
         if mark not in (b"8BIM", b"8B64"):
             return False
-        layout = ">Q" if version == 2 and key in _LONG else ">I"
-        size = stream.number(layout, "its layers")
+        layout = ">Q" if version == 2 and key in _LARGE_BLOCKS else ">I"
+        size = stream.number(layout, text("its layers"))
         if key in _TRANSPARENT:
             return True
         if key in _LAYERS and size >= 2 and stream.left - end >= 2:
-            return _negative(stream)
-        if not _skipped(stream, end, (size + 3) // 4 * 4):
+            return _has_negative_count(stream)
+        if not _skip_if_present(stream, end, (size + 3) // 4 * 4):
             return False
     return False
 
 
-def _skipped(stream: Stream, end: int, size: int) -> bool:
+def _skip_if_present(stream: Stream, end: int, size: int) -> bool:
     fits = size <= stream.left - end
     if fits:
-        stream.skip(size, "its layers")
+        stream.skip(size, text("its layers"))
     return fits
 
 
@@ -92,7 +96,7 @@ _PROFILE, _VERSION_INFO = 1039, 1057
 
 
 class _Header(Struct, frozen=True):
-    """Adobe Photoshop File Formats Specification, "File Header Section"."""
+    """The file header section."""
 
     version: int
     """1, or 2 for a large document (PSB)."""
@@ -104,25 +108,27 @@ class _Header(Struct, frozen=True):
 
 
 def read(stream: Stream) -> Picture:
-    """Reads the merged picture of a PSD or PSB. Raises WorkloadError."""
-    header = _Header(*stream.unpack(">4xH6xHIIHH", "its header"))
-    stream.dimensions(header.width, header.height)
+    """Reads the merged image of a PSD or PSB. Raises WorkloadError."""
+    header = _Header(*stream.unpack(">4xH6xHIIHH", text("its header")))
+    stream.check_size(header.width, header.height)
     if header.depth not in (1, 8, 16, 32) or not 1 <= header.channels <= 56:
-        raise stream.broken(f"{header.channels} channels of {header.depth} bits")
-    palette = stream.take(stream.number(">I", "its palette's size"), "its palette")
+        raise stream.broken(
+            text("{channels} channels of {bits} bits", channels=header.channels, bits=header.depth)
+        )
+    palette = stream.take(stream.number(">I", text("its palette's size")), text("its palette"))
     profile = _resources(stream)
     on_white = skip_layers(stream, header.version)
     if header.mode != _INDEXED and header.mode not in _MODELS:
         raise stream.unsupported(text("its mode is Lab or Multichannel; convert it to RGB"))
     indexed = header.mode == _INDEXED
-    picture = _indexed(stream, header, palette) if indexed else _direct(stream, header)
-    alpha: Alpha = "on white" if on_white and picture.has_alpha else "straight"
+    picture = _read_palette(stream, header, palette) if indexed else _read_channels(stream, header)
+    alpha: AlphaMixing = "on white" if on_white and picture.has_alpha else "straight"
     return msgspec.structs.replace(picture, alpha=alpha, profile=profile)
 
 
 def _resources(stream: Stream) -> bytes:
-    """The colour profile, if there is one. Refuses a document that was saved without a merged picture."""
-    data = stream.take(stream.number(">I", "its resources' size"), "its resources")
+    """Returns the ICC profile, or nothing. Raises WorkloadError for a document without a merged image."""
+    data = stream.take(stream.number(">I", text("its resources' size")), text("its resources"))
     at, profile = 0, b""
     while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
         name = at + 6 + (data[at + 6] + 2) // 2 * 2
@@ -131,20 +137,20 @@ def _resources(stream: Stream) -> bytes:
         if kind == _PROFILE:
             profile = data[name + 4 : name + 4 + size]
         if kind == _VERSION_INFO and data[name + 8 : name + 9] == b"\0":
-            raise stream.unsupported(text('it has no merged picture; save it with "Maximize Compatibility"'))
+            raise stream.unsupported(text('it has no merged image; save it with "Maximize Compatibility"'))
         at = name + 4 + (size + 1) // 2 * 2
     return profile
 
 
-def _direct(stream: Stream, header: _Header) -> Picture:
+def _read_channels(stream: Stream, header: _Header) -> Picture:
     model, colors = _MODELS[header.mode]
     if header.channels < colors:
-        raise stream.broken(f"{header.channels} channels for {model}")
-    # The first channel beyond the colours is the transparency or what artists use as alpha.
+        raise stream.broken(text("{channels} channels for {model}", channels=header.channels, model=model))
+    # The first channel after the colours is transparency, or what artists use as alpha.
     used = min(header.channels, colors + 1)
-    pixels = _planes(stream, header, used)
+    pixels = _read_planes(stream, header, used)
     if header.mode == _CMYK:
-        # Stored as what is left white.
+        # Stored inverted: 0 is full ink.
         top = full_scale(pixels.dtype)
         np.subtract(top, pixels[..., :4], out=pixels[..., :4])
     if header.mode == _BITMAP:
@@ -152,26 +158,33 @@ def _direct(stream: Stream, header: _Header) -> Picture:
     return Picture(pixels, model, used > colors, float_bits=32 if pixels.dtype.kind == "f" else 0)
 
 
-def _indexed(stream: Stream, header: _Header, palette: bytes) -> Picture:
+def _read_palette(stream: Stream, header: _Header, palette: bytes) -> Picture:
     if len(palette) < 768 or header.depth != 8:
-        raise stream.broken("its palette is missing")
+        raise stream.broken(text("its palette is missing"))
     colors = np.ascontiguousarray(np.frombuffer(palette, np.uint8, 768).reshape(3, 256).T)
-    pixels = _planes(stream, header, 1)
+    pixels = _read_planes(stream, header, 1)
     return Picture(colors.take(pixels[..., 0], axis=0), "rgb", False, palette=True)
 
 
-def _planes(stream: Stream, header: _Header, used: int) -> Pixels:
-    """Height x width x the first `used` channels; 1 bit becomes 8."""
-    compression = stream.number(">H", "its pixels' compression")
+def _read_planes(stream: Stream, header: _Header, used: int) -> Pixels:
+    """Returns height x width x the first `used` channels; 1-bit pixels become 8-bit."""
+    compression = stream.number(">H", text("its pixels' compression"))
     row = (header.width * header.depth + 7) // 8
     size = row * header.height
     kind = {1: ">u1", 8: ">u1", 16: ">u2", 32: ">f4"}[header.depth]
     out = np.empty((header.height, header.width, used), np.dtype(kind).newbyteorder("="))
-    for index, data in enumerate(_data(stream, header, compression, used, row)):
+    for index, data in enumerate(_channel_data(stream, header, compression, used, row)):
         if len(data) < size:
-            raise stream.truncated(f"channel {index + 1} ends after {len(data):,} of {size:,} bytes")
+            raise stream.truncated(
+                text(
+                    "channel {channel} ends after {bytes} of {size} bytes",
+                    channel=index + 1,
+                    bytes=f"{len(data):,}",
+                    size=f"{size:,}",
+                )
+            )
         if compression == _ZIP_PREDICTED:
-            out[..., index] = _summed(data, header)
+            out[..., index] = _undo_prediction(data, header)
         elif header.depth == 1:
             bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(header.height, row), axis=1)
             out[..., index] = bits[:, : header.width] * 255
@@ -182,33 +195,32 @@ def _planes(stream: Stream, header: _Header, used: int) -> Pixels:
     return out
 
 
-def _data(
+def _channel_data(
     stream: Stream, header: _Header, compression: int, used: int, row: int
 ) -> Iterator[bytes | bytearray]:
-    """The bytes of each channel, unpacked; perhaps too few where the file is damaged."""
+    """Yields the decompressed bytes of each channel, possibly too few if the file is damaged."""
     size = row * header.height
     if compression == _RAW:
         for _ in range(used):
-            yield stream.take(size, "its pixels")
+            yield stream.take(size, text("its pixels"))
     elif compression == _PACKBITS:
         kind = np.dtype(">u2" if header.version == 1 else ">u4")
-        lengths = stream.take(kind.itemsize * header.channels * header.height, "its table of rows")
+        lengths = stream.take(kind.itemsize * header.channels * header.height, text("its table of rows"))
         for index in range(used):
             rows = np.frombuffer(lengths, kind).reshape(header.channels, header.height)[index].tolist()
-            # A row that is nothing but literals takes a byte more for every 128; ImageMagick writes two
-            # bytes for each and a few more.
+            # A row of literals has one extra byte per 128; ImageMagick writes up to twice the size.
             if max(rows) > 3 * row + 64:
-                raise stream.broken("a row is larger than it can be")
-            yield _unpacked(stream.take(sum(rows), "its pixels"), rows, row)
+                raise stream.broken(text("a row is larger than it can be"))
+            yield _unpack_bits(stream.take(sum(rows), text("its pixels")), rows, row)
     elif compression in (_ZIP, _ZIP_PREDICTED):
-        data = _unzipped(stream, stream.rest(size * header.channels + (1 << 20)), size * used)
+        data = _inflate(stream, stream.rest(size * header.channels + (1 << 20)), size * used)
         yield from (data[index * size : (index + 1) * size] for index in range(used))
     else:
-        raise stream.broken(f"compression {compression}")
+        raise stream.broken(text("compression {compression}", compression=compression))
 
 
-def _unzipped(stream: Stream, data: bytes, full: int) -> bytes:
-    """One zlib stream for all channels, as Photoshop writes it, or one for each, as others do."""
+def _inflate(stream: Stream, data: bytes, full: int) -> bytes:
+    """Inflates one zlib stream for all channels, as Photoshop writes it, or one each, as others do."""
     out = b""
     try:
         while len(out) < full and data:
@@ -220,8 +232,8 @@ def _unzipped(stream: Stream, data: bytes, full: int) -> bytes:
     return out
 
 
-def _unpacked(data: bytes, lengths: list[int], row: int) -> bytearray:
-    """PackBits: more than 128 repeats the next byte, less copies literals; each row by itself."""
+def _unpack_bits(data: bytes, lengths: list[int], row: int) -> bytearray:
+    """Decodes PackBits, row by row: a head above 128 repeats the next byte, one below copies literals."""
     out, begin = bytearray(), 0
     for number, length in enumerate(lengths, 1):
         at, end = begin, begin + length
@@ -243,11 +255,11 @@ def _unpacked(data: bytes, lengths: list[int], row: int) -> bytearray:
     return out
 
 
-def _summed(data: bytes | bytearray, header: _Header) -> NDArray[np.generic]:
-    """Undoes the prediction: each value is stored as the difference to the one at its left."""
+def _undo_prediction(data: bytes | bytearray, header: _Header) -> NDArray[np.generic]:
+    """Undoes prediction: each value is stored as the difference from its left neighbour."""
     shape = (header.height, header.width)
     if header.depth == 32:
-        # The bytes of a row are sorted by their significance first.
+        # The bytes of a row are grouped by significance.
         parts = np.frombuffer(data, np.uint8).reshape(header.height, -1).cumsum(axis=1, dtype=np.uint8)
         return parts.reshape(header.height, 4, -1).transpose(0, 2, 1).copy().view(">f4").reshape(shape)
     kind = np.uint8 if header.depth < 16 else np.uint16
@@ -255,78 +267,76 @@ def _summed(data: bytes | bytearray, header: _Header) -> NDArray[np.generic]:
     return values.cumsum(axis=1, dtype=kind).reshape(shape)
 
 
-_WRITE_GREY, _WRITE_RGB = 1, 3
-_WRITE_PACKBITS = 1
 _TRANSPARENCY = -1
-"""The number of a layer's channel; colours are 0, 1, 2."""
+"""The ID of a layer's transparency channel; colours are 0, 1, 2."""
 
 
 class _Plane(Struct, frozen=True):
-    """One channel in PackBits."""
+    """One channel, compressed with PackBits."""
 
     sizes: bytes
-    """Each row's, two bytes for each."""
+    """The size of each row, two bytes each."""
     data: bytes
 
 
 def write_psd(image: Raster, params: Writing) -> bytes:
-    """Adobe Photoshop File Formats Specification: the merged picture, and with alpha one layer of the same.
+    """Returns a PSD with the merged image and, with alpha, one layer of the same content.
 
-    Photoshop takes the fourth channel of a document without layers for a stored selection; so it is written
-    for data, whose colours are kept as they are. Transparency is a layer's, and the merged picture then
-    stands on white, as Photoshop writes it and readers expect it.
+    Photoshop reads the fourth channel of a document without layers as a saved selection. Data are written
+    like that, so that their colours stay unchanged. Transparency belongs to a layer; the merged image is then
+    blended onto white, as Photoshop does and readers expect.
     """
-    mode = _WRITE_GREY if image.colors == 1 else _WRITE_RGB
+    mode = _GREY if image.colors == 1 else _RGB
     size = struct.pack(">HII", image.channels, image.height, image.width)
     head = b"8BPS\0\1" + bytes(6) + size + struct.pack(">HH", image.bit_depth, mode)
     resources = b""
     if image.has_alpha and not image.data:
-        layers = _layers(image, _encode_planes(image.pixels))
+        layers = _layer_section(image, _encode_planes(image.pixels))
         merged = _encode_planes(mix_with_white(image.pixels, "on white"))
     else:
         layers, merged = b"", _encode_planes(image.pixels)
-        resources = _named(b"Alpha 1") if image.has_alpha else b""
+        resources = _channel_name(b"Alpha 1") if image.has_alpha else b""
     pixels = b"".join(plane.sizes for plane in merged) + b"".join(plane.data for plane in merged)
-    parts = [_sized(b""), _sized(resources), _sized(layers), struct.pack(">H", _WRITE_PACKBITS), pixels]
+    parts = [_with_size(b""), _with_size(resources), _with_size(layers), struct.pack(">H", _PACKBITS), pixels]
     return head + b"".join(parts)
 
 
-def _named(channel: bytes) -> bytes:
-    """The resource "Names of the alpha channels": one, as a Pascal string."""
+def _channel_name(channel: bytes) -> bytes:
+    """Returns the resource "Names of the alpha channels" with one name, a Pascal string."""
     name = bytes([len(channel)]) + channel
-    return b"8BIM" + struct.pack(">HH", 1006, 0) + _sized(name) + bytes(len(name) % 2)
+    return b"8BIM" + struct.pack(">HH", 1006, 0) + _with_size(name) + bytes(len(name) % 2)
 
 
-def _sized(data: bytes) -> bytes:
+def _with_size(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
 def _encode_planes(pixels: Pixels) -> list[_Plane]:
-    return [_plane(pixels[..., channel]) for channel in range(pixels.shape[2])]
+    return [_encode_plane(pixels[..., channel]) for channel in range(pixels.shape[2])]
 
 
-def _plane(channel: Pixels) -> _Plane:
+def _encode_plane(channel: Pixels) -> _Plane:
     stored = np.ascontiguousarray(channel, channel.dtype.newbyteorder(">"))
     data, sizes = run_length_encode(stored.view(np.uint8).reshape(len(stored), -1, 1), PACKBITS)
     return _Plane(sizes.astype(">u2").tobytes(), data)
 
 
-def _layers(image: Raster, planes: list[_Plane]) -> bytes:
-    """The section "Layer and mask information": one layer, whose name is that of a new document's first."""
+def _layer_section(image: Raster, planes: list[_Plane]) -> bytes:
+    """Returns the section "Layer and mask information" with one layer, named as in a new document."""
     numbers = [*range(len(planes) - 1), _TRANSPARENCY]
     record = struct.pack(">4IH", 0, 0, image.height, image.width, len(planes))
     for number, plane in zip(numbers, planes, strict=True):
         record += struct.pack(">hI", number, 2 + len(plane.sizes) + len(plane.data))
-    # No mask, no blending ranges, and a Pascal string of whole words.
-    extra = _sized(b"") + _sized(b"") + b"\x07Layer 0"
-    record += b"8BIMnorm" + bytes([255, 0, 0, 0]) + _sized(extra)
-    # A negative number of layers: the first alpha channel of the merged picture is its transparency.
+    # No mask, no blending ranges, and a Pascal string padded to 4 bytes.
+    extra = _with_size(b"") + _with_size(b"") + b"\x07Layer 0"
+    record += b"8BIMnorm" + bytes([255, 0, 0, 0]) + _with_size(extra)
+    # A negative layer count: the first alpha channel of the merged image is its transparency.
     parts = [struct.pack(">h", -1), record]
     for plane in planes:
-        parts += [struct.pack(">H", _WRITE_PACKBITS), plane.sizes, plane.data]
+        parts += [struct.pack(">H", _PACKBITS), plane.sizes, plane.data]
     info = b"".join(parts)
     info += bytes(-len(info) % 4)
     if image.bit_depth == 8:
-        return _sized(info) + _sized(b"")
-    # Photoshop keeps the layers of deeper documents in a block of its own, behind an empty section.
-    return _sized(b"") + _sized(b"") + b"8BIMMt16" + _sized(b"") + b"8BIMLr16" + _sized(info)
+        return _with_size(info) + _with_size(b"")
+    # Photoshop stores the layers of 16-bit documents in a separate block after an empty section.
+    return _with_size(b"") + _with_size(b"") + b"8BIMMt16" + _with_size(b"") + b"8BIMLr16" + _with_size(info)

@@ -1,4 +1,4 @@
-"""Bounded header reader, decode errors, run-length codes."""
+"""A bounded reader with the errors of decoders, and a run-length encoder that check_array formats share."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from accel.image.pixel_data import Alpha, Pixels
+from accel.image.pixel_data import AlphaMixing, Pixels
 from accel.image.records import Compression
 from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
-MOST_IMAGES = 2048 * 6
-"""Of one file: 2048 cubes, as Direct3D 11 has 2048 layers at most."""
+MAX_IMAGES = 2048 * 6
+"""Most images of a file: 2048 cubes, as Direct3D 11 allows 2048 layers."""
 
 
 class Picture(Struct, frozen=True):
-    """What a reader makes of a file; `Decoded` says what the fields mean."""
+    """What a decoder returns; the fields are those of `DecodedImage`."""
 
     pixels: Pixels
     color_model: str
     has_alpha: bool
     compression: Compression = ""
     palette: bool = False
-    alpha: Alpha = "straight"
+    alpha: AlphaMixing = "straight"
     profile: bytes = b""
     float_bits: int = 0
     data: bool = False
@@ -39,7 +39,7 @@ class Picture(Struct, frozen=True):
 
 
 class Stream:
-    """An open file with what is needed to refuse it; every method that reads raises WorkloadError."""
+    """An open file, read within its size and the limits. Every method that reads raises WorkloadError."""
 
     def __init__(
         self,
@@ -54,70 +54,84 @@ class Stream:
     ) -> None:
         self.source = source
         self.left = size
-        """Bytes that were not taken yet."""
+        """Bytes not yet read."""
         self.mips = mips
-        """Whether smaller levels are wanted."""
+        """Whether mip levels are to be read."""
         self.layers = layers
-        """Whether the images after the first are wanted."""
+        """Whether the images after the first are to be read."""
         self._file = file
         self._size = size
         self._format = format.upper()
         self._limits = limits
 
-    def take(self, count: int, what: str) -> bytes:
-        """The next `count` bytes; `what` names them where the file ends before."""
+    def take(self, count: int, what: AnyText) -> bytes:
+        """Returns the next `count` bytes; `what` names them in the error if the file ends early."""
         if count > self.left:
-            raise self.truncated(f"{what} would take {count:,} bytes, {self.left:,} are left")
+            raise self.truncated(
+                text(
+                    "{what}: needs {count} bytes, has {left}",
+                    what=what,
+                    count=f"{count:,}",
+                    left=f"{self.left:,}",
+                )
+            )
         data = self._file.read(count)
         self.left -= count
         if len(data) < count:
-            raise self.truncated(f"it became shorter while {what} was read")
+            raise self.truncated(text("it became shorter while {what} was read", what=what))
         return data
 
     def at(self, place: int, count: int) -> bytes:
-        """`count` bytes from anywhere in the file, fewer where it ends; what is taken next stays the same."""
-        # What a damaged file names may be more than a system can seek or a process may hold.
+        """Returns `count` bytes at an offset, fewer at the end of the file, without moving the position."""
+        # In a damaged file the numbers may exceed what can be sought or allocated.
         count = min(count, self._size - place)
         if count <= 0:
             return b""
-        here = self._file.tell()
+        position = self._file.tell()
         self._file.seek(place)
         data = self._file.read(count)
-        self._file.seek(here)
+        self._file.seek(position)
         return data
 
-    def unpack(self, layout: str, what: str) -> tuple[Any, ...]:
-        """The next values, by a `struct` layout."""
+    def unpack(self, layout: str, what: AnyText) -> tuple[Any, ...]:
+        """Returns the next values of a `struct` layout."""
         return struct.unpack(layout, self.take(struct.calcsize(layout), what))
 
-    def number(self, layout: str, what: str) -> int:
-        """The next number, by a `struct` layout of one."""
+    def number(self, layout: str, what: AnyText) -> int:
+        """Returns the next value of a `struct` layout with one integer."""
         (value,) = self.unpack(layout, what)
         return int(value)
 
     def rest(self, most: int) -> bytes:
-        """All that is left, at most `most` bytes."""
-        return self.take(min(self.left, most), "the pixels")
+        """Returns the rest of the file, at most `most` bytes."""
+        return self.take(min(self.left, most), text("the pixels"))
 
-    def skip(self, count: int, what: str) -> None:
-        """Goes on behind the next `count` bytes."""
+    def skip(self, count: int, what: AnyText) -> None:
+        """Skips `count` bytes."""
         if not 0 <= count <= self.left:
-            raise self.truncated(f"{what} would take {count:,} bytes, {self.left:,} are left")
+            raise self.truncated(
+                text(
+                    "{what}: needs {count} bytes, has {left}",
+                    what=what,
+                    count=f"{count:,}",
+                    left=f"{self.left:,}",
+                )
+            )
         self._file.seek(count, 1)
         self.left -= count
 
-    def dimensions(self, width: int, height: int) -> None:
-        """Raises WorkloadError for a size that no image has, or that is larger than is taken here."""
+    def check_size(self, width: int, height: int) -> None:
+        """Raises WorkloadError for an empty image or one above the limits."""
         check_dimensions(self.source, self._format, width, height, self._limits)
 
-    def several(self, width: int, height: int, images: int) -> None:
-        """Raises WorkloadError `too_large` for more images than any GPU binds, or for ones of more pixels
-        together than one may have here."""
-        if images > MOST_IMAGES:
+    def check_array(self, width: int, height: int, images: int) -> None:
+        """Raises WorkloadError `too_large` for more images than a GPU can bind, or more pixels in all than
+        one image may have."""
+        if images > MAX_IMAGES:
             reason = text(
-                "holds {images} images, more than the {most_images} that any GPU binds at once",
+                "holds {images} images, more than the {max_images} that any GPU binds at once",
                 images=f"{images:,}",
-                most_images=f"{MOST_IMAGES:,}",
+                max_images=f"{MAX_IMAGES:,}",
             )
             raise WorkloadError("too_large", reason, self.source.name)
         most = self._limits.max_pixels
@@ -135,15 +149,15 @@ class Stream:
             raise WorkloadError("too_large", reason, self.source.name)
 
     def truncated(self, detail: AnyText) -> WorkloadError:
-        """The file ends too early."""
+        """Returns the error for a file that ends early."""
         return WorkloadError(
             "bad_input",
             text("is a truncated {format} ({detail})", format=self._format, detail=detail),
             self.source.name,
         )
 
-    def broken(self, detail: str) -> WorkloadError:
-        """The file contradicts its format."""
+    def broken(self, detail: AnyText) -> WorkloadError:
+        """Returns the error for a file that violates its format."""
         return WorkloadError(
             "bad_input",
             text("is a corrupt {format} ({detail})", format=self._format, detail=detail),
@@ -151,7 +165,7 @@ class Stream:
         )
 
     def unsupported(self, detail: AnyText) -> WorkloadError:
-        """The file is of a kind that isn't read here; `detail` also says what to do."""
+        """Returns the error for a valid file that isn't supported; `detail` says why, and what to do."""
         reason = text(
             "is a {format} of a kind that isn't opened here: {detail}", format=self._format, detail=detail
         )
@@ -159,7 +173,7 @@ class Stream:
 
 
 def check_dimensions(source: Input, format: str, width: int, height: int, limits: Limits) -> None:
-    """Raises WorkloadError: `bad_input` for no pixels, `too_large` for more than `limits` takes."""
+    """Raises WorkloadError: `bad_input` for an empty image, `too_large` for one above the limits."""
     if width < 1 or height < 1:
         reason = text(
             "is a corrupt {format} (its header says {width} x {height} pixels)",
@@ -181,65 +195,67 @@ def check_dimensions(source: Input, format: str, width: int, height: int, limits
 
 
 _STRIP = 1 << 18
-"""Items coded in one go, so that what is computed stays near the cache."""
+"""Items encoded at a time, to stay near the cache."""
 
 
 class RunLengthCode(Struct, frozen=True):
-    """How packets are written: a head of one byte, then one item to repeat or so many literals."""
+    """A packet format: a head of one byte, then one item to repeat, or literals.
+
+    The head of a run of n items is `run_head + n * step`, of n literals `literal_head + n`.
+    """
 
     shortest: int
-    """Fewest equal items that are worth a run."""
+    """Fewest equal items that become a run."""
     run: int
     """Most items of a run."""
     run_head: int
-    """Head of a run of 0 items, were there any; each more adds `step`."""
     step: int
     literal: int
     """Most literals of a packet."""
     literal_head: int
-    """Head of a packet of 0 literals; each more adds 1."""
 
 
 TARGA = RunLengthCode(shortest=2, run=128, run_head=127, step=1, literal=128, literal_head=-1)
-"""Truevision TGA 2.0, "Run-length encoded images"; an item is a pixel."""
+"""Truevision TGA 2.0, "Run-length encoded images". An item is a pixel."""
 
 PACKBITS = RunLengthCode(shortest=3, run=128, run_head=257, step=-1, literal=128, literal_head=-1)
-"""TIFF 6.0, section 9, which Photoshop documents use too; an item is a byte."""
+"""TIFF 6.0, section 9, also used by PSD. An item is a byte."""
 
 RADIANCE = RunLengthCode(shortest=4, run=127, run_head=128, step=1, literal=128, literal_head=0)
-"""What Radiance has written since 1991; an item is a byte of one component's scanline."""
+"""Radiance's format since 1991. An item is a byte of one component's scanline."""
 
 
 def run_length_encode(rows: Pixels, code: RunLengthCode) -> tuple[bytes, NDArray[np.intp]]:
-    """Packets of rows x items x bytes of an item, none of which reaches over its row's end; and each row's
-    bytes.
+    """Encodes rows x items x bytes of an item. No packet crosses the end of a row.
+
+    Returns the packets and the encoded size of each row.
     """
     step = max(1, _STRIP // rows.shape[1])
-    strips = [_strip(rows[begin : begin + step], code) for begin in range(0, len(rows), step)]
+    strips = [_encode_strip(rows[begin : begin + step], code) for begin in range(0, len(rows), step)]
     return b"".join(data.data for data, _ in strips), np.concatenate([sizes for _, sizes in strips])
 
 
-def _strip(rows: Pixels, code: RunLengthCode) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+def _encode_strip(rows: Pixels, code: RunLengthCode) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
     count, length, size = rows.shape
-    items = _words(rows).reshape(-1)
-    within = _within(items, length, code)
-    begins = _packets(items, within, length, code)
+    items = _to_integers(rows).reshape(-1)
+    within = _find_runs(items, length, code)
+    begins = _packet_starts(items, within, length, code)
     lengths, repeated = np.diff(begins, append=items.size), within[begins]
-    taken = 1 + np.where(repeated, 1, lengths) * size
-    ends = np.cumsum(taken)
-    heads = ends - taken
+    packet_bytes = 1 + np.where(repeated, 1, lengths) * size
+    ends = np.cumsum(packet_bytes)
+    heads = ends - packet_bytes
     out = np.empty(int(ends[-1]), np.uint8)
     body = np.ones(out.size, bool)
     body[heads] = False
-    out[body] = _kept(items, begins, within)[:, :size].reshape(-1)
+    out[body] = _written_items(items, begins, within)[:, :size].reshape(-1)
     runs, literals = code.run_head + code.step * lengths, code.literal_head + lengths
     out[heads] = np.where(repeated, runs, literals).astype(np.uint8)
     last = np.searchsorted(begins, np.arange(1, count + 1) * length) - 1
     return out, np.diff(ends[last], prepend=0)
 
 
-def _words(rows: Pixels) -> NDArray[Any]:
-    """One number for each item, equal where the items are."""
+def _to_integers(rows: Pixels) -> NDArray[Any]:
+    """Returns each item as one integer, for comparison."""
     size = rows.shape[2]
     if size == 1:
         return rows
@@ -249,10 +265,10 @@ def _words(rows: Pixels) -> NDArray[Any]:
     return np.ascontiguousarray(rows).view(f"<u{size}")
 
 
-def _within(items: NDArray[Any], length: int, code: RunLengthCode) -> NDArray[np.bool_]:
-    """Whether each item is within a run."""
-    # In bytes of true and false, as numbers of 8 bytes for each item take three times as long.
-    starts = _same(items, length)
+def _find_runs(items: NDArray[Any], length: int, code: RunLengthCode) -> NDArray[np.bool_]:
+    """Returns whether each item is part of a run."""
+    # With boolean arrays, as integer arrays take three times as long.
+    starts = _equals_next(items, length)
     for _ in range(code.shortest - 2):
         starts[:-1] &= starts[1:]
     within = starts.copy()
@@ -261,23 +277,23 @@ def _within(items: NDArray[Any], length: int, code: RunLengthCode) -> NDArray[np
     return within
 
 
-def _same(items: NDArray[Any], length: int) -> NDArray[np.bool_]:
-    """Whether the next item of the row is the same."""
+def _equals_next(items: NDArray[Any], length: int) -> NDArray[np.bool_]:
+    """Returns whether each item equals the next one of its row."""
     same = np.zeros(items.size, bool)
     np.equal(items[1:], items[:-1], out=same[:-1])
     same[length - 1 :: length] = False
     return same
 
 
-def _packets(
+def _packet_starts(
     items: NDArray[Any], within: NDArray[np.bool_], length: int, code: RunLengthCode
 ) -> NDArray[np.intp]:
-    """Where each packet begins: a run where an item differs from the one before, literals behind a run."""
+    """Returns the index of the first item of each packet."""
     fresh = np.ones(items.size, bool)
-    fresh[1:] = np.where(within[1:], ~_same(items, length)[:-1], within[:-1])
+    fresh[1:] = np.where(within[1:], ~_equals_next(items, length)[:-1], within[:-1])
     fresh[::length] = True
     begins = np.flatnonzero(fresh)
-    # No packet holds more than it can.
+    # Split packets that are too long.
     most = np.where(within[begins], code.run, code.literal)
     parts = -(-np.diff(begins, append=items.size) // most)
     index = np.arange(int(parts.sum())) - np.repeat(np.cumsum(parts) - parts, parts)
@@ -285,9 +301,9 @@ def _packets(
     return split
 
 
-def _kept(items: NDArray[Any], begins: NDArray[np.intp], within: NDArray[np.bool_]) -> Pixels:
-    """What stands in the file of the items, in bytes: all literals, and of each run the first."""
-    kept = ~within
-    kept[begins] = True
-    picked = items[kept]
+def _written_items(items: NDArray[Any], begins: NDArray[np.intp], within: NDArray[np.bool_]) -> Pixels:
+    """Returns the bytes of all literals and of the first item of each run."""
+    written = ~within
+    written[begins] = True
+    picked = items[written]
     return picked.view(np.uint8).reshape(len(picked), -1)

@@ -1,4 +1,4 @@
-"""TGA both ways."""
+"""Reads and writes TGA (Truevision TGA 2.0)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from accel.image.codecs.gpu_formats import apply_masks, reorder_channels, withou
 from accel.image.codecs.stream import TARGA, Picture, Stream, run_length_encode
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
+from accel.text import text
 
 if TYPE_CHECKING:
     from accel.image.operation import Writing
@@ -22,7 +23,7 @@ _RLE = 8
 
 
 class _Header(Struct, frozen=True):
-    """Truevision TGA 2.0, "TGA file header", with image origin and identification left out."""
+    """The TGA file header without image origin and ID."""
 
     id_length: int
     has_map: int
@@ -41,50 +42,64 @@ class _Header(Struct, frozen=True):
 
 
 def read(stream: Stream) -> Picture:
-    """Reads a Targa. Raises WorkloadError."""
-    header = _Header(*stream.unpack("<BBBHHB4xHHBB", "its header"))
-    stream.dimensions(header.width, header.height)
+    """Reads a TGA. Raises WorkloadError."""
+    header = _Header(*stream.unpack("<BBBHHB4xHHBB", text("its header")))
+    stream.check_size(header.width, header.height)
     allowed = {_PALETTE: (8, 16), _COLOR: (15, 16, 24, 32), _GREY: (8, 16)}.get(header.kind & ~_RLE, ())
     if header.bits not in allowed:
-        raise stream.broken(f"image type {header.kind} has no {header.bits} bits a pixel")
-    stream.skip(header.id_length, "its identification")
+        raise stream.broken(
+            text("image type {kind} with {bits} bits per pixel", kind=header.kind, bits=header.bits)
+        )
+    stream.skip(header.id_length, text("its identification"))
     palette = _palette(stream, header)
-    pixels = _oriented(_texels(stream, header), header.descriptor)
+    pixels = _flip_upright(_texels(stream, header), header.descriptor)
     if header.kind & ~_RLE == _PALETTE:
-        return _looked_up(stream, header, pixels, palette)
+        return _apply_palette(stream, header, pixels, palette)
     if header.kind & ~_RLE == _GREY:
         return Picture(pixels, "grey", header.bits == 16)
-    return _color(pixels, header.bits, header.alpha_bits)
+    return _to_color(pixels, header.bits, header.alpha_bits)
 
 
 def _palette(stream: Stream, header: _Header) -> Pixels | None:
     if not header.has_map:
         return None
     size = (header.map_bits + 7) // 8
-    data = np.frombuffer(stream.take(header.map_length * size, "its palette"), np.uint8)
+    data = np.frombuffer(stream.take(header.map_length * size, text("its palette")), np.uint8)
     if header.kind & ~_RLE != _PALETTE:
         return None
     if header.map_bits not in (15, 16, 24, 32) or not header.map_length:
-        raise stream.broken(f"a palette of {header.map_length} colours of {header.map_bits} bits")
+        raise stream.broken(
+            text(
+                "a palette of {colours} colours of {bits} bits",
+                colours=header.map_length,
+                bits=header.map_bits,
+            )
+        )
     return data.reshape(1, header.map_length, size)
 
 
 def _texels(stream: Stream, header: _Header) -> Pixels:
-    """Height x width x bytes of a pixel, in the order of the file."""
+    """Returns height x width x bytes of a pixel, in the order of the file."""
     size, count = (header.bits + 7) // 8, header.width * header.height
     if header.kind & _RLE:
-        # Coded pixels take at most a byte more for each.
-        data: bytes | bytearray = _unpacked(stream, stream.rest(count * (size + 1)), size, count)
+        # At worst each pixel takes one more byte.
+        data: bytes | bytearray = _decode_runs(stream, stream.rest(count * (size + 1)), size, count)
     else:
-        data = stream.take(count * size, "its pixels")
+        data = stream.take(count * size, text("its pixels"))
     return np.frombuffer(data, np.uint8).reshape(header.height, header.width, size)
 
 
-def _unpacked(stream: Stream, data: bytes, size: int, count: int) -> bytearray:
+def _decode_runs(stream: Stream, data: bytes, size: int, count: int) -> bytearray:
     out, at, full = bytearray(), 0, count * size
     while len(out) < full:
         if at >= len(data):
-            raise stream.truncated(f"it ends after {len(out) // size:,} of {count:,} pixels")
+            raise stream.truncated(
+                text(
+                    "it ends after {pixels} of {count} pixels",
+                    pixels=f"{len(out) // size:,}",
+                    count=f"{count:,}",
+                )
+            )
         head = data[at]
         length = (head & 127) + 1
         if head & 128:
@@ -93,20 +108,20 @@ def _unpacked(stream: Stream, data: bytes, size: int, count: int) -> bytearray:
         else:
             out += data[at + 1 : at + 1 + length * size]
             at += 1 + length * size
-    # A packet may reach over the last pixel; one that the file's end cuts must not look like such.
+    # A packet may extend beyond the last pixel, but not beyond the file.
     if at > len(data):
-        raise stream.truncated("it ends within the last pixels")
+        raise stream.truncated(text("it ends within the last pixels"))
     del out[full:]
     return out
 
 
-def _oriented(pixels: Pixels, descriptor: int) -> Pixels:
-    """Top row first, leftmost pixel first."""
+def _flip_upright(pixels: Pixels, descriptor: int) -> Pixels:
+    """Flips the image so that the upper left pixel comes first."""
     pixels = pixels if descriptor & 32 else pixels[::-1]
     return np.ascontiguousarray(pixels[:, ::-1] if descriptor & 16 else pixels)
 
 
-def _color(pixels: Pixels, bits: int, alpha_bits: int) -> Picture:
+def _to_color(pixels: Pixels, bits: int, alpha_bits: int) -> Picture:
     if bits < 24:
         masks = [0x7C00, 0x03E0, 0x001F] + [0x8000] * (bits == 16 and alpha_bits == 1)
         channels = apply_masks(pixels.view("<u2")[..., 0], masks)
@@ -117,38 +132,37 @@ def _color(pixels: Pixels, bits: int, alpha_bits: int) -> Picture:
     return Picture(channels, "rgb", channels.shape[2] == 4)
 
 
-def _looked_up(stream: Stream, header: _Header, pixels: Pixels, palette: Pixels | None) -> Picture:
+def _apply_palette(stream: Stream, header: _Header, pixels: Pixels, palette: Pixels | None) -> Picture:
     if palette is None:
-        raise stream.broken("its palette is missing")
-    colors = _color(palette, header.map_bits, header.alpha_bits or 8 * (header.map_bits == 32))
+        raise stream.broken(text("its palette is missing"))
+    colors = _to_color(palette, header.map_bits, header.alpha_bits or 8 * (header.map_bits == 32))
     indices = pixels[..., 0] if header.bits == 8 else pixels.view("<u2")[..., 0]
     chosen = indices.astype(np.intp) - header.map_first
     if chosen.min() < 0 or chosen.max() >= header.map_length:
-        raise stream.broken("a pixel has a colour that isn't in its palette")
+        raise stream.broken(text("a pixel has a colour that isn't in its palette"))
     return Picture(colors.pixels[0].take(chosen, axis=0), "rgb", colors.has_alpha, palette=True)
 
 
-_WRITE_COLOR, _WRITE_GREY, _WRITE_RLE = 2, 3, 8
 _FOOTER = struct.pack("<II18s", 0, 0, b"TRUEVISION-XFILE.\0")
-"""Marks a file of version 2, without an extension area or a developer directory."""
+"""Marks a version 2 file without extension area and developer directory."""
 
 
 def write_tga(image: Raster, params: Writing) -> bytes:
-    """Truevision TGA 2.0, from the lower left, as the oldest readers take it; alpha is straight."""
-    stored = _stored(image)
+    """Returns a TGA with straight alpha, from the lower left, which even old readers support."""
+    stored = _texel_bytes(image)
     height, width, size = stored.shape
-    kind = _WRITE_GREY if size == 1 else _WRITE_COLOR
+    kind = _GREY if size == 1 else _COLOR
     packed, _ = run_length_encode(stored, TARGA)
     smaller = len(packed) < stored.nbytes
     attributes = 8 if image.has_alpha else 0
     head = struct.pack(
-        "<BBB5xHHHHBB", 0, 0, kind | (_WRITE_RLE if smaller else 0), 0, 0, width, height, 8 * size, attributes
+        "<BBB5xHHHHBB", 0, 0, kind | (_RLE if smaller else 0), 0, 0, width, height, 8 * size, attributes
     )
     return b"".join((head, packed if smaller else stored.data, _FOOTER))
 
 
-def _stored(image: Raster) -> np.ndarray:
-    """Blue first, the lowest row first."""
+def _texel_bytes(image: Raster) -> np.ndarray:
+    """Returns BGR(A) pixels, bottom row first."""
     pixels = image.pixels[::-1]
     if image.channels == 1:
         return np.ascontiguousarray(pixels)

@@ -1,7 +1,7 @@
-"""Loops over pixels that numba compiles, where it is installed (the extra `fast`): one module for each kind.
+"""Loops over pixels that numba compiles, if it is installed (the extra `fast`).
 
-The modules below import numba and are imported only once `available` says so; numpy does the same work
-without them, several times slower.
+The modules here import numba, so check `available` before importing them. Without numba, numpy does the same
+work several times slower.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How loops are compiled: once, kept on disk where there is room, without Python's lock."""
+"""The decorator that compiles loops: cached on disk if possible, without the GIL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def jit(function: F) -> F:
-    """`function`, compiled when it is first called with its types."""
+    """Compiles a function when it is first called with arguments of new types."""
     try:
         return cast(F, njit(cache=True, nogil=True)(function))
     except RuntimeError:
-        # Neither the package's folder nor the user's own for caches can be written to.
+        # Neither the package's folder nor the user's cache folder is writable.
         return cast(F, njit(nogil=True)(function))

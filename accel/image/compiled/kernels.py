@@ -1,4 +1,4 @@
-"""The inner loops of filtering: what `accel.image.kernels` says, compiled."""
+"""The inner loops of filtering, compiled; see `accel.image.kernels` for what they compute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from accel.image.color import Floats
 from accel.image.compiled.jit import jit
-from accel.image.kernels import SLIGHT, STEPS, Bytes, Words
+from accel.image.kernels import MIN_WEIGHT, STEPS, Bytes, Words
 from accel.image.pixel_data import Pixels
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
@@ -90,11 +90,11 @@ def _halve_grey(top: Pixels, low: Pixels, table: Floats, alpha: Floats, lines: F
 
 
 @jit
-def halve_lines(lines: Floats, made: Floats) -> None:
-    rows, channels, width = made.shape
+def halve_lines(lines: Floats, out: Floats) -> None:
+    rows, channels, width = out.shape
     for y in range(rows):
         for channel in range(channels):
-            top, low, line = lines[2 * y, channel], lines[2 * y + 1, channel], made[y, channel]
+            top, low, line = lines[2 * y, channel], lines[2 * y + 1, channel], out[y, channel]
             for x in range(width):
                 line[x] = ((top[2 * x] + low[2 * x]) + (top[2 * x + 1] + low[2 * x + 1])) * _QUARTER
 
@@ -143,7 +143,7 @@ def encode8(
         for channel in range(channels):
             line = lines[y, channel]
             if channel >= colors:
-                less = SLIGHT if weighted else _ZERO
+                less = MIN_WEIGHT if weighted else _ZERO
                 for x in range(width):
                     value = min(max(line[x] - less, _ZERO), _ONE)
                     pixels[y, x, channel] = np.uint8(np.int32(value * np.float32(255) + _HALF))
@@ -169,7 +169,7 @@ def encode16(lines: Floats, colors: int, weighted: bool, curve: bool, pixels: Wo
                 inverse[x] = _ONE / weight if abs(weight) > _LEAST else _ZERO
         for channel in range(channels):
             line = lines[y, channel]
-            less = SLIGHT if weighted and channel >= colors else _ZERO
+            less = MIN_WEIGHT if weighted and channel >= colors else _ZERO
             for x in range(width):
                 factor = inverse[x] if channel < colors else _ONE
                 value = min(max(line[x] * factor - less, _ZERO), _ONE)

@@ -1,11 +1,14 @@
-"""The loops of `accel.image.rect_packing`, compiled; the same places in the same order."""
+"""The loops of `accel.image.rect_packing`, compiled; they find the same places in the same order."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from accel.image.compiled.constants import SHIFT, Heuristic
 from accel.image.compiled.jit import jit
-from accel.image.rect_packing import SHIFT, Heuristic, Ints
+
+Ints = NDArray[np.int64]
 
 _SHIFT, _NEVER = SHIFT, 1 << 62
 _SHORT, _LONG, _AREA = int(Heuristic.SHORT_SIDE), int(Heuristic.LONG_SIDE), int(Heuristic.AREA)
@@ -15,7 +18,7 @@ _BOTTOM_LEFT, _CONTACT, _GUILLOTINE = (
     int(Heuristic.GUILLOTINE),
 )
 
-# Rows are passed by number: a view of one costs a count of references, which here is most of the time.
+# Rows are passed by index: a view of a row counts references, which would take most of the time.
 
 
 @jit
@@ -72,12 +75,12 @@ def _inside(a: Ints, i: int, b: Ints, j: int) -> bool:
 
 
 @jit
-def _lost(parts: Ints, count: int, at: int, free: Ints, free_count: int) -> bool:
+def _is_covered(parts: Ints, count: int, at: int, free: Ints, free_count: int) -> bool:
     for f in range(free_count):
         if _inside(parts, at, free, f):
             return True
     for other in range(count):
-        # Of equals the first stays.
+        # The first of equal ones stays.
         if (
             other != at
             and _inside(parts, at, parts, other)
@@ -88,9 +91,11 @@ def _lost(parts: Ints, count: int, at: int, free: Ints, free_count: int) -> bool
 
 
 @jit
-def _split(free: Ints, free_count: int, parts: Ints, x0: int, y0: int, x1: int, y1: int) -> tuple[int, int]:
-    """Moves the free rectangles that a placed one doesn't touch to the front, and what is left of the others
-    to `parts`; their numbers."""
+def _split_free(
+    free: Ints, free_count: int, parts: Ints, x0: int, y0: int, x1: int, y1: int
+) -> tuple[int, int]:
+    """Moves the free rectangles that a placed one doesn't touch to the front, and the remains of the others
+    to `parts`. Returns the number of both."""
     kept = made = 0
     for f in range(free_count):
         left, top, right, bottom = free[f, 0], free[f, 1], free[f, 2], free[f, 3]
@@ -114,11 +119,11 @@ def _split(free: Ints, free_count: int, parts: Ints, x0: int, y0: int, x1: int, 
 
 
 @jit
-def _added(free: Ints, kept: int, parts: Ints, made: int) -> int:
-    """Adds what is left to the free rectangles, but for what lies in another; the new number of all."""
-    count = kept
-    for part in range(made):
-        if not _lost(parts, made, part, free, kept):
+def _add_parts(free: Ints, free_count: int, parts: Ints, part_count: int) -> int:
+    """Adds the parts that lie in no other rectangle to the free ones. Returns their new number."""
+    count = free_count
+    for part in range(part_count):
+        if not _is_covered(parts, part_count, part, free, free_count):
             for side in range(4):
                 free[count, side] = parts[part, side]
             count += 1
@@ -126,8 +131,8 @@ def _added(free: Ints, kept: int, parts: Ints, made: int) -> int:
 
 
 @jit
-def _cut(free: Ints, free_count: int, at: int, x1: int, y1: int) -> int:
-    """Leaves two of a free rectangle in whose corner something was placed, at the end; the new number."""
+def _split_corner(free: Ints, free_count: int, at: int, x1: int, y1: int) -> int:
+    """Splits a free rectangle, in whose corner one was placed, in two at the end. Returns the new number."""
     left, top, right, bottom = free[at, 0], free[at, 1], free[at, 2], free[at, 3]
     for f in range(at, free_count - 1):
         for side in range(4):
@@ -145,7 +150,7 @@ def _cut(free: Ints, free_count: int, at: int, x1: int, y1: int) -> int:
 
 
 @jit
-def _grown(rows: Ints, count: int, size: int) -> Ints:
+def _enlarge_rows(rows: Ints, count: int, size: int) -> Ints:
     more = np.empty((size, 4), np.int64)
     more[:count] = rows[:count]
     return more
@@ -153,7 +158,7 @@ def _grown(rows: Ints, count: int, size: int) -> Ints:
 
 @jit
 def pack(widths: Ints, heights: Ints, width: int, height: int, rule: int, rotate: bool) -> Ints:
-    """As `accel.image.rect_packing.pack`."""
+    """See `accel.image.rect_packing.pack`."""
     count = len(widths)
     found = np.full((count, 3), -1, np.int64)
     placed = np.empty((count, 4), np.int64)
@@ -176,12 +181,12 @@ def pack(widths: Ints, heights: Ints, width: int, height: int, rule: int, rotate
         done, top = done + 1, max(top, y + h)
         if rule == _GUILLOTINE:
             if free_count == len(free):
-                free = _grown(free, free_count, 2 * free_count)
-            free_count = _cut(free, free_count, at, x + w, y + h)
+                free = _enlarge_rows(free, free_count, 2 * free_count)
+            free_count = _split_corner(free, free_count, at, x + w, y + h)
             continue
-        kept, made = _split(free, free_count, parts, x, y, x + w, y + h)
+        kept, made = _split_free(free, free_count, parts, x, y, x + w, y + h)
         if kept + made > len(free):
-            free = _grown(free, kept, 2 * (kept + made))
-            parts = _grown(parts, made, 4 * len(free))
-        free_count = _added(free, kept, parts, made)
+            free = _enlarge_rows(free, kept, 2 * (kept + made))
+            parts = _enlarge_rows(parts, made, 4 * len(free))
+        free_count = _add_parts(free, kept, parts, made)
     return found

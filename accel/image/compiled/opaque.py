@@ -1,4 +1,4 @@
-"""The loop of `accel.image.block_encoders`, compiled; the same bits."""
+"""The loop of `accel.image.block_encoders.raise_alpha`, compiled; it returns the same bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.image.block_encoders import STEPS, Words
+from accel.image.compiled.constants import BC7_WEIGHTS
 from accel.image.compiled.jit import jit
 from accel.image.pixel_data import Pixels
 
@@ -17,31 +17,33 @@ _BYTE, _SECOND, _THIRD = np.uint64(0xFF), np.uint64(0xFF00), np.uint64(0xFF0000)
 # Three colours in one word, each in a lane whose bits hold the sum of 16 of them, weighted, which takes 18.
 _LANE, _LANE_BITS = np.uint64(21), np.uint64((1 << 21) - 1)
 _UP, _FAR_UP = np.uint64(21 - 8), np.uint64(42 - 16)
-_WEIGHTS = STEPS.astype(np.uint64)
+_WEIGHTS = BC7_WEIGHTS.astype(np.uint64)
+
+Words = NDArray[np.uint64]
 
 
-def lifted(words: Words, pixels: Pixels) -> Words:
-    """As `accel.image.block_encoders.raise_alpha`."""
+def raise_alpha(words: Words, pixels: Pixels) -> Words:
+    """See `accel.image.block_encoders.raise_alpha`."""
     made = words.copy()
-    _lift(made, pixels.view("<u4")[..., 0])
+    _raise_blocks(made, pixels.view("<u4")[..., 0])
     return made
 
 
 @jit
-def _lift(words: Words, texels: NDArray[Any]) -> None:
-    """Changes blocks in `words`; `texels` is RGBA as words, 4 x 4 of each block."""
+def _raise_blocks(words: Words, texels: NDArray[Any]) -> None:
+    """Changes blocks in `words`; `texels` is RGBA as 32 bit words, 4 x 4 for each block."""
     across = texels.shape[1] // 4
     for row in range(texels.shape[0] // 4):
         for column in range(across):
             block = row * across + column
             low, high = words[block, 0], words[block, 1]
             if low & _SEVEN == _MODE and (low >> _SHARED) & high & _ONE == 0:
-                words[block, 0] = _lowered(low, high, texels, 4 * row, 4 * column)
+                words[block, 0] = _raise_block(low, high, texels, 4 * row, 4 * column)
                 words[block, 1] = high | _ONE
 
 
 @jit
-def _lowered(low: np.uint64, high: np.uint64, texels: NDArray[Any], top: int, left: int) -> np.uint64:
+def _raise_block(low: np.uint64, high: np.uint64, texels: NDArray[Any], top: int, left: int) -> np.uint64:
     indices = (high & ~_NIBBLE) | ((high & _NIBBLE) >> _ONE)
     summed = weighed = total = squares = np.uint64(0)
     for y in range(4):
@@ -54,11 +56,11 @@ def _lowered(low: np.uint64, high: np.uint64, texels: NDArray[Any], top: int, le
             weighed += weight * colors
             total += weight
             squares += weight * weight
-    return _nearer(low, high, summed, weighed, total, squares)
+    return _nearest_ends(low, high, summed, weighed, total, squares)
 
 
 @jit
-def _nearer(
+def _nearest_ends(
     low: np.uint64, high: np.uint64, summed: np.uint64, weighed: np.uint64, sum1: np.uint64, sum2: np.uint64
 ) -> np.uint64:
     total, squares = np.int64(sum1), np.int64(sum2)

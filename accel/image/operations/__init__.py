@@ -1,1 +1,4 @@
-"""The image workloads: parameters, results and documentation; what computes them lies in `accel.image`."""
+"""Declarations of the image workloads: parameters, results, documentation. `accel.image` computes them.
+
+The modules here are imported at start-up, so they import neither numpy nor pyvips.
+"""

@@ -1,20 +1,16 @@
-"""Inspect, compare, fingerprint, find_duplicates, palette, histogram: parameters and results."""
+"""Declares inspect, compare, fingerprint, find_duplicates, palette and histogram."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from accel.image.operation import FirstLayer, Operated, Writing, first_layer, operation
+from accel.image.operation import FirstLayer, Writing, operation
 from accel.image.records import Share
-from accel.text import AnyText, text
-from accel.workload import Input, Limits, Output, Params, WorkloadError, workload
-
-if TYPE_CHECKING:
-    from accel.image.pixel_data import DecodedImage
-    from accel.image.raster import Raster
+from accel.text import AnyText
+from accel.workload import Params, implementation, workload
 
 
 class Inspect(Params, frozen=True):
@@ -25,18 +21,17 @@ class Inspect(Params, frozen=True):
     ] = 0
 
 
-@workload("image.inspect", version=10, params=Inspect)
-def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
-    """Tells an image's facts: size, channels, alpha, statistics, normals, entropy, seams.
+inspect = workload("image.inspect", version=10, params=Inspect)(
+    implementation(
+        "accel.image.inspect:inspect",
+        """Tells an image's facts: size, channels, alpha, statistics, normals, entropy, seams.
 
     Channel statistics, alpha and grey are exact over all pixels; normals, entropy and seams come from a
     regular sample of at most about 256 x 256. Only the first frame is looked at.
     Output file: `preview`, if asked for. Value: an `Inspection`.
-    """
-    # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.inspect import inspect_file
-
-    return inspect_file(inputs[0], params.preview, limits)
+    """,
+    )
+)
 
 
 class Compare(Writing, frozen=True):
@@ -96,9 +91,10 @@ class Comparison(FirstLayer, frozen=True):
     """One for each channel that either image has."""
 
 
-@operation("image.compare", version=4, params=Compare, inputs=2)
-def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operated:
-    """Measures how far one image is from another of the same size: PSNR, SSIM, errors.
+compare = operation("image.compare", version=4, params=Compare, inputs=2)(
+    implementation(
+        "accel.image.compare:compare",
+        """Measures how far one image is from another of the same size: PSNR, SSIM, errors.
 
     SSIM is that of Wang, Bovik, Sheikh and Simoncelli (2004): a Gaussian window of 11 x 11 pixels with a
     standard deviation of 1.5, K1 = 0.01, K2 = 0.03, the mean over all windows that lie inside. Values are
@@ -107,18 +103,9 @@ def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operat
     floats beside floats, whose full scale is 1.
     Output file: `difference`, if asked for: the colours' absolute differences, alpha's added to all of them.
     Value: a `Comparison`.
-    """
-    import msgspec
-
-    from accel.image.compare import compare_rasters, difference_picture, match_sizes
-
-    one, other = match_sizes(*images)
-    value = msgspec.structs.replace(
-        compare_rasters(one, other, params.tolerance), first_of=first_layer(*images)
+    """,
     )
-    return Operated(
-        {"difference": difference_picture(one, other, params.amplify)} if params.difference else {}, value
-    )
+)
 
 
 class Fingerprint(Struct, frozen=True):
@@ -145,45 +132,15 @@ class NoParams(Params, frozen=True):
     """There is nothing to choose."""
 
 
-@workload("image.fingerprint", version=4, params=NoParams)
-def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
-    """Tells what finds equal and nearly equal images: hashes of file and pixels, a perceptual hash.
+fingerprint = workload("image.fingerprint", version=4, params=NoParams)(
+    implementation(
+        "accel.image.hashes:fingerprint",
+        """Tells what finds equal and nearly equal images: hashes of file and pixels, a perceptual hash.
 
     Value: a `Fingerprint`.
-    """
-    # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.decode import decode_image
-
-    return Output(fingerprint_of(inputs[0], decode_image(inputs[0], limits)))
-
-
-def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fingerprint:
-    """The fingerprint of an image that is decoded already, whose SHA-256 may be known.
-
-    Raises WorkloadError if its file is gone.
-    """
-    from accel.image.hashes import (
-        file_digest,
-        luminance_of,
-        mean_of,
-        perceptual_hash,
-        pixel_digest,
-        reduced_view,
+    """,
     )
-
-    try:
-        digest = digest or file_digest(source.path, decoded.contents)
-    except FileNotFoundError:
-        raise WorkloadError("not_found", text("isn't there any more"), source.name) from None
-    except OSError as error:
-        reason = text("can't be read any more ({strerror})", strerror=error.strerror or error)
-        raise WorkloadError("bad_input", reason, source.name) from None
-    seen = reduced_view(decoded)
-    grey = luminance_of(seen)
-    rounded = [round(value, 5) for value in mean_of(seen)]
-    # Skies begin with the same face, and colour tables with the same slice, that differ in all else.
-    pixels, spread = (digest[:16], 0.0) if decoded.images > 1 else (pixel_digest(decoded), float(grey.std()))
-    return Fingerprint(digest, pixels, perceptual_hash(grey), rounded, round(spread, 5))
+)
 
 
 class FindDuplicates(Params, frozen=True):
@@ -234,18 +191,18 @@ class Duplicates(Struct, frozen=True):
     """What couldn't be read or decoded, and is in no group."""
 
 
-@workload("image.find_duplicates", version=4, params=FindDuplicates, inputs=(2, 4096))
-def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Limits) -> Output:
-    """Finds the same files, the same pictures in other files, and pictures that look the same.
+find_duplicates = workload("image.find_duplicates", version=4, params=FindDuplicates, inputs=(2, 4096))(
+    implementation(
+        "accel.image.hashes:find_duplicates",
+        """Finds the same files, the same pictures in other files, and pictures that look the same.
 
     Equal files are known by SHA-256 and decoded once; equal pixels by their checksums, whatever the format;
     looks by perceptual hash, mean colour and contrast, so that flat images are never said to look alike.
     Cubes, arrays and volumes are equal as files alone. A broken image is told and costs the others nothing.
     Value: a `Duplicates`.
-    """
-    from accel.image.hashes import group_similar
-
-    return Output(group_similar(inputs, params.looks, limits))
+    """,
+    )
+)
 
 
 class FindPalette(Writing, frozen=True):
@@ -277,21 +234,18 @@ class Palette(FirstLayer, frozen=True):
     """Whether these are all colours of the picture, each as it is, rather than means of similar ones."""
 
 
-@operation("image.palette", version=3, params=FindPalette)
-def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Operated:
-    """Finds the few colours that stand for a picture, and the share of each; the same every time.
+palette = operation("image.palette", version=3, params=FindPalette)(
+    implementation(
+        "accel.image.palette:palette",
+        """Finds the few colours that stand for a picture, and the share of each; the same every time.
 
     Colours are grouped by k-means in OKLab (Ottosson 2020), where distances are about as large as they look;
     those of a picture with no more than asked for are given as they are. Looked at are all pixels, at 8 bit;
     of light beyond 0 to 1 what a screen shows.
     Output file: `swatch`, if asked for. Value: a `Palette`.
-    """
-    from accel.image.palette import draw_swatch, find_palette
-
-    (image,) = images
-    value = find_palette(image, params.colors)
-    drawn = params.swatch and value.colors
-    return Operated({"swatch": draw_swatch(image, value)} if drawn else {}, value)
+    """,
+    )
+)
 
 
 class CountValues(Writing, frozen=True):
@@ -342,18 +296,14 @@ class Histogram(FirstLayer, frozen=True):
     """One for each channel, and one for the luminance of three colours."""
 
 
-@operation("image.histogram", version=3, params=CountValues)
-def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> Operated:
-    """Counts how often each value occurs in each channel, exactly, with percentiles, mean and deviation.
+histogram = operation("image.histogram", version=3, params=CountValues)(
+    implementation(
+        "accel.image.palette:histogram",
+        """Counts how often each value occurs in each channel, exactly, with percentiles, mean and deviation.
 
     Values are counted as they are stored, 8 and 16 bit scaled to 0..1, in 256 bins.
     Output file: `histogram`, if asked for: the curves of the colours, without alpha and luminance.
     Value: a `Histogram`.
-    """
-    from accel.image.palette import count_values, draw_histogram
-
-    (image,) = images
-    value = count_values(image, params.percentiles)
-    return Operated(
-        {"histogram": draw_histogram(image, value, params.scale)} if params.picture else {}, value
+    """,
     )
+)

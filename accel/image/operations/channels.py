@@ -1,22 +1,17 @@
-"""Pack_channels, unpack_channels: parameters and layouts."""
+"""Declares pack_channels and unpack_channels, and the layouts of packed maps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from accel.image.operation import Operated, Writing, operation
-from accel.text import text
-from accel.workload import Limits, WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.raster import Raster
-
+from accel.image.operation import Writing, operation
+from accel.workload import implementation
 
 Field = Literal["occlusion", "roughness", "smoothness", "metallic", "height", "detail_mask", "unused"]
-"""What a channel holds."""
+"""The map that a channel holds."""
 
 LayoutName = Literal[
     "orm", "arm", "omr", "rma", "rmo", "mra", "mro", "ormh", "mask_map", "metallic_roughness",
@@ -39,21 +34,21 @@ LAYOUTS: Mapping[LayoutName, tuple[Field, ...]] = {
     "metallic_roughness": ("unused", "roughness", "metallic"),
     "metallic_smoothness": ("metallic", "unused", "unused", "smoothness"),
 }
-"""What red, green, blue and, where it is used, alpha hold."""
+"""The maps in red, green, blue and, if used, alpha."""
 
 NEUTRAL: Mapping[str, float] = {
     "occlusion": 1.0, "roughness": 0.5, "smoothness": 0.5, "metallic": 0.0, "height": 0.5, "detail_mask": 1.0,
     "unused": 1.0,
 }  # fmt: skip
-"""What a channel is filled with for which there is no map: nothing occluded, half rough, no metal, in the
-middle, detail everywhere. What is unused is full, so that whoever reads it as occlusion finds none."""
+"""The value of a channel without a map: not occluded, half rough, no metal, medium height, detail
+everywhere. An unused channel is full, so that it means no occlusion if it is read as such."""
 
 COMPLEMENTS: Mapping[str, Field] = {"roughness": "smoothness", "smoothness": "roughness"}
-"""What is the other one inverted."""
+"""Maps that are each other's inverse."""
 
 
 def channels(layout: LayoutName) -> dict[str, Field]:
-    """What each channel that is used holds, by `r`, `g`, `b` and `a`."""
+    """The map of each used channel, by `r`, `g`, `b` and `a`."""
     pairs = zip(LETTERS, LAYOUTS[layout], strict=False)
     return {letter: field for letter, field in pairs if field != "unused"}
 
@@ -108,9 +103,10 @@ class PackChannels(Writing, frozen=True):
     ] = "largest"
 
 
-@operation("image.pack_channels", version=4, params=PackChannels, inputs=(1, 16))
-def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits) -> Operated:
-    """Packs several maps into the channels of one texture, such as ORM or a mask map.
+pack_channels = operation("image.pack_channels", version=4, params=PackChannels, inputs=(1, 16))(
+    implementation(
+        "accel.image.channel_packing:pack_channels",
+        """Packs several maps into the channels of one texture, such as ORM or a mask map.
 
     Values are taken as they are stored, without sRGB's curve; floats beyond 0 to 1 are cut off and
     told. The result has 8 bit where all inputs that are used have, else 16. A map that is missing is filled
@@ -118,12 +114,9 @@ def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits
     smoothness and height with 0.5, and of `rgba` colours with 0. The format `same` is PNG for JPEG, WebP,
     AVIF and HDR, which would mix the channels.
     Output file: `packed`. Value: a `Written`.
-    """
-    from accel.image.channel_packing import pack_planes, plan_channels
-
-    return Operated(
-        {"packed": pack_planes(images, plan_channels(params, [one.name for one in images]), params, limits)}
+    """,
     )
+)
 
 
 class UnpackChannels(Writing, frozen=True):
@@ -141,34 +134,17 @@ class UnpackChannels(Writing, frozen=True):
     ] = False
 
 
-@operation("image.unpack_channels", version=6, params=UnpackChannels, levels=True, splits=True)
-def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Limits) -> Operated:
-    """Gives each channel of a packed texture as a grey image of the same depth, by the name of what it holds.
+unpack_channels = operation(
+    "image.unpack_channels", version=6, params=UnpackChannels, levels=True, splits=True
+)(
+    implementation(
+        "accel.image.channel_packing:unpack_channels",
+        """
+    Gives each channel of a packed texture as a grey image of the same depth, by the name of what it holds.
 
     Values stay exactly as they are stored; the format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR.
     Output files: by the layout, for example `occlusion`, `roughness` and `metallic`; of `rgba` `r`, `g`, `b`
     and `a`. Value: a list of `Written`.
-    """
-    from accel.image.channel_packing import single_plane
-
-    (image,) = images
-    if params.layout == "rgba":
-        letters = LETTERS[: image.colors] + "a" * image.has_alpha
-        return Operated({letter: single_plane(image, letter) for letter in letters})
-    _check(image, params.layout)
-    made: dict[str, Raster] = {}
-    for letter, meaning in channels(params.layout).items():
-        turned = params.as_roughness and meaning == "smoothness"
-        made[COMPLEMENTS[meaning] if turned else meaning] = single_plane(image, letter, turned)
-    return Operated(made)
-
-
-def _check(image: Raster, layout: LayoutName) -> None:
-    if image.colors != 3:
-        raise WorkloadError(
-            "bad_input", text("is grey, so that it isn't packed as {layout}", layout=layout), image.name
-        )
-    fields = channels(layout)
-    if "a" in fields and not image.has_alpha:
-        reason = text("has no alpha, in which {layout} keeps {fields}", layout=layout, fields=fields["a"])
-        raise WorkloadError("bad_input", reason, image.name)
+    """,
+    )
+)

@@ -1,29 +1,15 @@
-"""Resize, thumbnail, convert, premultiply, bleed_alpha, make_tileable, mipmaps: parameters."""
+"""Declares resize, thumbnail, convert, premultiply, bleed_alpha, make_tileable and mipmaps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from accel.image.operation import (
-    KINDS,
-    AnyKind,
-    Filtering,
-    FirstLayer,
-    Operated,
-    Writing,
-    check_size,
-    first_layer,
-    operation,
-)
+from accel.image.operation import KINDS, AnyKind, Filtering, FirstLayer, Writing, operation
 from accel.image.records import Seams
 from accel.text import AnyText, text
-from accel.workload import Input, Limits, Output, OutputFile, Params, workload
-
-if TYPE_CHECKING:
-    from accel.image.raster import Raster
+from accel.workload import Params, implementation, workload
 
 
 class Resize(Filtering, frozen=True):
@@ -62,36 +48,33 @@ class Resize(Filtering, frozen=True):
     ] = "lanczos"
 
     def contradiction(self) -> AnyText:
-        ways = {
-            "width and height": bool(self.width or self.height),
+        used: dict[AnyText, bool] = {
+            text("width and height"): bool(self.width or self.height),
             "longest": bool(self.longest),
             "power_of_two": self.power_of_two != "no",
             "factor": bool(self.factor),
         }
-        given = [name for name, used in ways.items() if used]
-        if len(given) == 1:
+        names = [name for name, is_used in used.items() if is_used]
+        if len(names) == 1:
             return ""
-        return text(
-            "give one of {ways}; got {given}", ways=[*ways], given=" and ".join(given) or "none of them"
-        )
+        if not names:
+            return text("give one of {options}; got none of them", options=[*used])
+        return text("give one of {options}; got {names}", options=[*used], names=names)
 
 
-@operation("image.resize", version=9, params=Resize, levels=True, layers=True)
-def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated:
-    """Makes an image larger or smaller.
+resize = operation("image.resize", version=9, params=Resize, levels=True, layers=True)(
+    implementation(
+        "accel.image.resample:resize",
+        """Makes an image larger or smaller.
 
     Colours are averaged as light and in proportion to alpha; 8 bit, 16 bit and floats stay what they are, and
     no channel of floats rings beyond its least and largest value. An image that has the size already is given
     as it is. Of another size it has no mip levels: `image.mipmaps` makes them anew. Of a cube or an array in
     DDS or KTX2 each face and layer is resized, all as what the first is taken for.
     Output file: `resized`. Value: a `Written`.
-    """
-    from accel.image.resample import resize_raster, target_size
-
-    (image,) = images
-    width, height = target_size(image, params)
-    check_size(image.name, width, height, limits)
-    return Operated({"resized": resize_raster(image, width, height, params)})
+    """,
+    )
+)
 
 
 class Thumbnail(Params, frozen=True):
@@ -103,9 +86,10 @@ class Thumbnail(Params, frozen=True):
     ] = "png"
 
 
-@workload("image.thumbnail", version=8, params=Thumbnail)
-def thumbnail(inputs: Sequence[Input], params: Thumbnail, limits: Limits) -> Output:
-    """Makes a preview that fits into a square.
+thumbnail = workload("image.thumbnail", version=8, params=Thumbnail)(
+    implementation(
+        "accel.image.inspect:thumbnail",
+        """Makes a preview that fits into a square.
 
     The aspect is kept, nothing is enlarged, the EXIF orientation is honoured, colours become 8 bit sRGB; of
     HDR values what is brighter than 1 is white. Integers are averaged by their sRGB codes and not as light,
@@ -113,22 +97,19 @@ def thumbnail(inputs: Sequence[Input], params: Thumbnail, limits: Limits) -> Out
     darker than they look. `image.resize` averages as light. Opaque images are averaged in whole blocks, and
     what is left, less than a half, by Lanczos.
     Output file: `thumbnail`. Value: `{width, height}`, pixels.
-    """
-    # Imported here, as declaring a workload must cost the daemon nothing.
-    from accel.image.inspect import thumbnail_file
-
-    data, width, height = thumbnail_file(inputs[0], params.size, params.format, limits)
-    file = OutputFile("thumbnail", f"image/{params.format}", data)
-    return Output({"width": width, "height": height}, [file])
+    """,
+    )
+)
 
 
 class Convert(Writing, frozen=True):
     """To what."""
 
 
-@operation("image.convert", version=9, params=Convert, levels=True, layers=True)
-def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
-    """Writes an image in another format or depth.
+convert = operation("image.convert", version=9, params=Convert, levels=True, layers=True)(
+    implementation(
+        "accel.image.encode:convert",
+        """Writes an image in another format or depth.
 
     EXIF's orientation is applied and an embedded colour profile converted to sRGB, as files for engines carry
     neither; metadata is left out. Where the format holds no transparency, the image is put on white. Floats
@@ -142,24 +123,9 @@ def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operat
     all other formats hold the first image alone, and of a volume the first slice alone is read. A normal map
     is told by its texels, as by `image.resize`, unless `transfer` is `srgb`.
     Output file: `converted`. Value: a `Written`.
-    """
-    import msgspec
-
-    from accel.image.color import DEPTHS, at_depth
-    from accel.image.encode import WRITERS, choose_format, clip_to_integers, clipping_of, requested_format
-    from accel.image.pixel_coding import channel_kind, resolve_semantics
-
-    (image,) = images
-    whole = requested_format(image, params) != "float32"
-    # What GPUs read says whether they are to decode sRGB, and vectors of floats get no curve on the way.
-    matters = WRITERS[choose_format(image, params.format)].mips or (whole and image.pixels.dtype.kind == "f")
-    if matters and channel_kind(image) == "normal":
-        image = resolve_semantics(image, "normal")
-    # Whoever asks for 16 bits and EXR means half floats, which are no integers on the way.
-    if params.bits == "32" or (params.bits != "same" and whole):
-        cut = clipping_of(image, clip_to_integers(image)) if whole else {}
-        image = msgspec.structs.replace(at_depth(image, DEPTHS[params.bits]), **cut)
-    return Operated({"converted": image})
+    """,
+    )
+)
 
 
 class Premultiply(Writing, frozen=True):
@@ -182,9 +148,10 @@ class Premultiply(Writing, frozen=True):
     ] = True
 
 
-@operation("image.premultiply", version=8, params=Premultiply, levels=True, layers=True)
-def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
-    """Multiplies colours by their alpha, for blending that adds them as they are.
+premultiply = operation("image.premultiply", version=8, params=Premultiply, levels=True, layers=True)(
+    implementation(
+        "accel.image.alpha:premultiply",
+        """Multiplies colours by their alpha, for blending that adds them as they are.
 
     8 and 16 bit are rounded to the nearest code; mip levels, faces and layers are kept. The inverse gives 0
     where alpha is 0. An image without alpha is given as it is. Let it be the last step but `image.compress`:
@@ -193,10 +160,9 @@ def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -
     Formats without transparency get what is seen on white; others hold the numbers, and nothing says of what
     kind they are.
     Output file: `premultiplied`. Value: a `Written`.
-    """
-    from accel.image.alpha import premultiplied
-
-    return Operated({"premultiplied": premultiplied(images[0], params.inverse, params.linear_light)})
+    """,
+    )
+)
 
 
 class BleedAlpha(Writing, frozen=True):
@@ -216,18 +182,18 @@ class BleedAlpha(Writing, frozen=True):
     ] = "clamp"
 
 
-@operation("image.bleed_alpha", version=6, params=BleedAlpha, levels=True, layers=True)
-def bleed_alpha(images: Sequence[Raster], params: BleedAlpha, limits: Limits) -> Operated:
-    """Spreads the colours of visible texels into transparent ones, so that filters mix in no other.
+bleed_alpha = operation("image.bleed_alpha", version=6, params=BleedAlpha, levels=True, layers=True)(
+    implementation(
+        "accel.image.inpaint:bleed_alpha",
+        """Spreads the colours of visible texels into transparent ones, so that filters mix in no other.
 
     Every transparent texel gets a colour: beside visible ones the mean of those (as light, weighed by alpha),
     farther off a smooth mean of what is near. Alpha and all other texels are left as they are; so is an image
     of which nothing, or all, is transparent. Mip levels, faces and layers are filled as well.
     Output file: `bled`. Value: a `Written`.
-    """
-    from accel.image.inpaint import bleed_colors
-
-    return Operated({"bled": bleed_colors(images[0], params.threshold, params.edge)})
+    """,
+    )
+)
 
 
 class MakeTileable(Writing, frozen=True):
@@ -292,35 +258,19 @@ class Tileable(FirstLayer, frozen=True):
     """The same of the largest."""
 
 
-@operation("image.make_tileable", version=8, params=MakeTileable)
-def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
-    """Makes a texture tile: copies of it meet without a visible seam.
+make_tileable = operation("image.make_tileable", version=8, params=MakeTileable)(
+    implementation(
+        "accel.image.tiling:make_tileable",
+        """Makes a texture tile: copies of it meet without a visible seam.
 
     For stochastic textures, such as ground, stone, bark or fabric. Two parts of the image overlap; fine
     detail changes from one to the other along the path on which they differ least (Efros and Freeman 2001),
     coarse brightness and colour over the whole overlap, without loss of contrast (as in Heitz and Neyret
     2018).
     Output file: `tileable`. Value: a `Tileable`.
-    """
-    from accel.image.encode import lost_in_format
-    from accel.image.pixel_coding import channel_kind
-    from accel.image.statistics import seams
-    from accel.image.tiling import make_seamless
-
-    (image,) = images
-    kind = channel_kind(image, params.kind)
-    made = make_seamless(image, kind, params)
-    before, after = seams(image.pixels), seams(made.pixels)
-    facts = Tileable(
-        before,
-        after,
-        made.width,
-        made.height,
-        kind,
-        first_of=first_layer(image),
-        **lost_in_format(made, params),
+    """,
     )
-    return Operated({"tileable": made}, facts)
+)
 
 
 class Mipmaps(Filtering, frozen=True):
@@ -355,9 +305,10 @@ class Mipmaps(Filtering, frozen=True):
     ] = False
 
 
-@operation("image.mipmaps", version=8, params=Mipmaps, inputs=(1, 2), companions=True, layers=True)
-def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
-    """Makes the mip levels of a texture, each half of the one before.
+mipmaps = operation("image.mipmaps", version=8, params=Mipmaps, inputs=(1, 2), companions=True, layers=True)(
+    implementation(
+        "accel.image.mip_levels:mipmaps",
+        """Makes the mip levels of a texture, each half of the one before.
 
     Sides are halved and rounded down, to 1 at the least; of odd sides each texel counts as much as any other.
     Each level is averaged from values that weren't rounded in between. Normals that cancel become flat.
@@ -367,7 +318,6 @@ def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operat
     many layers each belongs to one.
     Output file: `mipmaps`; in formats that hold one level `mipmaps.mip0`, `mipmaps.mip1`, … Value: a
     `Written`.
-    """
-    from accel.image.mip_levels import with_mip_levels
-
-    return Operated({"mipmaps": with_mip_levels(images[0], images[1] if len(images) > 1 else None, params)})
+    """,
+    )
+)

@@ -1,19 +1,15 @@
-"""Normal_flip, normal_from_height, normal_convention: parameters."""
+"""Declares normal_flip, normal_from_height and normal_convention."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from accel.image.operation import FirstLayer, Operated, Reading, Writing, operation
+from accel.image.operation import FirstLayer, Reading, Writing, operation
 from accel.image.records import Share
-from accel.workload import Limits
-
-if TYPE_CHECKING:
-    from accel.image.raster import Raster
-
+from accel.workload import implementation
 
 Signed = Annotated[
     Literal["auto", "no", "yes"],
@@ -45,30 +41,18 @@ class NormalFlip(Writing, frozen=True):
     signed: Signed = "auto"
 
 
-@operation("image.normal_flip", version=8, params=NormalFlip, levels=True, layers=True)
-def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) -> Operated:
-    """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
+normal_flip = operation("image.normal_flip", version=8, params=NormalFlip, levels=True, layers=True)(
+    implementation(
+        "accel.image.normal_maps:normal_flip",
+        """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
 
     Each value of 8 or 16 bit becomes full scale less itself, so that twice is as before. Where lengths are
     mended, a vector without length becomes (0, 0, 1). Alpha stays; mip levels, faces and layers are
     turned as well. The format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR, which aren't exact.
     Output file: `normal`. Value: a `Written`.
-    """
-    from accel.image.normal_maps import check_normals, flip_green, is_signed, normalize_vectors
-    from accel.image.statistics import data_format
-
-    (image,) = images
-    check_normals(image)
-    signed = is_signed(image, params.signed)
-    levels = []
-    for level in (image.pixels, *image.mips):
-        made = flip_green(level, params.x, params.y, signed)
-        levels.append(
-            normalize_vectors(made, params.normalize == "z", signed) if params.normalize != "keep" else made
-        )
-    format = data_format(image, levels[0])
-    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": format}
-    return Operated({"normal": image.with_pixels(levels[0], mips=tuple(levels[1:]), **meaning)})
+    """,
+    )
+)
 
 
 class NormalFromHeight(Writing, frozen=True):
@@ -108,24 +92,19 @@ class NormalFromHeight(Writing, frozen=True):
     invert: Annotated[bool, Meta(description="Whether dark is high.")] = False
 
 
-@operation("image.normal_from_height", version=3, params=NormalFromHeight)
-def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limits: Limits) -> Operated:
-    """Makes a tangent-space normal map of a height map.
+normal_from_height = operation("image.normal_from_height", version=3, params=NormalFromHeight)(
+    implementation(
+        "accel.image.height_map:normal_from_height",
+        """Makes a tangent-space normal map of a height map.
 
     Each normal is (-dh/dx, -dh/dy, 1) scaled to length 1, x to the right and y up, coded as RGB from 0 for -1
     to full scale for 1, in 8 bit for heights of 8 bit, else in 16. Heights are taken as they are stored,
     without sRGB's curve. The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the
     vectors.
     Output file: `normal`. Value: a `Written`.
-    """
-    from accel.image.height_map import HeightField, height_scale, height_to_normal
-    from accel.image.statistics import data_format
-
-    (image,) = images
-    pixels = height_to_normal(image, HeightField.of(params), height_scale(image, params.bits))
-    meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": data_format(image, pixels)}
-    made = image.with_pixels(pixels, has_alpha=False, **meaning)
-    return Operated({"normal": made})
+    """,
+    )
+)
 
 
 class NormalConvention(FirstLayer, frozen=True):
@@ -144,17 +123,16 @@ class NormalConvention(FirstLayer, frozen=True):
     """The same in sentences, for people."""
 
 
-@operation("image.normal_convention", version=7, params=NormalReading)
-def normal_convention(images: Sequence[Raster], params: NormalReading, limits: Limits) -> Operated:
-    """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
+normal_convention = operation("image.normal_convention", version=7, params=NormalReading)(
+    implementation(
+        "accel.image.normal_maps:normal_convention",
+        """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
 
     The slopes of a surface have no curl: read in the right convention they fit together from texel to texel,
     in the other they don't. Looked at are neighbours in bands from all over the image, and coarse waves:
     where these plainly contradict them, neither is named. What is flat, or slopes in one direction alone,
     fits in both. What was turned by 90 degrees without its vectors is named neither.
     Value: a `NormalConvention`.
-    """
-    from accel.image.normal_maps import judge_convention
-
-    (image,) = images
-    return Operated(value=judge_convention(image, params.signed))
+    """,
+    )
+)

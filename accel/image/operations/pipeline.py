@@ -1,24 +1,23 @@
-"""The catalogue of image operations, and `image.pipeline`, which chains them."""
+"""The catalogue of image operations, and the declaration of `image.pipeline`, which chains them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
 from accel.ai.workloads import embed_image, ocr, remove_background, upscale
-from accel.image.operation import Operation, Reading, blame_step, holds_layers
+from accel.image.operation import Operation, Reading
 from accel.image.operations.analysis import compare, histogram, palette
 from accel.image.operations.channels import pack_channels, unpack_channels
 from accel.image.operations.geometry import bleed_alpha, convert, make_tileable, mipmaps, premultiply, resize
 from accel.image.operations.normals import normal_convention, normal_flip, normal_from_height
 from accel.image.operations.textures import atlas, compress
-from accel.progress import part
 from accel.text import text
 from accel.texture.workloads import estimate_pbr
-from accel.workload import Input, Limits, Output, Workload, WorkloadError, load, workload
+from accel.workload import Limits, Workload, WorkloadError, implementation, load, workload
 
 OPERATIONS: dict[str, Operation] = {
     each.workload.name: each
@@ -72,14 +71,15 @@ class Pipeline(Reading, frozen=True, kw_only=True):
 
 
 def _composed(params: Pipeline, limits: Limits) -> tuple[Pipeline, list[Workload]]:
-    steps = _steps(params, limits)
-    filled = [Step(operation.workload.name, msgspec.to_builtins(given)) for operation, given in steps]
+    steps = parse_steps(params, limits)
+    filled = [Step(operation.workload.name, msgspec.to_builtins(each)) for operation, each in steps]
     return msgspec.structs.replace(params, steps=filled), [operation.workload for operation, _ in steps]
 
 
-@workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 4096), composed=_composed)
-def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Output:
-    """Does several operations on an image in one go, with no file in between.
+pipeline = workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 4096), composed=_composed)(
+    implementation(
+        "accel.image.pipeline:pipeline",
+        """Does several operations on an image in one go, with no file in between.
 
     Each step is an operation on images, PopBridge's or a plugin's, with its parameters; its images are the
     next one's inputs, in their order. A step that takes one image is done on each of several; one that takes
@@ -93,61 +93,35 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
     size or makes one of several is refused.
     Output files and value: the last step's; of a step that is done on several images a list of values, and
     files called as what the images come from (the earlier step's, or the inputs).
-    """
-    from accel.image.open_raster import open_rasters
-    from accel.image.pipeline_context import PipelineContext
-
-    steps = _steps(params, limits)
-    if steps[0][0].workload.inputs != (1, 1):
-        steps[0][0].workload.check_inputs(len(inputs))
-    transfer = steps[0][1].transfer if params.transfer == "auto" else params.transfer
-    layers = all(operation.layers for operation, _ in steps) and holds_layers(steps[-1][1])
-    first = steps[0][0]
-    images = open_rasters(
-        inputs, limits, transfer, levels=first.levels, layers=layers, companions=first.workload.companions
+    """,
     )
-    flow = PipelineContext(images, limits)
-    for index, (operation, given) in enumerate(steps):
-        called = f"step {index + 1}, {operation.workload.name}"
-        with part(index, len(steps), operation.workload.name), blame_step(called):
-            done = flow.step(called, operation, given)
-        if index < len(steps) - 1 and not done.images:
-            raise WorkloadError(
-                "bad_params", text("{called}, gives no image, so that it must be the last", called=called)
-            )
-    return flow.output(steps[-1][1])
+)
 
 
-def _steps(params: Pipeline, limits: Limits) -> list[tuple[Operation, Reading]]:
-    more = dict(limits.operations)
-    return [_parsed(index, step, more) for index, step in enumerate(params.steps)]
+def parse_steps(params: Pipeline, limits: Limits) -> list[tuple[Operation, Reading]]:
+    """The operations with their parameters. Raises WorkloadError."""
+    plugins = dict(limits.operations)
+    return [_parse_step(index, step, plugins) for index, step in enumerate(params.steps, 1)]
 
 
-def _parsed(index: int, step: Step, more: Mapping[str, str]) -> tuple[Operation, Reading]:
-
+def _parse_step(index: int, step: Step, plugins: Mapping[str, str]) -> tuple[Operation, Reading]:
     operation = OPERATIONS.get(step.workload)
-    if operation is None and step.workload in more:
-        operation = cast(Operation, load(more[step.workload]))
+    if operation is None and step.workload in plugins:
+        operation = cast(Operation, load(plugins[step.workload]))
     if operation is None:
-        known = ", ".join(sorted({*OPERATIONS, *more}))
         reason = text(
             "step {index} is {workload}, which is no operation on images; there are {known}",
-            index=index + 1,
+            index=index,
             workload=repr(step.workload),
-            known=known,
+            known=", ".join(sorted({*OPERATIONS, *plugins})),
         )
         raise WorkloadError("bad_params", reason)
     try:
         params = operation.workload.parse(step.params)
     except WorkloadError as error:
-        raise WorkloadError(
-            error.code,
-            text(
-                "step {index}, {workload}: {reason}",
-                index=index + 1,
-                workload=step.workload,
-                reason=error.reason,
-            ),
-        ) from None
+        reason = text(
+            "step {index}, {workload}: {reason}", index=index, workload=step.workload, reason=error.reason
+        )
+        raise WorkloadError(error.code, reason) from None
     assert isinstance(params, Reading)
     return operation, params

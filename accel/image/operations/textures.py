@@ -1,26 +1,22 @@
-"""Compress and atlas: parameters and results."""
+"""Declares compress and atlas."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from accel.image.operation import KINDS, AnyKind, FirstLayer, Operated, Reading, Writing, operation
+from accel.image.operation import KINDS, AnyKind, FirstLayer, Reading, Writing, operation
 from accel.text import AnyText, text
-from accel.workload import Limits
-
-if TYPE_CHECKING:
-    from accel.image.raster import Raster
-
+from accel.workload import implementation
 
 Format = Literal[
     "auto", "bc1", "bc3", "bc4", "bc5", "bc6h", "bc7", "etc2_rgb", "etc2_rgba", "eac_r11", "eac_rg11",
     "astc_4x4", "astc_5x4", "astc_5x5", "astc_6x5", "astc_6x6", "astc_8x5", "astc_8x6", "astc_8x8",
     "astc_10x5", "astc_10x6", "astc_10x8", "astc_10x10", "astc_12x10", "astc_12x12",
 ]  # fmt: skip
-"""The names in `accel.image.block_encoders.FORMATS`, said here so that declaring costs nothing."""
+"""The names in `accel.image.block_encoders.FORMATS`, which can't be imported at start-up."""
 
 
 class Compress(Reading, frozen=True):
@@ -89,7 +85,9 @@ class Compress(Reading, frozen=True):
 
     def contradiction(self) -> AnyText:
         if self.format != "auto" and self.target_db is not None:
-            return "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+            return text(
+                "target_db chooses the format, so leave format at auto, or ask for its PSNR by measure"
+            )
         if self.container != "dds":
             return ""
         if self.zstd:
@@ -161,9 +159,10 @@ class Compressed(Struct, frozen=True):
     """The same of the largest: BC6H holds up to 65504, the others up to 1."""
 
 
-@operation("image.compress", version=9, params=Compress, levels=True, layers=True)
-def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Operated:
-    """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
+compress = operation("image.compress", version=9, params=Compress, levels=True, layers=True)(
+    implementation(
+        "accel.image.block_selection:compress",
+        """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
 
     It gives a file and no image, so that it is a pipeline's last step. Colours that are sRGB are flagged so
     where the format can be. An image that isn't of whole blocks is filled up by its last row and column;
@@ -178,12 +177,9 @@ def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Oper
     Where several faces or layers are compressed, which DDS and KTX2 hold, all reach it.
     Where none reaches the target, the best that was tried is taken and `reached` is false.
     Output file: `compressed`. Value: a `Compressed`.
-    """
-    from accel.image.block_selection import compress_texture
-
-    (image,) = images
-    value, file = compress_texture(image if params.mipmaps else image.without_levels(), params)
-    return Operated(value=value, files=[file])
+    """,
+    )
+)
 
 
 Layout = Literal["hash", "array", "multi", "regions", "lines"]
@@ -271,9 +267,10 @@ class AtlasParams(Writing, frozen=True):
     ] = "normal"
 
 
-@operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096))
-def atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Operated:
-    """Packs sprites into an atlas: one or more pages, and data that tells where each sprite lies.
+atlas = operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096))(
+    implementation(
+        "accel.image.atlas:atlas",
+        """Packs sprites into an atlas: one or more pages, and data that tells where each sprite lies.
 
     MaxRects with several heuristics and orders, the densest result kept; it doesn't depend on the order of
     the inputs. Pages are RGBA, as deep as the deepest input; where `format` is `same`, they are in the format
@@ -282,10 +279,9 @@ def atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Oper
     Output files: `atlas` and `atlas.data` (or the parameter `name`); of several pages `atlas.0` and
     `atlas.0.data`, `atlas.1` and so on, with a single `atlas.data` where the layout holds all pages. Value:
     an `Atlas`.
-    """
-    from accel.image.atlas import compose_atlas
-
-    return compose_atlas(images, params, limits)
+    """,
+    )
+)
 
 
 class AtlasPage(Struct, frozen=True):

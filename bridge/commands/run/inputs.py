@@ -1,4 +1,4 @@
-"""Files to jobs."""
+"""Finds the input files of a run and groups them into jobs."""
 
 from __future__ import annotations
 
@@ -14,187 +14,197 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.image.records import ALIASES, SUFFIXES
-from accel.text import AnyText, text
+from accel.text import AnyText, sentences, text
 from bridge.commands.terminal import say
 from bridge.core.errors import UserError
+from bridge.project.files import is_hidden, walk
 
 if TYPE_CHECKING:
     from bridge.commands.run.plan import Plan
 
 
 class Problem(Struct, frozen=True):
-    """Why there is nothing to do."""
+    """Why a file can't be processed."""
 
     code: str
-    """One of the error codes."""
+    """An error code."""
     reason: AnyText
-    """For people; it reads well after the file's name."""
+    """A predicate: it follows the file's name."""
 
 
-class Found(Struct, frozen=True):
-    """A file to work on, or why what was named is none."""
+class InputFile(Struct, frozen=True):
+    """A file to process, or an argument that names none."""
 
     file: str
-    """As the person named it; below a folder that was named, with that in front."""
+    """The path as typed; in a folder, the folder as typed and the path below it."""
     root: str | None = None
-    """The folder that was named; None for a file."""
+    """The folder as typed; None for a file."""
     under: str = ""
-    """Keeps apart the outputs of several folders."""
+    """The subfolder of outputs that separates several folders."""
     problem: Problem | None = None
 
 
-def find(
-    arguments: Sequence[str], *, recursive: bool, out: Path | None, made: Callable[[str], bool] | None = None
-) -> list[Found]:
-    """Every file that `arguments` name, in their order, without what lies in `out`, where outputs go.
+def find_files(
+    arguments: Sequence[str],
+    *,
+    recursive: bool,
+    out: Path | None,
+    is_output: Callable[[str], bool] | None = None,
+) -> list[InputFile]:
+    """The files that `arguments` name, in their order, without files in the folder `out`.
 
-    Where `out` is a folder that is named itself, or one around it, what earlier runs `made` isn't taken.
+    If `out` is one of the folders or contains one, `is_output` tells the outputs of earlier runs, which are
+    left out.
 
-    Patterns (`*`, `?`, `[]`, `**`) are expanded here, as Windows' shells leave that to programs; a file that
-    is called like a pattern is that file.
+    Patterns (`*`, `?`, `[]`, `**`) are expanded, because Windows' shells don't. A file whose name looks like
+    a pattern is that file.
     """
     folders = [argument for argument in arguments if recursive and os.path.isdir(argument)]
-    apart = _apart(folders) if len(folders) > 1 else {}
-    found: list[Found] = []
+    subfolders = _subfolders(folders) if len(folders) > 1 else {}
+    found: list[InputFile] = []
     for argument in arguments:
-        found += _named(argument, apart.get(argument, ""), recursive, out, made)
+        found += _named(argument, subfolders.get(argument, ""), recursive, out, is_output)
     return found
 
 
-def _apart(folders: Sequence[str]) -> dict[str, str]:
-    """What keeps the outputs of each folder apart: its name, or of those of one name their paths below what
-    they have in common."""
+def _subfolders(folders: Sequence[str]) -> dict[str, str]:
+    """The subfolder for the outputs of each folder: its name; for folders of the same name, their paths below
+    the common folder."""
     paths = {folder: os.path.abspath(folder) for folder in folders}
-    alike: dict[str, set[str]] = {}
+    same_name: dict[str, set[str]] = {}
     for path in paths.values():
-        alike.setdefault(os.path.basename(path).casefold(), set()).add(path)
+        same_name.setdefault(os.path.basename(path).casefold(), set()).add(path)
     return {
-        folder: _below_common(path, alike[os.path.basename(path).casefold()])
+        folder: _below_common(path, same_name[os.path.basename(path).casefold()])
         for folder, path in paths.items()
     }
 
 
-def _below_common(path: str, alike: Set[str]) -> str:
-    if len(alike) == 1:
+def _below_common(path: str, same_name: Set[str]) -> str:
+    if len(same_name) == 1:
         return os.path.basename(path)
     try:
-        common = os.path.commonpath(alike)
-    # Of several drives.
+        common = os.path.commonpath(same_name)
     except ValueError:
+        # They are on several drives.
         return os.path.basename(path)
-    return os.path.relpath(path, os.path.dirname(common) if common in alike else common)
+    return os.path.relpath(path, os.path.dirname(common) if common in same_name else common)
 
 
 def _named(
-    argument: str, under: str, recursive: bool, out: Path | None, made: Callable[[str], bool] | None
-) -> Iterator[Found]:
+    argument: str, under: str, recursive: bool, out: Path | None, is_output: Callable[[str], bool] | None
+) -> Iterator[InputFile]:
     if os.path.isfile(argument):
-        yield Found(argument, problem=_device(argument))
+        yield InputFile(argument, problem=_device(argument))
     elif os.path.isdir(argument) and recursive:
-        yield from _walked(argument, under, out, made)
+        yield from _images_in(argument, under, out, is_output)
     elif os.path.isdir(argument):
-        yield _nothing(argument, text("is a folder; name the files in it, or add --recursive"), "bad_input")
+        yield _missing(argument, text("is a folder; name the files in it, or add --recursive"), "bad_input")
     elif glob.has_magic(argument) and not os.path.lexists(argument):
         yield from _matching(argument, out)
     else:
-        yield _hidden(argument) or _nothing(argument, text("isn't there, or is no file"))
+        yield _inaccessible(argument) or _missing(argument, text("does not exist, or isn't a file"))
 
 
-def _hidden(argument: str) -> Found | None:
-    """That nobody may say whether it is there, as in a folder of somebody else."""
+def _inaccessible(argument: str) -> InputFile | None:
+    """An error for a path that can't be examined, such as one in another user's folder."""
     try:
         os.stat(argument)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        return _nothing(argument, text("can't be read ({strerror})", strerror=error.strerror), "bad_input")
-    # A name that no file can have.
+        return _missing(argument, text("can't be read ({reason})", reason=error.strerror), "bad_input")
     except ValueError:
+        # No file can have that name.
         return None
     return None
 
 
 def _device(file: str) -> Problem | None:
-    """Of what other systems put on a share or a disk, and Windows lists but opens as something else."""
+    """A problem for files of other systems whose names Windows lists but opens as a device."""
     for path in (file, os.path.dirname(file)):
-        # Which names are devices' differs between versions of Windows.
+        # The names of devices differ between versions of Windows.
         if os.path.abspath(path).startswith("\\\\.\\"):
             name = os.path.basename(path)
             return Problem(
-                "bad_input", text("can't be read: Windows takes {name} for a device; rename it", name=name)
+                "bad_input", text("can't be read: on Windows, {name} is a device; rename it", name=name)
             )
     return None
 
 
-def _nothing(argument: str, reason: AnyText, code: str = "not_found") -> Found:
-    return Found(argument, problem=Problem(code, reason))
+def _missing(argument: str, reason: AnyText, code: str = "not_found") -> InputFile:
+    return InputFile(argument, problem=Problem(code, reason))
 
 
-def _walked(folder: str, under: str, out: Path | None, made: Callable[[str], bool] | None) -> Iterator[Found]:
+def _images_in(
+    folder: str, under: str, out: Path | None, is_output: Callable[[str], bool] | None
+) -> Iterator[InputFile]:
+    # It needs numpy.
     from bridge.audit.project import IMAGES
-    from bridge.project.files import is_hidden, walk
 
     outputs = None if out is None else _key(out)
     in_place = outputs is not None and os.path.join(_key(folder), "").startswith(os.path.join(outputs, ""))
-    there = passed = False
+    found = skipped = False
     for each in walk(
         Path(folder),
         lambda below, names: is_hidden(below, names) or _key(os.path.join(folder, below)) == outputs,
     ):
         file = os.path.join(folder, *each.file.split("/"))
         if each.problem:
-            there = True
-            yield Found(os.path.normpath(file), folder, under, Problem("bad_input", each.problem))
+            found = True
+            yield InputFile(os.path.normpath(file), folder, under, Problem("bad_input", each.problem))
         elif file.lower().endswith(IMAGES):
-            if in_place and made is not None and made(file):
-                passed = True
+            if in_place and is_output is not None and is_output(file):
+                skipped = True
                 continue
-            there = True
-            yield Found(file, folder, under, _device(file))
-    if not there:
-        made_here = text("has no images in it but what earlier runs made")
-        yield _nothing(folder, made_here if passed else text("has no images in it"))
+            found = True
+            yield InputFile(file, folder, under, _device(file))
+    if not found:
+        yield _missing(
+            folder,
+            text("has no images except outputs of earlier runs") if skipped else text("has no images"),
+        )
 
 
-def _matching(pattern: str, out: Path | None) -> Iterator[Found]:
-    made = None if out is None or "**" not in pattern else os.path.join(_key(out), "")
-    there = False
+def _matching(pattern: str, out: Path | None) -> Iterator[InputFile]:
+    outputs = None if out is None or "**" not in pattern else os.path.join(_key(out), "")
+    found = False
     for file in sorted(glob.iglob(pattern, recursive=True)):
-        if os.path.isfile(file) and not (made and _key(file).startswith(made)):
-            there = True
-            yield Found(file, problem=_device(file))
-    if not there:
-        yield _nothing(pattern, text("matches no file"))
+        if os.path.isfile(file) and not (outputs and _key(file).startswith(outputs)):
+            found = True
+            yield InputFile(file, problem=_device(file))
+    if not found:
+        yield _missing(pattern, text("matches no file"))
 
 
 def _key(path: str | Path) -> str:
     return os.path.normcase(os.path.abspath(path))
 
 
-UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
-"""What no file name may have on Windows, whose rules are the strictest."""
+INVALID_CHARACTERS = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+"""Characters that Windows, whose rules are the strictest, doesn't allow in file names."""
 LISTED = 3
-"""How many files of one job a line names."""
+"""Files of a job that its label names."""
 
 
 class Job(Struct, frozen=True):
     """One call of the workload."""
 
     files: tuple[str, ...]
-    """As the person named them."""
+    """The paths as typed."""
     folder: str = os.curdir
-    """Where its outputs belong, below the folder of all outputs."""
+    """The folder of its outputs, below --out."""
     stem: str = ""
-    """How its outputs' names begin; empty for their own names alone."""
+    """The prefix of its outputs' names; empty to use the names that the workload gives."""
     suffix: str = ""
-    """With what `stem` ends, as others differ in nothing else; an output that has it anyway gets no second
-    one. In lower case; empty for a stem without."""
+    """The extension that is part of `stem` because inputs differ only in it; an output of the same format
+    doesn't repeat it. Lower case; empty if `stem` has none."""
     problem: Problem | None = None
-    """Why it can't be done."""
+    """Why the job can't run."""
     name: str = ""
-    """What the workload calls its images, where that is a parameter; empty for what all jobs have."""
+    """The value of the workload's parameter `name`; empty to leave it unset."""
     exact: bool = False
-    """Whether its outputs refer to one another, so that none may be called otherwise."""
+    """Whether outputs refer to one another by name, so that they can't be renamed."""
 
     @property
     def label(self) -> str:
@@ -203,112 +213,115 @@ class Job(Struct, frozen=True):
         return say(text("{files} and {count} more", files=files, count=more)) if more > 0 else files
 
 
-def jobs(
-    found: Sequence[Found], plan: Plan, name: str | None = None, *, together: bool | None = None
+def make_jobs(
+    found: Sequence[InputFile], plan: Plan, name: str | None = None, *, together: bool | None = None
 ) -> list[Job]:
-    """All jobs, in the files' order; `name` is what the outputs of a single one are called.
+    """All jobs, in the files' order; `name` is the name of a single job's outputs.
 
-    `together` says whether all files are one job; the workload knows it best (None). Raises UserError for too
-    few or too many files, and for names that can't be right.
+    `together`: all files are one job; None leaves it to the workload. Raises UserError for a wrong number of
+    files and for a name that can't apply.
     """
-    made = _made(found, plan, together)
+    jobs = _group(found, plan, together)
     if name is None and not plan.names_outputs:
-        return made
-    if len(made) > 1 and (name is not None or plan.own_name):
+        return jobs
+    if len(jobs) > 1 and (name is not None or plan.has_name):
         option = "--name" if name is not None else "--param name"
         raise UserError(
-            text(
-                "{option} is for the outputs of one job; {count} are given: leave it out.",
-                option=option,
-                count=len(made),
-            )
+            text("{option} is for a single job, but there are {count}.", option=option, count=len(jobs))
         )
-    if name is not None and plan.own_name:
-        raise UserError(text("--name and --param name say the same: leave one of them out."))
+    if name is not None and plan.has_name:
+        raise UserError(text("--name and --param name are the same. Give one of them."))
     if name is not None:
-        made = [replace(made[0], stem=_bare(name))]
-    return [_naming(job, plan) for job in made] if plan.names_outputs else made
+        jobs = [replace(jobs[0], stem=_without_extension(name))]
+    return [_with_name_parameter(job, plan) for job in jobs] if plan.names_outputs else jobs
 
 
-def _naming(job: Job, plan: Plan) -> Job:
-    """A job that is told what to call its images, instead of them being called otherwise afterwards."""
-    return replace(job, stem="", name="" if plan.own_name else UNFIT.sub("_", job.stem), exact=True)
+def _with_name_parameter(job: Job, plan: Plan) -> Job:
+    """The job with its stem as the workload's parameter `name`."""
+    return replace(
+        job, stem="", name="" if plan.has_name else INVALID_CHARACTERS.sub("_", job.stem), exact=True
+    )
 
 
-def _bare(name: str) -> str:
-    """A name without the suffix that it gets by its format."""
+def _without_extension(name: str) -> str:
+    """`name` without the extension of an image format."""
     path = Path(name)
     return path.stem if path.suffix.lower() in (*SUFFIXES.values(), *ALIASES) else name
 
 
-def _made(found: Sequence[Found], plan: Plan, together: bool | None) -> list[Job]:
+def _group(found: Sequence[InputFile], plan: Plan, together: bool | None) -> list[Job]:
     if not found or (plan.together if together is None else together):
-        _check(plan, len(found))
-        return [_all_in_one(found, plan)]
-    _check(plan, 1)
-    return _one_each(list({os.path.normcase(os.path.abspath(each.file)): each for each in found}.values()))
+        _check_count(plan, len(found))
+        return [_single_job(found, plan)]
+    _check_count(plan, 1)
+    return _job_per_file(
+        list({os.path.normcase(os.path.abspath(each.file)): each for each in found}.values())
+    )
 
 
-def _check(plan: Plan, count: int) -> None:
+def _check_count(plan: Plan, count: int) -> None:
     low, high = plan.first.inputs
     if high == 1 and count != 1:
         raise UserError(
             (
-                text("{workload} takes each file by itself: leave out --together.")
+                text("{workload} takes one file at a time. Leave out --together.")
                 if count
-                else text("{workload} takes each file by itself: name one file or more.")
+                else text("{workload} needs a file.")
             ).fill(workload=plan.title)
         )
     if not low <= count <= high:
-        wanted = str(low) if low == high else say(text("{low} to {high}", low=low, high=high))
-        takes = (
-            text("{workload} takes {wanted} file, not {count}.")
-            if wanted == "1"
-            else text("{workload} takes {wanted} files, not {count}.")
-        )
-        hint = say(text(" Add --each to run it on each of them.")) if low == 1 < high < count else ""
-        raise UserError(say(takes.fill(workload=plan.title, wanted=wanted, count=count)) + hint)
+        expected = str(low) if low == high else text("{low} to {high}", low=low, high=high)
+        problem = (
+            text("{workload} takes {expected} file, not {count}.")
+            if expected == "1"
+            else text("{workload} takes {expected} files, not {count}.")
+        ).fill(workload=plan.title, expected=expected, count=count)
+        hint = text("Add --each to run it on each of them.") if low == 1 < high < count else ""
+        raise UserError(sentences((problem, hint)))
 
 
-def _all_in_one(found: Sequence[Found], plan: Plan) -> Job:
+def _single_job(found: Sequence[InputFile], plan: Plan) -> Job:
     problems = (
         Problem(
-            each.problem.code, f"{each.file} {each.problem.reason}" if len(found) > 1 else each.problem.reason
+            each.problem.code,
+            text("{file} {reason}", file=each.file, reason=each.problem.reason)
+            if len(found) > 1
+            else each.problem.reason,
         )
         for each in found
         if each.problem
     )
-    # Where the others only help, the first one's name is that of the output.
+    # Companions only help with the first file, which names the output.
     stem = Path(found[0].file).stem if plan.first.companions and found else ""
     return Job(tuple(each.file for each in found), stem=stem, problem=next(problems, None))
 
 
-def _one_each(found: Sequence[Found]) -> list[Job]:
+def _job_per_file(found: Sequence[InputFile]) -> list[Job]:
     common = _common(each.file for each in found if each.root is None and not each.problem)
     places = [(_folder(each, common), Path(each.file).stem) for each in found]
-    # Files that differ in their suffix alone keep it in their outputs' names, whatever else is given.
-    alike = Counter((folder.casefold(), stem.casefold()) for folder, stem in places)
+    # Files that differ only in their extension keep it in their outputs' names.
+    same_stem = Counter((folder.casefold(), stem.casefold()) for folder, stem in places)
     names = Counter(
         (folder.casefold(), Path(each.file).name.casefold())
         for each, (folder, _) in zip(found, places, strict=True)
     )
-    made = []
+    jobs = []
     for each, (folder, stem) in zip(found, places, strict=True):
         path, suffix = Path(each.file), ""
-        if alike[folder.casefold(), stem.casefold()] > 1:
+        if same_stem[folder.casefold(), stem.casefold()] > 1:
             usual = stem + ALIASES.get(path.suffix.lower(), path.suffix)
             stem = path.name
-            # Of names that differ in case alone, neither has a better right to it; of `.jpg` and `.jpeg` the
-            # first.
+            # An output can share the extension only if no other input claims the name: one that differs in
+            # case, or `.jpeg` beside `.jpg`.
             rivals = {name.casefold() for name in (stem, usual)}
-            alone = sum(names[folder.casefold(), name] for name in rivals) == 1
-            suffix = path.suffix.lower() if alone else ""
-        made.append(Job((each.file,), folder, stem, suffix, each.problem))
-    return made
+            unique = sum(names[folder.casefold(), name] for name in rivals) == 1
+            suffix = path.suffix.lower() if unique else ""
+        jobs.append(Job((each.file,), folder, stem, suffix, each.problem))
+    return jobs
 
 
 def _common(files: Iterable[str]) -> str | None:
-    """The folder that all files lie below; None where that is a whole drive, or where there is none."""
+    """The folder that contains all files; None if that is a whole drive or there is none."""
     folders = {os.path.dirname(os.path.abspath(file)) for file in files}
     try:
         common = os.path.commonpath(folders)
@@ -317,7 +330,7 @@ def _common(files: Iterable[str]) -> str | None:
     return None if len(folders) > 1 and os.path.dirname(common) == common else common
 
 
-def _folder(found: Found, common: str | None) -> str:
+def _folder(found: InputFile, common: str | None) -> str:
     above = common if found.root is None else os.path.abspath(found.root)
     if above is None or found.problem:
         return os.curdir

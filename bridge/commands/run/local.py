@@ -1,4 +1,4 @@
-"""On own workers."""
+"""Runs jobs concurrently on worker processes of this command, and hands their results on in order."""
 
 from __future__ import annotations
 
@@ -9,209 +9,202 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from accel.execution import executor
+from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor, cores
+from accel.progress import OnProgress
 from accel.text import text
+from accel.workload import Input, Limits, WorkloadError
 from bridge.commands.run.inputs import Job
+from bridge.commands.run.outputs import Inputs
+from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError
-
-if TYPE_CHECKING:
-    from accel.execution.executor import ExecutorResult, LocalExecutor
-    from accel.progress import OnProgress
-    from accel.workload import WorkloadError
-    from bridge.commands.run.outputs import Inputs
-    from bridge.commands.run.plan import Plan
+from bridge.paths import Paths
 
 
-class Local:
-    """Does jobs on an executor."""
+class LocalRunner:
+    """Runs jobs on an executor."""
 
     def __init__(self, executor: LocalExecutor, plan: Plan, workers: int, timeout_s: float | None) -> None:
-        """A job may take `timeout_s`; None is as long as it wants."""
+        """`timeout_s` limits each job; None for no limit."""
         self._executor = executor
         self._plan = plan
         self._timeout_s = timeout_s
-        self.watched: Watched = contextlib.nullcontext
-        # More keep the workers busy, but would wait in the queue while their time runs.
-        self.at_once = 2 * workers if timeout_s is None else workers
+        self.progress_context: ProgressContext = contextlib.nullcontext
+        # More jobs than workers keep these busy, but with a time limit they would wait while it runs.
+        self.concurrency = 2 * workers if timeout_s is None else workers
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
-        """The result, its files in `folder` if there is one. Raises WorkloadError."""
-        from accel.execution.executor import CancelToken
-        from accel.workload import Input, WorkloadError
-
+        """The result, with its files in `folder` if given. Raises WorkloadError."""
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
         try:
-            with self.watched() as on_progress:
+            with self.progress_context() as on_progress:
                 return await self._executor.run(
-                    self._plan.workload,
-                    self._plan.given(job.name),
-                    inputs,
-                    deadline_s=self._timeout_s,
-                    out_dir=folder,
-                    watch=CancelToken(on_progress=on_progress),
+                    executor.Job.parse(
+                        self._plan.workload,
+                        self._plan.params_for(job.name),
+                        inputs,
+                        deadline_s=self._timeout_s,
+                        out_dir=folder,
+                        token=CancelToken(on_progress=on_progress),
+                    )
                 )
         except WorkloadError as error:
             match error.code:
                 case "deadline_exceeded":
                     reason = text(
-                        "wasn't done within {timeout_s} s; --timeout SECONDS allows more",
-                        timeout_s=f"{self._timeout_s:g}",
+                        "took longer than {seconds} s; --timeout allows more",
+                        seconds=f"{self._timeout_s:g}",
                     )
                 case "storage_full":
-                    reason = text("{reason}: make room on the disk of --out", reason=error.reason)
+                    reason = text("{reason}: free space on the disk of --out", reason=error.reason)
                 case _:
                     raise
             raise WorkloadError(error.code, reason, error.name) from None
 
 
 @contextlib.asynccontextmanager
-async def local(
+async def local_runner(
     plan: Plan, settings: Mapping[str, Any], count: int, timeout_s: float | None
-) -> AsyncIterator[Local]:
-    """Workers for `count` jobs of `timeout_s` at most, as many as the settings say. Raises UserError."""
-    from accel.execution.executor import LocalExecutor, cores
-    from accel.workload import Limits
-    from bridge.paths import Paths
-
+) -> AsyncIterator[LocalRunner]:
+    """A runner with as many workers as the settings say, at most `count`. Raises UserError."""
     workers = min(settings["workers"] or cores(), max(count, 1))
     models = str(Paths.find().models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, plan.operations)
     executor = LocalExecutor(
-        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.keep_mib"]
+        workers, limits, settings["worker.memory_mib"], keep_mib=settings["worker.recycle_mib"]
     )
     try:
         await executor.start()
     except OSError as error:
-        raise UserError(text("No worker process can be started ({reason}).", reason=error)) from None
+        raise UserError(text("Can't start a worker process ({reason}).", reason=error)) from None
     try:
         if timeout_s is not None:
             await executor.ready()
-        yield Local(executor, plan, workers, timeout_s)
+        yield LocalRunner(executor, plan, workers, timeout_s)
     finally:
         await executor.close()
 
 
-AHEAD = 256
-"""Jobs at most that are under way or done while the first of them isn't."""
+MAX_WAITING = 256
+"""Jobs that may run or be finished while the first of them isn't."""
 
-
-Watched = Callable[[], AbstractContextManager["OnProgress | None"]]
+ProgressContext = Callable[[], AbstractContextManager[OnProgress | None]]
+"""A context for one job, which yields its progress callback."""
 
 
 class Outcome(Struct, frozen=True):
-    """What came of a job: one of the first three is there."""
+    """How a job ended; exactly one of the first three fields is set."""
 
     result: ExecutorResult | None = None
     error: WorkloadError | None = None
     current: Sequence[str] | None = None
-    """The outputs of an earlier run, where nothing needed to be done."""
+    """The outputs of an earlier run, which are up to date."""
     inputs: Inputs = ()
-    """What the files were like before."""
+    """Size and time of the input files before the job began."""
     folder: Path | None = None
-    """Where the result's files lie."""
+    """The staging folder with the result's files."""
 
 
-class JobFunction(Protocol):
-    """Who does the jobs."""
+class JobRunner(Protocol):
+    """Runs single jobs."""
 
-    at_once: int
-    """How many to give it at a time."""
-    watched: Watched
-    """Each job is done within one; it gives what is told how far the job is."""
+    concurrency: int
+    """How many jobs to run at a time."""
+    progress_context: ProgressContext
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
-        """The result, its files in `folder` if there is one. Raises WorkloadError, and UserError where no
-        other job can be done either."""
+        """The result, with its files in `folder` if given.
+
+        Raises WorkloadError if this job failed, and UserError if every other job would fail, too.
+        """
 
 
 class OutputSink(Protocol):
-    """Who takes what comes out."""
+    """Stores and reports the results of jobs."""
 
-    drafts: Path | None
-    """The folder for files that aren't in their place yet; None drops what the jobs make."""
+    staging: Path | None
+    """The folder for files before they are moved to their place; None to drop the files."""
 
     def inputs(self, job: Job) -> Inputs:
-        """What its files are like now."""
+        """Size and time of the job's input files."""
 
     def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
-        """The outputs of a job that needn't be done once more."""
+        """The outputs of an earlier run, if they are up to date."""
 
-    def take(self, job: Job, outcome: Outcome) -> None:
-        """Puts the files in their place and tells of them. Raises UserError where nothing can be written."""
+    def store(self, job: Job, outcome: Outcome) -> None:
+        """Moves the files to their place and reports them. Raises UserError if nothing can be written."""
 
 
-class DraftFolders:
-    """Folders for the files of one job each: what two jobs make of equal content has equal names.
+class StagingFolders:
+    """A pool of folders, one per running job: equal outputs of two jobs have equal names.
 
-    They are used again and again, as to remove a folder takes milliseconds.
+    Folders are reused, because removing one takes milliseconds.
     """
 
     def __init__(self, root: Path | None) -> None:
-        """Without a root there are no folders, and nothing is kept."""
+        """Without a root, there are no folders."""
         self._root = root
         self._free: list[Path] = []
-        self._made = 0
+        self._count = 0
 
-    def lend(self) -> Path | None:
-        """An empty folder. Raises UserError."""
+    def acquire(self) -> Path | None:
+        """An empty folder; None without a root. Raises UserError."""
         if self._root is None:
             return None
         if self._free:
             return self._free.pop()
-        folder = self._root / str(self._made)
-        self._made += 1
+        folder = self._root / str(self._count)
+        self._count += 1
         try:
             folder.mkdir()
         except OSError as error:
             raise UserError(
-                text("{folder} can't be made ({reason}).", folder=folder, reason=error.strerror)
+                text("Can't create {folder} ({reason}).", folder=folder, reason=error.strerror)
             ) from None
         return folder
 
-    def take_back(self, folder: Path | None) -> None:
-        """The folder of a job that is done with; what is left in it is dropped."""
+    def release(self, folder: Path | None) -> None:
+        """Takes a folder back and empties it."""
         if folder is None:
             return
         with contextlib.suppress(OSError):
-            for left in folder.iterdir():
-                left.unlink()
+            for file in folder.iterdir():
+                file.unlink()
             self._free.append(folder)
 
 
 class Batch:
-    """Jobs on their way from a doer to a taker."""
+    """Runs jobs concurrently and stores their outcomes in order."""
 
-    def __init__(self, doer: JobFunction, taker: OutputSink) -> None:
-        self._doer = doer
-        self._taker = taker
-        self._places = asyncio.Semaphore(doer.at_once)
+    def __init__(self, runner: JobRunner, sink: OutputSink) -> None:
+        self._runner = runner
+        self._sink = sink
+        self._slots = asyncio.Semaphore(runner.concurrency)
         self._waiting: deque[tuple[Job, asyncio.Task[Outcome]]] = deque()
-        self._drafts = DraftFolders(taker.drafts)
+        self._folders = StagingFolders(sink.staging)
 
     async def run(self, jobs: Iterable[Job]) -> None:
-        """Does all jobs; when this is cancelled or fails, what is done by then is still taken."""
+        """Runs all jobs. If it fails or is cancelled, finished jobs are still stored."""
         try:
             for job in jobs:
-                self._begin(job)
-                if len(self._waiting) >= AHEAD:
-                    await self._next()
+                self._waiting.append((job, asyncio.create_task(self._run_job(job))))
+                if len(self._waiting) >= MAX_WAITING:
+                    await self._store_next()
             while self._waiting:
-                await self._next()
+                await self._store_next()
         finally:
             await self._end()
 
-    def _begin(self, job: Job) -> None:
-        self._waiting.append((job, asyncio.create_task(self._do(job))))
-
-    async def _next(self) -> None:
+    async def _store_next(self) -> None:
         job, task = self._waiting[0]
         outcome = await task
         self._waiting.popleft()
-        self._hand_over(job, outcome)
+        self._store(job, outcome)
 
     async def _end(self) -> None:
         tasks = [task for _, task in self._waiting]
@@ -220,33 +213,31 @@ class Batch:
         await asyncio.gather(*tasks, return_exceptions=True)
         for job, task in self._waiting:
             if not task.cancelled() and task.exception() is None:
-                # Nobody can be told, perhaps, but what is done is kept.
+                # Another failure ends the run; this one would hide it.
                 with contextlib.suppress(UserError, OSError):
-                    self._hand_over(job, task.result())
+                    self._store(job, task.result())
 
-    def _hand_over(self, job: Job, outcome: Outcome) -> None:
+    def _store(self, job: Job, outcome: Outcome) -> None:
         try:
-            self._taker.take(job, outcome)
+            self._sink.store(job, outcome)
         finally:
-            self._drafts.take_back(outcome.folder)
+            self._folders.release(outcome.folder)
 
-    async def _do(self, job: Job) -> Outcome:
-        from accel.workload import WorkloadError
-
+    async def _run_job(self, job: Job) -> Outcome:
         if job.problem is not None:
             return Outcome(error=WorkloadError(job.problem.code, job.problem.reason))
-        async with self._places:
-            inputs = self._taker.inputs(job)
-            current = self._taker.current(job, inputs)
+        async with self._slots:
+            inputs = self._sink.inputs(job)
+            current = self._sink.current(job, inputs)
             if current is not None:
                 return Outcome(current=current)
-            folder = self._drafts.lend()
+            folder = self._folders.acquire()
             try:
-                result = await self._doer.run(job, folder)
+                result = await self._runner.run(job, folder)
             except WorkloadError as error:
-                self._drafts.take_back(folder)
+                self._folders.release(folder)
                 return Outcome(error=error)
         if folder is None:
-            # Many may wait to be told of, and nobody keeps these bytes.
+            # Nobody needs the bytes, and many results may wait for the first job.
             result = replace(result, files=[replace(file, data=None) for file in result.files])
         return Outcome(result, inputs=inputs, folder=folder)

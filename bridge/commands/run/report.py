@@ -1,4 +1,4 @@
-"""Placing outputs, result lines, JSON, progress."""
+"""Reports the results of a run: lines, JSON, a progress bar and a summary."""
 
 from __future__ import annotations
 
@@ -7,36 +7,42 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
+from accel.execution.executor import ExecutorResult
 from accel.image import records
+from accel.progress import OnProgress
 from accel.text import AnyText, joined, text
-from bridge.commands.options import json_text, say_json, show_remark, size_text
+from accel.workload import WorkloadError
+from bridge.commands.options import json_text, print_json, show_notice, size_text
 from bridge.commands.run.inputs import Job
 from bridge.commands.run.local import Outcome
 from bridge.commands.run.outputs import Inputs, Manifest, Outputs, file_states, job_key
+from bridge.commands.run.plan import Plan
 from bridge.commands.terminal import MINUTE_S, duration, say, screen_width
 from bridge.core.text import printable, printable_lines
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn, Task
-    from rich.text import Text
-
-    from accel.execution.executor import ExecutorResult
-    from accel.progress import OnProgress
-    from accel.workload import WorkloadError
-    from bridge.commands.run.plan import Plan
-
-
 WRITTEN = {"name", "format", "width", "height", "channels", "bit_depth", "levels", "size"}
-"""The facts of an image that was written: accel.image.operation.Written."""
+"""The fields of accel.image.operation.Written."""
 COMPRESSED = {
     "format", "reached", "container", "width", "height", "levels", "srgb", "bits_per_pixel", "size", "ratio",
     "psnr", "tried", "kind",
 }  # fmt: skip
-"""accel.image.operations.textures.Compressed."""
+"""The fields of accel.image.operations.textures.Compressed."""
 INSPECTED = {
     "format",
     "compression",
@@ -49,17 +55,17 @@ INSPECTED = {
     "alpha",
     "grey",
 }
-"""Of accel.image.records.Inspection what its line tells, and what it is known by."""
+"""The fields of accel.image.records.Inspection that its line shows."""
 PACKED = {"pages", "sprites"}
-"""accel.image.operations.textures.Atlas."""
+"""The fields of accel.image.operations.textures.Atlas."""
 FILLED = {"width", "height", "fill"}
-"""Of its pages what their line tells."""
+"""The fields of its pages that their line shows."""
 CLASSIFIED = {"kind", "probabilities", "advise", "evidence"}
-"""accel.texture.kinds.Classification."""
+"""The fields of accel.texture.kinds.Classification."""
 
 
 def summarize(value: Mapping[str, Any], *, several: bool = False) -> str | None:
-    """A line; None for what has none. Of `several` files also what has many facts."""
+    """A known kind of result as one line, or None; some kinds only among `several` files."""
     if value.keys() >= COMPRESSED:
         return _listed(_compressed(value))
     if value.keys() >= PACKED and _is_atlas(value["pages"], value["sprites"]):
@@ -71,8 +77,8 @@ def summarize(value: Mapping[str, Any], *, several: bool = False) -> str | None:
     return None
 
 
-def attempts(value: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each format that was tried for a target, where that was more than the one that was taken."""
+def format_attempts(value: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each format that was tried to reach a target, if there were several."""
     tried = value["tried"] if value.keys() >= COMPRESSED else ()
     if len(tried) < 2:
         return
@@ -86,12 +92,12 @@ def attempts(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def size_of(value: Mapping[str, Any]) -> str:
-    """Pixels."""
+    """`64 x 32`, in pixels."""
     return f"{value['width']} x {value['height']}"
 
 
 def channels_of(value: Mapping[str, Any]) -> str:
-    """How many, and how deep."""
+    """`3 channels of 8 bit`."""
     channels = (
         text("{count} channel of {bits} bit")
         if value["channels"] == 1
@@ -101,31 +107,31 @@ def channels_of(value: Mapping[str, Any]) -> str:
 
 
 def levels_of(value: Mapping[str, Any]) -> str:
-    """Empty for a single one."""
+    """The number of mipmap levels; empty for a single one."""
     count = value.get("levels", 1)
     return say(text("{count} levels", count=count)) if count > 1 else ""
 
 
 def images_of(value: Mapping[str, Any]) -> str:
-    """Faces and layers that were written, or of how many the first alone was; empty for a single one."""
+    """The number of faces and layers written, or of images of which only the first was; empty for one."""
     if value.get("first_of"):
         return say(text("first of {count} images", count=value["first_of"]))
     count = value.get("images", 1)
     return say(text("{count} images", count=count)) if count > 1 else ""
 
 
-def cut_of(value: Mapping[str, Any]) -> Iterator[str]:
-    """What the file holds no value for."""
+def clipping_of(value: Mapping[str, Any]) -> Iterator[str]:
+    """The values clipped because the format can't store them."""
     for name, message in (
-        ("below", text("values too low cut off (the least {value})")),
-        ("above", text("values too high cut off (the largest {value})")),
+        ("below", text("low values clipped (lowest {value})")),
+        ("above", text("high values clipped (highest {value})")),
     ):
         if value.get(name) is not None:
             yield say(message.fill(value=_number(value[name])))
 
 
 def _number(value: float) -> str:
-    """Four digits, and all before the point."""
+    """Four significant digits, and the whole integer part."""
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -136,7 +142,7 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
     yield levels_of(value)
     yield size_text(value["size"])
     yield _bits(value)
-    # Of few texels a file's header is most of it.
+    # For a small image, the file is mostly header.
     if value["ratio"] >= 1.05:
         yield say(text("{ratio} times smaller than uncompressed", ratio=f"{value['ratio']:.1f}"))
     if value["psnr"] is not None:
@@ -145,13 +151,13 @@ def _compressed(value: Mapping[str, Any]) -> Iterator[str]:
         yield say(text("target not reached"))
     yield f"kind {value['kind']}"
     yield images_of(value)
-    yield from cut_of(value)
+    yield from clipping_of(value)
     if value["container"] == "dds" and (value["width"] % 4 or value["height"] % 4):
-        yield say(text("Direct3D wants sides that are multiples of 4"))
+        yield say(text("Direct3D needs sides that are multiples of 4"))
 
 
 def _is_atlas(pages: object, sprites: object) -> bool:
-    """Whether that is what they are of: a plugin's value may call something else so."""
+    """Whether the fields are an atlas's: a plugin's value may use the same names."""
     if not isinstance(pages, list | tuple) or not isinstance(sprites, list | tuple):
         return False
     return all(
@@ -161,13 +167,13 @@ def _is_atlas(pages: object, sprites: object) -> bool:
 
 
 def _packed(value: Mapping[str, Any]) -> str:
-    """No line for each sprite, as the data that is written has them."""
+    """The counts; the positions of sprites are in the output files."""
     pages = (
         part
         for page in value["pages"]
         for part in (
             say(text("{size} ({share} full)", size=size_of(page), share=f"{(page['fill']):.0%}")),
-            *cut_of(page),
+            *clipping_of(page),
         )
     )
     return say(
@@ -189,9 +195,9 @@ def _inspected(value: Mapping[str, Any]) -> Iterator[str]:
         yield say(text("first of {count} images", count=value["images"]))
     yield value["color_model"]
     if value["grey"] and value["color_model"] != "grey":
-        yield say(text("grey throughout"))
+        yield say(text("all pixels grey"))
     if value["alpha"]:
-        yield say(text("alpha used") if value["alpha"]["used"] else text("alpha the same everywhere"))
+        yield say(text("alpha used") if value["alpha"]["used"] else text("alpha constant"))
 
 
 def _classified(value: Mapping[str, Any]) -> str:
@@ -215,26 +221,26 @@ def _listed(parts: Iterator[str]) -> str:
 
 WORDS = {True: text("yes"), False: text("no"), None: text("none")}
 
-TOLD = WRITTEN | {"first_of", "images", "below", "above"}
-"""Of those facts what is told in other words than its name."""
-LONGEST_LIST = 12
-MOST_LINES = 100
-"""Objects of a list that are told, each on a line of its own."""
-LONGEST_TEXT = 10_000
-"""Characters of a text: what stands on two dense pages is told whole."""
+DESCRIBED = WRITTEN | {"first_of", "images", "below", "above"}
+"""The fields of a written image that its line shows without their names."""
+MAX_LIST_ITEMS = 12
+MAX_LINES = 100
+"""Objects of a list that are shown, a line each."""
+MAX_TEXT = 10_000
+"""Characters of a text that are shown: about two dense pages."""
 
 
 def as_lines(head: str, value: Any, width: int, *, several: bool = False) -> Iterator[str]:
-    """Lines that say `value` of `head`, at most `width` columns where they can be that short.
+    """`value` with the heading `head` as lines of at most `width` columns where possible.
 
-    Of `several` files, what has a screen full of facts is told in a line, if it is one that is known here.
+    Among `several` files, known kinds of results with many fields are one line.
     """
     if value is None:
         yield head
         return
     if isinstance(value, Mapping) and (line := summarize(value, several=several)) is not None:
         yield f"{head}: {line}"
-        yield from attempts(value)
+        yield from format_attempts(value)
         return
     short = _short(value)
     line = f"{head}: {short}"
@@ -246,7 +252,7 @@ def as_lines(head: str, value: Any, width: int, *, several: bool = False) -> Ite
 
 
 def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
-    for name, each in _told(value).items():
+    for name, each in _nonempty(value).items():
         head = f"{' ' * indent}{_words(name)}"
         line = f"{head}: {_short(each)}"
         if isinstance(each, Mapping) and len(line) > width and not _is_written(each):
@@ -260,22 +266,20 @@ def _facts(value: Mapping[str, Any], width: int, indent: int) -> Iterator[str]:
 
 
 def _lines(several: Sequence[Any]) -> Iterator[str]:
-    yield from map(_short, several[:MOST_LINES])
-    if len(several) > MOST_LINES:
-        yield say(
-            text("... and {count} more; --json gives all of them", count=f"{(len(several) - MOST_LINES):,}")
-        )
+    yield from map(_short, several[:MAX_LINES])
+    if len(several) > MAX_LINES:
+        yield say(text("... and {count} more; --json shows all", count=f"{(len(several) - MAX_LINES):,}"))
 
 
-def _told(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What says something; all, where nothing does."""
+def _nonempty(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields that aren't empty; all if every field is."""
     return {
         name: each for name, each in value.items() if each is not None and each not in ("", [], {})
     } or value
 
 
 def _short(value: Any) -> str:
-    """One line."""
+    """The value on one line."""
     if isinstance(value, Mapping):
         return _map(value)
     if isinstance(value, bool) or value is None:
@@ -292,13 +296,13 @@ def _short(value: Any) -> str:
 
 
 def shorten(words: str) -> str:
-    """A text's beginning and its length, where it is long."""
-    if len(words) <= LONGEST_TEXT:
+    """The text, or the beginning and length of a long one."""
+    if len(words) <= MAX_TEXT:
         return words
     return say(
         text(
-            "{text}... ({count} characters in all; --json gives all of them)",
-            text=words[:LONGEST_TEXT],
+            "{text}... ({count} characters; --json shows all)",
+            text=words[:MAX_TEXT],
             count=f"{len(words):,}",
         )
     )
@@ -309,7 +313,7 @@ def _map(value: Mapping[str, Any]) -> str:
         return _written(value)
     if (line := summarize(value)) is not None:
         return line
-    pairs = dict(_told(value))
+    pairs = dict(_nonempty(value))
     parts = []
     if "width" in pairs and "height" in pairs:
         parts.append(f"{pairs.pop('width')} x {pairs.pop('height')}")
@@ -323,11 +327,12 @@ def _nested(value: Any) -> str:
 
 def _list(value: Sequence[Any]) -> str:
     inner = [
-        f"({_short(one)})" if isinstance(one, Mapping | list) else _short(one) for one in value[:LONGEST_LIST]
+        f"({_short(one)})" if isinstance(one, Mapping | list) else _short(one)
+        for one in value[:MAX_LIST_ITEMS]
     ]
     if not inner:
         return say(WORDS[None])
-    more = len(value) - LONGEST_LIST
+    more = len(value) - MAX_LIST_ITEMS
     return (
         say(text("{items} and {count} more", items=" ".join(inner), count=more))
         if more > 0
@@ -336,7 +341,7 @@ def _list(value: Sequence[Any]) -> str:
 
 
 def _words(name: object) -> str:
-    # A plugin's map may have numbers for its keys.
+    # The keys of a plugin's map may be numbers.
     return str(name).replace("_", " ")
 
 
@@ -351,9 +356,13 @@ def _written(value: Mapping[str, Any]) -> str:
         channels_of(value),
         levels_of(value),
         size_text(value["size"]),
-        *(f"{_words(name)} {_nested(each)}" for name, each in _told(value).items() if name not in TOLD),
+        *(
+            f"{_words(name)} {_nested(each)}"
+            for name, each in _nonempty(value).items()
+            if name not in DESCRIBED
+        ),
         images_of(value),
-        *cut_of(value),
+        *clipping_of(value),
     ]
     return ", ".join(filter(None, parts))
 
@@ -365,15 +374,15 @@ COUNTS = {
     "left": text("{count} not done"),
 }
 
-WIDEST = 120
-"""Columns of a line at most, where the screen or the file has more."""
+MAX_LINE_WIDTH = 120
+"""The longest line, in columns, on wider screens and in files."""
 
 
 class Reporter:
-    """Tells of each job and counts them; `advance` moves a bar."""
+    """Prints the result of each job and counts them; `advance` moves the progress bar."""
 
     def __init__(self, title: str, *, as_json: bool, several: bool = False) -> None:
-        """`several` for more than one job, each of which is told in a line if it can be."""
+        """`several`: there is more than one job, so results are one line where possible."""
         self._title = title
         self._as_json = as_json
         self._several = several
@@ -387,10 +396,10 @@ class Reporter:
         if self._as_json:
             meta = {"device": result.device, "queued_ms": result.queued_ms, "run_ms": result.run_ms}
             meta |= {"reason": result.reason} if result.reason else {}
-            say_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
+            print_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
             return
         head = f"{job.label} -> {written[0]}" if len(written) == 1 else job.label or self._title
-        width = min(WIDEST, screen_width())
+        width = min(MAX_LINE_WIDTH, screen_width())
         for line in as_lines(printable(head), result.value, width, several=self._several):
             click.echo(printable_lines(line))
         for path in written if len(written) > 1 else ():
@@ -398,41 +407,41 @@ class Reporter:
 
     def failed(self, job: Job, error: WorkloadError) -> None:
         self._count("failed")
-        said: AnyText = error.reason
-        if error.code == "worker_crashed" and not str(said).startswith(self._title):
-            said = text("{workload} crashed its worker process ({said})", workload=self._title, said=said)
+        reason: AnyText = error.reason
+        if error.code == "worker_crashed" and not str(reason).startswith(self._title):
+            reason = text("{name} crashed its worker process ({reason})", name=self._title, reason=reason)
         if self._as_json:
-            say_json({**_subject(job), "error": {"code": error.code, "message": str(said)}})
+            print_json({**_subject(job), "error": {"code": error.code, "message": str(reason)}})
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
         head = printable(f"{job.label or self._title}: {at_fault}")
-        click.echo(f"{head}{printable_lines(shorten(say(said)))}", err=True)
+        click.echo(f"{head}{printable_lines(shorten(say(reason)))}", err=True)
 
     def skipped(self, job: Job, files: Sequence[str]) -> None:
         self._count("unchanged")
         if self._as_json:
-            say_json({**_subject(job), "unchanged": True, "meta": {"files": files}})
+            print_json({**_subject(job), "unchanged": True, "meta": {"files": files}})
 
     def dropped(self) -> None:
-        """Says once that the files are gone."""
+        """Says once that output files were dropped."""
         if not self._dropped:
             self._dropped = True
-            show_remark(
-                text("the files that {workload} makes aren't kept: add --out FOLDER.", workload=self._title)
+            show_notice(
+                text("Output files of {name} were dropped. Add --out FOLDER to keep them.", name=self._title)
             )
 
     def summary(self, total: int, *, interrupted: bool = False) -> None:
-        """The last line, where there was more than one job, or where else nothing would be said."""
+        """Prints the counts if there were several jobs, or if nothing else was printed."""
         if total < 2 and (self._as_json or not self.counts["unchanged"]):
             return
         counts = {what: count for what, count in self.counts.items() if count or what == "done"}
-        left = total - sum(self.counts.values())
-        if interrupted and left:
-            counts["left"] = left
+        missing = total - sum(self.counts.values())
+        if interrupted and missing:
+            counts["left"] = missing
         each = (COUNTS[what].fill(count=f"{count:,}") for what, count in counts.items())
         listed = joined(each, text("{head}, {rest}"))
-        took = _duration(time.monotonic() - self._begin)
-        show_remark(text("{counts} in {duration}.", counts=listed, duration=took))
+        elapsed = _duration(time.monotonic() - self._begin)
+        show_notice(text("{counts} in {duration}.", counts=listed, duration=elapsed))
 
     def _count(self, what: str) -> None:
         self.counts[what] += 1
@@ -447,8 +456,8 @@ def _duration(seconds: float) -> str:
     return say(text("{count} s", count=f"{seconds:.1f}")) if seconds < MINUTE_S else duration(seconds)
 
 
-class Bar:
-    """How many jobs are done, and how far those are that run."""
+class ProgressBar:
+    """Shows the number of finished jobs and the progress of running ones."""
 
     def __init__(self, progress: Progress, title: str, total: int) -> None:
         self._progress = progress
@@ -459,18 +468,18 @@ class Bar:
         self._running: dict[object, float] = {}
 
     def advance(self) -> None:
-        """One more is done."""
+        """Counts one more finished job."""
         self._done += 1
         self._show()
 
     @contextlib.contextmanager
     def job(self) -> Iterator[OnProgress]:
-        """A job runs meanwhile; gives what is told how far it is."""
+        """Covers one job; yields its progress callback."""
         key = object()
 
         def tell(fraction: float, stage: str) -> None:
             self._running[key] = fraction
-            # A single job has a bar only where it says how far it is.
+            # A single job has a bar only if it reports progress.
             self._progress.start()
             self._show(stage if self._total == 1 else "")
 
@@ -480,20 +489,17 @@ class Bar:
             self._running.pop(key, None)
 
     def _show(self, stage: str = "") -> None:
-        # What has ended is counted only when its turn comes, and a job whose worker died begins anew.
+        # Never moves back: finished jobs are counted in order, and a job whose worker died starts again.
         self._shown = max(self._shown, min(self._done + sum(self._running.values()), self._total))
         self._progress.update(self._task, completed=self._shown, stage=stage)
 
 
 @contextlib.contextmanager
-def bar(title: str, total: int, as_json: bool) -> Iterator[Bar]:
-    """Shown where there are several jobs, and for one that says how far it is.
+def progress_bar(title: str, total: int, as_json: bool) -> Iterator[ProgressBar]:
+    """A bar for several jobs, or for one that reports progress.
 
-    Not where it would disturb lines of JSON on the same terminal.
+    Hidden without a terminal, and beside JSON lines on the same terminal.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     console = Console(stderr=True)
     beside = sys.stdout.isatty()
     shown = sys.stderr.isatty() and not (as_json and beside)
@@ -502,29 +508,19 @@ def bar(title: str, total: int, as_json: bool) -> Iterator[Bar]:
         console=console,
         transient=True,
         disable=not shown,
-        # Else what goes into a file would be printed above the bar.
+        # Otherwise output for a file would be printed above the bar.
         redirect_stdout=beside,
     )
     if total > 1:
         progress.start()
     try:
-        yield Bar(progress, title, total)
+        yield ProgressBar(progress, title, total)
     finally:
         if progress.live.is_started:
             progress.stop()
 
 
 def _columns(*, several: bool) -> list[ProgressColumn]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:,.1f}/s" if task.speed else "")
@@ -541,12 +537,12 @@ def _columns(*, several: bool) -> list[ProgressColumn]:
 
 
 class DiscardOutputs:
-    """Without a folder for outputs: values are told, files are dropped."""
+    """Prints results and drops files: there is no output folder."""
 
-    drafts: Path | None = None
+    staging: Path | None = None
 
-    def __init__(self, teller: Reporter) -> None:
-        self._teller = teller
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
 
     def inputs(self, job: Job) -> Inputs:
         return ()
@@ -554,55 +550,60 @@ class DiscardOutputs:
     def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
         return None
 
-    def take(self, job: Job, outcome: Outcome) -> None:
+    def store(self, job: Job, outcome: Outcome) -> None:
         if outcome.result is not None:
-            self._teller.done(job, outcome.result, [])
+            self._reporter.done(job, outcome.result, [])
             if outcome.result.files:
-                self._teller.dropped()
+                self._reporter.dropped()
         elif outcome.error is not None:
-            self._teller.failed(job, outcome.error)
+            self._reporter.failed(job, outcome.error)
 
 
 class KeepOutputs:
-    """With one: files are kept, and earlier ones of the same may be good enough."""
+    """Moves files to the output folder, or skips jobs whose outputs are up to date."""
 
     def __init__(
-        self, teller: Reporter, outputs: Outputs, made: Manifest, plan: Plan, *, drafts: Path, resume: bool
+        self,
+        reporter: Reporter,
+        outputs: Outputs,
+        manifest: Manifest,
+        plan: Plan,
+        *,
+        staging: Path,
+        resume: bool,
     ) -> None:
-        self.drafts: Path | None = drafts
-        self._teller = teller
+        self.staging: Path | None = staging
+        self._reporter = reporter
         self._outputs = outputs
-        self._made = made
-        self._recipe = [plan.recipe, plan.essence, records.VERSION]
+        self._manifest = manifest
+        self._recipe = [plan.recipe, plan.normalized_params, records.VERSION]
         self._resume = resume
 
     def inputs(self, job: Job) -> Inputs:
         try:
             return file_states(job.files)
         except OSError:
-            # Whoever opens it says what is wrong.
+            # The workload that opens the file reports the error.
             return ()
 
     def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
-        return self._made.current(self._key(job), inputs) if self._resume else None
+        return self._manifest.current(self._key(job), inputs) if self._resume else None
 
-    def take(self, job: Job, outcome: Outcome) -> None:
-        from accel.workload import WorkloadError
-
+    def store(self, job: Job, outcome: Outcome) -> None:
         if outcome.current is not None:
             self._outputs.reserve(outcome.current)
-            self._teller.skipped(job, outcome.current)
+            self._reporter.skipped(job, outcome.current)
         elif outcome.error is not None:
-            self._teller.failed(job, outcome.error)
+            self._reporter.failed(job, outcome.error)
         elif outcome.result is not None:
             key = self._key(job)
             try:
                 written = self._outputs.keep(job, key, outcome.result.files)
             except WorkloadError as error:
-                self._teller.failed(job, error)
+                self._reporter.failed(job, error)
                 return
-            self._made.done(key, outcome.inputs, written)
-            self._teller.done(job, outcome.result, written)
+            self._manifest.done(key, outcome.inputs, written)
+            self._reporter.done(job, outcome.result, written)
 
     def _key(self, job: Job) -> bytes:
         return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem or job.name}")

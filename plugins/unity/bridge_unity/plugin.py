@@ -52,8 +52,7 @@ class UnityProjects:
         return texture_usage(project)
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        before, after = [], []
-        errors: list[dict[str, Any]] = []
+        before, after, errors = [], [], []
         names = projects.AssetPaths(project)
         for change in changes:
             path = str(change.get("path"))

@@ -41,7 +41,7 @@ def test_a_network_is_opened_once(folder):
     assert opened.get("one") is opened.get("one")
 
 
-def test_what_was_used_least_recently_is_closed_where_there_is_no_more_room(folder):
+def test_the_least_recently_used_network_is_closed_above_the_budget(folder):
     opened = Networks(folder, budget=2 * MODELS["one"].size + 500)
     for name in ("one", "two", "one", "three"):
         opened.get(name)
@@ -68,11 +68,11 @@ def test_a_damaged_model_is_never_opened(folder):
         Networks(folder).get("one")
 
 
-def test_a_file_that_onnxruntime_cannot_open_is_said_so(folder, monkeypatch):
+def test_a_file_that_onnxruntime_cannot_open_is_an_error(folder, monkeypatch):
     broken = model(file(b"no graph", Url("https://a.example", ("x",))), name="broken")
     ModelStore(folder).put(broken, broken.files[0], b"no graph")
     monkeypatch.setitem(MODELS, "broken", broken)
-    with pytest.raises(WorkloadError, match="the model broken can't be opened"):
+    with pytest.raises(WorkloadError, match="model broken can't be opened"):
         Networks(folder).get("broken")
 
 
@@ -90,7 +90,7 @@ def test_images_are_prepared_as_the_record_says(folder, monkeypatch):
 def test_channels_may_come_last(folder):
     made, _ = identity("last", Pixels(1 / 255, layout="NHWC"))
     network = sessions.Network(made, made.files[0], None)
-    assert network.prepared(np.zeros((4, 5, 3), np.float32)).shape == (4, 5, 3)
+    assert network.preprocess(np.zeros((4, 5, 3), np.float32)).shape == (4, 5, 3)
 
 
 def test_the_shipped_model_opens_without_a_folder():
@@ -112,7 +112,7 @@ def test_another_provider_can_be_asked_for(folder):
 def test_on_the_cpu_no_shape_has_buffers_of_its_own(folder):
     network = Networks(folder).get("one")
     feed = {"image": np.zeros((1, 3, 2, 2), np.float32)}
-    assert not network.fixes and not network.may_fix(feed) and network.size == network.file.size
+    assert not network.tunes_shapes and not network.may_tune(feed) and network.size == network.file.size
 
 
 class Copies:
@@ -123,7 +123,7 @@ class Copies:
     def run(self, feed, wanted):
         return [feed["image"]]
 
-    def may_fix(self, feed, wanted):
+    def may_tune(self, feed, wanted):
         return wanted == ["same"]
 
 
@@ -132,8 +132,8 @@ def test_copies_that_shapes_have_come_to_hold_close_what_was_used_least_recently
     for name in ("one", "two", "three"):
         opened.get(name)
     network = opened.get("three")
-    network._ways = ways = Copies()
-    assert network.fixes and network.may_fix({}) and not network.may_fix({}, ["other"])
+    network._tuning = ways = Copies()
+    assert network.tunes_shapes and network.may_tune({}) and not network.may_tune({}, ["other"])
     ways.bytes = MODELS["one"].size
     assert opened.get("three") is network and opened.names == ["two", "three"]
     ways.bytes = 10 * MODELS["one"].size

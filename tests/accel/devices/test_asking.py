@@ -73,7 +73,7 @@ class TestTrial:
     def test_each_question_has_an_answer_on_stdout_alone(self, capfd, question, kind):
         with kept_streams():
             provider_probe.main(question)
-        said = msgspec.json.decode(capfd.readouterr().out, type=provider_probe._Said)
+        said = msgspec.json.decode(capfd.readouterr().out, type=provider_probe._Answer)
         assert msgspec.json.decode(said.facts, type=kind)
 
     def test_what_is_raised_is_said(self, capfd):

@@ -16,7 +16,7 @@ def devices(*usable):
 def test_the_fastest_that_works_is_chosen_and_the_cpu_always_helps():
     choice = choose(devices("cuda", "cpu"), Wish())
     assert choice.name == "cuda"
-    assert choice.passed_over == ("TensorRT: is broken",)
+    assert choice.skipped == ("TensorRT: is broken",)
     assert choice.providers == (
         (
             "CUDAExecutionProvider",
@@ -45,7 +45,7 @@ def test_tensorrt_leaves_to_cuda_what_it_hasn_t():
 def test_a_model_of_many_shapes_is_compiled_by_nobody():
     choice = choose(devices("tensorrt", "cuda", "cpu"), Wish(fixed_shapes=False))
     assert choice.name == "cuda"
-    assert choice.passed_over == ("TensorRT: compiles each of the model's many shapes",)
+    assert choice.skipped == ("TensorRT: compiles each of the model's many shapes",)
 
 
 def test_a_model_s_own_order_counts():
@@ -58,7 +58,7 @@ def test_a_model_s_own_order_counts():
 def test_with_nothing_else_it_is_the_cpu_even_if_that_is_in_doubt():
     choice = choose(devices(), Wish())
     assert choice.providers == (("CPUExecutionProvider", {}),)
-    assert len(choice.passed_over) == len(PROVIDERS) - 1
+    assert len(choice.skipped) == len(PROVIDERS) - 1
 
 
 def test_what_is_compiled_is_kept_in_the_folder_of_its_model(tmp_path):
@@ -103,7 +103,7 @@ def test_products_are_less_precise_only_where_the_model_bears_it():
     assert usual.providers[0][1]["trt_fp16_enable"] == "0" and usual.providers[1][1]["use_tf32"] == "1"
     exact = choose(everything, Wish(precision="float32"))
     assert exact.name == "cuda" and exact.providers[0][1]["use_tf32"] == "0"
-    assert exact.passed_over == ("TensorRT: multiplies less precisely than the model bears",)
+    assert exact.skipped == ("TensorRT: multiplies less precisely than the model tolerates",)
 
 
 def test_without_a_digest_nothing_is_kept(tmp_path):

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from accel.devices.providers import KEPT, compiled_folder, library_version, make_folder
+from accel.devices.providers import MAX_FOLDERS, compiled_folder, library_version, make_folder
 from tests.accel.devices.fakes import H100
 
 FACTS = {"digest": "ab" * 32, "provider": "tensorrt", "gpu": H100, "runtime": "1.31.1", "driver": 13010}
@@ -32,7 +32,7 @@ def test_a_folder_leaves_room_for_long_names_of_engines_on_windows(tmp_path):
 
 
 def test_what_nobody_has_used_for_longest_is_removed(tmp_path):
-    folders = [compiled_folder(tmp_path, **{**FACTS, "driver": at}) for at in range(KEPT + 2)]
+    folders = [compiled_folder(tmp_path, **{**FACTS, "driver": at}) for at in range(MAX_FOLDERS + 2)]
     for at, folder in enumerate(folders):
         make_folder(folder)
         (folder / "x.engine").write_bytes(b"1")

@@ -1,6 +1,6 @@
 import pytest
 
-from accel.devices.report import DeviceGone, fault_of, is_device_error
+from accel.devices.report import DeviceGone, fault_of, uses_device
 
 RAN = "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv node. "
 
@@ -56,5 +56,5 @@ def test_the_words_of_the_error_alone_count():
 
 
 def test_only_processes_for_a_gpu_have_one():
-    assert not is_device_error({}) and not is_device_error({"POPBRIDGE_PROVIDER": "cpu"})
-    assert is_device_error({"POPBRIDGE_PROVIDER": "cuda"})
+    assert not uses_device({}) and not uses_device({"POPBRIDGE_PROVIDER": "cpu"})
+    assert uses_device({"POPBRIDGE_PROVIDER": "cuda"})

@@ -112,8 +112,8 @@ class TestPackages:
         assert cuda.reason == "onnxruntime has overwritten onnxruntime-gpu"
         assert cuda.remedy == "pip install --force-reinstall --no-deps onnxruntime-gpu"
         (warning,) = found.warnings
-        assert "onnxruntime, onnxruntime-gpu" in warning and "it is that of onnxruntime." in warning
-        assert warning.endswith(
+        assert "onnxruntime, onnxruntime-gpu" in str(warning) and "it is that of onnxruntime." in str(warning)
+        assert str(warning).endswith(
             "pip uninstall onnxruntime, then pip install --force-reinstall --no-deps onnxruntime-gpu"
         )
         assert found.report("cpu").usable

@@ -4,14 +4,14 @@ import pytest
 
 from accel.devices.proof_cache import (
     CUTS,
-    KEPT,
+    MAX_SHAPES,
     PLAINLY,
     TRIES,
     ProofCache,
     ProvenVariants,
-    failure_reason,
-    is_cut_off,
+    note_interruption,
     read,
+    retract_trials,
 )
 
 HERE = "NVIDIA H100 9.0, onnxruntime 1.31.1, driver 13010"
@@ -64,9 +64,9 @@ def test_what_is_forgotten_is_tried_again(tmp_path):
 
 def test_only_so_many_shapes_are_remembered(tmp_path):
     kept = ProofCache(tmp_path / "shapes.json", HERE)
-    for width in range(KEPT + 1):
+    for width in range(MAX_SHAPES + 1):
         kept.settle(DIGEST, known(f"x {width}"))
-    assert kept.known(DIGEST, "x 0") is None and kept.known(DIGEST, "x 1") and len(kept.all) == KEPT
+    assert kept.known(DIGEST, "x 0") is None and kept.known(DIGEST, "x 1") and len(kept.all) == MAX_SHAPES
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"\xff": null}'])
@@ -91,15 +91,15 @@ def test_a_trial_in_a_process_that_was_ended_on_purpose_speaks_against_nothing(t
     for _ in range(TRIES):
         ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
         ProofCache(file, HERE).settle(DIGEST, known("x 2x3"))
-        failure_reason(file, [os.getpid()])
+        retract_trials(file, [os.getpid()])
     assert [one.shape for one in ProofCache(file, HERE).all] == ["x 2x3"]
 
 
 def test_a_trial_in_another_process_still_counts(tmp_path):
     file = tmp_path / "shapes.json"
     ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-    failure_reason(file, [os.getpid() + 1])
-    failure_reason(tmp_path / "none.json", [os.getpid()])
+    retract_trials(file, [os.getpid() + 1])
+    retract_trials(tmp_path / "none.json", [os.getpid()])
     assert ProofCache(file, HERE).all[0].tries == 1 and not (tmp_path / "none.json").exists()
 
 
@@ -107,7 +107,7 @@ def test_a_trial_whose_process_was_ended_for_a_jobs_sake_is_made_again_but_not_f
     file = tmp_path / "shapes.json"
     for cuts in range(1, CUTS + 1):
         ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-        is_cut_off(file, os.getpid())
+        note_interruption(file, os.getpid())
         found = ProofCache(file, HERE).known(DIGEST, "x 1x3")
         assert (found.tries, found.cut, found.settled) == (0, cuts, cuts == CUTS)
     assert found.why == "jobs were given up while other ways were tried"
@@ -117,7 +117,7 @@ def test_trials_that_ended_the_process_count_beside_those_that_were_cut_off(tmp_
     file = tmp_path / "shapes.json"
     for tries in range(1, TRIES + 1):
         ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
-        is_cut_off(file, os.getpid())
+        note_interruption(file, os.getpid())
         ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 1x3")
         assert ProofCache(file, HERE).known(DIGEST, "x 1x3").tries == tries
     assert ProofCache(file, HERE).known(DIGEST, "x 1x3").settled
@@ -128,6 +128,6 @@ def test_what_was_settled_or_is_another_processs_is_not_cut_off(tmp_path):
     ProofCache(file, HERE).settle(DIGEST, known("x 1x3", "CUDA graph"))
     ProofCache(file, HERE).begin(DIGEST, "u2netp model.onnx", "x 2x3")
     before = ProofCache(file, HERE).all
-    is_cut_off(file, os.getpid() + 1)
-    is_cut_off(tmp_path / "none.json", os.getpid())
+    note_interruption(file, os.getpid() + 1)
+    note_interruption(tmp_path / "none.json", os.getpid())
     assert ProofCache(file, HERE).all == before and not (tmp_path / "none.json").exists()

@@ -28,7 +28,7 @@ def test_known_colours_are_mixed_as_formats_do_it(mix, colors, alpha, expected):
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("mix", ["multiplied", "on white"])
-def test_what_was_mixed_comes_out_within_what_alpha_lets_through(dtype, channels, mix, monkeypatch):
+def test_unmixing_recovers_colours_as_precisely_as_alpha_allows(dtype, channels, mix, monkeypatch):
     monkeypatch.setattr(module, "_STRIP", 10)
     pixels = raster(channels, dtype).pixels
     there = mix_with_white(pixels, mix)
@@ -42,14 +42,14 @@ def test_what_was_mixed_comes_out_within_what_alpha_lets_through(dtype, channels
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 255), st.integers(0, 255), st.sampled_from(["multiplied", "on white"]))
-def test_mixing_again_what_was_undone_changes_nothing(color, alpha, mix):
+def test_mixing_unmixed_colours_again_changes_nothing(color, alpha, mix):
     stored = mix_with_white(np.uint8([[[color, alpha]]]), mix)
     assert np.array_equal(mix_with_white(straight_colors(stored, mix), mix), stored)
 
 
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("mix", ["multiplied", "multiplied as light", "on white"])
-def test_what_is_fully_transparent_stays_as_the_file_has_it(dtype, mix):
+def test_fully_transparent_colours_stay_as_stored(dtype, mix):
     pixels = raster(4, dtype).pixels
     pixels[0, :, 3] = 0
     pixels[0, 0, 0] += 1

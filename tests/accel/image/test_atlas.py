@@ -5,7 +5,7 @@ import pyvips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.atlas import draw_page
+from accel.image.atlas import draw_sprite
 from accel.image.encode import WRITERS
 from accel.image.operations.textures import AtlasParams, Sprite, atlas
 from accel.image.raster import Raster
@@ -92,7 +92,7 @@ def test_every_sprite_is_restored_exactly_by_the_data(
 def test_a_rotated_sprite_lies_turned_clockwise():
     rows = np.arange(1, 7, dtype=np.uint8).reshape(2, 3, 1).repeat(4, axis=2)
     page = np.zeros((6, 6, 4), np.uint8)
-    draw_page(page, rows, Sprite("a", 0, 2, 1, 3, 2, True, 0, 0, 3, 2, ""), 0)
+    draw_sprite(page, rows, Sprite("a", 0, 2, 1, 3, 2, True, 0, 0, 3, 2, ""), 0)
     # Its upper row has become the right column, read downwards.
     assert page[1:4, 2:4, 0].tolist() == [[4, 1], [5, 2], [6, 3]]
     assert (page > 0).sum() == 6 * 4
@@ -131,7 +131,7 @@ def test_edges_and_corners_are_repeated_around_each_sprite(extrude, rotate):
     assert empty[:2].all() and empty[:, :2].all()
 
 
-def test_between_sprites_and_at_the_edges_stays_what_was_asked_for():
+def test_padding_and_border_stay_empty():
     images = [raster(f"{seed}.png", sprite(10, 10, seed)) for seed in range(16)]
     done = pack(images, padding=5, border=3, size="any")
     (page,) = done.value.pages
@@ -164,7 +164,7 @@ def test_the_same_picture_as_grey_and_as_rgb_shares_a_place():
     assert [one.alias for one in done.value.sprites] == ["", "a.png"]
 
 
-def test_what_does_not_fit_one_page_goes_to_further_ones():
+def test_sprites_that_dont_fit_go_to_further_pages():
     images = [raster(f"{seed:02}.png", sprite(30, 30, seed)) for seed in range(10)]
     done = pack(images, max_size=64, padding=0, name="hero")
     assert list(done.images) == ["hero.0", "hero.1", "hero.2"]

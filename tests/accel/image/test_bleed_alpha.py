@@ -3,7 +3,7 @@ import pytest
 
 from accel.image import pixel_coding
 from accel.image.operations.geometry import bleed_alpha
-from tests.accel.image.operating import KINDS, made, noise, raster
+from tests.accel.image.operation_helpers import KINDS, made, noise, raster
 
 
 def sprite(height, width, kind="uint8"):
@@ -18,7 +18,7 @@ def sprite(height, width, kind="uint8"):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("size", [(64, 96), (45, 61), (7, 129)])
-def test_every_transparent_texel_gets_the_colour_of_what_is_near(kind, size):
+def test_every_transparent_texel_gets_the_colour_of_visible_ones_nearby(kind, size):
     pixels = sprite(*size, kind)
     got = made(bleed_alpha, raster(pixels)).pixels
     assert (got[..., 3] == pixels[..., 3]).all() and got.dtype == pixels.dtype
@@ -29,7 +29,7 @@ def test_every_transparent_texel_gets_the_colour_of_what_is_near(kind, size):
     assert (got[:, 0, 0] > got[:, 0, 2]).all() and (got[:, -1, 2] > got[:, -1, 0]).all()
 
 
-def test_beside_what_is_seen_colours_are_exactly_those_seen():
+def test_texels_next_to_visible_ones_get_exactly_their_colour():
     pixels = sprite(64, 96)
     got = made(bleed_alpha, raster(pixels)).pixels
     y, x = np.argwhere(pixels[..., 0] > 0)[0]
@@ -52,7 +52,7 @@ def test_across_the_edges_only_if_it_tiles():
     assert made(bleed_alpha, raster(pixels), edge="wrap").pixels[4, 15].tolist() == [255, 0, 0, 0]
 
 
-def test_a_threshold_replaces_what_is_hardly_seen():
+def test_a_threshold_replaces_nearly_transparent_colours():
     pixels = sprite(32, 48)
     pixels[0, 0] = 0, 255, 0, 20
     assert made(bleed_alpha, raster(pixels)).pixels[0, 0].tolist() == [0, 255, 0, 20]

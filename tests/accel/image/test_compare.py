@@ -8,7 +8,7 @@ from accel.image.color import to_linear
 from accel.image.operations.analysis import Compare, compare
 from accel.workload import Input, Limits, WorkloadError
 from tests.accel.image.files import dds as stored
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import operate, random, raster
 
 
 def done(one, other, **params):
@@ -59,7 +59,7 @@ def test_noise_of_one_step_has_a_psnr_of_48_13_decibels():
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (11, 11, 3), (100, 45, 4), (12, 70, 2)])
-def test_what_is_identical_has_no_error_and_a_similarity_of_one(kind, shape):
+def test_identical_images_have_no_error_and_a_similarity_of_one(kind, shape):
     pixels = random(*shape, kind=kind)
     found = value(pixels, pixels.copy())
     assert (
@@ -95,7 +95,7 @@ def test_a_picture_and_its_negative_are_dissimilar():
     assert value(one, 255 - one).ssim < -0.5
 
 
-def test_errors_are_exact_and_told_for_each_channel():
+def test_errors_are_exact_for_each_channel():
     one = random(70, 33, 4, kind="uint16")
     other = random(70, 33, 4, kind="uint16", seed=9)
     found = value(one, other)
@@ -123,7 +123,7 @@ def test_other_sizes_are_an_error_that_names_both():
     with pytest.raises(
         WorkloadError, match=r"is 5 x 4, but a.png 4 x 4; only images of the same size"
     ) as caught:
-        value(random(4, 4, 3), raster(random(4, 5, 3), "b.png"))
+        value(random(4, 4, 3), raster(random(4, 5, 3), name="b.png"))
     assert (caught.value.code, caught.value.name) == ("bad_params", "b.png")
 
 
@@ -173,7 +173,7 @@ def test_files_are_compared_and_the_picture_written_beside_the_value(save):
 
 
 @pytest.mark.parametrize(("count", "said"), [(3, 3), (1, None)])
-def test_the_first_of_several_images_alone_is_compared_and_told(tmp_path, count, said):
+def test_only_the_first_of_several_images_is_compared(tmp_path, count, said):
     for name, last in (("a.dds", b"x"), ("b.dds", b"x" if count == 1 else b"y")):
         (tmp_path / name).write_bytes(stored(4, 4, bytes(64 * count - 1) + last, dxgi=28, count=count))
     sources = [Input(name, str(tmp_path / name)) for name in ("a.dds", "b.dds")]

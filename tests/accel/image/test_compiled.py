@@ -7,7 +7,7 @@ import numpy as np
 from accel.image import compiled, pixel_coding
 from accel.image import kernels as plain
 from accel.image.compiled.jit import jit
-from tests.accel.image.operating import noise
+from tests.accel.image.operation_helpers import noise
 
 
 def double(values) -> None:
@@ -15,7 +15,7 @@ def double(values) -> None:
         values[place] *= 2
 
 
-def test_loops_are_compiled_where_nothing_can_be_kept_on_disk(monkeypatch):
+def test_loops_are_compiled_without_a_writable_cache(monkeypatch):
     real = numba.njit
     asked = []
 
@@ -48,4 +48,4 @@ def test_without_numba_numpy_does_the_work(monkeypatch):
     monkeypatch.delitem(sys.modules, "accel.image.compiled.kernels", raising=False)
     monkeypatch.setattr(compiled, "available", lambda: False)
     monkeypatch.setattr(pixel_coding, "WORTH_COMPILED", 0)
-    assert pixel_coding.choose_coding(noise(4, 4, 4)) is plain
+    assert pixel_coding.choose_loops(noise(4, 4, 4)) is plain

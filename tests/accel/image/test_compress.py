@@ -9,7 +9,7 @@ from accel.image.operations.pipeline import pipeline
 from accel.image.operations.textures import Compressed, Format, compress
 from accel.workload import Limits, WorkloadError
 from tests.accel.image import containers
-from tests.accel.image.operating import noise
+from tests.accel.image.operation_helpers import noise
 from tests.accel.image.textures import SIZES, raster, smooth
 
 FLOORS = {
@@ -38,7 +38,7 @@ def test_every_format_can_be_asked_for():
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_written_is_read_back(read, name, size):
+def test_a_compressed_file_is_read_back(read, name, size):
     pixels = smooth(*size)
     value, data = run(raster(pixels), format=name, measure=True)
     found = read(data)
@@ -205,7 +205,7 @@ def test_floats_become_srgb_in_other_formats(read):
     assert value.srgb and np.abs(read(data).pixels.astype(int) - 188).max() <= 1
 
 
-def test_the_pixels_that_are_given_are_left_alone():
+def test_the_input_pixels_are_not_changed():
     pixels = smooth(16, 16, 4, alpha="some")
     before = pixels.copy()
     for name in FORMATS:
@@ -239,7 +239,7 @@ def test_images_of_many_strips_are_the_same_as_of_one(monkeypatch):
 # By a target.
 
 
-def test_the_smallest_format_that_reaches_the_target_is_taken():
+def test_the_smallest_format_that_reaches_the_target_is_chosen():
     image = raster(smooth(128, 128), mips=True)
     value, data = run(image, target_db=47, candidates=("astc",))
     assert value.reached and value.psnr >= 47
@@ -282,7 +282,7 @@ def test_the_target_is_40_db_unless_another_is_given():
     assert run(image)[0] == run(image, target_db=40)[0]
 
 
-def test_where_none_reaches_the_target_the_best_is_taken_and_said():
+def test_if_none_reaches_the_target_the_best_is_chosen_and_reported():
     random = np.random.default_rng(5)
     image = raster(random.integers(0, 256, (32, 32, 3)).astype(np.uint8), mips=True)
     value, data = run(image, target_db=60, candidates=("bc", "etc2"))
@@ -334,7 +334,7 @@ def test_floats_take_bc6h_or_are_refused():
         ({"format": "bc6h", "kind": "normal"}, "unsupported", "is a normal map, which bc6h can't hold"),
     ],
 )
-def test_what_doesnt_go_together_is_refused(params, code, says):
+def test_contradicting_parameters_are_refused(params, code, says):
     with pytest.raises(WorkloadError, match=says) as caught:
         run(raster(smooth(8, 8)), **params)
     assert caught.value.code == code

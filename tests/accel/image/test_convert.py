@@ -18,7 +18,7 @@ def made(source, **params):
 
 
 @pytest.mark.parametrize("name", samples())
-def test_every_file_that_can_be_opened_becomes_a_png_or_what_it_is(tmp_path, name):
+def test_every_readable_file_becomes_a_png_or_its_own_format(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(samples()[name])
     source = Input(name, str(path))
@@ -62,7 +62,7 @@ def test_light_beyond_1_survives_where_the_format_holds_floats(tmp_path, format,
     assert facts.bit_depth == depth and (reopened(data, tmp_path).pixels == brightest).all()
 
 
-def test_whoever_asks_for_8_bit_light_gets_it_cut_off_where_the_format_could_hold_it(tmp_path):
+def test_light_at_8_bit_is_clipped_even_if_the_format_holds_floats(tmp_path):
     path = tmp_path / "a.exr"
     path.write_bytes(exr(np.full((8, 8, 3), 6.5, np.float32), ("R", "G", "B")))
     data, facts = made(Input("a.exr", str(path)), format="tiff", bits="8")
@@ -117,7 +117,7 @@ def test_levels_that_a_step_made_are_files_of_their_own_also_where_the_file_had_
 
 
 @pytest.mark.parametrize("format", ["dds", "ktx2"])
-def test_no_gpu_is_told_to_decode_a_normal_map_as_srgb(save, tmp_path, format):
+def test_a_normal_map_is_never_flagged_as_srgb(save, tmp_path, format):
     y, x = (np.mgrid[:32, :32] - 15.5) / 32
     normals = np.stack([x, y, np.sqrt(1 - x * x - y * y)], -1)
     data, facts = made(save("a.png", ((normals + 1) * 127.5 + 0.5).astype(np.uint8)), format=format)
@@ -169,7 +169,7 @@ def test_floats_that_are_said_to_be_colours_get_the_curve_of_srgb(tmp_path):
 
 
 @pytest.mark.parametrize(("misc", "said"), [(4, 6), (0, None)])
-def test_what_is_made_of_the_first_of_several_images_says_so(tmp_path, misc, said):
+def test_a_result_of_the_first_of_several_images_says_so(tmp_path, misc, said):
     path = tmp_path / "sky.dds"
     path.write_bytes(stored(16, 16, bytes(6 * 1024), dxgi=28, misc=misc))
     source = Input("sky.dds", str(path))

@@ -6,8 +6,8 @@ from accel.image.encode import save as as_file
 from accel.image.operations.analysis import FindDuplicates, find_duplicates
 from accel.image.operations.geometry import Premultiply, premultiply
 from accel.workload import Input, Limits, WorkloadError
-from tests.accel.image.operating import made, raster
-from tests.accel.image.test_fingerprint import scene
+from tests.accel.image.operation_helpers import made, raster
+from tests.accel.image.test_hashes import scene
 
 
 def find(*sources, **params):
@@ -38,7 +38,7 @@ def test_copies_other_formats_and_look_alikes_are_found_and_nothing_else(save):
 
 
 @pytest.mark.parametrize("transfer", ["srgb", "linear"])
-def test_a_texture_multiplied_by_alpha_looks_like_the_picture_it_was_made_of(save, tmp_path, transfer):
+def test_a_premultiplied_texture_looks_like_its_picture(save, tmp_path, transfer):
     y, x = np.mgrid[:256, :256]
     alpha = 40 + (np.sin(x / 19) * np.cos(y / 23) * 40 + x / 2).clip(0, 215)
     pixels = np.dstack([scene(3), alpha]).astype(np.uint8)
@@ -63,7 +63,7 @@ def test_look_alikes_are_left_out_if_so_wished(save):
     assert find(*sources, looks=False).groups == []
 
 
-def test_a_broken_and_a_missing_image_are_told_and_cost_the_others_nothing(save, tmp_path):
+def test_a_broken_and_a_missing_image_are_reported_beside_the_groups(save, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image at all")
     sources = [
@@ -76,7 +76,7 @@ def test_a_broken_and_a_missing_image_are_told_and_cost_the_others_nothing(save,
     assert [(one.input, one.name, one.code) for one in found.failed] == [
         (0, "broken.png", "bad_input"), (2, "gone.png", "not_found"), (4, "folder", "bad_input"),
     ]  # fmt: skip
-    assert msgspec.json.decode(msgspec.json.encode(found))["failed"][1]["reason"] == "isn't there"
+    assert msgspec.json.decode(msgspec.json.encode(found))["failed"][1]["reason"] == {"id": "isn't there"}
 
 
 def test_flat_images_are_no_look_alikes(save):

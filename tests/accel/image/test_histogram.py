@@ -3,7 +3,7 @@ import pytest
 
 from accel.image.operations.analysis import CountValues, Histogram, histogram
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import operate, random, raster
 
 
 def done(pixels, **params):
@@ -80,7 +80,7 @@ def test_the_picture_is_as_high_as_the_most_frequent_value():
     assert done(pixels).images == {}
 
 
-def test_the_logarithm_shows_what_is_rare_and_grey_is_drawn_white():
+def test_the_logarithm_shows_rare_values_and_grey_is_drawn_white():
     pixels = np.zeros((100, 100, 1), np.uint8)
     pixels[0, 0] = 255
     linear, log = (done(pixels, picture=True, scale=s).images["histogram"].pixels for s in ("linear", "log"))

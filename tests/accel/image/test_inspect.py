@@ -5,7 +5,7 @@ import pyvips
 
 from accel.image.operations.analysis import Inspect, inspect
 from accel.image.records import Inspection
-from accel.image.statistics import Sums, is_grey, seams
+from accel.image.statistics import IntegerStatistics, is_grey, seams
 from accel.workload import Input, Limits
 from tests.accel.image.files import dds, exr
 
@@ -51,9 +51,9 @@ def test_statistics_are_exact_over_all_pixels(save, kind, model, top):
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 3), (3, 16), (2, 8), (10, 20), (33, 64), (64, 1)])
-def test_every_pixel_counts_once_whatever_the_size(size, channels):
+def test_every_pixel_counts_once_at_any_size(size, channels):
     pixels = noise(*size, channels)
-    table = Sums(pixels)
+    table = IntegerStatistics(pixels)
     for index in range(channels):
         found, plane = table.channel(index, "x"), pixels[..., index] / 255
         assert (found.min, found.max) == (plane.min(), plane.max())
@@ -203,9 +203,9 @@ def test_a_preview_out_of_range_is_refused():
 
 @pytest.mark.parametrize("size", [(8, 12), (6, 6), (4, 9), (9, 4), (5, 7), (1, 4), (4, 1)])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
-def test_sums_are_exact_whatever_pixels_are_summed_together(size, channels):
+def test_sums_are_exact_for_any_strips(size, channels):
     pixels = noise(*size, channels, top=9)
-    sums = Sums(pixels)
+    sums = IntegerStatistics(pixels)
     for index in range(channels):
         plane = pixels[..., index] / 255
         found = sums.channel(index, "x")
@@ -222,9 +222,9 @@ def test_the_deviation_of_floats_is_that_of_all_pixels_too(save, size):
 
 @pytest.mark.parametrize(("kind", "base"), [(np.uint8, 252), (np.uint16, 65_532)])
 @pytest.mark.parametrize("size", [(64, 1024), (257, 1031), (1, 200_000), (200_000, 1)])
-def test_what_differs_by_little_on_much_isnt_lost(size, kind, base):
+def test_a_small_deviation_of_large_values_is_exact(size, kind, base):
     pixels = base + noise(*size, 3, top=4, kind=kind)
-    sums, values = Sums(pixels), pixels.astype(np.int64)
+    sums, values = IntegerStatistics(pixels), pixels.astype(np.int64)
     for index in range(3):
         found, plane = sums.channel(index, "x"), values[..., index]
         # Less what is common, so that the expected value isn't rounded either.
@@ -263,7 +263,7 @@ def test_one_pixel_in_any_place_tells_colour_from_grey(channels, kind):
         (exr(np.full((4, 4, 3), 0.5, np.float32), ("R", "G", "B")), False),
     ],
 )  # fmt: skip
-def test_it_is_told_whether_colours_are_multiplied_by_alpha(tmp_path, data, multiplied):
+def test_premultiplied_colours_are_reported(tmp_path, data, multiplied):
     (tmp_path / "a").write_bytes(data)
     assert look(Input("a", str(tmp_path / "a"))).multiplied is multiplied
 
@@ -275,6 +275,6 @@ def test_a_texture_tells_its_levels_and_images(tmp_path):
     assert (found.levels, found.images) == (3, 6)
 
 
-def test_what_holds_no_levels_has_one_of_each(save, photo):
+def test_formats_without_levels_have_one(save, photo):
     found = look(save("a.png", photo))
     assert (found.levels, found.images) == (1, 1)

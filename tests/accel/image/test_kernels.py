@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from accel.image import kernels
-from accel.image.color import is_srgb_coded
+from accel.image.color import encode_srgb
 from accel.image.compiled import kernels as compiled
-from accel.image.pixel_coding import _alphas, _codes, _table, coding
-from tests.accel.image.operating import noise, raster
+from accel.image.pixel_coding import _alphas, _codes, _table, coding_of
+from tests.accel.image.operation_helpers import noise, raster
 
 
 def plain(function):
@@ -25,7 +25,7 @@ def loops(request, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 @pytest.mark.parametrize(("channels", "weighted"), [(1, False), (2, True), (3, False), (4, True), (4, False)])
-def test_compiled_loops_read_and_halve_what_numpy_does(loops, kind, channels, weighted):
+def test_compiled_loops_decode_and_halve_like_numpy(loops, kind, channels, weighted):
     pixels = noise(6, 10, channels, kind)
     colors = channels - (channels in (2, 4))
     tables = _table(kind, True), _alphas(kind, weighted)
@@ -63,11 +63,11 @@ def test_sums_of_bytes_are_exact_up_to_256_texels(loops, channels):
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 @pytest.mark.parametrize("curve", [True, False])
 @pytest.mark.parametrize(("channels", "weighted"), [(1, False), (2, True), (3, False), (4, True)])
-def test_compiled_loops_write_what_numpy_does(loops, kind, curve, channels, weighted):
+def test_compiled_loops_encode_like_numpy(loops, kind, curve, channels, weighted):
     lines = np.random.default_rng(2).uniform(-0.1, 1.1, (3, channels, 40)).astype(np.float32)
     if weighted:
         lines[:, -1] = np.abs(lines[:, -1])
-        lines[0, -1, :3] = 0, kernels.SLIGHT, 1 + kernels.SLIGHT
+        lines[0, -1, :3] = 0, kernels.MIN_WEIGHT, 1 + kernels.MIN_WEIGHT
         lines[0, :-1, :3] *= lines[0, -1, :3]
     colors = channels - weighted
     made = [np.empty((3, 40, channels), kind) for _ in range(2)]
@@ -82,7 +82,7 @@ def test_compiled_loops_write_what_numpy_does(loops, kind, curve, channels, weig
 
 def test_every_code_of_8_bit_survives_light_and_back():
     codes = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
-    how = coding(raster(codes), "color", True, True)
+    how = coding_of(raster(codes), "color", True, True)
     assert (how.encode(how.decode(codes)) == codes).all()
 
 
@@ -90,5 +90,5 @@ def test_light_becomes_the_nearest_code_at_every_step():
     light = np.linspace(0, 1, 200_001, dtype=np.float32).reshape(1, 1, -1)
     pixels = np.empty((1, light.size, 1), np.uint8)
     kernels.encode8(light, 1, False, True, *_codes(), pixels)
-    exact = is_srgb_coded(light[0, 0].astype(np.float64)).astype(np.float64) * 255
+    exact = encode_srgb(light[0, 0].astype(np.float64)).astype(np.float64) * 255
     assert np.abs(pixels[0, :, 0] - exact).max() <= 0.5 + 1e-3

@@ -6,8 +6,8 @@ from accel.image.operations.geometry import MakeTileable, Tileable, make_tileabl
 from accel.image.statistics import seams
 from accel.image.tiling import cheapest_loop
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.operating import KINDS, done, made, raster
-from tests.accel.image.test_normals import heights, normal_map
+from tests.accel.image.operation_helpers import KINDS, done, made, raster
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 
 def ground(height=200, width=256, channels=3, kind="uint8", seed=1):
@@ -70,7 +70,7 @@ def test_an_opaque_image_stays_opaque():
     assert (made(make_tileable, raster(pixels), flatten=0.5).pixels[..., 3] == 255).all()
 
 
-def test_uneven_light_is_taken_out_if_asked():
+def test_flatten_removes_uneven_light():
     lamp = np.linspace(0.5, 1.3, 256)[None, :, None]
     pixels = (ground().astype(float) * lamp).clip(0, 255).astype(np.uint8)
     columns = [made(make_tileable, raster(pixels), flatten=share).pixels.mean((0, 2)) for share in (0, 1)]
@@ -87,12 +87,12 @@ def spotted(low, high):
     return pixels
 
 
-def test_a_joint_of_floats_is_no_darker_or_lighter_than_what_it_joins():
+def test_a_joint_of_floats_keeps_the_range_of_both_parts():
     joined = made(make_tileable, raster(spotted(0.05, 1))).pixels
     assert joined.min() >= np.float32(0.05) and joined.max() <= 1
 
 
-def test_light_beyond_white_that_taking_out_uneven_light_makes_is_told_where_it_is_cut_off():
+def test_light_clipped_after_flattening_is_reported():
     bright = made(make_tileable, raster(spotted(0.05, 1)), flatten=1).pixels.max()
     value = done(make_tileable, raster(spotted(0.05, 1)), flatten=1, format="png").value
     assert bright > 1.1 and value.above == pytest.approx(bright)

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from accel.image import kernels, pixel_coding
 from accel.image.alpha import coverage_factor, coverage_share
-from accel.image.color import decode_table, is_srgb_coded
+from accel.image.color import decode_table, encode_srgb
 from accel.image.mip_levels import level_sizes, pixel_levels, raise_roughness
 from accel.image.operations.geometry import Mipmaps, mipmaps
 from accel.image.operations.pipeline import Pipeline, Step, pipeline
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.operating import KINDS, made, noise, raster
-from tests.accel.image.test_normals import heights, normal_map
+from tests.accel.image.operation_helpers import KINDS, made, noise, raster
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 
 def levels(pixels, *more, **params):
@@ -57,7 +57,7 @@ def test_as_they_are_stored_they_are_128():
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [(64, 64), (64, 32), (256, 16), (96, 32)])
-def test_each_texel_of_data_is_the_exact_mean_of_what_it_covers(channels, size):
+def test_each_texel_of_data_is_the_exact_mean_of_the_covered_ones(channels, size):
     pixels = noise(*size, channels)
     for index, level in enumerate(levels(pixels, kind="data")):
         h, w = level.shape[:2]
@@ -105,12 +105,12 @@ def test_colours_are_averaged_as_light_weighed_by_alpha():
         h, w = level.shape[:2]
         cells = lambda values: values.reshape(h, 64 // h, w, 48 // w, -1).mean(axis=(1, 3))  # noqa: B023, E731
         wanted = (
-            np.concatenate([is_srgb_coded(cells(light * alpha) / cells(alpha)), cells(alpha)], axis=2) * 255
+            np.concatenate([encode_srgb(cells(light * alpha) / cells(alpha)), cells(alpha)], axis=2) * 255
         )
         assert np.abs(level - wanted).max() <= 0.51
 
 
-def test_colours_of_what_is_transparent_give_no_fringe_but_stay_where_all_is():
+def test_transparent_colours_give_no_fringe_but_stay_if_all_are():
     pixels = np.zeros((16, 16, 4), np.uint8)
     pixels[..., 1] = 200
     pixels[3:, :7] = 255, 0, 0, 255
@@ -183,7 +183,7 @@ def leaves(size: int, kind: str = "uint8"):
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("threshold", [0.5, 0.33, 0.75])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_the_share_of_a_cut_out_that_is_drawn_is_kept_within_a_hundredth(kind, threshold, weighted):
+def test_coverage_is_kept_within_a_hundredth(kind, threshold, weighted):
     found = levels(leaves(256, kind), coverage=threshold, alpha_weighted=weighted)
     wanted = coverage_share(found[0][..., 3], threshold)
     assert 0.2 < wanted < 0.5
@@ -202,7 +202,7 @@ def test_a_cut_out_of_nothing_or_all_stays_so(drawn):
         assert (level[..., 3] == 255 * drawn).all()
 
 
-def test_the_share_is_kept_of_a_mask_of_two_values_too():
+def test_coverage_of_a_mask_of_two_values_is_kept():
     pixels = np.zeros((256, 256, 4), np.uint8)
     pixels[heights(256) > 4] = 255
     wanted = coverage_share(pixels[..., 3], 0.5)
@@ -219,7 +219,7 @@ def test_of_texels_that_nothing_tells_apart_all_or_none_are_drawn(wanted, drawn)
     assert (alpha * coverage_factor(alpha, wanted, 0.5) >= 0.5).sum() == drawn
 
 
-def test_what_is_fully_transparent_is_never_drawn():
+def test_fully_transparent_texels_are_never_drawn():
     alpha = np.zeros((4, 4), np.float32)
     alpha[0] = 0.2
     assert (alpha * coverage_factor(alpha, 0.9, 0.5) >= 0.5).sum() == 4
@@ -297,7 +297,7 @@ def test_a_normal_map_of_another_size_is_refused_with_both_sizes():
 @pytest.mark.parametrize("size", [(64, 128), (72, 48), (31, 33)])
 def test_compiled_loops_and_numpy_make_the_same_levels(monkeypatch, params, kind, size):
     image = noise(*size, 4, kind)
-    monkeypatch.setattr(pixel_coding, "choose_coding", lambda pixels: kernels)
+    monkeypatch.setattr(pixel_coding, "choose_loops", lambda pixels: kernels)
     plain = levels(image, **params)
     monkeypatch.undo()
     monkeypatch.setattr(pixel_coding, "WORTH_COMPILED", 0)
@@ -306,7 +306,7 @@ def test_compiled_loops_and_numpy_make_the_same_levels(monkeypatch, params, kind
 
 
 def test_small_images_dont_wait_for_a_compiler():
-    how = pixel_coding.coding(raster(noise(8, 8, 4)), "color", True, True)
+    how = pixel_coding.coding_of(raster(noise(8, 8, 4)), "color", True, True)
     assert pixel_coding.WORTH_COMPILED > 1_000_000
     assert [level.shape for level in pixel_levels(noise(8, 8, 4), how, [(4, 4)], "box", "clamp")] == [
         (4, 4, 4)

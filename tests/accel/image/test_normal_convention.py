@@ -12,8 +12,8 @@ from accel.image.operations.normals import (
     normal_flip,
 )
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.raster_of import operate, raster
-from tests.accel.image.test_normals import heights, normal_map
+from tests.accel.image.operation_helpers import operate, raster
+from tests.accel.image.test_normal_maps import heights, normal_map
 
 
 def judge(pixels, **params) -> NormalConvention:
@@ -40,7 +40,7 @@ def test_texels_that_are_no_vectors_leave_the_others_as_they_are():
     assert found.convention == "directx" and found.confidence >= 0.8
 
 
-def test_what_is_turned_is_of_the_other_convention():
+def test_a_flipped_map_has_the_other_convention():
     image = raster(normal_map(heights(256), "opengl"))
     turned = operate(normal_flip, NormalFlip(), image).images["normal"]
     assert judge(image).convention == "opengl" and judge(turned).convention == "directx"
@@ -75,13 +75,13 @@ def test_parts_that_disagree_name_neither():
     assert "disagree" in found.evidence[-1] or "close" in found.evidence[-1]
 
 
-def test_a_picture_turned_without_its_vectors_is_told_as_such():
+def test_a_rotated_image_with_unrotated_vectors_is_recognised():
     found = judge(np.ascontiguousarray(np.rot90(normal_map(heights(256), "opengl"))))
     assert found.convention is None and "turned by 90 degrees" in found.evidence[-1]
 
 
-def test_noise_is_told_as_too_close_and_not_as_turned():
-    from tests.accel.image.test_curl import unrelated
+def test_noise_is_too_close_to_call_and_not_rotated():
+    from tests.accel.image.test_normal_maps_curl import unrelated
 
     said = [judge(unrelated((128, 128), seed)).evidence[-1] for seed in range(20)]
     assert all("too close" in one for one in said)
@@ -92,8 +92,8 @@ def test_a_slight_sign_is_no_evidence_of_a_turn():
     from accel.image.records import Normals
 
     found = Normals(1.0, 0.05, [], 0.0, None, 0.0)
-    assert "too close" in list(explain_convention(found, Curl(0.1, 0.0, turned=True)))[-1]
-    assert "turned by 90" in list(explain_convention(found, Curl(0.2, 0.0, turned=True)))[-1]
+    assert "too close" in list(explain_convention(found, Curl(0.1, 0.0, rotated=True)))[-1]
+    assert "turned by 90" in list(explain_convention(found, Curl(0.2, 0.0, rotated=True)))[-1]
 
 
 def test_grey_is_refused():

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.color import at_depth
 from accel.image.open_raster import open_raster
 from accel.image.operations.normals import NormalFlip, NormalFromHeight, normal_flip, normal_from_height
 from accel.image.operations.pipeline import pipeline
+from accel.image.pixel_coding import at_depth
 from accel.workload import Input, Limits, WorkloadError
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import operate, random, raster
 
 KINDS = ["uint8", "uint16", "float32"]
 
@@ -65,7 +65,7 @@ def test_floats_of_minus_one_to_one_change_their_sign():
     assert flip(coded).pixels == pytest.approx(coded * [1, -1, 1] + [0, 1, 0], abs=1e-6)
 
 
-def test_whoever_knows_how_floats_are_coded_may_say_so():
+def test_a_parameter_says_how_floats_are_coded():
     flat = np.full((4, 4, 3), [0, 0.25, 1], np.float32)
     assert flip(flat, signed="yes").pixels[0, 0, 1] == -0.25
     assert flip(flat, signed="no").pixels[0, 0, 1] == 0.75
@@ -144,7 +144,7 @@ def test_floats_written_as_integers_are_not_bent_by_srgbs_curve(tmp_path, save):
     assert read / full == pytest.approx(coded * [1, -1, 1] + [0, 1, 0], abs=0.51 / full + 1e-6)
 
 
-def test_what_is_read_as_linear_is_data_and_other_floats_become_srgb(save):
+def test_linear_input_is_data_and_other_floats_become_srgb(save):
     source = save("n.tif", np.full((2, 2, 3), 0.5, np.float32), "scrgb")
     data, picture = open_raster(source, Limits(), "linear"), open_raster(source, Limits())
     assert at_depth(data, "uint8").pixels[0, 0].tolist() == [128] * 3

@@ -5,7 +5,7 @@ import pyvips
 from accel.image.open_raster import open_raster
 from accel.image.operations.normals import NormalFromHeight, normal_from_height
 from accel.workload import Input, Limits, WorkloadError
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import operate, random, raster
 
 KERNELS = ["sobel", "scharr", "central"]
 SIDE = {"sobel": (1, 2, 1), "scharr": (3, 10, 3), "central": (0, 1, 0)}
@@ -60,7 +60,7 @@ def test_a_slope_of_one_texel_each_texel_leans_by_45_degrees():
 @pytest.mark.parametrize("edge", ["clamp", "wrap"])
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 3), (66, 5)])
-def test_every_texel_is_what_the_definition_says(kernel, edge, kind, shape):
+def test_every_texel_matches_the_definition(kernel, edge, kind, shape):
     pixels = random(*shape, 1, kind=kind)
     full = 1 if kind == "float32" else np.iinfo(kind).max
     made = normal(pixels, kernel=kernel, edge=edge, strength=3, bits="16").pixels
@@ -126,7 +126,7 @@ def test_a_lossy_height_map_gives_a_png(format):
     assert normal(raster(random(4, 4, 1), format=format)).format == "png"
 
 
-def test_what_tiles_keeps_no_seam_at_its_edges_when_wrapped():
+def test_a_tiling_height_map_has_no_seam_when_wrapped():
     wave = (127 + 120 * np.sin(np.arange(32) / 32 * 2 * np.pi))[None, :, None].repeat(8, 0).astype(np.uint8)
     once, twice = normal(wave, edge="wrap").pixels, normal(np.tile(wave, (1, 2, 1)), edge="wrap").pixels
     assert (np.tile(once, (1, 2, 1)) == twice).all()

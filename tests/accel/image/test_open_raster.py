@@ -13,7 +13,7 @@ from accel.workload import Input, Limits, WorkloadError
 from tests.accel.conftest import image
 from tests.accel.image.files import dds, exr, picture, psd
 from tests.accel.image.icc import ADOBE, ADOBE_GAMMA, in_srgb, rgb_profile
-from tests.accel.image.operating import made
+from tests.accel.image.operation_helpers import made
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster, reopened, written
 
 MODELS = {"uint8": ("b-w", "srgb"), "uint16": ("grey16", "rgb16"), "float32": ("b-w", "scrgb")}

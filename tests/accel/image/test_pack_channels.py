@@ -16,13 +16,13 @@ from accel.image.operations.channels import (
     unpack_channels,
 )
 from accel.workload import Input, Limits, WorkloadError
-from tests.accel.image.operating import made
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import made, operate, random, raster
 
 
 def greys(count: int, *shape: int, kind="uint8"):
     return [
-        raster(random(*(shape or (9, 7)), 1, kind=kind, seed=index), f"{index}.png") for index in range(count)
+        raster(random(*(shape or (9, 7)), 1, kind=kind, seed=index), name=f"{index}.png")
+        for index in range(count)
     ]
 
 
@@ -77,7 +77,7 @@ def test_floats_are_inverted_when_unpacked_as_roughness():
 
 
 def test_channels_come_from_any_channel_of_any_input_or_are_constant():
-    photo, grey = raster(random(9, 7, 4), "p.png"), greys(1)[0]
+    photo, grey = raster(random(9, 7, 4), name="p.png"), greys(1)[0]
     made = pack([photo, grey], layout="rgba", channels={
         "r": {"input": 0, "channel": "a"}, "g": {"input": 0, "channel": "b", "invert": True},
         "b": {"input": 1}, "a": {"value": 0.25, "invert": True},
@@ -146,7 +146,7 @@ def test_floats_become_16_bit_and_are_cut_off_at_0_and_1():
 )
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
 def test_smaller_inputs_are_enlarged_to_the_largest(shapes, kind):
-    images = [raster(random(*shape, 1, kind=kind), f"{shape}") for shape in shapes]
+    images = [raster(random(*shape, 1, kind=kind), name=f"{shape}") for shape in shapes]
     made = pack(images)
     assert made.pixels.shape[:2] == (max(s[0] for s in shapes), max(s[1] for s in shapes))
     for index, image in enumerate(images):
@@ -172,7 +172,7 @@ def test_enlarging_is_what_interpolating_along_rows_and_columns_gives(kind):
 
 def test_other_sizes_are_refused_if_so_wished():
     with pytest.raises(WorkloadError, match=r"is 4 x 3, but 0.png 7 x 9; make them equal") as caught:
-        pack([*greys(2), raster(random(3, 4, 1), "small.png")], size="refuse")
+        pack([*greys(2), raster(random(3, 4, 1), name="small.png")], size="refuse")
     assert (caught.value.code, caught.value.name) == ("bad_params", "small.png")
     assert pack(greys(3), size="refuse").width == 7
 

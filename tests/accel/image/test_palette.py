@@ -5,7 +5,7 @@ import pytest
 from accel.image.color import from_oklab, to_oklab
 from accel.image.operations.analysis import FindPalette, Palette, palette
 from accel.workload import Limits
-from tests.accel.image.raster_of import operate, random, raster
+from tests.accel.image.operation_helpers import operate, random, raster
 
 
 def done(pixels, **params):

@@ -3,14 +3,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from accel.image.color import at_depth, decode_table, is_srgb_coded
+from accel.image.color import decode_table, encode_srgb
 from accel.image.decode import decode_image
 from accel.image.encode import fit_to_format, save
 from accel.image.operations.geometry import Premultiply, premultiply
 from accel.image.operations.textures import Compress, compress
+from accel.image.pixel_coding import at_depth
 from accel.workload import Input, Limits
 from tests.accel.image.files import exr
-from tests.accel.image.operating import KINDS, made, noise, raster
+from tests.accel.image.operation_helpers import KINDS, made, noise, raster
 from tests.accel.image.rasters import reopened
 from tests.accel.image.second import decoded
 
@@ -37,7 +38,7 @@ def test_as_light_half_of_white_is_188():
     assert made(premultiply, raster(half, "linear")).pixels.ravel().tolist() == [128, 128, 128, 128]
     light = decode_table(np.uint8)[every()[..., 0]] * (every()[..., 3] / 255)
     got = made(premultiply, raster(every())).pixels[..., 0]
-    assert np.abs(got - is_srgb_coded(light) * 255).max() <= 0.5 + 1e-3
+    assert np.abs(got - encode_srgb(light) * 255).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("light", [True, False])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.accel.image.raster_of import raster as raster_of
+from tests.accel.image.operation_helpers import raster as raster_of
 from tests.accel.image.rasters import CHANNELS, DEPTHS, raster
 
 

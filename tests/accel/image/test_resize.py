@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from accel.gpu_ops.implementations import FORMS
 from accel.image.operations.geometry import Resize, resize
 from accel.workload import Limits, WorkloadError
-from tests.accel.image.operating import KINDS, done, made, noise, raster
+from tests.accel.image.operation_helpers import KINDS, done, made, noise, raster
 
 FILTERS = ["lanczos", "area", "cubic", "linear", "nearest"]
 

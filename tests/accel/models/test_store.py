@@ -21,7 +21,7 @@ def test_a_file_that_is_put_is_found_and_read(store):
 
 
 def test_a_missing_model_says_which_command_gets_it(store):
-    with pytest.raises(ModelError, match=r"tiny isn't on this machine: run `popbridge models pull tiny`"):
+    with pytest.raises(ModelError, match=r"tiny isn't installed: run `popbridge models pull tiny`"):
         store.read(TINY, FILE)
 
 
@@ -34,7 +34,7 @@ def test_a_file_that_was_changed_is_broken_and_not_read(store):
 
 
 def test_a_wrong_file_never_gets_to_its_place(store):
-    with pytest.raises(ModelError, match="isn't the file that was declared"):
+    with pytest.raises(ModelError, match="isn't the declared file"):
         store.put(TINY, FILE, b"something else")
     assert list((store.folder / "tiny" / "1").iterdir()) == []
 
@@ -62,30 +62,30 @@ def test_the_shipped_model_is_found_without_a_folder(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     store = ModelStore(tmp_path / "file" / "models")
-    with pytest.raises(ModelError, match=r"models.* can't be written"), store.locked(TINY):
+    with pytest.raises(ModelError, match=r"models.* can't be written"), store.lock(TINY):
         pass
     with pytest.raises(ModelError, match="can't be written"):
         store.put(TINY, FILE, DATA)
 
 
-def test_a_listener_that_fails_is_no_folder_that_cannot_be_written(store):
+def test_an_error_in_the_callback_is_not_reported_as_unwritable(store):
     def closed(model):
         raise BrokenPipeError(model.name)
 
     again = ModelStore(store.folder, closed)
-    with store.locked(TINY), pytest.raises(BrokenPipeError, match="tiny"), again.locked(TINY):
+    with store.lock(TINY), pytest.raises(BrokenPipeError, match="tiny"), again.lock(TINY):
         pass
 
 
 def test_who_waits_for_a_lock_hears_of_it_and_gets_it(store):
     held, heard = contextlib.ExitStack(), []
-    held.enter_context(store.locked(TINY))
+    held.enter_context(store.lock(TINY))
 
     def release(model):
         heard.append(model.name)
         held.close()
 
-    with ModelStore(store.folder, release).locked(TINY):
+    with ModelStore(store.folder, release).lock(TINY):
         assert heard == ["tiny"]
 
 
@@ -106,7 +106,7 @@ def test_a_model_that_another_program_holds_open_is_named(store, monkeypatch):
         store.remove(TINY)
 
 
-def test_what_is_wrong_with_a_file_is_said(store):
+def test_a_problem_of_a_file_is_described(store):
     assert store.problem(TINY, FILE) == "is missing"
     store.put(TINY, FILE, DATA)
     assert store.problem(TINY, FILE) == ""
@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_looked_into_is_a_broken_model(store, monkeypatc
 
 
 def test_what_an_interrupted_pull_left_goes_with_the_model(store):
-    part = store.resumable(FILE.wanted[0])
+    part = store.resumable(FILE.source_parts[0])
     part.parent.mkdir(parents=True)
     part.write_bytes(b"net")
     assert store.remove(TINY)

@@ -10,7 +10,7 @@ from accel.texture.context import (
     FILE,
     LEVELS,
     Context,
-    Surroundings,
+    ContextRows,
     columns,
     load_context_model,
     read,
@@ -163,7 +163,7 @@ def test_probabilities_sum_to_one():
 def test_a_project_like_all_others_shows_no_ratio():
     usual, others = load_context_model().usual, len(KINDS) * len(LEVELS)
     sums, alike = np.array([[usual * 100]] * len(LEVELS)), np.full((len(COUNTED), 1), 0.5)
-    shown = columns(Surroundings(np.array([usual]), sums, alike), usual)
+    shown = columns(ContextRows(np.array([usual]), sums, alike), usual)
     assert shown[0, len(KINDS) :][:others] == pytest.approx(0, abs=1e-6)
     assert shown[0, len(KINDS) + others :].tolist() == [0.5, 0.5]
 

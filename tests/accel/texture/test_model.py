@@ -20,7 +20,7 @@ UNDOUBTED = {"normal": normal_map(), "albedo": bricks(), "ui": button()}
 
 
 @pytest.mark.parametrize("kind", UNDOUBTED)
-def test_what_nobody_doubts_is_recognised(kind):
+def test_obvious_textures_are_recognised(kind):
     probabilities = model().predict(extract(decoded(UNDOUBTED[kind])))
     assert probabilities.sum() == pytest.approx(1, abs=1e-3)
     assert CLASS_OF[KINDS[int(probabilities.argmax())]] == CLASS_OF[kind]
@@ -64,7 +64,7 @@ def test_a_damaged_model_says_what_to_do(tmp_path):
 
 
 def test_a_model_of_another_version_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(module.model, "VERSION", 10_000)
+    monkeypatch.setattr(module, "VERSION", 10_000)
     copy = Path(shutil.copy(FILE, tmp_path))
-    with pytest.raises(WorkloadError, match="another version than the program"):
+    with pytest.raises(WorkloadError, match="another version"):
         Model(copy)

@@ -1,4 +1,4 @@
-// A client of the bridge, written from docs/protocol.md and docs/editor-contract.md alone.
+// A client of the bridge, written from docs/reference/protocol.md and docs/reference/editor-contract.md alone.
 // usage: node client.mjs PROJECT_ROOT NORMAL_MAP... (below the root); prints one JSON line a check.
 import { readConnection } from "./bridge.mjs";
 import * as blobs from "./checks/blobs.mjs";

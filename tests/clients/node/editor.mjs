@@ -1,4 +1,4 @@
-// An editor in memory, as docs/editor-contract.md wants it: its files' options, its commands, its popups.
+// An editor in memory, as docs/reference/editor-contract.md wants it: its files' options, its commands, its popups.
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 

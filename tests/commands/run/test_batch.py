@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.commands.run.local import DraftFolders
+from bridge.commands.run.local import StagingFolders
 from bridge.core.errors import UserError
 
 
 def test_a_folder_is_lent_to_one_job_at_a_time_and_empty(tmp_path: Path) -> None:
-    drafts = DraftFolders(tmp_path)
+    drafts = StagingFolders(tmp_path)
     first, second = drafts.lend(), drafts.lend()
     assert first is not None and first != second
     (first / "left").write_bytes(b"of a job that failed")
@@ -21,10 +21,10 @@ def test_a_folder_is_lent_to_one_job_at_a_time_and_empty(tmp_path: Path) -> None
 
 def test_a_disk_that_takes_no_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="can't be made"):
-        DraftFolders(tmp_path / "gone").lend()
+        StagingFolders(tmp_path / "gone").lend()
 
 
 def test_there_are_none_where_nothing_is_kept() -> None:
-    drafts = DraftFolders(None)
+    drafts = StagingFolders(None)
     drafts.take_back(drafts.lend())
     assert drafts.lend() is None

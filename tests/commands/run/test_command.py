@@ -16,7 +16,7 @@ import pytest
 
 from accel.execution.executor import LocalExecutor
 from bridge.commands.run import local
-from bridge.commands.run.local import Local
+from bridge.commands.run.local import LocalRunner
 from bridge.host import host
 from tests.advisors import pictures
 from tests.commands.shell import one_line, tree
@@ -117,7 +117,7 @@ class TestLines:
         assert err == f"{slow}: wasn't done within 0.2 s; --timeout SECONDS allows more\n"
 
     def test_time_runs_only_for_jobs_that_a_worker_can_take(self) -> None:
-        assert [Local(None, None, 3, limit).at_once for limit in (None, 5.0)] == [6, 3]  # type: ignore[arg-type]
+        assert [LocalRunner(None, None, 3, limit).at_once for limit in (None, 5.0)] == [6, 3]  # type: ignore[arg-type]
 
     def test_what_needs_no_file_runs_without_one(self, popbridge: Any) -> None:
         assert popbridge("run", "bridge.echo", "--param", "value=[1, 2]") == (0, "bridge.echo: 1 2\n", "")
@@ -186,7 +186,7 @@ class TestMany:
     def test_lines_come_in_the_files_order_though_only_few_wait(
         self, popbridge: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(local, "AHEAD", 3)
+        monkeypatch.setattr(local, "MAX_WAITING", 3)
         for number in range(10):
             pictures.save(tmp_path / "in" / f"{number}.png", pictures.noise(3, 1 + 40 * (number % 3)))
         arguments = [str(tmp_path / "in"), "-r", "--workers", "2", "--json"]

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from bridge.commands.run.inputs import Found, Problem, find
+from bridge.commands.run.inputs import InputFile, Problem, find_files
 from tests.advisors import pictures
 
 
-def names(found: list[Found], below: Path) -> list[str]:
+def names(found: list[InputFile], below: Path) -> list[str]:
     return [os.path.relpath(each.file, below).replace(os.sep, "/") for each in found]
 
 
 def test_a_folder_gives_its_images_in_order_and_nothing_hidden(textures: Path) -> None:
-    found = find([str(textures)], recursive=True, out=None)
+    found = find_files([str(textures)], recursive=True, out=None)
     assert names(found, textures) == ["wall.png", "stone/rock.jpg", "stone/rock.png", "wood/rock.png"]
     assert all(each.root == str(textures) and not each.problem for each in found)
 
@@ -25,23 +25,23 @@ def test_a_folder_gives_its_images_in_order_and_nothing_hidden(textures: Path) -
 def test_a_hidden_file_is_taken_where_it_is_named(textures: Path) -> None:
     hidden = textures / "._wall.png"
     hidden.write_bytes(b"x")
-    assert len(find([str(textures)], recursive=True, out=None)) == 4
-    assert names(find([str(hidden)], recursive=False, out=None), textures) == ["._wall.png"]
+    assert len(find_files([str(textures)], recursive=True, out=None)) == 4
+    assert names(find_files([str(hidden)], recursive=False, out=None), textures) == ["._wall.png"]
 
 
 def test_what_earlier_runs_made_inside_a_folder_isnt_taken_for_images(textures: Path) -> None:
     out = textures / "wood"
-    found = find([str(textures)], recursive=True, out=out)
+    found = find_files([str(textures)], recursive=True, out=out)
     assert names(found, textures) == ["wall.png", "stone/rock.jpg", "stone/rock.png"]
-    found = find([str(textures / "**" / "*.png")], recursive=False, out=out)
+    found = find_files([str(textures / "**" / "*.png")], recursive=False, out=out)
     assert names(found, textures) == ["stone/rock.png", "wall.png"]
 
 
 def test_a_folder_without_recursive_and_one_without_images_are_told(textures: Path, tmp_path: Path) -> None:
-    (found,) = find([str(textures)], recursive=False, out=None)
+    (found,) = find_files([str(textures)], recursive=False, out=None)
     assert found.problem == Problem("bad_input", "is a folder; name the files in it, or add --recursive")
     (tmp_path / "empty").mkdir()
-    (found,) = find([str(tmp_path / "empty")], recursive=True, out=None)
+    (found,) = find_files([str(tmp_path / "empty")], recursive=True, out=None)
     assert found.problem == Problem("not_found", "has no images in it")
 
 
@@ -49,7 +49,7 @@ def test_a_folder_without_recursive_and_one_without_images_are_told(textures: Pa
 def test_a_folder_that_cant_be_listed_is_told(textures: Path) -> None:
     (textures / "wood").chmod(0)
     try:
-        found = find([str(textures)], recursive=True, out=None)
+        found = find_files([str(textures)], recursive=True, out=None)
     finally:
         (textures / "wood").chmod(0o755)
     assert [each.problem.code for each in found if each.problem] == ["bad_input"]
@@ -63,23 +63,23 @@ def test_a_folder_of_somebody_else_is_told_once_and_by_its_name(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("bridge.project.files._list", refused)
-    (found,) = find([str(textures)], recursive=True, out=None)
+    (found,) = find_files([str(textures)], recursive=True, out=None)
     assert found.file == str(textures)
     assert found.problem == Problem("bad_input", "can't be listed (Permission denied)")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows takes it for one that isn't there")
 def test_what_the_system_wont_look_at_isnt_said_to_be_missing() -> None:
-    (found,) = find(["x" * 5_000], recursive=False, out=None)
+    (found,) = find_files(["x" * 5_000], recursive=False, out=None)
     assert found.problem == Problem("bad_input", "can't be read (File name too long)")
-    (found,) = find(["no\0name"], recursive=False, out=None)
+    (found,) = find_files(["no\0name"], recursive=False, out=None)
     assert found.problem == Problem("not_found", "isn't there, or is no file")
 
 
 def test_patterns_are_expanded_here(textures: Path) -> None:
-    found = find([str(textures / "*" / "rock.*")], recursive=False, out=None)
+    found = find_files([str(textures / "*" / "rock.*")], recursive=False, out=None)
     assert names(found, textures) == ["stone/rock.jpg", "stone/rock.png", "wood/rock.png"]
-    found = find([str(textures / "**")], recursive=False, out=None)
+    found = find_files([str(textures / "**")], recursive=False, out=None)
     assert names(found, textures) == [
         "notes.txt", "stone/rock.jpg", "stone/rock.png", "wall.png", "wood/rock.png",
     ]  # fmt: skip
@@ -88,14 +88,16 @@ def test_patterns_are_expanded_here(textures: Path) -> None:
 def test_a_file_that_is_called_like_a_pattern_is_that_file(textures: Path) -> None:
     (textures / "t[1].png").write_bytes(b"this")
     (textures / "t1.png").write_bytes(b"that")
-    assert names(find([str(textures / "t[1].png")], recursive=False, out=None), textures) == ["t[1].png"]
+    assert names(find_files([str(textures / "t[1].png")], recursive=False, out=None), textures) == [
+        "t[1].png"
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "reason"), [("*.bmp", "matches no file"), ("gone.png", "isn't there, or is no file")]
 )
 def test_what_isnt_there_is_told(textures: Path, name: str, reason: str) -> None:
-    (found,) = find([str(textures / name)], recursive=False, out=None)
+    (found,) = find_files([str(textures / name)], recursive=False, out=None)
     assert found.problem == Problem("not_found", reason)
 
 
@@ -115,7 +117,7 @@ def test_a_file_whose_name_windows_keeps_for_a_device_costs_itself_alone(
         return f"\\\\.\\{stem}" if stem in ("aux", "con") else whole(path)
 
     monkeypatch.setattr(os.path, "abspath", of_windows)
-    found = find([str(textures)], recursive=True, out=None)
+    found = find_files([str(textures)], recursive=True, out=None)
     reason = "can't be read: Windows takes {} for a device; rename it"
     assert [(each.file, each.problem) for each in found if each.problem] == [
         (str(device), Problem("bad_input", reason.format(name)))
@@ -125,7 +127,7 @@ def test_a_file_whose_name_windows_keeps_for_a_device_costs_itself_alone(
 
 
 def test_several_folders_are_kept_apart(textures: Path) -> None:
-    found = find([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
+    found = find_files([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
     assert [each.under for each in found] == ["stone", "stone", "wood"]
 
 
@@ -144,5 +146,5 @@ def test_folders_of_one_name_are_kept_apart_by_those_that_they_lie_in(
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         pictures.save(tmp_path / folder / "wall.png", pictures.noise(3, 8))
-    found = find([f"{tmp_path}/{folder}" for folder in folders], recursive=True, out=None)
+    found = find_files([f"{tmp_path}/{folder}" for folder in folders], recursive=True, out=None)
     assert [Path(each.under).as_posix() for each in found] == under

@@ -23,7 +23,7 @@ from bridge.commands.run.report import (
     PACKED,
     WRITTEN,
     as_lines,
-    attempts,
+    format_attempts,
     summarize,
 )
 
@@ -79,7 +79,7 @@ def test_values_are_known_by_their_fields() -> None:
             {"width": 63},
             "DDS, bc7 sRGB, 63 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
             "kind color, "
-            "Direct3D wants sides that are multiples of 4",
+            "Direct3D needs sides that are multiples of 4",
         ),
         (
             {"container": "ktx2", "height": 31},
@@ -101,13 +101,13 @@ def test_values_are_known_by_their_fields() -> None:
         (
             {"below": -0.25, "above": 70000.0, "reached": True},
             "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
-            "kind color, values too low cut off (the least -0.25), values too high cut off (the largest "
+            "kind color, low values clipped (lowest -0.25), high values clipped (highest "
             "70,000)",
         ),
         (
             {"below": -9999.9, "above": 1234.56},
             "DDS, bc7 sRGB, 64 x 32, 2.1 KiB, 8 bits per pixel, 3.7 times smaller than uncompressed, "
-            "kind color, values too low cut off (the least -10,000), values too high cut off (the largest "
+            "kind color, low values clipped (lowest -10,000), high values clipped (highest "
             "1,235)",
         ),
     ],
@@ -126,27 +126,27 @@ def test_an_atlas_is_told_by_its_pages_and_not_by_each_sprite() -> None:
     assert summarize({**value, "pages": [{"of": "a book"}]}) is None, "a plugin's own"
     assert summarize({**value, "first_of": 6}) == f"{says}, first of 6 images"
     told = summarize({**value, "pages": [{**page, "below": -2.0}, page]})
-    assert told and told.endswith("(99% full), values too low cut off (the least -2), 64 x 32 (99% full)")
+    assert told and told.endswith("(99% full), low values clipped (lowest -2), 64 x 32 (99% full)")
 
 
 def test_what_was_tried_for_a_target_stands_below_in_columns() -> None:
     tried = (Attempt("bc1", 4.0, 1 << 20, 34.77), Attempt("astc_10x10", 1.28, 900, 40.0))
     value = plain(msgspec.structs.replace(DDS, tried=tried, reached=True, psnr=40.0))
-    assert list(attempts(value)) == [
+    assert list(format_attempts(value)) == [
         "  bc1            4 bits per pixel    1.0 MiB  34.8 dB",
         "  astc_10x10  1.28 bits per pixel  900 bytes  40.0 dB",
     ]
-    assert list(as_lines("a", value, 40))[1:] == list(attempts(value))
-    assert list(attempts(plain(msgspec.structs.replace(DDS, tried=tried[:1])))) == []
+    assert list(as_lines("a", value, 40))[1:] == list(format_attempts(value))
+    assert list(format_attempts(plain(msgspec.structs.replace(DDS, tried=tried[:1])))) == []
 
 
 @pytest.mark.parametrize(
     ("mode", "color", "says"),
     [
-        ("RGB", (9, 9, 9), "3 channels of 8 bit, {size} bytes, rgb, grey throughout"),
+        ("RGB", (9, 9, 9), "3 channels of 8 bit, {size} bytes, rgb, all pixels grey"),
         ("RGB", (9, 8, 7), "3 channels of 8 bit, {size} bytes, rgb"),
         ("L", 9, "1 channel of 8 bit, {size} bytes, grey"),
-        ("RGBA", (9, 8, 7, 255), "4 channels of 8 bit, {size} bytes, rgb, alpha the same everywhere"),
+        ("RGBA", (9, 8, 7, 255), "4 channels of 8 bit, {size} bytes, rgb, alpha constant"),
     ],
 )
 def test_of_several_files_each_inspected_one_has_a_line(

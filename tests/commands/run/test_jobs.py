@@ -9,7 +9,7 @@ import pytest
 
 from accel.image.operations.geometry import convert
 from accel.workload import echo
-from bridge.commands.run.inputs import Found, Job, Problem, find, jobs
+from bridge.commands.run.inputs import InputFile, Job, Problem, find_files, make_jobs
 from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError
 from tests.commands.run import workloads
@@ -26,43 +26,48 @@ def places(made: list[Job]) -> list[tuple[str, str]]:
 
 
 def test_each_file_is_a_job_in_the_folders_that_it_lies_in(textures: Path) -> None:
-    made = jobs(find([str(textures)], recursive=True, out=None), ONE)
+    made = make_jobs(find_files([str(textures)], recursive=True, out=None), ONE)
     assert places(made) == [(".", "wall"), ("stone", "rock.jpg"), ("stone", "rock.png"), ("wood", "rock")]
 
 
 def test_files_keep_the_folders_below_the_one_that_they_have_in_common(textures: Path) -> None:
     files = [str(textures / "stone/rock.png"), str(textures / "wood/rock.png")]
-    assert places(jobs(find(files, recursive=False, out=None), ONE)) == [("stone", "rock"), ("wood", "rock")]
-    assert places(jobs(find(files[:1], recursive=False, out=None), ONE)) == [(".", "rock")]
+    assert places(make_jobs(find_files(files, recursive=False, out=None), ONE)) == [
+        ("stone", "rock"),
+        ("wood", "rock"),
+    ]
+    assert places(make_jobs(find_files(files[:1], recursive=False, out=None), ONE)) == [(".", "rock")]
 
 
 def test_files_that_have_only_a_drive_in_common_go_into_one_folder() -> None:
     root = os.path.abspath(os.sep)
-    found = [Found(os.path.join(root, "a", "x.png")), Found(os.path.join(root, "b", "y.png"))]
-    assert places(jobs(found, ONE)) == [(".", "x"), (".", "y")]
+    found = [InputFile(os.path.join(root, "a", "x.png")), InputFile(os.path.join(root, "b", "y.png"))]
+    assert places(make_jobs(found, ONE)) == [(".", "x"), (".", "y")]
 
 
 def test_a_file_that_is_named_twice_is_done_once(textures: Path) -> None:
     twice = [str(textures / "wall.png"), str(textures / "stone" / ".." / "wall.png")]
-    assert len(jobs(find(twice, recursive=False, out=None), ONE)) == 1
+    assert len(make_jobs(find_files(twice, recursive=False, out=None), ONE)) == 1
 
 
 def test_several_folders_have_folders_of_their_own(textures: Path) -> None:
-    found = find([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
-    assert places(jobs(found, ONE)) == [("stone", "rock.jpg"), ("stone", "rock.png"), ("wood", "rock")]
+    found = find_files([str(textures / "stone"), str(textures / "wood")], recursive=True, out=None)
+    assert places(make_jobs(found, ONE)) == [("stone", "rock.jpg"), ("stone", "rock.png"), ("wood", "rock")]
 
 
 def test_all_files_are_one_job_of_what_takes_several() -> None:
-    (job,) = jobs([Found("a.png"), Found("b.png"), Found("a.png")], THREE)
+    (job,) = make_jobs([InputFile("a.png"), InputFile("b.png"), InputFile("a.png")], THREE)
     assert job == Job(("a.png", "b.png", "a.png"))
-    (job,) = jobs([Found(f"{n}.png") for n in range(6)], ECHO, "sheet")
+    (job,) = make_jobs([InputFile(f"{n}.png") for n in range(6)], ECHO, "sheet")
     assert job.stem == "sheet" and job.label == "0.png, 1.png, 2.png and 3 more"
 
 
 def test_a_file_that_isnt_there_costs_the_job_of_all() -> None:
-    (job,) = jobs([Found("a.png"), Found("b.png", problem=Problem("not_found", "isn't there"))], TWO)
+    (job,) = make_jobs(
+        [InputFile("a.png"), InputFile("b.png", problem=Problem("not_found", "isn't there"))], TWO
+    )
     assert job.problem == Problem("not_found", "b.png isn't there")
-    (job,) = jobs([Found("b.png", problem=Problem("not_found", "isn't there"))], THREE)
+    (job,) = make_jobs([InputFile("b.png", problem=Problem("not_found", "isn't there"))], THREE)
     assert job.problem == Problem("not_found", "isn't there")
 
 
@@ -77,45 +82,45 @@ def test_a_file_that_isnt_there_costs_the_job_of_all() -> None:
 )
 def test_the_wrong_number_of_files_is_told(plan: Plan, count: int, says: str) -> None:
     with pytest.raises(UserError) as caught:
-        jobs([Found(f"{n}.png") for n in range(count)], plan)
+        make_jobs([InputFile(f"{n}.png") for n in range(count)], plan)
     assert str(caught.value) == says
 
 
 def test_what_takes_no_file_needs_none() -> None:
-    assert jobs([], ECHO) == [Job(())]
+    assert make_jobs([], ECHO) == [Job(())]
 
 
 def test_a_name_is_for_the_outputs_of_one_job() -> None:
-    assert jobs([Found("a.png")], ONE, "b")[0].stem == "b"
+    assert make_jobs([InputFile("a.png")], ONE, "b")[0].stem == "b"
     # The suffix comes by itself.
     for name, stem in (("b.png", "b"), ("b.JPEG", "b"), ("b.v2", "b.v2"), (".png", ".png")):
-        assert jobs([Found("a.png")], ONE, name)[0].stem == stem
+        assert make_jobs([InputFile("a.png")], ONE, name)[0].stem == stem
     with pytest.raises(UserError, match="2 are given"):
-        jobs([Found("a.png"), Found("c.png")], ONE, "b")
+        make_jobs([InputFile("a.png"), InputFile("c.png")], ONE, "b")
 
 
 def test_files_that_differ_in_nothing_but_their_suffix_keep_it() -> None:
-    made = jobs([Found("a.png"), Found("a.JPG"), Found("c.png")], ONE)
+    made = make_jobs([InputFile("a.png"), InputFile("a.JPG"), InputFile("c.png")], ONE)
     assert [(job.stem, job.suffix) for job in made] == [("a.png", ".png"), ("a.JPG", ".jpg"), ("c", "")]
 
 
 @pytest.mark.skipif(os.path.normcase("B") == "b", reason="they are one file here")
 def test_of_files_that_differ_in_case_alone_none_loses_its_suffix() -> None:
-    made = jobs([Found("b.png"), Found("B.PNG")], ONE)
+    made = make_jobs([InputFile("b.png"), InputFile("B.PNG")], ONE)
     assert [(job.stem, job.suffix) for job in made] == [("b.png", ""), ("B.PNG", "")]
 
 
 def test_files_of_what_takes_helpers_are_a_job_each_unless_the_person_says_otherwise() -> None:
-    files = [Found("rock.png"), Found("rock_normal.png")]
-    assert [job.files for job in jobs(files, HELPED)] == [("rock.png",), ("rock_normal.png",)]
-    (job,) = jobs(files, HELPED, together=True)
+    files = [InputFile("rock.png"), InputFile("rock_normal.png")]
+    assert [job.files for job in make_jobs(files, HELPED)] == [("rock.png",), ("rock_normal.png",)]
+    (job,) = make_jobs(files, HELPED, together=True)
     assert (job.files, job.stem) == (("rock.png", "rock_normal.png"), "rock")
 
 
 def test_the_person_may_say_what_files_are_a_job() -> None:
-    files = [Found("a.png"), Found("b.png")]
-    assert len(jobs(files, THREE)) == 1 and len(jobs(files, THREE, together=False)) == 2
+    files = [InputFile("a.png"), InputFile("b.png")]
+    assert len(make_jobs(files, THREE)) == 1 and len(make_jobs(files, THREE, together=False)) == 2
     with pytest.raises(UserError, match="takes 2 files, not 1"):
-        jobs(files, TWO, together=False)
+        make_jobs(files, TWO, together=False)
     with pytest.raises(UserError, match="takes each file by itself: leave out --together"):
-        jobs(files, ONE, together=True)
+        make_jobs(files, ONE, together=True)

@@ -17,50 +17,34 @@ from bridge.host import host
 from tests.accel.image.files import dds
 from tests.advisors import pictures
 from tests.commands.shell import one_line
-from tests.messages import in_chinese
+from tests.messages import in_chinese, is_chinese
 
-LISTS = "`popbridge workloads {}` 会列出参数。".format
-FORMATS = "以下之一：avif, dds, exr, hdr, jpeg, ktx2, png, psd, same, tga, tiff, webp"
-KERNELS = "以下之一：area, cubic, lanczos, linear, nearest"
 CALLS = [
-    ("inspect", [], "没有名为 'inspect' 的工作负载；您是指 image.inspect 吗？"),
-    ("image.inspct", [], "没有名为 'image.inspct' 的工作负载；您是指 image.inspect 吗？"),
-    ("image.resize+", [], "'image.resize+' 缺少步骤：名称以 + 连接，例如 image.resize+image.convert。"),
-    ("image.compress+image.convert", [], "第 1 步 image.compress 不产生图像，因此必须是最后一步。"),
-    ("image.compare", [], "image.compare 需要 2 个文件，而不是 1 个。"),
-    ("image.convert", ["--param", "name=x", "--name", "y", "--out", "o"],
-     "image.convert：没有参数 'name'；现有：transfer, format, quality, bits, lossless。"
-     + LISTS("image.convert")),
-    ("image.resize", ["--param", "x"], "--param 'x' 不是 NAME=VALUE 的形式。"),
-    ("image.resize", ["--param", "widht=3"],
-     "image.resize：没有参数 'widht'，您是指 width 吗？" + LISTS("image.resize")),
-    ("image.resize", ["--param", "width=-3"],
-     "image.resize：width 为 -3，无效：应为 0 到 65535 的整数。" + LISTS("image.resize")),
-    ("image.resize", ["--param", "kernel=lanzos"],
-     f'image.resize：kernel 为 "lanzos"，无效：应为{KERNELS}。您是指 lanczos 吗？' + LISTS("image.resize")),
-    ("image.fingerprint", ["--param", "x=1"],
-     "image.fingerprint：没有参数 'x'：该工作负载没有参数。" + LISTS("image.fingerprint")),
-    ("image.pipeline", [], "image.pipeline：缺少参数 steps，应为对象的列表。" + LISTS("image.pipeline")),
-    ("image.resize+image.convert", ["--param", "format=jpgg", "--param", "factor=1"],
-     f'第 2 步 image.convert：format 为 "jpgg"，无效：应为{FORMATS}。您是指 jpeg 吗？'
-     + LISTS("image.convert")),
-    ("image.resize+image.convert", ["--param", "foo=1"], "没有步骤有参数 'foo'。" + LISTS("NAME")),
-    ("image.resize", [],
-     "image.resize：请给出以下之一：width 和 height, longest, power_of_two, factor；一个也没有给出。"
-     + LISTS("image.resize")),
-    ("image.resize+image.compress", ["--param", "factor=.5", "--param", "container=dds", "--param", "zstd=3"],
-     "第 2 步 image.compress：DDS 不能用 zstd 压缩：请去掉，或选择 ktx2。" + LISTS("image.compress")),
-    ("image.resize+image.resize", ["--param", "width=1"],
-     "有多个步骤有参数 'width'：请写明 1.width 或 2.width。"),
-    ("image.resize+image.resize", ["--param", "resize.width=1"],
-     "有多个步骤名为 'resize'：请写明 1.width 或 2.width。"),
-    ("image.resize+image.convert", ["--param", "7.x=1"],
-     "--param 7.x：没有步骤 '7'；各步骤为 1 resize, 2 convert。"),
-    ("image.resize+image.convert", ["--param", "resize.format=png"],
-     "format 只在其他步骤生效：请写明 convert.format。"),
-    ("image.resize+image.compress", ["--param", "quality=best", "--param", "resize.lossless=true"],
-     "lossless 只在最后一步生效，而 image.compress 不写出图像。"),
-]  # fmt: skip
+    ("inspect", []),
+    ("image.inspct", []),
+    ("image.resize+", []),
+    ("image.compress+image.convert", []),
+    ("image.compare", []),
+    ("image.convert", ["--param", "name=x", "--name", "y", "--out", "o"]),
+    ("image.resize", ["--param", "x"]),
+    ("image.resize", ["--param", "widht=3"]),
+    ("image.resize", ["--param", "width=-3"]),
+    ("image.resize", ["--param", "kernel=lanzos"]),
+    ("image.fingerprint", ["--param", "x=1"]),
+    ("image.pipeline", []),
+    ("image.resize+image.convert", ["--param", "format=jpgg", "--param", "factor=1"]),
+    ("image.resize+image.convert", ["--param", "foo=1"]),
+    ("image.resize", []),
+    (
+        "image.resize+image.compress",
+        ["--param", "factor=.5", "--param", "container=dds", "--param", "zstd=3"],
+    ),
+    ("image.resize+image.resize", ["--param", "width=1"]),
+    ("image.resize+image.resize", ["--param", "resize.width=1"]),
+    ("image.resize+image.convert", ["--param", "7.x=1"]),
+    ("image.resize+image.convert", ["--param", "resize.format=png"]),
+    ("image.resize+image.compress", ["--param", "quality=best", "--param", "resize.lossless=true"]),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -73,26 +57,24 @@ def rock(tmp_path: Path) -> Path:
     return pictures.save(tmp_path / "rock.png", pictures.normal_map(32))
 
 
-@pytest.mark.parametrize(("workload", "more", "says"), CALLS)
-def test_what_is_wrong_with_a_call_is_told_in_chinese_alone(
-    popbridge: Any, rock: Path, workload: str, more: list[str], says: str
+@pytest.mark.parametrize(("workload", "more"), CALLS)
+def test_a_wrong_call_is_explained_in_chinese_alone(
+    popbridge: Any, rock: Path, workload: str, more: list[str]
 ) -> None:
-    assert popbridge("run", workload, str(rock), *more) == (2, "", f"popbridge: {says}\n")
+    code, out, err = popbridge("run", workload, str(rock), *more)
+    assert (code, out) == (2, "") and is_chinese(err), err
 
 
-def test_what_is_wrong_with_files_is_told_in_chinese_alone(popbridge: Any, tmp_path: Path) -> None:
+def test_problems_with_files_are_explained_in_chinese_alone(popbridge: Any, tmp_path: Path) -> None:
     files = [str(tmp_path), str(tmp_path / "no.png"), str(tmp_path / "*.gif"), "x"]
     code, _, err = popbridge("run", "image.inspect", *files)
-    assert (code, err) == (
-        2,
-        f"popbridge: {files[0]} 是文件夹：请指定其中的文件，或加上 --recursive；"
-        f"{files[1]} 不存在，或不是文件；{files[2]} 没有匹配任何文件；另有 1 个。\n",
-    )
-    assert "image.inspect 逐一处理文件：请至少指定一个文件。" in popbridge("run", "image.inspect")[2]
-    joined = "popbridge: 步骤以 + 连接，两边不留空格：image.resize+image.convert。\n"
-    assert popbridge("run", "image.resize", "+", "image.convert", "a.png")[2] == joined
-    two = popbridge("run", "image.convert", "a", "b", "--name", "x", "--out", str(tmp_path))[2]
-    assert two.startswith("popbridge: a 不存在")
+    assert code == 2 and is_chinese(err) and all(file in err for file in files[:3]) and " 1 个" in err
+    for wrong in (
+        ["image.inspect"],
+        ["image.resize", "+", "image.convert", "a.png"],
+        ["image.convert", "a", "b", "--name", "x", "--out", str(tmp_path)],
+    ):
+        assert is_chinese(popbridge("run", *wrong)[2])
 
 
 def test_what_came_of_files_is_told_in_chinese_and_programs_read_what_they_did(
@@ -103,8 +85,7 @@ def test_what_came_of_files_is_told_in_chinese_and_programs_read_what_they_did(
     code, out, err = popbridge(*given)
     told, broken, ends = err.splitlines()
     assert (code, out) == (1, f"{rock}: 32 x 32\n")
-    assert told == "popbridge: image.thumbnail 所生成的文件没有保留：请加上 --out FOLDER。"
-    assert broken == f"{tmp_path / 'broken.png'}: PNG 文件被截断或已损坏"
+    assert is_chinese(told) and is_chinese(broken) and broken.startswith(f"{tmp_path / 'broken.png'}: ")
     assert re.fullmatch(r"popbridge: 完成 1，失败 1，用时 \d+\.\d 秒。", ends)
     lines = [json.loads(line) for line in popbridge(*given, "--json")[1].splitlines()]
     assert lines[0]["value"] == {"width": 32, "height": 32}
@@ -116,11 +97,9 @@ def test_a_file_that_is_in_the_way_is_told_in_chinese(popbridge: Any, rock: Path
     (tmp_path / "out" / "rock.png").touch()
     place = ("--out", str(tmp_path / "out"), "--workers", "1")
     err = popbridge("run", "image.convert", str(rock), *place)[2]
-    assert err == (
-        f"{rock}: {tmp_path / 'out' / 'rock.png'} 已经存在，且不是由先前的运行产生的：加上 --force 可覆盖它\n"
-    )
+    assert is_chinese(err) and str(tmp_path / "out" / "rock.png") in err and "--force" in err
     code, _, err = popbridge("run", "image.convert", str(rock), "--out", str(rock / "below"))
-    assert code == 2 and one_line(err) and err.startswith("popbridge: 无法创建或写入文件夹 ")
+    assert code == 2 and one_line(err) and is_chinese(err)
 
 
 FAILURES = [

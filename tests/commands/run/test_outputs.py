@@ -18,7 +18,6 @@ from accel.execution.protocol import ResultFile
 from bridge.commands.run.inputs import Job
 from bridge.commands.run.outputs import Manifest, Outputs
 from tests.commands.shell import one_line, tree
-from tests.messages import in_chinese
 
 
 class TestOutputs:
@@ -116,7 +115,7 @@ class TestOutputs:
         out.mkdir()
         (out / "wall.png").write_bytes(b"painted by hand")
         code, _, err = self.convert(popbridge, wall, "--out", str(out))
-        assert code == 1 and "is there already and wasn't made by an earlier run; --force" in err
+        assert code == 1 and "exists and no earlier run made it; overwrite it with --force" in err
         assert (out / "wall.png").read_bytes() == b"painted by hand"
         assert self.convert(popbridge, wall, "--out", str(out), "--force")[0] == 0
         # What a run has made is its own.
@@ -215,7 +214,7 @@ class TestOutputs:
     def test_an_atlas_isnt_called_otherwise_than_its_data_says(self, popbridge: Any, textures: Path) -> None:
         wall = str((textures / "wall.png").rename(textures / "atlas.png"))
         code, _, err = popbridge("run", "image.atlas", wall, "--workers", "1", "--out", str(textures))
-        assert code == 1 and f"{wall} is an input, or another output of this run; give" in err
+        assert code == 1 and f"{wall} is an input or another output" in err
         arguments = ("--each", "--out", str(textures), "--param", "name=x")
         code, _, err = popbridge("run", "image.atlas", wall, str(textures / "wood/rock.png"), *arguments)
         assert code == 2 and one_line(err) and "--param name is for the outputs of one job; 2 are" in err
@@ -245,13 +244,13 @@ class TestOutputs:
         assert self.convert(popbridge, *inside)[2].startswith("popbridge: 2 done in ")
         (textures / "wood" / "rock.png").unlink()
         code, _, err = self.convert(popbridge, str(textures / "wood"), "-r", "--out", str(textures))
-        assert code != 0 and "has no images in it but what earlier runs made" in err
+        assert code != 0 and "has no images except outputs of earlier runs" in err
 
     def test_files_that_nobody_keeps_are_told_of_once(self, popbridge: Any, textures: Path) -> None:
         code, out, err = self.convert(popbridge, str(textures), "-r")
         assert code == 0 and out.count("\n") == 4
         assert err.splitlines()[0] == (
-            "popbridge: the files that image.convert makes aren't kept: add --out FOLDER."
+            "popbridge: Output files of image.convert were dropped. Add --out FOLDER to keep them."
         )
         assert err.count("\n") == 2
 
@@ -264,7 +263,7 @@ class TestOutputs:
         code, _, err = self.convert(popbridge, str(textures), "-r", "--out", str(out), "--force")
         assert code == 1 and "2 done, 2 failed" in err and "Traceback" not in err
         for name in ("wall.png", os.path.join("wood", "rock.png")):
-            assert f"{out / name} can't be written (" in err
+            assert f"{out / name} (" in err
         assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
 
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names may be longer")
@@ -274,9 +273,7 @@ class TestOutputs:
         (textures / "wall.png").rename(textures / f"{'w' * 250}.png")
         arguments = ("-r", "--param", "format=tga", "--out", str(tmp_path / "out"), "--workers", "1")
         code, _, err = popbridge("run", "image.mipmaps", str(textures), *arguments)
-        assert code == 1 and "3 done, 1 failed" in err and "too long); call the input otherwise" in err
-        said = next(line for line in err.splitlines() if "too long" in line).partition(": ")[2]
-        assert in_chinese(said).startswith("无法写入 ")
+        assert code == 1 and "3 done, 1 failed" in err and "too long); rename the input" in err
 
     def test_a_disk_that_fills_up_ends_the_run(
         self, popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -286,7 +283,7 @@ class TestOutputs:
 
         monkeypatch.setattr(os, "replace", full)
         code, _, err = self.convert(popbridge, str(textures / "wall.png"), "--out", str(tmp_path / "out"))
-        assert code == 2 and one_line(err) and "wall.png can't be written (No space" in err
+        assert code == 2 and one_line(err) and "wall.png (No space" in err
 
     def test_a_file_that_vanishes_while_the_run_begins_is_told(
         self, popbridge: Any, textures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -313,7 +310,7 @@ class TestOutputs:
 
         monkeypatch.setattr(os, "replace", held)
         code, _, err = self.convert(popbridge, str(textures), "-r", "--out", str(tmp_path / "out"))
-        assert code == 1 and "wall.png can't be replaced (in use)" in err and "3 done, 1 failed" in err
+        assert code == 1 and "wall.png (in use)" in err and "3 done, 1 failed" in err
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from accel.image.operations.geometry import convert, thumbnail
 from accel.image.operations.pipeline import pipeline
-from bridge.commands.run.plan import Plan, plan
+from bridge.commands.run.plan import Plan, make_plan
 from bridge.core.errors import UserError
 from tests.commands.run import workloads
 
@@ -19,14 +19,14 @@ KNOWN = {
 
 
 def steps(text: str, *params: str) -> list[dict[str, Any]]:
-    found = plan(text, dict(param.split("=", 1) for param in params), KNOWN)
+    found = make_plan(text, dict(param.split("=", 1) for param in params), KNOWN)
     assert found.workload.name == "image.pipeline"
     return found.params["steps"]
 
 
 def refused(text: str, *params: str) -> str:
     with pytest.raises(UserError) as caught:
-        plan(text, dict(param.split("=", 1) for param in params), KNOWN)
+        make_plan(text, dict(param.split("=", 1) for param in params), KNOWN)
     return str(caught.value)
 
 
@@ -56,23 +56,23 @@ def test_how_files_are_written_is_said_to_the_last_step_and_how_they_are_read_to
 
 
 def test_a_parameter_that_several_steps_take_is_asked_after() -> None:
-    said = "Several steps have a parameter 'radius': say 1.radius or 3.radius."
+    said = "Several steps have a parameter 'radius'. Use 1.radius or 3.radius."
     assert refused("test.blur+image.convert+test.blur", "radius=8") == said
-    said = "Several steps have a parameter 'radius': say blur.radius or merge.radius."
+    said = "Several steps have a parameter 'radius'. Use blur.radius or merge.radius."
     assert refused("test.blur+test.merge", "radius=8") == said
 
 
 def test_a_short_name_that_several_steps_have_is_asked_after() -> None:
     said = refused("image.convert+image.convert", "convert.bits=8")
-    assert said == "Several steps are called 'convert': say 1.bits or 2.bits."
+    assert said == "Several steps are called 'convert'. Use 1.bits or 2.bits."
 
 
 def test_a_parameter_that_would_be_passed_over_is_refused() -> None:
     assert refused("test.blur+image.convert", "blur.format=tga") == (
-        "format counts in another step alone: say convert.format."
+        "format has no effect in this step. Use convert.format."
     )
-    assert refused("test.blur+image.convert", "2.transfer=linear").endswith("say blur.transfer.")
-    says_nothing = "format counts in the last step alone, and test.measure writes no image."
+    assert refused("test.blur+image.convert", "2.transfer=linear").endswith("Use blur.transfer.")
+    says_nothing = "format only has an effect in the last step, but test.measure writes no image."
     assert refused("test.blur+test.measure", "blur.format=tga") == says_nothing
     assert refused("test.blur+test.measure", "format=tga") == says_nothing
 
@@ -92,33 +92,31 @@ def test_what_no_step_takes_is_refused(params: list[str], says: str) -> None:
 
 
 def test_what_is_no_operation_is_no_step() -> None:
-    assert refused("image.thumbnail+image.convert").startswith("image.thumbnail is no operation on images")
+    assert refused("image.thumbnail+image.convert").startswith("image.thumbnail can't be a step.")
 
 
 def test_an_unknown_workload_is_told_with_what_may_be_meant() -> None:
-    assert refused("convert") == "There is no workload 'convert'; did you mean image.convert?"
-    assert refused("image.convret+test.blur").endswith("did you mean image.convert?")
-    assert "there are image.convert, image.pipeline" in refused("nonsense.of.mine")
+    assert refused("convert") == "Unknown workload 'convert'. Did you mean image.convert?"
+    assert refused("image.convret+test.blur").endswith("Did you mean image.convert?")
+    assert ": image.convert, image.pipeline" in refused("nonsense.of.mine")
 
 
 def test_an_unknown_workload_may_be_that_of_a_disabled_plugin() -> None:
     for name in ("acme.count", "image.convret"):
         with pytest.raises(UserError) as raised:
-            plan(name, {}, KNOWN, ["acme", "zeta"])
-        assert str(raised.value).endswith(
-            " Plugins that are disabled add none: acme, zeta; `popbridge plugins` says why."
-        )
+            make_plan(name, {}, KNOWN, ["acme", "zeta"])
+        assert "acme, zeta" in str(raised.value) and "`popbridge plugins`" in str(raised.value)
 
 
 def test_a_single_workload_may_be_named_in_front_of_its_parameters() -> None:
     for name in ("radius", "blur.radius", "1.radius", "test.blur.radius"):
-        assert plan("test.blur", {name: "3"}, KNOWN).params == {"radius": 3}
+        assert make_plan("test.blur", {name: "3"}, KNOWN).params == {"radius": 3}
     assert "there is no parameter 'other.radius'" in refused("test.blur", "other.radius=3")
 
 
 def test_files_are_taken_together_by_what_takes_several() -> None:
     def together(text: str, **params: str) -> bool:
-        return plan(text, params, KNOWN).together
+        return make_plan(text, params, KNOWN).together
 
     assert together("test.merge") and together("test.merge+image.convert") and together("test.measure")
     assert not together("test.blur") and not together("image.convert+test.blur")
@@ -129,7 +127,7 @@ def test_files_are_taken_together_by_what_takes_several() -> None:
 
 def test_files_are_taken_together_where_a_later_step_takes_several() -> None:
     def found(text: str) -> tuple[bool, str]:
-        made = plan(text, {}, KNOWN)
+        made = make_plan(text, {}, KNOWN)
         return made.together, made.first.name
 
     assert found("test.blur+test.merge") == (True, "test.merge")
@@ -142,7 +140,7 @@ def test_files_are_taken_together_where_a_later_step_takes_several() -> None:
 
 def test_what_spells_out_a_default_is_the_same() -> None:
     def essence(text: str, **params: str) -> Any:
-        return plan(text, params, KNOWN).essence
+        return make_plan(text, params, KNOWN).normalized_params
 
     assert essence("image.convert", bits="same") == essence("image.convert") == {}
     assert essence("image.convert", bits="8") == {"bits": "8"}
@@ -153,11 +151,11 @@ def test_what_spells_out_a_default_is_the_same() -> None:
 
 
 def test_the_recipe_has_every_version_by_which_outputs_may_differ() -> None:
-    found: Plan = plan("test.blur+image.convert", {}, KNOWN)
+    found: Plan = make_plan("test.blur+image.convert", {}, KNOWN)
     assert found.recipe == [("test.blur", 3), ("image.convert", convert.workload.version)]
     assert found.title == "test.blur+image.convert"
 
 
 def test_plugins_that_are_disabled_are_told_where_a_name_is_unknown() -> None:
-    with pytest.raises(UserError, match=r"no workload 'acme\.x'.* add none: acme, zeta; `popbridge plugins`"):
-        plan("acme.x", {}, KNOWN, ["acme", "zeta"])
+    with pytest.raises(UserError, match=r"'acme\.x'.* acme, zeta.* `popbridge plugins`"):
+        make_plan("acme.x", {}, KNOWN, ["acme", "zeta"])

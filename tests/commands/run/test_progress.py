@@ -8,13 +8,13 @@ import sys
 import pytest
 from rich.progress import Progress, TextColumn
 
-from bridge.commands.run.report import Bar, bar
+from bridge.commands.run.report import ProgressBar, progress_bar
 
 
 @pytest.mark.parametrize("total", [1, 4])
 def test_it_counts_what_is_done_and_how_far_the_rest_is_and_never_goes_back(total: int) -> None:
     progress = Progress(TextColumn(""), disable=True)
-    shown = Bar(progress, "x", total)
+    shown = ProgressBar(progress, "x", total)
     seen = []
 
     def look() -> None:
@@ -53,7 +53,7 @@ def test_a_single_job_has_a_bar_where_it_says_how_far_it_is(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", err := Terminal())
     monkeypatch.setattr(sys, "stdout", Terminal())
-    with bar("image.upscale", total, as_json) as shown, shown.job() as tell:
+    with progress_bar("image.upscale", total, as_json) as shown, shown.job() as tell:
         if reports:
             tell(0.5, "[stage]")
     assert ("image.upscale" in err.getvalue()) == seen
@@ -63,7 +63,7 @@ def test_a_single_job_has_a_bar_where_it_says_how_far_it_is(
 def test_nothing_is_written_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", err := io.StringIO())
     for total in (1, 3):
-        with bar("x", total, False) as shown, shown.job() as tell:
+        with progress_bar("x", total, False) as shown, shown.job() as tell:
             tell(0.5, "")
             shown.advance()
     assert err.getvalue() == ""

@@ -57,7 +57,7 @@ IMAGE = {
         ),
         (
             {**IMAGE, "size": 2, "below": -0.5},
-            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, values too low cut off (the least -0.5)",
+            "x: TGA, 512 x 256, 4 channels of 8 bit, 2 bytes, low values clipped (lowest -0.5)",
         ),
         ({"width": 3, "height": 2, "alias": "", "turned": False}, "x: 3 x 2, turned no"),
         ({"groups": []}, "x: groups none"),
@@ -71,7 +71,7 @@ def test_what_is_short_stands_on_one_line(value: Any, says: str) -> None:
 def test_of_a_text_that_fills_screens_the_beginning_and_the_length_are_told() -> None:
     page, book = "a" * 10_000, "b" * 50_000_000
     assert list(as_lines("x", page, 80)) == [f"x: {page}"]
-    told = f"{'b' * 10_000}... (50,000,000 characters in all; --json gives all of them)"
+    told = f"{'b' * 10_000}... (50,000,000 characters in all; --json shows all)"
     assert list(as_lines("x", book, 80)) == [f"x: {told}"]
     assert list(as_lines("x", {"text": book, "pages": [book]}, 80)) == [
         "x:", f"  text: {told}", f"  pages: {told}",
@@ -103,7 +103,7 @@ def test_of_a_list_that_fills_screens_the_beginning_and_the_rest_of_it_are_told(
     rows = [{"file": f"{number}.png", "same": "x" * 40} for number in range(3_000)]
     told = list(as_lines("x", {"groups": rows}, 80))
     assert told[:3] == ["x:", "  groups:", f"    file 0.png, same {'x' * 40}"]
-    assert len(told) == 2 + 100 + 1 and told[-1] == "    ... and 2,900 more; --json gives all of them"
+    assert len(told) == 2 + 100 + 1 and told[-1] == "    ... and 2,900 more; --json shows all"
     assert list(as_lines("x", {"groups": rows[:100]}, 80))[-1].startswith("    file 99.png")
 
 

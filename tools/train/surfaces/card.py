@@ -17,7 +17,7 @@ from tools.train.surfaces.dataset import (
 from tools.train.surfaces.evaluate import FLAT, METHODS, METRICS, Figures
 from tools.train.surfaces.network import BATCH_SIZE, CROP_SIDE, STEPS, SurfaceNet
 
-CARD = DATA.parent.parent / "docs" / "models" / "estimate-pbr.md"
+CARD = DATA.parent.parent / "docs" / "explanation" / "models" / "estimate-pbr.md"
 Means = Mapping[str, Mapping[str, float]]
 HEADS = {
     "angle": "angle between normals",

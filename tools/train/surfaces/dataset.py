@@ -224,7 +224,7 @@ def _read_example(row: Row, crop: bool) -> tuple[Example, float] | None:
         if (np.abs(lengths - 1) < 0.3).mean() > UNIT_SHARE and normals[..., :2].std() > 0.01:
             slopes = slopes_of(normals)
             detected = measure_curl(normal.pixels, sample_pixels(normal.pixels))
-            sign = float(np.sign(detected.sign) * detected.sure)
+            sign = float(np.sign(detected.sign) * detected.confidence)
     if slopes is None and rough is None:
         return None
     shrink = _crop if crop else _halve

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.image import block_encoders
-from accel.image.block_encoders import WORTH, OpaqueLoops, make_opaque
+from accel.image.block_encoders import WORTH_COMPILED, AlphaLoops, make_opaque
 from accel.image.compiled import opaque as compiled
 from tests.accel.image.textures import smooth
 
@@ -78,20 +78,20 @@ def test_the_compiled_loop_gives_the_same_bits(profile):
     pixels[..., 3] = 255
     data = words(encoded(pixels, profile))
     plain = block_encoders.raise_alpha(data, pixels)
-    assert (compiled.lifted(data, pixels) == plain).all() and (plain != data).any()
+    assert (compiled.raise_alpha(data, pixels) == plain).all() and (plain != data).any()
 
 
 def test_numba_is_loaded_only_after_it_would_have_paid(monkeypatch):
     monkeypatch.delitem(sys.modules, "numba")
-    loops = OpaqueLoops()
-    assert loops.chosen(WORTH) is block_encoders.raise_alpha
-    assert loops.chosen(1) is compiled.lifted
+    loops = AlphaLoops()
+    assert loops.choose(WORTH_COMPILED) is block_encoders.raise_alpha
+    assert loops.choose(1) is compiled.raise_alpha
 
 
 def test_without_numba_numpy_mends_all(monkeypatch):
     monkeypatch.setattr("accel.image.compiled.available", lambda: False)
-    assert OpaqueLoops().chosen(10 * WORTH) is block_encoders.raise_alpha
+    assert AlphaLoops().choose(10 * WORTH_COMPILED) is block_encoders.raise_alpha
 
 
 def test_what_another_workload_has_loaded_is_used_at_once():
-    assert "numba" in sys.modules and OpaqueLoops().chosen(16) is compiled.lifted
+    assert "numba" in sys.modules and AlphaLoops().choose(16) is compiled.raise_alpha

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.image.compiled import maxrects as loops
-from accel.image.rect_packing import FIXED, Heuristic, by_area, growing_sizes, pack, sort_orders
+from accel.image.compiled.constants import Heuristic
+from accel.image.rect_packing import FIXED_STRATEGIES, by_area, growing_strategies, pack, sort_indices
 
 SIDES = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=40)
 PAGE = st.tuples(st.integers(20, 200), st.integers(20, 200))
@@ -77,9 +78,9 @@ def test_a_guillotine_never_uses_space_across_a_cut():
 
 
 def test_the_largest_come_first_and_equals_stay_in_their_order():
-    assert sort_orders(by_area, np.array([2, 4, 1, 4]), np.array([2, 4, 1, 4])).tolist() == [1, 3, 0, 2]
+    assert sort_indices(by_area, np.array([2, 4, 1, 4]), np.array([2, 4, 1, 4])).tolist() == [1, 3, 0, 2]
 
 
 def test_no_way_is_tried_twice():
-    for ways in (FIXED, growing_sizes(True), growing_sizes(False)):
+    for ways in (FIXED_STRATEGIES, growing_strategies(True), growing_strategies(False)):
         assert len(set(ways)) == len(ways)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.image.rect_packing import Sizes, pack_pages
+from accel.image.rect_packing import PageSizes, pack_pages
 from tests.accel.image.packing.test_maxrects import boxes, overlaps
 
 SIDES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=30)
@@ -35,7 +35,7 @@ def fill(widths, heights, pages):
 def test_every_rectangle_lies_once_within_the_border_of_a_page_of_the_right_size(
     sides, step, square, rotate, border, padding, longest
 ):
-    sizes = Sizes(longest, step, square, border, padding)
+    sizes = PageSizes(longest, step, square, border, padding)
     widths, heights = np.array(sides, np.int64).T + padding
     pages = pack_pages(widths, heights, sizes, rotate, "fast")
     assert sorted(np.concatenate([page.members for page in pages]).tolist()) == list(range(len(widths)))
@@ -56,7 +56,7 @@ def test_every_rectangle_lies_once_within_the_border_of_a_page_of_the_right_size
 def test_at_least_95_of_100_pixels_are_filled_by_500_sprites(sides, rotate, square):
     widths, heights = sides(500)
     for effort in ("fast", "normal"):
-        (page,) = pack_pages(widths, heights, Sizes(4096, 4, square, 0, 0), rotate, effort)
+        (page,) = pack_pages(widths, heights, PageSizes(4096, 4, square, 0, 0), rotate, effort)
         assert fill(widths, heights, [page]) > 0.95
 
 
@@ -66,7 +66,9 @@ def test_a_few_sprites_fill_nine_tenths():
             widths, heights = sides(40, seed)
             assert (
                 fill(
-                    widths, heights, pack_pages(widths, heights, Sizes(4096, 1, False, 0, 0), True, "normal")
+                    widths,
+                    heights,
+                    pack_pages(widths, heights, PageSizes(4096, 1, False, 0, 0), True, "normal"),
                 )
                 > 0.9
             )
@@ -75,7 +77,7 @@ def test_a_few_sprites_fill_nine_tenths():
 def test_more_effort_is_never_worse():
     widths, heights = mixed(60)
     fills = [
-        fill(widths, heights, pack_pages(widths, heights, Sizes(4096, 1, False, 0, 0), False, effort))
+        fill(widths, heights, pack_pages(widths, heights, PageSizes(4096, 1, False, 0, 0), False, effort))
         for effort in ("fast", "normal", "best")
     ]
     assert fills == sorted(fills)
@@ -83,7 +85,7 @@ def test_more_effort_is_never_worse():
 
 def test_full_pages_are_full_and_only_the_last_is_smaller():
     widths, heights = icons(600)
-    pages = pack_pages(widths, heights, Sizes(1024, 0, False, 0, 0), False, "normal")
+    pages = pack_pages(widths, heights, PageSizes(1024, 0, False, 0, 0), False, "normal")
     assert len(pages) == -(-(widths * heights).sum() // 1024**2)
     for page in pages[:-1]:
         assert (page.width, page.height) == (1024, 1024)
@@ -93,21 +95,21 @@ def test_full_pages_are_full_and_only_the_last_is_smaller():
 def test_powers_of_two_are_the_smallest_that_hold_everything():
     # 15 squares of 32 with nothing to spare in 128 x 128 but one.
     squares = np.full(15, 32), np.full(15, 32)
-    (page,) = pack_pages(*squares, Sizes(4096, 0, False, 0, 0), False, "normal")
+    (page,) = pack_pages(*squares, PageSizes(4096, 0, False, 0, 0), False, "normal")
     assert (page.width, page.height) == (128, 128)
-    (page,) = pack_pages(np.array([2000]), np.array([10]), Sizes(4096, 0, False, 0, 0), False, "normal")
+    (page,) = pack_pages(np.array([2000]), np.array([10]), PageSizes(4096, 0, False, 0, 0), False, "normal")
     assert sorted((page.width, page.height)) == [16, 2048]
 
 
 def test_one_pixel_has_the_smallest_page_of_all():
     for step, side in ((1, 1), (4, 4), (0, 1)):
         one = np.array([1]), np.array([1])
-        (page,) = pack_pages(*one, Sizes(4096, step, False, 0, 0), False, "normal")
+        (page,) = pack_pages(*one, PageSizes(4096, step, False, 0, 0), False, "normal")
         assert (page.width, page.height) == (side, side)
 
 
 def test_a_rectangle_as_large_as_the_largest_page_fits_and_a_larger_one_doesn_t():
-    sizes = Sizes(100, 1, False, 3, 2)
+    sizes = PageSizes(100, 1, False, 3, 2)
     assert sizes.holds(94 + 2, 94 + 2) and not sizes.holds(95 + 2, 1)
     (page,) = pack_pages(np.array([96]), np.array([96]), sizes, False, "normal")
     assert (page.width, page.height) == (100, 100)

@@ -26,21 +26,21 @@ const CLOSE_TOO_SLOW = 4013
 const CLOSE_TOO_BIG = 1009
 const CLOSE_RESTART = 1012
 const CLOSE_SAYS = {
-	4000: "Something unforeseen; reconnect, and report it if it returns.",
-	4002: "The frame is of the wrong kind or is no message; fix the client.",
-	4003: "A required field is missing; the reason names it.",
-	4004: "A field has the wrong type; the reason names it.",
-	4005: "A field has a value that isn't allowed; the reason names it.",
-	4006: "`type` is none that a client may send.",
-	4007: "`identify` must come first, within 10 s of `hello`.",
-	4008: "`identify` may be sent once.",
-	4009: "The token is wrong; read connection.json again.",
-	4010: "Update the older of the plugin and the daemon.",
-	4011: "The session is gone or in use elsewhere; identify without `resume`.",
-	4012: "A required feature isn't offered; see `hello.features`.",
-	4013: "The client doesn't read; reconnect with `resume`.",
-	1009: "The frame is larger than `limits.frame`; use a blob.",
-	1012: "The daemon stops or restarts; back off, then resume.",
+	4000: "Unexpected error. Reconnect; if it happens again, report it.",
+	4002: "The frame is of the wrong kind or isn't a valid message. Fix the client.",
+	4003: "A required field is missing; the close reason names it.",
+	4004: "A field has the wrong type; the close reason names it.",
+	4005: "A field has an invalid value; the close reason names it.",
+	4006: "Clients can't send messages of this `type`.",
+	4007: "`identify` must be the first message, within 10 s of `hello`.",
+	4008: "`identify` can be sent only once.",
+	4009: "The token is wrong. Read connection.json again.",
+	4010: "Update the older of the editor addon and the daemon.",
+	4011: "The session has ended or another connection uses it. Send `identify` without `resume`.",
+	4012: "The daemon lacks a required feature; see `hello.features`.",
+	4013: "Too much is unacknowledged. Resume the session and acknowledge the handled messages; if 4011 follows, the session has ended.",
+	1009: "The frame exceeds `limits.frame`. Send large data as a blob.",
+	1012: "The daemon is stopping or restarting. Wait, then resume the session.",
 }
 
 # The `code` of an `error` message.

@@ -1,0 +1,124 @@
+"""Runs a workload on files for the command line: from the arguments to the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from accel.text import clauses, text
+from bridge.commands.options import read_settings
+from bridge.commands.run.command import Options
+from bridge.commands.run.inputs import InputFile, Job, find_files, make_jobs
+from bridge.commands.run.local import Batch, JobRunner, OutputSink, local_runner
+from bridge.commands.run.outputs import Manifest, Outputs, staging_folder
+from bridge.commands.run.plan import Plan, make_plan
+from bridge.commands.run.remote import remote_runner
+from bridge.commands.run.report import DiscardOutputs, KeepOutputs, Reporter, progress_bar
+from bridge.core.errors import UserError
+from bridge.host import host
+from bridge.paths import Paths
+
+MAX_LISTED = 3
+"""Files that an error names."""
+
+
+def run_files(
+    workload: str,
+    files: Sequence[str],
+    params: Mapping[str, str],
+    options: Options,
+    *,
+    name: str | None,
+    recursive: bool,
+    together: bool | None,
+    workers: int | None,
+) -> int:
+    """The exit code: 1 if a job failed. Raises UserError where nothing can be run."""
+    registry = host.load()
+    plan = make_plan(workload, params, registry.workloads, registry.disabled)
+    inputs = _find_inputs(files, recursive, options.out)
+    _check_inputs(inputs)
+    jobs = make_jobs(inputs, plan, name, together=together)
+    settings = read_settings(
+        registry.settings,
+        Paths.find().settings_file,
+        os.environ,
+        {"workers": workers},
+        plugins_disabled=registry.lacks,
+    ).as_dict()
+    logging.basicConfig(level="ERROR", format="%(message)s")
+    return asyncio.run(_run(plan, jobs, options, settings))
+
+
+def _find_inputs(files: Sequence[str], recursive: bool, out: Path | None) -> list[InputFile]:
+    if not recursive or out is None:
+        return find_files(files, recursive=recursive, out=out)
+    with _manifest() as manifest:
+        return find_files(files, recursive=recursive, out=out, is_output=manifest.is_ours)
+
+
+def _manifest() -> Manifest:
+    return Manifest(Paths.find().cache / "run.db")
+
+
+def _check_inputs(inputs: Sequence[InputFile]) -> None:
+    """Raises UserError if no file can be processed; a single bad file only fails its own job."""
+    problems = [(each.file, each.problem.reason) for each in inputs if each.problem]
+    if not problems or len(problems) < len(inputs):
+        return
+    listed = clauses(
+        text("{file} {reason}", file=file or repr(file), reason=reason)
+        for file, reason in problems[:MAX_LISTED]
+    )
+    if len(problems) > MAX_LISTED:
+        listed = clauses((listed, text("and {count} more", count=len(problems) - MAX_LISTED)))
+    raise UserError(text("{problems}.", problems=listed))
+
+
+async def _run(plan: Plan, jobs: Sequence[Job], options: Options, settings: Mapping[str, Any]) -> int:
+    """The exit code."""
+    reporter = Reporter(plan.title, as_json=options.as_json, several=len(jobs) > 1)
+    finished = False
+    try:
+        with _sink(plan, jobs, options, reporter) as sink:
+            async with _runner(plan, jobs, options, settings) as runner:
+                with progress_bar(plan.title, len(jobs), options.as_json) as shown:
+                    reporter.advance, runner.progress_context = shown.advance, shown.job
+                    await Batch(runner, sink).run(jobs)
+        finished = True
+    finally:
+        reporter.summary(len(jobs), interrupted=not finished)
+    return 1 if reporter.counts["failed"] else 0
+
+
+@contextlib.contextmanager
+def _sink(plan: Plan, jobs: Sequence[Job], options: Options, reporter: Reporter) -> Iterator[OutputSink]:
+    if options.out is None:
+        yield DiscardOutputs(reporter)
+        return
+    staging = staging_folder(options.out)
+    try:
+        with _manifest() as manifest:
+            inputs = [file for job in jobs for file in job.files]
+            outputs = Outputs(options.out, inputs, manifest, force=options.force)
+            yield KeepOutputs(reporter, outputs, manifest, plan, staging=staging, resume=options.resume)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def _runner(
+    plan: Plan, jobs: Sequence[Job], options: Options, settings: Mapping[str, Any]
+) -> AsyncIterator[JobRunner]:
+    if options.daemon:
+        async with remote_runner(plan, jobs, settings["deadline_ms"] / 1000, options.timeout_s) as remote:
+            yield remote
+    else:
+        async with local_runner(plan, settings, len(jobs), options.timeout_s) as local:
+            yield local
