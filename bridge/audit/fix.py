@@ -98,9 +98,9 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         made = _open(store, root, changes, now, receipt.note, receipt.id)
         guarded = [{**change, "expected": were["options"]} for change, were in zip(changes, now, strict=True)]
         _write(store, made, root, project.support, guarded, left, again=receipt.id)
-        kept = store.get(made)
-    assert kept is not None
-    return kept
+        stored = store.get(made)
+    assert stored is not None
+    return stored
 
 
 def check_nameable(root: Path) -> None:
