@@ -18,6 +18,7 @@ from bridge.core.messages import Command, Result
 from bridge.core.revert import error_text, file_error, observed_options, remaining_changes
 from bridge.core.text import is_unicode
 from bridge.host import isolation, validation
+from bridge.store.database import unusable_error
 from bridge.store.records import AUDIT_FIX, local_time_text, pack
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         made = _open(store, root, changes, now, receipt.note, receipt.id)
         guarded = [{**change, "expected": were["options"]} for change, were in zip(changes, now, strict=True)]
         _write(store, made, root, project.support, guarded, left, again=receipt.id)
-        kept = store.get(made)
-    assert kept is not None
-    return kept
+        stored = store.get(made)
+    assert stored is not None
+    return stored
 
 
 def check_nameable(root: Path) -> None:
@@ -279,7 +280,6 @@ class _Store:
         return ReceiptStore(self._db)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from bridge.store.database import unusable_error
         from bridge.store.records import FAILURES
 
         self._db.conn.close()

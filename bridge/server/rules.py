@@ -47,7 +47,7 @@ class ProjectRules:
             self._log_once(session, "file", str(error))
             return {}
         self._log_once(session, "file", problem)
-        self._log_once(session, "codes", str(sentences(config.passed_over(session.root, found))))
+        self._log_once(session, "codes", str(sentences(config.ignored_code_notices(session.root, found))))
         return _merge(found.rules(), remaining)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:
