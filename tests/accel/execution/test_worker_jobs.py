@@ -139,7 +139,7 @@ def test_wrong_parameters_in_a_batch_cost_their_own_job_alone():
 
 
 def test_where_a_plugins_step_failed_stands_in_the_log_alone(tmp_path):
-    named = ("theirs.raise", "tests.accel.image.test_pipeline:raises")
+    named = ("theirs.raise", "tests.accel.image.operations.test_pipeline:raises")
     path = pictures.save(tmp_path / "a.png", pictures.flat((9, 9, 9), 2))
     job = JobFrame(
         "accel.image.operations.pipeline:pipeline", {"steps": [{"workload": named[0]}]},
