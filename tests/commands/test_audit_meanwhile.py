@@ -164,7 +164,7 @@ def test_what_was_found_is_told_where_the_database_is_held_before_anything_is_wr
     between("_open", hold)
     code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     assert code == 2 and one_line(err) and settings(project) == before
-    assert "another program holds its database" in err and "popbridge revert" not in err
+    assert "another program has locked its database" in err and "popbridge revert" not in err
     found = json.loads(report.read_text(encoding="utf-8"))
     assert "--fix resolves" in out and found["errors"] > 0 and found["receipt"] is None
 
@@ -187,7 +187,7 @@ def test_a_revert_says_so_where_the_database_is_held(
     mended = settings(project)
     between("_open", hold)
     code, _, err = popbridge("revert", "1")
-    assert code == 2 and one_line(err) and "another program holds its database" in err
+    assert code == 2 and one_line(err) and "another program has locked its database" in err
     assert settings(project) == mended
 
 
