@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from accel.workload import Limits
-from bridge.advisors.import_project import KnownImports
+from bridge.advisors.import_project import AuditResults
 from bridge.audit import audit, report_html
 from bridge.audit.project import find
 from bridge.audit.results import Report, Row
@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
 def taken(home: Path) -> dict[str, bytes]:
     """What is kept for the import advisor: the probabilities of each file."""
     (file,) = (home / "cache" / "kinds").iterdir()
-    known = msgspec.msgpack.decode(file.read_bytes(), type=KnownImports)
+    known = msgspec.msgpack.decode(file.read_bytes(), type=AuditResults)
     each = len(known.shares) // len(known.files)
     return {file: known.shares[at * each : (at + 1) * each] for at, file in enumerate(known.files)}
 
