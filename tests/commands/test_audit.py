@@ -88,7 +88,7 @@ class TestAudit:
         before = settings(root)
         code, out, _ = popbridge("audit", str(root), "--fix", "--workers", "1")
         assert changes(before, settings(root)) == GOLDEN[version[0]]
-        assert code == 0 and "Mended textures: 2; `popbridge revert 1` puts them back" in out
+        assert code == 0 and "Fixed textures: 2; `popbridge revert 1` undoes that" in out
 
     def test_what_a_baseline_accepts_frees_no_memory(
         self, popbridge: Any, project: Path, tmp_path: Path
@@ -120,7 +120,7 @@ class TestAudit:
         other = project / "project.godot"
         before = other.read_bytes()
         code, _, err = popbridge("audit", str(project), "--baseline", str(other), "--update-baseline")
-        assert code == 2 and one_line(err) and "no baseline: name another file" in err
+        assert code == 2 and one_line(err) and "is not a baseline. Name another file" in err
         assert other.read_bytes() == before
 
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
@@ -139,7 +139,7 @@ class TestAudit:
         file.write_bytes(odd)
         code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1")
         assert (code, err) == (1, "") and "aren't valid UTF-8; import it anew" in out
-        assert file.read_bytes() == odd and "Mended textures: 1;" in out
+        assert file.read_bytes() == odd and "Fixed textures: 1;" in out
 
     def test_a_build_fails_while_something_is_wrong_and_not_after_it_was_mended(
         self, popbridge: Any, project: Path
@@ -147,7 +147,7 @@ class TestAudit:
         assert popbridge("audit", str(project), "--workers", "1")[0] == 1
         assert popbridge("audit", str(project), "--workers", "1", "--fix")[0] == 0
         code, out, err = popbridge("audit", str(project), "--workers", "1")
-        assert code == 0 and "Wrong: 0, waste: 0" in out and err == ""
+        assert code == 0 and "0 errors, 0 warnings" in out and err == ""
 
     def test_normals_of_a_2d_picture_get_no_mipmaps_and_no_blocks(
         self, popbridge: Any, project: Path, tmp_path: Path
@@ -164,7 +164,7 @@ class TestAudit:
         )
         assert popbridge("audit", str(project), "--workers", "1", "--json", str(tmp_path / "j"))[0] == 1
         told = json.loads((tmp_path / "j").read_text())
-        assert told["wrong"] == 2
+        assert told["errors"] == 2
         files = {file["file"]: file for file in told["files"]}
         for name in ("materials/rock_normal.png", "ball.png"):
             assert files[name]["options"] == {"compress/normal_map": 1}
@@ -174,8 +174,8 @@ class TestAudit:
         self, popbridge: Any, project: Path, home: Path
     ) -> None:
         arguments = ["audit", str(project), "--fix", "--no-cache", "--workers", "1"]
-        assert "Mended textures: 2" in popbridge(*arguments)[1]
-        assert "Mended" not in popbridge(*arguments)[1]
+        assert "Fixed textures: 2" in popbridge(*arguments)[1]
+        assert "Fixed textures" not in popbridge(*arguments)[1]
         assert not (home / "cache" / "audit").exists()
 
     def test_a_baseline_accepts_what_is_known_and_tells_what_is_new(
@@ -184,7 +184,7 @@ class TestAudit:
         file = tmp_path / "baseline.json"
         arguments = ["audit", str(project), "--workers", "1", "--baseline", str(file)]
         code, _, err = popbridge(*arguments)
-        assert code == 2 and one_line(err) and "--update-baseline makes it" in err
+        assert code == 2 and one_line(err) and "Create it with `--update-baseline`" in err
         assert popbridge(*arguments, "--update-baseline")[0] == 0
         assert popbridge(*arguments)[0] == 0
         # On another machine the folder has another name.
@@ -198,10 +198,10 @@ class TestAudit:
     @pytest.mark.parametrize(
         ("at", "flags", "kept"),
         [
-            ("take", (), True),
-            ("take", ("--no-cache",), False),
-            ("take", ("--fix",), True),
-            ("take", ("--fix", "--no-cache"), False),
+            ("add", (), True),
+            ("add", ("--no-cache",), False),
+            ("add", ("--fix",), True),
+            ("add", ("--fix", "--no-cache"), False),
             ("prepare", (), False),
         ],
     )
@@ -221,13 +221,13 @@ class TestAudit:
         cache = Paths.find().cache
         cache.mkdir(parents=True)
         (cache / "audit").touch()
-        monkeypatch.setattr(Judge, "take", stop)
+        monkeypatch.setattr(Judge, "add", stop)
         assert popbridge("audit", str(project), "--workers", "1")[2].endswith(": nothing was written.\n")
 
     def test_ctrl_c_is_told_in_a_line_of_its_own_on_a_terminal(
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Judge, "take", stop)
+        monkeypatch.setattr(Judge, "add", stop)
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         err = popbridge("audit", str(project), "--workers", "1", "--locale", "zh-CN")[2]
         assert err.endswith("\npopbridge: 已中止：没有写入任何内容。已检查的结果会留给下次运行。\n")
@@ -265,13 +265,13 @@ class TestAudit:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            (["{root}/rock.png"], "rock.png isn't there: name a project, or a folder or texture in one."),
+            (["{root}/rock.png"], "rock.png` does not exist. Give a project"),
             ([""], "PROJECT is empty"),
-            (["{root}", "--update-baseline"], "wants --baseline"),
-            (["{root}", "--update-baseline", "--baseline", "-"], "wants the name of a file"),
-            (["{root}", "--html", ""], "--html wants the name of a file"),
+            (["{root}", "--update-baseline"], "needs --baseline"),
+            (["{root}", "--update-baseline", "--baseline", "-"], "needs a file name"),
+            (["{root}", "--html", ""], "--html needs a file name"),
             (["{root}", "--json", "-", "--sarif", "-"], "Only one report"),
-            (["{root}", "--html", "{root}/no/where.html"], "there is no folder"),
+            (["{root}", "--html", "{root}/no/where.html"], "does not exist"),
             (["{root}", "--fail-on", "taste"], "--fail-on"),
             (["{root}", "--workers", "0"], "--workers"),
         ],
@@ -296,7 +296,7 @@ class TestAudit:
 
     def test_fix_says_where_there_are_no_settings_to_write(self, popbridge: Any, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
-        assert "--fix has nothing to write here" in popbridge("audit", str(tmp_path / "empty"), "--fix")[1]
+        assert "--fix has nothing to write" in popbridge("audit", str(tmp_path / "empty"), "--fix")[1]
         assert "--fix" not in popbridge("audit", str(tmp_path / "empty"))[1]
 
     def test_a_mistake_in_the_projects_own_file_is_told(self, popbridge: Any, project: Path) -> None:
@@ -360,4 +360,4 @@ class TestAudit:
         monkeypatch.setattr(ConfigFile, "write", refuse)
         before = settings(project)
         code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
-        assert code == 1 and "couldn't be mended" in out and settings(project) == before
+        assert code == 1 and "Not fixed" in out and settings(project) == before

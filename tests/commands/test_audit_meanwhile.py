@@ -72,9 +72,9 @@ def test_settings_that_were_changed_meanwhile_stay_and_are_told_the_others_are_m
     code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     mine = file.read_text(encoding="utf-8")
     assert code == 1 and mine == before.replace(old, new)
-    assert settings(project)[f"{NORMAL}.import"] != other and "Mended textures: 1" in out
+    assert settings(project)[f"{NORMAL}.import"] != other and "Fixed textures: 1" in out
     said = (
-        f"couldn't be mended: brick_albedo.png.import has changed since the audit read it ({says}): left as "
+        f"Not fixed: brick_albedo.png.import has changed since the audit read it ({says}): left as "
     )
     rows = {row["file"]: row for row in json.loads(report.read_text(encoding="utf-8"))["files"]}
     assert rows[COLOR]["findings"][0]["code"] == "not_applied" and rows[COLOR]["mended"] == []
@@ -121,7 +121,7 @@ def test_what_is_removed_or_merged_meanwhile_is_told_and_not_written(
     between("fix", change)
     code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
     assert code == 1 and not gone.exists() and "compress/mode=0" in merged.read_text()
-    assert out.count("couldn't be mended") == 2 and "Mended" not in out
+    assert out.count("Not fixed") == 2 and "Fixed textures" not in out
 
 
 def test_what_wasnt_mended_is_accepted_by_no_baseline(
@@ -131,7 +131,7 @@ def test_what_wasnt_mended_is_accepted_by_no_baseline(
     arguments = ("audit", str(project), "--workers", "1", "--baseline", baseline)
     between("fix", lambda: edit(file, "compress/mode=0", "compress/mode=1"))
     code, out, _ = popbridge(*arguments, "--fix", "--update-baseline")
-    assert code == 1 and "couldn't be mended" in out
+    assert code == 1 and "Not fixed" in out
     code, out, _ = popbridge(*arguments)
     assert code == 1 and COLOR in out and "fit nothing any more" not in out
 
@@ -146,8 +146,8 @@ def test_what_was_found_is_told_where_nothing_can_be_mended(
     arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     code, out, err = popbridge(*arguments, "--baseline", str(baseline), "--update-baseline")
     assert code == 2 and one_line(err) and "popbridge.db" in err and settings(project) == before
-    assert "--fix would settle" in out and "the settings free " in out and not baseline.exists()
-    assert json.loads(report.read_text(encoding="utf-8"))["wrong"] > 0
+    assert "--fix resolves" in out and "--fix frees " in out and not baseline.exists()
+    assert json.loads(report.read_text(encoding="utf-8"))["errors"] > 0
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_what_was_found_is_told_where_the_database_is_held_before_anything_is_wr
     assert code == 2 and one_line(err) and settings(project) == before
     assert "another program holds its database" in err and "popbridge revert" not in err
     found = json.loads(report.read_text(encoding="utf-8"))
-    assert "--fix would settle" in out and found["wrong"] > 0 and found["receipt"] is None
+    assert "--fix resolves" in out and found["errors"] > 0 and found["receipt"] is None
 
 
 def test_how_to_put_back_is_told_where_the_database_is_held_once_settings_are_written(
@@ -217,7 +217,7 @@ def test_a_revert_leaves_what_is_set_while_it_runs(popbridge: Any, project: Path
     popbridge("audit", str(project), "--fix", "--workers", "1")
     between("_open", lambda: edit(file, "compress/mode=2", "compress/mode=1"))
     code, out, err = popbridge("revert", "1")
-    assert code == 1 and err == "" and "compress/mode has changed since (it is 1, and was set to 2)" in out
+    assert code == 1 and err == "" and "compress/mode was changed meanwhile: it is 1, not 2" in out
     mine = before[f"{COLOR}.import"].replace("compress/mode=0", "compress/mode=1")
     assert settings(project) == before | {f"{COLOR}.import": mine}
 

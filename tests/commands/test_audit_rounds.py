@@ -60,7 +60,7 @@ def test_settings_that_an_adapter_fails_at_are_left_and_told(
     monkeypatch.setattr(Godot4, "read_texture", read_texture)
     arguments = ("audit", str(project), "--fix", "--workers", "1", "--json", str(report))
     code, out, _ = popbridge(*arguments)
-    assert code == 1 and file.read_text(encoding="utf-8") == before and "Mended textures: 1" in out
+    assert code == 1 and file.read_text(encoding="utf-8") == before and "Fixed textures: 1" in out
     told = json.loads(report.read_text(encoding="utf-8"))
     assert told["unjudged"] == 1 and told["notice"].count("ZeroDivisionError") == 1
     (row,) = [row for row in told["files"] if row["file"] == FILES[0]]
@@ -119,7 +119,7 @@ def test_a_build_fails_where_an_adapter_knows_no_uses_or_no_project(
 
 
 @pytest.mark.parametrize(
-    ("locale", "says"), [("en", "Plugins are disabled (acme_broken), so that"), ("zh-CN", "有插件已停用（")]
+    ("locale", "says"), [("en", "Disabled plugins (acme_broken)"), ("zh-CN", "扩展 acme_broken 已停用")]
 )
 def test_a_build_fails_where_a_disabled_plugin_may_have_known_the_project(
     popbridge: Any, tmp_path: Path, locale: str, says: str, monkeypatch: pytest.MonkeyPatch
@@ -222,4 +222,4 @@ def test_where_nothing_could_be_written_no_folder_has_to_be_renamed(popbridge: A
     odd = tmp_path / os.fsdecode(b"files\xff")
     odd.mkdir()
     code, out, err = popbridge("audit", str(odd), "--fix")
-    assert (code, err) == (0, "") and "--fix has nothing to write here" in out
+    assert (code, err) == (0, "") and "--fix has nothing to write" in out
