@@ -211,7 +211,7 @@ class TestAudit:
         before = settings(project)
         monkeypatch.setattr(Judge, at, stop)
         code, out, err = popbridge("audit", str(project), "--workers", "1", *flags)
-        known = " What was examined is known to the next run." if kept else ""
+        known = " The next run continues from here." if kept else ""
         assert (code, out, err) == (130, "", f"popbridge: Stopped: nothing was written.{known}\n")
         assert settings(project) == before
 
@@ -247,7 +247,7 @@ class TestAudit:
         with monkeypatch.context() as patch:
             patch.setattr(ImportFile, "write", stop_at_the_second)
             code, out, err = popbridge("audit", str(project), "--fix", "--workers", "1")
-        assert (code, out) == (130, "") and "`popbridge revert 1` puts back" in err
+        assert (code, out) == (130, "") and "`popbridge revert 1` undoes" in err
         assert settings(project) != before
         assert popbridge("revert", "1")[0] == 0 and settings(project) == before
 

@@ -73,9 +73,7 @@ def test_settings_that_were_changed_meanwhile_stay_and_are_told_the_others_are_m
     mine = file.read_text(encoding="utf-8")
     assert code == 1 and mine == before.replace(old, new)
     assert settings(project)[f"{NORMAL}.import"] != other and "Fixed textures: 1" in out
-    said = (
-        f"Not fixed: brick_albedo.png.import has changed since the audit read it ({says}): left as "
-    )
+    said = f"Not fixed: brick_albedo.png.import has changed since the audit read it ({says}): left as "
     rows = {row["file"]: row for row in json.loads(report.read_text(encoding="utf-8"))["files"]}
     assert rows[COLOR]["findings"][0]["code"] == "not_applied" and rows[COLOR]["mended"] == []
     assert rows[COLOR]["findings"][0]["message"].startswith(said)

@@ -51,7 +51,7 @@ def test_fix_mends_the_part_alone_and_is_put_back(popbridge: Any, textures: Path
     assert popbridge(*walls)[0] == popbridge(*materials)[0] == 1
     code, out, err = popbridge(*materials, "--fix")
     assert (code, err) == (0, "") and "Fixed textures: 1;" in out
-    assert "Of the project only this part is reported: " in out and "walls" not in out
+    assert "Only this part of the project was checked: " in out and "walls" not in out
     assert settings(textures / "walls") == others and settings(textures) != before
     assert popbridge(*materials)[0] == 0 and popbridge(*walls)[0] == 1
     assert popbridge("revert", "1")[0] == 0 and settings(textures) == before
@@ -105,7 +105,7 @@ def test_the_projects_own_file_holds_in_its_parts(popbridge: Any, textures: Path
     root = textures.parent if textures.name == "Assets" else textures
     (root / "popbridge.toml").write_text('[textures]\nignore = ["walls/"]\n', encoding="utf-8")
     code, out, _ = popbridge("audit", str(textures / "walls"), "--workers", "1")
-    assert code == 0 and "No texture lies in it, or all are passed over." in out
+    assert code == 0 and "It contains no textures, or all are ignored." in out
     file = next((textures / "walls").glob("*.png"))
     code, _, err = popbridge("audit", str(file), "--workers", "1")
     assert code == 2 and one_line(err) and "is no texture of a project, or passed over" in err
@@ -132,5 +132,5 @@ def test_an_engines_own_path_is_understood_in_the_project(
 ) -> None:
     monkeypatch.chdir(drawn / "godot/materials")
     code, out, _ = popbridge("audit", "res://walls", "--workers", "1", "--locale", "zh-CN")
-    assert code == 1 and "仅报告项目的这一部分：walls。" in out
+    assert code == 1 and "仅检查了项目的这一部分：walls。" in out
     assert "walls/brick_albedo.png" in out and "rock_normal" not in out

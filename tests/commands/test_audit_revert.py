@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Path:
 class TestRevert:
     def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
         code, _, err = popbridge("revert", "99")
-        assert code == 2 and one_line(err) and "There is no receipt 99" in err
+        assert code == 2 and one_line(err) and "There is no change 99" in err
 
     def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
         self, popbridge: Any, project: Path
@@ -44,11 +44,11 @@ class TestRevert:
         today = datetime.now().astimezone().strftime(r"%Y-")
         code, _, err = popbridge("revert", "1")
         assert code == 2 and one_line(err)
-        assert f"Receipt 1 is reverted already (receipt 2, {today}" in err
+        assert f"Change 1 was already reverted by change 2 ({today}" in err
         # Done again, by the receipt of the revert or by hand, it can be put back again.
         assert popbridge("revert", "2")[0] == 0 and settings(project) == mended
         code, _, err = popbridge("revert", "2")
-        assert code == 2 and "Receipt 2 is reverted already (receipt 3, " in err
+        assert code == 2 and "Change 2 was already reverted by change 3 (" in err
         assert popbridge("revert", "1")[0] == 0 and settings(project) != mended
         for file, text in mended.items():
             (project / file).write_text(text, encoding="utf-8")
@@ -72,7 +72,7 @@ class TestRevert:
         assert file.read_text() == mended
         assert popbridge("revert", "1")[0] == 0 and settings(project) == before
         code, _, err = popbridge("revert", "1")
-        assert code == 2 and "is reverted already (receipt 4, " in err
+        assert code == 2 and "was already reverted by change 4 (" in err
 
     @pytest.mark.parametrize(
         ("locale", "said"),
