@@ -30,7 +30,7 @@ from bridge.audit.project import Project, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.host import isolation
-from bridge.project.config import ProjectFile, nowhere, passed_over
+from bridge.project.config import ProjectFile, ignored_code_notices, missing_folder_notices
 
 if TYPE_CHECKING:
     from bridge.host.host import Registry
@@ -107,8 +107,8 @@ async def audit(
             await asyncio.to_thread(_share, project, plan, report.classifications)
         await judging.finish()
         report.passed_over = [
-            *passed_over(Path(), project_file, _remark_codes(report)),
-            *await asyncio.to_thread(nowhere, project.root, project_file),
+            *ignored_code_notices(Path(), project_file, _remark_codes(report)),
+            *await asyncio.to_thread(missing_folder_notices, project.root, project_file),
         ]
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]

@@ -55,7 +55,7 @@ def test_a_report_on_stdout_is_alone_there(popbridge: Any, project: Path, form: 
 def test_what_does_not_fit_on_the_disk_of_stdout_is_no_finding(project: Path, flags: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         code, err = as_program(full, str(project), "--workers", "1", *flags)
-    assert code == 2 and one_line(err) and "The output can't be written (No space left on" in err
+    assert code == 2 and one_line(err) and "Can't write the output (No space left on" in err
 
 
 @pytest.mark.parametrize("flags", [[], ["--json", "-"]])
@@ -82,7 +82,7 @@ def test_a_report_that_cannot_be_written_costs_no_other(
 ) -> None:
     flags = ["--html", str(tmp_path / ("a" * 300)), "--sarif", str(tmp_path / "s")]
     code, out, err = popbridge("audit", str(project), "--workers", "1", "--fix", *flags)
-    assert code == 2 and one_line(err) and "can't be written" in err
+    assert code == 2 and one_line(err) and "Can't write" in err
     assert "popbridge revert 1" in out and (tmp_path / "s").is_file()
 
 
