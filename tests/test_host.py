@@ -122,7 +122,7 @@ class TestThirdParty:
 
         registry = host.load({"one": good, "two": good}, installed=False)
         assert [plugin.status for plugin in registry.plugins] == ["ok", "disabled"]
-        assert record(registry, "two").reason.startswith("it is the same as the plugin 'one': ")
+        assert "plugin 'one'" in record(registry, "two").reason
         assert len(registry.adapters) == 2
 
     def test_the_adapter_for_a_version_is_chosen_and_a_newer_version_gets_a_notice(self) -> None:
@@ -245,7 +245,7 @@ def test_a_plugin_that_would_end_the_program_is_disabled_alone(error: BaseExcept
             raise error
 
     registry = host.load({"ending": Ending(), "given": Given()}, installed=False)
-    assert record(registry, "ending").reason.startswith(f"popbridge_settings raised {type(error).__name__}")
+    assert f"popbridge_settings raised {type(error).__name__}" in record(registry, "ending").reason
     assert "given.echo" in registry.workloads
 
 

@@ -133,7 +133,7 @@ def test_line_ends_of_windows_change_nothing(site: Path) -> None:
     distribution(site, "crlf", "Requires-Dist: popbridge>=99\n")
     for file in (site / "crlf-1.0.dist-info").iterdir():
         file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8", newline="\r\n")
-    assert loaded("crlf").reason.startswith("it is made for popbridge>=99")
+    assert "popbridge>=99" in loaded("crlf").reason
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_rules_for_folders_that_arent_there_are_told(tmp_path: Path) -> None:
 
 def test_a_rule_for_a_folder_whose_name_is_too_long_is_told_as_any_other(tmp_path: Path) -> None:
     text = "".join(f"[[always]]\nfolder = '{name}'\nadvice = ['no_mipmaps']\n" for name in ("a" * 300, "b"))
-    assert [said[-4:] for said in nowhere(tmp_path, read(written(tmp_path, text)))] == ["aa`.", "`b`."]
+    assert [str(said)[-4:] for said in nowhere(tmp_path, read(written(tmp_path, text)))] == ["aa`.", "`b`."]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions don't bind this user")
