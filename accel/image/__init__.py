@@ -1,1 +1,1 @@
-"""Workloads on images, by libvips and numpy; what declares them imports neither."""
+"""Image workloads: computed by numpy and libvips here, declared in `operations`, which imports neither."""

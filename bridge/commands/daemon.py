@@ -77,7 +77,7 @@ def _print_line(line: AnyText) -> None:
     help="Folder for the project and the page.",
 )
 @click.option("--headless", is_flag=True, help="Use the built-in editor even if a real one is installed.")
-@click.option("--project-only", is_flag=True, help="Make only the project, with its wrong settings.")
+@click.option("--project-only", is_flag=True, help="Only create the project, with its wrong settings.")
 def demo(out: Path, headless: bool, project_only: bool) -> int:
     """Show the first popup on a demo project.
 

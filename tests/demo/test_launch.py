@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import UserError
-from bridge.demo.demo import EditorError, Reader, launched, run
+from bridge.demo.demo import EditorError, Reader, launched
+from bridge.demo.demo import run as demo
 
 
 async def refused(program: Path) -> str:
@@ -76,5 +77,5 @@ def test_the_demo_leads_nobody_to_a_log_in_which_an_editor_never_wrote(
 ) -> None:
     monkeypatch.setenv("POPBRIDGE_GODOT4", str(tmp_path))
     with pytest.raises(UserError, match=f"^The editor can't be run: {re.escape(str(tmp_path))} is") as told:
-        run(tmp_path / "out")
+        demo(tmp_path / "out")
     assert "demo.log" not in str(told.value)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.image.rect_packing import PageSizes, pack_pages
-from tests.accel.image.packing.test_maxrects import boxes, overlaps
+from tests.accel.image.test_rect_packing import boxes, overlaps
 
 SIDES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=30)
 

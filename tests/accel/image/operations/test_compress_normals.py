@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.accel.image.test_compress import run
+from tests.accel.image.operations.test_compress import run
 from tests.accel.image.textures import raster, vectors
 
 
