@@ -185,6 +185,7 @@ class Line(Struct, frozen=True):
     """A line of text."""
 
     text: str
+    """Its characters."""
     confidence: float
     """0 to 1: the mean over its characters."""
     box: list[list[float]]

@@ -177,7 +177,7 @@ estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr)(
     On one core the network takes about 1.5 s per megapixel; raise the deadline for large images. The format
     `same` is PNG for JPEG, WebP, AVIF and HDR, whose compression would distort vectors, and EXR for floats of
     HDR. The accuracy is in docs/explanation/models/estimate-pbr.md.
-    Output files: `height`, `normal` and `roughness`. Value: an `PbrEstimate`.
+    Output files: `height`, `normal` and `roughness`. Value: a `PbrEstimate`.
     """,
     )
 )
