@@ -134,6 +134,8 @@ def catalogue(language: str) -> Catalog:
     for file in fragments(language):
         for message in _read(file, language):
             if message.id:
+                # Assigning to an id that exists keeps the old, perhaps empty, translation.
+                found.delete(message.id)
                 found[message.id] = message
     return found
 
