@@ -69,6 +69,7 @@ from bridge.core.textures import (
     Kind,
     NormalConvention,
     Platform,
+    Severity,
     TextureIntent,
     Wrap,
     limited,
@@ -160,6 +161,7 @@ __all__ = [
     "RunResult",
     "SessionView",
     "Setting",
+    "Severity",
     "Skip",
     "Text",
     "TextureAsset",
@@ -257,7 +259,9 @@ class Adapter(ABC):
         if form is None:
             return None
         if form not in get_args(GpuFormat):
-            raise ContractViolation(f"{self.name}: gpu_format gave {form!r:.80}, wanted a GpuFormat or None")
+            raise ContractViolation(
+                f"{self.name}: gpu_format returned {form!r:.80} instead of a GpuFormat or None"
+            )
         width, height = limited(facts.width, facts.height, intent.max_size or 0)
         return texture_bytes(form, width, height, bool(intent.mipmaps))
 

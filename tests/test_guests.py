@@ -41,7 +41,7 @@ def test_what_its_libraries_print_does_too(capfd: pytest.CaptureFixture[str]) ->
 
 def test_a_handler_of_ctrl_c_that_a_plugin_leaves_behind_is_taken_away() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with isolation.is_interrupt() as heard:
+    with isolation.watch_interrupts() as heard:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     assert (signal.getsignal(signal.SIGINT), heard) == (before, [])
 
@@ -50,7 +50,7 @@ def test_a_thread_hears_no_signals_and_leaves_them_to_the_main_one() -> None:
     before, inside = signal.getsignal(signal.SIGINT), []
 
     def work() -> None:
-        with isolation.is_interrupt():
+        with isolation.watch_interrupts():
             inside.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -83,7 +83,7 @@ def test_a_plugin_that_doesnt_end_is_named() -> None:
         # What it says goes on to other handlers, which would be the next test's.
         for timer in set(threading.enumerate()) - before:
             timer.join(30)
-    assert handler.line.startswith("plugin 'acme' (acme 1.0) is still being loaded after 0.01 s")
+    assert handler.line.startswith("plugin 'acme' (acme 1.0) is still loading after 0.01 s")
 
 
 def test_a_plugin_that_ends_in_time_is_not(caplog: pytest.LogCaptureFixture) -> None:

@@ -217,7 +217,7 @@ def test_the_operation_is_a_step_at_the_shell_as_the_page_has_it(tmp_path: Path)
     # Half of the colour is gone: 0.2126 of red's light is what grey has of it.
     assert made.as_light()[0, 0].tolist() == pytest.approx([0.6063, 0.1063, 0.1063], abs=0.01)
     told = run(tmp_path, "workloads", "acme.fade").stdout
-    assert "It can be a step, joined to others by +" in told and "1 leaves grey alone" in told
+    assert "Can be a step, joined to others by +" in told and "1 leaves grey alone" in told
 
 
 async def test_the_operation_is_a_step_in_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

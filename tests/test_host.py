@@ -82,13 +82,16 @@ class TestThirdParty:
                 "(acme_plugin/hook_raises.py:8)",
             ),
             ("acme-typo", "unknown hook 'popbridge_adaptors'"),
-            ("acme-records", "popbridge_workloads gave 'acme.size' in its list, wanted Workload records"),
+            (
+                "acme-records",
+                "popbridge_workloads returned 'acme.size' in its list instead of Workload records",
+            ),
         ],
     )
     def test_a_broken_plugin_is_disabled_alone_and_says_why(self, name: str, reason: str) -> None:
         registry = host.load()
         assert record(registry, name).status == "disabled"
-        assert record(registry, name).reason == reason
+        assert str(record(registry, name).reason) == reason
         assert record(registry, name).provides == ()
         assert record(registry, "acme").status == "ok"
 
@@ -103,8 +106,8 @@ class TestThirdParty:
         registry = host.load({"twin": SameWorkload()})
         plugin = record(registry, "twin")
         assert (plugin.status, plugin.provides, plugin.traceback) == ("disabled", (), "")
-        assert plugin.reason == (
-            "it gives workload 'acme.size', as plugin 'acme' (acme 1.2) does, which goes first by its name: "
+        assert str(plugin.reason) == (
+            "it adds workload 'acme.size', like plugin 'acme' (acme 1.2), which comes first by name: "
             "uninstall one of them"
         )
         assert record(registry, "acme").status == "ok"
@@ -122,7 +125,7 @@ class TestThirdParty:
 
         registry = host.load({"one": good, "two": good}, installed=False)
         assert [plugin.status for plugin in registry.plugins] == ["ok", "disabled"]
-        assert record(registry, "two").reason.startswith("it is the same as the plugin 'one': ")
+        assert str(record(registry, "two").reason).startswith("it is the same as plugin 'one': ")
         assert len(registry.adapters) == 2
 
     def test_the_adapter_for_a_version_is_chosen_and_a_newer_version_gets_a_notice(self) -> None:
@@ -140,11 +143,11 @@ class TestThirdParty:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (None, "popbridge_workloads gave None, wanted a list of Workload records"),
-        ("x", "popbridge_workloads gave an object of type str, wanted a list of Workload records"),
-        ({}, "popbridge_workloads gave an object of type dict, wanted a list of Workload records"),
-        ([echo], "popbridge_workloads gave <function ech"),
-        ([echo], "wanted Workload records (write echo.workload)"),
+        (None, "popbridge_workloads returned None instead of a list of Workload records"),
+        ("x", "popbridge_workloads returned str instead of a list of Workload records"),
+        ({}, "popbridge_workloads returned dict instead of a list of Workload records"),
+        ([echo], "popbridge_workloads returned <function ech"),
+        ([echo], "Workload records (write echo.workload)"),
     ],
 )
 def test_a_hook_that_gives_something_else_is_told_what_it_gave_and_what_is_wanted(
@@ -156,7 +159,7 @@ def test_a_hook_that_gives_something_else_is_told_what_it_gave_and_what_is_wante
             return given
 
     plugin = record(host.load({"odd": Odd()}, installed=False), "odd")
-    assert plugin.status == "disabled" and says in plugin.reason and plugin.traceback == ""
+    assert plugin.status == "disabled" and says in str(plugin.reason) and plugin.traceback == ""
 
 
 def test_a_hook_without_its_mark_is_told_and_not_passed_over() -> None:
@@ -166,7 +169,7 @@ def test_a_hook_without_its_mark_is_told_and_not_passed_over() -> None:
 
     plugin = record(host.load({"unmarked": Unmarked()}, installed=False), "unmarked")
     assert plugin.status == "disabled"
-    assert plugin.reason == "popbridge_workloads isn't marked as a hook: write @hookimpl above it"
+    assert str(plugin.reason) == "popbridge_workloads isn't marked as a hook: add @hookimpl"
 
 
 def test_a_marked_hook_that_is_no_function_isnt_told_to_be_marked() -> None:
@@ -174,7 +177,10 @@ def test_a_marked_hook_that_is_no_function_isnt_told_to_be_marked() -> None:
     made = SimpleNamespace(popbridge_workloads=host.hooks.hookimpl(partial(list, [echo.workload])))
     plugin = record(host.load({"partial": made}, installed=False), "partial")
     assert plugin.status == "disabled"
-    assert plugin.reason == "popbridge_workloads is marked as a hook but no function: write it with def"
+    assert (
+        str(plugin.reason)
+        == "popbridge_workloads is marked as a hook but isn't a function: define it with def"
+    )
 
 
 def test_a_plugin_whose_module_or_object_isnt_there_says_so_without_a_place_of_ours() -> None:
@@ -218,7 +224,7 @@ def test_a_shipped_name_stays_with_popbridge_whatever_the_other_plugin_is_called
     registry = host.load()
     plugin = record(registry, "aaa")
     assert (
-        plugin.reason == "it gives workload 'image.resize', as PopBridge itself does: uninstall this plugin"
+        str(plugin.reason) == "it adds workload 'image.resize', like PopBridge itself: uninstall this plugin"
     )
     assert registry.workloads["image.resize"].target == "accel.image.operations.geometry:resize"
     assert [one.name for one in registry.plugins if one.status != "ok"] == ["aaa"]
@@ -233,8 +239,8 @@ def test_who_goes_first_is_a_matter_of_names_and_not_of_what_was_installed_first
         monkeypatch.syspath_prepend(str(tmp_path / name))
     found = {one.distribution: one for one in host.load().plugins}
     assert [name for name in ("ccc", "bbb", "zzz") if found[name].status == "ok"] == ["ccc"]
-    assert "as plugin 'another' (ccc 2.0) does" in found["bbb"].reason
-    assert "as plugin 'another' (ccc 2.0) does" in found["zzz"].reason
+    assert "like plugin 'another' (ccc 2.0)" in str(found["bbb"].reason)
+    assert "like plugin 'another' (ccc 2.0)" in found["zzz"].reason
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
@@ -245,7 +251,9 @@ def test_a_plugin_that_would_end_the_program_is_disabled_alone(error: BaseExcept
             raise error
 
     registry = host.load({"ending": Ending(), "given": Given()}, installed=False)
-    assert record(registry, "ending").reason.startswith(f"popbridge_settings raised {type(error).__name__}")
+    assert str(record(registry, "ending").reason).startswith(
+        f"popbridge_settings raised {type(error).__name__}"
+    )
     assert "given.echo" in registry.workloads
 
 

@@ -21,7 +21,7 @@ from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.textures import CODES, RULE_CODES, UNSETTLED
 from bridge.project import config
-from bridge.project.config import NAME, TextureSettings, add_rules, passed_over, read
+from bridge.project.config import NAME, TextureSettings, add_rules, ignored_code_notices, read
 from tests.messages import in_chinese
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
@@ -126,23 +126,23 @@ def test_rules_are_added_however_the_file_is_laid_out(tmp_path: Path, text: str)
     [
         (BY_HAND.replace("folder = ", "folder "), r"popbridge\.toml, line 9: "),
         ("[textures\n", r"popbridge\.toml, line 1: "),
-        ('[textures]\r\nignore = ["Assets\\UI"]', r"line 2: in double quotes a backslash begins an escape"),
-        ('[[always]]\nfolder = "Assets\\art"', r"line 2: in double quotes a backslash begins an escape"),
+        ('[textures]\r\nignore = ["Assets\\UI"]', r"line 2: a backslash in double quotes begins an escape"),
+        ('[[always]]\nfolder = "Assets\\art"', r"line 2: a backslash in double quotes begins an escape"),
         ("[textures]\nmax_size = ", r"popbridge\.toml, line 2: "),
         ("[textures]\nmax_size = 0\n", r"textures\.max_size: it must be a whole number >= 1\."),
-        ("[textures]\nmax_size = 'a'\n", r"textures\.max_size: it must be a whole number, and is text\."),
-        ("[textures]\nmax_size = 1.5\n", r"a whole number, and is a number with a fraction\."),
-        ("[textures]\nignore = 'a'\n", r"textures\.ignore: it must be a list, and is text\."),
-        ("[textures]\nmaxsize = 5\n", r"textures: `maxsize` isn't known here \(did you mean `max_size`\?"),
-        ("ban = 5\n", r"toml: `ban` isn't known here; there are `always`, `textures`\."),
+        ("[textures]\nmax_size = 'a'\n", r"textures\.max_size: it must be a whole number, but is text\."),
+        ("[textures]\nmax_size = 1.5\n", r"a whole number, but is a number with a fraction\."),
+        ("[textures]\nignore = 'a'\n", r"textures\.ignore: it must be a list, but is text\."),
+        ("[textures]\nmaxsize = 5\n", r"textures: unknown name `maxsize` \(did you mean `max_size`\?"),
+        ("ban = 5\n", r"toml: unknown name `ban`; known names: `always`, `textures`\."),
         ("[[always]]\nfolder = 'a'\n", r"always\[0\]: `advice` is missing\."),
         (
             "[[always]]\nfolder = 'a'\nadvices = []",
-            r"always\[0\]: `advices` .* \(did you mean `advice`\?\)",
+            r"always\[0\]: unknown name `advices` \(did you mean `advice`\?\)",
         ),
         (
             "[[always]]\nfolder = 7\nadvice = []\n",
-            r"always\[0\]\.folder: it must be text, and is a whole",
+            r"always\[0\]\.folder: it must be text, but is a whole",
         ),
         ("[always]\nfolder = 'a'\nadvice = []\n", r"always: write `\[\[always\]\]`, in double brackets\."),
     ],
@@ -155,44 +155,30 @@ def test_a_mistake_is_named_with_its_place_and_the_file_is_left_as_it_is(
         read(tmp_path)
     told = in_chinese(raised.value).replace(str(tmp_path), "")
     # What the TOML parser says of a line stays in its own words.
-    assert "Correct it" not in told and ("第" in told or not re.search("[a-z]{2,} [a-z]{2,}", told))
+    assert "Fix it" not in told and ("第" in told or not re.search("[a-z]{2,} [a-z]{2,}", told))
     with pytest.raises(UserError, match=says):
         add_rules(tmp_path, {"ui": ["ui_mipmaps"]})
     assert text_of(tmp_path) == text
     assert os.listdir(tmp_path) == [NAME]
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("[textures]\nmax_size = 1.5\n", "popbridge.toml 的 textures.max_size 有误：应为整数，而不是小数。"),
-        ("[[always]]\nfolders = 'a'\n", "有误：没有名为 `folders` 的项（是否想写 `folder`？）。"),
-        ("[always]\nfolder = 'a'\n", "popbridge.toml 的 always 有误：请写作 `[[always]]`（两层方括号）。"),
-    ],
-)
-def test_a_mistake_is_told_in_chinese(tmp_path: Path, text: str, says: str) -> None:
-    with pytest.raises(UserError) as raised:
-        read(written(tmp_path, text))
-    assert says in in_chinese(raised.value)
-
-
 def test_a_file_in_another_encoding_is_refused_with_the_line(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"# ok\n# \xfcber\n")
-    with pytest.raises(UserError, match="line 2: isn't UTF-8"):
+    with pytest.raises(UserError, match="line 2 isn't UTF-8"):
         read(tmp_path)
 
 
 def test_a_folder_in_its_place_or_a_huge_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a" / NAME).mkdir(parents=True)
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match="Can't read"):
         read(tmp_path / "a")
     (tmp_path / NAME).write_bytes(b"#" * (config.MAX_BYTES + 1))
-    with pytest.raises(UserError, match="more than 1 MiB"):
+    with pytest.raises(UserError, match="larger than 1 MiB"):
         read(tmp_path)
 
 
 def test_a_project_that_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"can't be written"):
+    with pytest.raises(UserError, match="Can't write"):
         add_rules(tmp_path / "gone", {"ui": ["ui_mipmaps"]})
 
 
@@ -260,12 +246,12 @@ def test_folders_of_any_name_are_read_back(
 def test_a_folder_that_isnt_named_from_the_root_is_refused_on_each_system(
     tmp_path: Path, folder: str
 ) -> None:
-    said = f"`folder` is `{folder}`: name it from the project's root, as in `textures/rock`"
+    said = f"`folder` is `{folder}`; it must be a path below the project, such as `textures/rock`"
     text = f"[[always]]\nfolder = '{folder}'\nadvice = ['too_large']\n"
-    with pytest.raises(UserError, match=re.escape(f"{NAME}: always[0]: {said}. Correct it")):
+    with pytest.raises(UserError, match=re.escape(f"{NAME}: always[0]: {said}. Fix it")):
         read(written(tmp_path, text))
     written(tmp_path, BY_HAND)
-    with pytest.raises(UserError, match=re.escape(f"{NAME}: no such rule can be kept: {said}.")):
+    with pytest.raises(UserError, match=re.escape(f"{NAME}: this rule can't be added: {said}.")):
         add_rules(tmp_path, {"ui": ["ui_mipmaps"], folder: ["too_large"]})
     assert text_of(tmp_path) == BY_HAND
 
@@ -286,10 +272,10 @@ def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_mea
     found = read(written(tmp_path, text))
     assert found.rules() == {"materials": ["normal_as_color"], "": ["no_mipmaps"]}
     assert found.textures.max_size == 2048
-    (told,) = map(str, passed_over(tmp_path, found))
+    (told,) = map(str, ignored_code_notices(tmp_path, found))
     says = f"`advice` has `{code}`, but no finding has that code{near}"
     assert told.startswith(f"{tmp_path / NAME}: always[1]: {says}")
-    assert told.endswith("the rest of the file holds: a newer PopBridge may know it.")
+    assert told.endswith("a newer PopBridge may know it.")
     add_rules(tmp_path, {"": ["too_large"]})
     assert f"'{code}'" in text_of(tmp_path) and read(tmp_path).rules()[""] == ["no_mipmaps", "too_large"]
     with pytest.raises(UserError, match=re.escape(says)):
@@ -298,16 +284,16 @@ def test_a_code_that_no_finding_has_is_passed_over_and_told_with_what_may_be_mea
 
 def test_of_many_codes_that_arent_known_the_first_are_told_once_each(tmp_path: Path) -> None:
     rule = f"[[always]]\nfolder = 'a'\nadvice = {[f'code{number}' for number in range(7)]}\n"
-    told = passed_over(tmp_path, read(written(tmp_path, rule + rule)))
+    told = ignored_code_notices(tmp_path, read(written(tmp_path, rule + rule)))
     assert len(told) == 6 and all("always[0]: " in each for each in told[:-1])
-    assert told[-1] == f"{tmp_path / NAME}: 2 more codes are passed over."
+    assert told[-1] == f"{tmp_path / NAME}: 2 more codes are ignored."
 
 
 @pytest.mark.parametrize("code", sorted(UNSETTLED))
 def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path, code: str) -> None:
     found = read(written(tmp_path, f"[[always]]\nfolder = 'a'\nadvice = ['{code}', 'acme.{code}']\n"))
     assert found.rules() == {"a": [f"acme.{code}"]}
-    (told,) = map(str, passed_over(tmp_path, found))
+    (told,) = map(str, ignored_code_notices(tmp_path, found))
     assert f"`{code}`, which no import settings fix, so no rule can." in told
     assert "newer" not in told
     with pytest.raises(UserError, match="no import settings fix"):
@@ -362,10 +348,10 @@ def test_what_the_engine_calls_it_counts_where_that_is_a_place(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[textures]\nignore = ["!kept.png"]\n', "textures: `ignore` has `!kept.png`, but `!` takes nothing"),
-        ('[textures]\nignore = ["a", ""]\n', "which names nothing"),
-        ('[textures]\nignore = ["/"]\n', "which names nothing"),
-        ("a = " + "[" * 100_000, "nested far too deeply"),
+        ('[textures]\nignore = ["!kept.png"]\n', "`ignore` has `!kept.png`, but `!` isn't supported"),
+        ('[textures]\nignore = ["a", ""]\n', "empty pattern"),
+        ('[textures]\nignore = ["/"]\n', "empty pattern"),
+        ("a = " + "[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_can_mean_nothing_is_told(tmp_path: Path, text: str, says: str) -> None:
@@ -377,7 +363,7 @@ def test_what_can_mean_nothing_is_told(tmp_path: Path, text: str, says: str) -> 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes have no names in folders there")
 def test_a_pipe_of_that_name_is_told_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / NAME)
-    with pytest.raises(UserError, match="it is no regular file"):
+    with pytest.raises(UserError, match="isn't a regular file"):
         read(tmp_path)
 
 

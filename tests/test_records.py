@@ -183,12 +183,12 @@ def staged(**stages: str) -> Odd:
         (Odd(scheme="x"), "adapter odd1: scheme is 'x'; it must be of type VersionScheme"),
         (Odd(scheme=VersionScheme("odd", None)), "scheme.stages is None; it must be of type Mapping"),  # type: ignore[arg-type]
         (staged(b="zz"), "scheme.stages['b'] is 'zz'; it must be a, b, rc, .dev, .post or empty"),
-        (Odd(texture_fields={"mipmap"}), "adapter odd1: texture_fields has 'mipmap'; there are 'kind', "),
+        (Odd(texture_fields={"mipmap"}), "odd1: texture_fields has 'mipmap'; it must be one of 'kind', "),
         (Odd(texture_fields="mipmaps"), "texture_fields is 'mipmaps'; it must be a frozenset of texts"),
         (Odd(srgb_kinds=("specular",), texture_fields=["mipmaps"]), ""),
-        (Odd(srgb_kinds={"spec"}), "adapter odd1: srgb_kinds has 'spec'; there are 'albedo', "),
-        (Odd(packed_channels={"x": "height"}), "packed_channels has 'x'; there are 'r', 'g', 'b', 'a'"),
-        (Odd(packed_channels={"r": "ao"}), "adapter odd1: packed_channels has 'ao'; there are 'unused', "),
+        (Odd(srgb_kinds={"spec"}), "adapter odd1: srgb_kinds has 'spec'; it must be one of 'albedo', "),
+        (Odd(packed_channels={"x": "height"}), "packed_channels has 'x'; it must be one of 'r', 'g', "),
+        (Odd(packed_channels={"r": "ao"}), "packed_channels has 'ao'; it must be one of 'unused', "),
         (Older(), ""),
         (Delegating(), ""),
         (Lacking(), "adapter odd1 has no 'scheme'"),
@@ -199,14 +199,14 @@ def staged(**stages: str) -> Odd:
 )  # fmt: skip
 def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
     reason = told("popbridge_adapters", adapter)
-    assert says in reason and bool(says) == bool(reason)
+    assert says in str(reason) and bool(says) == bool(reason)
 
 
 @pytest.mark.parametrize(
     ("record", "says"),
     [
         (counted(), ""),
-        (counted(name="count"), "workload 'count' isn't named PLUGIN.NAME, of letters, digits, - and _"),
+        (counted(name="count"), "workload 'count' isn't named PLUGIN.NAME, with letters, digits, - and _"),
         (counted(name="odd.a+b"), "workload 'odd.a+b' isn't named PLUGIN.NAME"),
         (counted(version="1"), "workload odd.count: version is '1'; it must be a whole number"),
         (counted(version=0), "workload odd.count: version is 0; it must be a whole number, at least 1"),
@@ -214,20 +214,20 @@ def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
         (counted(name="odd." + "x" * 125), "Expected `str` of length <= 128 - at `$.name`"),
         (counted(summary=None), "workload odd.count: Expected `str`, got `null` - at `$.summary`"),
         (counted(summary="\ud800"), "surrogates not allowed"),
-        (counted(inputs=(3, 1)), "inputs is (3, 1); it must be a number, or fewest and most"),
+        (counted(inputs=(3, 1)), "inputs is (3, 1); it must be a number, or a minimum and a maximum"),
         (counted(params=int), "workload odd.count: params is <class 'int'>; it must be of type Params"),
         (counted(params=None), "workload odd.count: params is None; it must be of type Params"),
-        (counted(target="os:getcwd"), "odd.count: os:getcwd is no function with @workload above it"),
-        (counted(operation=True), "tests.test_records:count is no function with @operation above it"),
+        (counted(target="os:getcwd"), "odd.count: os:getcwd isn't a function with @workload"),
+        (counted(operation=True), "tests.test_records:count isn't a function with @operation"),
         (counted(composed=lambda params, limits: (params, [])), ""),
         (counted(composed=lambda *given: (given[0], [])), ""),
         (counted(composed=lambda params: (params, [])),
-         "workload odd.count: composed must take parameters and limits, as Compose says"),
+         "workload odd.count: composed must take parameters and limits (see Compose)"),
         (counted(composed=7), "workload odd.count: composed is 7; it must be of type Compose"),
         (batched(), ""),
         (batched(max_rows=0), "odd.count: batching.max_rows is 0; it must be a whole number, at least 1"),
         (batched(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
-        (batched(target="os:name"), "workload odd.count: os:name is no function"),
+        (batched(target="os:name"), "workload odd.count: os:name isn't a function"),
         (counted(params=Unknown), "workload odd.count: NameError: name 'Nothing' is not defined"),
         (counted(params=Shadowing), "workload odd.count: params has a field named contradiction"),
         (counted(target="nowhere:x"), "workload odd.count: ModuleNotFoundError: No module named 'nowhere'"),
@@ -236,7 +236,7 @@ def test_an_adapter_is_told_its_attribute(adapter: Adapter, says: str) -> None:
 )  # fmt: skip
 def test_a_workload_is_told_its_field(record: Workload, says: str) -> None:
     reason = told("popbridge_workloads", record)
-    assert says in reason and bool(says) == bool(reason)
+    assert says in str(reason) and bool(says) == bool(reason)
 
 
 @pytest.mark.parametrize(
@@ -246,17 +246,17 @@ def test_a_workload_is_told_its_field(record: Workload, says: str) -> None:
         (Watcher(name=3), "advisor Watcher: name is 3; it must be text"),
         (Watcher(events="asset.imported"), "events is 'asset.imported'; it must be a tuple of"),
         (Watcher(asks=("ask",)), "advisor odd-watcher: asks: 'ask' isn't named PLUGIN.NAME"),
-        (Watcher(asks=("odd.ask",)), "advisor odd-watcher: it has asks, so that it must have on_ask, too"),
+        (Watcher(asks=("odd.ask",)), "advisor odd-watcher: it has asks, so it needs on_ask"),
         (Watcher(events=frozenset({"asset.imported"})), ""),
         (Watcher(asks=("odd.ask",), on_ask=replied), ""),
-        (Watcher(on_event=None), "advisor odd-watcher: on_event must be written with `async def`"),
+        (Watcher(on_event=None), "advisor odd-watcher: on_event must be defined with `async def`"),
         (Traced(), ""),
-        (Plain(), "advisor odd-watcher: on_event must be written with `async def`"),
+        (Plain(), "advisor odd-watcher: on_event must be defined with `async def`"),
     ],
 )  # fmt: skip
 def test_an_advisor_is_told_its_attribute(advisor: Advisor, says: str) -> None:
     reason = told("popbridge_advisors", advisor)
-    assert says in reason and bool(says) == bool(reason)
+    assert says in str(reason) and bool(says) == bool(reason)
 
 
 @pytest.mark.parametrize(
@@ -264,8 +264,8 @@ def test_an_advisor_is_told_its_attribute(advisor: Advisor, says: str) -> None:
     [
         (setting(), ""),
         (setting(name="quiet"), "setting 'quiet' isn't named PLUGIN.NAME"),
-        (setting(name="odd.Be quiet"), "setting 'odd.Be quiet': names are of a to z, 0 to 9 and _"),
-        (setting(name="port.odd"), "setting 'port.odd' lies in one of PopBridge's own"),
+        (setting(name="odd.Be quiet"), "setting 'odd.Be quiet': use a to z, 0 to 9 and _"),
+        (setting(name="port.odd"), "setting 'port.odd' is inside one of PopBridge's own"),
         (
             setting(name="log.level"),
             "'log.level': POPBRIDGE_LOG_LEVEL is a variable of PopBridge's own",
@@ -278,21 +278,21 @@ def test_an_advisor_is_told_its_attribute(advisor: Advisor, says: str) -> None:
 )
 def test_a_setting_is_told_its_field(given: Setting, says: str) -> None:
     reason = told("popbridge_settings", given)
-    assert says in reason and bool(says) == bool(reason)
+    assert says in str(reason) and bool(says) == bool(reason)
 
 
 @pytest.mark.parametrize(
     ("hook", "records", "says"),
     [
-        ("popbridge_adapters", [Odd(), Odd(versions="<1")], "it gives adapter 'odd1' twice"),
+        ("popbridge_adapters", [Odd(), Odd(versions="<1")], "it adds adapter 'odd1' twice"),
         ("popbridge_adapters", [Odd(), Odd(name="odd2")], "odd1 (>=1,<2) and odd2 (>=1,<2) both serve odd 1"),
         ("popbridge_settings", [setting(), setting(name="odd.quiet.now")],
-         "setting 'odd.quiet.now' lies in the setting odd.quiet: rename one of them"),
+         "setting 'odd.quiet.now' is inside the setting odd.quiet: rename one of them"),
         ("popbridge_settings", [setting(name="odd.max.size"), setting(name="odd.max_size")],
-         "settings odd.max.size and odd.max_size are both the variable POPBRIDGE_ODD_MAX_SIZE"),
-        ("popbridge_workloads", [counted(), counted()], "it gives workload 'odd.count' twice"),
+         "settings odd.max.size and odd.max_size use the same variable POPBRIDGE_ODD_MAX_SIZE"),
+        ("popbridge_workloads", [counted(), counted()], "it adds workload 'odd.count' twice"),
         ("popbridge_workloads", [counted(), counted(name="odd.more")],
-         "workloads odd.count and odd.more are both the function tests.test_records:count"),
+         "workloads odd.count and odd.more are the same function tests.test_records:count"),
     ],
 )  # fmt: skip
 def test_what_a_plugin_gives_twice_costs_nobody_else(hook: str, records: list[object], says: str) -> None:
@@ -318,7 +318,7 @@ def test_whatever_a_hook_raises_is_one_line(error: BaseException, says: str) -> 
             raise error
 
     (plugin,) = host.load({"odd": Raises()}, installed=False).plugins
-    assert str(plugin.reason).startswith(says) and "\n" not in plugin.reason and len(plugin.reason) < 600
+    assert str(plugin.reason).startswith(says) and "\n" not in plugin.reason and len(str(plugin.reason)) < 600
 
 
 def test_a_hook_that_is_a_coroutine_is_told_so() -> None:
@@ -328,4 +328,4 @@ def test_a_hook_that_is_a_coroutine_is_told_so() -> None:
             return []
 
     (plugin,) = host.load({"odd": Waits()}, installed=False).plugins
-    assert plugin.reason == "popbridge_adapters is a coroutine: write it with `def`, not `async def`"
+    assert str(plugin.reason) == "popbridge_adapters is a coroutine: define it with `def`, not `async def`"

@@ -43,26 +43,26 @@ def test_what_is_as_promised_passes() -> None:
 @pytest.mark.parametrize(
     ("check", "given", "says"),
     [
-        (check_version, 5, "project_version gave 5, wanted text or None"),
-        (check_texture, {"path": "a"}, "textures gave {'path': 'a'}, wanted a TextureAsset"),
-        (check_texture, TextureAsset("a", Path("a")), "textures gave a TextureAsset whose file is "),  # type: ignore[arg-type]
-        (check_texture, TextureAsset("a", "a", [1]), "a: its options are [1], wanted a dict or None"),  # type: ignore[arg-type]
-        (check_uses, None, "uses gave None, wanted a dict of lists of Kind"),
-        (check_uses, {"a": ["wood"]}, "uses gave ['wood'] for a, wanted a list of Kind"),
-        (check_uses, {"a": "normal"}, "uses gave 'normal' for a, wanted a list of Kind"),
-        (check_uses, {"a": None}, "uses gave None for a, wanted a list of Kind"),
-        (check_uses, {"a": [["normal"]]}, "uses gave [['normal']] for a, wanted a list of Kind"),
-        (check_uses, {"a": iter(["normal"])}, " for a, wanted a list of Kind"),
-        (check_uses, {5: ["normal"]}, "uses gave 5 as a file, wanted text"),
-        (check_done, None, "apply gave None, wanted a dict of before, after and errors"),
-        (check_done, {"after": [1]}, "apply gave 1 in after, wanted a dict with path in it"),
-        (check_done, {"after": 5}, "apply gave 5 as after, wanted a list of dicts"),
-        (check_done, {"before": [{"path": "a"}]}, "apply gave {'path': 'a'} in before, wanted"),
-        (check_memory, "5", "gpu_memory gave '5', wanted a whole number or None"),
-        (check_memory, 5.0, "gpu_memory gave 5.0, wanted a whole number or None"),
-        (check_remarks, 5, "remarks gave 5, wanted Remarks, one after the other"),
-        (check_remark, 5, "remarks gave 5, wanted a Remark"),
-        (check_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None, wanted"),
+        (check_version, 5, "project_version returned 5 instead of text or None"),
+        (check_texture, {"path": "a"}, "textures returned {'path': 'a'} instead of a TextureAsset"),
+        (check_texture, TextureAsset("a", Path("a")), "textures returned a TextureAsset whose file is "),  # type: ignore[arg-type]
+        (check_texture, TextureAsset("a", "a", [1]), "a: its options are [1] instead of a dict or None"),  # type: ignore[arg-type]
+        (check_uses, None, "uses returned None instead of a dict of lists of Kind"),
+        (check_uses, {"a": ["wood"]}, "uses returned ['wood'] for a instead of a list of Kind"),
+        (check_uses, {"a": "normal"}, "uses returned 'normal' for a instead of a list of Kind"),
+        (check_uses, {"a": None}, "uses returned None for a instead of a list of Kind"),
+        (check_uses, {"a": [["normal"]]}, "uses returned [['normal']] for a instead of a list of Kind"),
+        (check_uses, {"a": iter(["normal"])}, " for a instead of a list of Kind"),
+        (check_uses, {5: ["normal"]}, "uses returned 5 as a file instead of text"),
+        (check_done, None, "apply returned None instead of a dict of before, after and errors"),
+        (check_done, {"after": [1]}, "apply returned 1 in after instead of a dict with path in it"),
+        (check_done, {"after": 5}, "apply returned 5 as after instead of a list of dicts"),
+        (check_done, {"before": [{"path": "a"}]}, "apply returned {'path': 'a'} in before"),
+        (check_memory, "5", "gpu_memory returned '5' instead of a whole number or None"),
+        (check_memory, 5.0, "gpu_memory returned 5.0 instead of a whole number or None"),
+        (check_remarks, 5, "remarks returned 5 instead of Remarks, one after the other"),
+        (check_remark, 5, "remarks returned 5 instead of a Remark"),
+        (check_remark, msgspec.structs.replace(REMARK, text=None), "a Remark whose text is None"),
         (check_done, {"after": [{"path": "a", "options": {"x": 1j}}]}, "['options']['x'] is complex"),
     ],
 )  # fmt: skip
@@ -75,9 +75,11 @@ def test_what_is_not_is_told(check: Any, given: object, says: str) -> None:
 def test_what_a_texture_is_judged_by_names_the_adapter_too() -> None:
     assert check_intent(TextureIntent(), "acme1") == TextureIntent()
     assert check_options({"a": 1}, "acme1") == {"a": 1}
-    with pytest.raises(ContractViolation, match=r"^acme1: read_texture gave None, wanted a TextureIntent$"):
+    with pytest.raises(
+        ContractViolation, match=r"^acme1: read_texture returned None instead of a TextureIntent$"
+    ):
         check_intent(None, "acme1")
     with pytest.raises(
-        ContractViolation, match=r"^acme1: compile_texture gave None, wanted a dict of options$"
+        ContractViolation, match=r"^acme1: compile_texture returned None instead of a dict of options$"
     ):
         check_options(None, "acme1")

@@ -158,8 +158,6 @@ def open_compiled(wish: Wish) -> bool:
     return folder is not None and any(folder.glob("*.engine"))
 
 
-CPU = "CPUExecutionProvider"
-
 BUDGET = 256 << 20
 """Most bytes of open model files; the least recently used is closed first."""
 

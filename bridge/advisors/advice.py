@@ -17,6 +17,7 @@ from bridge.advisors.findings import Finding, find
 from bridge.advisors.naming import channel_order
 from bridge.advisors.texture_facts import (
     class_probability,
+    facts_of,
     is_judged_by_project,
     memory_changes,
     memory_of,
@@ -188,7 +189,7 @@ def settle(
 ) -> FileAdvice:
     """One file's findings with the options that fix all of them."""
     options = options_for(findings, asset.options, adapter, version)
-    content, image = examination.fingerprint.file, examination.inspection
+    content, facts = examination.fingerprint.file, facts_of(examination.inspection)
     return FileAdvice(
         path=asset.path,
         file=asset.file,
@@ -200,8 +201,8 @@ def settle(
         preview=preview,
         about=summarize_texture(examination, asset.file),
         memory=memory_changes(
-            memory_of(image, asset.options, adapter, version),
-            memory_of(image, {**asset.options, **options}, adapter, version),
+            memory_of(facts, asset.options, adapter, version),
+            memory_of(facts, {**asset.options, **options}, adapter, version),
         ),
         stamp=stamp,
     )

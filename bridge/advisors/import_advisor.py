@@ -316,7 +316,9 @@ class TextureImportAdvisor(Advisor):
         except UserError as error:
             await self._show_config_errors(context, session, "project_file", [error.text])
             return ProjectFile()
-        await self._show_config_errors(context, session, "passed_over", config.passed_over(root, found))
+        await self._show_config_errors(
+            context, session, "passed_over", config.ignored_code_notices(root, found)
+        )
         return found
 
     async def _show_config_errors(

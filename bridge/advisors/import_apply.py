@@ -85,7 +85,7 @@ async def _send(
     Which files are skipped differs when an answer is repeated: the portions are those of all files, and each
     is one step, so that earlier commands are found again.
     """
-    note = text("texture import: {codes}", codes=[*sorted(summary.codes)])
+    note = str(text("texture import: {codes}", codes=[*sorted(summary.codes)]))
     receipts = []
     async for portion in portions(parts):
         changes = [change for change in portion if change["path"] not in skipped]

@@ -16,7 +16,7 @@ from bridge.advisors.advice import FileAdvice, Mark, TextureSummary, sort_advice
 from bridge.advisors.findings import ERROR
 from bridge.advisors.import_batch import Advice, pack_advice
 from bridge.advisors.naming import group_by_material
-from bridge.advisors.texts import TEXTS, finding_text, join_list, memory_text, say
+from bridge.advisors.texts import TEXTS, evidence_text, finding_text, join_list, memory_text, say
 from bridge.api import Action, Popup
 from bridge.core.text import join_sentences
 from bridge.locale import translate
@@ -163,12 +163,11 @@ def _heading(name: str, about: TextureSummary | None) -> AnyText:
         kind = TEXTS["channels"].fill(kind=kind, channels=channels)
     if not about.sure:
         return TEXTS["about"].fill(file=code(name), kind=kind)
-    words: list[AnyText] = [code(word) for word in about.words[:MAX_WORDS]]
-    words += [TEXTS["by_project"]] if about.by_project else []
+    words = evidence_text(map(code, about.words[:MAX_WORDS]), about.by_project)
     known = {"file": code(name), "kind": kind, "sure": about.sure}
     if not words:
         return TEXTS["about_sure"].fill(**known)
-    return TEXTS["about_named"].fill(words=join_list(words), **known)
+    return TEXTS["about_named"].fill(words=words, **known)
 
 
 def _changes(present: Mapping[str, Any], options: Mapping[str, Any]) -> AnyText:

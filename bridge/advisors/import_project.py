@@ -110,13 +110,14 @@ class AuditResultsWriter:
         """Replaces the project's file in the cache `folder`; if that fails, the old one stays."""
         extents, shares = self._extents.tobytes(), self._shares.tobytes()
         results = AuditResults(VERSION, _judged_by(), KINDS, self._files, extents, shares)
-        write_atomic(_file(folder, root), msgspec.msgpack.encode(results))
+        write_atomic(cache_file(folder / "kinds", root, ".msgpack"), msgspec.msgpack.encode(results))
 
 
 def read_audit(folder: Path, root: Path) -> tuple[Sequence[str], Sequence[Size], Portions] | None:
     """Returns the project's files, sizes and classifications of its last audit; None without usable ones."""
     try:
-        known = msgspec.msgpack.decode(_file(folder, root).read_bytes(), type=AuditResults)
+        file = cache_file(folder / "kinds", root, ".msgpack")
+        known = msgspec.msgpack.decode(file.read_bytes(), type=AuditResults)
         if known.version != VERSION or tuple(known.kinds) != KINDS or known.judged_by != _judged_by():
             return None
         sizes = known.sizes()
@@ -132,9 +133,10 @@ def _judged_by() -> list[int | str]:
     return [records.VERSION, record.version, *(model.digest for model in models_of(record.name))]
 
 
-def _file(folder: Path, root: Path) -> Path:
+def cache_file(folder: Path, root: Path, suffix: str) -> Path:
+    """The project's own file in a cache folder."""
     name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
-    return folder / "kinds" / f"{name}.msgpack"
+    return folder / f"{name}{suffix}"
 
 
 class SeenTextures:

@@ -182,6 +182,11 @@ def finding_text(code: str, sentence: str, values: Mapping[str, Any]) -> AnyText
     return sentences((FINDINGS[sentence].fill(**shown), explanation.why if explanation else ""))
 
 
+def evidence_text(words: Iterable[AnyText], by_project: bool) -> AnyText:
+    """Lists the evidence for a kind: words in names and materials, and the project's other textures."""
+    return join_list([*words, *([TEXTS["by_project"]] if by_project else [])])
+
+
 def join_list(parts: Iterable[AnyText]) -> AnyText:
     """Joins parts of a sentence with commas."""
     return joined(parts, text("{head}, {rest}"))

@@ -319,7 +319,7 @@ def texture_of(
     max_size: int = 4096,
 ) -> TextureFacts:
     """Facts about a texture with its import settings; `max_size` is the accepted longest side, pixels."""
-    image = examination.inspection
+    facts = facts_of(examination.inspection)
     return texture_facts(
         examination,
         file,
@@ -328,8 +328,8 @@ def texture_of(
         srgb_kinds=frozenset(adapter.srgb_kinds),
         resizes=adapter.resizes,
         max_size=max_size,
-        formats=lambda intent: _formats(image, adapter, version, intent),
-        memory=lambda intent: memory_of(image, _with(options, intent, adapter, version), adapter, version),
+        formats=lambda intent: _formats(facts, adapter, version, intent),
+        memory=lambda intent: memory_of(facts, _with(options, intent, adapter, version), adapter, version),
     )
 
 
@@ -341,17 +341,21 @@ def _with(
     return {**options, **validation.check_options(todo, adapter.name)}
 
 
-def memory_of(image: Inspection, options: Mapping[str, Any], adapter: Adapter, version: Version) -> Memory:
+def memory_of(
+    facts: ImageFacts,
+    options: Mapping[str, Any],
+    adapter: Adapter,
+    version: Version,
+    platforms: Iterable[Platform] = PLATFORMS,
+) -> Memory:
     """A texture's GPU memory with these options."""
-    facts = facts_of(image)
     sizes = {
         platform: validation.check_memory(adapter.gpu_memory(options, facts, platform, version))
-        for platform in PLATFORMS
+        for platform in platforms
     }
     return {platform: size for platform, size in sizes.items() if size is not None}
 
 
-def _formats(image: Inspection, adapter: Adapter, version: Version, intent: TextureIntent) -> list[GpuFormat]:
-    facts = facts_of(image)
+def _formats(facts: ImageFacts, adapter: Adapter, version: Version, intent: TextureIntent) -> list[GpuFormat]:
     formats = (adapter.gpu_format(intent, facts, platform, version) for platform in PLATFORMS)
     return [form for form in formats if form is not None]

@@ -1,1 +1,1 @@
-"""Audits a whole project with no editor running: finds, judges, reports, mends."""
+"""Audits: checks all textures of a project without an editor, reports, and fixes."""

@@ -20,17 +20,17 @@ from msgspec.structs import replace
 from accel.text import text
 from accel.workload import Limits, Workload
 from bridge.advisors.findings import ERROR
-from bridge.advisors.import_project import AuditResultsWriter
+from bridge.advisors.import_project import AuditResultsWriter, cache_file
 from bridge.api import Kind, TextureAsset
 from bridge.audit import judge, report_html
 from bridge.audit import project as project_module
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge, duplicate_groups
-from bridge.audit.project import Project, unset
+from bridge.audit.project import Project, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.host import isolation
-from bridge.project.config import ProjectFile, nowhere, passed_over
+from bridge.project.config import ProjectFile, ignored_code_notices, missing_folder_notices
 
 if TYPE_CHECKING:
     from bridge.host.host import Registry
@@ -72,7 +72,7 @@ async def audit(
     project, listed = await _list(project, project_file)
     assets = [asset for asset in listed if not asset.gone]
     progress.total(len(assets))
-    unimported = unset(project, assets)
+    unimported = unimported_notices(project, assets)
     report = Report(
         name=project.root.resolve().name,
         root=str(project.root),
@@ -107,8 +107,8 @@ async def audit(
             await asyncio.to_thread(_share, project, plan, report.classifications)
         await judging.finish()
         report.passed_over = [
-            *passed_over(Path(), project_file, _remark_codes(report)),
-            *await asyncio.to_thread(nowhere, project.root, project_file),
+            *ignored_code_notices(Path(), project_file, _remark_codes(report)),
+            *await asyncio.to_thread(missing_folder_notices, project.root, project_file),
         ]
         report.rows.sort(key=lambda row: (-row.rank, row.file))
         report.unseen = [(row.file, one) for row in report.rows for one in row.issues if one.code in UNSEEN]
@@ -150,7 +150,7 @@ def _share(project: Project, plan: Plan, classifications: AuditResultsWriter) ->
 
 @contextlib.asynccontextmanager
 async def _open_tools(project: Project, plan: Plan) -> AsyncIterator[tuple[Workers, Cache]]:
-    cache = Cache(_cache_file(plan.cache, project.root) if plan.cache else None)
+    cache = Cache(cache_file(plan.cache / "audit", project.root, ".sqlite3") if plan.cache else None)
     workers = Workers(plan.workers, plan.limits, plan.memory_mib, plan.deadline_s)
     try:
         yield workers, cache
@@ -240,11 +240,6 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
         )
         report.incomplete = report.failed = True
         return {}
-
-
-def _cache_file(folder: Path, root: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
-    return folder / "audit" / f"{name}.sqlite3"
 
 
 def _version(workload: Workload, limits: Limits) -> bytes:

@@ -146,14 +146,14 @@ def accept(report: Report, accepted: set[Entry], project: Project) -> None:
     known = set(map(_fold_case, accepted))
     matched: set[Entry] = set()
     for row in report.rows:
-        kept = [issue for issue in row.issues if _fold_case(entry_of(row, issue)) not in known]
+        remaining = [issue for issue in row.issues if _fold_case(entry_of(row, issue)) not in known]
         matched |= set(map(_fold_case, entries([row]))) & known
-        report.accepted += len(row.issues) - len(kept)
-        if len(kept) < len(row.issues):
-            row.issues = kept
+        report.accepted += len(row.issues) - len(remaining)
+        if len(remaining) < len(row.issues):
+            row.issues = remaining
             # Fixed textures have their options already.
             if not row.mended:
-                row.options = options_for(project, row.settings, kept)
+                row.options = options_for(project, row.settings, remaining)
                 measure_memory(project, row)
     report.rows = sorted(
         (row for row in report.rows if row.issues or row.mended), key=lambda row: (-row.rank, row.file)

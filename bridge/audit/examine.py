@@ -379,8 +379,8 @@ class Examiner:
         if found is None:
             return None
         with contextlib.suppress(ValueError):
-            kept = _outcome_decoder.decode(found)
-            if (outcome := kept.examination or kept.trouble) is not None:
+            cached = _outcome_decoder.decode(found)
+            if (outcome := cached.examination or cached.trouble) is not None:
                 return Answer(question, outcome, stat.size, True)
         return None
 

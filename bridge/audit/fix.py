@@ -18,7 +18,8 @@ from bridge.core.messages import Command, Result
 from bridge.core.revert import error_text, file_error, observed_options, remaining_changes
 from bridge.core.text import is_unicode
 from bridge.host import isolation, validation
-from bridge.store.records import AUDIT_FIX, pack, when_text
+from bridge.store.database import unusable_error
+from bridge.store.records import AUDIT_FIX, local_time_text, pack
 
 if TYPE_CHECKING:
     from bridge.host.host import Registry
@@ -97,9 +98,9 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         made = _open(store, root, changes, now, receipt.note, receipt.id)
         guarded = [{**change, "expected": were["options"]} for change, were in zip(changes, now, strict=True)]
         _write(store, made, root, project.support, guarded, left, again=receipt.id)
-        kept = store.get(made)
-    assert kept is not None
-    return kept
+        stored = store.get(made)
+    assert stored is not None
+    return stored
 
 
 def check_nameable(root: Path) -> None:
@@ -219,7 +220,7 @@ def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
     values = {"id": receipt.id, "by": earlier.id}
     if not earlier.answered:
         raise UserError(text("Change {id} was already reverted by change {by}.", **values))
-    time = when_text(earlier.answered)
+    time = local_time_text(earlier.answered)
     raise UserError(text("Change {id} was already reverted by change {by} ({time}).", time=time, **values))
 
 
@@ -279,11 +280,10 @@ class _Store:
         return ReceiptStore(self._db)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from bridge.store.database import unusable
         from bridge.store.records import FAILURES
 
         self._db.conn.close()
         if isinstance(error, FAILURES):
             # The disk is full, or another program keeps it locked.
-            said = unusable(self._database, error).text
+            said = unusable_error(self._database, error).text
             raise UserError(sentences((said, getattr(error, "what_stays", "")))) from None

@@ -19,7 +19,7 @@ from accel.workload import WorkloadError
 from bridge.advisors import advice
 from bridge.advisors.findings import ERROR, NOTE
 from bridge.advisors.import_project import AuditResultsWriter
-from bridge.advisors.texture_facts import facts_of
+from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
@@ -118,7 +118,7 @@ def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> i
     adapter, version = project.adapter, project.version
     if adapter is None or version is None or settings is None or row.facts is None:
         return 0
-    return validation.check_memory(adapter.gpu_memory(settings, row.facts, PLATFORM, version)) or 0
+    return memory_of(row.facts, settings, adapter, version, (PLATFORM,)).get(PLATFORM, 0)
 
 
 class Judge:

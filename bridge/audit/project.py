@@ -213,7 +213,7 @@ def options_for(
 def find(registry: Registry, root: Path) -> Project:
     """Recognises the project in `root`. Raises UserError if that isn't a folder."""
     if not root.is_dir():
-        raise missing(root)
+        raise missing_path_error(root)
     notice: AnyText = ""
     failed = False
     for adapter in registry.adapters:
@@ -255,7 +255,7 @@ def find(registry: Registry, root: Path) -> Project:
     return Project(root, notice=DISABLED.fill(names=disabled) if disabled else "", failed=bool(disabled))
 
 
-def unset(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
+def unimported_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
     """A notice about textures that weren't imported yet, whose settings can't be checked.
 
     Those that never get settings don't count, nor those with a problem or remarks of the adapter.
@@ -267,7 +267,7 @@ def unset(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
     return [UNSET if len(bare) == len(covered) else SOME_UNSET.fill(count=len(bare), file=min(bare))]
 
 
-def missing(place: object) -> UserError:
+def missing_path_error(place: object) -> UserError:
     """The error for a path that doesn't exist."""
     return UserError(
         text("`{path}` does not exist. Give a project, or a folder or texture in one.", path=place)
@@ -306,9 +306,9 @@ def scope_name(registry: Registry, text: str) -> Project:
     """
     place = _place(registry, text)
     if not place.is_file():
-        lies = _resolved(place)
-        around = _around(registry, lies) if place.is_dir() else None
-        return find(registry, place) if around in (None, lies) else _part(registry, around, lies)
+        resolved = _resolved(place)
+        around = _around(registry, resolved) if place.is_dir() else None
+        return find(registry, place) if around in (None, resolved) else _part(registry, around, resolved)
     # A link to a file is a texture by its own name; links in the folder's path are resolved.
     place = _resolved(place.parent) / place.name
     around = _around(registry, place)
@@ -418,9 +418,9 @@ def _place(registry: Registry, text: str) -> Path:
     place = Path(os.path.normpath(around / below)) if around else None
     # Unresolved: a link in the project may lead out of it.
     if around is None or place is None or not place.is_relative_to(around) or not place.exists():
-        raise missing(text)
+        raise missing_path_error(text)
     if not _names(find(registry, around), text.removesuffix(below)):
-        raise missing(text)
+        raise missing_path_error(text)
     return place
 
 
@@ -436,7 +436,7 @@ def _resolved(place: Path) -> Path:
     try:
         return place.resolve()
     except FileNotFoundError:
-        raise missing(place) from None
+        raise missing_path_error(place) from None
 
 
 def _spelled(root: Path, place: Path) -> str:

@@ -19,19 +19,19 @@ from bridge.core.text import change_text, printable
 from bridge.locale import translate
 
 INDENT = 2
-"""Columns before what is said of a file."""
+"""Columns of indentation below a file's name."""
 
 
-def list_entry(row: Row, severity: Text, said: Sequence[str], locale: str) -> Lines:
-    """One texture: its severity and name, then what it is, then a line for each finding."""
+def list_entry(row: Row, severity: Text, lines: Sequence[str], locale: str) -> Lines:
+    """One texture: severity and name, kind and size, then a line for each finding."""
     head = severity.append(f"  {printable(row.file)}", "default not bold not dim")
     size = f"{row.width}×{row.height}" if row.width else ""
     about = "  ".join(filter(None, [kind_of(row, locale), size]))
-    return _entry(head, [about, *said] if about else said)
+    return _entry(head, [about, *lines] if about else lines)
 
 
 def list_group(found: Group, files: Sequence[str], locale: str) -> Lines:
-    """One group of files that are alike, of which `files` are named."""
+    """One group of duplicates; `files` are those to name."""
     sizes = [f"{say('disk', locale)} {bytes_text(found.disk)}"]
     if found.memory:
         sizes.append(f"{say('memory', locale)} {bytes_text(found.memory)}")
@@ -45,18 +45,17 @@ def _entry(head: Text, lines: Sequence[str]) -> Lines:
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim", "mended": "green"}
 NAMED = 4
-"""How many files of a group are named."""
+"""How many files of a group are listed."""
 READABLE = 36
-"""Columns that a column of sentences or names needs: below that there is no table, but a list."""
+"""Width that the last column needs; with less, rows are a list instead of a table."""
 WIDEST = 200
-"""Columns that a table has at most before its last: in a file, one name of any length would push all
-sentences out of sight."""
+"""Maximal width before the last column: in a file, a long name would push all sentences out of sight."""
 GAP = 2
-"""Columns between those of a table."""
+"""Spaces between columns."""
 
 
 def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[str], width: int) -> None:
-    """Prints `rows`, at most `limit` of them (0 is no limit), and what the report says as a whole."""
+    """Prints `rows`, at most `limit` (0 is no limit), the groups, notices and the summary."""
     console = Console(file=out, width=width, highlight=False, soft_wrap=False)
     engine = report.engine or say("no_engine", locale)
     console.print(Text(f"{printable(report.name)} ({engine})"))
@@ -65,18 +64,18 @@ def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[s
     shown = rows[:limit] if limit else rows
     if shown:
         _print_rows(console, shown, locale)
-    _tell_more(console, len(rows) - len(shown), locale)
+    _print_omitted(console, len(rows) - len(shown), locale)
     groups = report.groups[:limit] if limit else report.groups
     if groups:
         _print_groups(console, groups, locale)
-    _tell_more(console, len(report.groups) - len(groups), locale)
+    _print_omitted(console, len(report.groups) - len(groups), locale)
     for line in summary(report, locale):
         console.print(Text(line))
 
 
-def _tell_more(console: Console, left_out: int, locale: str) -> None:
-    if left_out:
-        console.print(Text(say("left_out", locale, count=left_out), style="dim"))
+def _print_omitted(console: Console, omitted: int, locale: str) -> None:
+    if omitted:
+        console.print(Text(say("left_out", locale, count=omitted), style="dim"))
 
 
 def _print_rows(console: Console, rows: Sequence[Row], locale: str) -> None:
@@ -85,7 +84,7 @@ def _print_rows(console: Console, rows: Sequence[Row], locale: str) -> None:
         console.print(_table(rows, cells, locale))
         return
     for row in rows:
-        console.print(list_entry(row, _severity(row, locale), _said(row, locale), locale))
+        console.print(list_entry(row, _severity(row, locale), _lines(row, locale), locale))
 
 
 def _print_groups(console: Console, groups: Sequence[Group], locale: str) -> None:
@@ -96,11 +95,11 @@ def _print_groups(console: Console, groups: Sequence[Group], locale: str) -> Non
         return
     console.print(Text(say("duplicates", locale), "italic"))
     for group in groups:
-        console.print(list_group(group, _named(group), locale))
+        console.print(list_group(group, _named(group, locale), locale))
 
 
 def _fits(width: int, cells: Sequence[Sequence[str]]) -> bool:
-    """Whether a last column that can be read has room beside these, none of them folded."""
+    """Whether a readable last column fits beside these without folding them."""
     before = sum(max(map(cell_len, column)) + GAP for column in zip(*cells, strict=True))
     return before <= min(width - READABLE, WIDEST)
 
@@ -110,7 +109,7 @@ def _heads(locale: str) -> list[str]:
 
 
 def _cells(row: Row, locale: str) -> list[str]:
-    """What stands before the sentences."""
+    """The columns before the findings."""
     size = f"{row.width}×{row.height}" if row.width else ""
     return [_severity(row, locale).plain, printable(row.file), kind_of(row, locale), size]
 
@@ -124,15 +123,15 @@ def _table(rows: Sequence[Row], cells: Sequence[Sequence[str]], locale: str) -> 
     table = Table(box=None, pad_edge=False, highlight=False)
     _add_columns(table, [*_heads(locale), say("finding", locale)])
     for row, (_, *others) in zip(rows, cells, strict=True):
-        said = Text("\n".join(_said(row, locale)))
-        table.add_row(_severity(row, locale), *map(Text, others), said)
+        lines = Text("\n".join(_lines(row, locale)))
+        table.add_row(_severity(row, locale), *map(Text, others), lines)
     return table
 
 
-def _said(row: Row, locale: str) -> list[str]:
+def _lines(row: Row, locale: str) -> list[str]:
     mended = [sentence(issue, locale) for issue in row.mended]
     if row.issues:
-        # Its severity is that of what is left.
+        # The row's severity is that of the remaining issues.
         mended = [say("mended_issue", locale, what=what) for what in mended]
     lines = [*mended, *(sentence(issue, locale) for issue in row.issues)]
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
@@ -152,16 +151,22 @@ def _groups(heads: Sequence[str], cells: Sequence[Sequence[str]], locale: str) -
 def _add_columns(table: Table, heads: Sequence[str]) -> None:
     *others, last = heads
     for head in others:
-        # Else rich takes the width that the last one lacks from all.
+        # Without no_wrap, rich shrinks every column.
         table.add_column(head, no_wrap=True)
     table.add_column(last, overflow="fold")
 
 
 def _group(group: Group, locale: str) -> list[str]:
     memory = bytes_text(group.memory) if group.memory else ""
-    return [translate(MATCHES[group.how], locale), bytes_text(group.disk), memory, "\n".join(_named(group))]
+    return [
+        translate(MATCHES[group.how], locale),
+        bytes_text(group.disk),
+        memory,
+        "\n".join(_named(group, locale)),
+    ]
 
 
-def _named(group: Group) -> list[str]:
+def _named(group: Group, locale: str) -> list[str]:
     named = [printable(file) for file in group.files[:NAMED]]
-    return [*named, f"… +{len(group.files) - NAMED}"] if len(group.files) > NAMED else named
+    more = len(group.files) - NAMED
+    return [*named, say("more_files", locale, count=more)] if more > 0 else named

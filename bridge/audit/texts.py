@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accel.text import AnyText, Text, plural, sentences, text
-from bridge.advisors.texts import EXPLANATIONS, bytes_text, finding_text, join_list
+from bridge.advisors.texts import EXPLANATIONS, bytes_text, evidence_text, finding_text
 from bridge.advisors.texts import TEXTS as ADVISOR_TEXTS
 from bridge.advisors.texture_facts import is_judged_by_project, name_words
 from bridge.audit.results import Group, Issue, Report, Row
@@ -22,7 +22,7 @@ TEXTS = {
     "fixed": text("Fixed textures: {count}; `popbridge revert {receipt}` undoes that."),
     "failed": text("A plugin failed, so not everything was checked."),
     "interrupted": text("Stopped: nothing was written."),
-    "kept": text("The next run continues with what was examined."),
+    "kept": text("The next run continues from here."),
     "stopped": text(
         "Stopped while writing import settings: `popbridge revert {receipt}` undoes what was written, "
         "--fix writes the rest."
@@ -147,10 +147,9 @@ def reasons(row: Row, locale: str) -> str:
     """Confidence in the kind, with evidence: `97% (_nrm, the project's other textures)`."""
     if row.kind is None:
         return ""
-    words: list[AnyText] = list(name_words(row.kind, row.evidence))
-    if is_judged_by_project(row.kind, row.evidence):
-        words.append(ADVISOR_TEXTS["by_project"])
-    shown = printable(translate(join_list(words), locale))
+    words = name_words(row.kind, row.evidence)
+    evidence = evidence_text(words, is_judged_by_project(row.kind, row.evidence))
+    shown = printable(translate(evidence, locale))
     return f"{row.probability:.0%} ({shown})" if shown else f"{row.probability:.0%}"
 
 

@@ -6,16 +6,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from msgspec import Struct
 
 from accel.text import text
+from bridge.commands.options import NEVER, STDOUT, AuditOptions
 from bridge.commands.terminal import reads_chinese, say
 from bridge.core.textures import SEVERITIES, severity_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-STDOUT = "-"
-NEVER = "never"
 
 EXAMPLES = """\b
 Examples:
@@ -26,25 +23,6 @@ Examples:
   popbridge audit game --baseline audit-baseline.json --update-baseline
   popbridge audit game --sarif - --baseline audit-baseline.json
 Undo the changes of --fix with `popbridge revert ID`."""
-
-
-class Options(Struct, frozen=True):
-    """The command line."""
-
-    place: str
-    """A project, or a folder or file in one."""
-    reports: dict[str, str | None]
-    """The file of each report, by format; `-` is stdout."""
-    fix: bool
-    baseline: str | None
-    update_baseline: bool
-    severity: str
-    fail_on: str
-    use_names: bool
-    use_cache: bool
-    limit: int
-    locale: str
-    workers: int | None
 
 
 class SeverityChoice(click.Choice[str]):
@@ -108,7 +86,7 @@ def audit(
     """
     reports = {"html": html, "json": json, "sarif": sarif}
     _check_options(place, reports, baseline, update_baseline)
-    options = Options(
+    options = AuditOptions(
         place=place,
         reports=reports,
         fix=fix,

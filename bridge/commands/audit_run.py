@@ -34,8 +34,7 @@ from bridge.audit.audit import Plan, ProgressCallbacks, add_pictures, fix_until_
 from bridge.audit.examine import Cache
 from bridge.audit.project import Project, scope_name
 from bridge.audit.results import Report, Row
-from bridge.commands.audit import NEVER, STDOUT, Options
-from bridge.commands.options import read_settings
+from bridge.commands.options import NEVER, STDOUT, AuditOptions, read_settings
 from bridge.commands.terminal import explain_error, screen_width
 from bridge.core.errors import UserError
 from bridge.core.text import join_sentences
@@ -49,7 +48,7 @@ from bridge.project.config import ProjectFile
 RANKS = {str(severity): rank for severity, rank in results.RANKS.items()}
 
 
-def run_audit(options: Options) -> int:
+def run_audit(options: AuditOptions) -> int:
     """The exit code. Raises UserError where the audit can't begin, or a report or fix can't be written."""
     # Failures inside workloads become findings.
     logging.basicConfig(level="CRITICAL")
@@ -75,7 +74,7 @@ def run_audit(options: Options) -> int:
     return int(judge.is_unjudged(report) or any(row.rank >= RANKS[options.fail_on] for row in report.rows))
 
 
-def _check_files(options: Options) -> None:
+def _check_files(options: AuditOptions) -> None:
     """Raises UserError, before the work, for files that can't be written."""
     if options.update_baseline and options.baseline:
         baseline.check_replaceable(Path(options.baseline))
@@ -94,7 +93,7 @@ def _is_image(file: Path) -> bool:
         return False
 
 
-def _accepted(options: Options, project: Project) -> set[baseline.Entry]:
+def _accepted(options: AuditOptions, project: Project) -> set[baseline.Entry]:
     """The entries of the baseline; none if it is to be written. Raises UserError."""
     if options.baseline is None:
         return set()
@@ -105,7 +104,7 @@ def _accepted(options: Options, project: Project) -> set[baseline.Entry]:
     return baseline.read(Path(options.baseline))
 
 
-def _plan(registry: Registry, options: Options) -> Plan:
+def _plan(registry: Registry, options: AuditOptions) -> Plan:
     paths = Paths.find()
     settings = read_settings(
         registry.settings,
@@ -196,7 +195,7 @@ def _examine(
     return reports[0]
 
 
-def _fix_and_accept(project: Project, report: Report, plan: Plan, options: Options) -> list[str]:
+def _fix_and_accept(project: Project, report: Report, plan: Plan, options: AuditOptions) -> list[str]:
     """Writes fixes, then the baseline, if asked to; returns what couldn't be written."""
     if options.fix and not report.engine:
         report.notices.append(fix.NO_SETTINGS)
@@ -244,7 +243,7 @@ def _at_least(rows: Iterable[Row], rank: int) -> list[Row]:
     return found
 
 
-def _write_reports(report: Report, options: Options) -> list[str]:
+def _write_reports(report: Report, options: AuditOptions) -> list[str]:
     """Writes every report that was asked for; returns what couldn't be written."""
     formats = {"html": report_html.pages, "json": report_json.pieces, "sarif": report_sarif.pieces}
     failures: list[str] = []

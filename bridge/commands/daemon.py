@@ -77,7 +77,8 @@ def _print_line(line: AnyText) -> None:
     help="Folder for the project and the page.",
 )
 @click.option("--headless", is_flag=True, help="Use the built-in editor even if a real one is installed.")
-def demo(out: Path, headless: bool) -> int:
+@click.option("--project-only", is_flag=True, help="Only create the project, with its wrong settings.")
+def demo(out: Path, headless: bool, project_only: bool) -> int:
     """Show the first popup on a demo project.
 
     Draws twelve textures, half of them imported wrongly, and fixes them through an editor.
@@ -85,4 +86,4 @@ def demo(out: Path, headless: bool) -> int:
     # It draws with numpy.
     from bridge.demo.demo import Reader, run
 
-    return run(out, headless, Reader(language()))
+    return run(out, headless, Reader(language()), project_only=project_only)

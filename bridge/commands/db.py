@@ -122,7 +122,7 @@ def restore(file: Path | None, as_json: bool) -> None:
     with _exclusive(paths):
         source = _source(file, paths)
         with _database_errors(text("Can't restore {source}", source=source)):
-            made = backups.made_at(source)
+            made = backups.backup_time(source)
             restored = backups.restore(source, paths.database)
             blobs = copy_blobs(_blobs_of(source), paths.blobs) if _blobs_of(source).is_dir() else 0
     if as_json:
@@ -317,7 +317,7 @@ def _print_report(report: Report, copies: Sequence[Path]) -> None:
                 text(
                     "Newest backup: {file}, {time}.",
                     file=copies[-1],
-                    time=_local(backups.made_at(copies[-1])),
+                    time=_local(backups.backup_time(copies[-1])),
                 )
             )
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 from click.shell_completion import CompletionItem
+from msgspec import Struct
 
 from accel.models.catalog import MODELS
 from accel.text import AnyText, Text, text
@@ -23,6 +24,42 @@ if TYPE_CHECKING:
     from bridge.host.host import Registry
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+
+
+STDOUT = "-"
+"""A file argument that means stdout."""
+NEVER = "never"
+"""The value of --fail-on that ignores findings."""
+
+
+class AuditOptions(Struct, frozen=True):
+    """The command line of `popbridge audit`."""
+
+    place: str
+    """A project, or a folder or file in one."""
+    reports: dict[str, str | None]
+    """The file of each report, by format; `-` is stdout."""
+    fix: bool
+    baseline: str | None
+    update_baseline: bool
+    severity: str
+    fail_on: str
+    use_names: bool
+    use_cache: bool
+    limit: int
+    locale: str
+    workers: int | None
+
+
+class RunOptions(Struct, frozen=True):
+    """The options of `popbridge run` that apply to the whole run."""
+
+    out: Path | None
+    resume: bool
+    force: bool
+    as_json: bool
+    daemon: bool
+    timeout_s: float | None
 
 
 def read_settings(

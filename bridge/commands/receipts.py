@@ -23,7 +23,7 @@ from bridge.host import host
 from bridge.paths import Paths
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import AUDIT_FIX, FAILURES, Receipt, when_text
+from bridge.store.records import AUDIT_FIX, FAILURES, Receipt, local_time_text
 
 STATES = {"sent": text("sent"), "applied": text("applied"), "failed": text("failed")}
 HEADS = {
@@ -73,7 +73,14 @@ def _show(found: Sequence[Receipt]) -> None:
     heads = {name: say(head) for name, head in HEADS.items()}
     by = _reverted(found)
     rows = [
-        (str(r.id), when_text(r.created), r.project_name or r.project, _state(r, by), _what(r), say(r.note))
+        (
+            str(r.id),
+            local_time_text(r.created),
+            r.project_name or r.project,
+            _state(r, by),
+            _what(r),
+            say(r.note),
+        )
         for r in found
     ]
     if is_narrow():

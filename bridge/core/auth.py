@@ -1,4 +1,4 @@
-"""Who gets in: Host, then Origin, then a token. Pure: the caller brings tokens and nonces."""
+"""Checks of Host, Origin and token; pure functions without I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.core.messages import AuthProof
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is a loopback address, or the one name that RFC 6761 §6.3 reserves for it."""
+    """Whether `host` is a loopback address or `localhost` (RFC 6761 §6.3)."""
     bare = host.strip("[]").rstrip(".").lower()
     if bare == "localhost":
         return True
@@ -23,12 +23,12 @@ def is_loopback(host: str) -> bool:
 
 
 def host_allowed(header: str, names: Collection[str] = ()) -> bool:
-    """Whether a Host header (RFC 9110 §7.2) names loopback or one of the configured `names`.
+    """Whether a Host header (RFC 9110 §7.2) names loopback or one of the allowed `names`.
 
-    A web page that rebinds its own DNS name to 127.0.0.1 still sends that name: it is refused here.
+    This stops DNS rebinding: a web page whose name resolves to 127.0.0.1 still sends that name.
     """
     if set(header) & set("@/?#\\"):
-        return False  # no part of a Host, and each would make urlsplit see another host than the browser did
+        return False  # invalid in Host, and urlsplit would see another host than the browser
     try:
         parts = urlsplit(f"//{header}")
         host, _ = parts.hostname or "", parts.port
@@ -38,12 +38,12 @@ def host_allowed(header: str, names: Collection[str] = ()) -> bool:
 
 
 def origin_allowed(origin: str | None, own: Collection[str] = ()) -> bool:
-    """Whether a browser's Origin may open a socket; no Origin is no browser, and is no trust either."""
+    """Whether this Origin may open a socket. Only browsers send one; its absence isn't a sign of trust."""
     return origin is None or origin.lower() in {o.lower() for o in own}
 
 
 def token_matches(auth: AuthProof, token: str, server_nonce: str) -> bool:
-    """Whether `auth` holds the token itself or a proof of it, in constant time."""
+    """Whether `auth` has the token or a valid proof of it, compared in constant time."""
     if isinstance(auth.token, str):
         return hmac.compare_digest(auth.token.encode(), token.encode())
     if isinstance(auth.proof, str) and isinstance(auth.nonce, str):
@@ -52,10 +52,10 @@ def token_matches(auth: AuthProof, token: str, server_nonce: str) -> bool:
 
 
 def proof(token: str, server_nonce: str, client_nonce: str) -> str:
-    """HMAC-SHA256 (RFC 2104) of both nonces under the token: shows the token without sending it."""
+    """Returns the HMAC-SHA256 (RFC 2104) of both nonces with the token as key, in hex."""
     return hmac.new(token.encode(), f"{server_nonce}{client_nonce}".encode(), hashlib.sha256).hexdigest()
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret: its SHA-256, hex. Secrets here have 256 random bits, so no salt is needed."""
+    """Returns the SHA-256 of a secret in hex. Secrets have 256 random bits and need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Bytes to message and back: strict, typed, and with one kind of error for whatever a peer may send."""
+"""Encodes and decodes wire messages, with strict types and one kind of error for invalid data."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from bridge.core.messages import (
 
 Received = TypeVar("Received")
 
-# Matched at the start: what follows may quote the peer, who could imitate any of these.
+# Matched at the start only: the rest may quote data of the peer.
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at `(?P<at>[^`]*)`)?")
 _WRONG_KIND = re.compile(r"Expected `[^`]*`(?: \| `[^`]*`)*(?:, got `[^`]*`)?$")
 _PATH = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 
 _FREE_FIELDS: dict[type, str] = {Request: "params", Result: "value", Event: "data", Answer: "values"}
-"""The field of each client message that holds whatever the sender likes, and so is checked here."""
-_HARMLESS = frozenset({str, bool, bytes, type(None)})
+"""The fields of client messages with arbitrary content, which is checked here."""
+_PLAIN_TYPES = frozenset({str, bool, bytes, type(None)})
 
 
 class Codec(Generic[Received]):
-    """Encodes what one side sends and decodes what it receives, for one subprotocol.
+    """Encodes the messages that one side sends and decodes those it receives, for one subprotocol.
 
-    Raises `RemoteProtocolError` from `decode`, and nothing else, whatever the bytes are.
+    `decode` raises only RemoteProtocolError, for any bytes.
     """
 
     def __init__(self, subprotocol: str, receives: Any, max_frame: int = MAX_FRAME) -> None:
@@ -57,11 +57,11 @@ class Codec(Generic[Received]):
             self.encode = msgspec.msgpack.Encoder().encode
 
     def decode(self, frame: bytes | str) -> Received:
-        """The message in `frame` (text for JSON, binary for msgpack)."""
+        """Decodes a frame: text for JSON, bytes for msgpack."""
         if isinstance(frame, str) != self.is_text:
             kind = "text" if self.is_text else "binary"
             raise errors.RemoteProtocolError(
-                errors.UNDECODABLE, f"{self.subprotocol} takes {kind} frames: send {kind}"
+                errors.UNDECODABLE, f"{self.subprotocol} uses {kind} frames: send {kind}"
             )
         size = _size(frame)
         if size > self.max_frame:
@@ -74,7 +74,7 @@ class Codec(Generic[Received]):
             _explain(str(error))
         except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
             raise errors.RemoteProtocolError(
-                errors.UNDECODABLE, f"no {self.subprotocol} message: {error}"
+                errors.UNDECODABLE, f"invalid {self.subprotocol} message: {error}"
             ) from None
         if field := _FREE_FIELDS.get(type(message)):
             _check_each(field, (getattr(message, field),), 0)
@@ -83,13 +83,13 @@ class Codec(Generic[Received]):
 
 @functools.cache
 def server_codec(subprotocol: str, max_frame: int = MAX_FRAME) -> Codec[ClientMessage]:
-    """What the server uses, the same for all connections: decodes what clients send."""
+    """Returns the server's codec, shared by all connections."""
     return Codec(subprotocol, ClientMessage, max_frame)
 
 
 @functools.cache
 def client_codec(subprotocol: str, max_frame: int = MAX_FRAME) -> Codec[ServerMessage]:
-    """What a client in this process uses: decodes what the server sends."""
+    """Returns the codec of a client."""
     return Codec(subprotocol, ServerMessage, max_frame)
 
 
@@ -97,7 +97,7 @@ SUBPROTOCOLS = (SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON)
 
 
 def _size(frame: bytes | str) -> int:
-    """Bytes on the wire."""
+    """Returns the size of a frame in bytes of UTF-8."""
     if isinstance(frame, str) and not frame.isascii():
         return len(frame.encode("utf-8", "surrogatepass"))
     return len(frame)
@@ -108,12 +108,12 @@ def _refuse_extension(code: int, data: memoryview) -> NoReturn:
 
 
 def _check_each(field: str, values: Iterable[Any], depth: int) -> None:
-    """Refuses, inside a free field, what the other subprotocol, a store or an engine can't hold."""
+    """Rejects values that the other subprotocol, the store or an engine can't represent."""
     if depth > MAX_DEPTH:
         _refuse(errors.UNDECODABLE, field, f"nested deeper than {MAX_DEPTH}: flatten it")
     for value in values:
         kind = type(value)
-        if kind in _HARMLESS:
+        if kind in _PLAIN_TYPES:
             continue
         if kind is dict:
             _check_keys(field, value)
@@ -121,18 +121,18 @@ def _check_each(field: str, values: Iterable[Any], depth: int) -> None:
         elif kind is list:
             _check_each(field, value, depth + 1)
         elif kind is float and not isfinite(value):
-            _refuse(errors.WRONG_VALUE, field, "a number that isn't finite: send null")
+            _refuse(errors.WRONG_VALUE, field, "number is not finite: send null")
         elif kind is int and not MIN_INT <= value <= MAX_INT:
-            _refuse(errors.WRONG_VALUE, field, "an integer of more than 64 bits: send text")
+            _refuse(errors.WRONG_VALUE, field, "integer exceeds 64 bits: send text")
         elif kind is datetime:
-            # msgspec reads extension -1 by itself, and never asks `_refuse_extension`.
+            # msgspec decodes extension -1 itself, without `_refuse_extension`.
             _refuse(errors.UNDECODABLE, field, "msgpack extension type -1 isn't used here: send text")
 
 
 def _check_keys(field: str, value: dict[Any, Any]) -> None:
     for key in value:
         if type(key) is not str:
-            _refuse(errors.WRONG_TYPE, field, f"keys of maps are `str`, got `{type(key).__name__}`")
+            _refuse(errors.WRONG_TYPE, field, f"map keys must be `str`, not `{type(key).__name__}`")
 
 
 def _refuse(code: errors.CloseCode, field: str, reason: str) -> NoReturn:
@@ -140,7 +140,7 @@ def _refuse(code: errors.CloseCode, field: str, reason: str) -> NoReturn:
 
 
 def _explain(problem: str) -> NoReturn:
-    """Turns msgspec's sentence into a close code and a reason that names the field."""
+    """Converts msgspec's error to a close code and a reason with the field."""
     path = _PATH.search(problem)
     field = path["path"] if path else ""
     if missing := _MISSING.match(problem):

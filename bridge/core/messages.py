@@ -1,4 +1,4 @@
-"""Every wire message."""
+"""All wire messages, and the limits of the protocol."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from accel.text import AnyText
 
 Id = Annotated[
     int,
-    Meta(ge=0, le=2**53 - 1, description="A request's: the client chooses it, unique among its open ones."),
+    Meta(
+        ge=0, le=2**53 - 1, description="A request's id, chosen by the client and unique among its open ones."
+    ),
 ]
 CommandId = Annotated[
-    int, Meta(ge=0, le=2**53 - 1, description="A command's: the server chooses it, and never uses it again.")
+    int, Meta(ge=0, le=2**53 - 1, description="A command's id, chosen by the server and never reused.")
 ]
 PopupId = Annotated[
-    int, Meta(ge=0, le=2**53 - 1, description="A popup's: the server chooses it, and never uses it again.")
+    int, Meta(ge=0, le=2**53 - 1, description="A popup's id, chosen by the server and never reused.")
 ]
 AskedId = Annotated[
-    int, Meta(ge=0, le=2**53 - 1, description="From the server a request's id, from the client a command's.")
+    int,
+    Meta(
+        ge=0,
+        le=2**53 - 1,
+        description="The id of a request (from the server) or of a command (from the client).",
+    ),
 ]
-Seq = Annotated[int, Meta(ge=1, le=2**53 - 1, description="Number of a server message, rising from 1.")]
+Seq = Annotated[int, Meta(ge=1, le=2**53 - 1, description="The number of a server message, counted from 1.")]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=4096)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the bytes, lower-case hex.")]
@@ -30,7 +37,7 @@ Millis = Annotated[int, Meta(ge=0, le=86_400_000, description="Milliseconds.")]
 
 
 MAX_TRANSLATABLE = 8192
-"""Bytes of a sentence that is sent in parts, too."""
+"""Maximum bytes of a translatable sentence in a message."""
 
 
 class Part(Struct, kw_only=True, omit_defaults=True):
@@ -41,45 +48,45 @@ class ServerInfo(Part, kw_only=True):
     name: Name
     """`popbridge`."""
     version: Name
-    """Of the daemon, as people read it."""
-    instance: Annotated[str, Meta(description="New each time that the daemon starts.")]
+    """The version of the daemon."""
+    instance: Annotated[str, Meta(description="A new value for each start of the daemon.")]
 
 
 class Limits(Part, kw_only=True):
-    frame: Annotated[int, Meta(ge=1, description="Largest frame, bytes.")]
-    inline: Annotated[int, Meta(ge=0, description="Largest `data` in a frame, bytes.")]
-    inflight: Annotated[int, Meta(ge=1, description="Most open requests of one session.")]
+    frame: Annotated[int, Meta(ge=1, description="Largest frame in bytes.")]
+    inline: Annotated[int, Meta(ge=0, description="Largest `data` in a frame in bytes.")]
+    inflight: Annotated[int, Meta(ge=1, description="Maximum open requests of the session.")]
 
 
 class AuthOffer(Part, kw_only=True):
     methods: list[Literal["token", "proof"]]
-    """Those of which the client chooses one."""
-    nonce: Annotated[str, Meta(description="Hex; what a proof is made over.")]
+    """The client uses one of them."""
+    nonce: Annotated[str, Meta(description="Hex; part of the data that a proof signs.")]
 
 
 class AuthProof(Part, kw_only=True):
     token: Text | UnsetType = UNSET
-    """That of connection.json; or `proof` and `nonce`."""
+    """The token of connection.json, or else `proof` and `nonce`."""
     proof: (
         Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType
     ) = UNSET
     nonce: Text | UnsetType = UNSET
-    """The client's own, for the proof."""
+    """The client's nonce for the proof."""
 
 
 class ClientInfo(Part, kw_only=True):
     kind: Literal["editor", "console", "tool", "agent"]
-    """An `editor` carries out what is asked of its project; the others only ask."""
+    """An `editor` executes commands; the others only send requests."""
     name: Name
-    """What the program calls itself."""
+    """The program's name."""
     version: Name
-    """Of the program, as people read it."""
+    """The program's version."""
 
 
 class EngineInfo(Part, kw_only=True):
     name: Name
-    """In lower case, as its adapters call it."""
-    version: Annotated[str, Meta(min_length=1, max_length=128, description="As the engine itself prints it.")]
+    """In lower case, for example `godot`."""
+    version: Annotated[str, Meta(min_length=1, max_length=128, description="As the engine prints it.")]
 
 
 class ProjectInfo(Part, kw_only=True):
@@ -87,43 +94,43 @@ class ProjectInfo(Part, kw_only=True):
 
     id: Annotated[str, Meta(min_length=1, max_length=128, description="Stable for one copy of the project.")]
     name: Annotated[str, Meta(max_length=256)]
-    """What people call it."""
+    """The display name."""
     root: Annotated[str, Meta(description="Absolute path; loopback clients only.")] | UnsetType = UNSET
 
 
 class Resume(Part, kw_only=True):
-    """Which session a client wants back, and from where on."""
+    """The session to resume, and the last message handled."""
 
     session: Name
-    """That of the last `ready`."""
+    """`session` of the last `ready`."""
     token: Text
     """`resume_token` of the last `ready`."""
     last_seq: Annotated[
-        int, Meta(ge=0, le=2**53 - 1, description="Highest server message that was handled; 0 for none.")
+        int, Meta(ge=0, le=2**53 - 1, description="The last server message that was handled; 0 for none.")
     ]
 
 
 class AdapterInfo(Part, kw_only=True):
     engine: Name
     """In lower case, as `identify.engine.name`."""
-    range: Annotated[str, Meta(description="PEP 440 specifier of the versions that it is made for.")]
-    exact: Annotated[bool, Meta(description="False: the engine is newer than any known; the newest serves.")]
+    range: Annotated[str, Meta(description="PEP 440 specifier of the supported versions.")]
+    exact: Annotated[bool, Meta(description="False if the engine is newer than the range.")]
 
 
 class WorkloadInfo(Part, kw_only=True):
     name: Name
     """For `request.workload`."""
     version: Annotated[int, Meta(ge=1)]
-    """Raised whenever the same input gives another output."""
+    """Increases whenever the same input gives another output."""
     summary: str
-    """What it does, in one line."""
+    """One line for people."""
 
 
 class InputRef(Part, kw_only=True):
-    """One of `blob`, `data` and `path` says where the bytes are."""
+    """An input file; exactly one of `blob`, `data` and `path` is set."""
 
     name: Name
-    """What errors call it."""
+    """The name for errors."""
     blob: Sha256 | UnsetType = UNSET
     """The SHA-256 of a blob, lower-case hex."""
     data: bytes | UnsetType = UNSET
@@ -133,7 +140,7 @@ class InputRef(Part, kw_only=True):
 
 class OutputRef(Part, kw_only=True):
     name: Name
-    """As the workload calls it."""
+    """The name that the workload gave it."""
     media_type: Name
     """For example `image/png`."""
     size: Annotated[int, Meta(ge=0, description="Bytes.")]
@@ -145,32 +152,32 @@ class OutputRef(Part, kw_only=True):
 
 class ResultMeta(Part, kw_only=True):
     cached: bool = False
-    """Whether a kept result was given."""
+    """Whether the result is from the cache."""
     device: str = ""
-    """Where it ran."""
+    """The device it ran on."""
     reason: str = ""
-    """Why there, for people; absent where there was nothing to choose."""
+    """Why this device was chosen, for people; absent if there was no choice."""
     batch: Annotated[int, Meta(ge=0)] = 0
-    """How many requests ran together."""
+    """The number of requests in the batch."""
     queued_ms: Annotated[float, Meta(ge=0)] = 0.0
-    """Milliseconds before it ran."""
+    """Milliseconds it waited before the run."""
     run_ms: Annotated[float, Meta(ge=0)] = 0.0
-    """Milliseconds that it ran."""
+    """Milliseconds of the run."""
 
 
 class Translatable(Part, kw_only=True):
-    """A sentence in parts, which a catalogue of another language can translate."""
+    """A translatable sentence: a template and its values."""
 
     id: Annotated[str, Meta(min_length=1, max_length=4096)]
-    """The English sentence with named placeholders, as in `{name} is {size}`; other braces are doubled."""
+    """The English template with named placeholders, as in `{name} is {size}`; other braces are doubled."""
     plural: Text = ""
-    """The same for any `n` among the values but 1; empty where it doesn't depend on that."""
+    """The template if the value `n` isn't 1; empty if there is no plural."""
     values: dict[str, Any] = {}
-    """What stands in the placeholders; a map with `id` is such a sentence in its turn."""
+    """Values by placeholder; a map with `id` is another translatable sentence."""
 
     @classmethod
     def of(cls, text: AnyText) -> Translatable | UnsetType:
-        """UNSET for what can't be translated, or is too long for a message."""
+        """Converts a text; UNSET for a plain string and for one too long for a message."""
         if isinstance(text, str) or len(msgspec.msgpack.encode(text)) > MAX_TRANSLATABLE:
             return UNSET
         return cls(id=text.id, plural=text.plural, values=msgspec.to_builtins(text.values))
@@ -180,9 +187,9 @@ class Action(Part, kw_only=True):
     """One button of a popup."""
 
     id: Name
-    """Comes back in `answer.action`."""
+    """The value for `answer.action`."""
     label: Text
-    """What stands on the button."""
+    """The text on the button."""
     style: Literal["primary", "normal", "danger"] = "normal"
     """How it looks; `danger` for what can't be taken back."""
     default: bool = False
@@ -195,216 +202,215 @@ class Field(Part, kw_only=True):
     name: Name
     """The key in `answer.values`."""
     type: Literal["text", "bool", "int", "float", "choice"]
-    """What it holds."""
+    """The type of the value."""
     label: Text
-    """What stands beside it."""
+    """The label beside the input."""
     value: Any = None
-    """What it holds at first."""
+    """The initial value."""
     options: list[str] | UnsetType = UNSET
-    """What to choose from, for `choice`."""
+    """The options of a `choice`."""
 
 
 PROTOCOL = 1
 SUBPROTOCOL_MSGPACK = "bridge.v1.msgpack"
 SUBPROTOCOL_JSON = "bridge.v1.json"
 MAX_FRAME = 256 * 1024
-"""Largest frame, bytes."""
+"""Largest frame in bytes."""
 MAX_INLINE = 64 * 1024
-"""Largest `data` inside a frame, bytes; larger things go over HTTP."""
+"""Largest `data` in a frame in bytes; larger data is sent over HTTP."""
 MAX_INPUTS = 64
-"""Of one request."""
+"""Maximum inputs of a request."""
 MAX_KEY = 128
-"""Longest idempotency key, characters."""
+"""Maximum characters of an idempotency key."""
 MAX_DEPTH = 32
-"""Deepest nesting of lists and maps in a field that holds anything: `params`, `value`, `data`, `values`."""
+"""Maximum nesting of lists and maps in fields of any content: `params`, `value`, `data`, `values`."""
 MIN_INT, MAX_INT = -(2**63), 2**64 - 1
-"""What msgpack can say of integers; JSON is held to it too."""
+"""The integers of msgpack; JSON has the same limits here."""
 IDENTIFY_TIMEOUT_S = 10.0
 DONE_CODE, DONE_REASON = 1000, "done"
-"""How a client closes that won't come back to its session (1000 is RFC 6455 §7.4.1's normal closure)."""
+"""A client closes with these to end its session (1000 is the normal closure of RFC 6455 §7.4.1)."""
 
 
 class Message(Struct, tag_field="type", kw_only=True, omit_defaults=True):
-    """One frame holds one message: a map with `type` and the fields of that type."""
+    """A message: a map with `type` and that type's fields. Each frame contains one."""
 
 
 class Numbered(Message, kw_only=True):
-    """A message that, sent by the server, carries `seq` and is kept until it is acknowledged."""
+    """A message with a `seq` if the server sends it, which keeps it until it is acknowledged."""
 
     seq: Seq | UnsetType = UNSET
 
 
-# Messages, in the order in which a session meets them.
-
-
 class Hello(Message, tag="hello", kw_only=True):
-    """From the server, first: who it is, what it can do and how much it takes."""
+    """The first message of the server: its identity, features and limits."""
 
     protocol: int
-    """The version that the server speaks."""
+    """The server's protocol version."""
     features: list[str]
-    """What it can do beyond the base of the protocol."""
+    """Optional features that it supports."""
     server: ServerInfo
-    """Who answers."""
+    """The server's name and version."""
     limits: Limits
-    """How much it takes."""
-    heartbeat_s: Annotated[float, Meta(gt=0, description="The server pings this often, seconds.")]
+    """The server's limits."""
+    heartbeat_s: Annotated[float, Meta(gt=0, description="Seconds between the server's pings.")]
     auth: AuthOffer
-    """How to show that the client knows the token."""
+    """How the client can authenticate."""
 
 
 class Identify(Message, tag="identify", kw_only=True):
-    """From the client, first, within 10 s: who it is, and which session it wants back."""
+    """The first message of the client, within 10 s: its identity, and the session to resume."""
 
     protocol: int
-    """The version that the client speaks."""
+    """The client's protocol version."""
     client: ClientInfo
-    """Who asks."""
+    """The client's kind, name and version."""
     instance: Annotated[
-        str, Meta(min_length=1, max_length=128, description="New each time that the client starts.")
+        str, Meta(min_length=1, max_length=128, description="A new value for each start of the client.")
     ]
     auth: AuthProof
-    """Shows that the client knows the token."""
+    """The token, or a proof of it."""
     features: list[str] = []
-    """What the client cannot do without."""
+    """Features that the client requires."""
     engine: EngineInfo | UnsetType = UNSET
-    """Editors say it; it decides the adapter."""
+    """Set by editors; selects the adapter."""
     project: ProjectInfo | UnsetType = UNSET
-    """Editors say it; rules and receipts are kept by it."""
+    """Set by editors; rules and receipts are stored by project."""
     resume: Resume | UnsetType = UNSET
-    """The session that it wants back."""
-    locale: Annotated[str, Meta(max_length=32, description="BCP 47; popups come in it.")] | UnsetType = UNSET
+    """The session to resume."""
+    locale: Annotated[str, Meta(max_length=32, description="BCP 47; the language of popups.")] | UnsetType = (
+        UNSET
+    )
 
 
 class Ready(Message, tag="ready", kw_only=True):
-    """The session is open; what wasn't acknowledged follows, in order."""
+    """The session is open; unacknowledged messages follow, in order."""
 
     session: Name
-    """For `resume`, with the token."""
+    """The session's id, for `resume`."""
     resume_token: str
-    """Secret; keep it as long as the session."""
+    """The secret for `resume`, valid as long as the session."""
     resumed: bool
-    """Whether this is the session that `resume` named."""
+    """Whether the session was resumed."""
     workloads: list[WorkloadInfo]
-    """What can be asked for."""
+    """The available workloads."""
     adapter: AdapterInfo | UnsetType = UNSET
-    """There if an adapter serves the engine."""
+    """Set if an adapter supports the engine."""
     notice: str | UnsetType = UNSET
-    """Show it to the person."""
+    """A text to show to the user."""
     popups: list[PopupId] | UnsetType = UNSET
-    """There where `resumed`: those that are open, with those of editors that share them. What else is on the
-    screen was closed meanwhile, or comes again: take it away, save what waits for the confirmation of its
-    answer. What is named may come once more under its id: it is shown already."""
+    """Set if `resumed`: the open popups, including those shared by other editors. Remove all others from the
+    screen, except those whose answers aren't confirmed yet: they were closed, or are sent again. A listed
+    popup may also be sent again with the same id."""
 
 
 class Request(Message, tag="request", kw_only=True):
-    """Asks for a workload, or for an advisor that can be asked; answered by one `result` or `error`."""
+    """Runs a workload or asks an advisor; answered by one `result` or `error`."""
 
     id: Id
     workload: Name
-    """One of `ready.workloads`, or an advisor that can be asked."""
+    """One of `ready.workloads`, or a question to an advisor."""
     params: dict[str, Any] = {}
-    """As the workload declares them."""
+    """The workload's parameters."""
     inputs: Annotated[list[InputRef], Meta(max_length=MAX_INPUTS)] = []
-    """The files to work on, in the order that the workload wants."""
+    """The input files, in the order that the workload expects."""
     priority: Literal["interactive", "normal", "bulk"] = "normal"
-    """Which requests wait for which: `interactive` goes first."""
+    """`interactive` runs first, `bulk` last. `bulk` requests are durable."""
     deadline_ms: Millis | UnsetType = UNSET
-    """Milliseconds after which it fails with `deadline_exceeded`."""
+    """Milliseconds after which the request fails with `deadline_exceeded`."""
     key: (
         Annotated[str, Meta(min_length=1, max_length=MAX_KEY, description="Idempotency key.")] | UnsetType
     ) = UNSET
     cache: bool = True
-    """Whether a kept result of the same request may be given."""
+    """Whether the result may come from the cache."""
 
 
 class Accepted(Message, tag="accepted", kw_only=True):
-    """The request is in the journal and will be done once, whatever dies."""
+    """The request is durable: it is journaled, and answered once even after a crash."""
 
     id: Id
     job: Name
-    """Its name in the journal."""
+    """The job's name in the journal."""
 
 
 class Progress(Message, tag="progress", kw_only=True):
-    """How far a request has come: sent for workloads that say so, and dropped where nobody is connected."""
+    """The progress of a request, if its workload reports it; dropped while no client is connected."""
 
     id: Id
     fraction: Annotated[float, Meta(ge=0, le=1)]
     """0 at the start, 1 at the end."""
     stage: Text = ""
-    """What is being done, for people."""
+    """The current step, for people."""
 
 
 class Result(Numbered, tag="result", kw_only=True):
-    """A request's answer, or an editor's answer to a `command` (its value: state `before` and `after`)."""
+    """The answer to a request, or an editor's answer to a `command` (its value has `before` and `after`)."""
 
     id: AskedId
     value: Any
-    """What the workload gives, or what the editor observed."""
+    """The workload's value, or the values the editor observed."""
     outputs: list[OutputRef] = []
-    """Files that were made."""
+    """Output files."""
     meta: ResultMeta | UnsetType = UNSET
-    """How it was done."""
+    """Details of the run."""
 
 
 class Error(Numbered, tag="error", kw_only=True):
-    """What went wrong, for people: what happened, to what, and what to do."""
+    """The answer to a failed request or command."""
 
     code: Name
-    """One of the error codes."""
+    """An error code."""
     message: Text
     """What happened, for people."""
     id: AskedId | UnsetType = UNSET
     hint: Text | UnsetType = UNSET
     """What to do, for people."""
     message_text: Translatable | UnsetType = UNSET
-    """`message` as it can be translated."""
+    """`message` in translatable form."""
     hint_text: Translatable | UnsetType = UNSET
-    """`hint` as it can be translated."""
+    """`hint` in translatable form."""
     retryable: bool = False
-    """Whether the same again may work later."""
+    """Whether the same request may succeed later."""
     retry_after_ms: Millis | UnsetType = UNSET
-    """Milliseconds to wait before that."""
+    """Milliseconds to wait before a retry."""
     outcome: Literal["failed", "not_started", "unknown"] = "failed"
-    """`unknown`: nobody can tell whether it was done."""
+    """`unknown`: it may have been done."""
 
 
 class Cancel(Message, tag="cancel", kw_only=True):
-    """Asks that a request no longer be worked on; answered by its `error` with code `cancelled`."""
+    """Cancels a request, which is answered by an `error` with the code `cancelled`."""
 
     id: Id
 
 
 class Command(Numbered, tag="command", kw_only=True):
-    """Asks the editor to do something; it answers once with `result` or `error` of the same id."""
+    """A command to the editor, which answers once with a `result` or `error` of the same id."""
 
     id: CommandId
     name: Name
-    """What to do; see the editor contract."""
+    """The command; see the editor contract."""
     args: dict[str, Any]
-    """What to do it with; see the editor contract."""
+    """The arguments; see the editor contract."""
     deadline_ms: Millis
-    """Milliseconds that the editor may take for it; an answer that comes later counts all the same."""
+    """Milliseconds that the editor may take; later answers still count."""
 
 
 class Event(Numbered, tag="event", kw_only=True):
-    """Something happened: in an editor, or (numbered) in the server."""
+    """An event in an editor, or (with `seq`) in the server."""
 
     name: Name
-    """What happened; see the editor contract."""
+    """The event; see the editor contract."""
     data: dict[str, Any] = {}
-    """What is known of it; see the editor contract."""
+    """The event's data; see the editor contract."""
 
 
 class Popup(Numbered, tag="popup", kw_only=True):
-    """Something to show without blocking; answered by `answer` of the same id."""
+    """A popup to show without blocking; answered by an `answer` of the same id."""
 
     id: PopupId
     kind: Name
-    """Which advice it is; for looks, not for people."""
+    """The kind of advice, for styling; not shown."""
     title: Text
-    """One line."""
+    """The title, one line."""
     body: Annotated[
         str,
         Meta(
@@ -415,44 +421,44 @@ class Popup(Numbered, tag="popup", kw_only=True):
     actions: Annotated[list[Action], Meta(max_length=8)]
     """The buttons, in this order."""
     severity: Literal["info", "warning", "error"] = "info"
-    """How serious it is; for looks."""
+    """The severity, for styling."""
     image: Sha256 | UnsetType = UNSET
-    """A picture to show: the SHA-256 of a blob, lower-case hex."""
+    """An image: the SHA-256 of a blob, lower-case hex."""
     fields: list[Field] | UnsetType = UNSET
-    """Inputs; their values come in `answer.values`."""
+    """Inputs; their values are sent in `answer.values`."""
     dedupe: (
-        Annotated[str, Meta(max_length=256, description="Takes the place of an open popup with the same.")]
+        Annotated[str, Meta(max_length=256, description="Replaces an open popup with the same value.")]
         | UnsetType
     ) = UNSET
     expires_ms: Millis | UnsetType = UNSET
-    """Milliseconds after which it closes by itself."""
+    """Milliseconds after which the popup closes."""
     present: Annotated[
-        Literal["toast", "dock", "modal"], Meta(description="A wish: the client falls back.")
+        Literal["toast", "dock", "modal"], Meta(description="A preference; clients may use another.")
     ] = "dock"
 
 
 class PopupClose(Message, tag="popup_close", kw_only=True):
-    """The popup is settled; also the confirmation that its `answer` is kept and need not be sent again."""
+    """The popup is closed; also confirms that its `answer` is stored and need not be sent again."""
 
     id: PopupId
     reason: Literal["answered", "dismissed", "expired", "superseded", "undeliverable", "unknown"]
-    """What became of it; `superseded`: another took its place, or nobody needs the answer any more."""
+    """`superseded`: another popup replaces it, or its answer is no longer needed."""
 
 
 class Answer(Message, tag="answer", kw_only=True):
-    """What the person did with a popup; sent again after a reconnect until `popup_close` confirms it."""
+    """The user's answer to a popup; repeated after a reconnect until `popup_close` confirms it."""
 
     id: PopupId
     state: Literal["answered", "dismissed", "expired", "undeliverable"]
-    """What became of it; `undeliverable`: it couldn't be shown."""
+    """`undeliverable`: the popup couldn't be shown."""
     action: Name | UnsetType = UNSET
-    """The pressed one's id; needed for `answered`."""
+    """The id of the chosen action; required if `answered`."""
     values: dict[str, Any] | UnsetType = UNSET
-    """By the names of the fields."""
+    """Values by field name."""
 
 
 class Ack(Message, tag="ack", kw_only=True):
-    """Every server message up to `seq` was handled: results used, commands answered, popups shown."""
+    """All server messages up to `seq` were handled: results used, commands answered, popups shown."""
 
     seq: Seq
 

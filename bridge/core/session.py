@@ -1,9 +1,9 @@
-"""Session state machine and popup contract.
+"""The state machines of connections, sessions and popups, without I/O.
 
 Connection   GREETED --identify--> OPEN --close--> CLOSED     one socket
     Session      attached <--> detached --keep time--> expired    survives its sockets
 
-The caller moves the bytes, keeps the time and decides who may come in.
+The caller does the I/O, provides the time and authenticates clients.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class Popups:
         return popup_id in self._open
 
     def get(self, popup_id: int) -> Popup | None:
-        """The open popup of that id."""
+        """Returns the open popup with this id, or None."""
         return self._open.get(popup_id)
 
     @property
     def expiring(self) -> bool:
-        """Whether any of them expires some time."""
+        """Whether any open popup can expire."""
         return bool(self._expires)
 
     def open(self, popup: Popup, now: float) -> list[PopupClose]:
-        """Opens `popup`; gives the closing of whichever it takes the place of (`dedupe`)."""
+        """Opens `popup`; returns the closings of those that it replaces (same `dedupe`)."""
         superseded = [
             PopupClose(id=old.id, reason="superseded")
             for old in self._open.values()
@@ -76,7 +76,7 @@ class Popups:
         return superseded
 
     def answer(self, answer: Answer) -> PopupClose:
-        """Settles a popup; an answer to none that is open (sent twice, or too late) is told so.
+        """Closes a popup; for one that isn't open, as after a second answer, the reason is `unknown`.
 
         Raises RemoteProtocolError for an action that the popup doesn't have.
         """
@@ -93,13 +93,13 @@ class Popups:
         return PopupClose(id=answer.id, reason=answer.state)
 
     def close(self, popup_id: int) -> bool:
-        """Closes a popup that nobody needs to answer any more; False where it isn't open."""
+        """Closes a popup; returns False if it isn't open."""
         is_open = popup_id in self._open
         self._forget(popup_id)
         return is_open
 
     def expire(self, now: float) -> list[PopupClose]:
-        """Closes what nobody answered in time."""
+        """Closes and returns the expired popups."""
         late = [popup_id for popup_id, at in self._expires.items() if at <= now]
         for popup_id in late:
             self._forget(popup_id)
@@ -112,7 +112,7 @@ class Popups:
 
 KEEP_S = 600.0
 MAX_OUTBOX = 10_000
-"""Most messages that wait for one client's acknowledgement; more is a client that doesn't read."""
+"""Maximum unacknowledged messages of a client."""
 
 NumberedMessage = TypeVar("NumberedMessage", bound=Numbered)
 
@@ -132,7 +132,7 @@ TRANSITIONS = {
 
 
 class Connection:
-    """One socket's order of messages: `identify` once, first and in time, then everything else."""
+    """The message order of a connection: `identify` once, first and in time, then the others."""
 
     def __init__(self, now: float, features: frozenset[str] = frozenset()) -> None:
         self.state = State.GREETED
@@ -140,7 +140,7 @@ class Connection:
         self._features = features
 
     def receive(self, message: ClientMessage) -> ClientMessage:
-        """`message`, if it may come now. Raises RemoteProtocolError otherwise."""
+        """Returns `message`. Raises RemoteProtocolError if it isn't allowed now."""
         if isinstance(message, Identify):
             self._identify(message)
         elif self.state is not State.OPEN:
@@ -148,19 +148,19 @@ class Connection:
         return message
 
     def tick(self, now: float) -> None:
-        """Raises RemoteProtocolError where the client has let the time for `identify` pass."""
+        """Raises RemoteProtocolError if `identify` is overdue."""
         if self.state is State.GREETED and now >= self._identify_by:
             raise RemoteProtocolError(
                 errors.NOT_IDENTIFIED, f"no 'identify' within {IDENTIFY_TIMEOUT_S:.0f} s: send it first"
             )
 
     def close(self) -> None:
-        """No message goes either way any more; may be called again."""
+        """Closes the connection; idempotent."""
         self._move("close")
 
     def _identify(self, message: Identify) -> None:
         if self.state is not State.GREETED:
-            raise RemoteProtocolError(errors.ALREADY_IDENTIFIED, "'identify' was sent already: send it once")
+            raise RemoteProtocolError(errors.ALREADY_IDENTIFIED, "'identify' was already sent: send it once")
         if message.protocol != PROTOCOL:
             older = "client" if message.protocol < PROTOCOL else "daemon"
             raise RemoteProtocolError(
@@ -178,9 +178,9 @@ class Connection:
 
 
 class Session:
-    """What outlives a socket: numbered messages until acknowledged, open requests, commands and popups.
+    """The state that survives a socket: unacknowledged messages, open requests, commands and popups.
 
-    `seq` is the number last given; a session read back from a store starts from the stored one.
+    `seq` is the last used number; a restored session starts with the stored one.
     """
 
     def __init__(self, session_id: str, now: float, *, keep_s: float = KEEP_S, seq: int = 0) -> None:
@@ -189,24 +189,22 @@ class Session:
         self.keep_s = keep_s
         self.popups = Popups()
         self.requests: dict[int, str | None] = {}
-        """Open ones, with their keys."""
+        """Open requests with their keys."""
         self._unread: dict[int, str] = {}
-        """The keys of those whose answers aren't acknowledged."""
+        """Keys of requests whose answers aren't acknowledged."""
         self.commands: dict[int, Command] = {}
         self._outbox: deque[Numbered] = deque()
         self._handled = 0
         self._detached_at: float | None = now
 
-    # What the server sends.
-
     def number(self, message: NumberedMessage) -> NumberedMessage:
-        """`message` with the next `seq`, kept until it is acknowledged.
+        """Returns `message` with the next `seq`, and keeps it until it is acknowledged.
 
-        Raises RemoteProtocolError where too many wait: the client has stopped acknowledging.
+        Raises RemoteProtocolError if too many messages are unacknowledged.
         """
         if len(self._outbox) >= MAX_OUTBOX:
             raise RemoteProtocolError(
-                errors.TOO_SLOW, f"{MAX_OUTBOX} messages wait for 'ack': acknowledge what was handled"
+                errors.TOO_SLOW, f"{MAX_OUTBOX} messages are unacknowledged: send 'ack' for those handled"
             )
         if isinstance(message, (Result, Error)):
             self._settle(message)
@@ -218,9 +216,9 @@ class Session:
         return numbered
 
     def take_back(self, message: Numbered) -> None:
-        """Forgets the message that was numbered last and was never sent: its number is the next one's.
+        """Drops the last numbered message, which was never sent, and frees its number.
 
-        Raises LocalProtocolError for any other. A request that it would have answered stays answered.
+        Raises LocalProtocolError for any other message. A request that it answers stays answered.
         """
         if not self._outbox or self._outbox[-1] is not message or message.seq != self.seq:
             raise LocalProtocolError(errors.UNKNOWN, f"message {message.seq} isn't the last one")
@@ -230,7 +228,7 @@ class Session:
             self.commands.pop(message.id, None)
 
     def restore(self, message: Numbered, now: float) -> None:
-        """Takes up a message that is stored under its number, in the order of these."""
+        """Adds a stored message; they must come in the order of `seq`."""
         if not isinstance(message.seq, int) or (self._outbox and message.seq <= _number(self._outbox[-1])):
             raise LocalProtocolError(errors.UNKNOWN, f"stored message out of order: {message.seq}")
         self.seq = max(self.seq, message.seq)
@@ -244,26 +242,24 @@ class Session:
 
     @property
     def unacknowledged(self) -> int:
-        """How many messages are kept."""
+        """Number of unacknowledged messages."""
         return len(self._outbox)
 
     @property
     def waiting(self) -> tuple[Numbered, ...]:
-        """What isn't acknowledged yet, in order."""
+        """The unacknowledged messages, in order."""
         return tuple(self._outbox)
 
     @property
     def is_owed(self) -> bool:
-        """Whether its client has yet to get, answer or acknowledge anything."""
+        """Whether anything is unacknowledged, or a request, command or popup is open."""
         return bool(self._outbox or self.requests or self.commands or len(self.popups))
 
-    # What the client sends.
-
     def receive(self, message: ClientMessage) -> Command | PopupClose | None:
-        """Takes note of `message`; gives the command or popup that it settles, where it settles one.
+        """Processes `message`; returns the command that it answers or the closing of its popup, if any.
 
-        Raises RemoteProtocolError for an id that is open already, an action that a popup
-        doesn't have, or an `ack` of what was never sent.
+        Raises RemoteProtocolError for a request id that is already open, an action that the popup doesn't
+        have, or an `ack` of a number that was never sent.
         """
         match message:
             case Request():
@@ -278,18 +274,15 @@ class Session:
                 pass
         return None
 
-    # Sockets come and go.
-
     @property
     def attached(self) -> bool:
         return self._detached_at is None
 
     def attach(self, last_seq: int = 0) -> tuple[Numbered, ...]:
-        """A socket carries the session; gives what that client hasn't handled, in order.
+        """Attaches the session to a socket; returns the messages that the client hasn't handled, in order.
 
-        A command without an answer comes again even if it was handled or acknowledged: its answer was lost
-        on the way, and the client gives the one that it kept. A daemon that was killed may have forgotten
-        numbers that a client has seen: it goes on above them.
+        An unanswered command is sent again even if it was acknowledged: its answer was lost, and the client
+        repeats it. A killed daemon may have lost numbers that the client has seen; it continues above them.
         """
         self._detached_at = None
         self.seq = max(self.seq, last_seq)
@@ -297,35 +290,35 @@ class Session:
         return self.waiting
 
     def detach(self, now: float) -> None:
-        """The socket is gone; the session is kept for `keep_s` seconds."""
+        """Detaches the session from its socket; it expires after `keep_s` seconds."""
         self._detached_at = now
 
     @property
     def ageing(self) -> bool:
-        """Whether time may change anything: nobody carries it, or a popup of it expires."""
+        """Whether the session or one of its popups can expire."""
         return self._detached_at is not None or self.popups.expiring
 
     def expired(self, now: float) -> bool:
-        """Whether nobody came back within the keep time."""
+        """Whether the keep time has passed without a client."""
         return self._detached_at is not None and now - self._detached_at >= self.keep_s
 
     def repeats(self, request: Request) -> bool:
-        """Whether this is a request that is open, or whose answer isn't acknowledged, asked once more.
+        """Whether this repeats a request that is open or has an unacknowledged answer, by its key.
 
-        That shows by its key: a client whose connection was lost can't know whether it was heard.
+        After a lost connection, a client can't know whether its request arrived.
         """
         known = self.requests.get(request.id) or self._unread.get(request.id)
         return known is not None and known == request.key
 
     def client_restarted(self) -> None:
-        """The process that asked is gone: another has ids of its own."""
+        """Forgets the requests of the previous client process, since the new one has its own ids."""
         self.requests.clear()
         self._unread.clear()
 
     def _open_request(self, request: Request) -> None:
         if request.id in self.requests:
             raise RemoteProtocolError(
-                errors.WRONG_VALUE, f"field 'id': request {request.id} is open already: choose another"
+                errors.WRONG_VALUE, f"field 'id': request {request.id} is already open: use another id"
             )
         self._unread.pop(request.id, None)
         self.requests[request.id] = request.key if isinstance(request.key, str) else None
@@ -334,7 +327,7 @@ class Session:
         if not isinstance(answer.id, int):
             return
         key = self.requests.pop(answer.id, None)
-        # What was refused may be asked again by the same id, and is answered again.
+        # A rejected request may be repeated with the same id, and is answered again.
         refused = isinstance(answer, Error) and answer.outcome == "not_started"
         if key is not None and not refused:
             self._unread[answer.id] = key

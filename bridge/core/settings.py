@@ -85,7 +85,7 @@ SOURCES = {
 }
 """Sources of values; a variable is its own."""
 
-KINDS: Mapping[type[msgspec.inspect.Type], Text] = {
+TYPE_NAMES: Mapping[type[msgspec.inspect.Type], Text] = {
     msgspec.inspect.BoolType: text("true or false"),
     msgspec.inspect.IntType: text("a whole number"),
     msgspec.inspect.FloatType: text("a number"),
@@ -99,7 +99,7 @@ def _type_text(kind: Any) -> AnyText:
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.LiteralType):
         return text("one of {values}", values=[*map(str, info.values)])
-    known = KINDS.get(type(info))
+    known = TYPE_NAMES.get(type(info))
     if known is None:
         return ""
     low, high = getattr(info, "ge", None), getattr(info, "le", None)

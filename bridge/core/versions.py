@@ -1,4 +1,4 @@
-"""Engine version strings become `packaging` versions; one adapter is chosen for each."""
+"""Parses engine versions and chooses the adapter for one."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from bridge.core.errors import UserError
 
 
 class VersionScheme(Struct, frozen=True):
-    """How one engine writes its versions: dotted numbers, then perhaps a stage with a number.
+    """The format of an engine's versions: dotted numbers, then optionally a stage with a number.
 
-    `stages` maps the engine's word for a stage to PEP 440's segment (`a`, `b`, `rc`, `.dev`, `.post`, or
-    empty for a release), so that the order of PEP 440 is the engine's own order.
+    `stages` maps the engine's stages to PEP 440 segments (`a`, `b`, `rc`, `.dev`, `.post`, or empty for a
+    release), which gives the engine's own order.
     """
 
     engine: str
     """The engine's name, for errors."""
     stages: Mapping[str, str]
-    """PEP 440's segment by the engine's word; empty if it has releases alone."""
+    """PEP 440 segments by the engine's stages; empty if it only has releases."""
 
     def parse(self, version: str) -> Version:
-        """The version in `version`; whatever follows the stage (build numbers, hashes) is ignored.
+        """Parses `version`; the rest after the stage (build numbers, hashes) is ignored.
 
-        Raises UserError if there is no version in it.
+        Raises UserError if it isn't a version.
         """
         words = "|".join(sorted(map(re.escape, self.stages), key=len, reverse=True))
         found = re.match(
-            # A stage ends in its number or at the end of the word: the `f` of `-final` is none.
+            # A stage ends with its number or the word: the `f` of `-final` isn't a stage.
             rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})(?:[.\-]?({words})(?:(\d{{1,9}})|(?![A-Za-z])))?",
             version,
             re.ASCII,
@@ -41,7 +41,7 @@ class VersionScheme(Struct, frozen=True):
         if found is None:
             raise UserError(
                 text(
-                    "{version} is no {engine} version; expected something like 4.2.1.",
+                    "{version} is not a valid {engine} version; expected one like 4.2.1.",
                     version=repr(version),
                     engine=self.engine,
                 )
@@ -52,7 +52,7 @@ class VersionScheme(Struct, frozen=True):
 
 
 class Ranged(Protocol):
-    """Something made for a range of one engine's versions."""
+    """An object for a range of one engine's versions."""
 
     @property
     def name(self) -> str: ...
@@ -66,7 +66,7 @@ Candidate = TypeVar("Candidate", bound=Ranged)
 
 
 class Choice(Struct, Generic[Candidate], frozen=True):
-    """The adapter that serves a version; `notice` says so where it isn't made for it."""
+    """The adapter for a version; `notice` warns if the version isn't in its range."""
 
     adapter: Candidate
     exact: bool
@@ -74,14 +74,15 @@ class Choice(Struct, Generic[Candidate], frozen=True):
 
 
 def contains(versions: str, version: Version) -> bool:
-    """Whether `version` is in the PEP 440 range; pre-releases count as what they precede."""
+    """Whether `version` is in the PEP 440 range; pre-releases count as their release."""
     return SpecifierSet(versions).contains(_as_release(version), prereleases=True)
 
 
 def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Choice[Candidate] | None:
-    """The one whose range has `version`; else the newest older one, with a notice; else none.
+    """Returns the candidate whose range contains `version`, else the newest older one with a notice, else
+    None.
 
-    Pre-condition: no two ranges overlap (the plugin host refuses that at start).
+    The ranges must not overlap, which the plugin host checks.
     """
     own = [c for c in candidates if c.engine == engine]
     for candidate in own:
@@ -92,8 +93,8 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
         return None
     newest = max(older, key=lambda c: lowest(c.versions))
     notice = text(
-        "{engine} {version} isn't known to {newest} ({versions}); it serves all the same. "
-        "Update PopBridge if something looks wrong.",
+        "{newest} supports {engine} {versions} and is used for {version}. Update PopBridge if "
+        "something looks wrong.",
         engine=engine,
         version=version,
         newest=newest.name,
@@ -103,21 +104,22 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
 
 
 def lowest(versions: str) -> Version:
-    """The lower bound of a range, or 0 where it has none."""
+    """Returns the lower bound of a range, or 0."""
     lower = (s for s in SpecifierSet(versions) if s.operator in (">=", ">", "==", "~="))
     return max((_as_release(_bound(s)) for s in lower), default=Version("0"))
 
 
 def overlap(one: str, other: str) -> Version | None:
-    """The lowest release in both ranges (or one just above an open bound); None where there is none."""
+    """Returns the lowest release in both ranges, or one just above an open bound; None if they don't
+    overlap."""
     bounds = [Version("0")]
     for specifier in (*SpecifierSet(one), *SpecifierSet(other)):
         bound = _as_release(_bound(specifier))
         bounds.append(bound)
         if specifier.operator == "!=" and specifier.version.endswith(".*"):
             bounds.append(Version(".".join(map(str, (*bound.release[:-1], bound.release[-1] + 1)))))
-    # What both have begins at a bound or just above one. Versions are dense: nothing lies between a bound
-    # and the same with more parts than any bound has, the last of them 1.
+    # An overlap starts at a bound or just above one. Appending zeros and a 1 to a bound, with more parts
+    # than any bound has, gives a version with no bound in between.
     parts = max(len(bound.release) for bound in bounds)
     probes = {*bounds, *(_just_above(bound, parts) for bound in bounds)}
     both = (probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe))
@@ -134,5 +136,5 @@ def _just_above(bound: Version, parts: int) -> Version:
 
 
 def _as_release(version: Version) -> Version:
-    # An editor's 4.5.dev or 4.5.rc2 has 4.5's features: PEP 440 would sort it before >=4.5.
+    # 4.5.dev and 4.5.rc2 have the features of 4.5, but PEP 440 sorts them before >=4.5.
     return Version(version.base_version)

@@ -1,5 +1,1 @@
-"""`popbridge demo`: the whole way on a project that it makes itself."""
-
-from bridge.demo.demo import run
-
-__all__ = ["run"]
+"""`popbridge demo`: shows a popup and its fixes on a project that it makes itself."""

@@ -1,4 +1,4 @@
-"""Popbridge demo."""
+"""`popbridge demo`: makes a project, shows a popup, applies its fixes and writes a page about it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from bridge.store.records import Receipt, unpack
 
 
 class Reader(Struct, frozen=True):
-    """Who sits at the shell."""
+    """The user at the terminal, and their language."""
 
     locale: str = "en"
-    """The name of one, such as `zh_CN.UTF-8`."""
+    """A locale such as `zh_CN.UTF-8`."""
 
     @property
     def tag(self) -> str:
-        """The language that they are spoken to in, as BCP 47."""
+        """The language of messages, as BCP 47."""
         return locale.language_of(self.locale).replace("_", "-") or "en"
 
     def translate(self, text: AnyText) -> str:
@@ -53,11 +53,11 @@ class Reader(Struct, frozen=True):
         return locale.translate(text, self.locale)
 
     def setting(self, name: str, value: object) -> str:
-        """A setting and its value, which is None where nobody has set it."""
+        """A setting and its value; None if it isn't set."""
         return f"{name} = {self.translate(text('not set')) if value is None else json.dumps(value)}"
 
     def say(self, text: AnyText) -> None:
-        """A line of that at the shell."""
+        """Prints a line in their language."""
         click.echo(self.translate(text))
 
 
@@ -66,17 +66,17 @@ ENGLISH = Reader()
 
 _FOREIGN = frozenset({errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)})
 _MACHINE_TYPE_MISMATCH = 216
-"""Windows' ERROR_EXE_MACHINE_TYPE_MISMATCH, which has no number of C."""
+"""Windows' ERROR_EXE_MACHINE_TYPE_MISMATCH, which has no errno."""
 
 
 class EditorError(UserError):
-    """The editor's file can't be run, so that it has said nothing anywhere."""
+    """The editor can't be started, so it has no log."""
 
 
 async def launched(
     command: Sequence[str], env: Mapping[str, str], log: IO[bytes], reader: Reader = ENGLISH
 ) -> Process:
-    """The process of a command, whose output goes to `log`. Raises EditorError."""
+    """Starts a command with its output in `log`. Raises EditorError."""
     try:
         return await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     except OSError as error:
@@ -94,11 +94,11 @@ async def launched(
 
 
 def _why(program: str, error: OSError, reader: Reader) -> str:
-    """What is wrong, and what to do. The file is looked at, as systems say the same of many things."""
+    """Why a program can't be started. Looks at the file, because system errors are ambiguous."""
     if os.path.isdir(program):
         return reader.translate(text("is a folder; name the program in it"))
     if isinstance(error, FileNotFoundError):
-        # The kernel says it of a script's interpreter and a program's loader, too.
+        # It may also be a script's interpreter or a program's loader that is missing.
         return reader.translate(
             text("needs another program that isn't there") if os.path.exists(program) else text("isn't there")
         )
@@ -122,7 +122,7 @@ HEADS = (
 
 
 class Change(Struct, frozen=True):
-    """One file's settings before and after."""
+    """A file's import settings before and after."""
 
     file: str
     before: Mapping[str, Any]
@@ -152,7 +152,7 @@ def page(
     root: Path,
     reader: Reader = ENGLISH,
 ) -> str:
-    """A self-contained HTML page; textures lie below `root`."""
+    """A self-contained HTML page; textures are below `root`."""
     translate = reader.translate
     said = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
     rows = "".join(_row(change, root, reader) for change in changes)
@@ -187,7 +187,7 @@ def _row(change: Change, root: Path, reader: Reader) -> str:
 
 
 def _marked_up(text: str) -> str:
-    """A popup's plain text, its code spans as such."""
+    """A popup's text as HTML, with code spans."""
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
@@ -201,16 +201,16 @@ def _picture(path: Path) -> str:
     return f'<img alt="" src="data:image/png;base64,{data}">'
 
 
-PATIENCE_S = 300.0
-"""How long an editor may take until all is applied, seconds: a real one's first import takes longest."""
-DAEMON_S = 120.0
-"""How long the daemon may take to start, seconds."""
+EDITOR_TIMEOUT_S = 300.0
+"""Time limit for the editor to import, ask and apply. The first import takes longest."""
+DAEMON_TIMEOUT_S = 120.0
+"""Time limit for the daemon's start."""
 
 MARKER = ".popbridge-demo"
-"""The file by which a folder is known as an earlier demo's."""
+"""The file that marks a folder as an earlier demo's."""
 
 MADE = ("project", "demo.html", "demo.log")
-"""What a demo leaves in its folder, and removes when it is repeated; anything else is somebody's own."""
+"""What a demo creates in its folder, and removes when it runs again."""
 
 
 def run(out: Path, headless: bool = False, reader: Reader = ENGLISH, *, project_only: bool = False) -> int:
@@ -260,7 +260,7 @@ def _opened(file: Path, reader: Reader) -> IO[bytes]:
 
 
 def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tuple[Adapter, Sequence[str]]:
-    """The newest adapter with a real editor here, and the editor; else the newest with a built-in one."""
+    """The newest adapter with an installed editor, and the editor; else the newest with a built-in one."""
     able = sorted((a for a in adapters if a.editor), key=lambda a: lowest(a.versions), reverse=True)
     if not able:
         raise UserError(
@@ -371,9 +371,9 @@ async def _daemon(
         await _until(
             lambda: paths.connection_file.exists() or process.returncode is not None,
             reader.translate(
-                text("Waited {seconds} s for the daemon to start, in vain.", seconds=f"{DAEMON_S:.0f}")
+                text("The daemon didn't start within {seconds} s.", seconds=f"{DAEMON_TIMEOUT_S:.0f}")
             ),
-            DAEMON_S,
+            DAEMON_TIMEOUT_S,
         )
         reader.say(text("3. Daemon: {address}", address=ConnectionFile.read(paths.connection_file).ws))
         yield
@@ -407,7 +407,7 @@ async def _running(
 
 
 def _stand_in(support: EditorSupport, project: Path, reader: Reader) -> HeadlessEditor:
-    # Plugins that were written before there was `locale` don't take it.
+    # Plugins for 0.1.0 may lack the parameter.
     speaks = "locale" in inspect.signature(support.headless).parameters
     spoken = {"locale": reader.tag} if speaks else {}
     return support.headless(project, answer="apply", **spoken)
@@ -424,9 +424,9 @@ async def _end(process: Process) -> None:
 
 
 async def _applied(
-    paths: Paths, editor: Process | None, patience_s: float = PATIENCE_S, reader: Reader = ENGLISH
+    paths: Paths, editor: Process | None, timeout_s: float = EDITOR_TIMEOUT_S, reader: Reader = ENGLISH
 ) -> list[dict[str, Any]]:
-    """The receipts, once there are some and none of them waits for the `editor`. Raises UserError."""
+    """Waits until the editor has applied all changes, and returns the receipts. Raises UserError."""
     hint = (
         reader.translate(text("`popbridge demo --headless` needs no real editor."))
         if editor is not None
@@ -439,7 +439,7 @@ async def _applied(
         found[:] = [{"before": r.before, "after": r.after} for r in receipts]
         if receipts and all(r.state != "sent" for r in receipts):
             return True
-        # One that ended well may have handed over to another process.
+        # After exit code 0, another process may have taken over.
         if editor is not None and editor.returncode:
             raise UserError(
                 reader.translate(
@@ -456,12 +456,12 @@ async def _applied(
         done,
         reader.translate(
             text(
-                "Waited {seconds} s for the editor to import, ask and apply, in vain. {hint}",
-                seconds=f"{patience_s:.0f}",
+                "The editor didn't import, ask and apply within {seconds} s. {hint}",
+                seconds=f"{timeout_s:.0f}",
                 hint=hint,
             )
         ).strip(),
-        patience_s,
+        timeout_s,
     )
     return found
 
@@ -475,7 +475,7 @@ def _receipts(paths: Paths) -> list[Receipt]:
 
 
 def _popups(paths: Paths) -> list[str]:
-    """What the popups said, oldest first."""
+    """The texts of the popups, oldest first."""
     db = open_readonly(paths.database)
     assert db is not None
     with contextlib.closing(db.conn):
@@ -496,10 +496,10 @@ def _plain(options: Mapping[str, Any], reader: Reader) -> str:
     return ", ".join(reader.setting(name, value) for name, value in options.items())
 
 
-async def _until(ready: Callable[[], bool], vain: str, patience_s: float) -> None:
-    """Raises UserError `vain` where it took too long."""
-    deadline = time.monotonic() + patience_s
+async def _until(ready: Callable[[], bool], timeout_text: str, timeout_s: float) -> None:
+    """Raises UserError `timeout_text` after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
     while not ready():
         if time.monotonic() > deadline:
-            raise UserError(vain)
+            raise UserError(timeout_text)
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""A dozen textures of several kinds, drawn here, and how each is imported at first: rightly or wrongly."""
+"""The twelve textures of the demo, and their first import settings, right or wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLAT = TextureIntent(compression="lossless", mipmaps=False)
 
 
 class DemoTexture(Struct, frozen=True):
-    """One file: how it is drawn, and as what it is imported before PopBridge sees it."""
+    """One file: how it is drawn and how it is imported at first."""
 
     file: str
     draw: Callable[[], Pixels]
@@ -30,7 +30,7 @@ class DemoTexture(Struct, frozen=True):
 
 
 def textures() -> list[DemoTexture]:
-    """The dozen; the first six are imported wrongly."""
+    """The twelve textures; the first six are imported wrongly."""
     rock, brick = noise(1), bricks()
     return [
         DemoTexture("materials/rock_normal.png", lambda: normals(rock, 3.0), FLAT),
@@ -64,7 +64,7 @@ def save(pixels: Pixels, path: Path) -> None:
     height, width, bands = bytes_.shape
     image: Any = pyvips.Image.new_from_memory(bytes_.data, width, height, bands, "uchar")
     image = image.copy(interpretation="b-w" if bands < 3 else "srgb")
-    # libvips' own error of a disk that is full names neither it nor the file.
+    # Not with libvips, whose error for a full disk names neither the disk nor the file.
     path.write_bytes(image.pngsave_buffer(compression=6))
 
 
@@ -131,14 +131,14 @@ def button() -> Pixels:
 
 
 def opaque_panel() -> Pixels:
-    """A panel whose alpha channel is there, and says nothing."""
+    """A panel with an unused alpha channel."""
     y, x = np.mgrid[-1:1:256j, -1:1:256j]
     frame = (np.maximum(np.abs(x), np.abs(y)) > 0.94) * 0.35
     return np.dstack([0.16 + frame, 0.18 + frame, 0.22 + frame, np.ones_like(frame)])
 
 
 def sky() -> Pixels:
-    """Mostly blue, and no normal map all the same."""
+    """Mostly blue, but not a normal map."""
     height = np.linspace(1, 0, 400)[:, None]
     clouds = noise(11)[:400, :] ** 3
     return np.dstack(

@@ -1,4 +1,4 @@
-"""What the distributions that are installed here name as plugins, whatever else is wrong with them."""
+"""Finds the plugins of installed distributions, even if other metadata of these is broken."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ from bridge.hooks import PROJECT, popbridge_adapters
 from bridge.host import isolation
 
 DISTRIBUTION = "popbridge"
-"""Of which our own plugins are."""
+"""The distribution of our own plugins."""
 
 UNKNOWN = "unknown"
-"""What a distribution is called that has neither a name nor a folder."""
+"""The name of a distribution without metadata and folder."""
 
 SUFFIXES = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES)
-"""Of files with Python's code: libraries beside it may be gigabytes."""
+"""Extensions of Python code. Other files may be gigabytes."""
 
 FILE = "entry_points.txt"
-"""Where a distribution names them."""
 
 
 class PluginRecord(Struct, frozen=True):
-    """What is known of one plugin, for `popbridge plugins`."""
+    """One plugin and its state, for `popbridge plugins`."""
 
     name: str
     distribution: str
@@ -45,15 +44,15 @@ class PluginRecord(Struct, frozen=True):
     reason: AnyText = ""
     """Why it is disabled, for people."""
     traceback: str = ""
-    """Where its code failed, for whoever wrote it."""
+    """Where its code failed, for its author."""
     provides: tuple[str, ...] = ()
-    """What it gives, as `adapter acme4`, `workload image.inspect`, ..."""
+    """Its contributions, as `adapter acme4`, `workload image.inspect`, ..."""
     module: str = ""
-    """Where its code begins; empty where that isn't known."""
+    """The module of its entry point; empty if unknown."""
 
     @property
     def text(self) -> AnyText:
-        """What it is called among plugins, for people."""
+        """Its name, distribution and version, for people."""
         distribution = f"{self.distribution} {self.version}".strip()
         return text("plugin {name} ({distribution})", name=repr(self.name), distribution=distribution)
 
@@ -62,22 +61,22 @@ class PluginRecord(Struct, frozen=True):
 
     @property
     def is_own(self) -> bool:
-        """Whether it came with PopBridge."""
+        """Whether it is a part of PopBridge."""
         return self.distribution == DISTRIBUTION
 
     @property
     def may_serve(self) -> bool:
-        """Whether it may have adapters, also where its code fails: there its hook for them has its name."""
+        """Whether it may have adapters: its code mentions the hook's name, even if it fails to load."""
         top = self.module.partition(".")[0]
-        return not top or _names(top, popbridge_adapters.__name__.encode())
+        return not top or _contains(top, popbridge_adapters.__name__.encode())
 
 
 Source = Callable[[], object]
-"""Gives the plugin; raises whatever its code does, and UserError."""
+"""Returns the plugin; may raise anything."""
 
 
 def find_plugins() -> list[tuple[PluginRecord, Source]]:
-    """Ours come first, so that no other can take what is theirs; then by name and distribution."""
+    """All plugins with their sources: ours first, as the first owner of a name keeps it; then by name."""
     return sorted(
         _found(), key=lambda each: (not each[0].is_own, each[0].name, each[0].distribution, each[0].version)
     )
@@ -86,7 +85,7 @@ def find_plugins() -> list[tuple[PluginRecord, Source]]:
 def _found() -> Iterable[tuple[PluginRecord, Source]]:
     try:
         return [_named(point) for point in metadata.entry_points(group=PROJECT)]
-    # One that isn't as it should be, of any distribution of whatever program, and none can be asked for.
+    # One broken distribution, of any program, makes the query fail.
     except Exception:
         return _one_by_one()
 
@@ -95,7 +94,7 @@ def _one_by_one() -> Iterator[tuple[PluginRecord, Source]]:
     seen: set[str] = set()
     for distribution in metadata.distributions():
         name, version = _called(distribution)
-        # What comes later on the path by the same name is never imported.
+        # The first on the path wins.
         if canonicalize_name(name) in seen:
             continue
         seen.add(canonicalize_name(name))
@@ -109,18 +108,18 @@ def _one_by_one() -> Iterator[tuple[PluginRecord, Source]]:
 
 
 def _text(error: Exception, distribution: metadata.Distribution) -> str:
-    """What its file says; empty where that can't be read."""
+    """The contents of its entry points file; empty if it can't be read."""
     if isinstance(error, UnicodeDecodeError):
         return error.object.decode("utf-8", "replace")
     try:
         return distribution.read_text(FILE) or ""
-    # A finder is anybody's code, and one that can't give the text has said why already.
+    # A finder is third-party code; its error was reported before.
     except Exception:
         return ""
 
 
-def _names(module: str, word: bytes) -> bool:
-    """Whether the code of a module or package, which isn't loaded for that, has `word`, or can't be read."""
+def _contains(module: str, word: bytes) -> bool:
+    """Whether the code of a module or package, without importing it, contains `word` or can't be read."""
     try:
         spec = find_spec(module)
         places = [*(spec.submodule_search_locations or ()), spec.origin] if spec else []
@@ -128,14 +127,14 @@ def _names(module: str, word: bytes) -> bool:
         code = [file for place in there for file in (place.rglob("*") if place.is_dir() else [place])]
         mine = [file for file in code if file.name.endswith(SUFFIXES) and file.is_file()]
         return not mine or any(word in file.read_bytes() for file in mine)
-    # A finder is anybody's code, too, and what isn't known to have none may have one.
+    # A finder is third-party code. Without an answer, it may have the word.
     except Exception:
         return True
 
 
 def _refuse(error: Exception) -> NoReturn:
     raise UserError(
-        text("its {file} can't be read ({told}): install it anew", file=FILE, told=isolation.describe(error))
+        text("its {file} can't be read ({reason}): reinstall it", file=FILE, reason=isolation.describe(error))
     ) from error
 
 
@@ -145,29 +144,29 @@ def _named(point: metadata.EntryPoint) -> tuple[PluginRecord, Source]:
 
 
 def _called(distribution: metadata.Distribution | None) -> tuple[str, str]:
-    """Its name and version; of one that doesn't say them its folder's name."""
-    # A path only where it is one in a folder, which all that pip installs are.
+    """The name and version of a distribution; without a name, its folder's name."""
+    # Distributions that pip installed have a folder.
     folder = Path(str(getattr(distribution, "_path", UNKNOWN))).name
     try:
-        # None where nothing is said; a Python before 3.12 raises without the file.
+        # None or, before Python 3.12, an error without a metadata file.
         about = distribution.metadata if distribution is not None else None
         return (about["Name"] or folder, about["Version"] or "") if about is not None else (folder, "")
-    # Whatever is wrong with it, it has to be called something where that is told.
+    # Messages need a name, whatever is wrong.
     except Exception:
         return folder, ""
 
 
 def _loaded(point: metadata.EntryPoint) -> object:
-    """The plugin. Raises UserError where its distribution wants another release of PopBridge."""
+    """Loads the plugin. Raises UserError if its distribution requires another release of PopBridge."""
     for requirement in _requires(point.dist):
-        wanted = _wanted(requirement)
-        if wanted is not None and not wanted.contains(__version__, prereleases=True):
+        required = _required_releases(requirement)
+        if required is not None and not required.contains(__version__, prereleases=True):
             raise UserError(
                 text(
-                    "it is made for {distribution}{wanted}, and this is {version}: install another "
-                    "version of one of them",
+                    "it requires {distribution}{releases}, but this is {version}: install another version of "
+                    "one of them",
                     distribution=DISTRIBUTION,
-                    wanted=wanted,
+                    releases=required,
                     version=__version__,
                 )
             )
@@ -177,13 +176,13 @@ def _loaded(point: metadata.EntryPoint) -> object:
 def _requires(distribution: metadata.Distribution | None) -> Iterable[str]:
     try:
         return (distribution.requires if distribution else None) or ()
-    # What can't be read refuses no release; what else is wrong shows when the plugin is loaded.
+    # Broken metadata requires nothing; other errors show when the plugin is loaded.
     except Exception:
         return ()
 
 
-def _wanted(text: str) -> SpecifierSet | None:
-    """The releases of PopBridge that a requirement names; None for one of something else."""
+def _required_releases(text: str) -> SpecifierSet | None:
+    """The releases of PopBridge that a requirement allows; None if it is for another package."""
     try:
         requirement = Requirement(text)
         ours = canonicalize_name(requirement.name) == DISTRIBUTION

@@ -1,7 +1,4 @@
-"""Load, refuse conflicts, choose adapters.
-
-adapters.
-"""
+"""Loads plugins, disables those that fail or conflict, and registers what the others add."""
 
 from __future__ import annotations
 
@@ -39,14 +36,14 @@ from bridge.host.validation import (
 )
 
 OWN = text("PopBridge itself")
-"""What messages call whoever has a name that came with PopBridge."""
+"""The owner of built-in names, in messages."""
 
 RECEIPTS, RECEIPTS_ASKS = "receipts", ("receipts.list", "receipts.revert")
-"""The name and the asks of the daemon's own advisor, which no plugin brings."""
+"""The name and the requests of the daemon's own advisor, which isn't part of a plugin."""
 
 
 class Contribution(Struct, frozen=True):
-    """What one plugin gave."""
+    """What one plugin adds."""
 
     adapters: Sequence[Adapter] = ()
     workloads: Sequence[Workload] = ()
@@ -54,7 +51,7 @@ class Contribution(Struct, frozen=True):
     settings: Sequence[Setting] = ()
 
     def names(self) -> tuple[str, ...]:
-        """Every contribution as its kind and name."""
+        """Each contribution as kind and name."""
         return (
             *(f"adapter {adapter.name}" for adapter in self.adapters),
             *(f"workload {workload.name}" for workload in self.workloads),
@@ -63,7 +60,7 @@ class Contribution(Struct, frozen=True):
         )
 
     def claims(self) -> Iterator[str]:
-        """The names that nobody else may use. Clients ask for workloads and advisors by the same field."""
+        """The names that must be unique. Clients request workloads and advisors by the same field."""
         yield from (f"adapter {adapter.name!r}" for adapter in self.adapters)
         yield from (f"advisor {advisor.name!r}" for advisor in self.advisors)
         yield from (f"setting {setting.name!r}" for setting in self.settings)
@@ -72,95 +69,94 @@ class Contribution(Struct, frozen=True):
 
 
 class Claims:
-    """What those plugins have that hold; whoever comes later may claim nothing of it."""
+    """The names, settings and engine versions that loaded plugins own."""
 
     def __init__(self) -> None:
         own = Contribution(settings=SETTINGS).claims()
         daemons = (f"advisor {RECEIPTS!r}", *(f"workload {ask!r}" for ask in RECEIPTS_ASKS))
-        self._holders: dict[str, AnyText] = dict.fromkeys((*own, *daemons), OWN)
+        self._owners: dict[str, AnyText] = dict.fromkeys((*own, *daemons), OWN)
         self._adapters: list[tuple[AnyText, Adapter]] = []
         self._settings: list[tuple[AnyText, Setting]] = []
 
-    def take(self, given: Contribution, holder: AnyText) -> None:
-        """`given` is the `holder`'s from now on, all of it or, where anything is another's, nothing.
+    def add(self, contribution: Contribution, owner: AnyText) -> None:
+        """Makes `owner` the owner of the contribution, unless a part of it is another's.
 
-        Raises UserError, which reads well after the plugin's name: what is whose, and what to do.
+        Raises UserError, whose text is a predicate for the plugin's name.
         """
-        for claim in given.claims():
-            if claim in self._holders:
-                raise _refused(text("it gives {claim}", claim=claim_text(claim)), self._holders[claim])
-        for setting in given.settings:
+        for claim in contribution.claims():
+            if claim in self._owners:
+                raise _conflict(text("it adds {claim}", claim=claim_text(claim)), self._owners[claim])
+        for setting in contribution.settings:
             for other, present in self._settings:
-                _refuse_entangled(setting, other, present)
-        for adapter in given.adapters:
+                _check_setting_conflict(setting, other, present)
+        for adapter in contribution.adapters:
             for other, serving in self._adapters:
-                _refuse_overlap(adapter, other, serving)
-        self._holders.update((claim, holder) for claim in given.claims())
-        self._settings += ((holder, setting) for setting in given.settings)
-        self._adapters += ((holder, adapter) for adapter in given.adapters)
+                _check_overlap(adapter, other, serving)
+        self._owners.update((claim, owner) for claim in contribution.claims())
+        self._settings += ((owner, setting) for setting in contribution.settings)
+        self._adapters += ((owner, adapter) for adapter in contribution.adapters)
 
 
-def _refused(said: AnyText, holder: AnyText) -> UserError:
-    if holder == OWN:
-        return UserError(text("{said}, as {holder} does: uninstall this plugin", said=said, holder=holder))
+def _conflict(claim: AnyText, owner: AnyText) -> UserError:
+    if owner == OWN:
+        return UserError(text("{claim}, like {owner}: uninstall this plugin", claim=claim, owner=owner))
     return UserError(
         text(
-            "{said}, as {holder} does, which goes first by its name: uninstall one of them",
-            said=said,
-            holder=holder,
+            "{claim}, like {owner}, which comes first by name: uninstall one of them",
+            claim=claim,
+            owner=owner,
         )
     )
 
 
-def _refuse_entangled(setting: Setting, holder: AnyText, present: Setting) -> None:
-    """What can't both be set in the environment, or in a file."""
+def _check_setting_conflict(setting: Setting, owner: AnyText, present: Setting) -> None:
+    """Raises UserError for settings that can't both be set in the environment or in a file."""
     if setting.environment == present.environment:
-        said = text(
+        claim = text(
             "its setting '{name}' uses the variable {variable}",
             name=setting.name,
             variable=setting.environment,
         )
-        raise _refused(said, holder)
+        raise _conflict(claim, owner)
     if setting.name.startswith(f"{present.name}.") or present.name.startswith(f"{setting.name}."):
         raise UserError(
             text(
-                "its setting '{one}' and '{other}' of {holder}, which goes first by its name, lie in one "
-                "another: uninstall one of them",
+                "its setting '{one}' and '{other}' of {owner} contain one another: uninstall one of them",
                 one=setting.name,
                 other=present.name,
-                holder=holder,
+                owner=owner,
             )
         )
 
 
-def _refuse_overlap(adapter: Adapter, holder: AnyText, present: Adapter) -> None:
+def _check_overlap(adapter: Adapter, owner: AnyText, present: Adapter) -> None:
     if adapter.engine != present.engine:
         return
     shared = versions.overlap(adapter.versions, present.versions)
     if shared is not None:
-        said = text(
-            "its adapter {one}, beside {other}, serves {engine}",
+        claim = text(
+            "its adapter {one} serves {engine}, as does {other}",
             one=f"{adapter.name} ({adapter.versions})",
             other=f"{present.name} ({present.versions})",
             engine=f"{adapter.engine} {shared}",
         )
-        raise _refused(said, holder)
+        raise _conflict(claim, owner)
 
 
 log = logging.getLogger(__name__)
 
 Record = TypeVar("Record")
 
-LONGEST = 500
+MAX_REASON = 500
 """Characters of a reason that are shown."""
 
 
 class HookError(BridgeError):
-    """A plugin's hook raised; says which, what and where."""
+    """A plugin's hook raised an error."""
 
 
 class Registry(Struct, frozen=True):
-    """What all plugins gave, as plain objects: the hot path calls these, never the plugin manager."""
+    """The contributions of all plugins as plain objects, so that requests don't go through pluggy."""
 
     adapters: Sequence[Adapter] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
@@ -171,33 +167,32 @@ class Registry(Struct, frozen=True):
 
     @property
     def operations(self) -> tuple[tuple[str, str], ...]:
-        """What a pipeline's steps may be, as `Limits` has it."""
+        """The names and targets of possible pipeline steps, for `Limits`."""
         return tuple((name, each.target) for name, each in self.workloads.items() if each.operation)
 
     @property
     def disabled(self) -> list[str]:
-        """The names of plugins that add nothing."""
+        """The names of disabled plugins."""
         return [plugin.name for plugin in self.plugins if plugin.status != "ok"]
 
     @property
     def unserving(self) -> list[str]:
-        """The names of those among them that may have had adapters."""
+        """The names of disabled plugins that may have adapters."""
         return [plugin.name for plugin in self.plugins if plugin.status != "ok" and plugin.may_serve]
 
     @property
     def lacks(self) -> bool:
-        """Whether a plugin is disabled, so that nobody knows its settings."""
+        """Whether a plugin, and thus its settings, is missing."""
         return bool(self.disabled)
 
     @property
     def asks(self) -> dict[str, Advisor]:
-        """The advisors that can be asked, by the names that clients use."""
+        """The advisors that answer requests, by request name."""
         return {ask: advisor for advisor in self.advisors for ask in advisor.asks}
 
     @property
     def origins(self) -> dict[str, str]:
-        """The distribution and version that each workload is of, by its name; unknown ones are left
-        out."""
+        """The distribution and version of each workload, by the workload's name, where known."""
         return {
             provided.removeprefix("workload "): f"{plugin.distribution} {plugin.version}"
             for plugin in self.plugins
@@ -206,47 +201,44 @@ class Registry(Struct, frozen=True):
         }
 
     def version(self, engine: str, text: str) -> Version | None:
-        """The version that an editor calls `text`; None for an engine that no adapter serves.
-
-        Raises UserError if there is no version in `text`.
-        """
+        """Parses an engine version; None for an engine without an adapter. Raises UserError."""
         scheme = next((adapter.scheme for adapter in self.adapters if adapter.engine == engine), None)
         return scheme.parse(text) if scheme else None
 
     def choose(self, engine: str, version_text: str) -> Choice[Adapter] | None:
-        """The adapter for a version as the engine itself prints it. Raises UserError, as `version` does."""
+        """The adapter for a version as the engine prints it; None without one. Raises UserError."""
         version = self.version(engine, version_text)
         return versions.choose(self.adapters, engine, version) if version is not None else None
 
 
 def load(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Registry:
-    """Loads what the entry-point group names, then `extra` plugin objects by name.
+    """Loads the plugins of the entry-point group, then the objects in `extra` by name.
 
-    Where two plugins claim the same name or engine version, PopBridge's own has it, else the first by name;
-    the other one is disabled.
+    If two plugins claim the same name or engine version, the second is disabled: PopBridge's own come first,
+    then others by name.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     sources = [*find_plugins()] if installed else []
-    sources += [*_given(extra or {})]
+    sources += [*_extra_sources(extra or {})]
     claims = Claims()
-    loaded = [_admitted(claims, *_contribution(manager, record, source)) for record, source in sources]
-    given = [contribution for _, contribution in loaded]
+    loaded = [_claim(claims, *_contribution(manager, record, source)) for record, source in sources]
+    contributions = [contribution for _, contribution in loaded]
     return Registry(
-        adapters=tuple(adapter for each in given for adapter in each.adapters),
-        workloads={workload.name: workload for each in given for workload in each.workloads},
-        advisors=tuple(advisor for each in given for advisor in each.advisors),
-        settings=(*SETTINGS, *(setting for each in given for setting in each.settings)),
+        adapters=tuple(adapter for each in contributions for adapter in each.adapters),
+        workloads={workload.name: workload for each in contributions for workload in each.workloads},
+        advisors=tuple(advisor for each in contributions for advisor in each.advisors),
+        settings=(*SETTINGS, *(setting for each in contributions for setting in each.settings)),
         plugins=tuple(record for record, _ in loaded),
     )
 
 
-def _given(extra: Mapping[str, object]) -> Iterator[tuple[PluginRecord, Source]]:
+def _extra_sources(extra: Mapping[str, object]) -> Iterator[tuple[PluginRecord, Source]]:
     for name, plugin in extra.items():
-        yield PluginRecord(name, "given by the caller", ""), partial(_same, plugin)
+        yield PluginRecord(name, "given by the caller", ""), partial(_identity, plugin)
 
 
-def _same(plugin: object) -> object:
+def _identity(plugin: object) -> object:
     return plugin
 
 
@@ -254,26 +246,26 @@ def _contribution(
     manager: pluggy.PluginManager, record: PluginRecord, source: Source
 ) -> tuple[PluginRecord, Contribution]:
     plugin = None
-    with isolation.is_interrupt() as heard:
+    with isolation.watch_interrupts() as signals:
         try:
             with isolation.run_guarded(str(record)):
                 plugin = source()
-                _refuse_again(manager, plugin)
+                _check_unregistered(manager, plugin)
                 manager.register(plugin, f"{record.distribution}/{record.name}")
                 manager.check_pending()
-                _refuse_unmarked(manager, plugin)
-                given = _call(manager, plugin)
-                check_alone(given.claims(), given.workloads)
-                check_settings(given.settings)
-                _refuse_own_overlaps(given.adapters)
-            if heard:
-                # Code that catches everything has passed over it.
+                _check_marked(manager, plugin)
+                contribution = _call_hooks(manager, plugin)
+                check_alone(contribution.claims(), contribution.workloads)
+                check_settings(contribution.settings)
+                _check_own_overlaps(contribution.adapters)
+            if signals:
+                # Plugin code that catches everything has swallowed it.
                 raise KeyboardInterrupt
-            return replace(record, provides=given.names()), given
-        # A plugin is anybody's code: whatever it raises, even SystemExit at import, costs only itself.
+            return replace(record, provides=contribution.names()), contribution
+        # Whatever a plugin raises, even SystemExit, disables only that plugin.
         except BaseException as error:
-            # A person's Ctrl-C isn't the plugin's, whatever it made of that.
-            if heard:
+            # Ctrl-C ends PopBridge, whatever the plugin made of it.
+            if signals:
                 raise KeyboardInterrupt from error
             if plugin is not None and manager.is_registered(plugin):
                 manager.unregister(plugin)
@@ -287,43 +279,45 @@ def _disabled(record: PluginRecord, error: BaseException) -> PluginRecord:
     return replace(record, status="disabled", reason=reason, traceback=trace)
 
 
-def _admitted(claims: Claims, record: PluginRecord, given: Contribution) -> tuple[PluginRecord, Contribution]:
-    """The plugin with what it gave, or disabled without it where anything of that is another's."""
+def _claim(
+    claims: Claims, record: PluginRecord, contribution: Contribution
+) -> tuple[PluginRecord, Contribution]:
+    """The plugin and its contribution; disabled and empty if another plugin owns a part of it."""
     try:
-        claims.take(given, OWN if record.is_own else str(record))
+        claims.add(contribution, OWN if record.is_own else record.text)
     except UserError as error:
         log.debug("%s is disabled: %s", record, error)
         return replace(record, status="disabled", reason=_reason(error), provides=()), Contribution()
-    return record, given
+    return record, contribution
 
 
-def _refuse_again(manager: pluggy.PluginManager, plugin: object) -> None:
-    """Raises UserError for a plugin that goes by another name already."""
+def _check_unregistered(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raises UserError for a plugin that is registered under another name."""
     if (name := manager.get_name(plugin)) is not None:
         other = name.partition("/")[2]
         raise UserError(
-            text("it is the same as the plugin {other}: name it in one entry point alone", other=repr(other))
+            text("it is the same as plugin {other}: remove one of the two entry points", other=repr(other))
         )
 
 
-def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
-    """Raises UserError for a hook that pluggy would pass over without a word."""
+def _check_marked(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raises UserError for a hook that pluggy would silently ignore."""
     for hook in vars(manager.hook):
-        given = getattr(plugin, hook, None)
-        if callable(given) and manager.parse_hookimpl_opts(plugin, hook) is None:
-            if hasattr(given, f"{hooks.PROJECT}_impl"):
+        function = getattr(plugin, hook, None)
+        if callable(function) and manager.parse_hookimpl_opts(plugin, hook) is None:
+            if hasattr(function, f"{hooks.PROJECT}_impl"):
                 raise UserError(
-                    text("{hook} is marked as a hook but no function: write it with def", hook=hook)
+                    text("{hook} is marked as a hook but isn't a function: define it with def", hook=hook)
                 )
-            raise UserError(text("{hook} isn't marked as a hook: write @hookimpl above it", hook=hook))
+            raise UserError(text("{hook} isn't marked as a hook: add @hookimpl", hook=hook))
 
 
-def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:
+def _call_hooks(manager: pluggy.PluginManager, plugin: object) -> Contribution:
     def records(hook: str, kind: type[Record], check: Callable[[Record], object]) -> list[Record]:
         found = []
-        for record in _answer(manager, plugin, hook, kind):
+        for record in _hook_result(manager, plugin, hook, kind):
             if not isinstance(record, kind):
-                raise UserError(_not_wanted(hook, kind, record))
+                raise UserError(_wrong_record(hook, kind, record))
             check(record)
             found.append(record)
         return found
@@ -336,12 +330,14 @@ def _call(manager: pluggy.PluginManager, plugin: object) -> Contribution:
     )
 
 
-def _answer(manager: pluggy.PluginManager, plugin: object, hook: str, kind: type[object]) -> Sequence[object]:
-    given: list[object] = []
+def _hook_result(
+    manager: pluggy.PluginManager, plugin: object, hook: str, kind: type[object]
+) -> Sequence[object]:
+    records: list[object] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin is not plugin:
             continue
-        # Called without pluggy, which would pass over None and hide which hook raised.
+        # Not through pluggy, which ignores None and hides which hook raised.
         try:
             answer = implementation.function()
         except BaseException as error:
@@ -350,29 +346,37 @@ def _answer(manager: pluggy.PluginManager, plugin: object, hook: str, kind: type
             ) from error
         if inspect.iscoroutine(answer):
             answer.close()
-            raise UserError(text("{hook} is a coroutine: write it with `def`, not `async def`", hook=hook))
+            raise UserError(text("{hook} is a coroutine: define it with `def`, not `async def`", hook=hook))
         if not isinstance(answer, Sequence) or isinstance(answer, str | bytes):
-            shown = "None" if answer is None else f"an object of type {type(answer).__name__}"
-            wanted = f"a list of {kind.__name__} records"
-            raise UserError(text("{hook} gave {given}, wanted {kind}", hook=hook, given=shown, kind=wanted))
-        given += answer
-    return given
+            raise UserError(
+                text(
+                    "{hook} returned {actual} instead of a list of {kind} records",
+                    hook=hook,
+                    actual="None" if answer is None else type(answer).__name__,
+                    kind=kind.__name__,
+                )
+            )
+        records += answer
+    return records
 
 
-def _not_wanted(hook: str, kind: type[object], record: object) -> AnyText:
-    forgotten = kind is Workload and isinstance(getattr(record, "workload", None), Workload)
-    hint = (
-        text(" (write {getattr}.workload)", getattr=getattr(record, "__name__", "function"))
-        if forgotten
-        else ""
+def _wrong_record(hook: str, kind: type[object], record: object) -> AnyText:
+    problem = text(
+        "{hook} returned {actual} in its list instead of {kind} records",
+        hook=hook,
+        actual=reprlib.repr(record),
+        kind=kind.__name__,
     )
     if isinstance(record, type) and issubclass(record, kind):
-        hint = text(" (write {name}())", name=record.__name__)
-    given, wanted = f"{reprlib.repr(record)} in its list", f"{kind.__name__} records{hint}"
-    return text("{hook} gave {given}, wanted {kind}", hook=hook, given=given, kind=wanted)
+        hint = f"{record.__name__}()"
+    elif kind is Workload and isinstance(getattr(record, "workload", None), Workload):
+        hint = f"{getattr(record, '__name__', 'function')}.workload"
+    else:
+        return problem
+    return text("{problem} (write {hint})", problem=problem, hint=hint)
 
 
-def _refuse_own_overlaps(adapters: Sequence[Adapter]) -> None:
+def _check_own_overlaps(adapters: Sequence[Adapter]) -> None:
     for one, other in itertools.combinations(adapters, 2):
         shared = versions.overlap(one.versions, other.versions) if one.engine == other.engine else None
         if shared is not None:
@@ -388,17 +392,17 @@ def _refuse_own_overlaps(adapters: Sequence[Adapter]) -> None:
 
 def _reason(error: BaseException) -> AnyText:
     """One line; the traceback has the whole."""
-    said = _said(error)
-    line = " ".join(str(said).split())
-    if len(line) > LONGEST:
-        return f"{line[:LONGEST]} ..."
-    return said if isinstance(said, Text) else line
+    reason = _error_text(error)
+    line = " ".join(str(reason).split())
+    if len(line) > MAX_REASON:
+        return f"{line[:MAX_REASON]} ..."
+    return reason.map(lambda words: " ".join(words.split())) if isinstance(reason, Text) else line
 
 
-def _said(error: BaseException) -> AnyText:
+def _error_text(error: BaseException) -> AnyText:
     if isinstance(error, BridgeError):
         return error.text
     if isinstance(error, pluggy.PluginValidationError):
-        # pluggy adds the plugin's repr, which says less than the line above it in `popbridge plugins`.
+        # pluggy appends the plugin's repr.
         return " ".join(str(error).split()).split(" in plugin <")[0]
     return text("it can't be loaded: {reason}", reason=isolation.describe(error))

@@ -1,4 +1,4 @@
-"""Run plugin code safely; blame and traceback."""
+"""Runs plugin code in isolation from output, folder and log, and describes its errors."""
 
 from __future__ import annotations
 
@@ -21,55 +21,59 @@ from bridge.core.errors import ContractViolation
 log = logging.getLogger(__name__)
 
 SLOW_S = 10.0
-"""After so long somebody who waits wants to know for what, seconds."""
+"""Seconds after which a warning names the plugin that is still loading."""
 
 
 @contextlib.contextmanager
 def run_guarded(name: str, slow_s: float = SLOW_S) -> Iterator[None]:
-    """Code of `name` runs: what it prints goes to stderr, what hasn't ended after `slow_s` is told, and the
-    folder and the log are afterwards what they were."""
-    # Nothing can end it, as it runs in this thread: whoever sees this knows what to uninstall.
-    said = "%s is still being loaded after %g s; if that never ends, press Ctrl-C and uninstall it"
-    timer = threading.Timer(slow_s, log.warning, (said, name, slow_s))
+    """Runs code of plugin `name`: its output goes to stderr, and the working directory and log settings are
+    restored. Warns after `slow_s`."""
+    # The code runs in this thread and can't be stopped: the warning says what to uninstall.
+    warning = "%s is still loading after %g s; if it doesn't end, press Ctrl-C and uninstall it"
+    timer = threading.Timer(slow_s, log.warning, (warning, name, slow_s))
     timer.daemon = True
     timer.start()
     try:
-        # A program may read stdout: `--json` is one object per line, and nothing else.
-        with contextlib.redirect_stdout(sys.stderr), _kept_output(), _kept_folder(), _kept_log():
+        # With `--json`, a program reads stdout.
+        with (
+            contextlib.redirect_stdout(sys.stderr),
+            _redirect_descriptor(),
+            _restore_folder(),
+            _restore_log(),
+        ):
             yield
     finally:
         timer.cancel()
 
 
 @contextlib.contextmanager
-def is_interrupt() -> Iterator[list[int]]:
-    """The signals by which a person stops this process meanwhile: without one, a KeyboardInterrupt is of the
-    code that runs."""
-    heard: list[int] = []
+def watch_interrupts() -> Iterator[list[int]]:
+    """Yields the list of SIGINTs received: without one, a KeyboardInterrupt comes from the plugin's code."""
+    signals: list[int] = []
     before = signal.getsignal(signal.SIGINT)
-    # Python hears signals in one thread, and there by a function if at all.
+    # Only the main thread can set a handler.
     if not callable(before) or threading.current_thread() is not threading.main_thread():
-        yield heard
+        yield signals
         return
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
+    def handle(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
         before(number, frame)
 
-    signal.signal(signal.SIGINT, hear)
+    signal.signal(signal.SIGINT, handle)
     try:
-        yield heard
+        yield signals
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
-def _kept_output() -> Iterator[None]:
-    """What isn't Python's writes to the descriptor, as a C library and a child process do, or closes it."""
+def _redirect_descriptor() -> Iterator[None]:
+    """Redirects descriptor 1, which C libraries and child processes write to or close."""
     try:
-        kept = os.dup(1)
+        saved = os.dup(1)
     except OSError:
-        # A program of Windows without a console has none.
+        # A Windows program without a console has none.
         yield
         return
     try:
@@ -77,13 +81,13 @@ def _kept_output() -> Iterator[None]:
             os.dup2(2, 1)
         yield
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 @contextlib.contextmanager
-def _kept_folder() -> Iterator[None]:
-    """Files that are named to a command lie below the folder that it was called in."""
+def _restore_folder() -> Iterator[None]:
+    """Restores the working directory: arguments of commands are relative to it."""
     before = _folder()
     try:
         yield
@@ -93,7 +97,7 @@ def _kept_folder() -> Iterator[None]:
 
 
 def _folder() -> str | None:
-    """None where it was removed meanwhile."""
+    """The working directory; None if it was removed."""
     try:
         return os.getcwd()
     except OSError:
@@ -101,8 +105,8 @@ def _folder() -> str | None:
 
 
 @contextlib.contextmanager
-def _kept_log() -> Iterator[None]:
-    """`logging.basicConfig` in a module would have every command log what its author wants to see."""
+def _restore_log() -> Iterator[None]:
+    """Restores the root logger, because plugins call `logging.basicConfig`."""
     root = logging.getLogger()
     handlers, level = [*root.handlers], root.level
     try:
@@ -112,33 +116,33 @@ def _kept_log() -> Iterator[None]:
         root.setLevel(level)
 
 
-NOT_THEIRS = ("importlib", "pluggy")
-"""Packages through which a plugin is loaded: a place in them says nothing of the plugin."""
+LOADERS = ("importlib", "pluggy")
+"""Packages that load plugins: a frame in them says nothing about the plugin."""
 
-OURS = tuple(f"{Path(str(package.__file__)).parent}{os.sep}" for package in (accel, bridge))
-"""The folders of what a plugin calls."""
+OWN_FOLDERS = tuple(f"{Path(str(package.__file__)).parent}{os.sep}" for package in (accel, bridge))
+"""The folders of our packages, which a plugin calls."""
 
 
 def describe(error: BaseException) -> str:
-    """`RuntimeError: boom (acme/plugin.py:12)`; no place where nothing of the plugin ran."""
+    """`RuntimeError: boom (acme/plugin.py:12)`, without a place if no plugin code ran."""
     if isinstance(error, ContractViolation):
         return str(error)
-    words = _words(error)
+    message = _message(error)
     place = _place(error)
-    return f"{words} ({place})" if place else words
+    return f"{message} ({place})" if place else message
 
 
 def is_plugin_frame(error: BaseException) -> bool:
-    """Whether somebody else's code had to do with it: it gave what was no good, or some of it ran."""
+    """Whether plugin code took part: it returned something invalid, or a frame is its own."""
     return isinstance(error, ContractViolation) or any(
-        not frame.filename.startswith(OURS) for frame in _frames(error)
+        not frame.filename.startswith(OWN_FOLDERS) for frame in _frames(error)
     )
 
 
 def plugin_traceback(error: BaseException) -> str:
-    """The traceback of what somebody else's code raised; empty where it raised nothing."""
+    """The traceback of an error in plugin code; empty if it didn't raise."""
     cause = error.__cause__ or error
-    # The first frame is our own call.
+    # The first frame is our call.
     frames = traceback.extract_tb(cause.__traceback__)[1:]
     if not frames:
         return ""
@@ -146,11 +150,11 @@ def plugin_traceback(error: BaseException) -> str:
     return "Traceback (most recent call last):\n" + "".join(lines)
 
 
-def _words(error: BaseException) -> str:
-    """On one line, without notes, which may say anything."""
+def _message(error: BaseException) -> str:
+    """The type and message on one line, without notes."""
     shown = traceback.TracebackException(type(error), error, None)
     shown.__notes__ = None
-    # Of a SyntaxError the last has the words, the others its place.
+    # The last line has the message; those before it show the place of a SyntaxError.
     *_, last = shown.format_exception_only()
     return " ".join(last.split()).rstrip(":")
 
@@ -159,19 +163,19 @@ def _place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return _named(error.filename, error.lineno)
     known = _frames(error)
-    # What it called of ours may have raised: its author can mend the line that called.
-    theirs = [frame for frame in known if not frame.filename.startswith(OURS)] or known
-    return _named(theirs[-1].filename, theirs[-1].lineno) if theirs else ""
+    # If our code raised, the plugin's line that called it is of more use.
+    frames = [frame for frame in known if not frame.filename.startswith(OWN_FOLDERS)] or known
+    return _named(frames[-1].filename, frames[-1].lineno) if frames else ""
 
 
 def _frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """From the outermost; the first of all is our own call."""
+    """The frames from the outermost, without our call and loaders."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
-    return [frame for frame in frames if not _machinery(frame.filename)]
+    return [frame for frame in frames if not _is_loader(frame.filename)]
 
 
-def _machinery(filename: str) -> bool:
-    return filename.startswith("<") or bool({*NOT_THEIRS} & {*_parts(filename)[-3:]})
+def _is_loader(filename: str) -> bool:
+    return filename.startswith("<") or bool({*LOADERS} & {*_parts(filename)[-3:]})
 
 
 def _named(filename: str, line: int | None) -> str:
@@ -183,7 +187,7 @@ def _parts(filename: str) -> list[str]:
 
 
 def claim_text(claim: str) -> AnyText:
-    """`workload 'acme.fade'` for people."""
+    """`workload 'acme.fade'` as a text."""
     kind, _, name = claim.partition(" ")
     known = KINDS.get(kind)
     return claim if known is None else known.fill(name=name)

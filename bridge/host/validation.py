@@ -1,4 +1,4 @@
-"""Plugin records and adapters against the contract."""
+"""Validates the records that plugins add, and what adapters return."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from bridge.host import isolation
 from bridge.host.isolation import claim_text
 
 NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
-"""Of what clients ask for, at the shell too, where + and , stand between names."""
+"""Names that clients request. Shell arguments use + and , between names."""
 
 SETTING = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
-"""What environment names and TOML can hold."""
+"""Setting names that fit environment variables and TOML."""
 
 LATER = frozenset({"texture"})
-"""Methods that supports which were written before there were such need not have."""
+"""Methods added after 0.1.0, which older supports lack."""
 
 
 def check_adapter(adapter: Adapter) -> None:
-    """Raises UserError, as all here do, with the adapter and the attribute."""
+    """Raises UserError that names the adapter and the attribute."""
     name = _text(adapter, claim_text(f"adapter {type(adapter).__name__}"), "name")
     what = claim_text(f"adapter {name}")
     _text(adapter, what, "engine")
@@ -70,11 +70,11 @@ def check_adapter(adapter: Adapter) -> None:
     _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
 
 
-def _check_range(what: AnyText, wanted: str) -> None:
+def _check_range(what: AnyText, specifier: str) -> None:
     try:
-        # `===4.x` is a specifier, and has no bound that could be compared with another's.
-        versions.lowest(wanted)
-        versions.overlap(wanted, wanted)
+        # `===4.x` is a valid specifier, but has no comparable bound.
+        versions.lowest(specifier)
+        versions.overlap(specifier, specifier)
     except (InvalidSpecifier, InvalidVersion) as error:
         raise UserError(text("{what}: versions: {error}", what=what, error=error)) from None
 
@@ -95,14 +95,14 @@ def _check_stage(what: AnyText, segment: object) -> None:
 def check_workload(workload: Workload) -> None:
     _check_name("workload", workload.name)
     what = claim_text(f"workload {workload.name}")
-    _check_told(what, workload)
+    _check_info(what, workload)
     match workload.inputs:
         case (int(low), int(high)) if 0 <= low <= high:
             pass
         case _:
             raise UserError(
                 text(
-                    "{what}: inputs is {inputs}; it must be a number, or fewest and most",
+                    "{what}: inputs is {inputs}; it must be a number, or a minimum and a maximum",
                     what=what,
                     inputs=repr(workload.inputs),
                 )
@@ -120,21 +120,21 @@ def check_workload(workload: Workload) -> None:
             msgspec.convert(None, workload.params)
         found = workload.load()
         together = workload.batching is None or callable(load(workload.batching.target))
-    # Whatever a type or a module of a plugin raises.
+    # A plugin's types and modules may raise anything.
     except (Exception, SystemExit) as error:
         raise UserError(text("{what}: {reason}", what=what, reason=isolation.describe(error))) from error
     if "contradiction" in workload.params.__struct_fields__:
-        reason = text("params has a field named contradiction, which is its check's name; name it otherwise")
+        reason = text(
+            "params has a field named contradiction, which is the name of its check: rename the field"
+        )
         raise UserError(text("{what}: {reason}", what=what, reason=reason))
     if not isinstance(getattr(found, "workload", None), Workload):
         raise UserError(
-            text("{what}: {target} is no function with @workload above it", what=what, target=workload.target)
+            text("{what}: {target} isn't a function with @workload", what=what, target=workload.target)
         )
     if workload.operation and not callable(getattr(found, "operate", None)):
         raise UserError(
-            text(
-                "{what}: {target} is no function with @operation above it", what=what, target=workload.target
-            )
+            text("{what}: {target} isn't a function with @operation", what=what, target=workload.target)
         )
     if workload.composed is not None:
         _check_composed(what, workload.composed)
@@ -142,8 +142,8 @@ def check_workload(workload: Workload) -> None:
         _check_batching(what, workload.batching, together)
 
 
-def _check_told(what: AnyText, workload: Workload) -> None:
-    """What each client is told of it: who can't read that ends the connection."""
+def _check_info(what: AnyText, workload: Workload) -> None:
+    """Checks the fields that clients receive: an invalid one would end their connections."""
     version = workload.version
     if type(version) is not int or not 1 <= version < 2**63:
         raise UserError(
@@ -173,16 +173,16 @@ def _check_composed(what: AnyText, composed: object) -> None:
         inspect.signature(composed).bind(None, None)
     except TypeError:
         raise UserError(
-            text("{what}: composed must take parameters and limits, as Compose says", what=what)
+            text("{what}: composed must take parameters and limits (see Compose)", what=what)
         ) from None
-    # Of what is written in C nothing may be known.
+    # A C function may have no signature.
     except ValueError:
         pass
 
 
 def _check_batching(what: AnyText, batching: Batching, found: bool) -> None:
     if not found:
-        raise UserError(text("{what}: {target} is no function", what=what, target=batching.target))
+        raise UserError(text("{what}: {target} isn't a function", what=what, target=batching.target))
     if type(batching.max_rows) is not int or batching.max_rows < 1:
         given = f"{batching.max_rows!r:.80}"
         raise UserError(
@@ -202,13 +202,13 @@ def check_advisor(advisor: Advisor) -> None:
         _check_name(text("{what}: asks:", what=what), ask)
     for hook in ("on_event", "on_answer", "on_ask"):
         if not _is_coroutine(_get(advisor, what, hook)):
-            raise UserError(text("{what}: {hook} must be written with `async def`", what=what, hook=hook))
+            raise UserError(text("{what}: {hook} must be defined with `async def`", what=what, hook=hook))
     if advisor.asks and getattr(advisor.on_ask, "__func__", None) is Advisor.on_ask:
-        raise UserError(text("{what}: it has asks, so that it must have on_ask, too", what=what))
+        raise UserError(text("{what}: it has asks, so it needs on_ask", what=what))
 
 
 def _is_coroutine(hook: Any) -> bool:
-    """Also where a decorator that used functools.wraps gives what that returns."""
+    """Whether it is a coroutine function, also behind a decorator with functools.wraps."""
     return inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(inspect.unwrap(hook))
 
 
@@ -218,15 +218,16 @@ def check_setting(setting: Setting) -> None:
         raise UserError(text("setting {name} isn't named PLUGIN.NAME", name=repr(name)))
     if not SETTING.fullmatch(name):
         raise UserError(
-            text("setting {name}: names are of a to z, 0 to 9 and _, as acme.max_size", name=repr(name))
+            text("setting {name}: use a to z, 0 to 9 and _, as in acme.max_size", name=repr(name))
         )
     if any(name.startswith(f"{own.name}.") for own in SETTINGS):
         raise UserError(
             text(
-                "setting {name} lies in one of PopBridge's own: begin with the plugin's name", name=repr(name)
+                "setting {name} is inside one of PopBridge's own: begin with the plugin's name",
+                name=repr(name),
             )
         )
-    # One of the same name is told as a conflict, with both plugins.
+    # The same name is reported as a conflict between plugins.
     if any(setting.environment == own.environment and name != own.name for own in SETTINGS):
         raise UserError(
             text(
@@ -254,12 +255,12 @@ def check_setting(setting: Setting) -> None:
 
 
 def check_settings(settings: Iterable[Setting]) -> None:
-    """Raises UserError for those of one plugin that can't both be set in the environment or in a file."""
+    """Raises UserError for settings of one plugin that can't both be set in the environment or a file."""
     for one, other in itertools.permutations(settings, 2):
         if one.environment == other.environment:
             raise UserError(
                 text(
-                    "settings {one} and {other} are both the variable {environment}",
+                    "settings {one} and {other} use the same variable {environment}",
                     one=one.name,
                     other=other.name,
                     environment=one.environment,
@@ -268,7 +269,7 @@ def check_settings(settings: Iterable[Setting]) -> None:
         if other.name.startswith(f"{one.name}."):
             raise UserError(
                 text(
-                    "setting {other} lies in the setting {one}: rename one of them",
+                    "setting {other} is inside the setting {one}: rename one of them",
                     other=repr(other.name),
                     one=one.name,
                 )
@@ -276,21 +277,21 @@ def check_settings(settings: Iterable[Setting]) -> None:
 
 
 def check_alone(claims: Iterable[str], workloads: Iterable[Workload]) -> None:
-    """Raises UserError for what one plugin gives twice."""
+    """Raises UserError for names and functions that one plugin adds twice."""
     seen: set[str] = set()
     for claim in claims:
         if claim in seen:
-            raise UserError(text("it gives {claim} twice", claim=claim_text(claim)))
+            raise UserError(text("it adds {claim} twice", claim=claim_text(claim)))
         seen.add(claim)
     targets: dict[str, str] = {}
     for workload in workloads:
         other = targets.setdefault(workload.target, workload.name)
         if other != workload.name:
-            names = f"workloads {other} and {workload.name}"
             raise UserError(
                 text(
-                    "{names} are both the function {target}: give each a name of its own",
-                    names=names,
+                    "workloads {one} and {other} are the same function {target}: define one for each",
+                    one=other,
+                    other=workload.name,
                     target=workload.target,
                 )
             )
@@ -300,7 +301,7 @@ def _check_name(what: AnyText, name: object) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise UserError(
             text(
-                "{what} {name} isn't named PLUGIN.NAME, of letters, digits, - and _",
+                "{what} {name} isn't named PLUGIN.NAME, with letters, digits, - and _",
                 what=what,
                 name=repr(name),
             )
@@ -308,7 +309,7 @@ def _check_name(what: AnyText, name: object) -> None:
 
 
 def _get(record: object, what: AnyText, name: str) -> Any:
-    """An attribute, which may be a property that raises anything."""
+    """An attribute; a property may raise anything."""
     try:
         return getattr(record, name)
     except (Exception, SystemExit) as error:
@@ -316,7 +317,7 @@ def _get(record: object, what: AnyText, name: str) -> Any:
         if isinstance(error, AttributeError) and not hasattr(type(record), name):
             raise UserError(text("{what} has no {name}", what=what, name=repr(name))) from None
         raise UserError(
-            text("{what}: {name} raised {told}", what=what, name=name, told=isolation.describe(error))
+            text("{what}: {name} raised {reason}", what=what, name=name, reason=isolation.describe(error))
         ) from error
 
 
@@ -325,11 +326,11 @@ def _of(record: object, what: AnyText, name: str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise UserError(
             text(
-                "{what}: {name} is {value}; it must be of type {name_2}",
+                "{what}: {name} is {value}; it must be of type {type}",
                 what=what,
                 name=name,
                 value=format(repr(value), ".80"),
-                name_2=kind.__name__,
+                type=kind.__name__,
             )
         )
     return value
@@ -364,7 +365,7 @@ def _texts(record: object, what: AnyText, name: str) -> Sequence[str]:
 
 
 def _several(record: object, what: AnyText, name: str, kind: str) -> Collection[Any]:
-    """Of any type that has several; `kind` is what they are promised in."""
+    """A collection attribute; `kind` is the type that the contract names."""
     value = _get(record, what, name)
     if not isinstance(value, Collection) or isinstance(value, str | bytes):
         hint = (
@@ -390,11 +391,11 @@ def _known(what: AnyText, name: str, given: Iterable[object], known: Sequence[st
         if one not in known:
             raise UserError(
                 text(
-                    "{what}: {name} has {one}; there are {repr}",
+                    "{what}: {name} has {value}; it must be one of {choices}",
                     what=what,
                     name=name,
-                    one=format(repr(one), ".80"),
-                    repr=[*map(repr, known)],
+                    value=format(repr(one), ".80"),
+                    choices=[*map(repr, known)],
                 )
             )
 
@@ -406,20 +407,20 @@ def _check_support(adapter: Adapter, what: AnyText, name: str, *protocols: type)
     if isinstance(support, type):
         raise UserError(
             text(
-                "{what}: {name} is the class {name_2}: write {name_2}()",
+                "{what}: {name} is the class {type}: write {type}()",
                 what=what,
                 name=name,
-                name_2=support.__name__,
+                type=support.__name__,
             )
         )
     for method in _methods(protocols):
         if not callable(getattr(support, method, None)):
             raise UserError(
                 text(
-                    "{what}: {name}, of type {name_2}, has no {method}()",
+                    "{what}: {name}, of type {type}, has no {method}()",
                     what=what,
                     name=name,
-                    name_2=type(support).__name__,
+                    type=type(support).__name__,
                     method=method,
                 )
             )
@@ -432,75 +433,81 @@ def _methods(protocols: Iterable[type]) -> Iterator[str]:
 
 KINDS = frozenset(get_args(Kind))
 GUARDS = frozenset({"seen", "expected"})
-"""What a change has for `apply` alone: an adapter may give back in what was done all that it was given."""
+"""Fields of a change that only `apply` reads; an adapter may return them."""
 
 
 def check_version(text: object) -> None:
-    """Raises NotAsPromised, as all here do."""
+    """Raises ContractViolation."""
     if text is not None and not isinstance(text, str):
-        raise ContractViolation(f"project_version gave {text!r:.80}, wanted text or None")
+        raise ContractViolation(f"project_version returned {text!r:.80} instead of text or None")
 
 
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
-        raise ContractViolation(f"textures gave {asset!r:.80}, wanted a TextureAsset")
-    for name, wanted in (("path", str), ("file", str), ("problem", str | Text)):
-        if not isinstance(value := getattr(asset, name), wanted):
+        raise ContractViolation(f"textures returned {asset!r:.80} instead of a TextureAsset")
+    for name, kind in (("path", str), ("file", str), ("problem", str | Text)):
+        if not isinstance(value := getattr(asset, name), kind):
             raise ContractViolation(
-                f"textures gave a TextureAsset whose {name} is {value!r:.80}, wanted text"
+                f"textures returned a TextureAsset whose {name} is {value!r:.80} instead of text"
             )
     if asset.options is not None and not isinstance(asset.options, Mapping):
-        raise ContractViolation(f"{asset.file}: its options are {asset.options!r:.80}, wanted a dict or None")
+        raise ContractViolation(
+            f"{asset.file}: its options are {asset.options!r:.80} instead of a dict or None"
+        )
 
 
 def check_uses(uses: object) -> Mapping[str, Sequence[Kind]]:
     if not isinstance(uses, Mapping):
-        raise ContractViolation(f"uses gave {uses!r:.80}, wanted a dict of lists of Kind")
+        raise ContractViolation(f"uses returned {uses!r:.80} instead of a dict of lists of Kind")
     for file, kinds in uses.items():
         if not isinstance(file, str):
-            raise ContractViolation(f"uses gave {file!r:.80} as a file, wanted text")
+            raise ContractViolation(f"uses returned {file!r:.80} as a file instead of text")
         listed = isinstance(kinds, Collection) and not isinstance(kinds, str)
         if not listed or not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
-            raise ContractViolation(f"uses gave {kinds!r:.80} for {file}, wanted a list of Kind")
+            raise ContractViolation(f"uses returned {kinds!r:.80} for {file} instead of a list of Kind")
     return uses
 
 
 def check_done(done: object) -> Mapping[str, Any]:
     if not isinstance(done, Mapping):
-        raise ContractViolation(f"apply gave {done!r:.80}, wanted a dict of before, after and errors")
-    told = {name: _told(name, done[name]) for name in ("before", "after", "errors") if name in done}
+        raise ContractViolation(f"apply returned {done!r:.80} instead of a dict of before, after and errors")
+    lists = {name: _file_records(name, done[name]) for name in ("before", "after", "errors") if name in done}
     try:
-        made: Mapping[str, Any] = to_builtins({**done, **told}, "done")
+        made: Mapping[str, Any] = to_builtins({**done, **lists}, "done")
     except ValueError as error:
-        raise ContractViolation(f"apply gave what no receipt can keep: {error}") from None
+        raise ContractViolation(f"apply returned what a receipt can't store: {error}") from None
     return made
 
 
-def _told(name: str, told: object) -> list[Mapping[str, Any]]:
-    """What is told of files; None is nothing."""
-    if told is None:
+def _file_records(name: str, records: object) -> list[Mapping[str, Any]]:
+    """The records of files; None is an empty list."""
+    if records is None:
         return []
-    if not isinstance(told, Collection) or isinstance(told, str | bytes | Mapping):
-        raise ContractViolation(f"apply gave {told!r:.80} as {name}, wanted a list of dicts")
-    for one in told:
+    if not isinstance(records, Collection) or isinstance(records, str | bytes | Mapping):
+        raise ContractViolation(f"apply returned {records!r:.80} as {name} instead of a list of dicts")
+    for one in records:
         if not isinstance(one, Mapping) or not isinstance(one.get("path"), str):
-            raise ContractViolation(f"apply gave {one!r:.80} in {name}, wanted a dict with path in it")
-        # By them what was written is put back.
+            raise ContractViolation(f"apply returned {one!r:.80} in {name} instead of a dict with path in it")
+        # A revert needs them.
         if name != "errors" and not isinstance(one.get("options"), Mapping):
-            raise ContractViolation(f"apply gave {one!r:.80} in {name}, wanted a dict with options in it")
-    return [{name: value for name, value in one.items() if name not in GUARDS} for one in told]
+            raise ContractViolation(
+                f"apply returned {one!r:.80} in {name} instead of a dict with options in it"
+            )
+    return [{name: value for name, value in one.items() if name not in GUARDS} for one in records]
 
 
 def check_intent(intent: object, adapter: str) -> TextureIntent:
     """`adapter` is its name, which a daemon's log doesn't say otherwise."""
     if not isinstance(intent, TextureIntent):
-        raise ContractViolation(f"{adapter}: read_texture gave {intent!r:.80}, wanted a TextureIntent")
+        raise ContractViolation(f"{adapter}: read_texture returned {intent!r:.80} instead of a TextureIntent")
     return intent
 
 
 def check_options(options: object, adapter: str) -> dict[str, Any]:
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
-        raise ContractViolation(f"{adapter}: compile_texture gave {options!r:.80}, wanted a dict of options")
+        raise ContractViolation(
+            f"{adapter}: compile_texture returned {options!r:.80} instead of a dict of options"
+        )
     return options
 
 
@@ -509,19 +516,23 @@ def check_memory(size: object) -> int | None:
     try:
         return None if size is None else operator.index(size)  # type: ignore[arg-type]
     except TypeError:
-        raise ContractViolation(f"gpu_memory gave {size!r:.80}, wanted a whole number or None") from None
+        raise ContractViolation(
+            f"gpu_memory returned {size!r:.80} instead of a whole number or None"
+        ) from None
 
 
 def check_remarks(remarks: object) -> Iterable[Remark]:
     if not isinstance(remarks, Iterable):
-        raise ContractViolation(f"remarks gave {remarks!r:.80}, wanted Remarks, one after the other")
+        raise ContractViolation(f"remarks returned {remarks!r:.80} instead of Remarks, one after the other")
     return map(check_remark, remarks)
 
 
 def check_remark(remark: object) -> Remark:
     if not isinstance(remark, Remark):
-        raise ContractViolation(f"remarks gave {remark!r:.80}, wanted a Remark")
-    for name, wanted in (("code", str), ("text", str | Text), ("about", str | Text)):
-        if not isinstance(value := getattr(remark, name), wanted):
-            raise ContractViolation(f"remarks gave a Remark whose {name} is {value!r:.80}, wanted text")
+        raise ContractViolation(f"remarks returned {remark!r:.80} instead of a Remark")
+    for name, kind in (("code", str), ("text", str | Text), ("about", str | Text)):
+        if not isinstance(value := getattr(remark, name), kind):
+            raise ContractViolation(
+                f"remarks returned a Remark whose {name} is {value!r:.80} instead of text"
+            )
     return remark

@@ -1,10 +1,8 @@
-"""Popbridge.toml: schema, errors in words, ignore patterns.
-
-that may be meant.
-"""
+"""`popbridge.toml`: its schema, its errors for people, its ignore patterns and its rules."""
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import re
@@ -24,7 +22,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from accel.atomic_file import replace_file
-from accel.text import AnyText, text
+from accel.text import AnyText, Text, text
 from bridge.core.errors import UserError
 from bridge.core.textures import UNSETTLED, finding_code_error
 
@@ -35,36 +33,37 @@ WORDS = {
     "str": text("text"),
     "time": text("a time"),
 }  # fmt: skip
-"""What msgspec calls a value, and what people call it."""
-GIVEN = {"float": text("a number with a fraction")}
-"""What one that is there is called otherwise: a whole number is a number, too."""
+"""The kinds of values, by msgspec's names."""
+ACTUAL_WORDS = {"float": text("a number with a fraction")}
+"""Other words for a value of the wrong kind: a whole number is a number, too."""
 
 
 def explain_validation_error(
     error: msgspec.ValidationError, tables: Mapping[str, type[Struct]]
 ) -> tuple[str, AnyText]:
-    """The place and what is wrong there; `tables` are the file's by their places, `always[]` for each of a
-    list."""
+    """The place of an error in the file, and the error; `tables` by place, `always[]` for items of a list."""
     reason, _, at = str(error).partition(" - at `$")
     where = at.rstrip("`").removeprefix(".")
-    return where, _said(reason, where, tables)
+    # What a record's __post_init__ raised.
+    cause = error.__cause__.args[0] if error.__cause__ and error.__cause__.args else None
+    return where, cause if isinstance(cause, Text) else _explanation(reason, where, tables)
 
 
-def _said(reason: str, where: str, tables: Mapping[str, type[Struct]]) -> AnyText:
+def _explanation(reason: str, where: str, tables: Mapping[str, type[Struct]]) -> AnyText:
     if found := re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL):
         table = tables.get(re.sub(r"\d+", "", where))
-        return _unknown(found[1], table.__struct_fields__ if table else ())
+        return _unknown_name(found[1], table.__struct_fields__ if table else ())
     if found := re.fullmatch(r"Object missing required field `(.*)`", reason):
-        return text("`{found}` is missing", found=found[1])
+        return text("`{name}` is missing", name=found[1])
     if found := re.fullmatch(r"Expected `([^`]+)` ([<>]=? ?\S+)", reason):
-        return text("it must be {word} {bound}", word=_word(found[1]), bound=found[2])
+        return text("it must be {kind} {bound}", kind=_word(found[1]), bound=found[2])
     if found := re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", reason):
         if found.groups() == ("array", "object") and f"{where}[]" in tables:
             return text("write `[[{where}]]`, in double brackets", where=where)
         return text(
-            "it must be {word}, and is {given}",
-            word=_word(found[1]),
-            given=GIVEN.get(found[2], _word(found[2])),
+            "it must be {kind}, but is {actual}",
+            kind=_word(found[1]),
+            actual=ACTUAL_WORDS.get(found[2], _word(found[2])),
         )
     return f"{reason[:1].lower()}{reason[1:]}"
 
@@ -73,17 +72,14 @@ def _word(kind: str) -> AnyText:
     return WORDS.get(kind, f"`{kind}`")
 
 
-def _unknown(name: str, fields: Sequence[str]) -> AnyText:
-    # Imported here, as few files have a mistake.
-    import difflib
-
+def _unknown_name(name: str, fields: Sequence[str]) -> AnyText:
     near = difflib.get_close_matches(name.lower(), fields, 1)
     if near:
-        return text("`{name}` isn't known here (did you mean `{near}`?)", name=name, near=near[0])
+        return text("unknown name `{name}` (did you mean `{close}`?)", name=name, close=near[0])
     if fields:
         known = [f"`{one}`" for one in fields]
-        return text("`{name}` isn't known here; there are {known}", name=name, known=known)
-    return text("`{name}` isn't known here", name=name)
+        return text("unknown name `{name}`; known names: {known}", name=name, known=known)
+    return text("unknown name `{name}`", name=name)
 
 
 FOLDERS = "(?:[^/]*/)*?"
@@ -93,11 +89,10 @@ FLAGS = re.DOTALL | re.IGNORECASE
 
 @lru_cache(1024)
 def pattern(text: str) -> re.Pattern[str]:
-    """The files, below a root and with `/`, that `text` matches: also all below a folder that it matches.
+    """A pattern for file paths below a root, with `/`; it also matches everything in a matching folder.
 
-    Upper and lower case are alike: to Windows and macOS they are, and the same file is to mean the same
-    everywhere. `*` and `?` stay within a name, `**` between slashes is any folders; brackets
-    stand for themselves, and a backslash for a slash.
+    Ignores case on every system, because Windows and macOS do. `*` and `?` don't match a slash; `**` between
+    slashes matches any folders. Brackets are literal, and a backslash is a slash.
     """
     inner = text.replace("\\", "/").rstrip("/")
     parts = [part for part in inner.split("/") if part]
@@ -110,14 +105,14 @@ def pattern(text: str) -> re.Pattern[str]:
     last = ".+" if parts[-1] == "**" else runs.pop() if runs else ""
     if not last:
         return re.compile(first + BELOW, FLAGS)
-    # The first place that fits is as good as any other and isn't looked for again: `**/a/**/b/**/c` would
-    # take the cube of a path's length else.
+    # Atomic groups: the first match is as good as any, and backtracking over `**/a/**/b/**/c` would take
+    # cubic time.
     between = "".join(f"(?>{FOLDERS}{run}/)" for run in runs)
     return re.compile(f"{first}{first and '/'}{between}{FOLDERS}{last}{BELOW}", FLAGS)
 
 
 def _name(part: str) -> str:
-    """A pattern within a name, in which only the last star is tried in more than one place."""
+    """The pattern of one name; only the last star backtracks."""
     first, *others = (re.escape(fixed).replace(r"\?", "[^/]") for fixed in re.split(r"\*+", part))
     if not others:
         return first
@@ -127,15 +122,15 @@ def _name(part: str) -> str:
 
 NAME = "popbridge.toml"
 MAX_BYTES = 1 << 20
-"""Nobody writes more by hand; what is larger is something else."""
-MAX_TOLD = 5
-"""Codes that are told one by one; more are counted."""
+"""A larger file isn't written by hand."""
+MAX_LISTED = 5
+"""Codes that are listed; others are counted."""
 TRIES = 5
-"""How often a rule is written anew because somebody saved the file meanwhile."""
+"""How often to write a rule when others change the file at the same time."""
 BOM = b"\xef\xbb\xbf"
 
 ESCAPES = frozenset({"Unescaped '\\' in a string", "Invalid hex value"})
-"""What the parser says of paths as Windows has them: `"Assets\\UI"`."""
+"""The parser's errors for Windows paths in double quotes: `"Assets\\UI"`."""
 
 HEAD = """\
 # What this project's people agreed on with PopBridge: what it does to textures in a folder without asking.
@@ -149,68 +144,65 @@ class AlwaysRule(Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[always]]`."""
 
     folder: str
-    """Below the project's root, with `/`; `.` is the root itself, without the folders in it."""
+    """A folder below the project's root, with `/`; `.` is the root itself, without its subfolders."""
     advice: list[str]
-    """The codes of findings that are settled without asking."""
+    """The codes of findings to fix without asking."""
 
     def __post_init__(self) -> None:
         place = PureWindowsPath(self.folder)
-        # On each system alike, as the file is committed; and an engine's `res://` is no folder.
+        # The same on every system, because the file is committed. An engine's `res://` isn't a folder.
         if place.anchor or ".." in place.parts or "://" in self.folder:
             raise ValueError(
                 text(
-                    "`folder` is `{folder}`: name it from the project's root, as in `textures/rock`",
+                    "`folder` is `{folder}`; it must be a path below the project, such as `textures/rock`",
                     folder=self.folder,
                 )
             )
 
 
 class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[textures]`: for the advisor and the audit alike."""
+    """`[textures]`, for import checks and audits."""
 
     ignore: list[str] = field(default_factory=list)
-    """What is never looked at: patterns as in `.gitignore`, `**` for any folders; without `!`."""
+    """Files that are never checked: patterns as in `.gitignore`, `**` for any folders; without `!`."""
     max_size: Annotated[int, Meta(ge=1, le=65_536)] | None = None
-    """Longest side that is accepted, pixels, in the place of the setting `textures.max_size`."""
+    """The longest side to accept, in pixels; overrides the setting `textures.max_size`."""
 
     def __post_init__(self) -> None:
         for each in self.ignore:
             if each.startswith("!"):
-                raise ValueError(
-                    text("`ignore` has `{pattern}`, but `!` takes nothing in again here", pattern=each)
-                )
+                raise ValueError(text("`ignore` has `{pattern}`, but `!` isn't supported", pattern=each))
             if not each.strip("/\\ "):
-                raise ValueError(text("`ignore` has `{pattern}`, which names nothing", pattern=each))
+                raise ValueError(text("`ignore` has an empty pattern, `{pattern}`", pattern=each))
 
     def ignores(self, file: str, path: str = "") -> bool:
-        """Whether `file`, below the project's root and with `/`, is to be passed over.
+        """Whether to skip `file`, a path below the project's root with `/`.
 
-        `path` is what the engine calls it, which may be another place than its folder's.
+        `path` is the engine's name of the file, which may have other folders.
         """
-        # Of `res://a.png` the scheme and what is between its slashes would count as folders, of `/Game/a`
-        # what is before the first one.
+        # The scheme of `res://a.png` and the root of `/Game/a` aren't folders.
         names = {file} if not path or "://" in path or path.startswith("/") else {file, path}
-        return any(pattern(wanted).fullmatch(name) for wanted in self.ignore for name in names)
+        return any(pattern(each).fullmatch(name) for each in self.ignore for name in names)
 
 
 class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that the file says."""
+    """The contents of the file."""
 
     always: list[AlwaysRule] = field(default_factory=list)
     textures: TextureSettings = TextureSettings()
 
     def rules(self) -> dict[str, list[str]]:
-        """The codes of findings by folder, `""` for the root, without those that are passed over."""
+        """The codes of findings by folder, `""` for the root, without ignored ones."""
         rules: dict[str, list[str]] = {}
         for rule in self.always:
             codes = rules.setdefault(_folder(rule.folder), [])
             codes += [code for code in rule.advice if code not in codes and not finding_code_error(code)]
         return rules
 
-    def passed_over(self, unsettled: Collection[str] = ()) -> dict[str, int]:
-        """Codes that no rule can name, so far as is known here, and which `[[always]]` has each first.
+    def ignored_codes(self, unsettled: Collection[str] = ()) -> dict[str, int]:
+        """Codes that no rule can have, and the index of the first `[[always]]` with each.
 
-        `unsettled` are plugins' codes that no import settings settle.
+        `unsettled` are plugins' codes that no import settings fix.
         """
         codes = ((code, number) for number, rule in enumerate(self.always) for code in rule.advice)
         found: dict[str, int] = {}
@@ -221,80 +213,81 @@ class ProjectFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 TABLES: Mapping[str, type[Struct]] = {"": ProjectFile, "always[]": AlwaysRule, "textures": TextureSettings}
-"""By where they are in the file."""
+"""The tables by their place in the file."""
 
 
 def read(root: Path) -> ProjectFile:
-    """What the file in `root` says; nothing without one. Raises UserError that names file and line."""
+    """The file in `root`; defaults without one. Raises UserError with file and line."""
     data = _bytes(root / NAME)
     return ProjectFile() if data is None else _parse(root / NAME, data)
 
 
-def passed_over(root: Path, found: ProjectFile, unsettled: Collection[str] = ()) -> list[AnyText]:
-    """What of the file in `root` is passed over, and why: a sentence for each of the first codes.
+def ignored_code_notices(root: Path, found: ProjectFile, unsettled: Collection[str] = ()) -> list[AnyText]:
+    """A sentence for each ignored code of the file in `root`, up to MAX_LISTED.
 
-    `unsettled` are plugins' codes that no import settings settle.
+    `unsettled` are plugins' codes that no import settings fix.
     """
-    return list(_passed_over(root / NAME, found.passed_over(unsettled), unsettled))
+    return list(_ignored_code_notices(root / NAME, found.ignored_codes(unsettled), unsettled))
 
 
-def nowhere(root: Path, found: ProjectFile) -> list[AnyText]:
-    """Rules of the file in `root` whose folders aren't there, a sentence each: a name may be misspelt."""
+def missing_folder_notices(root: Path, found: ProjectFile) -> list[AnyText]:
+    """A sentence for each rule of the file in `root` whose folder doesn't exist, up to MAX_LISTED."""
     rules = enumerate(found.always)
-    gone = [(n, rule.folder) for n, rule in rules if _is_gone(root / _folder(rule.folder))]
-    told: list[AnyText] = [
-        text("{name}: always[{n}]: there is no folder `{folder}`.", name=NAME, n=n, folder=folder)
-        for n, folder in gone[:MAX_TOLD]
+    missing = [(n, rule.folder) for n, rule in rules if _is_missing(root / _folder(rule.folder))]
+    notices: list[AnyText] = [
+        text("{file}: always[{index}]: folder `{folder}` does not exist.", file=NAME, index=n, folder=folder)
+        for n, folder in missing[:MAX_LISTED]
     ]
-    more = text(
-        "{name}: {count} more rules are for folders that aren't there.", name=NAME, count=len(gone) - MAX_TOLD
-    )
-    return [*told, more] if len(gone) > MAX_TOLD else told
+    if len(missing) > MAX_LISTED:
+        count = len(missing) - MAX_LISTED
+        notices.append(
+            text("{file}: {count} more rules are for folders that do not exist.", file=NAME, count=count)
+        )
+    return notices
 
 
-def _is_gone(folder: Path) -> bool:
+def _is_missing(folder: Path) -> bool:
     try:
         return not S_ISDIR(folder.stat().st_mode)
     except PermissionError:
-        # Whether it is there can't be told from here.
+        # It may exist.
         return False
-    # Too long a name, for example, which `is_dir` raises too before Python 3.14.
     except (OSError, ValueError):
+        # Too long a name, for example, for which `is_dir` raises before Python 3.14.
         return True
 
 
-def _passed_over(path: Path, codes: Mapping[str, int], unsettled: Collection[str]) -> Iterator[AnyText]:
-    for code, number in list(codes.items())[:MAX_TOLD]:
+def _ignored_code_notices(
+    path: Path, codes: Mapping[str, int], unsettled: Collection[str]
+) -> Iterator[AnyText]:
+    for code, number in list(codes.items())[:MAX_LISTED]:
         known = code in UNSETTLED or code in unsettled
-        said = (
-            text("{path}: {place}: {mistake}. It is passed over, and the rest of the file holds.")
+        notice = (
+            text("{path}: {place}: {reason}. The code is ignored.")
             if known
-            else text(
-                "{path}: {place}: {mistake}. It is passed over, and the rest of the file holds: a newer "
-                "PopBridge may know it."
-            )
+            else text("{path}: {place}: {reason}. The code is ignored; a newer PopBridge may know it.")
         )
-        yield said.fill(path=path, place=f"always[{number}]", mistake=finding_code_error(code, unsettled))
-    if len(codes) > MAX_TOLD:
-        yield text("{path}: {count} more codes are passed over.", path=path, count=len(codes) - MAX_TOLD)
+        yield notice.fill(path=path, place=f"always[{number}]", reason=finding_code_error(code, unsettled))
+    if len(codes) > MAX_LISTED:
+        yield text("{path}: {count} more codes are ignored.", path=path, count=len(codes) - MAX_LISTED)
 
 
 def check_rule(where: object, folder: str, code: str) -> None:
-    """Raises UserError, which names `where` the rule would be, for one that can settle nothing."""
+    """Raises UserError, which names `where` the rule would be, for a rule that can't apply."""
     try:
         AlwaysRule(folder, [code])
-        wrong = finding_code_error(code)
+        reason = finding_code_error(code)
     except ValueError as error:
-        wrong = str(error)
-    if wrong:
-        raise UserError(text("{where}: no such rule can be kept: {wrong}.", where=where, wrong=wrong))
+        reason = error.args[0]
+    if reason:
+        raise UserError(text("{where}: this rule can't be added: {reason}.", where=where, reason=reason))
 
 
 def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
-    """Adds codes of findings, by folder, to what the file has; all else in it stays, to the byte.
+    """Adds codes of findings, by folder, to the file; all other bytes stay the same.
 
-    Raises UserError where the file can't be read or written, or has a mistake, or would have one: it is left
-    as it is then.
+    Raises UserError if the file can't be read or written, or is invalid before or after; then it stays as it
+    is.
     """
     path = root / NAME
     for folder, codes in rules.items():
@@ -306,12 +299,10 @@ def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
             after = _with(path, before or b"", rules)
             if after is None:
                 return
-            # Somebody may have saved it in an editor meanwhile: their version is the one to add to.
+            # If somebody saved it in between, the rule is added to their version.
             if _replace(path, before, after):
                 return
-    raise UserError(
-        text("{path} changes all the time: save it, close it, and press the button once more.", path=path)
-    )
+    raise UserError(text("{path} keeps changing. Save it, close it and try again.", path=path))
 
 
 def _parse(path: Path, data: bytes) -> ProjectFile:
@@ -321,36 +312,36 @@ def _parse(path: Path, data: bytes) -> ProjectFile:
     except UnicodeDecodeError as error:
         number = data[: error.start].count(b"\n") + 1
         raise UserError(
-            text("{path}, line {line}: isn't UTF-8. Save it as UTF-8.", path=path, line=number)
+            text("{path}, line {line} isn't UTF-8. Save the file as UTF-8.", path=path, line=number)
         ) from None
     except tomllib.TOMLDecodeError as error:
         line, reason = _place(str(error), data)
         wrong = (
             text(
-                "{path}, line {line}: in double quotes a backslash begins an escape: write `/` in its place. "
-                "Correct it; nothing was changed."
+                "{path}, line {line}: a backslash in double quotes begins an escape; use `/` instead. "
+                "Nothing was changed."
             )
             if reason in ESCAPES
-            else text("{path}, line {line}: {reason}. Correct it; nothing was changed.")
+            else text("{path}, line {line}: {reason}. Fix it; nothing was changed.")
         )
         words = f"{reason[:1].lower()}{reason[1:]}"
         raise UserError(wrong.fill(path=path, line=line, reason=words)) from None
     except msgspec.ValidationError as error:
-        place, said = explain_validation_error(error, TABLES)
+        place, explanation = explain_validation_error(error, TABLES)
         wrong = (
-            text("{path}: {place}: {said}. Correct it; nothing was changed.", place=place)
+            text("{path}: {place}: {reason}. Fix it; nothing was changed.", place=place)
             if place
-            else text("{path}: {said}. Correct it; nothing was changed.")
+            else text("{path}: {reason}. Fix it; nothing was changed.")
         )
-        raise UserError(wrong.fill(path=path, said=said)) from None
+        raise UserError(wrong.fill(path=path, reason=explanation)) from None
     except RecursionError:
         raise UserError(
-            text("{path} is nested far too deeply. Correct it; nothing was changed.", path=path)
+            text("{path} is nested too deeply. Fix it; nothing was changed.", path=path)
         ) from None
 
 
 def _place(message: str, data: bytes) -> tuple[str, str]:
-    """The line and the parser's words: of `Expected ... (at line 3, column 5)` or `(at end ...)`."""
+    """The line and the reason from `Expected ... (at line 3, column 5)` or `(at end ...)`."""
     reason, _, at = message.partition(" (at ")
     found = re.search(r"line (\d+)", at)
     line = found[1] if found else str(data.rstrip().count(b"\n") + 1)
@@ -358,7 +349,7 @@ def _place(message: str, data: bytes) -> tuple[str, str]:
 
 
 def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes | None:
-    """The file's bytes with these rules; None where it has them all. Raises UserError."""
+    """The file's bytes with these rules; None if it has them all. Raises UserError."""
     present = _parse(path, data).rules()
     wanted = {
         folder: [code for code in codes if code not in present.get(folder, ())]
@@ -370,14 +361,14 @@ def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes 
     edited = mark + _edited(body.decode() or HEAD, wanted).encode()
     expected = {folder: {*present.get(folder, ()), *codes} for folder, codes in wanted.items() if codes}
     after = _parse(path, edited).rules()
-    # Somebody's file is at stake: what the editing library made of it is read once more.
+    # Checks the result of the editing library.
     if any(set(after.get(folder, ())) != codes for folder, codes in expected.items()):
-        raise UserError(text("{path} can't be edited safely: add the rule by hand.", path=path))
+        raise UserError(text("Can't edit {path} safely. Add the rule by hand.", path=path))
     return edited
 
 
 def _edited(text: str, wanted: Mapping[str, Sequence[str]]) -> str:
-    # Imported here, as most runs of the daemon write no rule.
+    # Most daemons never write a rule.
     import tomlkit
 
     windows = "\r\n" in text and not re.search(r"(?<!\r)\n", text)
@@ -411,8 +402,8 @@ def _bytes(path: Path) -> bytes | None:
     """The file's bytes; None where there is none. Raises UserError."""
     try:
         if not path.is_file() and path.exists():
-            # To open a pipe is to wait for whoever writes into it.
-            raise UserError(text("{path} can't be read: it is no regular file.", path=path))
+            # Opening a pipe would block.
+            raise UserError(text("Can't read {path}: it isn't a regular file.", path=path))
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -420,29 +411,29 @@ def _bytes(path: Path) -> bytes | None:
     except (OSError, ValueError) as error:
         raise UserError(
             text(
-                "{path} can't be read ({getattr}).",
+                "Can't read {path} ({reason}).",
                 path=path,
-                getattr=getattr(error, "strerror", None) or error,
+                reason=getattr(error, "strerror", None) or error,
             )
         ) from None
     if len(data) > MAX_BYTES:
         raise UserError(
             text(
-                "{path} has more than {max_bytes} MiB: it can't be a list of rules.",
+                "{path} is larger than {limit} MiB. It can't be a list of rules.",
                 path=path,
-                max_bytes=MAX_BYTES >> 20,
+                limit=MAX_BYTES >> 20,
             )
         )
     return data
 
 
 def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
-    """Writes it in one step; False where the file is no longer as it was `before`. Raises UserError."""
+    """Replaces the file atomically; False if it has changed since `before`. Raises UserError."""
     place = path.resolve()
     draft = place.with_name(f".{NAME}.{uuid.uuid4().hex[:12]}")
     try:
         if before is not None and not place.stat().st_mode & 0o222:
-            # A folder's rights alone would let it be replaced.
+            # A writable folder is enough to replace a file.
             raise PermissionError(errno.EACCES, "it is read-only", str(place))
         with draft.open("xb") as file:
             file.write(after)
@@ -456,7 +447,7 @@ def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
         return True
     except OSError as error:
         raise UserError(
-            text("{path} can't be written ({strerror}).", path=path, strerror=error.strerror or error)
+            text("Can't write {path} ({reason}).", path=path, reason=error.strerror or error)
         ) from None
     finally:
         with suppress(OSError):
@@ -464,6 +455,6 @@ def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
 
 
 def _folder(folder: str) -> str:
-    """A folder as findings have it: `./materials/` is `materials`, `.` is empty."""
+    """A folder as in findings: `./materials/` is `materials`, `.` is empty."""
     parts = [part for part in folder.replace("\\", "/").split("/") if part not in ("", ".")]
     return "/".join(parts)

@@ -58,14 +58,12 @@ def walk(root: Path, skip: Skip = is_hidden) -> Iterator[WalkedFolder]:
             files, folders = _list(root, folder, skip)
         except (FileNotFoundError, NotADirectoryError):
             if is_too_long(root / folder):
-                yield WalkedFolder(
-                    folder or ".", text("the folder can't be listed ({too_long})", too_long=TOO_LONG)
-                )
+                yield WalkedFolder(folder or ".", text("can't be listed ({reason})", reason=TOO_LONG))
             continue
         except OSError as error:
             yield WalkedFolder(
                 folder or ".",
-                text("the folder can't be listed ({strerror})", strerror=error.strerror or error),
+                text("can't be listed ({reason})", reason=error.strerror or error),
             )
             continue
         for file in files:

@@ -1,4 +1,4 @@
-"""Advisor host: events, asks, answers; Context."""
+"""Runs advisors: their events, questions, answers and open popups, and the context they work with."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, Popu
 from bridge.server.cache import copy_response
 from bridge.server.commands import Commands, sendable
 from bridge.server.live_session import LiveSession
-from bridge.server.popups import Confirming, SharedPopups
-from bridge.server.rules import RuleKeeper
+from bridge.server.popups import PopupAnswers, SharedPopups
+from bridge.server.rules import ProjectRules
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
 from bridge.store.records import PermanentDamage, StoredPopup, pack, unpack
@@ -34,25 +34,25 @@ Value = TypeVar("Value")
 
 
 class AdvisorContext:
-    """One advisor's dealings with one session, perhaps in the course of acting on an answer.
+    """The `bridge.api.Context` of one advisor and session, also while it acts on an answer.
 
-    Steps are counted, so that an answer which is acted on again, after the daemon was killed in the
-    middle, finds the commands and popups that it made the first time.
+    Steps are counted: if an answer is processed again after a crash, the same step finds the command or popup
+    that it made the first time.
     """
 
     def __init__(
         self,
-        flows: AdvisorHost,
+        host: AdvisorHost,
         advisor: Advisor,
         live: LiveSession,
         parent: int | None = None,
         *,
         patient: bool = True,
     ) -> None:
-        """`patient`: where the store can't keep something now, it waits until it can: nobody asks again."""
+        """`patient` retries while the store fails, since the caller has nobody who would retry."""
         self._patient = patient
-        self.settings = flows.settings
-        self._flows = flows
+        self.settings = host.settings
+        self._host = host
         self._advisor = advisor
         self._live = live
         self._parent = parent
@@ -71,69 +71,71 @@ class AdvisorContext:
         inputs = [Input(name, str(path)) for name, path in zip(called, paths, strict=True)]
         deadline_ms = self.settings["deadline_ms"]
         with self._live.busy():
-            response = await self._flows.runner.run(
+            response = await self._host.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
-        # Others are given the same value, and it may not be kept yet.
+        # The value may be shared with other requests.
         return RunResult(value=copy_response(response).value, blobs=response.blobs)
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
         step = self._step()
-        return await self._kept(lambda: self._flows.show(self._live, self._advisor, popup, state, step))
+        return await self._keep_alive(lambda: self._host.show(self._live, self._advisor, popup, state, step))
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
-        return await self._kept(lambda: self._flows.opened(self._live, self._advisor))
+        return await self._keep_alive(lambda: self._host.opened(self._live, self._advisor))
 
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
-        await self._flows.withdraw(self._live, popup_id)
+        await self._host.withdraw(self._live, popup_id)
 
     async def command(
         self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
     ) -> int:
-        if not isinstance(note, (str, Text)):
-            raise TypeError(text("note is {note}; it must be text", note=format(repr(note), ".80")))
+        if not isinstance(note, str | Text):
+            raise TypeError(text("note must be a text, not {note}", note=format(repr(note), ".80")))
         step = self._step()
-        return await self._kept(lambda: self._flows.commands.send(self._live, name, args, note, parent=step))
+        return await self._keep_alive(
+            lambda: self._host.commands.send(self._live, name, args, note, parent=step)
+        )
 
     async def earlier_command(self) -> int | None:
         step = self._step()
-        return None if step is None else await self._kept(lambda: self._flows.commands.earlier(step))
+        return None if step is None else await self._keep_alive(lambda: self._host.commands.earlier(step))
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
-        # Not held: where the editor doesn't come back, the session's end answers.
-        receipt = await self._insist(lambda: self._flows.commands.wait(receipt_id))
+        # Doesn't keep the session alive: if the editor stays away, the session's end answers.
+        receipt = await self._insist(lambda: self._host.commands.wait(receipt_id))
         found: Mapping[str, Any] = msgspec.to_builtins(receipt)
         return found
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         step = self._step()
         self._steps += len(receipt_ids)
-        commands, asking = self._flows.commands, self._live.id
-        return await self._kept(
+        commands, asking = self._host.commands, self._live.id
+        return await self._keep_alive(
             lambda: commands.revert(receipt_ids, parent=step, editor=editor, asking=asking)
         )
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
-        return await self._kept(lambda: self._flows.rules.of(session))
+        return await self._keep_alive(lambda: self._host.rules.of(session))
 
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
-        await self._kept(lambda: self._flows.rules.add(session, folder, finding))
+        await self._keep_alive(lambda: self._host.rules.add(session, folder, finding))
 
     def beside(self) -> AdvisorContext:
-        return AdvisorContext(self._flows, self._advisor, self._live, patient=self._patient)
+        return AdvisorContext(self._host, self._advisor, self._live, patient=self._patient)
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
-        # Whatever can be iterated over but once would else be empty after the check.
+        # `marks` may be an iterator.
         marks = list(marks)
         if not all(isinstance(mark, bytes) for mark in marks):
-            raise TypeError("marks are bytes: text is made so by encode()")
+            raise TypeError("marks must be bytes; encode text with encode()")
         if marks:
-            await self._kept(lambda: self._flows.note(self._advisor, session.project, marks))
+            await self._keep_alive(lambda: self._host.note(self._advisor, session.project, marks))
 
     async def noted(self, session: SessionView) -> Set[bytes]:
-        return await self._kept(lambda: self._flows.noted(self._advisor, session.project))
+        return await self._keep_alive(lambda: self._host.noted(self._advisor, session.project))
 
-    async def _kept(self, do: Callable[[], Awaitable[Value]]) -> Value:
+    async def _keep_alive(self, do: Callable[[], Awaitable[Value]]) -> Value:
         with self._live.busy():
             return await self._insist(do)
 
@@ -141,7 +143,7 @@ class AdvisorContext:
         if not self._patient:
             return await do()
         try:
-            return await self._flows.store.insist(do)
+            return await self._host.store.insist(do)
         except PermanentDamage as error:
             log.error("advisor %s: %s", self._advisor.name, error.reason)
             raise RequestError(errors.STORE_UNAVAILABLE, reason=error.reason) from None
@@ -154,13 +156,13 @@ class AdvisorContext:
 log = logging.getLogger(__name__)
 
 MAX_POPUPS = 256
-"""Most open popups of one session: nobody reads more, and each is kept."""
+"""Maximum open popups of a session."""
 MAX_EVENTS = 256
-"""Most events of one session that advisors are at work on; what comes on top of them goes unadvised."""
+"""Maximum events of a session that advisors process at once; further ones are dropped."""
 
 
 class AdvisorHost:
-    """All advisors, and the popups that they have open."""
+    """All advisors and their open popups."""
 
     def __init__(
         self,
@@ -177,20 +179,22 @@ class AdvisorHost:
         self.runner = runner
         self.commands = commands
         self.store = store
-        self.rules = RuleKeeper(store)
+        self.rules = ProjectRules(store)
         self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._confirming = Confirming(store, self.sharing, self.spawn, self.act)
+        self._answers = PopupAnswers(store, self.sharing, self.spawn, self.act)
         self._closed = False
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """Tells every advisor that watches such events; none of them holds up the session."""
+        """Passes an event to the advisors that watch it, in tasks of their own."""
         for advisor in self._advisors.values():
             if event.name not in advisor.events or self._closed:
                 continue
             if live.events >= MAX_EVENTS:
                 log.warning(
-                    "session %s reports faster than advisors work: %s passed over", live.id, event.name
+                    "session %s sends events faster than advisors process them: %s is dropped",
+                    live.id,
+                    event.name,
                 )
                 return
             self.spawn(self._watch(advisor, live, event), f"{advisor.name} on {event.name}")
@@ -203,16 +207,16 @@ class AdvisorHost:
             live.events -= 1
 
     async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
-        """What the advisor answers that can be asked under `name`. Raises RequestError, and ValueError for an
-        answer that isn't of plain types."""
+        """Asks the advisor of the question `name`. Raises RequestError, and ValueError for an answer with
+        other than plain types."""
         advisor = self._asks[name]
-        # Who asked is told that the store fails, and asks again.
+        # If the store fails, the client gets the error and can retry.
         context = AdvisorContext(self, advisor, live, patient=False)
         return to_builtins(await advisor.on_ask(context, live.view, name, params))
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Keeps the answer, has its advisor act on it, and confirms it."""
-        await self._confirming.answered(live, answer, closing)
+        """Stores the answer, lets its advisor act on it, and confirms it."""
+        await self._answers.answered(live, answer, closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
         return await self.store.read(
@@ -220,27 +224,29 @@ class AdvisorHost:
         )
 
     def _settled(self, popup_id: int) -> None:
-        self._keep_soon(lambda db: SessionStore(db).settled(popup_id), popup_id)
+        self._store_later(lambda db: SessionStore(db).settled(popup_id), popup_id)
 
-    def _keep_soon(self, work: Callable[[Database], None], popup_id: int) -> None:
-        """Keeps that a popup isn't open any more; the next daemon would ask it again, else."""
+    def _store_later(self, work: Callable[[Database], None], popup_id: int) -> None:
+        """Stores that a popup is closed, else the next daemon would show it again."""
 
         def persist() -> None:
             if self._closed:
-                log.error("that popup %d is closed can't be kept: the next daemon asks it again", popup_id)
+                log.error(
+                    "the closing of popup %d can't be stored: the next daemon will show it again", popup_id
+                )
             else:
-                self.spawn(self.store.persist(work, synced=False), f"keeping that popup {popup_id} is closed")
+                self.spawn(self.store.persist(work, synced=False), f"storing that popup {popup_id} is closed")
 
         if self.store.trouble:
             persist()
         else:
-            # Also where the daemon stops now.
+            # Also written if the daemon stops now.
             self.store.submit(work, persist)
 
     def act(self, live: LiveSession, popup_id: int) -> None:
-        """Has the advisor act on a kept answer; what an earlier try did isn't done again."""
+        """Starts to act on a stored answer; steps of an earlier try aren't repeated."""
         if not self._closed:
-            # At once: a client that is done now takes nothing of it away.
+            # Counted at once: the session of a client that closes now must stay.
             live.answers += 1
             self.spawn(self._acting(live, popup_id), f"acting on the answer to popup {popup_id}")
 
@@ -251,10 +257,9 @@ class AdvisorHost:
             live.answers -= 1
 
     async def _act(self, live: LiveSession, popup_id: int) -> None:
-        """The answer is settled whatever its advisor raises, unless nothing can be kept any more.
+        """Acts on an answer, and settles it whatever the advisor raises, unless the store is closed.
 
-        Raises StoreError, where the popup itself can't be read either: it stays as it is, for whoever mends
-        the database.
+        Raises StoreError, also if the popup can't be read; it stays as it is until the database is repaired.
         """
         with live.busy():
             stored = await self.store.insist(lambda: self._stored(popup_id))
@@ -262,25 +267,25 @@ class AdvisorHost:
             return
         advisor = self._advisors.get(stored.advisor)
         if advisor is None:
-            log.warning("popup %d was answered, but its advisor %s is gone", popup_id, stored.advisor)
+            log.warning("popup %d was answered, but its advisor %s isn't loaded", popup_id, stored.advisor)
             self._settled(popup_id)
             return
         try:
             popup, answer = unpack(stored.message, Popup), unpack(stored.answer, Answer)
             state = unpack(stored.state)
         except msgspec.DecodeError as error:
-            self._tell(popup_id, error)
+            self._log_unreadable(popup_id, error)
             return
         if answer.state == "undeliverable":
-            # A receipt tells what was changed, and nothing was: only here anybody learns of it.
+            # Nothing else records that the popup was never shown.
             log.warning(
-                "popup %d, %r, couldn't be shown by %s: nobody was asked",
+                "popup %d, %r, couldn't be shown by %s",
                 popup_id,
                 popup.title,
                 live.description,
             )
         context = AdvisorContext(self, advisor, live, parent=popup_id)
-        # A daemon that stops in the middle, or whose store was closed, leaves the answer for the next one.
+        # If the daemon stops now, the next one acts on the answer.
         stopped = False
         try:
             await advisor.on_answer(context, live.view, popup, state, answer)
@@ -294,15 +299,15 @@ class AdvisorHost:
     async def show(
         self, live: LiveSession, advisor: Advisor, popup: Popup, state: Any, parent: tuple[int, int] | None
     ) -> int:
-        """Keeps and shows a popup; gives its id. The same step of the same `parent` is shown once.
+        """Stores and shows a popup; returns its id. The same step of a `parent` answer shows it only once.
 
-        Raises RequestError, and TypeError or ValueError for a popup that no client could read.
+        Raises RequestError, and TypeError or ValueError for an invalid popup.
         """
         popup = sendable(popup, Popup)
         live.expect(popup)
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
-            says = f"This editor has {MAX_POPUPS} open popups, its most."
-            raise RequestError(errors.OVERLOADED, text("Answer or dismiss some."), message=says)
+            message = text("This editor has {open} open popups, the maximum.", open=MAX_POPUPS)
+            raise RequestError(errors.OVERLOADED, text("Answer or dismiss some."), message=message)
         packed = msgspec.Raw(pack(state))
         popup_id, is_new = await self.store.write(
             lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, packed, parent),
@@ -314,9 +319,9 @@ class AdvisorHost:
         return popup_id
 
     async def opened(self, live: LiveSession, advisor: Advisor) -> list[tuple[Popup, Any]]:
-        """The advisor's popups in the session that nobody has answered, oldest first, and their states.
+        """Returns the advisor's open popups in the session, oldest first, with their states.
 
-        Those that can't be read any more, in a damaged file, are left out.
+        Unreadable popups of a damaged file are left out.
         """
         found = []
         holders = self.sharing.holders(live)
@@ -329,37 +334,37 @@ class AdvisorHost:
                     popup = msgspec.structs.replace(unpack(one.message, Popup), id=one.id)
                     found.append((popup, unpack(one.state)))
             except PermanentDamage as error:
-                log.error("popup %d is left out: %s", popup_id, error.reason)
+                log.error("popup %d is skipped: %s", popup_id, error.reason)
             except msgspec.DecodeError as error:
-                self._tell(popup_id, error)
+                self._log_unreadable(popup_id, error)
         return found
 
-    def _tell(self, popup_id: int, error: msgspec.DecodeError) -> None:
+    def _log_unreadable(self, popup_id: int, error: msgspec.DecodeError) -> None:
         log.error(
-            "popup %d can't be read: %s is damaged (%s); stop the bridge and run `popbridge db check`",
+            "popup %d can't be read: %s is damaged (%s); stop the daemon and run `popbridge db check`",
             popup_id, self.store.path, error,
         )  # fmt: skip
 
     async def take_away(self, live: LiveSession) -> None:
-        """Of what its editor gets once more, closes what was closed since: nobody may have told it."""
-        # A connection that is dead takes a popup's closing with it, until that is noticed.
+        """Closes popups that are sent again after a reconnect, but were closed meanwhile."""
+        # Their closing may have been lost with the dead connection.
         for message in live.session.waiting:
             if not isinstance(message, Popup) or message.id in live.session.popups:
                 continue
-            if not self._confirming.is_waiting(live, message.id):
+            if not self._answers.is_waiting(live, message.id):
                 await live.send(PopupClose(id=message.id, reason="unknown"))
 
     async def show_again(self, live: LiveSession) -> None:
-        """The editor was restarted: what was on its screen comes again, under the old ids."""
+        """Sends the open popups again, with the same ids, to a restarted editor."""
         waiting = {message.id for message in live.session.waiting if isinstance(message, Popup)}
         for popup in tuple(live.session.popups):
             if popup.id not in waiting and popup.id in live.session.popups:
                 await self.present(live, msgspec.structs.replace(popup, seq=UNSET))
 
     async def present(self, live: LiveSession, popup: Popup) -> None:
-        """Sends and opens a kept popup, whose row keeps the number too; closes those whose place it takes.
+        """Sends a stored popup, stores its `seq`, and closes the popups that it replaces.
 
-        Other editors that have the project open show it, too.
+        Other editors with the same project show it, too.
         """
         superseded: list[PopupClose] = []
 
@@ -370,10 +375,10 @@ class AdvisorHost:
                     lambda db: SessionStore(db).popup_sent(live.id, numbered), synced=False
                 )
             except StoreError as error:
-                # Without its number the next daemon would send it once more, under the same id.
-                log.error("the number of popup %d isn't kept: %s", popup.id, error.reason)
+                # Without its `seq` the next daemon sends it again, with the same id.
+                log.error("the seq of popup %d is not stored: %s", popup.id, error.reason)
             superseded.extend(live.open(numbered))
-            # At once: until this editor reads, others would answer what is asked no more.
+            # At once, even before this editor reads: others must not answer a replaced popup.
             self._supersede(live, superseded)
             self.sharing.show(live, popup.id)
 
@@ -382,13 +387,13 @@ class AdvisorHost:
             await live.send(closing)
 
     def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
-        """Settles popups whose place another has taken in `live`."""
+        """Settles popups that another one replaced in `live`."""
         for closing in closings:
-            self._keep_soon(partial(_superseded, closing.id), closing.id)
+            self._store_later(partial(_superseded, closing.id), closing.id)
             self.sharing.tell(self.sharing.close(live, closing.id), closing)
 
     async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:
-        """Keeps what the advisor has settled in a project."""
+        """Stores an advisor's marks for a project."""
         await self.store.write(
             lambda db: MarkStore(db).add(advisor.name, project, marks),
             synced=False,
@@ -396,13 +401,13 @@ class AdvisorHost:
         )
 
     async def noted(self, advisor: Advisor, project: str) -> set[bytes]:
-        """What the advisor has settled in a project."""
+        """Returns an advisor's marks of a project."""
         return await self.store.read(
             lambda connection: MarkStore(Database(connection)).of(advisor.name, project), brief=False
         )
 
     async def withdraw(self, live: LiveSession, popup_id: int) -> None:
-        """Closes an open popup that nobody needs to answer any more."""
+        """Closes an open popup whose answer is no longer needed."""
         closing = PopupClose(id=popup_id, reason="superseded")
         mates = self.sharing.close(live, popup_id)
         is_open = live.session.popups.close(popup_id)
@@ -413,19 +418,19 @@ class AdvisorHost:
             await live.send(closing)
 
     def expire(self, live: LiveSession, now: float) -> None:
-        """Settles the popups that nobody answered in time."""
+        """Settles the expired popups."""
         for closing in live.session.popups.expire(now):
-            self._confirming.expired(live, closing)
+            self._answers.expired(live, closing)
 
     async def close(self) -> None:
-        """Stops what is under way; answers that weren't acted on are left for the next run."""
+        """Cancels all tasks; unfinished answers are left for the next run."""
         self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Has `work` done beside everything else; whatever it raises is logged, as of `what`."""
+        """Runs `work` in a task; errors are logged with the description `what`."""
 
         async def run() -> None:
             try:
@@ -435,14 +440,13 @@ class AdvisorHost:
             except asyncio.CancelledError:
                 raise
             except BaseException:
-                # A third party's advisor may fail in any way, even by SystemExit: it must not take the
-                # daemon with it.
+                # A plugin may raise anything, even SystemExit, which must not end the daemon.
                 log.exception("%s failed", what)
 
         task = asyncio.create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
+        task.add_done_callback(lambda _: work.close())  # if it was cancelled before its start
 
 
 def _superseded(popup_id: int, db: Database) -> None:

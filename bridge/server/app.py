@@ -37,7 +37,7 @@ from bridge.server.commands import Commands, Receipts
 from bridge.server.dispatch import Dispatch
 from bridge.server.executors import BlobExecutor
 from bridge.server.handshake import Handshake
-from bridge.server.http import Front, HostGuard, answer_strays, routes
+from bridge.server.http import Application, HostGuard, add_error_pages, routes
 from bridge.server.jobs import Jobs
 from bridge.server.live_session import LiveSession, Total
 from bridge.server.metrics import Metrics, Observed, Operator
@@ -47,9 +47,9 @@ from bridge.server.sessions import Sessions
 from bridge.server.watchdog import LoopLag, StallWatchdog
 from bridge.server.websocket import ConnectionLimiter, WebSocketEndpoint
 from bridge.store.backups import DailyBackup
-from bridge.store.blob_refs import ANSWERS, HOLDERS, blob_references
+from bridge.store.blob_refs import ANSWER_REFERENCES, REFERENCES, blob_references
 from bridge.store.blobs import BlobStore
-from bridge.store.database import migrations, unusable
+from bridge.store.database import migrations, unusable_error
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Bridge:
         if self.cache is not None:
             self.metrics.add(functools.partial(metrics.cached, self.cache))
         operator = Operator(observed, self.metrics, self.token, self.instance)
-        self.app = Front(
+        self.app = Application(
             endpoint,
             [
                 *routes(Blobs(blobs, self.uploads, self.token), self.instance),
@@ -143,7 +143,7 @@ class Bridge:
             ],
             [Middleware(HostGuard, handshake=handshake)],
         )
-        answer_strays(self.app)
+        add_error_pages(self.app)
 
     async def start(self) -> None:
         """Starts workers in the background and restores the sessions of an earlier run.
@@ -164,7 +164,7 @@ class Bridge:
             await self.jobs.start()
         except (sqlite3.Error, StoreError) as error:
             await self._close()
-            raise unusable(self.store.path, error) from None
+            raise unusable_error(self.store.path, error) from None
         if count:
             log.info("%d sessions wait for their clients to return", count)
         self._lag.start()
@@ -175,10 +175,10 @@ class Bridge:
         self._backups = asyncio.create_task(DailyBackup(self.store.path).run())
 
     async def _named_blobs(self) -> set[str]:
-        return await referenced_blobs(self.store, HOLDERS, self.sessions)
+        return await referenced_blobs(self.store, REFERENCES, self.sessions)
 
     async def _cached_blobs(self) -> set[str]:
-        answers = await blob_references(self.store, ANSWERS)
+        answers = await blob_references(self.store, ANSWER_REFERENCES)
         return answers if self.cache is None else answers | await self.cache.responses.blobs()
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:

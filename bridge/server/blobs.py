@@ -1,8 +1,8 @@
-"""PUT, HEAD, GET; resumable uploads; quota and sweeping.
+"""Blobs over HTTP: uploads, resumable uploads, downloads; quota and garbage collection.
 
-Where the draft has a resource made for each upload, here each blob has one all the time, as its name says
-whose bytes it takes. So no interim answer is needed to tell where it is, `Upload-Length` isn't remembered
-(the name says when it is whole), and appending to what is whole already is no error.
+Resumable uploads follow the IETF draft "Resumable Uploads for HTTP", but each blob has a permanent upload
+resource, since its name is the digest of its bytes. Therefore no interim response has to announce the
+resource, `Upload-Length` isn't stored, and appending to a complete blob isn't an error.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from bridge.core.errors import ErrorCode, RequestError, StoreError
 from bridge.core.messages import AuthProof
 from bridge.server.live_session import LiveSession
 from bridge.store.blob_refs import BlobColumn, blob_names_in, blob_references
-from bridge.store.blobs import PRESSED, BlobStore, Sweep, full
+from bridge.store.blobs import PRESSURE, BlobStore, Sweep, storage_full_error
 from bridge.store.records import pack
 from bridge.store.store import Store
-from bridge.store.uploads import KEEP_S, NO_ROOM, Upload
+from bridge.store.uploads import DISK_FULL_ERRNOS, PART_KEEP_S, Upload
 
 STATUS: dict[ErrorCode, int] = {
     errors.BAD_INPUT: 400,
@@ -43,8 +43,8 @@ STATUS: dict[ErrorCode, int] = {
 }
 
 
-def problem(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
-    """What went wrong, with the wire's code."""
+def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
+    """Returns the response for an error: its code, message and hint."""
     body: dict[str, Any] = {"code": error.code.name, "message": error.message, "hint": error.hint}
     for name, message in (("message_text", error.text), ("hint_text", error.hint_text)):
         if isinstance(message, Text):
@@ -59,26 +59,24 @@ def answer(status: int, body: dict[str, Any], headers: Mapping[str, str] | None 
 log = logging.getLogger(__name__)
 
 Names = Callable[[], Awaitable[set[str]]]
-"""Blobs that something still names."""
+"""Returns the names of referenced blobs."""
 
-LOOKED_AT_ONCE = 512 << 10
-"""Bytes of messages: about 2 ms."""
+SCAN_BYTES = 512 << 10
+"""Bytes of messages searched at once: about 2 ms."""
 PAUSE_S = 10.0
-"""Least time between two sweeps that little room led to, doubled while nothing may go: each looks at all."""
-RELIEF = 64 << 20
-"""Bytes that are freed at least where the disk is full."""
+"""Minimum seconds between sweeps under pressure, doubled while nothing can be deleted."""
+MIN_FREED = 64 << 20
+"""Minimum bytes to free if the disk is full."""
 
 
 class BlobCollector:
-    """Sweeps in threads, a slice at a time, one sweep at once."""
+    """Garbage collection of blobs, in threads, one sweep at a time."""
 
     def __init__(
         self, store: BlobStore, names: Names, cached: Names, *, keep_s: float, sweep_s: float
     ) -> None:
-        """An unnamed blob stays for `keep_s` seconds after its last use; `sweep_s` lie between sweeps.
-
-        What is `cached` stays longer, but goes too where room is needed.
-        """
+        """An unreferenced blob is deleted `keep_s` seconds after its last use; `sweep_s` is the interval of
+        sweeps. `cached` blobs stay longer, until space is needed."""
         self._store = store
         self._names = names
         self._cached = cached
@@ -90,7 +88,7 @@ class BlobCollector:
         self._fruitless_until = 0.0
 
     async def run(self) -> None:
-        """Sweeps until it is cancelled."""
+        """Sweeps until cancelled."""
         loop = asyncio.get_running_loop()
         self._store.on_pressure = lambda: _wake(loop, self._pressed)
         pause = 0.0
@@ -98,10 +96,10 @@ class BlobCollector:
             before = self._store.removed
             try:
                 await self.sweep()
-            # Whatever it was, the next look may go well.
+            # The next sweep may succeed.
             except Exception:
-                log.exception("looking for blobs that may go failed")
-            # Where nothing may go, looking more often helps nobody.
+                log.exception("the garbage collection of blobs failed")
+            # Backs off while nothing can be deleted.
             pause = min(PAUSE_S if self._store.removed > before else max(PAUSE_S, 2 * pause), self._sweep_s)
             await asyncio.sleep(pause)
             with contextlib.suppress(TimeoutError):
@@ -109,42 +107,42 @@ class BlobCollector:
             self._pressed.clear()
 
     async def sweep(self) -> None:
-        """Removes what may go, and makes room where little is left."""
+        """Deletes expired blobs, and others if little of the quota is left."""
         async with self._lock:
-            await self._look(int(self._store.quota * (1 - PRESSED)))
+            await self._look(int(self._store.quota * (1 - PRESSURE)))
 
     async def room(self, name: AnyText, size: int) -> None:
-        """Makes room for `size` bytes more. Raises RequestError `storage_full` where there is none."""
+        """Makes room for `size` more bytes. Raises RequestError `storage_full` if that fails."""
         if self._store.quota:
             await self._counted.wait()
         if not self._store.over(size):
             return
         async with self._lock:
             if self._store.over(size) and time.monotonic() >= self._fruitless_until:
-                await self._look(max(size, int(self._store.quota * (1 - PRESSED))))
+                await self._look(max(size, int(self._store.quota * (1 - PRESSURE))))
                 if self._store.over(size):
                     self._fruitless_until = time.monotonic() + PAUSE_S
         self._store.refuse_full(name, size)
 
     async def free(self, size: int) -> bool:
-        """Whether some of a full disk could be freed."""
+        """Frees some of a full disk; returns whether anything was deleted."""
         async with self._lock:
             before = self._store.removed_bytes
             sweep = await self._look(0)
             if sweep is not None:
-                await _relieve(sweep, max(size, RELIEF))
+                await _relieve(sweep, max(size, MIN_FREED))
             return self._store.removed_bytes > before
 
     async def _look(self, spare: int) -> Sweep | None:
-        """Looks at everything, then frees until `spare` bytes of the quota are free; None where it can't be
-        known what is named."""
+        """Sweeps the folder, then deletes until `spare` bytes of the quota are free; returns None if the
+        references can't be read."""
         names, cached = None, set[str]()
         try:
             names, cached = await self._names(), await self._cached()
         except StoreError as error:
-            log.warning("no blob is removed, as the database can't say which are needed: %s", error.reason)
-        kept = _Everything() if names is None else names
-        sweep = await asyncio.to_thread(Sweep, self._store, kept, self._keep_s, cached)
+            log.warning("no blobs are deleted: their references can't be read: %s", error.reason)
+        named = _AllNames() if names is None else names
+        sweep = await asyncio.to_thread(Sweep, self._store, named, self._keep_s, cached)
         while await asyncio.to_thread(sweep.step):
             pass
         self._counted.set()
@@ -154,8 +152,8 @@ class BlobCollector:
         return sweep
 
 
-class _Everything:
-    """Names all blobs."""
+class _AllNames:
+    """Contains every name."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -167,7 +165,7 @@ async def _relieve(sweep: Sweep, size: int) -> None:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    # Workers' replies may come while the loop ends.
+    # A worker's reply may arrive when the loop has ended.
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(event.set)
 
@@ -175,17 +173,17 @@ def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 async def referenced_blobs(
     store: Store, holders: Iterable[BlobColumn], sessions: Iterable[LiveSession]
 ) -> set[str]:
-    """What rows of the database name, and messages that wait for their clients. Raises StoreError."""
+    """Returns the blobs referenced by database rows and unacknowledged messages. Raises StoreError."""
     found = await blob_references(store, holders)
     for live in sessions:
-        looked = 0
+        scanned = 0
         for message in live.session.waiting:
             packed = pack(message)
             found |= blob_names_in(packed)
-            looked += len(packed)
-            # Nobody's frame waits for all that clients leave unacknowledged.
-            if looked > LOOKED_AT_ONCE:
-                looked = 0
+            scanned += len(packed)
+            # Yields to the event loop between parts.
+            if scanned > SCAN_BYTES:
+                scanned = 0
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
     return found
@@ -193,15 +191,15 @@ async def referenced_blobs(
 
 MEDIA_TYPE = "application/partial-upload"
 BLOCK = 512 * 1024
-"""Bytes that are hashed and written at once, in a thread."""
+"""Bytes hashed and written at once, in a thread."""
 STALL_S = 5.0
-"""An upload that nothing came of for so long makes way for its client's next try."""
+"""Seconds without data after which a new request for the blob ends an upload."""
 IDLE_S = 60.0
-"""And after this time it ends in any case."""
+"""Seconds without data after which an upload ends in any case."""
 
 
 class Transfer:
-    """One request whose body is being read."""
+    """A request whose body is being read."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -211,13 +209,13 @@ class Transfer:
         self._ended = asyncio.Event()
 
     def moved(self) -> None:
-        """Something came."""
+        """Records that data arrived."""
         self._moved_at = self._loop.time()
         self.limit.reschedule(self._moved_at + IDLE_S)
         self._tell()
 
     def end(self) -> None:
-        """Nothing more will come, and what has come waits for the rest."""
+        """Marks the end of the body."""
         self._ended.set()
         self._tell()
 
@@ -226,9 +224,9 @@ class Transfer:
         self._news = asyncio.Event()
 
     async def give_way(self) -> None:
-        """Returns when more has come, or it has ended; ends it if neither happens.
+        """Waits for more data or the end of the request; ends it if neither comes within `STALL_S`.
 
-        A client whose connection broke may ask sooner than this end hears of the break.
+        A client may retry before the daemon notices that its connection is lost.
         """
         if self._ended.is_set():
             return
@@ -236,36 +234,36 @@ class Transfer:
             async with asyncio.timeout_at(self._moved_at + STALL_S):
                 await self._news.wait()
         except TimeoutError:
-            # Once all has been read it ends by itself.
+            # The timeout has ended if everything was read.
             with contextlib.suppress(RuntimeError):
                 self.limit.reschedule(self._loop.time())
             await self._ended.wait()
 
 
 class Uploads:
-    """What `PUT /blobs/SHA256` and `/blobs/SHA256/upload` do."""
+    """Handlers of `PUT /blobs/SHA256` and `/blobs/SHA256/upload`."""
 
     def __init__(self, store: BlobStore, keeper: BlobCollector) -> None:
         self._store = store
         self._keeper = keeper
-        self.under_way: dict[str, set[Transfer]] = {}
-        """By the names of the blobs."""
+        self.active: dict[str, set[Transfer]] = {}
+        """Active uploads by blob name."""
 
     async def put(self, request: Request, name: str) -> Response:
-        """All of a blob, or its beginning where `Upload-Complete` is false."""
+        """Receives a blob, or its first part if `Upload-Complete` is false."""
         await self._expect(name, _length(request))
-        complete = says_complete(request) is not False
+        complete = upload_complete(request) is not False
         return await self._take(request, self._store.receive(name), complete, 201)
 
     async def append(self, request: Request) -> Response:
-        """`PATCH`: what follows after `Upload-Offset`."""
+        """`PATCH`: appends at `Upload-Offset`."""
         name = request.path_params["name"]
-        offset, complete = _offset(request), says_complete(request)
+        offset, complete = _offset(request), upload_complete(request)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
-            said = f"Send it as 'Content-Type: {MEDIA_TYPE}'."
+            said = f"Use 'Content-Type: {MEDIA_TYPE}'."
             return answer(415, {"message": said}, {"accept-patch": MEDIA_TYPE})
         if offset is None or complete is None:
-            said = "Say 'Upload-Offset: BYTES', and 'Upload-Complete: ?1' if it is the rest, else '?0'."
+            said = "Send 'Upload-Offset: BYTES', and 'Upload-Complete: ?1' for the last part, else '?0'."
             return answer(400, {"message": said})
         await self._give_way(name)
         if self._store.has(name):
@@ -274,12 +272,12 @@ class Uploads:
         await self._expect(name, offset + _length(request), offset)
         part = self._store.parts.take(name, offset)
         if part is None:
-            said = "Another offset is expected: go on after Upload-Offset."
+            said = "Wrong offset: continue at the Upload-Offset of this response."
             return answer(409, {"message": said}, self._state(name))
         return await self._take(request, self._store.receive(name, part), complete, 204)
 
     async def offset(self, request: Request) -> Response:
-        """`HEAD`: how much has come."""
+        """`HEAD`: the offset and the limits."""
         name = request.path_params["name"]
         await self._give_way(name)
         if self._store.has(name):
@@ -287,7 +285,7 @@ class Uploads:
         return Response(status_code=204, headers={**self._state(name), **self._limits()})
 
     async def cancel(self, request: Request) -> Response:
-        """`DELETE`: forgets what has come."""
+        """`DELETE`: deletes the partial blob."""
         name = request.path_params["name"]
         self._store.place(name)
         await self._give_way(name)
@@ -295,7 +293,7 @@ class Uploads:
         return Response(status_code=204)
 
     async def options(self, request: Request) -> Response:
-        """That uploads can be taken up again, and how large they may be."""
+        """`OPTIONS`: support for resumable uploads, and the limits."""
         return Response(status_code=204, headers={"accept-patch": MEDIA_TYPE, **self._limits()})
 
     async def _expect(self, name: str, size: int, offset: int = 0) -> None:
@@ -303,13 +301,13 @@ class Uploads:
         await self._keeper.room(f"Blob {name}", size - offset)
 
     async def _give_way(self, name: str) -> None:
-        for transfer in tuple(self.under_way.get(name, ())):
+        for transfer in tuple(self.active.get(name, ())):
             await transfer.give_way()
 
     async def _take(self, request: Request, upload: Upload, complete: bool, status: int) -> Response:
-        """`status` answers what isn't complete."""
+        """Reads the body; `status` is the response's if the upload isn't complete."""
         transfer = Transfer(asyncio.get_running_loop())
-        self.under_way.setdefault(upload.name, set()).add(transfer)
+        self.active.setdefault(upload.name, set()).add(transfer)
         try:
             with upload:
                 async with transfer.limit:
@@ -322,11 +320,13 @@ class Uploads:
             return Response(status_code=400)
         except TimeoutError:
             headers = {**self._state(upload.name), "connection": "close"}
-            return answer(408, {"message": "Nothing came any more: go on after Upload-Offset."}, headers)
+            return answer(
+                408, {"message": "No data arrived: continue at the Upload-Offset of this response."}, headers
+            )
         finally:
-            self.under_way[upload.name].discard(transfer)
-            if not self.under_way[upload.name]:
-                del self.under_way[upload.name]
+            self.active[upload.name].discard(transfer)
+            if not self.active[upload.name]:
+                del self.active[upload.name]
             transfer.end()
 
     async def _write(self, upload: Upload, pieces: list[bytes]) -> None:
@@ -334,18 +334,18 @@ class Uploads:
         try:
             await asyncio.to_thread(upload.write, *pieces)
         except OSError as error:
-            if error.errno not in NO_ROOM or not await self._keeper.free(sum(map(len, pieces))):
-                raise full(f"Blob {upload.name}", error) from None
+            if error.errno not in DISK_FULL_ERRNOS or not await self._keeper.free(sum(map(len, pieces))):
+                raise storage_full_error(f"Blob {upload.name}", error) from None
             try:
                 await asyncio.to_thread(upload.write, *pieces)
             except OSError as again:
-                raise full(f"Blob {upload.name}", again) from None
+                raise storage_full_error(f"Blob {upload.name}", again) from None
 
     async def _finish(self, upload: Upload) -> Response:
         try:
             await asyncio.to_thread(upload.commit)
         except OSError as error:
-            raise full(f"Blob {upload.name}", error) from None
+            raise storage_full_error(f"Blob {upload.name}", error) from None
         return self._whole(upload.name, 201)
 
     def _whole(self, name: str, status: Literal[200, 201, 204]) -> Response:
@@ -359,11 +359,11 @@ class Uploads:
         return {"upload-complete": "?0", "upload-offset": offset, "cache-control": "no-store", **where}
 
     def _limits(self) -> dict[str, str]:
-        return {"upload-limit": f"max-size={self._store.max_size}, max-age={KEEP_S:.0f}"}
+        return {"upload-limit": f"max-size={self._store.max_size}, max-age={PART_KEEP_S:.0f}"}
 
 
 async def _blocks(request: Request, transfer: Transfer) -> AsyncIterator[list[bytes]]:
-    """The body in blocks; also what came before it broke off or stalled, which is raised after that."""
+    """Yields the body in blocks, and the last partial block before raising an interruption."""
     pieces: list[bytes] = []
     size = 0
     stream = request.stream()
@@ -387,18 +387,18 @@ async def _blocks(request: Request, transfer: Transfer) -> AsyncIterator[list[by
 
 
 def _length(request: Request) -> int:
-    """Bytes that will come, as far as the client says."""
+    """Returns Content-Length, or 0."""
     return int(request.headers.get("content-length") or 0)
 
 
 def _offset(request: Request) -> int | None:
-    """None where it isn't there, or isn't an integer (RFC 9651 §3.3.1)."""
+    """Returns `Upload-Offset`; None if it is missing or not an integer (RFC 9651 §3.3.1)."""
     found = re.fullmatch(r"\s*([0-9]{1,15})\s*(;.*)?", request.headers.get("upload-offset", ""))
     return int(found[1]) if found else None
 
 
-def says_complete(request: Request) -> bool | None:
-    """None where it isn't there, or isn't a boolean (RFC 9651 §3.3.6)."""
+def upload_complete(request: Request) -> bool | None:
+    """Returns `Upload-Complete`; None if it is missing or not a boolean (RFC 9651 §3.3.6)."""
     found = re.fullmatch(r"\s*\?([01])\s*(;.*)?", request.headers.get("upload-complete", ""))
     return found[1] == "1" if found else None
 
@@ -406,10 +406,10 @@ def says_complete(request: Request) -> bool | None:
 _PART = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
 
 
-def usable(header: str, size: int) -> str | None:
-    """The parts that a body of `size` bytes has; the header itself where it has none of them, for 416.
+def satisfiable_ranges(header: str, size: int) -> str | None:
+    """Returns a Range header's ranges within `size` bytes; the header itself if none is, for status 416.
 
-    None where it is to be ignored.
+    Returns None if the header must be ignored.
     """
     unit, _, parts = header.partition("=")
     # "An origin server MUST ignore a Range header field that contains a range unit it does not understand."
@@ -418,23 +418,23 @@ def usable(header: str, size: int) -> str | None:
     found = [_PART.fullmatch(part.strip()) for part in parts.split(",") if part.strip()]
     if not all(found):
         return None
-    given = [(match[1], match[2]) for match in found if match]
-    # §14.1.1: a range that ends before its start is invalid; and an invalid set may be ignored.
-    if not given or any(not (a or b) or (a and b and int(b) < int(a)) for a, b in given):
+    ranges = [(match[1], match[2]) for match in found if match]
+    # §14.1.1: a range that ends before its start is invalid; an invalid set may be ignored.
+    if not ranges or any(not (a or b) or (a and b and int(b) < int(a)) for a, b in ranges):
         return None
     # §14.1.2: the set is satisfiable if at least one of its parts is.
-    kept = [f"{a}-{b}" for a, b in given if (int(a) < size if a else int(b) > 0 and size > 0)]
-    return f"bytes={','.join(kept)}" if kept else header
+    valid = [f"{a}-{b}" for a, b in ranges if (int(a) < size if a else int(b) > 0 and size > 0)]
+    return f"bytes={','.join(valid)}" if valid else header
 
 
-USED_EVERY_S = 3600.0
-"""How often reading a blob counts as a use: each writes to the disk."""
+USE_INTERVAL_S = 3600.0
+"""Minimum seconds between recorded uses of a blob: each writes to the disk."""
 
 Respond = Callable[[Request], Awaitable[Response]]
 
 
 class Blobs:
-    """What `/blobs` answers."""
+    """Handlers of `/blobs`."""
 
     def __init__(self, store: BlobStore, uploads: Uploads, token: str) -> None:
         self._store = store
@@ -456,12 +456,12 @@ class Blobs:
     def _guarded(self, respond: Respond) -> Respond:
         async def guarded(request: Request) -> Response:
             if not self._authorised(request):
-                said = text("Send the token of connection.json as 'Authorization: Bearer TOKEN'.")
-                return answer(401, {"message": said}, {"www-authenticate": "Bearer"})
+                message = "Send the token of connection.json as 'Authorization: Bearer TOKEN'."
+                return answer(401, {"message": message}, {"www-authenticate": "Bearer"})
             try:
                 return await respond(request)
             except RequestError as error:
-                return problem(error)
+                return error_response(error)
             except ClientDisconnect:
                 return Response(status_code=400)
 
@@ -478,11 +478,11 @@ class Blobs:
         return await self._uploads.put(request, name)
 
     async def _repeated(self, request: Request, name: str) -> Response:
-        """What is there already is looked at, and not kept again."""
+        """Verifies a repeated upload of an existing blob without storing it."""
         with self._store.pin(name):
-            # RFC 9110 §10.1.1: whoever waits for 100 learns it before they send anything.
+            # RFC 9110 §10.1.1: a client that waits for status 100 is answered before it sends the body.
             waits = request.headers.get("expect", "").lower() == "100-continue"
-            if not waits and says_complete(request) is not False:
+            if not waits and upload_complete(request) is not False:
                 digest = hashlib.sha256()
                 async for piece in request.stream():
                     digest.update(piece)
@@ -494,10 +494,10 @@ class Blobs:
 
     async def _get(self, request: Request) -> Response:
         name = request.path_params["name"]
-        path = self._store.use(name, every_s=USED_EVERY_S)
+        path = self._store.use(name, every_s=USE_INTERVAL_S)
         etag = f'"{name}"'
         headers = {"etag": etag, "cache-control": "private, max-age=31536000, immutable"}
-        # RFC 9110 §13.1.2: a client that has it already is told so.
+        # RFC 9110 §13.1.2.
         known = request.headers.get("if-none-match", "")
         if etag in known or known.strip() == "*":
             return Response(status_code=304, headers=headers)
@@ -505,9 +505,9 @@ class Blobs:
 
 
 class BlobResponse(FileResponse):
-    """A blob's file, pinned until it is sent."""
+    """A response with a blob's file, which is pinned until it is sent."""
 
-    # A piece costs a turn to a thread and back, whatever its size.
+    # Each chunk costs a switch to a thread and back.
     chunk_size = 512 * 1024
 
     def __init__(self, store: BlobStore, path: Path, headers: dict[str, str]) -> None:
@@ -522,12 +522,12 @@ class BlobResponse(FileResponse):
             await super().__call__({**scope, "headers": self._asked(scope)}, receive, send)
 
     def _asked(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        """The request's headers, with what of `Range` can be satisfied."""
+        """Returns the request's headers with the satisfiable part of `Range`."""
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"range"]
         # RFC 9110 §14.2: "A server MUST ignore a Range header field received with a request method [...] for
         # which range handling is not defined"; it is for GET alone.
         if len(given) == 1 and scope["method"] == "GET":
-            parts = usable(given[0], self._size)
+            parts = satisfiable_ranges(given[0], self._size)
             headers += [(b"range", parts.encode("latin-1"))] if parts else []
         return headers

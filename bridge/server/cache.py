@@ -23,7 +23,7 @@ from bridge.host.host import Registry
 from bridge.server.cache_key import CacheKey, CacheKeys, FileHasher, Fingerprints, InputFingerprint
 from bridge.server.executors import Response
 from bridge.store.blobs import BlobStore
-from bridge.store.response_tables import Kept
+from bridge.store.response_tables import CachedResponse
 from bridge.store.responses import Responses
 
 MAX_INPUTS_ON_LOOP = 64
@@ -262,7 +262,7 @@ class ResponseStore:
         except (TypeError, ValueError, OverflowError):
             return
         blobs = {one.blob: one.size for one in response.outputs if isinstance(one.blob, str)}
-        await self.responses.keep(Kept(key, outline, packed, blobs))
+        await self.responses.keep(CachedResponse(key, outline, packed, blobs))
 
     def _complete(self, key: bytes, packed: bytes | None) -> Response | None:
         if packed is None:

@@ -1,4 +1,4 @@
-"""Commands to editors with receipts."""
+"""Sends commands to editors, stores their receipts, and reverts them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result, Translatable
 from bridge.core.revert import REVERT, reverse_changes, revert_command
 from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
-from bridge.server.handshake import too_old
+from bridge.server.handshake import outdated_addon
 from bridge.server.live_session import SPARE, LiveSession, mates
 from bridge.server.sessions import Sessions
 from bridge.store.receipts import ReceiptStore
-from bridge.store.records import AUDIT_FIX, Damaged, PermanentDamage, Receipt
+from bridge.store.records import AUDIT_FIX, DamagedReceipt, PermanentDamage, Receipt
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
 
@@ -34,10 +34,10 @@ Sent = TypeVar("Sent", Popup, Command)
 
 
 def sendable(message: Sent, kind: type[Sent]) -> Sent:
-    """`message` of plain types. Raises TypeError for what is no `kind`, ValueError that names a field."""
+    """Converts `message` to plain types. Raises TypeError for another type, ValueError with the field."""
     called = kind.__name__.lower()
     if not isinstance(message, kind):
-        raise TypeError(f"wanted a {kind.__name__}, got {message!r:.80}")
+        raise TypeError(f"expected a {kind.__name__}, got {message!r:.80}")
     try:
         return msgspec.convert(to_builtins(message, called), kind)
     except msgspec.ValidationError as error:
@@ -49,17 +49,17 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 DEADLINE_MS = 120_000
-"""How long an editor has for one command."""
+"""Milliseconds that an editor has for a command."""
 
 
 class Commands:
-    """What the daemon asks of editors."""
+    """Commands to editors, and the receipts of their answers."""
 
     def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store
         self._sessions = sessions
         self._waiting: dict[int, asyncio.Event] = {}
-        self._unkept: set[asyncio.Task[None]] = set()
+        self._unstored: set[asyncio.Task[None]] = set()
 
     async def send(
         self,
@@ -71,10 +71,10 @@ class Commands:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
     ) -> int:
-        """Keeps and sends a command; gives its receipt's id. Raises RequestError where it can't be sent, and
-        ValueError for one that no editor could read.
+        """Stores and sends a command; returns its receipt's id.
 
-        The same step of the same `parent` popup is sent once, also by a daemon that does it over.
+        The same step of a `parent` answer is sent only once, even after a restart. Raises RequestError if it
+        can't be sent, and ValueError for invalid arguments.
         """
         command = sendable(Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS), Command)
         live.expect(command)
@@ -90,70 +90,70 @@ class Commands:
         return receipt_id
 
     async def earlier(self, parent: tuple[int, int]) -> int | None:
-        """The receipt of the command that this step of a popup's answer sent before; None where none was."""
+        """Returns the receipt that this step of an answer made before, or None."""
         return await self._store.read(lambda connection: ReceiptStore(Database(connection)).made(parent))
 
     async def present(self, live: LiveSession, command: Command) -> None:
-        """Sends a command whose receipt is kept; that keeps the number as well."""
+        """Sends the command of a stored receipt, and stores its `seq`."""
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Command)
             try:
                 await self._store.write(lambda db: ReceiptStore(db).sent(numbered))
             except StoreError as error:
-                # Without its number the next daemon would send it once more, under the same id.
-                log.error("the number of %s #%d isn't kept: %s", command.name, command.id, error.reason)
+                # Without its `seq` the next daemon sends it again, with the same id.
+                log.error("the seq of %s #%d is not stored: %s", command.name, command.id, error.reason)
 
         await live.send(command, keep)
 
     async def answered(self, live: LiveSession, command: Command, reply: Result | Error) -> None:
-        """Keeps what the editor observed, and wakes whoever waits for it."""
-        log.info("%s #%d is answered", command.name, command.id)
-        reply = _in_words(live, command, reply)
+        """Stores the editor's reply, and wakes those who wait for it."""
+        log.info("%s #%d was answered", command.name, command.id)
+        reply = _explain_unsupported(live, command, reply)
         if self._store.trouble:
-            self._keep_later(command, reply)
+            self._store_later(command, reply)
             return
         try:
-            self._kept(
+            self._stored(
                 command, await self._store.write(lambda db: ReceiptStore(db).answered(command.id, reply))
             )
         except StoreError:
-            self._keep_later(command, reply)
+            self._store_later(command, reply)
 
-    def _keep_later(self, command: Command, reply: Result | Error) -> None:
-        # The editor won't say it again; its other messages needn't wait meanwhile.
+    def _store_later(self, command: Command, reply: Result | Error) -> None:
+        # The editor won't repeat it; its other messages must not wait.
         task = asyncio.create_task(self._persist(command, reply))
-        self._unkept.add(task)
-        task.add_done_callback(self._unkept.discard)
+        self._unstored.add(task)
+        task.add_done_callback(self._unstored.discard)
 
     async def _persist(self, command: Command, reply: Result | Error) -> None:
         try:
-            kept = await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
+            receipt = await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
         except StoreError as error:
-            log.error("what came of %s #%d isn't kept: %s", command.name, command.id, error.reason)
-            # Who waits for it finds the same when reading it.
-            kept = None
-        self._kept(command, kept)
+            log.error("the reply to %s #%d is not stored: %s", command.name, command.id, error.reason)
+            # Waiters get the same error when they read the receipt.
+            receipt = None
+        self._stored(command, receipt)
 
-    def _kept(self, command: Command, receipt: Receipt | None) -> None:
+    def _stored(self, command: Command, receipt: Receipt | None) -> None:
         if receipt is not None and receipt.state == "failed":
             log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
         self.wake(command.id)
 
     async def close(self) -> None:
-        """Gives up what can't be kept."""
-        for task in self._unkept:
+        """Cancels writes that didn't succeed."""
+        for task in self._unstored:
             task.cancel()
-        await asyncio.gather(*self._unkept, return_exceptions=True)
+        await asyncio.gather(*self._unstored, return_exceptions=True)
 
     def wake(self, receipt_id: int) -> None:
         if event := self._waiting.pop(receipt_id, None):
             event.set()
 
     async def wait(self, receipt_id: int) -> Receipt:
-        """The receipt, once the editor has answered or its session has ended."""
+        """Waits until the editor has answered or its session has ended; returns the receipt."""
         while True:
-            # Before it is read: what is answered meanwhile wakes as well.
+            # Before the read, to not miss an answer.
             answered = self._waiting.setdefault(receipt_id, asyncio.Event())
             receipt = await self._get(receipt_id)
             if receipt.state != "sent":
@@ -167,8 +167,8 @@ class Commands:
         if receipt is None or receipt.state != "sent":
             self._waiting.pop(receipt_id, None)
         if receipt is None:
-            hint = text("`popbridge receipts` lists them.")
-            raise RequestError(errors.NOT_FOUND, hint, name=text("Receipt {number}", number=receipt_id))
+            hint = text("`popbridge receipts` lists all changes.")
+            raise RequestError(errors.NOT_FOUND, hint, name=text("Change {number}", number=receipt_id))
         return receipt
 
     async def revert(
@@ -179,25 +179,26 @@ class Commands:
         editor: str = "",
         asking: str = "",
     ) -> list[int]:
-        """Puts back what receipts changed; gives the new receipts, which the editor has yet to answer.
+        """Sends the commands that revert receipts; returns their new receipts.
 
-        `editor` is the session of the one to do it; `asking` that of who asks. Raises RequestError: unknown,
-        changed nothing, put back before, an audit's, no editor of that project, or several of which none is
-        named, has asked or did it. An answer puts back what is left of several.
+        `editor` is the session that should do it, `asking` the one that asks. For an answer (`parent`),
+        receipts that can't be reverted are skipped if others can. Raises RequestError: unknown receipt,
+        nothing changed, already reverted, made by an audit, no editor with the project, or several without a
+        choice.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         found.reverse()
         steps = [None if parent is None else (parent[0], parent[1] + number) for number in range(len(found))]
-        refused = [await self._put_back(*each) for each in zip(found, steps, strict=True)]
-        if any(refused) and (parent is None or all(refused)):
-            raise next(error for error in reversed(refused) if error)
+        problems = [await self._revert_problem(*each) for each in zip(found, steps, strict=True)]
+        if any(problems) and (parent is None or all(problems)):
+            raise next(error for error in reversed(problems) if error)
         return [
-            await self._send_back(receipt, step, editor, asking)
-            for receipt, step, error in zip(found, steps, refused, strict=True)
+            await self._send_revert(receipt, step, editor, asking)
+            for receipt, step, error in zip(found, steps, problems, strict=True)
             if error is None
         ]
 
-    async def _send_back(
+    async def _send_revert(
         self, receipt: Receipt, step: tuple[int, int] | None, editor: str, asking: str
     ) -> int:
         own = self._answering(receipt, asking) if step is not None else None
@@ -212,9 +213,9 @@ class Commands:
         )
 
     def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
-        """Who puts back what was asked about: the editor of the answer, if it has the same project open.
+        """Returns the session for a revert by an answer: the answering one, if it has the same project open.
 
-        An answer may be acted on while its editor is away: its session keeps the command.
+        Its editor may be disconnected; the session stores the command.
         """
         own, asker = self._sessions.by_id.get(receipt.session), self._sessions.by_id.get(asking)
         return asker if own is not None and asker in mates(own, self._sessions) else own
@@ -223,40 +224,38 @@ class Commands:
         receipt = await self._get(receipt_id)
         if receipt.command == AUDIT_FIX:
             reason = text(
-                "`popbridge audit --fix` made it, and `popbridge revert {receipt}` puts it back",
+                "it was made by `popbridge audit --fix`; revert it with `popbridge revert {receipt}`",
                 receipt=receipt_id,
             )
             raise RequestError(
-                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt_id), reason=reason
+                errors.UNSUPPORTED, name=text("Change {number}", number=receipt_id), reason=reason
             )
         if receipt.state == "sent":
-            reason = text("its editor hasn't answered yet: `popbridge receipts` tells once it has")
+            reason = text("its editor hasn't answered yet; `popbridge receipts` shows the state")
             raise RequestError(
-                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt_id), reason=reason
+                errors.UNSUPPORTED, name=text("Change {number}", number=receipt_id), reason=reason
             )
         return receipt
 
-    async def _put_back(self, receipt: Receipt, step: tuple[int, int] | None) -> RequestError | None:
-        """Why it isn't put back, or not once more, by this `step` of an answer; None where it is."""
+    async def _revert_problem(self, receipt: Receipt, step: tuple[int, int] | None) -> RequestError | None:
+        """Returns why a receipt can't be reverted (again) by this `step` of an answer, or None."""
         if receipt.state != "applied" or not receipt.before:
-            reason = text(
-                "it changed nothing ({state}), so that nothing can be put back", state=receipt.state
-            )
+            reason = text("it changed nothing ({state})", state=receipt.state)
             return RequestError(
-                errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt.id), reason=reason
+                errors.UNSUPPORTED, name=text("Change {number}", number=receipt.id), reason=reason
             )
-        # An answer that is acted on once more finds what it did.
+        # An answer that is processed again finds its earlier command.
         if step is not None and await self.earlier(step) is not None:
             return None
         earlier = await self._reverted_by(receipt.id)
-        # What couldn't be put back then may be tried again, and what isn't answered by another editor.
+        # A failed revert may be retried, and an unanswered one by another editor.
         if earlier is None or earlier.state != "applied" or earlier.errors:
             return None
-        # One that put back only a part stands beside the one that finished it.
-        again = _ways_back([each.id for each in await self._standing(receipt.id)] or [earlier.id])
-        reason = text("it was put back already, by receipt {number}: {again}", number=earlier.id, again=again)
+        # Several receipts may each have reverted a part.
+        again = _redo_hint([each.id for each in await self._standing(receipt.id)] or [earlier.id])
+        reason = text("it was already reverted by change {number}; {again}", number=earlier.id, again=again)
         return RequestError(
-            errors.UNSUPPORTED, name=text("Receipt {number}", number=receipt.id), reason=reason
+            errors.UNSUPPORTED, name=text("Change {number}", number=receipt.id), reason=reason
         )
 
     async def _reverted_by(self, receipt_id: int) -> Receipt | None:
@@ -269,7 +268,7 @@ class Commands:
         try:
             return await self._store.read(lambda connection: look(ReceiptStore(Database(connection))))
         except PermanentDamage:
-            # Damage to one receipt keeps no other from being put back.
+            # A damaged receipt must not keep others from being reverted.
             return None
 
     async def _engine_of(self, receipt: Receipt) -> str:
@@ -284,7 +283,7 @@ class Commands:
         if editor in moved:
             return moved[editor]
         if not editors or (editor and editor not in editors):
-            which = f"Editor {editor}" if editor else "An editor"
+            which = text("Editor {id}", id=editor) if editor else text("An editor")
             hint = None if editors else _moved_hint(receipt, moved)
             raise RequestError(
                 errors.EDITOR_GONE,
@@ -302,7 +301,7 @@ class Commands:
         return next(iter(editors.values()))
 
     def _editors_elsewhere(self, receipt: Receipt, engine: str) -> dict[str, LiveSession]:
-        """Those that may have the receipt's project open in another folder, where it was moved to."""
+        """Returns the editors that may have the receipt's project open in another folder, by session."""
         return {
             s.id: s
             for s in self._sessions
@@ -312,59 +311,59 @@ class Commands:
         }
 
 
-def _in_words(live: LiveSession, command: Command, reply: Result | Error) -> Result | Error:
-    """`reply`; with what to do where the editor is too old to put anything back."""
+def _explain_unsupported(live: LiveSession, command: Command, reply: Result | Error) -> Result | Error:
+    """Replaces the message of `reply` if the editor's addon is too old to revert changes."""
     if command.name != REVERT or not isinstance(reply, Error) or reply.code != errors.UNSUPPORTED.name:
         return reply
-    log.info("%s #%d isn't known there: %s", command.name, command.id, reply.message)
-    reason = too_old(live.identify, live.choice.adapter if live.choice else None)
+    log.info("%s #%d isn't supported by the editor: %s", command.name, command.id, reply.message)
+    reason = outdated_addon(live.identify, live.choice.adapter if live.choice else None)
     if not reason:
         return reply
     return msgspec.structs.replace(reply, message=str(reason), message_text=Translatable.of(reason))
 
 
 def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
-    """Whether its project has this name and is of this engine; what isn't known is like nothing."""
+    """Whether the session's project has this name and engine, and both are known."""
     here = live.identify.engine
     same_engine = bool(here and engine) and here.name == engine
     return same_engine and bool(project_name) and live.view.project_name == project_name
 
 
-def _ways_back(receipts: Sequence[int]) -> AnyText:
-    """What brings a change back that these have put back, the newest first."""
+def _redo_hint(receipts: Sequence[int]) -> AnyText:
+    """Says how to undo these reverts, the newest first."""
     *first, last = [f"`popbridge revert {number}`" for number in receipts]
     if first:
-        return text("{first} and then {last} bring the change back", first=first, last=last)
-    return text("{last} brings the change back", last=last)
+        return text("to apply it again: {first}, then {last}", first=first, last=last)
+    return text("to apply it again: {last}", last=last)
 
 
 def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
-    """How to put it back all the same; None where no editor comes into question."""
-    # A copy looks the same from here as what was moved: only a person knows which it is.
-    ways = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.description})" for s in moved.values()]
+    """Suggests editors with a similar project in another folder; None if there are none."""
+    # A copied project looks the same as a moved one; only a person can tell.
+    commands = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.description})" for s in moved.values()]
     return (
         text(
-            "If the project was moved, this puts it back there: {ways}.",
-            ways=joined(ways, text("{head}, or {rest}")),
+            "If the project was moved: {commands}.",
+            commands=joined(commands, text("{head}, or {rest}")),
         )
-        if ways
+        if commands
         else None
     )
 
 
-ROOM = MAX_FRAME - SPARE
-"""Bytes of a frame for receipts."""
-NAMED = 1000
-"""The most damaged ones that a list names."""
-LARGE = ("args", "before", "after", "errors")
-"""What grows with the files that a receipt is about."""
+MAX_LIST_BYTES = MAX_FRAME - SPARE
+"""Maximum bytes of a list of receipts in a frame."""
+MAX_DAMAGED = 1000
+"""Maximum damaged receipts in a list."""
+LARGE_FIELDS = ("args", "before", "after", "errors")
+"""Fields whose size grows with the number of files."""
 
 
-class Shown(Receipt, kw_only=True):
-    """A receipt as clients get it."""
+class ReceiptView(Receipt, kw_only=True):
+    """A receipt in an answer to a client."""
 
     abridged: bool = False
-    """Whether it was too large for a frame, so that it comes without `args`, `before`, `after` and `errors`:
+    """Whether `args`, `before`, `after` and `errors` are left out because they exceed a frame;
     `popbridge receipts --json` shows them."""
 
 
@@ -379,7 +378,7 @@ class RevertParams(Struct, forbid_unknown_fields=True):
 
 
 class Receipts(Advisor):
-    """Lists what commands changed, and puts it back."""
+    """The advisor that lists and reverts changes."""
 
     name = RECEIPTS
     asks = RECEIPTS_ASKS
@@ -392,57 +391,57 @@ class Receipts(Advisor):
     ) -> Any:
         if name == "receipts.list":
             wanted = _parse(name, params, ListParams)
-            # Few rows for SQLite, and perhaps much in each.
+            # Rows may be large.
             return await self._store.read(functools.partial(_listed, wanted), brief=False)
         asked = _parse(name, params, RevertParams)
         made = await context.revert([asked.id], editor=asked.editor)
-        shown, _ = _shown(await context.receipt(made[0]))
+        shown, _ = _view(await context.receipt(made[0]))
         return {"receipt": shown}
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
-        raise AssertionError("watches nothing")
+        raise AssertionError("has no events")
 
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
-        raise AssertionError("shows nothing")
+        raise AssertionError("has no popups")
 
 
 def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any]:
-    """As many of the newest as fit into a frame, one at least if there is any that can be read."""
+    """Returns the newest receipts that fit into a frame, at least one if any is readable."""
     listed: list[Any] = []
     damaged: list[int] = []
-    room = ROOM
+    room = MAX_LIST_BYTES
     for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
-        if isinstance(receipt, Damaged):
-            # Beyond these they are too many for anybody to look at.
-            if len(damaged) < NAMED:
+        if isinstance(receipt, DamagedReceipt):
+            # More are of no use to anybody.
+            if len(damaged) < MAX_DAMAGED:
                 damaged.append(receipt.id)
                 room -= _size(receipt.id)
             continue
-        value, size = _shown(msgspec.to_builtins(receipt), ROOM if listed else room)
+        value, size = _view(msgspec.to_builtins(receipt), MAX_LIST_BYTES if listed else room)
         room -= size
         if listed and room < 0:
-            # The next page names those below the last one.
+            # The next page lists those below the last one.
             above = [number for number in damaged if number > listed[-1]["id"]]
             return {"receipts": listed, "more": True, "damaged": above}
         listed.append(value)
     return {"receipts": listed, "more": False, "damaged": damaged}
 
 
-def _shown(receipt: Mapping[str, Any], room: int = ROOM) -> tuple[Mapping[str, Any], int]:
-    """As in `Shown`, for so many bytes, and its own."""
+def _view(receipt: Mapping[str, Any], room: int = MAX_LIST_BYTES) -> tuple[Mapping[str, Any], int]:
+    """Returns a receipt as `ReceiptView` in at most `room` bytes, and its size."""
     whole = {**receipt, "abridged": False}
     if (size := _size(whole)) <= room:
         return whole, size
-    rest = {name: value for name, value in receipt.items() if name not in LARGE} | {"abridged": True}
+    rest = {name: value for name, value in receipt.items() if name not in LARGE_FIELDS} | {"abridged": True}
     return rest, _size(rest)
 
 
 def _size(value: Any) -> int:
-    """Bytes that it takes in either subprotocol."""
+    """Returns the larger size of the two subprotocols in bytes."""
     size = len(msgspec.msgpack.encode(value))
-    # What an editor sent as msgpack may have keys that JSON hasn't.
+    # Values sent as msgpack may have keys that JSON doesn't support.
     with contextlib.suppress(TypeError):
         size = max(size, len(msgspec.json.encode(value)))
     return size + 1

@@ -17,7 +17,7 @@ from bridge.core.messages import OutputRef, Result, ResultMeta
 from bridge.core.metrics import Counts
 from bridge.core.router import Load
 from bridge.server.blobs import BlobCollector
-from bridge.store.blobs import BlobStore, full
+from bridge.store.blobs import BlobStore, storage_full_error
 
 MAX_NAME = 128
 """Most characters of a file's name on the wire; a workload may make longer ones of its inputs' names."""
@@ -90,7 +90,7 @@ class BlobExecutor:
         except RequestError as error:
             raise WorkloadError(error.code.name, error.text) from None
         except OSError as error:
-            raise WorkloadError(errors.STORAGE_FULL.name, full(what, error).text) from None
+            raise WorkloadError(errors.STORAGE_FULL.name, storage_full_error(what, error).text) from None
 
 
 def _response(done: ExecutorResult) -> Response:

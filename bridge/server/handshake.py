@@ -1,4 +1,4 @@
-"""Hello, identify, ready; addon version notice."""
+"""The handshake: `hello`, `identify` and `ready`, and notices about outdated editor addons."""
 
 from __future__ import annotations
 
@@ -39,39 +39,38 @@ from bridge.host.host import Registry
 from bridge.locale import translate
 from bridge.paths import quoted
 from bridge.server.live_session import LiveSession, mates
-from bridge.server.sessions import Sessions, not_known
+from bridge.server.sessions import Sessions, unknown_session
 
 if TYPE_CHECKING:
     from bridge.server.websocket import AsgiSocket
 
 
-# What is installed is looked at once: a daemon that has been upgraded since knows its former addon alone.
+def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
+    """Says what to do if the editor's addon isn't the one that `adapter` installs; else empty.
 
-
-def other_addon(identify: Identify, adapter: Adapter) -> AnyText:
-    """What to do where the editor has another addon than `adapter` installs; empty where it has that."""
+    After an upgrade, a running daemon still compares with the addon of its own version.
+    """
     addon, client = _addon(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
         return ""
     theirs, ours = _release(client.version), _release(addon.version)
     if _is_newer(theirs, ours):
         return text(
-            "The PopBridge addon in this project is that of PopBridge {theirs}, and PopBridge "
-            "{ours} is running: update PopBridge, or restart it if you have.",
+            "The addon in this project is from PopBridge {theirs}, but PopBridge {ours} is running. Update "
+            "PopBridge; if you have, restart it.",
             theirs=theirs,
             ours=ours,
         )
     return text(
-        "The PopBridge addon in this project isn't the one of PopBridge {ours}: run "
-        "`{install}`, then open the project anew. If you have done that, restart PopBridge.",
+        "The addon in this project isn't the one of PopBridge {ours}. Run `{install}`, then reopen "
+        "the project. If you have, restart PopBridge.",
         ours=ours,
         install=_install(identify, adapter),
     )
 
 
-def too_old(identify: Identify, adapter: Adapter | None) -> AnyText:
-    """Why an editor that doesn't know the command put nothing back, and what to do; empty where its addon is
-    the one that is installed, which isn't too old for anything."""
+def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
+    """Says why an editor couldn't revert a change and what to do; empty if its addon is up to date."""
     addon, client = _addon(adapter) if adapter else None, identify.client
     if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR
@@ -79,20 +78,20 @@ def too_old(identify: Identify, adapter: Adapter | None) -> AnyText:
 
 
 def _install(identify: Identify, adapter: Adapter) -> str:
-    """What to type for the addon."""
+    """Returns the command that installs the addon."""
     root = identify.project.root if identify.project else None
     return f"popbridge install {adapter.engine} {quoted(Path(root)) if root else 'PROJECT'}"
 
 
 def _addon(adapter: Adapter) -> Addon | None:
-    """None, too, for what is no addon: an adapter is a plugin, and its trouble keeps no editor out."""
+    """Returns the adapter's addon; None also for an invalid one: a plugin's fault must not reject editors."""
     try:
         addon = adapter.addon
-        # Of instances of its own types msgspec looks at no field.
+        # `asdict`, since msgspec doesn't validate instances of its own types.
         return None if addon is None else msgspec.convert(msgspec.structs.asdict(addon), Addon)
-    # Whatever a plugin's property raises.
+    # A plugin's property may raise anything.
     except (Exception, SystemExit) as error:
-        log.warning("%s can't tell which addon it installs: %r", adapter.name, error)
+        log.warning("adapter %s has an invalid `addon`: %r", adapter.name, error)
         return None
 
 
@@ -112,14 +111,12 @@ log = logging.getLogger(__name__)
 FEATURES = frozenset({"blobs", "popups", "resume"})
 
 
-NO_ROOT = text("Advice on imports is off: it needs `project.root`, from an editor on this machine.")
-
-
-NOT_KEPT = text("Nothing outlives a restart of PopBridge now: {reason}.")
+NO_ROOT = text("Imports aren't checked: `project.root` is missing or the editor is on another machine.")
+NOT_DURABLE = text("A restart of PopBridge would lose this session: {reason}.")
 
 
 class Handshake:
-    """What the door knows: the token, the limits, the adapters and the sessions."""
+    """Checks clients and opens or resumes their sessions."""
 
     def __init__(
         self,
@@ -131,9 +128,9 @@ class Handshake:
         arrived: Callable[[LiveSession, bool, Collection[int]], Awaitable[None]],
         use: Callable[[Result], object],
     ) -> None:
-        """`arrived` is told who has connected, whether as another process than before, and which popups of
-        others it was told to be open; `use` has the files of an answer stay a while: its client was away, and
-        fetches them now."""
+        """`arrived` gets the session that connected, whether its client was restarted, and the popups of
+        other sessions that `ready` listed. `use` records a use of an unacknowledged answer's files, which its
+        client may fetch now."""
         self.token = token
         self.max_frame = MAX_FRAME
         self.features = FEATURES
@@ -149,26 +146,26 @@ class Handshake:
         ]
 
     def refuse(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
-        """HTTP status and reason where the handshake is refused."""
+        """Returns the HTTP status and reason of a rejected handshake, or None."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if not auth.host_allowed(headers.get("host", ""), self.hosts):
+        if not auth.host_allowed(headers.get("host", ""), self.allowed_hosts):
             return (
                 403,
-                "This Host isn't served here: use 127.0.0.1, or add the name to the setting `allowed_hosts`.",
+                "This Host is not allowed: use 127.0.0.1, or add the name to the setting `allowed_hosts`.",
             )
         if not auth.origin_allowed(headers.get("origin")):
-            return 403, "Web pages may not connect."
+            return 403, "Web pages can't connect."
         if not set(scope["subprotocols"]) & set(SUBPROTOCOLS):
-            return 400, f"Ask for one of the subprotocols {', '.join(SUBPROTOCOLS)}."
+            return 400, f"Use one of the subprotocols {', '.join(SUBPROTOCOLS)}."
         return None
 
     @property
-    def hosts(self) -> Collection[str]:
+    def allowed_hosts(self) -> Collection[str]:
         hosts: Collection[str] = self._settings["allowed_hosts"]
         return hosts
 
     def hello(self, nonce: str) -> Hello:
-        """The first message."""
+        """Returns the first message."""
         return Hello(
             protocol=PROTOCOL,
             features=sorted(self.features),
@@ -185,11 +182,11 @@ class Handshake:
     async def admit(
         self, identify: Identify, socket: AsgiSocket, scope: MutableMapping[str, Any]
     ) -> LiveSession:
-        """A session for an authenticated client: `ready`, then what it hasn't handled, in order."""
+        """Opens or resumes a session; sends `ready` and the unacknowledged messages."""
         identify = _with_local_root(identify, scope)
         choice, notice = self._adapter(identify.engine or None)
         if choice is not None:
-            notice = sentences([notice, other_addon(identify, choice.adapter)])
+            notice = sentences([notice, addon_notice(identify, choice.adapter)])
             if not (identify.project and identify.project.root):
                 notice = sentences([notice, NO_ROOT])
         restarted = False
@@ -198,20 +195,20 @@ class Handshake:
         else:
             live, token, problem = await self._sessions.open(identify, choice)
             if problem is not None:
-                log.error("session %s isn't kept: %s", live.id, problem.reason)
-                notice = sentences([notice, NOT_KEPT.fill(reason=problem.reason)])
+                log.error("session %s is not stored: %s", live.id, problem.reason)
+                notice = sentences([notice, NOT_DURABLE.fill(reason=problem.reason)])
         last_seq = identify.resume.last_seq if identify.resume else 0
         try:
             await live.take_over()
             async with live.sending, socket.lock:
                 waiting = await live.attach(socket, last_seq)
                 if live.ended:
-                    # Its time was over while it waited here: nothing would reach it any more.
-                    raise not_known(live.id)
+                    # It expired while this task waited for the locks.
+                    raise unknown_session(live.id)
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
-                said = translate(notice, identify.locale or "")
-                await socket.write(self._ready(live, token, said, others, resumed=bool(identify.resume)))
+                shown = translate(notice, identify.locale or "")
+                await socket.write(self._ready(live, token, shown, others, resumed=bool(identify.resume)))
                 for message in waiting:
                     if isinstance(message, Result):
                         self._use(message)
@@ -227,11 +224,11 @@ class Handshake:
         return live
 
     def left(self, live: LiveSession) -> None:
-        """The client of a session has closed for good."""
+        """Ends the session of a client that closed it."""
         self._sessions.left(live)
 
     def _adapter(self, engine: EngineInfo | None) -> tuple[Choice[Adapter] | None, AnyText]:
-        """The adapter, and what the editor should be told about it."""
+        """Chooses the adapter; returns it with a notice for the editor."""
         if engine is None:
             return None, ""
         try:
@@ -242,7 +239,7 @@ class Handshake:
             return choice, choice.notice
         known: Sequence[str] = sorted({f"{a.engine} {a.versions}" for a in self._registry.adapters})
         return None, text(
-            "No adapter serves {engine} {version}: advice is off. Served are {known}.",
+            "{engine} {version} is not supported: imports aren't checked. Supported: {known}.",
             engine=engine.name,
             version=engine.version,
             known=clauses(known),
@@ -265,20 +262,20 @@ class Handshake:
                 exact=choice.exact,
             ),
             notice=notice or UNSET,
-            # What was closed while it was away, a daemon that was restarted since doesn't know.
+            # A restarted daemon doesn't know which popups were closed while the client was away.
             popups=[*(popup.id for popup in live.session.popups), *others] if resumed else UNSET,
         )
 
 
 def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:
-    """Popups that `live` shows next: others have them open, and it may have them on the screen."""
-    # A daemon that was restarted doesn't know which it had shown as copies.
+    """Returns the open popups of other editors with the same project, which `live` also shows."""
+    # A restarted daemon doesn't know which ones `live` already shows.
     shown = dict.fromkeys(popup.id for mate in mates(live, sessions) for popup in mate.session.popups)
     return [popup_id for popup_id in shown if popup_id not in live.session.popups]
 
 
 def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Identify:
-    """`identify`, without the root of a project on another machine. Raises RemoteProtocolError."""
+    """Removes the root of a project on another machine. Raises RemoteProtocolError."""
     if not identify.project or not identify.project.root:
         return identify
     client = scope.get("client")
@@ -286,6 +283,6 @@ def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Ide
         return replace(identify, project=replace(identify.project, root=UNSET))
     if not Path(identify.project.root).is_absolute():
         raise RemoteProtocolError(
-            errors.WRONG_VALUE, "field 'project.root': isn't an absolute path: send one, or none"
+            errors.WRONG_VALUE, "field 'project.root' is not an absolute path: send one, or none"
         )
     return identify

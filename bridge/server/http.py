@@ -1,4 +1,4 @@
-"""HTTP beside the socket: which hosts are served, health, and blobs."""
+"""The HTTP application: Host check, health page, routes and JSON errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.server.blobs import Blobs, answer
 from bridge.server.handshake import Handshake
 
 
-class Front(Starlette):
+class Application(Starlette):
     """The socket at `/ws`, and pages beside it.
 
     No middleware is for the socket, and what a connection goes through it goes through for each message, and
@@ -37,7 +37,7 @@ class Front(Starlette):
 
 
 class HostGuard:
-    """Refuses requests for another Host before they reach a route: a rebound DNS name still sends its own."""
+    """Middleware that rejects requests with another Host header, against DNS rebinding."""
 
     def __init__(self, app: ASGIApp, handshake: Handshake) -> None:
         self._app = app
@@ -46,14 +46,14 @@ class HostGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            if not auth.host_allowed(headers.get("host", ""), self._handshake.hosts):
-                await answer(403, {"message": "This Host isn't served here."})(scope, receive, send)
+            if not auth.host_allowed(headers.get("host", ""), self._handshake.allowed_hosts):
+                await answer(403, {"message": "This Host is not allowed."})(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 def routes(blobs: Blobs, instance: str) -> list[Route]:
-    """All routes but the socket's."""
+    """Returns the HTTP routes."""
 
     async def health(request: Request) -> Response:
         return answer(
@@ -63,21 +63,21 @@ def routes(blobs: Blobs, instance: str) -> list[Route]:
     return [Route("/health", health, methods=["GET"]), *blobs.routes()]
 
 
-def answer_strays(app: Starlette) -> None:
-    """Requests that no route takes are answered as JSON too."""
-    app.add_exception_handler(404, _no_page)
-    app.add_exception_handler(405, _no_method)
+def add_error_pages(app: Starlette) -> None:
+    """Answers 404 and 405 with JSON."""
+    app.add_exception_handler(404, _not_found)
+    app.add_exception_handler(405, _method_not_allowed)
 
 
-async def _no_page(request: Request, error: Exception) -> Response:
+async def _not_found(request: Request, error: Exception) -> Response:
     return answer(
-        404, {"message": f"There is no {request.url.path} here: docs/reference/protocol.md lists what is."}
+        404, {"message": f"{request.url.path} does not exist. docs/reference/protocol.md lists all paths."}
     )
 
 
-async def _no_method(request: Request, error: Exception) -> Response:
-    # RFC 9110 §15.5.6: Allow lists what the resource takes, of which each route knows a part.
-    here = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    allowed = ", ".join(sorted({method for route in here for method in route.methods}))
-    said = f"{request.url.path} takes {allowed}, and no {request.method}."
-    return answer(405, {"message": said}, {"allow": allowed})
+async def _method_not_allowed(request: Request, error: Exception) -> Response:
+    # RFC 9110 §15.5.6: Allow lists the methods of all routes of the path.
+    matching = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    allowed = ", ".join(sorted({method for route in matching for method in route.methods}))
+    message = f"{request.url.path} supports {allowed}, not {request.method}."
+    return answer(405, {"message": message}, {"allow": allowed})

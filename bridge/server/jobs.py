@@ -194,7 +194,7 @@ class Jobs:
 
     async def start(self) -> None:
         """Resumes jobs of an earlier daemon, once sessions are restored. Raises StoreError."""
-        await self._store.write(journal.forget_strangers)
+        await self._store.write(journal.delete_orphans)
         work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
         if requeued := await self._store.write(work):
             log.warning("%d jobs were running when the daemon was killed; they run again", requeued)

@@ -1,4 +1,4 @@
-"""The daemon's log: whose lines are in it, how they look, and which session and request each belongs to."""
+"""Logging: levels, formats, and the session and request of each line."""
 
 from __future__ import annotations
 
@@ -25,36 +25,37 @@ if TYPE_CHECKING:
 
 
 session: ContextVar[LiveSession] = ContextVar("session")
-"""The session whose work is being done."""
+"""The current session."""
 request: ContextVar[Request] = ContextVar("request")
-"""The request that is being worked on, by a task of its own."""
+"""The current request, in its task."""
 
-OWN = ("bridge", "accel", "popbridge")
-"""The loggers that the setting `log_level` is for: of all others, only what went wrong is of interest."""
-UVICORN_LEAST = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
-"""What uvicorn may say at a level: our own lines say who came and went, and at `debug` it would show frames,
-the token of `identify` in them."""
+OWN_LOGGERS = ("bridge", "accel", "popbridge")
+"""Loggers with the level of the setting `log_level`; others only log warnings and errors."""
+UVICORN_LEVELS = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
+"""uvicorn's levels: our own lines report connections, and at `debug` it would log frames with tokens."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
 @contextlib.contextmanager
-def logging_by(settings: Settings, registry: Registry) -> Iterator[None]:
-    """Logs as the settings `log_*` say; what the plugins of `registry` say counts as the daemon's own.
+def configure_logging(settings: Settings, registry: Registry) -> Iterator[None]:
+    """Configures logging by the settings `log_*`, which also apply to plugins, for the context's duration.
 
-    Raises UserError for a level that is none, and a file that can't be written.
+    Raises UserError for an invalid level and for a file that can't be written.
     """
     name = settings["log_level"].lower()
     if name not in LEVELS:
         raise UserError(
-            text("Setting log_level: {name} is none of {levels}.", name=repr(name), levels=[*LEVELS])
+            text("`log_level` is {name}; it must be one of {levels}.", name=name, levels=[*LEVELS])
         )
     level = logging.getLevelNamesMapping()[name.upper()]
     handler = _handler(settings)
     handler.setFormatter(
-        Json() if settings["log_format"] == "json" else Text(timed=bool(settings["log_file"]))
+        JsonFormatter()
+        if settings["log_format"] == "json"
+        else TextFormatter(timed=bool(settings["log_file"]))
     )
-    levels = {"": max(level, logging.WARNING), "uvicorn": UVICORN_LEAST.get(level, level)}
-    levels |= dict.fromkeys((*OWN, *_packages(registry)), level)
+    levels = {"": max(level, logging.WARNING), "uvicorn": UVICORN_LEVELS.get(level, level)}
+    levels |= dict.fromkeys((*OWN_LOGGERS, *_packages(registry)), level)
     before = {name: logging.getLogger(name).level for name in levels}
     logging.getLogger().addHandler(handler)
     _set(levels)
@@ -77,7 +78,7 @@ def _handler(settings: Settings) -> logging.Handler:
     path = Path(settings["log_file"]).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Paths of projects may hold what is no Unicode: a line that can't be written says nothing.
+        # Paths may contain invalid Unicode.
         return logging.handlers.RotatingFileHandler(
             path,
             maxBytes=settings["log_file_mib"] << 20,
@@ -87,22 +88,20 @@ def _handler(settings: Settings) -> logging.Handler:
         )
     except OSError as error:
         raise UserError(
-            text(
-                "Setting log_file: {path} can't be written ({strerror}).", path=path, strerror=error.strerror
-            )
+            text("`log_file`: can't write {path} ({strerror}).", path=path, strerror=error.strerror)
         ) from None
 
 
 def _packages(registry: Registry) -> Iterator[str]:
-    """The packages that plugins' code is in."""
+    """Yields the top-level packages of plugins."""
     for made in (*registry.adapters, *registry.advisors):
         yield type(made).__module__.partition(".")[0]
     for workload in registry.workloads.values():
         yield workload.target.partition(":")[0].partition(".")[0]
 
 
-def belongs_to() -> dict[str, Any]:
-    """The session, request and workload that the current line is about, as far as it is about any."""
+def log_context() -> dict[str, Any]:
+    """Returns the current session, request and workload, if any."""
     found: dict[str, Any] = {}
     asked = request.get(None)
     if (live := session.get(None)) is not None:
@@ -113,8 +112,8 @@ def belongs_to() -> dict[str, Any]:
     return found
 
 
-class Json(logging.Formatter):
-    """One object on one line: ts (ISO 8601, UTC), level, logger, message, and what it belongs to."""
+class JsonFormatter(logging.Formatter):
+    """Formats a line as a JSON object: ts (ISO 8601, UTC), level, logger, message and context."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -122,7 +121,7 @@ class Json(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **belongs_to(),
+            **log_context(),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -132,15 +131,15 @@ class Json(logging.Formatter):
             return msgspec.json.encode({name: _text(value) for name, value in line.items()}).decode()
 
 
-class Text(logging.Formatter):
-    """For people: the level, where it comes from, what happened, and what it belongs to, in brackets."""
+class TextFormatter(logging.Formatter):
+    """Formats a line for people: level, logger, message, and the context in brackets."""
 
     def __init__(self, *, timed: bool) -> None:
-        """`timed`: with the local time in front, where nothing else adds it."""
+        """`timed` adds the local time."""
         super().__init__(("%(asctime)s " if timed else "") + "%(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        about = " ".join(f"{name} {value}" for name, value in belongs_to().items())
+        about = " ".join(f"{name} {value}" for name, value in log_context().items())
         return f"{super().formatMessage(record)} [{about}]" if about else super().formatMessage(record)
 
 

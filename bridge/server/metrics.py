@@ -1,4 +1,4 @@
-"""Collectors for /metrics and /status."""
+"""Collects metrics and status, and serves /metrics and /status."""
 
 from __future__ import annotations
 
@@ -56,26 +56,26 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Metrics:
-    """The metrics of one daemon, out of the values that its sources give."""
+    """The metrics of a daemon, from several sources."""
 
     def __init__(self) -> None:
         self._sources: list[Source] = []
 
     def add(self, source: Source) -> None:
-        """`source` gives the values of metrics that `bridge/core/metrics.py` declares."""
+        """Adds a source of metrics that `bridge/core/metrics.py` declares."""
         self._sources.append(source)
 
     async def text(self) -> bytes:
-        """What `/metrics` answers: read at once, and written in a thread, as it takes milliseconds."""
+        """Returns the body of `/metrics`, formatted in a thread since that takes milliseconds."""
         return await asyncio.to_thread(_written, self.values())
 
     def values(self) -> Mapping[str, Values]:
-        """Every value by its metric's name. A source that fails is passed over, and logged."""
+        """Returns the values of all sources by metric name; failing sources are logged and left out."""
         found: dict[str, Values] = {}
         for source in self._sources:
             try:
                 found.update(source())
-            # It may be anybody's, and what the others count is worth as much without it.
+            # One failing source must not hide the others.
             except Exception:
                 log.exception("a source of metrics failed")
         if unknown := found.keys() - BY_NAME.keys():
@@ -84,7 +84,7 @@ class Metrics:
 
 
 class _Snapshot(Collector):
-    """What was read, for one answer."""
+    """A prometheus_client collector of values that were read before."""
 
     def __init__(self, values: Mapping[str, Values]) -> None:
         self._values = values
@@ -95,7 +95,7 @@ class _Snapshot(Collector):
 
 
 def _written(values: Mapping[str, Values]) -> bytes:
-    # One of its own: the library's is the process's, in which there may be two daemons, as in tests.
+    # A new registry: the global one would be shared by several daemons in a process, as in tests.
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Snapshot(values))
     GCCollector(registry=registry)
@@ -124,7 +124,7 @@ def _labels(labels: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Observed(Struct, frozen=True):
-    """One daemon's."""
+    """The parts of a daemon that metrics and status read."""
 
     counts: Counts
     router: Router
@@ -133,16 +133,16 @@ class Observed(Struct, frozen=True):
     limiter: ConnectionLimiter
     lag: LoopLag
     began: float = field(default_factory=time.monotonic)
-    """When it was put together, by `time.monotonic`: the wall clock may be set while it runs."""
+    """The start by `time.monotonic`, since the wall clock may be set."""
 
     @property
     def pools(self) -> Sequence[tuple[str, Pool]]:
-        """The processes of each device that jobs run on."""
+        """The worker pools by device."""
         return [(queue.device.label, queue.pool) for queue in self.routed.queues if queue.pool is not None]
 
     @property
     def workers(self) -> Sequence[tuple[str, WorkerState]]:
-        """Every worker, with the device that it works on."""
+        """All workers with their devices."""
         return [(device, state) for device, pool in self.pools for state in pool.states]
 
     @property
@@ -150,25 +150,25 @@ class Observed(Struct, frozen=True):
         return [state.pid for _, state in self.workers]
 
 
-class Held(Struct, frozen=True):
-    """One look."""
+class ProcessStats(Struct, frozen=True):
+    """Memory and CPU time of the daemon and its workers."""
 
     daemon: int = 0
-    """Resident memory of the daemon itself, bytes."""
+    """Resident bytes of the daemon."""
     cpu_s: float = 0.0
-    """User and system time of the daemon itself, seconds."""
+    """User and system CPU time of the daemon in seconds."""
     began: float = 0.0
-    """When the daemon began, Unix time, seconds."""
+    """The start of the daemon in Unix time."""
     workers: Mapping[int, int] = {}
-    """Resident memory of each worker, bytes, by process; those that are gone by now are missing."""
+    """Resident bytes of the workers by process id, without those that have ended."""
 
 
-async def look(pids: Sequence[int]) -> Held:
-    """In a thread: the system may take a while for many processes."""
-    return await asyncio.to_thread(_look, pids)
+async def read_process_stats(pids: Sequence[int]) -> ProcessStats:
+    """Reads the statistics in a thread, since many processes take a while."""
+    return await asyncio.to_thread(_read_stats, pids)
 
 
-def _look(pids: Sequence[int]) -> Held:
+def _read_stats(pids: Sequence[int]) -> ProcessStats:
     own = psutil.Process()
     with own.oneshot():
         times = own.cpu_times()
@@ -176,11 +176,11 @@ def _look(pids: Sequence[int]) -> Held:
         for pid in pids:
             with contextlib.suppress(psutil.Error):
                 workers[pid] = psutil.Process(pid).memory_info().rss
-        return Held(own.memory_info().rss, times.user + times.system, own.create_time(), workers)
+        return ProcessStats(own.memory_info().rss, times.user + times.system, own.create_time(), workers)
 
 
 def counted(observed: Observed) -> Mapping[str, Values]:
-    """What only grows."""
+    """Returns the counters."""
     counts = observed.counts
     return {
         "popbridge_info": {__version__: 1.0},
@@ -203,7 +203,7 @@ def counted(observed: Observed) -> Mapping[str, Values]:
 
 
 def open_now(observed: Observed) -> Mapping[str, Values]:
-    """What comes and goes."""
+    """Returns the gauges of requests, sessions and popups."""
     sessions, limiter = observed.sessions, observed.limiter
     attached = sum(live.session.attached for live in sessions)
     return {
@@ -221,7 +221,7 @@ def open_now(observed: Observed) -> Mapping[str, Values]:
 
 
 def workers(observed: Observed) -> Mapping[str, Values]:
-    """What runs and waits, by the device that does it."""
+    """Returns jobs and workers by device."""
     waiting, states, configured, replaced = {}, {}, {}, {}
     for device, pool in observed.pools:
         configured[device] = float(pool.size)
@@ -237,18 +237,18 @@ def workers(observed: Observed) -> Mapping[str, Values]:
     }
 
 
-def processes(held: Held) -> Mapping[str, Values]:
-    """What the system tells."""
+def processes(stats: ProcessStats) -> Mapping[str, Values]:
+    """Returns memory and CPU time."""
     return {
-        "popbridge_workers_memory_bytes": sum(held.workers.values()),
-        "process_resident_memory_bytes": held.daemon,
-        "process_cpu_seconds_total": held.cpu_s,
-        "process_start_time_seconds": held.began,
+        "popbridge_workers_memory_bytes": sum(stats.workers.values()),
+        "process_resident_memory_bytes": stats.daemon,
+        "process_cpu_seconds_total": stats.cpu_s,
+        "process_start_time_seconds": stats.began,
     }
 
 
 def stored(store: Store) -> Mapping[str, Values]:
-    """What the database does."""
+    """Returns the metrics of the database."""
     return {
         "popbridge_store_failing": float(bool(store.trouble)),
         "popbridge_store_commits_total": store.commits,
@@ -266,7 +266,7 @@ def _type(kind: type[Message]) -> str:
 
 
 class Tally(Protocol):
-    """Promised jobs."""
+    """The counters of durable jobs."""
 
     waiting: int
     done: int
@@ -275,7 +275,7 @@ class Tally(Protocol):
 
 
 class Blobs(Protocol):
-    """Files by their SHA-256."""
+    """The counters of the blob store."""
 
     quota: int
     removed: int
@@ -287,7 +287,7 @@ class Blobs(Protocol):
 
 
 def cached(cache: CachedExecutor) -> Mapping[str, Values]:
-    """Of the response cache."""
+    """Returns the metrics of the response cache."""
     return {
         "popbridge_cache_hits_total": cache.hits,
         "popbridge_cache_misses_total": cache.misses,
@@ -299,7 +299,7 @@ def cached(cache: CachedExecutor) -> Mapping[str, Values]:
 
 
 def promised(tally: Tally, running: int) -> Mapping[str, Values]:
-    """Of the journal; `running` jobs are in hand."""
+    """Returns the metrics of the journal."""
     ended = {"done": tally.done, "failed": tally.failed, "cancelled": tally.cancelled}
     return {
         "popbridge_journal_jobs_open": {"waiting": tally.waiting, "running": running},
@@ -308,7 +308,7 @@ def promised(tally: Tally, running: int) -> Mapping[str, Values]:
 
 
 def blobs(store: Blobs) -> Mapping[str, Values]:
-    """Of the blobs."""
+    """Returns the metrics of the blobs."""
     return {
         "popbridge_blobs": store.count,
         "popbridge_blobs_bytes": store.size,
@@ -317,14 +317,14 @@ def blobs(store: Blobs) -> Mapping[str, Values]:
     }
 
 
-MOST_SESSIONS = 200
-"""Most that are listed: nobody reads more, and everybody else waits meanwhile."""
+MAX_SESSIONS = 200
+"""Maximum sessions in the status."""
 
 
 def status(
-    observed: Observed, held: Held, instance: str, address: str, figures: Mapping[str, Values]
+    observed: Observed, stats: ProcessStats, instance: str, address: str, figures: Mapping[str, Values]
 ) -> Status:
-    """One look at everything; of the metrics in `figures`, those with no more than one label."""
+    """Returns the daemon's status, with the metrics of `figures` that have at most one label."""
     now = time.monotonic()
     admission, pools = observed.router.admission, [pool for _, pool in observed.pools]
     lag = observed.lag.seen.quantile(0.95)
@@ -338,14 +338,14 @@ def status(
         open=dict(admission.open),
         inflight=admission.most,
         waiting={each: sum(pool.waiting_by_priority[each] for pool in pools) for each in admission.open},
-        workers=_workers(observed, held),
+        workers=_workers(observed, stats),
         replaced={reason: sum(pool.ended[reason] for pool in pools) for reason in pools[0].ended},
         sessions=[_session(live, now, admission.of(live.id)) for live in _listed(observed)],
         attached=(attached := sum(live.session.attached for live in observed.sessions)),
         away=len(observed.sessions) - attached,
         connections=observed.limiter.open,
         workloads=_workloads(observed.counts),
-        memory=held.daemon,
+        memory=stats.daemon,
         lag_p95_ms=_ms(lag),
         refused=_refused(observed.counts),
         figures=dict(_plain(figures)),
@@ -353,18 +353,19 @@ def status(
 
 
 def _listed(observed: Observed) -> list[LiveSession]:
-    """Those whose clients have asked for most that isn't done, then those that hold most; in their order."""
+    """Returns the sessions with the most open requests, then the most unacknowledged bytes, in their
+    order."""
     sessions, admission = list(observed.sessions), observed.router.admission
-    if len(sessions) <= MOST_SESSIONS:
+    if len(sessions) <= MAX_SESSIONS:
         return sessions
 
     def stake(at: int) -> tuple[int, int]:
         return admission.of(sessions[at].id), sessions[at].backlog.bytes
 
-    return [sessions[at] for at in sorted(heapq.nlargest(MOST_SESSIONS, range(len(sessions)), stake))]
+    return [sessions[at] for at in sorted(heapq.nlargest(MAX_SESSIONS, range(len(sessions)), stake))]
 
 
-def _workers(observed: Observed, held: Held) -> list[WorkerStatus]:
+def _workers(observed: Observed, stats: ProcessStats) -> list[WorkerStatus]:
     return [
         WorkerStatus(
             pid=state.pid,
@@ -372,7 +373,7 @@ def _workers(observed: Observed, held: Held) -> list[WorkerStatus]:
             busy=state.busy,
             doing=state.doing,
             for_s=state.for_s,
-            memory=held.workers.get(state.pid, 0),
+            memory=stats.workers.get(state.pid, 0),
         )
         for device, state in observed.workers
     ]
@@ -439,17 +440,17 @@ JSON = "application/json"
 
 
 class Operator:
-    """Both pages of one daemon."""
+    """Handlers of /metrics and /status."""
 
     def __init__(self, observed: Observed, metrics: Metrics, token: str, instance: str) -> None:
         self._observed = observed
         self._metrics = metrics
         self._token = token
         self._instance = instance
-        self._held = Held()
+        self._stats = ProcessStats()
         for source in (counted, open_now, workers):
             metrics.add(functools.partial(source, observed))
-        metrics.add(lambda: processes(self._held))
+        metrics.add(lambda: processes(self._stats))
 
     @property
     def routes(self) -> list[Route]:
@@ -459,24 +460,24 @@ class Operator:
         ]
 
     async def metrics(self, request: Request) -> Response:
-        """Without a token on this machine: no project, file or client is named in it."""
+        """Needs no token on this machine: metrics name no project, file or client."""
         local = request.client is not None and auth.is_loopback(request.client.host)
         if not local and not self._authorised(request):
             return _unauthorised()
-        await self._look()
+        await self._read_stats()
         return Response(await self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def status(self, request: Request) -> Response:
         if not self._authorised(request):
             return _unauthorised()
-        await self._look()
+        await self._read_stats()
         host, port = request.scope["server"]
         address = f"ws://[{host}]:{port}/ws" if ":" in host else f"ws://{host}:{port}/ws"
-        found = status(self._observed, self._held, self._instance, address, self._metrics.values())
+        found = status(self._observed, self._stats, self._instance, address, self._metrics.values())
         return Response(msgspec.json.encode(found), media_type=JSON)
 
-    async def _look(self) -> None:
-        self._held = await look(self._observed.pids)
+    async def _read_stats(self) -> None:
+        self._stats = await read_process_stats(self._observed.pids)
 
     def _authorised(self, request: Request) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

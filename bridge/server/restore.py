@@ -1,4 +1,4 @@
-"""Brings an earlier run's sessions back: what wasn't handled waits again, what was answered is acted on."""
+"""Restores the sessions of an earlier run, their unacknowledged messages and unfinished answers."""
 
 from __future__ import annotations
 
@@ -23,59 +23,58 @@ from bridge.server.sessions import Sessions
 from bridge.store.journal import Answer, unacknowledged
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import DamagedRow, PermanentDamage, Receipt, StoredPopup, StoredSession, unpack
-from bridge.store.sessions import KEPT_DAYS, SessionStore
+from bridge.store.sessions import POPUP_KEEP_DAYS, SessionStore
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
 
-class Left(Struct, frozen=True):
-    """What one session of an earlier run left in the store."""
+class StoredState(Struct, frozen=True):
+    """The stored state of a session."""
 
     session: StoredSession
     popups: Sequence[StoredPopup]
     """Open and answered ones, oldest first."""
     receipts: Sequence[Receipt]
-    """Of commands that the editor hasn't answered, oldest first."""
+    """Unanswered receipts, oldest first."""
     answers: Sequence[tuple[Answer, str | None]]
-    """To requests of the journal, with their keys, that its client hasn't acknowledged."""
+    """Unacknowledged answers to durable requests, with their keys."""
 
 
 async def restore(
-    store: Store, registry: Registry, sessions: Sessions, commands: Commands, flows: AdvisorHost
+    store: Store, registry: Registry, sessions: Sessions, commands: Commands, advisors: AdvisorHost
 ) -> int:
-    """Gives how many sessions came back. Raises StoreError, sqlite3.Error.
+    """Restores all sessions; returns their number. Raises StoreError, sqlite3.Error.
 
-    A session in which something can't be read ends alone, and leaves its popups to others who
-    have its project open.
+    A session with damaged data is ended, and its popups go to other editors of its project.
     """
     if dropped := await store.write(lambda db: SessionStore(db).drop_left_open()):
-        log.info("%d popups that no editor came for in %d days are closed", dropped, KEPT_DAYS)
+        log.info("%d popups were closed after %d days without an editor", dropped, POPUP_KEEP_DAYS)
     await store.write(lambda db: SessionStore(db).settle_stranded())
     for session in await store.read(lambda connection: SessionStore(Database(connection)).all_open()):
         try:
-            left = _latest(await store.read(functools.partial(_left, session)), store)
-            live = _session(left.session, registry, sessions)
-            _outbox(left, live)
-            await _unnumbered(left, live, commands, flows)
+            state = _latest(await store.read(functools.partial(_read, session)), store)
+            live = _session(state.session, registry, sessions)
+            _outbox(state, live)
+            await _send_unsent(state, live, commands, advisors)
         except (DamagedRow, msgspec.MsgspecError, ProtocolError) as error:
             log.error(
-                "session %s can't be brought back, so that its client will have to begin anew: %s is damaged "
-                "(%s); stop the bridge and run `popbridge db check`",
+                "session %s can't be restored: %s is damaged (%s); stop the daemon and run "
+                "`popbridge db check`",
                 session, store.path, error,
             )  # fmt: skip
             sessions.forget(session)
             await _leave(session, store, sessions)
             continue
-        for popup in left.popups:
+        for popup in state.popups:
             if popup.status == "answered":
-                flows.act(live, popup.id)
+                advisors.act(live, popup.id)
     return len(sessions)
 
 
 async def _leave(session: str, store: Store, sessions: Sessions) -> None:
-    """Popups that can be read come to the next editor of the project, also those that were answered."""
-    # What was done by such an answer already isn't done again: it is found by the popup and the step.
+    """Ends a session; its readable popups, also answered ones, go to the next editor of the project."""
+    # Commands of such an answer aren't sent again: they are found by popup and step.
     await store.write(lambda db: SessionStore(db).ask_again(session))
     try:
         packed = await store.read(lambda connection: SessionStore(Database(connection)).identify(session))
@@ -85,17 +84,17 @@ async def _leave(session: str, store: Store, sessions: Sessions) -> None:
     await sessions.settle(session, leaves_popups=is_shared)
 
 
-def _left(session: str, connection: sqlite3.Connection) -> Left:
+def _read(session: str, connection: sqlite3.Connection) -> StoredState:
     db = Database(connection)
     store, receipts = SessionStore(db), ReceiptStore(db).unanswered(session)
-    return Left(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
+    return StoredState(store.stored(session), store.unsettled(session), receipts, unacknowledged(db, session))
 
 
-def _latest(left: Left, store: Store) -> Left:
-    """Without popups whose place a later one has taken: the last daemon ended before it could keep that."""
+def _latest(state: StoredState, store: Store) -> StoredState:
+    """Removes popups that a later one replaced, which the last daemon couldn't store any more."""
     by_dedupe: dict[str, int] = {}
     replaced: set[int] = set()
-    for row in left.popups:
+    for row in state.popups:
         if row.status != "open" or not (dedupe := unpack(row.message, Popup).dedupe):
             continue
         if dedupe in by_dedupe:
@@ -103,7 +102,7 @@ def _latest(left: Left, store: Store) -> Left:
         by_dedupe[dedupe] = row.id
     for popup_id in replaced:
         store.submit(functools.partial(_superseded, popup_id))
-    return replace(left, popups=[row for row in left.popups if row.id not in replaced])
+    return replace(state, popups=[row for row in state.popups if row.id not in replaced])
 
 
 def _superseded(popup_id: int, db: Database) -> None:
@@ -115,23 +114,23 @@ def _session(stored: StoredSession, registry: Registry, sessions: Sessions) -> L
     try:
         choice = registry.choose(engine.name, engine.version) if engine else None
     except UserError as error:
-        log.warning("session %s comes back without an adapter: %s", stored.id, error)
+        log.warning("session %s is restored without an adapter: %s", stored.id, error)
         choice = None
     return sessions.restore(stored, choice)
 
 
-def _outbox(left: Left, live: LiveSession) -> None:
+def _outbox(state: StoredState, live: LiveSession) -> None:
     now = time.monotonic()
-    waiting: list[Numbered] = [_command(receipt) for receipt in left.receipts if receipt.seq]
-    for answer, key in left.answers:
+    waiting: list[Numbered] = [_command(receipt) for receipt in state.receipts if receipt.seq]
+    for answer, key in state.answers:
         assert isinstance(answer.id, int)
         live.session.requests[answer.id] = key
         waiting.append(answer)
-    for row in left.popups:
+    for row in state.popups:
         popup = unpack(row.message, Popup)
         if row.status != "open" or popup.seq is UNSET:
             continue
-        if popup.seq > left.session.acked:
+        if popup.seq > state.session.acked:
             waiting.append(popup)
         else:
             live.open(popup)
@@ -139,14 +138,16 @@ def _outbox(left: Left, live: LiveSession) -> None:
         live.restore(message, now)
 
 
-async def _unnumbered(left: Left, live: LiveSession, commands: Commands, flows: AdvisorHost) -> None:
-    """What the daemon had kept, but not sent, when it was killed."""
-    for receipt in left.receipts:
+async def _send_unsent(
+    state: StoredState, live: LiveSession, commands: Commands, advisors: AdvisorHost
+) -> None:
+    """Sends the commands and popups that the killed daemon stored but didn't send."""
+    for receipt in state.receipts:
         if not receipt.seq:
             await commands.present(live, _command(receipt))
-    for row in left.popups:
+    for row in state.popups:
         if row.status == "open" and row.seq is None:
-            await flows.present(live, replace(unpack(row.message, Popup), id=row.id, seq=UNSET))
+            await advisors.present(live, replace(unpack(row.message, Popup), id=row.id, seq=UNSET))
 
 
 def _command(receipt: Receipt) -> Command:

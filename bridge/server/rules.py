@@ -1,4 +1,4 @@
-"""What people want always: in the project's own file, or here for a project on another machine."""
+"""Rules of projects: in popbridge.toml, or in the database for a project on another machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from accel.text import sentences
+from accel.text import AnyText, sentences
 from bridge.api import SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, UserError
@@ -19,42 +19,42 @@ from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
-Wish = tuple[str, str, "asyncio.Future[None]"]
-"""A folder and a finding that somebody waits to have kept."""
+PendingRule = tuple[str, str, "asyncio.Future[None]"]
+"""A folder, a finding, and the future of the caller."""
 Rules = Mapping[str, Sequence[str]]
-"""Codes of findings by folder of the project, `""` for its root."""
+"""Codes of findings by folder of the project; `""` is its root."""
 
 
-class RuleKeeper:
-    """The rules of all projects."""
+class ProjectRules:
+    """Reads and adds the rules of all projects."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: dict[Path, list[Wish]] = {}
-        """By project: for the file that is being written, what the next one has in addition."""
+        self._waiting: dict[Path, list[PendingRule]] = {}
+        """Rules to write next, by project root."""
         self._writers: dict[Path, asyncio.Task[None]] = {}
-        self._told: dict[tuple[str, str], str] = {}
-        """What is wrong, by project and where, as it was logged last."""
+        self._logged: dict[tuple[str, str], str] = {}
+        """The problems logged last, by project and place."""
 
     async def of(self, session: SessionView) -> Rules:
-        """The project's rules; none while its file has a mistake, which is logged once."""
+        """Returns the project's rules; none if its file is invalid, which is logged once."""
         if session.root is None:
-            return await self._kept(session)
+            return await self._stored(session)
         try:
-            kept, problem = await self._moved(session, session.root)
+            remaining, problem = await self._move_to_file(session, session.root)
             found = await asyncio.to_thread(config.read, session.root)
         except UserError as error:
-            self._tell(session, "file", str(error))
+            self._log_once(session, "file", str(error))
             return {}
-        self._tell(session, "file", problem)
-        self._tell(session, "codes", str(sentences(config.passed_over(session.root, found))))
-        return _together(found.rules(), kept)
+        self._log_once(session, "file", problem)
+        self._log_once(session, "codes", str(sentences(config.ignored_code_notices(session.root, found))))
+        return _merge(found.rules(), remaining)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:
-        """Raises RequestError where there can be no such rule, or its file can't be read or written."""
-        # Before it waits with others, as whatever else is wrong is the file's, and concerns them all.
+        """Adds a rule. Raises RequestError for an invalid rule, and if the file can't be read or written."""
+        # Checked before it is written with others, since later errors concern all of them.
         where = session.root / config.NAME if session.root else session.project_name or session.project
-        if problem := _mistake(where, folder, finding):
+        if problem := _rule_problem(where, folder, finding):
             raise RequestError(errors.BAD_INPUT, message=problem)
         if session.root is None:
             await self._store.write(lambda db: RuleStore(db).add(session.project, folder, finding))
@@ -66,103 +66,105 @@ class RuleKeeper:
         await future
 
     async def _write(self, root: Path) -> None:
-        """What is waiting is written together: each time the whole file is read and written anew."""
+        """Writes all pending rules of a project together, since each write rewrites the whole file."""
         try:
-            while wishes := self._waiting.pop(root, []):
-                await _add(root, wishes)
+            while pending := self._waiting.pop(root, []):
+                await _add(root, pending)
         finally:
             del self._writers[root]
 
-    async def _moved(self, session: SessionView, root: Path) -> tuple[Rules, str]:
-        """Rules from before there was a file for them go there, once; gives those that the file can't have
-        now, and why not. What it never can have stays where it is."""
-        kept = self._movable(session, await self._kept(session))
-        if not kept:
+    async def _move_to_file(self, session: SessionView, root: Path) -> tuple[Rules, str]:
+        """Moves rules from the database to the file; returns those that can't be written now, and the error.
+
+        Rules that are invalid in the file stay in the database.
+        """
+        rules = self._movable(session, await self._stored(session))
+        if not rules:
             return {}, ""
         try:
-            await asyncio.to_thread(config.add_rules, root, kept)
+            await asyncio.to_thread(config.add_rules, root, rules)
         except UserError as error:
-            return kept, str(error)
-        await self._store.write(lambda db: RuleStore(db).forget(session.project, kept))
-        log.warning("%s: its rules are now in %s", session.project_name, root / config.NAME)
+            return rules, str(error)
+        await self._store.write(lambda db: RuleStore(db).forget(session.project, rules))
+        log.warning("the rules of %s were moved to %s", session.project_name, root / config.NAME)
         return {}, ""
 
-    def _movable(self, session: SessionView, kept: Rules) -> dict[str, list[str]]:
-        """Those that a file can have; of the others it is told where they are."""
+    def _movable(self, session: SessionView, stored: Rules) -> dict[str, list[str]]:
+        """Returns the rules that are valid in a file, and logs the others."""
         name = session.project_name or session.project
         where = f"{self._store.path}: the rules of the project {name}"
         wrong = {
             (folder, code): problem
-            for folder, codes in kept.items()
+            for folder, codes in stored.items()
             for code in codes
-            if (problem := _mistake(where, folder, code))
+            if (problem := _rule_problem(where, folder, code))
         }
         first = next(iter(wrong.values()), "")
-        told = f"{first} So {len(wrong)} of them stay there, and settle nothing." if wrong else ""
-        self._tell(session, "database", told)
-        movable = {f: [code for code in codes if (f, code) not in wrong] for f, codes in kept.items()}
+        problem_text = f"{first} {len(wrong)} such rules stay there without effect." if wrong else ""
+        self._log_once(session, "database", problem_text)
+        movable = {f: [code for code in codes if (f, code) not in wrong] for f, codes in stored.items()}
         return {folder: codes for folder, codes in movable.items() if codes}
 
-    async def _kept(self, session: SessionView) -> dict[str, list[str]]:
+    async def _stored(self, session: SessionView) -> dict[str, list[str]]:
         return await self._store.read(lambda connection: RuleStore(Database(connection)).of(session.project))
 
-    def _tell(self, session: SessionView, where: str, what: str) -> None:
-        """Logs what is wrong there, if anything is, and wasn't already."""
+    def _log_once(self, session: SessionView, where: str, what: str) -> None:
+        """Logs a problem, unless it was logged before; an empty one resets this."""
         key = session.project, where
         if not what:
-            self._told.pop(key, None)
-        elif self._told.get(key) != what:
-            self._told[key] = what
+            self._logged.pop(key, None)
+        elif self._logged.get(key) != what:
+            self._logged[key] = what
             log.warning("%s", what)
 
 
-def _mistake(where: object, folder: str, finding: str) -> str:
-    """Why there can be no such rule; empty where there can."""
+def _rule_problem(where: object, folder: str, finding: str) -> AnyText:
+    """Returns why a rule is invalid, or an empty text."""
     try:
         config.check_rule(where, folder, finding)
     except UserError as error:
-        return str(error)
+        return error.text
     return ""
 
 
-async def _add(root: Path, wishes: Sequence[Wish]) -> None:
-    """Tells who waits for these what became of them."""
-    error = await _refused(root, wishes)
-    if error is None or isinstance(error, UserError) or len(wishes) == 1:
-        for wish in wishes:
-            _settle(wish, error)
+async def _add(root: Path, pending: Sequence[PendingRule]) -> None:
+    """Writes pending rules and sets their futures."""
+    error = await _try_add(root, pending)
+    if error is None or isinstance(error, UserError) or len(pending) == 1:
+        for rule in pending:
+            _settle(rule, error)
         return
-    # One that can't be written, whatever the reason, costs the others nothing.
-    for wish in wishes:
-        _settle(wish, await _refused(root, [wish]))
+    # One rule that can't be written must not fail the others.
+    for rule in pending:
+        _settle(rule, await _try_add(root, [rule]))
 
 
-async def _refused(root: Path, wishes: Sequence[Wish]) -> Exception | None:
-    """Why they couldn't be written; None where they were."""
+async def _try_add(root: Path, pending: Sequence[PendingRule]) -> Exception | None:
+    """Writes rules; returns the error, or None."""
     rules: dict[str, list[str]] = {}
-    for folder, finding, _ in wishes:
+    for folder, finding, _ in pending:
         rules.setdefault(folder, []).append(finding)
     try:
         await asyncio.to_thread(config.add_rules, root, rules)
-    # Whatever it is, those who wait are told.
+    # The callers get any error.
     except Exception as error:
         return error
     return None
 
 
-def _settle(wish: Wish, error: Exception | None) -> None:
-    _, _, future = wish
+def _settle(rule: PendingRule, error: Exception | None) -> None:
+    _, _, future = rule
     if future.done():
         return
     if error is None:
         future.set_result(None)
     elif isinstance(error, UserError):
-        # One for each, as who raises an error writes into it.
-        future.set_exception(RequestError(errors.BAD_INPUT, message=str(error)))
+        # A new error for each, since raising changes it.
+        future.set_exception(RequestError(errors.BAD_INPUT, message=error.text))
     else:
         future.set_exception(error)
 
 
-def _together(one: Rules, other: Rules) -> Rules:
+def _merge(one: Rules, other: Rules) -> Rules:
     folders = dict.fromkeys((*one, *other))
     return {folder: [*one.get(folder, ()), *other.get(folder, ())] for folder in folders}

@@ -353,7 +353,7 @@ class Scheduler:
         """Returns whether a request with a later deadline has joined, so that the job is queued again."""
         try:
             prolonged = await self._store.persist(
-                functools.partial(journal.prolong, job=job, owner=self._owner)
+                functools.partial(journal.extend, job=job, owner=self._owner)
             )
         except StoreError as error:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)

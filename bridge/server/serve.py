@@ -1,4 +1,4 @@
-"""The process: lock, port, signals."""
+"""The daemon's process: lock, port, signals, start-up and shutdown."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ from bridge.server import logs
 from bridge.server.app import Bridge
 from bridge.server.uvicorn_protocols import server_config
 
-SPARE = 1024
-"""For workers' pipes, the store, blobs on their way, and whatever else."""
+SPARE_FILES = 1024
+"""Open files in addition to connections: pipes of workers, the store, uploads."""
 
 
-def allow(connections: int) -> None:
-    """Raises the limit for so many connections as far as this user may; warns where it stays lower."""
+def raise_file_limit(connections: int) -> None:
+    """Raises the limit of open files for `connections`; logs a warning if that isn't allowed."""
     if sys.platform == "win32":
-        return  # Windows has no such limit for sockets
+        return  # Windows has no such limit
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + SPARE
+    wanted = connections + SPARE_FILES
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    except (OSError, ValueError):  # macOS has a lower limit of its own, which it doesn't tell
+    except (OSError, ValueError):  # macOS has an undocumented lower limit
         most = soft
     if most < wanted:
         log.warning(
-            "the system lets PopBridge open %d files, too few for %d connections: raise `ulimit -n`, or "
-            "lower the setting 'connections'",
+            "PopBridge may only open %d files, too few for %d connections: raise `ulimit -n`, or "
+            "lower the setting `connections`",
             most,
             connections,
         )
@@ -62,22 +62,22 @@ log = logging.getLogger(__name__)
 Say = Callable[[AnyText], None]
 
 SWITCH_S = 0.0005
-"""How long a thread keeps Python while the loop waits for it; by default 5 ms, more than an answer takes."""
+"""Python's thread switch interval; the default of 5 ms is longer than an answer takes."""
 
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
-    """Serves until SIGINT or SIGTERM. Raises UserError where that can't be done."""
-    with logs.logging_by(settings, registry):
-        allow(settings["connections"])
+    """Runs the daemon until SIGINT or SIGTERM. Raises UserError if it can't start."""
+    with logs.configure_logging(settings, registry):
+        raise_file_limit(settings["connections"])
         _main(settings, paths, registry, say)
 
 
 def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> None:
-    with _only_one(paths), _listen(settings["host"], settings["port"], say) as listener:
+    with _lock(paths), _listen(settings["host"], settings["port"], say) as listener:
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
-        # Until uvicorn listens to signals; it raises SIGTERM once more when it has stopped, for nothing.
+        # Before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
@@ -85,7 +85,7 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which says when it is ready and lets the bridge finish before it closes sockets."""
+    """A uvicorn server that writes connection.json, and finishes requests before it closes sockets."""
 
     def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
         super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
@@ -93,10 +93,10 @@ class Server(uvicorn.Server):
         self._listener = listener
         self._paths = paths
         self._say = say
-        self._why = "its process asked for it"
+        self._reason = "requested"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._why = signal.Signals(sig).name
+        self._reason = signal.Signals(sig).name
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -114,37 +114,37 @@ class Server(uvicorn.Server):
         try:
             file.write(self._paths.connection_file)
         except OSError as error:
-            self._why = f"{self._paths.connection_file} can't be written"
+            self._reason = f"can't write {self._paths.connection_file}"
             await self.shutdown(sockets)
             raise UserError(
                 text(
-                    "{connection_file} can't be written ({strerror}): free its place.",
+                    "Can't write {connection_file} ({strerror}).",
                     connection_file=self._paths.connection_file,
                     strerror=error.strerror,
                 )
             ) from None
         log.info(
-            "PopBridge %s has started at %s (data in %s, workers: %d, process %d)",
+            "PopBridge %s started at %s (data: %s, workers: %d, process %d)",
             __version__, file.ws, self._paths.data, self._bridge.workers, file.pid,
         )  # fmt: skip
-        # A CUDA driver takes up to seconds to answer; clients are served meanwhile.
+        # A CUDA driver may take seconds; clients are served meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
         self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        log.info("PopBridge stops: %s", self._why)
-        # Windows removes no file that a client is just reading; the next daemon writes it anew.
+        log.info("PopBridge is stopping: %s", self._reason)
+        # Windows can't delete a file that a client is reading; the next daemon rewrites it.
         with contextlib.suppress(OSError):
             self._paths.connection_file.unlink(missing_ok=True)
         await self._bridge.finish()
         await super().shutdown(sockets)
         await self._bridge.stop()
-        log.info("PopBridge has stopped")
+        log.info("PopBridge stopped")
 
 
 def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
-    """What an operator wants to know at once."""
+    """Returns the line that `popbridge serve` prints when it is ready."""
     adapters = [f"{a.name} ({a.versions})" for a in registry.adapters] or text("none")
     count, broken = len(registry.workloads), registry.disabled
     parts: list[AnyText] = [
@@ -161,24 +161,24 @@ def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool 
 
 
 def _in_use(device: Device, gpu: bool) -> AnyText:
-    """The device that work runs on, and why; whether a GPU works shows only when it is tried, after this."""
+    """Describes the device; whether a GPU works is only known when it is first used."""
     if device.name == "CPU":
         return text("CPU: {reason}", reason=device.reason)
     if device.name != "CUDA":
         return text("CPU: no workload uses {device} yet ({reason})", device=device.name, reason=device.reason)
     if not gpu:
-        return text("CPU: the setting gpu leaves {reason} alone", reason=device.reason)
+        return text("CPU: {reason} is disabled by the setting gpu", reason=device.reason)
     return text(
-        "CPU, and CUDA on {reason} for what it does sooner (`popbridge devices` tries it)",
+        "CPU, and CUDA on {reason} where it is faster (`popbridge devices` tests it)",
         reason=device.reason,
     )
 
 
 @contextlib.contextmanager
-def _only_one(paths: Paths) -> Iterator[None]:
-    """Raises UserError where a daemon runs already, or where its folders can't be made."""
+def _lock(paths: Paths) -> Iterator[None]:
+    """Holds the lock of the only daemon. Raises UserError if one is running or folders can't be created."""
     try:
-        # The runtime folder may lie in the data folder, whose mode is set only where it is made by itself.
+        # The runtime folder may be in the data folder, whose mode is only set when it is created itself.
         for folder in (paths.data, paths.runtime, paths.cache):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(paths.lock_file)
@@ -194,28 +194,28 @@ def _only_one(paths: Paths) -> Iterator[None]:
 
 
 def _cant_use(paths: Paths, error: OSError) -> UserError:
-    """Of a folder that can't be made or written, or of the lock itself."""
+    """Returns the error for an unusable folder or lock file."""
     if isinstance(error, FileExistsError):
         return UserError(
             text(
-                "{filename} is no folder: let POPBRIDGE_HOME name one, or make room for one.",
+                "{filename} is not a folder. Move it, or set POPBRIDGE_HOME to a folder.",
                 filename=error.filename,
             )
         )
     if error.errno == errno.EROFS:
-        # Of a mount that is read-only the lock is only the first file that is to be made.
+        # On a read-only file system, the lock is just the first file to create.
         return UserError(
             text(
-                "The folder {runtime} can't be written ({strerror}): make it writable, or let "
-                "POPBRIDGE_HOME name another folder.",
+                "Can't write to the folder {runtime} ({strerror}). Make it writable, or set "
+                "POPBRIDGE_HOME to another folder.",
                 runtime=paths.runtime,
                 strerror=error.strerror,
             )
         )
     said = (
-        text("The file {name} can't be used ({reason}).")
+        text("Can't use the file {name} ({reason}).")
         if error.filename == str(paths.lock_file)
-        else text("The folder {name} can't be used ({reason}).")
+        else text("Can't use the folder {name} ({reason}).")
     )
     return UserError(said.fill(name=error.filename, reason=error.strerror))
 
@@ -224,9 +224,9 @@ def _is_running(paths: Paths) -> AnyText:
     try:
         file = ConnectionFile.read(paths.connection_file)
     except UserError:
-        return text("PopBridge is running already; stop it first.")
+        return text("PopBridge is already running; stop it first.")
     return text(
-        "PopBridge is running already at {address} (process {pid}); stop it first.",
+        "PopBridge is already running at {address} (process {pid}); stop it first.",
         address=file.ws,
         pid=file.pid,
     )
@@ -234,12 +234,12 @@ def _is_running(paths: Paths) -> AnyText:
 
 @contextlib.contextmanager
 def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
-    """A listening socket; where `port` is held, on one that the system chooses. Raises UserError."""
+    """Opens a listening socket; if `port` is taken, the system chooses another. Raises UserError."""
     if not auth.is_loopback(host):
         raise UserError(
             text(
-                "Setting host: {host} isn't loopback, and there is no TLS yet; use 127.0.0.1.",
-                host=repr(host),
+                "`host` is {host}; it must be a loopback address such as 127.0.0.1.",
+                host=host,
             )
         )
     try:
@@ -255,10 +255,10 @@ def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
         ) from None
     try:
         if sys.platform == "win32":
-            # Without it another program could take over the same port.
+            # Else another program could bind the same port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
-            # On Windows it would let two processes have one port; here it only skips TIME_WAIT.
+            # Only skips TIME_WAIT here; on Windows it would let two processes bind one port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(listener, host, port, say)
         listener.listen(1024)
@@ -278,9 +278,9 @@ def _bind(listener: socket.socket, host: str, port: int, say: Say) -> None:
             chosen = listener.getsockname()[1]
             say(
                 text(
-                    "Port {port} is held by {holder}: listening on {chosen} (another one: --port).",
+                    "Port {port} is used by {owner}; listening on {chosen} instead (choose with --port).",
                     port=port,
-                    holder=holder(port),
+                    owner=port_owner(port),
                     chosen=chosen,
                 )
             )
@@ -295,8 +295,8 @@ def _bind(listener: socket.socket, host: str, port: int, say: Say) -> None:
         ) from None
 
 
-def holder(port: int) -> AnyText:
-    """Who listens on a port, as far as this user may know."""
+def port_owner(port: int) -> AnyText:
+    """Returns the program that listens on a port, if this user can see it."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -309,10 +309,9 @@ def holder(port: int) -> AnyText:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one; asyncio's own otherwise.
+    """Returns uvloop's factory, or None for asyncio's loop on Windows.
 
-    On Windows that is the proactor loop: winloop takes no creation flags, without which each worker
-    opens a console window.
+    winloop doesn't support creation flags, without which each worker opens a console window.
     """
     if sys.platform == "win32":
         return None

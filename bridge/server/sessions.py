@@ -1,4 +1,4 @@
-"""All sessions of a daemon: opened, resumed, restored, given up."""
+"""Opens, resumes, restores and ends the sessions of a daemon."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 CLOSE_S = 3.0
-"""How long a stopping daemon waits for its clients to take their close frames."""
+"""Seconds that a stopping daemon waits for its clients to receive their close frames."""
 
 
 class Sessions:
-    """All sessions of this daemon, attached or waiting for their client."""
+    """All sessions of the daemon, attached or waiting for their client."""
 
     def __init__(self, store: Store, keep_s: float, unacknowledged: Total | None = None) -> None:
-        """`unacknowledged` is what all clients have yet to acknowledge, and how much of it may be."""
+        """`unacknowledged` counts the unacknowledged bytes of all sessions, and has their limit."""
         self.unacknowledged = unacknowledged or Total(NO_LIMIT)
         self._store = store
         self._keep_s = keep_s
-        self._keeping: set[asyncio.Task[None]] = set()
-        self._unkept: dict[str, asyncio.Task[None]] = {}
-        """What keeps the latest of each session of which something couldn't be kept."""
-        self._given_up: list[LiveSession] = []
+        self._retry_tasks: set[asyncio.Task[None]] = set()
+        self._retries: dict[str, asyncio.Task[None]] = {}
+        """The task that stores the latest state of a session after a failed write, by session."""
+        self._ended: list[LiveSession] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._live: dict[str, LiveSession] = {}
         self._tokens: dict[str, str] = {}
@@ -59,7 +59,7 @@ class Sessions:
     async def open(
         self, identify: Identify, choice: Choice[Adapter] | None
     ) -> tuple[LiveSession, str, StoreError | None]:
-        """A new session, its resume token, and why it wouldn't outlive the daemon now, if it wouldn't."""
+        """Opens a session; returns it, its resume token, and the error if it couldn't be stored."""
         session_id, token = secrets.token_hex(8), secrets.token_hex(32)
         digest = auth.digest(token)
 
@@ -71,34 +71,31 @@ class Sessions:
             await self._store.write(keep, synced=False)
         except StoreError as error:
             problem = error
-            self._keep_later(session_id, lambda: self._store.write(keep))
+            self._retry_later(session_id, lambda: self._store.write(keep))
         session = Session(session_id, time.monotonic(), keep_s=self._keep_s)
         return self._add(session, identify, choice, SEQ_BLOCK, digest), token, problem
 
     def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
-        """The session that `identify.resume` names, its resume token, and whether its client was restarted.
+        """Returns the session of `identify.resume`, its resume token, and whether its client was restarted.
 
-        Raises RemoteProtocolError where there is none, or the token is wrong.
+        Raises RemoteProtocolError if the session is unknown or the token is wrong.
         """
         resume = identify.resume
         assert resume is not UNSET
         live = self._live.get(resume.session)
         digest = auth.digest(resume.token)
         if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
-            raise not_known(resume.session)
+            raise unknown_session(resume.session)
         live.identified(identify, choice)
-        # The token stays: a new one would be lost with a `ready` that never arrived.
+        # The token stays the same: a new one would be lost with a `ready` that never arrived.
         return live, resume.token, live.instance != identify.instance
 
     def arrived(self, live: LiveSession, identify: Identify) -> None:
-        """Its client is back and has what it has to know: from now on this one isn't another.
-
-        Nothing happens where another has identified since.
-        """
+        """Stores the process of a resumed session's client, unless another one has identified since."""
         digest = self._tokens.get(live.id)
         if live.identify is not identify or digest is None:
             return
-        # Not sooner: a daemon that is killed before would take it for one that knows already.
+        # Only after `ready`: a daemon killed before it must still treat the client as restarted.
         live.instance = identify.instance
 
         def keep(db: Database) -> None:
@@ -108,14 +105,14 @@ class Sessions:
             if live.identify is identify:
                 await self._store.write(keep, synced=False)
 
-        if live.id in self._unkept:
-            self._keep_later(live.id, keep_latest)
+        if live.id in self._retries:
+            self._retry_later(live.id, keep_latest)
         else:
-            self._store.submit(keep, lambda: self._keep_later(live.id, keep_latest))
+            self._store.submit(keep, lambda: self._retry_later(live.id, keep_latest))
 
-    def _keep_later(self, session_id: str, keep: Callable[[], Awaitable[None]]) -> None:
-        """Tries until it is kept, after what has to be kept of the session already."""
-        earlier = self._unkept.get(session_id)
+    def _retry_later(self, session_id: str, keep: Callable[[], Awaitable[None]]) -> None:
+        """Retries `keep` until it succeeds, after the earlier retries of the session."""
+        earlier = self._retries.get(session_id)
 
         async def insist() -> None:
             if earlier is not None:
@@ -123,36 +120,35 @@ class Sessions:
             try:
                 await self._store.insist(keep)
             except StoreError as error:
-                log.error("session %s isn't kept: %s", session_id, error.reason)
+                log.error("session %s is not stored: %s", session_id, error.reason)
 
-        task = self._unkept[session_id] = asyncio.create_task(insist())
-        self._keeping.add(task)
-        task.add_done_callback(partial(self._kept, session_id))
+        task = self._retries[session_id] = asyncio.create_task(insist())
+        self._retry_tasks.add(task)
+        task.add_done_callback(partial(self._stored, session_id))
 
-    def _kept(self, session_id: str, task: asyncio.Task[None]) -> None:
-        self._keeping.discard(task)
-        if self._unkept.get(session_id) is task:
-            del self._unkept[session_id]
+    def _stored(self, session_id: str, task: asyncio.Task[None]) -> None:
+        self._retry_tasks.discard(task)
+        if self._retries.get(session_id) is task:
+            del self._retries[session_id]
 
     def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
-        """A session of an earlier run of the daemon; its keep time starts anew."""
+        """Restores a session of an earlier run; its keep time restarts."""
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
         identify = unpack(stored.identify, Identify)
         return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
     def ageing(self) -> list[LiveSession]:
-        """Those that have to be looked at as time goes by: of thousands that are connected and idle, few."""
+        """Returns the sessions that can expire, or have popups that can: few of thousands."""
         self._watched.difference_update([live for live in self._watched if not live.session.ageing])
         return list(self._watched)
 
     def expire(self, ageing: Iterable[LiveSession], now: float) -> list[LiveSession]:
-        """Forgets and gives those that nobody came back for, and those that were given up; each is to
-        be `settle`d."""
+        """Removes and returns the expired and the ended sessions; the caller must `settle` each."""
         late = [live for live in ageing if self._is_late(live, now)]
         for live in late:
             self.forget(live.id)
-        late += [live for live in self._given_up if not live.keeping]
-        self._given_up = [live for live in self._given_up if live.keeping]
+        late += [live for live in self._ended if not live.keeping]
+        self._ended = [live for live in self._ended if live.keeping]
         return late
 
     def _is_late(self, live: LiveSession, now: float) -> bool:
@@ -160,47 +156,49 @@ class Sessions:
             return False
         is_busy = live.keeping > 0 or live.acting > 0
         if is_busy:
-            # Once its answer is kept, what that asks for is yet to be done: it gets as long again.
+            # Work on one of its answers continues: its keep time restarts.
             live.session.detach(now)
         return not is_busy
 
     def left(self, live: LiveSession) -> None:
-        """Its client won't come back: it is given up, unless something is owed to it."""
+        """Ends the session of a client that closed it, unless something is open or unacknowledged."""
         if not live.is_owed and live.id in self._live:
-            log.info("session %s is over: its client is done", live.id)
+            log.info("session %s was closed by its client", live.id)
             self.forget(live.id)
-            self._given_up.append(live)
+            self._ended.append(live)
 
     def relieve(self) -> None:
-        """Gives up the sessions that hold most, until what is left for all of them is no longer too much."""
+        """Ends the sessions with the most unacknowledged bytes until the total is below the limit."""
         while self.unacknowledged.is_too_much and self._live:
             worst = max(self._live.values(), key=lambda live: live.backlog.bytes)
             reason = worst.backlog.reason
-            log.warning("session %s is given up for the sake of the others: %s", worst.id, reason)
+            log.warning(
+                "session %s is ended, as all sessions together exceed the limit: %s", worst.id, reason
+            )
             self.forget(worst.id)
-            self._given_up.append(worst)
-            # Who doesn't read takes its time to be told.
+            self._ended.append(worst)
+            # A client that doesn't read delays its close frame.
             task = asyncio.create_task(worst.drop(errors.TOO_SLOW, reason))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
     def forget(self, session_id: str) -> None:
-        """Nobody comes back to it any more."""
+        """Removes a session, which can't be resumed any more."""
         if live := self._live.pop(session_id, None):
             live.ended = True
             self._watched.discard(live)
-            # It may yet lose its connection, which is none of ours any more.
+            # The session may still be detached later, which must not add it to the watched ones.
             live.watched = set()
             live.backlog.clear()
             del self._tokens[session_id]
 
     async def settle(self, session_id: str, *, leaves_popups: bool = False) -> None:
-        """Closes in the store what a forgotten session left open, save popups that others take over."""
+        """Closes a removed session in the store; its popups may stay for other sessions."""
         await self._store.persist(lambda db: SessionStore(db).close(session_id, leaves_popups=leaves_popups))
 
     async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
-        """Tells everybody that the daemon stops; the sessions stay stored."""
-        for task in self._keeping:
+        """Closes all connections; the sessions stay stored."""
+        for task in self._retry_tasks:
             task.cancel()
         closing = [asyncio.create_task(live.drop(close, reason)) for live in self._live.values()]
         closing += self._closing
@@ -224,7 +222,7 @@ class Sessions:
         return live
 
 
-def not_known(session: str) -> RemoteProtocolError:
-    """Why nobody may come back to `session`."""
-    says = f"field 'resume': session {session!r} isn't known (any more): identify without it"
-    return RemoteProtocolError(errors.SESSION_INVALID, says)
+def unknown_session(session: str) -> RemoteProtocolError:
+    """Returns the error for resuming an unknown session."""
+    reason = f"field 'resume': session {session!r} is unknown or has ended: identify without it"
+    return RemoteProtocolError(errors.SESSION_INVALID, reason)

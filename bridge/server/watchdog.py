@@ -1,4 +1,4 @@
-"""Loop lag and stalls."""
+"""Measures the lag of the event loop, and reports stalls with their stack."""
 
 from __future__ import annotations
 
@@ -13,63 +13,63 @@ from types import FrameType
 from bridge.core.metrics import Histogram
 
 PERIOD_S = 0.1
-"""Between two looks: ten a second cost nothing and miss no stall that anybody would notice."""
+"""Seconds between measurements."""
 
 
 class LoopLag:
-    """Measures between `start` and `stop`."""
+    """Measures how late the event loop runs its timers, between `start` and `stop`."""
 
     def __init__(self) -> None:
         self.seen = Histogram()
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """On the running loop."""
-        self._again(asyncio.get_running_loop())
+        """Starts on the running loop."""
+        self._schedule(asyncio.get_running_loop())
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         due = loop.time() + PERIOD_S
 
-        def look() -> None:
+        def measure() -> None:
             self.seen.add(max(0.0, loop.time() - due))
-            self._again(loop)
+            self._schedule(loop)
 
-        self._timer = loop.call_at(due, look)
+        self._timer = loop.call_at(due, measure)
 
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 5.0
-"""So long nothing of ours takes, seconds: editors wait, and soon take the connection for lost."""
-LOOKS = 5
-"""How often it is looked within that time."""
-SHOWN = 8
-"""Frames of the stack that the log has."""
-UNSEEN = ", in code that holds Python's lock, or the machine slept"
+STALL_S = 5.0
+"""Seconds without a turn of the loop that count as a stall: editors soon drop their connection."""
+CHECKS_PER_STALL = 5
+"""Checks within STALL_S."""
+MAX_FRAMES = 8
+"""Maximum stack frames in the log."""
+UNKNOWN_CAUSE = ", in code that holds Python's lock, or the machine was asleep"
 
 
 class StallWatchdog:
-    """Watches the running loop between `start` and `stop`."""
+    """Reports stalls of the event loop from a thread, between `start` and `stop`."""
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
-        self._patience_s = patience_s
-        self._period_s = patience_s / LOOKS
+    def __init__(self, stall_s: float = STALL_S) -> None:
+        self._stall_s = stall_s
+        self._period_s = stall_s / CHECKS_PER_STALL
         self._beat = 0.0
-        self._named = 0.0
-        """The beat after which the thread saw what runs."""
+        self._reported_beat = 0.0
+        """The beat after which a stall was reported."""
         self._loop_thread = 0
         self._over = threading.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.thread = threading.Thread(target=self._watch, name="standstill", daemon=True)
 
     def start(self) -> None:
-        """On the running loop."""
+        """Starts on the running loop."""
         self._loop_thread = threading.get_ident()
-        self._again(asyncio.get_running_loop())
+        self._schedule(asyncio.get_running_loop())
         self.thread.start()
 
     def stop(self) -> None:
@@ -77,46 +77,46 @@ class StallWatchdog:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         self._beat = time.monotonic()
-        self._timer = loop.call_later(self._period_s, self._look_back, loop)
+        self._timer = loop.call_later(self._period_s, self._check_loop, loop)
 
-    def _look_back(self, loop: asyncio.AbstractEventLoop) -> None:
-        """On the loop: the thread sees nothing while other code holds Python's lock."""
+    def _check_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Runs on the loop; reports stalls that the thread missed, since other code held Python's lock."""
         seconds = time.monotonic() - self._beat
-        if seconds > self._patience_s:
-            where = "" if self._named == self._beat else UNSEEN
-            log.error("the daemon stood still for %.1f s%s; now it goes on", seconds, where)
-        self._again(loop)
+        if seconds > self._stall_s:
+            where = "" if self._reported_beat == self._beat else UNKNOWN_CAUSE
+            log.error("the event loop was blocked for %.1f s%s; it continues now", seconds, where)
+        self._schedule(loop)
 
     def _watch(self) -> None:
-        looked = time.monotonic()
+        checked = time.monotonic()
         while not self._over.wait(self._period_s):
-            before, looked, beat = looked, time.monotonic(), self._beat
-            # Where this thread was held up as well, what runs now needn't be to blame.
-            blind = looked - before > self._patience_s / 2
-            if looked - beat > self._patience_s and not blind and self._named != beat:
-                self._tell(looked - beat, beat)
+            before, checked, beat = checked, time.monotonic(), self._beat
+            # If this thread was delayed too, the code running now may not be the cause.
+            delayed = checked - before > self._stall_s / 2
+            if checked - beat > self._stall_s and not delayed and self._reported_beat != beat:
+                self._report(checked - beat, beat)
 
-    def _tell(self, seconds: float, beat: float) -> None:
+    def _report(self, seconds: float, beat: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
         if frame is None:
             return
-        place, stack = _place(frame), "".join(traceback.format_stack(frame)[-SHOWN:]).rstrip()
-        # A loop that goes on by now was seen in code that is not to blame.
+        place, stack = _place(frame), "".join(traceback.format_stack(frame)[-MAX_FRAMES:]).rstrip()
+        # If the loop has continued meanwhile, this stack isn't the cause.
         if self._beat == beat:
-            self._named = beat
-            log.error("the daemon has stood still for %.1f s, in %s:\n%s", seconds, place, stack)
+            self._reported_beat = beat
+            log.error("the event loop has been blocked for %.1f s, in %s:\n%s", seconds, place, stack)
 
 
 def _place(frame: FrameType) -> str:
-    """Of the innermost code that isn't Python's own, as that is what somebody can mend."""
+    """Returns the innermost place outside the standard library."""
     at: FrameType | None = frame
-    while at is not None and _is_pythons(at):
+    while at is not None and _is_stdlib(at):
         at = at.f_back
-    told = at or frame
-    return f"{told.f_code.co_name} ({told.f_code.co_filename}:{told.f_lineno})"
+    place = at or frame
+    return f"{place.f_code.co_name} ({place.f_code.co_filename}:{place.f_lineno})"
 
 
-def _is_pythons(frame: FrameType) -> bool:
+def _is_stdlib(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] in sys.stdlib_module_names

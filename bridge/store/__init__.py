@@ -1,11 +1,13 @@
-"""What outlives the daemon: SQLite through sqlite-utils."""
+"""Persistent data: sessions, popups, receipts, jobs, blobs and cached responses, in SQLite and files."""
 
 import sys
 
 
 def _without_numpy() -> None:
-    """Loads sqlite-utils, which for columns of numpy's numbers imports numpy where it is installed: nothing
-    here has any, and that is a quarter of what starting takes, and 12 MiB."""
+    """Imports sqlite-utils without numpy, which it would load for column types that aren't used here.
+
+    numpy costs a quarter of the start-up time and 12 MiB.
+    """
     if "numpy" in sys.modules:
         return
     sys.modules["numpy"] = None  # type: ignore[assignment]

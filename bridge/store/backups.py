@@ -1,4 +1,4 @@
-"""Daily backups of the daemon's database, and restoring one of them."""
+"""Makes daily backups of the daemon's database and restores them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sqlite_utils import Database
 
 from accel.text import text
 from bridge.store.database import (
-    address_of,
     applied_migrations,
     check_integrity,
     copy_database,
     dated_path,
+    file_uri,
     migrations,
     newer_migrations,
     open_for_inspection,
@@ -38,42 +38,42 @@ from bridge.store.records import FAILURES
 
 log = logging.getLogger(__name__)
 
-KEPT_DAYS = 7
-"""How many daily backups are kept."""
-FIRST_S = 30.0
-"""From the daemon's start to its first backup: starting needs the disk for itself."""
-AGAIN_S = 3600.0
-"""Between two looks whether today's backup is there, so also between two attempts."""
+MAX_BACKUPS = 7
+"""The number of daily backups to keep."""
+START_DELAY_S = 30.0
+"""Seconds from the daemon's start to its first backup: the start needs the disk."""
+CHECK_INTERVAL_S = 3600.0
+"""Seconds between checks for today's backup, and between attempts."""
 PAUSE_S = 0.002
-"""Pause after each MiB that is copied: writers need the disk, too."""
+"""Pause in seconds after each copied MiB: writers need the disk, too."""
 STAMP = "%Y%m%d-%H%M%S"
 
-READ_AT_START = (
+STARTUP_QUERIES = (
     "SELECT * FROM sessions WHERE closed = 0",
     "SELECT * FROM popups WHERE status != 'settled'",
     "SELECT * FROM receipts WHERE state = 'sent'",
 )
-"""The rows that a daemon reads when it starts: text in them that isn't UTF-8 keeps it from starting."""
+"""The daemon reads these rows when it starts; it can't start if their text isn't UTF-8."""
 
 
 class DailyBackup:
-    """Makes a backup on each day (UTC) on which the daemon runs, and keeps the latest seven."""
+    """Makes a backup on each day (UTC) that the daemon runs, and keeps the latest seven."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
         self._cancelled = threading.Event()
 
     async def run(self) -> None:
-        """Makes backups until it is cancelled. A failure is logged and tried again."""
-        pause = FIRST_S
+        """Makes backups until cancelled. Failures are logged and retried."""
+        pause = START_DELAY_S
         while True:
             await asyncio.sleep(pause)
-            pause = AGAIN_S
+            pause = CHECK_INTERVAL_S
             work = asyncio.ensure_future(asyncio.to_thread(self._make_if_due))
             try:
                 await asyncio.shield(work)
             except asyncio.CancelledError:
-                # The database can't be closed before the thread has let go of it.
+                # The database can't be closed while the thread uses it.
                 self._cancelled.set()
                 await work
                 raise
@@ -81,17 +81,17 @@ class DailyBackup:
     def _make_if_due(self) -> None:
         try:
             today = datetime.now(UTC)
-            if all(made_at(path).date() != today.date() for path in list_backups(self._database)):
+            if all(backup_time(path).date() != today.date() for path in list_backups(self._database)):
                 made = make_backup(self._database, self._step)
                 log.info("the database was backed up to %s", made)
-        # Whatever went wrong, the daemon goes on.
+        # A failed backup must not stop the daemon.
         except Exception as error:
             if not self._cancelled.is_set():
                 reason = getattr(error, "strerror", None) or error
                 expected = isinstance(error, (*FAILURES, OSError))
                 log.warning(
                     "%s was not backed up (%s); the next attempt is in %.0f minutes",
-                    self._database, reason, AGAIN_S / 60, exc_info=not expected,
+                    self._database, reason, CHECK_INTERVAL_S / 60, exc_info=not expected,
                 )  # fmt: skip
 
     def _step(self) -> None:
@@ -104,14 +104,14 @@ def backups_folder(database: Path) -> Path:
 
 
 def list_backups(database: Path) -> list[Path]:
-    """The daily backups of a database, oldest first. Raises OSError."""
+    """Returns the daily backups of a database, oldest first. Raises OSError."""
     name = re.compile(rf"{re.escape(database.stem)}-\d{{8}}-\d{{6}}\.db")
     folder = backups_folder(database)
     return sorted(path for path in folder.glob("*.db") if name.fullmatch(path.name))
 
 
-def made_at(backup: Path) -> datetime:
-    """When a backup was made: by its name, or else when the file was written. Raises OSError."""
+def backup_time(backup: Path) -> datetime:
+    """Returns the time in a backup's name, or else the file's time. Raises OSError."""
     try:
         return datetime.strptime("-".join(backup.stem.split("-")[-2:]), STAMP).replace(tzinfo=UTC)
     except ValueError:
@@ -119,14 +119,14 @@ def made_at(backup: Path) -> datetime:
 
 
 def make_backup(database: Path, step: Callable[[], None] = lambda: None) -> Path:
-    """Makes one more daily backup beside a daemon that writes, then deletes those beyond seven.
+    """Makes a backup, also while a daemon writes, and deletes the oldest ones beyond seven.
 
-    `step` is called between parts of the work; what it raises ends it. Raises OSError, also where the disk
-    has too little room, and sqlite3.Error, also for a database that is damaged: then no backup is deleted.
+    `step` is called between parts of the work; an exception from it ends the work. Raises OSError, also if
+    the disk has too little space, and sqlite3.Error, also for a damaged database; no backup is deleted then.
     """
     folder = backups_folder(database)
     folder.mkdir(mode=0o700, exist_ok=True)
-    # A killed daemon leaves its draft.
+    # Drafts of a killed daemon.
     for draft in folder.glob(f".{database.stem}-*"):
         draft.unlink(missing_ok=True)
     _require_room(database, folder)
@@ -134,21 +134,21 @@ def make_backup(database: Path, step: Callable[[], None] = lambda: None) -> Path
     with contextlib.closing(open_for_inspection(database)) as source:
         copy_database(source, made, check=lambda copy: _check(copy, step), step=step)
     older = [path for path in list_backups(database) if path != made]
-    for path in older[: -(KEPT_DAYS - 1)]:
+    for path in older[: -(MAX_BACKUPS - 1)]:
         path.unlink(missing_ok=True)
     return made
 
 
 def _require_room(database: Path, folder: Path) -> None:
     size = database.stat().st_size + wal_size(database)
-    # As much again stays free: a backup must not take the last room from the database itself.
+    # The same size stays free: a backup must not fill the disk of the database.
     free, needed = shutil.disk_usage(folder).free, 2 * size
     if free < needed:
         raise OSError(f"its disk has {free >> 20} MiB free, and a backup needs {needed >> 20} MiB")
 
 
 def _check(copy: sqlite3.Connection, step: Callable[[], None]) -> None:
-    """Raises sqlite3.Error for a copy that is damaged, or on which no daemon would start."""
+    """Raises sqlite3.Error for a copy that is damaged or that no daemon could start with."""
 
     def interrupted() -> bool:
         try:
@@ -159,25 +159,25 @@ def _check(copy: sqlite3.Connection, step: Callable[[], None]) -> None:
 
     copy.set_progress_handler(interrupted, 1_000_000)
     check_integrity(copy, "quick_check")
-    for select in READ_AT_START:
+    for select in STARTUP_QUERIES:
         for _ in copy.execute(select):
             pass
     copy.set_progress_handler(None, 0)
 
 
 class Restored(Struct):
-    """What a restored database holds, and what only the one that it replaced held."""
+    """The content of a restored database, compared with the one it replaced."""
 
     old: Path | None
-    """The database that was replaced."""
+    """The path of the replaced database; None if there was none."""
     rows: dict[str, int]
-    """How many rows each table has now."""
+    """Number of rows by table."""
     lost: dict[str, int | None]
-    """Rows that only the old database has, by table, without tables that lost none; None if unknown."""
+    """Number of rows only in the old database, by table, without zeros; None if unknown."""
 
 
 def newest_backup(database: Path) -> tuple[Path | None, list[Path]]:
-    """The newest daily backup that is whole, and the newer ones, which are damaged. Raises OSError."""
+    """Returns the newest intact backup and the newer damaged ones. Raises OSError."""
     damaged = []
     for path in reversed(list_backups(database)):
         try:
@@ -191,10 +191,10 @@ def newest_backup(database: Path) -> tuple[Path | None, list[Path]]:
 
 
 def restore(backup: Path, database: Path) -> Restored:
-    """Puts a copy of `backup` in the place of `database`, once it was found whole, and keeps the old file.
+    """Replaces `database` by a checked copy of `backup`, and keeps the old file.
 
-    No daemon may run. Raises OSError, and sqlite3.Error for a backup that is damaged, or of a newer or
-    another program.
+    No daemon may be running. Raises OSError, and sqlite3.Error for a backup that is damaged, newer than this
+    PopBridge, or of another program.
     """
     database.parent.mkdir(parents=True, exist_ok=True)
     draft = database.with_name(f".{database.name}.{uuid.uuid4().hex[:12]}")
@@ -221,14 +221,14 @@ def _compare(draft: Path, database: Path) -> Restored:
     if database.exists():
         restored.lost = dict.fromkeys(restored.rows)
         with contextlib.suppress(*FAILURES), contextlib.closing(open_for_inspection(database)) as old:
-            old.execute("ATTACH ? AS new", (f"{address_of(draft.resolve())}?mode=ro",))
+            old.execute("ATTACH ? AS new", (f"{file_uri(draft.resolve())}?mode=ro",))
             missing = {table: _count_missing(old, table) for table in restored.rows}
             restored.lost = {table: count for table, count in missing.items() if count != 0}
     return restored
 
 
 def _count_missing(old: sqlite3.Connection, table: str) -> int | None:
-    """How many rows of `table` have a key that `new` hasn't; None where that can't be read."""
+    """Returns how many keys of `table` are missing in `new`; None if they can't be read."""
     try:
         columns = old.execute(f'PRAGMA new.table_info("{table}")').fetchall()
         key = [f'"{column[1]}"' for column in columns if column[5]] or ["rowid"]
@@ -245,17 +245,17 @@ def _count_missing(old: sqlite3.Connection, table: str) -> int | None:
 def _refuse_foreign(source: sqlite3.Connection) -> None:
     db = Database(source)
     if not applied_migrations(db, migrations):
-        raise sqlite3.DatabaseError(text("it is no database of PopBridge"))
+        raise sqlite3.DatabaseError(text("it isn't a PopBridge database"))
     if newer_migrations(db, migrations):
-        raise sqlite3.DatabaseError(text("it was made by a newer PopBridge: update PopBridge first"))
+        raise sqlite3.DatabaseError(text("it was made by a newer PopBridge; update PopBridge first"))
 
 
 def _keep(database: Path) -> Path:
-    """A second name for the database, which is never without its first. Raises sqlite3.Error, OSError."""
+    """Links or copies the database to a dated name, which it returns. Raises sqlite3.Error, OSError."""
     kept = dated_path(database, "old")
     log, kept_log = (path.with_name(f"{path.name}-wal") for path in (database, kept))
     if log.exists():
-        # SQLite removes the log of what it takes for no database.
+        # SQLite deletes the log of a file that it doesn't recognise as a database.
         shutil.copy2(log, kept_log)
     try:
         _into_one_file(database)
@@ -263,13 +263,13 @@ def _keep(database: Path) -> Path:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             kept_log.unlink(missing_ok=True)
-            raise  # it is in use
-        # What a damaged file's log holds belongs to it, and to no other.
+            raise  # another program uses it
+        # The log of a damaged file must not be applied to the restored one.
         for suffix in ("-wal", "-shm"):
             database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
     try:
         os.link(database, kept)
-    except OSError:  # not every file system has links
+    except OSError:  # the file system may not support links
         shutil.copy2(database, kept)
         sync(kept)
     sync_folder(database.parent)
@@ -277,6 +277,6 @@ def _keep(database: Path) -> Path:
 
 
 def _into_one_file(database: Path) -> None:
-    # No other program can have it open for that.
+    # This fails while another program has it open.
     with contextlib.closing(sqlite3.connect(database, timeout=2, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")

@@ -1,4 +1,4 @@
-"""Which rows of the database name blobs, and the names in them."""
+"""Finds the blobs that rows of the database refer to."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from msgspec import Struct
 
 from bridge.store.store import Store
 
-SLICE = 200
-"""Rows that are read at once: each may be as large as a frame."""
-PIECE = 256 << 10
-"""Bytes that are looked through in one go, for which Python's lock is held: less than a millisecond."""
+ROWS_PER_READ = 200
+"""Rows read at once; each may be as large as a frame."""
+CHUNK_BYTES = 256 << 10
+"""Bytes searched at once, in less than a millisecond, while Python's lock is held."""
 _NAME = b"x" * 64
 _DIGITS = bytes(ord("x" if chr(byte) in "0123456789abcdef" else " ") for byte in range(256))
-"""Turns each digit into an x: looking for so many of them takes a tenth of what a pattern does."""
+"""Maps each hex digit to x: searching for 64 of them takes a tenth of the time of a regular expression."""
 
 
 class BlobColumn(Struct, frozen=True):
-    """A table whose rows name blobs in packed columns."""
+    """A table with packed columns that may contain names of blobs."""
 
     table: str
     columns: Sequence[str]
     where: str = "1"
-    """Which of its rows count."""
+    """The SQL condition of the rows that count."""
 
 
 _ANSWERED = "finished IS NOT NULL AND NOT EXISTS (SELECT 1 FROM waiters WHERE job = jobs.id)"
 
-HOLDERS = (
+REFERENCES = (
     BlobColumn("popups", ("message", "state", "answer"), "status != 'settled'"),
     BlobColumn("receipts", ("args", "before", "after", "errors")),
     BlobColumn("jobs", ("params", "inputs", "answer"), f"NOT ({_ANSWERED})"),
     BlobColumn("outbox", ("message",)),
 )
-"""In the daemon's database. A table that gets packed columns gets a line here, or in NAMELESS."""
+"""References in the daemon's database. Each packed column is listed here or in COLUMNS_WITHOUT_BLOBS."""
 
-ANSWERS = (BlobColumn("jobs", ("answer",), _ANSWERED),)
-"""What is there for whoever asks with a key again, with its inputs: it stays while there is room."""
+ANSWER_REFERENCES = (BlobColumn("jobs", ("answer",), _ANSWERED),)
+"""Answers stored for repeated keys; their blobs stay while there is room."""
 
-NAMELESS = frozenset({("sessions", "identify"), ("jobs", "digest"), ("marks", "mark")})
-"""Packed columns in which no blob is ever named."""
+COLUMNS_WITHOUT_BLOBS = frozenset({("sessions", "identify"), ("jobs", "digest"), ("marks", "mark")})
+"""Packed columns that never contain the name of a blob."""
 
 
-async def blob_references(store: Store, holders: Iterable[BlobColumn] = HOLDERS) -> set[str]:
-    """All names in these rows. Raises StoreError."""
+async def blob_references(store: Store, holders: Iterable[BlobColumn] = REFERENCES) -> set[str]:
+    """Returns the names in the rows of `holders`. Raises StoreError."""
     found: set[str] = set()
     for holder in holders:
         after: int | None = -(1 << 63)
@@ -57,12 +57,12 @@ async def blob_references(store: Store, holders: Iterable[BlobColumn] = HOLDERS)
 
 
 def blob_names_in(data: bytes) -> set[str]:
-    """What may be names of blobs in packed values."""
+    """Returns all runs of 64 hex digits in a packed value."""
     found, end = set(), 0
-    for at in range(0, len(data), PIECE):
-        # A name may begin in the piece before.
+    for at in range(0, len(data), CHUNK_BYTES):
+        # A name may begin in the previous chunk.
         begin = max(at - len(_NAME) + 1, end)
-        digits = data[begin : at + PIECE].translate(_DIGITS)
+        digits = data[begin : at + CHUNK_BYTES].translate(_DIGITS)
         hit = digits.find(_NAME)
         while hit >= 0:
             end = begin + hit + len(_NAME)
@@ -72,11 +72,11 @@ def blob_names_in(data: bytes) -> set[str]:
 
 
 def _slice(holder: BlobColumn, after: int, connection: sqlite3.Connection) -> tuple[int | None, set[str]]:
-    """The last row that was read, None after the end; and the names."""
-    # Rows that don't count are among those: else one slice might look through all of a large table.
+    """Returns the last row read, or None after the end, and the names."""
+    # Without rows that don't count, one slice might scan a whole large table.
     rows = connection.execute(
         f"SELECT rowid, {holder.where}, {', '.join(holder.columns)} FROM {holder.table} "
-        f"WHERE rowid > ? ORDER BY rowid LIMIT {SLICE}",
+        f"WHERE rowid > ? ORDER BY rowid LIMIT {ROWS_PER_READ}",
         (after,),
     ).fetchall()
     counted = (value for row in rows if row[1] for value in row[2:])
@@ -85,5 +85,5 @@ def _slice(holder: BlobColumn, after: int, connection: sqlite3.Connection) -> tu
 
 
 def _bytes(value: object) -> bytes:
-    # In a damaged file it may be of any type.
+    # In a damaged file a value may have any type.
     return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else b""

@@ -1,4 +1,4 @@
-"""Content-addressed files and their sweep."""
+"""Content-addressed files, and their garbage collection."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from accel.text import AnyText, text
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.settings import MIN_BLOB_KEEP_S
-from bridge.store.uploads import KEEP_S, Part, Parts, Upload
+from bridge.store.uploads import PART_KEEP_S, PartialBlob, PartialBlobs, Upload
 
 Clock = Callable[[], float]
 
-SLACK_S = 3.0
-"""How much a file's time may lag behind the clock: FAT counts in steps of 2 s."""
+CLOCK_SLACK_S = 3.0
+"""Seconds that a file's time may lag behind the clock: FAT has a resolution of 2 s."""
 
 
-class AgeMark(Struct, frozen=True):
-    """A moment, on both clocks."""
+class ClockMark(Struct, frozen=True):
+    """A moment on the wall clock and the monotonic clock, seconds."""
 
     wall: float
     steady: float
 
 
-class BlobAges:
-    """The wall clock, by which files are dated, held to the pace of a clock that nobody sets.
+class BlobClock:
+    """A wall clock for the age of files that is never ahead of the monotonic clock.
 
-    If the wall clock is put forward, no file grows old by it; if it is put back, files seem younger.
+    Setting the wall clock forward doesn't age files; setting it back makes them seem younger.
     """
 
     def __init__(self, wall: Clock = time.time, steady: Clock = time.monotonic) -> None:
@@ -49,62 +49,65 @@ class BlobAges:
         self._steady = steady
         self._start = self.mark()
 
-    def mark(self) -> AgeMark:
-        """Now."""
-        return AgeMark(self._wall(), self._steady())
+    def mark(self) -> ClockMark:
+        """Returns the current moment."""
+        return ClockMark(self._wall(), self._steady())
 
     def now(self) -> float:
-        """Seconds since the epoch; never later than the steady clock makes it."""
+        """Returns seconds since the epoch, at most the start plus the monotonic time since then."""
         return min(self._wall(), self._start.wall + self._steady() - self._start.steady)
 
-    def since(self, mark: AgeMark) -> float:
-        """No file that was written after `mark` has an earlier time, though the clock was set since, once."""
-        return min(mark.wall, self._wall() - (self._steady() - mark.steady)) - SLACK_S
+    def since(self, mark: ClockMark) -> float:
+        """Returns a lower bound of the times of files written since `mark`, even if the clock was set
+        once."""
+        return min(mark.wall, self._wall() - (self._steady() - mark.steady)) - CLOCK_SLACK_S
 
 
 class BlobCounter:
-    """Each blob counts once, whether the look that goes on has come by it or not.
+    """Counts blobs and their bytes while a scan of the folder corrects the totals.
 
-    The caller sees to it that one thread at a time is here.
+    The caller holds a lock.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.bytes = 0
         self._came: dict[str, int] = {}
-        self._is_looking = False
+        self._is_scanning = False
         self._seen: set[str] = set()
 
     def came(self, name: str, size: int) -> None:
-        """A blob of `size` bytes is told; a look may have counted it before."""
+        """Counts a new blob of `size` bytes, unless the scan counted it before."""
         if name in self._seen:
             self._seen.remove(name)
             return
-        if self._is_looking:
+        if self._is_scanning:
             self._came[name] = size
         self.count += 1
         self.bytes += size
 
     def went(self, name: str, size: int) -> None:
-        """The blob was removed."""
+        """Subtracts a deleted blob."""
         self._came.pop(name, None)
         self._seen.discard(name)
         self.count -= 1
         self.bytes -= size
 
     def begin(self) -> None:
-        """A look through the folder begins; one before it may have ended early."""
-        self._is_looking = True
+        """Starts a scan; an earlier one may have ended early."""
+        self._is_scanning = True
         self._came.clear()
 
     def counted(self, count: int, size: int, young: set[str]) -> None:
-        """The look found so much; `young` are those of what it found that may have come since it began, or
-        are still to be told."""
+        """Ends a scan that found `count` blobs of `size` bytes.
+
+        `young` are those it found that may be newer than its start, or are yet to be counted by `came`.
+        """
         missed = [size for name, size in self._came.items() if name not in young]
         self.count = count + len(missed)
         self.bytes = size + sum(missed)
         self._seen = young - self._came.keys()
-        self._is_looking = False
+        self._is_scanning = False
         self._came.clear()
 
 
@@ -113,47 +116,48 @@ log = logging.getLogger(__name__)
 NAME = re.compile(r"[0-9a-f]{64}")
 DRAFT = re.compile(r"\.[0-9a-f]{32}\.part")
 EMPTY = hashlib.sha256(b"").hexdigest()
-LOST = (
-    "the folder of blobs %s was removed while the daemon ran; it is made anew, and what was in it isn't there"
+FOLDER_REMOVED = (
+    "the folder of blobs %s was deleted while the daemon was running; it is created again, its blobs are lost"
 )
-PRESSED = 0.9
-"""The part of the quota from which `on_pressure` is called."""
+PRESSURE = 0.9
+"""The part of the quota above which `on_pressure` is called."""
 
 
 class BlobStore:
-    """A folder of blobs; what is in it under a name is whole and was verified.
+    """A folder of complete, verified blobs, named by their SHA-256.
 
-    The time of a file is that of its last use. All methods may be called from any thread.
+    A file's modification time is its last use. All methods are thread-safe.
     """
 
-    def __init__(self, folder: Path, max_size: int, quota: int = 0, ages: BlobAges | None = None) -> None:
-        """`max_size` is of one blob, `quota` of all together, bytes; 0 is none. Raises OSError."""
+    def __init__(self, folder: Path, max_size: int, quota: int = 0, ages: BlobClock | None = None) -> None:
+        """`max_size` limits one blob and `quota` all together, in bytes; a quota of 0 is none. Raises
+        OSError."""
         self.folder = folder
         self.max_size = max_size
         self.quota = quota
-        self.ages = ages or BlobAges()
+        self.ages = ages or BlobClock()
         self.on_pressure: Callable[[], None] = lambda: None
-        """Called from any thread when little of the quota is left."""
+        """Called, from any thread, when little of the quota is left."""
         self.removed = 0
-        """Blobs that were removed since the start."""
+        """Blobs deleted since the start."""
         self.removed_bytes = 0
         self._lock = threading.RLock()
         self._pins: Counter[str] = Counter()
-        self._work: dict[Working, AgeMark] = {}
+        self._work: dict[WorkLease, ClockMark] = {}
         self._is_lost = False
         self._tally = BlobCounter()
         folder.mkdir(parents=True, exist_ok=True)
-        # Of a daemon that was killed.
+        # Left by a killed daemon.
         for draft in folder.glob(".*.part"):
             draft.unlink(missing_ok=True)
         for gone in folder.glob(".*.gone"):
             os.replace(gone, folder / gone.stem[1:])
-        self.parts = Parts(folder / "uploads")
+        self.parts = PartialBlobs(folder / "uploads")
         self._parts_path = str(self.parts.folder)
 
     @property
     def count(self) -> int:
-        """Blobs; known after the first sweep, as is `size`."""
+        """Number of blobs; like `size` known after the first sweep."""
         return self._tally.count
 
     @property
@@ -163,55 +167,51 @@ class BlobStore:
 
     @property
     def used(self) -> int:
-        """Bytes that count against the quota: blobs, and what has arrived of others."""
+        """Bytes that count against the quota: blobs and partial blobs."""
         return self.size + self.parts.bytes
 
     def ready(self) -> None:
-        """Makes the folders anew where somebody has removed them. Raises OSError."""
-        # By its text, as each job waits for it: `Path` takes longer than the system.
+        """Creates the folders again if they were deleted. Raises OSError."""
+        # os.path, since each job waits for it: `Path` takes longer than the system call.
         if os.path.isdir(self._parts_path):
             return
         with self._lock:
             if not self.folder.is_dir():
-                log.log(logging.DEBUG if self._is_lost else logging.WARNING, LOST, self.folder)
+                log.log(logging.DEBUG if self._is_lost else logging.WARNING, FOLDER_REMOVED, self.folder)
                 self._is_lost = True
                 self._tally = BlobCounter()
             self.parts.folder.mkdir(parents=True, exist_ok=True)
 
-    # Names.
-
     def path(self, name: str) -> Path:
-        """Where the blob lies. Raises RequestError: `not_found`, or `bad_input` for what is no name."""
+        """Returns the blob's path. Raises RequestError: `not_found`, or `bad_input` for an invalid name."""
         path = self.place(name)
-        if not _whole(path):
+        if not _is_complete(path):
             raise RequestError(errors.NOT_FOUND, name=text("Blob {name}", name=name))
         return path
 
     def place(self, name: str) -> Path:
-        """Where the blob would lie. Raises RequestError `bad_input` for what is no name."""
+        """Returns the path for a name. Raises RequestError `bad_input` for an invalid name."""
         if not NAME.fullmatch(name):
             reason = text("a blob's name is its SHA-256, 64 lower-case hex digits")
             raise RequestError(errors.BAD_INPUT, name=name[:80], reason=reason)
         return self.folder / name
 
     def has(self, name: str) -> bool:
-        """Whether the blob is there. Raises RequestError `bad_input` for what is no name."""
-        return _whole(self.place(name))
+        """Whether the blob exists. Raises RequestError `bad_input` for an invalid name."""
+        return _is_complete(self.place(name))
 
     def use(self, name: str, *, every_s: float = 0.0) -> Path:
-        """As `path`; counts as a use, unless the last one is less than `every_s` seconds ago."""
+        """As `path`, and records a use if the last one is more than `every_s` seconds ago."""
         with self._lock:
             path = self.path(name)
-            # What can't be dated anew, on a read-only disk say, can't be removed either.
+            # A file whose time can't be set, as on a read-only disk, can't be deleted either.
             with contextlib.suppress(OSError):
                 if not every_s or self.ages.now() - path.stat().st_mtime > every_s:
                     os.utime(path)
         return path
 
-    # Coming.
-
     def put(self, data: bytes) -> str:
-        """Keeps `data`; gives its name. Raises RequestError: `too_large`, `storage_full`."""
+        """Stores `data`; returns its name. Raises RequestError: `too_large`, `storage_full`."""
         name = hashlib.sha256(data).hexdigest()
         with contextlib.suppress(RequestError):
             self.use(name)
@@ -224,19 +224,19 @@ class BlobStore:
             draft.write_bytes(data)
             self.adopt(draft, name)
         except OSError as error:
-            raise full(f"Blob {name}", error) from None
+            raise storage_full_error(f"Blob {name}", error) from None
         finally:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
         return name
 
-    def receive(self, name: str, part: Part | None = None) -> Upload:
-        """Takes a blob in pieces, or what is missing after `part`. Raises RequestError `bad_input`."""
+    def receive(self, name: str, part: PartialBlob | None = None) -> Upload:
+        """Starts an upload, or continues `part`. Raises RequestError `bad_input` for an invalid name."""
         return Upload(self, self.place(name), part)
 
     def adopt(self, draft: Path, name: str) -> None:
-        """Puts a whole and verified file in the blob's place. Raises OSError."""
-        # Virus scanners have what is new open: they are waited for without the lock.
+        """Moves a complete, verified file to the blob's path. Raises OSError."""
+        # Virus scanners open new files; waits for them without the lock.
         for wait_s in WAITS_S:
             with contextlib.suppress(PermissionError):
                 return self._adopt(draft, name)
@@ -247,8 +247,8 @@ class BlobStore:
         size = draft.stat().st_size
         with self._lock:
             place = self.folder / name
-            # Windows replaces no file that a worker has open, and there is no need to.
-            if _whole(place):
+            # Windows can't replace a file that a worker has open, and there is no need to.
+            if _is_complete(place):
                 draft.unlink(missing_ok=True)
                 os.utime(place)
                 return
@@ -256,7 +256,7 @@ class BlobStore:
             self.came(name, size)
 
     def refuse_size(self, name: str, size: int) -> None:
-        """Raises RequestError where `size` is more than is taken."""
+        """Raises RequestError `too_large` if `size` exceeds the limit."""
         if size > self.max_size:
             raise RequestError(
                 errors.TOO_LARGE,
@@ -267,43 +267,41 @@ class BlobStore:
             )
 
     def over(self, more: int = 0) -> int:
-        """Bytes above the quota if `more` came."""
+        """Returns the bytes above the quota with `more` bytes added."""
         return max(0, self.used + more - self.quota) if self.quota else 0
 
     def refuse_full(self, name: AnyText, more: int) -> None:
-        """Raises RequestError where the quota has no room for `more` bytes."""
+        """Raises RequestError `storage_full` if the quota has no room for `more` bytes."""
         if self.over(more):
             self.on_pressure()
             reason = text(
-                "the daemon's quota (setting blobs.quota) is reached: {used} of {quota} bytes, and "
-                "nothing more can be removed now",
+                "the quota for blobs is reached ({used} of {quota} bytes, setting blobs.quota), and no more "
+                "blobs can be deleted now",
                 used=self.used,
                 quota=self.quota,
             )
             raise RequestError(errors.STORAGE_FULL, name=name, reason=reason)
 
     def came(self, name: str, size: int) -> None:
-        """A blob of `size` bytes is there that wasn't."""
+        """Counts a new blob of `size` bytes."""
         with self._lock:
             self._tally.came(name, size)
-        if self.quota and self.used > self.quota * PRESSED:
+        if self.quota and self.used > self.quota * PRESSURE:
             self.on_pressure()
 
     def counting(self) -> None:
-        """A look through the folder begins."""
+        """Starts a scan of the folder."""
         with self._lock:
             self._tally.begin()
 
     def counted(self, count: int, size: int, young: set[str]) -> None:
-        """The look found so many blobs and bytes; `young` may have come since it began, or in work."""
+        """Ends a scan with its totals; `young` blobs may be newer than its start, or made by running work."""
         with self._lock:
             self._tally.counted(count, size, young)
 
-    # Going.
-
     @contextlib.contextmanager
     def pin(self, *names: str) -> Iterator[None]:
-        """While it lasts these aren't removed."""
+        """Keeps these blobs from being deleted while the context lasts."""
         with self._lock:
             self._pins.update(names)
         try:
@@ -315,28 +313,28 @@ class BlobStore:
                     if self._pins[name] <= 0:
                         del self._pins[name]
 
-    def working(self) -> Working:
-        """While it lasts nothing is removed that was made or used since it began: the work may mean it."""
-        return Working(self._lock, self._work, self.ages)
+    def working(self) -> WorkLease:
+        """Keeps blobs made or used since its start from being deleted: the work may refer to them."""
+        return WorkLease(self._lock, self._work, self.ages)
 
     def removable(self, age_s: float) -> float:
-        """What was last used before this time is `age_s` old, and no work that goes on can mean it."""
+        """Returns the time before which blobs are `age_s` old and unknown to running work."""
         with self._lock:
             oldest = next(iter(self._work.values()), None)
         before = self.ages.now() - age_s
         return before if oldest is None else min(before, self.ages.since(oldest))
 
     def remove(self, name: str, before: float) -> int | None:
-        """Removes the blob unless it is pinned, was used at or after `before`, or (on Windows) is open.
+        """Deletes a blob unless it is pinned, was used at or after `before`, or (on Windows) is open.
 
-        Gives the bytes that this freed, None where it stays.
+        Returns the freed bytes, or None if it stays.
         """
         path, gone = self.folder / name, self.folder / f".{name}.gone"
         with self._lock:
             if name in self._pins:
                 return None
             try:
-                # Out of reach first: a worker that finds it there dates it anew and makes it no second time.
+                # Renamed first: a worker that finds it would only update its time instead of writing it.
                 os.replace(path, gone)
             except OSError:
                 return None
@@ -351,10 +349,10 @@ class BlobStore:
         return size
 
 
-class Working:
-    """Work that may mean blobs, in `with`, by when it began; a job each, so that it is no generator."""
+class WorkLease:
+    """A context for work that may refer to blobs. A class, since a generator costs more for each job."""
 
-    def __init__(self, lock: threading.RLock, begun: dict[Working, AgeMark], ages: BlobAges) -> None:
+    def __init__(self, lock: threading.RLock, begun: dict[WorkLease, ClockMark], ages: BlobClock) -> None:
         self._lock, self._begun, self._ages = lock, begun, ages
 
     def __enter__(self) -> None:
@@ -366,25 +364,25 @@ class Working:
             del self._begun[self]
 
 
-def full(name: AnyText, error: OSError) -> RequestError:
-    """What is said where something can't be written."""
+def storage_full_error(name: AnyText, error: OSError) -> RequestError:
+    """Returns the error for a blob that can't be written."""
     said = (error.strerror or str(error)).lower()
     return RequestError(
         errors.STORAGE_FULL, name=name, reason=text("{said} in the daemon's data folder", said=said)
     )
 
 
-def _whole(path: Path) -> bool:
+def _is_complete(path: Path) -> bool:
     try:
         found = path.stat()
     except OSError:
         return False
-    # A machine that loses its power may leave the name of a file, and nothing in it.
+    # A power failure may leave a file without content.
     return stat.S_ISREG(found.st_mode) and (found.st_size > 0 or path.name == EMPTY)
 
 
 def _unlink(gone: Path, before: float) -> int | None:
-    """Bytes of the file that was removed; None if it stays."""
+    """Returns the size of the deleted file; None if it stays."""
     try:
         found = gone.stat()
         if found.st_mtime >= before:
@@ -395,13 +393,12 @@ def _unlink(gone: Path, before: float) -> int | None:
     return found.st_size
 
 
-SLICE = 256
-"""Files that are looked at in one step."""
-LEAST_AGE_S = MIN_BLOB_KEEP_S
+FILES_PER_STEP = 256
+"""Files examined in one step."""
 
 
-class Candidate(Struct, frozen=True, order=True):
-    """A blob that may go if there is need."""
+class EvictionCandidate(Struct, frozen=True, order=True):
+    """A blob that may be deleted if space is needed."""
 
     used: float
     name: str
@@ -409,33 +406,33 @@ class Candidate(Struct, frozen=True, order=True):
 
 
 class Sweep:
-    """Counts everything and removes what nothing names and nobody used for a while; step by step.
+    """Counts all blobs and deletes expired unreferenced ones, step by step.
 
-    `candidates` are then those that could go as well, the least recently used last.
+    After the last step, `candidates` are the others that may be deleted, least recently used last.
     """
 
     def __init__(
         self, store: BlobStore, named: Container[str], keep_s: float, cached: Container[str] = ()
     ) -> None:
-        """`named` are the blobs that stay, `cached` those that stay while there is room. Raises OSError."""
+        """`named` blobs are referenced; `cached` ones stay while there is space. Raises OSError."""
         self._store = store
         self._named = named
         self._cached = cached
-        self._expired = store.removable(max(keep_s, LEAST_AGE_S))
-        self._young = store.removable(LEAST_AGE_S)
+        self._expired = store.removable(max(keep_s, MIN_BLOB_KEEP_S))
+        self._young = store.removable(MIN_BLOB_KEEP_S)
         store.ready()
         store.counting()
-        # What work that goes on has made may be told at its end.
-        self._begun = min(store.removable(0.0), store.ages.now() - SLACK_S)
+        # Running work may report its blobs only when it ends.
+        self._begun = min(store.removable(0.0), store.ages.now() - CLOCK_SLACK_S)
         self._entries = os.scandir(store.folder)
         self._count = self._bytes = 0
         self._new: set[str] = set()
-        self.candidates: list[Candidate] = []
-        store.parts.expire(store.ages.now() - KEEP_S)
+        self.candidates: list[EvictionCandidate] = []
+        store.parts.expire(store.ages.now() - PART_KEEP_S)
 
     def step(self) -> bool:
-        """Looks at some files; False when all were looked at."""
-        entries = list(itertools.islice(self._entries, SLICE))
+        """Examines some files; returns False after the last one."""
+        entries = list(itertools.islice(self._entries, FILES_PER_STEP))
         for entry in entries:
             with contextlib.suppress(OSError):
                 self._look(entry)
@@ -449,27 +446,27 @@ class Sweep:
     def _look(self, entry: os.DirEntry[str]) -> None:
         found = entry.stat(follow_symlinks=False)
         if not NAME.fullmatch(entry.name):
-            # A worker was ended while it wrote.
+            # Left by a killed worker.
             if DRAFT.fullmatch(entry.name) and found.st_mtime < self._young:
                 os.unlink(entry)
             return
         if entry.name not in self._named:
             broken = found.st_size == 0 and entry.name != EMPTY
             before = self._young if broken else self._expired
-            goes = found.st_mtime < before and (broken or entry.name not in self._cached)
-            if goes and self._store.remove(entry.name, before) is not None:
+            is_expired = found.st_mtime < before and (broken or entry.name not in self._cached)
+            if is_expired and self._store.remove(entry.name, before) is not None:
                 return
             if found.st_mtime < self._young:
-                self.candidates.append(Candidate(found.st_mtime, entry.name, found.st_size))
+                self.candidates.append(EvictionCandidate(found.st_mtime, entry.name, found.st_size))
         if found.st_mtime >= self._begun:
             self._new.add(entry.name)
         self._count += 1
         self._bytes += found.st_size
 
     def relieve(self, size: int) -> int:
-        """Removes some of the candidates, until `size` bytes are free; gives how many are."""
+        """Deletes some candidates until `size` bytes are freed; returns the freed bytes."""
         freed = 0
-        for _ in range(SLICE):
+        for _ in range(FILES_PER_STEP):
             if freed >= size or not self.candidates:
                 break
             freed += self._store.remove(self.candidates.pop().name, self._young) or 0

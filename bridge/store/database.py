@@ -1,4 +1,4 @@
-"""Schema, migrations, open, copy."""
+"""Opens, migrates and copies the daemon's database."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ from bridge.core.errors import StoreError, UserError
 from bridge.store.blobs import NAME
 from bridge.store.records import FAILURES, as_store_error, integrity_error, is_damage
 
-KEPT = 3
-"""How many copies from before migrations lie beside the file."""
+MAX_MIGRATION_COPIES = 3
+"""The number of copies from before migrations to keep."""
 STEP_PAGES = 256
-"""Pages that are copied between two steps: 1 MiB."""
+"""Pages copied between two calls of `step`: 1 MiB."""
 
 Check = Callable[[sqlite3.Connection], None]
-"""Raises sqlite3.Error for a copy that must not be used."""
+"""Raises sqlite3.Error for an unusable copy."""
 Step = Callable[[], None]
 
 
 def copy_database(
     source: sqlite3.Connection, target: Path, *, check: Check | None = None, step: Step | None = None
 ) -> None:
-    """Copies what `source` sees to `target`, replacing it in one step once the copy has been checked.
+    """Copies the current state of `source` to a new file, checks it, and replaces `target` by it.
 
-    Later commits of other connections are not in it. `check` replaces SQLite's full integrity check. `step`
-    is called between small parts of the work; what it raises ends the copy. Raises OSError, and sqlite3.Error
-    also for a damaged copy.
+    `check` replaces SQLite's full integrity check. `step` is called between small parts of the work; an
+    exception from it ends the copy. Raises OSError, and sqlite3.Error also for a damaged copy.
     """
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
     try:
@@ -63,13 +62,13 @@ def _fill(source: sqlite3.Connection, draft: Path, check: Check, step: Step | No
             source.backup(copy)
         else:
             _copy_in_steps(source, copy, step)
-        # In WAL mode it would be several files as soon as it is opened.
+        # In WAL mode, opening it would create more files.
         copy.execute("PRAGMA journal_mode = DELETE")
         check(copy)
 
 
 def _copy_in_steps(source: sqlite3.Connection, copy: sqlite3.Connection, step: Step) -> None:
-    # Without an open transaction SQLite begins anew whenever another connection has written.
+    # Without an open transaction SQLite restarts the copy whenever another connection writes.
     source.execute("BEGIN")
     try:
         source.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
@@ -79,22 +78,22 @@ def _copy_in_steps(source: sqlite3.Connection, copy: sqlite3.Connection, step: S
 
 
 def replace_database(draft: Path, target: Path) -> None:
-    """`target` is `draft` from now on, whenever the power fails. Raises OSError."""
+    """Replaces `target` by `draft`, durably. Raises OSError."""
     sync(draft)
     replace_file(draft, target)
     sync_folder(target.parent)
 
 
 def sync(path: Path) -> None:
-    """The file's bytes are on the disk. Raises OSError."""
+    """Flushes the file to the disk. Raises OSError."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """The folder's names are on the disk. Raises OSError."""
+    """Flushes the folder's entries to the disk. Raises OSError."""
     if sys.platform == "win32":
-        return  # Windows opens no folder for that, and NTFS keeps a journal of names
+        return  # Windows can't open folders for that, and NTFS journals names
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -103,7 +102,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def dated_path(path: Path, word: str) -> Path:
-    """A name beside `path` that isn't taken: `popbridge.db.before-20260131-120000`."""
+    """Returns a free name beside `path`, as in `popbridge.db.before-20260131-120000`."""
     now = datetime.now(UTC)
     name = f"{path.name}.{word}-{now:%Y%m%d-%H%M%S}"
     found = path.with_name(name)
@@ -111,21 +110,21 @@ def dated_path(path: Path, word: str) -> Path:
 
 
 def back_up_before_migration(source: sqlite3.Connection, path: Path) -> Path:
-    """Copies the database `path`, open in `source`, before it is migrated; the latest few are kept.
+    """Copies the database `path`, open in `source`, before a migration, and deletes the oldest copies.
 
     Raises sqlite3.Error, OSError.
     """
-    kept = dated_path(path, "before")
-    copy_database(source, kept)
+    copy = dated_path(path, "before")
+    copy_database(source, copy)
     # Their names sort by time.
-    for old in sorted(path.parent.glob(f"{path.name}.before-*"))[:-KEPT]:
+    for old in sorted(path.parent.glob(f"{path.name}.before-*"))[:-MAX_MIGRATION_COPIES]:
         with contextlib.suppress(OSError):
             old.unlink()
-    return kept
+    return copy
 
 
 def copy_blobs(source: Path, target: Path) -> int:
-    """Gives `target` the blobs of `source` that it lacks; says how many. Raises OSError."""
+    """Copies the blobs of `source` that `target` lacks; returns their number. Raises OSError."""
     target.mkdir(parents=True, exist_ok=True)
     missing = sorted(
         name for name in os.listdir(source) if NAME.fullmatch(name) and not (target / name).exists()
@@ -138,7 +137,7 @@ def copy_blobs(source: Path, target: Path) -> int:
             replace_database(draft, target / name)
             count += 1
         except FileNotFoundError:
-            continue  # nothing needs it any more: it was removed meanwhile
+            continue  # deleted meanwhile, since nothing refers to it
         finally:
             draft.unlink(missing_ok=True)
     return count
@@ -148,20 +147,20 @@ BUSY_TIMEOUT_MS = 2000
 
 
 def connect_readonly(path: Path) -> sqlite3.Connection:
-    """A connection that can't write, for any thread, by one at a time. Raises sqlite3.Error."""
+    """Opens a read-only connection, for one thread at a time. Raises sqlite3.Error."""
     connection = _connect(path, "mode=ro")
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     return connection
 
 
 def open_for_inspection(path: Path) -> sqlite3.Connection:
-    """As `connect_readonly`, also where the file's folder may not be written. Raises sqlite3.Error."""
+    """As `connect_readonly`, but also works in a read-only folder. Raises sqlite3.Error."""
     connection = connect_readonly(path)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        # In WAL mode reading writes too, to a file beside it; without a log nothing is missed.
+        # In WAL mode readers write to a file beside it; without a log, `immutable` misses nothing.
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not wal_size(path):
             return _connect(path, "immutable=1")
         raise
@@ -172,20 +171,20 @@ def open_for_inspection(path: Path) -> sqlite3.Connection:
 
 
 def wal_size(path: Path) -> int:
-    """Bytes of the write-ahead log beside a database; 0 where there is none."""
+    """Returns the size of a database's write-ahead log in bytes."""
     wal = path.with_name(f"{path.name}-wal")
     return wal.stat().st_size if wal.exists() else 0
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
-    address = f"{address_of(path.resolve())}?{how}"
+    address = f"{file_uri(path.resolve())}?{how}"
     return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
 
 
-def address_of(path: PurePath) -> str:
-    """The URI by which SQLite finds the file of an absolute path."""
+def file_uri(path: PurePath) -> str:
+    """Returns SQLite's URI for an absolute path."""
     # https://www.sqlite.org/uri.html: "If the authority is not an empty string or "localhost", an error is
-    # returned"; `as_uri` names the machine there whose share it is, also where Windows maps that to a drive.
+    # returned"; `as_uri` puts the server of a network share there, even for a mapped drive.
     place = path.as_posix()
     return f"file://{'' if place.startswith('/') else '/'}{quote_from_bytes(os.fsencode(place))}"
 
@@ -193,7 +192,7 @@ def address_of(path: PurePath) -> str:
 migrations = Migrations("popbridge")
 
 JOURNAL = (
-    # AUTOINCREMENT: the name of a job that was swept is never another's.
+    # AUTOINCREMENT: ids of deleted jobs are never reused.
     """CREATE TABLE jobs (
         id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT, digest BLOB NOT NULL,
         workload TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL,
@@ -220,14 +219,14 @@ MARKS = (
         id INTEGER PRIMARY KEY, advisor TEXT NOT NULL, project TEXT NOT NULL, mark BLOB NOT NULL)""",
     "CREATE UNIQUE INDEX marks_mark ON marks (advisor, project, mark)",
 )
-LEFT = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
+OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
-"""Bytes of the log that are left to be used again."""
+"""Size in bytes to which the log is truncated."""
 
 
 @migrations()
 def first_tables(db: Database) -> None:
-    """Sessions, popups with their advisors' state, receipts, rules."""
+    """Creates sessions, popups, receipts and rules."""
     db.table("sessions").create(
         {
             "id": str,
@@ -292,23 +291,23 @@ def first_tables(db: Database) -> None:
 
 @migrations()
 def journal(db: Database) -> None:
-    """Jobs that are promised, who waits for them, and answers that weren't acknowledged."""
+    """Creates durable jobs, their waiters, and unacknowledged answers."""
     for statement in JOURNAL:
         db.execute(statement)
 
 
 @migrations()
 def marks(db: Database) -> None:
-    """What advisors have settled in each project; and open popups are found, whose ever they were."""
-    for statement in (*MARKS, LEFT):
+    """Creates marks (what advisors settled in each project) and an index of open popups."""
+    for statement in (*MARKS, OPEN_POPUPS_INDEX):
         db.execute(statement)
 
 
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
-    """The database at `path`, made or migrated; for any thread, by one at a time.
+    """Opens the database at `path` and creates or migrates its tables; for one thread at a time.
 
-    What was committed outlives a power failure if it is `durable`, else a killed process. Raises UserError
-    where it can't be migrated, then it is as it was; FAILURES, OSError.
+    With `durable`, commits survive a power failure, else only a killed process. Raises UserError if it can't
+    be migrated, which leaves it unchanged; FAILURES, OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -320,9 +319,9 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        # What a burst has made long is cut when it has been moved into the file.
+        # Truncates a log that a burst of writes has made long.
         connection.execute(f"PRAGMA journal_size_limit = {MAX_WAL}")
-        # macOS: fsync alone leaves it in the disk's own cache (fcntl(2), F_FULLFSYNC).
+        # On macOS, fsync leaves data in the disk's cache (fcntl(2), F_FULLFSYNC).
         connection.execute(f"PRAGMA fullfsync = {'ON' if durable else 'OFF'}")
     except BaseException:
         connection.close()
@@ -331,42 +330,44 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
 
 
 def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> None:
-    """In the caller's transaction. With `keep` a copy of what holds rows is made before."""
+    """Migrates in the caller's transaction; with `keep`, copies a database with rows first."""
     if newer := newer_migrations(db, schema):
         names = ", ".join(sorted(newer))
         raise UserError(
             text(
-                "The database {path} was made by a newer PopBridge ({names}): update PopBridge, or "
-                "put back an older one: `popbridge db restore {path_2}.before-…`.",
+                "The database {path} was made by a newer PopBridge ({names}). Update PopBridge, or "
+                "restore an "
+                "older copy with `popbridge db restore {name}.before-…`.",
                 path=path,
                 names=names,
-                path_2=path.name,
+                name=path.name,
             )
         )
     if not applied_migrations(db, schema) and _tables(db, schema):
         raise UserError(
             text(
-                "The database {path} isn't PopBridge's, or has lost its list of migrations: move it away, or "
-                "restore the newest backup with `popbridge db restore`.",
+                "The database {path} isn't a PopBridge database, or its list of migrations is lost. "
+                "Move it away, "
+                "or restore the newest backup with `popbridge db restore`.",
                 path=path,
             )
         )
     if not schema.pending(db):
         return
     if keep and _holds_rows(db, schema):
-        # A connection that has begun to write can't be copied from: Python would wait for ever.
+        # Copying from a connection with an open write transaction would wait forever.
         with contextlib.closing(connect_readonly(path)) as source:
             back_up_before_migration(source, path)
     try:
         schema.apply(db)
-    # A migration may fail in any way, on rows that nobody has thought of.
+    # A migration can fail in any way on unexpected rows.
     except Exception as error:
         if isinstance(error, FAILURES) and isinstance(as_store_error(error), StoreError):
-            raise  # the disk's
+            raise  # not a fault of the migration
         raise UserError(
             text(
-                "The database {path} can't be brought to this version ({name}: {error}). It is as it "
-                "was: use the earlier version of PopBridge, and report this.",
+                "The database {path} can't be migrated ({name}: {error}) and is unchanged. Use the previous "
+                "version of PopBridge, and report this.",
                 path=path,
                 name=type(error).__name__,
                 error=error,
@@ -375,22 +376,22 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
 
 
 def newer_migrations(db: Database, schema: Migrations) -> set[str]:
-    """What has made the database and isn't known here. Raises FAILURES."""
+    """Returns the applied migrations that `schema` doesn't have. Raises FAILURES."""
     return set(applied_migrations(db, schema)) - set(declared_migrations(schema))
 
 
 def declared_migrations(schema: Migrations) -> list[str]:
-    """The names of all migrations of `schema`, in order."""
+    """Returns the names of all migrations of `schema`, in order."""
     with Database(memory=True) as empty:
         return [migration.name for migration in schema.pending(empty)]
 
 
 def applied_migrations(db: Database, schema: Migrations) -> list[str]:
-    """What has made the database, in order. Raises FAILURES, also for a damaged table of migrations."""
+    """Returns the applied migrations, in order. Raises FAILURES, also for a damaged migrations table."""
     table = schema.migrations_table
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [table]).fetchone():
         return []
-    # Both columns, as the library reads them too, and says KeyError where one isn't there.
+    # sqlite-utils reads these columns and raises KeyError if one is missing.
     columns = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
     if missing := {"migration_set", "name", "applied_at"} - columns:
         raise integrity_error(f"table {table} has no column {', '.join(sorted(missing))}")
@@ -412,29 +413,30 @@ def _holds_rows(db: Database, schema: Migrations) -> bool:
 
 
 def open_database(path: Path) -> Database:
-    """The daemon's database at `path`, made or migrated. Raises UserError where the file can't be used."""
+    """Opens the daemon's database; creates or migrates it. Raises UserError if it can't be used."""
     try:
         return connect(path, migrations)
     except (*FAILURES, OSError) as error:
-        raise unusable(path, error) from None
+        raise unusable_error(path, error) from None
 
 
-def unusable(path: Path, error: Exception) -> UserError:
-    """What is said of a file that can't be opened."""
+def unusable_error(path: Path, error: Exception) -> UserError:
+    """Returns the error for a database that can't be opened."""
     if isinstance(error, FAILURES):
         known = as_store_error(error)
         error = known if isinstance(known, StoreError) else error
     if isinstance(error, StoreError) and is_damage(error):
         return UserError(
             text(
-                "The database {path} can't be used: it is damaged. `popbridge db check` says where, "
-                "`popbridge db restore` restores the newest backup.",
+                "The database {path} is damaged. `popbridge db check` shows where; `popbridge db "
+                "restore` restores the newest backup.",
                 path=path,
             )
         )
     return UserError(
         text(
-            "The database {path} can't be used ({error}): make room, or free, mend or move that file.",
+            "The database {path} can't be used ({error}). Free disk space, or unlock, repair or move "
+            "the file.",
             path=path,
             error=error,
         )
@@ -442,7 +444,7 @@ def unusable(path: Path, error: Exception) -> UserError:
 
 
 def open_readonly(path: Path) -> Database | None:
-    """The database for reading beside a running daemon; None where there is none yet. Raises UserError."""
+    """Opens the database read-only, also while a daemon runs; None if it doesn't exist. Raises UserError."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -454,7 +456,7 @@ def open_readonly(path: Path) -> Database | None:
     connection = None
     try:
         connection = open_for_inspection(path)
-        # A daemon that found no room for more leaves an empty one.
+        # A daemon on a full disk may leave an empty file.
         if connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None:
             connection.close()
             return None

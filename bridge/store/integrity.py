@@ -1,4 +1,4 @@
-"""Is the file whole, what is in it."""
+"""Checks a database file and reports its content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bridge.store.database import (
 )
 from bridge.store.database import migrations as main_migrations
 from bridge.store.receipts import read_receipt
-from bridge.store.records import FAILURES, Row, StoredPopup, StoredSession, Unreadable, as_record, unpack
+from bridge.store.records import FAILURES, Row, StoredPopup, StoredSession, UnreadableRow, as_record, unpack
 
 
 def _session(row: Row) -> None:
@@ -37,98 +37,103 @@ def _popup(row: Row) -> None:
     unpack(popup.answer, Answer)
 
 
-READ: Mapping[str, tuple[str, Callable[[Row], object]]] = {
+ROW_CHECKS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
     "sessions": ("closed = 0", _session),
     "popups": ("status != 'settled'", _popup),
     "receipts": ("1", read_receipt),
 }
-"""Which rows somebody may ask for once more, by table, and how each is read."""
+"""The condition of the rows to check, and the function that decodes one, by table."""
 
 
 def find_unreadable(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, str]]:
-    """The numbers of the rows of `table` that can't be read, and why. Raises sqlite3.Error."""
-    where, read = READ[table]
+    """Yields the rowid and the error of each unreadable row of `table`. Raises sqlite3.Error."""
+    where, read = ROW_CHECKS[table]
     cursor = connection.execute(f"SELECT rowid AS number, * FROM {table} WHERE {where} ORDER BY rowid")
     names = [column[0] for column in cursor.description]
     for values in cursor:
         row = dict(zip(names, values, strict=True))
         try:
             read(row)
-        except (Unreadable, DecodeError) as error:
+        except (UnreadableRow, DecodeError) as error:
             yield row["number"], str(error)
 
 
-MOST = 20
-"""Most problems that are named."""
+MAX_PROBLEMS = 20
+"""The maximum number of problems to list."""
 
 
 class Report(Struct, kw_only=True):
-    """What is known of a database file."""
+    """The state of a database file."""
 
     path: Path
     size: int
     """Bytes of the file."""
     wal: int
-    """Bytes that were written and aren't in the file itself yet; they count."""
+    """Bytes of the write-ahead log."""
     schema: list[str] = field(default_factory=list)
-    """The migrations that made it, in order."""
+    """The applied migrations, in order."""
     newer: list[str] = field(default_factory=list)
-    """Those of them that this PopBridge doesn't know."""
+    """The applied migrations that this PopBridge doesn't know."""
     rows: dict[str, int | None] = field(default_factory=dict)
-    """How many rows each table has; None where they can't all be read."""
+    """Number of rows by table; None if they can't be counted."""
     free: int = 0
-    """Bytes of the file that nothing uses."""
+    """Unused bytes of the file."""
     problems: list[AnyText] = field(default_factory=list)
-    """What is wrong, for people; none for a whole file."""
+    """Problems, for people; empty for an intact file."""
 
 
 def inspect(path: Path, *, quick: bool = False, schema: Migrations = main_migrations) -> Report:
-    """Looks at the database; `quick` doesn't compare indexes with their tables. Raises FileNotFoundError."""
+    """Checks a database; `quick` skips the comparison of indexes with tables. Raises FileNotFoundError."""
     report = Report(path=path, size=path.stat().st_size, wal=wal_size(path))
     try:
         with contextlib.closing(open_for_inspection(path)) as connection:
-            _look(report, connection, schema, "quick_check" if quick else "integrity_check")
+            _check(report, connection, schema, "quick_check" if quick else "integrity_check")
     except FAILURES as error:
         report.problems.append(str(error))
     return report
 
 
-def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pragma: str) -> None:
+def _check(report: Report, connection: sqlite3.Connection, schema: Migrations, pragma: str) -> None:
     db = Database(connection)
-    with _noting(report):
+    with _collecting_errors(report):
         report.schema = applied_migrations(db, schema)
         report.newer = sorted(newer_migrations(db, schema))
         if not report.schema:
             report.problems.append(text("it isn't PopBridge's"))
     for table in tables(connection):
         report.rows[table] = None
-        with _noting(report):
+        with _collecting_errors(report):
             (report.rows[table],) = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()
-    with _noting(report):
+    with _collecting_errors(report):
         (pages,), (size,) = (
             connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_size")
         )
         report.free = pages * size
-    with _noting(report):
-        found = [answer for (answer,) in connection.execute(f"PRAGMA {pragma}({MOST})")]
+    with _collecting_errors(report):
+        found = [answer for (answer,) in connection.execute(f"PRAGMA {pragma}({MAX_PROBLEMS})")]
         report.problems += [line for answer in found if answer != "ok" for line in answer.splitlines()]
     for table in report.rows:
-        with _noting(report):
-            report.problems += _no_utf8(connection, table)
-    # What isn't UTF-8 was told.
+        with _collecting_errors(report):
+            report.problems += _find_invalid_utf8(connection, table)
+    # Invalid UTF-8 was reported above.
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
-    for table in sorted(report.rows.keys() & READ) if _is_of_now(report) else ():
-        with _noting(report):
-            broken = islice(find_unreadable(connection, table), MOST)
+    for table in sorted(report.rows.keys() & ROW_CHECKS) if _is_current(report) else ():
+        with _collecting_errors(report):
+            broken = islice(find_unreadable(connection, table), MAX_PROBLEMS)
             report.problems += [
-                text("row {number} of {table} can't be read: {why}", number=number, table=table, why=why)
-                for number, why in broken
+                text(
+                    "row {number} of {table} can't be read: {reason}",
+                    number=number,
+                    table=table,
+                    reason=reason,
+                )
+                for number, reason in broken
             ]
-    with _noting(report):
-        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(MOST):
+    with _collecting_errors(report):
+        for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(MAX_PROBLEMS):
             report.problems.append(
                 text(
-                    "row {row} of {table} names a row of {parent} that isn't there",
+                    "row {row} of {table} refers to a missing row of {parent}",
                     row=row,
                     table=table,
                     parent=parent,
@@ -136,13 +141,13 @@ def _look(report: Report, connection: sqlite3.Connection, schema: Migrations, pr
             )
 
 
-def _is_of_now(report: Report) -> bool:
-    """Whether its rows are as this PopBridge writes them."""
+def _is_current(report: Report) -> bool:
+    """Whether its schema is the one of this PopBridge."""
     return report.schema == declared_migrations(main_migrations)
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
-    """The tables with rows of PopBridge, by name. Raises sqlite3.Error."""
+    """Returns the names of PopBridge's tables, sorted. Raises sqlite3.Error."""
     rows = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
         "AND name NOT LIKE '\\_sqlite%' ESCAPE '\\' ORDER BY name"
@@ -150,10 +155,10 @@ def tables(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _no_utf8(connection: sqlite3.Connection, table: str) -> list[AnyText]:
-    """The columns with text that isn't UTF-8, which no check of SQLite's sees. Raises sqlite3.Error."""
+def _find_invalid_utf8(connection: sqlite3.Connection, table: str) -> list[AnyText]:
+    """Finds columns with text that isn't UTF-8, which SQLite doesn't check. Raises sqlite3.Error."""
     columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-    # As bytes, since nobody else can read it; of what is no text, nothing.
+    # As bytes, since sqlite3 can't decode it; other types are skipped.
     texts = (f'CASE typeof("{name}") WHEN \'text\' THEN CAST("{name}" AS BLOB) END' for name in columns)
     wrong = Counter(
         column
@@ -178,7 +183,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def _noting(report: Report) -> Iterator[None]:
+def _collecting_errors(report: Report) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:

@@ -1,4 +1,4 @@
-"""Jobs, who waits for them, unacknowledged answers."""
+"""The journal of durable requests: jobs, the requests that wait for them, and unacknowledged answers."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sqlite_utils import Database
 from bridge.core import errors
 from bridge.core.errors import RequestError
 from bridge.core.messages import Error, Result
-from bridge.store.records import Unreadable, now_text, pack, unpack
+from bridge.store.records import UnreadableRow, now_text, pack, unpack
 from bridge.store.sessions import SEQ_BLOCK
 
-LOOK = 512
-"""Most jobs that one claim takes of a priority."""
+MAX_CLAIM = 512
+"""Maximum jobs of one priority that a claim leases."""
 
 Ended = Literal["done", "failed", "cancelled"]
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What a request asks for, in the form in which it is kept."""
+    """A durable request in its stored form."""
 
     scope: str
-    """Within which its key is unique: the project's id, or empty."""
+    """The namespace of its key: the project's id, or empty."""
     key: str | None
     digest: bytes
     """By `bridge.core.router.digest`."""
@@ -37,7 +37,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """0 is the most urgent."""
     deadline_ms: int | None
     deadline: float | None
-    """When it is too late to begin, on this daemon's monotonic clock, seconds."""
+    """The latest start, in seconds of this daemon's monotonic clock."""
     cache: bool
     root: str | None
     params: bytes
@@ -45,13 +45,13 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Accepted(Struct, frozen=True):
-    """Which job a request waits for."""
+    """The job that a request waits for."""
 
     job: int
     is_new: bool
-    """Whether the job waits since this request: the first, or the first for which it is done anew."""
+    """Whether this request created the job, or reopened it."""
     is_finished: bool
-    """Whether its answer is there already."""
+    """Whether the job has an answer."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -59,13 +59,13 @@ class Job(Struct, frozen=True, kw_only=True):
 
     id: int
     fence: int
-    """Rises with each lease: who holds an earlier one can't end the job any more."""
+    """The fencing token; rises with each lease, so that the holder of an earlier one can't end the job."""
     workload: str
     priority: int
     crashes: int
-    """How often it crashed its workers."""
+    """How often it crashed its worker."""
     deaths: float
-    """How many daemons were killed while they had it in hand, shared with what else they had."""
+    """Killed daemons that were running it, each counted in parts for all of its leased jobs."""
     deadline_ms: int | None
     deadline: float | None
     cache: bool
@@ -73,16 +73,16 @@ class Job(Struct, frozen=True, kw_only=True):
     params: bytes
     inputs: bytes
     sessions: Sequence[str] = ()
-    """Those that wait for it."""
+    """The sessions that wait for it."""
     unreadable: str = ""
-    """Why what is asked for can't be read any more, in a damaged file."""
+    """The error if its row is damaged."""
 
 
 FIELDS = [name for name in Job.__struct_fields__ if name not in ("sessions", "unreadable")]
 
 
 def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
-    """Writes a request down, or joins it to the job that its key has. Raises RequestError `key_reused`."""
+    """Stores a request as a new job, or joins the job with its key. Raises RequestError `key_reused`."""
     execute = db.conn.execute
     found = None
     if asked.key is not None:
@@ -114,7 +114,7 @@ def _insert(db: Database, asked: Asked) -> int:
 
 
 def _join(db: Database, asked: Asked, job: int) -> None:
-    # It is as urgent as the most urgent of those who ask, and has as long as the most patient.
+    # The job gets the highest priority and the latest deadline of its requests.
     db.conn.execute(
         "UPDATE jobs SET priority = min(priority, ?), deadline_ms = max(deadline_ms, ?), "
         "deadline = max(deadline, ?) WHERE id = ?",
@@ -123,10 +123,10 @@ def _join(db: Database, asked: Asked, job: int) -> None:
 
 
 def claim(db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str], float]) -> list[Job]:
-    """Leases waiting jobs to `owner`, for each priority as many as its room has not yet been filled by.
+    """Leases waiting jobs to `owner`; returns them.
 
-    `cost` is what a job of a workload takes of the room. Those that were in hand when fewer daemons were
-    killed go first, then those that came first.
+    `rooms` has the capacity by priority, and `cost` is the part of it that a workload's job takes. Jobs with
+    fewer `deaths` come first, then older ones.
     """
     jobs = []
     for priority, room in enumerate(rooms):
@@ -139,7 +139,7 @@ def claim(db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str]
 def _next(db: Database, priority: int, room: float, cost: Callable[[str], float]) -> list[int]:
     waiting = db.conn.execute(
         "SELECT id, workload FROM jobs WHERE state = 'waiting' AND priority = ? ORDER BY deaths, id LIMIT ?",
-        (priority, LOOK),
+        (priority, MAX_CLAIM),
     )
     chosen = []
     for job, workload in waiting:
@@ -163,7 +163,7 @@ def _lease(db: Database, owner: str, job: int, priority: int) -> Job:
     try:
         return msgspec.convert({**values, "sessions": waiting}, Job, strict=False)
     except msgspec.ValidationError as error:
-        # It is leased all the same, so that it ends and holds up no other.
+        # It is leased anyway, to be answered with an error.
         return Job(
             id=job, fence=values["fence"], workload="", priority=priority, crashes=0, deaths=0.0,
             deadline_ms=None, deadline=None, cache=False, root=None, params=b"", inputs=b"",
@@ -172,9 +172,9 @@ def _lease(db: Database, owner: str, job: int, priority: int) -> Job:
 
 
 def end(db: Database, job: Job, owner: str, state: Ended, answer: bytes, *, frees_key: bool) -> bool:
-    """Keeps a job's answer; False where `owner` doesn't hold this lease of it any more."""
+    """Stores a job's answer; returns False if `owner` no longer has this lease."""
     changed = db.conn.execute(
-        f"{ENDED} WHERE id = :id AND owner = :owner AND fence = :fence AND state = 'leased'",
+        f"{END_JOB} WHERE id = :id AND owner = :owner AND fence = :fence AND state = 'leased'",
         {
             "id": job.id,
             "owner": owner,
@@ -188,20 +188,20 @@ def end(db: Database, job: Job, owner: str, state: Ended, answer: bytes, *, free
 
 
 def give_up(db: Database, job: int, state: Ended) -> None:
-    """Nobody wants a job any more that isn't finished; its key is free."""
+    """Ends an unfinished job that no request waits for, and frees its key."""
     values = {"id": job, "state": state, "answer": None, "free": True}
-    db.conn.execute(f"{ENDED} WHERE id = :id", values)
+    db.conn.execute(f"{END_JOB} WHERE id = :id", values)
 
 
-# What was asked for isn't needed any more, and would keep blobs.
-ENDED = (
+# Parameters and inputs are no longer needed, and would keep blobs.
+END_JOB = (
     "UPDATE jobs SET state = :state, answer = :answer, owner = NULL, params = x'', inputs = x'', "
     "key = CASE WHEN :free THEN NULL ELSE key END, finished = (SELECT seconds FROM uptime)"
 )
 
 
 def reopen(db: Database, job: int, asked: Asked) -> bool:
-    """Has a finished job done anew, as it was asked for; False where somebody did that before."""
+    """Queues a finished job again with the values of `asked`; returns False if it isn't finished."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', answer = NULL, finished = NULL, crashes = 0, deaths = 0, "
         "priority = ?, deadline_ms = ?, deadline = ?, root = ?, params = ?, inputs = ? "
@@ -212,7 +212,7 @@ def reopen(db: Database, job: int, asked: Asked) -> bool:
 
 
 def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
-    """Gives a lease back, for the job to be done again; False where `owner` doesn't hold it any more."""
+    """Queues a leased job again; returns False if `owner` no longer has this lease."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL, crashes = crashes + ? "
         "WHERE id = ? AND owner = ? AND fence = ? AND state = 'leased'",
@@ -221,9 +221,8 @@ def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
     return changed.rowcount == 1
 
 
-def prolong(db: Database, job: Job, owner: str) -> bool:
-    """Gives back a lease whose deadline passed, where somebody who joined later has more time; whether
-    that is so."""
+def extend(db: Database, job: Job, owner: str) -> bool:
+    """Queues a leased job again if its deadline was extended by a later request; returns whether it was."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL WHERE id = ? AND owner = ? AND fence = ? "
         "AND state = 'leased' AND ? IS NOT NULL AND (deadline IS NULL OR deadline > ?)",
@@ -233,16 +232,16 @@ def prolong(db: Database, job: Job, owner: str) -> bool:
 
 
 def release(db: Database, owner: str) -> int:
-    """Gives back all that `owner` holds, none of it to blame for that; gives how many."""
+    """Queues all leased jobs of `owner` again; returns their number."""
     return db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL WHERE state = 'leased' AND owner = ?", (owner,)
     ).rowcount
 
 
 def recover(db: Database, owner: str, now: float) -> int:
-    """After a start: what other daemons had leased waits again, and deadlines count anew from `now`.
+    """Queues the leased jobs of earlier daemons again, and restarts deadlines at `now`.
 
-    Gives how many were leased.
+    Returns how many were leased.
     """
     requeued = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL, deaths = deaths + 1.0 / "
@@ -259,15 +258,15 @@ def recover(db: Database, owner: str, now: float) -> int:
 
 
 def counts(db: Any) -> dict[str, int]:
-    """How many jobs there are in each state; for a `Database` or a connection."""
+    """Returns the number of jobs by state."""
     return dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
 
 
 def sweep(db: Database, uptime_s: float, keep_s: float, limit: int = 1000) -> int:
-    """Forgets jobs that were finished long ago; gives how many.
+    """Deletes up to `limit` jobs that finished more than `keep_s` ago; returns their number.
 
-    `keep_s` counts the seconds that some daemon was running, `uptime_s` of them since the last sweep: the
-    time of day may be set back and forth. At most `limit` go at a time, and none that somebody waits for.
+    Time counts in seconds of uptime, since the wall clock may be set; `uptime_s` is the time since the last
+    sweep. Jobs with waiting requests stay.
     """
     db.conn.execute("UPDATE uptime SET seconds = seconds + ?", (uptime_s,))
     return db.conn.execute(
@@ -283,16 +282,16 @@ Answer = Result | Error
 
 
 class Delivery(Struct, frozen=True):
-    """Answers that have their numbers, and those that have none yet."""
+    """Numbered answers, and the sessions whose answers couldn't be numbered."""
 
     numbered: Sequence[tuple[str, Answer]] = ()
-    """By session, in the order of their numbers."""
+    """Session and answer, in the order of `seq`."""
     left: Sequence[str] = ()
-    """Sessions that wait for the same job, whose last number wasn't known."""
+    """Sessions that wait for the job, but whose last `seq` wasn't given."""
 
 
 class Waiter(Struct, frozen=True):
-    """An open request, as it outlives the daemon."""
+    """An open durable request."""
 
     session: str
     request: int
@@ -307,7 +306,7 @@ class Waiter(Struct, frozen=True):
 def accept_request(
     db: Database, asked: Asked, session: str, request: int, has_outputs: Callable[[Answer], bool]
 ) -> Accepted:
-    """As `journal.accept`; a finished job is done anew where a file that it made isn't there any more."""
+    """As `accept`, but reopens a finished job if one of its output files no longer exists."""
     accepted = accept(db, asked, session, request)
     answer = answer_of(db, accepted.job) if accepted.is_finished else None
     if answer is None or has_outputs(answer) or not reopen(db, accepted.job, asked):
@@ -316,9 +315,9 @@ def accept_request(
 
 
 def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
-    """Numbers a finished job's answer for all who wait for it; `last` is the last number by session.
+    """Numbers and stores a finished job's answer for its requests; `last` has the last `seq` by session.
 
-    Nothing else may be numbered in these sessions until the answers are.
+    The caller must not number anything else in these sessions meanwhile.
     """
     execute = db.conn.execute
     last = dict(last)
@@ -339,7 +338,7 @@ def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
         _keep(db, session, message)
         numbered.append((session, message))
     if not left:
-        # Nobody can ask for it once more.
+        # Without a key it can't be requested again.
         execute("UPDATE jobs SET answer = NULL WHERE id = ? AND key IS NULL", (job,))
     return Delivery(numbered, sorted(set(left)))
 
@@ -354,26 +353,26 @@ def finish(
     *,
     frees_key: bool,
 ) -> Delivery | None:
-    """Ends a job and numbers its answer at once; None where `owner` doesn't hold this lease any more."""
+    """Ends a job and delivers its answer; returns None if `owner` no longer has this lease."""
     if not end(db, job, owner, state, pack(answer), frees_key=frees_key):
         return None
     return deliver(db, job.id, last)
 
 
 class Withdrawal(Struct, frozen=True):
-    """What became of a request that is no longer waited for."""
+    """The result of withdrawing a request."""
 
     message: Error
-    """Its answer, numbered."""
+    """Its numbered answer."""
     ended: int | None
-    """Its job, if nobody else waits for that: it was given up."""
+    """The job, if it was ended because no other request waits for it."""
 
 
 def withdraw(db: Database, session: str, error: Error, last: int, state: Ended) -> Withdrawal | None:
-    """Answers the waiting request `error.id` by `error`, and gives its job up if nobody else waits for it.
+    """Answers the waiting request `error.id` with `error`, and ends its job if no other request waits for it.
 
-    One that was never leased hasn't begun, which the answer then says. None where it isn't waiting any more,
-    or where the job's own answer is there.
+    A job that was never leased is `not_started`. Returns None if the request isn't waiting or its job has an
+    answer.
     """
     execute = db.conn.execute
     found = execute(
@@ -397,7 +396,7 @@ def withdraw(db: Database, session: str, error: Error, last: int, state: Ended) 
 
 
 def _keep(db: Database, session: str, message: Answer) -> None:
-    """Keeps an answer under its number, in the place of who waits for it."""
+    """Moves a request from `waiters` to `outbox` with its numbered answer."""
     assert isinstance(message.seq, int)
     execute = db.conn.execute
     execute(
@@ -413,7 +412,7 @@ def _keep(db: Database, session: str, message: Answer) -> None:
 
 
 def answer_of(db: Database, job: int) -> Answer | None:
-    """A finished job's answer, without id and number."""
+    """Returns a finished job's answer, without id and `seq`; None if it isn't finished."""
     found = db.conn.execute(
         "SELECT answer FROM jobs WHERE id = ? AND finished IS NOT NULL", (job,)
     ).fetchone()
@@ -421,26 +420,25 @@ def answer_of(db: Database, job: int) -> Answer | None:
 
 
 def job_of(db: Database, session: str, request: int) -> int | None:
-    """What a request waits for; None where it doesn't wait any more."""
+    """Returns the job of a waiting request, or None."""
     row = db.conn.execute("SELECT job FROM waiters WHERE session = ? AND request = ?", (session, request))
     found = row.fetchone()
     return None if found is None else int(found[0])
 
 
 def waiting_for(connection: sqlite3.Connection, job: int) -> list[tuple[str, int]]:
-    """The sessions and requests that wait for a job."""
+    """Returns the sessions and requests that wait for a job."""
     rows = connection.execute("SELECT session, request FROM waiters WHERE job = ?", (job,))
     return rows.fetchall()
 
 
 def forget_waiters(db: Database, session: str) -> None:
-    """Nobody in a session waits any more; the jobs go on."""
+    """Deletes the waiting requests of a session; their jobs continue."""
     db.conn.execute("DELETE FROM waiters WHERE session = ?", (session,))
 
 
 def unacknowledged(db: Database, session: str) -> list[tuple[Answer, str | None]]:
-    """A session's answers that its client may not have handled, in the order of their numbers, with the keys
-    of what was asked."""
+    """Returns a session's unacknowledged answers in the order of `seq`, with the keys of their requests."""
     rows = db.conn.execute("SELECT seq, message, key FROM outbox WHERE session = ? ORDER BY seq", (session,))
     return [_unacknowledged(session, *row) for row in rows.fetchall()]
 
@@ -451,12 +449,12 @@ def _unacknowledged(session: str, seq: int, message: bytes, key: str | None) -> 
         if not isinstance(answer.id, int) or answer.seq != seq:
             raise msgspec.DecodeError("it is another's answer")
     except msgspec.DecodeError as error:
-        raise Unreadable(f"answer {seq} of session {session} in outbox: {error}") from None
+        raise UnreadableRow(f"answer {seq} of session {session} in outbox: {error}") from None
     return answer, key
 
 
-def forget_strangers(db: Database) -> None:
-    """After a start: nobody comes back for what belongs to sessions that aren't there."""
+def delete_orphans(db: Database) -> None:
+    """Deletes the requests and answers of closed or missing sessions."""
     for table in ("waiters", "outbox"):
         db.conn.execute(
             f"DELETE FROM {table} WHERE session NOT IN (SELECT id FROM sessions WHERE closed = 0)"
@@ -464,7 +462,7 @@ def forget_strangers(db: Database) -> None:
 
 
 def waiters(db: Database) -> list[Waiter]:
-    """All open requests, save those that can't be read any more, which is logged."""
+    """Returns all waiting requests; unreadable ones are logged and left out."""
     rows = db.conn.execute(
         "SELECT session, request, w.key, workload, w.deadline_ms, finished IS NOT NULL, job "
         "FROM waiters w JOIN jobs ON jobs.id = w.job ORDER BY session, request"
@@ -476,8 +474,8 @@ def waiters(db: Database) -> list[Waiter]:
             found.append(msgspec.convert(values, Waiter, strict=False))
         except msgspec.ValidationError as error:
             log.error(
-                "request %r of session %r isn't waited for any more: popbridge.db is damaged (%s); "
-                "stop the bridge and run `popbridge db check`",
+                "request %r of session %r is dropped: popbridge.db is damaged (%s); stop the daemon and run "
+                "`popbridge db check`",
                 values["request"], values["session"], error,
             )  # fmt: skip
     return found

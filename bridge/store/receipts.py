@@ -1,4 +1,4 @@
-"""Receipts: every command that changes something, before and after; and the rules that people made."""
+"""Receipts of the commands that change something, and the rules of projects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
 from bridge.store.records import (
     FAILURES,
-    Damaged,
+    DamagedReceipt,
     Receipt,
     as_record,
     as_store_error,
@@ -46,9 +46,10 @@ class ReceiptStore:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
     ) -> tuple[int, bool]:
-        """A receipt for a command that is about to be sent, and True.
+        """Inserts the receipt of a command before it is sent; returns its id and True.
 
-        The earlier one's id, and False, where the same step of the same `parent` popup made it before.
+        `parent` is a popup and a step of its answer. If it already made a receipt, returns that one's id and
+        False.
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
@@ -71,18 +72,18 @@ class ReceiptStore:
         return cast(int, row.last_pk), True
 
     def made(self, parent: tuple[int, int]) -> int | None:
-        """The receipt that this step of that popup's answer has made; None where it made none."""
+        """Returns the id of the receipt made by a popup and a step of its answer, or None."""
         found = self._connection.execute(
             "SELECT id FROM receipts WHERE parent = ? AND step = ?", parent
         ).fetchone()
         return int(found[0]) if found else None
 
     def sent(self, command: Command) -> None:
-        """The command has its number."""
+        """Stores the `seq` of the command."""
         self._table.update(command.id, {"seq": command.seq or None})
 
     def answered(self, command_id: int, reply: Result | Error) -> Receipt | None:
-        """Keeps what the editor observed; None where the receipt was answered before."""
+        """Stores the editor's reply; returns the receipt, or None if it was answered before."""
         before, after, errors = _observed(reply)
         state = "failed" if isinstance(reply, Error) or (errors and not after) else "applied"
         with self._db.atomic():
@@ -98,13 +99,13 @@ class ReceiptStore:
         return found[0] if found else None
 
     def unanswered(self, session_id: str) -> list[Receipt]:
-        """Commands of a session that the editor hasn't answered, oldest first."""
+        """Returns the unanswered receipts of a session, oldest first."""
         return self._receipts("state = 'sent' AND session = ?", session_id)
 
     def reverted_by(self, receipt_id: int) -> Receipt | None:
-        """The receipt that put this one back, perhaps in part, unless it was put back itself."""
+        """Returns the receipt that reverted this one, at least in part, unless it was reverted itself."""
         chain: list[Receipt] = []
-        # A later one each time, whatever a damaged file says.
+        # Each id must be larger: a damaged file could hold a cycle.
         while found := self._receipts(
             "id = (SELECT max(id) FROM receipts WHERE reverts = ?1 AND id > ?1 AND state != 'failed')",
             chain[-1].id if chain else receipt_id,
@@ -113,19 +114,19 @@ class ReceiptStore:
         return chain[0] if len(chain) % 2 else None
 
     def standing(self, receipt_id: int) -> list[Receipt]:
-        """The receipts that put this one back, each perhaps in part, and weren't put back themselves: the
+        """Returns the receipts that reverted this one, at least in part, and weren't reverted themselves, the
         newest first."""
         found = self._receipts("reverts = ?1 AND id > ?1 AND state = 'applied'", receipt_id)
         return [each for each in reversed(found) if self.reverted_by(each.id) is None]
 
     def latest(self, limit: int = 100) -> list[Receipt]:
-        """The newest receipts, newest first, without those that can't be read."""
+        """Returns the newest readable receipts, newest first."""
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
-    def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | Damaged]:
-        """The newest receipts with ids below `before`, newest first: as many that can be read, and what is
-        damaged among them."""
-        # One at a time: damage to one, such as text that isn't UTF-8, may end the way through all.
+    def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | DamagedReceipt]:
+        """Yields receipts with ids below `before`, newest first: up to `limit` readable ones and the damaged
+        ones among them."""
+        # One at a time: damage such as invalid UTF-8 would end a query of all.
         select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC"
         with contextlib.closing(self._connection.execute(select, (before,))) as ids:
             for (number,) in ids:
@@ -135,13 +136,13 @@ class ReceiptStore:
                     limit -= isinstance(found, Receipt)
                     yield found
 
-    def _unless_damaged(self, receipt_id: int) -> Receipt | Damaged | None:
+    def _unless_damaged(self, receipt_id: int) -> Receipt | DamagedReceipt | None:
         try:
             return self.get(receipt_id)
         except FAILURES as error:
             failure = as_store_error(error)
             if isinstance(failure, StoreError) and is_damage(failure):
-                return Damaged(id=receipt_id)
+                return DamagedReceipt(id=receipt_id)
             raise
 
     def _receipts(self, where: str, *values: object) -> list[Receipt]:
@@ -150,9 +151,9 @@ class ReceiptStore:
 
 
 class RuleStore:
-    """Table `rules`: findings that a person wants settled without being asked, by folder.
+    """Table `rules`: findings to fix without asking, by folder.
 
-    For projects whose files aren't on this machine; the others have a file for them.
+    Only for projects on other machines; the rules of local projects are in popbridge.toml.
     """
 
     def __init__(self, db: Database) -> None:
@@ -164,14 +165,14 @@ class RuleStore:
         )
 
     def of(self, project: str) -> dict[str, list[str]]:
-        """Findings by folder."""
+        """Returns the findings by folder."""
         rules: dict[str, list[str]] = {}
         for row in self._db.query("SELECT folder, finding FROM rules WHERE project = ?", [project]):
             rules.setdefault(row["folder"], []).append(row["finding"])
         return rules
 
     def forget(self, project: str, rules: Mapping[str, Sequence[str]]) -> None:
-        """Takes these rules away: the project's own file has them."""
+        """Deletes these rules."""
         rows = [(project, folder, finding) for folder, findings in rules.items() for finding in findings]
         with self._db.atomic():
             self._db.conn.executemany(
@@ -190,5 +191,5 @@ def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
 
 
 def read_receipt(row: Mapping[str, Any]) -> Receipt:
-    """A row of the table. Raises Unreadable."""
+    """Converts a row of the table. Raises UnreadableRow."""
     return as_record("receipts", row, Receipt, dict.fromkeys(("args", "before", "after", "errors"), Any))

@@ -1,4 +1,4 @@
-"""Their tables; LRU, Bloom filter, write-behind."""
+"""The parts of the response cache: tables, LRU cache in memory, Bloom filter, write-behind queue."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from bridge.store.records import FAILURES
 
 migrations = Migrations("responses")
 
-ROOM = 0.95
-"""What is left of the most when it was exceeded: room for some time."""
-ROW = 512
-"""Bytes that a response takes beside what it says: keys, indexes, half a page."""
+EVICTION_TARGET = 0.95
+"""The part of the maximum size that is left after an eviction."""
+ROW_OVERHEAD = 512
+"""Estimated bytes of a row in addition to its value: keys, indexes, half a page."""
 
 
 @migrations()
 def tables(db: Database) -> None:
-    """Responses, their blobs, and how much they are: counted by triggers, as counting rows takes too long."""
+    """Creates responses, their blobs, and totals, kept by triggers since counting rows is slow."""
     for statement in _TABLES:
         db.conn.execute(statement)
 
@@ -33,7 +33,7 @@ _TABLES = (
     """CREATE TABLE responses (
         key BLOB PRIMARY KEY, outline INTEGER NOT NULL, size INTEGER NOT NULL, used INTEGER NOT NULL,
         packed BLOB NOT NULL)""",
-    # It covers all that is asked of all rows: those themselves are large.
+    # Covers the queries over all rows, which are large.
     "CREATE INDEX by_use ON responses (used, size, outline)",
     "CREATE TABLE response_blobs (key BLOB, blob TEXT, PRIMARY KEY (key, blob)) WITHOUT ROWID",
     "CREATE TABLE totals (entries INTEGER NOT NULL, bytes INTEGER NOT NULL)",
@@ -46,38 +46,38 @@ _TABLES = (
 )
 
 
-class Kept(Struct, frozen=True):
-    """A response, packed, with what is known of it without unpacking."""
+class CachedResponse(Struct, frozen=True):
+    """A packed response with its metadata."""
 
     key: bytes
-    """The SHA-256 of all that it depends on."""
+    """The cache key: the SHA-256 of everything the response depends on."""
     outline: int
-    """64 bits of what is known of that before inputs are read; negative ones are fine."""
+    """A signed 64-bit hash of what is known before the inputs are read."""
     packed: bytes
     blobs: Mapping[str, int]
-    """Size by name, of the files that belong to it."""
+    """Sizes of its files by blob name."""
     used: int = 0
-    """When it was used last, on a clock of uses."""
+    """The last use, as a count of uses."""
 
     @property
     def size(self) -> int:
-        """Bytes, its files included, and what a row takes besides."""
-        return len(self.packed) + sum(self.blobs.values()) + ROW
+        """Bytes of the value, its files and the row."""
+        return len(self.packed) + sum(self.blobs.values()) + ROW_OVERHEAD
 
 
 class Totals(Struct, frozen=True):
-    """How much there is."""
+    """Total entries and bytes."""
 
     entries: int
     bytes: int
-    """Responses and their blobs."""
+    """Of responses and their blobs."""
 
 
 class Survey(Struct, frozen=True):
-    """What is known of a file when it is opened."""
+    """What the cache reads from an existing file."""
 
     used: int
-    """When the last use was, in uses."""
+    """The latest use count."""
     outlines: list[int]
 
 
@@ -86,9 +86,9 @@ def survey(connection: sqlite3.Connection) -> Survey:
     return Survey(max((used for used, _ in rows), default=0), [outline for _, outline in rows])
 
 
-def keep(connection: sqlite3.Connection, kept: Kept) -> None:
-    """Adds a response, or replaces it."""
-    # Not REPLACE, which tells no trigger what it deletes.
+def insert(connection: sqlite3.Connection, kept: CachedResponse) -> None:
+    """Inserts or replaces a response."""
+    # REPLACE would not run the delete trigger.
     connection.execute("DELETE FROM responses WHERE key = ?", (kept.key,))
     row = (kept.key, kept.outline, kept.size, kept.used, kept.packed)
     connection.execute("INSERT INTO responses (key, outline, size, used, packed) VALUES (?, ?, ?, ?, ?)", row)
@@ -103,37 +103,37 @@ def remove(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
 
 
 def touch(connection: sqlite3.Connection, touched: Mapping[bytes, int]) -> None:
-    """Notes when responses were used."""
+    """Stores the use counts of responses by key."""
     connection.executemany(
         "UPDATE responses SET used = ? WHERE key = ?", [(used, key) for key, used in touched.items()]
     )
 
 
 def evict(connection: sqlite3.Connection, most: int) -> tuple[list[bytes], Totals]:
-    """Removes what was used least recently, where there are more than `most` bytes; gives those keys."""
+    """Evicts the least recently used responses above `most` bytes; returns their keys and the totals."""
     totals = _totals(connection)
-    gone: list[bytes] = []
+    evicted: list[bytes] = []
     if totals.bytes <= most:
-        return gone, totals
+        return evicted, totals
     left = totals.bytes
     for key, size in connection.execute("SELECT key, size FROM responses ORDER BY used"):
-        if left <= most * ROOM:
+        if left <= most * EVICTION_TARGET:
             break
         left -= size
-        gone.append(key)
-    remove(connection, gone)
-    return gone, _totals(connection)
+        evicted.append(key)
+    remove(connection, evicted)
+    return evicted, _totals(connection)
 
 
 def read(connection: sqlite3.Connection, key: bytes) -> bytes | None:
-    """The packed response."""
+    """Returns the packed response, or None."""
     row = connection.execute("SELECT packed FROM responses WHERE key = ?", (key,)).fetchone()
-    # In a damaged file a value may be of any type.
+    # In a damaged file a value may have any type.
     return row[0] if row is not None and isinstance(row[0], bytes) else None
 
 
 def blobs(connection: sqlite3.Connection) -> set[str]:
-    """The names of all blobs of responses."""
+    """Returns the names of all blobs of responses."""
     return {name for (name,) in connection.execute("SELECT DISTINCT blob FROM response_blobs")}
 
 
@@ -142,16 +142,16 @@ def _totals(connection: sqlite3.Connection) -> Totals:
 
 
 def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connection:
-    """The file's tables, or tables in memory; each statement is a transaction of its own.
+    """Opens a cache database in autocommit mode; in memory if `path` is None.
 
-    `tables` makes those that aren't there and sets `user_version`. Raises FAILURES, also for a file of
+    The script `tables` creates missing tables and sets `user_version`. Raises FAILURES, also for a file of
     another version, and OSError.
     """
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
     try:
-        # What a power failure breaks is made anew.
+        # A file broken by a power failure is created again.
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA journal_mode = WAL")
         if db.execute("PRAGMA user_version").fetchone()[0] not in (0, version):
@@ -164,52 +164,52 @@ def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connecti
 
 
 class LruCache:
-    """Packed values by key; the least recently used go first."""
+    """An LRU cache of packed values."""
 
     def __init__(self, most: int, largest: int) -> None:
-        """`most` bytes in all; values of more than `largest` bytes aren't taken."""
+        """`most` limits the total bytes; values larger than `largest` bytes aren't stored."""
         self._most = most
         self._largest = largest
-        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._values: OrderedDict[bytes, bytes] = OrderedDict()
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._values)
 
     def get(self, key: bytes) -> bytes | None:
-        """The value, which counts as used; None for none."""
-        value = self._kept.get(key)
+        """Returns the value, or None, and records the use."""
+        value = self._values.get(key)
         if value is not None:
-            self._kept.move_to_end(key)
+            self._values.move_to_end(key)
         return value
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Keeps `value`, if it isn't too large, and forgets what there is no room for."""
+        """Stores `value` unless it is too large, and evicts others if necessary."""
         self.drop([key])
         if len(value) > self._largest:
             return
-        self._kept[key] = value
+        self._values[key] = value
         self.bytes += len(value)
         while self.bytes > self._most:
-            self.drop([next(iter(self._kept))])
+            self.drop([next(iter(self._values))])
 
     def drop(self, keys: Iterable[bytes]) -> None:
-        """Forgets values that are there or not."""
+        """Deletes values; missing keys are ignored."""
         for key in keys:
-            value = self._kept.pop(key, None)
+            value = self._values.pop(key, None)
             if value is not None:
                 self.bytes -= len(value)
 
     def clear(self) -> None:
-        self.drop(tuple(self._kept))
+        self.drop(tuple(self._values))
 
 
 BITS = 1 << 21
-"""A quarter of a mebibyte; 100,000 numbers fill a twentieth of it, which is how often a yes is wrong."""
+"""256 KiB: with 100,000 numbers, 5% of the bits are set, which is the rate of false positives."""
 
 
-class BloomFilters:
-    """A set of numbers that is never asked to forget one: what was evicted is asked for in vain, no more."""
+class BloomFilter:
+    """A Bloom filter with one hash function; evicted numbers stay in it."""
 
     def __init__(self) -> None:
         self._bits = bytearray(BITS // 8)
@@ -227,96 +227,96 @@ class BloomFilters:
         self._bits = bytearray(BITS // 8)
 
 
-BEHIND_S = 0.2
-"""How long they wait for others; what a killed daemon loses is made again."""
-MOST_BYTES = 8 << 20
-"""More than so much isn't held back."""
+WRITE_DELAY_S = 0.2
+"""Seconds for which writes are collected; a killed daemon loses these responses."""
+MAX_PENDING_BYTES = 8 << 20
+"""Pending bytes above which the queue is written at once."""
 
 
-Write = Callable[[Sequence[Kept], Collection[bytes]], Awaitable[None]]
-"""Removes the responses of these keys, then keeps those."""
+Write = Callable[[Sequence[CachedResponse], Collection[bytes]], Awaitable[None]]
+"""Deletes the responses with these keys, then inserts the others."""
 
 
 class WriteBehind:
-    """What waits, until `write` has it."""
+    """A write-behind queue: collects responses and deletions until `write` stores them."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._waiting: dict[bytes, Kept] = {}
-        self._writing: dict[bytes, Kept] = {}
-        self._gone: set[bytes] = set()
-        self._going: set[bytes] = set()
+        self._waiting: dict[bytes, CachedResponse] = {}
+        self._writing: dict[bytes, CachedResponse] = {}
+        self._removed: set[bytes] = set()
+        self._removing: set[bytes] = set()
         self._bytes = 0
-        self._turn = asyncio.Lock()
-        self._later: asyncio.Task[None] | None = None
+        self._write_lock = asyncio.Lock()
+        self._timer: asyncio.Task[None] | None = None
 
-    def get(self, key: bytes) -> Kept | None:
-        """The response, if it isn't on disk yet."""
+    def get(self, key: bytes) -> CachedResponse | None:
+        """Returns the response if it isn't written yet."""
         kept = self._waiting.get(key)
-        return kept if kept or key in self._gone else self._writing.get(key)
+        return kept if kept or key in self._removed else self._writing.get(key)
 
     def hides(self, key: bytes) -> bool:
-        """Whether what the disk still has under a key was removed."""
-        return key in self._gone or key in self._going
+        """Whether the key was removed, though its row may still exist."""
+        return key in self._removed or key in self._removing
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._writing)
 
     @property
     def size(self) -> int:
-        """Bytes of those that wait, their files included."""
+        """Bytes of pending responses and their files."""
         return sum(one.size for one in (*self._waiting.values(), *self._writing.values()))
 
     @property
     def blobs(self) -> set[str]:
-        """The names of all files that belong to those that wait."""
+        """The names of the files of pending responses."""
         kept = (*self._waiting.values(), *self._writing.values())
         return {name for one in kept for name in one.blobs}
 
-    async def add(self, kept: Kept) -> None:
-        """Has it written soon, or at once where too much waits."""
+    async def add(self, kept: CachedResponse) -> None:
+        """Queues a response; writes all if too many bytes are pending."""
         self._drop(kept.key)
         self._waiting[kept.key] = kept
         self._bytes += len(kept.packed)
-        if self._bytes > MOST_BYTES:
+        if self._bytes > MAX_PENDING_BYTES:
             await self.flush()
         else:
-            self._begin()
+            self._start_timer()
 
     def remove(self, key: bytes) -> None:
-        """Has what is kept under a key removed soon; from now on it isn't found."""
+        """Queues the deletion of a key, which is hidden at once."""
         self._drop(key)
-        self._gone.add(key)
-        self._begin()
+        self._removed.add(key)
+        self._start_timer()
 
     def _drop(self, key: bytes) -> None:
         if kept := self._waiting.pop(key, None):
             self._bytes -= len(kept.packed)
 
-    def _begin(self) -> None:
-        if self._later is None:
-            self._later = asyncio.create_task(self._soon())
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.create_task(self._soon())
 
     async def flush(self) -> None:
-        """Writes all that waits."""
-        async with self._turn:
+        """Writes all pending responses and deletions."""
+        async with self._write_lock:
             self._writing, self._waiting, self._bytes = self._waiting, {}, 0
-            self._going, self._gone = self._gone, set()
+            self._removing, self._removed = self._removed, set()
             try:
-                if self._writing or self._going:
-                    await self._write(tuple(self._writing.values()), self._going)
+                if self._writing or self._removing:
+                    await self._write(tuple(self._writing.values()), self._removing)
             finally:
-                self._writing, self._going = {}, set()
+                self._writing, self._removing = {}, set()
 
     async def close(self) -> None:
-        """Writes all that waits, and waits for nothing more."""
-        if self._later is not None:
-            self._later.cancel()
+        """Writes everything and stops the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._later
+                await self._timer
         await self.flush()
 
     async def _soon(self) -> None:
-        await asyncio.sleep(BEHIND_S)
-        self._later = None
+        await asyncio.sleep(WRITE_DELAY_S)
+        self._timer = None
         await self.flush()

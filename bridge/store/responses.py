@@ -1,4 +1,4 @@
-"""Results of workloads that may be given again: on disk up to a size, the recently used in memory too."""
+"""The response cache: results of workloads on disk, the recently used ones also in memory."""
 
 from __future__ import annotations
 
@@ -15,71 +15,71 @@ from sqlite_utils import Database
 from bridge.core.errors import StoreError, UserError
 from bridge.store import response_tables as tables
 from bridge.store.records import FAILURES, is_damage
-from bridge.store.response_tables import BloomFilters, Kept, LruCache, Totals, WriteBehind
+from bridge.store.response_tables import BloomFilter, CachedResponse, LruCache, Totals, WriteBehind
 from bridge.store.store import Store
 
 log = logging.getLogger(__name__)
 
-HOT_BYTES = 16 << 20
-HOT_LARGEST = 256 << 10
-"""Larger ones are read from the disk, which then costs less than sending them."""
-TOUCHES = 512
-"""Uses that are noted together, where no write comes by earlier."""
+MEMORY_BYTES = 16 << 20
+MEMORY_MAX_ENTRY = 256 << 10
+"""Larger responses stay on disk only: reading them costs less than sending them."""
+USES_PER_WRITE = 512
+"""Uses that are written together, unless another write comes first."""
 SURVEY_S = 30.0
-"""How long a look at all rows may take, seconds."""
+"""Time limit in seconds for reading all rows."""
 
 Value = TypeVar("Value")
 
 
 class Responses:
-    """The file and the memory. It is never worth an error: a broken file is made anew, and where none can be
-    used, memory has to do."""
+    """The response cache. It never raises: a damaged file is created again, and without a usable file it
+    works in memory."""
 
     def __init__(self, path: Path, max_size: int) -> None:
-        """`max_size`: bytes of responses and their blobs; opened by `open`."""
+        """`max_size` limits the bytes of responses and their blobs. `open` must be called first."""
         self._path = path
         self._max_size = max_size
         self._store: Store | None = None
-        self._hot = LruCache(min(HOT_BYTES, max_size), HOT_LARGEST)
-        self._outlines: BloomFilters | None = None
+        self._memory = LruCache(min(MEMORY_BYTES, max_size), MEMORY_MAX_ENTRY)
+        self._outlines: BloomFilter | None = None
         self._behind = WriteBehind(self._write)
         self._touched: dict[bytes, int] = {}
         self._clock = 0
         self._totals = Totals(0, 0)
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
         self.evictions = 0
-        """Responses that went because there was no room for them."""
+        """Responses evicted since the start."""
 
     @property
     def entries(self) -> int:
-        """Responses on disk or on their way to it; those in memory where there is no disk."""
-        return self._totals.entries + len(self._behind) if self._store else len(self._hot)
+        """Number of responses on disk or pending; without a file, those in memory."""
+        return self._totals.entries + len(self._behind) if self._store else len(self._memory)
 
     @property
     def size(self) -> int:
-        """What they take, their blobs included."""
-        return self._totals.bytes + self._behind.size if self._store else self._hot.bytes
+        """Bytes of responses and their blobs."""
+        return self._totals.bytes + self._behind.size if self._store else self._memory.bytes
 
     async def open(self) -> None:
-        """Opens the file, or makes it anew."""
+        """Opens the file; a damaged one is created again."""
         if not await self._try_open():
             await self._renew()
         if self._store is None:
-            self._say("it can't be used, so that results are kept in memory only")
+            self._log_once("the file can't be used; results are cached in memory only")
 
     async def close(self) -> None:
-        """Writes what waits, notes what was used last, and closes the file."""
+        """Writes pending responses and uses, and closes the file."""
         await self._behind.close()
-        self._note_uses(1)
+        self._write_uses(1)
         await self._shut()
 
     def may_hold(self, outline: int) -> bool:
-        """Whether a response of that outline may be there; no is certain."""
+        """Whether a response with this outline may exist; False is certain."""
         return self._outlines is None or outline in self._outlines
 
     def hot(self, key: bytes) -> bytes | None:
-        """The packed response, if it is in memory."""
-        packed = self._hot.get(key)
+        """Returns the packed response if it is in memory."""
+        packed = self._memory.get(key)
         if packed is None and (kept := self._behind.get(key)):
             packed = kept.packed
         if packed is not None:
@@ -87,21 +87,21 @@ class Responses:
         return packed
 
     async def find(self, key: bytes) -> bytes | None:
-        """The packed response; None where there is none."""
+        """Returns the packed response, or None."""
         packed = self.hot(key)
         if packed is not None or self._store is None or self._behind.hides(key):
             return packed
         found = await self._ask(lambda store: store.read(lambda connection: tables.read(connection, key)))
         if found is not None:
-            self._hot.put(key, found)
+            self._memory.put(key, found)
             self._use(key)
         return found
 
-    async def keep(self, kept: Kept) -> None:
-        """Keeps a response, from now on in memory, soon on disk; what is too large isn't kept."""
+    async def keep(self, kept: CachedResponse) -> None:
+        """Stores a response in memory and soon on disk, unless it is too large."""
         if kept.size > self._max_size:
             return
-        self._hot.put(kept.key, kept.packed)
+        self._memory.put(kept.key, kept.packed)
         if self._outlines is not None:
             self._outlines.add([kept.outline])
         if self._store is not None:
@@ -110,40 +110,40 @@ class Responses:
             await self._behind.add(msgspec.structs.replace(kept, used=self._clock))
 
     async def flush(self) -> None:
-        """Writes what isn't on disk yet."""
+        """Writes pending responses."""
         await self._behind.flush()
 
     def forget(self, key: bytes) -> None:
-        """Removes one response, from now on in memory, soon on disk."""
-        self._hot.drop([key])
+        """Deletes a response from memory and soon from disk."""
+        self._memory.drop([key])
         if self._store is not None:
             self._behind.remove(key)
 
     async def clear(self) -> int:
-        """Removes all; gives how many there were."""
+        """Deletes all responses; returns their number."""
         await self.flush()
         count = self.entries
-        self._hot.clear()
+        self._memory.clear()
         await self._ask(lambda store: store.write(lambda db: db.execute("DELETE FROM responses")))
-        # Deleting rows gives the disk nothing back.
+        # Deleting rows doesn't shrink the file.
         await self._renew()
         return count
 
     async def blobs(self) -> set[str]:
-        """The names of all files that belong to responses: whoever collects garbage leaves them."""
-        # First: what is written meanwhile may be seen in neither place otherwise.
+        """Returns the names of all files of responses, for garbage collection."""
+        # Pending ones first: those written meanwhile would be missed otherwise.
         waiting = self._behind.blobs
         written = await self._ask(lambda store: store.read(tables.blobs, limit_s=SURVEY_S)) or set()
         return written | waiting
 
-    async def _write(self, many: Sequence[Kept], gone: Collection[bytes]) -> None:
+    async def _write(self, many: Sequence[CachedResponse], removed: Collection[bytes]) -> None:
         await self._look_for_file()
         touched, self._touched = self._touched, {}
 
         def work(db: Database) -> tuple[list[bytes], Totals]:
-            tables.remove(db.conn, gone)
+            tables.remove(db.conn, removed)
             for one in many:
-                tables.keep(db.conn, one)
+                tables.insert(db.conn, one)
             tables.touch(db.conn, touched)
             return tables.evict(db.conn, self._max_size)
 
@@ -151,24 +151,24 @@ class Responses:
 
     def _evicted(self, outcome: tuple[list[bytes], Totals] | None) -> None:
         if outcome is not None:
-            gone, self._totals = outcome
-            self.evictions += len(gone)
-            self._hot.drop(gone)
+            evicted, self._totals = outcome
+            self.evictions += len(evicted)
+            self._memory.drop(evicted)
 
     def _use(self, key: bytes) -> None:
         if self._store is not None:
             self._clock += 1
             self._touched[key] = self._clock
-            self._note_uses(TOUCHES)
+            self._write_uses(USES_PER_WRITE)
 
-    def _note_uses(self, least: int) -> None:
+    def _write_uses(self, least: int) -> None:
         if self._store is not None and len(self._touched) >= least:
             touched, self._touched = self._touched, {}
             if self._path.exists():
                 self._store.submit(lambda db: tables.touch(db.conn, touched))
 
     async def _ask(self, question: Callable[[Store], Awaitable[Value]]) -> Value | None:
-        """What the store answers; None where it can't. A broken one is made anew."""
+        """Returns the store's answer, or None on failure; a damaged file is created again."""
         store = self._store
         if store is None:
             return None
@@ -177,23 +177,23 @@ class Responses:
         # In a damaged file a value may be of any type.
         except (StoreError, TypeError, *FAILURES) as error:
             if isinstance(error, StoreError) and not is_damage(error):
-                self._say("a kept result can't be read or written: %s", error)
-            # Others may have met the same damage meanwhile.
+                self._log_once("a cached result can't be read or written: %s", error)
+            # Another task may have replaced the file meanwhile.
             elif self._store is store:
-                self._say("%s", error)
+                self._log_once("%s", error)
                 await self._renew()
             return None
 
     async def _look_for_file(self) -> None:
-        # SQLite goes on with a file that has no name any more, where nobody will find what it holds.
+        # SQLite continues with a deleted file, which no later run will find.
         store = self._store
         if store is not None and not await asyncio.to_thread(self._path.exists) and self._store is store:
-            self._say("it was removed while the daemon ran; it is made anew, and what it held is run again")
+            self._log_once("the file was deleted while the daemon was running; it is created again")
             await self._renew()
 
     async def _renew(self) -> None:
         await self._shut()
-        self._outlines = BloomFilters()
+        self._outlines = BloomFilter()
         self._totals = Totals(0, 0)
         await asyncio.to_thread(_remove, self._path)
         await self._try_open()
@@ -201,17 +201,17 @@ class Responses:
     async def _try_open(self) -> bool:
         store = None
         try:
-            # A file of many responses takes a moment, which the event loop doesn't have.
+            # Opening a large file would block the event loop.
             store = await asyncio.to_thread(_opened, self._path)
             found = await store.read(tables.survey, limit_s=SURVEY_S)
-            # The most may have been more when it was written.
+            # The maximum size may have been larger when it was written.
             self._evicted(await store.write(lambda db: tables.evict(db.conn, self._max_size)))
-            outlines = BloomFilters()
+            outlines = BloomFilter()
             outlines.add(found.outlines)
             clock = max(self._clock, found.used)
-        # In a damaged file a value may be of any type, and a column have any name.
+        # In a damaged file, values may have any type, and columns may be missing.
         except (UserError, StoreError, TypeError, KeyError, *FAILURES) as error:
-            self._say("%s", error)
+            self._log_once("%s", error)
             if store is not None:
                 await store.close()
             return False
@@ -224,10 +224,10 @@ class Responses:
         if store is not None:
             await store.close()
 
-    def _say(self, text: str, *values: object) -> None:
-        # Once: what is broken would else be told with every request.
-        level = logging.DEBUG if text in self._said else logging.WARNING
-        self._said.add(text)
+    def _log_once(self, text: str, *values: object) -> None:
+        # Logged as a warning once, not for every request.
+        level = logging.DEBUG if text in self._logged else logging.WARNING
+        self._logged.add(text)
         log.log(level, f"response cache {self._path}: {text}", *values)
 
 
@@ -236,7 +236,7 @@ def _opened(path: Path) -> Store:
 
 
 def _remove(path: Path) -> None:
-    """Removes the file and what belongs to it, if that can be done."""
+    """Deletes the file, its log and its shared memory, if possible."""
     with contextlib.suppress(OSError):
         for ending in ("", "-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)

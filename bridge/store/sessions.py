@@ -1,4 +1,4 @@
-"""Sessions, popups, advisor marks."""
+"""The tables of sessions, popups and advisors' marks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bridge.core.messages import Answer, Identify, Popup
 from bridge.store.records import StoredPopup, StoredSession, as_record, before_text, now_text, pack, unpack
 
 SEQ_BLOCK = 10_000
-"""Numbers are reserved in blocks: a restarted daemon goes on above all that it may have given."""
+"""`seq` numbers are reserved in blocks: a restarted daemon continues above all that it may have used."""
 
 
-KEPT_DAYS = 30
-"""How long popups wait for an editor of their project, once none is left."""
+POPUP_KEEP_DAYS = 30
+"""Days that popups without a session wait for an editor of their project."""
 
-LEFT_OPEN = (
+ORPHANED_POPUPS = (
     "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
     "WHERE status = 'open' AND closed = 1 ORDER BY +popups.id"
 )
@@ -35,7 +35,7 @@ class SessionStore:
         self._popups = db.table("popups")
 
     def open(self, session_id: str, token_digest: str, identify: Identify) -> None:
-        """Keeps a new session; its `identify` is kept without the token."""
+        """Inserts a session; its `identify` is stored without the token."""
         self._sessions.insert(
             {
                 "id": session_id,
@@ -48,24 +48,24 @@ class SessionStore:
         )
 
     def resumed(self, session_id: str, token_digest: str, identify: Identify) -> None:
-        """The session's client is back, perhaps in another process, with a new resume token."""
+        """Stores the token digest and `identify` of a client that resumed the session."""
         self._sessions.update(
             session_id, {"token_digest": token_digest, "identify": _without_secrets(identify)}
         )
 
     def reserve(self, session_id: str, seq: int) -> int:
-        """Makes sure that numbers through `seq` and a block beyond are reserved; gives the new bound."""
+        """Reserves numbers through `seq` and one block more; returns the last reserved one."""
         bound = seq + SEQ_BLOCK
         self._sessions.update(session_id, {"seq_reserved": bound})
         return bound
 
     def acknowledged(self, session_id: str, seq: int) -> None:
-        """The client has handled what has numbers through `seq`."""
+        """Stores the last handled `seq`, and deletes the answers up to it."""
         self._connection.execute("UPDATE sessions SET acked = ? WHERE id = ?", (seq, session_id))
         self._connection.execute("DELETE FROM outbox WHERE session = ? AND seq <= ?", (session_id, seq))
 
     def close(self, session_id: str, *, leaves_popups: bool = False) -> None:
-        """The session is over; what it left open is settled, save popups that another session may `adopt`."""
+        """Closes a session and settles what it left open; popups may stay for `adopt`."""
         with self._db.atomic():
             self._connection.execute("UPDATE sessions SET closed = 1 WHERE id = ?", (session_id,))
             if not leaves_popups:
@@ -78,42 +78,40 @@ class SessionStore:
                 "WHERE session = ? AND state = 'sent'",
                 (now_text(), pack([{"message": "the editor never came back"}]), session_id),
             )
-            # The jobs themselves go on.
+            # The jobs themselves continue.
             self._connection.execute("DELETE FROM waiters WHERE session = ?", (session_id,))
             self._connection.execute("DELETE FROM outbox WHERE session = ?", (session_id,))
 
     def all_open(self) -> list[str]:
-        """The ids of sessions that somebody may come back to, oldest first."""
+        """Returns the ids of sessions that can be resumed, oldest first."""
         rows = self._connection.execute(
             "SELECT id FROM sessions WHERE closed = 0 AND typeof(id) = 'text' ORDER BY rowid"
         )
         return [session for (session,) in rows.fetchall()]
 
     def stored(self, session_id: str) -> StoredSession:
-        """One that is there."""
+        """Returns an existing session. Raises UnreadableRow."""
         (row,) = self._db.query(
             "SELECT id, token_digest, seq_reserved, acked, identify FROM sessions WHERE id = ?", [session_id]
         )
         return as_record("sessions", row, StoredSession)
 
     def identify(self, session_id: str) -> bytes:
-        """What the session's client said of itself, packed; empty where there is no such session."""
+        """Returns the session's packed `identify`; empty for an unknown session."""
         row = self._connection.execute("SELECT identify FROM sessions WHERE id = ?", (session_id,)).fetchone()
         return row[0] if row else b""
 
     def engine(self, session_id: str) -> str:
-        """The name of the engine that the session's client has; empty where nobody knows."""
+        """Returns the name of the session's engine; empty if unknown."""
         with suppress(msgspec.DecodeError):
             identify: Identify = unpack(self.identify(session_id), Identify)
             return identify.engine.name if identify.engine else ""
         return ""
 
-    # Popups.
-
     def reserve_popup(
         self, session_id: str, advisor: str, popup: Popup, state: object, parent: tuple[int, int] | None
     ) -> tuple[int, bool]:
-        """A row and id for a popup; the id of the earlier one, and False, where `parent` made it before."""
+        """Inserts a popup; returns its id and True, or the id of the one `parent` made before and False."""
         if parent is not None:
             found = self._connection.execute(
                 "SELECT id FROM popups WHERE parent = ? AND step = ?", parent
@@ -135,21 +133,21 @@ class SessionStore:
         return cast(int, row.last_pk), True
 
     def popup_sent(self, session_id: str, popup: Popup) -> None:
-        """The popup has its id, and its number in its own session; others that show it have theirs."""
+        """Stores a popup as it was sent in its own session, with id and `seq`."""
         self._connection.execute(
             "UPDATE popups SET message = ?, seq = ? WHERE id = ? AND session = ?",
             (pack(popup), popup.seq or None, popup.id, session_id),
         )
 
     def answered(self, session_id: str, answer: Answer) -> None:
-        """The answer is kept: from here on it will be acted on in the session it came from, whatever dies."""
+        """Stores the answer, which is then acted on in the answering session, even after a restart."""
         self._connection.execute(
             "UPDATE popups SET status = 'answered', answer = ?, session = ? WHERE id = ? AND status = 'open'",
             (pack(answer), session_id, answer.id),
         )
 
     def ask_again(self, session_id: str) -> None:
-        """The session's kept answers count no more: nobody can act on them, where it can't be read."""
+        """Reopens the session's answered popups: an unreadable session can't act on the answers."""
         self._connection.execute(
             "UPDATE popups SET status = 'open', answer = NULL, seq = NULL "
             "WHERE session = ? AND status = 'answered'",
@@ -157,36 +155,35 @@ class SessionStore:
         )
 
     def left_open(self) -> list[tuple[int, bytes]]:
-        """The ids of popups that sessions left open which are over, oldest first, and their `identify`."""
-        # In an order that SQLite has to make: else it would read all popups that ever were in theirs.
-        return self._connection.execute(LEFT_OPEN).fetchall()
+        """Returns the open popups of closed sessions, oldest first, with the sessions' `identify`."""
+        # `+popups.id` keeps SQLite from scanning all popups in the order of their ids.
+        return self._connection.execute(ORPHANED_POPUPS).fetchall()
 
     def drop_left_open(self) -> int:
-        """Settles what was left open for KEPT_DAYS, as of projects that are gone; gives how many."""
+        """Settles popups of closed sessions after POPUP_KEEP_DAYS; returns their number."""
         dropped = self._connection.execute(
             "UPDATE popups SET status = 'settled' WHERE status = 'open' AND created < ? "
             "AND session IN (SELECT id FROM sessions WHERE closed = 1)",
-            (before_text(KEPT_DAYS),),
+            (before_text(POPUP_KEEP_DAYS),),
         )
         return dropped.rowcount
 
     def hand_over(self, popup: Popup, heir: str) -> None:
-        """An open popup is the session `heir`'s from now on, which has it as `popup`."""
+        """Assigns an open popup to the session `heir`, which shows it as `popup`."""
         self._connection.execute(
             "UPDATE popups SET session = ?, message = ?, seq = ? WHERE id = ? AND status = 'open'",
             (heir, pack(popup), popup.seq or None, popup.id),
         )
 
     def settle_stranded(self) -> None:
-        """Settles answers of sessions that are over: nobody would act on them, or they are acted on, and the
-        last daemon ended before it could keep that."""
+        """Settles the answered popups of closed sessions: nobody will act on them."""
         self._connection.execute(
             "UPDATE popups SET status = 'settled' WHERE status = 'answered' "
             "AND session IN (SELECT id FROM sessions WHERE closed = 1)"
         )
 
     def adopt(self, popup_id: int, session_id: str) -> Popup | None:
-        """Gives a popup that was left open to `session_id`, without a number; None where it isn't left.
+        """Assigns an open popup of a closed session to `session_id`, without a `seq`; None if it isn't one.
 
         Raises msgspec.DecodeError.
         """
@@ -205,11 +202,11 @@ class SessionStore:
         return popup
 
     def settled(self, popup_id: int) -> None:
-        """The popup's answer was acted on, or will never come."""
+        """Settles a popup: its answer was acted on, or will never come."""
         self._connection.execute("UPDATE popups SET status = 'settled' WHERE id = ?", (popup_id,))
 
     def superseded(self, popup_id: int) -> None:
-        """Another has taken the popup's place: nobody is asked any more; an answer that is kept counts."""
+        """Settles a popup that another one replaces, unless it was answered."""
         self._connection.execute(
             "UPDATE popups SET status = 'settled' WHERE id = ? AND status = 'open'", (popup_id,)
         )
@@ -219,11 +216,11 @@ class SessionStore:
         return rows[0] if rows else None
 
     def unsettled(self, session_id: str) -> list[StoredPopup]:
-        """Open and answered popups of a session, oldest first."""
+        """Returns the open and answered popups of a session, oldest first."""
         return self._rows("session = ? AND status != 'settled'", session_id)
 
     def unsettled_ids(self, *session_ids: str) -> list[int]:
-        """Those of several sessions: their ids, whether or not all of them can be read."""
+        """Returns the ids of open and answered popups of sessions, readable or not."""
         found: list[int] = []
         for session_id in session_ids:
             rows = self._connection.execute(
@@ -242,23 +239,22 @@ class SessionStore:
 
 
 def _without_secrets(identify: Identify) -> bytes:
-    kept = msgspec.structs.replace(identify, auth=type(identify.auth)(), resume=msgspec.UNSET)
-    return pack(kept)
+    return pack(msgspec.structs.replace(identify, auth=type(identify.auth)(), resume=msgspec.UNSET))
 
 
 MAX_MARKS = 100_000
-"""Of one advisor in one project; beyond that a tenth of them go, the earliest first."""
+"""Maximum marks of an advisor in a project; above it, the oldest tenth is deleted."""
 
 
 class MarkStore:
-    """Table `marks`. What a mark stands for is its advisor's affair."""
+    """Table `marks`: byte strings that advisors define."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._connection = db.conn
 
     def add(self, advisor: str, project: str, marks: Iterable[bytes]) -> None:
-        """Keeps them; those that are there already stay as they are."""
+        """Inserts the marks that don't exist yet."""
         with self._db.atomic():
             self._connection.executemany(
                 "INSERT OR IGNORE INTO marks (advisor, project, mark) VALUES (?, ?, ?)",
@@ -267,8 +263,8 @@ class MarkStore:
             self._trim(advisor, project)
 
     def of(self, advisor: str, project: str) -> set[bytes]:
-        """All of them."""
-        # As bytes, whatever a damaged file holds: one that can't be read would hide all others.
+        """Returns all marks of an advisor in a project."""
+        # As bytes: in a damaged file, one mark with invalid UTF-8 would hide all others.
         rows = self._connection.execute(
             "SELECT CAST(mark AS BLOB) FROM marks WHERE advisor = ? AND project = ? AND mark IS NOT NULL",
             (advisor, project),

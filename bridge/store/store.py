@@ -1,4 +1,4 @@
-"""Async facade: group commit, readers."""
+"""The async interface to a database: group commits on a writer thread, reads on reader threads or inline."""
 
 from __future__ import annotations
 
@@ -19,59 +19,60 @@ from sqlite_utils import Database, Migrations
 from accel.execution.backoff import Backoff
 from accel.text import AnyText, text
 from bridge.core.errors import StoreError
-from bridge.store.database import connect, connect_readonly, unusable
+from bridge.store.database import connect, connect_readonly, unusable_error
 from bridge.store.records import FAILURES, PermanentDamage, as_store_error
 from bridge.store.transactions import CommitGroups, Done, Outcome, Task, Work
 
 Settle = Callable[[Sequence[Outcome]], None]
-"""Passes on what a whole group came to."""
+"""Delivers the outcomes of a group."""
 
 MAX_GROUP = 512
-"""Most works of one commit: nobody waits for longer than these take."""
+"""Maximum works in a commit, which bounds its duration."""
 
 
 class Writer:
-    """A connection and its thread; `settle` gets what each work of a group came to."""
+    """The writing connection and its thread; `settle` receives the outcomes of each group."""
 
     def __init__(self, commits: CommitGroups, settle: Settle) -> None:
         self._commits = commits
         self._settle = settle
         self._waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        """Held by whoever changes `_unfinished`, or writes on its own thread because that is 0."""
+        """Guards `_unfinished`, and the connection while another thread writes because it is 0."""
         self._unfinished = 0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
-        """Works that no group has taken yet."""
+        """Number of queued works."""
         return self._waiting.qsize()
 
     def put(self, work: Work, done: Done, *, synced: bool = True) -> None:
-        """Queues `work`, which may be done twice, the first time undone: it only touches the database.
+        """Queues `work`, which may run twice, the first time rolled back: it must only touch the database.
 
-        What isn't `synced` outlives a killed process, and a power failure once the next synced one has come.
+        Work that isn't `synced` survives a killed process, and a power failure after the next synced commit.
         """
         with self._lock:
             self._unfinished += 1
             self._waiting.put(Task(work, done, synced))
 
-    def now(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
-        """What `work`, which isn't synced, gives on the caller's thread; None where it has to wait.
+    def run_inline(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
+        """Runs an unsynced `work` on the caller's thread; returns its value in a tuple, or None if it must
+        wait.
 
         Raises what `work` raises.
         """
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            # What was put before comes first.
-            return None if self._unfinished else self._commits.at_once(work)
+            # Queued works come first.
+            return None if self._unfinished else self._commits.run_inline(work)
         finally:
             self._lock.release()
 
     def close(self) -> None:
-        """Commits what is waiting, then ends; blocks until then."""
+        """Commits all queued works and ends the thread; blocks until then."""
         self._waiting.put(None)
         self._thread.join()
         self._commits.close()
@@ -96,12 +97,12 @@ class Writer:
 
     def _do(self, group: Sequence[Task]) -> None:
         outcomes = self._commits.group(group)
-        is_due = self._commits.move_is_due
+        is_due = self._commits.checkpoint_due
         if not is_due:
             self._finished(len(group))
         self._settle(outcomes)
         if is_due:
-            self._commits.move_log()
+            self._commits.checkpoint()
             self._finished(len(group))
 
     def _finished(self, works: int) -> None:
@@ -109,24 +110,25 @@ class Writer:
             self._unfinished -= works
 
 
-def closed() -> StoreError:
-    """What is said to who asks a store that was closed."""
-    return StoreError(text("the bridge is stopping"))
+def closed_error() -> StoreError:
+    """Returns the error for a closed store."""
+    return StoreError(text("the daemon is stopping"))
 
 
 Read = Callable[[sqlite3.Connection], Any]
 Waiting = queue.SimpleQueue[tuple[Read, float, Done] | None]
 
-LIMIT_S = 2.0
-"""How long a query may take, unless something else is said."""
+READ_TIMEOUT_S = 2.0
+"""The default time limit of a query in seconds."""
 CHECK_OPS = 4000
-"""SQLite's operations between two looks at the clock: about a tenth of a millisecond."""
+"""SQLite operations between checks of the time limit: about 0.1 ms."""
 MAX_READ_GROUP = 64
-"""Most reads whose outcomes are passed on together."""
+"""Maximum reads whose outcomes are delivered together."""
 
 
 class Readers:
-    """`count` threads; `settle` gets what they read. Raises FAILURES where the file can't be opened."""
+    """A pool of `count` reader threads; `settle` receives their outcomes. Raises FAILURES if opening
+    fails."""
 
     def __init__(self, path: Path, count: int, settle: Settle) -> None:
         self._waiting: Waiting = queue.SimpleQueue()
@@ -146,11 +148,11 @@ class Readers:
             thread.start()
 
     def put(self, read: Read, limit_s: float, done: Done) -> None:
-        """Queues `read`; a query that takes longer than `limit_s` is given up."""
+        """Queues `read`; a query that takes longer than `limit_s` is interrupted."""
         self._waiting.put((read, limit_s, done))
 
     def close(self) -> None:
-        """Reads what is waiting, then ends; blocks until then."""
+        """Finishes all queued reads and ends the threads; blocks until then."""
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
@@ -158,7 +160,7 @@ class Readers:
 
 
 class _Reader:
-    """One connection, and the outcomes that nobody was told yet."""
+    """One connection, and its undelivered outcomes."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, waiting: Waiting, settle: Settle) -> None:
         self.connection = connection
@@ -170,11 +172,11 @@ class _Reader:
         connection.set_progress_handler(self._late, CHECK_OPS)
 
     def run(self) -> None:
-        """Reads until the queue says that it ends."""
+        """Reads until the queue ends."""
         while (one := self._waiting.get()) is not None:
             self._try(*one)
-            # One at a time, so that none waits behind a slow one while another thread is free; their
-            # outcomes together, as each waking of a loop is a system call.
+            # Takes one read at a time: none must wait behind a slow one while another thread is free.
+            # Outcomes are delivered together, since each wake-up of a loop is a system call.
             while len(self._outcomes) < MAX_READ_GROUP and not self._waiting.empty():
                 try:
                     one = self._waiting.get_nowait()
@@ -184,7 +186,7 @@ class _Reader:
                     self._waiting.put(None)
                     break
                 self._try(*one)
-            self._pass_on()
+            self._deliver()
         self.connection.close()
 
     def _try(self, read: Read, limit_s: float, done: Done) -> None:
@@ -194,34 +196,34 @@ class _Reader:
             outcome = done, read(self.connection), None
         except FAILURES as error:
             outcome = done, None, as_store_error(error, self._path)
-        # Whatever it is, who waits for it is told; the thread goes on.
+        # The caller gets any error; the thread must continue.
         except BaseException as error:
             outcome = done, None, error
         self._outcomes.append(outcome)
 
     def _late(self) -> bool:
-        # Who waits for what is done already doesn't wait for a query that takes its time.
-        self._pass_on()
+        # Finished reads must not wait for a slow query.
+        self._deliver()
         return time.monotonic() > self._end
 
-    def _pass_on(self) -> None:
+    def _deliver(self) -> None:
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             self._settle(outcomes)
 
 
 MAX_OPS = 1000
-"""SQLite's operations of such a read: about 30 µs. A row by its key takes twenty, ten rows a hundred."""
-TURN_S = 0.001
-"""What one turn of the loop may spend on the database; everything else that is ready waits meanwhile."""
+"""SQLite operations of an inline read: about 30 µs. Reading a row by key takes 20, ten rows 100."""
+TURN_BUDGET_S = 0.001
+"""Seconds that one iteration of the event loop may spend on the database."""
 SLOW_S = 0.02
-"""What takes so long was waiting for a disk."""
-REST_S = 10.0
-"""How long the loop then leaves all of it to threads."""
+"""A work that takes longer waited for a disk."""
+PAUSE_S = 10.0
+"""Seconds for which the threads then do all work."""
 
 
-class Allowance:
-    """Whether the loop may do the next work itself, by what the ones before have taken."""
+class LoopBudget:
+    """Limits the time that an event loop spends on database work."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -229,25 +231,25 @@ class Allowance:
         self._rests_until = 0.0
 
     def left(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether this turn of `loop` may do one more."""
+        """Whether this iteration of `loop` may run another work."""
         if loop is not self._loop:
             self._loop, self._spent = loop, 0.0
-        return self._spent < TURN_S and time.perf_counter() >= self._rests_until
+        return self._spent < TURN_BUDGET_S and time.perf_counter() >= self._rests_until
 
     def charge(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """One has taken so long."""
+        """Records the duration of a work."""
         if not self._spent:
             loop.call_soon(self._renew)
         self._spent += seconds
         if seconds > SLOW_S:
-            self._rests_until = time.perf_counter() + REST_S
+            self._rests_until = time.perf_counter() + PAUSE_S
 
     def _renew(self) -> None:
         self._spent = 0.0
 
 
 class InlineReader:
-    """A connection that can't write, for reads that end after few operations."""
+    """A read-only connection for reads with few operations."""
 
     def __init__(self, path: Path) -> None:
         """Raises FAILURES."""
@@ -257,7 +259,7 @@ class InlineReader:
         self._lock = threading.Lock()
 
     def read(self, work: Callable[[sqlite3.Connection], Value]) -> tuple[Value] | None:
-        """What `work` reads; None where it is too much, or fails in SQLite: then it is a thread's."""
+        """Returns what `work` reads in a tuple; None if it takes too long or fails, for a thread to retry."""
         if not self._lock.acquire(blocking=False):
             return None
         try:
@@ -278,16 +280,16 @@ Value = TypeVar("Value")
 Source = TypeVar("Source", Database, sqlite3.Connection)
 
 RETRY = Backoff(first_s=0.05, most_s=5.0, factor=4.0)
-"""Waits before further tries of what must be kept."""
+"""Pauses between retries of writes that must succeed."""
 
 
 class Store:
-    """Reads and writes in order of calls; a write that has returned is committed, and seen by later reads."""
+    """A database. Writes run in the order of calls; later reads see every write that has returned."""
 
     def __init__(self, path: Path, migrations: Migrations, *, readers: int = 3, durable: bool = True) -> None:
-        """Opens and migrates the file; `durable` false is for what may be lost with the machine's power.
+        """Opens and migrates the file; without `durable`, a power failure may lose data.
 
-        Raises UserError where the file can't be used.
+        Raises UserError if the file can't be used.
         """
         self.path = path
         self._closed = False
@@ -301,94 +303,91 @@ class Store:
                 self._readers = Readers(path, readers, _settle)
                 undo.pop_all()
         except (*FAILURES, OSError) as error:
-            raise unusable(path, error) from None
-        self._allowance = Allowance()
+            raise unusable_error(path, error) from None
+        self._allowance = LoopBudget()
         self._reading = 0
         self._writer = Writer(self._commits, _settle)
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be kept any more."""
+        """Whether the store was closed."""
         return self._closed
 
     @property
     def waiting(self) -> int:
-        """Writes that wait for a commit."""
+        """Number of queued writes."""
         return self._writer.waiting
 
     @property
     def trouble(self) -> AnyText:
-        """Why nothing can be kept now; empty while all is well."""
+        """Why writes fail now; empty if they don't."""
         return self._commits.trouble
 
     @property
     def commits(self) -> int:
-        """Transactions so far."""
+        """Transactions since the start."""
         return self._commits.commits
 
     @property
     def writes(self) -> int:
-        """Writes in them."""
+        """Writes since the start."""
         return self._commits.writes
 
     async def write(
         self, work: Callable[[Database], Value], *, synced: bool = True, brief: bool = True
     ) -> Value:
-        """What `work` gives, once it is committed with whatever else was waiting.
+        """Runs `work` in a group commit; returns its value after the commit.
 
-        What isn't `synced` doesn't wait for the disk, and where nothing else is under way, if it is `brief`,
-        not even for a thread: it outlives a killed process, but perhaps no power failure.
+        Without `synced`, it doesn't wait for the disk, and a power failure may lose it. If it is also `brief`
+        and nothing else is running, it doesn't even wait for the thread.
 
-        `work` is undone where it raises, and its error comes here; it may be done twice, the first time
-        undone, and must neither commit nor touch anything but the database. Cancelling the wait doesn't
-        cancel the work. Raises StoreError: full, locked, damaged, closed.
+        `work` is rolled back if it raises. It may run twice, the first time rolled back, and must neither
+        commit nor touch anything but the database. Cancelling the wait doesn't cancel the work. Raises
+        StoreError: disk full, database locked, damaged or closed.
         """
         if self._closed:
-            raise closed()
+            raise closed_error()
         loop = asyncio.get_running_loop()
-        if brief and not synced and (found := self._at_once(loop, self._writer.now, work)):
+        if brief and not synced and (found := self._try_inline(loop, self._writer.run_inline, work)):
             return found[0]
         future: asyncio.Future[Value] = loop.create_future()
         self._writer.put(work, _Waiter(future, loop), synced=synced)
         return await future
 
     def submit(self, work: Callable[[Database], Any], failed: Callable[[], None] | None = None) -> None:
-        """As `write`, not `synced`; nobody waits.
+        """As an unsynced `write`, without waiting.
 
-        A failure is logged, or, if it is given, told to `failed` in the loop that runs now.
+        On failure, calls `failed` in the running loop, or logs the error if it is None.
         """
         if not self._closed:
-            self._writer.put(work, _telling(failed) if failed else _log_failure, synced=False)
+            self._writer.put(work, _notifying(failed) if failed else _log_failure, synced=False)
 
     def write_now(self, work: Callable[[Database], Value]) -> Value:
-        """As `write`, blocking: for where no loop runs."""
+        """As `write`, but blocks; for code without an event loop."""
         if self._closed:
-            raise closed()
+            raise closed_error()
         future: concurrent.futures.Future[Value] = concurrent.futures.Future()
         self._writer.put(work, _into(future))
         return future.result()
 
     async def persist(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
-        """As `write`, tried again until it is kept.
-
-        Raises StoreError only once the store is closed, and LastingDamage.
-        """
+        """As `write`, with retries until it succeeds. Raises StoreError as `insist`."""
         return await self.insist(lambda: self.write(work, synced=synced))
 
-    async def insist(self, ask: Callable[[], Awaitable[Value]]) -> Value:
-        """What `ask` gives, which is asked again while it raises StoreError.
+    async def insist(self, access: Callable[[], Awaitable[Value]]) -> Value:
+        """Calls `access` until it doesn't raise StoreError; returns its value.
 
-        Raises that only once the store is closed, and LastingDamage: what can't be read stays so.
+        Raises StoreError only if the store was closed, and PermanentDamage.
         """
         tries = 0
         while True:
             try:
-                return await ask()
+                return await access()
             except StoreError as error:
                 if self._closed or isinstance(error, PermanentDamage):
                     raise
                 level = logging.DEBUG if tries else logging.ERROR
-                log.log(level, "what must be kept is tried again: %s", error.reason)
+                log.log(level, "a database access that must succeed is retried: %s", error.reason)
             await asyncio.sleep(RETRY.pause_s(tries))
             tries += 1
 
@@ -396,21 +395,21 @@ class Store:
         self,
         work: Callable[[sqlite3.Connection], Value],
         *,
-        limit_s: float = LIMIT_S,
+        limit_s: float = READ_TIMEOUT_S,
         brief: bool = True,
     ) -> Value:
-        """What `work` reads. Raises StoreError, also after `limit_s` seconds.
+        """Runs `work` on a read-only connection. Raises StoreError, also after `limit_s` seconds.
 
-        What a few of SQLite's operations find is read at once, all else on a thread, as is whatever asks for
-        more time than others, or isn't `brief` since its rows may be large: `work` may be begun twice.
-        `work` gives values and no cursor: one that is left open keeps its connection in the past.
+        Reads of few SQLite operations run inline. Others run on a thread, like those with a longer time limit
+        and those that aren't `brief` since their rows may be large; `work` may be started twice. It must not
+        return a cursor: an open one keeps its connection in the past.
         """
         if self._closed:
-            raise closed()
+            raise closed_error()
         loop = asyncio.get_running_loop()
-        # Behind what threads are at work on nothing overtakes: where there is much, they share it best.
-        is_next = limit_s <= LIMIT_S and not self._reading
-        if brief and is_next and (found := self._at_once(loop, self._inline.read, work)):
+        # Under load, the threads share the reads best.
+        is_next = limit_s <= READ_TIMEOUT_S and not self._reading
+        if brief and is_next and (found := self._try_inline(loop, self._inline.read, work)):
             return found[0]
         future: asyncio.Future[Value] = loop.create_future()
         self._reading += 1
@@ -420,13 +419,13 @@ class Store:
         finally:
             self._reading -= 1
 
-    def _at_once(
+    def _try_inline(
         self,
         loop: asyncio.AbstractEventLoop,
         do: Callable[[Callable[[Source], Value]], tuple[Value] | None],
         work: Callable[[Source], Value],
     ) -> tuple[Value] | None:
-        """What `work` gives on this thread; None where that isn't quicker than another one."""
+        """Runs `work` on this thread; returns None if another thread should run it."""
         if not self._allowance.left(loop):
             return None
         begin = time.perf_counter()
@@ -436,13 +435,13 @@ class Store:
             self._allowance.charge(loop, time.perf_counter() - begin)
 
     async def close(self) -> None:
-        """Commits what is waiting and closes the file; may be called again."""
+        """Commits queued writes and closes the file; idempotent."""
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._end)
 
     def close_now(self) -> None:
-        """As `close`, blocking: for where no loop runs."""
+        """As `close`, but blocks; for code without an event loop."""
         if not self._closed:
             self._closed = True
             self._end()
@@ -454,7 +453,7 @@ class Store:
 
 
 class _Waiter:
-    """Hands an outcome to a future of a loop, from another thread."""
+    """Sets a future; `_settle` calls it in the future's loop."""
 
     def __init__(self, future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._future = future
@@ -470,7 +469,7 @@ class _Waiter:
 
 
 def _settle(outcomes: Sequence[Outcome]) -> None:
-    # A loop is woken once for a group: each wake-up is a system call.
+    # Each loop is woken once for the group, since a wake-up is a system call.
     by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
     for outcome in outcomes:
         done, value, error = outcome
@@ -482,7 +481,7 @@ def _settle(outcomes: Sequence[Outcome]) -> None:
         try:
             loop.call_soon_threadsafe(_hand_over, group)
         except RuntimeError:
-            log.debug("%d outcomes for a loop that has ended", len(group))
+            log.debug("%d outcomes are dropped: their event loop has ended", len(group))
 
 
 def _hand_over(group: Sequence[Outcome]) -> None:
@@ -492,12 +491,12 @@ def _hand_over(group: Sequence[Outcome]) -> None:
 
 def _log_failure(value: Any, error: BaseException | None) -> None:
     if isinstance(error, StoreError):
-        log.error("something can't be kept: %s", error.reason)
+        log.error("a write failed: %s", error.reason)
     elif error is not None:
-        log.error("something can't be kept", exc_info=error)
+        log.error("a write failed", exc_info=error)
 
 
-def _telling(failed: Callable[[], None]) -> Done:
+def _notifying(failed: Callable[[], None]) -> Done:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     future.add_done_callback(lambda done: failed() if done.exception() else None)

@@ -1,4 +1,4 @@
-"""Transactions of the connection that writes: a group's, one alone, one at once; and moving the log."""
+"""Runs work on the writing connection: group commits, and checkpoints of the write-ahead log."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from bridge.store.records import FAILURES, Failure, as_store_error
 Value = TypeVar("Value")
 Work = Callable[[Database], Any]
 Done = Callable[[Any, BaseException | None], None]
-"""Takes what a work came to; called on the writer's thread."""
+"""Receives the value or error of a work; called on the writer's thread."""
 Outcome = tuple[Done, Any, BaseException | None]
-"""Who is told, and what: a value or an error."""
+"""The callback, and its value or error."""
 
 CHECKPOINT_WORKS = 256
-"""After so many the log is moved into the file: about the thousand pages after which SQLite itself would."""
+"""Works between checkpoints: about 1000 pages, SQLite's own default."""
 CHECKPOINT_BYTES = 4 << 20
-"""Or when it has grown by so much."""
+"""Growth of the log that leads to a checkpoint earlier."""
 
 
 class Task(Struct, frozen=True):
-    """A work that waits."""
+    """A queued work."""
 
     work: Work
     done: Done
     synced: bool
-    """Whether its commit has to reach the disk before it counts."""
+    """Whether its commit must be on disk before it counts."""
 
 
 class _NotBegun(Exception):
@@ -45,24 +45,24 @@ class _NotBegun(Exception):
 
 
 class CommitGroups:
-    """What is done with the connection, by one thread at a time."""
+    """Transactions of one connection, used by one thread at a time."""
 
     def __init__(self, db: Database, path: Path, *, durable: bool = True) -> None:
-        """Without `durable` no commit waits for the disk. Raises FAILURES."""
+        """Without `durable`, no commit waits for the disk. Raises FAILURES."""
         self._db = db
         self._path = path
         self._durable = durable
         self._synced: bool | None = None
-        self._patience_ms = BUSY_TIMEOUT_MS
+        self._busy_timeout_ms = BUSY_TIMEOUT_MS
         self._connection = db.conn
-        # Whoever waits for a commit needn't wait for the log to be moved, too.
+        # Commits must not wait for automatic checkpoints.
         self._connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._log = Path(f"{path}-wal")
-        self._moved_at = 0
-        self._size_moved = 0
+        self._checkpoint_writes = 0
+        self._checkpoint_size = 0
         self._log_is_new = True
         self.trouble: AnyText = ""
-        """Why the last group couldn't be committed; empty while all is well."""
+        """Why the last commit failed; empty if it succeeded."""
         self.commits = 0
         """Transactions so far."""
         self.writes = 0
@@ -72,29 +72,30 @@ class CommitGroups:
         self._connection.close()
 
     def group(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """What each came to, in one transaction."""
+        """Runs the tasks in one transaction; returns their outcomes."""
         if len(tasks) == 1:
-            return [self._alone(tasks[0])]
+            return [self._run_one(tasks[0])]
         try:
-            return self._trusting(tasks) or self._together(tasks)
+            return self._run_without_savepoints(tasks) or self._run_in_savepoints(tasks)
         except _NotBegun as error:
             failure = self._failed(error.cause)
             return [(task.done, None, failure) for task in tasks]
         except FAILURES:
-            # One that needs too much must not cost the others theirs.
-            return [self._alone(task) for task in tasks]
+            # One failing task must not fail the others.
+            return [self._run_one(task) for task in tasks]
 
-    def at_once(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
-        """What an unsynced work gives; None where it would have to wait for others, or for the disk.
+    def run_inline(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
+        """Runs an unsynced work without waiting; returns its value in a tuple.
 
-        So it would where SQLite fails: whoever has the time for it finds out why. Raises what `work` raises.
+        Returns None if it would have to wait for another connection or the disk, or if SQLite fails: the
+        writer's thread then retries and reports the error. Raises what `work` raises.
         """
         # https://www.sqlite.org/pragma.html#pragma_synchronous: "the WAL file header is synchronized when a
         # WAL file begins to be reused after a checkpoint".
-        if self._log_is_new or self.move_is_due:
+        if self._log_is_new or self.checkpoint_due:
             return None
         try:
-            self._begin(False, patience_ms=0)
+            self._begin(False, busy_timeout_ms=0)
             value = work(self._db)
             self._connection.execute("COMMIT")
         except (_NotBegun, *FAILURES):
@@ -106,23 +107,23 @@ class CommitGroups:
         self._committed(1, "")
         return (value,)
 
-    def move_log(self) -> None:
-        """Moves the log into the file (https://www.sqlite.org/wal.html#ckpt)."""
-        self._moved_at, self._size_moved = self.writes, self._log_size()
-        # What can't be moved now stays in the log, and whoever writes next hears what is wrong.
+    def checkpoint(self) -> None:
+        """Runs a checkpoint (https://www.sqlite.org/wal.html#ckpt)."""
+        self._checkpoint_writes, self._checkpoint_size = self.writes, self._log_size()
+        # After a failure the data stays in the log, and the next write reports the error.
         with contextlib.suppress(*FAILURES):
             self._sync(self._durable)
             _, pages, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._log_is_new = pages == moved
 
     @property
-    def move_is_due(self) -> bool:
-        """Whether the log should be moved before anything else is committed."""
-        # A log that is long already doesn't tell by its size how much of it is in use.
-        is_long = self._size_moved >= CHECKPOINT_BYTES
-        if self.writes - self._moved_at >= (CHECKPOINT_WORKS // 4 if is_long else CHECKPOINT_WORKS):
+    def checkpoint_due(self) -> bool:
+        """Whether a checkpoint is due before the next commit."""
+        # The size of a long log doesn't show how much of it is in use.
+        is_long = self._checkpoint_size >= CHECKPOINT_BYTES
+        if self.writes - self._checkpoint_writes >= (CHECKPOINT_WORKS // 4 if is_long else CHECKPOINT_WORKS):
             return True
-        return self._log_size() - self._size_moved >= CHECKPOINT_BYTES
+        return self._log_size() - self._checkpoint_size >= CHECKPOINT_BYTES
 
     def _log_size(self) -> int:
         try:
@@ -130,8 +131,8 @@ class CommitGroups:
         except OSError:
             return 0
 
-    def _alone(self, task: Task) -> Outcome:
-        # Without a savepoint: each statement lets go of Python, and waits until it has it back.
+    def _run_one(self, task: Task) -> Outcome:
+        # Without a savepoint: each statement releases and reacquires Python's lock.
         try:
             self._begin(task.synced)
         except _NotBegun as error:
@@ -139,7 +140,7 @@ class CommitGroups:
         try:
             value = task.work(self._db)
             self._connection.execute("COMMIT")
-        # A work may fail in any way: its changes are undone, and whoever waits for it is told.
+        # A work may raise anything: its changes are rolled back, and the caller gets the error.
         except BaseException as error:
             self._roll_back()
             if isinstance(error, FAILURES):
@@ -149,18 +150,18 @@ class CommitGroups:
         self._log_is_new = False
         return task.done, value, None
 
-    def _trusting(self, tasks: Sequence[Task]) -> list[Outcome] | None:
-        """As `_together`, where no work fails: without two savepoint statements for each."""
+    def _run_without_savepoints(self, tasks: Sequence[Task]) -> list[Outcome] | None:
+        """As `_run_in_savepoints`, without savepoints; returns None if a work fails."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes: list[Outcome] = []
             for task in tasks:
                 outcomes.append((task.done, task.work(self._db), None))
-                # Whatever follows a transaction that has ended would be kept at once, and done twice.
+                # After the end of the transaction, later works would be committed here and run again.
                 if not self._connection.in_transaction:
                     return None
             self._connection.execute("COMMIT")
-        # Whose work it was, and whether the others' can be kept, is found out with savepoints.
+        # Savepoints then show which work failed.
         except BaseException:
             self._roll_back()
             return None
@@ -168,8 +169,8 @@ class CommitGroups:
         self._log_is_new = False
         return outcomes
 
-    def _together(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """What each work gives. Raises FAILURES or _NotBegun: nothing of the group was committed."""
+    def _run_in_savepoints(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Runs each work in a savepoint. Raises FAILURES or _NotBegun if nothing was committed."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes = [(task.done, *self._try(task.work)) for task in tasks]
@@ -181,13 +182,13 @@ class CommitGroups:
         self._log_is_new = False
         return outcomes
 
-    def _begin(self, synced: bool, patience_ms: int = BUSY_TIMEOUT_MS) -> None:
+    def _begin(self, synced: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self._roll_back()
         try:
             self._sync(synced)
-            if patience_ms != self._patience_ms:
-                self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
-                self._patience_ms = patience_ms
+            if busy_timeout_ms != self._busy_timeout_ms:
+                self._connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+                self._busy_timeout_ms = busy_timeout_ms
             self._connection.execute("BEGIN IMMEDIATE")
         except FAILURES as error:
             raise _NotBegun(error) from None
@@ -195,7 +196,7 @@ class CommitGroups:
     def _roll_back(self) -> None:
         # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
         if self._connection.in_transaction:
-            # Where that fails, it is done before the next is begun: nobody's error may end the thread.
+            # A failed rollback is repeated before the next transaction; it must not end the thread.
             with contextlib.suppress(*FAILURES):
                 self._connection.execute("ROLLBACK")
 
@@ -205,7 +206,7 @@ class CommitGroups:
         self.writes += works
 
     def _failed(self, error: Failure) -> BaseException:
-        """In words; a mistake of a statement, and none of the file's, stays as it is."""
+        """Converts an error with `as_store_error`, and records the reason as `trouble`."""
         known = as_store_error(error, self._path)
         if isinstance(known, StoreError):
             self.trouble = known.reason
@@ -213,7 +214,7 @@ class CommitGroups:
 
     def _sync(self, synced: bool) -> None:
         # https://www.sqlite.org/pragma.html#pragma_synchronous: in WAL mode FULL syncs after each commit,
-        # NORMAL before checkpoints alone, so that a power failure may take the last commits, whole ones.
+        # NORMAL only before checkpoints: a power failure may lose the last commits as a whole.
         if self._durable and synced != self._synced:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             self._synced = synced

@@ -1,4 +1,4 @@
-"""What has arrived of blobs that aren't whole yet: files in a folder, that an upload goes on with."""
+"""Incomplete blobs, which a later upload can resume."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from bridge.store.blobs import BlobStore
 
 
-KEEP_S = 86_400.0
-"""How long a part waits for the rest, seconds since something of it came."""
+PART_KEEP_S = 86_400.0
+"""Seconds after the last write when a partial blob is deleted."""
 
-NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
-"""How systems say that a disk is full."""
+DISK_FULL_ERRNOS = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
+"""Error numbers for a full disk."""
 
 _FILE = re.compile(r"([0-9a-f]{64})\.[0-9a-f]{32}\.part")
 
 
-class Part:
-    """The first bytes of a blob, that no upload is at work on, or one alone."""
+class PartialBlob:
+    """The first bytes of a blob; at most one upload uses them."""
 
     def __init__(self, path: Path, size: int, digest: Any = None) -> None:
-        """`digest` is of these bytes, None where it isn't known (any more)."""
+        """`digest` is the SHA-256 state after these bytes; None if unknown."""
         self.path = path
         self.size = size
         self.digest = digest
@@ -45,70 +45,70 @@ class Part:
         return self.path.name[:64]
 
 
-class Parts:
-    """The parts that wait for the rest: one, the longest, of each blob."""
+class PartialBlobs:
+    """The partial blobs without an active upload: the longest one of each blob."""
 
     def __init__(self, folder: Path) -> None:
-        """Finds those of an earlier daemon. Raises OSError."""
+        """Finds those of an earlier run. Raises OSError."""
         self.folder = folder
         self._lock = threading.RLock()
-        self._idle: dict[str, Part] = {}
+        self._idle: dict[str, PartialBlob] = {}
         self.bytes = 0
-        """Bytes of all parts, those under way too."""
+        """Bytes of all partial blobs, including those being uploaded."""
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():
             if _FILE.fullmatch(path.name):
                 size = path.stat().st_size
                 self.bytes += size
-                self.leave(Part(path, size))
+                self.leave(PartialBlob(path, size))
 
-    def new(self, name: str) -> Part:
-        """An empty one, which its upload makes."""
-        return Part(self.folder / f"{name}.{uuid.uuid4().hex}.part", 0, hashlib.sha256())
+    def new(self, name: str) -> PartialBlob:
+        """Returns an empty one; the upload creates its file."""
+        return PartialBlob(self.folder / f"{name}.{uuid.uuid4().hex}.part", 0, hashlib.sha256())
 
     def offset(self, name: str) -> int:
-        """Bytes that an upload can go on after; 0 where nothing waits."""
+        """Returns the offset in bytes from which an upload can resume; 0 if there is none."""
         with self._lock:
             part = self._idle.get(name)
             if part is not None and _size(part.path) != part.size:
-                # Somebody has removed it.
+                # The file was deleted or changed.
                 self.forget(name)
                 return 0
             return part.size if part else 0
 
-    def take(self, name: str, offset: int) -> Part | None:
-        """The part with so many bytes, for one upload alone; an empty one for 0. None where there is none."""
+    def take(self, name: str, offset: int) -> PartialBlob | None:
+        """Takes the partial blob of `offset` bytes, or a new one for 0; None if there is none."""
         with self._lock:
             if offset != self.offset(name):
                 return None
             return self._idle.pop(name, None) or self.new(name)
 
-    def leave(self, part: Part) -> None:
-        """Has the part wait for the rest; of two the longer one stays."""
+    def leave(self, part: PartialBlob) -> None:
+        """Puts a partial blob back; of two, the longer one is kept."""
         with self._lock:
             other = self._idle.get(part.name)
-            kept, passed = (part, other) if other is None or part.size > other.size else (other, part)
-            if kept.size:
-                self._idle[part.name] = kept
+            longer, shorter = (part, other) if other is None or part.size > other.size else (other, part)
+            if longer.size:
+                self._idle[part.name] = longer
             else:
-                self.drop(kept)
-            if passed is not None:
-                self.drop(passed)
+                self.drop(longer)
+            if shorter is not None:
+                self.drop(shorter)
 
-    def drop(self, part: Part) -> None:
-        """Removes the part's file."""
+    def drop(self, part: PartialBlob) -> None:
+        """Deletes the file of a partial blob."""
         with contextlib.suppress(OSError):
             part.path.unlink(missing_ok=True)
         self.account(-part.size)
 
     def forget(self, name: str) -> None:
-        """Removes what waits of a blob."""
+        """Deletes the partial blob `name`."""
         with self._lock:
             if part := self._idle.pop(name, None):
                 self.drop(part)
 
     def expire(self, before: float) -> int:
-        """Removes what nothing was added to since `before`; gives the bytes that this freed."""
+        """Deletes those not written since `before`; returns the number of freed bytes."""
         with self._lock:
             late = [part for part in self._idle.values() if _time(part.path) < before]
             for part in late:
@@ -116,23 +116,23 @@ class Parts:
         return sum(part.size for part in late)
 
     def account(self, size: int) -> None:
-        """So many bytes came, or went."""
+        """Adds `size` bytes, which may be negative, to the total."""
         with self._lock:
             self.bytes += size
 
 
 class Upload:
-    """One blob on its way in; a file appears under its name only by `commit`.
+    """An upload of one blob; `commit` makes it available under its name.
 
-    What has come when it is left before that waits for the rest, unless it was refused.
+    Without `commit`, the received bytes are kept for a resumed upload, unless they were rejected.
     """
 
-    def __init__(self, store: BlobStore, place: Path, part: Part | None) -> None:
+    def __init__(self, store: BlobStore, place: Path, part: PartialBlob | None) -> None:
         self._store = store
         self._place = place
-        self._part: Part | None = part or store.parts.new(place.name)
+        self._part: PartialBlob | None = part or store.parts.new(place.name)
         self._file: FileIO | None = None
-        # One may be left while a thread is still writing.
+        # It may be closed while a thread is still writing.
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -152,12 +152,12 @@ class Upload:
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes received so far."""
         return self._part.size if self._part else 0
 
     def write(self, *pieces: bytes) -> None:
-        """Adds bytes. Raises RequestError: `too_large`, `storage_full`, `bad_input` where what came before is
-        gone; OSError for a full disk."""
+        """Appends bytes. Raises RequestError: `too_large`, `storage_full`, or `bad_input` if the earlier
+        bytes are gone; OSError for a full disk."""
         with self._lock:
             file, part = self._open(), self._part
             assert part is not None
@@ -168,7 +168,7 @@ class Upload:
                 for piece in pieces:
                     _write(file, piece)
             except OSError:
-                # A part of it may have been written.
+                # Some of it may have been written.
                 file.truncate(part.size)
                 raise
             for piece in pieces:
@@ -177,17 +177,17 @@ class Upload:
             self._store.parts.account(size)
 
     def commit(self) -> None:
-        """The blob is there. Raises RequestError `bad_input` where the bytes aren't those of the name."""
+        """Verifies the SHA-256 and stores the blob. Raises RequestError `bad_input` for another digest."""
         with self._lock:
             file, part = self._open(), self._part
             assert part is not None
             if part.digest.hexdigest() != self.name:
                 reason = text(
-                    "the bytes have SHA-256 {hexdigest}; send them again from the first one",
+                    "the bytes have SHA-256 {hexdigest}; upload the blob again",
                     hexdigest=part.digest.hexdigest(),
                 )
-                raise RequestError(errors.BAD_INPUT, name=text("Blob {self}", self=self.name), reason=reason)
-            # Who sent it may forget it now, which the machine's power must not undo.
+                raise RequestError(errors.BAD_INPUT, name=text("Blob {name}", name=self.name), reason=reason)
+            # The client may delete its copy now: a power failure must not lose this one.
             os.fsync(file.fileno())
             self._end()
             try:
@@ -204,15 +204,15 @@ class Upload:
         if self._file is None:
             self._store.ready()
             if _size(self._part.path) != self._part.size:
-                reason = text("what had come of it was removed; send it again from the first byte")
-                raise RequestError(errors.BAD_INPUT, name=text("Blob {self}", self=self.name), reason=reason)
+                reason = text("the earlier bytes were deleted; upload the blob again")
+                raise RequestError(errors.BAD_INPUT, name=text("Blob {name}", name=self.name), reason=reason)
             if self._part.digest is None:
                 with self._part.path.open("rb") as written:
                     self._part.digest = hashlib.file_digest(written, hashlib.sha256)
             self._file = FileIO(self._part.path, "ab")
         return self._file
 
-    def _end(self) -> Part | None:
+    def _end(self) -> PartialBlob | None:
         part, self._part = self._part, None
         if self._file is not None:
             self._file.close()

@@ -126,7 +126,7 @@ def test_what_is_told_of_a_project_is_told_in_chinese(
 
 
 def test_what_is_no_folder_is_no_project(tmp_path: Path, registry: host.Registry) -> None:
-    with pytest.raises(UserError, match="does not exist. Give a project"):
+    with pytest.raises(UserError, match="does not exist"):
         find(registry, tmp_path / "gone")
 
 
@@ -208,7 +208,7 @@ async def test_an_adapter_that_cannot_list_its_textures_says_so(
     project: Callable[..., Path], run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge_godot.import_file.textures", fail)
-    with pytest.raises(UserError, match="The adapter for godot 4.6 can't list the textures: ZeroDivision"):
+    with pytest.raises(UserError, match=r"godot 4\.6 can't list the textures: ZeroDivision"):
         await run(project())
 
 

@@ -34,7 +34,7 @@ def test_all_reports_are_written_at_once(popbridge: Any, project: Path, tmp_path
     code, out, _ = popbridge("audit", str(project), "--workers", "1", *flags, "--locale", "zh-CN")
     assert code == 1 and "法线" in out
     told = json.loads(files["json"].read_text(encoding="utf-8"))
-    assert told["wrong"] >= 1 and told["memory"] > 0
+    assert told["errors"] >= 1 and told["memory"] > 0
     page = files["html"].read_text(encoding="utf-8")
     assert page.count("data:image/webp;base64,") == len(told["files"])
     assert json.loads(files["sarif"].read_text(encoding="utf-8"))["version"] == "2.1.0"
@@ -55,7 +55,7 @@ def test_a_report_on_stdout_is_alone_there(popbridge: Any, project: Path, form: 
 def test_what_does_not_fit_on_the_disk_of_stdout_is_no_finding(project: Path, flags: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         code, err = as_program(full, str(project), "--workers", "1", *flags)
-    assert code == 2 and one_line(err) and "The output can't be written (No space left on" in err
+    assert code == 2 and one_line(err) and "Can't write the output (No space left on" in err
 
 
 @pytest.mark.parametrize("flags", [[], ["--json", "-"]])
@@ -82,7 +82,7 @@ def test_a_report_that_cannot_be_written_costs_no_other(
 ) -> None:
     flags = ["--html", str(tmp_path / ("a" * 300)), "--sarif", str(tmp_path / "s")]
     code, out, err = popbridge("audit", str(project), "--workers", "1", "--fix", *flags)
-    assert code == 2 and one_line(err) and "can't be written" in err
+    assert code == 2 and one_line(err) and "Can't write" in err
     assert "popbridge revert 1" in out and (tmp_path / "s").is_file()
 
 

@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Path:
 class TestRevert:
     def test_an_unknown_receipt_is_told_without_a_daemon(self, popbridge: Any) -> None:
         code, _, err = popbridge("revert", "99")
-        assert code == 2 and one_line(err) and "There is no receipt 99" in err
+        assert code == 2 and one_line(err) and "There is no change 99" in err
 
     def test_what_fix_wrote_is_listed_and_put_back_without_a_daemon(
         self, popbridge: Any, project: Path
@@ -33,7 +33,7 @@ class TestRevert:
             "res://materials/brick_albedo.png: compress/mode 0 → 2, mipmaps/generate false → true" in listed
         )
         code, out, _ = popbridge("revert", "1")
-        assert (code, out) == (0, "Receipt 1 is put back (receipt 2).\n")
+        assert (code, out) == (0, "Change 1 was reverted by change 2.\n")
         assert settings(project) == before
         assert popbridge("revert", "2")[0] == 0 and settings(project) != before
 
@@ -44,11 +44,11 @@ class TestRevert:
         today = datetime.now().astimezone().strftime(r"%Y-")
         code, _, err = popbridge("revert", "1")
         assert code == 2 and one_line(err)
-        assert f"Receipt 1 is reverted already (receipt 2, {today}" in err
+        assert f"Change 1 was already reverted by change 2 ({today}" in err
         # Done again, by the receipt of the revert or by hand, it can be put back again.
         assert popbridge("revert", "2")[0] == 0 and settings(project) == mended
         code, _, err = popbridge("revert", "2")
-        assert code == 2 and "Receipt 2 is reverted already (receipt 3, " in err
+        assert code == 2 and "Change 2 was already reverted by change 3 (" in err
         assert popbridge("revert", "1")[0] == 0 and settings(project) != mended
         for file, text in mended.items():
             (project / file).write_text(text, encoding="utf-8")
@@ -64,7 +64,7 @@ class TestRevert:
         file.write_text(f"{mended}<<<<<<< ours\n")
         code, out, _ = popbridge("revert", "1")
         assert code == 1
-        assert "res://materials/brick_albedo.png is gone, or can't be read: left as it is" in out
+        assert "res://materials/brick_albedo.png is missing or can't be read: left unchanged" in out
         file.write_text(mended)
         file.chmod(0o444)
         assert popbridge("revert", "1")[0] == 1
@@ -77,8 +77,8 @@ class TestRevert:
     @pytest.mark.parametrize(
         ("locale", "said"),
         [
-            ("C", "compress/mode has changed since (it is 1, and was set to 2): left as it is."),
-            ("zh_CN.UTF-8", "compress/mode 后来又有改动（现为 1，当时设为 2）：保持不变。"),
+            ("C", "compress/mode was changed meanwhile: it is 1, not 2."),
+            ("zh_CN.UTF-8", "compress/mode 期间有改动：现为 1，而非 2。"),
         ],
     )
     def test_what_somebody_has_changed_since_is_named_and_alone_stays_as_it_is(
@@ -108,7 +108,7 @@ class TestRevert:
             (project / name).write_text(text.replace("mipmaps/generate=true", "mipmaps/generate=false"))
         before = settings(project)
         code, out, _ = popbridge("revert", "1")
-        assert code == 1 and "compress/normal_map has changed since" in out
+        assert code == 1 and "compress/normal_map was changed" in out
         assert settings(project) == before
 
     def test_other_options_may_have_changed_since(self, popbridge: Any, project: Path) -> None:

@@ -175,7 +175,7 @@ class TestReceipts:
         assert popbridge("revert", str(made))[2] == (
             "popbridge: PopBridge 没有运行：请用 `popbridge serve` 启动。\n"
         )
-        assert "没有回执 99：" in popbridge("revert", "99")[2]
+        assert "没有更改 99" in popbridge("revert", "99")[2]
         damage(home, made, state="gone")
         code, _, err = popbridge("receipts")
         assert code == 2 and f"无法读取 {home / 'popbridge.db'} 中的回执 {made}：" in err

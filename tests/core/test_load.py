@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.router import FIRST_S, LEAST_MS, MOST_MS, PRIORITIES, SHARE, Load
+from bridge.core.router import DEFAULT_RUN_S, MAX_RETRY_MS, MIN_RETRY_MS, PRIORITIES, RETRY_SHARE, Load
 
 
 def busy(load: Load, count: int, priority: str = "normal", name: str = "image.resize") -> None:
@@ -21,9 +21,9 @@ def test_twice_the_work_ahead_is_twice_the_wait_and_twice_the_workers_half_of_it
         busy(load, 4)
     assert one.wait_s("normal") == 4.0
     assert two.wait_s("normal") == 2.0
-    assert one.retry_after_ms("normal") == 4000 * SHARE
+    assert one.retry_after_ms("normal") == 4000 * RETRY_SHARE
     busy(one, 4)
-    assert one.retry_after_ms("normal") == 8000 * SHARE
+    assert one.retry_after_ms("normal") == 8000 * RETRY_SHARE
 
 
 def test_only_what_goes_first_counts() -> None:
@@ -32,7 +32,7 @@ def test_only_what_goes_first_counts() -> None:
     busy(load, 10, "bulk")
     busy(load, 3, "normal")
     assert [load.wait_s(each) for each in PRIORITIES] == [0.0, 3.0, 13.0]
-    assert load.retry_after_ms("interactive") == LEAST_MS
+    assert load.retry_after_ms("interactive") == MIN_RETRY_MS
 
 
 def test_what_runs_took_lately_counts_more_than_what_they_took_before() -> None:
@@ -48,7 +48,7 @@ def test_what_runs_took_lately_counts_more_than_what_they_took_before() -> None:
 def test_what_was_never_measured_has_a_guess() -> None:
     load = Load(workers=1)
     busy(load, 5)
-    assert load.wait_s("normal") == pytest.approx(5 * FIRST_S)
+    assert load.wait_s("normal") == pytest.approx(5 * DEFAULT_RUN_S)
     assert not load.means
 
 
@@ -57,7 +57,7 @@ def test_nobody_is_sent_away_for_no_time_or_for_ever(run_s: float) -> None:
     load = Load(workers=1)
     load.ran("image.resize", run_s)
     busy(load, 100)
-    assert load.retry_after_ms("bulk") == (MOST_MS if run_s else LEAST_MS)
+    assert load.retry_after_ms("bulk") == (MAX_RETRY_MS if run_s else MIN_RETRY_MS)
 
 
 @given(st.lists(st.tuples(st.sampled_from(PRIORITIES), st.floats(0, 1e6)), max_size=50))

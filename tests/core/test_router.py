@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from bridge.core import errors
 from bridge.core.errors import LocalProtocolError, RequestError
 from bridge.core.messages import Request
-from bridge.core.router import SHARE, SLACK, Load, Router, Target
+from bridge.core.router import MAX_STALE_DEADLINES, RETRY_SHARE, Load, Router, Target
 
 
 def request(request_id: int, workload: str = "image.inspect", **fields: Any) -> Request:
@@ -120,10 +120,10 @@ def test_admitting_an_open_id_is_our_own_mistake() -> None:
 def test_answered_requests_leave_nothing_behind_however_far_their_deadlines() -> None:
     router = Router(["image.inspect"])
     router.admit("s", request(0, deadline_ms=1), now=0)
-    for request_id in range(1, 3 * SLACK):
+    for request_id in range(1, 3 * MAX_STALE_DEADLINES):
         router.admit("s", request(request_id, deadline_ms=86_400_000), now=0)
         router.finish("s", request_id)
-    assert len(router._deadlines) <= SLACK + 4
+    assert len(router._deadlines) <= MAX_STALE_DEADLINES + 4
     assert [t.request for t in router.overdue(now=1)] == [0]
 
 
@@ -187,12 +187,12 @@ def test_a_refusal_says_when_to_ask_again_by_what_is_open_and_what_it_takes() ->
     router.admit("s", request(0, "popup.ask"), now=0)
     for request_id in range(1, 4):
         router.admit("s", request(request_id), now=0)
-    assert refusal(router, "s", request(9)).retry_after_ms == 3 * 3000 / 2 * SHARE
+    assert refusal(router, "s", request(9)).retry_after_ms == 3 * 3000 / 2 * RETRY_SHARE
     router.finish("s", 0)
     router.finish("s", 1)
     router.admit("s", request(1, priority="interactive"), now=0)
     router.admit("s", request(10, priority="interactive"), now=0)
-    assert refusal(router, "s", request(9)).retry_after_ms == 4 * 3000 / 2 * SHARE
+    assert refusal(router, "s", request(9)).retry_after_ms == 4 * 3000 / 2 * RETRY_SHARE
 
 
 def test_bulk_that_has_filled_its_share_keeps_nobody_else_out() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import UserError
-from bridge.demo import demo
 from bridge.demo.demo import EditorError, Reader, launched
+from bridge.demo.demo import run as demo
 
 
 async def refused(program: Path) -> str:

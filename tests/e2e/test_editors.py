@@ -40,7 +40,7 @@ def test_one_popup_advises_on_one_import_and_apply_changes_the_project_and_rever
     advice = [popup for popup, _ in real.popups() if popup.actions[0].id == "apply"]
     assert len(advice) == 1
     assert "rock_normal.png" in advice[0].body
-    assert "unit length" in advice[0].body
+    assert "unit vectors" in advice[0].body
     assert "hero.png" not in advice[0].body
     assert advice[0].image
     before, after = (observed(receipt, which, NORMAL) for which in ("before", "after"))

@@ -14,7 +14,7 @@ from bridge.api import Addon
 from bridge.core.messages import Identify
 from bridge.locale import translate
 from bridge.paths import ConnectionFile
-from bridge.server.handshake import other_addon
+from bridge.server.handshake import addon_notice
 from tests.server.plugin import Fake
 from tests.server.wire import identity, session
 
@@ -34,7 +34,7 @@ def client(version: str, name: str = "fake-addon") -> dict[str, str]:
 
 def told(adapter: Fake, file: ConnectionFile, version: str, **more: Any) -> str:
     said = identity(file, engine=ENGINE, client=client(version), **more)
-    return translate(other_addon(msgspec.convert(said, Identify), adapter), said.get("locale", ""))
+    return translate(addon_notice(msgspec.convert(said, Identify), adapter), said.get("locale", ""))
 
 
 @pytest.mark.parametrize("version", ["2.0.0", "2.1.0", "2.1.0+a1", "0", "of my own"])

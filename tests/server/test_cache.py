@@ -16,9 +16,7 @@ from tests.server.pages import page
 from tests.server.results import Bench, Start, ask, cache_of, counters, counters_waiting, kept, until
 
 
-async def test_what_was_computed_before_is_given_again_also_by_the_next_daemon(
-    start: Start, bench: Bench
-) -> None:
+async def test_a_stored_result_is_returned_also_by_the_next_daemon(start: Start, bench: Bench) -> None:
     daemon = start()
     async with bench.session(daemon) as wire:
         first = await ask(wire, 1, bench.request())
@@ -37,7 +35,7 @@ async def test_what_was_computed_before_is_given_again_also_by_the_next_daemon(
 
 
 @pytest.mark.usefixtures("settled")
-async def test_an_error_is_never_kept(start: Start, bench: Bench) -> None:
+async def test_errors_are_not_cached(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.file.write_bytes(b"fail")
     async with bench.session(daemon) as wire:
@@ -59,7 +57,7 @@ async def test_an_error_is_shared_by_those_who_waited(start: Start, bench: Bench
     assert bench.runs == 1
 
 
-async def test_without_cache_it_runs_and_is_kept_anew(start: Start, bench: Bench) -> None:
+async def test_no_cache_runs_and_replaces_the_stored_result(start: Start, bench: Bench) -> None:
     daemon = start()
     async with bench.session(daemon) as wire:
         for number in range(3):
@@ -79,7 +77,7 @@ async def test_without_cache_it_runs_and_is_kept_anew(start: Start, bench: Bench
     assert bench.runs == 5
 
 
-async def test_some_workloads_are_never_kept(start: Start, bench: Bench) -> None:
+async def test_some_workloads_are_not_cached(start: Start, bench: Bench) -> None:
     daemon = start()
     async with bench.session(daemon) as wire:
         for number in (1, 2):
@@ -114,7 +112,7 @@ async def test_a_file_that_has_changed_is_computed_anew(start: Start, bench: Ben
             await kept(daemon, min(number + 1, 3))
 
 
-async def test_what_changes_while_it_is_computed_isnt_kept(start: Start, bench: Bench) -> None:
+async def test_a_result_of_a_file_that_changed_meanwhile_is_not_cached(start: Start, bench: Bench) -> None:
     daemon = start()
     bench.hold.touch()
     async with bench.session(daemon) as wire:
@@ -129,7 +127,7 @@ async def test_what_changes_while_it_is_computed_isnt_kept(start: Start, bench: 
         assert (await ask(wire, 2, bench.request()))["value"]["read"] == [b"one"]
 
 
-async def test_a_change_within_one_tick_of_the_clock_isnt_taken_for_what_is_under_way(
+async def test_a_change_within_one_clock_tick_joins_no_run_in_flight(
     start: Start, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = start(workers=2)
@@ -196,7 +194,7 @@ async def test_metrics_tell_what_the_cache_does(start: Start, bench: Bench) -> N
     assert any(line.startswith("popbridge_cache_bytes ") for line in found)
 
 
-async def test_what_is_cleared_is_computed_anew(start: Start, bench: Bench) -> None:
+async def test_cleared_results_are_computed_again(start: Start, bench: Bench) -> None:
     daemon = start()
     async with bench.session(daemon) as wire:
         await ask(wire, 1, bench.request())
@@ -207,7 +205,7 @@ async def test_what_is_cleared_is_computed_anew(start: Start, bench: Bench) -> N
         assert (await ask(wire, 3, bench.request()))["meta"]["cached"]
 
 
-async def test_what_a_missing_file_means_is_said_as_ever(start: Start, bench: Bench) -> None:
+async def test_a_missing_input_fails_as_without_a_cache(start: Start, bench: Bench) -> None:
     daemon = start()
     async with bench.session(daemon) as wire:
         first = await ask(wire, 1, bench.request())
@@ -230,7 +228,7 @@ async def test_an_advisor_that_looks_twice_has_it_computed_once(start: Start, be
     assert counters(daemon) == (1, 1, 0)
 
 
-async def test_no_more_is_kept_than_may_be(start: Start, bench: Bench) -> None:
+async def test_the_cache_stays_within_its_size(start: Start, bench: Bench) -> None:
     daemon = start(cache__max_size=20_000)
     async with bench.session(daemon) as wire:
         for number in range(40):
@@ -244,7 +242,7 @@ async def test_no_more_is_kept_than_may_be(start: Start, bench: Bench) -> None:
         assert (await ask(wire, 101, bench.request(39)))["meta"]["cached"]
 
 
-async def test_a_broken_cache_costs_no_start_and_no_request(start: Start, bench: Bench) -> None:
+async def test_a_damaged_cache_prevents_neither_start_nor_requests(start: Start, bench: Bench) -> None:
     daemon = start()
     file = daemon.paths.responses_file
     daemon.stop()

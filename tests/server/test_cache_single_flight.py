@@ -68,7 +68,7 @@ def join(flight: InFlight[Any], priority: str = "normal", deadline_s: float = LO
     return asyncio.create_task(flight.join(job(priority, deadline_s)))
 
 
-async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: SingleFlight[Any]) -> None:
+async def test_waiting_jobs_get_the_outcome_before_it_is_stored(flights: SingleFlight[Any]) -> None:
     work, happened = Work(), list[str]()
     work.begin.set()
     work.end.set()
@@ -85,7 +85,7 @@ async def test_whoever_waits_goes_on_before_the_outcome_is_kept(flights: SingleF
     assert happened == ["done", "done", "kept"]
 
 
-async def test_one_that_hangs_in_a_batch_fails_alone_whoever_waits_for_it(
+async def test_a_shared_job_that_hangs_in_a_batch_fails_alone(
     flights: SingleFlight[Any], tmp_path: Path
 ) -> None:
     stays = tmp_path / "stays"

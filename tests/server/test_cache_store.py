@@ -14,7 +14,7 @@ from bridge.core.messages import OutputRef, ResultMeta
 from bridge.server.cache import ResponseStore, copy_response
 from bridge.server.executors import Response
 from bridge.store.blobs import BlobStore
-from bridge.store.response_tables import Kept
+from bridge.store.response_tables import CachedResponse
 from bridge.store.responses import Responses
 
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -52,7 +52,7 @@ async def test_what_cant_be_packed_isnt_kept(shelf: ResponseStore) -> None:
 
 @pytest.mark.parametrize("packed", [b"rubbish", b"\x81\xa5value\xa1\xff"])
 async def test_what_cant_be_unpacked_is_forgotten(shelf: ResponseStore, packed: bytes) -> None:
-    await shelf.responses.keep(Kept(KEY, 1, packed, {}))
+    await shelf.responses.keep(CachedResponse(KEY, 1, packed, {}))
     assert await shelf.find(KEY) is None
     await shelf.responses.flush()
     assert shelf.responses.entries == 0
@@ -66,7 +66,7 @@ async def test_nobody_waits_for_a_response_to_be_forgotten_where_another_program
     for key in (KEY, OTHER):
         await shelf.put(key, 1, response(1, output))
     await shelf.responses.flush()
-    shelf.responses._hot.clear()
+    shelf.responses._memory.clear()
     (tmp_path / "blobs" / name).unlink()
     with contextlib.closing(sqlite3.connect(tmp_path / "responses.db", isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,7 @@ from bridge.core.errors import StoreError
 from bridge.core.messages import Error, Message, Request, Result
 from bridge.core.metrics import Counts
 from bridge.core.router import Router
-from bridge.server.delivery import Deliveries, withdrawing
+from bridge.server.delivery import Deliveries, withdraw_request
 from bridge.server.live_session import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.store import journal
@@ -201,7 +201,9 @@ async def test_who_withdraws_is_answered_once(daemon: Daemon) -> None:
     live = await daemon.session()
     await daemon.ask(live, 1)
     (job,) = await daemon.claim()
-    work = functools.partial(withdrawing, live.id, Error(id=1, code="cancelled", message=""), "cancelled")
+    work = functools.partial(
+        withdraw_request, live.id, Error(id=1, code="cancelled", message=""), "cancelled"
+    )
     withdrawal = await daemon.deliveries.withdraw(live, work())
     assert withdrawal is not None and withdrawal.ended == job.id
     assert await daemon.deliveries.withdraw(live, work()) is None

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bridge.server import serve
-from bridge.server.serve import SPARE, allow
+from bridge.server.serve import SPARE_FILES, raise_file_limit
 
 resource = pytest.importorskip("resource")
 
@@ -28,10 +28,10 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_the_limit_is_raised_as_far_as_it_takes(limits: list[int], caplog: pytest.LogCaptureFixture) -> None:
-    allow(1000)
-    assert limits == [1000 + SPARE, 4096]
-    allow(10)
-    assert limits == [1000 + SPARE, 4096]
+    raise_file_limit(1000)
+    assert limits == [1000 + SPARE_FILES, 4096]
+    raise_file_limit(10)
+    assert limits == [1000 + SPARE_FILES, 4096]
     assert not caplog.records
 
 
@@ -40,19 +40,19 @@ def test_where_it_cant_be_raised_enough_that_is_told(
     limits: list[int], caplog: pytest.LogCaptureFixture, hard: int
 ) -> None:
     limits[1] = hard
-    allow(8192)
+    raise_file_limit(8192)
     assert limits[0] == (256 if hard == resource.RLIM_INFINITY else hard)
     assert "8192 connections: raise `ulimit -n`, or lower the setting 'connections'" in caplog.text
 
 
 def test_without_a_limit_nothing_is_changed(limits: list[int]) -> None:
     limits[:] = [resource.RLIM_INFINITY, resource.RLIM_INFINITY]
-    allow(8192)
+    raise_file_limit(8192)
     assert limits == [resource.RLIM_INFINITY, resource.RLIM_INFINITY]
 
 
 def test_on_windows_there_is_no_such_limit(limits: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve.sys, "platform", "win32")
-    allow(1 << 20)
+    raise_file_limit(1 << 20)
     assert limits == [256, 4096]
     assert sys.platform == "win32"

@@ -125,7 +125,7 @@ async def test_while_it_cant_be_known_what_is_named_nothing_goes(
 async def test_a_full_disk_is_freed_of_what_was_used_longest_ago(
     store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RELIEF", 10)
+    monkeypatch.setattr(module, "MIN_FREED", 10)
     names = [put(store, bytes([age]) * 10, age * 3600) for age in (2, 3, 4)]
     kept = keeper(store)
     assert await kept.free(15)
@@ -188,7 +188,7 @@ async def test_what_a_session_has_yet_to_hear_of_stays(start: Callable[..., Thre
 async def test_others_are_heard_while_what_clients_leave_unacknowledged_is_looked_through(
     start: Callable[..., ThreadDaemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOKED_AT_ONCE", 1000)
+    monkeypatch.setattr(module, "SCAN_BYTES", 1000)
     daemon = start()
     real, turns, heard = module.blob_names_in, [], [0]
 

@@ -34,7 +34,7 @@ def set_up() -> Iterator[Any]:
 
         def begin(known: Registry | None = None, **flags: object) -> None:
             settings = resolve(SETTINGS, flags)
-            until_the_end.enter_context(logs.logging_by(settings, known or Registry()))
+            until_the_end.enter_context(logs.configure_logging(settings, known or Registry()))
 
         yield begin
 
@@ -178,6 +178,6 @@ async def test_a_real_daemons_log_has_ids_and_tracebacks_and_no_token(tmp_path: 
 def test_afterwards_everything_is_logged_as_before(tmp_path: Path) -> None:
     root, own = logging.getLogger(), logging.getLogger("bridge")
     before = root.handlers[:], root.level, own.level
-    with logs.logging_by(resolve(SETTINGS, {"log_level": "debug"}), Registry()):
+    with logs.configure_logging(resolve(SETTINGS, {"log_level": "debug"}), Registry()):
         assert own.level == logging.DEBUG
     assert (root.handlers, root.level, own.level) == before

@@ -273,6 +273,6 @@ async def test_finished_jobs_are_swept(start: Start, monkeypatch: pytest.MonkeyP
 
 
 def test_the_database_is_backed_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "FIRST_S", 0.0)
+    monkeypatch.setattr(backups, "START_DELAY_S", 0.0)
     database = start().paths.database
     until(lambda: backups.list_backups(database), "the first backup")

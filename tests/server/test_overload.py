@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from bridge.client.client import Client
-from bridge.core.router import LEAST_MS, MOST_MS
+from bridge.core.router import MAX_RETRY_MS, MIN_RETRY_MS
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.wire import Wire, dial, identity, resume, session
 
@@ -86,7 +86,7 @@ async def test_a_refusal_says_when_to_ask_again_by_what_is_ahead(start: Start) -
         assert refused["retry_after_ms"] == round(took * 1000) >= 500
         # Nothing that goes before it is open.
         bulk = await wire.request(5, "test.sleep", priority="interactive")
-        assert bulk["retry_after_ms"] == LEAST_MS
+        assert bulk["retry_after_ms"] == MIN_RETRY_MS
 
 
 @pytest.mark.usefixtures("impatient")
@@ -97,7 +97,7 @@ async def test_bulk_cant_take_what_is_left_for_editors(start: Start) -> None:
         await ask(one, range(3), "bulk", 60)
         refused = await one.until("error")
         assert "The daemon has 2 open requests of priority bulk" in refused["message"]
-        assert LEAST_MS <= refused["retry_after_ms"] <= MOST_MS
+        assert MIN_RETRY_MS <= refused["retry_after_ms"] <= MAX_RETRY_MS
         for number in range(2):
             answer = await other.request(number, "test.ask", priority="interactive")
             assert answer["type"] == "result"

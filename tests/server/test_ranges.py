@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.server.blobs import usable
+from bridge.server.blobs import satisfiable_ranges
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ from bridge.server.blobs import usable
     ],
 )
 def test_what_is_there_is_sent_and_what_cant_be_read_is_passed_over(header: str, becomes: str | None) -> None:
-    assert usable(header, 10) == becomes
+    assert satisfiable_ranges(header, 10) == becomes
 
 
 def test_of_nothing_no_part_can_be_sent() -> None:
-    assert usable("bytes=-5,0-", 0) == "bytes=-5,0-"
+    assert satisfiable_ranges("bytes=-5,0-", 0) == "bytes=-5,0-"
 
 
 @given(st.text(alphabet="bytes=-,0123456789 ²x"), st.integers(0, 100))
 def test_whatever_comes_is_read_or_passed_over(header: str, size: int) -> None:
-    found = usable("bytes=" + header, size)
+    found = satisfiable_ranges("bytes=" + header, size)
     assert found is None or found.startswith("bytes=")

@@ -179,9 +179,7 @@ async def test_text_that_is_no_utf8_is_told_at_the_start(left: Any, tmp_path: Pa
     spoil(tmp_path, f"UPDATE {column} = CAST(x'ff' AS TEXT)")
     known = registry()
     bridge = Bridge(resolve(known.settings, {"workers": 1}), paths_in(tmp_path / "home"), known)
-    with pytest.raises(
-        UserError, match=r"popbridge\.db can't be used: it is damaged.*`popbridge db restore`"
-    ):
+    with pytest.raises(UserError, match=r"popbridge\.db is damaged.*`popbridge db restore`"):
         await bridge.start()
 
 

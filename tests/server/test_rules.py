@@ -13,7 +13,7 @@ from bridge.api import RequestError, SessionView
 from bridge.core import errors
 from bridge.project import config
 from bridge.project.config import NAME
-from bridge.server.rules import RuleKeeper
+from bridge.server.rules import ProjectRules
 from bridge.store.database import migrations
 from bridge.store.receipts import RuleStore
 from bridge.store.store import Store
@@ -48,7 +48,7 @@ def view(root: Path | None) -> SessionView:
 
 
 async def test_a_rule_goes_into_the_projects_file(store: Store, root: Path) -> None:
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     await keeper.add(view(root), "textures", "no_mipmaps")
     await keeper.add(view(root), "textures", "no_mipmaps")
     assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
@@ -65,7 +65,7 @@ async def test_rules_that_are_added_at_once_are_written_together(
         real(where, rules)
 
     monkeypatch.setattr(config, "add_rules", add_rules)
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     wanted = {f"folder{number}": ["test.flat", "no_mipmaps"] for number in range(20)}
     await asyncio.gather(
         *(keeper.add(view(root), folder, code) for folder, codes in wanted.items() for code in codes)
@@ -78,7 +78,7 @@ async def test_rules_that_are_added_at_once_are_written_together(
 
 async def test_all_whose_rules_cant_be_written_are_told(store: Store, root: Path) -> None:
     (root / NAME).write_text(BROKEN)
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     wishes = [keeper.add(view(root), folder, "test.flat") for folder in ("a", "b")]
     one, other = await asyncio.gather(*wishes, return_exceptions=True)
     for outcome in (one, other):
@@ -90,7 +90,7 @@ async def test_all_whose_rules_cant_be_written_are_told(store: Store, root: Path
 
 
 async def test_a_rule_that_cant_be_written_costs_no_other(store: Store, root: Path) -> None:
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     folders = ("a", "b\udcff", "c", "d\udcff", "../d", "e")
     wishes = [*((folder, "test.flat") for folder in folders), ("e", "seams")]
     outcomes = await asyncio.gather(
@@ -104,7 +104,7 @@ async def test_a_rule_that_cant_be_written_costs_no_other(store: Store, root: Pa
 
 async def test_a_wish_that_can_settle_nothing_is_refused_alone(store: Store, root: Path) -> None:
     for session in (view(root), view(None)):
-        keeper = RuleKeeper(store)
+        keeper = ProjectRules(store)
         wishes = [("a", "no_mipmaps"), ("b", "seams"), ("..", "no_mipmaps"), ("c", "too_large")]
         one, bad, outside, other = await asyncio.gather(
             *(keeper.add(session, *wish) for wish in wishes), return_exceptions=True
@@ -117,14 +117,14 @@ async def test_a_wish_that_can_settle_nothing_is_refused_alone(store: Store, roo
 
 
 async def test_a_change_by_hand_counts_at_once(store: Store, root: Path) -> None:
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     await keeper.add(view(root), "textures", "no_mipmaps")
     (root / NAME).write_text("")
     assert await keeper.of(view(root)) == {}
 
 
 async def test_a_project_on_another_machine_has_its_rules_here(store: Store, root: Path) -> None:
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     await keeper.add(view(None), "textures", "no_mipmaps")
     assert await keeper.of(view(None)) == {"textures": ["no_mipmaps"]}
     assert not (root / NAME).exists()
@@ -133,7 +133,7 @@ async def test_a_project_on_another_machine_has_its_rules_here(store: Store, roo
 async def test_rules_from_before_there_was_a_file_move_there_once(store: Store, root: Path) -> None:
     keep(store, "p", "no_mipmaps")
     keep(store, "q", "too_large")
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
     assert (kept(store), kept(store, "q")) == ({}, {"textures": ["too_large"]})
     (root / NAME).unlink()
@@ -146,7 +146,7 @@ async def test_rules_that_no_file_can_have_keep_no_other_from_moving_there(
     for finding in ("no_mipmaps", "seams", "packed_order"):
         keep(store, "p", finding)
     store.write_now(lambda db: RuleStore(db).add("p", "..", "no_mipmaps"))
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     with caplog.at_level(logging.WARNING):
         assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
         assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
@@ -161,7 +161,7 @@ async def test_a_code_that_is_passed_over_is_logged_once_and_the_others_hold(
     store: Store, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (root / NAME).write_text("[[always]]\nfolder = 'a'\nadvice = ['seams', 'too_large']\n")
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             assert await keeper.of(view(root)) == {"a": ["too_large"]}
@@ -171,7 +171,7 @@ async def test_a_code_that_is_passed_over_is_logged_once_and_the_others_hold(
 async def test_a_mistake_that_was_corrected_is_logged_again_when_it_is_made_again(
     store: Store, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     for text in (BROKEN, "", BROKEN):
         (root / NAME).write_text(text)
         await keeper.of(view(root))
@@ -183,7 +183,7 @@ async def test_a_mistake_in_the_file_is_logged_once_and_a_rule_is_refused_with_t
 ) -> None:
     keep(store, "p", "no_mipmaps")
     (root / NAME).write_text(BROKEN)
-    keeper = RuleKeeper(store)
+    keeper = ProjectRules(store)
     with caplog.at_level(logging.WARNING):
         assert await keeper.of(view(root)) == {}
         assert await keeper.of(view(root)) == {}

@@ -64,7 +64,7 @@ def test_what_is_too_late_says_whether_a_worker_had_begun(begun: bool, outcome: 
 
 async def test_a_workload_that_isnt_there_is_named(tmp_path: Path) -> None:
     runner = Runner({}, None, BlobStore(tmp_path, 1), Limits())  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="Unknown workload .gone"):
+    with pytest.raises(RequestError, match=r"Unknown workload .gone"):
         await runner.run("gone", {}, [])
 
 

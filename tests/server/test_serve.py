@@ -169,7 +169,7 @@ def test_a_port_that_is_held_is_left_to_its_holder(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_isnt_known_is_another_program() -> None:
-    assert serve.holder(1) == "another program"
+    assert serve.port_owner(1) == "another program"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::", ""])

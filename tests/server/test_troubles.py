@@ -138,7 +138,7 @@ async def test_what_is_closed_while_nothing_can_be_kept_is_closed_for_the_next_d
 
 
 async def test_a_file_that_another_program_holds(process: ProcessDaemon) -> None:
-    await outlives(process, held, "another program holds its database")
+    await outlives(process, held, "another program has locked its database")
 
 
 async def test_a_full_disk(small_disk: Path) -> None:
@@ -151,7 +151,7 @@ async def test_a_full_disk(small_disk: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
 async def test_a_disk_that_refuses_to_write(process: ProcessDaemon) -> None:
-    await outlives(process, failing, "the disk failed")
+    await outlives(process, failing, "the disk reported an error")
 
 
 async def test_a_database_that_may_grow_no_more(start: Callable[..., ThreadDaemon]) -> None:
@@ -303,10 +303,10 @@ def test_a_damaged_file_is_told_at_the_start(process: ProcessDaemon) -> None:
     process.paths.data.mkdir()
     process.paths.database.write_bytes(b"a letter to grandmother" * 1000)
     said = refused(process)
-    assert "popbridge db restore" in said and "it is damaged" in said
+    assert "popbridge db restore" in said and "is damaged" in said
 
 
 def test_a_held_file_is_told_at_the_start(process: ProcessDaemon) -> None:
     filled(process.paths.database, 10)
     with held(process):
-        assert "another program holds its database" in refused(process)
+        assert "another program has locked its database" in refused(process)

@@ -260,7 +260,7 @@ def test_who_asks_disturbs_nobody_who_is_sending(call: Caller, data: bytes) -> N
 
         sending = threading.Thread(target=send)
         sending.start()
-        until(lambda: call.daemon.look(lambda: name in call.daemon.bridge.uploads.under_way), "it to begin")
+        until(lambda: call.daemon.look(lambda: name in call.daemon.bridge.uploads.active), "it to begin")
         assert offset(call, name) == 0
         asked.set()
         sending.join()
@@ -298,7 +298,7 @@ def test_a_daemon_that_stops_keeps_what_has_come(start: Callable[..., ThreadDaem
     name = name_of(data)
     with call.raw("PUT", name, f"Content-Length: {len(data)}") as connection:
         connection.sendall(data[:1000])
-        under_way = daemon.bridge.uploads.under_way
+        under_way = daemon.bridge.uploads.active
         until(lambda: daemon.look(lambda: name in under_way), "it to begin")
         daemon.stop()
     (part,) = call.waiting()

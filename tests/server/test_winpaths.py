@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.errors import RequestError
-from bridge.server.project_paths import is_name, joined
+from bridge.server.project_paths import is_name, join_windows_path
 
 ROOT = "C:\\Games\\My Project"
 SHARE = "\\\\studio\\art\\project"
@@ -43,7 +43,7 @@ SHARE = "\\\\studio\\art\\project"
     ],
 )
 def test_a_file_below_the_root_is_taken(path: str, root: str, becomes: str) -> None:
-    assert joined(path, root) == becomes
+    assert join_windows_path(path, root) == becomes
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_file_below_the_root_is_taken(path: str, root: str, becomes: str) -> N
 )
 def test_whatever_else_a_path_means_is_refused(path: str, why: str) -> None:
     with pytest.raises(RequestError, match=why) as caught:
-        joined(path, ROOT)
+        join_windows_path(path, ROOT)
     assert caught.value.code.name in ("forbidden", "bad_input")
 
 
@@ -130,7 +130,7 @@ PIECES = st.sampled_from(
 )
 def test_what_is_taken_lies_below_the_root_or_has_a_short_name(path: str, root: str) -> None:
     try:
-        found = joined(path, root)
+        found = join_windows_path(path, root)
     except RequestError as error:
         assert error.code.name in ("forbidden", "bad_input")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.store.blobs import SLACK_S, BlobAges
+from bridge.store.blobs import CLOCK_SLACK_S, BlobClock
 
 
 class Clocks:
@@ -14,7 +14,7 @@ class Clocks:
     def __init__(self) -> None:
         self.wall = 1e9
         self.steady = 50.0
-        self.ages = BlobAges(lambda: self.wall, lambda: self.steady)
+        self.ages = BlobClock(lambda: self.wall, lambda: self.steady)
 
     def go(self, seconds: float) -> None:
         self.wall += seconds
@@ -56,4 +56,4 @@ def test_what_was_written_after_a_moment_isnt_dated_before_it_though_the_clock_i
     if not set_before:
         clocks.wall += put
     clocks.go(third)
-    assert clocks.ages.since(mark) <= written - SLACK_S + 1e-3
+    assert clocks.ages.since(mark) <= written - CLOCK_SLACK_S + 1e-3

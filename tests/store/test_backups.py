@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from bridge.store import backups
-from bridge.store.backups import DailyBackup, list_backups, made_at, make_backup, newest_backup, restore
+from bridge.store.backups import DailyBackup, backup_time, list_backups, make_backup, newest_backup, restore
 from bridge.store.database import open_database
 from tests.store.damage import PAGE, filled, flip, keep, receipts
 
@@ -30,8 +30,8 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "FIRST_S", 0.0)
-    monkeypatch.setattr(backups, "AGAIN_S", 0.01)
+    monkeypatch.setattr(backups, "START_DELAY_S", 0.0)
+    monkeypatch.setattr(backups, "CHECK_INTERVAL_S", 0.01)
 
 
 def dated(database: Path, days_ago: int) -> Path:
@@ -72,7 +72,7 @@ def test_a_backup_holds_what_was_committed_and_is_one_file(database: Path) -> No
         made = make_backup(database)
     assert receipts(made)[-1] == 201
     assert list_backups(database) == [made] == list(made.parent.iterdir())
-    assert abs(made_at(made) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert abs(backup_time(made) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_commits_during_a_backup_neither_wait_for_it_nor_start_it_again(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import pytest
 
 from bridge.store import response_tables as module
-from bridge.store.response_tables import Kept, WriteBehind
+from bridge.store.response_tables import CachedResponse, WriteBehind
 
 
 class Disk:
@@ -20,18 +20,18 @@ class Disk:
         self.free = asyncio.Event()
         self.free.set()
 
-    async def write(self, many: Sequence[Kept], gone: Collection[bytes]) -> None:
+    async def write(self, many: Sequence[CachedResponse], gone: Collection[bytes]) -> None:
         await self.free.wait()
         self.gone.append(set(gone))
         self.groups.append([one.key for one in many])
 
 
-def kept(name: str, size: int = 10, blob: str = "") -> Kept:
-    return Kept(name.encode(), 1, bytes(size), {blob: 5} if blob else {})
+def kept(name: str, size: int = 10, blob: str = "") -> CachedResponse:
+    return CachedResponse(name.encode(), 1, bytes(size), {blob: 5} if blob else {})
 
 
 async def test_what_comes_within_a_moment_is_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BEHIND_S", 0.01)
+    monkeypatch.setattr(module, "WRITE_DELAY_S", 0.01)
     disk = Disk()
     behind = WriteBehind(disk.write)
     for name in ("one", "two", "one"):
@@ -62,7 +62,7 @@ async def test_what_is_being_written_is_found_and_its_files_are_named() -> None:
 
 
 async def test_too_much_to_be_held_back_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    monkeypatch.setattr(module, "MAX_PENDING_BYTES", 100)
     disk = Disk()
     behind = WriteBehind(disk.write)
     await behind.add(kept("one", 60))

@@ -117,7 +117,7 @@ def test_a_reader_of_what_is_no_database_is_told_so(tmp_path: Path) -> None:
 def test_a_damage_whose_error_is_no_unicode_is_told(tmp_path: Path) -> None:
     path = filled(tmp_path / "popbridge.db", 3)
     misspell(path, "jobs")
-    with pytest.raises(UserError, match=r"it is damaged\. `popbridge db check`"):
+    with pytest.raises(UserError, match=r"is damaged\. `popbridge db check`"):
         open_database(path)
     with pytest.raises(UserError, match="can't be read"):
         open_readonly(path)
@@ -190,7 +190,7 @@ def test_only_the_latest_copies_are_kept(tmp_path: Path) -> None:
     for day in range(1, 6):
         path.with_name(f"popbridge.db.before-2025010{day}-120000").touch()
     connect(path, later(lambda db: db.conn.execute("DROP TABLE rules"))).conn.close()
-    assert len(befores(path)) == database.KEPT
+    assert len(befores(path)) == database.MAX_MIGRATION_COPIES
     assert befores(path)[0].name.endswith("20250104-120000")
 
 
@@ -209,7 +209,7 @@ def out_of_room(db: Database) -> None:
 
 @pytest.mark.parametrize(
     ("step", "says"),
-    [(unthought_of, "It is as it was"), (misspelt, "It is as it was"), (out_of_room, "disk is full")],
+    [(unthought_of, "and is unchanged"), (misspelt, "and is unchanged"), (out_of_room, "disk is full")],
 )
 def test_a_migration_that_fails_leaves_the_database_and_its_log_as_they_were(
     tmp_path: Path, step: Callable[[Database], None], says: str, monkeypatch: pytest.MonkeyPatch
@@ -255,7 +255,7 @@ def test_a_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path
     path = filled(tmp_path / "popbridge.db", 5)
     connect(path, later(lambda db: db.conn.execute("CREATE TABLE more (x)"))).conn.close()
     before = content(path)
-    with pytest.raises(UserError, match=r"made by a newer PopBridge \(later\): update PopBridge"):
+    with pytest.raises(UserError, match=r"made by a newer PopBridge \(later\)\. Update PopBridge"):
         open_database(path)
     assert content(path) == before
 
@@ -277,7 +277,7 @@ def test_a_damaged_table_of_migrations_is_told_and_costs_no_rows(
     path = filled(tmp_path / "popbridge.db", 5)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute(damage)
-    with pytest.raises(UserError, match=r"it is damaged\. `popbridge db check`.*`popbridge db restore`"):
+    with pytest.raises(UserError, match=r"is damaged\. `popbridge db check`.*`popbridge db restore`"):
         open_database(path)
     assert any(says in problem for problem in inspect(path).problems)
     with pytest.raises(sqlite3.Error, match=says):
@@ -290,7 +290,7 @@ def test_a_database_without_its_list_of_migrations_is_refused_as_it_is(tmp_path:
     for damage in ("DELETE FROM _sqlite_migrations", "DROP TABLE _sqlite_migrations"):
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute(damage)
-        with pytest.raises(UserError, match=r"has lost its list of migrations.*`popbridge db restore`"):
+        with pytest.raises(UserError, match=r"its list of migrations is lost.*`popbridge db restore`"):
             open_database(path)
         assert receipts(path) == [1, 2, 3, 4, 5]
 
@@ -300,6 +300,6 @@ def test_nothing_is_added_to_another_programs_database(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("CREATE TABLE theirs (x)")
     before = content(path)
-    with pytest.raises(UserError, match="isn't PopBridge's"):
+    with pytest.raises(UserError, match="isn't a PopBridge database"):
         open_database(path)
     assert content(path) == before

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from bridge.core.errors import StoreError
 from bridge.store import store as inline_module
 from bridge.store import transactions as commits_module
-from bridge.store.store import Allowance, Store
+from bridge.store.store import LoopBudget, Store
 from tests.store.things import migrations, texts
 
 
@@ -105,7 +105,7 @@ async def test_a_turn_of_the_loop_reads_only_so_much_itself(store: Store) -> Non
 
 
 async def test_after_a_slow_one_the_loop_leaves_the_disk_to_threads() -> None:
-    loop, allowance = asyncio.get_running_loop(), Allowance()
+    loop, allowance = asyncio.get_running_loop(), LoopBudget()
     assert allowance.left(loop)
     allowance.charge(loop, inline_module.SLOW_S * 2)
     await asyncio.sleep(0)
@@ -113,9 +113,9 @@ async def test_after_a_slow_one_the_loop_leaves_the_disk_to_threads() -> None:
 
 
 async def test_another_loop_has_its_own_turns() -> None:
-    loop, allowance = asyncio.get_running_loop(), Allowance()
+    loop, allowance = asyncio.get_running_loop(), LoopBudget()
     assert allowance.left(loop)
-    allowance.charge(loop, inline_module.TURN_S)
+    allowance.charge(loop, inline_module.TURN_BUDGET_S)
     assert not allowance.left(loop)
     other = asyncio.new_event_loop()
     try:

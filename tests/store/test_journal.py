@@ -121,14 +121,14 @@ def test_a_late_job_waits_again_where_a_more_patient_one_has_joined_it_blamed_fo
 ) -> None:
     journal.accept(db, asked("k", deadline_ms=50, deadline=5.0), "s", 1)
     (job,) = claim(db)
-    assert journal.prolong(db, job, "me") is False
+    assert journal.extend(db, job, "me") is False
     for more in ({"deadline_ms": 90, "deadline": 9.0}, {}):
         journal.accept(db, asked("k", **more), "t", len(more))
-        assert journal.prolong(db, job, "another") is False
-        assert journal.prolong(db, job, "me") is True
+        assert journal.extend(db, job, "another") is False
+        assert journal.extend(db, job, "me") is True
         (job,) = claim(db)
         assert (job.crashes, job.deadline) == (0, more.get("deadline"))
-    assert journal.prolong(db, job, "me") is False
+    assert journal.extend(db, job, "me") is False
 
 
 def test_what_a_killed_daemon_had_in_hand_waits_again_behind_what_it_hadnt(db: Database) -> None:

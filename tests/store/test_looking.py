@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from bridge.store.database import address_of, connect_readonly
+from bridge.store.database import connect_readonly, file_uri
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,11 @@ from bridge.store.database import address_of, connect_readonly
     [(r"\\nas\our share\a#1.db", "file:////nas/our%20share/a%231.db"), (r"C:\a\b.db", "file:///C%3A/a/b.db")],
 )
 def test_sqlite_is_told_of_no_machine_where_the_database_lies_on_its_share(path: str, address: str) -> None:
-    assert address_of(PureWindowsPath(path)) == address
+    assert file_uri(PureWindowsPath(path)) == address
 
 
 def test_sqlite_looks_for_a_database_on_a_share() -> None:
-    address = address_of(PureWindowsPath(r"\\127.0.0.1\no share\a.db"))
+    address = file_uri(PureWindowsPath(r"\\127.0.0.1\no share\a.db"))
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         sqlite3.connect(f"{address}?mode=ro", uri=True)
 

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 
 from bridge.store import blob_refs as module
-from bridge.store.blob_refs import ANSWERS, HOLDERS, NAMELESS, blob_names_in, blob_references
+from bridge.store.blob_refs import (
+    ANSWER_REFERENCES,
+    COLUMNS_WITHOUT_BLOBS,
+    REFERENCES,
+    blob_names_in,
+    blob_references,
+)
 from bridge.store.database import migrations
 from bridge.store.records import now_text, pack
 from bridge.store.store import Store
@@ -74,11 +80,11 @@ async def test_an_answer_that_came_to_all_who_waited_is_named_apart(store: Store
 
     await store.write(work)
     assert await blob_references(store) == set(NAMES[:3])
-    assert await blob_references(store, ANSWERS) == {NAMES[3]}
+    assert await blob_references(store, ANSWER_REFERENCES) == {NAMES[3]}
 
 
 async def test_many_rows_are_read_in_slices(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SLICE", 3)
+    monkeypatch.setattr(module, "ROWS_PER_READ", 3)
 
     def settled(db: Database) -> None:
         for _ in range(7):
@@ -100,8 +106,8 @@ async def test_every_packed_column_is_looked_at_or_is_known_to_name_nothing(stor
             if column.type.upper() == "BLOB"
         }
 
-    looked_at = {(holder.table, column) for holder in HOLDERS for column in holder.columns}
-    assert await store.write(columns) == looked_at | NAMELESS
+    looked_at = {(holder.table, column) for holder in REFERENCES for column in holder.columns}
+    assert await store.write(columns) == looked_at | COLUMNS_WITHOUT_BLOBS
 
 
 @given(st.lists(st.sampled_from(NAMES)), st.text(), st.binary())
@@ -120,7 +126,7 @@ def test_names_are_found_across_the_pieces_in_which_they_are_looked_for(
     whole = NAMES[0].encode() + data + between + NAMES[1].encode() * 2 + data
     expected = {name.decode() for name in re.findall(rb"[0-9a-f]{64}", whole)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "PIECE", piece)
+        patch.setattr(module, "CHUNK_BYTES", piece)
         assert blob_names_in(whole) == expected
 
 

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 from bridge.core.messages import Error, Result
 from bridge.store import journal
 from bridge.store.journal import Delivery
-from bridge.store.records import Unreadable
+from bridge.store.records import UnreadableRow
 from tests.store.jobs import asked, claim, finish, state
 
 
@@ -116,5 +116,5 @@ def test_an_answer_that_isnt_what_was_kept_isnt_taken_for_one(db: Database, dama
     (job,) = claim(db)
     finish(db, job, s=3)
     db.execute(f"UPDATE outbox SET {damage}")
-    with pytest.raises(Unreadable, match="of session s in outbox"):
+    with pytest.raises(UnreadableRow, match="of session s in outbox"):
         journal.unacknowledged(db, "s")

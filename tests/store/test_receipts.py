@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from bridge.core.messages import Command, Error, Result
 from bridge.store.database import open_database
 from bridge.store.receipts import ReceiptStore, RuleStore
-from bridge.store.records import Damaged
+from bridge.store.records import DamagedReceipt
 from tests.store.damage import PAGE
 
 COMMAND = Command(id=0, name="texture.apply", args={"changes": [{"path": "ü"}]}, deadline_ms=5)
@@ -127,7 +127,7 @@ def test_a_damaged_one_is_named_among_the_others(store: ReceiptStore, db: Databa
     db.execute(f"UPDATE receipts SET {wrong} WHERE id = ?", [made[1]])
     found = list(store.newest(10))
     assert [receipt.id for receipt in found] == made[::-1]
-    assert [isinstance(receipt, Damaged) for receipt in found] == [False, True, False]
+    assert [isinstance(receipt, DamagedReceipt) for receipt in found] == [False, True, False]
     assert [receipt.id for receipt in store.latest()] == [made[2], made[0]]
 
 
@@ -145,7 +145,7 @@ def test_one_whose_pages_are_damaged_is_named_among_the_others(tmp_path: Path) -
         ReceiptStore(broken).get(made[1])
     found = list(ReceiptStore(broken).newest(10))
     assert [receipt.id for receipt in found] == made[::-1]
-    assert [isinstance(receipt, Damaged) for receipt in found] == [False, True, False]
+    assert [isinstance(receipt, DamagedReceipt) for receipt in found] == [False, True, False]
     broken.conn.close()
 
 

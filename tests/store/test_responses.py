@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bridge.core.errors import StoreError
 from bridge.store import responses as module
 from bridge.store.records import is_damage
-from bridge.store.response_tables import BITS, ROW, BloomFilters, Kept, LruCache
+from bridge.store.response_tables import BITS, ROW_OVERHEAD, BloomFilter, CachedResponse, LruCache
 from bridge.store.responses import Responses
 from tests.store.damage import misspell
 
@@ -30,8 +30,8 @@ def key(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
-def kept(number: int, size: int = 100, blobs: dict[str, int] | None = None) -> Kept:
-    return Kept(key(number), number, bytes([number % 256]) * size, blobs or {})
+def kept(number: int, size: int = 100, blobs: dict[str, int] | None = None) -> CachedResponse:
+    return CachedResponse(key(number), number, bytes([number % 256]) * size, blobs or {})
 
 
 @pytest.fixture
@@ -62,14 +62,14 @@ async def test_what_is_kept_is_found_also_after_a_restart(opened: Open) -> None:
     assert responses.hot(key(1)) is None
     assert await responses.find(key(1)) == kept(1).packed
     assert responses.hot(key(1)) == kept(1).packed
-    assert (responses.entries, responses.size) == (1, 1100 + ROW)
+    assert (responses.entries, responses.size) == (1, 1100 + ROW_OVERHEAD)
 
 
 async def test_a_response_that_comes_again_takes_the_place_of_the_earlier_one(opened: Open) -> None:
     responses = await opened()
     await responses.keep(kept(1, 100, {"a": 10, "b": 20}))
     await responses.keep(kept(1, 50, {"b": 20, "c": 30}))
-    assert (responses.entries, responses.size) == (1, 100 + ROW)
+    assert (responses.entries, responses.size) == (1, 100 + ROW_OVERHEAD)
     assert await responses.blobs() == {"b", "c"}
 
 
@@ -104,13 +104,13 @@ async def test_uses_of_an_earlier_run_count(opened: Open) -> None:
 
 async def test_many_uses_are_noted_in_one_write(opened: Open) -> None:
     responses = await opened()
-    for number in range(module.TOUCHES + 1):
+    for number in range(module.USES_PER_WRITE + 1):
         await responses.keep(kept(number, 1))
     await responses.flush()
     store = responses._store
     assert store is not None
     before = store.writes
-    for number in range(module.TOUCHES + 1):
+    for number in range(module.USES_PER_WRITE + 1):
         assert responses.hot(key(number))
     await responses.blobs()
     assert store.writes - before <= 1
@@ -135,11 +135,11 @@ async def test_a_smaller_limit_holds_from_the_next_start_on(opened: Open) -> Non
 
 async def test_a_large_response_is_found_though_memory_doesnt_hold_it(opened: Open) -> None:
     responses = await opened()
-    await responses.keep(kept(1, module.HOT_LARGEST + 1))
-    assert responses.hot(key(1)) == kept(1, module.HOT_LARGEST + 1).packed
+    await responses.keep(kept(1, module.MEMORY_MAX_ENTRY + 1))
+    assert responses.hot(key(1)) == kept(1, module.MEMORY_MAX_ENTRY + 1).packed
     await responses.flush()
     assert responses.hot(key(1)) is None
-    assert await responses.find(key(1)) == kept(1, module.HOT_LARGEST + 1).packed
+    assert await responses.find(key(1)) == kept(1, module.MEMORY_MAX_ENTRY + 1).packed
 
 
 async def test_forgotten_and_cleared_responses_are_gone_and_give_the_disk_back(
@@ -162,7 +162,7 @@ async def test_forgotten_and_cleared_responses_are_gone_and_give_the_disk_back(
 async def test_an_outline_that_was_never_kept_is_known_not_to_be_there(opened: Open) -> None:
     responses = await opened()
     assert not responses.may_hold(-5)
-    await responses.keep(Kept(key(1), -5, b"x", {}))
+    await responses.keep(CachedResponse(key(1), -5, b"x", {}))
     assert responses.may_hold(-5) and not responses.may_hold(6)
     responses = await again(responses, opened)
     assert responses.may_hold(-5) and not responses.may_hold(6)
@@ -247,7 +247,7 @@ async def test_a_file_that_breaks_under_way_costs_only_what_was_kept(
     assert all(one in (None, kept(number, 4000).packed) for number, one in enumerate(found))
     assert None in found
     await responses.keep(kept(99))
-    responses._hot.clear()
+    responses._memory.clear()
     assert await responses.find(key(99)) == kept(99).packed
     assert "damaged" in caplog.text
 
@@ -264,7 +264,7 @@ async def test_values_that_break_under_way_cost_only_what_was_kept(
     await responses.flush()
     await responses.keep(kept(3))
     await responses.flush()
-    responses._hot.clear()
+    responses._memory.clear()
     assert await responses.find(key(3)) == kept(3).packed
     assert responses.entries == 1 and "response cache" in caplog.text
 
@@ -282,7 +282,7 @@ async def test_a_folder_that_was_removed_is_made_anew_and_that_is_told_once(
     responses = await again(responses, opened)
     assert responses.entries == 1 and await responses.find(key(9)) == kept(9).packed
     told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
-    assert len(told) == 1 and "was removed while the daemon ran" in told[0]
+    assert len(told) == 1 and "was deleted while the daemon was running" in told[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
@@ -339,7 +339,7 @@ def test_memory_holds_no_more_than_it_may() -> None:
 
 @given(st.sets(st.integers(-(2**63), 2**63 - 1), max_size=300), st.integers(-(2**63), 2**63 - 1))
 def test_an_outline_that_was_added_is_always_there(numbers: set[int], other: int) -> None:
-    outlines = BloomFilters()
+    outlines = BloomFilter()
     outlines.add(numbers)
     assert all(number in outlines for number in numbers)
     assert (other in outlines) == (other % BITS in {number % BITS for number in numbers})
@@ -348,4 +348,4 @@ def test_an_outline_that_was_added_is_always_there(numbers: set[int], other: int
 
 
 def test_a_busy_database_isnt_taken_for_a_broken_one() -> None:
-    assert not is_damage(StoreError("another program holds its database"))
+    assert not is_damage(StoreError("another program has locked its database"))

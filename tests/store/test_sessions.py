@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from bridge.core.messages import Answer, AuthProof, ClientInfo, Command, EngineInfo, Identify, Popup, Resume
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import before_text, unpack
-from bridge.store.sessions import KEPT_DAYS, LEFT_OPEN, SEQ_BLOCK, SessionStore
+from bridge.store.sessions import ORPHANED_POPUPS, POPUP_KEEP_DAYS, SEQ_BLOCK, SessionStore
 
 IDENTIFY = Identify(
     protocol=1,
@@ -105,7 +105,7 @@ def test_what_was_left_open_for_long_is_settled(store: SessionStore, db: Databas
     store.open("t", "digest", IDENTIFY)
     store.close("s", leaves_popups=True)
     for popup_id in (old, there):
-        db.execute("UPDATE popups SET created = ? WHERE id = ?", (before_text(KEPT_DAYS + 1), popup_id))
+        db.execute("UPDATE popups SET created = ? WHERE id = ?", (before_text(POPUP_KEEP_DAYS + 1), popup_id))
     assert store.drop_left_open() == 1
     assert [left for left, _ in store.left_open()] == [young]
     assert [each.id for each in store.unsettled("t")] == [there]
@@ -120,7 +120,7 @@ def test_an_answer_that_is_kept_counts_whatever_takes_the_popups_place(store: Se
 
 
 def test_what_was_left_open_is_found_without_reading_all_popups_that_ever_were(db: Database) -> None:
-    plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {LEFT_OPEN}").fetchall())
+    plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {ORPHANED_POPUPS}").fetchall())
     assert "popups USING COVERING INDEX popups_open" in plan
 
 

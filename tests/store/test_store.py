@@ -16,7 +16,7 @@ from sqlite_utils import Database
 from accel.execution.backoff import Backoff
 from bridge.core.errors import StoreError, UserError
 from bridge.store import store as store_module
-from bridge.store.records import PermanentDamage, Unreadable
+from bridge.store.records import PermanentDamage, UnreadableRow
 from bridge.store.store import Store
 from tests.store.things import migrations, texts
 
@@ -163,7 +163,7 @@ async def test_text_that_is_no_utf8_is_damage_to_who_reads_it_alone(
     damaged: Store, fails: Callable[[Any], Any]
 ) -> None:
     for limit_s in (2.0, 3.0):  # at once, and by a thread
-        with pytest.raises(StoreError, match="is damaged: stop") as caught:
+        with pytest.raises(StoreError, match="is damaged; stop") as caught:
             await damaged.read(fails, limit_s=limit_s)
         assert str(damaged.path) in caught.value.reason
     await damaged.write(insert("two"))
@@ -181,7 +181,7 @@ async def test_text_that_is_no_utf8_is_damage_to_who_meets_it_when_writing(
 
     # At once, where that is for who needs no disk; then alone, then with others.
     works = [half_done, insert("two"), half_done, insert("three")]
-    with pytest.raises(StoreError, match="is damaged: stop"):
+    with pytest.raises(StoreError, match="is damaged; stop"):
         await damaged.write(half_done, synced=synced)
     assert str(damaged.path) in damaged.trouble
     gate = threading.Event()
@@ -203,8 +203,8 @@ async def test_a_file_that_another_holds_is_told_at_once_for_all_that_wait(
     holder = sqlite3.connect(store.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     outcomes = await asyncio.gather(*(store.write(insert(str(n))) for n in range(20)), return_exceptions=True)
-    assert {str(one) for one in outcomes} == {"another program holds its database"}
-    assert str(store.trouble).startswith("another program holds its database")
+    assert {str(one) for one in outcomes} == {"another program has locked its database"}
+    assert str(store.trouble).startswith("another program has locked its database")
     holder.execute("ROLLBACK")
     holder.close()
     assert await store.write(insert("now")) == 1
@@ -224,12 +224,12 @@ async def test_what_must_be_kept_is_tried_until_it_is(
     holder.execute("ROLLBACK")
     holder.close()
     assert await keeping == 1
-    assert "tried again: another program holds its database" in caplog.text
+    assert "is retried: another program has locked its database" in caplog.text
 
 
 def no_record(db: Database) -> None:
     """What fails where a row holds something else than was kept."""
-    raise Unreadable("things, row 1: no bytes")
+    raise UnreadableRow("things, row 1: no bytes")
 
 
 @pytest.mark.parametrize("fails", [no_utf8, no_name, no_record])
@@ -240,7 +240,7 @@ async def test_what_cant_be_read_isnt_tried_again(damaged: Store, fails: Callabl
 
     async with asyncio.timeout(30):
         for asked in (damaged.persist(half_done), damaged.insist(lambda: damaged.read(fails))):
-            with pytest.raises(PermanentDamage, match="is damaged: stop"):
+            with pytest.raises(PermanentDamage, match="is damaged; stop"):
                 await asked
     assert await damaged.read(texts) == ["one"]
 
@@ -275,7 +275,7 @@ async def test_what_is_read_is_told_though_the_same_reader_goes_on_with_a_slow_q
 
 
 async def test_a_reader_cant_write(store: Store) -> None:
-    with pytest.raises(StoreError, match="may not be written"):
+    with pytest.raises(StoreError, match="is not writable"):
         await store.read(lambda connection: connection.execute("DELETE FROM things"))
 
 
@@ -294,7 +294,7 @@ async def test_what_nobody_waits_for_is_kept_or_logged(
     await store.write(insert("last"))
     assert await store.read(texts) == ["one", "last"]
     assert "UNIQUE constraint" in caplog.text
-    assert "something can't be kept: the disk is full" in caplog.text
+    assert "a write failed: the disk is full" in caplog.text
 
 
 async def test_who_submits_something_may_be_told_that_it_isnt_kept(
@@ -373,7 +373,7 @@ async def test_a_commit_waits_for_the_disk_only_where_it_has_to(
 def test_a_file_that_cant_be_used_is_named(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
     path.write_bytes(b"this was a letter to grandmother" * 1000)
-    with pytest.raises(UserError, match=r"test\.db can't be used"):
+    with pytest.raises(UserError, match=r"test\.db is damaged"):
         Store(path, migrations)
 
 

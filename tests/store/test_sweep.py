@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from bridge.core.errors import RequestError
+from bridge.core.settings import MIN_BLOB_KEEP_S
 from bridge.store import blobs as module
-from bridge.store.blobs import LEAST_AGE_S, BlobAges, BlobStore, Sweep
-from bridge.store.uploads import KEEP_S
+from bridge.store.blobs import BlobClock, BlobStore, Sweep
+from bridge.store.uploads import PART_KEEP_S
 
 DAY_S = 86_400.0
 
@@ -72,7 +73,7 @@ def test_a_look_counts_what_an_earlier_daemon_kept(store: BlobStore) -> None:
 
 
 def test_however_short_the_time_is_set_what_was_just_used_stays(store: BlobStore) -> None:
-    young, older = put(store, b"young", 60), put(store, b"older", LEAST_AGE_S + 60)
+    young, older = put(store, b"young", 60), put(store, b"older", MIN_BLOB_KEEP_S + 60)
     look(store, keep_s=0)
     assert store.has(young) and not store.has(older)
 
@@ -99,7 +100,7 @@ def test_what_is_named_pinned_or_young_makes_no_room(store: BlobStore) -> None:
 
 def test_what_a_worker_that_was_ended_had_begun_to_write_goes_after_a_while(store: BlobStore) -> None:
     drafts = [store.folder / f".{letter * 32}.part" for letter in "ab"]
-    for draft, age_s in zip(drafts, (LEAST_AGE_S + 60, LEAST_AGE_S - 60), strict=True):
+    for draft, age_s in zip(drafts, (MIN_BLOB_KEEP_S + 60, MIN_BLOB_KEEP_S - 60), strict=True):
         draft.write_bytes(b"half")
         os.utime(draft, (time.time() - age_s,) * 2)
     look(store)
@@ -120,7 +121,7 @@ def test_uploads_that_never_went_on_go(store: BlobStore) -> None:
     with store.receive("0" * 64) as upload:
         upload.write(b"half")
     (part,) = (store.folder / "uploads").iterdir()
-    then = time.time() - KEEP_S - 60
+    then = time.time() - PART_KEEP_S - 60
     os.utime(part, (then, then))
     look(store)
     assert store.used == 0 and not part.exists()
@@ -158,7 +159,7 @@ def test_a_folder_that_was_removed_is_made_anew_and_that_is_told_once(
 
 
 def test_many_are_looked_at_slice_by_slice(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SLICE", 2)
+    monkeypatch.setattr(module, "FILES_PER_STEP", 2)
     names = [put(store, bytes([n]), 3600) for n in range(5)]
     sweep = Sweep(store, set(), DAY_S)
     steps = 0
@@ -171,7 +172,7 @@ def test_many_are_looked_at_slice_by_slice(store: BlobStore, monkeypatch: pytest
 
 def test_a_clock_that_is_put_forward_takes_nothing_away(tmp_path: Path) -> None:
     wall = [time.time()]
-    store = BlobStore(tmp_path, 1000, ages=BlobAges(lambda: wall[0]))
+    store = BlobStore(tmp_path, 1000, ages=BlobClock(lambda: wall[0]))
     name = store.put(b"x")
     wall[0] += 10 * DAY_S
     look(store)
@@ -202,7 +203,7 @@ class Machine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.store = BlobStore(self.folder, 100, self.QUOTA, BlobAges(lambda: self.time, lambda: self.time))
+        self.store = BlobStore(self.folder, 100, self.QUOTA, BlobClock(lambda: self.time, lambda: self.time))
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -314,7 +315,7 @@ class Machine(RuleBasedStateMachine):
         work[1].__exit__(None, None, None)
         self.began.remove(work[0])
 
-    @rule(seconds=st.sampled_from([1.0, LEAST_AGE_S, 3600.0, DAY_S, 3 * DAY_S]))
+    @rule(seconds=st.sampled_from([1.0, MIN_BLOB_KEEP_S, 3600.0, DAY_S, 3 * DAY_S]))
     def wait(self, seconds: float) -> None:
         self.time += seconds
 
@@ -332,7 +333,7 @@ class Machine(RuleBasedStateMachine):
         """A worker's file may be found by the look before it is told, or be told before it is found."""
         data = bytes([seed]) * size
         name = hashlib.sha256(data).hexdigest()
-        with patch.object(module, "SLICE", 1), self.store.working():
+        with patch.object(module, "FILES_PER_STEP", 1), self.store.working():
             look = Sweep(self.store, self.named, DAY_S)
             steps = itertools.count()
             is_new = False
@@ -350,7 +351,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(size=st.integers(1, 100))
     def make_room(self, size: int) -> None:
-        safe = self.safe(LEAST_AGE_S)
+        safe = self.safe(MIN_BLOB_KEEP_S)
         relieve(look(self.store, self.named), size)
         assert all(map(self.store.has, safe))
 

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.core.errors import RequestError
 from bridge.store.blobs import BlobStore
-from bridge.store.uploads import Part, Upload
+from bridge.store.uploads import PartialBlob, Upload
 
 DATA = b"some bytes"
 NAME = hashlib.sha256(DATA).hexdigest()
@@ -67,7 +67,7 @@ def test_what_is_removed_as_an_upload_goes_on_never_becomes_a_blob_without_its_b
     left(store, DATA[:4])
     going_on = resumed(store, 4)
     shutil.rmtree(store.folder)
-    with pytest.raises(RequestError, match="send it again from the first byte"), going_on as upload:
+    with pytest.raises(RequestError, match="upload the blob again"), going_on as upload:
         upload.write(DATA[4:])
     assert not store.has(NAME) and store.used == 0
 
@@ -226,4 +226,4 @@ def test_a_blob_that_cant_be_put_in_its_place_waits(store: BlobStore) -> None:
 
 
 def test_a_part_knows_whose_it_is(store: BlobStore) -> None:
-    assert Part(Path("x") / f"{NAME}.{0:032x}.part", 3).name == NAME
+    assert PartialBlob(Path("x") / f"{NAME}.{0:032x}.part", 3).name == NAME

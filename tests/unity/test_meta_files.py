@@ -195,7 +195,7 @@ def test_settings_whose_texture_is_gone_are_a_note_of_their_own_file(root: Path,
     assert "Its texture `rock.png` is missing" in finding["message"]
     assert audit(root, "--fix") == 0 and (root / "Assets/rock.png.meta").exists()
     told = report(root, tmp_path, "--locale", "zh-CN")
-    assert "对应的贴图 rock.png 已不存在" in told["files"][0]["findings"][0]["message"]
+    assert "缺少对应的贴图 `rock.png`" in told["files"][0]["findings"][0]["message"]
     baseline = str(tmp_path / "baseline.json")
     report(root, tmp_path, "--baseline", baseline, "--update-baseline")
     assert report(root, tmp_path, "--baseline", baseline)["accepted"] == 1

@@ -62,7 +62,7 @@ def test_a_version_that_cant_be_read_is_said(tmp_path: Path) -> None:
 def test_a_project_whose_version_is_missing_is_said(tmp_path: Path) -> None:
     (tmp_path / "ProjectSettings").mkdir()
     (tmp_path / projects.SETTINGS).touch()
-    with pytest.raises(UserError, match="is missing. Open the project in Unity") as raised:
+    with pytest.raises(UserError, match=r"is missing\. Open the project in Unity") as raised:
         projects.version(tmp_path)
     assert "请在 Unity 中打开该项目" in in_chinese(raised.value)
 

@@ -203,7 +203,8 @@ def test_colours_are_where_the_inspector_asks_for_them_and_the_project_heeds_it(
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
-    [("colour", 1, "colour is not a known import setting"), ("Android.colour", 1, "is not a known import setting"),
+    [("colour", 1, "colour is not a known import setting"),
+     ("Android.colour", 1, "is not a known import setting"),
      ("sRGBTexture", 1, "sRGBTexture can't be 1"), ("textureType", "Albedo", "can't be 'Albedo'"),
      ("Android.maxTextureSize", True, "can't be True")],
 )  # fmt: skip

@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from bridge.client.client import Client
 from bridge.core.messages import InputRef, ProjectInfo
-from bridge.store.response_tables import Kept
+from bridge.store.response_tables import CachedResponse
 from bridge.store.responses import Responses
 from tools.bench.daemons import bridge, cpu_seconds
 from tools.bench.thumbnails import draw
@@ -167,7 +167,7 @@ async def disk(folder: Path) -> float:
     responses = Responses(folder / "responses.db", 1 << 30)
     await responses.open()
     keys = [number.to_bytes(32, "big") for number in range(2000)]
-    await asyncio.gather(*(responses.keep(Kept(key, 0, bytes(PACKED), {})) for key in keys))
+    await asyncio.gather(*(responses.keep(CachedResponse(key, 0, bytes(PACKED), {})) for key in keys))
     await responses.close()
     responses = Responses(folder / "responses.db", 1 << 30)
     await responses.open()

@@ -135,7 +135,7 @@ def workers(daemon: Daemon) -> list[psutil.Process]:
     assert daemon.process is not None
     with contextlib.suppress(psutil.NoSuchProcess):
         children = psutil.Process(daemon.process.pid).children()
-        return [child for child in children if "accel.execution.worker" in " ".join(child.cmdline())]
+        return [child for child in children if "accel.execution" in child.cmdline()]
     return []
 
 

@@ -72,7 +72,7 @@ def main() -> None:
     keep_buffers_apart()
     file = certificate(Path(os.environ["POPBRIDGE_HOME"]))
     given = {"ssl_certfile": str(file), "ssl_context_factory": context}
-    serve.configured = functools.partial(serve.configured, **given)
+    serve.server_config = functools.partial(serve.server_config, **given)
     cli.main()
 
 

@@ -19,8 +19,8 @@ def files() -> dict[Path, str]:
         "notice": _markdown.NOTICE.format(source="tools/generators/templates/operations.md"),
         "shares": _markdown.table(shares, _shares()),
         "retries": _markdown.table(("code", "`retry_after_ms`"), _retries()),
-        "least": router.LEAST_MS,
-        "most": router.MOST_MS // 1000,
+        "least": router.MIN_RETRY_MS,
+        "most": router.MAX_RETRY_MS // 1000,
     }
     metrics = {
         "notice": _markdown.NOTICE.format(source="bridge/core/metrics.py"),

@@ -70,7 +70,7 @@ def _facts() -> dict[str, object]:
                 "`ambiguous_editor` lists them; if the project was moved, the hint of `editor_gone` does.",
             },
         ),
-        "receipt": _fields(_struct(commands.Shown)),
+        "receipt": _fields(_struct(commands.ReceiptView)),
         "messages": "\n\n".join(map(_message, infos)),
         "parts": "\n\n".join(map(_part, _parts(infos))),
         "close_codes": _markdown.table(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,13 +26,10 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
+from accel.image.operation import Writing
 from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
 
 _ALPHA_PIXELS, _ALPHA, _FOURCC, _RGB, _LUMINANCE, _BUMP = 0x1, 0x2, 0x4, 0x40, 0x20000, 0x80000
 

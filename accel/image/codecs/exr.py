@@ -7,21 +7,18 @@ import struct
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
 from accel.image.alpha import mix_with_white
 from accel.image.codecs.stream import Picture, Stream
+from accel.image.operation import Writing
 from accel.image.pixel_data import AlphaMixing, Pixels
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
 
 _HEADER = 1 << 20
 """Most bytes of a header up to the attributes that are used."""

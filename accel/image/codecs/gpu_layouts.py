@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -13,12 +13,9 @@ from accel.image.codecs import exr
 from accel.image.codecs.block_decoders import BLOCKS, unpack_blocks
 from accel.image.codecs.gpu_formats import PLAIN, Texture, apply_masks, reorder_channels, with_blue
 from accel.image.codecs.stream import Picture, Stream
+from accel.image.operation import Writing
 from accel.image.pixel_data import Pixels, full_scale
 from accel.image.raster import Raster
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
 
 Order = Literal["r", "rg", "rgb", "bgr", "rgba", "bgra", "rgbx", "bgrx", "a", "ra"]
 

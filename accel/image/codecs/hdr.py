@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.codecs.stream import RADIANCE, Picture, Stream, run_length_encode
+from accel.image.operation import Writing
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
 from accel.text import text
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
 
 _HEADER = 1 << 16
 """Most bytes of a header."""

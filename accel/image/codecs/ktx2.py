@@ -7,7 +7,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,14 +31,11 @@ from accel.image.codecs.gpu_layouts import (
     uncompressed,
 )
 from accel.image.codecs.stream import Picture, Stream
+from accel.image.operation import Writing
 from accel.image.pixel_data import AlphaMixing
 from accel.image.raster import Raster
 from accel.text import text
 from accel.workload import WorkloadError
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
 
 _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -14,13 +13,10 @@ from numpy.typing import NDArray
 
 from accel.image.alpha import mix_with_white
 from accel.image.codecs.stream import PACKBITS, Picture, Stream, run_length_encode
+from accel.image.operation import Writing
 from accel.image.pixel_data import AlphaMixing, Pixels, full_scale
 from accel.image.raster import Raster
 from accel.text import text
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
 
 _TRANSPARENT = (b"Mtrn", b"Mt16", b"Mt32")
 """Blocks that mark the merged image as transparent."""

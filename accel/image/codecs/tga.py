@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 
 from accel.image.codecs.gpu_formats import apply_masks, reorder_channels, without_empty_alpha
 from accel.image.codecs.stream import TARGA, Picture, Stream, run_length_encode
+from accel.image.operation import Writing
 from accel.image.pixel_data import Pixels
 from accel.image.raster import Raster
 from accel.text import text
-
-if TYPE_CHECKING:
-    from accel.image.operation import Writing
-
 
 _PALETTE, _COLOR, _GREY = 1, 2, 3
 _RLE = 8

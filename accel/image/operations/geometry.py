@@ -59,18 +59,14 @@ class Resize(Filtering, frozen=True):
     ] = "lanczos"
 
     def contradiction(self) -> AnyText:
-        used: dict[AnyText, bool] = {
-            text("width and height"): bool(self.width or self.height),
-            "longest": bool(self.longest),
-            "power_of_two": self.power_of_two != "no",
-            "factor": bool(self.factor),
-        }
-        names = [name for name, is_used in used.items() if is_used]
-        if len(names) == 1:
+        used = (self.width or self.height, self.longest, self.power_of_two != "no", self.factor)
+        if sum(map(bool, used)) == 1:
             return ""
+        options = [text("width and height"), "longest", "power_of_two", "factor"]
+        names = [option for option, value in zip(options, used, strict=True) if value]
         if not names:
-            return text("give one of {options}; got none of them", options=[*used])
-        return text("give one of {options}; got {names}", options=[*used], names=names)
+            return text("give one of {options}; got none of them", options=options)
+        return text("give one of {options}; got {names}", options=options, names=names)
 
 
 resize = operation("image.resize", version=9, params=Resize, levels=True, layers=True)(

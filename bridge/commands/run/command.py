@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import click
-from msgspec import Struct
 
 from accel.text import text
 from bridge.commands import options
-from bridge.commands.options import assignments
+from bridge.commands.options import RunOptions, assignments
 from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 
@@ -27,17 +26,6 @@ Steps joined by + run one after the other, without files in between. Name the
 step of a parameter (`resize.width`, or `1.width`) unless only one step has it.
 `popbridge workloads` lists the workloads, `popbridge workloads NAME` the
 parameters of one."""
-
-
-class Options(Struct, frozen=True):
-    """The options that apply to the whole run."""
-
-    out: Path | None
-    resume: bool
-    force: bool
-    as_json: bool
-    daemon: bool
-    timeout_s: float | None
 
 
 @click.command(epilog=EXAMPLES)
@@ -85,7 +73,9 @@ def run(
         # The shell made several arguments of `a + b`.
         joined = workload + "".join(files[:2] if files[0] == "+" else files[:1])
         raise UserError(text("Join steps without spaces around the +: {steps}.", steps=joined))
-    run_options = Options(None if folder is None else Path(folder), resume, force, as_json, daemon, timeout)
+    run_options = RunOptions(
+        None if folder is None else Path(folder), resume, force, as_json, daemon, timeout
+    )
     # It needs numpy, which `--help` and completion do without.
     from bridge.commands.run.runner import run_files
 

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from bridge.api import (
     AnyText,
-    Text,
     TextureAsset,
     UserError,
     changed_since,
@@ -35,9 +34,11 @@ GPU_READY_IMPORTER = "IHVImageFormatImporter"
 GPU_READY = (".dds", ".ktx")
 BAKED = ("Lightmap", "DirectionalLightmap", "Shadowmask")
 """Types of textures that Unity generates; their settings aren't chosen by anyone."""
-REMEDY = text("correct it, or import the texture anew in Unity")
 MIN_SERIALIZED_VERSION = 4
 """Of Unity 5.5. Older files have other keys, which Unity translates."""
+OUTDATED = text(
+    "{path} was written by Unity 5.4 or older: change any of its settings in Unity and apply the change"
+)
 
 
 def textures(project: Path) -> Iterator[TextureAsset]:
@@ -92,37 +93,27 @@ def _texture(
             return TextureAsset(path, file, as_is=found.importer == GPU_READY_IMPORTER)
         if found.importer != importer_settings.IMPORTER:
             return None
-        problem = outdated(found)
-        known = {} if problem else options(found)
+        old = is_outdated(found)
+        known = {} if old else options(found)
     except FileNotFoundError:
         as_is = file.lower().endswith(GPU_READY) or (checks is not None and checks.needs_none(file))
         return TextureAsset(path, file, remarks=checks.missing(file) if checks else (), as_is=as_is)
     except OSError as error:
-        return TextureAsset(
-            path,
-            file,
-            problem=text("{meta} can't be read ({strerror})", meta=meta.name, strerror=error.strerror),
-        )
+        problem = text("{path} can't be read ({strerror})", path=meta.name, strerror=error.strerror)
+        return TextureAsset(path, file, problem=problem)
     except UnknownSyntaxError as error:
-        return TextureAsset(
-            path,
-            file,
-            problem=text("{meta} has {error}", meta=meta.name, error=error.text),
-            broken=is_merged(content),
-        )
-    if problem:
-        return TextureAsset(path, file, problem=problem.fill(meta=meta.name))
+        return TextureAsset(path, file, problem=error.text.fill(path=meta.name), broken=is_merged(content))
+    if old:
+        return TextureAsset(path, file, problem=OUTDATED.fill(path=meta.name))
     if known.get("textureType") in BAKED:
         return None
     return TextureAsset(path, file, known)
 
 
-def outdated(found: MetaFile) -> Text | None:
-    """Returns why the keys of a file have other meanings, None if they don't; `{meta}` is its name."""
-    number = found.value(("serializedVersion",)) or "0"
-    if number.isdecimal() and int(number) >= MIN_SERIALIZED_VERSION:
-        return None
-    return text("{meta} was written by Unity 5.4 or older: change any setting of it in Unity, and apply it")
+def is_outdated(found: MetaFile) -> bool:
+    """Whether an old Unity wrote the file, whose keys have other meanings."""
+    version = found.value(("serializedVersion",)) or "0"
+    return not version.isdecimal() or int(version) < MIN_SERIALIZED_VERSION
 
 
 def options(found: MetaFile) -> dict[str, Any]:
@@ -179,13 +170,12 @@ def _write(found: MetaFile, due: Mapping[str, Any], meta: Path) -> dict[str, Any
         changed.write(meta, found)
     except UnknownSyntaxError:
         # The change would make the file unreadable.
-        names = ", ".join(due)
         raise UserError(
-            text("there is no place for {asked}: change any setting in Unity, and apply it.", asked=names)
+            text("There is no place for {names}. Change any setting in Unity and apply it.", names=[*due])
         ) from None
     except OSError as error:
         raise UserError(
-            text("{meta} can't be written: {strerror}.", meta=meta.name, strerror=error.strerror)
+            text("{path} can't be written: {strerror}.", path=meta.name, strerror=error.strerror)
         ) from None
     return values(changed, due)
 
@@ -200,22 +190,23 @@ def _read_changeable(meta: Path, path: str) -> MetaFile:
         raise UserError(text("{path} isn't imported: open the project in Unity once.", path=path)) from None
     except OSError as error:
         raise UserError(
-            text("{meta} can't be read: {strerror}.", meta=meta.name, strerror=error.strerror)
+            text("{path} can't be read: {strerror}.", path=meta.name, strerror=error.strerror)
         ) from None
     except UnknownSyntaxError as error:
         raise UserError(
-            text("{meta} has {error}: {remedy}.", meta=meta.name, error=error.text, remedy=REMEDY)
+            text(
+                "{problem}: correct it, or reimport the texture in Unity.",
+                problem=error.text.fill(path=meta.name),
+            )
         ) from None
     if found.importer != importer_settings.IMPORTER:
+        if not found.importer:
+            raise UserError(text("{path} isn't imported as a texture.", path=path))
         raise UserError(
-            text(
-                "{path} is imported as {importer}, not as a texture.",
-                path=path,
-                importer=found.importer or "nothing",
-            )
+            text("{path} is imported as {importer}, not as a texture.", path=path, importer=found.importer)
         )
-    if problem := outdated(found):
-        raise UserError(problem.fill(meta=meta.name))
+    if is_outdated(found):
+        raise UserError(text("{problem}.", problem=OUTDATED.fill(path=meta.name)))
     return found
 
 
@@ -226,8 +217,8 @@ def values(found: MetaFile, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(found: MetaFile, setting: importer_settings.Setting, place: Place) -> Any:
-    text = found.value(place)
-    return None if text is None else importer_settings.from_file(setting, text)
+    value = found.value(place)
+    return None if value is None else importer_settings.from_file(setting, value)
 
 
 def _text(name: str, value: Any) -> str | None:
@@ -244,7 +235,7 @@ def _meta_path(project: Path, relative: str, path: str) -> Path:
         )
     meta = file.with_name(file.name + SUFFIX)
     if not os.path.isfile(file):
-        raise UserError(text("{path} isn't there.", path=path))
+        raise UserError(text("{path} does not exist.", path=path))
     if project.resolve() not in meta.resolve().parents:
-        raise UserError(text("{meta} is a link that leads out of the project.", meta=meta.name))
+        raise UserError(text("{path} is a link that leads out of the project.", path=meta.name))
     return meta

@@ -132,7 +132,7 @@ def setting(name: str) -> Setting:
     if point and own in PLATFORM_SETTINGS:
         found = PLATFORM_SETTINGS[own]
         return Setting((PLATFORMS, platform, *found.place), found.values)
-    raise UserError(text("{name} is no import setting of textures that PopBridge knows.", name=name))
+    raise UserError(text("{name} is not a known import setting of textures.", name=name))
 
 
 def from_file(found: Setting, text: str) -> Any:

@@ -30,7 +30,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class UnknownSyntaxError(Exception):
-    """The text isn't what Unity writes. The message says where, without the file's name."""
+    """The text isn't what Unity writes. `text` says where; its `path` is the file's name."""
 
     def __init__(self, text: Text) -> None:
         super().__init__(text)
@@ -202,27 +202,29 @@ def _compose(text: str) -> Node | None:
     try:
         return yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        raise UnknownSyntaxError(_unknown_syntax(error.problem_mark)) from None
+        raise UnknownSyntaxError(_in_line(error.problem_mark)) from None
     except (yaml.YAMLError, UnicodeError, RecursionError):
-        raise UnknownSyntaxError(_unknown_syntax(None)) from None
+        raise UnknownSyntaxError(_in_line(None)) from None
 
 
 def _mapping(node: Node | None) -> dict[str, tuple[Node, Node]]:
     """Returns the key and value nodes of a mapping. Raises UnknownSyntaxError, also for a repeated key."""
     if not isinstance(node, MappingNode):
-        raise UnknownSyntaxError(text("no settings") if node is None else _unknown_syntax(node.start_mark))
+        raise UnknownSyntaxError(
+            text("{path} has no settings") if node is None else _in_line(node.start_mark)
+        )
     found: dict[str, tuple[Node, Node]] = {}
     for key, value in node.value:
         if not isinstance(key, ScalarNode):
-            raise UnknownSyntaxError(_unknown_syntax(key.start_mark))
+            raise UnknownSyntaxError(_in_line(key.start_mark))
         if key.value in found:
             # After a merge, either may be the intended one.
-            raise UnknownSyntaxError(text("{key} twice", key=key.value))
+            raise UnknownSyntaxError(text("{path} has {key} twice", key=key.value))
         found[key.value] = (key, value)
     return found
 
 
-def _unknown_syntax(mark: yaml.Mark | None) -> Text:
+def _in_line(mark: yaml.Mark | None) -> Text:
     if mark is None:
-        return text("syntax that isn't known here")
-    return text("syntax in line {line} that isn't known here", line=mark.line + 1)
+        return text("{path} has syntax that isn't known here")
+    return text("{path} has syntax in line {line} that isn't known here", line=mark.line + 1)

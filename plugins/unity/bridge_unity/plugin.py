@@ -52,7 +52,8 @@ class UnityProjects:
         return texture_usage(project)
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        before, after, errors = [], [], []
+        before, after = [], []
+        errors: list[dict[str, Any]] = []
         names = projects.AssetPaths(project)
         for change in changes:
             path = str(change.get("path"))

@@ -45,23 +45,23 @@ def version(folder: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         if (folder / SETTINGS).is_file():
             raise UserError(
-                text("{folder} isn't there: open the project in Unity.", folder=folder / VERSION_FILE)
+                text("{file} is missing. Open the project in Unity.", file=folder / VERSION_FILE)
             ) from None
         return _package_version(folder)
     except OSError as error:
         raise UserError(
-            text("{folder} can't be read: {strerror}.", folder=folder / VERSION_FILE, strerror=error.strerror)
+            text("{path} can't be read: {strerror}.", path=folder / VERSION_FILE, strerror=error.strerror)
         ) from None
     named = set(_VERSION.findall(content))
     if len(named) != 1:
-        fault = (
+        template = (
             text("{file} names two versions: it was merged, or isn't checked out. Open the project in Unity.")
             if named
             else text(
                 "{file} names no version: it was merged, or isn't checked out. Open the project in Unity."
             )
         )
-        raise UserError(fault.fill(file=folder / VERSION_FILE))
+        raise UserError(template.fill(file=folder / VERSION_FILE))
     return str(named.pop())
 
 

@@ -104,7 +104,7 @@ def test_the_networks_of_a_folder_are_shared_by_the_whole_process():
 
 
 def test_another_provider_can_be_asked_for(folder):
-    other = Networks(folder).get("one", provider=sessions.CPU)
+    other = Networks(folder).get("one", provider="CPUExecutionProvider")
     assert other.model.name == "one"
     assert U2NETP.files[0].graph is not None
 

@@ -28,7 +28,7 @@ async def queued(batcher, executor, folder, *texts, **options):
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_jobs_that_wait_for_a_worker_anyway_run_together(batcher, executor, tmp_path):
+async def test_jobs_that_wait_for_a_worker_run_as_a_batch(batcher, executor, tmp_path):
     done = await queued(batcher, executor, tmp_path, "a", "b", "c")
     assert [(one.value["text"], one.value["of"], one.batch) for one in done] == [
         ("a", 3, 3), ("b", 3, 3), ("c", 3, 3),
@@ -36,12 +36,12 @@ async def test_jobs_that_wait_for_a_worker_anyway_run_together(batcher, executor
     assert all(one.run_ms > 0 and one.queued_ms > 0 for one in done)
 
 
-async def test_a_job_that_finds_a_worker_free_waits_for_no_other(batcher):
+async def test_a_job_runs_at_once_if_a_worker_is_free(batcher):
     one = await go(batcher, workloads.many, "a")
     assert (one.value["of"], one.batch) == (1, 1)
 
 
-async def test_a_batch_holds_no_more_rows_than_are_worth_it(batcher, executor, tmp_path):
+async def test_a_batch_has_at_most_the_measured_number_of_rows(batcher, executor, tmp_path):
     done = await queued(batcher, executor, tmp_path, *"abcdefghij")
     assert [one.value["of"] for one in done] == [8] * 8 + [2] * 2
     done = await queued(batcher, executor, tmp_path, *"abc", size=3)
@@ -97,16 +97,14 @@ async def test_a_job_that_crashes_the_worker_is_blamed_alone(batcher, executor, 
     assert isinstance(bad, WorkloadError) and bad.code == "worker_crashed"
 
 
-async def test_what_fits_into_no_batch_that_was_asked_for_gets_one_of_its_own(batcher, executor, tmp_path):
+async def test_a_job_that_fits_no_pending_batch_gets_its_own(batcher, executor, tmp_path):
     async with held(executor, tmp_path):
         tasks = [asyncio.create_task(go(batcher, workloads.many, "a", size=rows)) for rows in (5, 6, 5)]
         await until(lambda: executor.pool.waiting == 2, "the jobs to queue")
     assert [one.batch for one in await asyncio.gather(*tasks)] == [1, 1, 1]
 
 
-async def test_urgent_jobs_that_are_more_than_a_batch_wait_for_none_that_is_less_urgent(
-    batcher, executor, tmp_path
-):
+async def test_urgent_jobs_beyond_one_batch_do_not_wait_for_less_urgent_ones(batcher, executor, tmp_path):
     done = []
 
     def start(kind, count, function=workloads.many):
@@ -126,7 +124,7 @@ async def test_urgent_jobs_that_are_more_than_a_batch_wait_for_none_that_is_less
     assert done[: done.index("normal")].count("interactive") == 15
 
 
-async def test_a_job_whose_time_is_over_as_a_worker_comes_joins_no_batch(batcher, executor, tmp_path):
+async def test_a_job_past_its_deadline_joins_no_batch(batcher, executor, tmp_path):
     async with held(executor, tmp_path):
         late, other = [asyncio.create_task(go(batcher, workloads.many, text)) for text in "ab"]
         await until(lambda: executor.pool.waiting, "the jobs to queue")
@@ -154,7 +152,7 @@ async def test_a_cancelled_job_is_left_out_of_the_batch(batcher, executor, tmp_p
     assert (await tasks[0]).value["of"] == (await tasks[2]).value["of"] == 2
 
 
-async def test_a_batch_that_nobody_wants_any_more_ends_its_worker(batcher, executor, tmp_path):
+async def test_a_batch_whose_jobs_are_all_cancelled_ends_its_worker(batcher, executor, tmp_path):
     file = tmp_path / "stays"
     file.touch()
     pid = (await go(executor, workloads.say)).value["pid"]
@@ -192,7 +190,7 @@ async def test_an_urgent_job_is_not_kept_waiting_by_bulk_of_the_same_kind(batche
     await asyncio.gather(*bulk)
 
 
-async def test_closing_tells_all_that_wait(tmp_path):
+async def test_closing_fails_all_waiting_jobs(tmp_path):
     executor = LocalExecutor(1, Limits(), 0, warm=())
     batcher = Batcher(executor, lambda workload: 8)
     await batcher.start()

@@ -57,9 +57,7 @@ async def test_a_job_that_hangs_fails_alone_although_all_have_the_same_deadline(
     assert executor.pool.ended["cancelled"] == 3
 
 
-async def test_one_that_hangs_in_the_first_batch_of_all_fails_alone_where_batches_have_a_limit(
-    executor, tmp_path, stays
-):
+async def test_a_hang_in_the_first_batch_fails_alone_if_batches_have_a_limit(executor, tmp_path, stays):
     batcher = Batcher(executor, lambda workload: 8, least_s=1.0, most_s=2.0)
     jobs = [(f"hold {stays}", 8), *((text, 8) for text in "abc")]
     hanging, *others = await together(batcher, executor, tmp_path, *jobs)
@@ -67,16 +65,14 @@ async def test_one_that_hangs_in_the_first_batch_of_all_fails_alone_where_batche
     assert (await refused(hanging, "deadline_exceeded")).name == "0.png"
 
 
-async def test_a_slow_job_that_gives_way_to_one_that_hangs_has_its_turn_again(
-    batcher, executor, tmp_path, stays
-):
+async def test_a_slow_job_is_tried_again_after_one_that_hangs(batcher, executor, tmp_path, stays):
     await asyncio.gather(*await together(batcher, executor, tmp_path, *((text, 60) for text in "abc")))
     slow, hanging = await together(batcher, executor, tmp_path, ("work 1600", 30), (f"hold {stays}", 30))
     assert (await slow).batch == 1 and not hanging.done()
     hanging.cancel()
 
 
-async def test_a_job_is_told_how_many_its_worker_has_taken(batcher, executor, tmp_path):
+async def test_a_token_has_the_size_of_its_batch(batcher, executor, tmp_path):
     tokens = [CancelToken(), CancelToken()]
     async with held(executor, tmp_path):
         tasks = [asyncio.create_task(go(batcher, workloads.many, "a", token=token)) for token in tokens]
@@ -93,19 +89,19 @@ async def ended(batcher, executor, folder, *jobs):
     return [one.batch for one in done]
 
 
-async def test_a_slow_batch_has_the_time_that_its_jobs_have(batcher, executor, tmp_path):
+async def test_a_slow_batch_runs_until_the_deadline_of_its_jobs(batcher, executor, tmp_path):
     # What one took says nothing about eight.
     assert await ended(batcher, executor, tmp_path, ("work 1", 60)) == [1]
     assert await ended(batcher, executor, tmp_path, *[("work 300", 4)] * 8) == [8] * 8
 
 
-async def test_a_batch_that_loads_its_model_first_has_the_time_that_its_jobs_have(
+async def test_a_first_batch_that_loads_a_model_runs_until_the_deadline_of_its_jobs(
     batcher, executor, tmp_path
 ):
     assert await ended(batcher, executor, tmp_path, *[("load 2000", 3.5)] * 8) == [8] * 8
 
 
-async def test_a_batch_has_three_times_what_the_longest_took_even_one_by_itself(executor, tmp_path):
+async def test_the_time_limit_is_three_times_the_longest_run_single_runs_included(executor, tmp_path):
     most = 1
     batcher = Batcher(executor, lambda workload: most, least_s=0.2)
     await go(batcher, workloads.many, "work 900")
@@ -114,7 +110,7 @@ async def test_a_batch_has_three_times_what_the_longest_took_even_one_by_itself(
     assert await ended(batcher, executor, tmp_path, ("work 700", 60), ("work 700", 60)) == [2, 2]
 
 
-async def test_slow_jobs_that_are_tried_by_themselves_are_done_in_the_end(executor, tmp_path):
+async def test_slow_jobs_finish_when_they_run_one_by_one(executor, tmp_path):
     batcher = Batcher(executor, lambda workload: 8, least_s=0.2)
     early, *others = await together(
         batcher, executor, tmp_path, ("work 1300", 0.3), *((f"work 130{n}", 20) for n in range(3))
@@ -125,7 +121,7 @@ async def test_slow_jobs_that_are_tried_by_themselves_are_done_in_the_end(execut
     assert executor.pool.ended["cancelled"] <= 5
 
 
-async def test_a_job_that_leaves_costs_those_that_stay_nothing(batcher, executor, tmp_path):
+async def test_cancelling_a_job_does_not_affect_its_batch(batcher, executor, tmp_path):
     first, other = await together(batcher, executor, tmp_path, ("work 900", 2.4), ("work 900", 60))
     await asyncio.sleep(0.1)
     first.cancel()
@@ -133,9 +129,7 @@ async def test_a_job_that_leaves_costs_those_that_stay_nothing(batcher, executor
     assert executor.pool.ended["cancelled"] == 0
 
 
-async def test_a_job_that_hangs_takes_nobody_down_once_more_when_another_is_overdue(
-    batcher, executor, tmp_path, stays
-):
+async def test_a_hanging_job_fails_alone_when_another_is_overdue(batcher, executor, tmp_path, stays):
     hanging, early, other = await together(
         batcher, executor, tmp_path, (f"hold {stays}", 60), ("a", 1), ("b", 60)
     )
@@ -163,7 +157,7 @@ async def test_a_job_that_is_cancelled_while_it_hangs_by_itself_ends_its_worker(
     assert (await go(batcher, workloads.many, "c")).batch == 1
 
 
-async def test_a_deadline_soon_after_the_begin_costs_the_others_nothing(executor, tmp_path, stays):
+async def test_an_early_deadline_does_not_affect_the_rest_of_the_batch(executor, tmp_path, stays):
     batcher = Batcher(executor, lambda workload: 8)
     slow, other = await together(batcher, executor, tmp_path, (f"hold {stays}", 1), ("b", 60))
     await refused(slow, "deadline_exceeded")
@@ -172,13 +166,13 @@ async def test_a_deadline_soon_after_the_begin_costs_the_others_nothing(executor
     assert executor.pool.ended["cancelled"] == 0
 
 
-async def test_what_crashes_by_itself_is_blamed_for_its_batch(batcher, executor, tmp_path):
+async def test_the_job_that_crashes_alone_is_blamed_for_the_batch(batcher, executor, tmp_path):
     bad, other = await together(batcher, executor, tmp_path, ("exit", 60), ("b", 60))
     assert (await refused(bad, "worker_crashed")).name == "0.png"
     assert (await other).value["text"] == "b"
 
 
-async def test_a_bug_on_the_way_to_a_worker_keeps_nobody_waiting(batcher, executor, tmp_path, monkeypatch):
+async def test_an_internal_error_of_a_run_fails_its_job(batcher, executor, tmp_path, monkeypatch):
     async def broken(*_, **__):
         raise ZeroDivisionError
 
@@ -188,7 +182,7 @@ async def test_a_bug_on_the_way_to_a_worker_keeps_nobody_waiting(batcher, execut
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before a worker comes", "after it has"])
-async def test_a_bug_on_the_way_into_a_batch_has_the_jobs_run_one_by_one(
+async def test_an_internal_error_of_a_batch_makes_its_jobs_run_one_by_one(
     batcher, executor, tmp_path, monkeypatch, caplog, before
 ):
     async def broken(workload, take, **_):

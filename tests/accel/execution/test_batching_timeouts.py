@@ -3,12 +3,12 @@ import math
 from accel.execution.batching import MIN_LIMIT_S, REMEMBERED_RUNS, BatchTimeout
 
 
-def test_nothing_hangs_of_which_nothing_is_known():
+def test_there_is_no_time_limit_before_the_first_run():
     pace = BatchTimeout()
     assert pace.limit_s("", 1) == math.inf and pace.longest_s == MIN_LIMIT_S
 
 
-def test_three_times_the_longest_is_too_long_for_what_is_no_larger():
+def test_batches_of_known_size_are_limited_to_three_times_the_longest_run():
     pace = BatchTimeout(1.0)
     pace.learn(4.0, "x", 8)
     pace.learn(2.0, "x", 4)
@@ -16,13 +16,13 @@ def test_three_times_the_longest_is_too_long_for_what_is_no_larger():
     assert pace.longest_s == 4.0
 
 
-def test_what_is_fast_has_the_least_all_the_same():
+def test_fast_workloads_have_the_least_limit():
     pace = BatchTimeout(1.0)
     pace.learn(0.01, "x", 8)
     assert pace.limit_s("x", 8) == pace.longest_s == 1.0
 
 
-def test_what_one_bucket_took_is_time_enough_for_another_that_says_nothing_of_its_batches():
+def test_runs_of_one_bucket_do_not_limit_batches_of_another():
     pace = BatchTimeout(1.0)
     pace.learn(4.0, "x", 8)
     assert pace.limit_s("y", 1) == math.inf
@@ -32,7 +32,7 @@ def test_what_one_bucket_took_is_time_enough_for_another_that_says_nothing_of_it
     assert pace.limit_s("y", 2) == 27.0 and pace.limit_s("", 1) == math.inf
 
 
-def test_what_was_slow_for_once_is_forgotten():
+def test_an_old_slow_run_is_forgotten():
     pace = BatchTimeout(1.0)
     pace.learn(60.0)
     for _ in range(REMEMBERED_RUNS):

@@ -49,7 +49,7 @@ async def test_workers_are_one_per_core_unless_set():
     await local.close()
 
 
-async def test_whoever_waits_for_workers_finds_them_warm(make_executor, tmp_path, monkeypatch):
+async def test_ready_waits_until_all_workers_are_warm(make_executor, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     marks = "import os, pathlib; pathlib.Path(__file__).with_name(f'{os.getpid()}.warm').touch()"
     (tmp_path / "marking.py").write_text(marks)
@@ -193,7 +193,7 @@ async def test_a_job_that_needs_too_much_memory_is_told_so(make_executor):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-async def test_a_job_for_which_earlier_ones_left_no_memory_is_done_by_another_worker(make_executor, tmp_path):
+async def test_a_job_without_memory_left_moves_to_a_new_worker(make_executor, tmp_path):
     local = await make_executor(memory_mib=1024, warm=())
     assert [(await go(local, workloads.hoard, size=600)).value for _ in range(4)] == [1, 1, 1, 1]
     assert local.pool.ended == {"crashed": 0, "cancelled": 0, "memory": 3}
@@ -214,7 +214,7 @@ async def test_a_job_for_which_earlier_ones_left_no_memory_is_done_by_another_wo
         (8, estimate_pbr, ("accel.image.inspect", "onnxruntime")),
     ],
 )
-async def test_what_earlier_jobs_left_no_memory_to_open_is_opened_by_another_worker(
+async def test_a_file_that_no_memory_is_left_to_open_moves_to_a_new_worker(
     make_executor, save, photo, left_mib, work, warm
 ):
     picture = save("photo.png", photo)
@@ -224,7 +224,7 @@ async def test_what_earlier_jobs_left_no_memory_to_open_is_opened_by_another_wor
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-async def test_a_limit_that_libraries_do_not_fit_into_is_told_for_what_it_is(make_executor, save, photo):
+async def test_a_memory_limit_too_small_for_libraries_is_reported_as_such(make_executor, save, photo):
     picture = save("photo.png", photo)
     local = await make_executor(memory_mib=200)
     error = await refused(local.run(Job.parse(thumbnail.workload, {}, [picture], deadline_s=60)), "too_large")
@@ -246,9 +246,7 @@ async def test_a_job_that_is_simply_too_large_costs_no_worker(make_executor):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-async def test_jobs_of_a_batch_for_which_earlier_ones_left_no_memory_are_done_by_another_worker(
-    make_executor, tmp_path
-):
+async def test_batched_jobs_without_memory_left_move_to_a_new_worker(make_executor, tmp_path):
     local = await make_executor(memory_mib=1024, warm=())
     await go(local, workloads.hoard, size=600)
     batcher = Batcher(local, lambda workload: 8)
@@ -339,9 +337,7 @@ def test_what_a_job_has_started_ends_with_its_worker(loop, tmp_path):
         runner.run(main())
 
 
-async def test_a_module_in_the_folder_one_stands_in_is_not_mistaken_for_a_library(
-    make_executor, tmp_path, monkeypatch
-):
+async def test_a_module_in_the_current_folder_does_not_shadow_a_library(make_executor, tmp_path, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise SystemExit('hijacked')")
     monkeypatch.chdir(tmp_path)
     local = await make_executor()

@@ -28,7 +28,7 @@ def routed(executor: LocalExecutor):
 
 
 @pytest.mark.parametrize("form", [single, several, routed])
-async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
+async def test_a_job_counts_as_started_once_a_worker_has_it(executor, tmp_path, form):
     by, workload = form(executor)
     token = CancelToken()
     async with held(executor, tmp_path):
@@ -39,7 +39,7 @@ async def test_a_job_has_begun_once_a_worker_has_it(executor, tmp_path, form):
     assert token.started
 
 
-async def test_a_job_that_was_given_up_is_never_begun(executor, tmp_path):
+async def test_a_cancelled_job_never_starts(executor, tmp_path):
     batcher = Batcher(executor, lambda workload: 8)
     token = CancelToken()
     async with held(executor, tmp_path):
@@ -55,14 +55,14 @@ async def test_a_job_that_was_given_up_is_never_begun(executor, tmp_path):
     ].batch == 1
 
 
-async def test_an_inline_job_has_begun_where_it_was_asked_for(executor):
+async def test_an_inline_job_starts_at_once(executor):
     token = CancelToken()
     await go(executor, workloads.here, token=token)
     assert token.started
 
 
 @pytest.mark.parametrize("overdue", [True, False])
-async def test_a_job_that_is_given_up_as_overdue_holds_up_its_batch_no_longer(executor, tmp_path, overdue):
+async def test_an_overdue_job_that_is_cancelled_delays_its_batch_no_longer(executor, tmp_path, overdue):
     batcher = Batcher(executor, lambda workload: 8, least_s=0.0)
     file = tmp_path / "stays"
     file.touch()

@@ -31,7 +31,7 @@ async def test_a_worker_answers_and_ends():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a worker has no console there")
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_terminals_ctrl_c_never_reaches_a_worker_that_is_still_starting(loop):
+def test_ctrl_c_does_not_reach_a_starting_worker(loop):
     async def session():
         worker = await Worker.spawn(SETUP, {})
         found = os.getsid(worker.pid)
@@ -110,9 +110,7 @@ async def test_without_a_stderr_a_worker_starts_all_the_same(monkeypatch, name):
     await worker.end()
 
 
-async def test_a_process_that_the_system_does_not_let_end_is_waited_for_no_longer(
-    monkeypatch, tmp_path, caplog
-):
+async def test_waiting_for_a_process_that_never_ends_is_limited(monkeypatch, tmp_path, caplog):
     worker = await Worker.spawn(SETUP, {})
     mark = tmp_path / "pid"
     job = pack(JobFrame("tests.accel.workloads:stuck", {"text": str(mark)}, [], None))

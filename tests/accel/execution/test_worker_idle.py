@@ -9,7 +9,7 @@ from accel.workload import Limits
 from tests.accel.workloads import later
 
 
-def test_work_is_done_in_its_order_and_as_long_as_nobody_waits():
+def test_background_work_runs_in_order_while_the_process_is_idle():
     spare, done = IdleTasks(), []
 
     def pieces(name):
@@ -39,7 +39,7 @@ async def run(worker, text):
     return (await worker.run(Job.parse(later.workload, {"text": text}, [], deadline_s=60))).value
 
 
-async def test_a_worker_gets_to_it_after_its_reply_when_no_job_waits(worker):
+async def test_background_work_runs_after_a_reply_when_no_job_waits(worker):
     first = await run(worker, "note")
     assert first["done"] == 0
     async with asyncio.timeout(60):
@@ -48,7 +48,7 @@ async def test_a_worker_gets_to_it_after_its_reply_when_no_job_waits(worker):
     assert again == {"pid": first["pid"], "done": 1}
 
 
-async def test_a_worker_whose_device_is_gone_after_a_job_ends_and_another_does_the_next_ones(worker):
+async def test_a_worker_whose_device_is_gone_is_replaced(worker):
     first = await run(worker, "gone")
     async with asyncio.timeout(60):
         while (await run(worker, "look"))["pid"] == first["pid"]:
@@ -56,7 +56,7 @@ async def test_a_worker_whose_device_is_gone_after_a_job_ends_and_another_does_t
     assert worker.pool.ended["crashed"] == 1
 
 
-async def test_a_worker_that_never_comes_back_from_it_ends_and_costs_no_job(worker):
+async def test_background_work_that_hangs_ends_the_worker_and_no_job(worker):
     first = await run(worker, "hang")
     async with asyncio.timeout(60):
         while (await run(worker, "look"))["pid"] == first["pid"]:

@@ -47,14 +47,14 @@ def quick(inputs, params, limits):
 """
 
 
-def test_a_job_isnt_said_to_run_while_its_module_is_loaded(tmp_path, monkeypatch):
+def test_loading_a_module_does_not_count_as_run_time(tmp_path, monkeypatch):
     (tmp_path / "slow_to_load.py").write_text(SLOW_TO_LOAD)
     monkeypatch.syspath_prepend(tmp_path)
     reply = worker.run(JobFrame("slow_to_load:quick", {}, [], None), SETUP)
     assert replies.decode(reply[HEADER:]).run_ms < 1000
 
 
-def test_a_file_that_was_refused_is_open_no_more(tmp_path):
+def test_a_rejected_file_is_closed(tmp_path):
     path = tmp_path / "damaged.webp"
     path.write_bytes(b"RIFF\x20\0\0\0WEBPVP8 \x10\0\0\0" + bytes(20))
     job = JobFrame(
@@ -162,7 +162,7 @@ def test_files_of_a_batch_are_kept_in_the_folder(tmp_path):
     assert (tmp_path / only.files[0].sha256).read_bytes() == b"made"
 
 
-def test_where_the_time_of_a_process_is_counted_in_coarse_steps_all_that_passed_is_taken(monkeypatch):
+def test_with_a_coarse_cpu_clock_wall_time_is_used(monkeypatch):
     monkeypatch.setattr(worker, "COARSE_CPU_CLOCK", True)
     monkeypatch.setattr(worker.time, "process_time", lambda: 0.0)
     watch = worker.Stopwatch()
@@ -171,5 +171,5 @@ def test_where_the_time_of_a_process_is_counted_in_coarse_steps_all_that_passed_
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="clocks of other systems count in fine steps")
-def test_on_windows_it_is():
+def test_windows_has_a_coarse_cpu_clock():
     assert worker.COARSE_CPU_CLOCK

@@ -32,7 +32,7 @@ async function survives() {
   const again = await within(comesBack(editor), PATIENCE_MS, "the next daemon");
   assert.deepEqual([again.resumed, again.session], [true, first.session]);
   assert.notEqual(editor.link.hello.server.instance, server);
-  editor.answer(popup, popup.actions.find((action) => action.label === "Apply").id);
+  editor.answer(popup, popup.actions.find((action) => action.label === "Fix").id);
   await editor.confirmed(popup);
   const command = await editor.command();
   assert.ok(command.seq > popup.seq, `${command.seq} comes after ${popup.seq}`);

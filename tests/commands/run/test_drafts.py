@@ -63,5 +63,5 @@ def test_what_is_older_than_a_day_is_cleared_whoever_left_it(tmp_path: Path) -> 
 
 def test_a_folder_that_cant_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(UserError, match="can't be made or written to"):
+    with pytest.raises(UserError, match="Can't create or write to"):
         staging_folder(tmp_path / "file")

@@ -66,7 +66,7 @@ def test_a_file_that_isnt_there_costs_the_job_of_all() -> None:
     (job,) = make_jobs(
         [InputFile("a.png"), InputFile("b.png", problem=Problem("not_found", "isn't there"))], TWO
     )
-    assert job.problem == Problem("not_found", "b.png isn't there")
+    assert job.problem is not None and str(job.problem.reason) == "b.png isn't there"
     (job,) = make_jobs([InputFile("b.png", problem=Problem("not_found", "isn't there"))], THREE)
     assert job.problem == Problem("not_found", "isn't there")
 
@@ -77,7 +77,7 @@ def test_a_file_that_isnt_there_costs_the_job_of_all() -> None:
         (TWO, 3, "test.measure takes 2 files, not 3."),
         (TWO, 1, "test.measure takes 2 files, not 1."),
         (THREE, 4, "test.merge takes 1 to 3 files, not 4. Add --each to run it on each of them."),
-        (ONE, 0, "image.convert takes each file by itself: name one file or more."),
+        (ONE, 0, "image.convert needs a file."),
     ],
 )
 def test_the_wrong_number_of_files_is_told(plan: Plan, count: int, says: str) -> None:
@@ -95,7 +95,7 @@ def test_a_name_is_for_the_outputs_of_one_job() -> None:
     # The suffix comes by itself.
     for name, stem in (("b.png", "b"), ("b.JPEG", "b"), ("b.v2", "b.v2"), (".png", ".png")):
         assert make_jobs([InputFile("a.png")], ONE, name)[0].stem == stem
-    with pytest.raises(UserError, match="2 are given"):
+    with pytest.raises(UserError, match="there are 2"):
         make_jobs([InputFile("a.png"), InputFile("c.png")], ONE, "b")
 
 
@@ -122,5 +122,5 @@ def test_the_person_may_say_what_files_are_a_job() -> None:
     assert len(make_jobs(files, THREE)) == 1 and len(make_jobs(files, THREE, together=False)) == 2
     with pytest.raises(UserError, match="takes 2 files, not 1"):
         make_jobs(files, TWO, together=False)
-    with pytest.raises(UserError, match="takes each file by itself: leave out --together"):
+    with pytest.raises(UserError, match="Leave out --together"):
         make_jobs(files, ONE, together=True)

@@ -217,7 +217,7 @@ class TestOutputs:
         assert code == 1 and f"{wall} is an input or another output" in err
         arguments = ("--each", "--out", str(textures), "--param", "name=x")
         code, _, err = popbridge("run", "image.atlas", wall, str(textures / "wood/rock.png"), *arguments)
-        assert code == 2 and one_line(err) and "--param name is for the outputs of one job; 2 are" in err
+        assert code == 2 and one_line(err) and "--param name is for a single job" in err
         code, _, err = popbridge("run", "image.atlas", wall, *arguments, "--name", "y")
         assert code == 2 and one_line(err) and "leave one of them out" in err
 

@@ -80,8 +80,8 @@ def test_a_parameter_that_would_be_passed_over_is_refused() -> None:
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        (["3.bits=8"], "--param 3.bits: there is no step '3'; the steps are 1 blur, 2 convert."),
-        (["resize.width=8"], "there is no step 'resize'"),
+        (["3.bits=8"], "--param 3.bits: no step '3'. Steps: 1 blur, 2 convert."),
+        (["resize.width=8"], "no step 'resize'"),
         (["width=8"], "No step has a parameter 'width'"),
         (["blur.radius=far"], 'Step 1, test.blur: radius is "far"; it must be a whole number'),
         (["convert.colour=1"], "Step 2, image.convert: there is no parameter 'colour'"),

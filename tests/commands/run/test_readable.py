@@ -71,7 +71,7 @@ def test_what_is_short_stands_on_one_line(value: Any, says: str) -> None:
 def test_of_a_text_that_fills_screens_the_beginning_and_the_length_are_told() -> None:
     page, book = "a" * 10_000, "b" * 50_000_000
     assert list(as_lines("x", page, 80)) == [f"x: {page}"]
-    told = f"{'b' * 10_000}... (50,000,000 characters in all; --json shows all)"
+    told = f"{'b' * 10_000}... (50,000,000 characters; --json shows all)"
     assert list(as_lines("x", book, 80)) == [f"x: {told}"]
     assert list(as_lines("x", {"text": book, "pages": [book]}, 80)) == [
         "x:", f"  text: {told}", f"  pages: {told}",

@@ -22,7 +22,7 @@ from tests.commands.run.test_lasting import ASKED
 from tests.server.caller import name_of
 from tests.server.daemons import ThreadDaemon
 
-HELD = "another program holds its database"
+HELD = "another program has locked its database"
 REFUSED = f"The daemon's database is unavailable: {HELD}."
 NOTICE = f"Nothing outlives a restart of PopBridge now: {HELD}."
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { get, JSON_V1, MSGPACK_V1, sha256 } from "../bridge.mjs";
 import { Editor, OPTIONS } from "../editor.mjs";
 
-const pressed = (popup, label) => popup.actions.find((action) => action.label === label)?.id;
+const pressed = (popup, label) => popup.actions.find((action) => action.label.split(" ")[0] === label)?.id;
 
 /** The popup is whole and names the file. */
 async function isAdvice(info, popup, file) {
@@ -23,7 +23,7 @@ async function whole({ info, root, files: [file] }, protocol) {
   editor.report();
   const popup = await editor.popup();
   await isAdvice(info, popup, file);
-  editor.answer(popup, pressed(popup, "Apply"));
+  editor.answer(popup, pressed(popup, "Fix"));
   assert.equal((await editor.confirmed(popup)).reason, "answered");
 
   const command = await editor.command();
@@ -53,7 +53,7 @@ export const checks = {
     await editor.connect();
     editor.report();
     const popup = await editor.popup();
-    editor.answer(popup, pressed(popup, "Apply"));
+    editor.answer(popup, pressed(popup, "Fix"));
     const command = await editor.command();
     const paths = command.args.changes.map((change) => change.path);
     assert.deepEqual(paths.sort(), [...editor.files.keys()].sort());

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from accel.image.inspect import inspect_file
+from accel.image.operations.analysis import Inspect, inspect
 from accel.image.records import Channel
 from accel.workload import Input, Limits
 from bridge.advisors.naming import MAX_SRGB_CHANGE, channel_order, order_by_pixels, srgb_change, srgb_matters
@@ -114,7 +114,7 @@ def test_only_the_channels_that_are_asked_about_count(tmp_path: Path) -> None:
 def test_the_noise_of_a_jpeg_is_no_value_between_0_and_1(tmp_path: Path, quality: int) -> None:
     path = pictures.save(tmp_path / "a.png", pictures.mask(256))
     pyvips.Image.new_from_file(str(path)).jpegsave(str(tmp_path / "a.jpg"), Q=quality)
-    image = inspect_file(Input("a.jpg", str(tmp_path / "a.jpg")), 0, Limits()).value
+    image = inspect([Input("a.jpg", str(tmp_path / "a.jpg"))], Inspect(), Limits()).value
     assert srgb_change(image.statistics[0]) > 0, "there is noise"
     assert not srgb_matters(image)
 

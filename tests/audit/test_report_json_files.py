@@ -60,7 +60,7 @@ def test_a_link_into_a_folder_that_isnt_there_is_told_as_that(tmp_path: Path) ->
     (tmp_path / "link.json").symlink_to(tmp_path / "gone" / "audit.json")
     with pytest.raises(UserError) as raised:
         check_writable(str(tmp_path / "link.json"))
-    assert f"there is no folder {tmp_path.resolve() / 'gone'}." in str(raised.value)
+    assert f"folder `{tmp_path.resolve() / 'gone'}` does not exist" in str(raised.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc and /dev are Linux's")

@@ -13,7 +13,7 @@ from bridge.advisors.import_advisor import TextureImportAdvisor
 from bridge.api import RequestError
 from bridge.core import errors
 from tests.advisors.desk import WRONG, Bench
-from tests.advisors.test_import_flow import normal
+from tests.advisors.test_import_advisor import normal
 
 
 @pytest.fixture

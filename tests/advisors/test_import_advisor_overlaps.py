@@ -86,7 +86,7 @@ async def test_what_a_popup_that_couldnt_be_shown_asked_is_asked_by_the_next(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: Any) -> int:
-        raise RequestError(errors.OVERLOADED, open=256)
+        raise RequestError(errors.OVERLOADED, name="s1", open=256)
 
     path = normal(bench)
     with monkeypatch.context() as patch:

@@ -20,7 +20,7 @@ from bridge.api import Answer, RequestError, TextureIntent
 from bridge.core import errors
 from tests.advisors import pictures
 from tests.advisors.desk import Bench
-from tests.advisors.test_import_flow import normal
+from tests.advisors.test_import_advisor import normal
 
 FINDING = Finding("no_mipmaps", 1, "no_mipmaps", intent=TextureIntent(mipmaps=True))
 

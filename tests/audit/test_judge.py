@@ -139,7 +139,7 @@ async def test_an_adapter_that_fails_at_it_costs_one_line(
 ) -> None:
     (said,) = await judged(tmp_path, {**RIGHT, "broken": error})
     assert (said.code, said.severity) == ("unremarked", "note") and said.code not in UNSEEN
-    assert sentence(said, "en").startswith(f"Extra checks of fake1 failed: {told} (audit/test_judging.py:")
+    assert sentence(said, "en").startswith(f"Extra checks of fake1 failed: {told} (audit/test_judge.py:")
     assert told in sentence(said, "zh-CN")
     assert explain_issue(said, "en") == str(HELP["unremarked"])
 

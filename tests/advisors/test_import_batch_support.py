@@ -18,7 +18,7 @@ from bridge.api import TextureAsset
     [
         (lambda root, file: 5, "a.png: can't compare its import settings: textures gave 5, wanted a"),
         (lambda root, file: 1 // 0, "can't compare its import settings: ZeroDivisionError: "),
-        (lambda root, file: sys.exit(3), "SystemExit: 3 (advisors/test_import_support.py:"),
+        (lambda root, file: sys.exit(3), "SystemExit: 3 (advisors/test_import_batch_support.py:"),
     ],
 )  # fmt: skip
 def test_what_was_asked_is_applied_although_settings_cannot_be_compared(

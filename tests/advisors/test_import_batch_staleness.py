@@ -17,7 +17,7 @@ from bridge.advisors.texts import say
 from bridge.api import TextureAsset
 from tests.advisors import pictures
 from tests.advisors.desk import WRONG, Bench, FakeEngine
-from tests.advisors.test_import_flow import normal
+from tests.advisors.test_import_advisor import normal
 
 CHANGED = f"`res://{{}}`: {say('changed_since', 'en')}"
 
