@@ -189,6 +189,7 @@ class Line(Struct, frozen=True):
     """A line of text."""
 
     text: str
+    """The characters that were read."""
     confidence: float
     """0 to 1: the mean over its characters."""
     box: list[list[float]]
