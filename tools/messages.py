@@ -134,6 +134,8 @@ def catalogue(language: str) -> Catalog:
     for file in fragments(language):
         for message in _read(file, language):
             if message.id:
+                # Babel doesn't replace the string of a message that is there.
+                found.delete(message.id)
                 found[message.id] = message
     return found
 

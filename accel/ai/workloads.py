@@ -18,7 +18,10 @@ class EmbedText(Params, frozen=True):
 
     texts: Annotated[
         list[Annotated[str, Meta(max_length=20_000)]],
-        Meta(max_length=MAX_TEXTS, description="Texts, in addition to the inputs, which are text files."),
+        Meta(
+            max_length=MAX_TEXTS,
+            description="Texts to embed, in addition to the inputs, which are text files.",
+        ),
     ] = field(default_factory=list)
 
 
@@ -86,8 +89,8 @@ embed_image = operation("image.embed", version=4, params=EmbedImage)(
         """Turns an image into a vector for finding images of the same material or subject.
 
     Needs the model `efficientnet-lite0`, whose licence is unclear (`popbridge models pull efficientnet-lite0
-    --accept-unclear-licence`). It sees the whole image, scaled to 224 x 224 pixels. Transparent areas
-    count as white, or as black if everything visible is light.
+    --accept-unclear-licence`). It sees the whole image, scaled to 224×224 pixels. Transparent areas count as
+    white, or as black if everything visible is light.
     Value: an `ImageEmbedding`.
     """,
     )
@@ -97,7 +100,7 @@ embed_image = operation("image.embed", version=4, params=EmbedImage)(
 class Upscale(Writing, frozen=True):
     """Factor and style."""
 
-    factor: Annotated[Literal[2, 4], Meta(description="Factor of width and height.")] = 2
+    factor: Annotated[Literal[2, 4], Meta(description="Scale of width and height.")] = 2
     style: Annotated[
         Literal["faithful", "sharp"],
         Meta(
@@ -105,22 +108,20 @@ class Upscale(Writing, frozen=True):
             "edges and removes fine texture, which suits drawings and interfaces."
         ),
     ] = "faithful"
-    wrap: Annotated[
-        bool, Meta(description="Whether opposite edges are adjacent, as in a tiling texture.")
-    ] = False
+    wrap: Annotated[bool, Meta(description="Treat opposite edges as adjacent, for tiling textures.")] = False
     alpha_weighted: Annotated[
         bool,
         Meta(
-            description="Whether colours of fully transparent texels are ignored and replaced by those "
-            "nearby, which avoids fringes. Turn it off if the last channel isn't transparency, as in packed "
-            "maps: the values of other channels would be lost where it is 0."
+            description="Replace colours of fully transparent texels by nearby ones, which avoids "
+            "fringes. Turn it off if the last channel isn't transparency, as in packed maps: other "
+            "channels would lose their values where it is 0."
         ),
     ] = True
     normals: Annotated[
         bool | None,
         Meta(
-            description="Whether it is a normal map, whose vectors are normalised again. `null` detects that "
-            "from the texels of integer images, as `kind` of image.resize does."
+            description="Treat the image as a normal map and normalise its vectors. `null` detects "
+            "it from the texels of integer images, like `kind` of image.resize."
         ),
     ] = None
 
@@ -149,20 +150,23 @@ class RemoveBackground(Writing, frozen=True):
     edges: Annotated[
         Literal["refined", "soft"],
         Meta(
-            description="`refined` fits the mask to the edges of the image at full size; `soft` only "
-            "enlarges the network's mask of 320 x 320 pixels."
+            description="`refined` fits the mask to the edges of the image at full size; `soft` "
+            "only enlarges the network's mask of 320×320 pixels."
         ),
     ] = "refined"
     result: Annotated[
         Literal["cutout", "mask"],
-        Meta(description="The image with transparency, or only its mask: grey, white is the foreground."),
+        Meta(
+            description="`cutout`: the image with transparency. `mask`: only the mask, grey, with "
+            "a white foreground."
+        ),
     ] = "cutout"
 
 
 remove_background = operation("image.remove_background", version=5, params=RemoveBackground)(
     implementation(
         "accel.ai.matting:remove_background",
-        """Makes everything but the subject of an image transparent: a person, an object, an animal.
+        """Makes everything except the subject of an image transparent: a person, an object, an animal.
 
     Needs the model `u2netp` (`popbridge models pull u2netp`). The image's own transparency is preserved; for
     the network it counts as white, or as black if everything visible is light. If the image's format has no
@@ -176,15 +180,16 @@ remove_background = operation("image.remove_background", version=5, params=Remov
 class Ocr(Reading, frozen=True):
     """Which lines are returned."""
 
-    confidence: Annotated[float, Meta(ge=0, le=1, description="Lines with less confidence are left out.")] = (
-        0.5
-    )
+    confidence: Annotated[
+        float, Meta(ge=0, le=1, description="Minimum confidence; lines below it are omitted.")
+    ] = 0.5
 
 
 class Line(Struct, frozen=True):
     """A line of text."""
 
     text: str
+    """The characters that were read."""
     confidence: float
     """0 to 1: the mean over its characters."""
     box: list[list[float]]

@@ -34,10 +34,10 @@ class Reading(Params, frozen=True):
     transfer: Annotated[
         Literal["auto", "srgb", "linear"],
         Meta(
-            description="How 8 and 16 bit colours are coded: `srgb` for pictures, `linear` for data "
-            "(normals, heights, masks), whose numbers are kept as they are: no colour profile is applied, "
-            "nothing multiplied by alpha. `auto` takes three colours for sRGB, unless a KTX2 says that they "
-            "are linear, and grey for data. Floats are linear."
+            description="Encoding of 8- and 16-bit colours. `srgb`: pictures. `linear`: data such "
+            "as normals, heights and masks; values are used as stored, without applying a colour "
+            "profile or alpha. `auto`: sRGB for three colour channels, unless a KTX2 file declares "
+            "them linear; data for grey. Floats are always linear."
         ),
     ] = "auto"
 
@@ -47,29 +47,30 @@ class Writing(Reading, frozen=True):
 
     format: Annotated[
         Literal["same", "png", "jpeg", "webp", "avif", "tiff", "tga", "psd", "exr", "hdr", "dds", "ktx2"],
-        Meta(description="The file format; `same` is the first input's, or PNG where that can't be written."),
+        Meta(description="File format. `same`: that of the first input, or PNG if it can't be written."),
     ] = "same"
-    quality: Annotated[int, Meta(ge=1, le=100, description="Of JPEG, AVIF and WebP that isn't lossless.")] = (
-        90
-    )
+    quality: Annotated[
+        int, Meta(ge=1, le=100, description="Quality of JPEG, and of WebP and AVIF without `lossless`.")
+    ] = 90
     bits: Annotated[
         Literal["same", "8", "16", "32"],
         Meta(
-            description="Of a channel: 8 or 16 bit integers, 32 bit floats; of EXR 16 is half floats. A "
-            "format that can't hold them takes the nearest."
+            description="Bits per channel. 8 and 16 are integers, 32 is float; in EXR, 16 is half "
+            "float. A format without this depth uses its nearest one."
         ),
     ] = "same"
-    lossless: Annotated[bool, Meta(description="Whether WebP and AVIF keep every pixel.")] = False
+    lossless: Annotated[bool, Meta(description="Compress WebP and AVIF without loss.")] = False
 
 
 AnyKind = Literal["auto", "color", "normal", "data"]
 """What the channels are; `auto` looks at them."""
 
 KINDS = (
-    "`auto` takes colours for a `normal` map where nine of ten texels are unit vectors that point out of the "
-    "surface on the whole (where all are the same, straight out), unless `transfer` is `srgb`; of the rest "
-    "sRGB, floats of three colours and what has transparency for `color`, and grey and what is read as "
-    "`linear` for `data`. The result says which."
+    "`auto` detects `normal` if at least 90% of the texels are unit vectors "
+    "that point out of the surface on average (straight out if all are equal) and `transfer` "
+    "isn't `srgb`. Otherwise, sRGB, three-channel floats and images with transparency are "
+    "`color`; grey images and images read as `linear` are `data`. The result reports the "
+    "kind."
 )
 """Of `auto`, for descriptions."""
 
@@ -80,26 +81,29 @@ class Filtering(Writing, frozen=True):
     kind: Annotated[
         AnyKind,
         Meta(
-            description="What the channels are: `color`; `normal`, unit vectors, which are averaged as such "
-            "and brought back to length 1; `data`, each channel by itself as it is stored. " + KINDS
+            description="Content of the channels. `color`: colours. `normal`: unit vectors; "
+            "averages are normalised. `data`: independent channels, averaged as stored. " + KINDS
         ),
     ] = "auto"
     linear_light: Annotated[
         bool,
-        Meta(description="Whether sRGB colours are averaged as light, as eyes do it, not by their codes."),
+        Meta(
+            description="Average sRGB colours in linear light, as the eye does, instead of by "
+            "their sRGB values."
+        ),
     ] = True
     alpha_weighted: Annotated[
         bool,
         Meta(
-            description="Whether colours count in proportion to their alpha, so that those of transparent "
-            "texels give no fringe. Off where the last channel is no transparency."
+            description="Weight colours by alpha, which avoids fringes from transparent texels. "
+            "Turn it off if the last channel isn't transparency."
         ),
     ] = True
     edge: Annotated[
         Literal["clamp", "wrap"],
         Meta(
-            description="What a filter sees beyond the edges: the last texel again, or, for textures that "
-            "tile, the opposite edge."
+            description="Texels beyond the edges. `clamp` repeats the edge texel; `wrap` uses the "
+            "opposite edge, for tiling textures."
         ),
     ] = "clamp"
 
@@ -113,56 +117,57 @@ class Operated(Struct, frozen=True):
     """The result of an operation."""
 
     images: Mapping[str, Raster] = {}
-    """By name, for example `resized`. They are the next operation's inputs, in this order."""
+    """By name, for example `resized`. They are the inputs of the next operation, in this order."""
     value: Any = None
-    """None stands for the facts of the written images (`Written`), a list if there are several."""
+    """None stands for the facts about the written images: a `Written`, or a list of them for several
+    images."""
     files: Sequence[OutputFile] = ()
-    """Files that aren't images, or are encoded already; they are written beside the images of this or a later
+    """Files that aren't images or are already encoded; written with the images of this or a later
     operation."""
     described: Described | None = None
-    """Makes `files` again for other names of the images, if they describe them. A later operation must then
+    """Rebuilds `files` for other image names, if the files describe images. A later operation must then
     return one image of the same size for each."""
 
 
 class Written(Struct, frozen=True, omit_defaults=True):
-    """An image that was written."""
+    """Facts about a written image."""
 
     name: str
-    """The output file's; with smaller levels in files of their own, the first of them."""
+    """Name of the output file; of the first one if each level has its own file."""
     format: str
-    """For example `png`."""
+    """File format, for example `png`."""
     width: int
-    """Pixels."""
+    """Width in pixels."""
     height: int
-    """Pixels."""
+    """Height in pixels."""
     channels: int
-    """Their number, alpha included."""
+    """Number of channels, including alpha."""
     bit_depth: int
-    """Of a channel, as written: 8, 16 or 32; of half floats 16."""
+    """Bits per channel as written: 8, 16 or 32; 16 for half floats."""
     levels: int
-    """Mip levels, the largest included."""
+    """Number of mip levels, including the largest."""
     size: int
     """Bytes of all its files."""
     kind: Literal["color", "normal", "data"] | None = None
-    """What the channels were taken for; not there where it didn't matter."""
+    """The content type that was used for the channels; absent if it made no difference."""
     first_of: int | None = None
-    """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
-    alone. Not there where that held one, or where all are in the file."""
+    """Number of faces, layers or slices in the source DDS or KTX2, if only the first was used. Absent if
+    there is only one or all were written."""
     images: int = 1
-    """Faces and layers in the file; not there for one."""
+    """Number of faces and layers in the file; absent for 1."""
     below: float | None = None
-    """The least value of the largest level's colours, floats that were to be written, where the file holds
-    none so low and has its own least instead. Not there where nothing was cut off, or what nobody sees."""
+    """The lowest float colour of the largest level before it was clipped to the lowest value of the file's
+    format. Absent if nothing was clipped, or only invisible texels were."""
     above: float | None = None
-    """The same of the largest."""
+    """The highest float colour before clipping, likewise."""
 
 
 class FirstLayer(Struct, frozen=True, kw_only=True):
-    """A value that is of one image of each file."""
+    """Base of results that describe one image of each file."""
 
     first_of: int | None = None
-    """How many faces, layers or slices the DDS or KTX2 holds (of several files that which has most): it is of
-    the first alone. Null where there is one."""
+    """Number of faces, layers or slices in the DDS or KTX2 (the largest number, if there are several files).
+    The result describes only the first. Null if there is only one."""
 
 
 def first_layer(*images: Raster) -> int | None:

@@ -20,9 +20,9 @@ block or JPEG compression a few hundredths."""
 
 
 class Channel(Struct, frozen=True):
-    """One channel over all pixels, exact.
+    """Statistics of one channel, exact over all pixels.
 
-    Values of 8 and 16 bit are scaled to 0..1 (0 to 255, and 0 to 65535); those of 32 bit are as stored.
+    8- and 16-bit values are scaled to 0..1; 32-bit values are as stored.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Channel(Struct, frozen=True):
 
 
 class Alpha(Struct, frozen=True):
-    """The alpha channel over all pixels, exact; 0..1."""
+    """Statistics of the alpha channel, exact over all pixels; 0..1."""
 
     used: bool
-    """Whether it differs from pixel to pixel."""
+    """Whether it varies between pixels."""
     constant: int | None
-    """Its value where it is the same everywhere, in steps of 1/255; None where it isn't."""
+    """The value if all pixels have the same, in steps of 1/255; otherwise None."""
     min: float
     """The smallest value, 0..1."""
     max: float
@@ -55,29 +55,30 @@ class Alpha(Struct, frozen=True):
 
 
 class Normals(Struct, frozen=True):
-    """What speaks for and against a tangent-space normal map; from a regular sample of the texels."""
+    """Evidence for and against a tangent-space normal map, from a regular sample of the texels."""
 
     unit_length: Share
-    """Share of texels whose vector 2 * rgb - 1 has a length of 1 +- `tolerance`."""
+    """Share of texels whose vector 2 * rgb - 1 has a length of 1 ± `tolerance`."""
     tolerance: float
-    """How far a length may be from 1, for `unit_length`."""
+    """Maximum deviation of a length from 1, for `unit_length`."""
     mean: Sequence[float]
-    """The mean colour, three times 0..1; exact."""
+    """Mean red, green and blue, 0..1; exact."""
     flat: Share
-    """Share of texels within 4/255 of (0.5, 0.5, 1), the undisturbed surface."""
+    """Share of texels within 4/255 of (0.5, 0.5, 1), the flat normal."""
     convention: Literal["opengl", "directx"] | None
-    """Where green points: up (OpenGL) or down (DirectX); None where the texels don't tell."""
+    """Green up (OpenGL) or down (DirectX); None if the texels don't show it."""
     convention_confidence: Share
-    """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for straight ridges,
-    or evidence that contradicts itself.
+    """Confidence. A convention needs at least 0.7; 0 means no evidence (as for straight ridges) or
+    contradictory evidence.
 
-    A surface's slopes p, q have no curl: dp/dy = dq/dx. Compared are the squared residuals of that equation
-    under the two conventions, and how well separate parts of the image, its grain and its waves agree.
+    The slopes p, q of a surface have no curl: dp/dy = dq/dx. The confidence depends on the squared residuals
+    of this equation under both conventions, and on the agreement of separate parts of the image, its grain
+    and its waves.
     """
 
 
 class Seams(Struct, frozen=True):
-    """How visible a seam is where copies of the image meet: 0 none (tileable), 1 obvious."""
+    """Visibility of the seam where copies of the image meet: 0 none (tileable), 1 obvious."""
 
     horizontal: Share
     """Left edge against right edge: 0 is seamless, 1 an obvious seam."""
@@ -86,51 +87,52 @@ class Seams(Struct, frozen=True):
 
 
 class Inspection(Struct, frozen=True):
-    """An image's facts."""
+    """Facts about an image."""
 
     format: str
-    """`png`, `jpeg`, `webp`, `tiff`, `gif`, `avif`, `heif`, `bmp`, `tga`, `psd`, `exr`, `hdr`, `dds` or
-    `ktx2`, by the file's content."""
+    """File format by content: `png`, `jpeg`, `webp`, `tiff`, `gif`, `avif`, `heif`, `bmp`, `tga`, `psd`,
+    `exr`, `hdr`, `dds` or `ktx2`."""
     size: int
-    """The file's bytes."""
+    """File size in bytes."""
     compression: Compression
-    """`bc1` to `bc7`, `etc2` or `astc`, what GPUs read directly; empty for anything else."""
+    """GPU block compression: `bc1` to `bc7`, `etc2` or `astc`; empty for none."""
     width: int
-    """Pixels, as stored: an EXIF orientation isn't applied, as engines don't."""
+    """Width in pixels as stored: like engines, it ignores the EXIF orientation."""
     height: int
-    """Pixels, as stored."""
+    """Height in pixels as stored."""
     power_of_two: bool
     """Whether both sides are powers of two."""
     channels: int
-    """Their number, alpha included."""
+    """Number of channels, including alpha."""
     bit_depth: Literal[8, 16, 32]
-    """Of a decoded channel; fewer bits are decoded to 8."""
+    """Bits per decoded channel; fewer bits are decoded to 8."""
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool
     """Whether there is an alpha channel."""
     alpha: Alpha | None
-    """What is in it; None without one."""
+    """Statistics of the alpha channel; None if there is none."""
     grey: bool
-    """R = G = B in every pixel, also where it is stored as RGB."""
+    """Whether R = G = B in every pixel, even if stored as RGB."""
     statistics: Sequence[Channel]
-    """One for each channel, in the order in which they are stored."""
+    """One entry per channel, in stored order."""
     entropy: Annotated[float, Meta(ge=0, le=8)]
-    """Of the luminance, bits per pixel; from the sample."""
+    """Entropy of luminance in bits per pixel; from the sample."""
     normals: Normals | None
-    """What speaks for a normal map; None where there are no three colour channels of 8 or 16 bit."""
+    """Evidence of a normal map; None without three colour channels of 8 or 16 bits."""
     seams: Seams
-    """How visible the edges are where copies meet."""
+    """Visibility of seams where copies meet."""
     palette: bool = False
-    """Whether the file holds numbers of colours in a palette, one for each pixel."""
+    """Whether the file stores palette indices instead of colours."""
     multiplied: bool = False
-    """Whether colours are stored multiplied by alpha, as the file says or its format (EXR) has it;
-    `statistics` are of what is stored. Operations open them straight. Of AVIF it is undone already."""
+    """Whether colours are stored premultiplied by alpha, according to the file or its format (EXR).
+    `statistics` describe the stored values; operations undo it when they open the file. Decoding AVIF has
+    already undone it."""
     levels: int = 1
-    """Mip levels of a DDS or KTX2, as its header says, the largest included; else 1."""
+    """Number of mip levels in the header of a DDS or KTX2, including the largest; otherwise 1."""
     images: int = 1
-    """Faces of cubes, layers of arrays and slices of volumes that a DDS or KTX2 holds, of which the first is
-    looked at; else 1."""
+    """Number of cube faces, array layers and volume slices in a DDS or KTX2, of which only the first is
+    inspected; otherwise 1."""
 
     @property
     def extent(self) -> tuple[int, int]:

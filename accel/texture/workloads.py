@@ -15,38 +15,39 @@ from accel.workload import Input, Limits, Output, Params, batched, implementatio
 
 
 class Surroundings(Params, frozen=True):
-    """What is known of a texture in addition to its pixels."""
+    """Facts about a texture beyond its pixels."""
 
-    use_name: Annotated[
-        bool, Meta(description="Whether the file's name and its folder count as evidence.")
-    ] = True
+    use_name: Annotated[bool, Meta(description="Use the names of the file and its folder as evidence.")] = (
+        True
+    )
     siblings: Annotated[
         tuple[str, ...],
-        Meta(description="Names of the other files in its folder; they count with `use_name`."),
+        Meta(description="Names of the other files in its folder; used with `use_name`."),
     ] = ()
     slots: Annotated[
-        tuple[Kind, ...], Meta(description="The kinds that materials and scenes of the project use it as.")
+        tuple[Kind, ...], Meta(description="Kinds that the project's materials and scenes use it as.")
     ] = ()
     imported_as: Annotated[
-        Kind | None, Meta(description="The kind that its present import settings imply; null for none.")
+        Kind | None, Meta(description="Kind implied by its current import settings; null if none.")
     ] = None
 
 
 classify = workload("texture.classify", version=4, params=Surroundings)(
     implementation(
         "accel.texture.judgement:classify",
-        """Recognises the kind of a texture.
+        """Detects the kind of a texture.
 
     Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui and environment. The
-    pixels are the main evidence; the name, the folder, the files beside it, the materials that use it and its
-    present import settings are further evidence. Value: a `Classification`.
+    pixels are the main evidence; the name, folder, neighbouring files, materials that use it and current
+    import settings are further evidence.
+    Value: a `Classification`.
     """,
     )
 )
 
 
 class Examine(Surroundings, frozen=True):
-    """What is known of the texture, and what else to produce."""
+    """Facts about a texture beyond its pixels, and additional output."""
 
     preview: Annotated[
         int, Meta(ge=0, le=4096, description="Longest side of a PNG preview in pixels; 0 for none.")
@@ -95,13 +96,14 @@ examine_several = batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)(
 
 
 class EstimatePbr(Writing, frozen=True):
-    """How the surface is estimated and its maps are stored."""
+    """How the surface is estimated and the maps are stored."""
 
     method: Annotated[
         Literal["network", "luminance"],
         Meta(
-            description="`network`: heights by a small network, trained on materials with known maps. "
-            "`luminance`: bright is high, as in most tools. Both use the same rule for roughness."
+            description="`network`: a small neural network estimates heights; it was trained on "
+            "materials with known maps. `luminance`: bright is high, as in most tools. Both use the "
+            "same rule for roughness."
         ),
     ] = "network"
     strength: Annotated[
@@ -109,8 +111,8 @@ class EstimatePbr(Writing, frozen=True):
         Meta(
             gt=0,
             le=64,
-            description="Factor of all heights and slopes. At 1 the network's estimate is unchanged, which "
-            "is cautious; with luminance, black to white is 4 texels.",
+            description="Factor for all heights and slopes. 1 is the network's cautious estimate; "
+            "with `luminance`, black to white is then 4 texels.",
         ),
     ] = 1.0
     shading: Annotated[
@@ -118,33 +120,33 @@ class EstimatePbr(Writing, frozen=True):
         Meta(
             ge=0,
             le=65536,
-            description="Texels. Brightness that changes over this distance or more is treated as light or "
-            "paint, and doesn't affect `luminance` and the roughness. 0 removes nothing.",
+            description="Distance in texels. Slower changes in brightness count as lighting or "
+            "paint and don't affect `luminance` and roughness. 0 removes nothing.",
         ),
     ] = 128.0
-    invert: Annotated[bool, Meta(description="Whether dark is high, with `luminance`.")] = False
+    invert: Annotated[bool, Meta(description="Treat dark as high, for `luminance`.")] = False
     roughness: Annotated[
-        float, Meta(ge=0, le=1, description="The mean of the roughness map; 0 is a mirror, 1 is chalk.")
+        float, Meta(ge=0, le=1, description="Mean of the roughness map: 0 is a mirror, 1 is chalk.")
     ] = 0.6
     roughness_contrast: Annotated[
         float,
         Meta(
             ge=-4,
             le=4,
-            description="How much rougher black is than white. With 0 the map is constant, below 0 bright is "
-            "rougher.",
+            description="How much rougher black is than white. 0: constant roughness. Below 0: "
+            "bright is rougher.",
         ),
     ] = 0.4
     edge: Annotated[
         Literal["clamp", "wrap"],
         Meta(
-            description="What is beyond the edges: the edge texel again, or, for tiling textures, the "
-            "opposite edge; the maps then tile, too."
+            description="Texels beyond the edges. `clamp` repeats the edge texel; `wrap` uses the "
+            "opposite edge, for tiling textures, and the maps tile too."
         ),
     ] = "clamp"
     convention: Annotated[
         Literal["opengl", "directx"],
-        Meta(description="The direction of the green channel: up (OpenGL) or down (DirectX)."),
+        Meta(description="Direction of the green channel: up (OpenGL) or down (DirectX)."),
     ] = "opengl"
 
 
@@ -152,16 +154,16 @@ class PbrEstimate(FirstLayer, frozen=True):
     """Facts about the estimated maps."""
 
     method: str
-    """As requested."""
+    """The requested method."""
     depth: float
-    """Texels from 0 to full scale of `height`: the `strength` for `image.normal_from_height`, and a measure
+    """Height of full scale in `height`, in texels: the `strength` for `image.normal_from_height`, and a scale
     for displacement."""
     roughness: float
-    """The mean of the roughness map, 0 to 1."""
+    """Mean of the roughness map, 0 to 1."""
     width: int
-    """Pixels of each map."""
+    """Width of each map in pixels."""
     height: int
-    """Pixels of each map."""
+    """Height of each map in pixels."""
 
 
 estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr)(
@@ -169,15 +171,15 @@ estimate_pbr = operation("texture.estimate_pbr", version=4, params=EstimatePbr)(
         "accel.texture.pbr_maps:estimate_pbr",
         """Estimates height, normal and roughness maps of a material from its albedo map.
 
-    The maps have the size of the albedo map and match it. Heights span the range from 0 to full scale, unless
-    they differ by less than one texel. Normals are (-dh/dx, -dh/dy, 1) of the unrounded heights with the
-    Sobel kernel, stored as RGB from 0 for -1 to full scale for 1. Roughness is `roughness` less
-    `roughness_contrast` times the brightness without `shading`, clipped to 0 to 1; colours reveal hardly more
-    about it. Brightness is that of sRGB values; alpha is ignored. Normal maps of 32-bit images have 16 bits.
-    On one core the network takes about 1.5 s per megapixel; raise the deadline for large images. The format
-    `same` is PNG for JPEG, WebP, AVIF and HDR, whose compression would distort vectors, and EXR for floats of
-    HDR. The accuracy is in docs/explanation/models/estimate-pbr.md.
-    Output files: `height`, `normal` and `roughness`. Value: an `PbrEstimate`.
+    The maps have the size of the albedo map. Heights range from 0 to full scale, unless they differ by less
+    than one texel. Normals are (-dh/dx, -dh/dy, 1) of the unrounded heights with the Sobel kernel, stored as
+    RGB from 0 for -1 to full scale for 1. Roughness is `roughness` minus `roughness_contrast` times the
+    brightness without `shading`, clipped to 0 to 1: colours say little more about it. Brightness is computed
+    from sRGB values; alpha is ignored. 32-bit images get 16-bit normal maps. On one core the network takes
+    about 1.5 s per megapixel; raise the deadline for large images. The format `same` is PNG for JPEG, WebP,
+    AVIF and HDR, whose losses would distort the vectors, and EXR for HDR floats. Accuracy:
+    docs/explanation/models/estimate-pbr.md.
+    Output files: `height`, `normal` and `roughness`. Value: a `PbrEstimate`.
     """,
     )
 )

@@ -14,128 +14,135 @@ from accel.workload import Params, implementation, workload
 
 
 class Inspect(Params, frozen=True):
-    """What else to make of the same decode."""
+    """Additional output."""
 
     preview: Annotated[
-        int, Meta(ge=0, le=4096, description="Longest side of a PNG preview, pixels; 0 makes none.")
+        int, Meta(ge=0, le=4096, description="Longest side of a PNG preview in pixels; 0 for none.")
     ] = 0
 
 
 inspect = workload("image.inspect", version=10, params=Inspect)(
     implementation(
         "accel.image.inspect:inspect",
-        """Tells an image's facts: size, channels, alpha, statistics, normals, entropy, seams.
+        """Reports facts about an image: size, channels, alpha, statistics, normals, entropy, seams.
 
-    Channel statistics, alpha and grey are exact over all pixels; normals, entropy and seams come from a
-    regular sample of at most about 256 x 256. Only the first frame is looked at.
-    Output file: `preview`, if asked for. Value: an `Inspection`.
+    Channel statistics, alpha and grey are exact over all pixels. Normals, entropy and seams come from a
+    regular sample of at most about 256×256. Only the first frame is read.
+    Output file: `preview`, if requested. Value: an `Inspection`.
     """,
     )
 )
 
 
 class Compare(Writing, frozen=True):
-    """What counts, and what else to make."""
+    """Tolerance and additional output."""
 
     tolerance: Annotated[
         float,
-        Meta(ge=0, le=1, description="By how much of full scale a channel may differ in an equal pixel."),
+        Meta(
+            ge=0,
+            le=1,
+            description="Largest channel difference at which pixels count as equal, as a share of "
+            "full scale.",
+        ),
     ] = 0.0
-    difference: Annotated[bool, Meta(description="Whether to give a picture of the differences.")] = False
+    difference: Annotated[bool, Meta(description="Also return an image of the differences.")] = False
     amplify: Annotated[
-        float, Meta(gt=0, le=65536, description="By how much differences are brightened in that picture.")
+        float, Meta(gt=0, le=65536, description="Factor that brightens the differences in that image.")
     ] = 10.0
 
 
 class ChannelComparison(Struct, frozen=True):
-    """How far two images are apart in one channel."""
+    """Difference of two images in one channel."""
 
     name: str
     """`r`, `g`, `b`, `a`, or `l` for grey."""
     psnr: float | None
-    """Peak signal-to-noise ratio, dB: 10 log10(1 / mean squared error); None where it is infinite, as the
+    """Peak signal-to-noise ratio in dB: 10 log10(1 / mean squared error). None if infinite, because the
     channel is identical."""
     ssim: float | None
-    """Structural similarity, -1 to 1; None where a side is shorter than its window of 11 pixels."""
+    """Structural similarity, -1 to 1. None if a side is shorter than the window of 11 pixels."""
     max_error: float
-    """The largest difference; full scale is 1."""
+    """The largest absolute difference; full scale is 1."""
     mean_error: float
-    """The mean of the absolute differences; full scale is 1."""
+    """The mean absolute difference; full scale is 1."""
 
 
 class Comparison(FirstLayer, frozen=True):
-    """How far two images of the same size are apart."""
+    """Difference of two images of the same size."""
 
     width: int
-    """Pixels."""
+    """Width in pixels."""
     height: int
-    """Pixels."""
+    """Height in pixels."""
     bit_depth: int
-    """At which they were compared: 8, 16 or 32."""
+    """Bits per channel at which the images were compared: 8, 16 or 32."""
     identical: bool
-    """Whether no value differs at all."""
+    """Whether all values are equal."""
     psnr: float | None
-    """Peak signal-to-noise ratio over all channels, dB; None where it is infinite, as they are identical."""
+    """Peak signal-to-noise ratio over all channels in dB. None if infinite, because the images are
+    identical."""
     ssim: float | None
-    """Structural similarity of the luminance (ITU-R BT.709, of the values as stored), -1 to 1; None where a
-    side is shorter than its window of 11 pixels."""
+    """Structural similarity of luminance (ITU-R BT.709, from stored values), -1 to 1. None if a side is
+    shorter than the window of 11 pixels."""
     ssim_channels: float | None
-    """The mean of all channels' structural similarity."""
+    """Mean structural similarity of all channels."""
     max_error: float
-    """The largest difference in any channel; full scale is 1."""
+    """The largest absolute difference in any channel; full scale is 1."""
     mean_error: float
-    """The mean of the absolute differences; full scale is 1."""
+    """The mean absolute difference; full scale is 1."""
     differing: Share
-    """Share of pixels of which a channel differs by more than the tolerance."""
+    """Share of pixels in which a channel differs by more than the tolerance."""
     channels: Sequence[ChannelComparison]
-    """One for each channel that either image has."""
+    """One entry for each channel that either image has."""
 
 
 compare = operation("image.compare", version=4, params=Compare, inputs=2)(
     implementation(
         "accel.image.compare:compare",
-        """Measures how far one image is from another of the same size: PSNR, SSIM, errors.
+        """Measures the difference of two images of the same size: PSNR, SSIM, errors.
 
-    SSIM is that of Wang, Bovik, Sheikh and Simoncelli (2004): a Gaussian window of 11 x 11 pixels with a
-    standard deviation of 1.5, K1 = 0.01, K2 = 0.03, the mean over all windows that lie inside. Values are
-    compared as they are stored. Where only one image has colours or alpha, the other's grey is taken for red,
-    green and blue, and its alpha for full; 8 bit are raised to 16 beside 16, and integers become linear
-    floats beside floats, whose full scale is 1.
-    Output file: `difference`, if asked for: the colours' absolute differences, alpha's added to all of them.
-    Value: a `Comparison`.
+    SSIM follows Wang, Bovik, Sheikh and Simoncelli (2004): a Gaussian window of 11×11 pixels with a standard
+    deviation of 1.5, K1 = 0.01, K2 = 0.03, averaged over all windows inside the image. Values are compared as
+    stored. If only one image has colours or alpha, the other's grey counts as red, green and blue, and its
+    alpha as opaque. 8 bits are raised to 16 if the other image has 16; integers become linear floats if the
+    other image has floats, with a full scale of 1.
+    Output file: `difference`, if requested: absolute differences of colours, plus those of alpha in every
+    channel. Value: a `Comparison`.
     """,
     )
 )
 
 
 class Fingerprint(Struct, frozen=True):
-    """What is compared of two images."""
+    """Hashes of an image."""
 
     file: str
-    """SHA-256 of the file's bytes: the same file."""
+    """SHA-256 of the file."""
     pixels: str
-    """Checksums, 64 bits as 16 hexadecimal digits, of what is decoded (size, channels, values;
-    16 bits that hold no more than 8, grey colours and full alpha are reduced): the same picture in any
-    format. Of a cube, an array or a volume, of which the first image alone is decoded, the begin of
-    `file`."""
+    """Checksum of the decoded image (size, channels, values) as 16 hexadecimal digits. Equal for the same
+    picture in any format: 16-bit values that fit 8 bits, grey stored as colour and opaque alpha are
+    reduced first. For cube maps, arrays and volumes, the beginning of `file`, because only their first
+    image is decoded."""
     perceptual: str
-    """Perceptual hash, 64 bits as 16 hexadecimal digits: nearly the same picture where few bits differ."""
+    """Perceptual hash as 16 hexadecimal digits. Similar pictures differ in few of its 64 bits."""
     mean: Sequence[float]
-    """Mean colour, 0..1, red, green, blue and alpha, of an even sample, each texel counting as much as it is
-    seen; look-alikes must agree in it."""
+    """Mean red, green, blue and alpha, 0 to 1, from an even sample weighted by alpha. Similar images must
+    agree in it."""
     spread: float
-    """Standard deviation, 0..1, of the luminance at 32 x 32 pixels, as the perceptual hash sees it; the hash
-    of flat images says nothing, nor does that of a cube, an array or a volume, whose spread is 0."""
+    """Standard deviation of luminance at 32×32 pixels, 0 to 1. The perceptual hash is meaningless for flat
+    images; for cube maps, arrays and volumes the spread is 0."""
 
 
 class NoParams(Params, frozen=True):
-    """There is nothing to choose."""
+    """No parameters."""
 
 
 fingerprint = workload("image.fingerprint", version=4, params=NoParams)(
     implementation(
         "accel.image.hashes:fingerprint",
-        """Tells what finds equal and nearly equal images: hashes of file and pixels, a perceptual hash.
+        """Computes hashes for finding equal and similar images: of the file, of its pixels, and a perceptual
+    hash.
 
     Value: a `Fingerprint`.
     """,
@@ -144,61 +151,58 @@ fingerprint = workload("image.fingerprint", version=4, params=NoParams)(
 
 
 class FindDuplicates(Params, frozen=True):
-    """What counts as equal."""
+    """Kinds of duplicates to find."""
 
     looks: Annotated[
         bool,
-        Meta(
-            description="Whether to look for images that are nearly the same too: smaller or lossy copies, "
-            "small changes."
-        ),
+        Meta(description="Also find similar images: smaller or lossy copies, small changes."),
     ] = True
 
 
 class DuplicateGroup(Struct, frozen=True):
-    """Two or more images that are alike."""
+    """Two or more duplicate or similar images."""
 
     how: Literal["file", "pixels", "looks"]
-    """What they share: all bytes, all pixels, or only the looks. Of images that share all pixels, only the
-    first is in a group of `looks`."""
+    """`file`: the same bytes. `pixels`: the same pixels. `looks`: similar. Of images with the same pixels,
+    only the first is in a group of `looks`."""
     inputs: Sequence[int]
-    """Which they are, counted from 0; of `looks`, the first is the one that the others are like."""
+    """Indices of the inputs, from 0. In a group of `looks`, the others are similar to the first."""
     names: Sequence[str]
-    """What the asker calls them, in the same order, which is alphabetical."""
+    """Names of the inputs as requested, in the same, alphabetical order."""
     wasted: int
-    """Bytes of all these files but the largest."""
+    """Bytes of all these files except the largest."""
 
 
 class UnreadFile(Struct, frozen=True):
-    """An image that couldn't be looked at."""
+    """An image that couldn't be read."""
 
     input: int
-    """Which it is, counted from 0."""
+    """Index of the input, from 0."""
     name: str
-    """What the asker calls it."""
+    """Name of the input as requested."""
     code: str
-    """The error's code."""
+    """The error code."""
     reason: AnyText
-    """What is wrong with it; it reads well after "NAME: "."""
+    """The reason; reads well after "NAME: "."""
 
 
 class Duplicates(Struct, frozen=True):
-    """The images that are alike."""
+    """Groups of duplicate or similar images."""
 
     groups: Sequence[DuplicateGroup]
-    """In alphabetical order of their names."""
+    """Sorted alphabetically by name."""
     failed: Sequence[UnreadFile]
-    """What couldn't be read or decoded, and is in no group."""
+    """Images that couldn't be read or decoded; they are in no group."""
 
 
 find_duplicates = workload("image.find_duplicates", version=4, params=FindDuplicates, inputs=(2, 4096))(
     implementation(
         "accel.image.hashes:find_duplicates",
-        """Finds the same files, the same pictures in other files, and pictures that look the same.
+        """Finds identical files, identical pictures in different files, and similar pictures.
 
-    Equal files are known by SHA-256 and decoded once; equal pixels by their checksums, whatever the format;
-    looks by perceptual hash, mean colour and contrast, so that flat images are never said to look alike.
-    Cubes, arrays and volumes are equal as files alone. A broken image is told and costs the others nothing.
+    Identical files are found by SHA-256 and decoded once; identical pixels by checksum, in any format;
+    similar pictures by perceptual hash, mean colour and contrast, which excludes flat images. Cube maps,
+    arrays and volumes are only compared as files. A broken image is reported and doesn't affect the others.
     Value: a `Duplicates`.
     """,
     )
@@ -206,11 +210,11 @@ find_duplicates = workload("image.find_duplicates", version=4, params=FindDuplic
 
 
 class FindPalette(Writing, frozen=True):
-    """How many colours."""
+    """Number of colours, and additional output."""
 
-    colors: Annotated[int, Meta(ge=1, le=256, description="Most colours to give.")] = 8
+    colors: Annotated[int, Meta(ge=1, le=256, description="Maximum number of colours.")] = 8
     swatch: Annotated[
-        bool, Meta(description="Whether to give a picture of them: squares of 64 pixels, 16 in a row.")
+        bool, Meta(description="Also return an image of the colours: squares of 64 pixels, 16 in a row.")
     ] = False
 
 
@@ -220,61 +224,62 @@ class PaletteColor(Struct, frozen=True):
     hex: str
     """sRGB, for example `#ff8000`."""
     share: Share
-    """Of the picture, transparent parts counting as much as they are seen."""
+    """Share of the picture, weighted by alpha."""
     oklab: Sequence[float]
-    """Lightness 0 to 1, a (green to red) and b (blue to yellow)."""
+    """Lightness (0 to 1), a (green to red) and b (blue to yellow)."""
 
 
 class Palette(FirstLayer, frozen=True):
-    """The colours of a picture, those with the largest share first."""
+    """The colours of a picture, largest share first."""
 
     colors: Sequence[PaletteColor]
-    """Fewer than asked for where the picture has fewer; none where nothing of it is seen."""
+    """Fewer than requested if the picture has fewer; empty if it is entirely transparent."""
     exact: bool
-    """Whether these are all colours of the picture, each as it is, rather than means of similar ones."""
+    """Whether these are all the colours of the picture, unchanged, instead of means of similar ones."""
 
 
 palette = operation("image.palette", version=3, params=FindPalette)(
     implementation(
         "accel.image.palette:palette",
-        """Finds the few colours that stand for a picture, and the share of each; the same every time.
+        """Finds the main colours of a picture and the share of each, always with the same result.
 
-    Colours are grouped by k-means in OKLab (Ottosson 2020), where distances are about as large as they look;
-    those of a picture with no more than asked for are given as they are. Looked at are all pixels, at 8 bit;
-    of light beyond 0 to 1 what a screen shows.
-    Output file: `swatch`, if asked for. Value: a `Palette`.
+    Colours are grouped by k-means in OKLab (Ottosson 2020), where distances match perception. A picture with
+    no more colours than requested returns them unchanged. All pixels are used, at 8 bits; light outside 0 to
+    1 counts as a screen shows it.
+    Output file: `swatch`, if requested. Value: a `Palette`.
     """,
     )
 )
 
 
 class CountValues(Writing, frozen=True):
-    """What else to tell."""
+    """Additional output."""
 
     percentiles: Annotated[
         list[Annotated[float, Meta(ge=0, le=100)]],
-        Meta(max_length=64, description="Percentages, 0 to 100, whose values are given."),
+        Meta(max_length=64, description="Percentiles to return, 0 to 100."),
     ] = field(default_factory=lambda: [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0])
     picture: Annotated[
-        bool, Meta(description="Whether to give a picture of it: 512 x 256 pixels, 8 bit PNG unless asked.")
+        bool, Meta(description="Also return an image of the histogram: 512×256 pixels, 8-bit PNG by default.")
     ] = False
     scale: Annotated[
         Literal["linear", "log"],
-        Meta(description="How heights in that picture follow from counts; `log` shows rare values too."),
+        Meta(description="Scale of the counts in that image; `log` also shows rare values."),
     ] = "linear"
 
 
 class ChannelHistogram(Struct, frozen=True):
-    """How often values occur in one channel; all values on the scale of `Channel` in `image.inspect`."""
+    """Distribution of the values of one channel, on the scale of `Channel` in `image.inspect`."""
 
     name: str
-    """`r`, `g`, `b`, `a`, `l` for grey, or `luminance` of three colours (ITU-R BT.709, as stored)."""
+    """`r`, `g`, `b`, `a`, `l` for grey, or `luminance` of three colours (ITU-R BT.709, from stored
+    values)."""
     low: float
-    """Where the first bin begins: 0, or of floats the smallest value."""
+    """Lower bound of the first bin: 0, or the smallest value of floats."""
     high: float
-    """Where the last bin ends: 1, or of floats the largest value."""
+    """Upper bound of the last bin: 1, or the largest value of floats."""
     counts: Sequence[int]
-    """Pixels in each of 256 bins of equal width: of 8 bit one for each value."""
+    """Pixels in each of 256 bins of equal width; for 8 bits, one bin per value."""
     min: float
     """The smallest value."""
     max: float
@@ -284,26 +289,26 @@ class ChannelHistogram(Struct, frozen=True):
     std: float
     """The standard deviation over all pixels."""
     percentiles: Sequence[float]
-    """In the order asked for: the smallest value that at least so many percent of the pixels don't exceed."""
+    """In the requested order: the smallest value that at least this percentage of pixels doesn't exceed."""
 
 
 class Histogram(FirstLayer, frozen=True):
-    """How often each value occurs."""
+    """Distribution of the values of each channel."""
 
     pixels: int
-    """Their number, the sum of each channel's counts."""
+    """Number of pixels: the sum of each channel's counts."""
     channels: Sequence[ChannelHistogram]
-    """One for each channel, and one for the luminance of three colours."""
+    """One entry per channel, plus luminance if there are three colours."""
 
 
 histogram = operation("image.histogram", version=3, params=CountValues)(
     implementation(
         "accel.image.palette:histogram",
-        """Counts how often each value occurs in each channel, exactly, with percentiles, mean and deviation.
+        """Counts the values of each channel exactly, with percentiles, mean and standard deviation.
 
-    Values are counted as they are stored, 8 and 16 bit scaled to 0..1, in 256 bins.
-    Output file: `histogram`, if asked for: the curves of the colours, without alpha and luminance.
-    Value: a `Histogram`.
+    Values are counted as stored, in 256 bins; 8 and 16 bits are scaled to 0..1.
+    Output file: `histogram`, if requested: curves of the colours, without alpha and luminance. Value: a
+    `Histogram`.
     """,
     )
 )

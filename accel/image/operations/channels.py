@@ -54,51 +54,53 @@ def channels(layout: LayoutName) -> dict[str, Field]:
 
 
 class ChannelSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the values of one channel come from: an input, or one value for all texels."""
+    """Source of one channel: an input, or one value for all texels."""
 
     input: Annotated[int, Meta(ge=0, le=15)] | None = None
-    """The input, counted from 0."""
+    """Index of the input, from 0."""
     channel: Literal["r", "g", "b", "a", "luminance"] = "r"
-    """Which channel of it; of grey, all but `a` are the same."""
+    """Channel of the input. For grey inputs, all but `a` are the same."""
     value: Annotated[float, Meta(ge=0, le=1)] | None = None
-    """Instead of an input: 0 to 1."""
+    """Constant value instead of an input, 0 to 1."""
     invert: bool = False
-    """Whether full scale less the value is stored, as for a roughness that is to be smoothness."""
+    """Stores full scale minus the value, for example to turn roughness into smoothness."""
 
 
 class PackChannels(Writing, frozen=True):
-    """What goes where."""
+    """Layout of the result and source of each channel."""
 
     layout: Annotated[
         LayoutName | Literal["rgba"],
         Meta(
-            description="What red, green, blue and alpha hold: `orm` is occlusion, roughness, metallic, and "
-            "so on by first letters (`arm` is the same as `orm`, h is height); `mask_map` is metallic, "
-            "occlusion, detail_mask, smoothness; `metallic_roughness` leaves red free, `metallic_smoothness` "
-            "green and blue; `rgba` is any, with `r`, `g`, `b` and `a` as its maps."
+            description="Content of red, green, blue and alpha. `orm`: occlusion, roughness, "
+            "metallic; the other names are initials, too (`arm` equals `orm`; h is height). "
+            "`mask_map`: metallic, occlusion, detail_mask, smoothness. `metallic_roughness` leaves "
+            "red unused, `metallic_smoothness` green and blue. `rgba`: any content; the maps are "
+            "called `r`, `g`, `b` and `a`."
         ),
     ] = "orm"
     holds: Annotated[
         list[str],
         Meta(
             max_length=16,
-            description="What each input holds, in their order, as the layout calls it: `roughness` is "
-            "inverted where the layout has smoothness, and the other way round; `-` for what only `channels` "
-            "uses. Empty: the layout's maps in their order, all of them.",
+            description="Content of each input in order, by its name in the layout. `roughness` is "
+            "inverted if the layout has smoothness, and vice versa. `-`: used by `channels` only. "
+            "Empty: all maps of the layout in order.",
         ),
     ] = field(default_factory=list)
     channels: Annotated[
         dict[str, ChannelSource],
         Meta(
-            description="By `r`, `g`, `b`, `a` or the map's name: `{input, channel, invert}` or `{value}`; "
-            "`input` counts from 0, `channel` is `r` (or grey) unless said, `value` is 0 to 1."
+            description="Sources by channel (`r`, `g`, `b`, `a`) or map name: `{input, channel, "
+            "invert}` or `{value}`. `input` counts from 0, `channel` defaults to `r` (or grey), "
+            "`value` is 0 to 1."
         ),
     ] = field(default_factory=dict)
     size: Annotated[
         Literal["largest", "refuse"],
         Meta(
-            description="Where inputs differ in size: `largest` enlarges the smaller ones to the greatest "
-            "width and height (linear), `refuse` makes it an error."
+            description="Handling of inputs of different sizes. `largest` enlarges the smaller "
+            "ones to the largest width and height (linear filter); `refuse` fails."
         ),
     ] = "largest"
 
@@ -108,11 +110,11 @@ pack_channels = operation("image.pack_channels", version=4, params=PackChannels,
         "accel.image.channel_packing:pack_channels",
         """Packs several maps into the channels of one texture, such as ORM or a mask map.
 
-    Values are taken as they are stored, without sRGB's curve; floats beyond 0 to 1 are cut off and
-    told. The result has 8 bit where all inputs that are used have, else 16. A map that is missing is filled
-    with what changes nothing: occlusion, detail_mask and what is unused with 1, metallic with 0, roughness,
-    smoothness and height with 0.5, and of `rgba` colours with 0. The format `same` is PNG for JPEG, WebP,
-    AVIF and HDR, which would mix the channels.
+    Values are used as stored, without sRGB conversion. Floats are clipped to 0 to 1, and the result reports
+    it. The result has 8 bits if all used inputs have, otherwise 16. Missing maps get a neutral value: 1 for
+    occlusion, detail_mask and unused channels, 0 for metallic, 0.5 for roughness, smoothness and height, and
+    0 for colours of `rgba`. The format `same` is PNG for JPEG, WebP, AVIF and HDR, which would mix the
+    channels.
     Output file: `packed`. Value: a `Written`.
     """,
     )
@@ -120,18 +122,16 @@ pack_channels = operation("image.pack_channels", version=4, params=PackChannels,
 
 
 class UnpackChannels(Writing, frozen=True):
-    """What the channels hold."""
+    """Content of the channels."""
 
     layout: Annotated[
         LayoutName | Literal["rgba"],
         Meta(
-            description="What red, green, blue and alpha hold, as for `image.pack_channels`; `rgba` gives "
-            "each channel that there is, by its letter."
+            description="Content of red, green, blue and alpha, as for `image.pack_channels`. "
+            "`rgba` returns each existing channel by its letter."
         ),
     ] = "rgba"
-    as_roughness: Annotated[
-        bool, Meta(description="Whether smoothness is given inverted, as `roughness`.")
-    ] = False
+    as_roughness: Annotated[bool, Meta(description="Invert smoothness and return it as `roughness`.")] = False
 
 
 unpack_channels = operation(
@@ -139,12 +139,11 @@ unpack_channels = operation(
 )(
     implementation(
         "accel.image.channel_packing:unpack_channels",
-        """
-    Gives each channel of a packed texture as a grey image of the same depth, by the name of what it holds.
+        """Splits a packed map into one grey image per channel, named by content.
 
-    Values stay exactly as they are stored; the format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR.
-    Output files: by the layout, for example `occlusion`, `roughness` and `metallic`; of `rgba` `r`, `g`, `b`
-    and `a`. Value: a list of `Written`.
+    Values and bit depth don't change. The format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR.
+    Output files: by layout, for example `occlusion`, `roughness` and `metallic`; for `rgba` `r`, `g`, `b` and
+    `a`. Value: a list of `Written`.
     """,
     )
 )

@@ -13,37 +13,48 @@ from accel.workload import Params, implementation, workload
 
 
 class Resize(Filtering, frozen=True):
-    """To what size: one of `width` and `height`, `longest`, `power_of_two` or `factor`."""
+    """Target size: one of `width` and `height`, `longest`, `power_of_two` or `factor`."""
 
     width: Annotated[
-        int, Meta(ge=0, le=65535, description="Pixels; 0 keeps the aspect with a given `height`.")
+        int,
+        Meta(ge=0, le=65535, description="Width in pixels; 0 derives it from `height` and the aspect ratio."),
     ] = 0
     height: Annotated[
-        int, Meta(ge=0, le=65535, description="Pixels; 0 keeps the aspect with a given `width`.")
+        int,
+        Meta(ge=0, le=65535, description="Height in pixels; 0 derives it from `width` and the aspect ratio."),
     ] = 0
     longest: Annotated[
-        int, Meta(ge=0, le=65535, description="Most pixels of the longer side, aspect kept; 0 for no bound.")
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Maximum length of the longer side in pixels, at the same aspect ratio; 0 "
+            "for no limit.",
+        ),
     ] = 0
     power_of_two: Annotated[
         Literal["no", "nearest", "up", "down"],
         Meta(
-            description="Makes each side a power of two: the nearest by ratio, the next larger or the next "
-            "smaller. `nearest` and `up` may enlarge."
+            description="Make each side a power of two: the nearest by ratio, the next larger "
+            "(`up`) or the next smaller (`down`). `nearest` and `up` may enlarge."
         ),
     ] = "no"
     factor: Annotated[
-        float, Meta(ge=0, le=64, description="Of both sides; 0.5 halves them, 2 enlarges. 0 for none.")
+        float,
+        Meta(
+            ge=0, le=64, description="Scale of both sides: 0.5 halves them, 2 doubles them, 0 turns this off."
+        ),
     ] = 0.0
     enlarge: Annotated[
         bool,
-        Meta(description="Whether `width`, `height` and `longest` may make a side longer than it is."),
+        Meta(description="Allow `width`, `height` and `longest` to make a side longer."),
     ] = False
     kernel: Annotated[
         Literal["lanczos", "area", "cubic", "linear", "nearest"],
         Meta(
-            description="The filter, widened where it makes fewer pixels: `lanczos` (of 3 lobes) is the "
-            "sharpest, `area` the mean of what a pixel covers, `cubic` Catmull-Rom, `linear` a tent; "
-            "`nearest` takes pixels as they are."
+            description="Filter; it widens when the image shrinks. `lanczos` (3 lobes): the "
+            "sharpest. `area`: mean of the covered area. `cubic`: Catmull-Rom. `linear`: triangle. "
+            "`nearest`: copies pixels unchanged."
         ),
     ] = "lanczos"
 
@@ -61,12 +72,12 @@ class Resize(Filtering, frozen=True):
 resize = operation("image.resize", version=9, params=Resize, levels=True, layers=True)(
     implementation(
         "accel.image.resample:resize",
-        """Makes an image larger or smaller.
+        """Resizes an image.
 
-    Colours are averaged as light and in proportion to alpha; 8 bit, 16 bit and floats stay what they are, and
-    no channel of floats rings beyond its least and largest value. An image that has the size already is given
-    as it is. Of another size it has no mip levels: `image.mipmaps` makes them anew. Of a cube or an array in
-    DDS or KTX2 each face and layer is resized, all as what the first is taken for.
+    Colours are averaged in linear light and weighted by alpha. The bit depth doesn't change, and filter
+    ringing never exceeds the original range of a float channel. An image that already has the requested size
+    is returned unchanged. A resized image has no mipmaps; create them with `image.mipmaps`. Each face and
+    layer of a DDS or KTX2 is resized, all with the kind of the first.
     Output file: `resized`. Value: a `Written`.
     """,
     )
@@ -74,50 +85,53 @@ resize = operation("image.resize", version=9, params=Resize, levels=True, layers
 
 
 class Thumbnail(Params, frozen=True):
-    """How large, and in which format."""
+    """Size and format of the preview."""
 
-    size: Annotated[int, Meta(ge=1, le=4096, description="Longest side, pixels.")] = 256
+    size: Annotated[int, Meta(ge=1, le=4096, description="Longest side in pixels.")] = 256
     format: Annotated[
-        Literal["png", "jpeg", "webp"], Meta(description="File format; JPEG puts transparency on white.")
+        Literal["png", "jpeg", "webp"],
+        Meta(description="File format. JPEG shows transparent areas on white."),
     ] = "png"
 
 
 thumbnail = workload("image.thumbnail", version=8, params=Thumbnail)(
     implementation(
         "accel.image.inspect:thumbnail",
-        """Makes a preview that fits into a square.
+        """Creates a preview that fits into a square.
 
-    The aspect is kept, nothing is enlarged, the EXIF orientation is honoured, colours become 8 bit sRGB; of
-    HDR values what is brighter than 1 is white. Integers are averaged by their sRGB codes and not as light,
-    which for a preview would take two to three times as long: fine light patterns on dark ground come out
-    darker than they look. `image.resize` averages as light. Opaque images are averaged in whole blocks, and
-    what is left, less than a half, by Lanczos.
-    Output file: `thumbnail`. Value: `{width, height}`, pixels.
+    The aspect ratio is kept, nothing is enlarged, and the EXIF orientation is applied. Colours become 8-bit
+    sRGB; HDR values above 1 become white. Integers are averaged by their sRGB values, two to three times
+    faster than in linear light; fine bright patterns on a dark background come out darker. `image.resize`
+    averages in linear light. Opaque images are shrunk by whole blocks of pixels, and the rest, less than a
+    factor of two, with Lanczos.
+    Output file: `thumbnail`. Value: `{width, height}` in pixels.
     """,
     )
 )
 
 
 class Convert(Writing, frozen=True):
-    """To what."""
+    """Format and depth of the output."""
 
 
 convert = operation("image.convert", version=9, params=Convert, levels=True, layers=True)(
     implementation(
         "accel.image.encode:convert",
-        """Writes an image in another format or depth.
+        """Writes an image in another format or bit depth.
 
-    EXIF's orientation is applied and an embedded colour profile converted to sRGB, as files for engines carry
-    neither; metadata is left out. Where the format holds no transparency, the image is put on white. Floats
-    become sRGB where there are three colours and the format holds integers alone, and what is brighter than 1
-    or below 0 is cut off; so is what is below 0 in HDR, and told. Of a normal map they stay vectors, of which
-    those of -1 to 1 become 0 to full scale. EXR and PSD keep no colours where nothing is to be seen, unless
-    `transfer` is `linear`. Floats keep their 16 or 32 bits in EXR; of what came as integers EXR holds half
-    floats, or single ones where half would lose data: grey, and what is read as `linear`, that it doesn't
-    hold exactly. DDS and KTX2 say of no normal map that it is sRGB, and keep the mip levels, cube's faces and
-    array's layers that the other, or the same, holds (an array of one layer is a plain texture in DDS);
-    all other formats hold the first image alone, and of a volume the first slice alone is read. A normal map
-    is told by its texels, as by `image.resize`, unless `transfer` is `srgb`.
+    The EXIF orientation is applied and an embedded colour profile is converted to sRGB, because files for
+    engines carry neither. Metadata is dropped. Formats without transparency show the image on white. Normal
+    maps are detected from their texels, as in `image.resize`, unless `transfer` is `srgb`.
+
+    Three-channel floats become sRGB in formats that only hold integers; values below 0 or above 1 are
+    clipped. HDR clips values below 0. The result reports clipped values. Normal vectors aren't converted to
+    sRGB: -1 to 1 becomes 0 to full scale. EXR and PSD drop colours of fully transparent texels unless
+    `transfer` is `linear`. EXR keeps 16- or 32-bit floats. It stores integers as half floats, or as single
+    floats if they are grey or read as `linear` and half floats would lose data.
+
+    DDS and KTX2 never flag normal maps as sRGB. They keep mipmaps, cube faces and array layers of a DDS or
+    KTX2 source; an array with one layer becomes a plain texture in DDS. All other formats keep only the first
+    image. Only the first slice of a volume is read.
     Output file: `converted`. Value: a `Written`.
     """,
     )
@@ -125,21 +139,23 @@ convert = operation("image.convert", version=9, params=Convert, levels=True, lay
 
 
 class Premultiply(Writing, frozen=True):
-    """Which way, and of what."""
+    """Direction and colour space of the multiplication."""
 
     inverse: Annotated[
         bool,
         Meta(
-            description="Whether to divide colours that are multiplied by their alpha already. Files that "
-            "say so (EXR, and DDS, KTX2, AVIF and TIFF with a mark) are opened that way without it."
+            description="Divide premultiplied colours by alpha instead. Not needed for files that "
+            "declare premultiplied alpha (EXR; DDS, KTX2, AVIF and TIFF with a flag): opening them "
+            "does it."
         ),
     ] = False
     linear_light: Annotated[
         bool,
         Meta(
-            description="Whether sRGB colours are multiplied as light, which is right where a GPU decodes a "
-            "texture as sRGB before it blends. Off multiplies their codes, as 2D frameworks and file formats "
-            "with premultiplied alpha expect it. Data and floats are multiplied as they are either way."
+            description="Multiply sRGB colours in linear light, which is correct if the GPU "
+            "decodes sRGB before blending. Off: multiply the sRGB values, as 2D frameworks and file "
+            "formats with premultiplied alpha expect. Data and floats are always multiplied as "
+            "stored."
         ),
     ] = True
 
@@ -147,14 +163,14 @@ class Premultiply(Writing, frozen=True):
 premultiply = operation("image.premultiply", version=8, params=Premultiply, levels=True, layers=True)(
     implementation(
         "accel.image.alpha:premultiply",
-        """Multiplies colours by their alpha, for blending that adds them as they are.
+        """Multiplies colours by alpha, for blending with premultiplied alpha.
 
-    8 and 16 bit are rounded to the nearest code; mip levels, faces and layers are kept. The inverse gives 0
-    where alpha is 0. An image without alpha is given as it is. Let it be the last step but `image.compress`:
-    other operations take colours for not multiplied. DDS and KTX2 say that they are, except sRGB codes
-    without `linear_light`; EXR holds them once, as light, and is opened as the image that it was.
-    Formats without transparency get what is seen on white; others hold the numbers, and nothing says of what
-    kind they are.
+    8- and 16-bit values are rounded to the nearest. Mipmaps, faces and layers are kept. `inverse` returns 0
+    where alpha is 0. An image without alpha is returned unchanged. Make it the last step, or the last before
+    `image.compress`: other operations expect colours that aren't premultiplied. DDS and KTX2 are flagged as
+    premultiplied, except for sRGB values without `linear_light`. EXR always stores premultiplied linear
+    light: colours are multiplied only once, and the file opens as the original image. Formats without
+    transparency show the image on white. Other formats store the values without a flag.
     Output file: `premultiplied`. Value: a `Written`.
     """,
     )
@@ -162,30 +178,30 @@ premultiply = operation("image.premultiply", version=8, params=Premultiply, leve
 
 
 class BleedAlpha(Writing, frozen=True):
-    """What is filled."""
+    """Texels to fill."""
 
     threshold: Annotated[
         float,
         Meta(
             ge=0,
             lt=1,
-            description="Alpha up to which a texel's own colour is replaced; 0: only where it is 0.",
+            description="Highest alpha whose texels get a new colour. 0: only fully transparent texels.",
         ),
     ] = 0.0
     edge: Annotated[
         Literal["clamp", "wrap"],
-        Meta(description="Whether colours also come across the edges, as for textures that tile (`wrap`)."),
+        Meta(description="`wrap` also spreads colours across the edges, for tiling textures."),
     ] = "clamp"
 
 
 bleed_alpha = operation("image.bleed_alpha", version=6, params=BleedAlpha, levels=True, layers=True)(
     implementation(
         "accel.image.inpaint:bleed_alpha",
-        """Spreads the colours of visible texels into transparent ones, so that filters mix in no other.
+        """Spreads the colours of visible texels into transparent ones, which prevents fringes when filtering.
 
-    Every transparent texel gets a colour: beside visible ones the mean of those (as light, weighed by alpha),
-    farther off a smooth mean of what is near. Alpha and all other texels are left as they are; so is an image
-    of which nothing, or all, is transparent. Mip levels, faces and layers are filled as well.
+    Every transparent texel gets a colour: next to visible texels their mean (in linear light, weighted by
+    alpha), farther away a smooth mean of nearby colours. Alpha and all other texels don't change, nor do
+    images that are entirely transparent or entirely opaque. Mipmaps, faces and layers are filled too.
     Output file: `bled`. Value: a `Written`.
     """,
     )
@@ -193,27 +209,28 @@ bleed_alpha = operation("image.bleed_alpha", version=6, params=BleedAlpha, level
 
 
 class MakeTileable(Writing, frozen=True):
-    """Which seams, and how they are hidden."""
+    """Seams to remove, and the method."""
 
     kind: Annotated[
         AnyKind,
         Meta(
-            description="What the channels are: `color`, weighed by its alpha; `normal`, unit vectors; "
-            "`data`, each channel by itself. " + KINDS
+            description="Content of the channels. `color`: colours, weighted by alpha. `normal`: "
+            "unit vectors. `data`: independent channels. " + KINDS
         ),
     ] = "auto"
     direction: Annotated[
         Literal["both", "horizontal", "vertical"],
         Meta(
-            description="Where copies are to meet: side by side (`horizontal`), one above the other, or both."
+            description="Direction in which copies meet: side by side (`horizontal`), one above "
+            "the other (`vertical`), or both."
         ),
     ] = "both"
     size: Annotated[
         Literal["same", "cropped"],
         Meta(
-            description="`same` keeps the size: the old edges meet inside, under a strip from the middle, "
-            "which is then seen twice. `cropped` lays opposite edges over each other: nothing is "
-            "seen twice, and the overlap is missing from the size."
+            description="`same` keeps the size: the old edges meet inside the image, covered by a "
+            "strip from the middle, which then appears twice. `cropped` overlaps opposite edges: "
+            "nothing appears twice, but the image loses the width of the overlap."
         ),
     ] = "same"
     overlap: Annotated[
@@ -221,7 +238,7 @@ class MakeTileable(Writing, frozen=True):
         Meta(
             ge=0.02,
             le=0.5,
-            description="The share of a side within which a seam may run, 512 pixels at the most.",
+            description="Share of a side within which the seam may run; at most 512 pixels.",
         ),
     ] = 0.2
     flatten: Annotated[
@@ -229,40 +246,40 @@ class MakeTileable(Writing, frozen=True):
         Meta(
             ge=0,
             le=1,
-            description="How much of a photo's uneven light is taken out first: differences in brightness "
-            "and colour between quarters of a side. 0 none, 1 all.",
+            description="Share of a photo's uneven lighting to remove first: differences in "
+            "brightness and colour between quarters of a side. 0 removes nothing, 1 everything.",
         ),
     ] = 0.0
 
 
 class Tileable(FirstLayer, frozen=True):
-    """How visible the seams were and are."""
+    """Visibility of the seams before and after."""
 
     before: Seams
-    """Of the image as it came."""
+    """Seams of the input."""
     after: Seams
-    """Of the result."""
+    """Seams of the result."""
     width: int
-    """Pixels of the result."""
+    """Width of the result in pixels."""
     height: int
-    """Pixels of the result."""
+    """Height of the result in pixels."""
     kind: Literal["color", "normal", "data"]
-    """What the channels were taken for."""
+    """The content type that was used for the channels."""
     below: float | None = None
-    """The least colour that the file holds no value for and cuts off, as `Written` has it. Null for none."""
+    """The lowest colour before clipping, as in `Written`. Null if nothing was clipped."""
     above: float | None = None
-    """The same of the largest."""
+    """The highest colour before clipping, likewise."""
 
 
 make_tileable = operation("image.make_tileable", version=8, params=MakeTileable)(
     implementation(
         "accel.image.tiling:make_tileable",
-        """Makes a texture tile: copies of it meet without a visible seam.
+        """Makes a texture tileable, without visible seams between copies.
 
-    For stochastic textures, such as ground, stone, bark or fabric. Two parts of the image overlap; fine
-    detail changes from one to the other along the path on which they differ least (Efros and Freeman 2001),
-    coarse brightness and colour over the whole overlap, without loss of contrast (as in Heitz and Neyret
-    2018).
+    Suits stochastic textures such as ground, stone, bark or fabric. Two parts of the image overlap. Fine
+    detail changes from one to the other along the path with the smallest difference (Efros and Freeman 2001).
+    Large-scale brightness and colour blend over the whole overlap without losing contrast (as in Heitz and
+    Neyret 2018).
     Output file: `tileable`. Value: a `Tileable`.
     """,
     )
@@ -270,49 +287,53 @@ make_tileable = operation("image.make_tileable", version=8, params=MakeTileable)
 
 
 class Mipmaps(Filtering, frozen=True):
-    """How levels are made."""
+    """How the levels are computed."""
 
     filter: Annotated[
         Literal["box", "kaiser", "lanczos"],
         Meta(
-            description="`box`: the mean of what a texel covers, also of odd sizes; `kaiser` and `lanczos` "
-            "are sharper, with faint halos at hard edges."
+            description="`box`: mean of the covered area, also for odd sizes. `kaiser` and "
+            "`lanczos` are sharper, with faint halos at hard edges."
         ),
     ] = "box"
     levels: Annotated[
         int,
-        Meta(ge=0, le=32, description="Most levels, the largest included; 0 for all, down to 1 x 1."),
+        Meta(
+            ge=0,
+            le=32,
+            description="Maximum number of levels, including the largest; 0 for all, down to 1×1.",
+        ),
     ] = 0
     coverage: Annotated[
         float,
         Meta(
             ge=0,
             le=1,
-            description="The alpha from which a cut-out's texels are drawn, for example 0.5: each level's "
-            "alpha is scaled so that the same share of it is drawn as of the largest. 0 leaves alpha alone.",
+            description="Alpha threshold of a cut-out texture, for example 0.5: the alpha of each "
+            "level is scaled to draw the same share of texels as in the largest. 0 leaves alpha "
+            "unchanged.",
         ),
     ] = 0.0
     roughness: Annotated[
         Literal["all", "r", "g", "b", "a"],
-        Meta(description="With a normal map as second input: the channels that hold roughness."),
+        Meta(description="Channels that hold roughness, if a normal map is the second input."),
     ] = "all"
-    smoothness: Annotated[
-        bool, Meta(description="Whether those channels hold smoothness instead, 1 - roughness.")
-    ] = False
+    smoothness: Annotated[bool, Meta(description="Treat these channels as smoothness, 1 - roughness.")] = (
+        False
+    )
 
 
 mipmaps = operation("image.mipmaps", version=8, params=Mipmaps, inputs=(1, 2), companions=True, layers=True)(
     implementation(
         "accel.image.mip_levels:mipmaps",
-        """Makes the mip levels of a texture, each half of the one before.
+        """Creates the mipmaps of a texture, each level half the size of the previous one.
 
-    Sides are halved and rounded down, to 1 at the least; of odd sides each texel counts as much as any other.
-    Each level is averaged from values that weren't rounded in between. Normals that cancel become flat.
-    A second input, the normal map of the same surface, raises the roughness in the first one's levels by
-    what the averaged normals no longer show (Toksvig); `kind` is then `data`, also by `auto`.
-    Each face of a cube and each layer of an array in DDS or KTX2 has its own; of a normal map that has as
-    many layers each belongs to one.
-    Output file: `mipmaps`; in formats that hold one level `mipmaps.mip0`, `mipmaps.mip1`, … Value: a
+    Sides are halved and rounded down, to at least 1; with odd sides, all texels have the same weight. Levels
+    are averaged from values without intermediate rounding. Normals that cancel out become flat. A second
+    input, the normal map of the same surface, raises the roughness in each level to make up for the detail
+    that averaged normals lose (Toksvig); `kind` is then `data`, also with `auto`. Each face and layer of a
+    DDS or KTX2 gets its own mipmaps; a normal map with the same number of layers is matched layer by layer.
+    Output file: `mipmaps`; in formats with a single level `mipmaps.mip0`, `mipmaps.mip1`, … Value: a
     `Written`.
     """,
     )

@@ -14,8 +14,9 @@ from accel.workload import implementation
 Signed = Annotated[
     Literal["auto", "no", "yes"],
     Meta(
-        description="Of 32 bit floats: whether they are the vectors themselves, -1 to 1, and not coded as "
-        "0 to 1; `auto` says so where there are values below 0, or unit vectors only if so read."
+        description="For 32-bit floats: values are vectors from -1 to 1 (`yes`) or encoded "
+        "from 0 to 1 (`no`). `auto` selects `yes` if some values are below 0, or if only this "
+        "reading yields unit vectors."
     ),
 ]
 
@@ -27,15 +28,15 @@ class NormalReading(Reading, frozen=True):
 
 
 class NormalFlip(Writing, frozen=True):
-    """What is turned, and whether lengths are mended."""
+    """Channels to flip, and normalisation."""
 
-    y: Annotated[bool, Meta(description="Whether green is turned: OpenGL to DirectX, or back.")] = True
-    x: Annotated[bool, Meta(description="Whether red is turned.")] = False
+    y: Annotated[bool, Meta(description="Flip the green channel: OpenGL to DirectX or back.")] = True
+    x: Annotated[bool, Meta(description="Flip the red channel.")] = False
     normalize: Annotated[
         Literal["keep", "length", "z"],
         Meta(
-            description="`keep` leaves lengths as they are; `length` scales each vector to length 1; `z` "
-            "makes blue anew from red and green, as for maps of two channels."
+            description="`keep` leaves lengths unchanged. `length` scales each vector to length 1. "
+            "`z` recomputes blue from red and green, for two-channel maps."
         ),
     ] = "keep"
     signed: Signed = "auto"
@@ -44,11 +45,11 @@ class NormalFlip(Writing, frozen=True):
 normal_flip = operation("image.normal_flip", version=8, params=NormalFlip, levels=True, layers=True)(
     implementation(
         "accel.image.normal_maps:normal_flip",
-        """Turns a normal map's green channel, from OpenGL's convention to DirectX's or back, exactly.
+        """Flips the green channel of a normal map, from OpenGL to DirectX or back, without loss.
 
-    Each value of 8 or 16 bit becomes full scale less itself, so that twice is as before. Where lengths are
-    mended, a vector without length becomes (0, 0, 1). Alpha stays; mip levels, faces and layers are
-    turned as well. The format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR, which aren't exact.
+    Each 8- or 16-bit value becomes full scale minus the value; flipping twice restores the original. When
+    normalising, a vector of length 0 becomes (0, 0, 1). Alpha doesn't change; mipmaps, faces and layers are
+    flipped too. The format `same` is PNG for JPEG, WebP and AVIF, and EXR for HDR, which aren't exact.
     Output file: `normal`. Value: a `Written`.
     """,
     )
@@ -56,50 +57,51 @@ normal_flip = operation("image.normal_flip", version=8, params=NormalFlip, level
 
 
 class NormalFromHeight(Writing, frozen=True):
-    """How heights become slopes, and how those are stored."""
+    """How slopes are computed and stored."""
 
     strength: Annotated[
         float,
         Meta(
             gt=0,
             le=65536,
-            description="How many texels the highest point (full scale; 1 in floats) is above the lowest "
-            "(0): 8 says that black to white rises as far as 8 texels are wide.",
+            description="Height in texels of the highest value (full scale; 1 in floats) above 0. "
+            "At 8, black to white rises by 8 texels.",
         ),
     ] = 8.0
     kernel: Annotated[
         Literal["sobel", "scharr", "central"],
         Meta(
-            description="How slopes are measured: `sobel` (1 2 1) and `scharr` (3 10 3) average three rows "
-            "or columns, the second more evenly in all directions; `central` takes two texels and keeps the "
-            "finest detail."
+            description="Slope filter. `sobel` (1 2 1) and `scharr` (3 10 3) average three rows or "
+            "columns, `scharr` more evenly in all directions; `central` uses two texels and keeps "
+            "the finest detail."
         ),
     ] = "sobel"
     edge: Annotated[
         Literal["clamp", "wrap"],
         Meta(
-            description="What lies beyond the edges: the edge itself again, so that slopes across it are "
-            "halved, or, for what tiles, the opposite edge."
+            description="Texels beyond the edges. `clamp` repeats the edge, which halves slopes "
+            "across it; `wrap` uses the opposite edge, for tiling textures."
         ),
     ] = "clamp"
     convention: Annotated[
-        Literal["opengl", "directx"], Meta(description="Where green points: up (OpenGL) or down (DirectX).")
+        Literal["opengl", "directx"],
+        Meta(description="Direction of the green channel: up (OpenGL) or down (DirectX)."),
     ] = "opengl"
     channel: Annotated[
         Literal["luminance", "r", "g", "b", "a"],
-        Meta(description="Which channel holds the heights; of grey, all but `a` are the same."),
+        Meta(description="Channel that holds the heights. For grey images, all but `a` are the same."),
     ] = "luminance"
-    invert: Annotated[bool, Meta(description="Whether dark is high.")] = False
+    invert: Annotated[bool, Meta(description="Treat dark as high.")] = False
 
 
 normal_from_height = operation("image.normal_from_height", version=3, params=NormalFromHeight)(
     implementation(
         "accel.image.height_map:normal_from_height",
-        """Makes a tangent-space normal map of a height map.
+        """Creates a tangent-space normal map from a height map.
 
-    Each normal is (-dh/dx, -dh/dy, 1) scaled to length 1, x to the right and y up, coded as RGB from 0 for -1
-    to full scale for 1, in 8 bit for heights of 8 bit, else in 16. Heights are taken as they are stored,
-    without sRGB's curve. The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would bend the
+    Each normal is (-dh/dx, -dh/dy, 1) scaled to length 1, with x to the right and y up, stored as RGB from 0
+    for -1 to full scale for 1. 8-bit heights give 8 bits, all others 16. Heights are used as stored, without
+    sRGB conversion. The format `same` is PNG for JPEG, WebP, AVIF and HDR, whose losses would distort the
     vectors.
     Output file: `normal`. Value: a `Written`.
     """,
@@ -108,30 +110,31 @@ normal_from_height = operation("image.normal_from_height", version=3, params=Nor
 
 
 class NormalConvention(FirstLayer, frozen=True):
-    """Where green points, and the evidence."""
+    """Direction of the green channel, with evidence."""
 
     convention: Literal["opengl", "directx"] | None
-    """Green up (OpenGL) or down (DirectX); None where the texels don't tell."""
+    """Green up (OpenGL) or down (DirectX); None if the texels don't show it."""
     confidence: Share
-    """How sure that is: 0.7 and more names a convention; 0 is no evidence, as for a flat surface, or
-    evidence that contradicts itself."""
+    """Confidence. A convention needs at least 0.7; 0 means no evidence (as for a flat surface) or
+    contradictory evidence."""
     unit_length: Share
-    """Share of texels whose vector has a length of 1 +- 0.05; below 0.5 it is no normal map."""
+    """Share of texels whose vector has a length of 1 ± 0.05; below 0.5 the image isn't a normal map."""
     flat: Share
-    """Share of texels within 4/255 of (0.5, 0.5, 1), the undisturbed surface."""
+    """Share of texels within 4/255 of (0.5, 0.5, 1), the flat normal."""
     evidence: Sequence[str]
-    """The same in sentences, for people."""
+    """The same as sentences for people."""
 
 
 normal_convention = operation("image.normal_convention", version=7, params=NormalReading)(
     implementation(
         "accel.image.normal_maps:normal_convention",
-        """Tells whether a normal map is OpenGL's or DirectX's, with the evidence; never where nothing speaks.
+        """Detects whether a normal map follows OpenGL or DirectX, with evidence; without evidence it returns
+    neither.
 
-    The slopes of a surface have no curl: read in the right convention they fit together from texel to texel,
-    in the other they don't. Looked at are neighbours in bands from all over the image, and coarse waves:
-    where these plainly contradict them, neither is named. What is flat, or slopes in one direction alone,
-    fits in both. What was turned by 90 degrees without its vectors is named neither.
+    The slopes of a surface have no curl: in the right convention, slopes of adjacent texels fit together; in
+    the other they don't. The check covers neighbours in bands across the image, and large-scale waves; if
+    these clearly contradict the neighbours, the result is neither. Flat areas, and slopes in only one
+    direction, fit both conventions. A map that was rotated by 90 degrees without its vectors gets neither.
     Value: a `NormalConvention`.
     """,
     )

@@ -51,21 +51,21 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     """One operation of a pipeline."""
 
     workload: str
-    """Its name, for example `image.resize`."""
+    """Name of the operation, for example `image.resize`."""
     params: dict[str, Any] = {}
-    """Its parameters. Those of the file that is written (`format`, `quality`, `lossless`, `bits`) count in
-    the last step, `transfer` in the first."""
+    """Parameters of the operation. `format`, `quality`, `lossless` and `bits` apply to the last step only,
+    `transfer` to the first."""
 
 
 class Pipeline(Reading, frozen=True, kw_only=True):
-    """What to do, in this order."""
+    """Steps to run, in order."""
 
     steps: Annotated[
         list[Step],
         Meta(
             min_length=1,
             max_length=32,
-            description="Operations: `{workload, params}`, each on what the one before it gives.",
+            description="Operations as `{workload, params}`; each runs on the results of the previous one.",
         ),
     ]
 
@@ -79,20 +79,22 @@ def _composed(params: Pipeline, limits: Limits) -> tuple[Pipeline, list[Workload
 pipeline = workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 4096), composed=_composed)(
     implementation(
         "accel.image.pipeline:pipeline",
-        """Does several operations on an image in one go, with no file in between.
+        """Runs several operations on an image, without files in between.
 
-    Each step is an operation on images, PopBridge's or a plugin's, with its parameters; its images are the
-    next one's inputs, in their order. A step that takes one image is done on each of several; one that takes
-    several gets all. Where inputs after the first only help (the normal map of `image.mipmaps`), it gets all
-    if they are as many as the pipeline's inputs, else it is done on each.
-    A cube's faces and an array's layers stay where every step keeps them (`image.convert`, `image.resize`,
+    Each step is an operation on images, from PopBridge or a plugin, with its parameters. Its images are the
+    inputs of the next step, in order. A step that takes one image runs on each of several; a step that takes
+    several gets all. If inputs after the first are only auxiliary (the normal map of `image.mipmaps`), the
+    step gets all images if there are as many as the pipeline has inputs; otherwise it runs on each.
+
+    Cube faces and array layers are kept if every step keeps them (`image.convert`, `image.resize`,
     `image.mipmaps`, `image.compress`, `image.bleed_alpha`, `image.normal_flip`, `image.premultiply`) and the
-    last writes DDS or KTX2, also as `same`; else all steps get the first image alone.
-    Files that tell of images, as an atlas' data do, are kept beside what the last step gives and name the
-    image files that it writes, which are called as the atlas' own; a step after them that changes an image's
-    size or makes one of several is refused.
-    Output files and value: the last step's; of a step that is done on several images a list of values, and
-    files called as what the images come from (the earlier step's, or the inputs).
+    last one writes DDS or KTX2, also as `same`. Otherwise all steps get only the first image.
+
+    Files that describe images, such as the data of an atlas, are returned with the results of the last step.
+    They refer to the image files that it writes, under the names that the atlas uses. A later step that
+    resizes or splits an image is refused.
+    Output files and value: those of the last step. If it runs on several images, the value is a list, and
+    files are named after their sources (images of the earlier step, or inputs).
     """,
     )
 )

@@ -20,22 +20,26 @@ Format = Literal[
 
 
 class Compress(Reading, frozen=True):
-    """Into which format, how thoroughly, and in which container."""
+    """Format, quality and container."""
 
     format: Annotated[
         Format,
         Meta(
-            description="The blocks; `auto` is the smallest of `candidates` that reaches `target_db`. `bc4` "
-            "and `eac_r11` keep red (or grey), `bc5` and `eac_rg11` red and green, `bc1`, `bc6h` and "
-            "`etc2_rgb` all colours, the others transparency too. Light in floats fits `bc6h`; the others "
-            "make 8 bits of it, sRGB where there are three colours, and cut off what is beyond 1. None "
-            "holds what is below 0, which becomes 0 and is told."
+            description="Block format. `auto`: the smallest of `candidates` that reaches "
+            "`target_db`. `bc4` and `eac_r11` keep red (or grey), `bc5` and `eac_rg11` red and "
+            "green, `bc1`, `bc6h` and `etc2_rgb` all colours, the others transparency too. Use "
+            "`bc6h` for HDR floats; the others convert floats to 8 bits (sRGB for three colours) and "
+            "clip values above 1. All formats clip values below 0; the result reports it."
         ),
     ] = "auto"
     target_db: (
         Annotated[
             float,
-            Meta(ge=10, le=99, description="Least PSNR, dB, of the largest level, for `auto`; `null` is 40."),
+            Meta(
+                ge=10,
+                le=99,
+                description="Minimum PSNR of the largest level in dB, for `auto`; `null` means 40.",
+            ),
         ]
         | None
     ) = None
@@ -43,45 +47,49 @@ class Compress(Reading, frozen=True):
         tuple[Literal["bc", "etc2", "astc"], ...],
         Meta(
             min_length=1,
-            description="What the target reads, for `auto`: `bc` desktops and consoles, `etc2` OpenGL ES 3 "
-            "and Vulkan on phones, `astc` phones of the last ten years.",
+            description="Formats that the target platform supports, for `auto`. `bc`: desktops and "
+            "consoles. `etc2`: OpenGL ES 3 and Vulkan on phones. `astc`: phones of the last ten "
+            "years.",
         ),
     ] = ("bc",)
     quality: Annotated[
         Literal["fast", "normal", "best"],
         Meta(
-            description="How long BC6H, BC7 and ASTC search (`best` can take a minute for 4 megapixels); the "
-            "other encoders know one effort."
+            description="Search effort of BC6H, BC7 and ASTC; `best` can take a minute for 4 "
+            "megapixels. Other encoders ignore it."
         ),
     ] = "normal"
     alpha: Annotated[
         Literal["keep", "drop"],
-        Meta(description="`drop` leaves transparency out; else a format that can't hold it is refused."),
+        Meta(description="`drop` removes transparency. `keep` refuses formats that can't hold it."),
     ] = "keep"
     kind: Annotated[
         AnyKind,
         Meta(
-            description="What the channels are: `color`; `normal`, a normal map's vectors, kept as they are "
-            "coded, never flagged as sRGB, and measured by the vectors; `data`, kept and never flagged too. "
-            + KINDS
+            description="Content of the channels. `color`: colours. `normal`: vectors, kept as "
+            "encoded, never flagged as sRGB; the error is measured on vectors. `data`: also kept and "
+            "never flagged. " + KINDS
         ),
     ] = "auto"
     mipmaps: Annotated[
         bool,
         Meta(
-            description="Whether the smaller levels are written that an `image.mipmaps` step before this one "
-            "made, or that a DDS or KTX2 holds. None are made here."
+            description="Write the mipmaps of an earlier `image.mipmaps` step, or those in the DDS "
+            "or KTX2. This step creates none."
         ),
     ] = True
     container: Annotated[
         Literal["auto", "dds", "ktx2"],
-        Meta(description="The file; `auto` is DDS for BC without `zstd`, else KTX2. DDS holds BC alone."),
+        Meta(
+            description="File format. `auto`: DDS for BC without `zstd`, otherwise KTX2. DDS "
+            "supports only BC."
+        ),
     ] = "auto"
     zstd: Annotated[
         int,
-        Meta(ge=0, le=22, description="Level at which KTX2's levels are packed by Zstandard; 0 for not."),
+        Meta(ge=0, le=22, description="Zstandard compression level of KTX2 levels; 0 for none."),
     ] = 0
-    measure: Annotated[bool, Meta(description="Whether to tell the PSNR of a format that was given.")] = False
+    measure: Annotated[bool, Meta(description="Also return the PSNR if `format` isn't `auto`.")] = False
 
     def contradiction(self) -> AnyText:
         if self.format != "auto" and self.target_db is not None:
@@ -104,78 +112,78 @@ class Attempt(Struct, frozen=True):
     """A format that was tried for a target."""
 
     format: str
-    """Its name."""
+    """Name of the format."""
     bits_per_pixel: float
-    """Of whole blocks."""
+    """Bits per pixel of whole blocks."""
     size: int
     """Bytes of all levels, without the container and before Zstandard."""
     psnr: float
-    """dB, of the largest level; of several faces or layers that of the worst."""
+    """PSNR of the largest level in dB; of the worst, if there are several faces or layers."""
 
 
 class Compressed(Struct, frozen=True):
     """A compressed texture."""
 
     format: str
-    """The blocks', for example `bc7`."""
+    """Block format, for example `bc7`."""
     reached: bool | None
-    """Whether the target was; false tells that no candidate reaches it and this is the best of them. Null
-    without a target."""
+    """Whether the target was reached; if false, no candidate reaches it and this is the best. Null without a
+    target."""
     container: Literal["dds", "ktx2"]
-    """The file's format."""
+    """File format."""
     width: int
-    """Pixels."""
+    """Width in pixels."""
     height: int
-    """Pixels."""
+    """Height in pixels."""
     levels: int
-    """Mip levels, the largest included."""
+    """Number of mip levels, including the largest."""
     srgb: bool
-    """Whether the file tells GPUs to decode sRGB; BC4, BC5, BC6H and EAC can't be."""
+    """Whether the file is flagged as sRGB; BC4, BC5, BC6H and EAC can't be."""
     bits_per_pixel: float
-    """Of whole blocks, before Zstandard."""
+    """Bits per pixel of whole blocks, before Zstandard."""
     size: int
-    """Bytes of the file."""
+    """File size in bytes."""
     ratio: float
-    """How many times smaller the file is than the same levels with the channels and depth that came in."""
+    """Size of the uncompressed levels, with the input's channels and depth, divided by the file size."""
     psnr: float | None
-    """dB, of the largest level, where it was measured or there was a target; 100 for no difference; of
-    several faces or layers that of the worst. Of
-    colours weighted by alpha (unless they are data), and alpha; of the vectors of a normal map; of light
-    (BC6H) over exposures from -10 to 10 stops (mPSNR)."""
+    """PSNR of the largest level in dB, if measured or there was a target; 100 for no difference; of the
+    worst, if there are several faces or layers. Computed on alpha and colours weighted by alpha (data:
+    unweighted), on the vectors of normal maps, or for BC6H on light over exposures from -10 to 10 stops
+    (mPSNR)."""
     tried: Sequence[Attempt]
-    """What was tried for the target, in this order."""
+    """Formats tried for the target, in this order."""
     kind: Literal["color", "normal", "data"]
-    """What the channels were taken for."""
+    """The content type that was used for the channels."""
     first_of: int | None = None
-    """How many faces, layers or slices the DDS or KTX2 held that it comes from: it is made of the first
-    alone. Null where that held one, or where all are in the file."""
+    """Number of faces, layers or slices in the source DDS or KTX2, if only the first was used. Null if there
+    is only one or all were written."""
     images: int = 1
-    """Faces and layers in the file."""
+    """Number of faces and layers in the file."""
     below: float | None = None
-    """The least value of the largest level's colours, floats that were to be written, where the blocks hold
-    none so low (none that are written here holds any below 0, but vectors down to -1 are coded) and have
-    their own least instead. Null where nothing was cut off, or what nobody sees."""
+    """The lowest float colour of the largest level before it was clipped to the lowest value of the block
+    format (0 for all formats written here; vectors down to -1 are encoded). Null if nothing was clipped,
+    or only invisible texels were."""
     above: float | None = None
-    """The same of the largest: BC6H holds up to 65504, the others up to 1."""
+    """The highest float colour before clipping, likewise; the limit is 65504 for BC6H and 1 for the
+    others."""
 
 
 compress = operation("image.compress", version=9, params=Compress, levels=True, layers=True)(
     implementation(
         "accel.image.block_selection:compress",
-        """Packs an image into blocks that GPUs read directly: BC, ETC2, EAC or ASTC, as DDS or KTX2.
+        """Compresses an image for the GPU: BC, ETC2, EAC or ASTC blocks in DDS or KTX2.
 
-    It gives a file and no image, so that it is a pipeline's last step. Colours that are sRGB are flagged so
-    where the format can be. An image that isn't of whole blocks is filled up by its last row and column;
-    Direct3D wants BC of multiples of 4, so resize it before. Blocks without transparency decode to full
-    alpha.
+    The result is a file, not an image: it must be the last step of a pipeline. sRGB colours are flagged as
+    sRGB if the format supports it. Sizes that aren't whole blocks are padded with the last row and column;
+    Direct3D needs multiples of 4 for BC, so resize first. Formats without transparency decode as opaque.
 
-    With `auto`, the smallest format that reaches the target is taken (of equal ones BC, then ETC2, then
-    ASTC): of one channel or all for grey, of two and more for normal maps, of three and more for colours,
-    with alpha where something is transparent. BC3 is left out, as BC7 is as small and better; floats have
-    BC6H alone. BC and ETC2 are tried by size. Of ASTC's block sizes that would be smaller the one of most
-    bits comes first, which tells whether the target can be reached; then the sizes between are bisected.
-    Where several faces or layers are compressed, which DDS and KTX2 hold, all reach it.
-    Where none reaches the target, the best that was tried is taken and `reached` is false.
+    `auto` chooses the smallest format that reaches the target (at equal size BC, then ETC2, then ASTC). Grey
+    uses formats with one or all channels, normal maps two or more, colours three or more, with alpha if any
+    texel is transparent. BC3 is skipped because BC7 has the same size and better quality; floats use only
+    BC6H. BC and ETC2 are tried from small to large. Of the smaller ASTC block sizes, the one with most bits
+    is tried first, to see whether the target can be reached, followed by a binary search. If there are
+    several faces or layers, all must reach the target. If no format reaches it, the best is used and
+    `reached` is false.
     Output file: `compressed`. Value: a `Compressed`.
     """,
     )
@@ -192,93 +200,96 @@ class AtlasParams(Writing, frozen=True):
         str,
         Meta(
             pattern=r"^[^/\\:*?\"<>|\x00-\x1f]{1,100}$",
-            description="What the files are called: `NAME` is the image, `NAME.data` the data; of several "
-            "pages `NAME.0`, `NAME.0.data` and so on. The data refers to the images as `NAME.png`, by their "
-            "format.",
+            description="Base name of the files: `NAME` is the image, `NAME.data` the data; with "
+            "several pages `NAME.0`, `NAME.0.data` and so on. The data refers to images by their "
+            "extension, for example `NAME.png`.",
         ),
     ] = "atlas"
     layout: Annotated[
         Layout,
         Meta(
-            description="How the data is laid out. `hash` and `array`: JSON with `frames` by name or in a "
-            "list, one file for each page; what most importers read. `multi`: one JSON for all pages, "
-            "`textures` with `frames` each. `regions`: one JSON for all pages, `textures` with `sprites` of "
-            "`region` and `margin` (.tpsheet). `lines`: text, a line `name;x;y;w;h;pivot x;pivot y` for each "
-            "sprite with y from below, one file for each page (.tpsheet)."
+            description="Data format. `hash` and `array`: JSON with `frames` by name or as a list, "
+            "one file per page; most importers read it. `multi`: one JSON for all pages, `textures` "
+            "with `frames`. `regions`: one JSON for all pages, `textures` with `sprites`, each with "
+            "`region` and `margin` (.tpsheet). `lines`: text with one line `name;x;y;w;h;pivot "
+            "x;pivot y` per sprite, y from the bottom, one file per page (.tpsheet)."
         ),
     ] = "hash"
-    max_size: Annotated[int, Meta(ge=16, le=16384, description="Longest side of a page, pixels.")] = 4096
+    max_size: Annotated[int, Meta(ge=16, le=16384, description="Longest side of a page in pixels.")] = 4096
     size: Annotated[
         Literal["any", "multiple_of_4", "power_of_two"],
-        Meta(description="What the sides of a page are; block compression needs multiples of 4."),
+        Meta(description="Constraint on the sides of a page; block compression needs multiples of 4."),
     ] = "multiple_of_4"
-    square: Annotated[bool, Meta(description="Whether pages are as wide as high.")] = False
+    square: Annotated[bool, Meta(description="Make pages square.")] = False
     padding: Annotated[
-        int, Meta(ge=0, le=256, description="Pixels between sprites, and what they are extruded by.")
+        int, Meta(ge=0, le=256, description="Pixels between sprites, in addition to `extrude`.")
     ] = 2
-    border: Annotated[int, Meta(ge=0, le=256, description="Pixels that stay empty at a page's edges.")] = 0
+    border: Annotated[int, Meta(ge=0, le=256, description="Empty pixels at the edges of a page.")] = 0
     extrude: Annotated[
         int,
         Meta(
             ge=0,
             le=64,
-            description="Pixels by which a sprite's edges are repeated around it, that filtering doesn't "
-            "bleed into them.",
+            description="Pixels by which the edges of each sprite are repeated outwards, which "
+            "prevents bleeding when filtering.",
         ),
     ] = 0
     trim: Annotated[
         bool,
-        Meta(description="Whether transparent borders are cut off; the data keeps the original size."),
+        Meta(description="Trim transparent borders; the data keeps the original size."),
     ] = True
     trim_alpha: Annotated[
-        float, Meta(ge=0, lt=1, description="Alpha, 0 to 1, up to which a pixel of a border is transparent.")
+        float,
+        Meta(ge=0, lt=1, description="Highest alpha, 0 to 1, at which border pixels count as transparent."),
     ] = 0.0
     trim_margin: Annotated[
-        int, Meta(ge=0, le=64, description="Transparent pixels that are left around what isn't.")
+        int, Meta(ge=0, le=64, description="Transparent pixels to keep around the visible part.")
     ] = 0
     rotate: Annotated[
         bool,
         Meta(
-            description="Whether sprites may be turned clockwise by 90 degrees, which fills a page a little "
-            "better. Not every importer turns them back; `regions` and `lines` can't say it."
+            description="Allow rotating sprites clockwise by 90 degrees, which packs slightly "
+            "denser. Not every importer supports it; `regions` and `lines` can't express it."
         ),
     ] = False
-    aliases: Annotated[
-        bool, Meta(description="Whether sprites with the same pixels are put on a page only once.")
-    ] = True
+    aliases: Annotated[bool, Meta(description="Store sprites with the same pixels only once.")] = True
     folders: Annotated[
         bool,
         Meta(
-            description="Whether sprites are called by their path below the folder that all share, and not "
-            "by the file's name alone."
+            description="Name sprites by their path below the common folder instead of the file name alone."
         ),
     ] = True
-    extension: Annotated[bool, Meta(description="Whether their names keep the file's extension.")] = True
+    extension: Annotated[bool, Meta(description="Keep the file extension in sprite names.")] = True
     pivot_x: Annotated[
         float,
-        Meta(ge=0, le=1, description="Where each sprite's pivot is: 0 at its left edge, 1 at its right."),
+        Meta(ge=0, le=1, description="Horizontal pivot of each sprite: 0 is the left edge, 1 the right."),
     ] = 0.5
     pivot_y: Annotated[
-        float, Meta(ge=0, le=1, description="0 at its upper edge, 1 at its lower; of the untrimmed sprite.")
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Vertical pivot: 0 is the top edge, 1 the bottom, of the untrimmed sprite.",
+        ),
     ] = 0.5
     effort: Annotated[
         Literal["fast", "normal", "best"],
-        Meta(description="How many ways of packing are tried; `best` takes several times as long."),
+        Meta(description="Number of packings to try; `best` takes several times as long."),
     ] = "normal"
 
 
 atlas = operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096))(
     implementation(
         "accel.image.atlas:atlas",
-        """Packs sprites into an atlas: one or more pages, and data that tells where each sprite lies.
+        """Packs sprites into an atlas: one or more pages, with data on the position of each sprite.
 
-    MaxRects with several heuristics and orders, the densest result kept; it doesn't depend on the order of
-    the inputs. Pages are RGBA, as deep as the deepest input; where `format` is `same`, they are in the format
-    of the first sprite by name if that holds transparency at this depth. A sprite that is transparent
-    everywhere is trimmed to one pixel. What doesn't fit on one page goes to a further one.
-    Output files: `atlas` and `atlas.data` (or the parameter `name`); of several pages `atlas.0` and
-    `atlas.0.data`, `atlas.1` and so on, with a single `atlas.data` where the layout holds all pages. Value:
-    an `Atlas`.
+    Uses MaxRects with several heuristics and orders, and keeps the densest result; the order of the inputs
+    doesn't matter. Pages are RGBA with the bit depth of the deepest input. `same` is the format of the first
+    sprite by name, if it supports transparency at this depth. Fully transparent sprites are trimmed to one
+    pixel. Sprites that don't fit go on another page.
+    Output files: `atlas` and `atlas.data` (or the parameter `name`); with several pages `atlas.0` and
+    `atlas.0.data`, `atlas.1` and so on, or a single `atlas.data` if the layout holds all pages. Value: an
+    `Atlas`.
     """,
     )
 )
@@ -288,50 +299,50 @@ class AtlasPage(Struct, frozen=True):
     """One image of an atlas."""
 
     name: str
-    """The output file's."""
+    """Name of the output file."""
     image: str
-    """What the data calls the image: the output file's name with the suffix of its format."""
+    """The image's name in the data: the output file's name with its extension."""
     data: str
-    """The output file's with its sprites; of several pages it may be the same."""
+    """Name of the output file with its sprites; several pages may share one."""
     width: int
-    """Pixels."""
+    """Width in pixels."""
     height: int
-    """Pixels."""
+    """Height in pixels."""
     fill: Annotated[float, Meta(ge=0, le=1)]
-    """Share of the page that sprites cover, with what they are extruded by."""
+    """Share of the page covered by sprites, including `extrude`."""
     below: float | None = None
-    """The least colour that the image holds no value for and cuts off, as `Written` has it. Null for none."""
+    """The lowest colour before clipping, as in `Written`. Null if nothing was clipped."""
     above: float | None = None
-    """The same of the largest."""
+    """The highest colour before clipping, likewise."""
 
 
 class Sprite(Struct, frozen=True):
-    """Where one sprite lies."""
+    """Position of a sprite."""
 
     name: str
-    """As the data calls it."""
+    """Its name in the data."""
     page: int
-    """The number of the page, from 0."""
+    """Index of the page, from 0."""
     x: int
-    """Left edge on the page, pixels, without what is extruded."""
+    """Left edge on the page in pixels, without `extrude`."""
     y: int
-    """Upper edge on the page, pixels."""
+    """Top edge on the page in pixels, without `extrude`."""
     width: int
-    """Pixels, trimmed and upright: on the page a rotated sprite is this high."""
+    """Trimmed width in pixels, before rotation: the height on the page if rotated."""
     height: int
-    """Pixels, trimmed and upright: on the page a rotated sprite is this wide."""
+    """Trimmed height in pixels, before rotation: the width on the page if rotated."""
     rotated: bool
-    """Whether it is turned clockwise by 90 degrees on the page."""
+    """Whether it is rotated clockwise by 90 degrees on the page."""
     offset_x: int
-    """Columns that were trimmed on the left."""
+    """Columns trimmed on the left."""
     offset_y: int
-    """Rows that were trimmed above."""
+    """Rows trimmed at the top."""
     source_width: int
-    """Pixels, before it was trimmed."""
+    """Width in pixels before trimming."""
     source_height: int
-    """Pixels, before it was trimmed."""
+    """Height in pixels before trimming."""
     alias: str
-    """The first sprite with the same pixels, which lies in the same place; empty for one of its own."""
+    """The first sprite with the same pixels, at the same position; empty if there is none."""
 
     @property
     def trimmed(self) -> bool:
@@ -343,6 +354,6 @@ class Atlas(FirstLayer, frozen=True):
     """Sprites on pages."""
 
     pages: list[AtlasPage]
-    """One for each image."""
+    """One entry per image."""
     sprites: list[Sprite]
-    """All of them, by name."""
+    """All sprites, sorted by name."""
