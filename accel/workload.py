@@ -24,6 +24,7 @@ class WorkloadError(TextError):
     """
 
     code: str = "internal"
+    """One of those codes."""
     reason: AnyText = ""
     """The reason, for people, to follow "NAME: ", without a full stop."""
     name: str = ""
@@ -138,6 +139,7 @@ class Function(Protocol):
     """A function that was declared as a workload."""
 
     workload: Workload
+    """Its declaration."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 

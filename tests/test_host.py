@@ -136,7 +136,7 @@ class TestThirdParty:
         assert newer is not None and (newer.adapter.name, newer.exact) == ("acme2", False)
         assert newer.notice
         assert registry.choose("nobody's engine", "1.0") is None
-        with pytest.raises(UserError, match="no acme version"):
+        with pytest.raises(UserError, match="valid acme version"):
             registry.choose("acme", "latest")
 
 

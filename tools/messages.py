@@ -134,7 +134,7 @@ def catalogue(language: str) -> Catalog:
     for file in fragments(language):
         for message in _read(file, language):
             if message.id:
-                # Assigning to an id that exists keeps the old, perhaps empty, translation.
+                # Babel doesn't replace the string of a message that is there.
                 found.delete(message.id)
                 found[message.id] = message
     return found

@@ -214,6 +214,6 @@ def digest(path: Path) -> str:
 def retry_command(model: Model) -> AnyText:
     """Returns what to run to replace a model, to be read before "again"."""
     if model.shipped:
-        return "install popbridge"
+        return text("install popbridge")
     accept = " --accept-unclear-licence" if model.opt_in else ""
     return text("run `popbridge models pull {model}{accept}`", model=model.name, accept=accept)

@@ -191,7 +191,7 @@ class Action(Part, kw_only=True):
     label: Text
     """The text on the button."""
     style: Literal["primary", "normal", "danger"] = "normal"
-    """How it looks; `danger` for what can't be taken back."""
+    """How it looks; `danger` for actions that can't be undone."""
     default: bool = False
     """The one that the return key presses."""
 

@@ -27,6 +27,9 @@ TOTAL_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 0.875, "bulk"
 """The same for the limit of all sessions; the rest is reserved for more urgent requests."""
 
 
+SESSION = text("The session")
+
+
 class Quota:
     """Counts open requests by priority and checks their limits."""
 
@@ -81,7 +84,7 @@ class Admission:
         """Counts one more open request, without a check."""
         mine = self._sessions.get(session)
         if mine is None:
-            mine = self._sessions[session] = Quota(text("The session"), self._limits)
+            mine = self._sessions[session] = Quota(SESSION, self._limits)
         mine.open[priority] += 1
         self._all.open[priority] += 1
 

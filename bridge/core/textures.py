@@ -43,17 +43,23 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Texture settings, desired or present; None leaves a field open."""
 
     kind: Kind | None = None
+    """The texture kind."""
     color_space: ColorSpace | None = None
+    """How its numbers are read."""
     normal_convention: NormalConvention | None = None
     """Of a normal map's green channel."""
     compression: Compression | None = None
     """How the game stores it."""
     mipmaps: bool | None = None
+    """Whether the engine generates them."""
     alpha: AlphaUse | None = None
+    """What the alpha channel is used for."""
     max_size: int | None = None
     """Longest side, pixels; 0 for no limit."""
     wrap: Wrap | None = None
+    """What is outside the texture, in materials."""
     filter: Filter | None = None
+    """How texels are interpolated."""
     channels: dict[str, ChannelMeaning] | None = None
     """What packed channels hold, by `r`, `g`, `b` and `a`."""
 

@@ -28,6 +28,7 @@ class Remark(Struct, frozen=True):
     code: str
     """Its code in reports and baselines; with a dot: `acme.seams`."""
     severity: Severity
+    """How serious it is."""
     text: AnyText
     """A sentence for people; it follows the file's name."""
     about: AnyText = ""

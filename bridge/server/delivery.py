@@ -234,6 +234,6 @@ def _of(session: str, delivery: Delivery) -> Iterator[Answer]:
     return (message for name, message in delivery.numbered if name == session)
 
 
-def withdrawing(session: str, error: Error, state: str) -> Withdraw:
+def withdraw_request(session: str, error: Error, state: str) -> Withdraw:
     """Returns the work that answers a waiting request with `error`."""
     return lambda db, last: journal.withdraw(db, session, error, last, state)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from bridge.core.messages import Accepted, Request
 from bridge.core.metrics import Counts
 from bridge.core.router import Router, Ticket, digest
 from bridge.server import logs
-from bridge.server.delivery import Deliveries, withdrawing
+from bridge.server.delivery import Deliveries, withdraw_request
 from bridge.server.live_session import LiveSession
 from bridge.server.runner import Runner, as_message, as_request_error, deadline_exceeded
 from bridge.server.scheduler import JobRunner, Scheduler
@@ -157,7 +157,7 @@ class Jobs:
             await asyncio.wait([accepting])
         message = as_message(error, ticket.request, "unknown")
         try:
-            withdrawal = await self._deliveries.withdraw(live, withdrawing(live.id, message, state))
+            withdrawal = await self._deliveries.withdraw(live, withdraw_request(live.id, message, state))
         except StoreError as failure:
             # The job goes on, and its answer follows.
             log.error("request %d of session %s goes on: %s", ticket.request, live.id, failure.reason)

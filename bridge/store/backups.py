@@ -252,28 +252,28 @@ def _refuse_foreign(source: sqlite3.Connection) -> None:
 
 def _keep(database: Path) -> Path:
     """Links or copies the database to a dated name, which it returns. Raises sqlite3.Error, OSError."""
-    kept = dated_path(database, "old")
-    log, kept_log = (path.with_name(f"{path.name}-wal") for path in (database, kept))
+    old = dated_path(database, "old")
+    log, old_log = (path.with_name(f"{path.name}-wal") for path in (database, old))
     if log.exists():
         # SQLite deletes the log of a file that it doesn't recognise as a database.
-        shutil.copy2(log, kept_log)
+        shutil.copy2(log, old_log)
     try:
         _into_one_file(database)
-        kept_log.unlink(missing_ok=True)
+        old_log.unlink(missing_ok=True)
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            kept_log.unlink(missing_ok=True)
+            old_log.unlink(missing_ok=True)
             raise  # another program uses it
         # The log of a damaged file must not be applied to the restored one.
         for suffix in ("-wal", "-shm"):
             database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
     try:
-        os.link(database, kept)
+        os.link(database, old)
     except OSError:  # the file system may not support links
-        shutil.copy2(database, kept)
-        sync(kept)
+        shutil.copy2(database, old)
+        sync(old)
     sync_folder(database.parent)
-    return kept
+    return old
 
 
 def _into_one_file(database: Path) -> None:

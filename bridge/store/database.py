@@ -403,7 +403,7 @@ def applied_migrations(db: Database, schema: Migrations) -> list[str]:
 
 
 def _tables(db: Database, schema: Migrations) -> set[str]:
-    """Those that aren't for keeping the others."""
+    """Returns the tables other than those of migrations."""
     names = {name for name in db.table_names() if not name.startswith("sqlite_")}
     return names - {schema.migrations_table}
 

@@ -24,7 +24,7 @@ ROW_OVERHEAD = 512
 
 @migrations()
 def tables(db: Database) -> None:
-    """Creates responses, their blobs, and totals, kept by triggers since counting rows is slow."""
+    """Creates responses, their blobs, and totals, maintained by triggers since counting rows is slow."""
     for statement in _TABLES:
         db.conn.execute(statement)
 
@@ -86,14 +86,14 @@ def survey(connection: sqlite3.Connection) -> Survey:
     return Survey(max((used for used, _ in rows), default=0), [outline for _, outline in rows])
 
 
-def insert(connection: sqlite3.Connection, kept: CachedResponse) -> None:
+def insert(connection: sqlite3.Connection, response: CachedResponse) -> None:
     """Inserts or replaces a response."""
     # REPLACE would not run the delete trigger.
-    connection.execute("DELETE FROM responses WHERE key = ?", (kept.key,))
-    row = (kept.key, kept.outline, kept.size, kept.used, kept.packed)
+    connection.execute("DELETE FROM responses WHERE key = ?", (response.key,))
+    row = (response.key, response.outline, response.size, response.used, response.packed)
     connection.execute("INSERT INTO responses (key, outline, size, used, packed) VALUES (?, ?, ?, ?, ?)", row)
     connection.executemany(
-        "INSERT INTO response_blobs VALUES (?, ?)", [(kept.key, blob) for blob in kept.blobs]
+        "INSERT INTO response_blobs VALUES (?, ?)", [(response.key, blob) for blob in response.blobs]
     )
 
 
@@ -252,8 +252,8 @@ class WriteBehind:
 
     def get(self, key: bytes) -> CachedResponse | None:
         """Returns the response if it isn't written yet."""
-        kept = self._waiting.get(key)
-        return kept if kept or key in self._removed else self._writing.get(key)
+        response = self._waiting.get(key)
+        return response if response or key in self._removed else self._writing.get(key)
 
     def hides(self, key: bytes) -> bool:
         """Whether the key was removed, though its row may still exist."""
@@ -270,14 +270,14 @@ class WriteBehind:
     @property
     def blobs(self) -> set[str]:
         """The names of the files of pending responses."""
-        kept = (*self._waiting.values(), *self._writing.values())
-        return {name for one in kept for name in one.blobs}
+        response = (*self._waiting.values(), *self._writing.values())
+        return {name for one in response for name in one.blobs}
 
-    async def add(self, kept: CachedResponse) -> None:
+    async def add(self, response: CachedResponse) -> None:
         """Queues a response; writes all if too many bytes are pending."""
-        self._drop(kept.key)
-        self._waiting[kept.key] = kept
-        self._bytes += len(kept.packed)
+        self._drop(response.key)
+        self._waiting[response.key] = response
+        self._bytes += len(response.packed)
         if self._bytes > MAX_PENDING_BYTES:
             await self.flush()
         else:
@@ -290,8 +290,8 @@ class WriteBehind:
         self._start_timer()
 
     def _drop(self, key: bytes) -> None:
-        if kept := self._waiting.pop(key, None):
-            self._bytes -= len(kept.packed)
+        if response := self._waiting.pop(key, None):
+            self._bytes -= len(response.packed)
 
     def _start_timer(self) -> None:
         if self._timer is None:

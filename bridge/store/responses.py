@@ -80,8 +80,8 @@ class Responses:
     def hot(self, key: bytes) -> bytes | None:
         """Returns the packed response if it is in memory."""
         packed = self._memory.get(key)
-        if packed is None and (kept := self._behind.get(key)):
-            packed = kept.packed
+        if packed is None and (response := self._behind.get(key)):
+            packed = response.packed
         if packed is not None:
             self._use(key)
         return packed
@@ -97,17 +97,17 @@ class Responses:
             self._use(key)
         return found
 
-    async def keep(self, kept: CachedResponse) -> None:
+    async def keep(self, response: CachedResponse) -> None:
         """Stores a response in memory and soon on disk, unless it is too large."""
-        if kept.size > self._max_size:
+        if response.size > self._max_size:
             return
-        self._memory.put(kept.key, kept.packed)
+        self._memory.put(response.key, response.packed)
         if self._outlines is not None:
-            self._outlines.add([kept.outline])
+            self._outlines.add([response.outline])
         if self._store is not None:
             self._clock += 1
-            self._touched.pop(kept.key, None)
-            await self._behind.add(msgspec.structs.replace(kept, used=self._clock))
+            self._touched.pop(response.key, None)
+            await self._behind.add(msgspec.structs.replace(response, used=self._clock))
 
     async def flush(self) -> None:
         """Writes pending responses."""

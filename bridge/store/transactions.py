@@ -224,7 +224,7 @@ class CommitGroups:
         execute("SAVEPOINT work")
         try:
             value = work(self._db)
-        # A work may fail in any way: its own changes are undone, and whoever waits for it is told.
+        # A work may raise anything: its changes are rolled back, and the caller gets the error.
         except BaseException as error:
             if not self._connection.in_transaction:
                 if isinstance(error, FAILURES):

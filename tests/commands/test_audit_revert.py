@@ -72,7 +72,7 @@ class TestRevert:
         assert file.read_text() == mended
         assert popbridge("revert", "1")[0] == 0 and settings(project) == before
         code, _, err = popbridge("revert", "1")
-        assert code == 2 and "is reverted already (receipt 4, " in err
+        assert code == 2 and "was already reverted by change 4 (" in err
 
     @pytest.mark.parametrize(
         ("locale", "said"),

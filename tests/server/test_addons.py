@@ -45,12 +45,12 @@ def test_another_addon_is_told_what_to_type(
     quoted = f'"{root}"' if os.name == "nt" else f"'{root}'"
     project = {"id": "p", "name": "P", "root": root}
     said = told(adapter, file, version, project=project)
-    assert "isn't the one of PopBridge 2.1.0:" in said and f"`popbridge install fake {quoted}`" in said
+    assert "isn't the one of PopBridge 2.1.0." in said and f"`popbridge install fake {quoted}`" in said
     # It may be the daemon that is older than what was installed since.
-    assert said.endswith("If you have done that, restart PopBridge.")
+    assert said.endswith("If you have, restart PopBridge.")
     said = told(adapter, file, version, project=project, locale="zh-CN")
     assert "插件与 PopBridge 2.1.0 不匹配" in said and f"`popbridge install fake {quoted}`" in said
-    assert said.endswith("如果已经这样做过，请重启 PopBridge。")
+    assert said.endswith("如已执行，请重启 PopBridge。")
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_another_addon_is_told_what_to_type(
     [
         (
             "en",
-            "PopBridge 2.2.0, and PopBridge 2.1.0 is running: update PopBridge, or restart it if you have.",
+            "PopBridge 2.2.0, but PopBridge 2.1.0 is running. Update PopBridge; if you have, restart it.",
         ),
         (
             "zh_CN",
-            "来自 PopBridge 2.2.0，而正在运行的是 PopBridge 2.1.0：请更新 PopBridge；如已更新，请重启它。",
+            "来自 PopBridge 2.2.0，而正在运行的是 PopBridge 2.1.0。请更新 PopBridge；如已更新，请重启它。",
         ),
     ],
 )
@@ -94,7 +94,7 @@ async def test_an_adapter_that_cant_tell_its_addon_keeps_no_editor_out(
     monkeypatch.setattr(Fake, "addon", addon)
     async with session(file, engine=ENGINE, client=client("1")) as wire:
         assert "popbridge install" not in wire.ready.get("notice", "")
-    assert "fake2 can't tell which addon it installs" in caplog.text
+    assert "adapter fake2 has an invalid `addon`" in caplog.text
 
 
 async def test_the_editor_is_told_when_it_connects(
@@ -102,7 +102,7 @@ async def test_the_editor_is_told_when_it_connects(
 ) -> None:
     said: dict[str, Any] = {"engine": ENGINE, "project": {"id": "p", "name": "P", "root": str(tmp_path)}}
     async with session(file, client=client("2.0.0"), **said) as wire:
-        assert wire.ready["notice"].startswith("The PopBridge addon in this project isn't")
+        assert wire.ready["notice"].startswith("The addon in this project isn't")
     for own in (client(OURS), client("1", name="another")):
         async with session(file, client=own, **said) as wire:
             assert "notice" not in wire.ready

@@ -30,7 +30,7 @@ def test_health_needs_no_token_and_tells_little(daemon: ThreadDaemon) -> None:
 def test_a_page_that_isnt_there_is_told_as_json(daemon: ThreadDaemon) -> None:
     response, body = page(daemon.file, "/nowhere")
     assert (response.status, response.headers["content-type"]) == (404, "application/json")
-    assert "There is no /nowhere here" in json.loads(body)["message"]
+    assert "/nowhere does not exist" in json.loads(body)["message"]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ async def test_a_session_that_cant_be_kept_is_open_all_the_same_and_says_so(
     with monkeypatch.context() as patch:
         patch.setattr(daemon.bridge.store, "write", full)
         async with session(daemon.file) as wire:
-            assert wire.ready["notice"] == "Nothing outlives a restart of PopBridge now: the disk is full."
+            assert wire.ready["notice"] == "A restart of PopBridge would lose this session: the disk is full."
             assert (await wire.request(1, "bridge.echo"))["type"] == "result"
 
     def kept() -> bool:

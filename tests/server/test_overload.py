@@ -221,7 +221,7 @@ async def test_one_connection_too_many_is_refused_before_the_handshake(start: St
         async with session(daemon.file):
             status, body, again = await refused(daemon)
             assert (status, again) == (503, "5")
-            assert b"2 connections, its most" in body and b"'connections'" in body
+            assert b"2 connections, the limit" in body and b"'connections'" in body
             assert (await one.request(1, "bridge.echo", {"value": 1}))["value"] == 1
         await asyncio.to_thread(until, lambda: len(open_connections(daemon)) == 1, "its end")
         async with session(daemon.file) as another:
@@ -235,7 +235,7 @@ def open_connections(daemon: ThreadDaemon) -> list[Any]:
 async def test_those_who_never_say_who_they_are_leave_room_to_those_who_did(start: Start) -> None:
     daemon = start(connections_unidentified=2)
     async with session(daemon.file) as known, dial(daemon.file), dial(daemon.file) as waiting:
-        assert b"have yet to identify" in (await refused(daemon))[1]
+        assert b"have not identified" in (await refused(daemon))[1]
         assert (await known.request(1, "bridge.echo", {"value": 1}))["value"] == 1
         await waiting.send("identify", **identity(daemon.file))
         assert (await waiting.receive())["type"] == "ready"

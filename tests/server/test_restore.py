@@ -164,7 +164,7 @@ async def test_a_session_that_cant_be_read_ends_alone(
 ) -> None:
     spoil(tmp_path, f"UPDATE {change}")
     file = start().file
-    (said,) = [one for one in caplog.records if "can't be brought back" in one.message]
+    (said,) = [one for one in caplog.records if "can't be restored" in one.message]
     assert "popbridge.db is damaged" in said.message and "popbridge db check" in said.message
     assert not said.exc_info
     async with dial(file) as late:

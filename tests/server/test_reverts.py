@@ -46,11 +46,14 @@ async def test_what_was_put_back_isnt_put_back_once_more(file: ConnectionFile, w
     said = await revert(3, receipt)
     assert said["code"] == "unsupported"
     # Each has put back a part, for all that is known.
-    both = f"`popbridge revert {first}` and then `popbridge revert {partly}` bring the change back"
-    assert f"already, by receipt {first}: {both}." in said["message"]
+    both = f"to apply it again: `popbridge revert {first}`, then `popbridge revert {partly}`"
+    assert f"already reverted by change {first}; {both}." in said["message"]
     await reverted(4, partly)
     said = await revert(5, receipt)
-    assert f"already, by receipt {first}: `popbridge revert {first}` brings" in said["message"]
+    assert (
+        f"already reverted by change {first}; to apply it again: `popbridge revert {first}`"
+        in said["message"]
+    )
     await reverted(6, first)
     await reverted(7, receipt)
 
@@ -113,7 +116,7 @@ async def test_what_an_editor_with_the_addon_that_is_installed_says_against_putt
         await wire.send("error", id=command["id"], code="unsupported", message="no textures here")
         made = (await wire.until("result", id=1))["value"]["receipt"]
     assert made["errors"][0]["message"] == "no textures here"
-    assert f"texture.revert #{command['id']} isn't known there: no textures here" in caplog.text
+    assert f"texture.revert #{command['id']} isn't supported by the editor: no textures here" in caplog.text
 
 
 async def put_back(wire: Wire, receipt: int) -> None:
@@ -131,7 +134,7 @@ async def test_an_undo_of_what_was_put_back_in_a_shell_meanwhile_is_refused(
     shown = await popup(wire, state={"undo": [receipt]})
     await put_back(wire, receipt)
     await answered(wire, shown)
-    said = f"Receipt {receipt}: it was put back already, by receipt {receipt + 1}"
+    said = f"Change {receipt}: it was already reverted by change {receipt + 1}"
     await asyncio.to_thread(until, lambda: said in caplog.text, "the refusal")
     assert await wire.quiet()
 

@@ -69,10 +69,10 @@ async def test_code_that_holds_up_the_daemon_is_named_once(told: Told) -> None:
     await until(told, 2)
     watch.stop()
     named, over = told.lines
-    assert named.startswith("the daemon has stood still for ")
+    assert named.startswith("the event loop has been blocked for ")
     assert f"in an_advisor_that_computes ({__file__}:" in named.splitlines()[0]
     assert "test_code_that_holds_up_the_daemon" in named
-    assert over.startswith("the daemon stood still for ") and "lock" not in over
+    assert over.startswith("the event loop was blocked for ") and "lock" not in over
 
 
 async def test_what_no_thread_can_see_is_told_afterwards(told: Told, held: None) -> None:
@@ -84,7 +84,7 @@ async def test_what_no_thread_can_see_is_told_afterwards(told: Told, held: None)
     await until(told, 1)
     watch.stop()
     (over,) = told.lines
-    assert over.startswith("the daemon stood still for ")
+    assert over.startswith("the event loop was blocked for ")
     assert "in code that holds Python's lock, or the machine slept" in over
 
 

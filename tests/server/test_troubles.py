@@ -95,7 +95,7 @@ async def outlives(process: ProcessDaemon, trouble: Trouble, says: str) -> None:
             assert says in answer["message"]
             assert (await wire.request(2, "bridge.echo", {"value": 7}))["value"] == 7
             async with session(file, instance="two") as other:
-                assert "Nothing outlives a restart" in other.ready["notice"]
+                assert "A restart of PopBridge would lose" in other.ready["notice"]
                 assert says in other.ready["notice"]
                 assert (await other.request(1, "bridge.echo", {"value": 8}))["value"] == 8
             assert says in process.output.read_text()

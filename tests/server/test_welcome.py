@@ -72,7 +72,7 @@ def test_a_rebound_dns_name_gets_no_page(file: ConnectionFile) -> None:
 
 
 async def test_a_name_from_the_settings_gets_in(start: Callable[..., ThreadDaemon]) -> None:
-    file = start(hosts=["bridge.example"]).file
+    file = start(allowed_hosts=["bridge.example"]).file
     port = urlsplit(file.ws).port
     async with connect(
         f"ws://bridge.example:{port}/ws", host="127.0.0.1", port=port, subprotocols=MSGPACK, proxy=None

@@ -219,7 +219,7 @@ class TestOutputs:
         code, _, err = popbridge("run", "image.atlas", wall, str(textures / "wood/rock.png"), *arguments)
         assert code == 2 and one_line(err) and "--param name is for a single job" in err
         code, _, err = popbridge("run", "image.atlas", wall, *arguments, "--name", "y")
-        assert code == 2 and one_line(err) and "leave one of them out" in err
+        assert code == 2 and one_line(err) and "Give one of them." in err
 
     def test_equal_pictures_have_an_output_each(self, popbridge: Any, textures: Path, tmp_path: Path) -> None:
         same = (textures / "wall.png").read_bytes()
