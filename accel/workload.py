@@ -477,10 +477,10 @@ def _wrong(reason: AnyText) -> WorkloadError:
 class Echo(Params, frozen=True):
     """The parameters of `bridge.echo`."""
 
-    value: Annotated[Any, Meta(description="Anything; it comes back as it is.")] = None
+    value: Annotated[Any, Meta(description="Any value; it is returned unchanged.")] = None
 
 
 @workload("bridge.echo", version=1, params=Echo, inputs=(0, 64), inline=True)
 def echo(inputs: Sequence[Input], params: Echo, limits: Limits) -> Output:
-    """Gives its parameter back: tests a connection and measures the bridge itself."""
+    """Returns its parameter, to test a connection and measure PopBridge's own overhead."""
     return Output(params.value)

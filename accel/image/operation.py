@@ -181,18 +181,19 @@ Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]
 
 
 class Operation(Protocol):
-    """A declared operation: a workload on files, with the operation on rasters as `operate`."""
+    """A declared operation: a workload on files, with the function on images as `operate`."""
 
     workload: Workload
-    """The record."""
+    """The record of the workload."""
     operate: Operate
-    """The function on images; what it returns is validated."""
+    """The function on images; its result is validated."""
     splits: bool
-    """Whether it makes several images of one, so that a later step which takes several has them of one."""
+    """Whether it returns several images for one. A later step that takes several then gets those of one
+    source image."""
     levels: bool
-    """Whether it uses the smaller levels of its inputs; otherwise those of files aren't read."""
+    """Whether it uses the mipmaps of its inputs; otherwise files are read without them."""
     layers: bool
-    """Whether it is done on each face and layer of its inputs; otherwise those of files aren't read."""
+    """Whether it runs on each face and layer of its inputs; otherwise only the first is read from files."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
@@ -213,19 +214,20 @@ def operation(
     levels: bool = False,
     layers: bool = False,
 ) -> Callable[[Operate], Operation]:
-    """Declares a workload that is done on images, not on files, and that can be a step of a pipeline:
-    `function(images, params, limits) -> Operated`; it may raise WorkloadError.
+    """Declares a workload that runs on images instead of files, and can be a step of a pipeline:
+    `function(images, params, limits) -> Operated`. The function may raise WorkloadError.
 
-    Images are opened and checked against the limits before, and written afterwards by the parameters of
-    `Writing`, which `params` extends, or of `Reading` if the operation returns no images. What the function
-    returns is validated. A function that makes an image much larger than its inputs calls `check_size` first.
+    Images are opened and checked against the limits first. Returned images are written by the parameters of
+    `Writing`, which `params` extends; an operation that returns no images extends `Reading`. The returned
+    value is validated. A function that creates an image much larger than its inputs calls `check_size` first.
     The pixels of inputs are read-only for plugins.
     The function gets the first image of a cube or an array. With `layers` it is also called for each of the
-    others, or gets them itself if it returns files. An image after the first then has as many layers, or one
-    for all; those of `companions` are read only if the first has some. `version`, `inputs`, `companions` and
-    `cached` are as in `workload`, `splits` and `levels` as in `Operation`.
+    others, or gets them itself if it returns files. Any further input then has as many layers, or one for
+    all; those of `companions` are read only if the first input has several. `version`, `inputs`, `companions`
+    and `cached` are as in `workload`, `splits` and `levels` as in `Operation`.
 
-    Raises TypeError for other parameters, for no inputs, and for a function that a worker can't import.
+    Raises TypeError if `params` isn't such a class, if `inputs` allows none, or if a worker can't import the
+    function.
     """
     if not (isinstance(params, type) and issubclass(params, Reading)):
         kinds = "Writing, or of Reading where it gives no images"

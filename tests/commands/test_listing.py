@@ -43,7 +43,7 @@ class TestListings:
         code, out, _ = popbridge("workloads", "image.thumbnail")
         assert code == 0 and out.startswith("image.thumbnail  (version ")
         assert "\nFiles: one; several are processed one by one.\n" in out
-        assert "\n  size=256  a whole number from 1 to " in out and "Longest side, pixels." in out
+        assert "\n  size=256  a whole number from 1 to " in out
         out = popbridge("workloads", "pipeline")[2]
         assert "Did you mean image.pipeline?" in out
         out = popbridge("workloads", "image.pipeline")[1]
@@ -54,7 +54,7 @@ class TestListings:
         assert "one of " in popbridge("workloads", "image.convert")[1]
         assert "the others help with the first" in popbridge("workloads", "image.mipmaps")[1]
         assert "No parameters." in popbridge("workloads", "image.fingerprint")[1]
-        assert "Least PSNR, dB" in popbridge("workloads", "image.compress")[1]
+        assert "\n  target_db=null  " in popbridge("workloads", "image.compress")[1]
         out = popbridge("workloads", "image.resize")[1]
         own, averaging, writing = (out.index(f"\n  {name}=") for name in ("width", "kind", "format"))
         assert own < averaging < writing < out.index("\n  transfer=")

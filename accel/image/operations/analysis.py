@@ -141,9 +141,9 @@ class NoParams(Params, frozen=True):
 fingerprint = workload("image.fingerprint", version=4, params=NoParams)(
     implementation(
         "accel.image.hashes:fingerprint",
-        """Computes hashes for finding equal and similar images: of the file, of its pixels, and a perceptual
-    hash.
+        """Computes hashes for finding equal and similar images.
 
+    The hashes cover the file, its pixels and, as a perceptual hash, its looks.
     Value: a `Fingerprint`.
     """,
     )

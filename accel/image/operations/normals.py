@@ -128,13 +128,13 @@ class NormalConvention(FirstLayer, frozen=True):
 normal_convention = operation("image.normal_convention", version=7, params=NormalReading)(
     implementation(
         "accel.image.normal_maps:normal_convention",
-        """Detects whether a normal map follows OpenGL or DirectX, with evidence; without evidence it returns
-    neither.
+        """Detects whether a normal map follows OpenGL or DirectX, with evidence.
 
     The slopes of a surface have no curl: in the right convention, slopes of adjacent texels fit together; in
-    the other they don't. The check covers neighbours in bands across the image, and large-scale waves; if
-    these clearly contradict the neighbours, the result is neither. Flat areas, and slopes in only one
-    direction, fit both conventions. A map that was rotated by 90 degrees without its vectors gets neither.
+    the other they don't. The check covers neighbours in bands across the image, and large-scale waves.
+    Without evidence, or if the waves clearly contradict the neighbours, the result is neither. Flat areas,
+    and slopes in only one direction, fit both conventions. A map that was rotated by 90 degrees without its
+    vectors gets neither.
     Value: a `NormalConvention`.
     """,
     )
