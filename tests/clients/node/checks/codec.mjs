@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { proof } from "../bridge.mjs";
 import * as msgpack from "../msgpack.mjs";
 
-const page = readFileSync(new URL("../../../../docs/protocol.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../../../docs/reference/protocol.md", import.meta.url), "utf8");
 
 /** [message, bytes] of each message of "A whole exchange". */
 function exchange() {
