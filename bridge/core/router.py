@@ -169,14 +169,6 @@ class Load:
         return round(min(max(self.wait_s(priority) * RETRY_SHARE * 1000, MIN_RETRY_MS), MAX_RETRY_MS))
 
 
-MAX_CRASHES = 5
-"""Crashed runs (each with retries of its own) after which a job fails."""
-MAX_DEATHS = 10
-"""Killed daemons after which a job fails.
-
-A kill counts for all leased jobs in equal parts, since it doesn't show which of them caused it.
-"""
-
 _FREEING = frozenset({errors.CANCELLED.name, errors.WORKER_CRASHED.name})
 
 

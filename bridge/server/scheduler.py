@@ -20,7 +20,7 @@ from accel.text import text
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Error, InputRef, Result
-from bridge.core.router import MAX_CRASHES, MAX_DEATHS, frees_key
+from bridge.core.router import frees_key
 from bridge.server.delivery import Deliveries
 from bridge.server.live_session import SPARE, too_large
 from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
@@ -185,6 +185,14 @@ def _fitting(result: Result) -> Result:
 
 
 log = logging.getLogger(__name__)
+
+MAX_CRASHES = 5
+"""Crashed runs after which a job fails; each run has tried accel.execution.executor.MAX_TRIES workers."""
+MAX_DEATHS = 10
+"""Killed daemons after which a job fails.
+
+A kill counts for all leased jobs in equal parts, since it doesn't show which of them caused it.
+"""
 
 PREFETCH_PER_WORKER = 2
 """Leased jobs per worker and priority: the next one is ready when one ends."""

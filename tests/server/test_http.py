@@ -47,7 +47,7 @@ def test_a_method_that_a_page_doesnt_take_is_told_with_all_that_it_takes(
     response, body = page(daemon.file, path, "POST")
     assert (response.status, response.headers["content-type"]) == (405, "application/json")
     assert response.headers["allow"] == methods
-    assert json.loads(body)["message"] == f"{path} takes {methods}, and no POST."
+    assert json.loads(body)["message"] == f"{path} supports {methods}, not POST."
 
 
 async def test_there_is_one_socket(daemon: ThreadDaemon) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.router import MAX_DEATHS
-from bridge.server.scheduler import MAX_ENDING, MAX_SHORT
+from bridge.server.scheduler import MAX_DEATHS, MAX_ENDING, MAX_SHORT
 from bridge.store import backups
 from tests.server.daemons import ProcessDaemon, until
 from tests.server.promises import PROJECT, Failing, Start, answer, ask, rows, traces

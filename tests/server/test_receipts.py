@@ -195,7 +195,7 @@ async def test_what_an_audit_wrote_is_no_editors_to_put_back(start: Callable[...
     async with session(daemon.file, project={"id": "p", "name": "P"}) as wire:
         answer = await wire.request(1, "receipts.revert", {"id": receipt})
         assert answer["code"] == "unsupported"
-        assert f"`popbridge revert {receipt}` puts it back" in answer["message"]
+        assert f"revert it with `popbridge revert {receipt}`" in answer["message"]
         assert await wire.quiet()
 
 

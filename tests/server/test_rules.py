@@ -152,9 +152,9 @@ async def test_rules_that_no_file_can_have_keep_no_other_from_moving_there(
         assert await keeper.of(view(root)) == {"textures": ["no_mipmaps"]}
     assert config.read(root).rules() == {"textures": ["no_mipmaps"]}
     assert kept(store) == {"textures": ["packed_order", "seams"], "..": ["no_mipmaps"]}
-    (told,) = [record.message for record in caplog.records if "no such rule" in record.message]
+    (told,) = [record.message for record in caplog.records if "stay there without effect" in record.message]
     assert told.startswith(f"{store.path}: the rules of the project Project: ") and NAME not in told
-    assert told.endswith("So 3 of them stay there, and settle nothing.")
+    assert told.endswith("3 such rules stay there without effect.")
 
 
 async def test_a_code_that_is_passed_over_is_logged_once_and_the_others_hold(

@@ -12,8 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bridge.core.router import MAX_CRASHES
-from bridge.server.scheduler import MAX_SHORT
+from bridge.server.scheduler import MAX_CRASHES, MAX_SHORT
 from bridge.store import journal
 from tests.server.daemons import ProcessDaemon, ThreadDaemon, until
 from tests.server.promises import Failing, Start, answer, ask, rows

@@ -142,7 +142,7 @@ def test_a_second_daemon_as_a_process_says_so_in_one_line(process: ProcessDaemon
 def test_a_second_daemon_while_the_first_has_no_file_yet(process: ProcessDaemon) -> None:
     process.start()
     process.paths.connection_file.unlink()
-    with pytest.raises(UserError, match="running already; stop it first"):
+    with pytest.raises(UserError, match="already running; stop it first"):
         begin(process.paths.data)
 
 
@@ -204,7 +204,7 @@ def test_a_port_that_nobody_may_have_is_an_error_in_words(
 
 def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "popbridge.db").write_bytes(b"no database at all, but long enough to be looked at" * 100)
-    with pytest.raises(UserError, match=r"popbridge\.db can't be used"):
+    with pytest.raises(UserError, match=r"popbridge\.db is damaged"):
         begin(tmp_path)
 
 
@@ -236,7 +236,7 @@ def test_a_home_that_may_only_be_read_is_named_and_not_a_file_in_it(fixed: Path)
 
 def test_a_lock_that_is_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "popbridge.lock").mkdir()
-    with pytest.raises(UserError, match=r"^The file .*popbridge\.lock can't be used"):
+    with pytest.raises(UserError, match=r"^Can't use the file .*popbridge\.lock"):
         begin(tmp_path)
 
 
@@ -282,8 +282,8 @@ def test_a_broken_plugin_stands_in_the_first_line() -> None:
 @pytest.mark.parametrize(
     ("device", "gpu", "says"),
     [
-        (("CUDA", "NVIDIA H100"), True, "CPU, and CUDA on NVIDIA H100 for what it does sooner"),
-        (("CUDA", "NVIDIA H100"), False, "CPU: the setting gpu leaves NVIDIA H100 alone"),
+        (("CUDA", "NVIDIA H100"), True, "CPU, and CUDA on NVIDIA H100 where it is faster"),
+        (("CUDA", "NVIDIA H100"), False, "CPU: NVIDIA H100 is disabled by the setting gpu"),
         (("CoreML", "macOS"), True, "CPU: no workload uses CoreML yet (macOS)"),
     ],
 )

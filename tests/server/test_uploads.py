@@ -184,7 +184,7 @@ def test_wrong_bytes_are_refused_when_all_have_come_and_then_forgotten(call: Cal
     name = name_of(data)
     call("PUT", name, b"wrong", Upload_Complete="?0")
     response, body = append(call, name, data[5:], 5)
-    assert response.status == 400 and b"from the first one" in body
+    assert response.status == 400 and b"upload the blob again" in body
     assert offset(call, name) == 0 and not call.waiting()
 
 

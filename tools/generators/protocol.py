@@ -11,9 +11,9 @@ from msgspec import inspect
 
 from bridge.core import auth, codec, errors, messages, session
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES
-from bridge.core.router import MAX_CRASHES, MAX_DEATHS
 from bridge.core.settings import SETTINGS
 from bridge.server import blobs, commands, handshake, live_session
+from bridge.server.scheduler import MAX_CRASHES, MAX_DEATHS
 from bridge.server.uvicorn_protocols import BridgeProtocol
 from tools.generators import _first_party, _markdown, _records
 

@@ -1,4 +1,4 @@
-"""A bounded reader with the errors of decoders, and a run-length encoder that check_array formats share."""
+"""A bounded reader with the errors of decoders, and a run-length encoder that several formats share."""
 
 from __future__ import annotations
 
