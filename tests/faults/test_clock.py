@@ -85,9 +85,9 @@ def readers(package: ModuleType) -> Iterator[tuple[str, int, str]]:
 ALLOWED = {
     "bridge/store/records.py": "texts for people",
     "bridge/store/": "ages of what outlives the daemon, which no other clock can tell",
-    "bridge/server/contents.py": "ages of files, which are dated by it",
-    "accel/routed.py": "when a device is tried again, as another process tells it",
-    "bridge/advisors/import_check.py": "ages of files, which are dated by it",
+    "bridge/server/cache_key.py": "ages of files, which are dated by it",
+    "accel/execution/device_router.py": "when a device is tried again, as another process tells it",
+    "bridge/advisors/import_batch.py": "ages of files, which are dated by it",
     "bridge/audit/": "ages of files, a command of its own",
     "bridge/commands/": "ages of files, commands of their own",
 }

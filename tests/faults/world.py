@@ -362,7 +362,7 @@ class World:
         self.passed += seconds
 
         async def look() -> None:
-            self.bridge._look(time.monotonic() + self.passed)
+            self.bridge._check(time.monotonic() + self.passed)
 
         self.loop.run_until_complete(look())
 

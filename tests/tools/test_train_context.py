@@ -67,7 +67,7 @@ def test_others_of_the_same_size_are_counted_as_projects_count_them() -> None:
     sizes = [(width, height) for width, height in asked.sizes[:EACH].tolist()]
     for file, size in zip(files, sizes, strict=True):
         found.add(file, size, np.zeros(len(KINDS), np.int64))
-    assert np.allclose(context_of(asked).alike[:, :EACH], found.alike(files, sizes))
+    assert np.allclose(context_of(asked).alike[:, :EACH], found.same_size_shares(files, sizes))
     assert context_of(asked).alike[:, 0] == pytest.approx([9.5 / EACH, 0.5 / (EACH - 9)])
 
 
