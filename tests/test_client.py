@@ -112,7 +112,7 @@ async def test_a_server_that_hangs_up_is_told(tmp_path: Path) -> None:
         socket.transport.abort()
 
     async with server(tmp_path, handle) as where:
-        with pytest.raises(UserError, match="without a word"):
+        with pytest.raises(UserError, match="without a reason"):
             await Client.connect(where)
 
 
@@ -143,7 +143,7 @@ async def test_a_first_frame_that_is_no_message_is_told(tmp_path: Path) -> None:
         await socket.wait_closed()
 
     async with server(tmp_path, handle) as where:
-        with pytest.raises(UserError, match="no message"):
+        with pytest.raises(UserError, match="invalid message"):
             await Client.connect(where)
 
 
@@ -195,7 +195,7 @@ async def test_what_isnt_the_daemons_answer_over_http_is_told_as_it_is(
     where: Path, tmp_path: Path, daemon: ThreadDaemon
 ) -> None:
     async with await Client.connect(where) as client:
-        with pytest.raises(RequestError, match="There is no /blobs/x/y here"):
+        with pytest.raises(RequestError, match="/blobs/x/y does not exist"):
             await client.get_blob("x/y")
         other = await asyncio.start_server(not_the_daemon, "127.0.0.1", 0)
         address = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
