@@ -85,7 +85,7 @@ class ClientInfo(Part, kw_only=True):
 
 class EngineInfo(Part, kw_only=True):
     name: Name
-    """In lower case, without a version."""
+    """In lower case."""
     version: Annotated[str, Meta(min_length=1, max_length=128, description="As the engine prints it.")]
 
 
