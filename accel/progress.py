@@ -1,4 +1,4 @@
-"""Progress of workloads: they report it, and learn that they were cancelled."""
+"""Reports the progress of workloads and cancels them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _listener: ContextVar[OnProgress | None] = ContextVar("listener", default=None)
 
 
 class Cancelled(WorkloadError):
-    """The job was cancelled; whoever runs the workload handles this."""
+    """The job was cancelled. The code that runs the workload handles it."""
 
     def __init__(self) -> None:
         super().__init__("cancelled", "was cancelled")

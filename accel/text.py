@@ -1,6 +1,6 @@
-"""Sentences for people: an English template with named placeholders, and their values.
+"""Translatable sentences: an English template with named placeholders, and their values.
 
-As in gettext, the template is the id under which a catalogue (`bridge.locale`) has its translation.
+As in gettext, the template is the id of the translations in a catalogue (`bridge.locale`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
-
 
 _VALUE_ENDS = ("}.", "}。")
 _DOUBLE_ENDS = (*(f"{mark}." for mark in "?!…。？！."), *(f"{mark}。" for mark in "…。？！"))
@@ -105,11 +104,11 @@ def clauses(several: Iterable[AnyText]) -> AnyText:
 
 def joined(several: Iterable[AnyText], template: Text) -> AnyText:
     """Joins texts pair by pair with a template of `head` and `rest`, without empty ones."""
-    made: AnyText = ""
-    for one in several:
-        if one:
-            made = template.fill(head=made, rest=one) if made else one
-    return made
+    result: AnyText = ""
+    for part in several:
+        if part:
+            result = template.fill(head=result, rest=part) if result else part
+    return result
 
 
 def readable(value: object) -> AnyText:
@@ -154,12 +153,12 @@ def render(
             return match[0][0]
         return shown(text.values[name]) if name in text.values else match[0]
 
-    made = _PLACEHOLDER.sub(replaced, found)
-    return without_double_end(made) if found.endswith(_VALUE_ENDS) else made
+    rendered = _PLACEHOLDER.sub(replaced, found)
+    return without_double_end(rendered) if found.endswith(_VALUE_ENDS) else rendered
 
 
 def without_double_end(sentence: str) -> str:
-    """Removes a full stop after other punctuation, as a value may end a sentence."""
+    """Removes a full stop after other punctuation, with which an inserted value may end."""
     return sentence[:-1] if sentence.endswith(_DOUBLE_ENDS) else sentence
 
 

@@ -1,4 +1,4 @@
-"""What plugin authors import; everything else may change without notice."""
+"""The API for plugins. Everything outside this module may change without notice."""
 
 from __future__ import annotations
 
@@ -201,58 +201,64 @@ __all__ = [
 
 
 class Adapter(ABC):
-    """A range of one engine's versions: its names for neutral things, and back. No files, no sockets."""
+    """Translates between neutral texture settings and an engine's own, for a range of its versions.
+
+    An adapter itself uses no files and no sockets.
+    """
 
     name: str
     """Unique among all adapters, for example `acme4`."""
     engine: str
-    """What an editor calls itself in `identify.engine.name`."""
+    """The engine name that an editor sends in `identify.engine.name`."""
     versions: str
-    """PEP 440 specifier of the versions that it is made and tested for."""
+    """PEP 440 specifier of the supported, tested versions."""
     scheme: VersionScheme
-    """How the engine writes its versions."""
+    """Parses the engine's version strings."""
     texture_fields: frozenset[str] = frozenset()
-    """The fields of `TextureIntent` that this engine's import settings decide."""
+    """The fields of `TextureIntent` that this engine's import settings control."""
     srgb_kinds: frozenset[Kind] = frozenset()
-    """Kinds of data (`specular`, for example) that this engine's own materials read as colours, sRGB."""
+    """Data kinds, such as `specular`, that this engine's own materials read as sRGB colours."""
     resizes: bool = False
-    """Whether the engine brings textures to powers of two by itself when it imports them."""
+    """Whether the engine resizes textures to powers of two on import."""
     packed_channels: Mapping[str, ChannelMeaning] | None = None
-    """The order in which all materials of this engine read packed channels; None where they choose."""
+    """The channel order that all materials of this engine expect in packed maps; None if they choose."""
 
     @abstractmethod
     def compile_texture(
         self, intent: TextureIntent, present: Mapping[str, Any], version: Version
     ) -> dict[str, Any]:
-        """The options, in the engine's exact names, that have to change so that `present` becomes `intent`.
+        """Returns the options to change, by the engine's exact names, to turn `present` into `intent`.
 
-        Only options that this version knows; empty where nothing has to change.
+        Contains only options that this version supports; empty if nothing has to change.
         """
 
     @abstractmethod
     def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
-        """What `options` say, as an intent; `read(present | compile(intent, present))` holds the
-        part of `intent` that lies in `texture_fields` and that the engine can express (`expressible`)."""
+        """Returns the intent that `options` express.
+
+        `read(present | compile(intent, present))` contains every field of `intent` that is in
+        `texture_fields` and that the engine can express (`expressible`).
+        """
 
     @abstractmethod
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
-        """The part of `intent` that this version's import settings can hold."""
+        """Returns the part of `intent` that this version's import settings can express."""
 
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:
-        """How a texture with these settings lies in the GPU's memory; None where that isn't known.
+        """Returns a texture's format in GPU memory; None if unknown.
 
-        `intent` is what all its settings say, as `read_texture` gives it.
+        `intent` is the result of `read_texture` for all its settings.
         """
         return usual_format(intent, facts, platform)
 
     def gpu_memory(
         self, options: Mapping[str, Any], facts: ImageFacts, platform: Platform, version: Version
     ) -> int | None:
-        """The bytes of a GPU's memory that a texture with these options takes; None where that isn't known.
+        """Returns a texture's size in GPU memory, in bytes; None if unknown.
 
-        For an engine whose options say more of that than an intent does, as a format by its name.
+        Override it if the engine's options are more precise than an intent, as when they name a format.
         """
         intent = self.read_texture(options, version)
         form = self.gpu_format(intent, facts, platform, version)
@@ -268,86 +274,84 @@ class Adapter(ABC):
     def platform_options(
         self, options: Mapping[str, Any], version: Version
     ) -> Mapping[str, Mapping[str, Any]]:
-        """The options that hold on single platforms, where these undo the compression that the rest have; by
-        the platform's name, for people.
+        """Returns options of platforms that override the default compression, by the platform's display name.
 
-        `read_texture` reads each, and what `compile_texture` makes of it changes that platform alone.
+        `read_texture` must accept each, and `compile_texture` must change only that platform's options.
         """
         return {}
 
     def remarks(
         self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
     ) -> Iterable[Remark]:
-        """What a project's audit says of a texture with these options, beside what it says of all.
+        """Returns engine-specific findings about a texture, in addition to the common ones.
 
-        `used_as` is what `ProjectSupport.uses` says of it.
+        `used_as` is the texture's value in `ProjectSupport.uses`.
         """
         return ()
 
     @property
     def project(self) -> ProjectSupport | None:
-        """Reads and writes the engine's projects; None where that can't be done without an editor."""
+        """Reads and writes the engine's projects; None if that needs an editor."""
         return self.editor
 
     @property
     def editor(self) -> EditorSupport | None:
-        """Installs the editor's side into projects; None where there is none."""
+        """Installs the editor addon into projects; None if there is none."""
         return None
 
     @property
     def addon(self) -> Addon | None:
-        """The side that `editor` installs now. An editor that has another version of it is told to install it
-        anew; None where nobody is."""
+        """The addon that `editor` installs; editors with another version are asked to update, unless None."""
         return None
 
 
 class Addon(Struct, frozen=True):
-    """An editor's side, as it names itself in `identify.client`."""
+    """An editor addon, as it identifies itself in `identify.client`."""
 
     name: str
-    """The same for all its versions: of a client with another name nothing is said."""
+    """The same for all versions. Clients with other names aren't asked to update."""
     version: str
-    """PEP 440; what follows a `+` may tell the files of one release from those of another."""
+    """PEP 440. A local part after `+` can distinguish builds of one release."""
 
 
 class SessionView(Struct, frozen=True):
-    """What an advisor may know of a session."""
+    """Describes a session to advisors."""
 
     id: str
-    """The session's id; it stays when the editor reconnects."""
+    """The session's id; unchanged when the editor reconnects."""
     project: str
-    """The project's id; rules and receipts are kept by it."""
+    """The project's id; rules and receipts belong to it."""
     project_name: str
-    """What people call the project."""
+    """The project's display name."""
     root: Path | None
-    """The project's folder on this machine; None if the editor didn't name it."""
+    """The project's folder on this machine; None if the editor didn't send it."""
     adapter: Adapter | None
-    """What serves the editor's engine; None if nothing does, or if the client is no editor."""
+    """The adapter for the editor's engine; None if there is none or the client isn't an editor."""
     version: Version | None
-    """The engine's version; None where `adapter` is."""
+    """The engine's version; None if `adapter` is."""
     locale: str
-    """BCP 47, for example `de` or `zh-CN`; `en` if the client didn't say."""
+    """BCP 47, such as `de` or `zh-CN`; `en` if the client didn't send one."""
     workspace: str = ""
-    """Equal for editors that have the same project open on this machine by the same engine, in versions that
-    begin with the same number: each shows the popups of all, and whoever answers one first answers it for
-    all. Empty where nobody shares any."""
+    """Identifies editors that share popups: same project, machine, engine and major version.
+
+    Each of them shows every popup, and the first answer counts for all. Empty if popups aren't shared.
+    """
 
 
 class RunResult(Struct, frozen=True):
-    """A workload's result; files are blobs by name."""
+    """A workload's result; its files are stored as blobs."""
 
     value: Any
-    """What the workload gave, as plain types."""
+    """The returned value, as plain types."""
     blobs: Mapping[str, str]
-    """The SHA-256 of each output file, by the workload's name for it."""
+    """The SHA-256 of each output file, by the file's name in the workload."""
 
 
 class Context(Protocol):
-    """What the bridge does for an advisor.
+    """The daemon's services for advisors.
 
-    While the daemon's database can't be read or written, whatever needs it waits until it can, except where
-    somebody asks and waits (`Advisor.on_ask`): they are told to ask again. For what nobody can read any more,
-    as a damaged file has it, nobody waits: RequestError `store_unavailable`.
+    While the database can't be read or written, methods that need it wait. Two cases don't wait: in
+    `Advisor.on_ask` the client is asked to retry, and damaged records raise RequestError `store_unavailable`.
     """
 
     settings: Mapping[str, Any]
@@ -362,118 +366,119 @@ class Context(Protocol):
         names: Sequence[str] = (),
         priority: str = "interactive",
     ) -> RunResult:
-        """Runs a workload on files. `names` is what errors call them. Raises RequestError."""
+        """Runs a workload on files. Errors refer to them by `names`. Raises RequestError."""
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
-        """Shows `popup` and keeps `state`, of plain types or Structs, for its answer, which has the plain
-        types; gives the popup's id.
+        """Shows `popup`, stores `state` with it and returns the popup's id.
 
-        The `id` in `popup` is passed over (write 0): the bridge gives each popup one of its own.
-        Both outlive the daemon: whoever answers tomorrow is answered. Raises ValueError for a popup with a
-        field that no editor could read, such as a `body` of more than 32,768 characters, and TypeError for
-        what is none. For a `state` that can't be kept it raises TypeError, ValueError or OverflowError.
+        `state` consists of plain types or Structs; `Advisor.on_answer` gets it back as plain types.
+        `popup.id` is ignored (write 0). Popup and state survive restarts of the daemon.
+
+        Raises TypeError if `popup` isn't a Popup, ValueError if a field breaks the protocol's limits, such as
+        a `body` of more than 32,768 characters, and TypeError, ValueError or OverflowError if `state` can't
+        be encoded.
         """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
-        """This advisor's popups in the session's workspace that nobody has answered yet, oldest first, and
-        their states.
+        """Returns this advisor's unanswered popups in the session's workspace, oldest first, with states.
 
-        An earlier run of the daemon may have shown them.
+        They include popups from before a restart of the daemon.
         """
 
     async def close_popup(self, session: SessionView, popup_id: int) -> None:
-        """Withdraws an open popup: it is closed as `superseded`, and nobody answers it."""
+        """Closes an open popup with the reason `superseded`; it gets no answer."""
 
     async def command(
         self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
     ) -> int:
-        """Sends a command that changes something, with a receipt; gives the receipt's id at once.
+        """Sends a command that changes the project; returns the id of its receipt without waiting.
 
-        The command and the receipt outlive the daemon. `note` says why, for `popbridge receipts`. Raises
-        ValueError for `args` that aren't of plain types.
+        Command and receipt survive restarts of the daemon. `note` gives the reason in `popbridge receipts`.
+        Raises ValueError if `args` aren't plain types.
         """
 
     async def earlier_command(self) -> int | None:
-        """In the place of a `command` that an answer, acted on once more, has no reason for any more: the
-        receipt of the one that was sent there the first time, None where none was.
+        """Returns the receipt of the command that an earlier run of `on_answer` sent at this place, or None.
 
-        Commands and popups of an answer are found by their order (`beside`): this keeps the place of one.
+        Call it instead of `command` if, when an answer is processed again after a crash, the command is no
+        longer needed. Commands and popups of an answer are identified by their order (see `beside`); this
+        call counts as one.
         """
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
-        """Waits until the editor has answered and gives the receipt: `state` (applied or failed), `before`,
-        `after`, `errors`."""
+        """Waits for the editor's answer; returns the receipt: `state` (applied or failed), `before`, `after`,
+        `errors`."""
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
-        """Puts back what receipts changed, in the editor; gives the new receipts. Raises RequestError.
+        """Reverts changes in the editor; returns the new receipts. Raises RequestError.
 
-        What isn't any more as the change left it stays, and the new receipt's `errors` name it, if the editor
-        heeds `expected`; an older one overwrites it.
+        Values that were edited since the change stay and are listed in the new receipt's `errors`. Old addons
+        that don't support `expected` overwrite them.
 
-        While a popup is answered, the editor that it was answered in does it, if it shows the project; else
-        the one that made the change, if its session is there. Otherwise the one whose session `editor` is
-        does; without `editor` the one that made the change, or the one that asks, or the only one that has
-        the project open. What was put back before is refused; an answer puts back what is left of several.
+        In `on_answer`, the editor that sent the answer reverts if it has the project open, else the editor
+        that made the change if it is connected. Elsewhere it is the session `editor`; if that is empty, the
+        editor that made the change, the one that asks, or the only one with the project open. A change that
+        was already reverted is refused; in `on_answer`, such changes are skipped if others remain.
         """
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
-        """What the person wants always, by folder of the project; empty while its file can't be read."""
+        """Returns the project's rules: finding codes by folder. Empty if the file can't be read."""
 
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
-        """From now on `finding` is settled without asking in `folder` and below.
+        """Adds a rule: `finding` is fixed without asking in `folder` and below.
 
-        Kept in the project's `popbridge.toml`. A plugin's own finding has a dot in its code, as `acme.seams`.
-        Raises RequestError where that can't be read or written, or for a code or folder that it takes for a
-        mistake.
+        The rule is stored in the project's `popbridge.toml`. Codes of plugins contain a dot, such as
+        `acme.seams`. Raises RequestError if the file can't be read or written, or if the code or folder is
+        invalid.
         """
 
     def beside(self) -> Context:
-        """For what isn't part of the answer that is being acted on, such as another look at a file.
+        """Returns a context for work that isn't part of the current answer, such as checking a file again.
 
-        Commands and popups of the answer itself aren't made a second time if it is acted on once more, after
-        the daemon was killed, as they are found by their order: others must not stand among them.
+        If the daemon is killed, an answer is processed again. Its commands and popups are identified by their
+        order and so aren't sent twice; send any others through this context to keep that order stable.
         """
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
-        """Keeps marks of this advisor in the session's project, which outlive the daemon.
+        """Stores marks of this advisor for the session's project; they survive restarts of the daemon.
 
-        What a mark stands for is the advisor's affair, best by a short digest: that something was said of a
-        file as it is, for example. Of 100,000 the earliest are forgotten.
+        The advisor defines their meaning, for example a short digest of a file that it has reported. At most
+        100,000 are stored; the oldest are deleted first.
         """
 
     async def noted(self, session: SessionView) -> Set[bytes]:
-        """This advisor's marks in the session's project. Thousands take milliseconds: remember them."""
+        """Returns this advisor's marks for the session's project. Cache them: thousands take milliseconds."""
 
 
 class Advisor(ABC):
-    """A flow in the daemon: events come in, popups and commands go out.
+    """Handles events in the daemon with popups and commands.
 
-    State between a popup and its answer is what `Context.popup` keeps, never an attribute: the daemon
-    may be another by then.
+    Pass state from a popup to its answer through `Context.popup`, never in attributes: the daemon may restart
+    in between.
     """
 
     name: str
-    """Unique among all advisors; popups are kept by it, so that it must not change."""
+    """Unique among all advisors. Stored popups refer to it, so it must not change."""
     events: tuple[str, ...] = ()
-    """Names of the events that it watches."""
+    """Names of the events that it handles."""
     asks: tuple[str, ...] = ()
-    """Names under which clients may ask it, as if it were a workload."""
+    """Names of requests that it answers; clients send them like workloads."""
 
     @abstractmethod
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
-        """An editor, of any engine (`session.adapter.engine`), reported something that this advisor watches.
-        Raises RequestError."""
+        """Handles an event from an editor of any engine (`session.adapter.engine`). Raises RequestError."""
 
     @abstractmethod
     async def on_answer(
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
-        """A person answered, dismissed or let expire one of this advisor's popups, in `session`: perhaps in
-        another editor of the same workspace than it was shown for."""
+        """Handles an answered, dismissed or expired popup of this advisor.
+
+        `session` is the editor that answered, which may be another one in the same workspace.
+        """
 
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
-        """A client asked under one of `asks`; gives the value of the result, of plain types. Raises
-        RequestError."""
+        """Answers a client's request `name`, one of `asks`, with plain types. Raises RequestError."""
         raise AssertionError(f"{self.name} declares {name} but doesn't answer it")

@@ -1,7 +1,7 @@
-"""The hooks that a plugin may implement; each is called once, when the daemon starts.
+"""Hooks that a plugin can implement; each is called once, when the daemon starts.
 
-A plugin is a module (or object) that the entry-point group `popbridge` names. Each hook returns a
-list of records; a hook that raises disables its plugin alone.
+A plugin is a module or object registered in the entry-point group `popbridge`. Each hook returns a list of
+records. If a hook raises, only its plugin is disabled.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def popbridge_adapters() -> Sequence[Adapter]:  # type: ignore[empty-body]
-    """Adapters, each for a range of one engine's versions; ranges of one engine must not overlap."""
+    """Returns adapters, one per range of an engine's versions. Ranges of one engine must not overlap."""
 
 
 @hookspec
 def popbridge_workloads() -> Sequence[Workload]:  # type: ignore[empty-body]
-    """Workloads, by names that no other plugin uses."""
+    """Returns workloads. Their names must be unique among all plugins."""
 
 
 @hookspec
 def popbridge_advisors() -> Sequence[Advisor]:  # type: ignore[empty-body]
-    """Advisors, which watch editors' events, show popups and turn answers into commands."""
+    """Returns advisors, which react to editor events, show popups and turn answers into commands."""
 
 
 @hookspec
 def popbridge_settings() -> Sequence[Setting]:  # type: ignore[empty-body]
-    """Settings, named `PLUGIN.NAME`; they get an environment name and a line in `popbridge config`."""
+    """Returns settings named `PLUGIN.NAME`. Each has an environment variable; `popbridge config` lists it."""

@@ -1,4 +1,4 @@
-"""Runtime, data and cache folders (platformdirs); connection.json."""
+"""The runtime, data and cache folders of each platform, as platformdirs names them; `connection.json`."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ APP = "popbridge"
 
 
 class Paths(Struct, frozen=True):
-    """The folders; none of them need exist.
-
-    `home` is POPBRIDGE_HOME where that is set, and moves all the others into it.
-    """
+    """PopBridge's folders and files, which need not exist."""
 
     home: Path | None
+    """POPBRIDGE_HOME, which contains the other folders; None if it isn't set."""
     runtime: Path
-    """`connection.json` and the lock: only of a daemon that runs now."""
+    """Files of a running daemon: `connection.json` and the lock."""
     data: Path
-    """What must not be lost: the database and the blobs."""
+    """Persistent data: the database and the blobs."""
     cache: Path
-    """What can be made again."""
+    """Files that can be recreated."""
 
     @classmethod
     def find(cls, env: Mapping[str, str] | None = None, platform: str = sys.platform) -> Self:
-        """The folders for an environment and a platform (as `sys.platform` names it); touches no file. Raises
-        UserError."""
+        """Returns the folders for an environment and a platform, a value of `sys.platform`.
+
+        Accesses no files. Raises UserError.
+        """
         env = os.environ if env is None else env
         if home := env.get("POPBRIDGE_HOME"):
             if platform == "win32":
@@ -51,22 +51,22 @@ class Paths(Struct, frozen=True):
 
     @property
     def connection_file(self) -> Path:
-        """How local clients find the daemon."""
+        """Tells local clients the daemon's address."""
         return self.runtime / "connection.json"
 
     @property
     def lock_file(self) -> Path:
-        """Held by the one daemon."""
+        """Locked by the running daemon."""
         return self.runtime / "popbridge.lock"
 
     @property
     def devices_file(self) -> Path:
-        """What models can run on here, as it was last tried."""
+        """The devices that models can run on, from the last test."""
         return self.cache / "devices.json"
 
     @property
     def troubles_file(self) -> Path:
-        """Which devices failed the daemon that runs, and rest."""
+        """Devices that the running daemon has paused after failures."""
         return self.cache / "device-troubles.json"
 
     @property
@@ -79,35 +79,35 @@ class Paths(Struct, frozen=True):
 
     @property
     def batching_file(self) -> Path:
-        """What was measured of batches on this machine."""
+        """Measured speeds of batches on this machine."""
         return self.cache / "batching.json"
 
     @property
     def routing_file(self) -> Path:
-        """What was measured of the CPU beside a GPU on this machine."""
+        """Measured speeds of CPU and GPU on this machine."""
         return self.cache / "routing.json"
 
     @property
     def responses_file(self) -> Path:
-        """Results of workloads that may be given again."""
+        """Cached results of workloads."""
         return self.cache / "responses.db"
 
     @property
     def settings_file(self) -> Path:
-        """TOML; need not exist."""
+        """Settings, as TOML."""
         return self.data / "settings.toml"
 
-    def models(self, chosen: str) -> Path:
-        """Where pulled models lie; `chosen` is the setting `models.folder`."""
-        return Path(chosen).expanduser() if chosen else self.data / "models"
+    def models(self, folder: str) -> Path:
+        """Returns the folder of downloaded models; `folder` is the setting `models.folder`."""
+        return Path(folder).expanduser() if folder else self.data / "models"
 
 
 def _check_typed(home: str) -> None:
-    """Raises UserError for what `cmd` makes of `set POPBRIDGE_HOME="C:\\x"`, or of a space behind it."""
+    """Raises UserError for quotes or spaces around it, as from `set POPBRIDGE_HOME="C:\\x"` in `cmd`."""
     if (meant := home.strip(' "')) != home:
         raise UserError(
             text(
-                "POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: in cmd, type "
+                "POPBRIDGE_HOME is `{home}`, which isn't a valid folder name. In cmd, type "
                 'set "POPBRIDGE_HOME={meant}".',
                 home=home,
                 meant=meant,
@@ -128,13 +128,15 @@ def _macos(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
 
 
 def _xdg(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
-    # The XDG Base Directory specification: a variable that is empty or relative counts as not set.
-    given = {name: Path(value) for name, value in env.items() if name.startswith("XDG_") and value[:1] == "/"}
-    data = given.get("XDG_DATA_HOME", _user(env) / ".local" / "share") / APP
-    cache = given.get("XDG_CACHE_HOME", _user(env) / ".cache") / APP
-    # Editors look below ~/.local/share whatever XDG_DATA_HOME says: docs/reference/editor-contract.md.
+    # XDG Base Directory specification: empty and relative paths must be ignored.
+    folders = {
+        name: Path(value) for name, value in env.items() if name.startswith("XDG_") and value[:1] == "/"
+    }
+    data = folders.get("XDG_DATA_HOME", _user(env) / ".local" / "share") / APP
+    cache = folders.get("XDG_CACHE_HOME", _user(env) / ".cache") / APP
+    # Editors ignore XDG_DATA_HOME here: docs/reference/editor-contract.md.
     fallback = _user(env) / ".local" / "share" / APP / "run"
-    runtime = given["XDG_RUNTIME_DIR"] / APP if "XDG_RUNTIME_DIR" in given else fallback
+    runtime = folders["XDG_RUNTIME_DIR"] / APP if "XDG_RUNTIME_DIR" in folders else fallback
     return runtime, data, cache
 
 
@@ -144,7 +146,7 @@ def _user(env: Mapping[str, str]) -> Path:
 
 
 def quoted(path: Path) -> str:
-    """`path` quoted for the shell, for commands in messages."""
+    """Quotes a path for the shell, for commands in messages."""
     if os.name == "nt":
         import subprocess
 
@@ -155,7 +157,7 @@ def quoted(path: Path) -> str:
 
 
 class ConnectionFile(Struct):
-    """`connection.json`: where the daemon listens, and the local token."""
+    """`connection.json`: the daemon's addresses and the local token."""
 
     ws: str
     http: str
@@ -166,34 +168,34 @@ class ConnectionFile(Struct):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises UserError where no daemon has written it."""
+        """Reads the file. Raises UserError if it is missing or invalid."""
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except (OSError, ValueError) as error:
-            if (blocked := _no_folder(path)) is not None:
-                said = text(
-                    "{blocked} is no folder: let POPBRIDGE_HOME name one, or make room for one.",
+            if (blocked := _blocking_file(path)) is not None:
+                message = text(
+                    "{blocked} is not a folder. Set POPBRIDGE_HOME to another one, or move the file.",
                     blocked=blocked,
                 )
             elif isinstance(error, FileNotFoundError):
-                said = text("PopBridge isn't running: start it with `popbridge serve`.")
+                message = text("PopBridge isn't running. Start it with `popbridge serve`.")
             else:
                 reason = getattr(error, "strerror", None) or error
-                said = text(
-                    "{path} can't be read ({reason}): restart `popbridge serve`.", path=path, reason=reason
+                message = text(
+                    "Can't read `{path}` ({reason}). Restart `popbridge serve`.", path=path, reason=reason
                 )
-            raise UserError(said) from None
+            raise UserError(message) from None
 
     def write(self, path: Path) -> None:
-        """Readable by its owner alone, and in one step, so that no client reads half of it."""
+        """Writes the file atomically, readable by its owner only."""
         draft = path.with_suffix(".tmp")
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
         draft.write_bytes(json.dumps(msgspec.to_builtins(self), indent=1).encode())
-        # Clients that wait for a daemon look at it again and again.
+        # Waiting clients poll it and may have it open.
         replace_file(draft, path)
 
 
-def _no_folder(path: Path) -> Path | None:
-    """What stands in the place of a folder above `path`: Windows says only that nothing is there."""
+def _blocking_file(path: Path) -> Path | None:
+    """Returns the file in place of a parent folder, which Windows reports only as a missing path."""
     return next((one for one in path.parents if os.path.exists(one) and not os.path.isdir(one)), None)

@@ -112,7 +112,7 @@ async def test_a_server_that_hangs_up_is_told(tmp_path: Path) -> None:
         socket.transport.abort()
 
     async with server(tmp_path, handle) as where:
-        with pytest.raises(UserError, match="without a word"):
+        with pytest.raises(UserError, match="without a reason"):
             await Client.connect(where)
 
 
@@ -143,7 +143,7 @@ async def test_a_first_frame_that_is_no_message_is_told(tmp_path: Path) -> None:
         await socket.wait_closed()
 
     async with server(tmp_path, handle) as where:
-        with pytest.raises(UserError, match="no message"):
+        with pytest.raises(UserError, match="invalid message"):
             await Client.connect(where)
 
 

@@ -302,7 +302,7 @@ async def test_an_heir_asks_under_ids_that_the_session_hasnt_open(where: Path) -
 async def test_old_answers_are_forgotten_the_last_are_kept(
     where: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.client.connection.KEPT_REPLIES", 2)
+    monkeypatch.setattr("bridge.client.connection.MAX_REPLIES", 2)
     done: list[int] = []
 
     async def carry_out(command: Command) -> Any:

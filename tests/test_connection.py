@@ -33,14 +33,14 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
 
 
 def test_without_the_file_nothing_is_running(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="isn't running: start it with `popbridge serve`"):
+    with pytest.raises(UserError, match="isn't running. Start it with `popbridge serve`"):
         ConnectionFile.read(tmp_path / "connection.json")
 
 
 @pytest.mark.parametrize("place", ["home/connection.json", "home/run/connection.json"])
 def test_a_home_that_is_a_file_is_told_and_no_start_is_advised(tmp_path: Path, place: str) -> None:
     (tmp_path / "home").touch()
-    with pytest.raises(UserError, match="home is no folder: let POPBRIDGE_HOME name one") as caught:
+    with pytest.raises(UserError, match="home is not a folder") as caught:
         ConnectionFile.read(tmp_path / place)
     assert "popbridge serve" not in str(caught.value)
 
@@ -49,12 +49,12 @@ def test_a_home_that_is_a_file_is_told_and_no_start_is_advised(tmp_path: Path, p
 def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "connection.json"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"connection\.json can't be read"):
+    with pytest.raises(UserError, match=r"Can't read .*connection\.json"):
         ConnectionFile.read(path)
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match="Can't read"):
         ConnectionFile.read(tmp_path)
 
 

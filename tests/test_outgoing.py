@@ -30,7 +30,7 @@ CIRCLE: list[Any] = []
 CIRCLE.append(CIRCLE)
 
 NOT_FINITE = "field 'params': "
-LONG = "an integer of more than 64 bits"
+LONG = "integers over 64 bits"
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def where(daemon: ThreadDaemon) -> Path:
             ("infinity", {"params": {"value": [{"x": -math.inf}]}}, "bad_params", NOT_FINITE),
             ("2**70", {"params": {"value": 2**70}}, "bad_params", LONG),
             ("-2**64", {"params": {"value": -(2**64)}}, "bad_params", LONG),
-            ("object", {"params": {"value": object()}}, "bad_params", "no plain data"),
-            ("surrogate", {"params": {"value": "\ud800"}}, "bad_params", "half a surrogate pair"),
+            ("object", {"params": {"value": object()}}, "bad_params", "only plain data"),
+            ("surrogate", {"params": {"value": "\ud800"}}, "bad_params", "unpaired surrogate"),
             ("key", {"params": {"value": {1: 2}}}, "bad_params", "field 'params': "),
             ("nested", {"params": {"value": nested(100)}}, "bad_params", "nested deeper than"),
-            ("deeper", {"params": {"value": nested(1200)}}, "bad_params", "nested too deep"),
-            ("deep", {"params": {"value": nested(5000)}}, "bad_params", "nested too deep"),
-            ("circle", {"params": {"value": CIRCLE}}, "bad_params", "nested too deep"),
+            ("deeper", {"params": {"value": nested(1200)}}, "bad_params", "nested too deeply"),
+            ("deep", {"params": {"value": nested(5000)}}, "bad_params", "nested too deeply"),
+            ("circle", {"params": {"value": CIRCLE}}, "bad_params", "nested too deeply"),
             ("priority", {"priority": "urgent"}, "bad_params", "'priority': Invalid enum value 'urgent'"),
             ("deadline", {"deadline_ms": -1}, "bad_params", "field 'deadline_ms'"),
             ("soon", {"deadline_ms": "soon"}, "bad_params", "field 'deadline_ms'"),

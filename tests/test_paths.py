@@ -41,12 +41,12 @@ def test_windows_keeps_all_in_the_local_application_data() -> None:
 
 
 @pytest.mark.parametrize("home", ['"C:\\Pop Bridge"', "C:\\Pop Bridge ", '"C:\\Pop Bridge" '])
-def test_a_variable_that_windows_shell_took_marks_or_a_space_into_is_told_how_to_be_set(home: str) -> None:
+def test_quotes_and_spaces_from_cmd_are_reported_with_the_right_command(home: str) -> None:
     with pytest.raises(UserError) as caught:
         Paths.find({"POPBRIDGE_HOME": home}, "win32")
     assert str(caught.value) == (
-        f"POPBRIDGE_HOME is `{home}`, and Windows gives no folder such a name: "
-        'in cmd, type set "POPBRIDGE_HOME=C:\\Pop Bridge".'
+        f"POPBRIDGE_HOME is `{home}`, which isn't a valid folder name. "
+        'In cmd, type set "POPBRIDGE_HOME=C:\\Pop Bridge".'
     )
     assert in_chinese(caught.value).endswith('请在 cmd 中输入 set "POPBRIDGE_HOME=C:\\Pop Bridge"。')
     assert Paths.find({"POPBRIDGE_HOME": home}, "linux").home == Path(home)

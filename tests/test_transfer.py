@@ -129,7 +129,9 @@ def cutting(client: Client, **cuts: Sequence[int | None]) -> Iterator[Cutter]:
 # Up.
 
 
-@pytest.mark.parametrize("size", [0, 1, transfer.ONE_GO, transfer.ONE_GO + 1, 5_000_000])
+@pytest.mark.parametrize(
+    "size", [0, 1, transfer.SINGLE_REQUEST_BYTES, transfer.SINGLE_REQUEST_BYTES + 1, 5_000_000]
+)
 async def test_bytes_and_files_of_any_size_go_up_and_come_down(
     client: Client, tmp_path: Path, size: int
 ) -> None:
@@ -197,7 +199,7 @@ async def test_an_upload_tells_how_far_it_is_also_after_a_break(client: Client) 
 
 async def test_what_is_sent_once_more_is_no_progress() -> None:
     told: list[int] = []
-    sent = transfer.Sent(told.append)
+    sent = transfer.UploadProgress(told.append)
     for position in (0, 5, 3, 5, 8):
         sent.reach(position)
     sent.resume(2)
@@ -310,7 +312,7 @@ async def test_bytes_that_arent_those_of_the_name_are_never_given(
 ) -> None:
     name = await client.put_blob(b"right")
     (daemon.paths.blobs / name).write_bytes(b"wrong")
-    with pytest.raises(UserError, match="came with other bytes"):
+    with pytest.raises(UserError, match="arrived damaged"):
         await client.get_blob(name, tmp_path / "target")
     assert list(tmp_path.iterdir()) == []
 

@@ -30,5 +30,5 @@ def test_reading_a_frame_takes_less_than_asking_which_of_all_messages_it_is() ->
 
 @pytest.mark.parametrize("plain", [{"type": "lunch"}, {"type": ["result"]}, {"type": None}, {}, [], 1, None])
 def test_what_is_no_message_is_said_to_be_none(plain: Any) -> None:
-    with pytest.raises(UserError, match="what is no message"):
+    with pytest.raises(UserError, match="invalid message"):
         connection.decode(msgpack.packb(plain))

@@ -1,14 +1,13 @@
-"""Message catalogues: collect what is said to people, check its translations, compile them.
+"""Collects messages for people, checks their translations and compiles the catalogues.
 
-    python tools/messages.py extract   writes the ids that a catalogue lacks into it, untranslated
-    python tools/messages.py check     fails for what is missing, unused, fuzzy, or has other placeholders
+    python tools/messages.py extract   adds missing messages to the catalogues and removes unused ones
+    python tools/messages.py check     fails if messages are missing, unused or fuzzy, or placeholders differ
     python tools/messages.py compile   writes bridge/locale/LANGUAGE.json and those of the Godot addons
-    python tools/messages.py join      moves the fragments in bridge/locale/LANGUAGE.d into LANGUAGE.po
+    python tools/messages.py join      merges the fragments in bridge/locale/LANGUAGE.d into LANGUAGE.po
 
-A message's id is its English text, as in gettext. In Python it stands in `text("…")` or
-`plural("…", "…", n)`,
-in GDScript in `say("…")`. What is declared as a plain constant for people (summaries, help) is collected from
-the records themselves.
+A message's id is its English text, as in gettext. Messages are the arguments of `text("…")` and
+`plural("…", "…", n)` in Python and of `say("…")` in GDScript, and constants in records, such as the help of
+commands.
 """
 
 from __future__ import annotations
@@ -32,21 +31,21 @@ LOCALE = ROOT / "bridge" / "locale"
 LANGUAGES = ("zh_CN",)
 SOURCES = ("bridge", "accel", "plugins")
 ADDONS = tuple((ROOT / "plugins" / "godot" / "bridge_godot" / "editor").glob("godot*/addons/popbridge"))
-"""The folders of the Godot addons; each gets what it says itself."""
+"""The Godot addons; each gets a catalogue of its own messages."""
 
 _SAID = re.compile(r"""\bsay(?:_plural)?\(\s*("(?:[^"\\]|\\.)*")(?:\s*,\s*("(?:[^"\\]|\\.)*"))?""")
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w*)(?:![rsa])?(?::[^{}]*)?\}|%\((\w+)\)s")
 
 
 class Id(NamedTuple):
-    """A message."""
+    """The id of a message: its English text, singular and plural."""
 
     text: str
     plural: str = ""
 
 
 def messages() -> dict[Id, str]:
-    """Every message of the program, and where it stands."""
+    """Returns all messages and where each is used."""
     found: dict[Id, str] = {}
     for folder in SOURCES:
         for file in sorted((ROOT / folder).rglob("*.py")):
@@ -63,27 +62,27 @@ def messages() -> dict[Id, str]:
 
 
 def of_python(file: Path) -> Iterator[Id]:
-    """The templates in a module. Raises ValueError for one that isn't written out."""
+    """Yields the templates in a module. Raises ValueError for a template that isn't a string literal."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        several = node.func.id == "plural"
-        if node.func.id == "text" or several:
-            written = [each.value for each in node.args[: 1 + several] if isinstance(each, ast.Constant)]
-            if len(written) != 1 + several or not all(isinstance(each, str) for each in written):
-                raise ValueError(f"{file}:{node.lineno}: write the template out as a string")
-            yield Id(*written)
+        has_plural = node.func.id == "plural"
+        if node.func.id == "text" or has_plural:
+            templates = [each.value for each in node.args[: 1 + has_plural] if isinstance(each, ast.Constant)]
+            if len(templates) != 1 + has_plural or not all(isinstance(each, str) for each in templates):
+                raise ValueError(f"{file}:{node.lineno}: the template must be a string literal")
+            yield Id(*templates)
 
 
 def of_addon(folder: Path) -> Iterator[Id]:
-    """The templates in an addon's GDScript."""
+    """Yields the templates in an addon's GDScript."""
     for file in sorted(folder.rglob("*.gd")):
         for one, several in _SAID.findall(file.read_text(encoding="utf-8")):
             yield Id(json.loads(one), json.loads(several) if several and "say_plural" in one else "")
 
 
 def declared() -> Iterator[tuple[str, str]]:
-    """What records say to people in plain constants, and what declares it."""
+    """Yields messages that are constants in records, and where each is declared."""
     from accel.models.catalog import MODELS
     from bridge.cli import COMMANDS, GROUPS, cli
     from bridge.commands import help
@@ -129,19 +128,19 @@ def _help(command: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def catalogue(language: str) -> Catalog:
-    """The language's .po with its fragments."""
+    """Returns the language's catalogue: its .po file and its fragments."""
     found = _read(LOCALE / f"{language}.po", language)
     for file in fragments(language):
         for message in _read(file, language):
             if message.id:
-                # Babel doesn't replace the string of a message that is there.
+                # Babel doesn't replace the translation of an existing message.
                 found.delete(message.id)
                 found[message.id] = message
     return found
 
 
 def fragments(language: str) -> list[Path]:
-    """Files beside the .po, by which several people can work at a time."""
+    """Returns the fragments of a catalogue, separate files that avoid merge conflicts."""
     return sorted((LOCALE / f"{language}.d").glob("*.po"))
 
 
@@ -153,14 +152,14 @@ def _read(file: Path, language: str) -> Catalog:
 
 
 def write(found: Catalog, language: str) -> None:
-    """The language's .po, sorted by id."""
+    """Writes the language's .po file, sorted by id."""
     clean = Catalog(locale=language, project="PopBridge", version="", fuzzy=False)
     for message in found:
         if message.id:
             clean.add(message.id, message.string, flags=message.flags & {"fuzzy"})
     body = io.BytesIO()
     write_po(body, clean, width=0, sort_output=True, omit_header=True)
-    # Babel's own header has dates, which would differ from run to run.
+    # Babel's header contains dates, which would differ in each run.
     header = (
         f"# PopBridge's messages in {language}; compiled by tools/messages.py.\n"
         'msgid ""\nmsgstr ""\n'
@@ -172,10 +171,10 @@ def write(found: Catalog, language: str) -> None:
 
 
 def problems(language: str) -> Iterator[str]:
-    """What is wrong with a language's catalogue, a line each."""
+    """Yields the problems of a language's catalogue, one line each."""
     known = {_id(message): message for message in catalogue(language) if message.id}
-    wanted = messages()
-    for each, where in sorted(wanted.items()):
+    used = messages()
+    for each, where in sorted(used.items()):
         message = known.get(each)
         if message is None:
             yield f"{language} lacks {each.text!r} ({where})"
@@ -184,19 +183,15 @@ def problems(language: str) -> Iterator[str]:
         if not all(forms):
             yield f"{language} doesn't translate {each.text!r} ({where})"
         elif message.fuzzy:
-            yield f"{language} isn't sure of {each.text!r} ({where})"
+            yield f"{language} has a fuzzy translation of {each.text!r} ({where})"
+        expected = _placeholders(each.plural or each.text)
         for form in filter(None, forms):
-            # What is said by click knows more than we need.
-            lacks = set() if where == "click" else wanted_by(each) - _placeholders(form)
-            if lacks or _placeholders(form) - wanted_by(each):
+            # Translations of click's messages may omit placeholders.
+            lacks = set() if where == "click" else expected - _placeholders(form)
+            if lacks or _placeholders(form) - expected:
                 yield f"{language} has other placeholders than {each.text!r}: {form!r}"
-    for each in sorted(known.keys() - wanted.keys()):
-        yield f"{language} has {each.text!r}, which nothing says"
-
-
-def wanted_by(each: Id) -> set[str]:
-    """The placeholders that a translation has."""
-    return _placeholders(each.plural or each.text)
+    for each in sorted(known.keys() - used.keys()):
+        yield f"{language} has {each.text!r}, which is unused"
 
 
 def _id(message: Message) -> Id:
@@ -211,9 +206,9 @@ def _placeholders(template: str) -> set[str]:
     return {one or other for one, other in _PLACEHOLDER.findall(template) if one or other}
 
 
-def compiled(language: str, wanted: Iterable[Id] | None = None) -> str:
-    """The JSON of a catalogue, with those of `wanted` alone where that is given."""
-    only = None if wanted is None else set(wanted)
+def compiled(language: str, ids: Iterable[Id] | None = None) -> str:
+    """Returns a catalogue as JSON, only with `ids` if they aren't None."""
+    only = None if ids is None else set(ids)
     found: dict[str, str | Sequence[str]] = {}
     for message in catalogue(language):
         if message.id and (only is None or _id(message) in only) and all(_forms(message)):
@@ -227,7 +222,7 @@ def compiled(language: str, wanted: Iterable[Id] | None = None) -> str:
 
 
 def targets() -> Mapping[Path, str]:
-    """Each compiled file with what belongs into it."""
+    """Returns the compiled files and their contents."""
     found = {LOCALE / f"{language}.json": compiled(language) for language in LANGUAGES}
     for addon in ADDONS:
         if ids := list(of_addon(addon)):
@@ -238,28 +233,30 @@ def targets() -> Mapping[Path, str]:
 
 
 def extract() -> int:
-    """Adds what catalogues lack, and drops what nothing says."""
-    wanted = messages()
+    """Adds missing messages to the catalogues and removes unused ones."""
+    used = messages()
     for language in LANGUAGES:
         known = {_id(message): message for message in catalogue(language) if message.id}
-        made = Catalog(locale=language)
-        for each in wanted:
+        updated = Catalog(locale=language)
+        for each in used:
             old = known.get(each)
-            made.add((each.text, each.plural) if each.plural else each.text, old.string if old else "")
-        write(made, language)
+            updated.add((each.text, each.plural) if each.plural else each.text, old.string if old else "")
+        write(updated, language)
     return 0
 
 
 def check() -> int:
-    """The exit code: 1 where something is wrong."""
+    """Prints all problems; returns the exit code, 1 if there are any."""
     found = [problem for language in LANGUAGES for problem in problems(language)]
-    found += [f"{file.relative_to(ROOT)} isn't current: compile it" for file in stale()]
+    found += [
+        f"{file.relative_to(ROOT)} is stale: run `python tools/messages.py compile`" for file in stale()
+    ]
     print("\n".join(found))
     return 1 if found else 0
 
 
 def stale() -> list[Path]:
-    """Compiled files that aren't what their catalogues give."""
+    """Returns the compiled files that differ from their catalogues."""
     return [
         file
         for file, content in targets().items()
@@ -276,7 +273,7 @@ def compile_all() -> int:
 
 
 def join() -> int:
-    """Moves fragments into their .po."""
+    """Merges the fragments into the .po files."""
     for language in LANGUAGES:
         write(catalogue(language), language)
         for file in fragments(language):

@@ -1,8 +1,8 @@
 """Counts the source files that one request passes through: `python tools/walks.py [--files]`.
 
-A daemon with its workers runs under a profiler that notes when a function of bridge/, accel/ or plugins/ is
-called. A file counts where that happens between a message and its reply in most of several repetitions, each
-warm: the same was done before. The client is none of it.
+A profiler in the daemon and its workers records calls of functions in bridge/, accel/ and plugins/.
+A file counts if one of its functions is called between a message and its reply in most of several warm
+repetitions. The client isn't measured.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OPTIONS = {
 
 Window = tuple[float, float]
 Call = tuple[float, str, str]
-"""When, in which file, which function."""
+"""The time, the file and the function."""
 Walk = Mapping[str, Collection[str]]
 """Files, and the functions in each."""
 
@@ -61,7 +61,7 @@ def note(frame, event, arg):
     name = code.co_filename
     if name not in own:
         own[name] = name.startswith(PARTS)
-    # A module's and a class's body run once, at the import.
+    # Bodies of modules and classes run only on import.
     if own[name] and code.co_flags & 2:
         calls.append((time.monotonic(), name, code.co_qualname))
 
@@ -84,7 +84,7 @@ sys.setprofile(note)
 
 
 class Socket:
-    """A client that does nothing else than what is measured."""
+    """A minimal client, which doesn't affect the measurement."""
 
     def __init__(self, file: Path, **identity: Any) -> None:
         found = json.loads(file.read_text())
@@ -103,7 +103,7 @@ class Socket:
         self._socket.send(msgpack.packb(message))
 
     def receive(self, kind: str) -> dict[str, Any]:
-        """Returns the next message of that type; acknowledges it and those that are passed over."""
+        """Returns the next message of a type and ignores others. Raises RuntimeError for an error."""
         while True:
             message: dict[str, Any] = msgpack.unpackb(self._socket.recv(PATIENCE_S))
             if message["type"] == "error":
@@ -150,7 +150,7 @@ class Socket:
         return (begin, end), (answered, asked)
 
     def advice(self) -> dict[str, Any]:
-        """Returns the next popup that something can be applied from."""
+        """Returns the next popup that offers fixes."""
         while True:
             popup = self.receive("popup")
             if any(action["id"] == "apply" for action in popup["actions"]):
@@ -161,7 +161,7 @@ class Socket:
 
 
 def draw(folder: Path) -> Sequence[str]:
-    """Draws textures of equal size: normal maps of different content."""
+    """Draws different normal maps of the same size; returns their names."""
     names = []
     for number in range(REPETITIONS + WARM_UP):
         slope = np.linspace(0, 40 + number, 512)
@@ -206,14 +206,14 @@ def until(ready: Callable[[], bool]) -> None:
 
 
 def calls(home: Path, processes: int) -> list[Call]:
-    """Returns all calls that the daemon and its workers have noted."""
+    """Returns all recorded calls of the daemon and its workers."""
     (home / "all.dump").touch()
     until(lambda: len([*home.glob("all-*.json")]) >= processes)
     return [call for path in home.glob("all-*.json") for call in json.loads(path.read_text())]
 
 
 def usual(all_calls: Sequence[Call], windows: Sequence[Window]) -> Walk:
-    """Returns the files that most of the windows have, with all functions that run in them."""
+    """Returns the files that were called in most of the windows, with all their called functions."""
     counts: Counter[str] = Counter()
     functions: defaultdict[str, set[str]] = defaultdict(set)
     for begin, end in windows:
@@ -226,7 +226,7 @@ def usual(all_calls: Sequence[Call], windows: Sequence[Window]) -> Walk:
 
 
 def measure() -> Mapping[str, Walk]:
-    """Returns the files of each walk."""
+    """Returns the files of each kind of request."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home, root = Path(folder).resolve() / "profile", Path(folder).resolve() / "project"
         home.mkdir()

@@ -1,4 +1,7 @@
-"""A Python client of the daemon: websockets and msgpack, so that two codecs check each other."""
+"""The Python client of the daemon.
+
+It encodes with msgpack-python, the daemon with msgspec: each checks the other's implementation.
+"""
 
 from __future__ import annotations
 
@@ -51,24 +54,24 @@ from bridge.core.messages import (
 from bridge.paths import ConnectionFile, Paths
 
 ACK_DELAY_S = 0.05
-"""Acknowledgements are cumulative: one for all that was handled in this time."""
+"""Delay before an acknowledgement; it covers all messages that were handled meanwhile."""
 
 log = logging.getLogger(__name__)
 
 OnPopup = Callable[[Popup], Awaitable[Answer | None]]
-"""Shows a popup; gives the answer, or None to answer later."""
+"""Shows a popup; returns the answer, or None to answer later."""
 OnCommand = Callable[[Command], Awaitable[Any]]
-"""Carries a command out; gives the value of its result, or raises RequestError."""
+"""Executes a command; returns the value of its result, or raises RequestError."""
 OnEvent = Callable[[Event], Awaitable[None]]
-"""The daemon told that something happened."""
+"""Handles an event from the daemon."""
 OnProgress = Callable[[float, str], None]
-"""A request has come so far, 0 to 1, and is at this stage."""
+"""Gets a request's progress, 0 to 1, and its current stage."""
 OnPopupClose = Callable[[PopupClose], Awaitable[None]]
-"""A popup is settled: takes it away."""
+"""Removes a closed popup from the screen."""
 
 
 class Client:
-    """One connection; make it with `connect`. Handlers run as tasks, so that none holds up another."""
+    """A connection, opened with `connect`. Handlers run as concurrent tasks."""
 
     def __init__(self, socket: ClientConnection, file: ConnectionFile, hello: Hello, ready: Ready) -> None:
         self._socket = socket
@@ -76,7 +79,7 @@ class Client:
         self.hello = hello
         self.ready = ready
         self.handled = ClientState()
-        """What is told apart from what comes again: shared with the heirs of this connection."""
+        """The state of message handling, shared with the connections that resume the session."""
         self.on_popup: OnPopup | None = None
         self.on_command: OnCommand | None = None
         self.on_event: OnEvent | None = None
@@ -85,8 +88,8 @@ class Client:
         self._next_id = 0
         self._open: dict[int, asyncio.Future[Result]] = {}
         self._on_progress: dict[int, OnProgress] = {}
-        self._heir: Client | None = None
-        self._acked = 0
+        self._successor: Client | None = None
+        self._acknowledged = 0
         self._ack_timer: asyncio.TimerHandle | None = None
         self._reader: asyncio.Task[None] | None = None
         self._lost = False
@@ -110,10 +113,10 @@ class Client:
         on_event: OnEvent | None = None,
         on_popup_close: OnPopupClose | None = None,
     ) -> Self:
-        """Opens a connection; `previous` is an ended one of this process whose session goes on. Without a
-        `connection_file` the daemon is that of whoever runs this, or of POPBRIDGE_HOME.
+        """Opens a connection, by default to the current user's daemon, or that in POPBRIDGE_HOME.
 
-        Raises UserError where no daemon listens or where it refuses.
+        `previous` is an ended connection of this process; its session is resumed. Raises UserError if no
+        daemon is running or it refuses the connection.
         """
         file = ConnectionFile.read(connection_file or Paths.find().connection_file)
         if previous is not None:
@@ -133,11 +136,11 @@ class Client:
         self = cls(socket, file, *await connection.greet(socket, identify, file))
         self.instance = instance
         self.handled = previous.handled if previous else ClientState(resume.last_seq if resume else 0)
-        self._acked = resume.last_seq if resume else 0
+        self._acknowledged = resume.last_seq if resume else 0
         self.on_popup, self.on_command = on_popup, on_command
         self.on_event, self.on_popup_close = on_event, on_popup_close
         if previous is not None:
-            previous._heir = self
+            previous._successor = self
             # The session may still have the earlier ids open.
             self._next_id = previous._next_id
         for popup_id in self.handled.closed(self.ready):
@@ -155,7 +158,7 @@ class Client:
 
     @property
     def resume(self) -> Resume:
-        """What the next connection needs to take the session up again."""
+        """Resumes this session when passed to `connect`."""
         return Resume(
             session=self.ready.session, token=self.ready.resume_token, last_seq=self.handled.through
         )
@@ -166,15 +169,17 @@ class Client:
         return self._reader is None or self._reader.done()
 
     async def close(self, *, done: bool = False) -> None:
-        """Ends the connection. The daemon keeps the session for its keep time, unless the client is `done`
-        with it and nothing is open in it."""
+        """Closes the connection.
+
+        The daemon keeps the session for a later resume, unless `done` is set and nothing is open in it.
+        """
         with suppress(ConnectionClosed):
             await self._flush_ack()
         await self._socket.close(DONE_CODE, DONE_REASON if done else "")
         if self._reader:
             await self._reader
-        # What outlasted its connection goes on for the heir.
-        work = () if self._heir else tuple(self.handled.tasks)
+        # Running handlers now belong to the connection that resumed the session.
+        work = () if self._successor else tuple(self.handled.tasks)
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
@@ -182,7 +187,7 @@ class Client:
             self._ack_timer.cancel()
 
     async def wait_closed(self) -> tuple[int, str]:
-        """The close code and reason, when the connection has ended."""
+        """Waits for the end of the connection; returns the close code and reason."""
         await self._socket.wait_closed()
         return self._socket.close_code or 1006, self._socket.close_reason or ""
 
@@ -199,17 +204,20 @@ class Client:
         retries: int = 0,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Asks and waits; a cancelled wait cancels the request. Without `cache` it runs though its result may
-        be kept. Raises RequestError in the daemon's words, or in this client's for what no daemon takes.
+        """Runs a workload and returns its result; cancelling the call cancels the request.
 
-        With a `key`, or in bulk, the daemon does what it has accepted once, whatever dies. If the connection
-        is lost (`editor_gone`), ask again with the same key, workload, parameters and inputs, by the heir or
-        by any connection with the same project: it waits for the same job, and gets the same answer.
+        With `cache=False` it runs even if the result is cached. Raises RequestError, also for messages that
+        violate the protocol.
 
-        What the daemon has no room for, or can't do just then, is asked up to `retries` times more, each
-        after the `retry_after_ms` that it names and a little more.
+        With a `key` or priority `bulk` the request is durable: once accepted, it is answered once, even if
+        a process dies. If the connection is lost (`editor_gone`), repeat it with the same key, workload,
+        parameters and inputs on any connection of the same project: it joins the same job and gets the same
+        answer.
 
-        `on_progress` is told, some four times a second, how far a workload is that says so.
+        Retryable errors, such as an overloaded daemon, are retried up to `retries` times, each after at least
+        the error's `retry_after_ms`.
+
+        `on_progress` is called about four times a second if the workload reports progress.
         """
         request = Request(
             id=0,
@@ -231,7 +239,7 @@ class Client:
         if on_progress is not None:
             self._on_progress[request_id] = on_progress
         try:
-            frame = self._checked(msgspec.structs.replace(request, id=request_id), request.workload)
+            frame = self._encode_checked(msgspec.structs.replace(request, id=request_id), request.workload)
             await self._send_frame(frame)
             return await answer
         except asyncio.CancelledError:
@@ -243,40 +251,43 @@ class Client:
             self._on_progress.pop(request_id, None)
 
     async def event(self, name: str, data: Mapping[str, Any]) -> None:
-        """Tells the daemon that something happened. Raises RequestError."""
-        await self._send_frame(self._checked(Event(name=name, data=dict(data)), name))
+        """Sends an event to the daemon. Raises RequestError."""
+        await self._send_frame(self._encode_checked(Event(name=name, data=dict(data)), name))
 
     async def answer(self, answer: Answer) -> None:
-        """Answers a popup; kept, and sent again by a `previous` connection's heir, until it is confirmed.
+        """Answers a popup. Until the daemon confirms it, each connection that resumes the session resends it.
 
-        Raises RequestError; what no daemon takes isn't kept.
+        Raises RequestError if the answer violates the protocol; such an answer isn't resent.
         """
-        frame = self._checked(answer, f"The answer to popup {answer.id}")
+        frame = self._encode_checked(answer, f"The answer to popup {answer.id}")
         self.handled.unconfirmed[answer.id] = answer
         await self._current._send_frame(frame)
 
     async def send(self, message: ClientMessage) -> None:
-        """Any message, as it is. Raises ConnectionClosed."""
+        """Sends a message without checking it. Raises ConnectionClosed."""
         await self._socket.send(connection.encode(message))
 
-    def _checked(self, message: ClientMessage, name: str) -> bytes:
+    def _encode_checked(self, message: ClientMessage, name: str) -> bytes:
         return connection.frame(message, name, self.hello.limits.frame)
 
     async def _send_frame(self, frame: bytes) -> None:
         try:
             await self._socket.send(frame)
         except ConnectionClosed as closed:
-            raise connection.ended(closed) from None
+            raise connection.connection_lost(closed) from None
 
     async def put_blob(
         self, source: bytes | Path, *, on_progress: Callable[[int], None] | None = None
     ) -> str:
-        """Uploads bytes or a file; gives the blob's name, its SHA-256. `on_progress` is told, in a thread,
-        how many bytes have been sent. Raises OSError for a file."""
+        """Uploads bytes or a file; returns the blob's name, its SHA-256.
+
+        `on_progress` gets the number of bytes sent; it is called in a thread. Raises OSError if the file
+        can't be read, UserError if the daemon doesn't answer, or RequestError.
+        """
         return await transfer.send(self._file, source, on_progress)
 
     async def get_blob(self, name: str, target: Path | None = None) -> bytes:
-        """Downloads; into the file `target` if there is one, and then gives no bytes."""
+        """Downloads a blob and returns it. With `target`, writes it to that file and returns no bytes."""
         return await transfer.fetch(self._file, name, target)
 
     async def _read(self) -> None:
@@ -287,18 +298,18 @@ class Client:
             pass
         except UserError as error:
             log.error("closing the connection: %s", error)
-            await self._socket.close(1002, "that is no message")
+            await self._socket.close(1002, "invalid message")
         self._lost = True
         for waiting in self._open.values():
             if not waiting.done():
-                waiting.set_exception(connection.ended(self._socket.protocol.close_exc))
+                waiting.set_exception(connection.connection_lost(self._socket.protocol.close_exc))
                 waiting.exception()
 
     def _handle(self, message: ServerMessage) -> None:
         if isinstance(message, Numbered) and isinstance(message.seq, int):
-            is_new = self.handled.take(message.seq)
+            is_new = self.handled.receive(message.seq)
             if isinstance(message, Command) and message.id in self.handled.replies:
-                self._spawn(self.send(self.handled.replies[message.id]), None)
+                self._start_task(self.send(self.handled.replies[message.id]), None)
                 self._ack_soon()
                 return
             if not is_new:
@@ -306,34 +317,35 @@ class Client:
                 return
         match message:
             case Result():
-                self._settle(message.id, message, None)
+                self._finish_request(message.id, message, None)
             case Error():
                 request_id = message.id if isinstance(message.id, int) else -1
-                self._settle(request_id, None, connection.as_request_error(msgspec.to_builtins(message)))
+                error = connection.as_request_error(msgspec.to_builtins(message))
+                self._finish_request(request_id, None, error)
             case Progress():
                 self._progress(message)
             case Command():
-                self._spawn(self._run_command(message), message)
+                self._start_task(self._run_command(message), message)
             case Popup() if self.handled.show(message):
-                self._spawn(self._show(message), message)
+                self._start_task(self._show(message), message)
             case Event() if self.on_event:
-                self._spawn(self.on_event(message), message)
+                self._start_task(self.on_event(message), message)
             case PopupClose():
                 self.handled.close(message.id)
                 if self.on_popup_close:
-                    self._spawn(self.on_popup_close(message), None)
+                    self._start_task(self.on_popup_close(message), None)
             case _:
                 pass
         self._ack_soon()
 
-    def _settle(self, request_id: int, result: Result | None, error: RequestError | None) -> None:
-        waiting = self._open.get(request_id)
-        if waiting is None or waiting.done():
+    def _finish_request(self, request_id: int, result: Result | None, error: RequestError | None) -> None:
+        answer = self._open.get(request_id)
+        if answer is None or answer.done():
             return
         if error is not None:
-            waiting.set_exception(error)
+            answer.set_exception(error)
         elif result is not None:
-            waiting.set_result(result)
+            answer.set_result(result)
 
     def _progress(self, message: Progress) -> None:
         on_progress = self._on_progress.get(message.id)
@@ -341,20 +353,20 @@ class Client:
             return
         try:
             on_progress(message.fraction, message.stage)
-        # Somebody else's code: its failure costs neither the request nor the connection.
+        # A failing callback must not end the request or the connection.
         except Exception:
             log.exception("handling Progress failed")
 
-    def _spawn(self, work: Awaitable[None], message: Numbered | None) -> None:
+    def _start_task(self, work: Awaitable[None], message: Numbered | None) -> None:
         seq = message.seq if message is not None and isinstance(message.seq, int) else None
         if seq is not None:
-            self.handled.begin(seq)
+            self.handled.start(seq)
 
         async def run() -> None:
             try:
                 with suppress(ConnectionClosed):
                     await work
-            # A handler is somebody else's code: its failure is logged, and the message counts as handled.
+            # If a handler fails, the error is logged and the message counts as handled.
             except Exception as error:
                 if not isinstance(error, RequestError) or error.code.name != errors.EDITOR_GONE.name:
                     log.exception("handling %s failed", type(message).__name__)
@@ -364,25 +376,25 @@ class Client:
 
         task = asyncio.create_task(run())
         self.handled.tasks.add(task)
-        task.add_done_callback(lambda task: self.handled.ended(task, work, seq))
+        task.add_done_callback(lambda task: self.handled.task_done(task, work, seq))
 
     async def _run_command(self, command: Command) -> None:
         reply = await self._reply_to(command)
-        self.handled.keep(reply)
+        self.handled.store_reply(reply)
         await self._current.send(reply)
 
     async def _reply_to(self, command: Command) -> Result | Error:
         try:
             if self.on_command is None:
                 raise RequestError(
-                    errors.UNSUPPORTED, name=command.name, reason=text("this client takes no commands")
+                    errors.UNSUPPORTED, name=command.name, reason=text("this client doesn't execute commands")
                 )
             result = Result(id=command.id, value=await self.on_command(command))
-            self._checked(result, command.name)
+            self._encode_checked(result, command.name)
             return result
         except RequestError as error:
             return Error(id=command.id, code=error.code.name, message=error.message)
-        # However a handler fails, the daemon waits for one answer.
+        # The daemon waits for an answer, whatever the handler raises.
         except Exception:
             log.exception("command %s failed", command.name)
             message = text("{command} failed in the editor; its log has the details.", command=command.name)
@@ -395,24 +407,24 @@ class Client:
 
     @property
     def _current(self) -> Client:
-        """The connection that carries the session now: handlers may outlast the one that began them."""
-        found = self
-        while found._heir is not None:
-            found = found._heir
-        return found
+        """The session's current connection. Handlers can run longer than the connection that started them."""
+        current = self
+        while current._successor is not None:
+            current = current._successor
+        return current
 
     def _ack_soon(self) -> None:
-        if self._ack_timer is None and self.handled.through > self._acked:
+        if self._ack_timer is None and self.handled.through > self._acknowledged:
             self._ack_timer = asyncio.get_running_loop().call_later(ACK_DELAY_S, self._ack_now)
 
     def _ack_now(self) -> None:
-        self._spawn(self._flush_ack(), None)
+        self._start_task(self._flush_ack(), None)
 
     async def _flush_ack(self) -> None:
         if self._ack_timer is not None:
             self._ack_timer.cancel()
             self._ack_timer = None
         handled = self.handled.through
-        if handled > self._acked:
-            self._acked = handled
+        if handled > self._acknowledged:
+            self._acknowledged = handled
             await self.send(Ack(seq=handled))

@@ -1,4 +1,4 @@
-"""Dial, frame, check what is sent."""
+"""A client's connection: opening it, encoding and checking messages, session state, and retries."""
 
 from __future__ import annotations
 
@@ -41,60 +41,60 @@ _KINDS: Mapping[object, type[ServerMessage]] = {kind.__struct_config__.tag: kind
 
 
 def encode(message: ClientMessage) -> bytes:
-    """One frame. Raises RecursionError for what is nested too deep, else what msgspec and msgpack raise."""
+    """Encodes a message. Raises RecursionError for deep nesting, and what msgspec and msgpack raise."""
     plain = msgspec.to_builtins(message, builtin_types=(bytes,))
     try:
         packed: bytes = msgpack.packb(plain)
     except UnicodeEncodeError:
         raise
     except ValueError as error:
-        # msgpack's own limit of 511 levels; Python 3.13 lets msgspec pass on more than that.
+        # msgpack allows 511 levels; on Python 3.13 msgspec allows more.
         raise RecursionError(str(error)) from None
     return packed
 
 
 def decode(frame: str | bytes) -> ServerMessage:
-    """The message in a frame. Raises UserError where it holds none."""
+    """Decodes a frame. Raises UserError if it isn't a valid message."""
     if isinstance(frame, str):
-        raise UserError(text("The daemon sent text on a binary subprotocol: update the older side."))
+        raise UserError(text("The daemon sent text over a binary subprotocol. Update the older side."))
     try:
         plain = msgpack.unpackb(frame)
         message: ServerMessage = msgspec.convert(plain, _kind(plain))
     except (ValueError, msgpack.UnpackException) as error:
         raise UserError(
-            text("The daemon sent what is no message ({error}): update the older side.", error=error)
+            text("The daemon sent an invalid message ({error}). Update the older side.", error=error)
         ) from None
     return message
 
 
 def _kind(plain: Any) -> Any:
-    """Which message it says it is; where that is none, all that there are, for what is said of it then."""
-    # The union would do for all, but `convert` takes it apart each time, which takes longer than the rest.
+    """Returns the type of a decoded message; for an unknown one the union of all, for the error message."""
+    # `convert` analyses a union on each call, which takes longer than the conversion.
     kind = plain.get("type") if isinstance(plain, dict) else None
     return _KINDS.get(kind, ServerMessage) if isinstance(kind, str) else ServerMessage
 
 
 def _readable(translatable: object, english: str) -> AnyText:
-    """A sentence that can be translated, where the daemon sent one."""
+    """Returns the translatable sentence, or the English one if the daemon sent no other."""
     return readable(translatable) if translatable else english
 
 
 def as_request_error(error: Mapping[str, Any]) -> RequestError:
-    """The daemon's words as an exception; a code that this client doesn't know stays as it is.
+    """Converts the daemon's error to an exception; unknown codes are preserved.
 
-    How long the daemon asks to wait before the same again is `retry_after_ms` in its `fields`.
+    Its `fields` contain `retry_after_ms` if the daemon sent it.
     """
     name, retryable = error.get("code", "internal"), error.get("retryable", False)
     code = ErrorCode(name, 0, "{message}", retryable, outcome=error.get("outcome", "failed"))
-    asked = {name: error[name] for name in ("retry_after_ms",) if name in error}
+    fields = {name: error[name] for name in ("retry_after_ms",) if name in error}
     message, hint = (
         _readable(error.get(f"{each}_text"), error.get(each, "")) for each in ("message", "hint")
     )
-    return RequestError(code, hint, message=message, **asked)
+    return RequestError(code, hint, message=message, **fields)
 
 
 async def dial(file: ConnectionFile) -> ClientConnection:
-    """An open socket, on which nothing was said yet. Raises UserError where no daemon listens."""
+    """Opens a socket, without the handshake. Raises UserError if no daemon is running."""
     try:
         return await connect(
             file.ws,
@@ -106,7 +106,7 @@ async def dial(file: ConnectionFile) -> ClientConnection:
     except (OSError, InvalidHandshake) as error:
         raise UserError(
             text(
-                "PopBridge doesn't answer at {ws} ({error}): start `popbridge serve`.",
+                "PopBridge doesn't answer at {ws} ({error}). Run `popbridge serve`.",
                 ws=file.ws,
                 error=error,
             )
@@ -114,13 +114,13 @@ async def dial(file: ConnectionFile) -> ClientConnection:
 
 
 async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFile) -> tuple[Hello, Ready]:
-    """What the daemon says to a new client. Raises UserError where it refuses or is none, and closes."""
+    """Performs the handshake. If it fails, closes the socket and raises UserError."""
     try:
         hello = decode(await socket.recv())
         await socket.send(encode(identify))
         ready = decode(await socket.recv())
         if not isinstance(hello, Hello) or not isinstance(ready, Ready):
-            raise UserError(text("What listens at {ws} isn't PopBridge.", ws=file.ws))
+            raise UserError(text("The server at {ws} isn't PopBridge.", ws=file.ws))
     except ConnectionClosed as closed:
         raise UserError(refusal(closed)) from None
     except BaseException:
@@ -130,24 +130,24 @@ async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFi
 
 
 def refusal(closed: ConnectionClosed) -> AnyText:
-    """What is said where the daemon closes a new connection."""
+    """Returns the error message for a connection that the daemon closed during the handshake."""
     if closed.rcvd is None:
-        return text("PopBridge closed the connection without a word: see its log.")
+        return text("PopBridge closed the connection without a reason. See its log.")
     return text(
         "PopBridge refused the connection: {code} {reason}", code=closed.rcvd.code, reason=closed.rcvd.reason
     )
 
 
-def ended(closed: ConnectionClosed) -> RequestError:
-    """What is raised for all that waits when a connection ends, and for what is asked on it afterwards.
+def connection_lost(closed: ConnectionClosed) -> RequestError:
+    """Returns the error for open and later requests on a closed connection.
 
-    Its code is `editor_gone`. It isn't retryable where the daemon ended the connection for what was sent, as
-    the same would end the next one too.
+    Its code is `editor_gone`. It isn't retryable if the daemon closed the connection because of an invalid
+    message: a retry would close the next one, too.
     """
     if closed.rcvd is None or not closed.rcvd_then_sent or closed.rcvd.code == DONE_CODE:
         return RequestError(errors.EDITOR_GONE, "Reconnect.", editor=text("The daemon"))
-    told = f"{closed.rcvd.code} {closed.rcvd.reason}".strip()
-    message = text("The daemon closed the connection: {told}.", told=told)
+    reason = f"{closed.rcvd.code} {closed.rcvd.reason}".strip()
+    message = text("The daemon closed the connection: {reason}.", reason=reason)
     known = next((each for each in CLOSE_CODES if each.code == closed.rcvd.code), errors.UNKNOWN)
     if not known.final:
         return RequestError(errors.EDITOR_GONE, "Reconnect.", message=message)
@@ -156,16 +156,16 @@ def ended(closed: ConnectionClosed) -> RequestError:
 
 
 def frame(message: ClientMessage, name: str, limit: int) -> bytes:
-    """One frame, which the daemon's own rules take; `limit` is `hello.limits.frame`, in bytes.
+    """Encodes a message and checks it by the daemon's rules; `limit` is `hello.limits.frame`, in bytes.
 
-    Raises RequestError, never retryable, that begins with `name`: `too_large`, or `bad_params` for what can't
-    be encoded, isn't finite, or has a value that the daemon doesn't take.
+    Raises RequestError, never retryable, about `name`: `too_large`, or `bad_params` for values that can't be
+    encoded, aren't finite or are invalid.
     """
     packed = _packed(message, name)
     if len(packed) > limit:
         raise RequestError(
             errors.TOO_LARGE,
-            text("Send what is large as an input: `put_blob` gives its name."),
+            text("Send large data as an input: upload it with `put_blob`."),
             name=name,
             size=f"{len(packed):,} bytes",
             limit=f"{limit:,} bytes",
@@ -178,9 +178,9 @@ def frame(message: ClientMessage, name: str, limit: int) -> bytes:
 
 
 def check_key(key: str) -> str:
-    """`key`, if it can be sent. Raises RequestError."""
+    """Returns a valid idempotency key. Raises RequestError."""
     if not 1 <= len(key) <= MAX_KEY:
-        reason = text("is {count} characters, not 1 to {max_key}", count=len(key), max_key=MAX_KEY)
+        reason = text("has {count} characters instead of 1 to {max_key}", count=len(key), max_key=MAX_KEY)
         raise RequestError(
             errors.BAD_INPUT, text("Choose another key."), name=text("field 'key'"), reason=reason
         )
@@ -191,120 +191,120 @@ def _packed(message: ClientMessage, name: str) -> bytes:
     try:
         return encode(message)
     except OverflowError:
-        raise _refused(name, "an integer of more than 64 bits can't be sent: send text") from None
+        raise _refused(name, text("integers over 64 bits can't be sent; send them as text")) from None
     except UnicodeEncodeError:
-        raise _refused(name, "text with half a surrogate pair can't be sent: it is no Unicode") from None
+        raise _refused(name, text("text with an unpaired surrogate isn't valid Unicode")) from None
     except RecursionError:
-        raise _refused(name, "what is nested too deep can't be sent: flatten it") from None
+        raise _refused(name, text("the data is nested too deeply; flatten it")) from None
     except (TypeError, ValueError) as error:
-        raise _refused(name, f"what is no plain data can't be sent ({error})") from None
+        raise _refused(name, text("only plain data can be sent ({error})", error=error)) from None
 
 
-def _refused(name: str, reason: str) -> RequestError:
+def _refused(name: str, reason: AnyText) -> RequestError:
     return RequestError(errors.BAD_PARAMS, "", workload=name, reason=reason)
 
 
-KEPT_REPLIES = 64
-"""Answers to commands that are kept, in case that the daemon asks again after a reconnect."""
+MAX_REPLIES = 64
+"""Most stored answers to commands; the daemon may repeat a command after a reconnect."""
 
 
 class ClientState:
-    """The daemon's numbered messages as a client has dealt with them; handlers finish in any order."""
+    """Tracks which numbered messages a client has handled; handlers may finish in any order."""
 
     def __init__(self, last_seq: int = 0) -> None:
         self.last_seq = last_seq
         """The highest number received."""
         self.unconfirmed: dict[int, Answer] = {}
-        """Answers to popups that no `popup_close` has confirmed, by the popup's id."""
+        """Answers to popups that no `popup_close` has confirmed yet, by popup id."""
         self.replies: dict[int, Result | Error] = {}
-        """The last answers to commands, by the command's id."""
+        """The last answers to commands, by command id."""
         self.shown: dict[int, int] = {}
-        """Popups that no `popup_close` has taken away: the number that each came by, by id."""
+        """Sequence numbers of open popups, by popup id."""
         self.tasks: set[asyncio.Task[None]] = set()
-        """Handlers at work; they go on when a connection is lost."""
+        """Running handlers; they continue when the connection is lost."""
         self._busy: set[int] = set()
-        self._broken_off: set[int] = set()
+        self._cancelled: set[int] = set()
 
-    def take(self, seq: int) -> bool:
-        """Whether it is to be handled now: its number is new, or its handler was broken off."""
-        again = seq in self._broken_off
-        self._broken_off.discard(seq)
+    def receive(self, seq: int) -> bool:
+        """Returns whether to handle a message: it is new, or its handler was cancelled."""
+        again = seq in self._cancelled
+        self._cancelled.discard(seq)
         is_new = seq > self.last_seq
         self.last_seq = max(self.last_seq, seq)
         return is_new or again
 
-    def begin(self, seq: int) -> None:
-        """A handler is at work on it."""
+    def start(self, seq: int) -> None:
+        """Notes that a handler runs for a message."""
         self._busy.add(seq)
 
     def done(self, seq: int) -> None:
         self._busy.discard(seq)
 
-    def ended(self, task: asyncio.Task[None], work: Awaitable[None], seq: int | None) -> None:
-        """The task that does `work` for the message `seq`, or for none, has come to an end."""
+    def task_done(self, task: asyncio.Task[None], work: Awaitable[None], seq: int | None) -> None:
+        """Notes the end of the task that awaits `work`, for the message `seq` if any."""
         self.tasks.discard(task)
-        # Cancelled before it began, it hasn't even taken it up.
+        # A task that was cancelled before it started has never awaited it.
         if asyncio.iscoroutine(work):
             work.close()
         if task.cancelled() and seq is not None:
-            self.break_off(seq)
+            self.cancel(seq)
 
-    def break_off(self, seq: int) -> None:
-        """Its handler won't finish: the daemon is asked for it once more."""
+    def cancel(self, seq: int) -> None:
+        """Notes that a handler was cancelled; the daemon repeats messages that aren't acknowledged."""
         self._busy.discard(seq)
-        self._broken_off.add(seq)
+        self._cancelled.add(seq)
 
     @property
     def through(self) -> int:
-        """The number through which all are handled, as the daemon takes it from `ack` and `resume`."""
-        return min(self._busy | self._broken_off, default=self.last_seq + 1) - 1
+        """The number up to which all messages are handled, for `ack` and `resume`."""
+        return min(self._busy | self._cancelled, default=self.last_seq + 1) - 1
 
     def show(self, popup: Popup) -> bool:
-        """Whether it is to be shown: it isn't on the screen already, or its handler was broken off."""
+        """Returns whether to show a popup: it isn't open yet, or its handler was cancelled."""
         seq = popup.seq if isinstance(popup.seq, int) else 0
         known = self.shown.get(popup.id)
         self.shown[popup.id] = seq
-        # It comes by the same number once more only where its handler was.
-        return known in (None, seq) or known in self._broken_off
+        # A popup is repeated with the same number only after its handler was cancelled.
+        return known in (None, seq) or known in self._cancelled
 
     def close(self, popup_id: int) -> None:
-        """A popup is settled, and its answer confirmed."""
+        """Forgets a closed popup and its answer, which the daemon has confirmed."""
         self.shown.pop(popup_id, None)
         self.unconfirmed.pop(popup_id, None)
 
     def closed(self, ready: Ready) -> list[int]:
-        """The popups that were closed while no connection was there, and whose `popup_close` never comes."""
+        """Returns the popups that were closed while disconnected; they get no `popup_close`."""
         still = self.shown.keys() if ready.popups is UNSET else {*ready.popups, *self.unconfirmed}
         return sorted(self.shown.keys() - still)
 
-    def keep(self, reply: Result | Error) -> None:
-        """Keeps the answer to a command, and no more of them than a reconnect may need."""
+    def store_reply(self, reply: Result | Error) -> None:
+        """Stores the answer to a command, and drops the oldest above the limit."""
         assert isinstance(reply.id, int)
         self.replies[reply.id] = reply
-        if len(self.replies) > KEPT_REPLIES:
+        if len(self.replies) > MAX_REPLIES:
             del self.replies[next(iter(self.replies))]
 
 
 Reply = TypeVar("Reply")
 
 BACKOFF = Backoff(first_s=0.1, most_s=5.0, jitter=0.25)
-"""Between tries where the daemon doesn't say how long; what it says gets the same jitter."""
+"""Pauses between retries if the daemon names none; its pauses get the same jitter."""
 
 
 def is_retryable(error: RequestError) -> bool:
-    """Whether the same again may be answered, and can't be done twice by it."""
+    """Returns whether a retry can succeed and can't run the job twice."""
     return error.code.retryable and error.outcome != "unknown"
 
 
 def backoff_s(error: RequestError, tried: int) -> float:
-    """Seconds before the next try, after `tried` repetitions (0 for none): never less than was asked for."""
+    """Returns the pause before the next retry, after `tried` ones; at least the error's `retry_after_ms`."""
     return BACKOFF.pause_s(tried, error.retry_after_ms / 1000)
 
 
 async def retry(
     ask: Callable[[], Awaitable[Reply]], retries: int, *, connected: Callable[[], bool] = lambda: True
 ) -> Reply:
-    """What `ask` gives, at up to `retries` repetitions while `connected`. Raises its last RequestError."""
+    """Calls `ask`, with up to `retries` retries while `connected`. Raises the last RequestError."""
     tried = 0
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Blobs over HTTP from a client's side: in pieces, and taken up again where a connection broke."""
+"""Uploads and downloads blobs over HTTP, and resumes transfers after a lost connection."""
 
 from __future__ import annotations
 
@@ -24,31 +24,30 @@ from bridge.core.errors import UserError
 from bridge.paths import ConnectionFile
 
 TIMEOUT_S = 60.0
-"""How long nothing may come or go before a connection counts as broken."""
-ONE_GO = 1 << 20
-"""What is smaller is sent at once, and from the start again if need be."""
+"""Without data for this long, a connection counts as lost."""
+SINGLE_REQUEST_BYTES = 1 << 20
+"""Uploads up to this size, in bytes, are one request; if it fails, they start from the beginning."""
 BLOCK = 512 * 1024
 TRIES = 6
-"""Connections that may break one after the other without a byte more arriving."""
+"""Most lost connections in a row without progress."""
 PAUSE_S = 0.1
-"""Before the second of them; doubled for each further one."""
-AGAIN = frozenset({408, 500, 502, 503})
-"""Answers after which the same may work."""
-
+"""Pause before the first retry; doubled for each further one."""
+RETRYABLE_STATUSES = frozenset({408, 500, 502, 503})
+"""HTTP statuses that are retried."""
 
 Progress = Callable[[int], None]
-"""Is told how many of the bytes have been sent: first when the upload begins, then whenever more have. Called
-in a thread."""
+"""Gets the number of bytes sent: when the upload begins, then after each block. Called in a thread."""
 
 
-class Broken(Exception):
-    """The connection ended before an answer."""
+class ConnectionLost(Exception):
+    """The connection was lost before the transfer was complete; it can be retried."""
 
 
 async def send(file: ConnectionFile, source: bytes | Path, on_progress: Progress | None = None) -> str:
-    """Uploads; gives the blob's name, its SHA-256.
+    """Uploads a blob; returns its name, the SHA-256.
 
-    Raises RequestError in the daemon's words, UserError where it is gone, OSError where a file can't be read.
+    Raises RequestError for the daemon's errors, UserError if it doesn't answer, OSError if the file can't be
+    read.
     """
     stop = threading.Event()
     with _stopping(stop):
@@ -56,9 +55,10 @@ async def send(file: ConnectionFile, source: bytes | Path, on_progress: Progress
 
 
 async def fetch(file: ConnectionFile, name: str, target: Path | None) -> bytes:
-    """Downloads into `target`, which is there only once it is whole; or gives the bytes.
+    """Downloads a blob and returns it; with `target`, writes that file atomically and returns no bytes.
 
-    Raises RequestError in the daemon's words, UserError where it is gone, OSError where it can't be written.
+    Raises RequestError for the daemon's errors, UserError if it doesn't answer, OSError if the file can't be
+    written.
     """
     stop = threading.Event()
     with _stopping(stop):
@@ -67,15 +67,15 @@ async def fetch(file: ConnectionFile, name: str, target: Path | None) -> bytes:
 
 @contextlib.contextmanager
 def _stopping(stop: threading.Event) -> Iterator[None]:
-    """A thread isn't cancelled with the task that waits for it."""
+    """Sets `stop` at the end: cancelling a task doesn't end the thread that it waits for."""
     try:
         yield
     finally:
         stop.set()
 
 
-class Patience:
-    """Decides whether a broken connection is worth another try."""
+class Retries:
+    """Decides whether to retry after a lost connection, and waits."""
 
     def __init__(self, file: ConnectionFile, stop: threading.Event) -> None:
         self._file = file
@@ -83,12 +83,12 @@ class Patience:
         self._left = TRIES
         self._reached = 0
 
-    def wait(self, error: Broken, reached: int) -> None:
-        """Returns when it is time for the next try, after `reached` bytes. Raises UserError."""
+    def wait(self, error: ConnectionLost, reached: int) -> None:
+        """Waits before the next try, after `reached` bytes. Raises UserError to give up."""
         if reached > self._reached:
             self._left, self._reached = TRIES, reached
         self._left -= 1
-        # The next daemon has another port and another token.
+        # A refused connection means that the daemon has ended; a new one has another port and token.
         if self._left <= 0 or isinstance(error.__cause__, ConnectionRefusedError) or self._stop.is_set():
             raise UserError(
                 text("PopBridge doesn't answer at {http} ({error}).", http=self._file.http, error=error)
@@ -96,58 +96,55 @@ class Patience:
         self._stop.wait(PAUSE_S * 2 ** (TRIES - 1 - self._left))
 
 
-# Up.
+class UploadProgress:
+    """Reports the progress of an upload; bytes that are sent again aren't reported."""
 
-
-class Sent:
-    """How far an upload has come; what is sent once more doesn't count."""
-
-    def __init__(self, tell: Progress | None) -> None:
-        self._tell = tell or (lambda position: None)
-        self._most = -1
+    def __init__(self, on_progress: Progress | None) -> None:
+        self._report = on_progress or (lambda position: None)
+        self._highest = -1
 
     def reach(self, position: int) -> None:
-        """So many bytes have been sent."""
-        if position > self._most:
-            self._most = position
-            self._tell(position)
+        """Reports that the bytes up to `position` were sent."""
+        if position > self._highest:
+            self._highest = position
+            self._report(position)
 
     def resume(self, position: int) -> None:
-        """The daemon says that it has so many."""
-        self._most = position
-        self._tell(position)
+        """Continues at the position that the daemon reports."""
+        self._highest = position
+        self._report(position)
 
 
 def put(
     file: ConnectionFile, source: bytes | Path, stop: threading.Event, on_progress: Progress | None = None
 ) -> str:
-    """As `send`; blocks."""
+    """Like `send`, but blocking."""
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as data:
         name = hashlib.file_digest(data, hashlib.sha256).hexdigest()
         size = data.seek(0, os.SEEK_END)
-        patience, reached, sent = Patience(file, stop), 0, Sent(on_progress)
-        sent.reach(0)
+        retries, reached, upload = Retries(file, stop), 0, UploadProgress(on_progress)
+        upload.reach(0)
         while True:
             try:
-                if size <= ONE_GO:
+                if size <= SINGLE_REQUEST_BYTES:
                     data.seek(0)
                     headers = {"Content-Length": str(size)}
-                    _ask(file, "PUT", f"/blobs/{name}", headers, _blocks(data, size, stop, sent))
+                    _ask(file, "PUT", f"/blobs/{name}", headers, _blocks(data, size, stop, upload))
                     return name
                 offset = _offset(file, name)
                 if offset is None:
                     return name
                 reached = max(reached, offset)
-                sent.resume(offset)
-                if _append(file, name, data, offset, size - offset, stop, sent):
+                upload.resume(offset)
+                if _append(file, name, data, offset, size - offset, stop, upload):
                     return name
-                raise Broken("another upload of the same is under way")
-            except Broken as error:
-                patience.wait(error, reached)
+                raise ConnectionLost("another upload of the same blob is in progress")
+            except ConnectionLost as error:
+                retries.wait(error, reached)
 
 
 def _offset(file: ConnectionFile, name: str) -> int | None:
-    """How much has come; None for all of it."""
+    """Returns the number of bytes that the daemon has; None if the blob is complete."""
     headers = _ask(file, "HEAD", f"/blobs/{name}/upload", {})[1]
     return None if headers.get("Upload-Complete") == "?1" else int(headers.get("Upload-Offset") or 0)
 
@@ -159,9 +156,9 @@ def _append(
     offset: int,
     size: int,
     stop: threading.Event,
-    sent: Sent,
+    upload: UploadProgress,
 ) -> bool:
-    """Sends the rest; False where another offset is expected by now."""
+    """Sends the rest; returns False if the daemon expects another offset."""
     data.seek(offset)
     headers = {
         "Content-Type": "application/partial-upload",
@@ -170,37 +167,34 @@ def _append(
         "Upload-Complete": "?1",
     }
     status, _ = _ask(
-        file, "PATCH", f"/blobs/{name}/upload", headers, _blocks(data, size, stop, sent), but={409}
+        file, "PATCH", f"/blobs/{name}/upload", headers, _blocks(data, size, stop, upload), allowed={409}
     )
     return status != 409
 
 
-def _blocks(data: IO[bytes], size: int, stop: threading.Event, sent: Sent) -> Iterator[bytes]:
-    """The next `size` bytes. Raises UserError where they aren't there any more, or where it is to stop."""
+def _blocks(data: IO[bytes], size: int, stop: threading.Event, upload: UploadProgress) -> Iterator[bytes]:
+    """Yields the next `size` bytes. Raises UserError if the file has become shorter, or on `stop`."""
     while size:
         block = data.read(min(size, BLOCK))
         if not block:
-            raise UserError(text("The file became shorter while it was sent: send it again."))
+            raise UserError(text("The file became shorter during the upload. Upload it again."))
         if stop.is_set():
-            raise UserError(text("The upload was cancelled; what has come of it waits for a day."))
+            raise UserError(text("The upload was cancelled. It can be resumed for a day."))
         size -= len(block)
         yield block
-        sent.reach(data.tell())
-
-
-# Down.
+        upload.reach(data.tell())
 
 
 def get(file: ConnectionFile, name: str, target: Path | None, stop: threading.Event) -> bytes:
-    """As `fetch`; blocks."""
+    """Like `fetch`, but blocking."""
     if target is None:
         memory = io.BytesIO()
         _download(file, name, memory, stop)
         return memory.getvalue()
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
-        with part.open("xb") as written:
-            _download(file, name, written, stop)
+        with part.open("xb") as sink:
+            _download(file, name, sink, stop)
         replace_file(part, target)
     finally:
         part.unlink(missing_ok=True)
@@ -208,52 +202,49 @@ def get(file: ConnectionFile, name: str, target: Path | None, stop: threading.Ev
 
 
 def _download(file: ConnectionFile, name: str, sink: IO[bytes], stop: threading.Event) -> None:
-    digest, patience = hashlib.sha256(), Patience(file, stop)
+    digest, retries = hashlib.sha256(), Retries(file, stop)
     while True:
-        have = sink.tell()
-        # RFC 9110 §13.1.5: all of it comes where it isn't the same any more.
-        asked = {"Range": f"bytes={have}-", "If-Range": f'"{name}"'} if have else {}
+        received = sink.tell()
+        # RFC 9110 §13.1.5: if the blob has changed, the whole of it is sent.
+        headers = {"Range": f"bytes={received}-", "If-Range": f'"{name}"'} if received else {}
         try:
             with _connected(file) as connection:
-                response = _answer(connection, "GET", f"/blobs/{name}", _headed(file, asked))
-                _refuse(response, set())
-                if have and response.status != 206:
+                response = _send(connection, "GET", f"/blobs/{name}", _authorized(file, headers))
+                _check(response, set())
+                if received and response.status != 206:
                     sink.seek(0)
                     sink.truncate()
                     digest = hashlib.sha256()
-                _pour(response, sink, digest, stop)
+                _receive(response, sink, digest, stop)
             break
-        except Broken as error:
-            patience.wait(error, sink.tell())
+        except ConnectionLost as error:
+            retries.wait(error, sink.tell())
     if digest.hexdigest() != name:
         raise UserError(
             text(
-                "Blob {name} came with other bytes, of SHA-256 {hexdigest}: fetch it again.",
+                "Blob {name} arrived damaged: its SHA-256 is {hexdigest}. Download it again.",
                 name=name,
                 hexdigest=digest.hexdigest(),
             )
         )
 
 
-def _pour(response: HTTPResponse, sink: IO[bytes], digest: Any, stop: threading.Event) -> None:
+def _receive(response: HTTPResponse, sink: IO[bytes], digest: Any, stop: threading.Event) -> None:
     length = response.headers.get("Content-Length")
     if length is None:
-        # An answer that was cut within its headers looks like a whole one.
-        raise Broken("its headers ended too early")
+        # A response that was cut off within its headers looks complete.
+        raise ConnectionLost("the headers are incomplete")
     left = int(length)
     while left and not stop.is_set():
         try:
             block = response.read(min(left, BLOCK))
         except (OSError, HTTPException) as error:
-            raise Broken(str(error)) from error
+            raise ConnectionLost(str(error)) from error
         if not block:
-            raise Broken(f"it ended {left} bytes too early")
+            raise ConnectionLost(f"{left} bytes are missing")
         left -= len(block)
         digest.update(block)
         sink.write(block)
-
-
-# Both.
 
 
 def _ask(
@@ -262,18 +253,18 @@ def _ask(
     path: str,
     headers: Mapping[str, str],
     body: Iterable[bytes] = (),
-    but: frozenset[int] | set[int] = frozenset(),
+    allowed: frozenset[int] | set[int] = frozenset(),
 ) -> tuple[int, Any]:
-    """Status and headers of a good answer, or of one in `but`. Raises Broken, and RequestError."""
+    """Returns status and headers. Raises ConnectionLost, and RequestError for statuses not in `allowed`."""
     with _connected(file) as connection:
-        response = _answer(connection, method, path, _headed(file, headers), body)
-        _refuse(response, but)
+        response = _send(connection, method, path, _authorized(file, headers), body)
+        _check(response, allowed)
         return response.status, response.headers
 
 
 @contextlib.contextmanager
 def _connected(file: ConnectionFile) -> Iterator[HTTPConnection]:
-    # `http.client` asks no proxy: the daemon is behind none, and its token none of a proxy's business.
+    # `http.client` uses no proxy, which must not get the token.
     parts = urlsplit(file.http)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.netloc, timeout=TIMEOUT_S)
@@ -283,49 +274,49 @@ def _connected(file: ConnectionFile) -> Iterator[HTTPConnection]:
         connection.close()
 
 
-def _headed(file: ConnectionFile, headers: Mapping[str, str]) -> dict[str, str]:
+def _authorized(file: ConnectionFile, headers: Mapping[str, str]) -> dict[str, str]:
     return {**headers, "Authorization": f"Bearer {file.token}"}
 
 
-def _answer(
+def _send(
     connection: HTTPConnection,
     method: str,
     path: str,
     headers: Mapping[str, str],
     body: Iterable[bytes] = (),
 ) -> HTTPResponse:
-    """Raises Broken; what reading `body` raises comes as it is."""
+    """Sends a request and returns the response. Raises ConnectionLost, and what reading `body` raises."""
     try:
         connection.putrequest(method, path)
         for name, value in headers.items():
             connection.putheader(name, value)
         connection.endheaders()
     except (OSError, HTTPException) as error:
-        raise Broken(str(error)) from error
+        raise ConnectionLost(str(error)) from error
     for block in body:
         try:
             connection.send(block)
         except OSError:
-            # It may have been refused before all was sent: the answer says why.
+            # The daemon may refuse a request before it has read all; its response has the reason.
             break
     try:
         return connection.getresponse()
     except (OSError, HTTPException) as error:
-        raise Broken(str(error)) from error
+        raise ConnectionLost(str(error)) from error
 
 
-def _refuse(response: HTTPResponse, but: frozenset[int] | set[int]) -> None:
-    """Raises what a bad answer says."""
-    if response.status in but or response.status < 400:
+def _check(response: HTTPResponse, allowed: frozenset[int] | set[int]) -> None:
+    """Raises ConnectionLost or RequestError for an error response, unless its status is in `allowed`."""
+    if response.status in allowed or response.status < 400:
         return
     try:
         body = response.read()
     except (OSError, HTTPException) as error:
-        raise Broken(str(error)) from error
-    if response.status in AGAIN:
-        raise Broken(f"HTTP {response.status} {response.reason}")
+        raise ConnectionLost(str(error)) from error
+    if response.status in RETRYABLE_STATUSES:
+        raise ConnectionLost(f"HTTP {response.status} {response.reason}")
     try:
-        said = msgspec.json.decode(body, type=dict[str, Any])
+        details = msgspec.json.decode(body, type=dict[str, Any])
     except ValueError:
-        said = {"message": f"HTTP {response.status} {response.reason}"}
-    raise connection.as_request_error(said)
+        details = {"message": f"HTTP {response.status} {response.reason}"}
+    raise connection.as_request_error(details)

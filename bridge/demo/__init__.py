@@ -1,1 +1,1 @@
-"""`popbridge demo`: shows a popup and its fixes on a project that it makes itself."""
+"""`popbridge demo`: creates a project, shows a popup and applies its fixes."""

@@ -1,4 +1,4 @@
-"""`popbridge demo`: makes a project, shows a popup, applies its fixes and writes a page about it."""
+"""`popbridge demo`: creates a project, shows a popup, applies its fixes and writes a report."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Reader(Struct, frozen=True):
         return locale.language_of(self.locale).replace("_", "-") or "en"
 
     def translate(self, text: AnyText) -> str:
-        """`text` in their language."""
+        """Returns `text` in their language."""
         return locale.translate(text, self.locale)
 
     def setting(self, name: str, value: object) -> str:
-        """A setting and its value; None if it isn't set."""
+        """Returns a setting with its value; None means that it isn't set."""
         return f"{name} = {self.translate(text('not set')) if value is None else json.dumps(value)}"
 
     def say(self, text: AnyText) -> None:
@@ -73,43 +73,46 @@ class EditorError(UserError):
     """The editor can't be started, so it has no log."""
 
 
-async def launched(
+async def launch(
     command: Sequence[str], env: Mapping[str, str], log: IO[bytes], reader: Reader = ENGLISH
 ) -> Process:
     """Starts a command with its output in `log`. Raises EditorError."""
     try:
         return await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
     except OSError as error:
-        why, hint = (
-            _why(command[0], error, reader),
+        reason, hint = (
+            _start_error(command[0], error, reader),
             reader.translate(text("`popbridge demo --headless` needs no real editor.")),
         )
         raise EditorError(
             reader.translate(
                 text(
-                    "The editor can't be run: {program} {why}. {hint}", program=command[0], why=why, hint=hint
+                    "Can't start the editor: {program} {reason}. {hint}",
+                    program=command[0],
+                    reason=reason,
+                    hint=hint,
                 )
             )
         ) from None
 
 
-def _why(program: str, error: OSError, reader: Reader) -> str:
-    """Why a program can't be started. Looks at the file, because system errors are ambiguous."""
+def _start_error(program: str, error: OSError, reader: Reader) -> str:
+    """Returns the reason for a failed start. Checks the file, because system errors are ambiguous."""
     if os.path.isdir(program):
-        return reader.translate(text("is a folder; name the program in it"))
+        return reader.translate(text("is a folder; give the program in it"))
     if isinstance(error, FileNotFoundError):
-        # It may also be a script's interpreter or a program's loader that is missing.
+        # A script's interpreter or a program's loader may be missing instead.
         return reader.translate(
-            text("needs another program that isn't there") if os.path.exists(program) else text("isn't there")
+            text("needs a program that is missing") if os.path.exists(program) else text("does not exist")
         )
     if error.errno in _FOREIGN or getattr(error, "winerror", None) == _MACHINE_TYPE_MISMATCH:
         return reader.translate(
-            text("is no program for this computer; take one for its system and processor")
+            text("is not a program for this computer; use one for its system and processor")
         )
     if os.name == "posix" and os.path.isfile(program) and not os.access(program, os.X_OK):
-        return reader.translate(text("isn't marked as a program (`chmod +x` does it)"))
+        return reader.translate(text("is not executable; run `chmod +x` on it"))
     return reader.translate(
-        text("was refused ({reason}); check that you may run it", reason=error.strerror or error)
+        text("can't be started ({reason}); check its permissions", reason=error.strerror or error)
     )
 
 
@@ -152,28 +155,28 @@ def page(
     root: Path,
     reader: Reader = ENGLISH,
 ) -> str:
-    """A self-contained HTML page; textures are below `root`."""
+    """Returns a self-contained HTML page; textures are below `root`."""
     translate = reader.translate
-    said = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
+    popup_blocks = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
     rows = "".join(_row(change, root, reader) for change in changes)
-    left = translate(text("right already: nothing said"))
+    no_findings = translate(text("correct: no findings"))
     untouched_rows = "".join(
-        f'<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td><td colspan="2">{left}</td></tr>'
+        f'<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td><td colspan="2">{no_findings}</td></tr>'
         for file in untouched
     )
     heads = "".join(f'<th scope="col">{translate(head)}</th>' for head in HEADS)
     title = translate(text("PopBridge demo"))
-    of_editor = escape(translate(text("Editor: {name}", name=editor)))
-    shown, settings = (
-        translate(text("What the popups said")),
+    editor_line = escape(translate(text("Editor: {name}", name=editor)))
+    popups_heading, settings_heading = (
+        translate(text("Popups")),
         translate(text("Import settings, before and after")),
     )
     return (
         f'<!doctype html><html lang="{reader.tag}"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width">'
         f"<style>{STYLE}</style><h1>{title}</h1>"
-        f"<p>{of_editor}</p>"
-        f"<h2>{shown}</h2>{said}<h2>{settings}</h2>"
+        f"<p>{editor_line}</p>"
+        f"<h2>{popups_heading}</h2>{popup_blocks}<h2>{settings_heading}</h2>"
         f"<table><tr>{heads}</tr>{rows}{untouched_rows}</table></html>\n"
     )
 
@@ -202,21 +205,21 @@ def _picture(path: Path) -> str:
 
 
 EDITOR_TIMEOUT_S = 300.0
-"""Time limit for the editor to import, ask and apply. The first import takes longest."""
+"""Time limit for the editor to import textures and apply fixes. The first import takes longest."""
 DAEMON_TIMEOUT_S = 120.0
 """Time limit for the daemon's start."""
 
 MARKER = ".popbridge-demo"
 """The file that marks a folder as an earlier demo's."""
 
-MADE = ("project", "demo.html", "demo.log")
+OUTPUTS = ("project", "demo.html", "demo.log")
 """What a demo creates in its folder, and removes when it runs again."""
 
 
 def run(out: Path, headless: bool = False, reader: Reader = ENGLISH, *, project_only: bool = False) -> int:
-    """Everything happens in the folder `out`; returns the exit code. Raises UserError.
+    """Runs the demo in the folder `out`; returns the exit code. Raises UserError.
 
-    With `project_only`, it stops after making the project.
+    With `project_only`, it only creates the project.
     """
     adapter, editor = _editor(host.load().adapters, headless or project_only, reader)
     support = _support(adapter)
@@ -226,19 +229,17 @@ def run(out: Path, headless: bool = False, reader: Reader = ENGLISH, *, project_
     if project_only:
         return 0
     name = reader.translate(
-        (
-            text("a real one, served by {adapter}")
-            if editor
-            else text("the built-in headless one, served by {adapter}")
-        ).fill(adapter=adapter.name)
+        (text("real, adapter {adapter}") if editor else text("simulated, adapter {adapter}")).fill(
+            adapter=adapter.name
+        )
     )
-    reader.say(text("2. Editor: {name}; it presses Apply on every popup.", name=name))
+    reader.say(text("2. Editor: {name}. It accepts the fixes of every popup.", name=name))
     return asyncio.run(_show(support, editor, out, drawn, name, reader))
 
 
 @contextlib.contextmanager
 def _writing(place: Path, reader: Reader) -> Iterator[None]:
-    """Raises UserError where something can't be written at `place`."""
+    """Converts errors of writing at `place` to UserError."""
     try:
         yield
     except OSError as error:
@@ -246,7 +247,7 @@ def _writing(place: Path, reader: Reader) -> Iterator[None]:
         raise UserError(
             reader.translate(
                 text(
-                    "{place} can't be written ({reason}): make room, or name another folder with --out.",
+                    "Can't write `{place}` ({reason}). Free some space, or give another folder with `--out`.",
                     place=named,
                     reason=reason,
                 )
@@ -260,11 +261,11 @@ def _opened(file: Path, reader: Reader) -> IO[bytes]:
 
 
 def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tuple[Adapter, Sequence[str]]:
-    """The newest adapter with an installed editor, and the editor; else the newest with a built-in one."""
+    """Returns the newest adapter with an installed editor and its command, else the newest adapter."""
     able = sorted((a for a in adapters if a.editor), key=lambda a: lowest(a.versions), reverse=True)
     if not able:
         raise UserError(
-            reader.translate(text("No adapter can make a project: `popbridge plugins` shows what is wrong."))
+            reader.translate(text("No adapter can create a project. `popbridge plugins` shows the reasons."))
         )
     for adapter in able:
         editor = None if headless else _support(adapter).find_editor()
@@ -283,10 +284,13 @@ def _make_project(adapter: Adapter, support: EditorSupport, out: Path, reader: R
     if out.exists() and not (out / MARKER).exists() and any(out.iterdir()):
         raise UserError(
             reader.translate(
-                text("{out} isn't empty and isn't an earlier demo: name another folder with --out.", out=out)
+                text(
+                    "`{out}` isn't empty and wasn't created by the demo. Give another folder with `--out`.",
+                    out=out,
+                )
             )
         )
-    for name in MADE:
+    for name in OUTPUTS:
         _remove(out / name)
     project.mkdir(parents=True)
     (out / MARKER).touch()
@@ -299,7 +303,7 @@ def _make_project(adapter: Adapter, support: EditorSupport, out: Path, reader: R
     support.install(project)
     reader.say(
         text(
-            "1. Project: {count} textures in {project}, half of them imported wrongly.",
+            "1. Project: {count} textures in {project}, half of them with wrong import settings.",
             count=len(drawn),
             project=project,
         )
@@ -331,14 +335,14 @@ async def _show(
                 _daemon(env, paths, log_file, reader),
                 _running(support, editor, project, env, paths, log_file, reader) as process,
             ):
-                receipts = await _applied(paths, process, reader=reader)
+                receipts = await _wait_applied(paths, process, reader=reader)
         popups = _popups(paths)
     except EditorError:
         raise
     except UserError as error:
         raise UserError(
             reader.translate(
-                text("{error} What daemon and editor said: {log}", error=error, log=out / "demo.log")
+                text("{error} Log of daemon and editor: {log}", error=error, log=out / "demo.log")
             )
         ) from None
     finally:
@@ -349,11 +353,11 @@ async def _show(
     for change in changes:
         before, after = _plain(change.before, reader), _plain(change.after, reader)
         reader.say(
-            text("5. Applied: {file}: {before} -> {after}", file=change.file, before=before, after=after)
+            text("5. Fixed: {file}: {before} -> {after}", file=change.file, before=before, after=after)
         )
     changed = {change.file for change in changes}
     untouched = [t.file for t in drawn if t.file not in changed]
-    reader.say(text("6. Left alone, for they are right: {files}", files=", ".join(untouched)))
+    reader.say(text("6. Correct, not changed: {files}", files=", ".join(untouched)))
     report = out / "demo.html"
     with _writing(report, reader):
         report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")
@@ -399,7 +403,7 @@ async def _running(
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
         return
-    process = await launched(support.editor_command(editor, project), env, log, reader)
+    process = await launch(support.editor_command(editor, project), env, log, reader)
     try:
         yield process
     finally:
@@ -408,9 +412,9 @@ async def _running(
 
 def _stand_in(support: EditorSupport, project: Path, reader: Reader) -> HeadlessEditor:
     # Plugins for 0.1.0 may lack the parameter.
-    speaks = "locale" in inspect.signature(support.headless).parameters
-    spoken = {"locale": reader.tag} if speaks else {}
-    return support.headless(project, answer="apply", **spoken)
+    has_locale = "locale" in inspect.signature(support.headless).parameters
+    locale_argument = {"locale": reader.tag} if has_locale else {}
+    return support.headless(project, answer="apply", **locale_argument)
 
 
 async def _end(process: Process) -> None:
@@ -423,7 +427,7 @@ async def _end(process: Process) -> None:
         await process.wait()
 
 
-async def _applied(
+async def _wait_applied(
     paths: Paths, editor: Process | None, timeout_s: float = EDITOR_TIMEOUT_S, reader: Reader = ENGLISH
 ) -> list[dict[str, Any]]:
     """Waits until the editor has applied all changes, and returns the receipts. Raises UserError."""
@@ -439,12 +443,12 @@ async def _applied(
         found[:] = [{"before": r.before, "after": r.after} for r in receipts]
         if receipts and all(r.state != "sent" for r in receipts):
             return True
-        # After exit code 0, another process may have taken over.
+        # An editor that exits with 0 may have handed over to another process.
         if editor is not None and editor.returncode:
             raise UserError(
                 reader.translate(
                     text(
-                        "The editor ended before it had applied anything (exit code {code}). {hint}",
+                        "The editor exited with code {code} before it applied the fixes. {hint}",
                         code=editor.returncode,
                         hint=hint,
                     )
@@ -456,7 +460,7 @@ async def _applied(
         done,
         reader.translate(
             text(
-                "The editor didn't import, ask and apply within {seconds} s. {hint}",
+                "The editor didn't import the textures and apply the fixes within {seconds} s. {hint}",
                 seconds=f"{timeout_s:.0f}",
                 hint=hint,
             )
@@ -475,7 +479,7 @@ def _receipts(paths: Paths) -> list[Receipt]:
 
 
 def _popups(paths: Paths) -> list[str]:
-    """The texts of the popups, oldest first."""
+    """Returns the texts of the popups, oldest first."""
     db = open_readonly(paths.database)
     assert db is not None
     with contextlib.closing(db.conn):
@@ -497,7 +501,7 @@ def _plain(options: Mapping[str, Any], reader: Reader) -> str:
 
 
 async def _until(ready: Callable[[], bool], timeout_text: str, timeout_s: float) -> None:
-    """Raises UserError `timeout_text` after `timeout_s`."""
+    """Waits until `ready` is true. Raises UserError `timeout_text` after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not ready():
         if time.monotonic() > deadline:

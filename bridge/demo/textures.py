@@ -1,4 +1,4 @@
-"""The twelve textures of the demo, and their first import settings, right or wrong."""
+"""Draws the twelve textures of the demo and defines their initial import settings, half of them wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLAT = TextureIntent(compression="lossless", mipmaps=False)
 
 
 class DemoTexture(Struct, frozen=True):
-    """One file: how it is drawn and how it is imported at first."""
+    """A texture file, its content and its initial import settings."""
 
     file: str
     draw: Callable[[], Pixels]
@@ -30,7 +30,7 @@ class DemoTexture(Struct, frozen=True):
 
 
 def textures() -> list[DemoTexture]:
-    """The twelve textures; the first six are imported wrongly."""
+    """Returns the twelve textures; the first six have wrong import settings."""
     rock, brick = noise(1), bricks()
     return [
         DemoTexture("materials/rock_normal.png", lambda: normals(rock, 3.0), FLAT),
@@ -56,7 +56,7 @@ NORMAL = TextureIntent(kind="normal", compression="block", mipmaps=True, color_s
 
 
 def save(pixels: Pixels, path: Path) -> None:
-    """Writes 8-bit PNG, one to four channels."""
+    """Writes an 8-bit PNG with one to four channels."""
     import pyvips
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def save(pixels: Pixels, path: Path) -> None:
     height, width, bands = bytes_.shape
     image: Any = pyvips.Image.new_from_memory(bytes_.data, width, height, bands, "uchar")
     image = image.copy(interpretation="b-w" if bands < 3 else "srgb")
-    # Not with libvips, whose error for a full disk names neither the disk nor the file.
+    # libvips' error for a full disk names neither the disk nor the file.
     path.write_bytes(image.pngsave_buffer(compression=6))
 
 
@@ -104,8 +104,8 @@ def grey(field: Pixels) -> Pixels:
 
 
 def tint(field: Pixels, color: tuple[float, float, float]) -> Pixels:
-    tinted: Pixels = field[..., None] ** 0.7 * np.array(color) * 1.5
-    return tinted
+    color_field: Pixels = field[..., None] ** 0.7 * np.array(color) * 1.5
+    return color_field
 
 
 def packed(roughness: Pixels, metallic: Pixels) -> Pixels:

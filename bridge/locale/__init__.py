@@ -1,4 +1,4 @@
-"""Texts in the reader's language: a catalogue per language, compiled from its .po by `tools/messages.py`."""
+"""Translates texts. Each language has a catalogue, compiled from its .po file by `tools/messages.py`."""
 
 from __future__ import annotations
 
@@ -9,42 +9,44 @@ from pathlib import Path
 from accel.text import AnyText, Text, english, render
 
 LANGUAGES = {"zh": "zh_CN"}
-"""The catalogue for a locale, by the language that it begins with; everybody else reads English."""
+"""Catalogues by the first part of a locale; other locales use English."""
 
 Catalogue = dict[str, str | list[str]]
-"""Translations by English template; a list where a count decides: the form for 1, and for others."""
+"""Translations by English template. A text with a count has a list: the forms for 1 and for others."""
 
 
 def translate(text: AnyText, locale: str) -> str:
-    """`text` in the language of `locale` (`zh`, `zh-CN`, `zh_CN.UTF-8`). What isn't translated stays English;
-    a plain string, such as a plugin's own sentence, stays as it is."""
+    """Renders `text` in the language of `locale` (`zh`, `zh-CN`, `zh_CN.UTF-8`), else in English.
+
+    Strings, such as a plugin's sentences, are returned unchanged.
+    """
     if isinstance(text, str):
         return text
-    known = catalogue(locale)
-    if not known:
+    translations = catalogue(locale)
+    if not translations:
         return str(text)
-    return render(text, functools.partial(_template, known), look_up(", ", locale))
+    return render(text, functools.partial(_template, translations), look_up(", ", locale))
 
 
 def look_up(words: str, locale: str) -> str:
-    """What is declared as a plain constant, such as a command's help, in the language of `locale`."""
+    """Translates a constant without placeholders, such as the help of a command."""
     found = catalogue(locale).get(words, words)
     return found if isinstance(found, str) else found[0]
 
 
 def catalogue(locale: str) -> Catalogue:
-    """The translations for `locale`; empty for English."""
+    """Returns the translations for `locale`; empty for English."""
     language = language_of(locale)
     return _loaded(language) if language else {}
 
 
 def language_of(locale: str) -> str:
-    """The catalogue that `locale` reads, `zh_CN`; empty for English."""
+    """Returns the name of the catalogue for `locale`, such as `zh_CN`; empty for English."""
     return LANGUAGES.get(locale.replace("-", "_").partition("_")[0].partition(".")[0].lower(), "")
 
 
-def _template(known: Catalogue, text: Text) -> str:
-    found = known.get(text.id)
+def _template(translations: Catalogue, text: Text) -> str:
+    found = translations.get(text.id)
     if found is None:
         return english(text)
     if isinstance(found, str):

@@ -1,4 +1,4 @@
-"""Walk folders; read and write text atomically."""
+"""Walks project folders; reads text files and writes them atomically."""
 
 from __future__ import annotations
 
@@ -18,42 +18,38 @@ from accel.atomic_file import HELD, replace_file
 from accel.text import AnyText, text
 
 Skip = Callable[[str, Collection[str]], bool]
-"""Whether a folder (below the root, with `/`) that holds these names is to be passed over."""
+"""Returns whether to skip a folder (relative to the root, with `/`) that contains these names."""
 
 _MOUNT_POINT = 0xA0000003
-"""Windows' IO_REPARSE_TAG_MOUNT_POINT: a junction, which Python before 3.12 takes for a folder."""
+"""Windows' IO_REPARSE_TAG_MOUNT_POINT: a junction, which Python before 3.12 reports as a folder."""
 _MAX_PATH = 260
-"""Windows': "In the Windows API [...] the maximum length for a path is MAX_PATH, which is defined as 260
-characters", the closing zero among them, where long paths aren't enabled."""
-TOO_LONG = text(
-    "its path is longer than the 259 characters that Windows takes: enable long paths, or move the project"
-)
+"""Windows' MAX_PATH, in characters with the terminating zero; applies unless long paths are enabled."""
+TOO_LONG = text("its path exceeds Windows' limit of 259 characters: enable long paths, or move the project")
 
 
 class WalkedFolder(Struct, frozen=True):
     """A file, or a folder that can't be listed."""
 
     file: str
-    """Its place below the root, with `/` on every system; bytes that are no UTF-8 are surrogates."""
+    """The path relative to the root, with `/` on every system; bytes that aren't UTF-8 are surrogates."""
     problem: AnyText = ""
-    """Why the folder can't be listed, for people; empty for a file."""
+    """The reason why a folder can't be listed, for people; empty for a file."""
 
 
 def is_hidden(folder: str, names: Collection[str]) -> bool:
-    """Whether the folder's name begins with a dot."""
+    """Returns whether the folder's name begins with a dot."""
     return folder.rpartition("/")[2].startswith(".")
 
 
 def walk(root: Path, skip: Skip = is_hidden) -> Iterator[WalkedFolder]:
-    """Every regular file below `root`, folder by folder, in the order of their names; none whose own name
-    begins with a dot, such as the `._NAME` that macOS puts beside each file on other systems' disks.
+    """Yields the regular files below `root`, folder by folder, sorted by name.
 
-    Links to folders aren't followed: they would lead in circles, or out of the project. What vanishes
-    while it is walked is passed over.
+    Skips files whose name begins with a dot, such as macOS's `._NAME`, and entries that disappear meanwhile.
+    Doesn't follow links to folders, which could form loops or leave the project.
     """
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
+    pending = [""]
+    while pending:
+        folder = pending.pop()
         try:
             files, folders = _list(root, folder, skip)
         except (FileNotFoundError, NotADirectoryError):
@@ -68,11 +64,11 @@ def walk(root: Path, skip: Skip = is_hidden) -> Iterator[WalkedFolder]:
             continue
         for file in files:
             yield WalkedFolder(file)
-        waiting += reversed(folders)
+        pending += reversed(folders)
 
 
 def is_link(path: Path) -> bool:
-    """Whether that is a link, which isn't followed by `walk`: a symbolic one, or a junction."""
+    """Returns whether `path` is a symbolic link or a junction; `walk` follows neither."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):
@@ -81,24 +77,26 @@ def is_link(path: Path) -> bool:
 
 
 def is_too_long(path: Path) -> bool:
-    """Whether what Windows says isn't there is there, and its path alone too long."""
-    place = os.path.abspath(path)
-    # What is listed has `\\*.*` behind it.
-    if sys.platform != "win32" or len(place) < _MAX_PATH - 4 or place.startswith("\\\\?\\"):
+    """Returns whether a path that Windows reports as missing exists but is too long."""
+    absolute = os.path.abspath(path)
+    # Listing a folder appends `\\*.*`.
+    if sys.platform != "win32" or len(absolute) < _MAX_PATH - 4 or absolute.startswith("\\\\?\\"):
         return False
-    long = f"\\\\?\\UNC{place[1:]}" if place.startswith("\\\\") else f"\\\\?\\{place}"
+    long = f"\\\\?\\UNC{absolute[1:]}" if absolute.startswith("\\\\") else f"\\\\?\\{absolute}"
     return os.path.lexists(long)
 
 
 def _list(root: Path, folder: str, skip: Skip) -> tuple[list[str], list[str]]:
-    """The files and folders in `folder`, by their places below the root. Raises OSError."""
-    with os.scandir(root / folder if folder else root) as listed:
-        entries = sorted(listed, key=lambda entry: entry.name)
+    """Returns the files and folders in `folder`, relative to the root. Raises OSError."""
+    with os.scandir(root / folder if folder else root) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
     if folder and skip(folder, {entry.name for entry in entries}):
         return [], []
-    above = f"{folder}/" if folder else ""
-    files = [above + entry.name for entry in entries if not entry.name.startswith(".") and _is(entry.is_file)]
-    folders = [above + entry.name for entry in entries if _is_folder(entry)]
+    prefix = f"{folder}/" if folder else ""
+    files = [
+        prefix + entry.name for entry in entries if not entry.name.startswith(".") and _is(entry.is_file)
+    ]
+    folders = [prefix + entry.name for entry in entries if _is_folder(entry)]
     return files, folders
 
 
@@ -110,7 +108,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
-    # Elsewhere the question would cost a system call for each folder.
+    # On other systems `stat` would cost a system call per folder.
     tag = getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) if os.name == "nt" else 0
     return tag == _MOUNT_POINT
 
@@ -123,62 +121,61 @@ def _is(question: Callable[[], bool]) -> bool:
 
 
 WRITABLE = 0o222
-"""The rights of which one at least makes a file writable; Windows' attribute is all of them."""
+"""Permission bits; any of them makes a file writable. Windows sets all or none."""
 CONFLICT = "<<<<<<< "
 MAX_BYTES = 16 << 20
-"""No settings that an editor has written are nearly so large."""
-READ_ONLY = "it is read-only; check it out, or make it writable"
-"""Only what version control has checked out is its user's to change."""
-CHANGED = text("another program changed it in the same moment; try again")
+"""Far more than the settings files of editors have."""
+READ_ONLY = text("it is read-only; check it out, or make it writable")
+"""Version control marks files that aren't checked out as read-only."""
+CHANGED = text("another program changed it at the same time; try again")
 
 
 def is_merged(text: str) -> bool:
-    """Whether version control has left two versions in it, between `<<<<<<<` and `>>>>>>>`."""
+    """Returns whether the text contains a merge conflict of version control (`<<<<<<<`)."""
     return text.startswith(CONFLICT) or f"\n{CONFLICT}" in text
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, line ends as they are; bytes that are no UTF-8 become surrogates.
+    """Reads a UTF-8 file without changing line ends; bytes that aren't UTF-8 become surrogates.
 
-    Raises OSError, also for what is no regular file (to open a pipe is to wait) or has more than 16 MiB.
+    Raises OSError, also for files over 16 MiB and for what isn't a regular file: opening a pipe could block.
     """
     found = path.stat()
     if not S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, text("it isn't a regular file"), str(path))
     if found.st_size > MAX_BYTES:
-        raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES >> 20} MiB", str(path))
-    with _told(path):
+        raise OSError(errno.EFBIG, text("it is larger than {limit} MiB", limit=MAX_BYTES >> 20), str(path))
+    with _naming(path):
         return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def write_text(path: Path, text: str, was: str | None = None) -> None:
-    """In one step, so that an editor that looks at the same time never reads half of it.
+    """Replaces a file's text atomically; for a symbolic link, that of its target.
 
-    A link stays one: the file that it leads to is written. `was` is what `read_text` gave, where `text` was
-    made of that: a file that holds something else by now stays. Raises OSError, also for that and for what is
-    read-only: so version control marks what isn't checked out, and a folder's rights alone would let it be
-    replaced.
+    `was` is the text from `read_text` that `text` is based on: if the file has changed since, it stays
+    unchanged. Raises OSError, also for a changed and for a read-only file.
     """
     path = path.resolve()
+    # The folder's permissions would allow to replace a read-only file.
     if path.exists() and not path.stat().st_mode & WRITABLE:
         raise PermissionError(errno.EACCES, READ_ONLY, str(path))
-    # A name of its own: that of the file may be as long as names can be.
+    # Not the file's name with a suffix, which may exceed the limit of names.
     draft = path.with_name(f".{uuid.uuid4().hex}.popbridge-new")
     try:
-        with _told(path):
+        with _naming(path):
             draft.write_bytes(_encoded(text))
             if path.exists():
                 shutil.copymode(path, draft)
             _replace(draft, path, was)
     finally:
-        # A virus scanner may have it open: what couldn't be written is the thing to tell.
+        # A virus scanner may have it open. The first error matters more.
         with suppress(OSError):
             draft.unlink(missing_ok=True)
 
 
 def _replace(draft: Path, path: Path, was: str | None) -> None:
     def changed() -> bool:
-        # What can't be read now, as its writer keeps it to itself, is looked at again before the next try.
+        # A writer may have it locked; it is checked again before the next try.
         with suppress(PermissionError):
             return was is not None and path.read_bytes() != _encoded(was)
         return False
@@ -194,10 +191,10 @@ def _encoded(text: str) -> bytes:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Names the file itself, and on Windows what is mostly the matter where it refuses one."""
+def _naming(path: Path) -> Iterator[None]:
+    """Makes errors name the file itself and, on Windows, the usual reason for a missing permission."""
     try:
         yield
     except OSError as error:
-        held = sys.platform == "win32" and isinstance(error, PermissionError)
-        raise OSError(error.errno, HELD if held else error.strerror, str(path)) from None
+        denied = sys.platform == "win32" and isinstance(error, PermissionError)
+        raise OSError(error.errno, HELD if denied else error.strerror, str(path)) from None

@@ -1,4 +1,4 @@
-"""An engine's projects on this machine, as adapters read and write them; part of `bridge.api`."""
+"""Interfaces through which adapters read and write projects on this machine; part of `bridge.api`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bridge.core.textures import Kind, Severity
 
 
 class AssetChange(Struct, frozen=True):
-    """What was (or would be) done to one file of a project."""
+    """An actual or planned change of a project file."""
 
     path: str
-    """The file, below the project's root."""
+    """The path, relative to the project."""
     what: str
     """`created`, `updated`, `removed` or `unchanged`."""
 
@@ -36,94 +36,97 @@ class Remark(Struct, frozen=True):
 
 
 class TextureAsset(Struct, frozen=True):
-    """One texture of a project, as the project's own files have it."""
+    """A texture of a project, read from the project's files."""
 
     path: str
-    """As the engine names it."""
+    """The engine's name for it."""
     file: str
-    """Its place below the project's root, with `/` on every system."""
+    """The path relative to the project, with `/` on every system."""
     options: Mapping[str, Any] | None = None
-    """Its import settings, in the engine's own names; None where there are none, or none that can be read."""
+    """The import settings, by the engine's names; None if they are missing or can't be read."""
     problem: AnyText = ""
-    """Why they can't be read, or why a folder can't be listed, for people; such files are left untouched."""
+    """Why the settings can't be read or a folder can't be listed, for people. Such files aren't changed."""
     broken: bool = False
-    """Whether the engine itself can't read them either, as after a merge that nobody has settled."""
+    """Whether the engine can't read the settings either, as with an unresolved merge conflict."""
     remarks: Sequence[Remark] = ()
-    """What else is to be said of it, whatever its pixels are."""
+    """Further findings, independent of the pixels."""
     gone: bool = False
-    """Whether there is no such texture any more, and `file` is what is left of it, as its import settings:
-    of that only `problem` and `remarks` are told."""
+    """Whether the texture was deleted and `file` is a leftover, such as its import settings.
+
+    Only `problem` and `remarks` are reported.
+    """
     as_is: bool = False
-    """Whether the engine takes the file as it is, so that it never gets import settings: none are missed."""
+    """Whether the engine uses the file without import settings, so that none are missing."""
 
 
 class ProjectSupport(Protocol):
-    """An engine's projects on this machine, by their own files: no editor, no sockets."""
+    """Reads and writes an engine's projects through their files, without editors or sockets."""
 
     def project_version(self, project: Path) -> str | None:
-        """The engine version that the project's own files name; None if it is no project of this engine.
+        """Returns the engine version from the project's files; None if it isn't a project of this engine.
 
-        Raises UserError where its files should name one and don't.
+        Raises UserError if the files should contain a version and don't.
         """
 
     def textures(self, project: Path) -> Iterator[TextureAsset]:
-        """The project's textures, one after the other; a project may have 100,000 of them."""
+        """Yields the project's textures; a project may have 100,000."""
 
     def texture(self, project: Path, file: str) -> TextureAsset | None:
-        """The texture at `file` below the project's root, as `textures` gives it, with or without its
-        remarks; None where it is none, as what is imported as something else. One whose import settings
-        nobody has written has no options, wherever it lies."""
+        """Returns the texture at `file`, relative to the project; None if it isn't one.
+
+        The result equals that of `textures`, except that `remarks` may be missing. A texture without written
+        import settings has no options, in any folder.
+        """
 
     def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
-        """What the project's materials and scenes use textures as, by their `TextureAsset.file`."""
+        """Returns how materials and scenes use each texture, by `TextureAsset.file`."""
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Writes import settings into the project's own files: `path` and `options` of each change.
+        """Writes import settings: for each change, sets its `options` in the texture `path`.
 
-        Only the options that are named change; None takes one away. The value is that of the command
-        `texture.apply`: `before`, `after` and `errors`, one map with `path` in them for each file.
+        Other options stay unchanged; None removes one. Returns the result of the command `texture.apply`:
+        `before`, `after` and `errors`, each a list with one map per file, which contains its `path`.
 
-        A change of an audit has `seen`, too: all options of the file by which it was decided on. Where it has
-        others by now, as somebody has set them since, nothing of it changes, and an error is what
-        `changed_since` says. What puts back has `expected`, options as they were just before:
-        `remaining_changes` says which of them stay.
+        Changes of an audit also have `seen`, all options that the finding was based on. If they differ from
+        the file's now, the file stays unchanged and the error is `changed_since`. Reverts have `expected`,
+        the last known options; `remaining_changes` returns those that may be reverted.
         """
 
 
 class EditorSupport(ProjectSupport, Protocol):
-    """An engine's projects and, beside them, its editors on this machine: files and processes, no sockets."""
+    """Also manages the engine's editors on this machine, through files and processes, without sockets."""
 
     def serves(self, version: Version) -> bool:
-        """Whether this adapter's addon is the one for a project of `version`."""
+        """Returns whether this adapter's addon supports projects of `version`."""
 
     def install(self, project: Path) -> Sequence[AssetChange]:
-        """Puts the addon into the project and enables it; repeating it changes nothing. Raises UserError."""
+        """Installs and enables the addon; idempotent. Raises UserError."""
 
     def remove(self, project: Path) -> Sequence[AssetChange]:
         """Undoes `install`. Raises UserError."""
 
     def find_editor(self) -> Sequence[str]:
-        """The command of an editor of this range that runs here without a display; empty if there is none."""
+        """Returns the command of an installed editor that runs without a display; empty if there is none."""
 
     def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
-        """Makes an empty project around texture files that are in `folder` already.
+        """Creates a project in `folder`, which already contains the texture files.
 
-        `textures` maps a file's path below `folder` to the import options that it starts with.
+        `textures` maps each file's path, relative to `folder`, to its initial import options.
         """
 
     def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
-        """The command that opens the project in `editor` without a display and stays open."""
+        """Returns the command that opens the project in `editor` without a display, until it is ended."""
 
     def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
-        """The built-in stand-in for an editor: it speaks the protocol and edits the project's files.
+        """Returns a simulated editor that speaks the protocol and edits the project's files.
 
-        `answer` is the action that it presses on each popup which has it; None leaves popups open. `locale`
-        (BCP 47) is the language that it asks for; one that takes no `locale` goes on in English.
+        `answer` is the action that it chooses in each popup that offers it; None leaves popups open. `locale`
+        (BCP 47) is its language; implementations without this parameter use English.
         """
 
 
 class HeadlessEditor(Protocol):
-    """A stand-in for an editor that runs in this process."""
+    """A simulated editor in this process."""
 
     async def run(self, connection_file: Path) -> None:
-        """Connects, reports the project's textures as imported, carries out commands, until cancelled."""
+        """Connects, reports the project's textures as imported, and executes commands until cancelled."""

@@ -265,5 +265,5 @@ def test_what_is_set_in_the_moment_of_the_writing_stays(
     monkeypatch.setattr(shutil, "copymode", copymode)
     code, out, _ = popbridge("audit", str(root), "--fix", "--workers", "1")
     assert code == 1 and file.read_text(encoding="utf-8") == before.replace(*mine)
-    assert "another program changed it in the same moment; try again" in " ".join(out.split())
+    assert "another program changed it at the same time; try again" in " ".join(out.split())
     assert [one for one in root.rglob("*.popbridge-new")] == []

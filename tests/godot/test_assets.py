@@ -120,7 +120,7 @@ def test_a_pipe_in_the_place_of_settings_is_told_and_not_waited_for(tmp_path: Pa
     texture(tmp_path / "rock.png", TEXT).with_name("rock.png.import").unlink()
     os.mkfifo(tmp_path / "rock.png.import")
     (found,) = textures(tmp_path)
-    assert found.options is None and "is no regular file" in found.problem
+    assert found.options is None and "isn't a regular file" in found.problem
 
 
 def test_settings_of_many_megabytes_are_told_and_not_read(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_settings_of_many_megabytes_are_told_and_not_read(tmp_path: Path) -> Non
     with (tmp_path / "rock.png.import").open("r+b") as file:
         file.truncate(1 << 30)
     (found,) = textures(tmp_path)
-    assert found.options is None and "more than 16 MiB" in found.problem
+    assert found.options is None and "larger than 16 MiB" in found.problem
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_pipe_in_the_place_of_settings_is_told_and_not_waited_for(root: Path) 
     (root / "Assets/rock.png.meta").unlink()
     os.mkfifo(root / "Assets/rock.png.meta")
     (found,) = textures(root)
-    assert found.options is None and "is no regular file" in found.problem
+    assert found.options is None and "isn't a regular file" in found.problem
 
 
 @pytest.mark.parametrize(

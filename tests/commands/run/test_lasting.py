@@ -114,7 +114,7 @@ async def test_what_a_connected_daemon_isnt_to_blame_for_is_told_at_once(
     client = await ReconnectingClient.connect(daemon.paths.connection_file, said.append)
     name = await client.put_blob(b"moss")
     (daemon.paths.blobs / name).write_bytes(b"rust")
-    with pytest.raises(UserError, match="came with other bytes"):
+    with pytest.raises(UserError, match="arrived damaged"):
         await client.get_blob(name)
     await client.aclose()
     await asyncio.to_thread(daemon.stop)
