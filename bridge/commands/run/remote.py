@@ -31,7 +31,7 @@ from bridge.paths import Paths
 DEADLINE_S = 3600.0
 """The shortest deadline of a job, including its time in the queue: the setting is for editors."""
 MAX_NAME, MAX_PATH = 128, 4096
-"""Characters of an input's name and path; see docs/protocol.md."""
+"""Characters of an input's name and path; see docs/reference/protocol.md."""
 
 NAMED_REASONS = frozenset(
     code.text for code in (errors.BAD_PARAMS, errors.BAD_INPUT, errors.UNSUPPORTED, errors.FORBIDDEN)
