@@ -81,7 +81,11 @@ class TestThirdParty:
                 "popbridge_adapters raised ZeroDivisionError: acme's licence server gave 0 seats "
                 "(acme_plugin/hook_raises.py:8)",
             ),
-            ("acme-typo", "unknown hook 'popbridge_adaptors'"),
+            (
+                "acme-typo",
+                "unknown hook 'popbridge_adaptors'; the hooks are popbridge_adapters, popbridge_workloads, "
+                "popbridge_advisors, popbridge_settings",
+            ),
             (
                 "acme-records",
                 "popbridge_workloads returned 'acme.size' in its list instead of Workload records",

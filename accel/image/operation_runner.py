@@ -235,7 +235,8 @@ def _check_layer(label: Text, image: object, limits: Limits, bound: float) -> Ra
     if not isinstance(image, Raster):
         if isinstance(image, np.ndarray):
             reason = text(
-                "{image} is {kind_of}, not Raster: write with_pixels(...) of the image that it is made of",
+                "{image} is {kind_of}, not Raster: return with_pixels(...) or with_light(...) of the image "
+                "that it is made of",
                 kind_of=type_name(image),
             )
         else:

@@ -57,6 +57,16 @@ GAP = 2
 def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[str], width: int) -> None:
     """Prints `rows`, at most `limit` (0 is no limit), the groups, notices and the summary."""
     console = Console(file=out, width=width, highlight=False, soft_wrap=False)
+    if out.isatty():
+        _print(console, report, rows, locale, limit)
+        return
+    with console.capture() as captured:
+        _print(console, report, rows, locale, limit)
+    # In a file, the padding at the end of lines is a nuisance.
+    out.writelines(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1])
+
+
+def _print(console: Console, report: Report, rows: Sequence[Row], locale: str, limit: int) -> None:
     engine = report.engine or say("no_engine", locale)
     console.print(Text(f"{printable(report.name)} ({engine})"))
     for notice in notices(report, locale):

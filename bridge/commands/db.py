@@ -336,7 +336,7 @@ def _print_report(report: Report, copies: Sequence[Path]) -> None:
                 text("Stop the daemon, then run `popbridge db restore`.")
                 if copies
                 else text(
-                    "Recover the rest with `.recover` in the `sqlite3` shell; see docs/guides/operations.md."
+                    "Recover the rest with `.recover` in the `sqlite3` shell; see docs/guides/backup.md."
                 )
             )
         )

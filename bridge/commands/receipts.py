@@ -14,11 +14,11 @@ from msgspec import MsgspecError
 
 from accel.text import Text, text
 from bridge.client.client import Client
-from bridge.commands.options import as_json, json_text, print_json
+from bridge.commands.options import as_json, print_json
 from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.errors import RequestError, UserError
 from bridge.core.revert import error_text
-from bridge.core.text import printable
+from bridge.core.text import printable, value_text
 from bridge.host import host
 from bridge.paths import Paths
 from bridge.store.database import open_readonly
@@ -264,8 +264,8 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:
-    old = f"{json_text(before[name])} " if name in before else ""
-    return f"{old}→ {json_text(after[name])}"
+    old = f"{value_text(before[name])} " if name in before else ""
+    return f"{old}→ {value_text(after[name])}"
 
 
 def _maps(entries: object) -> list[Mapping[str, Any]]:

@@ -353,11 +353,11 @@ async def _show(
     for change in changes:
         before, after = _plain(change.before, reader), _plain(change.after, reader)
         reader.say(
-            text("5. Fixed: {file}: {before} -> {after}", file=change.file, before=before, after=after)
+            text("5. Applied: {file}: {before} → {after}", file=change.file, before=before, after=after)
         )
     changed = {change.file for change in changes}
     untouched = [t.file for t in drawn if t.file not in changed]
-    reader.say(text("6. Correct, not changed: {files}", files=", ".join(untouched)))
+    reader.say(text("6. Already right, left unchanged: {files}", files=untouched))
     report = out / "demo.html"
     with _writing(report, reader):
         report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")

@@ -252,6 +252,7 @@ def _contribution(
                 plugin = source()
                 _check_unregistered(manager, plugin)
                 manager.register(plugin, f"{record.distribution}/{record.name}")
+                _check_names(manager, plugin)
                 manager.check_pending()
                 _check_marked(manager, plugin)
                 contribution = _call_hooks(manager, plugin)
@@ -298,6 +299,17 @@ def _check_unregistered(manager: pluggy.PluginManager, plugin: object) -> None:
         raise UserError(
             text("it is the same as plugin {other}: remove one of the two entry points", other=repr(other))
         )
+
+
+def _check_names(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raises UserError for a hook that PopBridge never calls, unless it is marked as optional."""
+    known = [name for name in vars(hooks) if name.startswith(f"{hooks.PROJECT}_")]
+    for caller in manager.get_hookcallers(plugin) or ():
+        required = any(not made.optionalhook for made in caller.get_hookimpls() if made.plugin is plugin)
+        if required and not caller.has_spec():
+            raise UserError(
+                text("unknown hook {hook}; the hooks are {known}", hook=repr(caller.name), known=known)
+            )
 
 
 def _check_marked(manager: pluggy.PluginManager, plugin: object) -> None:

@@ -40,6 +40,11 @@ def test_all_reports_are_written_at_once(popbridge: Any, project: Path, tmp_path
     assert json.loads(files["sarif"].read_text(encoding="utf-8"))["version"] == "2.1.0"
 
 
+def test_no_line_of_a_report_in_a_file_ends_in_spaces(popbridge: Any, project: Path) -> None:
+    lines = popbridge("audit", str(project), "--workers", "1")[1].splitlines()
+    assert len(lines) > 3 and [line for line in lines if line != line.rstrip()] == []
+
+
 @pytest.mark.parametrize("form", ["html", "json", "sarif"])
 def test_a_report_on_stdout_is_alone_there(popbridge: Any, project: Path, form: str) -> None:
     code, out, err = popbridge("audit", str(project), "--workers", "1", f"--{form}", "-")

@@ -58,7 +58,7 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_reads_chinese_is_told_in_chinese(popbridge: Any, database: Path, tmp_path: Path) -> None:
     saved = tmp_path / "saved.db"
     code, out, _ = popbridge("db", "check")
-    assert code == 0 and f"{database} 完好：" in out and "架构 " in out and "行数" in out
+    assert code == 0 and f"{database} 完好：" in out and "数据库结构版本 " in out and "行数" in out
     assert f"{saved}：" in popbridge("db", "backup", str(saved))[1]
     assert is_chinese(popbridge("db", "backup", str(saved))[2])
     assert str(saved) in popbridge("db", "restore", str(saved))[1]

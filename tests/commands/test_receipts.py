@@ -20,11 +20,11 @@ from tests.store.damage import misspell
 
 def keep_receipt(
     home: Path, paths: list[str], note: str = "texture import: no_mipmaps", errors: Any = (),
-    reverts: int | None = None,
+    reverts: int | None = None, was: bool | None = False,
 ) -> int:  # fmt: skip
     db = open_database(home / "popbridge.db")
     store = ReceiptStore(db)
-    before, after = ([{"path": path, "options": {"m": on}} for path in paths] for on in (False, True))
+    before, after = ([{"path": path, "options": {"m": on}} for path in paths] for on in (was, True))
     command = Command(id=0, name="texture.apply", args={"changes": after}, deadline_ms=1000)
     receipt_id, _ = store.open("s1", "p1", "Game", command, note, reverts=reverts)
     value = {"before": before, "after": after, "errors": list(errors)}
@@ -84,6 +84,10 @@ class TestReceipts:
         )
         _, out, _ = popbridge("receipts")
         assert "... and 2 more; --json shows all" in out and "error: x is locked" in out
+
+    def test_a_setting_that_was_absent_is_a_dash_as_in_the_audit(self, popbridge: Any, home: Path) -> None:
+        keep_receipt(home, ["res://a.png"], was=None)
+        assert "res://a.png: m – → true" in popbridge("receipts")[1]
 
     def test_one_that_was_put_back_says_by_which(
         self, popbridge: Any, home: Path, receipt: int, monkeypatch: pytest.MonkeyPatch

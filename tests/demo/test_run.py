@@ -30,7 +30,7 @@ def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and
     assert run(tmp_path / "out", headless=True) == 0
     said = capsys.readouterr().out
     drawn = [texture.file for texture in textures()]
-    right = said.partition("Correct, not changed: ")[2].splitlines()[0].split(", ")
+    right = said.partition("Already right, left unchanged: ")[2].splitlines()[0].split(", ")
     page = (tmp_path / "out" / "demo.html").read_text(encoding="utf-8")
     # Godot 4 doesn't decide colour space at import: there the roughness map is wrong for its mipmaps alone.
     assert set(right) == set(drawn[6:])
@@ -120,7 +120,7 @@ def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_no
     assert [line.split("：")[0] for line in lines if not line.startswith(("4", "5"))] == [
         "1. 项目", "2. 编辑器", "3. 守护进程", "6. 设置正确，未作改动", "7. 前后对比",
     ]  # fmt: skip
-    assert "5. 已修复：ui/icon.png：compress/mode = 2 -> compress/mode = 0" in lines
+    assert "5. 已应用：ui/icon.png：compress/mode = 2 → compress/mode = 0" in lines
     assert any(line.startswith("4. 弹窗：") for line in lines)
     assert Path.cwd() == out and (out / "demo.html").exists()
     assert (out / "notes.txt").read_text() == "mine" and not (out / "project" / "stale.txt").exists()

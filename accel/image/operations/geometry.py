@@ -62,7 +62,7 @@ class Resize(Filtering, frozen=True):
         used = (self.width or self.height, self.longest, self.power_of_two != "no", self.factor)
         if sum(map(bool, used)) == 1:
             return ""
-        options = [text("width and height"), "longest", "power_of_two", "factor"]
+        options = [text("width or height"), "longest", "power_of_two", "factor"]
         names = [option for option, value in zip(options, used, strict=True) if value]
         if not names:
             return text("give one of {options}; got none of them", options=options)

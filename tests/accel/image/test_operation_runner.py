@@ -37,7 +37,7 @@ def mip(*shape, kind="uint8"):
         (Operated({3: ROCK}), "calls an image 3; it must be text"),
         (Operated({"\udcff": ROCK}), r"calls an image '\\udcff'; it must be text"),
         (of(None), "image 'made' is NoneType, not Raster"),
-        (of(ROCK.pixels), r"'made' is numpy.ndarray, not Raster: write with_pixels\("),
+        (of(ROCK.pixels), r"'made' is numpy.ndarray, not Raster: return with_pixels\("),
         (of(ROCK.with_pixels([[[0]]])), "has pixels that are list, not numpy.ndarray"),
         (of(ROCK.with_pixels(np.ma.masked_equal(ROCK.pixels, 0))), r"numpy\.ma\.(core\.)?MaskedArray, not"),
         (of(ROCK.with_pixels(mip(4, 6))), "has pixels of shape 4 x 6; it must be height x width x channels"),

@@ -52,7 +52,7 @@ def test_the_nearest_power_of_two_is_that_by_ratio(side, wanted):
 
 @pytest.mark.parametrize("params", [{}, {"width": 5, "longest": 5}, {"factor": 1, "power_of_two": "up"}])
 def test_a_size_must_be_said_in_exactly_one_way(params):
-    with pytest.raises(WorkloadError, match="give one of width and height, longest, power_of_two, factor"):
+    with pytest.raises(WorkloadError, match="give one of width or height, longest, power_of_two, factor"):
         size((10, 10), **params)
 
 
