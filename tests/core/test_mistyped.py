@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from bridge.project.config import explain_validation_error
+from accel.text import AnyText, Text
+from bridge.project.config import ACTUAL_WORDS, WORDS, explain_validation_error
 
 
 class Rule(Struct, forbid_unknown_fields=True):
@@ -21,20 +22,27 @@ class File(Struct, forbid_unknown_fields=True):
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "place", "says"),
     [
-        ({"rulez": []}, "`rulez` isn't known here (did you mean `rules`?)"),
-        ({"x": 1}, "`x` isn't known here; there are `rules`, `on`"),
-        ({"on": 2.5}, "on: it must be true or false, and is a number with a fraction"),
-        ({"rules": {}}, "rules: write `[[rules]]`, in double brackets"),
-        ({"rules": [{"name": "ab"}, {}]}, "rules[1]: `name` is missing"),
-        ({"rules": [{"nam": "ab"}]}, "rules[0]: `nam` isn't known here (did you mean `name`?)"),
-        # What has no words of its own keeps the parser's.
-        ({"rules": [{"name": "a"}]}, "rules[0].name: expected `str` of length >= 2"),
+        ({"rulez": []}, "", {"name": "rulez", "close": "rules"}),
+        ({"x": 1}, "", {"name": "x", "known": ["`rules`", "`on`"]}),
+        ({"on": 2.5}, "on", {"kind": WORDS["bool"], "actual": ACTUAL_WORDS["float"]}),
+        ({"rules": {}}, "rules", {"where": "rules"}),
+        ({"rules": [{"name": "ab"}, {}]}, "rules[1]", {"name": "name"}),
+        ({"rules": [{"nam": "ab"}]}, "rules[0]", {"name": "nam", "close": "name"}),
     ],
 )
-def test_a_mistake_is_told_with_its_place(values: dict[str, Any], says: str) -> None:
+def test_a_mistake_is_told_with_its_place(values: dict[str, Any], place: str, says: dict[str, Any]) -> None:
+    found, said = explained(values)
+    assert found == place
+    assert isinstance(said, Text) and said.values == says
+
+
+def test_what_has_no_words_of_its_own_keeps_the_parsers() -> None:
+    assert explained({"rules": [{"name": "a"}]}) == ("rules[0].name", "expected `str` of length >= 2")
+
+
+def explained(values: dict[str, Any]) -> tuple[str, AnyText]:
     with pytest.raises(msgspec.ValidationError) as raised:
         msgspec.convert(values, File)
-    place, said = explain_validation_error(raised.value, {"": File, "rules[]": Rule})
-    assert (f"{place}: {said}" if place else str(said)) == says
+    return explain_validation_error(raised.value, {"": File, "rules[]": Rule})

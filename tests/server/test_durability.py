@@ -110,6 +110,7 @@ async def test_a_command_between_answer_and_result_is_one_receipt_applied_once(
         await again.send("result", id=first["id"], value=APPLIED)
         await again.request(1, "bridge.echo")
         await asyncio.to_thread(until, lambda: receipts(process)[1].state == "applied", "the first receipt")
+        await asyncio.to_thread(until, lambda: len(log.read_text().splitlines()) == 2, "the advisor")
         process.kill()
     async with session(process.start(), project=PROJECT, resume=resume(wire, 20_000)) as third:
         assert await third.receive() == second

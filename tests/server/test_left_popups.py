@@ -108,7 +108,7 @@ async def test_what_nobody_answered_before_all_editors_were_gone_comes_to_the_ne
 async def test_of_many_that_were_left_the_first_come(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.server.popups.MAX_INHERITED", 2)
+    monkeypatch.setattr("bridge.server.popups.MAX_ADOPTED", 2)
     daemon = start(session__keep_s=0.1)
     async with editor(daemon.file, tmp_path) as wire:
         left = [await popup(wire) for _ in range(3)]
@@ -168,13 +168,13 @@ async def test_one_of_anothers_that_is_closed_before_it_is_open_again_goes_from_
     await asyncio.to_thread(daemon.stop)
     daemon = start()
     flows, source = daemon.bridge.flows, daemon.bridge.sessions.by_id[first.ready["session"]]
-    real = flows.sharing.inherit
+    real = flows.sharing.adopt_orphans
 
     async def and_somebody_closes_it(*args: Any) -> None:
         await flows.withdraw(source, shown["id"])
         await real(*args)
 
-    monkeypatch.setattr(flows.sharing, "inherit", and_somebody_closes_it)
+    monkeypatch.setattr(flows.sharing, "adopt_orphans", and_somebody_closes_it)
     async with editor(daemon.file, tmp_path, resume=resume(second, 99)) as again:
         assert again.ready["popups"] == [shown["id"]]
         assert await again.receive() == {"type": "popup_close", "id": shown["id"], "reason": "unknown"}

@@ -33,7 +33,7 @@ def test_what_can_be_sent_stays_as_it_is_and_keys_become_text() -> None:
         (popup(severity="bad"), Popup, ValueError, "Invalid enum value 'bad' - at `popup.severity`"),
         (popup(body="\udcff"), Popup, ValueError, "popup.body is text that UTF-8 doesn't have"),
         (popup(image=Path("a.png")), Popup, ValueError, "popup.image is pathlib."),
-        ({"title": "T"}, Popup, TypeError, "wanted a Popup, got {'title': 'T'}"),
+        ({"title": "T"}, Popup, TypeError, "a Popup, got {'title': 'T'}"),
         (Command(id=0, name="", args={}, deadline_ms=1), Command, ValueError, "at `command.name`"),
         (Command(id=0, name="x", args={"a": [1j]}, deadline_ms=1), Command, ValueError, "args['a'][0]"),
     ],

@@ -12,7 +12,6 @@ import pytest
 
 from bridge.core.metrics import Status
 from bridge.paths import ConnectionFile
-from bridge.server import metrics as status_module
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.pages import page
 from tests.server.wire import session
@@ -101,7 +100,7 @@ async def test_what_was_refused_and_cancelled_is_no_failure(
 async def test_of_many_sessions_those_with_most_at_stake_are_listed(
     start: Callable[..., ThreadDaemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status_module, "MOST_SESSIONS", 2)
+    monkeypatch.setattr("bridge.server.metrics.MAX_SESSIONS", 2)
     file = start().file
     async with session(file) as busy, session(file), session(file) as owed, session(file):
         await busy.send("request", id=1, workload="test.sleep", params={"seconds": 60})
