@@ -47,12 +47,13 @@ def test_options_of_plain_types_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (None, "odd1: compile_texture gave None, wanted a dict of options"),
-        ({1: True}, "odd1: compile_texture gave {1: True}, wanted a dict of options"),
-        ({"mips": 1j}, "odd1: compile_texture gave {'mips': 1j} (Encoding objects of type complex"),
+        (None, ["None", "a dict of options"]),
+        ({1: True}, ["{1: True}", "a dict of options"]),
+        ({"mips": 1j}, ["{'mips': 1j}", "complex"]),
     ],
 )  # fmt: skip
-def test_others_name_the_adapter_and_what_it_gave(given: Any, says: str) -> None:
+def test_others_name_the_adapter_and_what_it_gave(given: Any, says: list[str]) -> None:
     with pytest.raises(ContractViolation) as error:
         options_for([MIPMAPS], {}, Odd(given), Version("1"))
-    assert describe(error.value).startswith(says)
+    said = str(describe(error.value))
+    assert said.startswith("odd1: compile_texture ") and all(each in said for each in says)

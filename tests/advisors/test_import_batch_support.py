@@ -16,7 +16,7 @@ from bridge.api import TextureAsset
 @pytest.mark.parametrize(
     ("texture", "says"),
     [
-        (lambda root, file: 5, "a.png: can't compare its import settings: textures gave 5, wanted a"),
+        (lambda root, file: 5, "a.png: can't compare its import settings: textures returned 5 "),
         (lambda root, file: 1 // 0, "can't compare its import settings: ZeroDivisionError: "),
         (lambda root, file: sys.exit(3), "SystemExit: 3 (advisors/test_import_batch_support.py:"),
     ],

@@ -148,7 +148,7 @@ async def test_an_adapter_that_fails_at_it_costs_one_line(
 async def test_what_is_no_remark_costs_one_line(remark: Any, tmp_path: Path) -> None:
     said = await judged(tmp_path, None, remark)
     assert [issue.code for issue in said] == ["unremarked"]
-    assert "remarks gave " in sentence(said[0], "en")
+    assert sentence(said[0], "en").startswith("Extra checks of fake1 failed: remarks ")
 
 
 class Picky(FakeEngine):
@@ -267,7 +267,8 @@ async def test_an_adapter_that_gives_nothing_is_at_fault_and_not_popbridge(
 ) -> None:
     report = await told_of(tmp_path, SETTINGS, SETTINGS, adapter=Careless(method))
     assert (report.notices[0].values["plugin"], report.notices[0].values["n"]) == ("fake1", 2)
-    assert f"{method} gave None, wanted {wanted})" in report.notices[0]
+    reason = str(report.notices[0].values["reason"])
+    assert method in reason and "None" in reason and wanted in reason
 
 
 class Misspelling(FakeEngine):
@@ -279,7 +280,8 @@ class Misspelling(FakeEngine):
 
 async def test_a_format_that_nobody_knows_is_told_as_the_adapters(tmp_path: Path) -> None:
     report = await told_of(tmp_path, SETTINGS, SETTINGS, adapter=Misspelling())
-    assert "fake1: gpu_format gave 'BC7', wanted a GpuFormat or None" in report.notices[0]
+    said = str(report.notices[0])
+    assert all(name in said for name in ("fake1", "gpu_format", "'BC7'", "GpuFormat"))
 
 
 async def test_popbridges_own_mistake_is_no_plugins(tmp_path: Path) -> None:
@@ -316,7 +318,7 @@ async def test_memory_is_a_whole_number_or_told(tmp_path: Path, given: Any, take
     await judging.finish()
     assert (judging._report.memory, type(judging._report.memory)) == (taken, int)
     said = [sentence(issue, "en") for row in judging._report.rows for issue in row.issues]
-    assert any("gpu_memory gave '5', wanted a whole number" in one for one in said) == (given == "5")
+    assert any("gpu_memory" in one and "'5'" in one for one in said) == (given == "5")
 
 
 @pytest.mark.parametrize(

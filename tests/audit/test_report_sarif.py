@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bridge.audit import report_json, report_sarif
 from bridge.audit.results import Group, Issue, Report, Row
-from bridge.project.config import AlwaysRule, ProjectFile, passed_over
+from bridge.project.config import AlwaysRule, ProjectFile, ignored_code_notices
 from tests.audit.reports import EVIL, told
 
 
@@ -39,7 +39,7 @@ def test_sarif_has_what_its_schema_requires(report: Report) -> None:
     assert len(set(prints)) == len(prints)
 
 
-@pytest.mark.parametrize(("locale", "said"), [("en", "It is passed over"), ("zh-CN", "已略过该代码")])
+@pytest.mark.parametrize(("locale", "said"), [("en", "The code is ignored"), ("zh-CN", "该代码被忽略")])
 def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
     report: Report, tmp_path: Path, locale: str, said: str
 ) -> None:
@@ -49,7 +49,7 @@ def test_sarif_says_what_the_audit_was_told_and_cannot_obey(
         report,
         root=str(tmp_path / "game"),
         notices=["It is \x1bodd."],
-        passed_over=passed_over(Path(), ProjectFile(always=[rule])),
+        passed_over=ignored_code_notices(Path(), ProjectFile(always=[rule])),
     )
     (invocation,) = json.loads("".join(report_sarif.pieces(told, locale)))["runs"][0]["invocations"]
     assert invocation["executionSuccessful"] is True

@@ -20,7 +20,7 @@ from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import HELP, TEXTS, explain, say, summary
 from bridge.commands.audit import audit
 from bridge.locale import catalogue
-from bridge.project.config import AlwaysRule, ProjectFile, passed_over
+from bridge.project.config import AlwaysRule, ProjectFile, ignored_code_notices
 from tests.audit.reports import EVIL, MIPMAPS, told
 
 
@@ -257,14 +257,14 @@ def test_the_page_names_kinds_in_the_readers_language(report: Report) -> None:
     assert "<p>反照率贴图 6</p>" in "".join(report_html.pages(report, "zh-CN"))
 
 
-@pytest.mark.parametrize(("locale", "said"), [("en", "It is passed over"), ("zh-CN", "已略过该代码")])
+@pytest.mark.parametrize(("locale", "said"), [("en", "The code is ignored"), ("zh-CN", "该代码被忽略")])
 def test_what_of_the_projects_file_is_passed_over_is_told_in_the_readers_language(
     report: Report, locale: str, said: str
 ) -> None:
     # With a dot in it, it could be a plugin's.
     rule = AlwaysRule(folder="a", advice=[EVIL.replace(".", "")])
     told = replace(
-        report, notices=["It is odd."], passed_over=passed_over(Path(), ProjectFile(always=[rule]))
+        report, notices=["It is odd."], passed_over=ignored_code_notices(Path(), ProjectFile(always=[rule]))
     )
     out = io.StringIO()
     report_terminal.show(told, [], locale, 0, out, 1000)

@@ -11,9 +11,9 @@ import pytest
 @pytest.mark.parametrize(
     ("system", "flags", "says"),
     [
-        ("zh_CN.UTF-8", [], "张贴图"),
-        ("de_DE.UTF-8", [], "Textures:"),
-        ("zh_CN", ["--locale", "en"], "Textures:"),
+        ("zh_CN.UTF-8", [], "0 张贴图"),
+        ("de_DE.UTF-8", [], "0 textures"),
+        ("zh_CN", ["--locale", "en"], "0 textures"),
     ],
 )
 def test_it_speaks_the_systems_language_unless_told_another(
@@ -28,7 +28,7 @@ def test_projects_nearby_are_told_in_the_reports_language(popbridge: Any, tmp_pa
     (tmp_path / "games" / "one").mkdir(parents=True)
     (tmp_path / "games" / "one" / "project.godot").write_text("config_version=5\n", encoding="utf-8")
     out = popbridge("audit", str(tmp_path / "games"), "--locale", "zh-CN")[1]
-    assert "其中有一个 godot 项目（one）" in out and "import settings" not in out
+    assert "godot 项目（one）" in out and "import settings" not in out
 
 
 def test_a_language_that_it_does_not_speak_is_refused(popbridge: Any, tmp_path: Path) -> None:

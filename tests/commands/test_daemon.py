@@ -69,11 +69,11 @@ class TestServe:
         self, popbridge: Any, served: list[Any], acme: None, home: Path
     ) -> None:
         code, _, err = popbridge("serve", "--set", "sesion.keep_s=5")
-        assert code == 2 and "--set sesion.keep_s: " in err and "did you mean session.keep_s" in err
+        assert code == 2 and "--set sesion.keep_s: " in err and "session.keep_s or" in err
         home.mkdir()
         (home / "settings.toml").write_text("[imagess]\nmax_pixels = 1\n", encoding="utf-8")
         code, _, err = popbridge("config")
-        assert code == 2 and "did you mean images.max_pixels" in err
+        assert code == 2 and "images.max_pixels?" in err
 
     def test_a_misspelt_variable_is_told_and_doesnt_stop_the_daemon(
         self, popbridge: Any, served: list[Any], monkeypatch: pytest.MonkeyPatch
@@ -159,7 +159,8 @@ def test_the_daemon_starts_with_a_line_in_chinese(line: AnyText, names: list[str
 
 def test_a_gpu_that_is_left_alone_is_named_in_chinese() -> None:
     said = startup_line("127.0.0.1:1", Device("CUDA", "NVIDIA H100"), Registry(), gpu=False)
-    assert " | CPU：设置 gpu 已关闭，不使用 NVIDIA H100 | " in in_chinese(said)
+    (part,) = [each for each in in_chinese(said).split(" | ") if "H100" in each]
+    assert is_chinese(part) and part.startswith("CPU：") and "gpu" in part
 
 
 def test_the_demo_speaks_the_readers_language(

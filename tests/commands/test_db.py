@@ -74,7 +74,7 @@ def test_damage_is_told_in_chinese(popbridge: Any, database: Path) -> None:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute("UPDATE receipts SET state = 'gone' WHERE id = 7")
     code, out, _ = popbridge("db", "check")
-    assert code == 1 and "已损坏" in out and "无法读取 receipts 的第 7 行" in out
+    assert code == 1 and "已损坏" in out and "receipts 的第 7 行" in out
     assert json.loads(popbridge("db", "check", "--json")[1])["report"]["problems"][0].startswith("row 7 of")
 
 
@@ -123,7 +123,7 @@ class TestCheck:
             connection.execute("INSERT INTO of VALUES (9999)")
             connection.commit()
         code, out, _ = popbridge("db", "check")
-        assert code == 1 and "names a row of receipts that isn't there" in out
+        assert code == 1 and "row 1 of of" in out and "row of receipts" in out
 
     def test_an_empty_file_is_no_damage(self, popbridge: Any, home: Path) -> None:
         home.mkdir(exist_ok=True)
@@ -244,7 +244,7 @@ class TestRestore:
         with contextlib.closing(sqlite3.connect(tmp_path / "songs.db")) as connection:
             connection.execute("CREATE TABLE songs (name)")
         code, _, err = popbridge("db", "restore", str(tmp_path / "songs.db"))
-        assert code == 2 and "no database of PopBridge" in err
+        assert code == 2 and one_line(err) and "songs.db" in err
         assert len(receipts(database)) == 300
 
     def test_a_database_that_another_program_has_open_is_left_alone(

@@ -17,6 +17,7 @@ from bridge.commands import connection
 from bridge.commands.connection import ReconnectingClient, ask_daemon, watch
 from bridge.commands.run import remote
 from bridge.core.errors import UserError
+from bridge.server.handshake import NOT_DURABLE
 from bridge.store.uploads import Upload
 from tests.commands.run.test_lasting import ASKED
 from tests.server.caller import name_of
@@ -24,7 +25,7 @@ from tests.server.daemons import ThreadDaemon
 
 HELD = "another program has locked its database"
 REFUSED = f"The daemon's database is unavailable: {HELD}."
-NOTICE = f"Nothing outlives a restart of PopBridge now: {HELD}."
+NOTICE = str(NOT_DURABLE.fill(reason=HELD))
 
 
 @pytest.fixture
