@@ -133,7 +133,7 @@ class CompressionInput:
             self.alpha = False
         normal_map = kind == "normal"
         if normal_map and image.colors != 3:
-            raise WorkloadError("unsupported", text("is grey, which no normal map is"), image.name)
+            raise WorkloadError("unsupported", text("is grey, so it can't be a normal map"), image.name)
         self.images = [resolve_semantics(each, kind) for each in images]
         """The image, then its layers."""
         self.image = self.images[0]
@@ -237,13 +237,13 @@ def candidate_formats(subject: CompressionInput, families: Sequence[Family]) -> 
     if floats and (subject.alpha or not found):
         reason = (
             text(
-                "has floats, for which there is bc6h alone: that has no transparency; choose alpha: drop, or "
-                "make it 8 bit first (image.convert, bits: 8)"
+                "has float pixels, which only bc6h supports, and bc6h has no transparency; choose alpha: "
+                "drop, or convert it to 8 bits first (image.convert, bits: 8)"
             )
             if found
             else text(
-                "has floats, for which there is bc6h alone: add bc to candidates, or make it 8 bit first "
-                "(image.convert, bits: 8)"
+                "has float pixels, which only bc6h supports: add bc to candidates, or convert it to 8 bits "
+                "first (image.convert, bits: 8)"
             )
         )
         raise WorkloadError("unsupported", reason, subject.image.name)

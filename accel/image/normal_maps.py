@@ -454,7 +454,7 @@ def explain_convention(normals: Normals, curl: Curl) -> Iterator[str]:
     """Yields the evidence in sentences for people."""
     share = f"{normals.unit_length:.0%} of the texels looked at are unit vectors"
     if normals.unit_length < NORMAL_SHARE:
-        yield f"{share}: this is no normal map, so that there is no convention to tell."
+        yield f"{share}: not a normal map, so it has no convention to detect."
         return
     yield f"{share}, as in a normal map."
     if normals.flat >= FLAT:

@@ -251,7 +251,7 @@ def _check_layer(label: Text, image: object, limits: Limits, bound: float) -> Ra
         # NaN among the values makes both extremes NaN, and every comparison with that false.
         with np.errstate(invalid="ignore"):
             if level.dtype.kind == "f" and not (-bound <= level.min() and level.max() <= bound):
-                raise _invalid(text("{image} has values beyond +-1e12, or that are no numbers"), label)
+                raise _invalid(text("{image} has values beyond ±1e12, or NaN"), label)
     if all(level.flags.c_contiguous for level in levels):
         return image
     pixels, *mips = map(np.ascontiguousarray, levels)
@@ -326,7 +326,7 @@ def _check_channels(label: Text, image: Raster) -> None:
             raise _invalid(text("{image} is of floats, whose transfer must be 'linear'"), label)
         if image.multiplied == "codes":
             raise _invalid(
-                text("{image} is of floats, into which alpha is multiplied as 'light' alone"), label
+                text("{image} has float pixels, where alpha can only be premultiplied as 'light'"), label
             )
 
 

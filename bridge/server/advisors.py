@@ -91,7 +91,7 @@ class AdvisorContext:
         self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
     ) -> int:
         if not isinstance(note, str | Text):
-            raise TypeError(text("note must be a text, not {note}", note=format(repr(note), ".80")))
+            raise TypeError(text("note must be text, not {note}", note=format(repr(note), ".80")))
         step = self._step()
         return await self._keep_alive(
             lambda: self._host.commands.send(self._live, name, args, note, parent=step)

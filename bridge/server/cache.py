@@ -431,7 +431,7 @@ class InFlight(Generic[Value]):
                 # Unless it was cancelled here, the daemon stops, and nobody else ends the waiting.
                 if token is self._token and self._waiting and not self._result.done():
                     self._forget()
-                    self._settle(WorkloadError("shutting_down", "the bridge is shutting down"))
+                    self._settle(WorkloadError("shutting_down", "the daemon is shutting down"))
                 raise
             self._forget()
             self._settle(error)
