@@ -323,7 +323,7 @@ def test_a_plugins_operation_is_a_step_like_any_other(save, photo, tmp_path):
 
 def test_what_a_plugin_has_for_a_step_is_listed_where_another_is_asked_for(save, photo):
     with pytest.raises(
-        WorkloadError, match=r"which isn't an image operation .*image\.convert.*theirs\.negate"
+        WorkloadError, match=r"which isn't an image operation.*image\.convert.*theirs\.negate"
     ):
         run([save("a.png", photo)], "theirs.none", limits=THEIRS)
     with pytest.raises(WorkloadError, match="which isn't an image operation"):
