@@ -156,7 +156,7 @@ class Workload(Struct, frozen=True):
     name: str
     """The name in requests, `PLUGIN.NAME`."""
     version: int
-    """Incremented when the same input gives another output."""
+    """Incremented when the same input produces a different output."""
     params: type[Params]
     """The type of its parameters."""
     target: str

@@ -145,7 +145,7 @@ def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
         # The second run detects a graph that replays its first input, the third one that keeps state.
         for at in (0, 1, 0):
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
-                return Proof(text("gives other results"))
+                return Proof(text("returns different results"))
         plain_ms, ms = time_both(plain, way, sample.feeds[0])
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         return proof_of_failure(text("fails"), error)
@@ -158,7 +158,7 @@ def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
 
 
 def proof_of_failure(how: Text, error: BaseException) -> Proof:
-    """Returns the proof that an error gives."""
+    """Returns the proof for a way that raised an error."""
     return Proof(
         text("{how} ({error})", how=how, error=failure_text(error)), passing=fault_of(error) == "memory"
     )

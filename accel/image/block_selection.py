@@ -273,7 +273,7 @@ def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
 def try_formats(
     subject: CompressionInput, formats: Sequence[BlockFormat], effort: Effort, target_db: float
 ) -> list[Trial]:
-    """Tries formats; returns the trials in order, of which only the best one keeps its data.
+    """Tries formats; returns the trials in order. Only the best one keeps its data.
 
     The few formats of BC and ETC2 are tried by size until one reaches the target. Of ASTC's many block sizes
     only smaller ones matter: the largest of them shows whether the target can be reached, and bisection finds
@@ -340,7 +340,7 @@ def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:
 
 
 def measure_format(subject: CompressionInput, format: BlockFormat, data: Sequence[bytes]) -> float:
-    """The PSNR of the largest level of the worst image: of colours, of normals or of linear floats."""
+    """Returns the PSNR of the worst image's largest level, measured on colours, normals or linear floats."""
     return min(
         _measure_image(subject, format, levels[0], each)
         for levels, each in zip(subject.levels(format), data, strict=True)

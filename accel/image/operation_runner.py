@@ -177,9 +177,7 @@ def validate_operated(operated: object, params: Reading, limits: Limits, *, own:
             text("the operation's images are {kind_of}, not a dict of Raster", kind_of=type_name(images))
         )
     if images and not isinstance(params, Writing):
-        raise _invalid(
-            text("the operation gives images, so that its parameters must be a subclass of Writing")
-        )
+        raise _invalid(text("the operation returns images, so its parameters must be a subclass of Writing"))
     if operated.described is not None and not callable(operated.described):
         kind_of = type_name(operated.described)
         raise _invalid(text("the operation's described is {kind_of}, not a function", kind_of=kind_of))

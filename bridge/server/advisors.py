@@ -215,7 +215,7 @@ class AdvisorHost:
         return to_builtins(await advisor.on_ask(context, live.view, name, params))
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Stores the answer, lets its advisor act on it, and confirms it."""
+        """Stores the answer, lets the popup's advisor act on it, and confirms the answer."""
         await self._answers.answered(live, answer, closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:

@@ -204,7 +204,7 @@ class CacheLookup(Struct):
         return self.key.outline([one.stamp.size for one in self.inputs])
 
     async def answer(self, token: CancelToken, priority: str) -> Response:
-        """Returns the stored response, or a new one."""
+        """Returns the stored response, or runs the job and returns a new one."""
         # Reading takes time that is wasted if nothing can be stored.
         if self.store.responses.may_hold(self.outline):
             self.digests = self.digests or await self._read(priority)

@@ -49,7 +49,7 @@ def test_buffers_that_stay_are_right_on_this_machine_and_are_timed(network):
 def test_a_graph_that_never_sees_another_input_is_refused(network):
     plain, _, sample = network
     captured = sample.outputs[0]
-    assert prove(plain, lambda given: captured, sample, TOLERANCE).refused == "gives other results"
+    assert prove(plain, lambda given: captured, sample, TOLERANCE).refused == "returns different results"
 
 
 def test_what_keeps_something_of_the_run_before_is_refused(network):
@@ -60,7 +60,7 @@ def test_what_keeps_something_of_the_run_before_is_refused(network):
         before.append(given)
         return plain(before[-2])
 
-    assert prove(plain, late, sample, TOLERANCE).refused == "gives other results"
+    assert prove(plain, late, sample, TOLERANCE).refused == "returns different results"
 
 
 def test_what_fails_is_refused_with_its_reason_in_one_line(network):
