@@ -1,4 +1,4 @@
-"""A compute library: workloads, the workers that run them, and nothing of the bridge."""
+"""A compute library: workloads, the workers that run them, without the daemon."""
 
 import os
 

@@ -14,7 +14,7 @@ from accel.text import text
 WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 """Pauses between tries to replace a file that another program has open, which only Windows refuses."""
 
-HELD = text("another program has it open, or there is no right to it")
+HELD = text("another program has it open, or you don't have permission")
 """The reason for what Windows reports as a missing permission."""
 
 

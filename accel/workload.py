@@ -18,7 +18,7 @@ from accel.text import AnyText, Text, TextError, plural, text
 class WorkloadError(TextError):
     """A workload failed.
 
-    `code` is one of the bridge's error codes (docs/reference/errors.md). Workloads use `bad_params`
+    `code` is one of the daemon's error codes (docs/reference/errors.md). Workloads use `bad_params`
     (parameters that don't go together), `bad_input` (a damaged file), `unsupported` (a file of a kind that
     the workload can't handle) and `too_large`. Unknown codes are reported as `internal`.
     """
@@ -156,7 +156,7 @@ class Workload(Struct, frozen=True):
     name: str
     """The name in requests, `PLUGIN.NAME`."""
     version: int
-    """Incremented when the same input gives another output."""
+    """Incremented when the same input produces a different output."""
     params: type[Params]
     """The type of its parameters."""
     target: str
@@ -376,9 +376,7 @@ def to_builtins(value: Any, place: str = "value") -> Any:
     if differ:
         _check_keys(kept, made, place)
     if len(encoded) > MAX_VALUE:
-        raise ValueError(
-            f"{place} takes more than {MAX_VALUE >> 20} MiB, so that it has to be given as a file"
-        )
+        raise ValueError(f"{place} takes more than {MAX_VALUE >> 20} MiB; return it as a file instead")
     return made
 
 
@@ -405,7 +403,7 @@ def _fault(value: Any, place: str) -> str:
     if type(value) is str:
         return f"{place} is text that UTF-8 doesn't have"
     if isinstance(value, dict):
-        return f"{place} is a map with keys that are no text"
+        return f"{place} is a map with keys that aren't text"
     return f"{place} is {type_name(value)}, which isn't a plain type"
 
 
@@ -459,7 +457,7 @@ def _check_file(place: str, file: object) -> None:
     if not is_encodable(file.name):
         raise _wrong(f"the workload's {place}.name is text that UTF-8 doesn't have")
     if not isinstance(file.media_type, str) or not 1 <= len(file.media_type) <= MAX_MEDIA_TYPE:
-        raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must be as image/png")
+        raise _wrong(f"the workload's {place}.media_type is {file.media_type!r}; it must look like image/png")
     if not isinstance(file.data, PLAIN):
         raise _wrong(f"the workload's {place}.data is {type_name(file.data)}, not bytes")
 

@@ -294,9 +294,9 @@ def test_what_no_import_settings_settle_is_told_to_settle_nothing(tmp_path: Path
     found = read(written(tmp_path, f"[[always]]\nfolder = 'a'\nadvice = ['{code}', 'acme.{code}']\n"))
     assert found.rules() == {"a": [f"acme.{code}"]}
     (told,) = map(str, ignored_code_notices(tmp_path, found))
-    assert f"`{code}`, which no import settings fix, so no rule can." in told
+    assert f"`{code}`, but no import setting fixes that finding, so a rule can't either." in told
     assert "newer" not in told
-    with pytest.raises(UserError, match="no import settings fix"):
+    with pytest.raises(UserError, match="no import setting fixes"):
         add_rules(tmp_path, {"a": [code]})
 
 

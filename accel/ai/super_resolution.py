@@ -181,7 +181,7 @@ def _upscale_2x(network: Network, piece: Floats) -> Floats:
 
 
 def _upscale_4x(network: Network, piece: Floats) -> Floats:
-    """Enlarges twice two times: 11 pixels of margin become 8, of which the second run needs 7."""
+    """Enlarges by two, twice: 11 pixels of margin become 8, and the second run needs 7 of them."""
     return _upscale_2x(network, _upscale_2x(network, piece)[1:-1, 1:-1])
 
 

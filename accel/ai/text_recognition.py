@@ -39,7 +39,7 @@ class Box(Struct, frozen=True):
         return float(np.hypot(*(self.corners[2] - self.corners[1])))
 
     def expand(self, by: float) -> Box:
-        """Returns the box, larger by `by` pixels on each side."""
+        """Returns the box grown by `by` pixels on each side."""
         center = self.corners.mean(0)
         along = (self.corners[1] - self.corners[0]) / max(self.width, 1e-9)
         down = (self.corners[2] - self.corners[1]) / max(self.height, 1e-9)

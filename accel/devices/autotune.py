@@ -135,7 +135,7 @@ def sample_inputs(plain: Run, feed: Feed) -> Sample:
     second = other_input(feed)
     outputs = plain(feed), plain(second)
     if outputs_match(*outputs, 0.0):
-        raise Inconclusive(text("the network gives the same for different inputs"))
+        raise Inconclusive(text("the network returns the same output for different inputs"))
     return Sample((feed, second), outputs)
 
 
@@ -145,16 +145,20 @@ def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
         # The second run detects a graph that replays its first input, the third one that keeps state.
         for at in (0, 1, 0):
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
-                return Proof(text("gives other results"))
+                return Proof(text("returns different results"))
         plain_ms, ms = time_both(plain, way, sample.feeds[0])
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         return proof_of_failure(text("fails"), error)
-    slow = text("isn't faster ({ms} ms, plainly {plain_ms} ms)", ms=f"{ms:.3g}", plain_ms=f"{plain_ms:.3g}")
+    slow = text(
+        "isn't faster ({ms} ms, against {plain_ms} ms unoptimised)",
+        ms=f"{ms:.3g}",
+        plain_ms=f"{plain_ms:.3g}",
+    )
     return Proof("" if ms * WORTH <= plain_ms else slow, plain_ms, ms)
 
 
 def proof_of_failure(how: Text, error: BaseException) -> Proof:
-    """Returns the proof that an error gives."""
+    """Returns the proof for a way that raised an error."""
     return Proof(
         text("{how} ({error})", how=how, error=failure_text(error)), passing=fault_of(error) == "memory"
     )

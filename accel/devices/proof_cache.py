@@ -136,7 +136,7 @@ def note_interruption(file: Path, pid: int) -> None:
 
 
 def _cut(known: ProvenVariants) -> ProvenVariants:
-    why = text("jobs were given up while other ways were tried")
+    why = text("jobs were abandoned while faster ways were being tried")
     return msgspec.structs.replace(known, why=why, tries=known.tries - 1, cut=known.cut + 1, pid=0)
 
 

@@ -147,7 +147,7 @@ def probe_child(question: str, limit_s: float = LIMIT_S) -> ProbeReply | Failure
     except subprocess.TimeoutExpired as error:
         return Failure(text("gave no answer within {limit_s} s", limit_s=f"{limit_s:g}"), _text(error.stderr))
     except OSError as error:
-        return Failure(text("couldn't be asked, as no process can be started ({error})", error=error))
+        return Failure(text("couldn't be tested because no process can be started ({error})", error=error))
     return _read(done.returncode, done.stdout, _text(done.stderr))
 
 
@@ -184,7 +184,7 @@ REINSTALL = "pip install --force-reinstall popbridge"
 VISUAL_C = text(
     "Install Microsoft's Visual C++ Redistributable: https://aka.ms/vs/17/release/vc_redist.x64.exe"
 )
-UPDATE_DRIVER = text("Update NVIDIA's driver and start the machine anew.")
+UPDATE_DRIVER = text("Update NVIDIA's driver and restart the computer.")
 NO_DRIVER = text("With an NVIDIA GPU: install its driver. Without one there is nothing to do.")
 
 _LIBRARY = re.compile(
@@ -215,7 +215,7 @@ def runtime_cause(provider: Provider, runtime: Runtime | Failure) -> Cause | Non
     if provider.name == "openvino":
         return reason, _instead(runtime, provider.package, text("To use OpenVINO instead of CUDA: {steps}"))
     if provider.name == "directml":
-        return reason, _instead(runtime, provider.package, text("With a GPU of AMD or Intel: {steps}"))
+        return reason, _instead(runtime, provider.package, text("With an AMD or Intel GPU: {steps}"))
     return reason, _instead(
         runtime, provider.package, text("For {provider}: {steps}", provider=provider.title)
     )
@@ -245,7 +245,8 @@ def warnings(runtime: Runtime) -> tuple[AnyText, ...]:
     return (
         text(
             "{count} packages have the module onnxruntime ({names}) and overwrite each other; "
-            "now it is that of {package}. To repair it: pip uninstall {others}, then {repair}",
+            "{package}'s copy is the one installed now. To repair this: pip uninstall "
+            "{others}, then {repair}",
             count=len(names),
             names=[*names],
             package=runtime.package,
@@ -264,7 +265,7 @@ def driver_cause(driver: Driver | Failure) -> Cause | None:
     if driver.error:
         return text("NVIDIA's driver doesn't start (error {error})", error=driver.error), UPDATE_DRIVER
     if not driver.gpus:
-        return text("NVIDIA's driver sees no GPU"), text("Look whether CUDA_VISIBLE_DEVICES hides it.")
+        return text("NVIDIA's driver sees no GPU"), text("Check whether CUDA_VISIBLE_DEVICES hides it.")
     return None
 
 
@@ -299,7 +300,7 @@ def failure_cause(provider: Provider, runtime: Runtime, failure: Failure) -> Cau
     if provider.nvidia and _NO_KERNEL.search(output):
         return text("onnxruntime {version} no longer supports this GPU", version=runtime.version), ""
     if MEMORY.search(output):
-        return FULL, text("Close what uses the GPU and look again.")
+        return FULL, text("Close other programs that use the GPU, then run this again.")
     if _LIBRARY.search(output) or _TENSORRT.search(output):
         return _missing(provider, output, major)
     return text("it {reason}{detail}", reason=failure.reason, detail=_detail(failure.log)), ""
@@ -373,7 +374,7 @@ def _tried(
     if isinstance(session, Failure):
         return Report(provider.name, False, *failure_cause(provider, runtime, session))
     if provider.runtime_name not in session.providers:
-        refused = Failure(text("isn't what onnxruntime runs models on"), answer.log)
+        refused = Failure(text("wasn't used: onnxruntime fell back to another device"), answer.log)
         return Report(provider.name, False, *failure_cause(provider, runtime, refused))
     if not session.right:
         return Report(provider.name, False, text("computes wrongly"), UPDATE_DRIVER)

@@ -116,9 +116,7 @@ class _Part(Struct, frozen=True):
 def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
     """Returns a job to measure with. Raises WorkloadError."""
     if workload.inputs[0]:
-        reason = text(
-            "what its batches are worth is measured by jobs without inputs, and it takes at least one"
-        )
+        reason = text("batching is measured with jobs that have no inputs, but this workload requires one")
         raise WorkloadError("unsupported", reason)
     try:
         return _Part(packed_item(Job.parse(workload, batching.sample(index))))

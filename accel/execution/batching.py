@@ -95,7 +95,9 @@ def _rows(value: Any) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        reason = text("its rows are {given}, wanted a whole number", given=format(repr(value), ".80"))
+        reason = text(
+            "its number of rows is {given}; it must be a whole number", given=format(repr(value), ".80")
+        )
         raise WorkloadError("internal", reason) from None
 
 

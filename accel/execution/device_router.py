@@ -278,7 +278,8 @@ class DeviceRouter:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise WorkloadError(
-                "internal", text("files to measure it by can't be written ({said})", said=reason)
+                "internal",
+                text("the sample files for measuring it can't be written ({reason})", reason=reason),
             ) from None
 
     async def _sampled_in_files(self, workload: Workload, queue: DeviceQueue, side: int) -> float:

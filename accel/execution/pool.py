@@ -339,7 +339,7 @@ PRIORITIES = ("interactive", "normal", "bulk")
 """Most urgent first."""
 
 MAX_PASSED = 8
-"""A priority gets a turn after it was passed over this often."""
+"""A priority gets a turn after it was skipped this often."""
 
 
 class FairTurns(Generic[Waiter]):

@@ -133,7 +133,7 @@ class CompressionInput:
             self.alpha = False
         normal_map = kind == "normal"
         if normal_map and image.colors != 3:
-            raise WorkloadError("unsupported", text("is grey, which no normal map is"), image.name)
+            raise WorkloadError("unsupported", text("is grey, so it can't be a normal map"), image.name)
         self.images = [resolve_semantics(each, kind) for each in images]
         """The image, then its layers."""
         self.image = self.images[0]
@@ -237,13 +237,13 @@ def candidate_formats(subject: CompressionInput, families: Sequence[Family]) -> 
     if floats and (subject.alpha or not found):
         reason = (
             text(
-                "has floats, for which there is bc6h alone: that has no transparency; choose alpha: drop, or "
-                "make it 8 bit first (image.convert, bits: 8)"
+                "has float pixels, which only bc6h supports, and bc6h has no transparency; choose alpha: "
+                "drop, or convert it to 8 bits first (image.convert, bits: 8)"
             )
             if found
             else text(
-                "has floats, for which there is bc6h alone: add bc to candidates, or make it 8 bit first "
-                "(image.convert, bits: 8)"
+                "has float pixels, which only bc6h supports: add bc to candidates, or convert it to 8 bits "
+                "first (image.convert, bits: 8)"
             )
         )
         raise WorkloadError("unsupported", reason, subject.image.name)
@@ -273,7 +273,7 @@ def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
 def try_formats(
     subject: CompressionInput, formats: Sequence[BlockFormat], effort: Effort, target_db: float
 ) -> list[Trial]:
-    """Tries formats; returns the trials in order, of which only the best one keeps its data.
+    """Tries formats; returns the trials in order. Only the best one keeps its data.
 
     The few formats of BC and ETC2 are tried by size until one reaches the target. Of ASTC's many block sizes
     only smaller ones matter: the largest of them shows whether the target can be reached, and bisection finds
@@ -340,7 +340,7 @@ def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:
 
 
 def measure_format(subject: CompressionInput, format: BlockFormat, data: Sequence[bytes]) -> float:
-    """The PSNR of the largest level of the worst image: of colours, of normals or of linear floats."""
+    """Returns the PSNR of the worst image's largest level, measured on colours, normals or linear floats."""
     return min(
         _measure_image(subject, format, levels[0], each)
         for levels, each in zip(subject.levels(format), data, strict=True)

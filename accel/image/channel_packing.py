@@ -38,7 +38,7 @@ def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits
     if loses_alpha(params, sources):
         name = params.format.upper()
         reason = text(
-            "{name} holds no alpha, in which {layout} keeps values; give another format",
+            "{name} can't store alpha, which {layout} needs; choose another format",
             name=name,
             layout=params.layout,
         )
@@ -132,11 +132,11 @@ def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Li
         return Operated({letter: extract_channel(image, letter) for letter in letters})
     fields = channels(params.layout)
     if image.colors != 3:
-        reason = text("is grey, so that it isn't packed as {layout}", layout=params.layout)
+        reason = text("is grey, so it can't be a packed {layout} map", layout=params.layout)
         raise WorkloadError("bad_input", reason, image.name)
     if "a" in fields and not image.has_alpha:
         reason = text(
-            "has no alpha, in which {layout} keeps {fields}", layout=params.layout, fields=fields["a"]
+            "has no alpha channel, where {layout} stores {fields}", layout=params.layout, fields=fields["a"]
         )
         raise WorkloadError("bad_input", reason, image.name)
     made: dict[str, Raster] = {}
@@ -254,7 +254,7 @@ def _find_channel(name: str, fields: Sequence[str], where: str) -> tuple[str, bo
     raise WorkloadError(
         "bad_params",
         text(
-            "`{where}` names {name}; there are {known}{hint}",
+            "`{where}` names {name}; it must be one of {known}{hint}",
             where=where,
             name=repr(name),
             known=[*known],

@@ -318,8 +318,8 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
     with open(source.path, "rb") as file:
         if vips_repairs.has_mixed_layout(file, half):
             reason = text(
-                "is a TIFF of a kind that isn't opened here: it holds each channel by itself; save "
-                "it with interleaved channels"
+                "is a TIFF of a kind that isn't opened here: its channels are stored as separate planes; "
+                "save it with interleaved channels"
             )
             raise WorkloadError("unsupported", reason, source.name)
 

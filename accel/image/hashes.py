@@ -216,7 +216,7 @@ def sample_luminance(view: Floats) -> Floats:
 
 
 def perceptual_hash(grey: Floats) -> str:
-    """64 bits, as 16 hexadecimal digits, of which few differ between similar pictures.
+    """Returns 64 bits as 16 hexadecimal digits; similar pictures differ in few of the bits.
 
     Known as pHash: whether each of the 64 lowest frequencies (discrete cosine transform of type II) is above
     the median of all but the mean.
@@ -309,7 +309,7 @@ class _LookIndex:
         self._parts = [self._sort_by_part(low, high) for low, high in pairwise(_EDGES)]
 
     def near(self, index: int, among: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """The indices of those in `among` that look like one, ascending."""
+        """Returns, in ascending order, the indices in `among` of pictures similar to the one at `index`."""
         shared = [order[begins[index] : ends[index]] for order, begins, ends in self._parts]
         others = np.concatenate(shared)
         others = others[among[others] & (np.abs(self._means[others, 0] - self._means[index, 0]) <= MEAN)]

@@ -137,8 +137,10 @@ class _Strip:
         y *= z
 
     def _smooth(self, values: Floats, step: int, out: Floats) -> Floats:
-        """Writes the weighted sums of each three values `step` apart to `out`, two steps fewer than
-        values."""
+        """Writes the weighted sum of every three values that are `step` apart to `out`.
+
+        Returns the part written, which is `2 * step` shorter than `values`.
+        """
         summed = out[: len(values) - 2 * step]
         if self._middle is None:
             np.copyto(summed, values[step:-step])

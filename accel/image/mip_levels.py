@@ -200,7 +200,7 @@ def _lines(image: Raster, how: Coding, sizes: list[Size], params: Mipmaps) -> It
 
 def _levels_with_coverage(image: Raster, how: Coding, sizes: list[Size], params: Mipmaps) -> list[Pixels]:
     if not image.has_alpha:
-        reason = text("has no alpha channel, whose coverage could be kept; leave coverage out")
+        reason = text("has no alpha channel, so coverage has nothing to preserve; leave it out")
         raise WorkloadError("bad_params", reason, image.name)
     drawn = coverage_share(image.pixels[..., -1], params.coverage)
     least = coverage_above(params.coverage, how.dtype)
@@ -243,7 +243,8 @@ def _channels(image: Raster, params: Mipmaps) -> list[int]:
     """The indices of the channels of roughness. Raises WorkloadError."""
     if params.kind not in ("auto", "data") or params.coverage:
         reason = text(
-            "with a normal map as second input kind must be data, without coverage: roughness is no colour"
+            "if the second input is a normal map, set kind to data and leave out coverage: roughness isn't a "
+            "colour"
         )
         raise WorkloadError("bad_params", reason, image.name)
     if params.roughness == "all":
@@ -252,6 +253,6 @@ def _channels(image: Raster, params: Mipmaps) -> list[int]:
         return [image.colors]
     place = "rgb".find(params.roughness)
     if not 0 <= place < image.colors:
-        reason = text("has no channel {channel}, where the roughness should be", channel=params.roughness)
+        reason = text("has no channel {channel} to read the roughness from", channel=params.roughness)
         raise WorkloadError("bad_params", reason, image.name)
     return [place]

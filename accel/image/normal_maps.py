@@ -139,7 +139,7 @@ def measure_waves(picture: Floats, steps: tuple[int, int]) -> Floats:
 
 
 def wave_sums(coarse: Floats, steps: tuple[int, int]) -> Floats:
-    """`slope_sums` of waves. Their squares are oblong if one step is no multiple of the other."""
+    """`slope_sums` of waves. Their squares are oblong if one step isn't a multiple of the other."""
     parts = list(slope_bands(coarse))
     columns = part_count(parts)
     down, right = (np.float32(max(steps) / (max(steps) // step * step)) for step in steps)
@@ -278,12 +278,12 @@ NAMED_CONFIDENCE = 0.7
 """Confidence from which a convention is named."""
 
 NORMAL_SHARE = 0.5
-"""Share of unit vectors below which an image is no normal map and has no convention."""
+"""Share of unit vectors below which an image isn't a normal map and has no convention."""
 
 
 def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[Normals, Curl]:
-    """The evidence for a normal map in `pixels`, whose sample is `planes`, and that of its slopes, which is
-    empty if it is no normal map."""
+    """Returns the evidence for a normal map in `pixels`, whose sample is `planes`, and the evidence of its
+    slopes, which is empty if it isn't a normal map."""
     vectors = planes[:3] * 2
     vectors -= 1
     x, y, z = vectors
@@ -454,7 +454,7 @@ def explain_convention(normals: Normals, curl: Curl) -> Iterator[str]:
     """Yields the evidence in sentences for people."""
     share = f"{normals.unit_length:.0%} of the texels looked at are unit vectors"
     if normals.unit_length < NORMAL_SHARE:
-        yield f"{share}: this is no normal map, so that there is no convention to tell."
+        yield f"{share}: not a normal map, so it has no convention to detect."
         return
     yield f"{share}, as in a normal map."
     if normals.flat >= FLAT:

@@ -230,7 +230,7 @@ def operation(
     function.
     """
     if not (isinstance(params, type) and issubclass(params, Reading)):
-        kinds = "Writing, or of Reading where it gives no images"
+        kinds = "Writing, or of Reading if it returns no images"
         raise TypeError(f"operation {name}: params is {params!r}; it must be a subclass of {kinds}")
     if inputs == 0 or (isinstance(inputs, tuple) and 0 in inputs):
         raise TypeError(f"operation {name}: inputs is {inputs!r}; it works on one image at least")

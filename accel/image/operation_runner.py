@@ -177,9 +177,7 @@ def validate_operated(operated: object, params: Reading, limits: Limits, *, own:
             text("the operation's images are {kind_of}, not a dict of Raster", kind_of=type_name(images))
         )
     if images and not isinstance(params, Writing):
-        raise _invalid(
-            text("the operation gives images, so that its parameters must be a subclass of Writing")
-        )
+        raise _invalid(text("the operation returns images, so its parameters must be a subclass of Writing"))
     if operated.described is not None and not callable(operated.described):
         kind_of = type_name(operated.described)
         raise _invalid(text("the operation's described is {kind_of}, not a function", kind_of=kind_of))
@@ -252,7 +250,7 @@ def _check_layer(label: Text, image: object, limits: Limits, bound: float) -> Ra
         # NaN among the values makes both extremes NaN, and every comparison with that false.
         with np.errstate(invalid="ignore"):
             if level.dtype.kind == "f" and not (-bound <= level.min() and level.max() <= bound):
-                raise _invalid(text("{image} has values beyond +-1e12, or that are no numbers"), label)
+                raise _invalid(text("{image} has values beyond ±1e12, or NaN"), label)
     if all(level.flags.c_contiguous for level in levels):
         return image
     pixels, *mips = map(np.ascontiguousarray, levels)
@@ -327,7 +325,7 @@ def _check_channels(label: Text, image: Raster) -> None:
             raise _invalid(text("{image} is of floats, whose transfer must be 'linear'"), label)
         if image.multiplied == "codes":
             raise _invalid(
-                text("{image} is of floats, into which alpha is multiplied as 'light' alone"), label
+                text("{image} has float pixels, where alpha can only be premultiplied as 'light'"), label
             )
 
 

@@ -46,7 +46,7 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
             operated = context.run_step(number, operation, step_params)
         if number < len(steps) and not operated.images:
             reason = text(
-                "step {index}, {workload}, gives no image, so that it must be the last",
+                "step {index}, {workload}, returns no image, so it must be the last",
                 index=number,
                 workload=name,
             )
@@ -112,8 +112,8 @@ class PipelineContext:
         sizes, before = _sizes(operated.images), _sizes(self._images)
         if self._describe and sizes and sizes != before:
             reason = text(
-                "the files of an earlier step tell where things lie in its images, and this one changes "
-                "their number or size; do this before that step"
+                "an earlier step writes files with positions in its images, and this step changes their "
+                "number or size; do this step before that one"
             )
             raise WorkloadError("bad_params", reason)
         self._images, self._last = operated.images, operated
@@ -146,8 +146,8 @@ class PipelineContext:
         operation.workload.check_inputs(len(self._images))
         if self._describe:
             reason = text(
-                "the files of an earlier step tell where things lie in its images, and this one takes "
-                "several of them at once; do this before that step"
+                "an earlier step writes files with positions in its images, and this step takes several of "
+                "them together; do this step before that one"
             )
             raise WorkloadError("bad_params", reason)
         return operation.operate(_with_unique_names(self._images), params, self._limits)
@@ -163,8 +163,8 @@ class PipelineContext:
             return results[0]
         if any(each.described for each in results):
             reason = text(
-                "the files of an earlier step tell where things lie in its images, and this one's would be "
-                "lost; do this before that step"
+                "an earlier step writes files with positions in its images, and this step's own would be "
+                "lost; do this step before that one"
             )
             raise WorkloadError("bad_params", reason)
         images: dict[str, Raster] = {}

@@ -53,8 +53,8 @@ class DecodedImage(Struct, frozen=True):
     float_bits: int = 0
     """The bits of a channel that the file stores as floats, 16 or 32; 0 for integers."""
     data: bool = False
-    """Whether the file says that its channels are no colours, or linear integers; also for two channels that
-    aren't sRGB."""
+    """Whether the file declares that its channels aren't colours, or are linear integers; also for two
+    channels that aren't sRGB."""
     contents: bytes = b""
     """The file's bytes, if they were read as a whole; else empty."""
     mips: tuple[Pixels, ...] = ()

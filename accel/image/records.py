@@ -131,8 +131,8 @@ class Inspection(Struct, frozen=True):
     levels: int = 1
     """Number of mip levels in the header of a DDS or KTX2, including the largest; otherwise 1."""
     images: int = 1
-    """Number of cube faces, array layers and volume slices in a DDS or KTX2, of which only the first is
-    inspected; otherwise 1."""
+    """Number of cube faces, array layers and volume slices in a DDS or KTX2; only the first is inspected.
+    Otherwise 1."""
 
     @property
     def extent(self) -> tuple[int, int]:

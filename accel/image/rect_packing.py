@@ -238,7 +238,7 @@ class PageSizes(Struct, frozen=True):
     longest: int
     """Most pixels of a side."""
     step: int
-    """The pixels of which sides are multiples; 0 for powers of two."""
+    """Sides are multiples of this number of pixels; 0 for powers of two."""
     square: bool
     """Whether both sides are equal."""
     border: int

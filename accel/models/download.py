@@ -95,8 +95,8 @@ TRIES = 4
 """Connections for one file: large downloads are interrupted now and then."""
 
 COMPRESSIONS = frozenset({"br", "compress", "deflate", "gzip", "x-gzip", "zstd"})
-"""Values of Content-Encoding (RFC 9110 §8.4.1). Other values are ignored, as file stores repeat whatever an
-upload said."""
+"""Values of Content-Encoding (RFC 9110 §8.4.1). Other values are ignored, because file stores
+return whatever the upload declared."""
 
 
 class DigestMismatch(TextError):
@@ -175,7 +175,7 @@ def _continue(url: str, part: Part, target: Path, name: str, on_progress: Progre
         # RFC 9110 §14.2: a server may ignore Range and send everything.
         have = have if answer.status == 206 else 0
         if answer.status == 206 and not _starts_at(answer.headers, have):
-            raise DigestMismatch(text("sends another range than requested"))
+            raise DigestMismatch(text("sent a different range from the one requested"))
         with _open(target, have) as file:
             # read1 doesn't wait for a whole chunk, which would be lost if the server falls silent.
             while block := answer.read1(min(CHUNK, part.size + 1 - have)):

@@ -161,7 +161,7 @@ class Context:
         self._neighbours = Neighbours()
 
     def add(self, file: str, size: Size, found: Classification) -> Portions:
-        """Adds a texture with the result of `texture.classify` and returns the argument for `remove`.
+        """Adds a texture with its result of `texture.classify`. Returns the argument that `remove` needs.
 
         `file` is relative to the project's root, with forward slashes.
         """

@@ -288,7 +288,7 @@ NUMBERED = "#"
 """Stands for the number at the end of a name: one of several files."""
 
 MIN_PART = 4
-"""Fewest letters of a part of a word that counts by itself."""
+"""Minimum number of letters in a part of a word that counts on its own."""
 
 
 def vocabulary(name: str) -> list[str]:

@@ -211,17 +211,17 @@ def share(found: NDArray[np.bool_]) -> float:
 
 
 def mean(values: Floats) -> float:
-    """Returns exactly numpy's mean, in half the time for small arrays."""
+    """Computes the same mean as numpy, bit for bit, in half the time for small arrays."""
     return float(_mean(values))
 
 
 def deviation(values: Floats) -> float:
-    """Returns exactly numpy's standard deviation."""
+    """Computes the same standard deviation as numpy, bit for bit."""
     return float(np.sqrt(_variance(values)))
 
 
 def variance(values: Floats) -> float:
-    """Returns exactly numpy's variance."""
+    """Computes the same variance as numpy, bit for bit."""
     return float(_variance(values))
 
 
@@ -248,7 +248,7 @@ def dot(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def median(values: Floats) -> float:
-    """Returns exactly numpy's median of a one-dimensional array."""
+    """Computes the same median of a one-dimensional array as numpy, bit for bit."""
     middle = order_statistics(values, [(len(values) - 1) // 2, len(values) // 2])
     return mean(np.array(middle, np.float32))
 

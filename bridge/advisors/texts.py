@@ -145,7 +145,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         text("Block compression usually takes ¼ to ⅛ of the memory."),
     ),
     "pixel_art_blocks": Explanation(
-        text("Block-compressed pixel art or small image."), text("Edges get dirty.")
+        text("Block-compressed pixel art or small image."), text("Compression smears its edges.")
     ),
     "alpha_constant": Explanation(text("Unused alpha channel."), text("It can cost memory.")),
     "grey_as_rgb": Explanation(text("Grey image stored in colour."), text("One channel is smaller.")),

@@ -97,7 +97,7 @@ def engine_of(adapters: Iterable[Adapter], folder: Path) -> str:
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Yields folders, the nearest first, without hidden ones and links."""
+    """Yields the folders below `folder`, nearest first, except hidden ones and links."""
     try:
         with os.scandir(folder) as listed:
             names = sorted(
@@ -157,7 +157,7 @@ class Project(Struct, frozen=True):
 
     @property
     def alone(self) -> bool:
-        """Whether it is a part whose files are checked without the rest of the project."""
+        """Whether only the files of a part are checked, without the rest of a project."""
         return self.support is None and bool(self.part)
 
     def textures(self) -> Iterator[TextureAsset]:

@@ -165,7 +165,7 @@ def about(command: click.Command) -> str:
 
 
 def help_of(option: click.Option) -> str:
-    """What an option is, in English; without what is put behind it of a setting, which is no language."""
+    """Returns an option's help in English, without the name of a variable that follows it."""
     return (option.help or "").partition(" [POPBRIDGE_")[0]
 
 
@@ -256,7 +256,7 @@ def swallowed_value(arguments: Sequence[str]) -> str:
 
 def _usage_message(error: click.ClickException) -> str:
     if not reads_chinese() and not _is_out_of_range(error):
-        # click's `not a valid integer range` is no help.
+        # click's `not a valid integer range` doesn't help.
         return error.format_message()
     match error:
         case click.MissingParameter(param=click.Parameter() as param):

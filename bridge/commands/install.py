@@ -81,7 +81,7 @@ def find_editor(registry: Registry, engine: str, project: Path, *, removing: boo
         if not near:
             raise UserError(
                 text(
-                    "{project} isn't a {engine} project. Give the folder of one.",
+                    "{project} isn't a {engine} project. Give the folder of a {engine} project.",
                     project=project,
                     engine=engine,
                 )

@@ -79,7 +79,7 @@ NOT_IDENTIFIED = CloseCode(
 ALREADY_IDENTIFIED = CloseCode("already_identified", 4008, "`identify` can be sent only once.", final=True)
 AUTH_FAILED = CloseCode("auth_failed", 4009, "The token is wrong. Read connection.json again.", final=True)
 PROTOCOL_UNSUPPORTED = CloseCode(
-    "protocol_unsupported", 4010, "Update the older of the editor addon and the daemon.", final=True
+    "protocol_unsupported", 4010, "Update the editor addon or the daemon, whichever is older.", final=True
 )
 SESSION_INVALID = CloseCode(
     "session_invalid",

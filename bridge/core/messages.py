@@ -121,7 +121,7 @@ class WorkloadInfo(Part, kw_only=True):
     name: Name
     """For `request.workload`."""
     version: Annotated[int, Meta(ge=1)]
-    """Increases whenever the same input gives another output."""
+    """Increases whenever the same input produces a different output."""
     summary: str
     """One line for people."""
 
@@ -404,7 +404,7 @@ class Event(Numbered, tag="event", kw_only=True):
 
 
 class Popup(Numbered, tag="popup", kw_only=True):
-    """A popup to show without blocking; answered by an `answer` of the same id."""
+    """A popup to show without blocking. The editor replies with an `answer` that has the same id."""
 
     id: PopupId
     kind: Name

@@ -143,8 +143,8 @@ SETTINGS = (
             help="Maximum MiB of unacknowledged messages of all sessions together; above it, the session "
                  "with the most is ended."),
     Setting(name="requests.inflight", type=_ranged(int, 1, 1 << 20), default=4096,
-            help="Maximum number of open requests of all sessions; bulk requests may take half of it, "
-                 "bulk and normal ones together seven eighths."),
+            help="Maximum number of open requests of all sessions. Bulk requests may take half of it; bulk "
+                 "and normal requests together may take seven eighths."),
     Setting(name="journal.keep_s", type=_ranged(float, 0, 31_536_000), default=86_400.0,
             help="Seconds of uptime for which a repeated key returns the stored answer."),
     Setting(name="inline", type=_ranged(int, 0, 196_608), default=MAX_INLINE, unit="bytes",
@@ -155,7 +155,7 @@ SETTINGS = (
             help="Maximum bytes of all blobs together; above it, unreferenced blobs are deleted, least "
                  "recently used first. 0 means no limit."),
     Setting(name="blobs.keep_s", type=_ranged(float, MIN_BLOB_KEEP_S, 10 * 366 * 86_400),
-            default=86_400.0, help="Seconds after its last use when an unreferenced blob is deleted."),
+            default=86_400.0, help="Seconds to keep an unreferenced blob after its last use."),
     Setting(name="blobs.sweep_s", type=_ranged(float, 1, 86_400), default=600.0,
             help="Seconds between searches for blobs to delete."),
     Setting(name="cache.max_size", type=_ranged(int, 0, 2**44), default=1 << 30, unit="bytes",
@@ -169,7 +169,7 @@ SETTINGS = (
     Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
     Setting(name="gpu", type=bool, default=True,
-            help="Use an NVIDIA GPU for work that it was measured to do faster than the CPU."),
+            help="Use an NVIDIA GPU for work that measurements show it does faster than the CPU."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,
             help="Milliseconds that a request without a deadline may take; for a durable request, each run."),
     Setting(name="images.max_pixels", type=_ranged(int, 1, 2**40), default=268_435_456,

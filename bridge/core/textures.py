@@ -211,7 +211,10 @@ def finding_code_error(code: str, unsettled: Collection[str] = ()) -> AnyText:
     `unsettled` are the known codes of plugins that no import settings fix.
     """
     if code in UNSETTLED or code in unsettled:
-        return text("`advice` has `{code}`, which no import settings fix, so no rule can", code=code)
+        return text(
+            "`advice` has `{code}`, but no import setting fixes that finding, so a rule can't either",
+            code=code,
+        )
     if code in RULE_CODES or "." in code.strip("."):
         return ""
     # Slow to import, and few files have a mistake.

@@ -91,7 +91,7 @@ class AdvisorContext:
         self, session: SessionView, name: str, args: Mapping[str, Any], *, note: AnyText
     ) -> int:
         if not isinstance(note, str | Text):
-            raise TypeError(text("note must be a text, not {note}", note=format(repr(note), ".80")))
+            raise TypeError(text("note must be text, not {note}", note=format(repr(note), ".80")))
         step = self._step()
         return await self._keep_alive(
             lambda: self._host.commands.send(self._live, name, args, note, parent=step)
@@ -215,7 +215,7 @@ class AdvisorHost:
         return to_builtins(await advisor.on_ask(context, live.view, name, params))
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Stores the answer, lets its advisor act on it, and confirms it."""
+        """Stores the answer, lets the popup's advisor act on it, and confirms the answer."""
         await self._answers.answered(live, answer, closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:

@@ -204,7 +204,7 @@ class CacheLookup(Struct):
         return self.key.outline([one.stamp.size for one in self.inputs])
 
     async def answer(self, token: CancelToken, priority: str) -> Response:
-        """Returns the stored response, or a new one."""
+        """Returns the stored response, or runs the job and returns a new one."""
         # Reading takes time that is wasted if nothing can be stored.
         if self.store.responses.may_hold(self.outline):
             self.digests = self.digests or await self._read(priority)
@@ -431,7 +431,7 @@ class InFlight(Generic[Value]):
                 # Unless it was cancelled here, the daemon stops, and nobody else ends the waiting.
                 if token is self._token and self._waiting and not self._result.done():
                     self._forget()
-                    self._settle(WorkloadError("shutting_down", "the bridge is shutting down"))
+                    self._settle(WorkloadError("shutting_down", "the daemon is shutting down"))
                 raise
             self._forget()
             self._settle(error)

@@ -84,7 +84,7 @@ def _install(identify: Identify, adapter: Adapter) -> str:
 
 
 def _addon(adapter: Adapter) -> Addon | None:
-    """Returns the adapter's addon; None also for an invalid one: a plugin's fault must not reject editors."""
+    """Returns the adapter's addon; None if it has none or an invalid one, which must not reject editors."""
     try:
         addon = adapter.addon
         # `asdict`, since msgspec doesn't validate instances of its own types.

@@ -237,7 +237,7 @@ class LiveSession:
             self.acting -= 1
 
     async def send(self, message: Message, keep: Keep | None = None) -> None:
-        """Numbers a message, if it has a number, and writes it; without a socket it waits for one.
+        """Sends a message, numbered if its type is; without a socket, the message waits for the next one.
 
         A message that must outlive the daemon is stored by `keep` first. If that raises, so does this, and
         the message was never numbered.

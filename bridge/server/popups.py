@@ -208,7 +208,7 @@ class PopupAnswers:
         return popup_id in self._keeping or live in self._handing.get(popup_id, ())
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Stores the answer, starts to act on it, and confirms it."""
+        """Stores the answer, starts the advisor's action, and confirms the answer."""
         if answer.state != "answered":
             # Drops an action that nobody chose: advisors look at the action first.
             answer = Answer(id=answer.id, state=answer.state)

@@ -166,7 +166,7 @@ class Runner:
         if isinstance(ref.data, bytes):
             if len(ref.data) > self._max_inline:
                 size, limit = f"{len(ref.data)} bytes", f"{self._max_inline} bytes in a frame"
-                hint = text("Put it under /blobs and name the blob.")
+                hint = text("Upload it to /blobs and refer to the blob instead.")
                 raise RequestError(errors.TOO_LARGE, hint, name=ref.name, size=size, limit=limit, setting="")
             return Input(ref.name, str(self._blobs.path(self._blobs.put(ref.data))))
         assert isinstance(ref.path, str)

@@ -114,12 +114,10 @@ class JobRunner:
         if job.unreadable:
             raise _unreadable(job, job.unreadable)
         if job.deaths >= MAX_DEATHS:
-            reason = text(
-                "the bridge was killed {deaths} times while it was at it", deaths=f"{job.deaths:.0f}"
-            )
+            reason = text("the daemon was killed {deaths} times while running it", deaths=f"{job.deaths:.0f}")
             raise RequestError(
                 errors.WORKER_CRASHED,
-                message=text("{workload} is given up: {reason}.", workload=job.workload, reason=reason),
+                message=text("{workload} was abandoned: {reason}.", workload=job.workload, reason=reason),
             )
         try:
             params: Mapping[str, object] = unpack(job.params, dict[str, object])
@@ -156,13 +154,15 @@ class JobRunner:
 
 def _unreadable(job: Job, why: str) -> RequestError:
     log.error(
-        "job %d can't be read: popbridge.db is damaged (%s); stop the bridge and run `popbridge db check`",
+        "job %d can't be read: popbridge.db is damaged (%s); stop the daemon and run `popbridge db check`",
         job.id, why,
     )  # fmt: skip
-    says = f"What was asked for can't be read any more, as the bridge's database is damaged ({why})."
+    says = f"The request can no longer be read because the daemon's database is damaged ({why})."
     return RequestError(
         errors.INTERNAL,
-        text("Ask again; for the rest, stop the bridge and run `popbridge db check`."),
+        text(
+            "Send the request again. To check for other damage, stop the daemon and run `popbridge db check`."
+        ),
         message=says,
     )
 

@@ -40,10 +40,10 @@ from bridge.server.runner import as_message
 
 
 class ConnectionLimiter:
-    """Limits the number of connections, from the handshake to their end."""
+    """Limits how many connections exist at a time, counted from the handshake."""
 
     def __init__(self, most: int, most_unidentified: int) -> None:
-        """The most connections, and the most unidentified ones; both at least 1."""
+        """`most` limits all connections, `most_unidentified` the unidentified ones; both at least 1."""
         self._most = most
         self._most_unidentified = most_unidentified
         self.open = 0

@@ -130,7 +130,7 @@ class Responses:
         return count
 
     async def blobs(self) -> set[str]:
-        """Returns the names of all files of responses, for garbage collection."""
+        """Returns the names of all blobs that responses use, for garbage collection."""
         # Pending ones first: those written meanwhile would be missed otherwise.
         waiting = self._behind.blobs
         written = await self._ask(lambda store: store.read(tables.blobs, limit_s=SURVEY_S)) or set()

@@ -61,11 +61,11 @@ def test_values_become_what_msgpack_and_json_share() -> None:
         (types.MappingProxyType({"a": 1}), "the workload's value is mappingproxy, which isn't a plain type"),
         (Name("a"), f"the workload's value is {__name__}.Name, which isn't a plain type"),
         ([Number(5)], f"the workload's value[0] is {__name__}.Number, which isn't a plain type"),
-        ({(1, 2): 3}, "the workload's value is a map with keys that are no text"),
+        ({(1, 2): 3}, "the workload's value is a map with keys that aren't text"),
         (loop(), "the workload's value is nested too deeply, or holds itself"),
         (
             {"all": b"0" * (64 << 20)},
-            "the workload's value takes more than 64 MiB, so that it has to be given as a file",
+            "the workload's value takes more than 64 MiB; return it as a file instead",
         ),
     ],
 )
@@ -88,7 +88,8 @@ FILE = OutputFile("a", "text/plain", b"1")
         ([OutputFile("", "text/plain", b"")], "the workload's files[0].name is ''; it must be text"),
         ([OutputFile("\udcff", "text/plain", b"")],
          "the workload's files[0].name is text that UTF-8 doesn't have"),
-        ([OutputFile("a", None, b"")], "the workload's files[0].media_type is None; it must be as image/png"),
+        ([OutputFile("a", None, b"")],
+          "the workload's files[0].media_type is None; it must look like image/png"),
         ([FILE, OutputFile("b", "text/plain", "x")], "the workload's files[1].data is str, not bytes"),
     ],
 )  # fmt: skip

@@ -101,7 +101,7 @@ async def test_what_couldnt_be_opened_is_looked_at_again_by_the_next_run(
         refused = (await answers(tmp_path, questions, cache=cache))["0.png"].outcome
     told = "another program has it open" if sys.platform == "win32" else "Permission denied"
     assert isinstance(refused, Trouble) and str(refused.reason).startswith(f"can't be read ({told}")
-    assert in_chinese("can't be read (another program has it open, or there is no right to it)") == (
+    assert in_chinese("can't be read (another program has it open, or you don't have permission)") == (
         "无法读取（文件正被其他程序占用，或没有访问权限）"
     )
     assert isinstance((await answers(tmp_path, questions, cache=cache))["0.png"].outcome, Examination)

@@ -105,7 +105,7 @@ def test_a_device_that_failed_the_daemon_is_told_with_when_it_is_tried_again(
 def test_it_says_how_shapes_that_came_again_are_run_and_why_not_otherwise(popbridge: Any, home: Path) -> None:
     kept = ProofCache(home / "cache" / "shapes.json", BROKEN.machine)
     kept.settle("ab", ProvenVariants("u2netp model.onnx", "x 1x3", kept.machine, "CUDA graph", "", 2.4, 1.2))
-    why = "CUDA graph gives other results"
+    why = "CUDA graph returns different results"
     kept.settle("ab", ProvenVariants("pp-ocrv6 rec.onnx", "x 1x5", kept.machine, "plainly", why))
     ProofCache(home / "cache" / "shapes.json", "another GPU").settle(
         "ab", ProvenVariants("minilm-l6 model.onnx", "x 1x7", "another GPU", "plainly", "")
@@ -150,7 +150,7 @@ def test_who_reads_chinese_is_told_in_chinese(
             "x 1x3",
             BROKEN.machine,
             "plainly",
-            text("{way} {refused}", way="TensorRT", refused=text("gives other results")),
+            text("{way} {refused}", way="TensorRT", refused=text("returns different results")),
         ),
     )
     out = popbridge("devices")[1]

@@ -270,7 +270,7 @@ async def test_a_session_has_so_many_popups_and_no_more(wire: Wire, monkeypatch:
     [
         ("test.popup", {"title": None}, "Expected `str`, got `null` - at `popup.title`"),
         ("test.popup", {"body": "x" * 32_769}, "of length <= 32768 - at `popup.body`"),
-        ("test.command", {"args": {}, "note": 5}, "note must be a text, not 5"),
+        ("test.command", {"args": {}, "note": 5}, "note must be text, not 5"),
     ],
 )  # fmt: skip
 async def test_what_no_editor_could_read_is_told_to_who_wrote_it_and_ends_no_connection(

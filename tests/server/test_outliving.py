@@ -139,7 +139,7 @@ async def test_a_job_that_takes_every_daemon_down_is_given_up(process: ProcessDa
     async with session(process.start(), resume=resume(wire)) as again:
         error = await again.receive()
         assert error["code"] == "worker_crashed"
-        assert f"test.sleep is given up: the bridge was killed {MAX_DEATHS} times" in error["message"]
+        assert f"test.sleep was abandoned: the daemon was killed {MAX_DEATHS} times" in error["message"]
 
 
 async def test_what_belongs_to_a_session_that_is_gone_is_done_for_its_key_alone(

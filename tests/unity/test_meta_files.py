@@ -147,7 +147,7 @@ def test_a_rule_that_names_it_is_told_as_passed_over(tmp_path: Path, monkeypatch
     assert "unity.no_meta" not in passed_over(project, tmp_path)
     gone.unlink()
     told = passed_over(project, tmp_path)
-    assert "`unity.no_meta`, which no import settings fix" in told and "acme.seams" not in told
+    assert "`unity.no_meta`, but no import setting fixes that finding" in told and "acme.seams" not in told
     assert "newer" not in told
 
 

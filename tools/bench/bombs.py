@@ -43,7 +43,7 @@ COMPRESSED_BINARY = 0x80 | 0x40 | Opcode.BINARY
 TEMPLATE = """## Decompression bombs
 
 {unpacked:,} MiB of zeros, compressed to {packed:,.0f} KiB, and {fits} MiB, compressed to
-{fits_packed:,.0f} KiB, as much as fits into the daemon's largest frame (`tools/bench/bombs.py`). The aim:
+{fits_packed:,.0f} KiB, the most that fits into the daemon's largest frame (`tools/bench/bombs.py`). The aim:
 at most {aim:.0f} MiB of memory for any of them.
 
 | sent as | result | memory used |

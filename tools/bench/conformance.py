@@ -32,8 +32,8 @@ unexpected ping as a failure. The aim: all pass except 7.1.5.
 
 Failed: {failed}.
 
-With the daemon's caps ({fragments} fragments and {frame} KiB in a message) these were refused, by the close
-codes that the caps have, and so they were run once more without caps:
+With the daemon's caps ({fragments} fragments and {frame} KiB in a message) these cases were refused
+with the caps' close codes, so they were run again without caps:
 
 {capped}
 """

@@ -30,7 +30,7 @@ PAUSE_S = 0.005
 """Seconds between two round trips."""
 WORKERS = 2
 AIM_MS = 10.0
-PEER = "a bare echo server, beside it"
+PEER = "a bare echo server, run at the same time"
 KINDS = ("ping", "bridge.echo", "popup's answer", PEER)
 
 TEMPLATE = """## Latency during transfers
@@ -43,7 +43,7 @@ Round trips of one client while another process uploads and downloads blobs of 8
 |---|---|---|---|---|
 {rows}
 
-Meanwhile {moved:,.0f} MiB/s of blobs went in and out.
+Meanwhile {moved:,.0f} MiB/s of blobs were uploaded and downloaded.
 """
 
 
@@ -162,7 +162,7 @@ def _reached(found: Mapping[str, Sequence[float]]) -> str:
         kind for kind, times in found.items()
         if kind != PEER and statistics.quantiles(times, n=100)[98] >= AIM_MS
     ]  # fmt: skip
-    return f"Not reached by: {', '.join(missed)}." if missed else "Reached by all."
+    return f"Not reached by: {', '.join(missed)}." if missed else "All reached it."
 
 
 def main() -> None:

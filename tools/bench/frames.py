@@ -57,7 +57,7 @@ TEMPLATE = """## Damaged frames
 
 The test vectors of all messages, with bytes changed, removed, repeated or inserted, or with values of
 other types and sizes: {decoded:,} through each codec, and {sent:,} into a real daemon on {connections}
-connections at a time, one in {below:.0f} of them damaged in the bytes of the WebSocket itself
+connections at a time, one in {below:.0f} of them damaged at the level of the WebSocket protocol
 (`tools/bench/frames.py`). After each frame a request must be answered. The aim: no crash, no leak.
 
 | | |
@@ -66,8 +66,8 @@ connections at a time, one in {below:.0f} of them damaged in the bytes of the We
 | connections closed with a code that says why | {closed:,} ({codes}) |
 | connections closed below the message layer | {below_count:,} |
 | **failures of the daemon** | **{failures}** |
-| daemon's memory after a fifth of the frames, and at the end | {warm:.0f} MiB, {end:.0f} MiB |
-| its open files and sockets before, and at the end | {files_before}, {files_after} |
+| the daemon's memory after a fifth of the frames, and at the end | {warm:.0f} MiB, {end:.0f} MiB |
+| the daemon's open files and sockets at the start, and at the end | {files_before}, {files_after} |
 | sessions left after they expired | {sessions} |
 """
 

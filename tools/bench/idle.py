@@ -24,9 +24,9 @@ AIM_KIB, AIM_TLS_KIB, AIM_CPU = 25.0, 60.0, 2.0
 TEMPLATE = """## Idle connections
 
 {count:,} identified sessions, each on its own connection, answer the daemon's pings every {heartbeat:.0f}
-s and do nothing else. The clients are another process (`tools/bench/idle.py`). CPU is the daemon's over
-{watched:.0f} s. With TLS: the same daemon with a certificate from the script, X25519 as its only group
-and a fixed malloc threshold (`tools/bench/tls_daemon.py`); the daemon has no TLS setting yet.
+s and do nothing else. The clients run in another process (`tools/bench/idle.py`). CPU is that of the daemon
+over {watched:.0f} s. With TLS: the same daemon with a certificate from the script, X25519 as its only
+group and a fixed malloc threshold (`tools/bench/tls_daemon.py`); the daemon has no TLS setting yet.
 
 | | measured | aim | with TLS | aim |
 |---|---|---|---|---|

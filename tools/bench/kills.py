@@ -39,8 +39,8 @@ TEMPLATE = """## kill -9 at random moments
 {clients} clients with {open} open requests each ask for thumbnails, with keys and all priorities.
 Processes are killed at random moments, and the daemon is restarted at once (`tools/bench/kills.py`). Each
 client resumes its session and repeats, with the same ids and keys, whatever has no answer yet. "Accepted"
-counts the confirmations that arrived; if one was cut off, only the answer may arrive. The aim: nothing
-accepted is lost, and no answer arrives twice.
+counts the confirmations that arrived; if one was cut off, its request may still be answered. The aim:
+nothing accepted is lost, and no answer arrives twice.
 
 | killed | times | accepted | answered | lost | duplicate, failed or wrong | connections | time |
 |---|---|---|---|---|---|---|---|
@@ -168,7 +168,7 @@ async def run_all(worker_kills: int, daemon_kills: int, seed: int) -> list[Resul
     """Runs two daemons at a time, each with its own killer."""
     return await asyncio.gather(
         kill_under_load("workers", kill_workers, worker_kills, seed),
-        kill_under_load("the daemon, every other time with its workers", kill_daemons, daemon_kills, seed),
+        kill_under_load("the daemon; every second time, its workers too", kill_daemons, daemon_kills, seed),
     )
 
 

@@ -39,8 +39,8 @@ TEMPLATE = """## Forced reconnects
 
 {count:,} connections of each of two editors are cut or reset at random moments, often inside a frame,
 while requests, popups, commands, their answers and events are exchanged (`tools/bench/reconnects.py`).
-One editor checks every number; the other is the Python client, and its handlers count. The aim: no gap,
-no duplicate.
+One editor checks every number; the other is the Python client, whose handlers count the messages. The
+aim: no gap, no duplicate.
 
 | editor | connections | messages handled | gaps, duplicates and losses |
 |---|---|---|---|

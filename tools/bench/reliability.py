@@ -21,9 +21,9 @@ HEAD = """# Reliability
 
 <!-- Written by `python -m tools.bench.reliability`; don't edit. -->
 
-These tests kill, cut and flood PopBridge for a long time, and count what was lost. Short forms of them are
-part of the test suite (tests/faults). Counts hold everywhere; times and memory belong to the machine that
-each section names.
+These tests kill, cut and flood PopBridge for a long time, and count what was lost. Shorter versions are
+part of the test suite (tests/faults). The counts don't depend on the machine; times and memory do, and
+each section names the machine.
 """
 
 

@@ -52,7 +52,7 @@ class Round(Struct):
 
     seconds: float
     cpu: float
-    """CPU seconds of all serving processes; for the bridge, without the client."""
+    """CPU seconds of all serving processes; for the daemon, without the client."""
 
 
 class Peer(Struct):
@@ -173,7 +173,7 @@ def installed(npm: str, folder: Path) -> bool:
 
 
 async def through(client: Client, paths: Sequence[Path]) -> float:
-    """Sends all files through the bridge, with a fixed number in flight."""
+    """Sends all files through the daemon, with a fixed number in flight."""
     places = asyncio.Semaphore(IN_FLIGHT)
 
     async def one(path: Path) -> None:
@@ -309,7 +309,7 @@ def reference(path: Path) -> InputRef:
 
 
 async def added(client: Client, path: Path) -> Added:
-    """Measures the bridge's overhead on a call, one request at a time."""
+    """Measures the daemon's overhead on a call, one request at a time."""
     job = Input(path.name, str(path)), SIZE, "png", Limits()
     width = pyvips.Image.new_from_file(str(path)).width
     blocks = []

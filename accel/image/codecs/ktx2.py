@@ -156,7 +156,7 @@ def _count_images(stream: Stream, header: _Header) -> int:
 def _read_levels(
     stream: Stream, layout: Layout, first: Picture, levels: Sequence[tuple[Size, bytes]], count: int
 ) -> Picture:
-    """Decodes the levels of `count` images, and returns `first` with them. Raises WorkloadError."""
+    """Returns `first` with the decoded levels of `count` images added. Raises WorkloadError."""
     sizes = [size for size, _ in levels]
     parts = zip(*(_split_level(layout, each, count) for each in levels), strict=True)
     images = [list(zip(sizes, part, strict=True)) for part in parts]

@@ -57,7 +57,7 @@ class _Frame:
 
     @property
     def complete(self) -> bool:
-        """Whether the scans, of which the last may be truncated, contain all bits of all coefficients."""
+        """Whether the scans contain all bits of all coefficients; the last one may be truncated."""
         left = [part.left for part in self._components.values()]
         is_large = min(self._sides) >= MIN_SIDE
         return is_large and bool(left) and self._missing == 0 and all(b == 0 for each in left for b in each)

@@ -77,7 +77,7 @@ resize = operation("image.resize", version=9, params=Resize, levels=True, layers
     Colours are averaged in linear light and weighted by alpha. The bit depth doesn't change, and filter
     ringing never exceeds the original range of a float channel. An image that already has the requested size
     is returned unchanged. A resized image has no mipmaps; create them with `image.mipmaps`. Each face and
-    layer of a DDS or KTX2 is resized, all with the kind of the first.
+    layer of a DDS or KTX2 is resized, using the kind detected in the first.
     Output file: `resized`. Value: a `Written`.
     """,
     )

@@ -112,7 +112,7 @@ def _parse_step(index: int, step: Step, plugins: Mapping[str, str]) -> tuple[Ope
         operation = cast(Operation, load(plugins[step.workload]))
     if operation is None:
         reason = text(
-            "step {index} is {workload}, which is no operation on images; there are {known}",
+            "step {index} is {workload}, which isn't an image operation; available: {known}",
             index=index,
             workload=repr(step.workload),
             known=", ".join(sorted({*OPERATIONS, *plugins})),

@@ -102,10 +102,10 @@ class Compress(Reading, frozen=True):
             return text("a DDS can't be packed by zstd: leave it out, or choose ktx2")
         if self.format == "auto":
             wrong = set(self.candidates) != {"bc"}
-            said = text("a DDS holds BC alone: leave etc2 and astc out of candidates, or choose ktx2")
+            said = text("a DDS can only hold BC: leave etc2 and astc out of candidates, or choose ktx2")
             return said if wrong else ""
         known = self.format.startswith("bc")
-        return "" if known else text("a DDS holds BC alone, not {format}: choose ktx2", format=self.format)
+        return "" if known else text("a DDS can only hold BC, not {format}: choose ktx2", format=self.format)
 
 
 class Attempt(Struct, frozen=True):

@@ -47,7 +47,9 @@ parameters of one."""
     help="Process all FILEs as one job, or one by one; default: as the workload prefers.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Skip files that are up to date.")
-@click.option("--force", is_flag=True, help="Overwrite files of other origin; never an input.")
+@click.option(
+    "--force", is_flag=True, help="Also overwrite files that no earlier run wrote, but never an input."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per file.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; default: one per core.")
 @click.option(

@@ -94,9 +94,7 @@ class ImportFile:
     def change(self, options: Mapping[str, Any]) -> None:
         """Sets these options; None removes one. Raises UserError."""
         if problem := self.problem():
-            raise UserError(
-                text("{problem}: correct it, or import the texture anew in Godot.", problem=problem)
-            )
+            raise UserError(text("{problem}: correct it, or reimport the texture in Godot.", problem=problem))
         present = self.options()
         for name, value in options.items():
             self._change(name, present.get(name), value)

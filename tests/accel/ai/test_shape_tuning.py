@@ -135,9 +135,9 @@ def broken(run):
 @pytest.mark.parametrize(
     ("change", "seconds", "why"),
     [
-        (stale, 0.001, "CUDA graph gives other results"),
+        (stale, 0.001, "CUDA graph returns different results"),
         (broken, 0.001, "CUDA graph fails (operation not permitted when stream is capturing)"),
-        (lambda run: run, 0.004, "CUDA graph isn't faster (4 ms, plainly 4 ms)"),
+        (lambda run: run, 0.004, "CUDA graph isn't faster (4 ms, against 4 ms unoptimised)"),
     ],
 )
 def test_a_wrong_failing_or_slow_variant_is_not_used_and_the_reason_stored(bench, change, seconds, why):
@@ -174,7 +174,7 @@ def test_each_process_proves_variants_again(bench):
     bench.repeat(bench.ways(bench.way("CUDA graph", 0.001)), rows(2))
     again = bench.ways(bench.way("CUDA graph", 0.001, stale))
     bench.repeat(again, rows(2))
-    assert not again.tuned and bench.proofs.all[0].why == "CUDA graph gives other results"
+    assert not again.tuned and bench.proofs.all[0].why == "CUDA graph returns different results"
 
 
 def test_where_memory_is_full_it_is_tried_again_by_the_next_process(bench):

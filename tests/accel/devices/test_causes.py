@@ -7,7 +7,7 @@ from accel.devices.providers import BY_NAME
 from tests.accel.devices import fakes
 from tests.accel.devices.fakes import DRIVER, GPU_PACKAGE
 
-SILENT = "isn't what onnxruntime runs models on"
+SILENT = "wasn't used: onnxruntime fell back to another device"
 
 
 def cause(name, log, reason=SILENT):
@@ -37,7 +37,12 @@ NO_OPENVINO = "libopenvino.so.2025: cannot open shared object file"
         ),
         ("cuda", OLD, "NVIDIA's driver is too old", "Update NVIDIA's driver to 580 or newer."),
         ("cuda", NO_KERNEL, "onnxruntime 1.31.1 no longer supports this GPU", ""),
-        ("cuda", "out of memory", "the GPU's memory is full", "Close what uses the GPU and look again."),
+        (
+            "cuda",
+            "out of memory",
+            "the GPU's memory is full",
+            "Close other programs that use the GPU, then run this again.",
+        ),
         ("openvino", NO_OPENVINO, "libraries are missing (libopenvino.so.2025)", ""),
         ("cuda", "", f"it {SILENT}", ""),
     ],

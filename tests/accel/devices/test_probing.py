@@ -112,7 +112,7 @@ class TestPackages:
         assert cuda.reason == "onnxruntime has overwritten onnxruntime-gpu"
         assert cuda.remedy == "pip install --force-reinstall --no-deps onnxruntime-gpu"
         (warning,) = found.warnings
-        assert "onnxruntime, onnxruntime-gpu" in str(warning) and "it is that of onnxruntime." in str(warning)
+        assert "(onnxruntime, onnxruntime-gpu)" in str(warning) and "; onnxruntime's copy is" in str(warning)
         assert str(warning).endswith(
             "pip uninstall onnxruntime, then pip install --force-reinstall --no-deps onnxruntime-gpu"
         )
@@ -132,7 +132,7 @@ class TestPackages:
         directml, openvino = found.report("directml"), found.report("openvino")
         assert directml.reason == "not in onnxruntime-gpu 1.31.1, which is installed"
         assert directml.remedy == (
-            "With a GPU of AMD or Intel: pip uninstall onnxruntime-gpu, then pip install onnxruntime-directml"
+            "With an AMD or Intel GPU: pip uninstall onnxruntime-gpu, then pip install onnxruntime-directml"
         )
         assert str(openvino.remedy).startswith("To use OpenVINO instead of CUDA")
         plain = Runtime("1.31.1", "onnxruntime", {"onnxruntime": "1.31.1"}, ("CPUExecutionProvider",), "")

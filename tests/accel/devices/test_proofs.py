@@ -110,7 +110,7 @@ def test_a_trial_whose_process_was_ended_for_a_jobs_sake_is_made_again_but_not_f
         note_interruption(file, os.getpid())
         found = ProofCache(file, HERE).known(DIGEST, "x 1x3")
         assert (found.tries, found.cut, found.settled) == (0, cuts, cuts == CUTS)
-    assert found.why == "jobs were given up while other ways were tried"
+    assert found.why == "jobs were abandoned while faster ways were being tried"
 
 
 def test_trials_that_ended_the_process_count_beside_those_that_were_cut_off(tmp_path):

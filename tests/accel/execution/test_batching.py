@@ -81,7 +81,7 @@ async def test_rows_may_be_of_any_type_that_is_a_whole_number(batcher, executor,
     text = msgspec.structs.replace(
         several, batching=msgspec.structs.replace(counted, rows=lambda params: "4")
     )
-    with pytest.raises(WorkloadError, match="its rows are '4', wanted a whole number"):
+    with pytest.raises(WorkloadError, match="its number of rows is '4'; it must be a whole number"):
         await batcher.run(Job.parse(text, {"text": "a"}, [], deadline_s=30.0))
 
 

@@ -49,12 +49,12 @@ def mip(*shape, kind="uint8"):
         (of(ROCK.with_pixels(mip(4, 6, 3), has_alpha=True)), "has 3 channels with alpha"),
         (of(ROCK.with_pixels(mip(4, 6, 5))), "has 5 channels without alpha"),
         (of(ROCK.with_pixels(GLOW.pixels)), "is of floats, whose transfer must be 'linear'"),
-        (of(GLOW.with_pixels(GLOW.pixels, multiplied="codes")), "is of floats, into which alpha"),
-        (of(with_value(np.nan)), r"has values beyond \+-1e12, or that are no numbers"),
-        (of(with_value(np.inf)), r"has values beyond \+-1e12"),
-        (of(with_value(-np.inf)), r"has values beyond \+-1e12"),
-        (of(with_value(np.finfo("f4").max)), r"has values beyond \+-1e12"),
-        (of(with_value(-1.1e12)), r"has values beyond \+-1e12"),
+        (of(GLOW.with_pixels(GLOW.pixels, multiplied="codes")), "has float pixels, where alpha"),
+        (of(with_value(np.nan)), r"has values beyond ±1e12, or NaN"),
+        (of(with_value(np.inf)), r"has values beyond ±1e12"),
+        (of(with_value(-np.inf)), r"has values beyond ±1e12"),
+        (of(with_value(np.finfo("f4").max)), r"has values beyond ±1e12"),
+        (of(with_value(-1.1e12)), r"has values beyond ±1e12"),
         (of(GLOW.with_pixels(GLOW.pixels, mips=(mip(2, 3, 3, kind="f4") + np.inf,))), "has values beyond"),
         (of(GLOW.with_pixels(GLOW.pixels, layers=(with_value(2e12),))), "'made', layer 1 has values beyond"),
         (of(ROCK.with_pixels(ROCK.pixels, transfer="gamma")), "has the transfer 'gamma'; it must be one of"),
@@ -117,7 +117,7 @@ def test_a_filter_of_ours_may_overshoot_what_files_hold():
     params = mipmaps.workload.parse({"filter": "kaiser", "kind": "data", "levels": 2})
     (made,) = operate(mipmaps, params, raster(edge)).images.values()
     assert 1e12 < made.mips[0].max() < 2e12
-    with pytest.raises(WorkloadError, match="no numbers"):
+    with pytest.raises(WorkloadError, match="or NaN"):
         validate_operated(of(with_value(np.inf)), Writing(), Limits(), own=True)
 
 

@@ -48,7 +48,7 @@ def test_channels_come_in_their_places_or_not_at_all(
 
 def test_grey_with_alpha_is_refused_at_any_depth(read):
     for dtype in ("uint8", "uint16"):
-        with pytest.raises(WorkloadError, match="each channel by itself"):
+        with pytest.raises(WorkloadError, match="stored as separate planes"):
             read(tiff((planes(2, "float32") * 255).astype(dtype), GREY, apart=True))
 
 

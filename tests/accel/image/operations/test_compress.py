@@ -317,9 +317,9 @@ def test_floats_take_bc6h_or_are_refused():
     image = raster(smooth(16, 16, 3, "float32") * 4)
     value, _ = run(image)
     assert value.format == "bc6h" and value.reached
-    with pytest.raises(WorkloadError, match="floats, for which there is bc6h alone: add bc to candidates"):
+    with pytest.raises(WorkloadError, match="float pixels, which only bc6h supports: add bc to candidates"):
         run(image, candidates=("astc",))
-    with pytest.raises(WorkloadError, match="that has no transparency; choose alpha: drop"):
+    with pytest.raises(WorkloadError, match="bc6h has no transparency; choose alpha: drop"):
         run(raster(smooth(16, 200, 4, "float32", alpha="some")))
 
 
@@ -327,7 +327,7 @@ def test_floats_take_bc6h_or_are_refused():
     ("params", "code", "says"),
     [
         ({"format": "bc7", "target_db": 40}, "bad_params", "target_db chooses the format"),
-        ({"format": "etc2_rgb", "container": "dds"}, "bad_params", "a DDS holds BC alone, not etc2_rgb"),
+        ({"format": "etc2_rgb", "container": "dds"}, "bad_params", "a DDS can only hold BC, not etc2_rgb"),
         ({"container": "dds", "candidates": ("bc", "astc")}, "bad_params", "leave etc2 and astc out"),
         ({"format": "bc7", "container": "dds", "zstd": 3}, "bad_params", "can't be packed by zstd"),
         ({"format": "bc4", "kind": "normal"}, "unsupported", "is a normal map, which bc4 can't hold"),
@@ -341,7 +341,7 @@ def test_contradicting_parameters_are_refused(params, code, says):
 
 
 def test_grey_is_no_normal_map():
-    with pytest.raises(WorkloadError, match="is grey, which no normal map is"):
+    with pytest.raises(WorkloadError, match="is grey, so it can't be a normal map"):
         run(raster(smooth(8, 8, 1)), kind="normal", format="bc5")
 
 
@@ -359,7 +359,7 @@ def test_it_is_the_last_step_of_a_pipeline(save):
     steps = [{"workload": "image.convert"}, {"workload": "image.compress", "params": {"format": "bc1"}}]
     done = pipeline([source], pipeline.workload.parse({"steps": steps}), Limits())
     assert done.value.format == "bc1" and len(done.files) == 1
-    with pytest.raises(WorkloadError, match=r"image\.compress, gives no image, so that it must be the last"):
+    with pytest.raises(WorkloadError, match=r"image\.compress, returns no image, so it must be the last"):
         pipeline([source], pipeline.workload.parse({"steps": steps[::-1]}), Limits())
 
 

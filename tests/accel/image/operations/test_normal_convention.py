@@ -55,7 +55,7 @@ BOTH = np.concatenate([normal_map(heights(128), kind) for kind in ("opengl", "di
     [
         (np.full((64, 64, 3), [128, 128, 255], np.uint8), "it is flat"),
         (RIDGES, "the same in both|in one direction alone"),
-        (np.random.default_rng(1).integers(0, 255, (64, 64, 3)).astype(np.uint8), "no normal map"),
+        (np.random.default_rng(1).integers(0, 255, (64, 64, 3)).astype(np.uint8), "not a normal map"),
         (BOTH, "too close|disagree"),
     ],
     ids=["flat", "ridges", "noise", "both"],

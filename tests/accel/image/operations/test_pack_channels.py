@@ -190,20 +190,24 @@ def test_a_result_beyond_the_limit_is_refused():
         (2, {}, r"orm takes 3 inputs in this order: occlusion, roughness, metallic; got 2. Say with `holds`"),
         (5, {"layout": "rgba"}, "takes 4 inputs"),
         (2, {"holds": ["metallic"]}, "`holds` names 1 inputs, but there are 2"),
-        (1, {"holds": ["shine"]}, "names 'shine'; there are occlusion, roughness, metallic, r, g, b$"),
-        (1, {"holds": ["Metalic"]}, "names 'Metalic'; there are .*, b; did you mean metallic\\?$"),
+        (
+            1,
+            {"holds": ["shine"]},
+            "names 'shine'; it must be one of occlusion, roughness, metallic, r, g, b$",
+        ),
+        (1, {"holds": ["Metalic"]}, "names 'Metalic'; it must be one of .*, b; did you mean metallic\\?$"),
         (1, {"holds": ["smothness"]}, "did you mean smoothness\\?$"),
         (1, {"holds": ["unused"], "layout": "metallic_roughness"}, "names 'unused'"),
-        (1, {"holds": ["smoothness"], "layout": "rgba"}, "names 'smoothness'; there are r, g, b$"),
-        (1, {"holds": ["rg"], "layout": "rgba"}, "names 'rg'; there are r, g, b$"),
+        (1, {"holds": ["smoothness"], "layout": "rgba"}, "names 'smoothness'; it must be one of r, g, b$"),
+        (1, {"holds": ["rg"], "layout": "rgba"}, "names 'rg'; it must be one of r, g, b$"),
         (1, {"channels": {"a": {"input": 0}}}, "names 'a'"),
         (2, {"holds": ["roughness", "smoothness"]}, "fills channel g twice"),
         (1, {"channels": {"r": {"input": 0, "value": 1}}}, "needs either an input or a value"),
         (1, {"channels": {"r": {}}}, "needs either an input or a value"),
         (1, {"channels": {"r": {"input": 1}}}, "names input 1, but there are 1, counted from 0"),
         (2, {"channels": {"r": {"input": 1}}}, "isn't used by any channel"),
-        (4, {"layout": "mask_map", "format": "jpeg"}, "JPEG holds no alpha, in which mask_map keeps values"),
-        (4, {"layout": "rgba", "format": "hdr"}, "HDR holds no alpha, in which rgba keeps values"),
+        (4, {"layout": "mask_map", "format": "jpeg"}, "JPEG can't store alpha, which mask_map needs"),
+        (4, {"layout": "rgba", "format": "hdr"}, "HDR can't store alpha, which rgba needs"),
         (1, {"channels": {"r": {"input": 0, "channel": "a"}}}, "has no alpha channel"),
     ],
 )
@@ -216,8 +220,8 @@ def test_what_cannot_be_packed_is_said_in_a_sentence(count, params, says):
 @pytest.mark.parametrize(
     ("channels", "params", "says"),
     [
-        (3, {"layout": "mask_map"}, "has no alpha, in which mask_map keeps smoothness"),
-        (2, {"layout": "orm"}, "is grey, so that it isn't packed as orm"),
+        (3, {"layout": "mask_map"}, "has no alpha channel, where mask_map stores smoothness"),
+        (2, {"layout": "orm"}, "is grey, so it can't be a packed orm map"),
     ],
 )
 def test_what_cannot_be_unpacked_is_said_in_a_sentence(channels, params, says):

@@ -155,9 +155,9 @@ def test_data_stay_data_to_the_end(tmp_path):
 @pytest.mark.parametrize(
     ("steps", "says"),
     [
-        (["image.conjure"], r"step 1 is 'image.conjure', which is no operation.*image\.convert"),
+        (["image.conjure"], r"step 1 is 'image.conjure', which isn't an image operation.*image\.convert"),
         ([{"workload": "image.convert", "params": {"format": "doc"}}], "step 1, image.convert: .*format"),
-        (["test.negate", "test.measure", "test.negate"], "step 2, test.measure, gives no image"),
+        (["test.negate", "test.measure", "test.negate"], "step 2, test.measure, returns no image"),
         (["test.negate", "image.compare"], "step 2, image.compare: takes 2 inputs, got 1"),
         (["test.split", "image.convert", "test.split", "image.compare"], "step 4.* takes 2 inputs, got 4"),
     ],
@@ -292,7 +292,7 @@ def test_what_would_make_an_atlas_data_wrong_is_refused(save, step, says):
 def test_pages_that_data_tell_of_are_not_made_one(save):
     sources = [save(f"{shade}.png", sprite(shade, 16, 16)) for shade in (50, 150)]
     small = {"workload": "image.atlas", "params": {"max_size": 16, "trim": False}}
-    with pytest.raises(WorkloadError, match="several of them at once"):
+    with pytest.raises(WorkloadError, match="several of them together"):
         run(sources, small, "image.pack_channels")
 
 
@@ -322,9 +322,11 @@ def test_a_plugins_operation_is_a_step_like_any_other(save, photo, tmp_path):
 
 
 def test_what_a_plugin_has_for_a_step_is_listed_where_another_is_asked_for(save, photo):
-    with pytest.raises(WorkloadError, match=r"which is no operation .*image\.convert.*theirs\.negate"):
+    with pytest.raises(
+        WorkloadError, match=r"which isn't an image operation.*image\.convert.*theirs\.negate"
+    ):
         run([save("a.png", photo)], "theirs.none", limits=THEIRS)
-    with pytest.raises(WorkloadError, match="which is no operation"):
+    with pytest.raises(WorkloadError, match="which isn't an image operation"):
         run([save("a.png", photo)], "theirs.negate")
 
 

@@ -31,7 +31,7 @@ class Mipmaps(Advisor):
             options = session.adapter.compile_texture(WANTED, asset["options"], session.version)
             if options:
                 popup = Popup(
-                    id=0,  # the bridge gives it one
+                    id=0,  # the daemon assigns one
                     kind="acme-mipmaps",
                     title="No mipmaps",
                     body=f"`{asset['path']}` shimmers at a distance.",

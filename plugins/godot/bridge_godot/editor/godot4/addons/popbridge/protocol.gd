@@ -35,7 +35,7 @@ const CLOSE_SAYS = {
 	4007: "`identify` must be the first message, within 10 s of `hello`.",
 	4008: "`identify` can be sent only once.",
 	4009: "The token is wrong. Read connection.json again.",
-	4010: "Update the older of the editor addon and the daemon.",
+	4010: "Update the editor addon or the daemon, whichever is older.",
 	4011: "The session has ended or another connection uses it. Send `identify` without `resume`.",
 	4012: "The daemon lacks a required feature; see `hello.features`.",
 	4013: "Too much is unacknowledged. Resume the session and acknowledge the handled messages; if 4011 follows, the session has ended.",
