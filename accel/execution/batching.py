@@ -54,9 +54,12 @@ class Batcher:
         least_s: float = MIN_LIMIT_S,
         most_s: float = math.inf,
     ) -> None:
-        """A batch is stopped after `least_s` seconds if a deadline in it passes or if it takes far longer
-        than earlier ones, and after `most_s` in any case. Its jobs are then run one by one, as nobody sees
-        which of them hangs; `most_s` leaves time for that where all have the same deadline."""
+        """Stops a batch after `least_s` seconds if one of its deadlines passes or if it takes far longer than
+        earlier batches, and after `most_s` in any case.
+
+        Its jobs are then run one by one, because there is no way to see which of them hangs. `most_s` leaves
+        time for that if all have the same deadline.
+        """
         self._executor = executor
         self._max_rows = max_rows
         self._timeouts: defaultdict[str, BatchTimeout] = defaultdict(lambda: BatchTimeout(least_s, most_s))

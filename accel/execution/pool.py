@@ -413,7 +413,7 @@ class Pool:
     """`size` worker processes, leased to jobs in the order of their turns."""
 
     def __init__(self, size: int, setup: Setup, env: Mapping[str, str], keep_mib: int = 0) -> None:
-        """A worker that holds more than `keep_mib` after a job is replaced; 0 replaces none."""
+        """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this."""
         self._keep = keep_mib << 20
         self._setup = setup
         self._env = env

@@ -77,7 +77,7 @@ def _xyz(tag: bytes) -> Doubles:
 
 
 def _curve(tag: bytes) -> Curve:
-    """10.6 curveType, and 10.18 parametricCurveType."""
+    """Parses a curveType (ICC.1, 10.6) or parametricCurveType (10.18) tag."""
     if tag[:4] == b"para":
         return _parametric(struct.unpack_from(">H", tag, 8)[0], tag[12:])
     if tag[:4] != b"curv":
@@ -93,7 +93,7 @@ def _curve(tag: bytes) -> Curve:
 
 
 def _parametric(kind: int, data: bytes) -> Curve:
-    """Y = (aX + b) ** g + e from d on, and cX + f below."""
+    """Returns the curve Y = (aX + b) ** g + e for X of at least d, and cX + f below."""
     count = (1, 3, 4, 5, 7)[kind]
     given = [number / 65536 for number in struct.unpack_from(f">{count}i", data)]
     g, a, b, c, d, e, f = given + [0.0] * (7 - count)

@@ -90,13 +90,14 @@ def average_blocks(opened: OpenImage, path: str, size: int) -> pyvips.Image:
 
 
 def _jpeg_shrink(factor: int, shortest: int) -> int:
-    """The factor by which a JPEG is shrunk while decoding, so that a factor of at least 2 is left to average.
-    A thin image isn't shrunk: the decoder would leave out rows that don't fill one of its blocks."""
+    """Returns the factor by which a JPEG is shrunk while decoding, so that a factor of at least 2 is left to
+    average. A thin image isn't shrunk: the decoder would leave out rows that don't fill one of its blocks.
+    """
     return max((scale for scale in (2, 4, 8) if 2 * scale <= factor and 16 * scale <= shortest), default=1)
 
 
 def _fitting_size(width: int, height: int, size: int) -> tuple[int, int]:
-    """The width and height that fit into a square of `size`."""
+    """Returns the width and height that fit into a square of `size`."""
     longest = max(width, height)
     return max(1, round(width * size / longest)), max(1, round(height * size / longest))
 
@@ -123,13 +124,13 @@ def resample_preview(opened: OpenImage, path: str, size: int) -> pyvips.Image:
 
 
 def shrink(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """The image as a screen shows it, at most `size` pixels a side, never enlarged."""
+    """Returns the image as a screen shows it, at most `size` pixels a side, never enlarged."""
     small = straighten_alpha(shrink_values(decoded, size), decoded)
     return display_values(small) if decoded.pixels.dtype.kind == "f" else _apply_profile(small, decoded)
 
 
 def shrink_values(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """The same with values as they are stored."""
+    """Returns the same with values as they are stored."""
     image = to_vips(decoded)
     if max(image.width, image.height) <= size:
         return image
@@ -216,7 +217,7 @@ def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
 
 
 def inspect_picture(decoded: DecodedImage, preview: int) -> tuple[Inspection, list[OutputFile]]:
-    """The facts of an image and, unless `preview` is 0, a PNG of at most so many pixels a side."""
+    """Returns the facts of an image and, unless `preview` is 0, a PNG of at most so many pixels a side."""
     value = _inspection(decoded)
     if not preview:
         return value, []

@@ -22,7 +22,7 @@ MAX_VALUE = 1e12
 
 
 def full_scale(dtype: Any) -> int:
-    """The value of 1 in pixels of a type: 255 for uint8, 65535 for uint16, 1 for floats."""
+    """Returns the value of 1 in pixels of a type: 255 for uint8, 65535 for uint16, 1 for floats."""
     dtype = np.dtype(dtype)
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
@@ -80,7 +80,7 @@ def vips_image(pixels: Pixels, model: str) -> pyvips.Image:
 
 
 def vips_from_pixels(pixels: Pixels) -> pyvips.Image:
-    """The same without a colour model."""
+    """Returns the same without a colour model."""
     height, width, bands = pixels.shape
     kind = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[pixels.dtype.name]
     return pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, kind)

@@ -106,21 +106,23 @@ class Raster(Struct, frozen=True):
         return self.has_alpha and self.multiplied == "light"
 
     def without_levels(self) -> Raster:
-        """The image and its layers with the largest level only."""
+        """Returns the image and its layers with the largest level only."""
         layers = tuple(layer.without_levels() for layer in self.layers)
         return msgspec.structs.replace(self, mips=(), layers=layers)
 
     def as_light(self) -> NDArray[Any]:
-        """The pixels as float32 with full scale 1 and linear colours, for averaging and blending; floats as
-        they are. Don't write to them."""
+        """Returns the pixels as float32 with full scale 1 and linear colours, for averaging and blending;
+        floats as they are. Don't write to them.
+        """
         # Imports numpy.
         from accel.image.color import to_linear
 
         return to_linear(self.pixels, self.colors, self.transfer)
 
     def with_light(self, light: NDArray[Any], **changes: object) -> Raster:
-        """The inverse: the image with such values, rounded to its own type and clipped to 0 to 1, unless it
-        has floats. `changes` are as in `with_pixels`."""
+        """Returns the inverse: the image with such values, rounded to its own type and clipped to 0 to 1,
+        unless it has floats. `changes` are as in `with_pixels`.
+        """
         from accel.image.color import from_linear
 
         changed = msgspec.structs.replace(self, **changes)
@@ -129,8 +131,9 @@ class Raster(Struct, frozen=True):
         return self.with_pixels(from_linear(values, colors, changed.transfer, self.pixels.dtype), **changes)
 
     def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
-        """The image with other pixels and other `changes`; unless given, it has no smaller levels and no
-        layers, and `first_of` counts the dropped ones."""
+        """Returns the image with other pixels and other `changes`; unless given, it has no smaller levels and
+        no layers, and `first_of` counts the dropped ones.
+        """
         changed = msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})
         if changed.layers or not self.layers:
             return changed

@@ -179,7 +179,7 @@ IMAGES = frozenset(suffix for media_type, suffix in SUFFIXES.items() if media_ty
 
 
 def suffix_of(media_type: str) -> str:
-    """The file extension with its dot; empty for an unknown media type.
+    """Returns the file extension with its dot; empty for an unknown media type.
 
     Parameters (`; charset=...`, RFC 2045 section 5.1) are ignored.
     """

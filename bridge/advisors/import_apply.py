@@ -135,7 +135,7 @@ async def undo(context: Context, session: SessionView, applied: Applied) -> None
 
 
 def _errors(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
-    """The editor's errors: the file's path, or empty for the whole command, and the sentence."""
+    """Returns the editor's errors: the file's path, or empty for the whole command, and the sentence."""
     errors = [
         (str(entry.get("path", "")), translate(error_text(entry), locale))
         for entry in _entries(answer.get("errors"), "message")
@@ -144,7 +144,7 @@ def _errors(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
 
 
 def _entries(entries: object, name: str) -> list[Mapping[str, Any]]:
-    """The maps with a field `name` in a list from an editor; everything else in it is ignored."""
+    """Returns the maps with a field `name` in a list from an editor; everything else in it is ignored."""
     if not isinstance(entries, (list, tuple)):
         return []
     return [entry for entry in entries if isinstance(entry, Mapping) and name in entry]

@@ -63,12 +63,12 @@ class AuditResults(Struct, frozen=True):
     """Each file's probabilities of the kinds without context; native float32."""
 
     def sizes(self) -> Sequence[Size]:
-        """The sizes for `Context.add_all`. Raises ValueError for invalid data."""
+        """Returns the sizes for `Context.add_all`. Raises ValueError for invalid data."""
         sides = memoryview(self.extents).cast("I").tolist()
         return list(zip(sides[::2], sides[1::2], strict=True))
 
     def portions(self) -> Portions:
-        """The portions for `Context.add_all`. Raises ValueError for invalid data."""
+        """Returns the portions for `Context.add_all`. Raises ValueError for invalid data."""
         # numpy is slow to import, and every command loads the advisors.
         import numpy as np
 
@@ -134,7 +134,7 @@ def _judged_by() -> list[int | str]:
 
 
 def cache_file(folder: Path, root: Path, suffix: str) -> Path:
-    """The project's own file in a cache folder."""
+    """Returns the project's own file in a cache folder."""
     name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
     return folder / f"{name}{suffix}"
 
@@ -201,7 +201,7 @@ class ImportContext(Struct, frozen=True):
     seen: SeenTextures = field(default_factory=SeenTextures)
 
     def params_of(self, asset: Asset, session: SessionView) -> dict[str, Any]:
-        """The parameters of `texture.examine` that describe the surroundings of `asset`."""
+        """Returns the parameters of `texture.examine` that describe the surroundings of `asset`."""
         assert session.adapter is not None and session.version is not None
         adapter = session.adapter
         present = validation.check_intent(adapter.read_texture(asset.options, session.version), adapter.name)
@@ -233,7 +233,7 @@ class ContextReader:
         return ImportContext(project_file.textures.max_size or max_size, folders, uses, seen)
 
     def seen_in(self, root: Path) -> SeenTextures:
-        """The textures seen in a project; the results of an audit are added later, in the background.
+        """Returns the textures seen in a project; the results of an audit are added later, in the background.
 
         Of more than `MAX_PROJECTS` the least recently used is forgotten.
         """
@@ -275,7 +275,7 @@ async def _load_audit(cache: Path, root: Path, seen: SeenTextures) -> None:
 
 
 def _key(file: str) -> str:
-    """The name that audits use: an editor may write `./a.png`, and backslashes on Windows."""
+    """Returns the name that audits use: an editor may write `./a.png`, and backslashes on Windows."""
     return PurePath(file).as_posix()
 
 
@@ -284,7 +284,7 @@ def _folder(file: str) -> str:
 
 
 def _names(root: Path, files: Iterable[str]) -> dict[str, NameGroups]:
-    """The file names in the folders of `files`; folders that can't be listed are left out."""
+    """Returns the file names in the folders of `files`; folders that can't be listed are left out."""
     names: dict[str, NameGroups] = {}
     for folder in set(map(_folder, files)):
         # An editor may report any path: nothing outside the project is listed.

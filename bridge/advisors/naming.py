@@ -43,13 +43,13 @@ def is_sheet(file: str) -> bool:
 
 
 def convention_of(file: str) -> NormalConvention | None:
-    """The normal convention in its name: `rock_nor_gl_2k`, `Bricks_NormalDX`."""
+    """Returns the normal convention in its name: `rock_nor_gl_2k`, `Bricks_NormalDX`."""
     words = words_of(PurePosixPath(file).stem)[1:]
     return next((CONVENTIONS[word] for word in reversed(words) if word in CONVENTIONS), None)
 
 
 def order_of(file: str) -> tuple[str, Mapping[str, ChannelMeaning]] | None:
-    """The word in its name that stands for a channel order, and that order."""
+    """Returns the word in its name that stands for a channel order, and that order."""
     words = words_of(PurePosixPath(file).stem)
     for end in range(len(words), 0, -1):
         for count in range(min(_MAX_WORDS, end), 0, -1):
@@ -102,7 +102,7 @@ def contradicts(image: Inspection, order: Order, by_pixels: Order | None) -> boo
 
 
 def order_by_pixels(image: Inspection) -> Order | None:
-    """The order of occlusion, roughness and metallic by the channels' statistics; None if unclear."""
+    """Returns the order of occlusion, roughness and metallic by the channels' statistics; None if unclear."""
     channels = {name: one for name, one in _channels(image).items() if name != "a"}
     if len(channels) != 3 or image.grey:
         return None
@@ -136,7 +136,7 @@ def srgb_matters(image: Inspection, names: Collection[str] = ()) -> bool:
 
 
 def srgb_change(channel: Channel) -> float:
-    """Approximate mean change by sRGB decoding, 0 to 0.25; 0 if all values are 0 or 1.
+    """Returns the approximate mean change by sRGB decoding, 0 to 0.25; 0 if all values are 0 or 1.
 
     The mean of x * (1 - x), computed from the statistics; for every x within a third of the exact change.
     """
@@ -182,7 +182,7 @@ def group_names(names: Iterable[str]) -> NameGroups:
 
 
 def material_siblings(file: str, folder: NameGroups) -> list[str]:
-    """The names in its folder that may belong to the same material.
+    """Returns the names in its folder that may belong to the same material.
 
     Other files in the folder must not change how a texture is judged.
     """
@@ -201,7 +201,7 @@ def group_by_material(files: Sequence[One]) -> list[tuple[str, list[One]]]:
 
 
 def _name(members: Sequence[NamedTexture]) -> str:
-    """The common beginning of the names, without separators at its end."""
+    """Returns the common beginning of the names, without separators at its end."""
     stems = [PurePosixPath(member.file).stem for member in members]
     shortest = min(stems, key=len)
     same = next((n for n in range(len(shortest), 0, -1) if len({stem[:n].lower() for stem in stems}) == 1), 0)

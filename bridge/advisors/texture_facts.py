@@ -236,7 +236,9 @@ def _sure_kind(image: Inspection, found: Classification, file: str, named: bool)
 
 
 def _named_grey_data(image: Inspection, found: Classification, file: str) -> Kind | None:
-    """The kind in the name if it is data, the model finds data likeliest too, and every texel is grey."""
+    """Returns the kind in the name if it is data, the model finds data likeliest too, and every texel is
+    grey.
+    """
     plain = [cue.kinds for cue in read_name(file) if cue.strength == "word"]
     alike = [CLASS_OF[kind] == "data" for kinds in (*plain, (found.kind,)) for kind in kinds]
     return plain[0][0] if plain and all(alike) and image.grey and image.alpha is None else None
@@ -289,7 +291,9 @@ def is_certain_normal_map(image: Inspection) -> bool:
 
 
 def name_words(kind: Kind, evidence: Iterable[Evidence]) -> list[str]:
-    """The words in names and materials that suggest the class of `kind`; weak ones only without others."""
+    """Returns the words in names and materials that suggest the class of `kind`; weak ones only without
+    others.
+    """
     same = _same_class(kind, evidence)
     strong = [e.detail for e in same if e.source in ("name", "siblings", "slot", "folder")]
     return list(dict.fromkeys(strong or [e.detail for e in same if e.source == "words"]))
@@ -336,7 +340,7 @@ def texture_of(
 def _with(
     options: Mapping[str, Any], intent: TextureIntent, adapter: Adapter, version: Version
 ) -> dict[str, Any]:
-    """The options with `intent`, as far as the engine's settings decide it."""
+    """Returns the options with `intent`, as far as the engine's settings decide it."""
     todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
     return {**options, **validation.check_options(todo, adapter.name)}
 
@@ -348,7 +352,7 @@ def memory_of(
     version: Version,
     platforms: Iterable[Platform] = PLATFORMS,
 ) -> Memory:
-    """A texture's GPU memory with these options."""
+    """Returns a texture's GPU memory with these options."""
     sizes = {
         platform: validation.check_memory(adapter.gpu_memory(options, facts, platform, version))
         for platform in platforms

@@ -61,18 +61,18 @@ _decoder = msgspec.msgpack.Decoder(Examination)
 
 
 def fault_of(code: str, error: BaseException, plugin: str) -> Issue:
-    """The issue for a texture at which `plugin`, or else PopBridge itself, raised `error`."""
+    """Returns the issue for a texture at which `plugin`, or else PopBridge itself, raised `error`."""
     by = plugin if isolation.is_plugin_frame(error) else OURS
     return Issue(code, NOTE, code, {"reason": isolation.describe(error), "plugin": by})
 
 
 def plugin_faults(rows: Iterable[Row]) -> list[tuple[str, Issue]]:
-    """The plugins' failures, each with its file."""
+    """Returns the plugins' failures, each with its file."""
     return [(row.file, issue) for row in rows for issue in row.issues if issue.code in FAILURES]
 
 
 def failed_files(report: Report, code: str) -> Mapping[str, Issue]:
-    """The failures of this code by file."""
+    """Returns the failures of this code by file."""
     return {file: issue for file, issue in report.faults if issue.code == code}
 
 

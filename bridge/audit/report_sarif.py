@@ -23,7 +23,9 @@ from bridge.project.config import NAME
 
 
 def repository_root(root: str) -> str:
-    """The project's path below the folder with `.git`, with `/` at the end; empty for that folder itself."""
+    """Returns the project's path below the folder with `.git`, with `/` at the end; empty for that folder
+    itself.
+    """
     place = Path(root).resolve()
     for folder in (place, *place.parents):
         if os.path.exists(folder / ".git"):
@@ -43,7 +45,7 @@ def location_of(file: str) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    """A relative path as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
+    """Returns a relative path as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
     return quote(os.fsencode(file))
 
 
@@ -129,7 +131,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
 
 
 def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
-    """A rule for each code in the report, sorted."""
+    """Returns a rule for each code in the report, sorted."""
     worst: dict[str, Issue] = {}
     for row in report.listed:
         for issue in row.issues:
@@ -168,7 +170,7 @@ def _results(report: Report, above: str, locale: str) -> Iterator[dict[str, Any]
 
 
 def _message(row: Row, issue: Issue, locale: str) -> str:
-    """The issue's sentence; the first fixable issue also has the changes that fix all."""
+    """Returns the issue's sentence; the first fixable issue also has the changes that fix all."""
     said = sentence(issue, locale)
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
     worst = next((other for other in row.issues if other.fixable), None)

@@ -109,7 +109,7 @@ def _heads(locale: str) -> list[str]:
 
 
 def _cells(row: Row, locale: str) -> list[str]:
-    """The columns before the findings."""
+    """Returns the columns before the findings."""
     size = f"{row.width}×{row.height}" if row.width else ""
     return [_severity(row, locale).plain, printable(row.file), kind_of(row, locale), size]
 

@@ -132,14 +132,14 @@ def duplicate_text(group: Group, files: AnyText) -> Text:
 
 
 def kind_of(row: Row, locale: str) -> str:
-    """The texture's kind, with a question mark if it isn't sure."""
+    """Returns the texture's kind, with a question mark if it isn't sure."""
     if not row.kind:
         return ""
     return kind_name(row.kind, locale) + ("" if row.sure else "?")
 
 
 def kind_name(kind: str, locale: str) -> str:
-    """The kind in the language of `locale`."""
+    """Returns the kind in the language of `locale`."""
     return translate(ADVISOR_TEXTS.get(f"kind_{kind}", kind), locale)
 
 
@@ -159,7 +159,7 @@ def notices(report: Report, locale: str) -> list[str]:
 
 
 def summary(report: Report, locale: str) -> list[str]:
-    """The last lines of a report."""
+    """Returns the last lines of a report."""
     lines: list[Text] = [
         TEXTS["summary"].fill(
             textures=plural("{n} texture", "{n} textures", report.textures),

@@ -154,7 +154,9 @@ class ReconnectingClient:
             self._client = await self._connect_until(lost, self._lost_at + GONE_S)
 
     async def _connect_until(self, lost: Client, until: float) -> Client:
-        """A new connection. Says nothing if the first attempt succeeds: only the connection was cut."""
+        """Returns a new connection. Says nothing if the first attempt succeeds: only the connection was
+        cut.
+        """
         pause, announced = PAUSE_S, False
         while (left := until - time.monotonic()) > 0:
             await asyncio.sleep(min(pause, left))
@@ -208,7 +210,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def ask_daemon() -> Status:
-    """The daemon's status; blocks. Raises UserError if no daemon answers."""
+    """Returns the daemon's status; blocks. Raises UserError if no daemon answers."""
     file = ConnectionFile.read(Paths.find().connection_file)
     request = urllib.request.Request(f"{file.http}/status", headers={"Authorization": f"Bearer {file.token}"})
     try:
@@ -389,7 +391,7 @@ class WaitNotice:
         )
 
     async def _notice(self) -> str:
-        """The daemon's notice for new clients; empty if there is none."""
+        """Returns the daemon's notice for new clients; empty if there is none."""
         with contextlib.suppress(UserError, TimeoutError):
             async with asyncio.timeout(NOTICE_S):
                 client = await Client.connect(self._connection_file, name="popbridge run")

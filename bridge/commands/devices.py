@@ -77,7 +77,7 @@ def _show(reports: Sequence[Report]) -> None:
 def _paragraphs(
     found: Devices, failures: Sequence[DeviceFailure], shapes: Sequence[ProvenVariants]
 ) -> Iterator[str]:
-    """The paragraphs below the providers."""
+    """Yields the paragraphs below the providers."""
     yield from map(_gpu_text, found.gpus)
     yield from map(_failure_text, failures)
     yield from map(_variant_text, shapes[-MAX_SHAPES:])

@@ -32,7 +32,7 @@ class CloseCode(Struct, frozen=True):
     name: str
     code: int
     text: str
-    """What the code means, and what the client should do."""
+    """Meaning of the code, and the client's next step."""
     final: bool = False
     """Whether a client that reconnects with the same data is rejected again."""
 
@@ -49,7 +49,7 @@ class ErrorCode(Struct, frozen=True):
     retryable: bool = False
     """Whether the same request may succeed later."""
     hint: str = ""
-    """A template that says what to do; may be empty."""
+    """Template of the remedy; may be empty."""
     outcome: str = "failed"
     """The default of `error.outcome`."""
     retry_after_ms: int = 0
@@ -228,7 +228,7 @@ class StoreError(BridgeError):
 
     @property
     def reason(self) -> AnyText:
-        """The same as `text`, which is a clause here and not a sentence."""
+        """`text`, which is a clause here rather than a sentence."""
         return self.text
 
 
@@ -273,9 +273,9 @@ class RequestError(BridgeError):
     code: ErrorCode
     """The kind of failure."""
     text: AnyText
-    """What happened, translatable."""
+    """Translatable description of the failure."""
     hint_text: AnyText
-    """What to do, translatable; may be empty."""
+    """Translatable remedy; may be empty."""
 
     def __init__(
         self,
@@ -297,12 +297,12 @@ class RequestError(BridgeError):
 
     @property
     def message(self) -> str:
-        """What happened, in an English sentence."""
+        """The failure as an English sentence."""
         return str(self.text)
 
     @property
     def hint(self) -> str:
-        """What to do, in English; may be empty."""
+        """The remedy in English; may be empty."""
         return str(self.hint_text)
 
     @property

@@ -54,7 +54,7 @@ class Admission:
     """Counts the open requests of all sessions and checks the limits."""
 
     def __init__(self, per_session: int, total: int) -> None:
-        """The limits of open requests per session and in total, at least 1 each."""
+        """Returns the limits of open requests per session and in total, at least 1 each."""
         self.most = total
         self._limits = _limits(per_session, SESSION_SHARES)
         self._all = Quota(text("The daemon"), _limits(total, TOTAL_SHARES))

@@ -76,7 +76,9 @@ Source = Callable[[], object]
 
 
 def find_plugins() -> list[tuple[PluginRecord, Source]]:
-    """All plugins with their sources: ours first, as the first owner of a name keeps it; then by name."""
+    """Returns all plugins with their sources: ours first, as the first owner of a name keeps it; then by
+    name.
+    """
     return sorted(
         _found(), key=lambda each: (not each[0].is_own, each[0].name, each[0].distribution, each[0].version)
     )
@@ -108,7 +110,7 @@ def _one_by_one() -> Iterator[tuple[PluginRecord, Source]]:
 
 
 def _text(error: Exception, distribution: metadata.Distribution) -> str:
-    """The contents of its entry points file; empty if it can't be read."""
+    """Returns the contents of its entry points file; empty if it can't be read."""
     if isinstance(error, UnicodeDecodeError):
         return error.object.decode("utf-8", "replace")
     try:
@@ -144,7 +146,7 @@ def _named(point: metadata.EntryPoint) -> tuple[PluginRecord, Source]:
 
 
 def _called(distribution: metadata.Distribution | None) -> tuple[str, str]:
-    """The name and version of a distribution; without a name, its folder's name."""
+    """Returns the name and version of a distribution; without a name, its folder's name."""
     # Distributions that pip installed have a folder.
     folder = Path(str(getattr(distribution, "_path", UNKNOWN))).name
     try:
@@ -182,7 +184,7 @@ def _requires(distribution: metadata.Distribution | None) -> Iterable[str]:
 
 
 def _required_releases(text: str) -> SpecifierSet | None:
-    """The releases of PopBridge that a requirement allows; None if it is for another package."""
+    """Returns the releases of PopBridge that a requirement allows; None if it is for another package."""
     try:
         requirement = Requirement(text)
         ours = canonicalize_name(requirement.name) == DISTRIBUTION

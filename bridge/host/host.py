@@ -51,7 +51,7 @@ class Contribution(Struct, frozen=True):
     settings: Sequence[Setting] = ()
 
     def names(self) -> tuple[str, ...]:
-        """Each contribution as kind and name."""
+        """Returns the contributions, each as kind and name."""
         return (
             *(f"adapter {adapter.name}" for adapter in self.adapters),
             *(f"workload {workload.name}" for workload in self.workloads),
@@ -60,7 +60,7 @@ class Contribution(Struct, frozen=True):
         )
 
     def claims(self) -> Iterator[str]:
-        """The names that must be unique. Clients request workloads and advisors by the same field."""
+        """Yields the names that must be unique. Clients request workloads and advisors by the same field."""
         yield from (f"adapter {adapter.name!r}" for adapter in self.adapters)
         yield from (f"advisor {advisor.name!r}" for advisor in self.advisors)
         yield from (f"setting {setting.name!r}" for setting in self.settings)
@@ -206,7 +206,7 @@ class Registry(Struct, frozen=True):
         return scheme.parse(text) if scheme else None
 
     def choose(self, engine: str, version_text: str) -> Choice[Adapter] | None:
-        """The adapter for a version as the engine prints it; None without one. Raises UserError."""
+        """Returns the adapter for a version as the engine prints it; None without one. Raises UserError."""
         version = self.version(engine, version_text)
         return versions.choose(self.adapters, engine, version) if version is not None else None
 
@@ -282,7 +282,7 @@ def _disabled(record: PluginRecord, error: BaseException) -> PluginRecord:
 def _claim(
     claims: Claims, record: PluginRecord, contribution: Contribution
 ) -> tuple[PluginRecord, Contribution]:
-    """The plugin and its contribution; disabled and empty if another plugin owns a part of it."""
+    """Returns the plugin and its contribution; disabled and empty if another plugin owns a part of it."""
     try:
         claims.add(contribution, OWN if record.is_own else record.text)
     except UserError as error:

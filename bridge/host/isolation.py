@@ -97,7 +97,7 @@ def _restore_folder() -> Iterator[None]:
 
 
 def _folder() -> str | None:
-    """The working directory; None if it was removed."""
+    """Returns the working directory; None if it was removed."""
     try:
         return os.getcwd()
     except OSError:
@@ -140,7 +140,7 @@ def is_plugin_frame(error: BaseException) -> bool:
 
 
 def plugin_traceback(error: BaseException) -> str:
-    """The traceback of an error in plugin code; empty if it didn't raise."""
+    """Returns the traceback of an error in plugin code; empty if it didn't raise."""
     cause = error.__cause__ or error
     # The first frame is our call.
     frames = traceback.extract_tb(cause.__traceback__)[1:]
@@ -151,7 +151,7 @@ def plugin_traceback(error: BaseException) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """The type and message on one line, without notes."""
+    """Returns the type and message on one line, without notes."""
     shown = traceback.TracebackException(type(error), error, None)
     shown.__notes__ = None
     # The last line has the message; those before it show the place of a SyntaxError.
@@ -169,7 +169,7 @@ def _place(error: BaseException) -> str:
 
 
 def _frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """The frames from the outermost, without our call and loaders."""
+    """Returns the frames from the outermost, without our call and loaders."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
     return [frame for frame in frames if not _is_loader(frame.filename)]
 

@@ -309,7 +309,7 @@ def _check_name(what: AnyText, name: object) -> None:
 
 
 def _get(record: object, what: AnyText, name: str) -> Any:
-    """An attribute; a property may raise anything."""
+    """Returns an attribute; a property may raise anything."""
     try:
         return getattr(record, name)
     except (Exception, SystemExit) as error:
@@ -365,7 +365,7 @@ def _texts(record: object, what: AnyText, name: str) -> Sequence[str]:
 
 
 def _several(record: object, what: AnyText, name: str, kind: str) -> Collection[Any]:
-    """A collection attribute; `kind` is the type that the contract names."""
+    """Returns a collection attribute; `kind` is the type that the contract names."""
     value = _get(record, what, name)
     if not isinstance(value, Collection) or isinstance(value, str | bytes):
         hint = (
@@ -480,7 +480,7 @@ def check_done(done: object) -> Mapping[str, Any]:
 
 
 def _file_records(name: str, records: object) -> list[Mapping[str, Any]]:
-    """The records of files; None is an empty list."""
+    """Returns the records of files; None is an empty list."""
     if records is None:
         return []
     if not isinstance(records, Collection) or isinstance(records, str | bytes | Mapping):

@@ -75,8 +75,9 @@ class BlobCollector:
     def __init__(
         self, store: BlobStore, names: Names, cached: Names, *, keep_s: float, sweep_s: float
     ) -> None:
-        """An unreferenced blob is deleted `keep_s` seconds after its last use; `sweep_s` is the interval of
-        sweeps. `cached` blobs stay longer, until space is needed."""
+        """Deletes an unreferenced blob `keep_s` seconds after its last use; `sweep_s` is the
+        interval of sweeps. `cached` blobs stay longer, until space is needed.
+        """
         self._store = store
         self._names = names
         self._cached = cached

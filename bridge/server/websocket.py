@@ -43,7 +43,7 @@ class ConnectionLimiter:
     """Limits the number of connections, from the handshake to their end."""
 
     def __init__(self, most: int, most_unidentified: int) -> None:
-        """The most connections, and the most unidentified ones; both at least 1."""
+        """Returns the most connections, and the most unidentified ones; both at least 1."""
         self._most = most
         self._most_unidentified = most_unidentified
         self.open = 0

@@ -94,7 +94,7 @@ def integrity_error(said: str) -> sqlite3.DatabaseError:
 
 
 def _damage(said: str, path: Path | None) -> AnyText:
-    """The reason for a damaged file; `said` has the details."""
+    """Returns the reason for a damaged file; `said` has the details."""
     return _explained(DAMAGED, ": ".join(filter(None, (str(path or ""), said))))
 
 

@@ -112,7 +112,7 @@ def _rows(stream: Stream, header: _Header) -> Pixels:
 
 
 def _indices(stream: Stream, header: _Header) -> Pixels:
-    """Height x width x 1."""
+    """Returns height x width x 1."""
     if header.compression in (_RLE8, _RLE4):
         return _decode_runs(stream, header)[..., None]
     rows = _rows(stream, header)
@@ -125,7 +125,7 @@ def _indices(stream: Stream, header: _Header) -> Pixels:
 
 
 def _texels(stream: Stream, header: _Header) -> Pixels:
-    """Height x width x 3 or 4."""
+    """Returns height x width x 3 or 4."""
     rows = np.ascontiguousarray(_rows(stream, header))
     if header.compression == _RGB and header.bits > 16:
         texels = rows.reshape(header.height, header.width, -1)

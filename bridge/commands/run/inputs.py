@@ -51,7 +51,7 @@ def find_files(
     out: Path | None,
     is_output: Callable[[str], bool] | None = None,
 ) -> list[InputFile]:
-    """The files that `arguments` name, in their order, without files in the folder `out`.
+    """Returns the files that `arguments` name, in their order, without files in the folder `out`.
 
     If `out` is one of the folders or contains one, `is_output` tells the outputs of earlier runs, which are
     left out.
@@ -68,8 +68,9 @@ def find_files(
 
 
 def _subfolders(folders: Sequence[str]) -> dict[str, str]:
-    """The subfolder for the outputs of each folder: its name; for folders of the same name, their paths below
-    the common folder."""
+    """Returns the subfolder for the outputs of each folder: its name; for folders of the same name, their
+    paths below the common folder.
+    """
     paths = {folder: os.path.abspath(folder) for folder in folders}
     same_name: dict[str, set[str]] = {}
     for path in paths.values():
@@ -107,7 +108,7 @@ def _named(
 
 
 def _inaccessible(argument: str) -> InputFile | None:
-    """An error for a path that can't be examined, such as one in another user's folder."""
+    """Returns an error for a path that can't be examined, such as one in another user's folder."""
     try:
         os.stat(argument)
     except (FileNotFoundError, NotADirectoryError):
@@ -121,7 +122,7 @@ def _inaccessible(argument: str) -> InputFile | None:
 
 
 def _device(file: str) -> Problem | None:
-    """A problem for files of other systems whose names Windows lists but opens as a device."""
+    """Returns a problem for files of other systems whose names Windows lists but opens as a device."""
     for path in (file, os.path.dirname(file)):
         # The names of devices differ between versions of Windows.
         if os.path.abspath(path).startswith("\\\\.\\"):
@@ -216,7 +217,7 @@ class Job(Struct, frozen=True):
 def make_jobs(
     found: Sequence[InputFile], plan: Plan, name: str | None = None, *, together: bool | None = None
 ) -> list[Job]:
-    """All jobs, in the files' order; `name` is the name of a single job's outputs.
+    """Returns all jobs, in the files' order; `name` is the name of a single job's outputs.
 
     `together`: all files are one job; None leaves it to the workload. Raises UserError for a wrong number of
     files and for a name that can't apply.
@@ -237,7 +238,7 @@ def make_jobs(
 
 
 def _with_name_parameter(job: Job, plan: Plan) -> Job:
-    """The job with its stem as the workload's parameter `name`."""
+    """Returns the job with its stem as the workload's parameter `name`."""
     return replace(
         job, stem="", name="" if plan.has_name else INVALID_CHARACTERS.sub("_", job.stem), exact=True
     )
@@ -321,7 +322,7 @@ def _job_per_file(found: Sequence[InputFile]) -> list[Job]:
 
 
 def _common(files: Iterable[str]) -> str | None:
-    """The folder that contains all files; None if that is a whole drive or there is none."""
+    """Returns the folder that contains all files; None if that is a whole drive or there is none."""
     folders = {os.path.dirname(os.path.abspath(file)) for file in files}
     try:
         common = os.path.commonpath(folders)

@@ -39,7 +39,7 @@ class LocalRunner:
         self.concurrency = 2 * workers if timeout_s is None else workers
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
-        """The result, with its files in `folder` if given. Raises WorkloadError."""
+        """Returns the result, with its files in `folder` if given. Raises WorkloadError."""
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
         try:
             with self.progress_context() as on_progress:
@@ -71,7 +71,7 @@ class LocalRunner:
 async def local_runner(
     plan: Plan, settings: Mapping[str, Any], count: int, timeout_s: float | None
 ) -> AsyncIterator[LocalRunner]:
-    """A runner with as many workers as the settings say, at most `count`. Raises UserError."""
+    """Yields a runner with as many workers as the settings say, at most `count`. Raises UserError."""
     workers = min(settings["workers"] or cores(), max(count, 1))
     models = str(Paths.find().models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, plan.operations)
@@ -118,7 +118,7 @@ class JobRunner(Protocol):
     progress_context: ProgressContext
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
-        """The result, with its files in `folder` if given.
+        """Returns the result, with its files in `folder` if given.
 
         Raises WorkloadError if this job failed, and UserError if every other job would fail, too.
         """
@@ -134,7 +134,7 @@ class OutputSink(Protocol):
         """Size and time of the job's input files."""
 
     def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
-        """The outputs of an earlier run, if they are up to date."""
+        """Returns the outputs of an earlier run, if they are up to date."""
 
     def store(self, job: Job, outcome: Outcome) -> None:
         """Moves the files to their place and reports them. Raises UserError if nothing can be written."""
@@ -153,7 +153,7 @@ class StagingFolders:
         self._count = 0
 
     def acquire(self) -> Path | None:
-        """An empty folder; None without a root. Raises UserError."""
+        """Returns an empty folder; None without a root. Raises UserError."""
         if self._root is None:
             return None
         if self._free:
