@@ -34,11 +34,11 @@ class Variant(Struct, frozen=True):
     """An alternative to a plain run."""
 
     name: str
-    """As in `ProvenVariants.way`."""
+    """Same as `ProvenVariants.way`."""
     open: Callable[[Feed, Mapping[str, Array]], Run]
     """Opens it for the shapes of a feed and its outputs. May raise anything, with the reason."""
     bytes: int = 0
-    """Of its own copy of the weights."""
+    """Size of its own copy of the weights."""
 
 
 class BestVariant(Struct, frozen=True):
@@ -130,7 +130,7 @@ class TunedNetwork(Struct, frozen=True):
     """The file that is run."""
 
     model: str
-    """As in `ProvenVariants.model`."""
+    """Same as `ProvenVariants.model`."""
     digest: str
     """SHA-256, hexadecimal."""
     tolerance: float
@@ -162,7 +162,7 @@ class ShapeTuning:
 
     @property
     def bytes(self) -> int:
-        """Of all copies of the weights."""
+        """Total size of all copies of the weights."""
         return sum(each.variant.bytes for each in self._tuned.values())
 
     @property

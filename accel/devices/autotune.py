@@ -93,7 +93,7 @@ def _shown_of(array: Array) -> str:
 Run = Callable[[Feed], Sequence[Array]]
 
 WORTH = 1.05
-"""How much faster than a plain run a way must be, as it takes memory."""
+"""Minimum speed-up over a plain run, because an alternative takes memory."""
 
 ROUNDS, MOST_S = 12, 0.5
 """Most rounds of timing both in turn, and their time limit; the best counts, as other work only slows one
@@ -107,7 +107,7 @@ in another order."""
 
 
 class Inconclusive(Exception):
-    """These inputs can't prove anything; the message says why."""
+    """These inputs are inconclusive; the message has the reason."""
 
 
 class Proof(Struct, frozen=True):
@@ -142,7 +142,7 @@ def sample_inputs(plain: Run, feed: Feed) -> Sample:
 def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
     """Compares a way with plain runs on both inputs, and times it; raises nothing."""
     try:
-        # The second run detects a graph that replays its first input, the third one that keeps state.
+        # The second run detects a graph that replays its first input, the third one that has state.
         for at in (0, 1, 0):
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
                 return Proof(text("gives other results"))
@@ -154,7 +154,7 @@ def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
 
 
 def proof_of_failure(how: Text, error: BaseException) -> Proof:
-    """Returns the proof that an error gives."""
+    """Returns the failed proof for an error."""
     return Proof(
         text("{how} ({error})", how=how, error=failure_text(error)), passing=fault_of(error) == "memory"
     )

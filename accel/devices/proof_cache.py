@@ -36,9 +36,9 @@ class ProvenVariants(Struct, frozen=True):
     shape: str
     """For example `x 1x3x48x320`."""
     machine: str
-    """As `Devices.machine`."""
+    """Same as `Devices.machine`."""
     way: str
-    """How it is run: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
+    """Execution method: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
     why: AnyText
     """Why no other way is used; for people."""
     plain_ms: float = 0.0

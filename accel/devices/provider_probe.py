@@ -109,7 +109,7 @@ Facts = TypeVar("Facts", bound=Struct)
 
 
 class Failure(Struct, frozen=True):
-    """Why a child gave no answer."""
+    """Reason why a child process didn't answer."""
 
     reason: AnyText
     """For people, to follow "it"; for example `crashed (SIGSEGV)`."""

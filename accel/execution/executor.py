@@ -70,14 +70,14 @@ class CancelToken:
         self.requeued = False
         """Whether the job had a worker before: it goes to the front of its priority."""
         self.batch_size = 1
-        """How many jobs the worker runs together, this one included."""
+        """Number of jobs in the worker's batch, including this one."""
         self.started = False
         """Whether a worker has taken the job: until then it can be cancelled at no cost."""
         self.started_at = math.inf
         """When the last worker took it, by `time.monotonic`."""
         self.cancelled = False
-        """Set by the caller before it cancels the job: no worker takes it any more, so the caller may report
-        that it never started."""
+        """Set by the caller before it cancels the job: no worker will take it, so the caller may report that
+        it never started."""
         self.overdue = False
         """Set by the caller before it cancels a job whose deadline has passed: it may hold up its batch."""
 

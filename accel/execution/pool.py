@@ -84,13 +84,13 @@ STOP_S = 0.5
 """Time limit for a job that reports progress to end after it was cancelled."""
 
 MEMORY_AGE_S = 0.5
-"""How old a measurement of a process's memory may be: measuring costs as much as a small job."""
+"""Maximum age in seconds of a process's memory measurement: measuring costs as much as a small job."""
 LONG_JOB_S = 0.02
-"""After a longer job the memory is measured again at once."""
+"""Run time in seconds above which a job's memory is measured again immediately."""
 
 
 class WorkerDied(Exception):
-    """The process ended before it replied; the message says how."""
+    """The process ended before it replied; the message has the exit status."""
 
 
 class Worker:
@@ -270,7 +270,7 @@ class _Wire(asyncio.SubprocessProtocol):
 
     def _report(self, body: bytes) -> None:
         self.reports = True
-        # Nobody waits for the reply any more.
+        # No request waits for the reply any longer.
         if self._on_progress is None or self._frame is None or self._frame.done():
             return
         try:
@@ -339,7 +339,7 @@ PRIORITIES = ("interactive", "normal", "bulk")
 """Most urgent first."""
 
 MAX_PASSED = 8
-"""A priority gets a turn after it was passed over this often."""
+"""Number of times that a priority may be skipped before it gets a turn."""
 
 
 class FairTurns(Generic[Waiter]):
@@ -354,7 +354,7 @@ class FairTurns(Generic[Waiter]):
 
     @property
     def waiting(self) -> dict[str, int]:
-        """How many wait, by priority."""
+        """Number of waiters by priority."""
         return {priority: len(self._classes[at]) for at, priority in enumerate(PRIORITIES)}
 
     def add(self, waiter: Waiter, priority: str, *, again: bool = False) -> None:
@@ -431,12 +431,12 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a worker."""
+        """Number of jobs that wait for a worker."""
         return len(self._turns)
 
     @property
     def waiting_by_priority(self) -> Mapping[str, int]:
-        """How many wait, by priority; the jobs of a batch wait as one."""
+        """Number of waiting jobs by priority; a batch counts as one."""
         return self._turns.waiting
 
     @property
@@ -543,7 +543,7 @@ class Pool:
         return None
 
     def _assign(self) -> None:
-        """Gives idle workers to those whose turn it is."""
+        """Assigns idle workers to the waiters whose turn it is."""
         while self._turns and (worker := self._free()) is not None:
             turn = self._turns.next()
             if turn is None or turn.done():
@@ -570,7 +570,7 @@ class Pool:
             except OSError as error:
                 tries += 1
                 log.error("can't start a worker process: %s", error)
-            # A pool that gives up a worker for good ends up with none.
+            # A pool that never replaces a lost worker ends up with none.
             except Exception:
                 tries += 1
                 log.exception("can't start a worker process")
@@ -601,7 +601,7 @@ def _closing() -> WorkloadError:
 
 
 def suppress_error_dialogs() -> None:
-    """Makes this process fail without a dialog, which would keep it alive until somebody closes it."""
+    """Makes this process fail without a dialog, which would keep it alive until a user closes it."""
     if sys.platform == "win32":
         import msvcrt
 

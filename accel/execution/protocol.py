@@ -24,7 +24,7 @@ class Setup(Struct, frozen=True):
 
     limits: Limits
     memory_mib: int
-    """Limit of address space, MiB, where the system supports one; 0 is no limit."""
+    """Limit of address space, MiB, where the system supports one; 0 means unlimited."""
     warm: Sequence[str]
     """Modules to import before the first job."""
 
@@ -70,7 +70,7 @@ class BatchFrame(Struct, frozen=True, tag="batch"):
     """`module:function` of the workload."""
     items: Sequence[JobItem]
     out_dir: str | None
-    """As in `JobFrame`."""
+    """Same as in `JobFrame`."""
 
 
 class PackedBatchFrame(Struct, frozen=True, tag="batch"):

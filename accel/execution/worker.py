@@ -133,7 +133,7 @@ def _next(requests: IO[bytes]) -> bytes:
     size = int.from_bytes(header, "big")
     body = requests.read(size)
     if len(header) < HEADER or len(body) < size:
-        # The parent is gone, so nobody waits for a reply.
+        # The parent is gone, so no process waits for a reply.
         _end()
     return body
 
@@ -194,7 +194,7 @@ def _write(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         draft.write_bytes(data)
-        # On Windows this fails if another worker has just written the file and somebody reads it.
+        # On Windows this fails if another worker has just written the file and a process reads it.
         replace_file(draft, path, done=path.is_file)
     finally:
         # Whatever stays is deleted when the folder is swept.
@@ -209,7 +209,7 @@ MIN_FREE_BYTES = 64 << 20
 """Address space that opening libraries and models needs."""
 
 WORKLOAD_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
-"""What a workload's code may raise: a library may call sys.exit."""
+"""Exceptions that a workload's code may raise: a library may call sys.exit."""
 
 Duration = tuple[float, float]
 """Milliseconds of wall time and of CPU time."""
@@ -341,12 +341,12 @@ def output_files(output: Output, out_dir: str | Path | None) -> list[ResultFile]
 
 
 def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
-    """Calls `work`; if it fails, closes files that the traceback keeps open."""
+    """Calls `work`; if it fails, closes files that the traceback holds open."""
     try:
         return work(inputs)
     except WORKLOAD_ERRORS as error:
         failed: BaseException | None = error
-        # On Windows nobody could replace or delete an open file.
+        # On Windows, an open file can't be replaced or deleted.
         while failed is not None:
             traceback.clear_frames(failed.__traceback__)
             failed = failed.__context__
@@ -543,7 +543,7 @@ def lower_priority() -> None:
 
 
 def limit_memory(mib: int) -> None:
-    """Limits this process's address space; 0 is no limit."""
+    """Limits this process's address space; 0 means unlimited."""
     if mib and sys.platform == "linux":
         import resource
 

@@ -122,7 +122,7 @@ Strength = Literal["word", "suffix", "letter", "folder", "hint"]
 (`_n`); `folder`: a telling folder (`ui`); `hint`: a vague folder (`textures`)."""
 
 MAX_FOLDERS = 3
-"""How many folders above the file count, the nearest first."""
+"""Number of folders above the file that count, the nearest first."""
 
 # Suffixes after the role: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
 _VARIANT = re.compile(
@@ -139,7 +139,7 @@ class Cue(Struct, frozen=True):
     """Evidence in a name."""
 
     word: str
-    """As shown to people."""
+    """Text shown to people."""
     kinds: tuple[Kind, ...]
     """The kinds that it supports, the likeliest first."""
     strength: Strength
@@ -288,7 +288,7 @@ NUMBERED = "#"
 """Stands for the number at the end of a name: one of several files."""
 
 MIN_PART = 4
-"""Fewest letters of a part of a word that counts by itself."""
+"""Minimum letters of a part of a word that counts on its own."""
 
 
 def vocabulary(name: str) -> list[str]:

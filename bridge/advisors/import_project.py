@@ -1,4 +1,4 @@
-"""What surrounds an import: other textures of the project, its materials, and the results of audits."""
+"""Context of an import: other textures of the project, its materials, and the results of audits."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VERSION = 3
-"""Of the file that audits leave; other versions are ignored."""
+"""Version of the file that audits write; other versions are ignored."""
 MAX_FILES = 20_000
 """Textures of one project; the first seen are forgotten first."""
 MAX_PROJECTS = 16
 KNOWN_AT_ONCE = 1000
-"""How many results of an audit are added at once: a few milliseconds."""
+"""Number of audit results added per step, which takes a few milliseconds."""
 USES_TTL_S = 60.0
-"""How long the uses in a project's materials are cached: reading them takes seconds."""
+"""Seconds for which the uses in a project's materials are cached: reading them takes seconds."""
 
 Uses = Mapping[str, Sequence[Kind]]
-"""What materials and scenes use textures as, by file below the project's root."""
+"""Uses of textures in materials and scenes, by file below the project's root."""
 
 
 class AuditResults(Struct, frozen=True):
@@ -191,7 +191,7 @@ class SeenTextures:
 
 
 class ImportContext(Struct, frozen=True):
-    """What surrounds the textures of one import."""
+    """Context of the textures of one import."""
 
     max_size: int = 4096
     """The accepted longest side, pixels."""
@@ -213,7 +213,7 @@ class ImportContext(Struct, frozen=True):
 
 
 class ContextReader:
-    """Reads the surroundings of imports and caches what is slow to read."""
+    """Reads the context of imports and caches data that is slow to read."""
 
     def __init__(self, cache: Path | None = None) -> None:
         """`cache` is the folder in which audits leave their results; None ignores them."""

@@ -1,4 +1,6 @@
-"""What names and pixels say of a texture: channel order, normal convention, and the maps of one material."""
+"""Evidence in names and pixels of a texture: channel order, normal convention, and the maps of one
+material.
+"""
 
 from __future__ import annotations
 
@@ -70,18 +72,18 @@ CONSTANT = 0.02
 OPEN = 0.75
 """Lowest mean of occlusion: most of a surface isn't occluded."""
 APART = 0.15
-"""Lowest difference of the means of occlusion and roughness that tells them apart."""
+"""Lowest difference between the means of occlusion and roughness that distinguishes them."""
 MAX_SRGB_CHANGE = 0.007
 """Highest `srgb_change` of masks of 0 and 1 with smooth edges, except small and ragged ones: as if 4% of the
 texels were uniformly distributed between 0 and 1."""
 MAX_SRGB_CHANGE_LOSSY = 0.01
-"""The same with compression noise, as in a JPEG of quality 75."""
+"""Lowest difference with compression noise, as in a JPEG of quality 75."""
 LOSSY = frozenset({"jpeg", "webp", "avif", "heif"})
 """Formats with such noise; a WebP doesn't say whether it is lossless."""
 
 
 def channel_order(image: Inspection, file: str) -> Order | None:
-    """What each channel holds; None if neither the name nor the pixels show it."""
+    """Returns the meaning of each channel; None if neither the name nor the pixels show it."""
     by_pixels = order_by_pixels(image)
     named = order_of(file)
     if named is None:
@@ -120,7 +122,9 @@ def order_by_pixels(image: Inspection) -> Order | None:
 
 
 def binarity(channel: Channel) -> float:
-    """Variance over that of a channel of 0 and 1 with the same mean: 1 for masks, towards 0 for gradients."""
+    """Returns the variance relative to a channel of 0 and 1 with the same mean: 1 for masks, near 0 for
+    gradients.
+    """
     most = channel.mean * (1 - channel.mean)
     return channel.std**2 / most if most > 0 else 0.0
 

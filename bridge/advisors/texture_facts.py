@@ -30,7 +30,7 @@ from bridge.host import validation
 BLOCKS = frozenset({"block", "block_high", "universal"})
 """Compressions that stay compressed in GPU memory."""
 UNCOMPRESSED = frozenset({"none", "lossless", "lossy"})
-"""Those that don't."""
+"""Compressions that are decompressed in GPU memory."""
 
 SMALLEST_MIPPED = 16
 """Pixels; shorter sides need no mipmaps."""
@@ -47,7 +47,7 @@ LARGEST_DRAWN = 512
 UNIT_VECTORS = 0.5
 """Lowest share of texels of unit length in a normal map that the name needn't confirm."""
 UNIT_VECTORS_IN_BLACK = 0.15
-"""The same for a map that is named as one and is black elsewhere, between the islands of a model's UVs."""
+"""Lowest share for a map that is named as one and is black elsewhere, between the UV islands of a model."""
 SURE_BY_PIXELS = 0.9
 """Lowest probability of a kind that counts without a name."""
 
@@ -70,7 +70,7 @@ class TextureFacts:
 
     image: Inspection
     file: str
-    """Its path below the project's root, with `/`."""
+    """Path below the project's root, with `/`."""
     kind: Kind | None = None
     """None if it isn't sure enough to change settings."""
     share: float = 0.0
@@ -80,7 +80,7 @@ class TextureFacts:
     folder_kinds: frozenset[Kind] = frozenset()
     """The kinds that its folder's name suggests."""
     present: TextureIntent = field(default_factory=TextureIntent)
-    """Its import settings; empty without an engine."""
+    """Import settings; empty without an engine."""
     decides: frozenset[str] = frozenset()
     """The fields that the engine's import settings decide."""
     max_size: int = 4096
@@ -90,13 +90,15 @@ class TextureFacts:
     resizes: bool = False
     """Whether the engine resizes to powers of two."""
     formats: Callable[[TextureIntent], Collection[GpuFormat]] = lambda intent: ()
-    """Its format in GPU memory with other settings, on each platform where that is known."""
+    """Function that returns the formats in GPU memory with other settings, on each platform where that
+    is known.
+    """
     memory: Callable[[TextureIntent], Memory] = lambda intent: {}
-    """Its GPU memory with other settings."""
+    """Function that returns the GPU memory with other settings."""
 
     @cached_property
     def gpu_memory(self) -> Memory:
-        """Its GPU memory with its settings."""
+        """The GPU memory with the present settings."""
         return self.memory(self.present)
 
     @property
@@ -111,7 +113,7 @@ class TextureFacts:
 
     @property
     def facts(self) -> ImageFacts:
-        """What its format in GPU memory depends on."""
+        """The facts that determine the format in GPU memory."""
         return facts_of(self.image)
 
     @property
@@ -207,7 +209,7 @@ class TextureFacts:
 
 
 def facts_of(image: Inspection) -> ImageFacts:
-    """What an image's format in GPU memory depends on."""
+    """Returns the facts that determine an image's format in GPU memory."""
     opaque = image.alpha is None or image.alpha.constant == 255
     return ImageFacts(
         image.channels, not opaque, image.grey, image.bit_depth == 32, image.width, image.height
@@ -250,7 +252,8 @@ def _may_be_normals(image: Inspection) -> bool:
 
 
 def _named_normals(image: Inspection, found: Classification) -> bool:
-    """Whether the name says normal map, and the mean vector, without black texels, points out of the surface.
+    """Whether the name suggests a normal map, and the mean vector, without black texels, points out of the
+    surface.
 
     Tools that compute them from photographs don't always normalise; engines that read only red and green
     don't need it.
@@ -309,7 +312,7 @@ def _same_class(kind: Kind, evidence: Iterable[Evidence]) -> list[Evidence]:
 
 
 def class_probability(found: Classification) -> float:
-    """Probability of the class of the most probable kind, 0..1."""
+    """Returns the probability of the class of the most probable kind, 0..1."""
     same = [kind for kind in KINDS if CLASS_OF[kind] == CLASS_OF[found.kind]]
     return min(1.0, sum(found.probabilities.get(kind, 0.0) for kind in same))
 

@@ -203,7 +203,7 @@ SAVING_NS = 1_000_000_000
 """A broken file that changed so recently may still be being written."""
 PAUSE_S = 0.25
 TRIES = 8
-"""Attempts at a file that keeps changing."""
+"""Attempts at a file that changes repeatedly."""
 YIELD_EVERY = 256
 """Files that are answered from the cache without yielding to the event loop."""
 
@@ -226,7 +226,7 @@ class Question(Struct, frozen=True):
     """A file to examine, with its context."""
 
     file: str
-    """Its path below the root."""
+    """Path below the root."""
     params: Mapping[str, Any]
     """Parameters of `texture.examine`."""
 

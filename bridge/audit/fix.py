@@ -286,6 +286,6 @@ class _Store:
 
         self._db.conn.close()
         if isinstance(error, FAILURES):
-            # The disk is full, or another program keeps it locked.
+            # The disk is full, or another program has locked it.
             said = unusable_error(self._database, error).text
             raise UserError(sentences((said, getattr(error, "what_stays", "")))) from None

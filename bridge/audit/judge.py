@@ -55,7 +55,7 @@ PROBLEMS = {
 A missed deadline is more often the machine's fault than the file's.
 """
 AT_ONCE = 256
-"""Textures that are judged at once."""
+"""Number of textures judged per step."""
 
 _decoder = msgspec.msgpack.Decoder(Examination)
 
@@ -154,7 +154,7 @@ class Judge:
             self._add(_row(asset, self._asset_issues(asset)))
 
     def add(self, asset: TextureAsset, answer: Answer) -> None:
-        """Adds one texture's examination; one that failed gets its row at once.
+        """Adds one texture's examination; a failed one gets its row immediately.
 
         Textures outside the audited part only count as context.
         """

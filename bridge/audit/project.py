@@ -1,4 +1,4 @@
-"""Which project, and which part of it, an audit is of."""
+"""The project, or part of a project, that an audit covers."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ IMAGES = (
     ".avif", ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx2", ".png", ".psd", ".tga", ".tif",
     ".tiff", ".webp",
 )  # fmt: skip
-"""Extensions of textures where no engine lists them."""
+"""Extensions of textures in folders without an engine."""
 UNSET = text(
     "No texture has import settings yet, so only the files were checked. Open the project in its "
     "editor once and commit the import files."
@@ -196,7 +196,7 @@ class Project(Struct, frozen=True):
             return False
 
     def uses(self) -> Mapping[str, Sequence[Kind]]:
-        """What materials and scenes use textures as, by file. Raises whatever the adapter raises."""
+        """Returns the uses of textures in materials and scenes, by file. Raises the adapter's exceptions."""
         return validation.check_uses(self.support.uses(self.root)) if self.support else {}
 
 
@@ -301,8 +301,8 @@ def scope_name(registry: Registry, text: str) -> Project:
     """Returns the project at the path `text`, or the part of a project around it.
 
     Of a folder without a project only the files are checked. `text` may also be an engine's own path
-    (`res://art`) in the project around the current folder. Raises UserError if there is no such folder or
-    texture.
+    (`res://art`) in the project around the current folder. Raises UserError if that folder or texture
+    doesn't exist.
     """
     place = _place(registry, text)
     if not place.is_file():
@@ -396,7 +396,7 @@ def _lists(registry: Registry, root: Path, place: Path) -> bool:
 
 
 def _is_project(registry: Registry, folder: Path) -> bool | None:
-    """None if no adapter recognises it, and one failed."""
+    """Whether an adapter recognises the folder; None if none does and one failed."""
     known: bool | None = False
     for adapter in registry.adapters:
         try:
@@ -426,7 +426,7 @@ def _place(registry: Registry, text: str) -> Path:
 
 def _names(project: Project, root: str) -> bool:
     """Whether the engine's paths start with `root`, by the path of one texture."""
-    # What is left of a missing texture has another name.
+    # Remains of a missing texture have another name.
     first = next((asset for asset in project.textures() if not asset.gone), None)
     return first is None or first.path == root + first.file
 
@@ -440,7 +440,7 @@ def _resolved(place: Path) -> Path:
 
 
 def _spelled(root: Path, place: Path) -> str:
-    """`place` with `/`, in the case that its folders list: Windows and macOS ignore case."""
+    """Returns `place` with `/`, in the case that its folders list: Windows and macOS ignore case."""
     found = root
     for name in place.parts:
         found /= _listed(found, name)

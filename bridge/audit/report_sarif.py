@@ -34,7 +34,7 @@ def repository_root(root: str) -> str:
 
 
 def location_of(file: str) -> dict[str, Any]:
-    """SARIF's location of a file, by its path below the repository's root."""
+    """Returns SARIF's location of a file, by its path below the repository's root."""
     # Code review needs a line even in binary files.
     return {
         "physicalLocation": {
@@ -50,7 +50,7 @@ def _uri(file: str) -> str:
 
 
 def invocation(report: Report, above: str, rules: Mapping[str, int], locale: str) -> dict[str, Any]:
-    """SARIF's `invocation` of one audit; `rules` maps the log's rules to their index."""
+    """Returns SARIF's `invocation` of one audit; `rules` maps the log's rules to their index."""
     failed = judge.is_unjudged(report)
     return {
         # Findings don't make a run fail. A notification of level `error` does (SARIF 2.1.0 §3.20.21): its
@@ -91,9 +91,11 @@ def _notification(code: str, level: str, said: str) -> dict[str, Any]:
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 DUPLICATE = "duplicate"
 NAMED = 8
-"""How many files of a group the message lists."""
+"""Number of files in a group that the message lists."""
 RELATED = 100
-"""How many of them are locations: code review shows no more, and refuses results with 1,000."""
+"""Number of files in a group that become locations: code review shows no more, and refuses results with
+1,000.
+"""
 FINGERPRINT = "popbridgeFinding/v1"
 
 

@@ -29,7 +29,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     type: Any
     """The type of its values: `bool`, `int`, `list[str]`, ..."""
     default: Any
-    """The value if nobody sets it."""
+    """The value if it isn't set."""
     help: str
     """One sentence for `popbridge config` and for errors: the effect and the unit."""
     unit: Literal["", "bytes"] = ""
@@ -37,7 +37,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def environment(self) -> str:
-        """Its environment variable."""
+        """The setting's environment variable."""
         return environment_name(self.name)
 
     def parse(self, value: object, source: str) -> Any:
@@ -192,7 +192,7 @@ FILE = "the settings file"
 
 
 def unknown_setting(name: str, known: Collection[str]) -> AnyText:
-    """Says that the setting `name` is unknown, and suggests similar names."""
+    """Returns an error for the unknown setting `name`, with suggestions."""
     close = difflib.get_close_matches(name, known, 3)
     if close:
         return text("Unknown setting. Did you mean {close}?", close=joined(close, text("{head} or {rest}")))

@@ -35,7 +35,7 @@ class CacheKey(Struct, frozen=True):
     """A job's identity without the contents of its inputs."""
 
     digest: bytes
-    """Of the workload, its code and models, the parameters, and the inputs' names."""
+    """Digest of the workload, its code and models, the parameters, and the inputs' names."""
 
     def outline(self, sizes: Sequence[int]) -> int:
         """Returns 64 bits of the key and the inputs' sizes, which are known without reading them."""
@@ -60,8 +60,8 @@ class CacheKeys:
     def of(self, job: Job) -> CacheKey | None:
         """Returns the job's key.
 
-        None for one that can't be told from others, such as parameters that can't be sent, and for a pipeline
-        with a step whose results aren't stored.
+        None for one that can't be distinguished from others, such as parameters that can't be sent, and for a
+        pipeline with a step whose results aren't stored.
         """
         workload, params = job.workload, job.params
         steps: Sequence[Workload] = ()

@@ -43,7 +43,7 @@ class ConnectionLimiter:
     """Limits the number of connections, from the handshake to their end."""
 
     def __init__(self, most: int, most_unidentified: int) -> None:
-        """Returns the most connections, and the most unidentified ones; both at least 1."""
+        """Returns the limits of connections and of unidentified connections; both at least 1."""
         self._most = most
         self._most_unidentified = most_unidentified
         self.open = 0
@@ -137,7 +137,7 @@ class AsgiSocket:
             self.lock.release()
 
     async def write(self, message: Message) -> int:
-        """Writes at once; the caller holds `lock`. Ignores disconnected clients."""
+        """Writes immediately; the caller holds `lock`. Ignores disconnected clients."""
         frame = self._encode(message)
         data = frame.decode() if self._codec.is_text else frame
         try:
