@@ -99,7 +99,7 @@ def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
 
 
 def _divide_codes(code: Pixels, alpha: Pixels, top: int) -> Pixels:
-    """code / alpha, both of full scale `top`: rounded, at most `top`, 0 if alpha is 0."""
+    """Returns code / alpha, both of full scale `top`: rounded, at most `top`, 0 if alpha is 0."""
     rounded = (2 * top * code + alpha) // np.maximum(2 * alpha, 1)
     return np.asarray(np.minimum(rounded, top) * (alpha > 0))
 
@@ -181,8 +181,8 @@ def coverage_factor(alpha: Floats, share: float, least: float) -> float:
 
 
 def split_alpha(alpha: Floats) -> Floats:
-    """Alpha (height x width) with ties broken by the neighbours: else a mask of two values allows only a few
-    shares. The change is too small to show in 8 bit."""
+    """Returns alpha (height x width) with ties broken by the neighbours: otherwise a mask of two values
+    allows only a few shares. The change is too small to show in 8 bit."""
     around = np.zeros_like(alpha)
     for number, (y, x) in enumerate(_NEIGHBOURS):
         rows, columns = _shift_slices(y), _shift_slices(x)

@@ -1,8 +1,8 @@
 """Trim, pack, draw an atlas; data for importers.
 
-What they agree on: `frame` is where the sprite lies on the page, its `w` and `h` those of the sprite upright,
-also where `rotated` says that it lies there turned clockwise by 90 degrees; `spriteSourceSize` is what was
-left of `sourceSize` by trimming; y runs down. The text of `lines` counts y from the page's lower edge.
+Conventions: `frame` is the sprite's rectangle on the page, its `w` and `h` those of the sprite upright,
+even if `rotated` marks it as turned clockwise by 90 degrees; `spriteSourceSize` is the part of `sourceSize`
+that trimming left; y runs down. The text of `lines` counts y from the page's lower edge.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class SpriteLayout(Struct, frozen=True):
     dtype: Any
     """numpy's type of the deepest sprite."""
     integers: Transfer
-    """How 8 and 16 bit sprites are coded: as sRGB if any of them is."""
+    """Coding of 8 and 16 bit sprites: sRGB if any of them is."""
 
     @property
     def transfer(self) -> Transfer:
-        """How the pages are coded."""
+        """Coding of the pages."""
         return "linear" if self.dtype.kind == "f" else self.integers
 
     def cut_out(self, image: Raster, box: Box) -> Pixels:

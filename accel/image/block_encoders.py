@@ -30,12 +30,12 @@ class BlockFormat(Struct, frozen=True):
     """A format of block compression."""
 
     name: str
-    """Its name in the parameters of `image.compress`."""
+    """Name in the parameters of `image.compress`."""
     family: Family
     codec: str
-    """Its decoder: a key of `BLOCKS`."""
+    """Name of its decoder: a key of `BLOCKS`."""
     channels: Literal["r", "rg", "rgb", "rgba"]
-    """Its channels; others of an image are dropped, missing ones are filled in."""
+    """Encoded channels; others of an image are dropped, missing ones are filled in."""
     linear: TexelFormat
     srgb: TexelFormat | None = None
     """The variant that GPUs decode as sRGB; None without one."""
@@ -213,7 +213,7 @@ Words = NDArray[np.uint64]
 
 # Mode 6 (Khronos Data Format Specification 1.3, section 20.1): seven bits 0000001, then for each channel two
 # end points of 7 bits, one lowest bit for each end point that all its channels share, and 16 indices of 4
-# bits, of which the first lacks its highest.
+# bits (the first lacks its highest bit).
 _MODE, _MODE_BITS = np.uint64(0x40), np.uint64(0x7F)
 _SHARED, _ONE = np.uint64(63), np.uint64(1)
 _SHIFTS = np.arange(7, 49, 7, dtype=np.uint64)[:, None]

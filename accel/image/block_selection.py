@@ -48,7 +48,7 @@ Floats = NDArray[np.float32]
 
 
 def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) -> float:
-    """Returns the PSNR of 8 bit pixels, height x width x channels; `alpha` tells whether the last of `before`
+    """Returns the PSNR of 8 bit pixels, height x width x channels; `alpha` is whether the last of `before`
     is alpha.
 
     Colours are weighted by alpha unless they are data; alpha itself is one more channel. The result is
@@ -142,7 +142,7 @@ class CompressionInput:
 
     @property
     def transfer(self) -> Transfer:
-        """How the 8 bit levels are coded."""
+        """Coding of the 8 bit levels."""
         return "linear" if self.normal_map else self._eight[0].transfer
 
     def texels(self, format: BlockFormat) -> TexelFormat:
@@ -274,7 +274,7 @@ def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
 def try_formats(
     subject: CompressionInput, formats: Sequence[BlockFormat], effort: Effort, target_db: float
 ) -> list[Trial]:
-    """Tries formats; returns the trials in order, of which only the best one keeps its data.
+    """Tries formats; returns the trials in order; only the best one retains its data.
 
     The few formats of BC and ETC2 are tried by size until one reaches the target. Of ASTC's many block sizes
     only smaller ones matter: the largest of them shows whether the target can be reached, and bisection finds
@@ -433,7 +433,7 @@ def _to_unsigned(image: Raster) -> Raster:
 
 
 def _kind(image: Raster, params: Compress) -> PixelKind:
-    """What the channels are; unless given, a normal map only if the requested format can hold one."""
+    """Returns the kind of the channels; by default, `normal` only if the requested format can hold it."""
     kind = channel_kind(image, params.kind)
     if kind == "normal" and params.kind == "auto" and params.format != "auto":
         format = FORMATS[params.format]

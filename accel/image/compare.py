@@ -60,7 +60,7 @@ def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | N
 
 def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
     """Returns full scale, and the planes x, y, x^2 + y^2 and x y, less half of full scale, which doesn't
-    change variances and keeps squares small enough for their precision."""
+    change variances and makes squares small enough for their precision."""
     kind = one.dtype
     full = float(full_scale(kind))
     # In 32 bits, variances would be lost beside the squares of light far beyond 1.

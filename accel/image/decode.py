@@ -63,7 +63,7 @@ def stream_of(path: str) -> pyvips.Source:
 
 def from_memory(contents: bytes, loader: str) -> pyvips.Image:
     """Returns the image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
-    # As a buffer it would be copied; of a source pyvips keeps nothing.
+    # A buffer would be copied; from a source, pyvips retains nothing.
     return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **LOAD_OPTIONS)
 
 
@@ -75,7 +75,7 @@ class Format(Struct, frozen=True):
 
 
 HEAD_SIZE = 1024
-"""Bytes from which the format can be told."""
+"""Number of leading bytes that identify the format."""
 
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", Format("png", "pngload")),

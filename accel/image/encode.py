@@ -1,4 +1,6 @@
-"""Encodes rasters as files: chooses the format, fits the pixels to it, tells which values it clips."""
+"""Encodes rasters as files: chooses the format, fits the pixels to it, and reports the values that it
+clips.
+"""
 
 from __future__ import annotations
 
@@ -152,7 +154,7 @@ class Writer(Struct, frozen=True):
     grey_alpha: bool = True
     """Whether it can hold grey with alpha; if not, grey becomes RGB."""
     grey: bool = True
-    """The same without alpha."""
+    """Whether it can hold grey without alpha; if not, grey becomes RGB."""
     mips: bool = False
     """Whether a file can hold mip levels and layers; if not, each level becomes a file."""
     longest: int = 65535

@@ -191,7 +191,7 @@ _POWERS = frozenset(1 << power for power in range(1, 9))
 
 
 def _average_axis(values: NDArray[Any], axis: int) -> Floats:
-    """32 averages along an axis; fewer values are repeated."""
+    """Returns 32 averages along an axis; fewer values are repeated."""
     length = values.shape[axis]
     if length == 2 * SIDE:
         firsts, seconds = (values[(slice(None),) * axis + (slice(one, None, 2),)] for one in (0, 1))
@@ -221,7 +221,7 @@ def sample_luminance(view: Floats) -> Floats:
 
 
 def perceptual_hash(grey: Floats) -> str:
-    """64 bits, as 16 hexadecimal digits, of which few differ between similar pictures.
+    """Returns 64 bits, as 16 hexadecimal digits; few bits differ between similar pictures.
 
     Known as pHash: whether each of the 64 lowest frequencies (discrete cosine transform of type II) is above
     the median of all but the mean.
@@ -260,8 +260,8 @@ class SimilarGroup(Struct, frozen=True):
     """Two or more images that are alike."""
 
     how: Literal["file", "pixels", "looks"]
-    """What they share: all bytes, all pixels, or only the looks. Of images that share all pixels, only the
-    first is in a group of `looks`."""
+    """Common property: all bytes, all pixels, or only the appearance. Of images that share all pixels, only
+    the first is in a group of `looks`."""
     names: tuple[str, ...]
     """In alphabetical order; of `looks`, the first is the one that the others are like."""
 
@@ -370,7 +370,7 @@ def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Lim
 
 
 def _read_file(source: Input, files: dict[str, _File], limits: Limits) -> _File:
-    """Equal files, by their digest in `files`, are decoded once. Raises WorkloadError."""
+    """Reads a file; equal files, by their digest in `files`, are decoded once. Raises WorkloadError."""
     try:
         digest = file_digest(source.path)
     except (OSError, ValueError):

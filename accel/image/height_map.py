@@ -27,7 +27,7 @@ ones have 1; None for the middle one alone."""
 
 
 class HeightField(Struct, frozen=True):
-    """How heights become normals."""
+    """Options for converting heights to normals."""
 
     strength: float
     """The height of full scale in texels; negative if dark is high."""
@@ -38,7 +38,7 @@ class HeightField(Struct, frozen=True):
     green_down: bool
     """Whether y points down (DirectX)."""
     channel: str
-    """As in `plane_of`."""
+    """Channel, as in `plane_of`."""
 
     @classmethod
     def of(cls, params: NormalFromHeight) -> HeightField:

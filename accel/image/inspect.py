@@ -110,7 +110,7 @@ def fit_size(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvip
 
 
 def resample_preview(opened: OpenImage, path: str, size: int) -> pyvips.Image:
-    """libvips' thumbnail, which applies profiles and weighs colours by alpha."""
+    """Resamples with libvips' thumbnail, which applies profiles and weights colours by alpha."""
     # If the image has no profile, an output profile changes no pixel but takes a third longer.
     profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
     if opened.inflated or opened.differs:
@@ -189,7 +189,7 @@ def to_vips(decoded: DecodedImage) -> pyvips.Image:
     pixels = decoded.pixels
     grey_or_color = _MODELS.get(decoded.color_model)
     if pixels.dtype.kind == "f":
-        # Not scRGB, which libvips would convert by itself.
+        # Not scRGB, which libvips would convert automatically.
         return vips_image(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
     if grey_or_color is None:
         return vips_image(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
@@ -272,7 +272,7 @@ def _names(decoded: DecodedImage) -> list[str]:
 
 
 def warm() -> None:
-    """Inspects a tiny image, so that the first real one doesn't wait for what is set up on first use."""
+    """Inspects a tiny image, so that the first real one doesn't wait for initialization on first use."""
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([128 + x, 128 + y, 255 - x], -1).astype(np.uint8)
     decoded = DecodedImage(pixels, "rgb", False, "png", 0)

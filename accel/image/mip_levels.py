@@ -89,7 +89,7 @@ def _halve(source: PixelSource | LineBuffer, coding: Coding, lines: Floats) -> N
 
 
 def _halvings(pixels: Pixels, most: int) -> int:
-    """How often both sides can be halved without a remainder."""
+    """Returns the number of times that both sides can be halved without a remainder."""
     count = 0
     while count < most and not any(side % (2 << count) for side in pixels.shape[:2]):
         count += 1

@@ -140,7 +140,9 @@ def measure_waves(picture: Floats, steps: tuple[int, int]) -> Floats:
 
 
 def wave_sums(coarse: Floats, steps: tuple[int, int]) -> Floats:
-    """`slope_sums` of waves. Their squares are oblong if one step is no multiple of the other."""
+    """Returns the `slope_sums` of waves; their squares are oblong if one step isn't a multiple of the
+    other.
+    """
     parts = list(slope_bands(coarse))
     columns = part_count(parts)
     down, right = (np.float32(max(steps) / (max(steps) // step * step)) for step in steps)
@@ -282,12 +284,12 @@ NAMED_CONFIDENCE = 0.7
 """Confidence from which a convention is named."""
 
 NORMAL_SHARE = 0.5
-"""Share of unit vectors below which an image is no normal map and has no convention."""
+"""Share of unit vectors below which an image isn't a normal map and has no convention."""
 
 
 def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[Normals, Curl]:
     """Returns the evidence for a normal map in `pixels`, whose sample is `planes`, and that of its slopes,
-    which is empty if it is no normal map.
+    which is empty if it isn't a normal map.
     """
     vectors = planes[:3] * 2
     vectors -= 1

@@ -266,7 +266,7 @@ def _check_fields(label: Text, image: Raster) -> None:
             raise _wrong_field(label, image, field, text("text"))
     for field, allowed in ALLOWED.items():
         value = getattr(image, field)
-        # 1 == True, and comparing an array gives an array.
+        # 1 == True, and comparing an array returns an array.
         if not any(type(value) is type(one) and value == one for one in allowed):
             reason = text(
                 "{image} has the {field} {value}; it must be one of {known}",

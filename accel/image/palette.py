@@ -99,7 +99,7 @@ def _exact_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
 
 
 def _words(strip: Pixels) -> NDArray[np.uint32]:
-    """Red, green, blue and alpha as a 32 bit word."""
+    """Returns red, green, blue and alpha as 32 bit words."""
     words = strip[:, 0].astype(np.uint32)
     for index in (1, 2):
         words = words << np.uint32(8) | strip[:, index]

@@ -136,7 +136,7 @@ class PipelineContext:
         return Output(output.value, files)
 
     def _takes_all(self, operation: Operation) -> bool:
-        """Whether the operation takes all of several images at once."""
+        """Whether the operation takes several images together."""
         count, record = len(self._images), operation.workload
         if count == 1 or record.inputs == (1, 1):
             return False

@@ -1,6 +1,6 @@
-"""How pixels are coded: decoded to values that can be averaged, encoded again, converted to other depths.
+"""Coding of pixels: decodes them to values that can be averaged, encodes them, and converts depths.
 
-Also decides whether an image holds colours, normals or data.
+Also detects whether an image holds colours, normals or data.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CANCELLED = 1e-4
 
 
 class Coding(Struct, frozen=True):
-    """How the pixels of an image are decoded for a filter and encoded after it."""
+    """Decoding of an image's pixels for a filter, and encoding of the result."""
 
     dtype: Any
     """numpy's type of the pixels."""
@@ -92,7 +92,7 @@ class Coding(Struct, frozen=True):
         return _table(self.dtype.name, self.curve), _alphas(self.dtype.name, self.weighted)
 
     def encode(self, lines: Floats, out: Pixels | None = None) -> Pixels:
-        """Encodes lines as pixels, rounded to the nearest code; transparent colours are kept."""
+        """Encodes lines as pixels, rounded to the nearest code; transparent colours are preserved."""
         rows, channels, width = lines.shape
         pixels = np.empty((rows, width, channels), self.dtype) if out is None else out
         if self.vectors:
@@ -173,7 +173,7 @@ def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted
 def choose_loops(pixels: Pixels) -> ModuleType:
     """Returns the loops for an image: the compiled ones if numba is installed and they pay, else numpy's.
 
-    The choice doesn't depend on what is loaded, because the last bits of some sums differ.
+    The choice doesn't depend on the loaded modules, because the last bits of some sums differ.
     """
     if pixels.shape[0] * pixels.shape[1] < WORTH_COMPILED or not compiled.available():
         return kernels
@@ -225,23 +225,23 @@ NORMAL_SHARE = 0.9
 because colours that are mistaken for vectors come out wrong."""
 
 OUTWARD = 0.2
-"""How far the mean vector of a normal map points out of the surface, and by how much more than sideways.
-Light grey has vectors of length 1 as well, but they point sideways as much."""
+"""Minimum outward component of a normal map's mean vector, and its minimum excess over the sideways
+component. Light grey has vectors of length 1 as well, but they point sideways as much."""
 
 UNIFORM = 0.03
 """The standard deviation of x, y and z up to which an image has a single colour: four codes of 8 bit."""
 
 UPRIGHT = 0.1
-"""How far the vectors of a single colour may point sideways: many blues are unit vectors, but a flat surface
-points straight out."""
+"""Maximum sideways component of the vectors of a single colour: many blues are unit vectors, but a flat
+surface points straight out."""
 
 
 def channel_kind(image: Raster, kind: AnyKind = "auto") -> PixelKind:
     """Returns the kind of the channels: `kind`, or `Raster.kind`, or the kind that the pixels look like.
 
     Unit vectors that mostly point out of the surface are `normal`; a single colour only if it is that of a
-    flat surface. Grey without alpha is `data` unless it is sRGB, and so is what was read as data; the rest is
-    `color`. Examines a sample of at most about 256 x 256 texels.
+    flat surface. Grey without alpha is `data` unless it is sRGB, and so is an image that was read as data;
+    the rest is `color`. Examines a sample of at most about 256 x 256 texels.
     """
     if kind != "auto":
         return kind

@@ -15,7 +15,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 """A part of a whole: 0 none of it, 1 all of it."""
 
 TOLERANCE = 0.05
-"""How far a vector's length may be from 1 to count as a unit vector: 8 bit rounding takes up to 0.007,
+"""Maximum deviation from length 1 of a unit vector: 8 bit rounding takes up to 0.007,
 block or JPEG compression a few hundredths."""
 
 
@@ -131,8 +131,8 @@ class Inspection(Struct, frozen=True):
     levels: int = 1
     """Number of mip levels in the header of a DDS or KTX2, including the largest; otherwise 1."""
     images: int = 1
-    """Number of cube faces, array layers and volume slices in a DDS or KTX2, of which only the first is
-    inspected; otherwise 1."""
+    """Number of cube faces, array layers and volume slices in a DDS or KTX2 (only the first is inspected);
+    otherwise 1."""
 
     @property
     def extent(self) -> tuple[int, int]:

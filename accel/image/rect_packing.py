@@ -239,7 +239,7 @@ class PageSizes(Struct, frozen=True):
     longest: int
     """Most pixels of a side."""
     step: int
-    """The pixels of which sides are multiples; 0 for powers of two."""
+    """Number of pixels that divides each side; 0 for powers of two."""
     square: bool
     """Whether both sides are equal."""
     border: int
@@ -324,7 +324,7 @@ class PageSizes(Struct, frozen=True):
 
 
 TRIES = {"fast": 2_000, "normal": 6_000, "best": 64_000}
-"""How many rectangles are placed in all tries together."""
+"""Total number of rectangles placed in all attempts."""
 
 FEWEST, MOST = {"fast": 2, "normal": 4, "best": 16}, {"fast": 16, "normal": 40, "best": 256}
 """The fewest and most tries."""

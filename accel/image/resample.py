@@ -43,7 +43,7 @@ class Axis(Struct, frozen=True):
     weights: Floats
     """new x taps; each row's sum is 1."""
     edge: Edge
-    """What follows beyond the ends: the last texel repeated, or the line from its other end."""
+    """Values beyond the ends: the last texel repeated, or the line from its other end."""
 
     def inside(self, places: Indices) -> Indices:
         """Returns the indices of texels for places on the endless line."""

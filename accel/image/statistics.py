@@ -93,7 +93,7 @@ def _sum_blocks(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
 
 
 class FloatStatistics:
-    """The same for channels of 32 bit."""
+    """Statistics of channels of 32 bit."""
 
     def __init__(self, image: pyvips.Image, pixels: Pixels) -> None:
         # Row 0 is all channels together; columns: minimum, maximum, sum, sum of squares, mean, deviation.
@@ -203,8 +203,8 @@ def seams(pixels: Pixels) -> Seams:
 
 
 def _seam(rows: Pixels) -> float:
-    """Of the top and bottom edges: 0 if the step across them is like any other, towards 1 the larger it
-    is."""
+    """Returns the seam of the top and bottom edges: 0 if the step across them is like any other, near 1 if it
+    is far larger."""
     height = len(rows)
     if height < 4:
         return 0.0
@@ -223,7 +223,7 @@ def _compared_rows(height: int) -> NDArray[np.intp]:
     """Returns the indices of rows, followed by those of the next row of each; the last row is followed by the
     first.
     """
-    # Rows near the edges, because a steep wave that continues across them is no seam.
+    # Rows near the edges, because a steep wave that continues across them isn't a seam.
     near = np.array([0, 1, height - 3, height - 2])
     anywhere = np.linspace(0, height - 2, 12).astype(int)
     firsts = np.concatenate([near, anywhere, [height - 1]])
@@ -231,7 +231,7 @@ def _compared_rows(height: int) -> NDArray[np.intp]:
 
 
 _NEAR = 4
-"""Of the steps of `_compared`, how many of the first are near the edges."""
+"""Number of leading steps in `_compared` that are near the edges."""
 
 
 def _mean(steps: Floats) -> float:

@@ -189,11 +189,11 @@ def _coarse(lines: Floats) -> Floats:
 
 
 def _blend_coarse(one: Floats, other: Floats, share: Floats) -> Floats:
-    """Blends from one to the other across the lines and keeps their contrast.
+    """Blends from one to the other across the lines and preserves their contrast.
 
     A mean of uncorrelated values has less contrast than they have; dividing it by the length of its
     weights restores it (Heitz and Neyret 2018, "High-Performance By-Example Noise using a
-    Histogram-Preserving Blending Operator"). Correlated values need less of that.
+    Histogram-Preserving Blending Operator"). Correlated values need less correction.
     """
     middle = (one.mean(axis=(0, 2), keepdims=True) + other.mean(axis=(0, 2), keepdims=True)) / 2
     one, other = one - middle, other - middle

@@ -129,7 +129,7 @@ def _plan(registry: Registry, options: AuditOptions) -> Plan:
 
 @contextlib.contextmanager
 def _interruptible(plan: Plan, locale: str) -> Iterator[list[Cache]]:
-    """On Ctrl-C, says what became of the work; yields the list for the caches that the audit opens."""
+    """Yields the list for the caches that the audit opens; on Ctrl-C, reports the state of the work."""
     caches: list[Cache] = []
     try:
         yield caches

@@ -251,7 +251,7 @@ def _database_errors(problem: Text) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _exclusive(paths: Paths) -> Iterator[None]:
-    """Keeps the daemon from starting. Raises UserError if one is running."""
+    """Prevents the daemon from starting. Raises UserError if one is running."""
     lock = FileLock(paths.lock_file, timeout=0)
     try:
         paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)

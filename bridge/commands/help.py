@@ -53,18 +53,18 @@ class Formatter(click.HelpFormatter):
         super().__init__(indent_increment, width, max_width)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """As in click, with a translated prefix."""
+        """Writes the usage like click, with a translated prefix."""
         super().write_usage(prog, args, say(text("Usage: ")) if prefix is None else prefix)
 
     def write_heading(self, heading: str) -> None:
-        """As in click, translated where a translation exists."""
+        """Writes the heading like click, translated if a translation exists."""
         if reads_chinese():
             self.write(f"{'':>{self.current_indent}}{look_up(heading)}：\n")
         else:
             super().write_heading(heading)
 
     def write_text(self, text: str) -> None:
-        """As in click; Chinese is wrapped by columns, not by words."""
+        """Writes text like click, but wraps Chinese by columns, not by words."""
         if not reads_chinese():
             super().write_text(text)
             return
@@ -76,7 +76,7 @@ class Formatter(click.HelpFormatter):
         self.write("\n\n".join(shown) + "\n")
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """As in click, with a narrower first column on a narrow terminal."""
+        """Writes a definition list like click, with a narrower first column on a narrow terminal."""
         terms = list(rows)
         limit = col_max if self.width >= 2 * col_max else self.width // 3
         if not reads_chinese():
@@ -116,14 +116,14 @@ class Context(click.Context):
     formatter_class = Formatter
 
     def get_help(self) -> str:
-        """As in click, in the user's language."""
+        """Returns click's help in the user's language."""
         if not reads_chinese():
             return super().get_help()
         return translated(self.command, self).get_help(self)
 
     @contextmanager
     def scope(self, cleanup: bool = True) -> Generator[click.Context]:
-        """As in click; a parser error, which has no context of its own, gets this one."""
+        """Opens the scope like click; a parser error without a context gets this one."""
         with super().scope(cleanup) as context:
             try:
                 yield context
@@ -133,12 +133,12 @@ class Context(click.Context):
 
 
 def first_clause(text: str) -> str:
-    """`text` up to its first full stop or semicolon."""
+    """Returns `text` up to its first full stop or semicolon."""
     return re.split(r"[;.](?:\s|$)|[；。]", " ".join(text.split()), maxsplit=1)[0]
 
 
 def with_context(command: click.Command) -> click.Command:
-    """`command` and its subcommands with `Context` as their context class."""
+    """Returns `command` and its subcommands with `Context` as their context class."""
     command.context_class = Context
     # click's own short help breaks off in the middle of a sentence.
     command.short_help = command.short_help or first_clause(command.help or "")
@@ -165,7 +165,7 @@ def about(command: click.Command) -> str:
 
 
 def help_of(option: click.Option) -> str:
-    """What an option is, in English; without what is put behind it of a setting, which is no language."""
+    """Returns an option's help in English, without the technical suffix of a setting."""
     return (option.help or "").partition(" [POPBRIDGE_")[0]
 
 
@@ -259,7 +259,7 @@ def swallowed_value(arguments: Sequence[str]) -> str:
 
 def _usage_message(error: click.ClickException) -> str:
     if not reads_chinese() and not _is_out_of_range(error):
-        # click's `not a valid integer range` is no help.
+        # click's `not a valid integer range` doesn't help.
         return error.format_message()
     match error:
         case click.MissingParameter(param=click.Parameter() as param):

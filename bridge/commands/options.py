@@ -1,4 +1,4 @@
-"""What several commands share: options, settings, JSON output and shell completion."""
+"""Code shared by commands: options, settings, JSON output and shell completion."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _in_english(value: Any) -> Any:
 
 
 def json_text(value: object) -> str:
-    """`value` as JSON; `str(value)` for types that JSON lacks."""
+    """Returns `value` as JSON; `str(value)` for types that JSON lacks."""
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 

@@ -36,7 +36,7 @@ HEADS = {
 }
 
 MAX_FILES = 8
-"""How many files of a change the table names."""
+"""Number of files of a change that the table names."""
 
 
 @click.command()
@@ -129,7 +129,7 @@ def read_receipts(database: Path, limit: int) -> tuple[list[Receipt], list[int]]
 
 
 def read_receipt(database: Path, receipt: int) -> Receipt | None:
-    """One receipt; None if it doesn't exist. Raises UserError."""
+    """Returns one receipt; None if it doesn't exist. Raises UserError."""
     with _store(database) as store:
         return store.get(receipt) if store else None
 

@@ -100,7 +100,7 @@ def _need(head: str, column: Sequence[str]) -> int:
 
 
 def _cell(text: str) -> RichText:
-    """Text that is wrapped as its script allows."""
+    """Returns text that wraps as its script allows."""
     from rich.console import Console
     from rich.containers import Lines
     from rich.text import Text as RichText
@@ -131,14 +131,14 @@ def paragraphs(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def wrap(text: str, indent: int) -> str:
-    """One line of text, wrapped to the screen; further lines begin with `indent` spaces."""
+    """Wraps one line of text to the screen; further lines begin with `indent` spaces."""
     if _WIDE.search(text):
         return fold(text, indent, screen_width())
     return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def fold(text: str, indent: int, width: int) -> str:
-    """`text` wrapped to `width` columns, for scripts with wide characters and without spaces."""
+    """Wraps `text` to `width` columns, for scripts with wide characters and without spaces."""
     from rich.cells import cell_len
 
     lines = [""]
@@ -159,7 +159,7 @@ def language(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def say(text: AnyText) -> str:
-    """`text` in the user's language."""
+    """Translates `text` into the user's language."""
     return catalogues.translate(text, language())
 
 

@@ -44,15 +44,15 @@ class PluginRecord(Struct, frozen=True):
     reason: AnyText = ""
     """Why it is disabled, for people."""
     traceback: str = ""
-    """Where its code failed, for its author."""
+    """Location of the failure in its code, for its author."""
     provides: tuple[str, ...] = ()
-    """Its contributions, as `adapter acme4`, `workload image.inspect`, ..."""
+    """The plugin's contributions, as `adapter acme4`, `workload image.inspect`, ..."""
     module: str = ""
     """The module of its entry point; empty if unknown."""
 
     @property
     def text(self) -> AnyText:
-        """Its name, distribution and version, for people."""
+        """The plugin's name, distribution and version, for people."""
         distribution = f"{self.distribution} {self.version}".strip()
         return text("plugin {name} ({distribution})", name=repr(self.name), distribution=distribution)
 
@@ -76,7 +76,7 @@ Source = Callable[[], object]
 
 
 def find_plugins() -> list[tuple[PluginRecord, Source]]:
-    """Returns all plugins with their sources: ours first, as the first owner of a name keeps it; then by
+    """Returns all plugins with their sources: ours first, because the first owner of a name wins; then by
     name.
     """
     return sorted(

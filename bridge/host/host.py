@@ -43,7 +43,7 @@ RECEIPTS, RECEIPTS_ASKS = "receipts", ("receipts.list", "receipts.revert")
 
 
 class Contribution(Struct, frozen=True):
-    """What one plugin adds."""
+    """Contributions of one plugin."""
 
     adapters: Sequence[Adapter] = ()
     workloads: Sequence[Workload] = ()
@@ -391,7 +391,7 @@ def _check_own_overlaps(adapters: Sequence[Adapter]) -> None:
 
 
 def _reason(error: BaseException) -> AnyText:
-    """One line; the traceback has the whole."""
+    """Returns the error on one line; the traceback has the whole text."""
     reason = _error_text(error)
     line = " ".join(str(reason).split())
     if len(line) > MAX_REASON:

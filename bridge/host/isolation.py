@@ -28,7 +28,7 @@ SLOW_S = 10.0
 def run_guarded(name: str, slow_s: float = SLOW_S) -> Iterator[None]:
     """Runs code of plugin `name`: its output goes to stderr, and the working directory and log settings are
     restored. Warns after `slow_s`."""
-    # The code runs in this thread and can't be stopped: the warning says what to uninstall.
+    # The code runs in this thread and can't be stopped: the warning names the package to uninstall.
     warning = "%s is still loading after %g s; if it doesn't end, press Ctrl-C and uninstall it"
     timer = threading.Timer(slow_s, log.warning, (warning, name, slow_s))
     timer.daemon = True
@@ -117,7 +117,7 @@ def _restore_log() -> Iterator[None]:
 
 
 LOADERS = ("importlib", "pluggy")
-"""Packages that load plugins: a frame in them says nothing about the plugin."""
+"""Packages that load plugins: a frame in them is no evidence about the plugin."""
 
 OWN_FOLDERS = tuple(f"{Path(str(package.__file__)).parent}{os.sep}" for package in (accel, bridge))
 """The folders of our packages, which a plugin calls."""

@@ -497,7 +497,7 @@ def _file_records(name: str, records: object) -> list[Mapping[str, Any]]:
 
 
 def check_intent(intent: object, adapter: str) -> TextureIntent:
-    """`adapter` is its name, which a daemon's log doesn't say otherwise."""
+    """Validates an intent; `adapter` is the name to mention, which a daemon's log lacks."""
     if not isinstance(intent, TextureIntent):
         raise ContractViolation(f"{adapter}: read_texture returned {intent!r:.80} instead of a TextureIntent")
     return intent
@@ -512,7 +512,7 @@ def check_options(options: object, adapter: str) -> dict[str, Any]:
 
 
 def check_memory(size: object) -> int | None:
-    """Bytes."""
+    """Validates a size in bytes."""
     try:
         return None if size is None else operator.index(size)  # type: ignore[arg-type]
     except TypeError:

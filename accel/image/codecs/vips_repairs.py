@@ -57,7 +57,7 @@ class _Frame:
 
     @property
     def complete(self) -> bool:
-        """Whether the scans, of which the last may be truncated, contain all bits of all coefficients."""
+        """Whether the scans, the last one perhaps truncated, contain all bits of all coefficients."""
         left = [part.left for part in self._components.values()]
         is_large = min(self._sides) >= MIN_SIDE
         return is_large and bool(left) and self._missing == 0 and all(b == 0 for each in left for b in each)
@@ -178,7 +178,7 @@ class _Variant(Struct, frozen=True):
     """The integer sizes of classic TIFF or BigTIFF."""
 
     begin: int
-    """Where the offset of the first directory is stored."""
+    """Position of the first directory's offset."""
     place: str
     """The `struct` format of offsets and value counts."""
     count: str

@@ -53,7 +53,7 @@ def find_files(
 ) -> list[InputFile]:
     """Returns the files that `arguments` name, in their order, without files in the folder `out`.
 
-    If `out` is one of the folders or contains one, `is_output` tells the outputs of earlier runs, which are
+    If `out` is one of the folders or contains one, `is_output` identifies outputs of earlier runs, which are
     left out.
 
     Patterns (`*`, `?`, `[]`, `**`) are expanded, because Windows' shells don't. A file whose name looks like
@@ -196,7 +196,7 @@ class Job(Struct, frozen=True):
     folder: str = os.curdir
     """The folder of its outputs, below --out."""
     stem: str = ""
-    """The prefix of its outputs' names; empty to use the names that the workload gives."""
+    """The prefix of its outputs' names; empty to use the names that the workload assigns."""
     suffix: str = ""
     """The extension that is part of `stem` because inputs differ only in it; an output of the same format
     doesn't repeat it. Lower case; empty if `stem` has none."""
@@ -209,7 +209,7 @@ class Job(Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """What lines about it begin with; empty for no file."""
+        """Prefix of lines about the job; empty for no file."""
         files, more = ", ".join(self.files[:LISTED]), len(self.files) - LISTED
         return say(text("{files} and {count} more", files=files, count=more)) if more > 0 else files
 
@@ -245,7 +245,7 @@ def _with_name_parameter(job: Job, plan: Plan) -> Job:
 
 
 def _without_extension(name: str) -> str:
-    """`name` without the extension of an image format."""
+    """Returns `name` without the extension of an image format."""
     path = Path(name)
     return path.stem if path.suffix.lower() in (*SUFFIXES.values(), *ALIASES) else name
 

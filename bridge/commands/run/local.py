@@ -98,7 +98,7 @@ ProgressContext = Callable[[], AbstractContextManager[OnProgress | None]]
 
 
 class Outcome(Struct, frozen=True):
-    """How a job ended; exactly one of the first three fields is set."""
+    """Outcome of a job; exactly one of the first three fields is set."""
 
     result: ExecutorResult | None = None
     error: WorkloadError | None = None
@@ -114,7 +114,7 @@ class JobRunner(Protocol):
     """Runs single jobs."""
 
     concurrency: int
-    """How many jobs to run at a time."""
+    """Number of jobs to run at a time."""
     progress_context: ProgressContext
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
@@ -131,7 +131,7 @@ class OutputSink(Protocol):
     """The folder for files before they are moved to their place; None to drop the files."""
 
     def inputs(self, job: Job) -> Inputs:
-        """Size and time of the job's input files."""
+        """Returns the size and time of the job's input files."""
 
     def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
         """Returns the outputs of an earlier run, if they are up to date."""
@@ -147,7 +147,7 @@ class StagingFolders:
     """
 
     def __init__(self, root: Path | None) -> None:
-        """Without a root, there are no folders."""
+        """Creates no folders without a root."""
         self._root = root
         self._free: list[Path] = []
         self._count = 0
@@ -238,6 +238,6 @@ class Batch:
                 self._folders.release(folder)
                 return Outcome(error=error)
         if folder is None:
-            # Nobody needs the bytes, and many results may wait for the first job.
+            # No code needs the bytes, and many results may wait for the first job.
             result = replace(result, files=[replace(file, data=None) for file in result.files])
         return Outcome(result, inputs=inputs, folder=folder)

@@ -1,4 +1,4 @@
-"""What to run: the workload or the joined steps, and their parameters from the command line."""
+"""The plan of a run: the workload or the joined steps, and their parameters from the command line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def value_of(params: type[Struct], name: str, text: str) -> Any:
 
 
 def as_json(text: str) -> Any:
-    """`text` as JSON, or the string itself."""
+    """Returns `text` as JSON, or the string itself."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -180,7 +180,7 @@ ALTERNATIVES = text("{head} or {rest}")
 
 
 def _alternatives(field: str, indexes: Sequence[int], steps: Sequence[Workload]) -> AnyText:
-    """`1.width or 2.width`: what to type for one of several steps."""
+    """Returns the names to type for one of several steps: `1.width or 2.width`."""
     return joined((f"{_prefix(index, steps)}.{field}" for index in indexes), ALTERNATIVES)
 
 
@@ -288,7 +288,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """For progress bars and messages."""
+        """Name for progress bars and messages."""
         return SEPARATOR.join(name for name, _ in self.recipe)
 
 

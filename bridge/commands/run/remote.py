@@ -199,7 +199,7 @@ def _without_name(message: AnyText, names: Sequence[str]) -> AnyText:
 
 
 def _free_space_hint(message: str) -> AnyText:
-    """How to free space for the daemon: its quota or its disk is full."""
+    """Returns how to free space for the daemon: its quota or its disk is full."""
     folder = Paths.find().data
     if "blobs.quota" in message:
         return text(

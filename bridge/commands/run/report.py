@@ -133,7 +133,7 @@ def clipping_of(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    """Four significant digits, and the whole integer part."""
+    """Formats a number with four significant digits, and the whole integer part."""
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -233,7 +233,7 @@ MAX_TEXT = 10_000
 
 
 def as_lines(head: str, value: Any, width: int, *, several: bool = False) -> Iterator[str]:
-    """`value` with the heading `head` as lines of at most `width` columns where possible.
+    """Returns `value` with the heading `head` as lines of at most `width` columns where possible.
 
     Among `several` files, known kinds of results with many fields are one line.
     """
@@ -425,7 +425,7 @@ class Reporter:
             print_json({**_subject(job), "unchanged": True, "meta": {"files": files}})
 
     def dropped(self) -> None:
-        """Says once that output files were dropped."""
+        """Reports once that output files were dropped."""
         if not self._dropped:
             self._dropped = True
             show_notice(
@@ -539,7 +539,7 @@ def _columns(*, several: bool) -> list[ProgressColumn]:
 
 
 class DiscardOutputs:
-    """Prints results and drops files: there is no output folder."""
+    """Prints results and drops files, because there isn't an output folder."""
 
     staging: Path | None = None
 
