@@ -15,7 +15,7 @@ WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
 """Pauses between tries to replace a file that another program has open, which only Windows refuses."""
 
 HELD = text("another program has it open, or there is no right to it")
-"""The reason for what Windows reports as a missing permission."""
+"""The actual reason when Windows reports a missing permission."""
 
 
 def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], bool] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Explains invalid parameters: which one, its value, and what is allowed."""
+"""Explains invalid parameters: the name, the value, and the allowed values."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ class ShapeTuning:
         return shape_key(feed, outputs) not in self._ruled_out
 
     def run(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
-        """Returns the named outputs, with the best variant. Raises what a plain run raises."""
+        """Returns the named outputs, with the best variant. Raises the same exceptions as a plain run."""
         self._runs += 1
         shape = shape_key(feed, outputs)
         tuned = self._tuned.get(shape)

@@ -47,7 +47,7 @@ def run_tiled(
 ) -> Pixels:
     """Enlarges `source` one tile at a time.
 
-    `take` converts pixels to the network's input, `give` converts its output back. Margins beyond the image
+    `take` converts pixels to the network's input, `give` the output back. Margins beyond the image
     repeat the last pixel, or with `wrap` continue at the opposite edge. Tiles get smaller if memory runs out.
     """
     # A single tile may be smaller.
@@ -181,7 +181,7 @@ def _upscale_2x(network: Network, piece: Floats) -> Floats:
 
 
 def _upscale_4x(network: Network, piece: Floats) -> Floats:
-    """Enlarges twice two times: 11 pixels of margin become 8, of which the second run needs 7."""
+    """Enlarges twice two times: 11 pixels of margin become 8, and the second run needs 7."""
     return _upscale_2x(network, _upscale_2x(network, piece)[1:-1, 1:-1])
 
 

@@ -52,7 +52,7 @@ embed_text = workload("text.embed", version=1, params=EmbedText, inputs=(0, MAX_
 
 
 def _sample(n: int) -> Mapping[str, Any]:
-    # Lengths vary as those of names and captions do: a batch also gains by grouping texts of similar length.
+    # Lengths vary as in names and captions: a batch also gains by grouping texts of similar length.
     words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky", "button")
     return {"texts": [" ".join(words[(n * 3 + at) % len(words)] for at in range(1 + n % 7)) + f" {n}"]}
 

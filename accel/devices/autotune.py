@@ -32,7 +32,7 @@ class BoundBuffers:
         """`feed` has the inputs' shapes, `like` the outputs', in order; `place` is onnxruntime's name of the
         buffers' device. Nothing runs yet.
 
-        Raises ShapeError for an empty array, and whatever onnxruntime raises, for example if memory is full.
+        Raises ShapeError for an empty array, and onnxruntime's exceptions, for example if memory is full.
         """
         import onnxruntime
 
@@ -131,7 +131,7 @@ class Sample(Struct, frozen=True):
 
 def sample_inputs(plain: Run, feed: Feed) -> Sample:
     """Returns a sample of an input and another one. Raises Inconclusive if both have the same outputs, and
-    whatever `plain` raises."""
+    the exceptions of `plain`."""
     second = other_input(feed)
     outputs = plain(feed), plain(second)
     if outputs_match(*outputs, 0.0):

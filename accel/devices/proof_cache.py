@@ -73,7 +73,7 @@ class ProofCache:
         return self._read().get(self._key(digest, shape))
 
     def begin(self, digest: str, model: str, shape: str) -> None:
-        """Notes that a trial starts, so that a later process knows if this one dies of it."""
+        """Records the start of a trial, so that a later process knows if this one died of it."""
         before = self.known(digest, shape)
         tries, cut = (before.tries, before.cut) if before else (0, 0)
         why = text("the process ended while other ways were tried")

@@ -52,7 +52,7 @@ class Devices(Struct, frozen=True):
 
 
 Fault = Literal["", "memory", "gone"]
-"""`memory`: a smaller batch may succeed. `gone`: this process can't use the device any more. Empty if the
+"""`memory`: a smaller batch may succeed. `gone`: this process can no longer use the device. Empty if the
 device isn't at fault."""
 
 WANTED = "POPBRIDGE_PROVIDER"

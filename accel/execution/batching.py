@@ -24,7 +24,7 @@ from accel.text import text
 from accel.workload import Workload, WorkloadError, names
 
 MIN_LIMIT_S = 5.0
-"""Any run may take this long, whatever was measured: a new worker first loads libraries and a model."""
+"""Minimum time limit of a run, regardless of measurements: a new worker first loads libraries and a model."""
 LIMIT_FACTOR = 3
 """A batch that takes this many times as long as the slowest recent run hangs."""
 REMEMBERED_RUNS = 100
@@ -57,7 +57,7 @@ class Batcher:
         """Stops a batch after `least_s` seconds if one of its deadlines passes or if it takes far longer than
         earlier batches, and after `most_s` in any case.
 
-        Its jobs are then run one by one, because there is no way to see which of them hangs. `most_s` leaves
+        Its jobs are then run one by one, because the daemon can't see which of them hangs. `most_s` leaves
         time for that if all have the same deadline.
         """
         self._executor = executor
@@ -134,7 +134,7 @@ class BatchTimeout:
 
     def learn(self, took_s: float, bucket: str = "", rows: int = 0) -> None:
         """Notes a finished run of `rows` rows; 0 where it wasn't a batch."""
-        # Other buckets count, too: what they have in common is the model that a new worker loads.
+        # Other buckets count, too: they share the model that a new worker loads.
         self._took_s.append(took_s)
         self._rows[bucket] = max(self._rows.get(bucket, 0), rows)
 
@@ -263,7 +263,7 @@ class _Queue:
         task.add_done_callback(self._ended)
 
     def _ask_for_rest(self, most: int) -> None:
-        """Asks for a worker for what didn't fit, unless a task of its priority asks already."""
+        """Requests a worker for items that didn't fit, unless a task of their priority already did."""
         first = next((priority for priority, count in self._turns.waiting.items() if count), None)
         if first is not None and self._is_most_urgent(first):
             self._ask(first, most)
@@ -274,7 +274,7 @@ class _Queue:
             self._forget()
 
     async def _serve(self, priority: str, most: int) -> None:
-        """Runs one batch: whatever waits when a worker is free."""
+        """Runs one batch: the items that wait when a worker is free."""
         task = asyncio.current_task()
         assert task is not None
         batch = Batch(task.cancel, self._timeout.least_s)

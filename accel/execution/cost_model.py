@@ -38,9 +38,9 @@ class Cost(Struct, frozen=True):
     a GPU included."""
 
     fixed_ms: float
-    """Of any job."""
+    """Fixed milliseconds of any job."""
     mpx_ms: float
-    """Per million pixels or texts."""
+    """Milliseconds per million pixels or texts."""
 
     def ms(self, size: int) -> float:
         """Returns the milliseconds of a job."""

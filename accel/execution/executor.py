@@ -149,7 +149,7 @@ class Job(Struct, frozen=True, eq=False):
 
 
 class ExecutorResult(Struct, frozen=True):
-    """The result of a job, and what it took."""
+    """The result of a job, and its resource use."""
 
     value: Any
     files: Sequence[ResultFile]
@@ -203,7 +203,7 @@ class BatchExecutor(Executor, Protocol):
     ) -> Sequence[ExecutorResult | WorkloadError]:
         """Returns the outcome of each job that `take` returns when a worker is free.
 
-        Cancelling the awaiting task ends the whole batch. Raises WorkloadError where no job is at fault:
+        Cancelling the awaiting task ends the whole batch. Raises WorkloadError if no job is at fault:
         `worker_crashed` or `shutting_down`.
         """
 
@@ -230,8 +230,8 @@ class LocalExecutor:
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
-        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that holds more than `keep_mib`
-        after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
+        """`workers` 0 is one per core; `memory_mib` 0 means unlimited. A worker that holds more than
+        `keep_mib` after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
         self._limits = limits
         self.pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
 
@@ -383,10 +383,10 @@ def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResul
 
 
 def _run_here(job: Job, limits: Limits) -> ExecutorResult:
-    """Runs an inline workload in this process. Raises WorkloadError for whatever it raises."""
+    """Runs an inline workload in this process. Converts its exceptions to WorkloadError."""
     begin = time.perf_counter()
     try:
-        # What a plugin prints must not get into a program's output.
+        # A plugin's output must not get into a program's output.
         with contextlib.redirect_stdout(sys.stderr):
             output = validate_output(job.workload.load()(job.inputs, job.params, limits))
     except WorkloadError:

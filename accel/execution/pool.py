@@ -68,7 +68,7 @@ MAPPED_BYTES = 32 << 20
 HEAP_BYTES = 64 << 20
 """Enough to open and process a texture of 2048 x 2048."""
 HEAP = {"MALLOC_MMAP_THRESHOLD_": f"{MAPPED_BYTES}", "MALLOC_TRIM_THRESHOLD_": f"{HEAP_BYTES}"}
-"""glibc keeps this much freed memory for the next job: page faults on fresh memory take longer than
+"""Freed memory that glibc retains for the next job: page faults on fresh memory take longer than
 filling the buffers of a large image."""
 
 GRACE_S = 1.0
@@ -326,7 +326,7 @@ def interpreter(platform: str, executable: str, base: str) -> tuple[str, Mapping
 
 
 def no_window(loop: asyncio.AbstractEventLoop) -> int:
-    """Returns the flag that keeps Windows from opening a console, if `loop` accepts flags."""
+    """Returns the flag that prevents Windows from opening a console, if `loop` accepts flags."""
     # winloop raises ValueError for every flag but 0.
     if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
         return subprocess.CREATE_NO_WINDOW
@@ -523,7 +523,7 @@ class Pool:
             self._in_background(self._replace(worker, healthy=not crashed))
 
     async def close(self) -> None:
-        """Ends all processes; those who wait get WorkloadError `shutting_down`."""
+        """Ends all processes; waiting jobs fail with WorkloadError `shutting_down`."""
         self._closing.set()
         while (turn := self._turns.next()) is not None:
             if not turn.done():

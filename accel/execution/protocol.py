@@ -155,7 +155,7 @@ setups = msgspec.msgpack.Decoder(Setup)
 
 
 def writable(text: str) -> str:
-    r"""Returns `text` with escapes, such as `\udcff`, for what UTF-8 can't encode."""
+    r"""Returns `text` with escapes, such as `\udcff`, for characters that UTF-8 can't encode."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

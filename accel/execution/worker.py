@@ -197,7 +197,7 @@ def _write(path: Path, data: bytes) -> None:
         # On Windows this fails if another worker has just written the file and a process reads it.
         replace_file(draft, path, done=path.is_file)
     finally:
-        # Whatever stays is deleted when the folder is swept.
+        # Remaining files are deleted when the folder is swept.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
 
@@ -365,7 +365,7 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
         return _failed(error.code, error.reason, named, trace, fault=error.fault, step=error.step)
-    # A worker replies to every job, whatever it raises.
+    # A worker replies to every job, even if the job raises.
     except WORKLOAD_ERRORS as error:
         fault = fault_of(error)
         if uses_device() and fault:
@@ -465,7 +465,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     pool.suppress_error_dialogs()
-    # libvips logs what it also raises.
+    # libvips also logs the errors that it raises.
     logging.getLogger("pyvips").setLevel(logging.ERROR)
     lower_priority()
     requests, replies = _detach(0, "rb"), _detach(1, "wb")

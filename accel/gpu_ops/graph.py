@@ -82,7 +82,7 @@ class Value:
 
 
 class Runner:
-    """Runs graphs, each of which is opened at its first run."""
+    """Runs graphs, and opens each one at its first run."""
 
     def __init__(self, choice: Choice = CPU, threads: int = 1, *, exact: bool = True) -> None:
         """`threads`: only for the CPU. `exact`: whether products use full float32, which networks don't

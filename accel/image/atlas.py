@@ -285,7 +285,7 @@ def _meta(sheet: Sheet, at: int) -> dict[str, Any]:
 
 
 def _region(sprite: Sprite) -> dict[str, Any]:
-    """`margin` is what was trimmed on the left and above, and in total across and down."""
+    """`margin` is the trimmed size on the left and above, and in total across and down."""
     return {
         "filename": sprite.name,
         "region": {"x": sprite.x, "y": sprite.y, "w": sprite.width, "h": sprite.height},

@@ -49,7 +49,7 @@ class BlockFormat(Struct, frozen=True):
 
     @property
     def bits_per_pixel(self) -> float:
-        """Of whole blocks."""
+        """The average over whole blocks."""
         return 8 * self.block.size / (self.block.width * self.block.height)
 
 

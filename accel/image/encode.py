@@ -118,7 +118,7 @@ def vips_jpeg(image: Raster, params: Writing) -> bytes:
 
 
 def vips_webp(image: Raster, params: Writing) -> bytes:
-    # `exact` keeps the colours of transparent pixels, which engines filter into the edges.
+    # `exact` preserves the colours of transparent pixels, which engines filter into the edges.
     return _write_with_vips(image, "webp", Q=params.quality, lossless=params.lossless, exact=True)
 
 
@@ -257,7 +257,7 @@ def requested_format(image: Raster, params: Writing) -> str:
 
 
 def fit_to_format(image: Raster, params: Writing) -> Raster:
-    """Converts the image to what the format can hold."""
+    """Converts the image to a type that the format can hold."""
     writer = WRITERS[choose_format(image, params.format)]
     fit = image.with_pixels(image.pixels) if image.read_mips and not writer.mips else image
     fit = at_depth(fit, requested_format(fit, params))

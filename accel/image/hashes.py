@@ -35,7 +35,7 @@ _STRIP = 64
 """Rows of a strip."""
 
 SIDE = 32
-"""Pixels a side of what a perceptual hash sees."""
+"""Pixels per side of a perceptual hash's input."""
 
 
 def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:

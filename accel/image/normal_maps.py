@@ -1,4 +1,6 @@
-"""Tangent-space normal maps: how vectors are coded, flipped and normalized, and which way green points."""
+"""Tangent-space normal maps: coding, flipping and normalizing of vectors, and the direction of the
+green channel.
+"""
 
 from __future__ import annotations
 

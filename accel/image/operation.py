@@ -1,4 +1,4 @@
-"""Declarations of operations on images: parameters that they share, what they return, `@operation`.
+"""Declarations of operations on images: shared parameters, results, `@operation`.
 
 Declaring must cost no more than msgspec: `operation_runner` does the work, and is imported by the first call.
 """

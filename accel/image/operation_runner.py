@@ -1,4 +1,4 @@
-"""Runs operations: on each layer, with what they return validated, and between files.
+"""Runs operations: on each layer and between files, and validates their results.
 
 Plugins get images that can't be written to, so that an error is blamed on the step that caused it.
 """
@@ -50,7 +50,7 @@ def write_output(operated: Operated, params: Reading) -> Output:
 def operate(
     function: Operate, each_layer: bool, images: Sequence[Raster], params: Any, limits: Limits
 ) -> Operated:
-    """Calls an operation's function, on each layer if so, and validates what it returns.
+    """Calls an operation's function, on each layer if so, and validates its result.
 
     Raises WorkloadError.
     """
@@ -169,7 +169,7 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
 def validate_operated(operated: object, params: Reading, limits: Limits, *, own: bool = False) -> Operated:
     """Validates what an operation returned, and returns it with its pixels contiguous; `own`: one of accel's.
 
-    Raises WorkloadError: `internal` for what isn't valid, `too_large` for an image beyond the limits.
+    Raises WorkloadError: `internal` for invalid results, `too_large` for an image beyond the limits.
     """
     if not isinstance(operated, Operated):
         raise _invalid(text("the operation gave {kind_of}, not Operated", kind_of=type_name(operated)))

@@ -44,7 +44,7 @@ class IntegerStatistics:
         return Channel(name, low, high, total / count / top, math.sqrt(variance) / top)
 
     def alpha(self, index: int) -> Alpha:
-        """One channel as alpha."""
+        """Returns the statistics of one channel as alpha."""
         low, high, top = self._low[index], self._high[index], self._top
         # A contiguous copy takes a third of the time of strided values.
         column = np.ascontiguousarray(self._pixels[..., index])
@@ -108,7 +108,7 @@ class FloatStatistics:
         return Channel(name, low, high, mean, deviation * math.sqrt(1 - 1 / count) if count > 1 else 0.0)
 
     def alpha(self, index: int) -> Alpha:
-        """One channel as alpha."""
+        """Returns the statistics of one channel as alpha."""
         low, high = self._table[index + 1, :2].tolist()
         column = self._pixels[..., index]
         constant = round(min(1.0, max(0.0, low)) * 255) if low == high else None
@@ -249,8 +249,8 @@ _LOSSY = frozenset({"jpeg", "webp", "avif", "hdr"})
 
 
 def plane_of(image: Raster, channel: str, top: int = 0, bottom: int | None = None) -> Pixels:
-    """Rows `top` to `bottom` of the channel `r`, `g`, `b`, `a` or `luminance`: height x width, of the image's
-    type, as stored.
+    """Returns rows `top` to `bottom` of the channel `r`, `g`, `b`, `a` or `luminance`: height x width, of the
+    image's type, as stored.
 
     Grey serves as red, green, blue and luminance. The luminance of colours is that of ITU-R BT.709, rounded.
     Raises WorkloadError `bad_params` if there is no alpha.

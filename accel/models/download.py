@@ -95,8 +95,8 @@ TRIES = 4
 """Connections for one file: large downloads are interrupted now and then."""
 
 COMPRESSIONS = frozenset({"br", "compress", "deflate", "gzip", "x-gzip", "zstd"})
-"""Values of Content-Encoding (RFC 9110 §8.4.1). Other values are ignored, as file stores repeat whatever an
-upload said."""
+"""Values of Content-Encoding (RFC 9110 §8.4.1). Other values are ignored, as file stores repeat the value
+of an upload."""
 
 
 class DigestMismatch(TextError):

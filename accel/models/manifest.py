@@ -85,7 +85,7 @@ class Wheel(Struct, frozen=True, tag_field="kind", tag="wheel"):
     platform: str = ""
     """The platform tag of the wheel to use, if there are several. The models run everywhere."""
     python: str = ""
-    """Its Python version."""
+    """Python version of the wheel."""
 
     def __str__(self) -> str:
         return f"{self.project} {self.version}"

@@ -402,7 +402,7 @@ def _scan(
 
 
 def _candidates(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iterator[Path]:
-    """Yields those of the files, and of the files in folders, that may contain something."""
+    """Yields those of the files, and of the files in folders, that may contain model files."""
     for path in paths:
         walked = (Path(folder, name) for folder, _, found in os.walk(path) for name in found)
         yield from (

@@ -36,7 +36,7 @@ class Evidence(Struct, frozen=True):
     """A piece of evidence for a kind."""
 
     source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
-    """`words`: words of the path that say little each; `project`: the project's other textures, or those in
+    """`words`: words of the path that are weak evidence; `project`: the project's other textures, or those in
     the same folder or in folders beside it."""
     detail: str
     """Matched evidence, for example `_nrm`."""

@@ -1,4 +1,4 @@
-"""Naming conventions: what file and folder names say about the kind of a texture."""
+"""Naming conventions: evidence in file and folder names for the kind of a texture."""
 
 from __future__ import annotations
 

@@ -58,11 +58,11 @@ class Examination(Struct, frozen=True):
     """A texture's facts, its kind and its fingerprint."""
 
     inspection: Inspection
-    """As returned by `image.inspect`."""
+    """Result of `image.inspect`."""
     classification: Classification
-    """As returned by `texture.classify`."""
+    """Result of `texture.classify`."""
     fingerprint: Fingerprint
-    """As returned by `image.fingerprint`."""
+    """Result of `image.fingerprint`."""
 
 
 examine = workload("texture.examine", version=9, params=Examine)(

@@ -1,4 +1,4 @@
-"""The advice on one texture: findings, the options that fix them, and what a popup stores of it."""
+"""The advice on one texture: findings, the options that fix them, and the data that a popup stores."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class FileAdvice(Struct, frozen=True, gc=False):
     path: str
     """The engine's name for it."""
     file: str
-    """Its path below the project's root."""
+    """Path below the project's root."""
     findings: list[Finding]
     options: dict[str, Any]
     """The options that fix the findings, in the engine's own names; empty if no option does."""
@@ -213,7 +213,7 @@ def options_for(
 ) -> dict[str, Any]:
     """Returns the options to set to fix all of `findings`, in the engine's own names.
 
-    Raises ContractViolation for values that can't be stored, and whatever the adapter raises.
+    Raises ContractViolation for values that can't be stored, and the adapter's exceptions.
     """
     findings, intent = list(findings), TextureIntent()
     for finding in findings:

@@ -195,7 +195,7 @@ def _desired(texture: TextureFacts) -> Iterator[Finding]:
             if code == "data_as_srgb" and texture.kind == "packed":
                 values["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
             first, intent = violated[0], TextureIntent(**values)
-            # Without a figure of what it saves it would be taste.
+            # Without a measured saving it would be a matter of taste.
             if code != "uncompressed" or _saves(texture, intent):
                 yield Finding(code, first.rank, _sentence(texture, first), _values(texture, code), intent)
 

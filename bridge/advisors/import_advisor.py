@@ -1,4 +1,4 @@
-"""The import advisor: examines imported textures, asks what to fix, and carries out the answer."""
+"""The import advisor: examines imported textures, asks about fixes, and carries out the answer."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ImportBatch(Struct):
     """Deduplication key of the open popup; None without one."""
     popup_id: int | None = None
     files: dict[str, FileAdvice] = field(default_factory=dict)
-    """By path: what the open popup asks about."""
+    """By path: the files in the open popup."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -95,7 +95,7 @@ class ImportBatch(Struct):
                 self.recorded.set()
 
     def close(self) -> dict[str, FileAdvice]:
-        """Forgets the open popup; returns what it asked about."""
+        """Forgets the open popup; returns its files."""
         files = self.files
         self.dedupe, self.popup_id, self.files = None, None, {}
         return files

@@ -97,7 +97,7 @@ async def _send(
 
 
 def skipped_files(checked: StalenessCheck, locale: str) -> dict[str, str]:
-    """Maps the path of each file that is no longer as it was judged to the reason for people."""
+    """Maps each file that changed since it was judged to a reason for people."""
     changed = dict.fromkeys(checked.changed, say("changed_since", locale))
     other = dict.fromkeys(sorted(checked.other), say("other_since", locale))
     return changed | other | dict.fromkeys(sorted(checked.gone), say("gone_since", locale))

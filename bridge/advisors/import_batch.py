@@ -55,7 +55,7 @@ class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
     files: list[FileAdvice] = field(default_factory=list)
     """Only in states that older versions stored."""
     packed: list[bytes] = field(default_factory=list)
-    """The files in encoded parts: decoding the state at once would block the loop."""
+    """The files in encoded parts: decoding the whole state in one step would block the loop."""
 
     def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
         yield from split_advice(self.files)
@@ -70,7 +70,7 @@ class AdviceSummary(Struct):
 
     marks: set[Mark] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
-    """Of findings that import settings fix."""
+    """Codes of findings that import settings fix."""
     rules: set[tuple[str, str]] = field(default_factory=set)
     """Their (folder, code) pairs."""
 
@@ -179,7 +179,7 @@ def read_event(event: Event) -> tuple[list[Asset], bool]:
 
 
 class ExaminedTexture(Struct, frozen=True):
-    """The advice on one file: what to ask about, and what rules fix without asking."""
+    """The advice on one file: the findings to ask about, and those that rules fix without asking."""
 
     asked: FileAdvice | None
     ruled: FileAdvice | None

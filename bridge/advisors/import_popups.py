@@ -1,4 +1,4 @@
-"""The import advisor's popups: the one that asks, and the toasts that tell what was done."""
+"""The import advisor's popups: the question, and the toasts that report the result."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class PopupDraft(Struct, frozen=True):
     """The next popup that asks."""
 
     files: dict[str, FileAdvice]
-    """All that it asks about; empty if there is nothing to ask."""
+    """All files in the popup; empty if none needs an answer."""
     changed: bool
-    """Whether that differs from what the open popup asks."""
+    """Whether the files differ from those in the open popup."""
     popup: Popup | None = None
     """Without its `dedupe`; None if there is nothing new to show."""
     advice: Advice | None = None
@@ -61,7 +61,7 @@ class PopupDraft(Struct, frozen=True):
 def draft_popup(
     found: Sequence[FileAdvice], asked: Files, settled: Set[Mark], examined: Set[str], locale: str
 ) -> PopupDraft:
-    """Combines new advice with what the open popup asks about files that weren't examined now."""
+    """Combines new advice with the open popup's advice on files that weren't examined now."""
     found = unsettled_advice(found, asked, settled)
     files = {path: file for path, file in asked.items() if path not in examined}
     files.update({file.path: _unless_equal(file, asked) for file in found})

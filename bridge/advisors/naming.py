@@ -79,7 +79,7 @@ texels were uniformly distributed between 0 and 1."""
 MAX_SRGB_CHANGE_LOSSY = 0.01
 """Lowest difference with compression noise, as in a JPEG of quality 75."""
 LOSSY = frozenset({"jpeg", "webp", "avif", "heif"})
-"""Formats with such noise; a WebP doesn't say whether it is lossless."""
+"""Formats with such noise; a WebP file doesn't declare whether it is lossless."""
 
 
 def channel_order(image: Inspection, file: str) -> Order | None:

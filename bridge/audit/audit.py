@@ -217,7 +217,7 @@ def _textures(project: Project) -> Iterator[TextureAsset]:
 
 
 async def _in_thread(assets: Iterator[TextureAsset]) -> list[TextureAsset]:
-    """Lists all from a thread, which keeps the progress bar alive; Ctrl-C waits for one item at most."""
+    """Lists all from a thread, so that the progress bar can update; Ctrl-C waits for one item at most."""
     stop = threading.Event()
     try:
         return await asyncio.to_thread(lambda: list(takewhile(lambda _: not stop.is_set(), assets)))

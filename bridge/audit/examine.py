@@ -170,7 +170,7 @@ def content_of(path: Path) -> str:
 
 
 def question_of(*parts: Any) -> bytes:
-    """Returns a digest of what an answer depends on, with the decoder's version."""
+    """Returns a digest of an answer's dependencies, with the decoder's version."""
     asked = msgspec.msgpack.encode([records.VERSION, *parts], order="sorted")
     return hashlib.blake2b(asked, digest_size=16).digest()
 

@@ -67,8 +67,8 @@ def fix(project: Project, report: Report, database: Path) -> None:
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     """Reverts the changes of a receipt of `AUDIT_FIX`, without an editor. Raises UserError.
 
-    Options that changed since stay unchanged, and the new receipt's errors name them. What was reverted
-    before isn't reverted again.
+    Options that changed since stay unchanged, and the new receipt's errors name them. Options that were
+    already reverted stay as they are.
     """
     root = Path(str(receipt.args.get("root", "")))
     if receipt.state == "failed":
@@ -84,7 +84,7 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         )
     after, before = _by_path(receipt.after), _by_path(receipt.before)
     if receipt.state == "sent":
-        # The run was killed while it wrote: what it reached has the new options.
+        # The run was killed while it wrote: the files that it reached have the new options.
         after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
     present = _present(project, after, before)
     with _Store(database) as store:
@@ -168,7 +168,7 @@ def _write(
         done = validation.check_done(support.apply(root.resolve(), changes))
     except UserError:
         raise
-    # An adapter is a plugin. What it wrote is unknown: the receipt stays open, as if the run had been killed.
+    # An adapter is a plugin. Its writes are unknown: the receipt stays open, as if the run had been killed.
     except (Exception, SystemExit) as error:
         raise UserError(
             text(

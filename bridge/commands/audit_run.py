@@ -72,7 +72,7 @@ def run_audit(options: AuditOptions) -> int:
         raise UserError(join_sentences(failures))
     if options.fail_on == NEVER:
         return 0
-    # Without judgements a build would pass whatever is wrong.
+    # Without judgements a build would pass despite findings.
     return int(judge.is_unjudged(report) or any(row.rank >= RANKS[options.fail_on] for row in report.rows))
 
 
@@ -161,8 +161,8 @@ def _examine(
     *,
     apply_fixes: bool,
 ) -> Report:
-    """Returns the findings without accepted ones; with `apply_fixes`, including those that a fix brings
-    up.
+    """Returns the findings without accepted ones; with `apply_fixes`, including those that appear after a
+    fix.
     """
 
     async def look(project: Project, plan: Plan) -> Report:

@@ -45,7 +45,7 @@ class ErrorCode(Struct, frozen=True):
     number: int
     """For logs and lists; not sent."""
     text: str
-    """The template of `accel.text.Text` for what happened."""
+    """The template of `accel.text.Text` that describes the failure."""
     retryable: bool = False
     """Whether the same request may succeed later."""
     hint: str = ""
@@ -265,8 +265,8 @@ class LocalProtocolError(ProtocolError):
 class RequestError(BridgeError):
     """A request or command failed; `message` and `hint` are for people, in English.
 
-    `code` is a code of docs/reference/errors.md or its name. `message` is a whole sentence that says what
-    happened; without it, `fields` fill in the code's own sentence. Raises ValueError for an unknown code and
+    `code` is a code of docs/reference/errors.md or its name. `message` is a whole sentence that describes the
+    failure; without it, `fields` fill in the code's own sentence. Raises ValueError for an unknown code and
     for a missing field.
     """
 
@@ -336,5 +336,5 @@ def _filled(code: ErrorCode, template: str, fields: dict[str, object]) -> AnyTex
 
 
 def wire_reason(reason: str) -> str:
-    """`reason`, truncated to `MAX_REASON` bytes of UTF-8 at a character boundary."""
+    """Returns `reason`, truncated to `MAX_REASON` bytes of UTF-8 at a character boundary."""
     return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")

@@ -119,7 +119,7 @@ def _without(change: Any, gone: Set[tuple[str, Any]]) -> Any:
     """Returns a change without the removals in `gone`; None if nothing else is left."""
     if not _is_change(change):
         return change
-    # An engine may write a default for a removed option, which can't be told from a later change.
+    # An engine may write a default for a removed option, which can't be distinguished from a later change.
     path, options = str(change.get("path")), change["options"]
     left = {name: value for name, value in options.items() if value is not None or (path, name) not in gone}
     return {**change, "options": left} if left or not options else None

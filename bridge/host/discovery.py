@@ -153,7 +153,7 @@ def _called(distribution: metadata.Distribution | None) -> tuple[str, str]:
         # None or, before Python 3.12, an error without a metadata file.
         about = distribution.metadata if distribution is not None else None
         return (about["Name"] or folder, about["Version"] or "") if about is not None else (folder, "")
-    # Messages need a name, whatever is wrong.
+    # Messages need a name, even for broken plugins.
     except Exception:
         return folder, ""
 

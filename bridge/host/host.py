@@ -1,4 +1,4 @@
-"""Loads plugins, disables those that fail or conflict, and registers what the others add."""
+"""Loads plugins, disables those that fail or conflict, and registers the contributions of the others."""
 
 from __future__ import annotations
 
@@ -262,9 +262,9 @@ def _contribution(
                 # Plugin code that catches everything has swallowed it.
                 raise KeyboardInterrupt
             return replace(record, provides=contribution.names()), contribution
-        # Whatever a plugin raises, even SystemExit, disables only that plugin.
+        # Any exception of a plugin, even SystemExit, disables only that plugin.
         except BaseException as error:
-            # Ctrl-C ends PopBridge, whatever the plugin made of it.
+            # Ctrl-C ends PopBridge, even if the plugin handled it.
             if signals:
                 raise KeyboardInterrupt from error
             if plugin is not None and manager.is_registered(plugin):

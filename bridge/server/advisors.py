@@ -257,7 +257,7 @@ class AdvisorHost:
             live.answers -= 1
 
     async def _act(self, live: LiveSession, popup_id: int) -> None:
-        """Acts on an answer, and settles it whatever the advisor raises, unless the store is closed.
+        """Acts on an answer, and settles it even if the advisor raises, unless the store is closed.
 
         Raises StoreError, also if the popup can't be read; it stays as it is until the database is repaired.
         """

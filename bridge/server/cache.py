@@ -212,7 +212,7 @@ class CacheLookup(Struct):
                 stored = await self.store.find(self._with_contents(self.digests))
                 if stored is not None:
                     return stored
-        # Those who wait have deadlines of their own, and the run ends with the last of them.
+        # Waiting requests have deadlines of their own, and the run ends with the last of them.
         return await self.run(replace(self.job, priority=priority, deadline=math.inf, token=token))
 
     async def keep(self, response: Response) -> None:
@@ -438,7 +438,7 @@ class InFlight(Generic[Value]):
             return
         self._settle(outcome)
         try:
-            # Those who wait go on first: storing takes as long as sending.
+            # Waiting requests continue first: storing takes as long as sending.
             await asyncio.sleep(0)
             await self._keep(outcome)
         finally:

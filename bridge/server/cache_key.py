@@ -94,9 +94,9 @@ class CacheKeys:
 
 
 def canonical_params(value: Params | Sequence[str]) -> bytes:
-    """Encodes equal values to equal bytes, whatever the order of keys.
+    """Encodes equal values to equal bytes, regardless of the order of keys.
 
-    Raises ValueError, TypeError, OverflowError or RecursionError for what can't be encoded.
+    Raises ValueError, TypeError, OverflowError or RecursionError for values that can't be encoded.
     """
     return _encoder.encode(value)
 

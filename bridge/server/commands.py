@@ -107,7 +107,7 @@ class Commands:
         await live.send(command, keep)
 
     async def answered(self, live: LiveSession, command: Command, reply: Result | Error) -> None:
-        """Stores the editor's reply, and wakes those who wait for it."""
+        """Stores the editor's reply, and wakes its waiters."""
         log.info("%s #%d was answered", command.name, command.id)
         reply = _explain_unsupported(live, command, reply)
         if self._store.trouble:

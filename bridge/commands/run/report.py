@@ -113,8 +113,8 @@ def levels_of(value: Mapping[str, Any]) -> str:
 
 
 def images_of(value: Mapping[str, Any]) -> str:
-    """Returns the number of faces and layers written, or of images of which only the first was; empty for
-    one.
+    """Returns the number of faces and layers written, or of images if only the first was written; empty
+    for one.
     """
     if value.get("first_of"):
         return say(text("first of {count} images", count=value["first_of"]))
