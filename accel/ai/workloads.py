@@ -69,7 +69,7 @@ embed_several = batched(
 
 
 class EmbedImage(Reading, frozen=True):
-    """How the image is read."""
+    """Options for reading the image."""
 
 
 class ImageEmbedding(FirstLayer, frozen=True):
@@ -178,7 +178,7 @@ remove_background = operation("image.remove_background", version=5, params=Remov
 
 
 class Ocr(Reading, frozen=True):
-    """Which lines are returned."""
+    """Options for the returned lines."""
 
     confidence: Annotated[
         float, Meta(ge=0, le=1, description="Minimum confidence; lines below it are omitted.")

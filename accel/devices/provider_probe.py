@@ -114,7 +114,7 @@ class Failure(Struct, frozen=True):
     reason: AnyText
     """For people, to follow "it"; for example `crashed (SIGSEGV)`."""
     log: str = ""
-    """What it wrote to stderr."""
+    """The stderr output of the child process."""
 
 
 class ProbeReply(Struct, frozen=True):
@@ -122,7 +122,7 @@ class ProbeReply(Struct, frozen=True):
 
     facts: msgspec.Raw
     log: str = ""
-    """What it wrote to stderr."""
+    """The stderr output of the child process."""
 
 
 class _Answer(Struct):

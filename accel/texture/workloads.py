@@ -96,7 +96,7 @@ examine_several = batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)(
 
 
 class EstimatePbr(Writing, frozen=True):
-    """How the surface is estimated and the maps are stored."""
+    """Options for estimating the surface and storing the maps."""
 
     method: Annotated[
         Literal["network", "luminance"],
