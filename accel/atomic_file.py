@@ -21,8 +21,8 @@ HELD = text("another program has it open, or you don't have permission")
 def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], bool] | None = None) -> None:
     """Calls `os.replace`; on Windows, waits up to 0.8 s for programs that have one of the files open.
 
-    Virus scanners open each new file, and editors read what others write. After a failed try, `done` tells
-    whether replacing is no longer needed. Raises OSError.
+    Virus scanners open each new file, and editors read what others write. After a failed attempt, `done`
+    returns whether replacing is no longer needed. Raises OSError.
     """
     for wait_s in (*WAITS_S, None):
         try:
@@ -48,6 +48,6 @@ def write_atomic(file: Path, contents: bytes) -> None:
         draft.write_bytes(contents)
         replace_file(draft, file)
     except OSError:
-        # A full disk, or a reader that keeps the file open.
+        # A full disk, or a reader that has the file open.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Explains invalid parameters: which one, its value, and what is allowed."""
+"""Explains invalid parameters: the name, the value, and the allowed values."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _must(kind: Any, wrong: msgspec.ValidationError) -> AnyText:
 
 
 def words(info: types.Type) -> AnyText:
-    """As `expected`, for a type from `msgspec.inspect`."""
+    """Returns the same as `expected`, for a type from `msgspec.inspect`."""
     if isinstance(info, types.Metadata):
         inner, purpose = words(info.type), _purpose(info)
         return text("{kind} ({purpose})", kind=inner, purpose=purpose) if purpose else inner

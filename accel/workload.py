@@ -111,7 +111,7 @@ class Item(Struct, frozen=True):
     """One job of a batch, for a workload's batch function."""
 
     inputs: Sequence[Input]
-    """As for a single job."""
+    """Same as for a single job."""
     params: Any
     """Parsed."""
 
@@ -121,7 +121,7 @@ Outcome = Output | WorkloadError
 
 
 class Batching(Struct, frozen=True):
-    """How several jobs of a workload run as one."""
+    """Batch implementation: runs several jobs of a workload as one."""
 
     target: str
     """`module:function` of `function(items, limits) -> outcomes`, one outcome per item, in order."""
@@ -139,7 +139,7 @@ class Function(Protocol):
     """A function that was declared as a workload."""
 
     workload: Workload
-    """Its declaration."""
+    """Declaration of the workload."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
@@ -170,7 +170,7 @@ class Workload(Struct, frozen=True):
     doc: str
     """The docstring."""
     batching: Batching | None = None
-    """How several jobs run as one; None if they can't."""
+    """Batch implementation; None if jobs can't run as one."""
     companions: bool = False
     """Whether inputs after the first only support it: several files are one job each."""
     cached: bool = True
@@ -184,7 +184,7 @@ class Workload(Struct, frozen=True):
     def parse(self, params: dict[str, Any]) -> Params:
         """Returns `params` as this workload's type.
 
-        Raises WorkloadError: `bad_params`, which names the field or says which values don't go together, and
+        Raises WorkloadError: `bad_params`, which names the field or the conflicting values, and
         `internal` where that check fails itself.
         """
         parsed = self.decode(params)
@@ -435,7 +435,7 @@ def check_files(files: object) -> list[OutputFile]:
     seen: set[tuple[str, str]] = set()
     for index, file in enumerate(files):
         _check_file(f"files[{index}]", file)
-        # Files of different types may share a name: `popbridge run` gives each its own extension.
+        # Files of different types may share a name: `popbridge run` adds an extension of its own to each.
         if (file.name, file.media_type) in seen:
             raise _wrong(
                 text(

@@ -23,7 +23,7 @@ _WORD = 64
 
 
 def to_tensor(image: Raster) -> Floats:
-    """Returns height x width x 3, 0 to 1: the image on white, or on black if what is visible is light."""
+    """Returns height x width x 3, 0 to 1: the image on white, or on black if the visible part is light."""
     colors, alpha = _split_alpha(image)
     return _composite(colors, alpha, _background(colors, alpha))
 

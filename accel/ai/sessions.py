@@ -65,7 +65,7 @@ def open_session(contents: bytes, choice: Choice) -> onnxruntime.InferenceSessio
     options.log_severity_level = 4
     load_libraries(choice.name)
     configure(options, choice.name)
-    # An arena keeps the peak of the largest image: 500 MiB instead of 60 after one background, and no faster.
+    # An arena retains the largest image's peak: 500 MiB instead of 60 after one background, and no faster.
     options.enable_cpu_mem_arena = False
     session: onnxruntime.InferenceSession = module.InferenceSession(
         contents, options, providers=list(choice.providers)
@@ -93,7 +93,7 @@ def fixed_shape_wish(file: File, feed: Feed, *, graph: bool) -> Wish:
 def fixed_shape_variants(
     contents: bytes, model: Model, file: File, session: onnxruntime.InferenceSession, choice: Choice
 ) -> ShapeTuning | None:
-    """Returns the tuning of repeated shapes; None if there are no variants, as on the CPU."""
+    """Returns the tuning of repeated shapes; None without variants, as on the CPU."""
     if BY_NAME[choice.name].place == "cpu" or file.graph is None:
         return None
     subject = TunedNetwork(f"{model.name} {file.name}", file.sha256, TOLERANCES[file.graph.precision])

@@ -34,11 +34,11 @@ class Variant(Struct, frozen=True):
     """An alternative to a plain run."""
 
     name: str
-    """As in `ProvenVariants.way`."""
+    """Same as `ProvenVariants.way`."""
     open: Callable[[Feed, Mapping[str, Array]], Run]
     """Opens it for the shapes of a feed and its outputs. May raise anything, with the reason."""
     bytes: int = 0
-    """Of its own copy of the weights."""
+    """Size of its own copy of the weights."""
 
 
 class BestVariant(Struct, frozen=True):
@@ -130,7 +130,7 @@ class TunedNetwork(Struct, frozen=True):
     """The file that is run."""
 
     model: str
-    """As in `ProvenVariants.model`."""
+    """Same as `ProvenVariants.model`."""
     digest: str
     """SHA-256, hexadecimal."""
     tolerance: float
@@ -162,7 +162,7 @@ class ShapeTuning:
 
     @property
     def bytes(self) -> int:
-        """Of all copies of the weights."""
+        """Total size of all copies of the weights."""
         return sum(each.variant.bytes for each in self._tuned.values())
 
     @property
@@ -175,7 +175,7 @@ class ShapeTuning:
         return shape_key(feed, outputs) not in self._ruled_out
 
     def run(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
-        """Returns the named outputs, with the best variant. Raises what a plain run raises."""
+        """Returns the named outputs, with the best variant. Raises the same exceptions as a plain run."""
         self._runs += 1
         shape = shape_key(feed, outputs)
         tuned = self._tuned.get(shape)

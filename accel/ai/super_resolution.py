@@ -47,7 +47,7 @@ def run_tiled(
 ) -> Pixels:
     """Enlarges `source` one tile at a time.
 
-    `take` converts pixels to the network's input, `give` converts its output back. Margins beyond the image
+    `take` converts pixels to the network's input, `give` the output back. Margins beyond the image
     repeat the last pixel, or with `wrap` continue at the opposite edge. Tiles get smaller if memory runs out.
     """
     # A single tile may be smaller.

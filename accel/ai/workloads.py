@@ -52,7 +52,7 @@ embed_text = workload("text.embed", version=1, params=EmbedText, inputs=(0, MAX_
 
 
 def _sample(n: int) -> Mapping[str, Any]:
-    # Lengths vary as those of names and captions do: a batch also gains by grouping texts of similar length.
+    # Lengths vary as in names and captions: a batch also gains by grouping texts of similar length.
     words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky", "button")
     return {"texts": [" ".join(words[(n * 3 + at) % len(words)] for at in range(1 + n % 7)) + f" {n}"]}
 
@@ -69,7 +69,7 @@ embed_several = batched(
 
 
 class EmbedImage(Reading, frozen=True):
-    """How the image is read."""
+    """Options for reading the image."""
 
 
 class ImageEmbedding(FirstLayer, frozen=True):
@@ -178,7 +178,7 @@ remove_background = operation("image.remove_background", version=5, params=Remov
 
 
 class Ocr(Reading, frozen=True):
-    """Which lines are returned."""
+    """Options for the returned lines."""
 
     confidence: Annotated[
         float, Meta(ge=0, le=1, description="Minimum confidence; lines below it are omitted.")

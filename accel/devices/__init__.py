@@ -1,4 +1,4 @@
-"""What this machine computes on, found out by trying: drivers, runtimes and execution providers."""
+"""Detection of this machine's compute devices: drivers, runtimes and execution providers."""
 
 from __future__ import annotations
 

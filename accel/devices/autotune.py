@@ -32,7 +32,7 @@ class BoundBuffers:
         """`feed` has the inputs' shapes, `like` the outputs', in order; `place` is onnxruntime's name of the
         buffers' device. Nothing runs yet.
 
-        Raises ShapeError for an empty array, and whatever onnxruntime raises, for example if memory is full.
+        Raises ShapeError for an empty array, and onnxruntime's exceptions, for example if memory is full.
         """
         import onnxruntime
 
@@ -93,7 +93,7 @@ def _shown_of(array: Array) -> str:
 Run = Callable[[Feed], Sequence[Array]]
 
 WORTH = 1.05
-"""How much faster than a plain run a way must be, as it takes memory."""
+"""Minimum speed-up over a plain run, because an alternative takes memory."""
 
 ROUNDS, MOST_S = 12, 0.5
 """Most rounds of timing both in turn, and their time limit; the best counts, as other work only slows one
@@ -107,7 +107,7 @@ in another order."""
 
 
 class Inconclusive(Exception):
-    """These inputs can't prove anything; the message says why."""
+    """These inputs are inconclusive; the message has the reason."""
 
 
 class Proof(Struct, frozen=True):
@@ -131,7 +131,7 @@ class Sample(Struct, frozen=True):
 
 def sample_inputs(plain: Run, feed: Feed) -> Sample:
     """Returns a sample of an input and another one. Raises Inconclusive if both have the same outputs, and
-    whatever `plain` raises."""
+    the exceptions of `plain`."""
     second = other_input(feed)
     outputs = plain(feed), plain(second)
     if outputs_match(*outputs, 0.0):
@@ -142,7 +142,7 @@ def sample_inputs(plain: Run, feed: Feed) -> Sample:
 def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
     """Compares a way with plain runs on both inputs, and times it; raises nothing."""
     try:
-        # The second run detects a graph that replays its first input, the third one that keeps state.
+        # The second run detects a graph that replays its first input, the third one that has state.
         for at in (0, 1, 0):
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
                 return Proof(text("returns different results"))

@@ -60,7 +60,7 @@ def save(found: Devices, file: Path, now: str | None = None) -> None:
 
 
 def machine_state() -> str:
-    """Returns a digest of what a probe depends on (interpreter, packages, driver, variables), without loading
+    """Returns a digest of a probe's dependencies (interpreter, packages, driver, variables), without loading
     any."""
     packages = sorted(
         f"{name} {one.version}"

@@ -32,7 +32,7 @@ class Gpu(Struct, frozen=True):
     name: str
     """For example `NVIDIA GeForce RTX 4090`; empty if unknown."""
     memory_mib: int = 0
-    """Its own memory; 0 if unknown."""
+    """Dedicated GPU memory; 0 if unknown."""
     capability: str = ""
     """CUDA's compute capability, for example `8.9`."""
 

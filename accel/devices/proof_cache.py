@@ -36,9 +36,9 @@ class ProvenVariants(Struct, frozen=True):
     shape: str
     """For example `x 1x3x48x320`."""
     machine: str
-    """As `Devices.machine`."""
+    """Same as `Devices.machine`."""
     way: str
-    """How it is run: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
+    """Execution method: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
     why: AnyText
     """Why no other way is used; for people."""
     plain_ms: float = 0.0
@@ -73,7 +73,7 @@ class ProofCache:
         return self._read().get(self._key(digest, shape))
 
     def begin(self, digest: str, model: str, shape: str) -> None:
-        """Notes that a trial starts, so that a later process knows if this one dies of it."""
+        """Records the start of a trial, so that a later process knows if this one died of it."""
         before = self.known(digest, shape)
         tries, cut = (before.tries, before.cut) if before else (0, 0)
         why = text("the process ended while other ways were tried")

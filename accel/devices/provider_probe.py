@@ -53,7 +53,7 @@ class Session(Struct, frozen=True):
 
 
 def ask_runtime() -> Runtime:
-    """Raises whatever importing onnxruntime raises."""
+    """Raises the exceptions of importing onnxruntime."""
     runtime = importlib.import_module("onnxruntime")
     try:
         about: Any = importlib.import_module("onnxruntime.capi.build_and_package_info")
@@ -70,7 +70,7 @@ def ask_runtime() -> Runtime:
 
 
 def try_session(name: str) -> Session:
-    """Runs a test model on a provider. Raises whatever onnxruntime raises."""
+    """Runs a test model on a provider. Raises onnxruntime's exceptions."""
     load_libraries(name)
     import numpy as np
     import onnxruntime
@@ -109,12 +109,12 @@ Facts = TypeVar("Facts", bound=Struct)
 
 
 class Failure(Struct, frozen=True):
-    """Why a child gave no answer."""
+    """Reason why a child process didn't answer."""
 
     reason: AnyText
     """For people, to follow "it"; for example `crashed (SIGSEGV)`."""
     log: str = ""
-    """What it wrote to stderr."""
+    """The stderr output of the child process."""
 
 
 class ProbeReply(Struct, frozen=True):
@@ -122,7 +122,7 @@ class ProbeReply(Struct, frozen=True):
 
     facts: msgspec.Raw
     log: str = ""
-    """What it wrote to stderr."""
+    """The stderr output of the child process."""
 
 
 class _Answer(Struct):

@@ -33,7 +33,7 @@ small exponent as well."""
 
 
 class Opening(Struct, frozen=True):
-    """How a model is opened."""
+    """Options for opening a model."""
 
     folder: str = ""
     """The folder for compiled engines; empty for none."""
@@ -123,7 +123,7 @@ class Provider(Struct, frozen=True):
     runtime_name: str
     """onnxruntime's, for example `CUDAExecutionProvider`."""
     platforms: tuple[str, ...]
-    """Where it exists, by `sys.platform`; empty for everywhere."""
+    """Supported platforms, by `sys.platform`; empty for all."""
     package: str
     """The distribution of onnxruntime that contains it; empty for all."""
     options: Callable[[Opening], Options]
@@ -256,7 +256,7 @@ ORDER = tuple(provider.name for provider in PROVIDERS)
 
 
 class Wish(Struct, frozen=True):
-    """What a model can run on."""
+    """Execution target of a model."""
 
     order: tuple[str, ...] = ORDER
     """Names of providers, the preferred first; the CPU is always the last."""
@@ -265,9 +265,9 @@ class Wish(Struct, frozen=True):
     digest: str = ""
     """The model file's SHA-256, hexadecimal; without it no engines are stored."""
     shapes: Shapes = ()
-    """As `Opening.shapes`."""
+    """Same as `Opening.shapes`."""
     graph: bool = False
-    """As `Opening.graph`."""
+    """Same as `Opening.graph`."""
     precision: Precision = "tf32"
 
 

@@ -23,7 +23,7 @@ class Report(Struct, frozen=True):
     reason: AnyText
     """Why not, or the hardware that it uses; for people."""
     remedy: AnyText = ""
-    """What to do about it; empty if nothing."""
+    """Remedy; empty if there is none."""
 
 
 class Devices(Struct, frozen=True):
@@ -52,8 +52,8 @@ class Devices(Struct, frozen=True):
 
 
 Fault = Literal["", "memory", "gone"]
-"""`memory`: a smaller batch may succeed. `gone`: this process can't use the device any more. Empty if no
-device is at fault."""
+"""`memory`: a smaller batch may succeed. `gone`: this process can no longer use the device. Empty if the
+device isn't at fault."""
 
 WANTED = "POPBRIDGE_PROVIDER"
 """The variable with the provider's name, for example `cuda`; set in the worker processes of a GPU."""
@@ -81,7 +81,7 @@ _GONE = re.compile(
 
 
 class DeviceGone(Exception):
-    """The device of this process is gone; the message says why."""
+    """The device of this process is gone; the message has the reason."""
 
 
 def fault_of(error: BaseException) -> Fault:

@@ -1,1 +1,1 @@
-"""Where jobs run: worker processes, batches, and the choice of a device."""
+"""Job execution: worker processes, batches, and the choice of a device."""

@@ -52,7 +52,7 @@ class KeyedBackoff:
         """Notes a failure; returns the seconds until the next try. `reason` is for people."""
         known = self._failures.get(key)
         if known is not None and self._clock() < known.again:
-            # Tries that ran at the same time say nothing new.
+            # Attempts that ran at the same time add no information.
             return known.again - self._clock()
         tries = 0 if known is None else known.tries + 1
         pause = self._backoff.pause_s(tries)

@@ -23,7 +23,7 @@ from accel.text import AnyText, text
 from accel.workload import Batching, Input, Workload, WorkloadError
 
 WORTH = 1.05
-"""How much faster a larger batch must be: the first job waits for the others."""
+"""Minimum speed-up of a larger batch, because its first job waits for the others."""
 LEAST_S = 0.25
 """Each size is measured for at least this long."""
 ROUNDS = 3
@@ -233,7 +233,7 @@ class Scale(Struct, frozen=True):
     """The size of the sample of a side."""
     unit: AnyText = text("megapixels")
     per: int = MPX
-    """How much of a size is one unit."""
+    """Amount of a size that counts as one unit."""
 
 
 PIXELS = Scale()

@@ -1,7 +1,7 @@
 """Dynamic batching: queues, batches with a time limit, and a fallback that runs jobs one by one.
 
-Batching adds no delay: a batch is whatever waits when a worker becomes free. An idle machine therefore
-answers at once, and a busy one in batches.
+Batching adds no delay: a batch contains the jobs that wait when a worker becomes free. An idle machine
+therefore answers immediately, and a busy one in batches.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from accel.text import text
 from accel.workload import Workload, WorkloadError, names
 
 MIN_LIMIT_S = 5.0
-"""Any run may take this long, whatever was measured: a new worker first loads libraries and a model."""
+"""Minimum time limit of a run, regardless of measurements: a new worker first loads libraries and a model."""
 LIMIT_FACTOR = 3
 """A batch that takes this many times as long as the slowest recent run hangs."""
 REMEMBERED_RUNS = 100
@@ -44,7 +44,7 @@ def bucket_key(count: int) -> int:
 
 
 class Batcher:
-    """An executor that batches jobs of one workload where its policy says so."""
+    """An executor that batches jobs of one workload according to its policy."""
 
     def __init__(
         self,
@@ -54,9 +54,12 @@ class Batcher:
         least_s: float = MIN_LIMIT_S,
         most_s: float = math.inf,
     ) -> None:
-        """A batch is stopped after `least_s` seconds if a deadline in it passes or if it takes far longer
-        than earlier ones, and after `most_s` in any case. Its jobs are then run one by one, as nobody sees
-        which of them hangs; `most_s` leaves time for that where all have the same deadline."""
+        """Stops a batch after `least_s` seconds if one of its deadlines passes or if it takes far longer than
+        earlier batches, and after `most_s` in any case.
+
+        Its jobs are then run one by one, because the daemon can't see which of them hangs. `most_s` leaves
+        time for that if all have the same deadline.
+        """
         self._executor = executor
         self._max_rows = max_rows
         self._timeouts: defaultdict[str, BatchTimeout] = defaultdict(lambda: BatchTimeout(least_s, most_s))
@@ -112,7 +115,7 @@ class BatchItem:
         self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
 
     def settle(self, outcome: ExecutorResult | WorkloadError) -> None:
-        """Sets the result, unless there is one or nobody waits."""
+        """Sets the result, unless it is already set or its waiter was cancelled."""
         if self.result.done():
             return
         if isinstance(outcome, WorkloadError):
@@ -122,7 +125,7 @@ class BatchItem:
 
 
 class BatchTimeout:
-    """How long batches of one workload may take, by how long earlier ones took."""
+    """Time limits for batches of one workload, based on the run times of earlier batches."""
 
     def __init__(self, least_s: float = MIN_LIMIT_S, most_s: float = math.inf) -> None:
         self.least_s = least_s
@@ -133,7 +136,7 @@ class BatchTimeout:
 
     def learn(self, took_s: float, bucket: str = "", rows: int = 0) -> None:
         """Notes a finished run of `rows` rows; 0 where it wasn't a batch."""
-        # Other buckets count, too: what they have in common is the model that a new worker loads.
+        # Other buckets count, too: they share the model that a new worker loads.
         self._took_s.append(took_s)
         self._rows[bucket] = max(self._rows.get(bucket, 0), rows)
 
@@ -154,10 +157,12 @@ class BatchTimeout:
 
 
 class Batch:
-    """Jobs that a worker runs together, with a time limit: one of them may hang, and nobody sees which."""
+    """Jobs that a worker runs together, with a time limit: one of them may hang, and the daemon can't
+    see which.
+    """
 
     def __init__(self, stop: Callable[[], object], least_s: float) -> None:
-        """`stop` ends the worker's run; in the first `least_s` seconds only if nobody waits for it."""
+        """`stop` ends the worker's run; in the first `least_s` seconds only if no request waits for it."""
         self.items: Sequence[BatchItem] = ()
         self.stopped = False
         self._stop, self._least_s = stop, least_s
@@ -174,7 +179,9 @@ class Batch:
             self._stop_after(limit_s)
 
     def leave(self, overdue: bool) -> None:
-        """Notes that nobody waits for one item any more; if it is `overdue` it may hold up the rest."""
+        """Records that no request waits for one item any longer; if it is `overdue`, it may delay the
+        rest.
+        """
         if all(item.result.done() for item in self.items):
             self.stop()
         elif overdue:
@@ -258,7 +265,7 @@ class _Queue:
         task.add_done_callback(self._ended)
 
     def _ask_for_rest(self, most: int) -> None:
-        """Asks for a worker for what didn't fit, unless a task of its priority asks already."""
+        """Requests a worker for items that didn't fit, unless a task of their priority already did."""
         first = next((priority for priority, count in self._turns.waiting.items() if count), None)
         if first is not None and self._is_most_urgent(first):
             self._ask(first, most)
@@ -269,7 +276,7 @@ class _Queue:
             self._forget()
 
     async def _serve(self, priority: str, most: int) -> None:
-        """Runs one batch: whatever waits when a worker is free."""
+        """Runs one batch: the items that wait when a worker is free."""
         task = asyncio.current_task()
         assert task is not None
         batch = Batch(task.cancel, self._timeout.least_s)
@@ -302,7 +309,7 @@ class _Queue:
             if not batch.items:  # no worker will come
                 for item in self._take(self._rows):
                     item.settle(error)
-        except Exception:  # a bug, which must not keep anybody waiting
+        except Exception:  # A bug must not leave a request waiting.
             log.exception("%s: the batch can't be run; its jobs run one by one", self._workload.name)
             if not batch.items:
                 batch.start(self._take(self._rows), math.inf)
@@ -315,7 +322,7 @@ class _Queue:
 
     def _settle(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
         outcomes = list(zip(batch.items, done, strict=True))
-        # A job that is refused at once says nothing about how long a batch takes.
+        # A job that is rejected immediately is no evidence of a batch's run time.
         if good := [item.rows for item, outcome in outcomes if isinstance(outcome, ExecutorResult)]:
             self._timeout.learn(batch.took_s, self._bucket, sum(good))
         for item, outcome in outcomes:
@@ -341,7 +348,7 @@ class _Queue:
         return items
 
     def _leave(self, item: BatchItem, overdue: bool) -> None:
-        """Notes that nobody waits for `item` any more."""
+        """Records that no request waits for `item` any longer."""
         item.result.cancel()
         if self._turns.remove(item):
             self._rows -= item.rows
@@ -360,7 +367,7 @@ class IndividualRuns:
         self._limit_s = 0.0
         """The least that each gets, once one took longer than any known run."""
         self._queued: set[BatchItem] = set()
-        """Those that no worker has taken yet."""
+        """Items that no worker has taken yet."""
         self._limits: dict[asyncio.Timeout, float] = {}
         """Seconds that each running item has."""
 
@@ -379,7 +386,7 @@ class IndividualRuns:
     async def _run(self, item: BatchItem) -> None:
         task = asyncio.current_task()
         assert task is not None
-        # Also when nobody waits any more, which ends its worker.
+        # Also when no request waits any longer, which ends its worker.
         item.result.add_done_callback(lambda _: task.cancel())
         try:
             async with asyncio.timeout(None) as limit:
@@ -391,7 +398,7 @@ class IndividualRuns:
             item.settle(done)
         except WorkloadError as error:
             item.settle(error)
-        # Its time is over, or it is a bug: neither may keep anybody waiting.
+        # Its time is over, or it is a bug: neither may leave a request waiting.
         except Exception:
             if limit.expired():  # the others come first
                 self._limit_s = max(self._limit_s, 2 * self._limits[limit])
@@ -413,8 +420,8 @@ class IndividualRuns:
         self._dequeued(item)
 
     def _dequeued(self, item: BatchItem) -> None:
-        """Notes that `item` waits for no worker. When none does and none has made room, limits are lifted:
-        those that run hold up nobody."""
+        """Records that `item` no longer waits for a worker. When no item waits and no run has made room,
+        limits are lifted, since the running items delay no others."""
         self._queued.discard(item)
         running = [limit for limit in self._limits if not limit.expired()]
         if not self._queued and len(running) >= len(self._open):

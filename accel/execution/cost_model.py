@@ -38,9 +38,9 @@ class Cost(Struct, frozen=True):
     a GPU included."""
 
     fixed_ms: float
-    """Of any job."""
+    """Fixed milliseconds of any job."""
     mpx_ms: float
-    """Per million pixels or texts."""
+    """Milliseconds per million pixels or texts."""
 
     def ms(self, size: int) -> float:
         """Returns the milliseconds of a job."""
@@ -182,7 +182,9 @@ def _reason(
     queued: Mapping[str, float],
     size: AnyText,
 ) -> Text:
-    """For example: about 12 ms on CUDA, 48 ms on CPU (4.2 megapixels; 30 ms of work wait for CPU)."""
+    """Returns, for example, "about 12 ms on CUDA, 48 ms on CPU (4.2 megapixels; 30 ms of work wait for
+    CPU)".
+    """
     order = [best, *(device for device in devices if device is not best)]
     expected = [
         text("{ms} ms on {device}", ms=f"{total[device.name]:.3g}", device=device.label) for device in order

@@ -40,7 +40,7 @@ class DeviceFailure(Struct, frozen=True):
     """A device that failed, so that the CPU does its work for a while."""
 
     device: str
-    """Its name in results."""
+    """The device's name in results."""
     workload: str
     """The workload that failed; empty for all, as when the device is gone."""
     reason: AnyText
@@ -107,13 +107,13 @@ class DeviceQueue(Struct):
     device: Device
     executor: Executor
     workers: int = 1
-    """Jobs that run at once."""
+    """Number of jobs that run in parallel."""
     target: Callable[[str], str | None] = lambda name: None
     """Returns `module:function` of a workload's implementation for this device; None for the usual one."""
     pending_ms: float = 0.0
     """Expected milliseconds of its unfinished jobs."""
     pool: Pool | None = None
-    """Its processes, for metrics."""
+    """The device's processes, for metrics."""
 
     @property
     def queued_ms(self) -> float:
@@ -309,10 +309,10 @@ def _by(queue: DeviceQueue, job: Job) -> Job:
 
 
 WISH = Wish(("cuda",))
-"""CUDA runs any image shape at once; TensorRT compiles each one for minutes."""
+"""CUDA runs any image shape immediately; TensorRT takes minutes to compile each one."""
 
 PROBE_INTERVAL_S = 120.0
-"""How often a GPU whose memory is full is tried again."""
+"""Seconds between retries of a GPU whose memory is full."""
 
 Found = tuple[Choice, Devices]
 
@@ -334,7 +334,7 @@ class GpuExecutor(Batcher):
         ended = [state.pid for state in self._pool.states]
         await self.policies.close()
         await super().close()
-        # An idle worker may be in the middle of a trial, which says nothing against what it tried.
+        # An idle worker may be in the middle of a trial, which is no evidence against the variant it tried.
         if self._shapes is not None and ended:
             await asyncio.to_thread(proof_cache.retract_trials, self._shapes, ended)
 
@@ -356,7 +356,7 @@ def find_gpu(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | 
 
 
 def is_memory_full(devices: Devices) -> bool:
-    """Returns whether only a lack of memory keeps a GPU from being used."""
+    """Returns whether lack of memory is the only reason why a GPU isn't used."""
     return any(one.name in WISH.order and one.reason == FULL for one in devices.reports)
 
 

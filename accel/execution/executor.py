@@ -70,14 +70,14 @@ class CancelToken:
         self.requeued = False
         """Whether the job had a worker before: it goes to the front of its priority."""
         self.batch_size = 1
-        """How many jobs the worker runs together, this one included."""
+        """Number of jobs in the worker's batch, including this one."""
         self.started = False
         """Whether a worker has taken the job: until then it can be cancelled at no cost."""
         self.started_at = math.inf
         """When the last worker took it, by `time.monotonic`."""
         self.cancelled = False
-        """Set by the caller before it cancels the job: no worker takes it any more, so the caller may report
-        that it never started."""
+        """Set by the caller before it cancels the job: no worker will take it, so the caller may report that
+        it never started."""
         self.overdue = False
         """Set by the caller before it cancels a job whose deadline has passed: it may hold up its batch."""
 
@@ -149,7 +149,7 @@ class Job(Struct, frozen=True, eq=False):
 
 
 class ExecutorResult(Struct, frozen=True):
-    """The result of a job, and what it took."""
+    """The result of a job, and its resource use."""
 
     value: Any
     files: Sequence[ResultFile]
@@ -203,7 +203,7 @@ class BatchExecutor(Executor, Protocol):
     ) -> Sequence[ExecutorResult | WorkloadError]:
         """Returns the outcome of each job that `take` returns when a worker is free.
 
-        Cancelling the awaiting task ends the whole batch. Raises WorkloadError where no job is at fault:
+        Cancelling the awaiting task ends the whole batch. Raises WorkloadError if no job is at fault:
         `worker_crashed` or `shutting_down`.
         """
 
@@ -230,8 +230,8 @@ class LocalExecutor:
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
-        """`workers` 0 is one per core; `memory_mib` 0 is no limit. A worker that holds more than `keep_mib`
-        after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
+        """`workers` 0 is one per core; `memory_mib` 0 means unlimited. A worker that holds more than
+        `keep_mib` after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
         self._limits = limits
         self.pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
 
@@ -383,10 +383,10 @@ def _result(workload: Workload, reply: Reply, queued_ms: float) -> ExecutorResul
 
 
 def _run_here(job: Job, limits: Limits) -> ExecutorResult:
-    """Runs an inline workload in this process. Raises WorkloadError for whatever it raises."""
+    """Runs an inline workload in this process. Converts its exceptions to WorkloadError."""
     begin = time.perf_counter()
     try:
-        # What a plugin prints must not get into a program's output.
+        # A plugin's output must not get into a program's output.
         with contextlib.redirect_stdout(sys.stderr):
             output = validate_output(job.workload.load()(job.inputs, job.params, limits))
     except WorkloadError:

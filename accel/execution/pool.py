@@ -68,7 +68,7 @@ MAPPED_BYTES = 32 << 20
 HEAP_BYTES = 64 << 20
 """Enough to open and process a texture of 2048 x 2048."""
 HEAP = {"MALLOC_MMAP_THRESHOLD_": f"{MAPPED_BYTES}", "MALLOC_TRIM_THRESHOLD_": f"{HEAP_BYTES}"}
-"""glibc keeps this much freed memory for the next job: page faults on fresh memory take longer than
+"""Freed memory that glibc retains for the next job: page faults on fresh memory take longer than
 filling the buffers of a large image."""
 
 GRACE_S = 1.0
@@ -84,13 +84,13 @@ STOP_S = 0.5
 """Time limit for a job that reports progress to end after it was cancelled."""
 
 MEMORY_AGE_S = 0.5
-"""How old a measurement of a process's memory may be: measuring costs as much as a small job."""
+"""Maximum age in seconds of a process's memory measurement: measuring costs as much as a small job."""
 LONG_JOB_S = 0.02
-"""After a longer job the memory is measured again at once."""
+"""Run time in seconds above which a job's memory is measured again immediately."""
 
 
 class WorkerDied(Exception):
-    """The process ended before it replied; the message says how."""
+    """The process ended before it replied; the message has the exit status."""
 
 
 class Worker:
@@ -270,7 +270,7 @@ class _Wire(asyncio.SubprocessProtocol):
 
     def _report(self, body: bytes) -> None:
         self.reports = True
-        # Nobody waits for the reply any more.
+        # No request waits for the reply any longer.
         if self._on_progress is None or self._frame is None or self._frame.done():
             return
         try:
@@ -326,7 +326,7 @@ def interpreter(platform: str, executable: str, base: str) -> tuple[str, Mapping
 
 
 def no_window(loop: asyncio.AbstractEventLoop) -> int:
-    """Returns the flag that keeps Windows from opening a console, if `loop` accepts flags."""
+    """Returns the flag that prevents Windows from opening a console, if `loop` accepts flags."""
     # winloop raises ValueError for every flag but 0.
     if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
         return subprocess.CREATE_NO_WINDOW
@@ -354,7 +354,7 @@ class FairTurns(Generic[Waiter]):
 
     @property
     def waiting(self) -> dict[str, int]:
-        """How many wait, by priority."""
+        """Number of waiters by priority."""
         return {priority: len(self._classes[at]) for at, priority in enumerate(PRIORITIES)}
 
     def add(self, waiter: Waiter, priority: str, *, again: bool = False) -> None:
@@ -413,7 +413,7 @@ class Pool:
     """`size` worker processes, leased to jobs in the order of their turns."""
 
     def __init__(self, size: int, setup: Setup, env: Mapping[str, str], keep_mib: int = 0) -> None:
-        """A worker that holds more than `keep_mib` after a job is replaced; 0 replaces none."""
+        """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this."""
         self._keep = keep_mib << 20
         self._setup = setup
         self._env = env
@@ -431,12 +431,12 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a worker."""
+        """Number of jobs that wait for a worker."""
         return len(self._turns)
 
     @property
     def waiting_by_priority(self) -> Mapping[str, int]:
-        """How many wait, by priority; the jobs of a batch wait as one."""
+        """Number of waiting jobs by priority; a batch counts as one."""
         return self._turns.waiting
 
     @property
@@ -523,7 +523,7 @@ class Pool:
             self._in_background(self._replace(worker, healthy=not crashed))
 
     async def close(self) -> None:
-        """Ends all processes; those who wait get WorkloadError `shutting_down`."""
+        """Ends all processes; waiting jobs fail with WorkloadError `shutting_down`."""
         self._closing.set()
         while (turn := self._turns.next()) is not None:
             if not turn.done():
@@ -543,7 +543,7 @@ class Pool:
         return None
 
     def _assign(self) -> None:
-        """Gives idle workers to those whose turn it is."""
+        """Assigns idle workers to the waiters whose turn it is."""
         while self._turns and (worker := self._free()) is not None:
             turn = self._turns.next()
             if turn is None or turn.done():
@@ -570,7 +570,7 @@ class Pool:
             except OSError as error:
                 tries += 1
                 log.error("can't start a worker process: %s", error)
-            # A pool that gives up a worker for good ends up with none.
+            # A pool that never replaces a lost worker ends up with none.
             except Exception:
                 tries += 1
                 log.exception("can't start a worker process")
@@ -601,7 +601,7 @@ def _closing() -> WorkloadError:
 
 
 def suppress_error_dialogs() -> None:
-    """Makes this process fail without a dialog, which would keep it alive until somebody closes it."""
+    """Makes this process fail without a dialog, which would keep it alive until a user closes it."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -24,7 +24,7 @@ class Setup(Struct, frozen=True):
 
     limits: Limits
     memory_mib: int
-    """Limit of address space, MiB, where the system supports one; 0 is no limit."""
+    """Limit of address space, MiB, where the system supports one; 0 means unlimited."""
     warm: Sequence[str]
     """Modules to import before the first job."""
 
@@ -70,7 +70,7 @@ class BatchFrame(Struct, frozen=True, tag="batch"):
     """`module:function` of the workload."""
     items: Sequence[JobItem]
     out_dir: str | None
-    """As in `JobFrame`."""
+    """Same as in `JobFrame`."""
 
 
 class PackedBatchFrame(Struct, frozen=True, tag="batch"):
@@ -155,7 +155,7 @@ setups = msgspec.msgpack.Decoder(Setup)
 
 
 def writable(text: str) -> str:
-    r"""Returns `text` with escapes, such as `\udcff`, for what UTF-8 can't encode."""
+    r"""Returns `text` with escapes, such as `\udcff`, for characters that UTF-8 can't encode."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -133,7 +133,7 @@ def _next(requests: IO[bytes]) -> bytes:
     size = int.from_bytes(header, "big")
     body = requests.read(size)
     if len(header) < HEADER or len(body) < size:
-        # The parent is gone, so nobody waits for a reply.
+        # The parent is gone, so no process waits for a reply.
         _end()
     return body
 
@@ -194,10 +194,10 @@ def _write(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         draft.write_bytes(data)
-        # On Windows this fails if another worker has just written the file and somebody reads it.
+        # On Windows this fails if another worker has just written the file and a process reads it.
         replace_file(draft, path, done=path.is_file)
     finally:
-        # Whatever stays is deleted when the folder is swept.
+        # Remaining files are deleted when the folder is swept.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
 
@@ -209,7 +209,7 @@ MIN_FREE_BYTES = 64 << 20
 """Address space that opening libraries and models needs."""
 
 WORKLOAD_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
-"""What a workload's code may raise: a library may call sys.exit."""
+"""Exceptions that a workload's code may raise: a library may call sys.exit."""
 
 Duration = tuple[float, float]
 """Milliseconds of wall time and of CPU time."""
@@ -341,12 +341,12 @@ def output_files(output: Output, out_dir: str | Path | None) -> list[ResultFile]
 
 
 def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
-    """Calls `work`; if it fails, closes files that the traceback keeps open."""
+    """Calls `work`; if it fails, closes files that the traceback holds open."""
     try:
         return work(inputs)
     except WORKLOAD_ERRORS as error:
         failed: BaseException | None = error
-        # On Windows nobody could replace or delete an open file.
+        # On Windows, an open file can't be replaced or deleted.
         while failed is not None:
             traceback.clear_frames(failed.__traceback__)
             failed = failed.__context__
@@ -365,7 +365,7 @@ def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done])
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
         return _failed(error.code, error.reason, named, trace, fault=error.fault, step=error.step)
-    # A worker replies to every job, whatever it raises.
+    # A worker replies to every job, even if the job raises.
     except WORKLOAD_ERRORS as error:
         fault = fault_of(error)
         if uses_device() and fault:
@@ -437,7 +437,7 @@ class IdleTasks:
 @contextlib.contextmanager
 def _ended_after(seconds: float) -> Iterator[None]:
     """Ends the process after `seconds`, even inside a library that never returns."""
-    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # where there is no stderr
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # without stderr
         faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         yield
@@ -465,11 +465,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     pool.suppress_error_dialogs()
-    # libvips logs what it also raises.
+    # libvips also logs the errors that it raises.
     logging.getLogger("pyvips").setLevel(logging.ERROR)
     lower_priority()
     requests, replies = _detach(0, "rb"), _detach(1, "wb")
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # where there is no stderr
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # without stderr
         faulthandler.enable(all_threads=False)
     _serve(open_frame_source(requests), replies)
 
@@ -543,7 +543,7 @@ def lower_priority() -> None:
 
 
 def limit_memory(mib: int) -> None:
-    """Limits this process's address space; 0 is no limit."""
+    """Limits this process's address space; 0 means unlimited."""
     if mib and sys.platform == "linux":
         import resource
 

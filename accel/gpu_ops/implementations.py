@@ -1,7 +1,7 @@
 """GPU implementations of image workloads, with the same parameters.
 
-Results agree with the CPU's within one step of 8 bits, so that caches don't distinguish them. What graphs
-don't support, such as the coverage of cut-outs, falls back to the CPU implementation.
+Results agree with the CPU's within one step of 8 bits, so that caches don't distinguish them. Options that
+graphs don't support, such as the coverage of cut-outs, fall back to the CPU implementation.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class PlaneSource(Struct, frozen=True):
     input: int | None = None
     """The input's index, from 0; None for a constant."""
     channel: int = 0
-    """Its channel; -1 for the luminance of the first three."""
+    """Index of its channel; -1 for the luminance of the first three."""
     value: float = 0.0
     """The constant, 0 to 1."""
     invert: bool = False

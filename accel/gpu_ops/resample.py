@@ -21,7 +21,7 @@ NOTHING = 1e-9
 
 
 class PixelCoding(Struct, frozen=True):
-    """How a graph's pixels are stored; fields as in `Coding`."""
+    """Pixel coding of a graph; fields as in `Coding`."""
 
     dtype: str
     channels: int
@@ -238,7 +238,7 @@ def matrix(line: Axis) -> Floats:
 
 
 Steps = tuple[str, ...]
-"""How each level is computed from the previous one: `halved` averages 2 x 2, `weights` filters, `soft`
+"""Method that computes each level from the previous one: `halved` averages 2 x 2, `weights` filters, `soft`
 filters with negative weights."""
 
 

@@ -37,7 +37,7 @@ def multiply_by_alpha(image: Raster, inverse: bool, linear_light: bool) -> Raste
 
 
 def unpremultiply(image: Raster) -> Raster:
-    """The image with straight colours, 0 if alpha is 0."""
+    """Returns the image with straight colours, 0 if alpha is 0."""
     if not image.multiplied:
         return image
     return multiply_by_alpha(image, inverse=True, linear_light=image.multiplied == "light")
@@ -73,7 +73,7 @@ def _bytes(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
 
 @functools.cache
 def _result_table(inverse: bool, light: bool) -> NDArray[np.uint8]:
-    """The result for each alpha and each code, by 256 * alpha + code."""
+    """Returns the result for each alpha and each code, by 256 * alpha + code."""
     alpha, code = np.mgrid[:256, :256]
     if not light:
         # Integers, so that halves are always rounded up.
@@ -99,7 +99,7 @@ def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
 
 
 def _divide_codes(code: Pixels, alpha: Pixels, top: int) -> Pixels:
-    """code / alpha, both of full scale `top`: rounded, at most `top`, 0 if alpha is 0."""
+    """Returns code / alpha, both of full scale `top`: rounded, at most `top`, 0 if alpha is 0."""
     rounded = (2 * top * code + alpha) // np.maximum(2 * alpha, 1)
     return np.asarray(np.minimum(rounded, top) * (alpha > 0))
 
@@ -119,7 +119,7 @@ def mix_with_white(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
 
 
 def straight_colors(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
-    """The inverse. Colours stay as they are stored if alpha is 0."""
+    """Returns the inverse. Colours stay as they are stored if alpha is 0."""
     if alpha == "straight":
         return pixels
     # Floats are linear already.
@@ -151,7 +151,7 @@ def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) ->
 
 
 def coverage_above(threshold: float, dtype: Any) -> float:
-    """The alpha from which a texel passes the threshold once it is rounded to integers."""
+    """Returns the alpha from which a texel passes the threshold once it is rounded to integers."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return threshold
@@ -160,14 +160,14 @@ def coverage_above(threshold: float, dtype: Any) -> float:
 
 
 def coverage_share(alpha: Pixels, threshold: float) -> float:
-    """The share of texels whose stored alpha is at least `threshold`, 0 to 1."""
+    """Returns the share of texels whose stored alpha is at least `threshold`, 0 to 1."""
     top = float(full_scale(alpha.dtype))
     return float((alpha >= coverage_above(threshold, alpha.dtype) * top).mean())
 
 
 def coverage_factor(alpha: Floats, share: float, least: float) -> float:
-    """The factor, as near to 1 as possible, by which `share` of `alpha` becomes at least `least`,
-    or the nearest share that its values allow.
+    """Returns the factor, as near to 1 as possible, by which `share` of `alpha` becomes at least `least`, or
+    the nearest share that its values allow.
 
     Castaño 2010, "Computing alpha mipmaps", as in NVIDIA's texture tools; the bound is found by sorting
     instead of a search.
@@ -181,8 +181,8 @@ def coverage_factor(alpha: Floats, share: float, least: float) -> float:
 
 
 def split_alpha(alpha: Floats) -> Floats:
-    """Alpha (height x width) with ties broken by the neighbours: else a mask of two values allows only a few
-    shares. The change is too small to show in 8 bit."""
+    """Returns alpha (height x width) with ties broken by the neighbours: otherwise a mask of two values
+    allows only a few shares. The change is too small to show in 8 bit."""
     around = np.zeros_like(alpha)
     for number, (y, x) in enumerate(_NEIGHBOURS):
         rows, columns = _shift_slices(y), _shift_slices(x)
@@ -199,13 +199,13 @@ _NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0
 
 
 def _shift_slices(by: int) -> tuple[slice, slice]:
-    """The slices from which and to which an axis is shifted."""
+    """Returns the slices from which and to which an axis is shifted."""
     low, high = slice(None, -1), slice(1, None)
     return {0: (slice(None), slice(None)), 1: (low, high), -1: (high, low)}[by]
 
 
 def _neighbouring_values(values: Floats, count: int) -> tuple[float, float]:
-    """The largest value that isn't one of the `count` largest, and the smallest that is."""
+    """Returns the largest value that isn't one of the `count` largest, and the smallest that is."""
     rest = values.size - count
     picks = [place for place in (rest - 1, rest) if 0 <= place < values.size]
     ordered = np.partition(values, picks)
@@ -215,8 +215,9 @@ def _neighbouring_values(values: Floats, count: int) -> tuple[float, float]:
 
 
 def _separable_count(values: Floats, count: int) -> int:
-    """The number nearest to `count` of largest values that a bound can separate from the rest: of equal
-    values all or none. Values of 0 can't be raised."""
+    """Returns the number nearest to `count` of largest values that a bound can separate from the rest: of
+    equal values all or none. Values of 0 can't be raised.
+    """
     if 0 < count < values.size:
         low, high = _neighbouring_values(values, count)
         if low == high:

@@ -1,8 +1,8 @@
 """Trim, pack, draw an atlas; data for importers.
 
-What they agree on: `frame` is where the sprite lies on the page, its `w` and `h` those of the sprite upright,
-also where `rotated` says that it lies there turned clockwise by 90 degrees; `spriteSourceSize` is what was
-left of `sourceSize` by trimming; y runs down. The text of `lines` counts y from the page's lower edge.
+Conventions: `frame` is the sprite's rectangle on the page, its `w` and `h` those of the sprite upright,
+even if `rotated` marks it as turned clockwise by 90 degrees; `spriteSourceSize` is the part of `sourceSize`
+that trimming left; y runs down. The text of `lines` counts y from the page's lower edge.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class SpriteLayout(Struct, frozen=True):
     dtype: Any
     """numpy's type of the deepest sprite."""
     integers: Transfer
-    """How 8 and 16 bit sprites are coded: as sRGB if any of them is."""
+    """Coding of 8 and 16 bit sprites: sRGB if any of them is."""
 
     @property
     def transfer(self) -> Transfer:
-        """How the pages are coded."""
+        """Coding of the pages."""
         return "linear" if self.dtype.kind == "f" else self.integers
 
     def cut_out(self, image: Raster, box: Box) -> Pixels:
-        """The pixels in a box, converted to RGBA of this layout."""
+        """Returns the pixels in a box, converted to RGBA of this layout."""
         part = np.ascontiguousarray(image.pixels[box.rows, box.columns])
         changes = {} if part.dtype.kind == "f" else {"transfer": self.integers}
         cut = at_depth(image.with_pixels(part, **changes), self.dtype)
@@ -75,7 +75,8 @@ class Box(Struct, frozen=True):
 
 
 def common_sprite_layout(images: Sequence[Raster]) -> SpriteLayout:
-    """The layout that all images can be converted to; grey integers are coded as the coloured ones are.
+    """Returns the layout that all images can be converted to; grey integers are coded as the coloured ones
+    are.
 
     Raises WorkloadError `unsupported` for an image that is neither grey nor RGB.
     """
@@ -91,8 +92,9 @@ def common_sprite_layout(images: Sequence[Raster]) -> SpriteLayout:
 
 
 def trim(image: Raster, alpha: float, margin: int) -> Box:
-    """The box of all pixels with an alpha above `alpha` (0 to 1), extended by `margin` pixels; if there are
-    none, the upper left pixel."""
+    """Returns the box of all pixels with an alpha above `alpha` (0 to 1), extended by `margin` pixels; if
+    there are none, the upper left pixel.
+    """
     if not image.has_alpha:
         return Box(0, 0, image.width, image.height)
     values = image.pixels[..., -1]
@@ -107,7 +109,7 @@ def trim(image: Raster, alpha: float, margin: int) -> Box:
 
 
 def find_aliases(images: Sequence[Raster], boxes: Sequence[Box], layout: SpriteLayout) -> list[int]:
-    """For each sprite the index of the first one with the same pixels after conversion."""
+    """Returns, for each sprite, the index of the first one with the same pixels after conversion."""
     first: dict[tuple[Any, ...], int] = {}
     found = []
     for index, (image, box) in enumerate(zip(images, boxes, strict=True)):
@@ -117,7 +119,7 @@ def find_aliases(images: Sequence[Raster], boxes: Sequence[Box], layout: SpriteL
 
 
 def sprite_names(inputs: Sequence[str], folders: bool, extension: bool) -> list[str]:
-    """A unique name for each input, with `/` between folders.
+    """Returns a unique name for each input, with `/` between folders.
 
     With `folders` it is the path below the folder that all share, else the file's name. Raises WorkloadError
     `bad_params` for names that are equal or differ only in case: files of such names would overwrite each
@@ -134,7 +136,7 @@ def sprite_names(inputs: Sequence[str], folders: bool, extension: bool) -> list[
 
 
 def _shared_depth(folders: list[list[str]]) -> int:
-    """The number of leading folders that all share."""
+    """Returns the number of leading folders that all share."""
     first, last = min(folders), max(folders)
     equal = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return sum(1 for _ in equal)
@@ -177,7 +179,7 @@ class Sheet(Struct, frozen=True):
     """The type of the files' channels, numpy's name."""
 
     def on(self, page: int) -> Iterator[Sprite]:
-        """The sprites of one page."""
+        """Returns the sprites of one page."""
         return (sprite for sprite in self.sprites if sprite.page == page)
 
 
@@ -283,7 +285,7 @@ def _meta(sheet: Sheet, at: int) -> dict[str, Any]:
 
 
 def _region(sprite: Sprite) -> dict[str, Any]:
-    """`margin` is what was trimmed on the left and above, and in total across and down."""
+    """`margin` is the trimmed size on the left and above, and in total across and down."""
     return {
         "filename": sprite.name,
         "region": {"x": sprite.x, "y": sprite.y, "w": sprite.width, "h": sprite.height},
@@ -297,7 +299,7 @@ def _region(sprite: Sprite) -> dict[str, Any]:
 
 
 def _line(sheet: Sheet, page: AtlasPage, sprite: Sprite) -> str:
-    """The pivot is relative to the trimmed sprite and may lie outside of it; y points up."""
+    """Returns the pivot is relative to the trimmed sprite and may lie outside of it; y points up."""
     name = "".join(quote(each) if each in ESCAPED else each for each in sprite.name)
     x = (sheet.pivot[0] * sprite.source_width - sprite.offset_x) / sprite.width
     y = 1 - (sheet.pivot[1] * sprite.source_height - sprite.offset_y) / sprite.height
@@ -438,7 +440,7 @@ def draw_sprite(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> No
 
 
 def _format(first: str, layout: SpriteLayout, params: AtlasParams) -> str:
-    """The format of pages: `same` is the first sprite's if it can hold them, else one that can."""
+    """Returns the format of pages: `same` is the first sprite's if it can hold them, else one that can."""
     if params.format != "same":
         return params.format
     able = [name for name, writer in WRITERS.items() if writer.alpha and layout.dtype.name in writer.depths]

@@ -30,12 +30,12 @@ class BlockFormat(Struct, frozen=True):
     """A format of block compression."""
 
     name: str
-    """Its name in the parameters of `image.compress`."""
+    """Name in the parameters of `image.compress`."""
     family: Family
     codec: str
-    """Its decoder: a key of `BLOCKS`."""
+    """Name of its decoder: a key of `BLOCKS`."""
     channels: Literal["r", "rg", "rgb", "rgba"]
-    """Its channels; others of an image are dropped, missing ones are filled in."""
+    """Encoded channels; others of an image are dropped, missing ones are filled in."""
     linear: TexelFormat
     srgb: TexelFormat | None = None
     """The variant that GPUs decode as sRGB; None without one."""
@@ -49,7 +49,7 @@ class BlockFormat(Struct, frozen=True):
 
     @property
     def bits_per_pixel(self) -> float:
-        """Of whole blocks."""
+        """The average over whole blocks."""
         return 8 * self.block.size / (self.block.width * self.block.height)
 
 
@@ -127,7 +127,7 @@ def block_strips(pixels: Pixels, block: Block) -> Iterator[Pixels]:
 
 
 def first_channels(strip: Pixels, count: int) -> Pixels:
-    """The first channels, contiguous."""
+    """Returns the first channels, contiguous."""
     if strip.dtype == np.uint8 and strip.shape[2] == 4 and count < 3 and strip.flags.c_contiguous:
         # Truncating 32 bit words takes a third of the time.
         return strip.view("<u4").astype(f"<u{count}").view(np.uint8)
@@ -135,7 +135,9 @@ def first_channels(strip: Pixels, count: int) -> Pixels:
 
 
 def to_rgba(strip: Pixels) -> Pixels:
-    """RGBA from one to four channels, the second of two being alpha; alpha is full if there is none."""
+    """Returns RGBA from one to four channels, the second of two being alpha; alpha is full if there is
+    none.
+    """
     channels = strip.shape[2]
     if channels == 4:
         return np.ascontiguousarray(strip)
@@ -171,13 +173,13 @@ def surface(pixels: Any) -> Any:
 
 
 def bc1(strip: Pixels, effort: Effort) -> bytes:
-    """There is one effort. The library returns a buffer twice as long as the blocks."""
+    """Encodes BC1 blocks, ignoring `effort`; the library's buffer is twice as long as the blocks."""
     data: bytes = ispc_texcomp.compress_blocks_bc1(surface(to_rgba(strip)))
     return data[: strip.shape[0] * strip.shape[1] // 2]
 
 
 def bc3(strip: Pixels, effort: Effort) -> bytes:
-    """One effort for all."""
+    """Encodes BC3 blocks, ignoring `effort`."""
     data: bytes = ispc_texcomp.compress_blocks_bc3(surface(to_rgba(strip)))
     return data
 
@@ -211,7 +213,7 @@ Words = NDArray[np.uint64]
 
 # Mode 6 (Khronos Data Format Specification 1.3, section 20.1): seven bits 0000001, then for each channel two
 # end points of 7 bits, one lowest bit for each end point that all its channels share, and 16 indices of 4
-# bits, of which the first lacks its highest.
+# bits (the first lacks its highest bit).
 _MODE, _MODE_BITS = np.uint64(0x40), np.uint64(0x7F)
 _SHARED, _ONE = np.uint64(63), np.uint64(1)
 _SHIFTS = np.arange(7, 49, 7, dtype=np.uint64)[:, None]
@@ -220,7 +222,9 @@ _SEVEN = np.uint64(127)
 
 
 def _pairs() -> NDArray[np.float64]:
-    """For each byte the weights of its two indices: two float32 as one float64, for a single look-up."""
+    """Returns the weights of the two indices in each byte: two float32 as one float64, for a single
+    look-up.
+    """
     byte = np.arange(256)
     return np.stack([BC7_WEIGHTS[byte & 15], BC7_WEIGHTS[byte >> 4]], -1).view(np.float64)[:, 0]
 
@@ -229,8 +233,8 @@ _PAIRS = _pairs()
 
 
 def raise_alpha(words: Words, pixels: Pixels) -> Words:
-    """The blocks (n x 2 words) with alpha 255 in every pixel; `pixels` is the RGBA from which they were
-    encoded.
+    """Returns the blocks (n x 2 words) with alpha 255 in every pixel; `pixels` is the RGBA from which they
+    were encoded.
 
     An end point's alpha is 254 if its shared lowest bit is 0. This sets the bit. All its colours become odd
     by that; each goes up or down by 1, whichever is nearer to the pixels.
@@ -245,7 +249,7 @@ def raise_alpha(words: Words, pixels: Pixels) -> Words:
 
 
 def _gather_blocks(pixels: Pixels, indices: NDArray[Any]) -> Floats:
-    """The pixels of some blocks: n x 16 x RGBA."""
+    """Returns the pixels of some blocks: n x 16 x RGBA."""
     across = pixels.shape[1] // 4
     blocks = pixels.reshape(-1, 4, across, 4, 4)
     return blocks[indices // across, :, indices % across].reshape(-1, 16, 4).astype(np.float32)
@@ -269,14 +273,14 @@ def _raise_ends(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
 
 
 def _squares(weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """The sums over each block's pixels of (64 - w)^2, (64 - w) w and w^2."""
+    """Returns the sums over each block's pixels of (64 - w)^2, (64 - w) w and w^2."""
     total = weights.sum(1)
     squares = np.einsum("ij,ij->i", weights, weights)
     return 65536 - 128 * total + squares, 64 * total - squares, squares
 
 
 def _shares(high: Words) -> Floats:
-    """The weight of each end point in each pixel, of 64: blocks x 2 x 16."""
+    """Returns the weight of each end point in each pixel, of 64: blocks x 2 x 16."""
     # The first index has 3 bits, above the shared bit of the second end point.
     aligned = (high & ~np.uint64(0xF)) | (high & np.uint64(0xF)) >> _ONE
     shares = np.empty((len(high), 2, 16), np.float32)
@@ -298,7 +302,7 @@ class AlphaLoops:
         self._texels = 0
 
     def choose(self, texels: int) -> Loop:
-        """The loop for this many more texels."""
+        """Returns the loop for this many more texels."""
         self._texels += texels
         # Another operation may have loaded numba already.
         if (self._texels > WORTH_COMPILED or "numba" in sys.modules) and compiled.available():
@@ -312,7 +316,7 @@ _LOOPS = AlphaLoops()
 
 
 def make_opaque(data: bytes, pixels: Pixels) -> bytes:
-    """BC7 blocks with alpha 255 in every pixel; `pixels` is the RGBA from which they were encoded."""
+    """Returns BC7 blocks with alpha 255 in every pixel; `pixels` is the RGBA from which they were encoded."""
     loop = _LOOPS.choose(pixels.shape[0] * pixels.shape[1])
     return loop(np.frombuffer(data, "<u8").reshape(-1, 2), pixels).tobytes()
 
@@ -416,7 +420,9 @@ floats linear float32 of one or three channels. Returns whole blocks, row by row
 
 
 def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
-    """The encoder for the levels of an image. `srgb` matters to ASTC alone: its decoder rounds otherwise."""
+    """Returns the encoder for the levels of an image. `srgb` matters to ASTC alone: its decoder rounds
+    otherwise.
+    """
     encode_strip = _strip_encoder(format, effort, srgb)
 
     def encode(level: Pixels) -> bytes:

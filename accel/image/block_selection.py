@@ -48,8 +48,8 @@ Floats = NDArray[np.float32]
 
 
 def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) -> float:
-    """The PSNR of 8 bit pixels, height x width x channels; `alpha` tells whether the last of `before` is
-    alpha.
+    """Returns the PSNR of 8 bit pixels, height x width x channels; `alpha` is whether the last of `before`
+    is alpha.
 
     Colours are weighted by alpha unless they are data; alpha itself is one more channel. The result is
     10 log10(255^2 / mean squared error). Only common channels are compared, and grey with each colour.
@@ -70,7 +70,7 @@ def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) 
 
 
 def vector_error(before: Pixels, after: Pixels) -> float:
-    """The PSNR of normal maps of 8 bits, whose components of -1 to 1 have a peak of 2.
+    """Returns the PSNR of normal maps of 8 bits, whose components of -1 to 1 have a peak of 2.
 
     The result is 10 log10(4 / mean squared error of x, y and z). If `after` has two channels, z is rebuilt;
     both are normalized, as in shaders.
@@ -83,8 +83,9 @@ def vector_error(before: Pixels, after: Pixels) -> float:
 
 
 def light_error(before: Pixels, after: Pixels) -> float:
-    """The mPSNR of linear floats (Munkberg et al., "High Dynamic Range Texture Compression for Graphics
-    Hardware", 2006), the PSNR over 8 bit pictures of gamma 2.2 at exposures of -10 to 10 stops."""
+    """Returns the mPSNR of linear floats (Munkberg et al., "High Dynamic Range Texture Compression for
+    Graphics Hardware", 2006), the PSNR over 8 bit pictures of gamma 2.2 at exposures of -10 to 10 stops.
+    """
     squares = 0.0
     for old, new in _strips(before, after):
         old, new = (np.power(np.maximum(each, 0), _GAMMA) * 255 for each in (old, new))
@@ -97,7 +98,7 @@ def light_error(before: Pixels, after: Pixels) -> float:
 
 
 def decibels(error: float) -> float:
-    """The PSNR of a mean squared error with a peak of 1; at most `BEST`."""
+    """Returns the PSNR of a mean squared error with a peak of 1; at most `BEST`."""
     return BEST if error <= 0 else min(BEST, -10 * math.log10(error))
 
 
@@ -141,11 +142,11 @@ class CompressionInput:
 
     @property
     def transfer(self) -> Transfer:
-        """How the 8 bit levels are coded."""
+        """Coding of the 8 bit levels."""
         return "linear" if self.normal_map else self._eight[0].transfer
 
     def texels(self, format: BlockFormat) -> TexelFormat:
-        """The format's variant, linear or sRGB, for its `levels`."""
+        """Returns the format's variant, linear or sRGB, for its `levels`."""
         if format.srgb is None or self.transfer == "linear":
             return format.linear
         return format.srgb
@@ -165,7 +166,7 @@ class CompressionInput:
         return [[_light(level, image) for level in (image.pixels, *image.mips)] for image in self.images]
 
     def levels(self, format: BlockFormat) -> list[list[Pixels]]:
-        """The levels of each image as the format's encoder takes them, largest first."""
+        """Returns the levels of each image as the format's encoder takes them, largest first."""
         return self.light if format.floats else self.eight
 
     def check(self, format: BlockFormat) -> None:
@@ -219,7 +220,7 @@ class Trial(Struct, frozen=True):
 
 
 def candidate_formats(subject: CompressionInput, families: Sequence[Family]) -> list[BlockFormat]:
-    """The formats to try in order: by the bytes of all levels, then BC before ETC2 before ASTC.
+    """Returns the formats to try in order: by the bytes of all levels, then BC before ETC2 before ASTC.
 
     Floats need BC6H. Of the others, formats of one channel are for grey, those of two for normal maps, those
     of three for opaque images, those of four for all. Raises WorkloadError `unsupported` if none is left.
@@ -261,7 +262,7 @@ def _channel_sets(subject: CompressionInput) -> tuple[str, ...]:
 
 
 def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
-    """The bytes of all levels and layers."""
+    """Returns the bytes of all levels and layers."""
     block = format.block
     each: int = sum(
         -(-level.shape[0] // block.height) * -(-level.shape[1] // block.width) * block.size
@@ -298,8 +299,9 @@ def try_formats(
 
 
 def _steps(subject: CompressionInput, formats: Sequence[BlockFormat], below: int | None) -> list[BlockFormat]:
-    """The formats smaller than `below` by size; of equal sizes, as of small images, that of most bits per
-    texel."""
+    """Returns the formats smaller than `below` by size; of equal sizes, as of small images, that of most bits
+    per texel.
+    """
     found: dict[int, BlockFormat] = {}
     for format in sorted(formats, key=lambda each: each.bits_per_pixel):
         found[encoded_size(subject, format)] = format
@@ -332,7 +334,7 @@ class _Trials:
 
 
 def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:
-    """The smallest that reaches the target, or the best if none does; the first of equal ones."""
+    """Returns the smallest that reaches the target, or the best if none does; the first of equal ones."""
     enough = [each for each in trials if each.psnr >= target_db]
     if enough:
         return min(enough, key=lambda each: each.size)
@@ -419,7 +421,7 @@ def _encode_levels(encode: Encoder, levels: Sequence[Pixels]) -> list[bytes]:
 
 
 def _block_range(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
-    """The range of floats that the blocks can hold; BC6H is written unsigned."""
+    """Returns the range of floats that the blocks can hold; BC6H is written unsigned."""
     return (0, LARGEST) if format.floats else integer_range(image, kind)
 
 
@@ -429,7 +431,7 @@ def _to_unsigned(image: Raster) -> Raster:
 
 
 def _kind(image: Raster, params: Compress) -> PixelKind:
-    """What the channels are; unless given, a normal map only if the requested format can hold one."""
+    """Returns the kind of the channels; by default, `normal` only if the requested format can hold it."""
     kind = channel_kind(image, params.kind)
     if kind == "normal" and params.kind == "auto" and params.format != "auto":
         format = FORMATS[params.format]

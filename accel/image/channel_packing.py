@@ -68,7 +68,7 @@ def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
 
 
 def _size(images: Sequence[Raster], policy: str) -> tuple[int, int]:
-    """Width and height."""
+    """Returns width and height."""
     first = images[0]
     for one in images:
         if policy == "refuse" and (one.width, one.height) != (first.width, first.height):
@@ -147,7 +147,9 @@ def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Li
 
 
 def extract_channel(image: Raster, channel: str, invert: bool = False) -> Raster:
-    """A channel as a grey image of the same depth and levels; `invert` subtracts it from full scale."""
+    """Returns a channel as a grey image of the same depth and levels; `invert` subtracts it from full
+    scale.
+    """
     at = plane_index(image, channel)
     levels = [np.ascontiguousarray(level[..., at, None]) for level in (image.pixels, *image.mips)]
     if invert:
@@ -166,7 +168,7 @@ UNUSED_INPUT = "-"
 
 
 def plan_channels(params: PackChannels, names: Sequence[str]) -> list[ChannelSource]:
-    """The sources of red, green, blue and, if used, alpha, for inputs of these names.
+    """Returns the sources of red, green, blue and, if used, alpha, for inputs of these names.
 
     Raises WorkloadError `bad_params`.
     """
@@ -190,7 +192,7 @@ def _fields(params: PackChannels, count: int) -> tuple[str, ...]:
 
 
 def _input_pairs(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> Pairs:
-    """The map of each input: by `holds`, or by the order of the layout."""
+    """Returns the map of each input: by `holds`, or by the order of the layout."""
     holds = params.holds or ([] if params.channels else _in_order(params.layout, names, fields))
     if holds and len(holds) != len(names):
         reason = text(

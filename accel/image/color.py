@@ -34,7 +34,7 @@ def to_linear(pixels: Pixels, colors: int, transfer: str) -> Floats:
 
 
 def from_linear(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels:
-    """The inverse, rounded and clipped to 0 to 1; floats are returned as they are."""
+    """Returns the inverse, rounded and clipped to 0 to 1; floats are returned as they are."""
     if np.dtype(dtype).kind == "f":
         return light
     top = np.float32(np.iinfo(dtype).max)
@@ -69,20 +69,20 @@ def _strips(pixels: Pixels, made: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
 
 
 def decode_table(dtype: Any) -> Floats:
-    """The linear light, 0..1, of each sRGB code of an unsigned type."""
+    """Returns the linear light, 0..1, of each sRGB code of an unsigned type."""
     top = np.iinfo(dtype).max
     coded = np.arange(top + 1) / top
     return _decode_srgb(coded)
 
 
 def _decode_srgb(coded: Floats | NDArray[np.float64]) -> Floats:
-    """The linear light of sRGB codes, both 0..1."""
+    """Returns the linear light of sRGB codes, both 0..1."""
     light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
     return light.astype(np.float32)
 
 
 def encode_srgb(light: Floats) -> Floats:
-    """The sRGB codes of linear light, both 0..1."""
+    """Returns the sRGB codes of linear light, both 0..1."""
     coded = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
     return coded.astype(np.float32)
 
@@ -110,6 +110,6 @@ def to_oklab(light: AnyFloats) -> AnyFloats:
 
 
 def from_oklab(lab: AnyFloats) -> AnyFloats:
-    """The inverse; colours outside of sRGB's gamut are below 0 or above 1."""
+    """Returns the inverse; colours outside of sRGB's gamut are below 0 or above 1."""
     light: AnyFloats = (lab @ _FROM_LAB.T) ** 3 @ _FROM_CONES.T
     return light

@@ -50,7 +50,7 @@ def parse_profile(profile: bytes) -> Shaper | None:
         if profile[36:40] != b"acsp":
             return None
         if profile[16:20] == b"GRAY":
-            # In any connection space the curve gives a share of white.
+            # In any connection space the curve's value is a share of white.
             return Shaper((_curve(tags[b"kTRC"]),), np.ones((1, 1)))
         # If there is a table, the matrix is only meant for readers that don't support tables.
         if profile[16:24] != b"RGB XYZ " or b"A2B0" in tags or b"A2B1" in tags:
@@ -77,7 +77,7 @@ def _xyz(tag: bytes) -> Doubles:
 
 
 def _curve(tag: bytes) -> Curve:
-    """10.6 curveType, and 10.18 parametricCurveType."""
+    """Parses a curveType (ICC.1, 10.6) or parametricCurveType (10.18) tag."""
     if tag[:4] == b"para":
         return _parametric(struct.unpack_from(">H", tag, 8)[0], tag[12:])
     if tag[:4] != b"curv":
@@ -93,7 +93,7 @@ def _curve(tag: bytes) -> Curve:
 
 
 def _parametric(kind: int, data: bytes) -> Curve:
-    """Y = (aX + b) ** g + e from d on, and cX + f below."""
+    """Returns the curve Y = (aX + b) ** g + e for X of at least d, and cX + f below."""
     count = (1, 3, 4, 5, 7)[kind]
     given = [number / 65536 for number in struct.unpack_from(f">{count}i", data)]
     g, a, b, c, d, e, f = given + [0.0] * (7 - count)
@@ -139,7 +139,7 @@ def convert_to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) ->
     alpha.
 
     Integers of three colours are converted unless `transfer` is `linear`, grey only if it is `srgb`; data and
-    floats are kept as they are. A profile that is broken or for other channels is ignored, and one of sRGB
+    floats stay as they are. A profile that is broken or for other channels is ignored, and one of sRGB
     changes no pixel. The profile's white stays white (relative colorimetric), as in browsers.
     Raises pyvips.Error.
     """

@@ -44,8 +44,9 @@ TAPS = _gaussian()
 
 
 def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | None:
-    """The mean SSIM of a channel or LUMINANCE over all windows inside, -1 to 1; None if a side is shorter
-    than a window."""
+    """Returns the mean SSIM of a channel or LUMINANCE over all windows inside, -1 to 1; None if a side is
+    shorter than a window.
+    """
     height, width = (side - WINDOW + 1 for side in one.shape[:2])
     if height < 1 or width < 1:
         return None
@@ -59,7 +60,7 @@ def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | N
 
 def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
     """Returns full scale, and the planes x, y, x^2 + y^2 and x y, less half of full scale, which doesn't
-    change variances and keeps squares small enough for their precision."""
+    change variances and makes squares small enough for their precision."""
     kind = one.dtype
     full = float(full_scale(kind))
     # In 32 bits, variances would be lost beside the squares of light far beyond 1.
@@ -76,12 +77,12 @@ def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
 
 
 def _filter_windows(planes: Floats) -> Floats:
-    """The Gaussian mean of each window, first down, then across."""
+    """Returns the Gaussian mean of each window, first down, then across."""
     return _filter_axis(_filter_axis(planes, 1), 2)
 
 
 def _filter_axis(planes: Floats, axis: int) -> Floats:
-    """The window is symmetric, which saves half the products."""
+    """Returns the window is symmetric, which saves half the products."""
     count, kind = planes.shape[axis] - WINDOW + 1, planes.dtype.type
 
     def shifted(by: int) -> Floats:
@@ -96,7 +97,9 @@ def _filter_axis(planes: Floats, axis: int) -> Floats:
 
 
 def _similarity(means: Floats, full: float) -> float:
-    """The sum over the windows of (2 mx my + c1)(2 sxy + c2) / ((mx^2 + my^2 + c1)(sx^2 + sy^2 + c2))."""
+    """Returns the sum over the windows of (2 mx my + c1)(2 sxy + c2) / ((mx^2 + my^2 + c1)(sx^2 + sy^2 +
+    c2)).
+    """
     kind = means.dtype.type
     c1, c2 = kind((K1 * full) ** 2), kind((K2 * full) ** 2)
     x, y, squares, products = means
@@ -155,7 +158,7 @@ def _with_alpha(image: Raster) -> Raster:
 
 
 def compare_rasters(one: Raster, other: Raster, tolerance: float = 0.0) -> Comparison:
-    """The comparison of two images of the same size, channels and depth."""
+    """Returns the comparison of two images of the same size, channels and depth."""
     squares, sums, most, differing = _errors(one.pixels, other.pixels, tolerance)
     names = ("rgb" if one.colors == 3 else "l") + "a" * one.has_alpha
     similar = [structural_similarity(one.pixels, other.pixels, index) for index in range(one.channels)]
@@ -220,7 +223,9 @@ def _any_channel(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def difference_image(one: Raster, other: Raster, amplify: float) -> Raster:
-    """The amplified differences of colours, with that of alpha added to each: 8 bit, 16 for deeper images."""
+    """Returns the amplified differences of colours, with that of alpha added to each: 8 bit, 16 for deeper
+    images.
+    """
     kind: type[np.uint8] | type[np.uint16] = np.uint8 if one.bit_depth == 8 else np.uint16
     top = np.float32(np.iinfo(kind).max)
     scale = np.float32(amplify * top / full_scale(one.pixels.dtype))

@@ -52,7 +52,7 @@ def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
 
 
 def stream_of(path: str) -> pyvips.Source:
-    """A libvips source for a file with any name. Raises pyvips.Error and OSError."""
+    """Returns a libvips source for a file with any name. Raises pyvips.Error and OSError."""
     try:
         return pyvips.Source.new_from_file(path)
     except UnicodeEncodeError:
@@ -62,8 +62,8 @@ def stream_of(path: str) -> pyvips.Source:
 
 
 def from_memory(contents: bytes, loader: str) -> pyvips.Image:
-    """The image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
-    # As a buffer it would be copied; of a source pyvips keeps nothing.
+    """Returns the image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
+    # A buffer would be copied; from a source, pyvips retains nothing.
     return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **LOAD_OPTIONS)
 
 
@@ -75,7 +75,7 @@ class Format(Struct, frozen=True):
 
 
 HEAD_SIZE = 1024
-"""Bytes from which the format can be told."""
+"""Number of leading bytes that identify the format."""
 
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", Format("png", "pngload")),
@@ -115,7 +115,7 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _S
 
 
 def sniff(head: bytes) -> Format | None:
-    """The format of a file that begins with `head`; None if it is unknown."""
+    """Returns the format of a file that begins with `head`; None if it is unknown."""
     return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
 
 
@@ -325,7 +325,7 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
 
 
 def _open_inflated(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage | None:
-    """A PNG without a profile or orientation; None for others, and on an error, as above."""
+    """Returns a PNG without a profile or orientation; None for others, and on an error, as above."""
     if size > MAX_BUFFERED:
         return None
     with contextlib.suppress(OSError, pyvips.Error):
@@ -370,7 +370,7 @@ def _read_head(source: Input) -> tuple[bytes, int]:
 
 
 def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
-    """On Windows, "permission denied" can mean a folder, or a file that another program has locked."""
+    """Returns the reason; on Windows, "permission denied" can mean a folder or a file that is locked."""
     if path.is_dir():
         return text("is a folder")
     locked = sys.platform == "win32" and isinstance(error, PermissionError)
@@ -379,8 +379,9 @@ def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
 
 
 def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
-    """The WorkloadError for an error of libvips, which names the file as the caller does, without its
-    path."""
+    """Returns the WorkloadError for an error of libvips, which names the file as the caller does, without its
+    path.
+    """
     detail = _detail(source, error)
     if "out of memory" in detail or "creating thread" in detail:
         raise MemoryError(detail)

@@ -1,4 +1,6 @@
-"""Encodes rasters as files: chooses the format, fits the pixels to it, tells which values it clips."""
+"""Encodes rasters as files: chooses the format, fits the pixels to it, and reports the values that it
+clips.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ Range = tuple[float, float]
 
 
 def integer_range(image: Raster, kind: PixelKind | None = None) -> Range:
-    """The range of floats that integers can hold: -1 to 1 of vectors, else 0 to 1."""
+    """Returns the range of floats that integers can hold: -1 to 1 of vectors, else 0 to 1."""
     return (-1, 1) if (kind or image.kind) == "normal" and is_signed(image) else (0, 1)
 
 
@@ -48,7 +50,7 @@ def clipped_extremes(
 def clipped_extremes_of_all(
     images: Sequence[Raster], holds: Range | None, alpha: AlphaMixing = "straight", *, hidden: bool = False
 ) -> dict[str, Any]:
-    """The same for several images that go into one file, without their layers."""
+    """Returns the same for several images that go into one file, without their layers."""
     found = [_clipped_range(each, holds, None if hidden or each.data else alpha) for each in images]
     below = [least for least, _ in found if least is not None]
     above = [largest for _, largest in found if largest is not None]
@@ -76,7 +78,7 @@ def _beyond(pixels: Pixels, colors: int, holds: Range) -> tuple[float | None, fl
 
 
 def _visible_colors(image: Raster, alpha: AlphaMixing) -> Pixels:
-    """The pixels mixed with alpha as in the file, 0 if alpha is 0."""
+    """Returns the pixels mixed with alpha as in the file, 0 if alpha is 0."""
     image = unpremultiply(image) if alpha == "on white" else image
     if image.multiplied:
         return image.pixels
@@ -116,7 +118,7 @@ def vips_jpeg(image: Raster, params: Writing) -> bytes:
 
 
 def vips_webp(image: Raster, params: Writing) -> bytes:
-    # `exact` keeps the colours of transparent pixels, which engines filter into the edges.
+    # `exact` preserves the colours of transparent pixels, which engines filter into the edges.
     return _write_with_vips(image, "webp", Q=params.quality, lossless=params.lossless, exact=True)
 
 
@@ -152,7 +154,7 @@ class Writer(Struct, frozen=True):
     grey_alpha: bool = True
     """Whether it can hold grey with alpha; if not, grey becomes RGB."""
     grey: bool = True
-    """The same without alpha."""
+    """Whether it can hold grey without alpha; if not, grey becomes RGB."""
     mips: bool = False
     """Whether a file can hold mip levels and layers; if not, each level becomes a file."""
     longest: int = 65535
@@ -224,7 +226,7 @@ def clipped_in_format(image: Raster, params: Writing) -> dict[str, Any]:
 
 
 def _float_range(image: Raster, params: Writing) -> Range:
-    """The range of floats that the file can hold."""
+    """Returns the range of floats that the file can hold."""
     writer = WRITERS[choose_format(image, params.format)]
     half = writer.bits is not None and writer.bits(image, params) == 16
     most = exr.LARGEST if half else math.inf
@@ -237,14 +239,14 @@ def dropped_images(image: Raster) -> int | None:
 
 
 def choose_format(image: Raster, format: str) -> str:
-    """The format to write; `same` is that of the image's file, or PNG."""
+    """Returns the format to write; `same` is that of the image's file, or PNG."""
     if format != "same":
         return format
     return image.format if image.format in WRITERS else "png"
 
 
 def requested_format(image: Raster, params: Writing) -> str:
-    """The channel type to write: the requested one, or the nearest that the format can hold."""
+    """Returns the channel type to write: the requested one, or the nearest that the format can hold."""
     depths = WRITERS[choose_format(image, params.format)].depths
     kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
     if kind in depths:
@@ -255,7 +257,7 @@ def requested_format(image: Raster, params: Writing) -> str:
 
 
 def fit_to_format(image: Raster, params: Writing) -> Raster:
-    """Converts the image to what the format can hold."""
+    """Converts the image to a type that the format can hold."""
     writer = WRITERS[choose_format(image, params.format)]
     fit = image.with_pixels(image.pixels) if image.read_mips and not writer.mips else image
     fit = at_depth(fit, requested_format(fit, params))

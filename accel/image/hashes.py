@@ -35,7 +35,7 @@ _STRIP = 64
 """Rows of a strip."""
 
 SIDE = 32
-"""Pixels a side of what a perceptual hash sees."""
+"""Pixels per side of a perceptual hash's input."""
 
 
 def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
@@ -43,7 +43,7 @@ def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Ou
 
 
 def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fingerprint:
-    """The fingerprint of a decoded image; `digest` is the SHA-256 of its file, if it is known.
+    """Returns the fingerprint of a decoded image; `digest` is the SHA-256 of its file, if it is known.
 
     Raises WorkloadError if the file no longer exists.
     """
@@ -63,7 +63,9 @@ def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fi
 
 
 def file_digest(path: str, contents: bytes = b"") -> str:
-    """The SHA-256 of a file in hexadecimal digits; `contents` are its bytes, if known. Raises OSError."""
+    """Returns the SHA-256 of a file in hexadecimal digits; `contents` are its bytes, if known. Raises
+    OSError.
+    """
     if contents:
         return hashlib.sha256(contents).hexdigest()
     with open(path, "rb") as file:
@@ -71,7 +73,7 @@ def file_digest(path: str, contents: bytes = b"") -> str:
 
 
 def pixel_digest(decoded: DecodedImage) -> str:
-    """A checksum of the pixels in hexadecimal digits, equal for equal pictures in any format.
+    """Returns a checksum of the pixels in hexadecimal digits, equal for equal pictures in any format.
 
     It consists of two unrelated ones of 32 bits, CRC-32 (Ethernet) and Adler-32 (RFC 1950), which together
     take a tenth of the time of SHA-256. Two pictures agree in both by chance once in about 10 ** 18; it is no
@@ -128,7 +130,7 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 
 
 def reduced_view(decoded: DecodedImage) -> Floats:
-    """The image reduced to 32 x 32: red, green, blue and alpha, 4 x 32 x 32, 0..1."""
+    """Returns the image reduced to 32 x 32: red, green, blue and alpha, 4 x 32 x 32, 0..1."""
     if decoded.alpha == "multiplied as light":
         # Averages of such codes can't be divided by alpha.
         decoded = replace(decoded, pixels=straight_colors(decoded.pixels, decoded.alpha), alpha="straight")
@@ -150,7 +152,9 @@ def reduced_view(decoded: DecodedImage) -> Floats:
 
 
 def _box_averages(decoded: DecodedImage) -> Pixels:
-    """The averages of whole blocks, height x width x channels; the longest side is 64 or a little more."""
+    """Returns the averages of whole blocks, height x width x channels; the longest side is 64 or a little
+    more.
+    """
     pixels = decoded.pixels
     factor = max(pixels.shape[:2]) // (2 * SIDE)
     if factor < 2:
@@ -165,7 +169,7 @@ def _box_averages(decoded: DecodedImage) -> Pixels:
 
 
 def _blocks(pixels: Pixels, factor: int) -> Pixels:
-    """The same as libvips' `shrink` by a power of two, in half the time."""
+    """Returns the same as libvips' `shrink` by a power of two, in half the time."""
     height, width, channels = pixels.shape
     rows = _means(pixels.reshape(height // factor, factor, width * channels).swapaxes(0, 1))
     blocks = rows.reshape(height // factor, width // factor, factor, channels)
@@ -175,7 +179,7 @@ def _blocks(pixels: Pixels, factor: int) -> Pixels:
 
 
 def _means(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The means along the first axis, whose length is a power of two up to 256, rounded half up."""
+    """Returns the means along the first axis, whose length is a power of two up to 256, rounded half up."""
     count = len(values)
     sums: NDArray[np.uint16] = np.add.reduce(values, axis=0, dtype=np.uint16)
     sums += np.uint16(count // 2)
@@ -187,7 +191,7 @@ _POWERS = frozenset(1 << power for power in range(1, 9))
 
 
 def _average_axis(values: NDArray[Any], axis: int) -> Floats:
-    """32 averages along an axis; fewer values are repeated."""
+    """Returns 32 averages along an axis; fewer values are repeated."""
     length = values.shape[axis]
     if length == 2 * SIDE:
         firsts, seconds = (values[(slice(None),) * axis + (slice(one, None, 2),)] for one in (0, 1))
@@ -201,8 +205,9 @@ def _average_axis(values: NDArray[Any], axis: int) -> Floats:
 
 
 def mean_color(view: Floats) -> list[float]:
-    """The mean red, green and blue of a `reduced_view`, weighted by alpha (0 if all is transparent), and
-    alpha."""
+    """Returns the mean red, green and blue of a `reduced_view`, weighted by alpha (0 if all is transparent),
+    and alpha.
+    """
     # Squared, because at edges of alpha hidden colours are part of the averages.
     weights = np.square(view[3], dtype=np.float64)
     colors = (view[:3] * weights).sum(axis=(1, 2)) / max(float(weights.sum()), 1e-9)
@@ -210,7 +215,7 @@ def mean_color(view: Floats) -> list[float]:
 
 
 def sample_luminance(view: Floats) -> Floats:
-    """The luminance of a `reduced_view` on black: 32 x 32, 0..1."""
+    """Returns the luminance of a `reduced_view` on black: 32 x 32, 0..1."""
     grey: Floats = grey_of(view) * view[3]
     return grey
 
@@ -255,14 +260,14 @@ class SimilarGroup(Struct, frozen=True):
     """Two or more images that are alike."""
 
     how: Literal["file", "pixels", "looks"]
-    """What they share: all bytes, all pixels, or only the looks. Of images that share all pixels, only the
-    first is in a group of `looks`."""
+    """Common property: all bytes, all pixels, or only the appearance. Of images that share all pixels, only
+    the first is in a group of `looks`."""
     names: tuple[str, ...]
     """In alphabetical order; of `looks`, the first is the one that the others are like."""
 
 
 def find_groups(fingerprints: Mapping[str, Fingerprint]) -> list[SimilarGroup]:
-    """All groups of similar images, by name; the order of the input doesn't matter."""
+    """Returns all groups of similar images, by name; the order of the input doesn't matter."""
     by_pixels: dict[str, list[str]] = {}
     for name in sorted(fingerprints):
         by_pixels.setdefault(fingerprints[name].pixels, []).append(name)
@@ -327,7 +332,9 @@ class _LookIndex:
     def _sort_by_part(
         self, low: int, high: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """The indices sorted by a part of their hash, and the begin and end of each one's run of equals."""
+        """Returns the indices sorted by a part of their hash, and the begin and end of each one's run of
+        equals.
+        """
         part = (self._hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
         order = np.argsort(part, kind="stable")
         ranked = part[order]
@@ -363,7 +370,7 @@ def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Lim
 
 
 def _read_file(source: Input, files: dict[str, _File], limits: Limits) -> _File:
-    """Equal files, by their digest in `files`, are decoded once. Raises WorkloadError."""
+    """Reads a file; equal files, by their digest in `files`, are decoded once. Raises WorkloadError."""
     try:
         digest = file_digest(source.path)
     except (OSError, ValueError):

@@ -27,7 +27,7 @@ ones have 1; None for the middle one alone."""
 
 
 class HeightField(Struct, frozen=True):
-    """How heights become normals."""
+    """Options for converting heights to normals."""
 
     strength: float
     """The height of full scale in texels; negative if dark is high."""
@@ -38,7 +38,7 @@ class HeightField(Struct, frozen=True):
     green_down: bool
     """Whether y points down (DirectX)."""
     channel: str
-    """As in `plane_of`."""
+    """Channel, as in `plane_of`."""
 
     @classmethod
     def of(cls, params: NormalFromHeight) -> HeightField:
@@ -59,13 +59,13 @@ def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limit
 
 
 def normal_type(image: Raster, bits: str) -> Literal["uint8", "uint16"]:
-    """The type of an image's normals; `bits` is `Writing.bits`."""
+    """Returns the type of an image's normals; `bits` is `Writing.bits`."""
     deep = image.bit_depth > 8 if bits == "same" else bits != "8"
     return "uint16" if deep else "uint8"
 
 
 def height_to_normal(image: Raster, field: HeightField, dtype: Any) -> Pixels:
-    """The normals: height x width x 3, -1 to 1 as 0 to full scale of uint8 or uint16.
+    """Returns the normals: height x width x 3, -1 to 1 as 0 to full scale of uint8 or uint16.
 
     Raises WorkloadError `bad_params`.
     """

@@ -54,14 +54,14 @@ def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
 
 
 def _visible_lines(pixels: Pixels, how: Coding, cut: float) -> Floats:
-    """The lines, with no weight for texels that aren't visible."""
+    """Returns the lines, with no weight for texels that aren't visible."""
     lines = how.decode(pixels)
     lines *= (pixels[..., -1] > cut)[:, None]
     return lines
 
 
 def _halve(pixels: Pixels, how: Coding, cut: float) -> Floats:
-    """The sums of 2 x 2 texels: half the size, rounded up."""
+    """Returns the sums of 2 x 2 texels: half the size, rounded up."""
     height, width, _ = pixels.shape
     made = how.empty(-(-height // 2), -(-width // 2))
     each = how.rows(width)
@@ -80,7 +80,7 @@ def _sums(lines: Floats) -> Floats:
 
 
 def _fill_pyramid(lines: Floats, edge: Edge) -> Floats:
-    """The colours with a weight of 1 everywhere; missing ones come from a level of half the size."""
+    """Returns the colours with a weight of 1 everywhere; missing ones come from a level of half the size."""
     if not (lines[:, -1] > 0).all():
         height, _, width = lines.shape
         coarse = _fill_pyramid(_sums(lines), edge)
@@ -101,7 +101,7 @@ def _fill(lines: Floats, far: Floats) -> None:
 
 
 def _enlarge(lines: Floats, rows: Indices, width: int, edge: Edge) -> Floats:
-    """Some rows of the lines enlarged to twice the size, with weights of 3/4 and 1/4."""
+    """Returns some rows of the lines enlarged to twice the size, with weights of 3/4 and 1/4."""
     near, other = _neighbours(rows, lines.shape[0], edge)
     tall = lines[near] * np.float32(0.75) + lines[other] * np.float32(0.25)
     near, other = _neighbours(np.arange(width), lines.shape[2], edge)
@@ -115,7 +115,7 @@ def _neighbours(places: Indices, count: int, edge: Edge) -> tuple[Indices, Indic
 
 
 def _neighbour_sums(pixels: Pixels, how: Coding, cut: float, rows: Indices, edge: Edge) -> Floats:
-    """The sums of the visible texels of each 3 x 3."""
+    """Returns the sums of the visible texels of each 3 x 3."""
     height = len(pixels)
     around = np.arange(rows[0] - 1, rows[-1] + 2)
     lines = _visible_lines(pixels[around % height], how, cut)

@@ -90,13 +90,14 @@ def average_blocks(opened: OpenImage, path: str, size: int) -> pyvips.Image:
 
 
 def _jpeg_shrink(factor: int, shortest: int) -> int:
-    """The factor by which a JPEG is shrunk while decoding, so that a factor of at least 2 is left to average.
-    A thin image isn't shrunk: the decoder would leave out rows that don't fill one of its blocks."""
+    """Returns the factor by which a JPEG is shrunk while decoding, so that a factor of at least 2 is left to
+    average. A thin image isn't shrunk: the decoder would leave out rows that don't fill one of its blocks.
+    """
     return max((scale for scale in (2, 4, 8) if 2 * scale <= factor and 16 * scale <= shortest), default=1)
 
 
 def _fitting_size(width: int, height: int, size: int) -> tuple[int, int]:
-    """The width and height that fit into a square of `size`."""
+    """Returns the width and height that fit into a square of `size`."""
     longest = max(width, height)
     return max(1, round(width * size / longest)), max(1, round(height * size / longest))
 
@@ -109,7 +110,7 @@ def fit_size(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvip
 
 
 def resample_preview(opened: OpenImage, path: str, size: int) -> pyvips.Image:
-    """libvips' thumbnail, which applies profiles and weighs colours by alpha."""
+    """Resamples with libvips' thumbnail, which applies profiles and weights colours by alpha."""
     # If the image has no profile, an output profile changes no pixel but takes a third longer.
     profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
     if opened.inflated or opened.differs:
@@ -123,13 +124,13 @@ def resample_preview(opened: OpenImage, path: str, size: int) -> pyvips.Image:
 
 
 def shrink(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """The image as a screen shows it, at most `size` pixels a side, never enlarged."""
+    """Returns the image as a screen shows it, at most `size` pixels a side, never enlarged."""
     small = straighten_alpha(shrink_values(decoded, size), decoded)
     return display_values(small) if decoded.pixels.dtype.kind == "f" else _apply_profile(small, decoded)
 
 
 def shrink_values(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """The same with values as they are stored."""
+    """Returns the same with values as they are stored."""
     image = to_vips(decoded)
     if max(image.width, image.height) <= size:
         return image
@@ -188,7 +189,7 @@ def to_vips(decoded: DecodedImage) -> pyvips.Image:
     pixels = decoded.pixels
     grey_or_color = _MODELS.get(decoded.color_model)
     if pixels.dtype.kind == "f":
-        # Not scRGB, which libvips would convert by itself.
+        # Not scRGB, which libvips would convert automatically.
         return vips_image(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
     if grey_or_color is None:
         return vips_image(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
@@ -216,7 +217,7 @@ def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
 
 
 def inspect_picture(decoded: DecodedImage, preview: int) -> tuple[Inspection, list[OutputFile]]:
-    """The facts of an image and, unless `preview` is 0, a PNG of at most so many pixels a side."""
+    """Returns the facts of an image and, unless `preview` is 0, a PNG of at most so many pixels a side."""
     value = _inspection(decoded)
     if not preview:
         return value, []
@@ -271,7 +272,7 @@ def _names(decoded: DecodedImage) -> list[str]:
 
 
 def warm() -> None:
-    """Inspects a tiny image, so that the first real one doesn't wait for what is set up on first use."""
+    """Inspects a tiny image, so that the first real one doesn't wait for initialization on first use."""
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([128 + x, 128 + y, 255 - x], -1).astype(np.uint8)
     decoded = DecodedImage(pixels, "rgb", False, "png", 0)

@@ -86,7 +86,7 @@ def encode16(lines: Floats, colors: int, weighted: bool, curve: bool, pixels: Wo
 
 
 MIN_WEIGHT = np.float32(2**-20)
-"""What is added to alpha as a weight, so that colours are averaged even if all are transparent."""
+"""Offset added to alpha as a weight, so that colours are averaged even if all are transparent."""
 
 
 def _values(lines: Floats, colors: int, weighted: bool) -> Any:

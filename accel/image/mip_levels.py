@@ -31,7 +31,7 @@ SUM_LEVELS = 4
 
 
 def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
-    """The sizes of the levels after the first, each half of the one before, rounded down, at least 1.
+    """Returns the sizes of the levels after the first, each half of the one before, rounded down, at least 1.
 
     There are at most `levels` with the first, or as many as lead to 1 x 1 if that is 0.
     """
@@ -89,7 +89,7 @@ def _halve(source: PixelSource | LineBuffer, coding: Coding, lines: Floats) -> N
 
 
 def _halvings(pixels: Pixels, most: int) -> int:
-    """How often both sides can be halved without a remainder."""
+    """Returns the number of times that both sides can be halved without a remainder."""
     count = 0
     while count < most and not any(side % (2 << count) for side in pixels.shape[:2]):
         count += 1
@@ -115,7 +115,7 @@ def _halve_fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixel
 
 
 def _halve_by_sums(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
-    """The same for bytes that need plain means: exact, and as fast as memory."""
+    """Returns the same for bytes that need plain means: exact, and as fast as memory."""
     height, width, channels = pixels.shape
     made = _empty_levels(pixels, count)
     flat = [level.reshape(len(level), -1) for level in made]
@@ -240,7 +240,7 @@ def _levels_with_roughness(
 
 
 def _channels(image: Raster, params: Mipmaps) -> list[int]:
-    """The indices of the channels of roughness. Raises WorkloadError."""
+    """Returns the indices of the channels of roughness. Raises WorkloadError."""
     if params.kind not in ("auto", "data") or params.coverage:
         reason = text(
             "if the second input is a normal map, set kind to data and leave out coverage: roughness isn't a "

@@ -1,4 +1,6 @@
-"""Tangent-space normal maps: how vectors are coded, flipped and normalized, and which way green points."""
+"""Tangent-space normal maps: coding, flipping and normalizing of vectors, and the direction of the
+green channel.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ def slope_bands(pixels: Pixels) -> Iterator[Pixels]:
 
 
 def part_count(parts: Sequence[Pixels]) -> int:
-    """The number of parts into which bands are split, since few bands would agree by chance."""
+    """Returns the number of parts into which bands are split, since few bands would agree by chance."""
     if not parts:
         return 1
     columns: int = parts[0].shape[1]
@@ -79,7 +81,7 @@ def slopes(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
 
 
 def halve_slopes(values: Floats) -> Floats:
-    """The means of 2 x 2 texels."""
+    """Returns the means of 2 x 2 texels."""
     rows, columns = (side // 2 * 2 for side in values.shape[1:])
     pairs = values[:, :rows:2, :columns] + values[:, 1:rows:2, :columns]
     made: Floats = pairs[..., ::2] + pairs[..., 1::2]
@@ -88,7 +90,8 @@ def halve_slopes(values: Floats) -> Floats:
 
 
 def slope_sums(p: Floats, q: Floats, across: int = 1) -> Floats:
-    """The sums of ab, a^2 + b^2 (twist) and (dp/dx)^2 + (dq/dy)^2 (stretch) over each part of each band.
+    """Returns the sums of ab, a^2 + b^2 (twist) and (dp/dx)^2 + (dq/dy)^2 (stretch) over each part of each
+    band.
 
     Central differences are used, whose operators commute, so that the grid adds no bias.
     """
@@ -124,7 +127,7 @@ WAVE = 4
 
 
 def measure_waves(picture: Floats, steps: tuple[int, int]) -> Floats:
-    """The means over squares of a sample, an image whose rows and columns lie `steps` apart.
+    """Returns the means over squares of a sample, an image whose rows and columns lie `steps` apart.
 
     At most 64 x 64; an elongated image, whose steps differ, has fewer along its shorter side, and none if
     there is no room for three.
@@ -148,13 +151,14 @@ def wave_sums(coarse: Floats, steps: tuple[int, int]) -> Floats:
 
 
 def variance(picture: Floats) -> float:
-    """The variance of an image's slopes, the sum of both directions."""
+    """Returns the variance of an image's slopes, the sum of both directions."""
     return sum(float(one.var()) for pair in slopes([picture]) for one in pair)
 
 
 def _means(values: Floats, count: int) -> Floats:
-    """The means of each `count` values along the last axis. Slices are added, as numpy sums few values
-    slowly."""
+    """Returns the means of each `count` values along the last axis. Slices are added, as numpy sums few
+    values slowly.
+    """
     made: Floats = values[..., ::count] + values[..., 1::count]
     for start in range(2, count):
         made += values[..., start::count]
@@ -230,7 +234,7 @@ def measure_curl(pixels: Pixels, planes: Floats) -> Curl:
 
 
 def judge_curl(measured: Floats) -> Curl:
-    """The evidence from the `slope_sums` of each part."""
+    """Returns the evidence from the `slope_sums` of each part."""
     energy = float(measured[:, 1].sum())
     sign = 2 * float(measured[:, 0].sum()) / energy if energy > 0 else 0.0
     if sign == 0:
@@ -241,7 +245,9 @@ def judge_curl(measured: Floats) -> Curl:
 
 
 def _error(measured: Floats, sign: float, energy: float) -> float:
-    """The error of `sign`: the standard error of a ratio, or a bound if few parts have most of the energy."""
+    """Returns the error of `sign`: the standard error of a ratio, or a bound if few parts have most of the
+    energy.
+    """
     count = len(measured)
     if count == 1:
         return SINGLE_PART_ERROR
@@ -252,7 +258,7 @@ def _error(measured: Floats, sign: float, energy: float) -> float:
 
 
 def _measure_parts(parts: Sequence[Pixels]) -> tuple[Floats, Floats]:
-    """The `slope_sums` of each part of the bands, and of their means of 2 x 2."""
+    """Returns the `slope_sums` of each part of the bands, and of their means of 2 x 2."""
     fine: list[Floats] = [np.zeros((0, 3))]
     halves: list[Floats] = [np.zeros((0, 3))]
     columns = part_count(parts)
@@ -297,7 +303,7 @@ def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[
 
 
 def unit_share(vectors: Floats) -> float:
-    """The share of unit vectors in planes of x, y and z."""
+    """Returns the share of unit vectors in planes of x, y and z."""
     x, y, z = vectors
     squares = x * x
     squares += y * y
@@ -359,13 +365,13 @@ def is_signed(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> b
 
 
 def same_signedness(first: Raster, layers: Sequence[Raster]) -> tuple[Raster, ...]:
-    """The layers with `signed` as it is for the first image."""
+    """Returns the layers with `signed` as it is for the first image."""
     signed = is_signed(first) if layers and first.pixels.dtype.kind == "f" else None
     return tuple(replace(layer, signed=signed) for layer in layers)
 
 
 def to_unsigned(pixels: Pixels) -> Pixels:
-    """A copy of floats with the vectors of -1 to 1 in the first three channels coded as 0 to 1."""
+    """Returns a copy of floats with the vectors of -1 to 1 in the first three channels coded as 0 to 1."""
     made = pixels.copy()
     made[..., :3] = _encode_vectors(pixels[..., :3], pixels.dtype, False)
     return made
@@ -377,7 +383,9 @@ def _unit_share_of(vectors: AnyFloats) -> float:
 
 
 def flip_green(pixels: Pixels, x: bool, y: bool, signed: bool) -> Pixels:
-    """A copy with red or green inverted: full scale less the value, or the negative of signed floats."""
+    """Returns a copy with red or green inverted: full scale less the value, or the negative of signed
+    floats.
+    """
     height, width, channels = pixels.shape
     turn = np.zeros(channels, bool)
     turn[:2] = x, y
@@ -393,8 +401,9 @@ def flip_green(pixels: Pixels, x: bool, y: bool, signed: bool) -> Pixels:
 
 
 def normalize_vectors(pixels: Pixels, only_z: bool, signed: bool) -> Pixels:
-    """A copy with vectors of length 1: scaled, or with z rebuilt as the square root of 1 - x^2 - y^2 (and x
-    and y scaled if they are longer than 1)."""
+    """Returns a copy with vectors of length 1: scaled, or with z rebuilt as the square root of 1 - x^2 - y^2
+    (and x and y scaled if they are longer than 1).
+    """
     made = pixels.copy()
     for top in range(0, len(pixels), STRIP):
         rows = slice(top, top + STRIP)

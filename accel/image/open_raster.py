@@ -19,7 +19,7 @@ from accel.text import clauses, text
 from accel.workload import Input, Limits, WorkloadError
 
 TransferChoice = Literal["auto", Transfer]
-"""How the colours are coded, if the caller knows it."""
+"""Coding of the colours, if the caller knows it."""
 
 
 MAX_LISTED = 3
@@ -83,8 +83,8 @@ def open_raster(
     """Opens the first frame of an image: applies EXIF's orientation, converts an embedded profile to sRGB.
 
     With `levels` it has the smaller levels of its file, with `layers` the other faces and layers. `auto`
-    takes integers of three colours for sRGB unless the file says that they are linear, which makes them data
-    if there is no alpha; everything else is linear. `linear` is data, whose values are kept as they are,
+    takes integers of three colours for sRGB unless the file declares them linear, which makes them data
+    if there is no alpha; everything else is linear. `linear` is data, whose values stay unchanged
     even if the format multiplies by alpha.
     Raises WorkloadError as `decode_image` does.
     """

@@ -1,4 +1,4 @@
-"""Declarations of operations on images: parameters that they share, what they return, `@operation`.
+"""Declarations of operations on images: shared parameters, results, `@operation`.
 
 Declaring must cost no more than msgspec: `operation_runner` does the work, and is imported by the first call.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Reading(Params, frozen=True):
-    """How the inputs are read."""
+    """Options for reading the inputs."""
 
     transfer: Annotated[
         Literal["auto", "srgb", "linear"],
@@ -43,7 +43,7 @@ class Reading(Params, frozen=True):
 
 
 class Writing(Reading, frozen=True):
-    """How the results are written."""
+    """Options for writing the results."""
 
     format: Annotated[
         Literal["same", "png", "jpeg", "webp", "avif", "tiff", "tga", "psd", "exr", "hdr", "dds", "ktx2"],
@@ -63,7 +63,7 @@ class Writing(Reading, frozen=True):
 
 
 AnyKind = Literal["auto", "color", "normal", "data"]
-"""What the channels are; `auto` looks at them."""
+"""Kind of the channels; `auto` examines them."""
 
 KINDS = (
     "`auto` detects `normal` if at least 90% of the texels are unit vectors "
@@ -72,11 +72,11 @@ KINDS = (
     "`color`; grey images and images read as `linear` are `data`. The result reports the "
     "kind."
 )
-"""Of `auto`, for descriptions."""
+"""Description of `auto`."""
 
 
 class Filtering(Writing, frozen=True):
-    """How pixels are averaged."""
+    """Options for averaging pixels."""
 
     kind: Annotated[
         AnyKind,

@@ -1,4 +1,4 @@
-"""Runs operations: on each layer, with what they return validated, and between files.
+"""Runs operations: on each layer and between files, and validates their results.
 
 Plugins get images that can't be written to, so that an error is blamed on the step that caused it.
 """
@@ -36,7 +36,7 @@ def run(operation: Operation, inputs: Sequence[Input], params: Any, limits: Limi
 
 
 def write_output(operated: Operated, params: Reading) -> Output:
-    """The result of a last operation, its images as files. Raises WorkloadError."""
+    """Returns the result of a last operation, its images as files. Raises WorkloadError."""
     files, facts = list(operated.files), []
     for name, image in operated.images.items():
         assert isinstance(params, Writing), "an operation that gives images takes the parameters of Writing"
@@ -50,7 +50,7 @@ def write_output(operated: Operated, params: Reading) -> Output:
 def operate(
     function: Operate, each_layer: bool, images: Sequence[Raster], params: Any, limits: Limits
 ) -> Operated:
-    """Calls an operation's function, on each layer if so, and validates what it returns.
+    """Calls an operation's function, on each layer if so, and validates its result.
 
     Raises WorkloadError.
     """
@@ -68,7 +68,7 @@ def operate(
 
 
 def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
-    """The operation on the first image and on each of its layers, all of the kind that the first is.
+    """Returns the operation on the first image and on each of its layers, all of the kind that the first is.
 
     Raises WorkloadError `bad_input` if a second image has several layers, but not as many as the first: its
     first alone would count for all of them; `too_large` for images that are too large together; `bad_params`
@@ -110,7 +110,9 @@ def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: 
 
 
 def _layer(image: Raster, index: int, count: int, operated: Operated) -> Raster:
-    """The input for a layer: of a second image, such as a normal map, its own layer if it has as many."""
+    """Returns the input for a layer: of a second image, such as a normal map, its own layer if it has as
+    many.
+    """
     if len(image.layers) != count:
         return replace(image, layers=(), cube=False)
     first = next(iter(operated.images.values()))
@@ -167,7 +169,7 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
 def validate_operated(operated: object, params: Reading, limits: Limits, *, own: bool = False) -> Operated:
     """Validates what an operation returned, and returns it with its pixels contiguous; `own`: one of accel's.
 
-    Raises WorkloadError: `internal` for what isn't valid, `too_large` for an image beyond the limits.
+    Raises WorkloadError: `internal` for invalid results, `too_large` for an image beyond the limits.
     """
     if not isinstance(operated, Operated):
         raise _invalid(text("the operation gave {kind_of}, not Operated", kind_of=type_name(operated)))
@@ -263,7 +265,7 @@ def _check_fields(label: Text, image: Raster) -> None:
             raise _wrong_field(label, image, field, text("text"))
     for field, allowed in ALLOWED.items():
         value = getattr(image, field)
-        # 1 == True, and comparing an array gives an array.
+        # 1 == True, and comparing an array returns an array.
         if not any(type(value) is type(one) and value == one for one in allowed):
             reason = text(
                 "{image} has the {field} {value}; it must be one of {known}",
@@ -355,13 +357,14 @@ def _invalid(reason: Text, label: AnyText = "") -> WorkloadError:
 
 
 def read_only_view(image: Raster) -> Raster:
-    """The same image with arrays that numpy refuses to write to."""
+    """Returns the same image with arrays that numpy refuses to write to."""
     return _with_arrays(image, lambda array: _view(array, writable=False))
 
 
 def writable_copy(operated: Operated) -> Operated:
-    """The result with writable arrays, copied where they must be: numba compiles a loop again for read-only
-    arrays, which takes seconds."""
+    """Returns the result with writable arrays, copied where they must be: numba compiles a loop again for
+    read-only arrays, which takes seconds.
+    """
     images = {name: _with_arrays(image, _writable) for name, image in operated.images.items()}
     return replace(operated, images=images)
 

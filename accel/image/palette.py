@@ -54,7 +54,7 @@ def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Op
 
 
 def find_palette(image: Raster, count: int) -> Palette:
-    """At most `count` colours and their shares."""
+    """Returns at most `count` colours and their shares."""
     pixels = expand_grey(at_depth(image, "uint8")).pixels
     colors, weights = _colors(pixels, image.has_alpha)
     seen = weights > 0
@@ -84,7 +84,7 @@ def _colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
 
 
 def _exact_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
-    """All colours; None if there are more than EXACT_COLORS."""
+    """Returns all colours; None if there are more than EXACT_COLORS."""
     known: NDArray[np.uint32] = np.empty(0, np.uint32)
     weights: Any = np.empty(0)
     for top in range(0, len(pixels), STRIP):
@@ -99,7 +99,7 @@ def _exact_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
 
 
 def _words(strip: Pixels) -> NDArray[np.uint32]:
-    """Red, green, blue and alpha as a 32 bit word."""
+    """Returns red, green, blue and alpha as 32 bit words."""
     words = strip[:, 0].astype(np.uint32)
     for index in (1, 2):
         words = words << np.uint32(8) | strip[:, index]
@@ -108,7 +108,7 @@ def _words(strip: Pixels) -> NDArray[np.uint32]:
 
 
 def _binned_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
-    """The means of colours that agree in their highest bits."""
+    """Returns the means of colours that agree in their highest bits."""
     weights, sums = np.zeros(1 << 3 * BITS), np.zeros((3, 1 << 3 * BITS))
     for top in range(0, len(pixels), STRIP):
         strip = pixels[top : top + STRIP].reshape(-1, pixels.shape[2])
@@ -140,8 +140,9 @@ def _k_means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Float
 
 
 def _seeds(points: Floats, weights: Floats, count: int) -> Floats:
-    """The point of the largest weight, then each time the one with the largest error: k-means++ (Arthur and
-    Vassilvitskii 2007) without randomness."""
+    """Returns the point of the largest weight, then each time the one with the largest error: k-means++
+    (Arthur and Vassilvitskii 2007) without randomness.
+    """
     chosen = [int(np.argmax(weights))]
     error = np.full(len(points), np.inf)
     while len(chosen) < count:
@@ -151,7 +152,7 @@ def _seeds(points: Floats, weights: Floats, count: int) -> Floats:
 
 
 def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
-    """The index of the centre that is nearest to each point."""
+    """Returns the index of the centre that is nearest to each point."""
     nearest = np.empty(len(points), np.intp)
     x, y, z = (2 * centres.T).astype(np.float32)
     squares = (centres * centres).sum(axis=1).astype(np.float32)
@@ -167,7 +168,7 @@ def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
 
 
 def draw_swatch(image: Raster, palette: Palette) -> Raster:
-    """A square of each colour."""
+    """Returns a square of each colour."""
     colors = np.array([list(bytes.fromhex(color.hex[1:])) for color in palette.colors], np.uint8)
     across = min(ACROSS, len(colors))
     squares = np.zeros((-(-len(colors) // across) * across, 3), np.uint8)
@@ -191,7 +192,7 @@ def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> 
 
 
 def count_values(image: Raster, percentiles: Sequence[float]) -> Histogram:
-    """The histogram of each channel, and of the luminance of three colours."""
+    """Returns the histogram of each channel, and of the luminance of three colours."""
     names = ("rgb" if image.colors == 3 else "l") + "a" * image.has_alpha
     channels = [_channel(name, image.pixels[..., index], percentiles) for index, name in enumerate(names)]
     if image.colors == 3:
@@ -253,12 +254,12 @@ def _floats(name: str, values: Pixels, shares: NDArray[np.float64]) -> ChannelHi
 
 
 def _ranks(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """The ranks, from 0, of the smallest values that at least these shares don't exceed."""
+    """Returns the ranks, from 0, of the smallest values that at least these shares don't exceed."""
     return np.clip(np.ceil(shares * count * (1 - 1e-12)).astype(np.int64) - 1, 0, count - 1)
 
 
 def draw_histogram(image: Raster, value: Histogram, scale: str) -> Raster:
-    """The curves of the colours, added where they overlap: 8 bit RGB on black."""
+    """Returns the curves of the colours, added where they overlap: 8 bit RGB on black."""
     shown = [channel for channel in value.channels if channel.name in ("r", "g", "b", "l")]
     heights = np.array([channel.counts for channel in shown], np.float64)
     if scale == "log":

@@ -121,7 +121,7 @@ class PipelineContext:
         return operated
 
     def output(self, params: Reading) -> Output:
-        """The result of the last step, with the files of those before it. Raises WorkloadError."""
+        """Returns the result of the last step, with the files of those before it. Raises WorkloadError."""
         images, output = self._last.images, write_output(self._last, params)
         files = [*output.files, *self._files]
         file_names = {name: _file_name(name, output.files) for name in self._described_names}
@@ -136,7 +136,7 @@ class PipelineContext:
         return Output(output.value, files)
 
     def _takes_all(self, operation: Operation) -> bool:
-        """Whether the operation takes all of several images at once."""
+        """Whether the operation takes several images together."""
         count, record = len(self._images), operation.workload
         if count == 1 or record.inputs == (1, 1):
             return False
@@ -180,7 +180,7 @@ class PipelineContext:
 
 
 def _by_stem(images: Sequence[Raster]) -> dict[str, Raster]:
-    """By the name of the file without its folder and extension."""
+    """Maps each file name, without its folder and extension, to its image."""
     found: dict[str, Raster] = {}
     for image in images:
         found[_unused_name(PurePosixPath(image.name.replace("\\", "/")).stem or "image", found)] = image
@@ -215,6 +215,8 @@ def _sizes(images: Mapping[str, Raster]) -> dict[str, tuple[int, int]]:
 
 
 def _file_name(name: str, files: Sequence[OutputFile]) -> str:
-    """The name of an image's file, with levels in files of their own the largest's; empty without one."""
+    """Returns the name of an image's file, with levels in files of their own the largest's; empty without
+    one.
+    """
     found = (file for file in files if file.name in (name, f"{name}.mip0"))
     return next((file.name + suffix_of(file.media_type) for file in found), "")

@@ -1,6 +1,6 @@
-"""How pixels are coded: decoded to values that can be averaged, encoded again, converted to other depths.
+"""Coding of pixels: decodes them to values that can be averaged, encodes them, and converts depths.
 
-Also decides whether an image holds colours, normals or data.
+Also detects whether an image holds colours, normals or data.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CANCELLED = 1e-4
 
 
 class Coding(Struct, frozen=True):
-    """How the pixels of an image are decoded for a filter and encoded after it."""
+    """Decoding of an image's pixels for a filter, and encoding of the result."""
 
     dtype: Any
     """numpy's type of the pixels."""
@@ -55,11 +55,11 @@ class Coding(Struct, frozen=True):
     """The range of float colours, to which quotients by a small alpha are clipped."""
 
     def empty(self, rows: int, width: int) -> Floats:
-        """Uninitialized lines: rows x channels x width."""
+        """Returns uninitialized lines: rows x channels x width."""
         return np.empty((rows, self.channels, width), np.float32)
 
     def rows(self, width: int) -> int:
-        """The rows of a strip of this width, an even number."""
+        """Returns the rows of a strip of this width, an even number."""
         return max(2, STRIP // (width * self.channels) // 2 * 2)
 
     def decode(self, pixels: Pixels) -> Floats:
@@ -88,11 +88,11 @@ class Coding(Struct, frozen=True):
             self.loops.halve_pixels(pixels, *self.tables(), self.colors, self.weighted, lines)
 
     def tables(self) -> tuple[Floats, Floats]:
-        """The values of each code of colours and of alpha."""
+        """Returns the values of each code of colours and of alpha."""
         return _table(self.dtype.name, self.curve), _alphas(self.dtype.name, self.weighted)
 
     def encode(self, lines: Floats, out: Pixels | None = None) -> Pixels:
-        """Encodes lines as pixels, rounded to the nearest code; transparent colours are kept."""
+        """Encodes lines as pixels, rounded to the nearest code; transparent colours are preserved."""
         rows, channels, width = lines.shape
         pixels = np.empty((rows, width, channels), self.dtype) if out is None else out
         if self.vectors:
@@ -110,7 +110,7 @@ class Coding(Struct, frozen=True):
         return pixels
 
     def pixels(self, lines: Floats) -> Pixels:
-        """`encode`, a strip at a time."""
+        """Encodes lines a strip at a time, as `encode` does."""
         height, channels, width = lines.shape
         made = np.empty((height, width, channels), self.dtype)
         each = self.rows(width)
@@ -142,7 +142,9 @@ class Coding(Struct, frozen=True):
 
 
 def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:
-    """The coding of an image. Raises WorkloadError `unsupported` for normals without three colours."""
+    """Returns the coding of an image. Raises WorkloadError `unsupported` for normals without three
+    colours.
+    """
     pixels = image.pixels
     vectors = kind == "normal"
     if vectors and image.colors != 3:
@@ -169,9 +171,9 @@ def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted
 
 
 def choose_loops(pixels: Pixels) -> ModuleType:
-    """The loops for an image: the compiled ones if numba is installed and they pay, else numpy's.
+    """Returns the loops for an image: the compiled ones if numba is installed and they pay, else numpy's.
 
-    The choice doesn't depend on what is loaded, because the last bits of some sums differ.
+    The choice doesn't depend on the loaded modules, because the last bits of some sums differ.
     """
     if pixels.shape[0] * pixels.shape[1] < WORTH_COMPILED or not compiled.available():
         return kernels
@@ -205,7 +207,9 @@ def _alphas(name: str, weighted: bool) -> Floats:
 
 @functools.cache
 def _codes() -> tuple[Bytes, Floats]:
-    """For each step of linear light the code at its begin, and the light from which each code is nearest."""
+    """Returns the code at the start of each step of linear light, and the light from which each code is
+    nearest.
+    """
     halves = (np.arange(1, 256) - 0.5) / 255
     bounds = np.where(halves <= 0.04045, halves / 12.92, ((halves + 0.055) / 1.055) ** 2.4).astype(np.float32)
     steps = np.arange(STEPS + 1, dtype=np.float32) / np.float32(STEPS)
@@ -221,23 +225,23 @@ NORMAL_SHARE = 0.9
 because colours that are mistaken for vectors come out wrong."""
 
 OUTWARD = 0.2
-"""How far the mean vector of a normal map points out of the surface, and by how much more than sideways.
-Light grey has vectors of length 1 as well, but they point sideways as much."""
+"""Minimum outward component of a normal map's mean vector, and its minimum excess over the sideways
+component. Light grey has vectors of length 1 as well, but they point sideways as much."""
 
 UNIFORM = 0.03
 """The standard deviation of x, y and z up to which an image has a single colour: four codes of 8 bit."""
 
 UPRIGHT = 0.1
-"""How far the vectors of a single colour may point sideways: many blues are unit vectors, but a flat surface
-points straight out."""
+"""Maximum sideways component of the vectors of a single colour: many blues are unit vectors, but a flat
+surface points straight out."""
 
 
 def channel_kind(image: Raster, kind: AnyKind = "auto") -> PixelKind:
-    """What the channels are: `kind`, or `Raster.kind`, or what they look like.
+    """Returns the kind of the channels: `kind`, or `Raster.kind`, or the kind that the pixels look like.
 
     Unit vectors that mostly point out of the surface are `normal`; a single colour only if it is that of a
-    flat surface. Grey without alpha is `data` unless it is sRGB, and so is what was read as data; the rest is
-    `color`. Examines a sample of at most about 256 x 256 texels.
+    flat surface. Grey without alpha is `data` unless it is sRGB, and so is an image that was read as data;
+    the rest is `color`. Examines a sample of at most about 256 x 256 texels.
     """
     if kind != "auto":
         return kind
@@ -250,14 +254,14 @@ def channel_kind(image: Raster, kind: AnyKind = "auto") -> PixelKind:
 
 
 def channel_semantics(image: Raster, kind: PixelKind) -> dict[str, object]:
-    """The fields of a raster of this kind: of normals and data that no curve is applied."""
+    """Returns the fields of a raster of this kind: of normals and data that no curve is applied."""
     if kind == "color":
         return {"transfer": image.transfer, "kind": kind}
     return {"transfer": "linear", "data": True, "kind": kind}
 
 
 def resolve_semantics(image: Raster, kind: PixelKind) -> Raster:
-    """The image with those fields."""
+    """Returns the image with those fields."""
     return msgspec.structs.replace(image, **channel_semantics(image, kind))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from accel.image.records import Compression
 
 AlphaMixing = Literal["straight", "multiplied", "multiplied as light", "on white"]
-"""How colours are mixed with alpha: not at all, multiplied, multiplied as light before they were coded as
+"""Mixing of colours with alpha: none, multiplied, multiplied as light before they were coded as
 sRGB, or blended with white."""
 Pixels = NDArray[Any]
 """Height x width x channels, contiguous; uint8, uint16 or float32."""
@@ -22,7 +22,7 @@ MAX_VALUE = 1e12
 
 
 def full_scale(dtype: Any) -> int:
-    """The value of 1 in pixels of a type: 255 for uint8, 65535 for uint16, 1 for floats."""
+    """Returns the value of 1 in pixels of a type: 255 for uint8, 65535 for uint16, 1 for floats."""
     dtype = np.dtype(dtype)
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
@@ -42,12 +42,12 @@ class DecodedImage(Struct, frozen=True):
     size: int
     """The file's bytes."""
     compression: Compression = ""
-    """What the pixels were stored in. Two channels (bc5) are given as RGB: blue is rebuilt as engines do it
-    if red and green fit unit vectors, else 0."""
+    """Stored colour model of the pixels. Two channels (bc5) are decoded as RGB: blue is rebuilt as engines do
+    it if red and green fit unit vectors, else 0."""
     palette: bool = False
     """Whether the file stores indices of a palette: one channel, whatever the palette's colours are."""
     alpha: AlphaMixing = "straight"
-    """How the colours are mixed with alpha."""
+    """Mixing of the colours with alpha."""
     profile: bytes = b""
     """The ICC profile of the colours, where one is embedded and not read by libvips itself."""
     float_bits: int = 0
@@ -63,7 +63,7 @@ class DecodedImage(Struct, frozen=True):
     levels: int = 1
     """The number of mip levels by the file's header, the largest included."""
     images: int = 1
-    """The number of faces, layers and slices in a DDS or KTX2, each of which is an image; `pixels` and
+    """The number of faces, layers and slices in a DDS or KTX2, each one an image; `pixels` and
     `mips` are the first one's. 1 for other formats."""
     others: tuple[tuple[Pixels, ...], ...] = ()
     """The levels of each other face and layer, as many and of the same type and channels as the first one's;
@@ -80,7 +80,7 @@ def vips_image(pixels: Pixels, model: str) -> pyvips.Image:
 
 
 def vips_from_pixels(pixels: Pixels) -> pyvips.Image:
-    """The same without a colour model."""
+    """Returns the same without a colour model."""
     height, width, bands = pixels.shape
     kind = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[pixels.dtype.name]
     return pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), width, height, bands, kind)

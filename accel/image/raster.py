@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 Transfer = Literal["srgb", "linear"]
-"""How colour channels are coded: by sRGB's curve (IEC 61966-2-1), or in proportion to light or to another
+"""Coding of colour channels: by sRGB's curve (IEC 61966-2-1), or in proportion to light or to another
 measurement (data). Alpha is always linear."""
 
 
 Multiplied = Literal["", "light", "codes"]
-"""What is multiplied by alpha: nothing, the colours' linear `light`, or their sRGB `codes`. Linear colours
-count as light."""
+"""Values that are multiplied by alpha: none, the colours' linear `light`, or their sRGB `codes`. Linear
+colours count as light."""
 
 
 PixelKind = Literal["color", "normal", "data"]
-"""What channels are: colours, a normal map's unit vectors, or independent values."""
+"""Kind of channels: colours, a normal map's unit vectors, or independent values."""
 
 
 class Raster(Struct, frozen=True):
@@ -49,7 +49,7 @@ class Raster(Struct, frozen=True):
     """Whether the colours are measurements (normals, heights, masks), to which sRGB's curve is never
     applied, not even if floats of three colours become integers."""
     kind: PixelKind | Literal[""] = ""
-    """What the channels are; empty if it isn't known yet."""
+    """Kind of the channels; empty if not yet known."""
     signed: bool | None = None
     """Whether float vectors are stored as -1 to 1, not coded as 0 to 1; None to find out from the texels.
     `layers` have the value of the first image."""
@@ -59,7 +59,7 @@ class Raster(Struct, frozen=True):
     """Whether `mips` were read from its file: a format of one level drops them, but writes computed levels
     as files of their own."""
     first_of: int = 1
-    """The number of images (faces, layers, slices) in its file, of which it is the first."""
+    """The number of images (faces, layers, slices) in its file; this image is the first."""
     layers: tuple[Raster, ...] = ()
     """The other faces and layers of its file: images of the same size, levels, type and channels, without
     layers of their own; empty if there are none, or an operation doesn't keep them."""
@@ -70,9 +70,9 @@ class Raster(Struct, frozen=True):
     below: float | None = None
     """The least value that was clipped when floats became integers; None if none was."""
     above: float | None = None
-    """The same of the largest."""
+    """The largest value that was clipped when floats became integers; None if none was."""
     multiplied: Multiplied = ""
-    """How the colours are multiplied by alpha, by a last step; floats never as `codes`."""
+    """Multiplication of the colours by alpha, by a last step; floats never as `codes`."""
 
     @property
     def width(self) -> int:
@@ -106,21 +106,23 @@ class Raster(Struct, frozen=True):
         return self.has_alpha and self.multiplied == "light"
 
     def without_levels(self) -> Raster:
-        """The image and its layers with the largest level only."""
+        """Returns the image and its layers with the largest level only."""
         layers = tuple(layer.without_levels() for layer in self.layers)
         return msgspec.structs.replace(self, mips=(), layers=layers)
 
     def as_light(self) -> NDArray[Any]:
-        """The pixels as float32 with full scale 1 and linear colours, for averaging and blending; floats as
-        they are. Don't write to them."""
+        """Returns the pixels as float32 with full scale 1 and linear colours, for averaging and blending;
+        floats as they are. Don't write to them.
+        """
         # Imports numpy.
         from accel.image.color import to_linear
 
         return to_linear(self.pixels, self.colors, self.transfer)
 
     def with_light(self, light: NDArray[Any], **changes: object) -> Raster:
-        """The inverse: the image with such values, rounded to its own type and clipped to 0 to 1, unless it
-        has floats. `changes` are as in `with_pixels`."""
+        """Returns the inverse: the image with such values, rounded to its own type and clipped to 0 to 1,
+        unless it has floats. `changes` are as in `with_pixels`.
+        """
         from accel.image.color import from_linear
 
         changed = msgspec.structs.replace(self, **changes)
@@ -129,8 +131,9 @@ class Raster(Struct, frozen=True):
         return self.with_pixels(from_linear(values, colors, changed.transfer, self.pixels.dtype), **changes)
 
     def with_pixels(self, pixels: NDArray[Any], **changes: object) -> Raster:
-        """The image with other pixels and other `changes`; unless given, it has no smaller levels and no
-        layers, and `first_of` counts the dropped ones."""
+        """Returns the image with other pixels and other `changes`; unless given, it has no smaller levels and
+        no layers, and `first_of` counts the dropped ones.
+        """
         changed = msgspec.structs.replace(self, **{"mips": (), "layers": (), **changes, "pixels": pixels})
         if changed.layers or not self.layers:
             return changed

@@ -15,7 +15,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 """A part of a whole: 0 none of it, 1 all of it."""
 
 TOLERANCE = 0.05
-"""How far a vector's length may be from 1 to count as a unit vector: 8 bit rounding takes up to 0.007,
+"""Maximum deviation from length 1 of a unit vector: 8 bit rounding takes up to 0.007,
 block or JPEG compression a few hundredths."""
 
 
@@ -179,7 +179,7 @@ IMAGES = frozenset(suffix for media_type, suffix in SUFFIXES.items() if media_ty
 
 
 def suffix_of(media_type: str) -> str:
-    """The file extension with its dot; empty for an unknown media type.
+    """Returns the file extension with its dot; empty for an unknown media type.
 
     Parameters (`; charset=...`, RFC 2045 section 5.1) are ignored.
     """

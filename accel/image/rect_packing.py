@@ -52,7 +52,8 @@ Strategy = tuple[Heuristic, Order]
 
 
 def growing_strategies(rotate: bool) -> tuple[Strategy, ...]:
-    """The strategies for a page of any height, the best ones of a measurement on many kinds of sprites first.
+    """Returns the strategies for a page of any height, the best ones of a measurement on many kinds of
+    sprites first.
 
     Sorting matters most: by the shorter side if sprites may be rotated, else by height, so that neighbours
     end on one line. Trying the first strategy with many widths gains more than trying others.
@@ -74,7 +75,7 @@ FIXED_STRATEGIES: tuple[Strategy, ...] = (
 
 
 def sort_indices(order: Order, widths: Ints, heights: Ints) -> NDArray[np.intp]:
-    """The indices of rectangles, the largest first; equal ones keep their order."""
+    """Returns the indices of rectangles, the largest first; equal ones keep their order."""
     first, second = order(widths, heights)
     return np.lexsort((-second, -first))
 
@@ -130,7 +131,7 @@ class _Page:
         return found
 
     def _best(self, w: int, h: int) -> tuple[np.int64, np.intp]:
-        """The best score and the index of its free rectangle, the first of equal ones."""
+        """Returns the best score and the index of its free rectangle, the first of equal ones."""
         free = self._free
         if not free.shape[1]:
             return _NEVER, np.intp(0)
@@ -146,7 +147,7 @@ class _Page:
         return scores
 
     def _parts(self, w: int, h: int, over_x: Ints, over_y: Ints) -> tuple[Ints, Ints]:
-        """Both parts of the score in each free rectangle, by the rule."""
+        """Returns both parts of the score in each free rectangle, by the rule."""
         short = np.minimum(over_x, over_y)
         match self._rule:
             case Heuristic.SHORT_SIDE | Heuristic.GUILLOTINE:
@@ -163,7 +164,7 @@ class _Page:
                 return 2 * (w + h) - self._contact(w, h), short
 
     def _contact(self, w: int, h: int) -> Ints:
-        """The length of the border that a rectangle would share with others, in each free one."""
+        """Returns the length of the border that a rectangle would share with others, in each free one."""
         x0, y0 = self._free[:2]
         x1, y1 = x0 + w, y0 + h
         width, height = self._size
@@ -203,7 +204,7 @@ class _Page:
 
 
 def _remaining_parts(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
-    """The parts of each free rectangle left and right of, above and below a placed one."""
+    """Returns the parts of each free rectangle left and right of, above and below a placed one."""
     parts = np.repeat(free, 4, axis=1)
     parts[2, 0::4], parts[0, 1::4], parts[3, 2::4], parts[1, 3::4] = x0, x1, y0, y1
     remains: Ints = parts[:, (parts[0] < parts[2]) & (parts[1] < parts[3])]
@@ -259,7 +260,7 @@ class PageSizes(Struct, frozen=True):
         return self.inner(self.side)
 
     def inner(self, side: int) -> int:
-        """The space along a side for extended rectangles."""
+        """Returns the space along a side for extended rectangles."""
         return side - 2 * self.border + self.padding
 
     def holds(self, width: int, height: int) -> bool:
@@ -267,12 +268,12 @@ class PageSizes(Struct, frozen=True):
         return max(width, height) <= self.inner_longest
 
     def outer(self, right: int, bottom: int) -> tuple[int, int]:
-        """The width and height of a page for the space that is used."""
+        """Returns the width and height of a page for the space that is used."""
         width, height = self._round_up(right), self._round_up(bottom)
         return (max(width, height),) * 2 if self.square else (width, height)
 
     def widths(self, area: int, least: int) -> list[int]:
-        """The widths of spaces to try, at least `least`, the most promising first."""
+        """Returns the widths of spaces to try, at least `least`, the most promising first."""
         side = math.sqrt(area)
         if self.step == 0:
             powers = [self.inner(1 << power) for power in range(self.side.bit_length())]
@@ -315,7 +316,7 @@ class PageSizes(Struct, frozen=True):
         yield from sorted(pairs, key=lambda pair: (-pair[0] * pair[1], max(pair), pair))
 
     def _round_up(self, space: int) -> int:
-        """The side for a space space."""
+        """Returns the side for a space space."""
         side = max(1, space - self.padding + 2 * self.border)
         if self.step:
             return -(-side // self.step) * self.step
@@ -323,7 +324,7 @@ class PageSizes(Struct, frozen=True):
 
 
 TRIES = {"fast": 2_000, "normal": 6_000, "best": 64_000}
-"""How many rectangles are placed in all tries together."""
+"""Total number of rectangles placed in all attempts."""
 
 FEWEST, MOST = {"fast": 2, "normal": 4, "best": 16}, {"fast": 16, "normal": 40, "best": 256}
 """The fewest and most tries."""
@@ -378,14 +379,14 @@ class _Packer:
         self._growing = growing_strategies(rotate)
 
     def smallest(self) -> PackedPage | None:
-        """The smallest page found that holds all rectangles, or None."""
+        """Returns the smallest page found that holds all rectangles, or None."""
         if self._area > self._sizes.inner_longest**2:
             return None
         best = self._grow()
         return self._shrink(best) if best else None
 
     def fullest(self) -> PackedPage:
-        """A page of the largest size with the largest area of rectangles found."""
+        """Returns a page of the largest size with the largest area of rectangles found."""
         side = self._sizes.inner_longest
         strategies = [*self._fixed[: self._tries // 2], *self._growing[: self._tries - self._tries // 2]]
         tries = [self._try(side, side, strategy) for strategy in strategies]
@@ -393,7 +394,7 @@ class _Packer:
         return self._page(tries[int(np.argmax(areas))])
 
     def _grow(self) -> PackedPage | None:
-        """The best of pages of several widths and any height."""
+        """Returns the best of pages of several widths and any height."""
         longest, best = self._sizes.inner_longest, None
         narrowest = np.minimum(self._widths, self._heights) if self._rotate else self._widths
         widths = self._sizes.widths(self._area, int(narrowest.max()))[: max(WIDTHS, self._tries // 4)]
@@ -417,7 +418,7 @@ class _Packer:
         yield from ((longest, strategy) for strategy in self._fixed)
 
     def _shrink(self, best: PackedPage) -> PackedPage:
-        """The page, or a smaller one that holds all by the strategies for a given size."""
+        """Returns the page, or a smaller one that holds all by the strategies for a given size."""
         tries = max(FEWEST["normal"], self._tries // 2)
         for width, height in self._sizes.smaller(best.width, best.height):
             inner = self._sizes.inner(width), self._sizes.inner(height)

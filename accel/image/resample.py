@@ -43,10 +43,10 @@ class Axis(Struct, frozen=True):
     weights: Floats
     """new x taps; each row's sum is 1."""
     edge: Edge
-    """What follows beyond the ends: the last texel repeated, or the line from its other end."""
+    """Values beyond the ends: the last texel repeated, or the line from its other end."""
 
     def inside(self, places: Indices) -> Indices:
-        """The indices of texels for places on the endless line."""
+        """Returns the indices of texels for places on the endless line."""
         return places % self.old if self.edge == "wrap" else places.clip(0, self.old - 1)
 
     @property
@@ -55,13 +55,13 @@ class Axis(Struct, frozen=True):
         return bool(self.weights.min() < 0)
 
     def blocks(self) -> Iterator[Block]:
-        """All new texels, in order."""
+        """Yields blocks that cover all new texels, in order."""
         each = max(1, min(BLOCK, SPAN * self.new // self.old))
         for begin in range(0, self.new, each):
             yield self.block(begin, min(begin + each, self.new))
 
     def block(self, begin: int, end: int) -> Block:
-        """Some new texels."""
+        """Returns the weights for the new texels from `begin` to `end`."""
         taps = self.weights.shape[1]
         low, high = int(self.first[begin]), int(self.first[end - 1]) + taps
         matrix = np.zeros((end - begin, high - low), np.float32)
@@ -97,12 +97,12 @@ def axis(old: int, new: int, kernel: Kernel, edge: Edge) -> Axis:
 
 
 def nearest(old: int, new: int) -> Indices:
-    """For each new texel the old one that contains its centre."""
+    """Returns the index of the old texel that contains the centre of each new one."""
     return (2 * np.arange(new, dtype=np.int64) + 1) * old // (2 * new)
 
 
 def _overlaps(old: int, new: int) -> tuple[Indices, Doubles]:
-    """The overlap of each old texel with the new one, in units of 1/new of an old texel."""
+    """Returns the overlap of each old texel with the new one, in units of 1/new of an old texel."""
     begin = np.arange(new, dtype=np.int64)[:, None] * old
     first = begin[:, 0] // new
     left = (first[:, None] + np.arange(-(-old // new) + 1)) * new
@@ -234,12 +234,12 @@ def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floa
 
 
 def whole_image(source: Source, across: Axis, down: Axis) -> Floats:
-    """All strips in one array."""
+    """Returns all strips in one array."""
     return np.concatenate([strip for _, strip in strips(source, across, down)])
 
 
 def filter_image(source: Source, coding: Coding, across: Axis, down: Axis) -> Iterator[tuple[int, Floats]]:
-    """The strips, with valid colours at the edges of cut-outs.
+    """Yields the strips, with valid colours at the edges of cut-outs.
 
     If negative weights of a kernel sum alpha up to nearly 0, colours that are divided by it are arbitrary.
     They are replaced by those of a linear kernel, which has no negative weights.
@@ -321,7 +321,9 @@ def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated
 
 
 def target_size(image: Raster, params: Resize) -> tuple[int, int]:
-    """The new width and height; exactly one of the parameters for a size is set (`Resize.contradiction`)."""
+    """Returns the new width and height; exactly one of the parameters for a size is set
+    (`Resize.contradiction`).
+    """
     old = (image.width, image.height)
     if params.power_of_two != "no":
         return power_of_two_size(old[0], params.power_of_two), power_of_two_size(old[1], params.power_of_two)
@@ -345,13 +347,13 @@ def _size_by_factor(old: tuple[int, int], factor: float, enlarge: bool) -> tuple
 
 
 def scaled_size(old: tuple[int, int], factor: float) -> tuple[int, int]:
-    """Both sides times `factor`, rounded, at least 1."""
+    """Returns both sides times `factor`, rounded, at least 1."""
     width, height = (max(1, math.floor(side * factor + 0.5)) for side in old)
     return width, height
 
 
 def power_of_two_size(side: int, direction: str) -> int:
-    """The power of two that is nearest to `side` by ratio, or the next one up or down."""
+    """Returns the power of two that is nearest to `side` by ratio, or the next one up or down."""
     down = 1 << (side.bit_length() - 1)
     up = down if down == side else 2 * down
     if direction == "nearest":

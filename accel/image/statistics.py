@@ -36,7 +36,7 @@ class IntegerStatistics:
         self._pixels = pixels
 
     def channel(self, index: int, name: str) -> Channel:
-        """The statistics of one channel."""
+        """Returns the statistics of one channel."""
         top, count, total = self._top, self._pixels[..., 0].size, self._sums[index]
         # Integers up to the quotient: floats would lose a small variance of large values.
         variance = (self._squares[index] * count - total * total) / (count * count)
@@ -44,7 +44,7 @@ class IntegerStatistics:
         return Channel(name, low, high, total / count / top, math.sqrt(variance) / top)
 
     def alpha(self, index: int) -> Alpha:
-        """One channel as alpha."""
+        """Returns the statistics of one channel as alpha."""
         low, high, top = self._low[index], self._high[index], self._top
         # A contiguous copy takes a third of the time of strided values.
         column = np.ascontiguousarray(self._pixels[..., index])
@@ -75,7 +75,7 @@ def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
 
 
 def _sum_blocks(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
-    """The minimum, maximum, sum and sum of squares of each channel."""
+    """Returns the minimum, maximum, sum and sum of squares of each channel."""
     _, rows, across = blocks.shape
     kind = np.float32 if blocks.itemsize == 1 else np.float64
     values, ones, sums = np.empty((rows, across), kind), np.ones(rows, kind), np.zeros((2, across))
@@ -93,7 +93,7 @@ def _sum_blocks(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
 
 
 class FloatStatistics:
-    """The same for channels of 32 bit."""
+    """Statistics of channels of 32 bit."""
 
     def __init__(self, image: pyvips.Image, pixels: Pixels) -> None:
         # Row 0 is all channels together; columns: minimum, maximum, sum, sum of squares, mean, deviation.
@@ -101,14 +101,14 @@ class FloatStatistics:
         self._pixels = pixels
 
     def channel(self, index: int, name: str) -> Channel:
-        """The statistics of one channel."""
+        """Returns the statistics of one channel."""
         low, high, _, _, mean, deviation = self._table[index + 1, :6].tolist()
         # libvips divides by n - 1, as for a sample of a population; of one pixel it returns NaN.
         count = self._pixels[..., index].size
         return Channel(name, low, high, mean, deviation * math.sqrt(1 - 1 / count) if count > 1 else 0.0)
 
     def alpha(self, index: int) -> Alpha:
-        """One channel as alpha."""
+        """Returns the statistics of one channel as alpha."""
         low, high = self._table[index + 1, :2].tolist()
         column = self._pixels[..., index]
         constant = round(min(1.0, max(0.0, low)) * 255) if low == high else None
@@ -144,7 +144,7 @@ SAMPLE = 256
 
 
 def sample_pixels(pixels: Pixels) -> Floats:
-    """A regular sample of at most about 256 x 256 texels: channels x texels, 0..1."""
+    """Returns a regular sample of at most about 256 x 256 texels: channels x texels, 0..1."""
     down, right = sample_steps(pixels)
     # Planes, because numpy takes ten times as long for sums over the three values of a texel. Copying
     # integers before they are scaled is faster.
@@ -153,13 +153,13 @@ def sample_pixels(pixels: Pixels) -> Floats:
 
 
 def sample_grid(pixels: Pixels) -> tuple[int, int]:
-    """The rows and columns of the sample."""
+    """Returns the rows and columns of the sample."""
     down, right = sample_steps(pixels)
     return -(-pixels.shape[0] // down), -(-pixels.shape[1] // right)
 
 
 def sample_steps(pixels: Pixels) -> tuple[int, int]:
-    """The distance of the sample's texels in rows and columns, at least 1."""
+    """Returns the distance of the sample's texels in rows and columns, at least 1."""
     height, width = pixels.shape[:2]
     return max(1, -(-height // SAMPLE)), max(1, -(-width // SAMPLE))
 
@@ -173,7 +173,7 @@ _TOPS = {"uint8": 255.0, "uint16": 65535.0}
 
 
 def luminance(planes: Floats) -> Floats:
-    """The luminance of the first three channels (ITU-R BT.709); of fewer channels the first."""
+    """Returns the luminance of the first three channels (ITU-R BT.709); of fewer channels the first."""
     if len(planes) < 3:
         first: Floats = planes[0]
         return first
@@ -189,7 +189,7 @@ _EDGE = 1024
 
 
 def entropy(planes: Floats) -> float:
-    """The entropy of the luminance in 256 steps, bits per pixel."""
+    """Returns the entropy of the luminance in 256 steps, bits per pixel."""
     steps = luminance(planes) * 255
     steps += 0.5
     shares = np.bincount(np.clip(steps, 0, 255, out=steps).astype(np.uint8), minlength=256) / steps.size
@@ -203,8 +203,8 @@ def seams(pixels: Pixels) -> Seams:
 
 
 def _seam(rows: Pixels) -> float:
-    """Of the top and bottom edges: 0 if the step across them is like any other, towards 1 the larger it
-    is."""
+    """Returns the seam of the top and bottom edges: 0 if the step across them is like any other, near 1 if it
+    is far larger."""
     height = len(rows)
     if height < 4:
         return 0.0
@@ -220,9 +220,10 @@ def _seam(rows: Pixels) -> float:
 
 @lru_cache
 def _compared_rows(height: int) -> NDArray[np.intp]:
-    """The indices of rows, followed by those of the next row of each; the last row is followed by the
-    first."""
-    # Rows near the edges, because a steep wave that continues across them is no seam.
+    """Returns the indices of rows, followed by those of the next row of each; the last row is followed by the
+    first.
+    """
+    # Rows near the edges, because a steep wave that continues across them isn't a seam.
     near = np.array([0, 1, height - 3, height - 2])
     anywhere = np.linspace(0, height - 2, 12).astype(int)
     firsts = np.concatenate([near, anywhere, [height - 1]])
@@ -230,11 +231,11 @@ def _compared_rows(height: int) -> NDArray[np.intp]:
 
 
 _NEAR = 4
-"""Of the steps of `_compared`, how many of the first are near the edges."""
+"""Number of leading steps in `_compared` that are near the edges."""
 
 
 def _mean(steps: Floats) -> float:
-    """The same value as numpy's mean, in half the time for few values."""
+    """Returns the same value as numpy's mean, in half the time for few values."""
     return float(np.add.reduce(steps, axis=None) / steps.size)
 
 
@@ -248,8 +249,8 @@ _LOSSY = frozenset({"jpeg", "webp", "avif", "hdr"})
 
 
 def plane_of(image: Raster, channel: str, top: int = 0, bottom: int | None = None) -> Pixels:
-    """Rows `top` to `bottom` of the channel `r`, `g`, `b`, `a` or `luminance`: height x width, of the image's
-    type, as stored.
+    """Returns rows `top` to `bottom` of the channel `r`, `g`, `b`, `a` or `luminance`: height x width, of the
+    image's type, as stored.
 
     Grey serves as red, green, blue and luminance. The luminance of colours is that of ITU-R BT.709, rounded.
     Raises WorkloadError `bad_params` if there is no alpha.
@@ -262,7 +263,7 @@ def plane_of(image: Raster, channel: str, top: int = 0, bottom: int | None = Non
 
 
 def plane_index(image: Raster, channel: str) -> int:
-    """The index of the channel `r`, `g`, `b` or `a`. Raises WorkloadError `bad_params`."""
+    """Returns the index of the channel `r`, `g`, `b` or `a`. Raises WorkloadError `bad_params`."""
     if channel == "a":
         if not image.has_alpha:
             raise WorkloadError("bad_params", text("has no alpha channel to take"), image.name)
@@ -276,8 +277,9 @@ def _luminance(rows: Pixels) -> Pixels:
 
 
 def data_format(image: Raster, pixels: Pixels) -> str:
-    """The format for exact data computed from an image: its own unless that is lossy, else EXR for floats,
-    PNG for integers."""
+    """Returns the format for exact data computed from an image: its own unless that is lossy, else EXR for
+    floats, PNG for integers.
+    """
     if image.format not in _LOSSY:
         return image.format
     return "exr" if pixels.dtype.kind == "f" else "png"

@@ -20,8 +20,8 @@ from accel.workload import Limits, WorkloadError
 
 
 def cheapest_loop(costs: Floats) -> Indices:
-    """The cheapest closed path: a column for each row, which changes by at most one from row to row, and
-    from the last to the first.
+    """Returns the cheapest closed path: a column for each row, which changes by at most one from row to row,
+    and from the last to the first.
 
     Dynamic programming, as in image quilting (Efros and Freeman 2001). It is the best of the closed paths
     through the texel where the best open one crosses the middle row.
@@ -34,7 +34,7 @@ def cheapest_loop(costs: Floats) -> Indices:
 
 
 def _cheapest(costs: Floats, start: int | None = None) -> Indices:
-    """`start`: the column of the first row, next to which the path must end."""
+    """Returns the cheapest path; `start` is the column in the first row near which it must end."""
     rows, columns = costs.shape
     # A border on each side, which no path can cross.
     totals = np.full(columns + 2, np.inf, np.float64)
@@ -138,7 +138,7 @@ def _even_out(pixels: Pixels, how: Coding, amount: float, *, color: bool) -> Pix
 
 
 def _ratio(one: Floats, other: Floats) -> Floats:
-    """The ratio within bounds, so that black stays black."""
+    """Returns the ratio within bounds, so that black stays black."""
     least = np.float32(1e-3)
     return np.asarray((np.maximum(one, least) / np.maximum(other, least)).clip(0.25, 4))
 
@@ -159,7 +159,7 @@ def _join_edges(pixels: Pixels, how: Coding, overlap: int, same: bool) -> Pixels
 
 
 def _blend_bands(left: Pixels, right: Pixels, how: Coding) -> Pixels:
-    """A band that begins as `left` and ends as `right`."""
+    """Returns a band that begins as `left` and ends as `right`."""
     one, other = how.decode(np.ascontiguousarray(left)), how.decode(np.ascontiguousarray(right))
     low_one, low_other = _coarse(one), _coarse(other)
     one -= low_one
@@ -172,13 +172,13 @@ def _blend_bands(left: Pixels, right: Pixels, how: Coding) -> Pixels:
 
 
 def _step(x: Doubles) -> Floats:
-    """A smooth step from 0 at 0 to 1 at 1."""
+    """Returns a smooth step from 0 at 0 to 1 at 1."""
     t = x.astype(np.float32).clip(0, 1)
     return np.asarray(t * t * (3 - 2 * t))
 
 
 def _coarse(lines: Floats) -> Floats:
-    """The lines without detail; along the joint they tile."""
+    """Returns the lines without detail; along the joint they tile."""
     height, _, width = lines.shape
     few = max(1, round(height * COARSE / width))
     across, down = axis(width, COARSE, "area", "clamp"), axis(height, few, "area", "wrap")
@@ -189,11 +189,11 @@ def _coarse(lines: Floats) -> Floats:
 
 
 def _blend_coarse(one: Floats, other: Floats, share: Floats) -> Floats:
-    """Blends from one to the other across the lines and keeps their contrast.
+    """Blends from one to the other across the lines and preserves their contrast.
 
     A mean of uncorrelated values has less contrast than they have; dividing it by the length of its
     weights restores it (Heitz and Neyret 2018, "High-Performance By-Example Noise using a
-    Histogram-Preserving Blending Operator"). Correlated values need less of that.
+    Histogram-Preserving Blending Operator"). Correlated values need less correction.
     """
     middle = (one.mean(axis=(0, 2), keepdims=True) + other.mean(axis=(0, 2), keepdims=True)) / 2
     one, other = one - middle, other - middle

@@ -85,7 +85,7 @@ class Wheel(Struct, frozen=True, tag_field="kind", tag="wheel"):
     platform: str = ""
     """The platform tag of the wheel to use, if there are several. The models run everywhere."""
     python: str = ""
-    """Its Python version."""
+    """Python version of the wheel."""
 
     def __str__(self) -> str:
         return f"{self.project} {self.version}"
@@ -136,7 +136,7 @@ class File(Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     """The files that it is converted from; none if sources have the file itself."""
     conversion: Literal["", "ncnn", "efficientnet"] = ""
-    """How parts are converted (accel.models.convert_torch)."""
+    """Conversion of the parts (accel.models.convert_torch)."""
     graph: Graph | None = None
     """None if it isn't a graph but, for example, a tokenizer."""
 
@@ -159,7 +159,7 @@ class Model(Struct, frozen=True):
     licence: str
     """An SPDX identifier, or `unclear` if none is declared."""
     licence_source: str
-    """Who declares the licence, and for what."""
+    """Declaring party of the licence, and its scope."""
     files: tuple[File, ...]
     opt_in: bool = False
     """Whether pulling it requires accepting that its licence is unclear."""

@@ -36,8 +36,8 @@ from accel.text import AnyText, TextError, clauses, sentences, text
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, lzma.LZMAError, zlib.error,
 )  # fmt: skip
-"""What `zipfile` raises for an archive that is damaged, truncated, encrypted (RuntimeError), compressed in an
-unknown way (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
+"""Exceptions that `zipfile` raises for an archive that is damaged, truncated, encrypted (RuntimeError),
+compressed in an unknown way (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
 
 _PIP_ERROR = "ERROR: |× "
 """Start of the lines with pip's errors; hints may follow them."""
@@ -149,7 +149,7 @@ def _failure(name: str, lines: Sequence[str], size: int, scratch: str) -> ModelE
 
 def _reason(lines: Sequence[str]) -> AnyText:
     """Returns the reason of a failure without the requirement."""
-    # A lost connection is mentioned in a warning; the error only says that nothing was found.
+    # A lost connection is mentioned in a warning; the error only reports that nothing was found.
     if any("NewConnectionError" in line or "retrying" in line.lower() for line in lines):
         return text("the package index can't be reached")
     if any("(from versions: none)" in line for line in lines):
@@ -402,7 +402,7 @@ def _scan(
 
 
 def _candidates(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iterator[Path]:
-    """Yields those of the files, and of the files in folders, that may contain something."""
+    """Yields those of the files, and of the files in folders, that may contain model files."""
     for path in paths:
         walked = (Path(folder, name) for folder, _, found in os.walk(path) for name in found)
         yield from (

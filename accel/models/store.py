@@ -31,7 +31,7 @@ class ModelError(TextError):
 
 
 class Unwritable(ModelError):
-    """A file or folder of models can't be written, whatever the source."""
+    """A file or folder of models can't be written, regardless of the source."""
 
     def __init__(self, path: Path | str, error: OSError) -> None:
         super().__init__(

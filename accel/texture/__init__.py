@@ -1,1 +1,1 @@
-"""What a texture is for: from its pixels, its name and what surrounds it."""
+"""Texture classification from pixels, names and context."""

@@ -82,7 +82,7 @@ class Neighbours:
 
 
 def same_size_share(same: NDArray[Any], all: NDArray[Any]) -> NDArray[np.float64]:
-    """Returns the share of other textures with the same size; half if there are no others."""
+    """Returns the share of other textures with the same size; 0.5 without others."""
     return np.asarray((same + 0.5) / (all + 1.0))
 
 
@@ -103,8 +103,8 @@ Portions = NDArray[np.int64]
 FILE = Path(__file__).with_name("context.npz")
 
 PSEUDO_COUNTS = (20.0, 5.0, 10.0)
-"""By level, the pseudo-count of expected textures that is added: a few textures say little. For a project the
-average project is expected, for folders the project."""
+"""By level, the pseudo-count of expected textures that is added: a few textures are weak evidence. For a
+project the average project is expected, for folders the project."""
 FEWEST = 4
 """Fewest other textures that count."""
 PRIOR = 0.25

@@ -36,10 +36,10 @@ class Evidence(Struct, frozen=True):
     """A piece of evidence for a kind."""
 
     source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
-    """`words`: words of the path that say little each; `project`: the project's other textures, or those in
+    """`words`: words of the path that are weak evidence; `project`: the project's other textures, or those in
     the same folder or in folders beside it."""
     detail: str
-    """What was found, for example `_nrm`."""
+    """Matched evidence, for example `_nrm`."""
     kind: Kind | None
     """The kind that it supports most; None if it only supports a class."""
 
@@ -50,7 +50,7 @@ class Classification(Struct, frozen=True):
     kind: Kind
     """The most probable kind."""
     probabilities: Mapping[str, Probability]
-    """Of each kind, with a sum of 1."""
+    """Probability of each kind; the sum is 1."""
     advise: bool
     """Whether the class (colour, normal, linear grey, packed, emissive, 2D, environment) is certain enough to
     change settings."""

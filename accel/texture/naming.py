@@ -1,4 +1,4 @@
-"""Naming conventions: what file and folder names say about the kind of a texture."""
+"""Naming conventions: evidence in file and folder names for the kind of a texture."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ Strength = Literal["word", "suffix", "letter", "folder", "hint"]
 (`_n`); `folder`: a telling folder (`ui`); `hint`: a vague folder (`textures`)."""
 
 MAX_FOLDERS = 3
-"""How many folders above the file count, the nearest first."""
+"""Number of folders above the file that count, the nearest first."""
 
 # Suffixes after the role: rock_normal_2k, rock_nor_gl_1024, rock_roughness_01.
 _VARIANT = re.compile(
@@ -139,7 +139,7 @@ class Cue(Struct, frozen=True):
     """Evidence in a name."""
 
     word: str
-    """As shown to people."""
+    """Text shown to people."""
     kinds: tuple[Kind, ...]
     """The kinds that it supports, the likeliest first."""
     strength: Strength

@@ -193,7 +193,7 @@ def _counts(values: NDArray[np.uint32]) -> NDArray[np.intp]:
 
 def _largest(counts: NDArray[np.intp], many: int) -> NDArray[np.intp]:
     """Returns the largest counts in descending order."""
-    # By the frequency of counts, of which there are few, instead of sorting.
+    # There are few different counts, so their frequencies replace sorting.
     times = np.bincount(counts)
     present = np.flatnonzero(times)[::-1]
     return np.repeat(present, times[present])[:many]

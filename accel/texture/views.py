@@ -48,11 +48,11 @@ class Views(Struct, frozen=True):
     edges: tuple[Floats, Floats, Floats, Floats]
     """4 x length each: the first, second, last but one and last row, at most 256 texels."""
     sides: tuple[Floats, Floats, Floats, Floats]
-    """The same columns."""
+    """4 x length each: the first, second, last but one and last column, at most 256 texels."""
     width: int
     height: int
     channels: int
-    """As stored, including alpha."""
+    """Stored values, including alpha."""
     has_alpha: bool
     opaque: bool
     """Whether alpha is 1 in all views."""

@@ -58,11 +58,11 @@ class Examination(Struct, frozen=True):
     """A texture's facts, its kind and its fingerprint."""
 
     inspection: Inspection
-    """As returned by `image.inspect`."""
+    """Result of `image.inspect`."""
     classification: Classification
-    """As returned by `texture.classify`."""
+    """Result of `texture.classify`."""
     fingerprint: Fingerprint
-    """As returned by `image.fingerprint`."""
+    """Result of `image.fingerprint`."""
 
 
 examine = workload("texture.examine", version=9, params=Examine)(
@@ -96,7 +96,7 @@ examine_several = batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)(
 
 
 class EstimatePbr(Writing, frozen=True):
-    """How the surface is estimated and the maps are stored."""
+    """Options for estimating the surface and storing the maps."""
 
     method: Annotated[
         Literal["network", "luminance"],

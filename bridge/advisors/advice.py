@@ -1,4 +1,4 @@
-"""The advice on one texture: findings, the options that fix them, and what a popup stores of it."""
+"""The advice on one texture: findings, the options that fix them, and the data that a popup stores."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TextureSummary(Struct, frozen=True, gc=False):
     words: list[str]
     """Evidence in its name and the materials that use it, for example `_nrm`."""
     channels: dict[str, str]
-    """What packed channels hold, by `r`, `g`, `b` and `a`; empty if unsure."""
+    """Meaning of each packed channel, by `r`, `g`, `b` and `a`; empty if unsure."""
     by_project: bool = False
     """Whether the other textures of its project suggest it, too."""
 
@@ -67,12 +67,12 @@ class FileAdvice(Struct, frozen=True, gc=False):
     path: str
     """The engine's name for it."""
     file: str
-    """Its path below the project's root."""
+    """Path below the project's root."""
     findings: list[Finding]
     options: dict[str, Any]
     """The options that fix the findings, in the engine's own names; empty if no option does."""
     present: dict[str, Any]
-    """The same options as they are now."""
+    """Current values of the same options."""
     content: str
     """Digest of the file."""
     state: str
@@ -96,11 +96,11 @@ class FileAdvice(Struct, frozen=True, gc=False):
         return "" if folder == "." else folder
 
     def marks(self) -> set[Mark]:
-        """The marks of its findings; those that no import setting fixes don't depend on the settings."""
+        """Returns the marks of its findings; marks without a fix don't depend on the settings."""
         return self.once() | {_mark(self.path, self.state, f.code) for f in self.findings if f.applicable}
 
     def once(self) -> set[Mark]:
-        """The marks of findings that no import setting fixes."""
+        """Returns the marks of findings that no import setting fixes."""
         return {_mark(self.path, self.content, f.code) for f in self.findings if not f.applicable}
 
 
@@ -119,7 +119,7 @@ def judge(
     *,
     max_size: int = 4096,
 ) -> list[Finding]:
-    """The findings about one texture, sorted by severity; pure, and empty if unsure.
+    """Returns the findings about one texture, sorted by severity; pure, and empty if unsure.
 
     `examination` is the value of `texture.examine` (`msgspec.convert(value, Examination)`), `file` the
     texture's path below the project's root, `options` its import settings in the engine's own names,
@@ -146,7 +146,7 @@ def judge(
 def _on_platforms(
     examination: Examination, file: str, options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> Iterator[Finding]:
-    """One finding for all platforms whose own settings switch compression off."""
+    """Yields one finding for all platforms whose own settings disable compression."""
     uncompressed: dict[str, Finding] = {}
     for name, part in adapter.platform_options(options, version).items():
         for finding in find(texture_of(examination, file, part, adapter, version)):
@@ -162,7 +162,7 @@ def _on_platforms(
 
 
 def summarize_texture(examination: Examination, file: str) -> TextureSummary | None:
-    """The texture's kind with evidence; None if it isn't sure enough for advice."""
+    """Returns the texture's kind with evidence; None if it isn't sure enough for advice."""
     found, texture = examination.classification, texture_facts(examination, file)
     if texture.kind is None:
         return None
@@ -187,7 +187,7 @@ def settle(
     preview: str | None = None,
     stamp: Stamp | None = None,
 ) -> FileAdvice:
-    """One file's findings with the options that fix all of them."""
+    """Combines one file's findings with the options that fix all of them."""
     options = options_for(findings, asset.options, adapter, version)
     content, facts = examination.fingerprint.file, facts_of(examination.inspection)
     return FileAdvice(
@@ -211,9 +211,9 @@ def settle(
 def options_for(
     findings: Iterable[Finding], options: Mapping[str, Any], adapter: Adapter, version: Version
 ) -> dict[str, Any]:
-    """The options to set to fix all of `findings`, in the engine's own names.
+    """Returns the options to set to fix all of `findings`, in the engine's own names.
 
-    Raises ContractViolation for values that can't be stored, and whatever the adapter raises.
+    Raises ContractViolation for values that can't be stored, and the adapter's exceptions.
     """
     findings, intent = list(findings), TextureIntent()
     for finding in findings:
@@ -242,7 +242,7 @@ def _compiled(
 
 
 def digest(*values: object) -> str:
-    """A digest of plain values: 64 bits as 16 hexadecimal digits."""
+    """Returns a digest of plain values: 64 bits as 16 hexadecimal digits."""
     encoded = msgspec.msgpack.encode(values, order="sorted", enc_hook=repr)
     return hashlib.sha256(encoded).hexdigest()[:16]
 

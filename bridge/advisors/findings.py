@@ -25,14 +25,14 @@ from bridge.advisors.texture_facts import BLOCKS, FEW_TONES, UNCOMPRESSED, Textu
 from bridge.core.textures import ChannelMeaning, Code, TextureIntent
 
 ERROR: Final = 2
-"""It looks wrong in the game."""
+"""The texture looks wrong in the game."""
 WARNING: Final = 1
-"""It costs memory or quality."""
+"""The setting costs memory or quality."""
 NOTE: Final = 0
-"""It is true, and needs no action; popups leave it out."""
+"""A fact that needs no action; popups omit it."""
 
 OWN_KIND: Final = "its own kind"
-"""As `Desired.value`: the kind that the texture has."""
+"""Stands for the texture's own kind in `Desired.value`."""
 
 NOT_NORMAL: frozenset[object] = frozenset({None, *KINDS}) - {"normal"}
 MIN_CONVENTION_CONFIDENCE = 0.7
@@ -51,7 +51,7 @@ class Finding(Struct, frozen=True, gc=False):
     intent: TextureIntent = TextureIntent()
     """The fix; empty if only the file itself can be changed."""
     platforms: tuple[str, ...] = ()
-    """Those whose own settings it is about; empty for all."""
+    """Platforms with their own settings that the finding is about; empty for all."""
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By platform: bytes of GPU memory before and after the fix, where known and different."""
 
@@ -165,7 +165,7 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
 
 
 def find(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Finding]:
-    """The findings about `texture`, sorted by severity, then by the memory that they save.
+    """Returns the findings about `texture`, sorted by severity, then by the memory that they save.
 
     `packed` is the channel order of the engine's own materials, if there is one.
     """
@@ -195,7 +195,7 @@ def _desired(texture: TextureFacts) -> Iterator[Finding]:
             if code == "data_as_srgb" and texture.kind == "packed":
                 values["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
             first, intent = violated[0], TextureIntent(**values)
-            # Without a figure of what it saves it would be taste.
+            # Without a measured saving it would be a matter of taste.
             if code != "uncompressed" or _saves(texture, intent):
                 yield Finding(code, first.rank, _sentence(texture, first), _values(texture, code), intent)
 
@@ -218,7 +218,7 @@ def _values(texture: TextureFacts, code: str) -> dict[str, Any]:
 
 
 def _interface_by_settings(texture: TextureFacts) -> Iterator[Finding]:
-    """A UI image by its settings alone."""
+    """Yields the finding for a texture that the project's settings already declare as a UI image."""
     declared = texture.present.kind == "ui" and texture.family is None
     if declared and texture.present.mipmaps is True and "mipmaps" in texture.decides:
         yield Finding("ui_mipmaps", WARNING, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
@@ -246,7 +246,9 @@ def _convention(texture: TextureFacts) -> Iterator[Finding]:
 
 
 def _order(texture: TextureFacts, engine: Mapping[str, ChannelMeaning] | None) -> Iterator[Finding]:
-    """Another channel order than the engine's, by the name and confirmed by the pixels."""
+    """Yields a finding for a channel order, named and confirmed by the pixels, that the engine doesn't
+    use.
+    """
     named = order_of(texture.file)
     if engine is None or named is None or texture.kind != "packed":
         return
@@ -294,7 +296,7 @@ def _size(texture: TextureFacts) -> Iterator[Finding]:
 
 
 def _unsuitable_size(texture: TextureFacts, fixed: TextureIntent) -> Iterator[Finding]:
-    """A size that blocks or old GPUs can't use, with the settings as they are after all fixes."""
+    """Yields findings about sizes that block compression or old GPUs can't use, after all other fixes."""
     image = texture.image
     if not texture.surface or image.power_of_two or texture.resizes:
         return

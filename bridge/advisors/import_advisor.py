@@ -1,4 +1,4 @@
-"""The import advisor: examines imported textures, asks what to fix, and carries out the answer."""
+"""The import advisor: examines imported textures, asks about fixes, and carries out the answer."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ImportBatch(Struct):
     """By path: complete batches that wait to be examined."""
     busy: bool = False
     answers: int = 0
-    """How many answers are being recorded."""
+    """Number of answers being recorded."""
     recorded: asyncio.Event = field(default_factory=_set_event)
     """Set while there are none."""
     fallback: tuple[Context, SessionView] | None = None
@@ -77,14 +77,14 @@ class ImportBatch(Struct):
     is_recalled: bool = False
     """Whether the popup of an earlier run of the daemon was looked up."""
     dedupe: str | None = None
-    """Of the open popup that asks; None without one."""
+    """Deduplication key of the open popup; None without one."""
     popup_id: int | None = None
     files: dict[str, FileAdvice] = field(default_factory=dict)
-    """By path: what the open popup asks about."""
+    """By path: the files in the open popup."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
-        """While an answer is being recorded, nothing new is asked."""
+        """Blocks new questions while an answer is being recorded."""
         self.answers += 1
         self.recorded.clear()
         try:
@@ -95,7 +95,7 @@ class ImportBatch(Struct):
                 self.recorded.set()
 
     def close(self) -> dict[str, FileAdvice]:
-        """Forgets the open popup; returns what it asked about."""
+        """Forgets the open popup; returns its files."""
         files = self.files
         self.dedupe, self.popup_id, self.files = None, None, {}
         return files
@@ -110,7 +110,7 @@ class SettledImports:
         """Projects whose marks were read from the database."""
 
     async def of(self, context: Context, session: SessionView) -> set[Mark]:
-        """The marks of the session's project; the set grows with `add`.
+        """Returns the marks of the session's project; the set grows with `add`.
 
         Raises RequestError if they can't be read now; the next call tries again.
         """
@@ -124,7 +124,7 @@ class SettledImports:
     async def add(self, context: Context, session: SessionView, marks: Set[Mark], *, keep: bool) -> None:
         """Adds marks; with `keep` also to the database, for the next run of the daemon."""
         if keep:
-            # A damaged database stores nothing any more; this run still knows the marks.
+            # A damaged database can't store anything; this run still has the marks in memory.
             with contextlib.suppress(RequestError):
                 await context.note(session, marks)
         known = self._of_project(session.project)
@@ -301,7 +301,7 @@ class TextureImportAdvisor(Advisor):
             files: dict[str, FileAdvice] = {}
             async for part in interleave(msgspec.convert(asking[-1][1], Advice) if asking else ()):
                 files |= {file.path: file for file in part}
-            # A popup that was answered meanwhile isn't open any more.
+            # A popup that was answered meanwhile is no longer open.
             if self._revision == revision:
                 batch.is_recalled = True
                 if asking:
@@ -310,7 +310,7 @@ class TextureImportAdvisor(Advisor):
                     batch.dedupe, batch.popup_id, batch.files = popup.dedupe, popup.id, files
 
     async def _project_file(self, context: Context, session: SessionView, root: Path) -> ProjectFile:
-        """The project's popbridge.toml; empty if it has an error, which is shown once."""
+        """Returns the project's popbridge.toml; empty if it has an error, which is shown once."""
         try:
             found = await asyncio.to_thread(config.read, root)
         except UserError as error:
@@ -411,5 +411,5 @@ class TextureImportAdvisor(Advisor):
 
 @hookimpl
 def popbridge_advisors() -> list[Advisor]:
-    """The import advisor."""
+    """Returns the import advisor."""
     return [TextureImportAdvisor(Paths.find().cache)]

@@ -97,7 +97,7 @@ async def _send(
 
 
 def skipped_files(checked: StalenessCheck, locale: str) -> dict[str, str]:
-    """Maps the path of each file that is no longer as it was judged to the reason for people."""
+    """Maps each file that changed since it was judged to a reason for people."""
     changed = dict.fromkeys(checked.changed, say("changed_since", locale))
     other = dict.fromkeys(sorted(checked.other), say("other_since", locale))
     return changed | other | dict.fromkeys(sorted(checked.gone), say("gone_since", locale))
@@ -135,7 +135,7 @@ async def undo(context: Context, session: SessionView, applied: Applied) -> None
 
 
 def _errors(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
-    """The editor's errors: the file's path, or empty for the whole command, and the sentence."""
+    """Returns the editor's errors: the file's path, or empty for the whole command, and the sentence."""
     errors = [
         (str(entry.get("path", "")), translate(error_text(entry), locale))
         for entry in _entries(answer.get("errors"), "message")
@@ -144,7 +144,7 @@ def _errors(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:
 
 
 def _entries(entries: object, name: str) -> list[Mapping[str, Any]]:
-    """The maps with a field `name` in a list from an editor; everything else in it is ignored."""
+    """Returns the maps with a field `name` in a list from an editor; everything else in it is ignored."""
     if not isinstance(entries, (list, tuple)):
         return []
     return [entry for entry in entries if isinstance(entry, Mapping) and name in entry]

@@ -28,7 +28,7 @@ from bridge.host import isolation, validation
 log = logging.getLogger(__name__)
 
 PART = 64
-"""Files that are processed at once: about 2 ms."""
+"""Number of files processed per step, which takes about 2 ms."""
 MAX_CHANGES = 200
 """Changes in one command."""
 MAX_CHANGES_BYTES = 96 * 1024
@@ -36,7 +36,7 @@ MAX_CHANGES_BYTES = 96 * 1024
 AT_ONCE = 32
 """Files that are examined concurrently; the daemon has a queue, this bounds what waits in it."""
 JUDGED_AT_ONCE = 32
-"""Files that are judged at once: some milliseconds."""
+"""Number of files judged per step, which takes some milliseconds."""
 PREVIEW = 256
 """Longest side of a popup's picture, pixels."""
 PREVIEWED = 8
@@ -55,7 +55,7 @@ class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
     files: list[FileAdvice] = field(default_factory=list)
     """Only in states that older versions stored."""
     packed: list[bytes] = field(default_factory=list)
-    """The files in encoded parts: decoding the state at once would block the loop."""
+    """The files in encoded parts: decoding the whole state in one step would block the loop."""
 
     def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
         yield from split_advice(self.files)
@@ -70,7 +70,7 @@ class AdviceSummary(Struct):
 
     marks: set[Mark] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
-    """Of findings that import settings fix."""
+    """Codes of findings that import settings fix."""
     rules: set[tuple[str, str]] = field(default_factory=set)
     """Their (folder, code) pairs."""
 
@@ -179,7 +179,7 @@ def read_event(event: Event) -> tuple[list[Asset], bool]:
 
 
 class ExaminedTexture(Struct, frozen=True):
-    """The advice on one file: what to ask about, and what rules fix without asking."""
+    """The advice on one file: the findings to ask about, and those that rules fix without asking."""
 
     asked: FileAdvice | None
     ruled: FileAdvice | None
@@ -401,13 +401,13 @@ def path_below(root: Path, file: str) -> Path | None:
 
 
 def stamp(path: Path) -> Stamp:
-    """Size and times that identify a file's content without reading it. Raises OSError."""
+    """Returns the size and times that identify a file's content without reading it. Raises OSError."""
     found = os.stat(path)
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def settled_file_stamp(path: Path) -> Stamp | None:
-    """As `stamp`; None if the file changed just now, or can't be accessed."""
+    """Returns the `stamp` of a file; None if the file changed just now, or can't be accessed."""
     try:
         found = stamp(path)
     except OSError:

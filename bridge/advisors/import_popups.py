@@ -1,4 +1,4 @@
-"""The import advisor's popups: the one that asks, and the toasts that tell what was done."""
+"""The import advisor's popups: the question, and the toasts that report the result."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ MAX_OPTIONS = 6
 MAX_NAME = 200
 MAX_WORDS = 3
 UNDO_MINUTES = 2
-"""How long a toast offers to undo: people look at the result first."""
+"""Time for which a toast offers to undo: people look at the result first."""
 MAX_COMMANDS = 3
 """Commands by which a change can be undone later; of more only `popbridge receipts` is named."""
 
 Rule = Literal["", "rule_kept", "rule_followed"]
-"""What a toast says of a rule: nothing, that it was made, or that it was followed."""
+"""Mention of a rule in a toast: none, that it was created, or that it was applied."""
 
 Files = Mapping[str, FileAdvice]
 """By their paths."""
@@ -47,9 +47,9 @@ class PopupDraft(Struct, frozen=True):
     """The next popup that asks."""
 
     files: dict[str, FileAdvice]
-    """All that it asks about; empty if there is nothing to ask."""
+    """All files in the popup; empty if none needs an answer."""
     changed: bool
-    """Whether that differs from what the open popup asks."""
+    """Whether the files differ from those in the open popup."""
     popup: Popup | None = None
     """Without its `dedupe`; None if there is nothing new to show."""
     advice: Advice | None = None
@@ -61,7 +61,7 @@ class PopupDraft(Struct, frozen=True):
 def draft_popup(
     found: Sequence[FileAdvice], asked: Files, settled: Set[Mark], examined: Set[str], locale: str
 ) -> PopupDraft:
-    """Combines new advice with what the open popup asks about files that weren't examined now."""
+    """Combines new advice with the open popup's advice on files that weren't examined now."""
     found = unsettled_advice(found, asked, settled)
     files = {path: file for path, file in asked.items() if path not in examined}
     files.update({file.path: _unless_equal(file, asked) for file in found})
@@ -73,7 +73,7 @@ def draft_popup(
 
 
 def unsettled_advice(found: Sequence[FileAdvice], asked: Files, settled: Set[Mark]) -> list[FileAdvice]:
-    """The advice that isn't settled yet, or that the open popup asks about; sorted by severity."""
+    """Returns the advice that isn't settled yet, or that the open popup asks about; sorted by severity."""
     return sort_advice(
         file
         for file in found
@@ -82,7 +82,7 @@ def unsettled_advice(found: Sequence[FileAdvice], asked: Files, settled: Set[Mar
 
 
 def _unless_equal(file: FileAdvice, asked: Files) -> FileAdvice:
-    """`file`, or the advice that is asked already if the two differ only in the stamp."""
+    """Returns the open popup's advice on the file if only the stamp differs; otherwise `file`."""
     before = asked.get(file.path)
     return before if before is not None and replace(file, stamp=before.stamp) == before else file
 
@@ -117,7 +117,7 @@ def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup
 
 
 def material_paragraph(material: str, files: Sequence[FileAdvice], locale: str) -> str:
-    """The advice on the maps of one material."""
+    """Returns the advice on the maps of one material."""
     path = f"{files[0].folder}/{material}" if files[0].folder else material
     lines = [say("material", locale, name=code(path), count=len(files))]
     lines += [paragraph(file, locale, PurePosixPath(file.file).name) for file in files[:MAX_MEMBERS]]
@@ -127,7 +127,7 @@ def material_paragraph(material: str, files: Sequence[FileAdvice], locale: str) 
 
 
 def paragraph(file: FileAdvice, locale: str, name: str = "") -> str:
-    """The advice on one file; `name` replaces its path below the project's root."""
+    """Returns the advice on one file; `name` replaces its path below the project's root."""
     lines = [_heading(name or file.file, file.about)]
     lines += [
         Text("• {line}", values={"line": finding_text(finding.code, finding.sentence, finding.values)})
@@ -141,7 +141,7 @@ def paragraph(file: FileAdvice, locale: str, name: str = "") -> str:
 
 
 def total_memory(files: Sequence[FileAdvice]) -> dict[str, tuple[int, int]]:
-    """GPU memory before and after of all files that change it, bytes by platform."""
+    """Returns GPU memory before and after, for all files that change it: bytes by platform."""
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
     for file in files:
@@ -220,7 +220,7 @@ def applied_popup(
     *,
     failed: bool = True,
 ) -> Popup:
-    """Tells which files were fixed, what went wrong with which, and about the rule.
+    """Reports the fixed files, the errors, and the rule.
 
     `receipts` are of the changes that can be undone. With `failed` False, the errors aren't failures.
     """
@@ -247,7 +247,7 @@ def applied_popup(
 
 
 def message_popup(title: str, body: str, locale: str, severity: Literal["info", "error"] = "error") -> Popup:
-    """A toast that needs no answer; `title` is a key of `TEXTS`."""
+    """Returns a toast that needs no answer; `title` is a key of `TEXTS`."""
     return Popup(
         id=0,
         kind=f"texture.{title}",
@@ -263,12 +263,12 @@ def message_popup(title: str, body: str, locale: str, severity: Literal["info", 
 
 
 def trouble_popup(title: str, messages: Sequence[AnyText], locale: str) -> Popup:
-    """Tells what failed and why; `title` is a key of `TEXTS`."""
+    """Reports a failure and its reason; `title` is a key of `TEXTS`."""
     return message_popup(title, "\n".join(plain(translate(each, locale)) for each in messages), locale)
 
 
 def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool) -> Popup:
-    """Tells that a change was undone, or for which files that failed; `partly` if others were undone."""
+    """Reports that a change was undone, or the files that failed; `partly` if others were undone."""
     if not errors:
         return message_popup("undone", "", locale, "info")
     title = "undo_partly" if partly else "undo_failed"
@@ -276,7 +276,7 @@ def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool) 
 
 
 def _error_lines(errors: Sequence[tuple[str, str]], locale: str) -> list[str]:
-    """A line for each file with errors, and for each error without a file; the rest is counted."""
+    """Returns a line for each file with errors, and for each error without a file; the rest is counted."""
     by_path: dict[object, list[str]] = {}
     for number, (path, message) in enumerate(errors):
         by_path.setdefault(path or number, []).append(plain(message))
@@ -289,15 +289,15 @@ def _error_lines(errors: Sequence[tuple[str, str]], locale: str) -> list[str]:
 
 
 def code(name: str) -> str:
-    """A name as a code span: a file may be called `[click](http://...)`."""
+    """Returns a name as a code span: a file may be called `[click](http://...)`."""
     return f"`{shorten(name.replace('`', chr(39)))}`"
 
 
 def plain(message: str) -> str:
-    """An editor's words without markup, which names in it may look like."""
+    """Returns an editor's message with markup escaped, since file names in it may look like markup."""
     return message.replace("](", "] (").replace("`", "'").replace("**", "*")
 
 
 def shorten(name: str) -> str:
-    """The end of a name that is too long to show."""
+    """Returns the end of a name that is too long to show."""
     return name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"

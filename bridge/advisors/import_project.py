@@ -1,4 +1,4 @@
-"""What surrounds an import: other textures of the project, its materials, and the results of audits."""
+"""Context of an import: other textures of the project, its materials, and the results of audits."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VERSION = 3
-"""Of the file that audits leave; other versions are ignored."""
+"""Version of the file that audits write; other versions are ignored."""
 MAX_FILES = 20_000
 """Textures of one project; the first seen are forgotten first."""
 MAX_PROJECTS = 16
 KNOWN_AT_ONCE = 1000
-"""How many results of an audit are added at once: a few milliseconds."""
+"""Number of audit results added per step, which takes a few milliseconds."""
 USES_TTL_S = 60.0
-"""How long the uses in a project's materials are cached: reading them takes seconds."""
+"""Seconds for which the uses in a project's materials are cached: reading them takes seconds."""
 
 Uses = Mapping[str, Sequence[Kind]]
-"""What materials and scenes use textures as, by file below the project's root."""
+"""Uses of textures in materials and scenes, by file below the project's root."""
 
 
 class AuditResults(Struct, frozen=True):
@@ -63,12 +63,12 @@ class AuditResults(Struct, frozen=True):
     """Each file's probabilities of the kinds without context; native float32."""
 
     def sizes(self) -> Sequence[Size]:
-        """The sizes for `Context.add_all`. Raises ValueError for invalid data."""
+        """Returns the sizes for `Context.add_all`. Raises ValueError for invalid data."""
         sides = memoryview(self.extents).cast("I").tolist()
         return list(zip(sides[::2], sides[1::2], strict=True))
 
     def portions(self) -> Portions:
-        """The portions for `Context.add_all`. Raises ValueError for invalid data."""
+        """Returns the portions for `Context.add_all`. Raises ValueError for invalid data."""
         # numpy is slow to import, and every command loads the advisors.
         import numpy as np
 
@@ -134,7 +134,7 @@ def _judged_by() -> list[int | str]:
 
 
 def cache_file(folder: Path, root: Path, suffix: str) -> Path:
-    """The project's own file in a cache folder."""
+    """Returns the project's own file in a cache folder."""
     name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
     return folder / f"{name}{suffix}"
 
@@ -191,7 +191,7 @@ class SeenTextures:
 
 
 class ImportContext(Struct, frozen=True):
-    """What surrounds the textures of one import."""
+    """Context of the textures of one import."""
 
     max_size: int = 4096
     """The accepted longest side, pixels."""
@@ -201,7 +201,7 @@ class ImportContext(Struct, frozen=True):
     seen: SeenTextures = field(default_factory=SeenTextures)
 
     def params_of(self, asset: Asset, session: SessionView) -> dict[str, Any]:
-        """The parameters of `texture.examine` that describe the surroundings of `asset`."""
+        """Returns the parameters of `texture.examine` that describe the surroundings of `asset`."""
         assert session.adapter is not None and session.version is not None
         adapter = session.adapter
         present = validation.check_intent(adapter.read_texture(asset.options, session.version), adapter.name)
@@ -213,7 +213,7 @@ class ImportContext(Struct, frozen=True):
 
 
 class ContextReader:
-    """Reads the surroundings of imports and caches what is slow to read."""
+    """Reads the context of imports and caches data that is slow to read."""
 
     def __init__(self, cache: Path | None = None) -> None:
         """`cache` is the folder in which audits leave their results; None ignores them."""
@@ -233,7 +233,7 @@ class ContextReader:
         return ImportContext(project_file.textures.max_size or max_size, folders, uses, seen)
 
     def seen_in(self, root: Path) -> SeenTextures:
-        """The textures seen in a project; the results of an audit are added later, in the background.
+        """Returns the textures seen in a project; the results of an audit are added later, in the background.
 
         Of more than `MAX_PROJECTS` the least recently used is forgotten.
         """
@@ -275,7 +275,7 @@ async def _load_audit(cache: Path, root: Path, seen: SeenTextures) -> None:
 
 
 def _key(file: str) -> str:
-    """The name that audits use: an editor may write `./a.png`, and backslashes on Windows."""
+    """Returns the name that audits use: an editor may write `./a.png`, and backslashes on Windows."""
     return PurePath(file).as_posix()
 
 
@@ -284,7 +284,7 @@ def _folder(file: str) -> str:
 
 
 def _names(root: Path, files: Iterable[str]) -> dict[str, NameGroups]:
-    """The file names in the folders of `files`; folders that can't be listed are left out."""
+    """Returns the file names in the folders of `files`; folders that can't be listed are left out."""
     names: dict[str, NameGroups] = {}
     for folder in set(map(_folder, files)):
         # An editor may report any path: nothing outside the project is listed.

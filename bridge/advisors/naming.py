@@ -1,4 +1,6 @@
-"""What names and pixels say of a texture: channel order, normal convention, and the maps of one material."""
+"""Evidence in names and pixels of a texture: channel order, normal convention, and the maps of one
+material.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,13 @@ def is_sheet(file: str) -> bool:
 
 
 def convention_of(file: str) -> NormalConvention | None:
-    """The normal convention in its name: `rock_nor_gl_2k`, `Bricks_NormalDX`."""
+    """Returns the normal convention in its name: `rock_nor_gl_2k`, `Bricks_NormalDX`."""
     words = words_of(PurePosixPath(file).stem)[1:]
     return next((CONVENTIONS[word] for word in reversed(words) if word in CONVENTIONS), None)
 
 
 def order_of(file: str) -> tuple[str, Mapping[str, ChannelMeaning]] | None:
-    """The word in its name that stands for a channel order, and that order."""
+    """Returns the word in its name that stands for a channel order, and that order."""
     words = words_of(PurePosixPath(file).stem)
     for end in range(len(words), 0, -1):
         for count in range(min(_MAX_WORDS, end), 0, -1):
@@ -70,18 +72,18 @@ CONSTANT = 0.02
 OPEN = 0.75
 """Lowest mean of occlusion: most of a surface isn't occluded."""
 APART = 0.15
-"""Lowest difference of the means of occlusion and roughness that tells them apart."""
+"""Lowest difference between the means of occlusion and roughness that distinguishes them."""
 MAX_SRGB_CHANGE = 0.007
 """Highest `srgb_change` of masks of 0 and 1 with smooth edges, except small and ragged ones: as if 4% of the
 texels were uniformly distributed between 0 and 1."""
 MAX_SRGB_CHANGE_LOSSY = 0.01
-"""The same with compression noise, as in a JPEG of quality 75."""
+"""Lowest difference with compression noise, as in a JPEG of quality 75."""
 LOSSY = frozenset({"jpeg", "webp", "avif", "heif"})
-"""Formats with such noise; a WebP doesn't say whether it is lossless."""
+"""Formats with such noise; a WebP file doesn't declare whether it is lossless."""
 
 
 def channel_order(image: Inspection, file: str) -> Order | None:
-    """What each channel holds; None if neither the name nor the pixels show it."""
+    """Returns the meaning of each channel; None if neither the name nor the pixels show it."""
     by_pixels = order_by_pixels(image)
     named = order_of(file)
     if named is None:
@@ -102,7 +104,7 @@ def contradicts(image: Inspection, order: Order, by_pixels: Order | None) -> boo
 
 
 def order_by_pixels(image: Inspection) -> Order | None:
-    """The order of occlusion, roughness and metallic by the channels' statistics; None if unclear."""
+    """Returns the order of occlusion, roughness and metallic by the channels' statistics; None if unclear."""
     channels = {name: one for name, one in _channels(image).items() if name != "a"}
     if len(channels) != 3 or image.grey:
         return None
@@ -120,7 +122,9 @@ def order_by_pixels(image: Inspection) -> Order | None:
 
 
 def binarity(channel: Channel) -> float:
-    """Variance over that of a channel of 0 and 1 with the same mean: 1 for masks, towards 0 for gradients."""
+    """Returns the variance relative to a channel of 0 and 1 with the same mean: 1 for masks, near 0 for
+    gradients.
+    """
     most = channel.mean * (1 - channel.mean)
     return channel.std**2 / most if most > 0 else 0.0
 
@@ -136,7 +140,7 @@ def srgb_matters(image: Inspection, names: Collection[str] = ()) -> bool:
 
 
 def srgb_change(channel: Channel) -> float:
-    """Approximate mean change by sRGB decoding, 0 to 0.25; 0 if all values are 0 or 1.
+    """Returns the approximate mean change by sRGB decoding, 0 to 0.25; 0 if all values are 0 or 1.
 
     The mean of x * (1 - x), computed from the statistics; for every x within a third of the exact change.
     """
@@ -182,7 +186,7 @@ def group_names(names: Iterable[str]) -> NameGroups:
 
 
 def material_siblings(file: str, folder: NameGroups) -> list[str]:
-    """The names in its folder that may belong to the same material.
+    """Returns the names in its folder that may belong to the same material.
 
     Other files in the folder must not change how a texture is judged.
     """
@@ -201,7 +205,7 @@ def group_by_material(files: Sequence[One]) -> list[tuple[str, list[One]]]:
 
 
 def _name(members: Sequence[NamedTexture]) -> str:
-    """The common beginning of the names, without separators at its end."""
+    """Returns the common beginning of the names, without separators at its end."""
     stems = [PurePosixPath(member.file).stem for member in members]
     shortest = min(stems, key=len)
     same = next((n for n in range(len(shortest), 0, -1) if len({stem[:n].lower() for stem in stems}) == 1), 0)

@@ -114,11 +114,11 @@ FINDINGS = {
 
 
 class Explanation(NamedTuple):
-    """What every finding of a code has in common."""
+    """Texts that all findings of a code share."""
 
     title: Text
     why: Text
-    """Why it matters, and what to do where no import setting fixes it."""
+    """The effect, and the remedy if no import setting fixes it."""
 
 
 EXPLANATIONS: Mapping[str, Explanation] = {
@@ -176,7 +176,7 @@ def say(key: str, locale: str, **values: object) -> str:
 
 
 def finding_text(code: str, sentence: str, values: Mapping[str, Any]) -> AnyText:
-    """What a finding says, and why it matters; numbers with a fraction have two digits."""
+    """Returns a finding's sentence and its explanation; numbers with a fraction have two digits."""
     shown = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in values.items()}
     explanation = EXPLANATIONS.get(code)
     return sentences((FINDINGS[sentence].fill(**shown), explanation.why if explanation else ""))

@@ -30,7 +30,7 @@ from bridge.host import validation
 BLOCKS = frozenset({"block", "block_high", "universal"})
 """Compressions that stay compressed in GPU memory."""
 UNCOMPRESSED = frozenset({"none", "lossless", "lossy"})
-"""Those that don't."""
+"""Compressions that are decompressed in GPU memory."""
 
 SMALLEST_MIPPED = 16
 """Pixels; shorter sides need no mipmaps."""
@@ -47,7 +47,7 @@ LARGEST_DRAWN = 512
 UNIT_VECTORS = 0.5
 """Lowest share of texels of unit length in a normal map that the name needn't confirm."""
 UNIT_VECTORS_IN_BLACK = 0.15
-"""The same for a map that is named as one and is black elsewhere, between the islands of a model's UVs."""
+"""Lowest share for a map that is named as one and is black elsewhere, between the UV islands of a model."""
 SURE_BY_PIXELS = 0.9
 """Lowest probability of a kind that counts without a name."""
 
@@ -70,7 +70,7 @@ class TextureFacts:
 
     image: Inspection
     file: str
-    """Its path below the project's root, with `/`."""
+    """Path below the project's root, with `/`."""
     kind: Kind | None = None
     """None if it isn't sure enough to change settings."""
     share: float = 0.0
@@ -80,7 +80,7 @@ class TextureFacts:
     folder_kinds: frozenset[Kind] = frozenset()
     """The kinds that its folder's name suggests."""
     present: TextureIntent = field(default_factory=TextureIntent)
-    """Its import settings; empty without an engine."""
+    """Import settings; empty without an engine."""
     decides: frozenset[str] = frozenset()
     """The fields that the engine's import settings decide."""
     max_size: int = 4096
@@ -90,13 +90,15 @@ class TextureFacts:
     resizes: bool = False
     """Whether the engine resizes to powers of two."""
     formats: Callable[[TextureIntent], Collection[GpuFormat]] = lambda intent: ()
-    """Its format in GPU memory with other settings, on each platform where that is known."""
+    """Function that returns the formats in GPU memory with other settings, on each platform where that
+    is known.
+    """
     memory: Callable[[TextureIntent], Memory] = lambda intent: {}
-    """Its GPU memory with other settings."""
+    """Function that returns the GPU memory with other settings."""
 
     @cached_property
     def gpu_memory(self) -> Memory:
-        """Its GPU memory with its settings."""
+        """The GPU memory with the present settings."""
         return self.memory(self.present)
 
     @property
@@ -111,7 +113,7 @@ class TextureFacts:
 
     @property
     def facts(self) -> ImageFacts:
-        """What its format in GPU memory depends on."""
+        """The facts that determine the format in GPU memory."""
         return facts_of(self.image)
 
     @property
@@ -207,7 +209,7 @@ class TextureFacts:
 
 
 def facts_of(image: Inspection) -> ImageFacts:
-    """What an image's format in GPU memory depends on."""
+    """Returns the facts that determine an image's format in GPU memory."""
     opaque = image.alpha is None or image.alpha.constant == 255
     return ImageFacts(
         image.channels, not opaque, image.grey, image.bit_depth == 32, image.width, image.height
@@ -236,7 +238,9 @@ def _sure_kind(image: Inspection, found: Classification, file: str, named: bool)
 
 
 def _named_grey_data(image: Inspection, found: Classification, file: str) -> Kind | None:
-    """The kind in the name if it is data, the model finds data likeliest too, and every texel is grey."""
+    """Returns the kind in the name if it is data, the model finds data likeliest too, and every texel is
+    grey.
+    """
     plain = [cue.kinds for cue in read_name(file) if cue.strength == "word"]
     alike = [CLASS_OF[kind] == "data" for kinds in (*plain, (found.kind,)) for kind in kinds]
     return plain[0][0] if plain and all(alike) and image.grey and image.alpha is None else None
@@ -248,7 +252,8 @@ def _may_be_normals(image: Inspection) -> bool:
 
 
 def _named_normals(image: Inspection, found: Classification) -> bool:
-    """Whether the name says normal map, and the mean vector, without black texels, points out of the surface.
+    """Whether the name suggests a normal map, and the mean vector, without black texels, points out of the
+    surface.
 
     Tools that compute them from photographs don't always normalise; engines that read only red and green
     don't need it.
@@ -289,7 +294,9 @@ def is_certain_normal_map(image: Inspection) -> bool:
 
 
 def name_words(kind: Kind, evidence: Iterable[Evidence]) -> list[str]:
-    """The words in names and materials that suggest the class of `kind`; weak ones only without others."""
+    """Returns the words in names and materials that suggest the class of `kind`; weak ones only without
+    others.
+    """
     same = _same_class(kind, evidence)
     strong = [e.detail for e in same if e.source in ("name", "siblings", "slot", "folder")]
     return list(dict.fromkeys(strong or [e.detail for e in same if e.source == "words"]))
@@ -305,7 +312,7 @@ def _same_class(kind: Kind, evidence: Iterable[Evidence]) -> list[Evidence]:
 
 
 def class_probability(found: Classification) -> float:
-    """Probability of the class of the most probable kind, 0..1."""
+    """Returns the probability of the class of the most probable kind, 0..1."""
     same = [kind for kind in KINDS if CLASS_OF[kind] == CLASS_OF[found.kind]]
     return min(1.0, sum(found.probabilities.get(kind, 0.0) for kind in same))
 
@@ -336,7 +343,7 @@ def texture_of(
 def _with(
     options: Mapping[str, Any], intent: TextureIntent, adapter: Adapter, version: Version
 ) -> dict[str, Any]:
-    """The options with `intent`, as far as the engine's settings decide it."""
+    """Returns the options with `intent`, as far as the engine's settings decide it."""
     todo = adapter.compile_texture(intent.only(adapter.texture_fields), options, version)
     return {**options, **validation.check_options(todo, adapter.name)}
 
@@ -348,7 +355,7 @@ def memory_of(
     version: Version,
     platforms: Iterable[Platform] = PLATFORMS,
 ) -> Memory:
-    """A texture's GPU memory with these options."""
+    """Returns a texture's GPU memory with these options."""
     sizes = {
         platform: validation.check_memory(adapter.gpu_memory(options, facts, platform, version))
         for platform in platforms

@@ -123,7 +123,7 @@ async def audit(
 
 
 def _remark_codes(report: Report) -> set[str]:
-    """The codes of adapters' remarks, which no import settings fix."""
+    """Returns the codes of adapters' remarks, which no import settings fix."""
     issues = (issue for row in report.rows for issue in row.issues)
     # A code without a dot is a finding's too, which settings may fix.
     return {issue.code for issue in issues if issue.remark is not None and "." in issue.code}
@@ -136,7 +136,7 @@ async def add_pictures(project: Project, plan: Plan, registry: Registry, report:
 
 
 def record_fixes(project: Project, plan: Plan, report: Report) -> None:
-    """Gives the import advisor the classifications of fixed textures with their new settings."""
+    """Passes the classifications of fixed textures with their new settings to the import advisor."""
     fixed = {row.file for row in report.rows if row.mended}
     if fixed and report.classifications and report.fixed_classifications:
         _share(project, plan, report.classifications.replace(fixed, report.fixed_classifications))
@@ -163,7 +163,7 @@ async def _open_tools(project: Project, plan: Plan) -> AsyncIterator[tuple[Worke
 async def _questions(
     project: Project, plan: Plan, report: Report, assets: Sequence[TextureAsset]
 ) -> Iterator[Question]:
-    """The question about each texture; folders that can't be listed get their rows."""
+    """Returns the question about each texture; folders that can't be listed get their rows."""
     unlisted = [row for asset in assets if (row := unlisted_folders(project, asset))]
     report.rows += [row for row in unlisted if project.reports(row.file)]
     folders = {row.file for row in unlisted}
@@ -185,7 +185,7 @@ def _thumbnail(registry: Registry) -> Workload:
 
 
 async def _list(project: Project, project_file: ProjectFile) -> tuple[Project, list[TextureAsset]]:
-    """The textures to audit; a part without textures of the engine is audited as files."""
+    """Returns the textures to audit; a part without textures of the engine is audited as files."""
     found = await _in_thread(_textures(project))
     gone = [asset for asset in found if asset.gone]
     present = (asset for asset in found if not asset.gone)
@@ -207,7 +207,7 @@ def _without_ignored(assets: Iterable[TextureAsset], project_file: ProjectFile) 
 
 
 def _textures(project: Project) -> Iterator[TextureAsset]:
-    """The project's textures; equal settings share one object."""
+    """Yields the project's textures; equal settings share one object."""
     options: dict[str, Mapping[str, Any]] = {}
     for asset in project.textures():
         if asset.options is not None:
@@ -217,7 +217,7 @@ def _textures(project: Project) -> Iterator[TextureAsset]:
 
 
 async def _in_thread(assets: Iterator[TextureAsset]) -> list[TextureAsset]:
-    """Lists all from a thread, which keeps the progress bar alive; Ctrl-C waits for one item at most."""
+    """Lists all from a thread, so that the progress bar can update; Ctrl-C waits for one item at most."""
     stop = threading.Event()
     try:
         return await asyncio.to_thread(lambda: list(takewhile(lambda _: not stop.is_set(), assets)))
@@ -243,7 +243,9 @@ def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
 
 
 def _version(workload: Workload, limits: Limits) -> bytes:
-    """A digest of the code's version, the models and the limits: cached examinations depend on them."""
+    """Returns a digest of the code's version, the models and the limits: cached examinations depend on
+    them.
+    """
     import accel.texture
 
     digest = hashlib.sha256(f"{workload.target} {workload.version} {limits.max_pixels}".encode())
@@ -307,7 +309,7 @@ def _plan(plans: Plans, report: Report) -> bool:
 
 
 def _merged(reports: list[Report], plans: Plans) -> Report:
-    """The first report with the rows of all rounds."""
+    """Returns the first report with the rows of all rounds."""
     first, last = reports[0], reports[-1]
     rounds = [{row.file: row for row in report.rows} for report in reports]
     files = dict.fromkeys(file for rows in rounds for file in rows)
@@ -363,7 +365,7 @@ def _row(seen: list[Row | None], plan: Mapping[str, Any], failed: Issue | None) 
 
 
 def _left(row: Row, failed: Issue) -> Row:
-    """The row of a texture that isn't fixed, as its adapter fails with the new options."""
+    """Returns the row of a texture that isn't fixed, as its adapter fails with the new options."""
     reason = text(
         "{plugin} failed with the new options: {reason}",
         plugin=failed.values["plugin"],

@@ -131,7 +131,7 @@ def _decoded(begin: bytes) -> str:
 
 
 def baseline_text(rows: Iterable[Row], others: Iterable[Entry] = ()) -> str:
-    """A baseline that ignores everything in `rows`, and `others`; one line each, for reviews."""
+    """Returns a baseline that ignores everything in `rows`, and `others`; one line each, for reviews."""
     accepted = sorted(entries(rows).union(others))
     lines = ",\n".join(f"    {json.dumps(msgspec.to_builtins(entry))}" for entry in accepted)
     body = f"\n{lines}\n  " if lines else ""
@@ -167,7 +167,7 @@ def _is_in_part(project: Project, entry: Entry) -> bool:
 
 
 def entries(rows: Iterable[Row]) -> set[Entry]:
-    """The entries of all findings except those that --fix failed at: the next run tries again."""
+    """Returns the entries of all findings except those that --fix failed at: the next run tries again."""
     return {
         entry_of(row, issue)
         for row in rows

@@ -83,7 +83,7 @@ class Cache:
             self._db = self._open(None) if _busy(error) else self._recreate()
 
     def get(self, path: Path, file: str, stat: Stat, question: bytes) -> bytes | None:
-        """The answer for an unchanged file, or for one of the same content."""
+        """Returns the answer for an unchanged file, or for one of the same content."""
         try:
             return self._get(path, file, stat, question)
         except FAILURES as error:
@@ -161,7 +161,7 @@ class Cache:
 
 
 def content_of(path: Path) -> str:
-    """SHA-256 of a file; empty if it can't be read."""
+    """Returns the SHA-256 of a file; empty if it can't be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -170,7 +170,7 @@ def content_of(path: Path) -> str:
 
 
 def question_of(*parts: Any) -> bytes:
-    """A digest of what an answer depends on, with the decoder's version."""
+    """Returns a digest of an answer's dependencies, with the decoder's version."""
     asked = msgspec.msgpack.encode([records.VERSION, *parts], order="sorted")
     return hashlib.blake2b(asked, digest_size=16).digest()
 
@@ -203,7 +203,7 @@ SAVING_NS = 1_000_000_000
 """A broken file that changed so recently may still be being written."""
 PAUSE_S = 0.25
 TRIES = 8
-"""Attempts at a file that keeps changing."""
+"""Attempts at a file that changes repeatedly."""
 YIELD_EVERY = 256
 """Files that are answered from the cache without yielding to the event loop."""
 
@@ -226,7 +226,7 @@ class Question(Struct, frozen=True):
     """A file to examine, with its context."""
 
     file: str
-    """Its path below the root."""
+    """Path below the root."""
     params: Mapping[str, Any]
     """Parameters of `texture.examine`."""
 
@@ -452,7 +452,7 @@ def examination_questions(
 
 
 def unlisted_folders(project: Project, asset: TextureAsset) -> Row | None:
-    """The row of a folder that can't be listed; None for textures."""
+    """Returns the row of a folder that can't be listed; None for textures."""
     if not asset.problem or asset.options is not None or not (project.root / asset.file).is_dir():
         return None
     issue = Issue("unlisted", ERROR, "unlisted", {"reason": asset.problem})

@@ -67,8 +67,8 @@ def fix(project: Project, report: Report, database: Path) -> None:
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
     """Reverts the changes of a receipt of `AUDIT_FIX`, without an editor. Raises UserError.
 
-    Options that changed since stay unchanged, and the new receipt's errors name them. What was reverted
-    before isn't reverted again.
+    Options that changed since stay unchanged, and the new receipt's errors name them. Options that were
+    already reverted stay as they are.
     """
     root = Path(str(receipt.args.get("root", "")))
     if receipt.state == "failed":
@@ -84,7 +84,7 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         )
     after, before = _by_path(receipt.after), _by_path(receipt.before)
     if receipt.state == "sent":
-        # The run was killed while it wrote: what it reached has the new options.
+        # The run was killed while it wrote: the files that it reached have the new options.
         after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
     present = _present(project, after, before)
     with _Store(database) as store:
@@ -168,7 +168,7 @@ def _write(
         done = validation.check_done(support.apply(root.resolve(), changes))
     except UserError:
         raise
-    # An adapter is a plugin. What it wrote is unknown: the receipt stays open, as if the run had been killed.
+    # An adapter is a plugin. Its writes are unknown: the receipt stays open, as if the run had been killed.
     except (Exception, SystemExit) as error:
         raise UserError(
             text(
@@ -196,7 +196,7 @@ def _write(
 def _present(
     project: Project, after: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
-    """The current values of the options in `after` and `before`, by file."""
+    """Returns the current values of the options in `after` and `before`, by file."""
     return {
         asset.path: {
             name: asset.options.get(name) for name in {**after[asset.path], **before.get(asset.path, {})}
@@ -209,7 +209,7 @@ def _present(
 def _only(
     present: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Mapping[str, Any]]:
-    """The options of `present` that are in `after`."""
+    """Returns the options of `present` that are in `after`."""
     return {path: {name: now[name] for name in after[path]} for path, now in present.items()}
 
 
@@ -227,7 +227,7 @@ def _refuse_reverted(receipt: Receipt, earlier: Receipt) -> None:
 def _seen(
     after: Mapping[str, Mapping[str, Any]], standing: Sequence[Receipt]
 ) -> Mapping[str, Mapping[str, Any]]:
-    """The options as last observed: `after`, or what partial reverts left."""
+    """Returns the options as last observed: `after`, or what partial reverts left."""
     changes = [{"path": path, "options": options} for path, options in after.items()]
     return observed_options(changes, [each.after for each in standing])
 
@@ -237,7 +237,9 @@ def _due(
     before: Mapping[str, Mapping[str, Any]],
     present: Mapping[str, Mapping[str, Any]],
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """The changes that restore `before` where options still are as in `after`, and errors for the others."""
+    """Returns the changes that restore `before` where options still are as in `after`, and errors for the
+    others.
+    """
     changes: list[Mapping[str, Any]] = []
     errors: list[Mapping[str, Any]] = []
     for path, options in before.items():
@@ -253,7 +255,7 @@ def _due(
 def _as_now(
     changes: Sequence[Mapping[str, Any]], present: Mapping[str, Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
-    """The current values of what `changes` would set."""
+    """Returns the current values of what `changes` would set."""
     now = [
         (change["path"], {name: present[change["path"]][name] for name in change["options"]})
         for change in changes
@@ -284,6 +286,6 @@ class _Store:
 
         self._db.conn.close()
         if isinstance(error, FAILURES):
-            # The disk is full, or another program keeps it locked.
+            # The disk is full, or another program has locked it.
             said = unusable_error(self._database, error).text
             raise UserError(sentences((said, getattr(error, "what_stays", "")))) from None

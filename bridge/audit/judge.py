@@ -55,24 +55,24 @@ PROBLEMS = {
 A missed deadline is more often the machine's fault than the file's.
 """
 AT_ONCE = 256
-"""Textures that are judged at once."""
+"""Number of textures judged per step."""
 
 _decoder = msgspec.msgpack.Decoder(Examination)
 
 
 def fault_of(code: str, error: BaseException, plugin: str) -> Issue:
-    """The issue for a texture at which `plugin`, or else PopBridge itself, raised `error`."""
+    """Returns the issue for a texture at which `plugin`, or else PopBridge itself, raised `error`."""
     by = plugin if isolation.is_plugin_frame(error) else OURS
     return Issue(code, NOTE, code, {"reason": isolation.describe(error), "plugin": by})
 
 
 def plugin_faults(rows: Iterable[Row]) -> list[tuple[str, Issue]]:
-    """The plugins' failures, each with its file."""
+    """Returns the plugins' failures, each with its file."""
     return [(row.file, issue) for row in rows for issue in row.issues if issue.code in FAILURES]
 
 
 def failed_files(report: Report, code: str) -> Mapping[str, Issue]:
-    """The failures of this code by file."""
+    """Returns the failures of this code by file."""
     return {file: issue for file, issue in report.faults if issue.code == code}
 
 
@@ -154,7 +154,7 @@ class Judge:
             self._add(_row(asset, self._asset_issues(asset)))
 
     def add(self, asset: TextureAsset, answer: Answer) -> None:
-        """Adds one texture's examination; one that failed gets its row at once.
+        """Adds one texture's examination; a failed one gets its row immediately.
 
         Textures outside the audited part only count as context.
         """

@@ -1,4 +1,4 @@
-"""Which project, and which part of it, an audit is of."""
+"""The project, or part of a project, that an audit covers."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ NAMED = 3
 
 
 def projects_below(adapters: Iterable[Adapter], root: Path) -> AnyText:
-    """A notice about projects in `root`; empty without any."""
+    """Returns a notice about projects in `root`; empty without any."""
     place = root.resolve()
     found = list(_below(list(adapters), place))
     return _projects_notice(place, found) if found else ""
 
 
 def nearby_folders(adapters: Iterable[Adapter], root: Path) -> list[Path]:
-    """The nearest project around `root`, otherwise those in it, the nearest first."""
+    """Returns the nearest project around `root`, otherwise those in it, the nearest first."""
     known, place = list(adapters), root.resolve()
     around = next(_projects(known, place.parents), None)
     return [folder for folder, _ in ([around] if around else _below(known, place))]
@@ -87,7 +87,7 @@ def _projects_notice(place: Path, projects: Sequence[tuple[Path, str]]) -> Text:
 
 
 def engine_of(adapters: Iterable[Adapter], folder: Path) -> str:
-    """The engine of the project in a folder; empty without one, or if that can't be read."""
+    """Returns the engine of the project in a folder; empty without one, or if that can't be read."""
     for adapter in adapters:
         # An adapter is a plugin, and a folder may be unreadable.
         with suppress(Exception, SystemExit):
@@ -115,7 +115,7 @@ IMAGES = (
     ".avif", ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx2", ".png", ".psd", ".tga", ".tif",
     ".tiff", ".webp",
 )  # fmt: skip
-"""Extensions of textures where no engine lists them."""
+"""Extensions of textures in folders without an engine."""
 UNSET = text(
     "No texture has import settings yet, so only the files were checked. Open the project in its "
     "editor once and commit the import files."
@@ -196,14 +196,14 @@ class Project(Struct, frozen=True):
             return False
 
     def uses(self) -> Mapping[str, Sequence[Kind]]:
-        """What materials and scenes use textures as, by file. Raises whatever the adapter raises."""
+        """Returns the uses of textures in materials and scenes, by file. Raises the adapter's exceptions."""
         return validation.check_uses(self.support.uses(self.root)) if self.support else {}
 
 
 def options_for(
     project: Project, settings: Mapping[str, Any] | None, issues: Iterable[Issue]
 ) -> dict[str, Any]:
-    """The options that fix the fixable ones of `issues`, in the engine's own names."""
+    """Returns the options that fix the fixable ones of `issues`, in the engine's own names."""
     fixable = [issue.finding for issue in issues if issue.finding and issue.fixable]
     if not fixable or project.adapter is None or project.version is None or settings is None:
         return {}
@@ -256,7 +256,7 @@ def find(registry: Registry, root: Path) -> Project:
 
 
 def unimported_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
-    """A notice about textures that weren't imported yet, whose settings can't be checked.
+    """Returns a notice about textures that weren't imported yet, whose settings can't be checked.
 
     Those that never get settings don't count, nor those with a problem or remarks of the adapter.
     """
@@ -268,7 +268,7 @@ def unimported_notices(project: Project, assets: Iterable[TextureAsset]) -> list
 
 
 def missing_path_error(place: object) -> UserError:
-    """The error for a path that doesn't exist."""
+    """Returns the error for a path that doesn't exist."""
     return UserError(
         text("`{path}` does not exist. Give a project, or a folder or texture in one.", path=place)
     )
@@ -298,11 +298,11 @@ ALONE = text("{engine} imports no textures there, so only the files were checked
 
 
 def scope_name(registry: Registry, text: str) -> Project:
-    """The project at the path `text`, or the part of a project around it.
+    """Returns the project at the path `text`, or the part of a project around it.
 
     Of a folder without a project only the files are checked. `text` may also be an engine's own path
-    (`res://art`) in the project around the current folder. Raises UserError if there is no such folder or
-    texture.
+    (`res://art`) in the project around the current folder. Raises UserError if that folder or texture
+    doesn't exist.
     """
     place = _place(registry, text)
     if not place.is_file():
@@ -334,7 +334,7 @@ def scope_notices(project: Project, files: Iterable[str]) -> list[AnyText]:
 
 
 def is_alone(project: Project) -> Project:
-    """The part without its engine, which ignores it: source art, for example."""
+    """Returns the part without its engine, which ignores it: source art, for example."""
     notice = ALONE.fill(engine=project.engine)
     return Project(project.root, notice=notice, part=project.part, is_file=project.is_file)
 
@@ -351,13 +351,13 @@ def _no_texture(file: Path) -> UserError:
 
 
 def _part(registry: Registry, around: Path, place: Path) -> Project:
-    """The part at `place` of the project `around` it."""
+    """Returns the part at `place` of the project `around` it."""
     part = _spelled(around, place.relative_to(around))
     return replace(find(registry, around), part=part, is_file=place.is_file())
 
 
 def _around(registry: Registry, place: Path) -> Path | None:
-    """The project of `place`: the nearest one above it, or one further up that lists its textures.
+    """Returns the project of `place`: the nearest one above it, or one further up that lists its textures.
 
     Without any, the nearest at which an adapter fails. Raises UserError if the nearest is broken.
     """
@@ -396,7 +396,7 @@ def _lists(registry: Registry, root: Path, place: Path) -> bool:
 
 
 def _is_project(registry: Registry, folder: Path) -> bool | None:
-    """None if no adapter recognises it, and one failed."""
+    """Whether an adapter recognises the folder; None if none does and one failed."""
     known: bool | None = False
     for adapter in registry.adapters:
         try:
@@ -426,7 +426,7 @@ def _place(registry: Registry, text: str) -> Path:
 
 def _names(project: Project, root: str) -> bool:
     """Whether the engine's paths start with `root`, by the path of one texture."""
-    # What is left of a missing texture has another name.
+    # Remains of a missing texture have another name.
     first = next((asset for asset in project.textures() if not asset.gone), None)
     return first is None or first.path == root + first.file
 
@@ -440,7 +440,7 @@ def _resolved(place: Path) -> Path:
 
 
 def _spelled(root: Path, place: Path) -> str:
-    """`place` with `/`, in the case that its folders list: Windows and macOS ignore case."""
+    """Returns `place` with `/`, in the case that its folders list: Windows and macOS ignore case."""
     found = root
     for name in place.parts:
         found /= _listed(found, name)

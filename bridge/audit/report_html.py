@@ -84,7 +84,7 @@ def _opening(report: Report, locale: str) -> list[str]:
 
 
 def _unused(report: Report) -> str:
-    """CSS classes that hide columns without values."""
+    """Returns CSS classes that hide columns without values."""
     memory, setting = any(row.memory for row in report.listed), any(row.options for row in report.listed)
     return " ".join(name for name, used in (("no-memory", memory), ("no-setting", setting)) if not used)
 

@@ -23,7 +23,9 @@ from bridge.project.config import NAME
 
 
 def repository_root(root: str) -> str:
-    """The project's path below the folder with `.git`, with `/` at the end; empty for that folder itself."""
+    """Returns the project's path below the folder with `.git`, with `/` at the end; empty for that folder
+    itself.
+    """
     place = Path(root).resolve()
     for folder in (place, *place.parents):
         if os.path.exists(folder / ".git"):
@@ -32,7 +34,7 @@ def repository_root(root: str) -> str:
 
 
 def location_of(file: str) -> dict[str, Any]:
-    """SARIF's location of a file, by its path below the repository's root."""
+    """Returns SARIF's location of a file, by its path below the repository's root."""
     # Code review needs a line even in binary files.
     return {
         "physicalLocation": {
@@ -43,12 +45,12 @@ def location_of(file: str) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    """A relative path as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
+    """Returns a relative path as a relative URI (RFC 3986): the file's own bytes, percent-encoded."""
     return quote(os.fsencode(file))
 
 
 def invocation(report: Report, above: str, rules: Mapping[str, int], locale: str) -> dict[str, Any]:
-    """SARIF's `invocation` of one audit; `rules` maps the log's rules to their index."""
+    """Returns SARIF's `invocation` of one audit; `rules` maps the log's rules to their index."""
     failed = judge.is_unjudged(report)
     return {
         # Findings don't make a run fail. A notification of level `error` does (SARIF 2.1.0 §3.20.21): its
@@ -89,9 +91,11 @@ def _notification(code: str, level: str, said: str) -> dict[str, Any]:
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 DUPLICATE = "duplicate"
 NAMED = 8
-"""How many files of a group the message lists."""
+"""Number of files in a group that the message lists."""
 RELATED = 100
-"""How many of them are locations: code review shows no more, and refuses results with 1,000."""
+"""Number of files in a group that become locations: code review shows no more, and refuses results with
+1,000.
+"""
 FINGERPRINT = "popbridgeFinding/v1"
 
 
@@ -129,7 +133,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
 
 
 def _rules(report: Report, locale: str) -> list[dict[str, Any]]:
-    """A rule for each code in the report, sorted."""
+    """Returns a rule for each code in the report, sorted."""
     worst: dict[str, Issue] = {}
     for row in report.listed:
         for issue in row.issues:
@@ -168,7 +172,7 @@ def _results(report: Report, above: str, locale: str) -> Iterator[dict[str, Any]
 
 
 def _message(row: Row, issue: Issue, locale: str) -> str:
-    """The issue's sentence; the first fixable issue also has the changes that fix all."""
+    """Returns the issue's sentence; the first fixable issue also has the changes that fix all."""
     said = sentence(issue, locale)
     changes = ", ".join(change_text(name, row.present, row.options) for name in row.options)
     worst = next((other for other in row.issues if other.fixable), None)

@@ -23,7 +23,7 @@ INDENT = 2
 
 
 def list_entry(row: Row, severity: Text, lines: Sequence[str], locale: str) -> Lines:
-    """One texture: severity and name, kind and size, then a line for each finding."""
+    """Returns the entry of one texture: severity and name, kind and size, then a line for each finding."""
     head = severity.append(f"  {printable(row.file)}", "default not bold not dim")
     size = f"{row.width}×{row.height}" if row.width else ""
     about = "  ".join(filter(None, [kind_of(row, locale), size]))
@@ -31,7 +31,7 @@ def list_entry(row: Row, severity: Text, lines: Sequence[str], locale: str) -> L
 
 
 def list_group(found: Group, files: Sequence[str], locale: str) -> Lines:
-    """One group of duplicates; `files` are those to name."""
+    """Returns the entry of one group of duplicates; `files` are those to name."""
     sizes = [f"{say('disk', locale)} {bytes_text(found.disk)}"]
     if found.memory:
         sizes.append(f"{say('memory', locale)} {bytes_text(found.memory)}")
@@ -45,7 +45,7 @@ def _entry(head: Text, lines: Sequence[str]) -> Lines:
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim", "mended": "green"}
 NAMED = 4
-"""How many files of a group are listed."""
+"""Number of files listed for a group."""
 READABLE = 36
 """Width that the last column needs; with less, rows are a list instead of a table."""
 WIDEST = 200
@@ -55,7 +55,7 @@ GAP = 2
 
 
 def show(report: Report, rows: Sequence[Row], locale: str, limit: int, out: IO[str], width: int) -> None:
-    """Prints `rows`, at most `limit` (0 is no limit), the groups, notices and the summary."""
+    """Prints `rows`, at most `limit` (0 means unlimited), the groups, notices and the summary."""
     console = Console(file=out, width=width, highlight=False, soft_wrap=False)
     if out.isatty():
         _print(console, report, rows, locale, limit)
@@ -119,7 +119,7 @@ def _heads(locale: str) -> list[str]:
 
 
 def _cells(row: Row, locale: str) -> list[str]:
-    """The columns before the findings."""
+    """Returns the columns before the findings."""
     size = f"{row.width}×{row.height}" if row.width else ""
     return [_severity(row, locale).plain, printable(row.file), kind_of(row, locale), size]
 

@@ -64,13 +64,13 @@ class Row(Struct):
     """One texture with findings."""
 
     file: str
-    """Its path below the project's root."""
+    """Path below the project's root."""
     path: str
     """The engine's name for it."""
     issues: list[Issue]
     """Sorted by severity."""
     settings: Mapping[str, Any] | None = None
-    """Its import settings; None without any."""
+    """Import settings; None without any."""
     options: dict[str, Any] = field(default_factory=dict)
     """The options that fix the fixable issues, or fixed those in `mended`, in the engine's own names."""
     width: int = 0
@@ -79,7 +79,7 @@ class Row(Struct):
     """The file's bytes."""
     format: str = ""
     facts: ImageFacts | None = None
-    """What its format in GPU memory depends on; None if it couldn't be examined."""
+    """Facts that determine its format in GPU memory; None if it couldn't be examined."""
     kind: Kind | None = None
     """The most probable one; None if the file couldn't be examined."""
     sure: bool = False
@@ -138,7 +138,7 @@ class Report(Struct, kw_only=True):
     notices: list[AnyText] = field(default_factory=list)
     """Sentences about the whole project."""
     passed_over: list[AnyText] = field(default_factory=list)
-    """What is ignored in `popbridge.toml`, and why."""
+    """Ignored parts of `popbridge.toml`, with reasons."""
     rows: list[Row] = field(default_factory=list)
     """Sorted by severity, then by name."""
     unseen: list[tuple[str, Issue]] = field(default_factory=list)
@@ -147,13 +147,13 @@ class Report(Struct, kw_only=True):
     """The rows and issues of the listed severities; None for all."""
     groups: list[Group] = field(default_factory=list)
     textures: int = 0
-    """How many were examined."""
+    """Number of examined textures."""
     cached: int = 0
-    """How many of them came from the cache."""
+    """Number of examined textures that came from the cache."""
     asked: int = 0
-    """About how many of them the engine's adapter was called."""
+    """Number of textures for which the engine's adapter was called."""
     unjudged: int = 0
-    """At how many of them the engine's adapter failed."""
+    """Number of textures for which the engine's adapter failed."""
     faults: list[tuple[str, Issue]] = field(default_factory=list)
     """The adapter's failures by file; also those that the baseline ignores."""
     incomplete: bool = False
@@ -161,19 +161,19 @@ class Report(Struct, kw_only=True):
     failed: bool = False
     """Whether a plugin failed in a way that no baseline can ignore."""
     kinds: dict[str, int] = field(default_factory=dict)
-    """How many textures of each kind."""
+    """Number of textures by kind."""
     memory: int = 0
     """Bytes of GPU memory of all textures for which it is known."""
     accepted: int = 0
-    """How many issues the baseline ignores."""
+    """Number of issues that the baseline ignores."""
     stale: int = 0
-    """How many entries of the baseline match nothing."""
+    """Number of baseline entries that match nothing."""
     classifications: AuditResultsWriter | None = None
     """The textures' classifications without context, for the import advisor."""
     fixed_classifications: AuditResultsWriter | None = None
-    """The same with all of `rows`' options set; None if there are none."""
+    """The classifications with all options of `rows` set; None if there are none."""
     receipt: int | None = None
-    """Of what --fix wrote."""
+    """Id of the change that --fix made."""
     seconds: float = 0.0
 
     @property
@@ -191,7 +191,7 @@ class Report(Struct, kw_only=True):
 
     @property
     def unlisted(self) -> int:
-        """How many issues aren't listed."""
+        """The number of issues that aren't listed."""
         return sum(len(row.issues) for row in self.rows) - sum(len(row.issues) for row in self.listed)
 
     def count(self, severity: Severity) -> int:
@@ -200,7 +200,7 @@ class Report(Struct, kw_only=True):
 
 
 class TextureState(Struct, frozen=True):
-    """What finding duplicates needs of a texture."""
+    """Facts about a texture that are needed to find duplicates."""
 
     file: str
     size: int

@@ -84,7 +84,7 @@ HELP: Mapping[str, AnyText] = {
     "duplicate": text("Duplicate or similar textures. Keep one unless they differ on purpose."),
     **{code: sentences(explanation) for code, explanation in EXPLANATIONS.items()},
 }
-"""What each code is about; findings of other codes explain themselves."""
+"""Explanations by code; findings of other codes explain themselves."""
 
 MATCHES: Mapping[str, Text] = {
     "file": TEXTS["same_file"],
@@ -100,7 +100,7 @@ def say(key: str, locale: str, **values: object) -> str:
 
 
 def issue_text(issue: Issue) -> AnyText:
-    """What an issue says about its file."""
+    """Returns an issue's sentence about its file."""
     if issue.remark is not None:
         return issue.remark.text
     if issue.finding is not None:
@@ -109,42 +109,42 @@ def issue_text(issue: Issue) -> AnyText:
 
 
 def sentence(issue: Issue, locale: str) -> str:
-    """`issue_text` in the language of `locale`, printable."""
+    """Returns `issue_text` in the language of `locale`, printable."""
     return printable(translate(issue_text(issue), locale))
 
 
 def explain(code: str, locale: str) -> str:
-    """What findings of this code are about; empty for codes without an explanation."""
+    """Returns the explanation of a code's findings; empty for codes without an explanation."""
     return translate(HELP.get(code, ""), locale)
 
 
 def explain_issue(issue: Issue, locale: str) -> str:
-    """What issues like this one are about; its own sentence without an explanation."""
+    """Returns the explanation of an issue's code, or without one the issue's own sentence."""
     about = HELP.get(issue.code) or (issue.remark.about if issue.remark is not None else "")
     return translate(about, locale) if about else sentence(issue, locale)
 
 
 def duplicate_text(group: Group, files: AnyText) -> Text:
-    """What a group of `files` costs."""
+    """Returns the cost of a group of `files`."""
     key = "duplicate_memory" if group.memory else "duplicate"
     sizes = {"disk": bytes_text(group.disk), "memory": bytes_text(group.memory)}
     return TEXTS[key].fill(how=MATCHES[group.how], files=files, **sizes)
 
 
 def kind_of(row: Row, locale: str) -> str:
-    """The texture's kind, with a question mark if it isn't sure."""
+    """Returns the texture's kind, with a question mark if it isn't sure."""
     if not row.kind:
         return ""
     return kind_name(row.kind, locale) + ("" if row.sure else "?")
 
 
 def kind_name(kind: str, locale: str) -> str:
-    """The kind in the language of `locale`."""
+    """Returns the kind in the language of `locale`."""
     return translate(ADVISOR_TEXTS.get(f"kind_{kind}", kind), locale)
 
 
 def reasons(row: Row, locale: str) -> str:
-    """Confidence in the kind, with evidence: `97% (_nrm, the project's other textures)`."""
+    """Returns the confidence in the kind, with evidence: `97% (_nrm, the project's other textures)`."""
     if row.kind is None:
         return ""
     words = name_words(row.kind, row.evidence)
@@ -154,12 +154,12 @@ def reasons(row: Row, locale: str) -> str:
 
 
 def notices(report: Report, locale: str) -> list[str]:
-    """Sentences about the whole project, and about what is ignored in its `popbridge.toml`."""
+    """Returns sentences about the whole project, and about the ignored parts of its `popbridge.toml`."""
     return [translate(each, locale) for each in (*report.notices, *report.passed_over)]
 
 
 def summary(report: Report, locale: str) -> list[str]:
-    """The last lines of a report."""
+    """Returns the last lines of a report."""
     lines: list[Text] = [
         TEXTS["summary"].fill(
             textures=plural("{n} texture", "{n} textures", report.textures),

@@ -1,1 +1,1 @@
-"""The subcommands of `popbridge`; each imports what it needs when it runs."""
+"""The subcommands of `popbridge`; each imports its modules when it runs."""

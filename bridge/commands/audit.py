@@ -111,7 +111,7 @@ def _check_options(
 ) -> None:
     """Raises click.UsageError."""
     if not place:
-        # Python takes it for the current folder, but a script gives it when its variable is unset.
+        # Python takes it for the current folder, but a script passes it when its variable is unset.
         raise click.UsageError(say(text("PROJECT is empty. Give a project, or . for the current folder.")))
     if update_baseline and baseline is None:
         raise click.UsageError(say(text("--update-baseline needs --baseline FILE.")))

@@ -49,7 +49,9 @@ RANKS = {str(severity): rank for severity, rank in results.RANKS.items()}
 
 
 def run_audit(options: AuditOptions) -> int:
-    """The exit code. Raises UserError where the audit can't begin, or a report or fix can't be written."""
+    """Returns the exit code. Raises UserError where the audit can't begin, or a report or fix can't be
+    written.
+    """
     # Failures inside workloads become findings.
     logging.basicConfig(level="CRITICAL")
     _check_files(options)
@@ -70,7 +72,7 @@ def run_audit(options: AuditOptions) -> int:
         raise UserError(join_sentences(failures))
     if options.fail_on == NEVER:
         return 0
-    # Without judgements a build would pass whatever is wrong.
+    # Without judgements a build would pass despite findings.
     return int(judge.is_unjudged(report) or any(row.rank >= RANKS[options.fail_on] for row in report.rows))
 
 
@@ -94,7 +96,7 @@ def _is_image(file: Path) -> bool:
 
 
 def _accepted(options: AuditOptions, project: Project) -> set[baseline.Entry]:
-    """The entries of the baseline; none if it is to be written. Raises UserError."""
+    """Returns the entries of the baseline; none if it is to be written. Raises UserError."""
     if options.baseline is None:
         return set()
     if options.update_baseline:
@@ -127,7 +129,7 @@ def _plan(registry: Registry, options: AuditOptions) -> Plan:
 
 @contextlib.contextmanager
 def _interruptible(plan: Plan, locale: str) -> Iterator[list[Cache]]:
-    """On Ctrl-C, says what became of the work; yields the list for the caches that the audit opens."""
+    """Yields the list for the caches that the audit opens; on Ctrl-C, reports the state of the work."""
     caches: list[Cache] = []
     try:
         yield caches
@@ -159,7 +161,9 @@ def _examine(
     *,
     apply_fixes: bool,
 ) -> Report:
-    """The findings without accepted ones; with `apply_fixes`, including those that a fix brings up."""
+    """Returns the findings without accepted ones; with `apply_fixes`, including those that appear after a
+    fix.
+    """
 
     async def look(project: Project, plan: Plan) -> Report:
         console = Console(stderr=True)
@@ -234,7 +238,9 @@ def _update_baseline(project: Project, report: Report, file: str) -> list[str]:
 
 
 def _at_least(rows: Iterable[Row], rank: int) -> list[Row]:
-    """The rows with findings of that rank or above, without their other findings; and the fixed rows."""
+    """Returns the rows with findings of that rank or above, without their other findings; and the fixed
+    rows.
+    """
     found = []
     for row in rows:
         issues = [issue for issue in row.issues if issue.rank >= rank]

@@ -27,7 +27,7 @@ from bridge.core.metrics import Status
 from bridge.paths import ConnectionFile, Paths
 
 GONE_S = 15.0
-"""How long to try to reconnect."""
+"""Seconds of attempts to reconnect."""
 CLOSE_DETECTION_S = 2.0
 """A connection that isn't closed after this time is considered open."""
 PAUSE_S, MAX_PAUSE_S = 0.1, 2.0
@@ -90,8 +90,8 @@ class ReconnectingClient:
         deadline_ms: int,
         on_progress: OnProgress | None = None,
     ) -> Result:
-        """Like `Client.request`, with an idempotency key: an accepted request runs once, even if the daemon
-        restarts.
+        """Sends a request like `Client.request`, with an idempotency key: an accepted request runs once, even
+        if the daemon restarts.
 
         Raises RequestError, and UserError if the daemon doesn't come back.
         """
@@ -110,7 +110,9 @@ class ReconnectingClient:
         )
 
     async def put_blob(self, source: bytes | Path, context: UploadContext = contextlib.nullcontext) -> str:
-        """Like `Client.put_blob`; each attempt runs in a `context`, which yields its `on_progress`."""
+        """Uploads a blob like `Client.put_blob`; each attempt runs in a `context`, which yields its
+        `on_progress`.
+        """
 
         async def attempt(client: Client) -> str:
             with context() as on_progress:
@@ -119,7 +121,7 @@ class ReconnectingClient:
         return await self._with_reconnects(attempt)
 
     async def get_blob(self, name: str, target: Path | None = None) -> bytes:
-        """Like `Client.get_blob`."""
+        """Downloads a blob like `Client.get_blob`."""
         return await self._with_reconnects(lambda client: client.get_blob(name, target))
 
     async def _with_reconnects(self, work: Callable[[Client], Awaitable[Value]]) -> Value:
@@ -143,7 +145,7 @@ class ReconnectingClient:
             await self._reconnect(client)
 
     async def _reconnect(self, lost: Client) -> None:
-        """Raises UserError if the daemon doesn't come back, or keeps closing the connection."""
+        """Raises UserError if the daemon doesn't come back, or repeatedly closes the connection."""
         async with self._lock:
             if self._client is not lost:
                 return
@@ -154,7 +156,9 @@ class ReconnectingClient:
             self._client = await self._connect_until(lost, self._lost_at + GONE_S)
 
     async def _connect_until(self, lost: Client, until: float) -> Client:
-        """A new connection. Says nothing if the first attempt succeeds: only the connection was cut."""
+        """Returns a new connection. Prints nothing if the first attempt succeeds: only the connection was
+        cut.
+        """
         pause, announced = PAUSE_S, False
         while (left := until - time.monotonic()) > 0:
             await asyncio.sleep(min(pause, left))
@@ -208,7 +212,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def ask_daemon() -> Status:
-    """The daemon's status; blocks. Raises UserError if no daemon answers."""
+    """Returns the daemon's status; blocks. Raises UserError if no daemon answers."""
     file = ConnectionFile.read(Paths.find().connection_file)
     request = urllib.request.Request(f"{file.http}/status", headers={"Authorization": f"Bearer {file.token}"})
     try:
@@ -258,7 +262,7 @@ FAILING = "popbridge_store_failing"
 
 
 class SilenceTimer:
-    """How long none of the open operations has made progress, and whether the user knows."""
+    """Time without progress in any open operation, and whether the user was notified."""
 
     def __init__(self) -> None:
         self.open = 0
@@ -281,7 +285,7 @@ class SilenceTimer:
 
 
 class WaitNotice:
-    """Tells the user, once, why requests or uploads make no progress, and once when they do again."""
+    """Notifies the user once why requests or uploads make no progress, and once when they continue."""
 
     def __init__(self, client: ReconnectingClient, connection_file: Path, say: Say) -> None:
         self._client = client
@@ -330,7 +334,7 @@ class WaitNotice:
             self._uploads.open -= begun
 
     def refused(self, error: RequestError, left_s: float) -> None:
-        """Tells that the daemon can't store a request, which is retried for up to `left_s` seconds."""
+        """Reports that the daemon can't store a request, which is retried for up to `left_s` seconds."""
         self._announce(
             self._answers,
             text(
@@ -365,7 +369,7 @@ class WaitNotice:
         return self._answers.is_announced or self._uploads.is_announced
 
     async def _why(self, silence: SilenceTimer) -> AnyText:
-        """Why there is no progress; empty if the daemon is just busy."""
+        """Returns why there is no progress; empty if the daemon is just busy."""
         try:
             status = await asyncio.to_thread(ask_daemon)
         except UserError as error:
@@ -389,7 +393,7 @@ class WaitNotice:
         )
 
     async def _notice(self) -> str:
-        """The daemon's notice for new clients; empty if there is none."""
+        """Returns the daemon's notice for new clients; empty if there is none."""
         with contextlib.suppress(UserError, TimeoutError):
             async with asyncio.timeout(NOTICE_S):
                 client = await Client.connect(self._connection_file, name="popbridge run")

@@ -183,7 +183,7 @@ def vacuum(as_json: bool) -> None:
 
 
 def _existing(paths: Paths) -> Path:
-    """The database file. Raises UserError if it doesn't exist."""
+    """Returns the database file. Raises UserError if it doesn't exist."""
     try:
         exists = paths.database.is_file()
     except OSError as error:
@@ -205,7 +205,7 @@ def _existing(paths: Paths) -> Path:
 
 
 def _source(file: Path | None, paths: Paths) -> Path:
-    """The file to restore. Raises UserError."""
+    """Returns the file to restore. Raises UserError."""
     if file is None:
         return _newest(paths)
     if not file.is_file():
@@ -216,7 +216,7 @@ def _source(file: Path | None, paths: Paths) -> Path:
 
 
 def _newest(paths: Paths) -> Path:
-    """The newest undamaged backup. Raises UserError if there is none."""
+    """Returns the newest undamaged backup. Raises UserError if there is none."""
     newest, damaged = backups.newest_backup(paths.database)
     for file in damaged:
         show_notice(text("{file} is damaged. Using an older backup.", file=file))
@@ -251,7 +251,7 @@ def _database_errors(problem: Text) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _exclusive(paths: Paths) -> Iterator[None]:
-    """Keeps the daemon from starting. Raises UserError if one is running."""
+    """Prevents the daemon from starting. Raises UserError if one is running."""
     lock = FileLock(paths.lock_file, timeout=0)
     try:
         paths.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)

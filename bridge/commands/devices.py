@@ -27,7 +27,7 @@ HEADS = (
 )
 
 MAX_SHAPES = 12
-"""How many shapes are listed, the last ones tried."""
+"""Number of listed shapes, the last ones tried."""
 
 
 @click.command()
@@ -77,7 +77,7 @@ def _show(reports: Sequence[Report]) -> None:
 def _paragraphs(
     found: Devices, failures: Sequence[DeviceFailure], shapes: Sequence[ProvenVariants]
 ) -> Iterator[str]:
-    """The paragraphs below the providers."""
+    """Yields the paragraphs below the providers."""
     yield from map(_gpu_text, found.gpus)
     yield from map(_failure_text, failures)
     yield from map(_variant_text, shapes[-MAX_SHAPES:])
@@ -101,7 +101,7 @@ def _gpu_text(gpu: Gpu) -> str:
 
 
 def _failure_text(failure: DeviceFailure) -> str:
-    """What failed in the daemon, and when the device is tried again."""
+    """Returns the failure in the daemon, and when the device is retried."""
     return say(
         text(
             "In the daemon, {workload} failed on {device}: {reason}. The CPU runs it until {time}.",
@@ -114,7 +114,7 @@ def _failure_text(failure: DeviceFailure) -> str:
 
 
 def _variant_text(known: ProvenVariants) -> str:
-    """How a recurring shape is run, and why."""
+    """Returns how a recurring shape is run, and why."""
     times = (
         say(text(" ({ms} ms, unoptimised {plain} ms)", ms=f"{known.ms:.3g}", plain=f"{known.plain_ms:.3g}"))
         if known.ms

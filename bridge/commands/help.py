@@ -53,18 +53,18 @@ class Formatter(click.HelpFormatter):
         super().__init__(indent_increment, width, max_width)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """As in click, with a translated prefix."""
+        """Writes the usage like click, with a translated prefix."""
         super().write_usage(prog, args, say(text("Usage: ")) if prefix is None else prefix)
 
     def write_heading(self, heading: str) -> None:
-        """As in click, translated where a translation exists."""
+        """Writes the heading like click, translated if a translation exists."""
         if reads_chinese():
             self.write(f"{'':>{self.current_indent}}{look_up(heading)}：\n")
         else:
             super().write_heading(heading)
 
     def write_text(self, text: str) -> None:
-        """As in click; Chinese is wrapped by columns, not by words."""
+        """Writes text like click, but wraps Chinese by columns, not by words."""
         if not reads_chinese():
             super().write_text(text)
             return
@@ -76,7 +76,7 @@ class Formatter(click.HelpFormatter):
         self.write("\n\n".join(shown) + "\n")
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """As in click, with a narrower first column on a narrow terminal."""
+        """Writes a definition list like click, with a narrower first column on a narrow terminal."""
         terms = list(rows)
         limit = col_max if self.width >= 2 * col_max else self.width // 3
         if not reads_chinese():
@@ -93,7 +93,7 @@ class Formatter(click.HelpFormatter):
 
 
 def _lines(text: str, width: int) -> Iterator[str]:
-    """The lines of one paragraph; one that begins with click's `\\b` stays as it is."""
+    """Yields the lines of one paragraph; one that begins with click's `\\b` stays as it is."""
     raw = text.removeprefix("\b\n")
     if raw != text:
         yield from raw.split("\n")
@@ -103,7 +103,7 @@ def _lines(text: str, width: int) -> Iterator[str]:
 
 
 def _translated_notes(description: str) -> str:
-    """An option's description with click's notes in Chinese."""
+    """Returns an option's description with click's notes in Chinese."""
     for words in CLICK_HEADINGS:
         if not words.isalpha():
             description = description.replace(words, look_up(words))
@@ -116,14 +116,14 @@ class Context(click.Context):
     formatter_class = Formatter
 
     def get_help(self) -> str:
-        """As in click, in the user's language."""
+        """Returns click's help in the user's language."""
         if not reads_chinese():
             return super().get_help()
         return translated(self.command, self).get_help(self)
 
     @contextmanager
     def scope(self, cleanup: bool = True) -> Generator[click.Context]:
-        """As in click; a parser error, which has no context of its own, gets this one."""
+        """Opens the scope like click; a parser error without a context gets this one."""
         with super().scope(cleanup) as context:
             try:
                 yield context
@@ -133,12 +133,12 @@ class Context(click.Context):
 
 
 def first_clause(text: str) -> str:
-    """`text` up to its first full stop or semicolon."""
+    """Returns `text` up to its first full stop or semicolon."""
     return re.split(r"[;.](?:\s|$)|[；。]", " ".join(text.split()), maxsplit=1)[0]
 
 
 def with_context(command: click.Command) -> click.Command:
-    """`command` and its subcommands with `Context` as their context class."""
+    """Returns `command` and its subcommands with `Context` as their context class."""
     command.context_class = Context
     # click's own short help breaks off in the middle of a sentence.
     command.short_help = command.short_help or first_clause(command.help or "")
@@ -148,7 +148,7 @@ def with_context(command: click.Command) -> click.Command:
 
 
 def constants(command: click.Command) -> Iterator[str]:
-    """The English sentences of a command's help."""
+    """Yields the English sentences of a command's help."""
     yield about(command)
     yield inspect.cleandoc(command.epilog or "")
     for param in command.params:
@@ -159,7 +159,7 @@ def constants(command: click.Command) -> Iterator[str]:
 
 
 def about(command: click.Command) -> str:
-    """The command's description in English: paragraphs without line breaks."""
+    """Returns the command's description in English: paragraphs without line breaks."""
     paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
     return "\n\n".join(each if "\b" in each else " ".join(each.split()) for each in paragraphs)
 
@@ -170,7 +170,7 @@ def help_of(option: click.Option) -> str:
 
 
 def translated(command: click.Command, context: click.Context) -> click.Command:
-    """A copy of `command` with its help in the user's language; untranslated text stays English."""
+    """Returns a copy of `command` with its help in the user's language; untranslated text stays English."""
     result = copy.copy(command)
     if isinstance(result, click.Group):
         result.commands = {name: translated(inner, context) for name, inner in result.commands.items()}
@@ -217,7 +217,9 @@ def _look_up_count(one: str, several: str, count: int) -> str:
 
 
 def usage_error(error: click.ClickException, arguments: Sequence[str] = ()) -> str:
-    """The error in one line, with the help command or what to type instead; `arguments` are the call's."""
+    """Returns the error in one line, with the help command or what to type instead; `arguments` are the
+    call's.
+    """
     sentence = " ".join(_usage_message(error).split())
     if not sentence.endswith(ENDS):
         sentence += "."
@@ -235,8 +237,9 @@ def usage_error(error: click.ClickException, arguments: Sequence[str] = ()) -> s
 
 
 def swallowed_value(arguments: Sequence[str]) -> str:
-    """A hint for Windows, where a folder typed as `"My Game\\"` arrives as `My Game"` and whatever follows;
-    empty if no argument looks like that."""
+    """Returns a hint for Windows, where a folder typed as `"My Game\\"` arrives as `My Game"` and whatever
+    follows; empty if no argument looks like that.
+    """
     # Other systems allow quotation marks in file names.
     if sys.platform != "win32":
         return ""
@@ -290,7 +293,7 @@ def _usage_message(error: click.ClickException) -> str:
 
 
 def _file_like_option(arguments: Sequence[str]) -> str:
-    """The first argument that begins with a dash and is a file; empty for none."""
+    """Returns the first argument that begins with a dash and is a file; empty for none."""
     return next((each for each in arguments if each.startswith("-") and os.path.lexists(each)), "")
 
 
@@ -314,7 +317,7 @@ def _is_flag(command: click.Command, name: str) -> bool:
 
 
 def _constraint(kind: click.ParamType[Any]) -> str:
-    """The condition for a value of that type; empty if unknown."""
+    """Returns the condition for a value of that type; empty if unknown."""
     match kind:
         case click.Choice():
             return say(text("it must be one of {choices}", choices=[*map(repr, kind.choices)]))

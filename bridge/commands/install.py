@@ -63,7 +63,7 @@ def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
 
 
 def find_editor(registry: Registry, engine: str, project: Path, *, removing: bool = False) -> EditorSupport:
-    """The editor support for the engine version of `project`. Raises UserError.
+    """Returns the editor support for the engine version of `project`. Raises UserError.
 
     With `removing`, any version's support can do it, because the project may have been upgraded since.
     """
@@ -150,7 +150,7 @@ def _not_a_folder(engine: str, project: Path) -> UserError:
 
 
 def _nearby(adapters: Sequence[Adapter], project: Path) -> list[AnyText]:
-    """The projects above or below `project`; the last ones only as a count."""
+    """Returns the projects above or below `project`; the last ones only as a count."""
     # It needs numpy, which only this error pays for.
     from bridge.audit.project import NAMED, nearby_folders
 

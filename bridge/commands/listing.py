@@ -75,7 +75,7 @@ def plugins(as_json: bool, traceback: bool) -> None:
 
 
 def _adds(plugin: PluginRecord) -> str:
-    """The contributions by kind, or why the plugin is disabled."""
+    """Returns the contributions by kind, or why the plugin is disabled."""
     if plugin.reason:
         return say(plugin.reason)
     by_kind: dict[str, list[str]] = {}
@@ -159,7 +159,7 @@ def config(as_json: bool) -> None:
 
 
 def _source(name: str) -> str:
-    """The source of a value; the name of an environment variable stays."""
+    """Returns the source of a value; the name of an environment variable stays."""
     return say(SOURCES.get(name, name))
 
 
@@ -171,7 +171,7 @@ def _facts(workload: Workload) -> dict[str, Any]:
 
 
 def describe_workload(workload: Workload) -> Iterator[str]:
-    """The lines of one workload's description, wrapped to the terminal."""
+    """Yields the lines of one workload's description, wrapped to the terminal."""
     yield wrap(say(text("{name}  (version {version})", name=workload.name, version=workload.version)), 4)
     for paragraph in documentation_of(workload):
         yield ""
@@ -187,12 +187,12 @@ def describe_workload(workload: Workload) -> Iterator[str]:
 
 
 def workload_summary(workload: Workload) -> str:
-    """The workload's summary in the user's language."""
+    """Returns the workload's summary in the user's language."""
     return look_up(workload.summary)
 
 
 def documentation_of(workload: Workload) -> Iterator[str]:
-    """The English paragraphs of a workload's description; the first is the summary."""
+    """Yields the English paragraphs of a workload's description; the first is the summary."""
     yield from (" ".join(each.split()) for each in workload.doc.split("\n\n"))
 
 
@@ -213,7 +213,7 @@ def _files(workload: Workload) -> str:
 
 
 def constants(workload: Workload) -> Iterator[str]:
-    """The English sentences that describe a workload and its parameters."""
+    """Yields the English sentences that describe a workload and its parameters."""
     yield from documentation_of(workload)
     yield from _descriptions(workload.params)
 
@@ -243,7 +243,7 @@ def _parameters(kind: type, indent: int) -> Iterator[str]:
 
 
 def _split_description(info: Type) -> tuple[Type, str]:
-    """A parameter's bare type and its description."""
+    """Returns a parameter's bare type and its description."""
     if isinstance(info, msgspec.inspect.UnionType):
         # In `X | None` the description is part of X.
         return info, next(filter(None, (_split_description(part)[1] for part in info.types)), "")
@@ -254,7 +254,7 @@ def _split_description(info: Type) -> tuple[Type, str]:
 
 
 def _structs(info: Type) -> Iterator[type]:
-    """The objects inside a value."""
+    """Yields the objects inside a value."""
     info, _ = _split_description(items(info) or info)
     if isinstance(info, msgspec.inspect.UnionType):
         for part in info.types:

@@ -169,7 +169,9 @@ def _print_imported(store: ModelStore, imported: Sequence[tuple[Model, File]]) -
 
 
 def _matching(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The files named as such, and those that patterns match: Windows' shells don't expand patterns."""
+    """Returns the files named as such, and those that patterns match: Windows' shells don't expand
+    patterns.
+    """
     named: list[Path] = []
     matched: list[Path] = []
     for file in files:
@@ -219,7 +221,7 @@ def remove(names: tuple[str, ...]) -> None:
 
 
 def _fault(store: ModelStore, model: Model, state: State) -> str:
-    """The state of a model that isn't intact; with faults and remedy if it is broken."""
+    """Returns the state of a model that isn't intact; with faults and remedy if it is broken."""
     if state != "broken":
         return say(text("{name}: {state}", name=model.name, state=STATES[state]))
     problems = {file.name: problem for file in model.files if (problem := store.problem(model, file))}
@@ -266,7 +268,9 @@ def _print_waiting(model: Model) -> None:
 
 
 def _models(names: Sequence[str], everything: bool, unclear: bool = False) -> list[Model]:
-    """The models of those names, or all; `unclear`: with those of unclear licence. Raises UserError."""
+    """Returns the models of those names, or all; `unclear`: with those of unclear licence. Raises
+    UserError.
+    """
     if everything and not names:
         return [model for model in MODELS.values() if unclear or not model.opt_in]
     if everything or not names:

@@ -1,4 +1,4 @@
-"""What several commands share: options, settings, JSON output and shell completion."""
+"""Code shared by commands: options, settings, JSON output and shell completion."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def read_settings(
     *,
     plugins_disabled: bool = False,
 ) -> Settings:
-    """The value and source of each declared setting. Raises UserError.
+    """Returns the value and source of each declared setting. Raises UserError.
 
     Prints a notice for each ignored or old name. `plugins_disabled` as in `resolve`.
     """
@@ -86,7 +86,7 @@ def read_settings(
 
 
 def ignored_setting(name: str, source: str) -> Text:
-    """The notice for a setting that may belong to a disabled plugin."""
+    """Returns the notice for a setting that may belong to a disabled plugin."""
     return text(
         "Ignoring {name} ({source}): it may belong to a disabled plugin. See `popbridge plugins`.",
         name=name,
@@ -142,7 +142,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, 
 
 
 def assignments(pairs: Iterable[str], option: str) -> dict[str, str]:
-    """The values of `NAME=VALUE` pairs by name. Raises UserError."""
+    """Returns the values of `NAME=VALUE` pairs by name. Raises UserError."""
     values = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -174,17 +174,17 @@ def _in_english(value: Any) -> Any:
 
 
 def json_text(value: object) -> str:
-    """`value` as JSON; `str(value)` for types that JSON lacks."""
+    """Returns `value` as JSON; `str(value)` for types that JSON lacks."""
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def flag_text(setting: Setting, description: str) -> str:
-    """The help of a setting's flag: description, environment variable and default."""
+    """Returns the help of a setting's flag: description, environment variable and default."""
     return f"{description} [{setting.environment}; {setting_text(setting, setting.default)}]"
 
 
 def setting_text(setting: Setting, value: object) -> str:
-    """A setting's value as it is written in a settings file; large sizes also in KiB to GiB."""
+    """Returns a setting's value as it is written in a settings file; large sizes also in KiB to GiB."""
     text = json_text(value)
     if setting.unit == "bytes" and isinstance(value, int) and value >= 1 << 10:
         return f"{text} ({size_text(value)})"

@@ -36,7 +36,7 @@ HEADS = {
 }
 
 MAX_FILES = 8
-"""How many files of a change the table names."""
+"""Number of files of a change that the table names."""
 
 
 @click.command()
@@ -121,7 +121,7 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
 
 
 def read_receipts(database: Path, limit: int) -> tuple[list[Receipt], list[int]]:
-    """The newest receipts, and the ids of damaged ones; a daemon may be running. Raises UserError."""
+    """Returns the newest receipts, and the ids of damaged ones; a daemon may be running. Raises UserError."""
     with _store(database) as store:
         newest = list(store.newest(limit)) if store else []
     receipts = [each for each in newest if isinstance(each, Receipt)]
@@ -129,14 +129,14 @@ def read_receipts(database: Path, limit: int) -> tuple[list[Receipt], list[int]]
 
 
 def read_receipt(database: Path, receipt: int) -> Receipt | None:
-    """One receipt; None if it doesn't exist. Raises UserError."""
+    """Returns one receipt; None if it doesn't exist. Raises UserError."""
     with _store(database) as store:
         return store.get(receipt) if store else None
 
 
 @contextmanager
 def _store(database: Path) -> Iterator[ReceiptStore | None]:
-    """The receipts for reading; None without a database. Raises UserError."""
+    """Yields the receipts for reading; None without a database. Raises UserError."""
     db = open_readonly(database)
     try:
         yield None if db is None else ReceiptStore(db)
@@ -186,7 +186,7 @@ def _revert_command(paths: Paths, receipt: int, editor: str) -> Mapping[str, Any
 
 
 def _whole(database: Path, sent: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The receipt with the parts that were too large for a frame. Raises UserError."""
+    """Returns the receipt with the parts that were too large for a frame. Raises UserError."""
     stored = read_receipt(database, sent["id"]) if sent.get("abridged") else None
     return sent if stored is None else msgspec.to_builtins(stored)
 
@@ -218,7 +218,7 @@ def _state(receipt: Receipt, reverted: Mapping[int, int]) -> str:
 
 
 def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
-    """The id of the receipt that completely reverted another, by the other's id; newest first.
+    """Returns the id of the receipt that completely reverted another, by the other's id; newest first.
 
     A reverted revert doesn't count.
     """
@@ -231,7 +231,7 @@ def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
 
 
 def _what(receipt: Receipt) -> str:
-    """A line for each changed file, and for each error."""
+    """Returns a line for each changed file, and for each error."""
     before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
     lines = [
         printable(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()
@@ -247,7 +247,7 @@ def _what(receipt: Receipt) -> str:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    """An editor's error about a file; unknown errors in the editor's words."""
+    """Returns an editor's error about a file; unknown errors in the editor's words."""
     message = say(error_text(problem))
     return f"{problem.get('path', '')} {message}".strip()
 

@@ -169,7 +169,7 @@ def draw_status(status: Status, max_rows: int | None = None) -> Group:
 
 
 def status_lines(status: Status) -> Iterable[str]:
-    """The lines above the tables."""
+    """Yields the lines above the tables."""
     up = duration(status.uptime_s)
     yield say(
         text(
@@ -229,7 +229,7 @@ def status_lines(status: Status) -> Iterable[str]:
 
 
 def _figures(figures: Mapping[str, float]) -> Iterable[str]:
-    """The lines about the database, the cache, the journal and the blobs, where they exist."""
+    """Yields the lines about the database, the cache, the journal and the blobs, where they exist."""
 
     def value(name: str) -> float:
         return figures.get(f"popbridge_{name}", 0.0)
@@ -369,7 +369,7 @@ def _workloads(workloads: Sequence[WorkloadStatus]) -> Section:
 def _section(
     title: str, heads: tuple[str, ...], rows: Rows, max_rows: int | None, unlisted: int = 0
 ) -> list[RenderableType]:
-    """A heading and a table, or nothing without rows; `unlisted` counts entries beside these rows."""
+    """Returns a heading and a table, or nothing without rows; `unlisted` counts entries beside these rows."""
     if not rows:
         return []
     table = FittingTable(rows[:max_rows], heads)

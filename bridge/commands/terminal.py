@@ -75,7 +75,7 @@ def show(shown: RenderableType) -> None:
 def columns(
     rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], less: Sequence[str], width: int
 ) -> Table:
-    """The table of `table`, `width` columns wide."""
+    """Returns the table of `table`, `width` columns wide."""
     from rich.table import Table
 
     cells = {head: [row[at] for row in rows] for at, head in enumerate(heads)}
@@ -92,7 +92,7 @@ def columns(
 
 
 def _need(head: str, column: Sequence[str]) -> int:
-    """The width that a column needs."""
+    """Returns the width that a column needs."""
     from rich.cells import cell_len
 
     lines = (line for text in (head, *column) for line in text.splitlines() or [""])
@@ -100,7 +100,7 @@ def _need(head: str, column: Sequence[str]) -> int:
 
 
 def _cell(text: str) -> RichText:
-    """Text that is wrapped as its script allows."""
+    """Returns text that wraps as its script allows."""
     from rich.console import Console
     from rich.containers import Lines
     from rich.text import Text as RichText
@@ -131,14 +131,14 @@ def paragraphs(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def wrap(text: str, indent: int) -> str:
-    """One line of text, wrapped to the screen; further lines begin with `indent` spaces."""
+    """Wraps one line of text to the screen; further lines begin with `indent` spaces."""
     if _WIDE.search(text):
         return fold(text, indent, screen_width())
     return textwrap.fill(text, screen_width(), subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def fold(text: str, indent: int, width: int) -> str:
-    """`text` wrapped to `width` columns, for scripts with wide characters and without spaces."""
+    """Wraps `text` to `width` columns, for scripts with wide characters and without spaces."""
     from rich.cells import cell_len
 
     lines = [""]
@@ -154,22 +154,22 @@ VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def language(environment: Mapping[str, str] = os.environ) -> str:
-    """The user's locale, such as `zh_CN.UTF-8`; `en` if it isn't set."""
+    """Returns the user's locale, such as `zh_CN.UTF-8`; `en` if it isn't set."""
     return next((value for name in VARIABLES if (value := environment.get(name))), "") or _system_language()
 
 
 def say(text: AnyText) -> str:
-    """`text` in the user's language."""
+    """Translates `text` into the user's language."""
     return catalogues.translate(text, language())
 
 
 def look_up(words: str) -> str:
-    """A plain constant, such as a workload's summary, in the user's language."""
+    """Returns a plain constant, such as a workload's summary, in the user's language."""
     return catalogues.look_up(words, language())
 
 
 def explain_error(error: UserError | RequestError) -> str:
-    """An error's message and hint in the user's language."""
+    """Returns an error's message and hint in the user's language."""
     hint = error.hint_text if isinstance(error, RequestError) else ""
     return say(sentences((error.text, hint)))
 

@@ -161,7 +161,7 @@ def _unknown_workload(name: str, known: Collection[str]) -> Text:
 async def _measure(
     workloads: Sequence[Workload], registry: Registry, named: bool
 ) -> tuple[list[Batches], list[Costs], list[Engine], list[str]]:
-    """The results, and the names of what couldn't be measured.
+    """Returns the results, and the names of what couldn't be measured.
 
     Prints failures; raises UserError if the failed workload was `named`.
     """
@@ -214,7 +214,7 @@ async def _engines(queue: DeviceQueue) -> list[Engine]:
 
 @contextlib.asynccontextmanager
 async def _devices(registry: Registry) -> AsyncIterator[tuple[DeviceRouter, dict[str, BatchTuning]]]:
-    """The daemon's devices with one worker each, and the batch tuning of each device."""
+    """Yields the daemon's devices with one worker each, and the batch tuning of each device."""
     paths = Paths.find()
     settings = read_settings(
         registry.settings, paths.settings_file, os.environ, plugins_disabled=registry.lacks
@@ -282,7 +282,7 @@ def _ms(ms: float) -> str:
 
 
 def _engine_text(engine: Engine) -> str:
-    """The build time, or why the build failed."""
+    """Returns the build time, or why the build failed."""
     if engine.failed:
         return say(engine.failed)
     return say(text("built in {seconds} s", seconds=f"{engine.seconds:.1f}"))

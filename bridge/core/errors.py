@@ -32,7 +32,7 @@ class CloseCode(Struct, frozen=True):
     name: str
     code: int
     text: str
-    """What the code means, and what the client should do."""
+    """Meaning of the code, and the client's next step."""
     final: bool = False
     """Whether a client that reconnects with the same data is rejected again."""
 
@@ -45,11 +45,11 @@ class ErrorCode(Struct, frozen=True):
     number: int
     """For logs and lists; not sent."""
     text: str
-    """The template of `accel.text.Text` for what happened."""
+    """The template of `accel.text.Text` that describes the failure."""
     retryable: bool = False
     """Whether the same request may succeed later."""
     hint: str = ""
-    """A template that says what to do; may be empty."""
+    """Template of the remedy; may be empty."""
     outcome: str = "failed"
     """The default of `error.outcome`."""
     retry_after_ms: int = 0
@@ -228,7 +228,7 @@ class StoreError(BridgeError):
 
     @property
     def reason(self) -> AnyText:
-        """The same as `text`, which is a clause here and not a sentence."""
+        """`text`, which is a clause here rather than a sentence."""
         return self.text
 
 
@@ -265,17 +265,17 @@ class LocalProtocolError(ProtocolError):
 class RequestError(BridgeError):
     """A request or command failed; `message` and `hint` are for people, in English.
 
-    `code` is a code of docs/reference/errors.md or its name. `message` is a whole sentence that says what
-    happened; without it, `fields` fill in the code's own sentence. Raises ValueError for an unknown code and
+    `code` is a code of docs/reference/errors.md or its name. `message` is a whole sentence that describes the
+    failure; without it, `fields` fill in the code's own sentence. Raises ValueError for an unknown code and
     for a missing field.
     """
 
     code: ErrorCode
     """The kind of failure."""
     text: AnyText
-    """What happened, translatable."""
+    """Translatable description of the failure."""
     hint_text: AnyText
-    """What to do, translatable; may be empty."""
+    """Translatable remedy; may be empty."""
 
     def __init__(
         self,
@@ -297,12 +297,12 @@ class RequestError(BridgeError):
 
     @property
     def message(self) -> str:
-        """What happened, in an English sentence."""
+        """The failure as an English sentence."""
         return str(self.text)
 
     @property
     def hint(self) -> str:
-        """What to do, in English; may be empty."""
+        """The remedy in English; may be empty."""
         return str(self.hint_text)
 
     @property
@@ -336,5 +336,5 @@ def _filled(code: ErrorCode, template: str, fields: dict[str, object]) -> AnyTex
 
 
 def wire_reason(reason: str) -> str:
-    """`reason`, truncated to `MAX_REASON` bytes of UTF-8 at a character boundary."""
+    """Returns `reason`, truncated to `MAX_REASON` bytes of UTF-8 at a character boundary."""
     return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")

@@ -140,7 +140,7 @@ class InputRef(Part, kw_only=True):
 
 class OutputRef(Part, kw_only=True):
     name: Name
-    """The name that the workload gave it."""
+    """The name that the workload assigned."""
     media_type: Name
     """For example `image/png`."""
     size: Annotated[int, Meta(ge=0, description="Bytes.")]
@@ -171,7 +171,7 @@ class Translatable(Part, kw_only=True):
     id: Annotated[str, Meta(min_length=1, max_length=4096)]
     """The English template with named placeholders, as in `{name} is {size}`; other braces are doubled."""
     plural: Text = ""
-    """The template if the value `n` isn't 1; empty if there is no plural."""
+    """The template if the value `n` isn't 1; empty without a plural."""
     values: dict[str, Any] = {}
     """Values by placeholder; a map with `id` is another translatable sentence."""
 
@@ -191,7 +191,7 @@ class Action(Part, kw_only=True):
     label: Text
     """The text on the button."""
     style: Literal["primary", "normal", "danger"] = "normal"
-    """How it looks; `danger` for actions that can't be undone."""
+    """Appearance; `danger` for actions that can't be undone."""
     default: bool = False
     """The one that the return key presses."""
 
@@ -236,7 +236,7 @@ class Message(Struct, tag_field="type", kw_only=True, omit_defaults=True):
 
 
 class Numbered(Message, kw_only=True):
-    """A message with a `seq` if the server sends it, which keeps it until it is acknowledged."""
+    """A message with a `seq` if the server sends it, which stores it until it is acknowledged."""
 
     seq: Seq | UnsetType = UNSET
 
@@ -254,7 +254,7 @@ class Hello(Message, tag="hello", kw_only=True):
     """The server's limits."""
     heartbeat_s: Annotated[float, Meta(gt=0, description="Seconds between the server's pings.")]
     auth: AuthOffer
-    """How the client can authenticate."""
+    """Supported authentication methods."""
 
 
 class Identify(Message, tag="identify", kw_only=True):
@@ -360,10 +360,10 @@ class Error(Numbered, tag="error", kw_only=True):
     code: Name
     """An error code."""
     message: Text
-    """What happened, for people."""
+    """Description of the failure, for people."""
     id: AskedId | UnsetType = UNSET
     hint: Text | UnsetType = UNSET
-    """What to do, for people."""
+    """Remedy, for people."""
     message_text: Translatable | UnsetType = UNSET
     """`message` in translatable form."""
     hint_text: Translatable | UnsetType = UNSET

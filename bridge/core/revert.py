@@ -30,13 +30,13 @@ OLD_EDITOR = text(
 
 
 def reverse_changes(command: str) -> str:
-    """The name of the command that reverts `command`."""
+    """Returns the name of the command that reverts `command`."""
     # A separate name, as old clients ignore `expected` and would overwrite newer settings.
     return REVERT if command == APPLY else command
 
 
 def revert_command(before: Any, after: Any, done: Sequence[Any] = ()) -> Any:
-    """The changes that restore `before`, each with the last observed options as `expected`.
+    """Returns the changes that restore `before`, each with the last observed options as `expected`.
 
     All arguments are from an editor's answers to `texture.apply`; other values are returned unchanged. `done`
     are the `after` of earlier attempts, the newest first: options that these removed aren't removed again,
@@ -56,7 +56,9 @@ def revert_command(before: Any, after: Any, done: Sequence[Any] = ()) -> Any:
 
 
 def observed_options(after: Any, done: Sequence[Any] = ()) -> dict[str, dict[str, Any]]:
-    """The last observed options by path: from attempts to revert (`done`, the newest first), or `after`."""
+    """Returns the last observed options by path: from attempts to revert (`done`, the newest first), or
+    `after`.
+    """
     seen: dict[str, dict[str, Any]] = {}
     for each in (after, *reversed(done)):
         for change in _changes(each):
@@ -67,7 +69,7 @@ def observed_options(after: Any, done: Sequence[Any] = ()) -> dict[str, dict[str
 def remaining_changes(
     options: Mapping[str, Any], expected: Mapping[str, Any], present: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[AnyText]]:
-    """The options that may be set, and a sentence for each that may not.
+    """Returns the options that may be set, and a sentence for each that may not.
 
     An option may not be set if it is `present` with another value than the `expected` and the new one.
     """
@@ -84,7 +86,7 @@ def remaining_changes(
 
 
 def changed_since(change: Mapping[str, Any], present: Mapping[str, Any], file: str) -> AnyText:
-    """Why a change of an audit may not be written into `file` with the settings `present`; empty if it may.
+    """Returns why an audit's change must not be written into `file` with settings `present`; empty if it may.
 
     The change's `seen` are all settings of the file when it was judged: none of them, and no other, may have
     changed since, except to what the change sets.
@@ -114,10 +116,10 @@ def _expecting(change: Any, seen: Mapping[str, Mapping[str, Any]]) -> Any:
 
 
 def _without(change: Any, gone: Set[tuple[str, Any]]) -> Any:
-    """A change without the removals in `gone`; None if nothing else is left."""
+    """Returns a change without the removals in `gone`; None if nothing else is left."""
     if not _is_change(change):
         return change
-    # An engine may write a default for a removed option, which can't be told from a later change.
+    # An engine may write a default for a removed option, which can't be distinguished from a later change.
     path, options = str(change.get("path")), change["options"]
     left = {name: value for name, value in options.items() if value is not None or (path, name) not in gone}
     return {**change, "options": left} if left or not options else None
@@ -132,11 +134,11 @@ def _is_change(entry: Any) -> bool:
 
 
 def file_error(path: str, reason: AnyText) -> dict[str, Any]:
-    """An entry of `errors` in an answer to a command: why a file wasn't changed."""
+    """Returns an entry of `errors` in an answer to a command: why a file wasn't changed."""
     entry = {"path": path, "message": str(reason)}
     return entry if isinstance(reason, str) else {**entry, "message_text": msgspec.to_builtins(reason)}
 
 
 def error_text(error: Mapping[str, Any]) -> AnyText:
-    """The sentence of such an entry; an editor may send its own."""
+    """Returns the sentence of such an entry; an editor may send its own."""
     return readable(error.get("message_text") or error.get("message", ""))

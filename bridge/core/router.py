@@ -24,7 +24,7 @@ PRIORITIES = ("interactive", "normal", "bulk")
 SESSION_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 1.0, "bulk": 0.75}
 """The part of a session's limit that a priority and all less urgent ones may use together."""
 TOTAL_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 0.875, "bulk": 0.5}
-"""The same for the limit of all sessions; the rest is reserved for more urgent requests."""
+"""Share of the limit of all sessions; the rest is reserved for more urgent requests."""
 
 
 SESSION = text("The session")
@@ -54,7 +54,7 @@ class Admission:
     """Counts the open requests of all sessions and checks the limits."""
 
     def __init__(self, per_session: int, total: int) -> None:
-        """The limits of open requests per session and in total, at least 1 each."""
+        """Returns the limits of open requests per session and in total, at least 1 each."""
         self.most = total
         self._limits = _limits(per_session, SESSION_SHARES)
         self._all = Quota(text("The daemon"), _limits(total, TOTAL_SHARES))

@@ -198,7 +198,7 @@ class Session:
         self._detached_at: float | None = now
 
     def number(self, message: NumberedMessage) -> NumberedMessage:
-        """Returns `message` with the next `seq`, and keeps it until it is acknowledged.
+        """Returns `message` with the next `seq`, and stores it until it is acknowledged.
 
         Raises RemoteProtocolError if too many messages are unacknowledged.
         """

@@ -29,7 +29,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     type: Any
     """The type of its values: `bool`, `int`, `list[str]`, ..."""
     default: Any
-    """The value if nobody sets it."""
+    """The value if it isn't set."""
     help: str
     """One sentence for `popbridge config` and for errors: the effect and the unit."""
     unit: Literal["", "bytes"] = ""
@@ -37,7 +37,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def environment(self) -> str:
-        """Its environment variable."""
+        """The setting's environment variable."""
         return environment_name(self.name)
 
     def parse(self, value: object, source: str) -> Any:
@@ -62,12 +62,12 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 def environment_name(name: str) -> str:
-    """The environment variable of a setting: `POPBRIDGE_BLOBS_MAX_SIZE` for `blobs.max_size`."""
+    """Returns the environment variable of a setting: `POPBRIDGE_BLOBS_MAX_SIZE` for `blobs.max_size`."""
     return PREFIX + name.upper().replace(".", "_").replace("-", "_")
 
 
 def _source(name: str) -> Text:
-    """The source of a value, for use in a sentence."""
+    """Returns the source of a value, for use in a sentence."""
     if name.startswith(PREFIX):
         return text("{variable}", variable=name)
     known = SOURCES.get(name)
@@ -192,7 +192,7 @@ FILE = "the settings file"
 
 
 def unknown_setting(name: str, known: Collection[str]) -> AnyText:
-    """Says that the setting `name` is unknown, and suggests similar names."""
+    """Returns an error for the unknown setting `name`, with suggestions."""
     close = difflib.get_close_matches(name, known, 3)
     if close:
         return text("Unknown setting. Did you mean {close}?", close=joined(close, text("{head} or {rest}")))
@@ -314,7 +314,7 @@ Raw = TypeVar("Raw")
 def _with_new_names(
     found: Mapping[str, Raw], renamed: Mapping[str, str]
 ) -> tuple[Mapping[str, Raw], list[tuple[str, str]]]:
-    """`found` with old names replaced, unless the new one is set too; and the replaced names, old and new."""
+    """Replaces old names in `found` unless the new one is set too; also returns the old and new names."""
     old = [name for name in found if name in renamed]
     current = {renamed[name]: found[name] for name in old}
     current |= {name: value for name, value in found.items() if name not in renamed}

@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """As `printable`, but keeps line breaks."""
+    """Makes text printable like `printable`, but preserves line breaks."""
     return "\n".join(map(printable, text.split("\n")))
 
 

@@ -16,7 +16,7 @@ Kind = Literal[
 ]  # fmt: skip
 """Texture kinds. `packed`: separate data per channel; `environment`: light from all directions."""
 ColorSpace = Literal["srgb", "linear"]
-"""How the file's values are read: `srgb` decodes them as colour, `linear` doesn't."""
+"""Interpretation of the file's values: `srgb` decodes them as colour, `linear` doesn't."""
 NormalConvention = Literal["opengl", "directx"]
 """The green channel of a normal map: up (Y+, OpenGL) or down (Y-, DirectX)."""
 Compression = Literal["none", "lossless", "lossy", "block", "block_high", "universal"]
@@ -30,7 +30,7 @@ Filter = Literal["nearest", "linear"]
 ChannelMeaning = Literal[
     "unused", "occlusion", "roughness", "smoothness", "metallic", "height", "mask", "opacity", "emission"
 ]
-"""What one channel of a packed texture holds."""
+"""Meaning of one channel of a packed texture."""
 
 LINEAR_KINDS: frozenset[str] = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
 """Kinds that are data: sRGB decoding would change the values."""
@@ -45,48 +45,48 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind | None = None
     """The texture kind."""
     color_space: ColorSpace | None = None
-    """How its numbers are read."""
+    """Colour space of its values."""
     normal_convention: NormalConvention | None = None
-    """Of a normal map's green channel."""
+    """Direction of a normal map's green channel."""
     compression: Compression | None = None
-    """How the game stores it."""
+    """Compression in the game."""
     mipmaps: bool | None = None
     """Whether the engine generates them."""
     alpha: AlphaUse | None = None
-    """What the alpha channel is used for."""
+    """Use of the alpha channel."""
     max_size: int | None = None
     """Longest side, pixels; 0 for no limit."""
     wrap: Wrap | None = None
-    """What is outside the texture, in materials."""
+    """Behaviour outside the texture's edges, in materials."""
     filter: Filter | None = None
-    """How texels are interpolated."""
+    """Interpolation between texels."""
     channels: dict[str, ChannelMeaning] | None = None
-    """What packed channels hold, by `r`, `g`, `b` and `a`."""
+    """Meaning of each packed channel, by `r`, `g`, `b` and `a`."""
 
     def fields(self) -> dict[str, object]:
-        """The fields that are set."""
+        """Returns the fields that are set."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def over(self, base: TextureIntent) -> TextureIntent:
-        """`base` with the fields of this intent replaced."""
+        """Returns `base` with the fields of this intent replaced."""
         return TextureIntent(**{**base.fields(), **self.fields()})  # type: ignore[arg-type]
 
     def only(self, names: frozenset[str]) -> TextureIntent:
-        """This intent with the fields in `names` only."""
+        """Returns this intent with the fields in `names` only."""
         return TextureIntent(**{k: v for k, v in self.fields().items() if k in names})  # type: ignore[arg-type]
 
     def without(self, *names: str) -> TextureIntent:
-        """This intent without these fields."""
+        """Returns this intent without these fields."""
         return self.only(frozenset(self.fields()) - set(names))
 
     def differs(self, present: TextureIntent) -> TextureIntent:
-        """The fields of this intent that differ from `present`."""
+        """Returns the fields of this intent that differ from `present`."""
         known = present.fields()
         return TextureIntent(**{k: v for k, v in self.fields().items() if known.get(k) != v})  # type: ignore[arg-type]
 
 
 Platform = Literal["desktop", "mobile"]
-"""What a game is built for; it determines the available block formats."""
+"""Target platform of a game, which determines the available block formats."""
 PLATFORMS: tuple[Platform, ...] = ("desktop", "mobile")
 
 GpuFormat = Literal[
@@ -108,10 +108,10 @@ BLOCKS: dict[GpuFormat, Block] = {
 
 
 class ImageFacts(Struct, frozen=True):
-    """What an image's format in GPU memory depends on, besides its settings."""
+    """Properties of an image that determine its format in GPU memory, besides its settings."""
 
     channels: int
-    """How many the file has, with alpha."""
+    """Number of channels in the file, including alpha."""
     alpha: bool
     """Whether any pixel is transparent."""
     grey: bool
@@ -125,7 +125,7 @@ class ImageFacts(Struct, frozen=True):
 
 
 def texture_bytes(form: GpuFormat | Block, width: int, height: int, mipmaps: bool) -> int:
-    """The bytes of a texture in GPU memory; each mipmap has at least one block."""
+    """Returns the bytes of a texture in GPU memory; each mipmap has at least one block."""
     across, down, size = BLOCKS[form] if isinstance(form, str) else form
     levels = mip_sizes(width, height) if mipmaps else [(width, height)]
     return sum(-(-w // across) * -(-h // down) * size for w, h in levels)
@@ -141,7 +141,9 @@ def mip_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
 
 
 def limited(width: int, height: int, longest: int) -> tuple[int, int]:
-    """The size after shrinking to a longest side in pixels, with the same aspect ratio; 0 is no limit."""
+    """Returns the size after shrinking to a longest side in pixels, with the same aspect ratio; 0 is no
+    limit.
+    """
     longer = max(width, height)
     if not 0 < longest < longer:
         return width, height
@@ -149,7 +151,7 @@ def limited(width: int, height: int, longest: int) -> tuple[int, int]:
 
 
 def usual_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -> GpuFormat | None:
-    """The format that most engines choose for these settings; None if unknown.
+    """Returns the format that most engines choose for these settings; None if unknown.
 
     An alpha channel of the file counts, opaque or not, unless `intent.alpha` is `none`.
     """
@@ -164,13 +166,15 @@ def usual_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -
 
 
 def raw_format(channels: int) -> GpuFormat | None:
-    """The uncompressed format for channels of 8 bits; None for other numbers than 1 to 4."""
+    """Returns the uncompressed format for channels of 8 bits; None for other numbers than 1 to 4."""
     formats: dict[int, GpuFormat] = {1: "r8", 2: "rg8", 3: "rgb8", 4: "rgba8"}
     return formats.get(channels)
 
 
 def block_format(channels: Literal["r", "rg", "rgb", "rgba"], platform: Platform) -> GpuFormat:
-    """The plain block format for these channels: S3TC and RGTC on the desktop, ETC2 and EAC on mobiles."""
+    """Returns the plain block format for these channels: S3TC and RGTC on the desktop, ETC2 and EAC on
+    mobiles.
+    """
     desktop: dict[str, GpuFormat] = {"r": "bc4", "rg": "bc5", "rgb": "bc1", "rgba": "bc3"}
     mobile: dict[str, GpuFormat] = {"r": "eac_r", "rg": "eac_rg", "rgb": "etc2_rgb", "rgba": "etc2_rgba"}
     return (desktop if platform == "desktop" else mobile)[channels]
@@ -185,7 +189,7 @@ OLD_SEVERITIES: Mapping[str, Severity] = {"wrong": "error", "waste": "warning"}
 
 
 def severity_of(word: str) -> Severity | None:
-    """The severity that `word` means now or in 0.1.0; None for other words."""
+    """Returns the severity that `word` means now or in 0.1.0; None for other words."""
     return next((each for each in SEVERITIES if each == word), OLD_SEVERITIES.get(word))
 
 
@@ -202,11 +206,11 @@ UNSETTLED = frozenset({
 })  # fmt: skip
 """Codes of findings and reports that no import settings fix."""
 RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)
-"""Those that a rule may have, besides plugins' own."""
+"""Finding codes that a rule may use, besides those of plugins."""
 
 
 def finding_code_error(code: str, unsettled: Collection[str] = ()) -> AnyText:
-    """Why no rule can have this code; empty if one can. A plugin's own has a dot: `acme.seams`.
+    """Returns why no rule can use this code; empty if one can. A plugin's own has a dot: `acme.seams`.
 
     `unsettled` are the known codes of plugins that no import settings fix.
     """

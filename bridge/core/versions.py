@@ -18,7 +18,7 @@ class VersionScheme(Struct, frozen=True):
     """The format of an engine's versions: dotted numbers, then optionally a stage with a number.
 
     `stages` maps the engine's stages to PEP 440 segments (`a`, `b`, `rc`, `.dev`, `.post`, or empty for a
-    release), which gives the engine's own order.
+    release), which matches the engine's own order.
     """
 
     engine: str
@@ -119,7 +119,7 @@ def overlap(one: str, other: str) -> Version | None:
         if specifier.operator == "!=" and specifier.version.endswith(".*"):
             bounds.append(Version(".".join(map(str, (*bound.release[:-1], bound.release[-1] + 1)))))
     # An overlap starts at a bound or just above one. Appending zeros and a 1 to a bound, with more parts
-    # than any bound has, gives a version with no bound in between.
+    # than any bound has, produces a version with no bound in between.
     parts = max(len(bound.release) for bound in bounds)
     probes = {*bounds, *(_just_above(bound, parts) for bound in bounds)}
     both = (probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe))

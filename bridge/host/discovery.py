@@ -44,15 +44,15 @@ class PluginRecord(Struct, frozen=True):
     reason: AnyText = ""
     """Why it is disabled, for people."""
     traceback: str = ""
-    """Where its code failed, for its author."""
+    """Location of the failure in its code, for its author."""
     provides: tuple[str, ...] = ()
-    """Its contributions, as `adapter acme4`, `workload image.inspect`, ..."""
+    """The plugin's contributions, as `adapter acme4`, `workload image.inspect`, ..."""
     module: str = ""
     """The module of its entry point; empty if unknown."""
 
     @property
     def text(self) -> AnyText:
-        """Its name, distribution and version, for people."""
+        """The plugin's name, distribution and version, for people."""
         distribution = f"{self.distribution} {self.version}".strip()
         return text("plugin {name} ({distribution})", name=repr(self.name), distribution=distribution)
 
@@ -76,7 +76,9 @@ Source = Callable[[], object]
 
 
 def find_plugins() -> list[tuple[PluginRecord, Source]]:
-    """All plugins with their sources: ours first, as the first owner of a name keeps it; then by name."""
+    """Returns all plugins with their sources: ours first, because the first owner of a name wins; then by
+    name.
+    """
     return sorted(
         _found(), key=lambda each: (not each[0].is_own, each[0].name, each[0].distribution, each[0].version)
     )
@@ -108,7 +110,7 @@ def _one_by_one() -> Iterator[tuple[PluginRecord, Source]]:
 
 
 def _text(error: Exception, distribution: metadata.Distribution) -> str:
-    """The contents of its entry points file; empty if it can't be read."""
+    """Returns the contents of its entry points file; empty if it can't be read."""
     if isinstance(error, UnicodeDecodeError):
         return error.object.decode("utf-8", "replace")
     try:
@@ -144,14 +146,14 @@ def _named(point: metadata.EntryPoint) -> tuple[PluginRecord, Source]:
 
 
 def _called(distribution: metadata.Distribution | None) -> tuple[str, str]:
-    """The name and version of a distribution; without a name, its folder's name."""
+    """Returns the name and version of a distribution; without a name, its folder's name."""
     # Distributions that pip installed have a folder.
     folder = Path(str(getattr(distribution, "_path", UNKNOWN))).name
     try:
         # None or, before Python 3.12, an error without a metadata file.
         about = distribution.metadata if distribution is not None else None
         return (about["Name"] or folder, about["Version"] or "") if about is not None else (folder, "")
-    # Messages need a name, whatever is wrong.
+    # Messages need a name, even for broken plugins.
     except Exception:
         return folder, ""
 
@@ -182,7 +184,7 @@ def _requires(distribution: metadata.Distribution | None) -> Iterable[str]:
 
 
 def _required_releases(text: str) -> SpecifierSet | None:
-    """The releases of PopBridge that a requirement allows; None if it is for another package."""
+    """Returns the releases of PopBridge that a requirement allows; None if it is for another package."""
     try:
         requirement = Requirement(text)
         ours = canonicalize_name(requirement.name) == DISTRIBUTION

@@ -1,4 +1,4 @@
-"""Loads plugins, disables those that fail or conflict, and registers what the others add."""
+"""Loads plugins, disables those that fail or conflict, and registers the contributions of the others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RECEIPTS, RECEIPTS_ASKS = "receipts", ("receipts.list", "receipts.revert")
 
 
 class Contribution(Struct, frozen=True):
-    """What one plugin adds."""
+    """Contributions of one plugin."""
 
     adapters: Sequence[Adapter] = ()
     workloads: Sequence[Workload] = ()
@@ -51,7 +51,7 @@ class Contribution(Struct, frozen=True):
     settings: Sequence[Setting] = ()
 
     def names(self) -> tuple[str, ...]:
-        """Each contribution as kind and name."""
+        """Returns the contributions, each as kind and name."""
         return (
             *(f"adapter {adapter.name}" for adapter in self.adapters),
             *(f"workload {workload.name}" for workload in self.workloads),
@@ -60,7 +60,7 @@ class Contribution(Struct, frozen=True):
         )
 
     def claims(self) -> Iterator[str]:
-        """The names that must be unique. Clients request workloads and advisors by the same field."""
+        """Yields the names that must be unique. Clients request workloads and advisors by the same field."""
         yield from (f"adapter {adapter.name!r}" for adapter in self.adapters)
         yield from (f"advisor {advisor.name!r}" for advisor in self.advisors)
         yield from (f"setting {setting.name!r}" for setting in self.settings)
@@ -206,7 +206,7 @@ class Registry(Struct, frozen=True):
         return scheme.parse(text) if scheme else None
 
     def choose(self, engine: str, version_text: str) -> Choice[Adapter] | None:
-        """The adapter for a version as the engine prints it; None without one. Raises UserError."""
+        """Returns the adapter for a version as the engine prints it; None without one. Raises UserError."""
         version = self.version(engine, version_text)
         return versions.choose(self.adapters, engine, version) if version is not None else None
 
@@ -263,9 +263,9 @@ def _contribution(
                 # Plugin code that catches everything has swallowed it.
                 raise KeyboardInterrupt
             return replace(record, provides=contribution.names()), contribution
-        # Whatever a plugin raises, even SystemExit, disables only that plugin.
+        # Any exception of a plugin, even SystemExit, disables only that plugin.
         except BaseException as error:
-            # Ctrl-C ends PopBridge, whatever the plugin made of it.
+            # Ctrl-C ends PopBridge, even if the plugin handled it.
             if signals:
                 raise KeyboardInterrupt from error
             if plugin is not None and manager.is_registered(plugin):
@@ -283,7 +283,7 @@ def _disabled(record: PluginRecord, error: BaseException) -> PluginRecord:
 def _claim(
     claims: Claims, record: PluginRecord, contribution: Contribution
 ) -> tuple[PluginRecord, Contribution]:
-    """The plugin and its contribution; disabled and empty if another plugin owns a part of it."""
+    """Returns the plugin and its contribution; disabled and empty if another plugin owns a part of it."""
     try:
         claims.add(contribution, OWN if record.is_own else record.text)
     except UserError as error:
@@ -403,7 +403,7 @@ def _check_own_overlaps(adapters: Sequence[Adapter]) -> None:
 
 
 def _reason(error: BaseException) -> AnyText:
-    """One line; the traceback has the whole."""
+    """Returns the error on one line; the traceback has the whole text."""
     reason = _error_text(error)
     line = " ".join(str(reason).split())
     if len(line) > MAX_REASON:

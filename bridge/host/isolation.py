@@ -28,7 +28,7 @@ SLOW_S = 10.0
 def run_guarded(name: str, slow_s: float = SLOW_S) -> Iterator[None]:
     """Runs code of plugin `name`: its output goes to stderr, and the working directory and log settings are
     restored. Warns after `slow_s`."""
-    # The code runs in this thread and can't be stopped: the warning says what to uninstall.
+    # The code runs in this thread and can't be stopped: the warning names the package to uninstall.
     warning = "%s is still loading after %g s; if it doesn't end, press Ctrl-C and uninstall it"
     timer = threading.Timer(slow_s, log.warning, (warning, name, slow_s))
     timer.daemon = True
@@ -97,7 +97,7 @@ def _restore_folder() -> Iterator[None]:
 
 
 def _folder() -> str | None:
-    """The working directory; None if it was removed."""
+    """Returns the working directory; None if it was removed."""
     try:
         return os.getcwd()
     except OSError:
@@ -117,7 +117,7 @@ def _restore_log() -> Iterator[None]:
 
 
 LOADERS = ("importlib", "pluggy")
-"""Packages that load plugins: a frame in them says nothing about the plugin."""
+"""Packages that load plugins: a frame in them is no evidence about the plugin."""
 
 OWN_FOLDERS = tuple(f"{Path(str(package.__file__)).parent}{os.sep}" for package in (accel, bridge))
 """The folders of our packages, which a plugin calls."""
@@ -140,7 +140,7 @@ def is_plugin_frame(error: BaseException) -> bool:
 
 
 def plugin_traceback(error: BaseException) -> str:
-    """The traceback of an error in plugin code; empty if it didn't raise."""
+    """Returns the traceback of an error in plugin code; empty if it didn't raise."""
     cause = error.__cause__ or error
     # The first frame is our call.
     frames = traceback.extract_tb(cause.__traceback__)[1:]
@@ -151,7 +151,7 @@ def plugin_traceback(error: BaseException) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """The type and message on one line, without notes."""
+    """Returns the type and message on one line, without notes."""
     shown = traceback.TracebackException(type(error), error, None)
     shown.__notes__ = None
     # The last line has the message; those before it show the place of a SyntaxError.
@@ -169,7 +169,7 @@ def _place(error: BaseException) -> str:
 
 
 def _frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """The frames from the outermost, without our call and loaders."""
+    """Returns the frames from the outermost, without our call and loaders."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
     return [frame for frame in frames if not _is_loader(frame.filename)]
 

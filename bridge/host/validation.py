@@ -309,7 +309,7 @@ def _check_name(what: AnyText, name: object) -> None:
 
 
 def _get(record: object, what: AnyText, name: str) -> Any:
-    """An attribute; a property may raise anything."""
+    """Returns an attribute; a property may raise anything."""
     try:
         return getattr(record, name)
     except (Exception, SystemExit) as error:
@@ -365,7 +365,7 @@ def _texts(record: object, what: AnyText, name: str) -> Sequence[str]:
 
 
 def _several(record: object, what: AnyText, name: str, kind: str) -> Collection[Any]:
-    """A collection attribute; `kind` is the type that the contract names."""
+    """Returns a collection attribute; `kind` is the type that the contract names."""
     value = _get(record, what, name)
     if not isinstance(value, Collection) or isinstance(value, str | bytes):
         hint = (
@@ -480,7 +480,7 @@ def check_done(done: object) -> Mapping[str, Any]:
 
 
 def _file_records(name: str, records: object) -> list[Mapping[str, Any]]:
-    """The records of files; None is an empty list."""
+    """Returns the records of files; None is an empty list."""
     if records is None:
         return []
     if not isinstance(records, Collection) or isinstance(records, str | bytes | Mapping):
@@ -497,7 +497,7 @@ def _file_records(name: str, records: object) -> list[Mapping[str, Any]]:
 
 
 def check_intent(intent: object, adapter: str) -> TextureIntent:
-    """`adapter` is its name, which a daemon's log doesn't say otherwise."""
+    """Validates an intent; `adapter` is the name to mention, which a daemon's log lacks."""
     if not isinstance(intent, TextureIntent):
         raise ContractViolation(f"{adapter}: read_texture returned {intent!r:.80} instead of a TextureIntent")
     return intent
@@ -512,7 +512,7 @@ def check_options(options: object, adapter: str) -> dict[str, Any]:
 
 
 def check_memory(size: object) -> int | None:
-    """Bytes."""
+    """Validates a size in bytes."""
     try:
         return None if size is None else operator.index(size)  # type: ignore[arg-type]
     except TypeError:

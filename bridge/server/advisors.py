@@ -49,7 +49,7 @@ class AdvisorContext:
         *,
         patient: bool = True,
     ) -> None:
-        """`patient` retries while the store fails, since the caller has nobody who would retry."""
+        """`patient` retries while the store fails, since the caller has no client that would retry."""
         self._patient = patient
         self.settings = host.settings
         self._host = host
@@ -158,7 +158,7 @@ log = logging.getLogger(__name__)
 MAX_POPUPS = 256
 """Maximum open popups of a session."""
 MAX_EVENTS = 256
-"""Maximum events of a session that advisors process at once; further ones are dropped."""
+"""Maximum events of a session that advisors process in parallel; further ones are dropped."""
 
 
 class AdvisorHost:
@@ -246,7 +246,7 @@ class AdvisorHost:
     def act(self, live: LiveSession, popup_id: int) -> None:
         """Starts to act on a stored answer; steps of an earlier try aren't repeated."""
         if not self._closed:
-            # Counted at once: the session of a client that closes now must stay.
+            # Counted immediately: the session of a client that closes now must stay.
             live.answers += 1
             self.spawn(self._acting(live, popup_id), f"acting on the answer to popup {popup_id}")
 
@@ -257,7 +257,7 @@ class AdvisorHost:
             live.answers -= 1
 
     async def _act(self, live: LiveSession, popup_id: int) -> None:
-        """Acts on an answer, and settles it whatever the advisor raises, unless the store is closed.
+        """Acts on an answer, and settles it even if the advisor raises, unless the store is closed.
 
         Raises StoreError, also if the popup can't be read; it stays as it is until the database is repaired.
         """
@@ -378,7 +378,7 @@ class AdvisorHost:
                 # Without its `seq` the next daemon sends it again, with the same id.
                 log.error("the seq of popup %d is not stored: %s", popup.id, error.reason)
             superseded.extend(live.open(numbered))
-            # At once, even before this editor reads: others must not answer a replaced popup.
+            # Immediately, even before this editor reads: others must not answer a replaced popup.
             self._supersede(live, superseded)
             self.sharing.show(live, popup.id)
 

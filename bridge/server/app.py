@@ -55,9 +55,9 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-"""How often deadlines, popups and sessions are checked."""
+"""Seconds between checks of deadlines, popups and sessions."""
 DRAIN_S = 5.0
-"""How long a stopping daemon waits for running requests."""
+"""Seconds that a stopping daemon waits for running requests."""
 
 
 class Bridge:
@@ -68,7 +68,7 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
-        # First: if it fails, there is no database to close.
+        # First: if it fails, no database needs closing.
         blobs = self.blobs = _blob_store(paths.blobs, settings)
         self.store = Store(paths.database, migrations)
         total = Total(settings["session.unacked_mib"] << 20)
@@ -189,7 +189,7 @@ class Bridge:
         await self.flows.sharing.arrive(live, self.flows.present, announced)
 
     async def finish(self) -> None:
-        """Finishes or gives up running requests and closes connections; sessions stay stored."""
+        """Finishes or abandons running requests and closes connections; sessions stay stored."""
         await self.dispatch.drain(DRAIN_S, self.sessions.by_id)
         await self.flows.close()
         await self.sessions.close_sockets(errors.RESTART, "the daemon stops: back off, then resume")

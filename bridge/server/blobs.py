@@ -62,7 +62,7 @@ Names = Callable[[], Awaitable[set[str]]]
 """Returns the names of referenced blobs."""
 
 SCAN_BYTES = 512 << 10
-"""Bytes of messages searched at once: about 2 ms."""
+"""Bytes of messages per search, which takes about 2 ms."""
 PAUSE_S = 10.0
 """Minimum seconds between sweeps under pressure, doubled while nothing can be deleted."""
 MIN_FREED = 64 << 20
@@ -75,8 +75,9 @@ class BlobCollector:
     def __init__(
         self, store: BlobStore, names: Names, cached: Names, *, keep_s: float, sweep_s: float
     ) -> None:
-        """An unreferenced blob is deleted `keep_s` seconds after its last use; `sweep_s` is the interval of
-        sweeps. `cached` blobs stay longer, until space is needed."""
+        """Deletes an unreferenced blob `keep_s` seconds after its last use; `sweep_s` is the
+        interval of sweeps. `cached` blobs stay longer, until space is needed.
+        """
         self._store = store
         self._names = names
         self._cached = cached
@@ -191,7 +192,7 @@ async def referenced_blobs(
 
 MEDIA_TYPE = "application/partial-upload"
 BLOCK = 512 * 1024
-"""Bytes hashed and written at once, in a thread."""
+"""Bytes that a thread hashes and writes per step."""
 STALL_S = 5.0
 """Seconds without data after which a new request for the blob ends an upload."""
 IDLE_S = 60.0
@@ -277,7 +278,7 @@ class Uploads:
         return await self._take(request, self._store.receive(name, part), complete, 204)
 
     async def offset(self, request: Request) -> Response:
-        """`HEAD`: the offset and the limits."""
+        """`HEAD`: returns the offset and the limits."""
         name = request.path_params["name"]
         await self._give_way(name)
         if self._store.has(name):
@@ -293,7 +294,7 @@ class Uploads:
         return Response(status_code=204)
 
     async def options(self, request: Request) -> Response:
-        """`OPTIONS`: support for resumable uploads, and the limits."""
+        """`OPTIONS`: reports support for resumable uploads, and the limits."""
         return Response(status_code=204, headers={"accept-patch": MEDIA_TYPE, **self._limits()})
 
     async def _expect(self, name: str, size: int, offset: int = 0) -> None:

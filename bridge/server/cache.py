@@ -31,7 +31,7 @@ MAX_INPUTS_ON_LOOP = 64
 READ_DELAY_S = 0.02
 """The answer is sent before its files are read again, which takes a core."""
 USE_S = 60.0
-"""How old a blob's recorded last use may become: writing it costs more than a lookup."""
+"""Maximum age of a blob's recorded last use, seconds: writing it costs more than a lookup."""
 PLAIN = (type(None), bool, int, float, str, bytes)
 
 RunJob = Callable[[Job], Awaitable[Response]]
@@ -74,7 +74,7 @@ class CachedExecutor:
         await self.responses.open()
 
     async def close(self) -> None:
-        """Cancels what is in flight."""
+        """Cancels all jobs in flight."""
         await self._in_flight.close()
         for task in self._tasks:
             task.cancel()
@@ -109,7 +109,7 @@ class CachedExecutor:
         return await self._join(lookup)
 
     async def _lookup(self, job: Job) -> CacheLookup | None:
-        """Returns None for what is neither stored nor shared."""
+        """Returns the job's lookup; None if its result is neither stored nor shared."""
         workload = job.workload
         if workload.inline or not workload.cached or workload.name in self._off:
             return None
@@ -119,7 +119,7 @@ class CachedExecutor:
             else:
                 inputs = await asyncio.to_thread(self._fingerprints.look, job.inputs)
         except OSError:
-            # The run reports what is wrong with the file.
+            # The run reports the problem with the file.
             return None
         return CacheLookup(job, inputs, self._keys, self._store, self._fingerprints, self._run)
 
@@ -165,10 +165,10 @@ class CacheLookup(Struct):
     key: CacheKey | None = None
     """Without the contents of the inputs."""
     digests: list[bytes] | None = None
-    """Of the inputs that were read before the job ran."""
+    """Digests of the inputs that were read before the job ran."""
 
     def make_key(self) -> bool:
-        """Makes the key; returns False for a job that can't be told from others."""
+        """Makes the key; returns False for a job that can't be distinguished from others."""
         self.key = self.key or self.keys.of(self.job)
         return self.key is not None
 
@@ -212,7 +212,7 @@ class CacheLookup(Struct):
                 stored = await self.store.find(self._with_contents(self.digests))
                 if stored is not None:
                     return stored
-        # Those who wait have deadlines of their own, and the run ends with the last of them.
+        # Waiting requests have deadlines of their own, and the run ends with the last of them.
         return await self.run(replace(self.job, priority=priority, deadline=math.inf, token=token))
 
     async def keep(self, response: Response) -> None:
@@ -296,7 +296,7 @@ Value = TypeVar("Value")
 Run = Callable[[CancelToken, str], Awaitable[Value]]
 """Does the work with a priority, updates the token, and may be cancelled."""
 Keep = Callable[[Value], Awaitable[None]]
-"""Stores the outcome once nobody waits any more; the work still counts as in flight."""
+"""Stores the outcome once no request waits; the work still counts as in flight."""
 
 
 class SingleFlight(Generic[Value]):
@@ -314,7 +314,7 @@ class SingleFlight(Generic[Value]):
         return self._open.get(key)
 
     def start(self, key: bytes, run: Run[Value], keep: Keep[Value], priority: str) -> InFlight[Value]:
-        """Starts work under a key that is free; the caller has to `join` it at once."""
+        """Starts work under a key that is free; the caller has to `join` it immediately."""
         flight = self._open[key] = InFlight(run, keep, priority, self._tasks, lambda: self._end(key, flight))
         return flight
 
@@ -352,8 +352,8 @@ class InFlight(Generic[Value]):
     async def join(self, job: Job) -> Value:
         """Returns the outcome; updates the job's token.
 
-        Raises what the work raises, or WorkloadError `deadline_exceeded`. The work is cancelled when nobody
-        waits any more.
+        Raises the work's exception, or WorkloadError `deadline_exceeded`. The work is cancelled when no
+        request waits for it.
         """
         token = job.token
         self._waiting.append(token)
@@ -388,7 +388,7 @@ class InFlight(Generic[Value]):
     def _settle(self, outcome: Value | BaseException) -> None:
         if isinstance(outcome, BaseException):
             self._result.set_exception(outcome)
-            # Perhaps nobody waits any more to retrieve it.
+            # Perhaps no request is left to retrieve it.
             self._result.exception()
         else:
             self._result.set_result(outcome)
@@ -428,7 +428,7 @@ class InFlight(Generic[Value]):
             outcome = await self._run(token, priority)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                # Unless it was cancelled here, the daemon stops, and nobody else ends the waiting.
+                # Unless it was cancelled here, the daemon is stopping, and no other code ends the waiting.
                 if token is self._token and self._waiting and not self._result.done():
                     self._forget()
                     self._settle(WorkloadError("shutting_down", "the daemon is shutting down"))
@@ -438,7 +438,7 @@ class InFlight(Generic[Value]):
             return
         self._settle(outcome)
         try:
-            # Those who wait go on first: storing takes as long as sending.
+            # Waiting requests continue first: storing takes as long as sending.
             await asyncio.sleep(0)
             await self._keep(outcome)
         finally:

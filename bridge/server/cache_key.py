@@ -35,7 +35,7 @@ class CacheKey(Struct, frozen=True):
     """A job's identity without the contents of its inputs."""
 
     digest: bytes
-    """Of the workload, its code and models, the parameters, and the inputs' names."""
+    """Digest of the workload, its code and models, the parameters, and the inputs' names."""
 
     def outline(self, sizes: Sequence[int]) -> int:
         """Returns 64 bits of the key and the inputs' sizes, which are known without reading them."""
@@ -60,8 +60,8 @@ class CacheKeys:
     def of(self, job: Job) -> CacheKey | None:
         """Returns the job's key.
 
-        None for one that can't be told from others, such as parameters that can't be sent, and for a pipeline
-        with a step whose results aren't stored.
+        None for one that can't be distinguished from others, such as parameters that can't be sent, and for a
+        pipeline with a step whose results aren't stored.
         """
         workload, params = job.workload, job.params
         steps: Sequence[Workload] = ()
@@ -94,9 +94,9 @@ class CacheKeys:
 
 
 def canonical_params(value: Params | Sequence[str]) -> bytes:
-    """Encodes equal values to equal bytes, whatever the order of keys.
+    """Encodes equal values to equal bytes, regardless of the order of keys.
 
-    Raises ValueError, TypeError, OverflowError or RecursionError for what can't be encoded.
+    Raises ValueError, TypeError, OverflowError or RecursionError for values that can't be encoded.
     """
     return _encoder.encode(value)
 

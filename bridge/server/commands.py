@@ -107,7 +107,7 @@ class Commands:
         await live.send(command, keep)
 
     async def answered(self, live: LiveSession, command: Command, reply: Result | Error) -> None:
-        """Stores the editor's reply, and wakes those who wait for it."""
+        """Stores the editor's reply, and wakes its waiters."""
         log.info("%s #%d was answered", command.name, command.id)
         reply = _explain_unsupported(live, command, reply)
         if self._store.trouble:
@@ -330,7 +330,7 @@ def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
 
 
 def _redo_hint(receipts: Sequence[int]) -> AnyText:
-    """Says how to undo these reverts, the newest first."""
+    """Returns how to apply a change again by reverting these reverts, the newest first."""
     *first, last = [f"`popbridge revert {number}`" for number in receipts]
     if first:
         return text("to apply it again: {first}, then {last}", first=first, last=last)
@@ -414,7 +414,7 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
     room = MAX_LIST_BYTES
     for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
         if isinstance(receipt, DamagedReceipt):
-            # More are of no use to anybody.
+            # More would be useless to a user.
             if len(damaged) < MAX_DAMAGED:
                 damaged.append(receipt.id)
                 room -= _size(receipt.id)

@@ -90,7 +90,7 @@ class OutboxBatch:
         except StoreError as error:
             _fail(waiting, error)
             return []
-        # A plugin's value may not be storable: storing each by itself shows which.
+        # A plugin's value may not be storable: storing each one separately shows which.
         except Exception as error:
             if len(waiting) == 1:
                 _fail(waiting, error)

@@ -103,7 +103,7 @@ class Dispatch:
         try:
             if self.stopping:
                 raise RequestError(errors.SHUTTING_DOWN)
-            # Inline workloads are answered at once and need no journal.
+            # Inline workloads are answered immediately and need no journal.
             if request.key is UNSET and self._runner.is_inline(request):
                 await live.send(self._run_inline(live, request))
                 return
@@ -142,7 +142,7 @@ class Dispatch:
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
         on_progress = Throttle(functools.partial(self._progress, live, ticket))
         token = CancelToken(on_progress=on_progress)
-        # An advisor starts at once.
+        # An advisor starts immediately.
         token.started = ticket.target is Target.ADVISOR
 
         async def run() -> None:
@@ -184,7 +184,7 @@ class Dispatch:
             )
             return response.message(request.id)
         except RequestError as error:
-            # That a workload of an advisor hasn't started says nothing about the advisor.
+            # An advisor may have started even if its workload hasn't.
             outcome = error.code.outcome if ticket.target is Target.ADVISOR else ""
             return as_message(error, request.id, outcome)
         except StoreError as error:

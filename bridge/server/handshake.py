@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
-    """Says what to do if the editor's addon isn't the one that `adapter` installs; else empty.
+    """Returns what to do if the editor's addon isn't the one that `adapter` installs; else empty.
 
     After an upgrade, a running daemon still compares with the addon of its own version.
     """
@@ -70,7 +70,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
 
 def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
-    """Says why an editor couldn't revert a change and what to do; empty if its addon is up to date."""
+    """Returns why an editor couldn't revert a change and what to do; empty if its addon is up to date."""
     addon, client = _addon(adapter) if adapter else None, identify.client
     if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR

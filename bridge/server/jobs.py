@@ -32,7 +32,7 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 SWEEP_S = 60.0
-"""How often expired finished jobs are deleted."""
+"""Seconds between deletions of expired finished jobs."""
 
 
 class Jobs:
@@ -51,7 +51,7 @@ class Jobs:
         deadline_ms: int,
         keep_s: float,
     ) -> None:
-        """`owner` is the daemon's instance; finished jobs are kept for `keep_s` seconds."""
+        """`owner` is the daemon's instance; finished jobs are deleted after `keep_s` seconds."""
         self._store = store
         self._router = router
         self._runner = runner
@@ -149,7 +149,7 @@ class Jobs:
         )
 
     async def withdraw(self, live: LiveSession, ticket: Ticket, error: RequestError, state: str) -> bool:
-        """Answers an open request with `error`, unless its answer came first; ends a job nobody waits for.
+        """Answers an open request with `error`, unless its answer came first; ends a job without waiters.
 
         `state` is the job's new state, `cancelled` or `failed`. Returns whether the error was sent.
         """
@@ -257,6 +257,6 @@ class Jobs:
 async def _logged(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
-    # Nobody awaits it: its error would be lost, or reported only at exit.
+    # No task awaits it: its error would be lost, or reported only at exit.
     except (Exception, SystemExit):
         log.exception("a request of the journal failed")

@@ -168,7 +168,7 @@ class LiveSession:
         """The request that the daemon runs inline right now."""
         self.ended = False
         self.instance = identify.instance
-        """Of the last client: another one reuses ids and shows no popups."""
+        """Instance id of the last client: a new client reuses ids and shows no popups."""
         self.watched: set[LiveSession] = set()
         """The set that it joins when time may change it: without a client, or with a popup that expires."""
         self.events = 0
@@ -191,7 +191,7 @@ class LiveSession:
 
     @property
     def description(self) -> str:
-        """Its client, engine and project, for logs."""
+        """The session's client, engine and project, for logs."""
         client, engine, project = self.identify.client, self.identify.engine, self.identify.project
         parts = [f"{client.kind} {client.name} {client.version}"]
         parts += [f"{engine.name} {engine.version}"] if engine else []
@@ -219,7 +219,7 @@ class LiveSession:
         self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
         project = identify.project or None
         self.root = Path(project.root) if project and isinstance(project.root, str) else None
-        """Its project's folder on this machine, if known."""
+        """The project's folder on this machine, if known."""
 
     @property
     def is_owed(self) -> bool:

@@ -99,7 +99,7 @@ class SharedPopups:
                 await live.send(PopupClose(id=popup_id, reason="unknown"))
 
     async def bequeath(self, ended: LiveSession, present: Present) -> None:
-        """Gives the open popups of an ended session to another session, preferably a connected one."""
+        """Moves the open popups of an ended session to another session, preferably a connected one."""
         # A disconnected editor may still show it, and needs it stored as its own.
         heirs = sorted(mates(ended, self._sessions), key=lambda mate: not mate.is_editor)
         if heirs:
@@ -210,7 +210,7 @@ class PopupAnswers:
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Stores the answer, starts the advisor's action, and confirms the answer."""
         if answer.state != "answered":
-            # Drops an action that nobody chose: advisors look at the action first.
+            # Drops an action that no user chose: advisors look at the action first.
             answer = Answer(id=answer.id, state=answer.state)
         if closing.reason == "unknown":
             await self._again(live, closing)
@@ -235,14 +235,14 @@ class PopupAnswers:
             await live.send(closing)
 
     def _begin(self, live: LiveSession, popup_id: int) -> None:
-        # At once, so that no other session can answer it.
+        # Immediately, so that no other session can answer it.
         live.session.popups.close(popup_id)
         others = [*self._handing.pop(popup_id, ()), *self._sharing.close(live, popup_id)]
         self._keeping[popup_id] = [*others, live]
         live.keeping += 1
 
     async def _keep(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        # Not synced: after a power failure the popup is shown again, but buttons respond at once.
+        # Not synced: after a power failure the popup is shown again, but buttons respond immediately.
         await self._store.write(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
         live.keeping -= 1
         log.info("session %s: popup %d: %s %s", live.id, answer.id, answer.state, answer.action or "")

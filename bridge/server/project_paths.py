@@ -2,8 +2,8 @@ r"""Confines paths to a project's root.
 
 Windows paths are first checked as text: even opening `\\server\share` would send the user's name there.
 
-A link may replace the file between this check and a worker's access. Whoever can write it could also have
-copied the target there, and workers have the rights of the same user.
+A link may replace the file between this check and a worker's access. A user who can write it could also
+have copied the target there, and workers have the rights of the same user.
 """
 
 from __future__ import annotations

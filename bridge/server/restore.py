@@ -91,7 +91,7 @@ def _read(session: str, connection: sqlite3.Connection) -> StoredState:
 
 
 def _latest(state: StoredState, store: Store) -> StoredState:
-    """Removes popups that a later one replaced, which the last daemon couldn't store any more."""
+    """Removes popups that a later one replaced, which the last daemon could no longer store."""
     by_dedupe: dict[str, int] = {}
     replaced: set[int] = set()
     for row in state.popups:

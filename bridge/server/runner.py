@@ -120,7 +120,7 @@ class Runner:
     ) -> Response:
         """Returns the workload's response: with `cache` perhaps a stored one.
 
-        Raises RequestError; `deadline_exceeded` says `not_started` where no worker has started.
+        Raises RequestError; the outcome of `deadline_exceeded` is `not_started` if no worker has started.
         """
         token = token or CancelToken()
         workload = self.workloads.get(name)

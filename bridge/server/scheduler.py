@@ -66,7 +66,7 @@ async def with_run_deadline(
 SHORT_S = 0.1
 """Shorter jobs take less room, or workers would wait for commits."""
 MAX_SHORT = 64
-"""As many jobs take the room of one at most."""
+"""Maximum number of short jobs that count as one."""
 
 
 class WorkersCrashed(Exception):
@@ -201,7 +201,7 @@ MAX_ENDING = 256
 STORE_PAUSE_S = 1.0
 """Pause after the store failed."""
 ENDING_S = 5.0
-"""How long a stopping daemon waits for answers to be stored."""
+"""Seconds that a stopping daemon waits for answers to be stored."""
 
 
 class JobCounter:

@@ -183,7 +183,7 @@ class Sessions:
             task.add_done_callback(self._closing.discard)
 
     def forget(self, session_id: str) -> None:
-        """Removes a session, which can't be resumed any more."""
+        """Removes a session, which can then no longer be resumed."""
         if live := self._live.pop(session_id, None):
             live.ended = True
             self._watched.discard(live)

@@ -112,7 +112,7 @@ _WRITABLE = asyncio.Event()
 _WRITABLE.set()
 
 SHUTDOWN_S = 5
-"""How long a stopping daemon waits for connections to end."""
+"""Seconds that a stopping daemon waits for connections to end."""
 
 
 class BridgeProtocol(WebSocketsSansIOProtocol):

@@ -137,7 +137,7 @@ class AsgiSocket:
             self.lock.release()
 
     async def write(self, message: Message) -> int:
-        """Writes at once; the caller holds `lock`. Ignores disconnected clients."""
+        """Writes immediately; the caller holds `lock`. Ignores disconnected clients."""
         frame = self._encode(message)
         data = frame.decode() if self._codec.is_text else frame
         try:

@@ -11,9 +11,9 @@ from msgspec import Struct
 from bridge.store.store import Store
 
 ROWS_PER_READ = 200
-"""Rows read at once; each may be as large as a frame."""
+"""Rows per read; each may be as large as a frame."""
 CHUNK_BYTES = 256 << 10
-"""Bytes searched at once, in less than a millisecond, while Python's lock is held."""
+"""Bytes per search, which takes less than a millisecond and holds Python's lock."""
 _NAME = b"x" * 64
 _DIGITS = bytes(ord("x" if chr(byte) in "0123456789abcdef" else " ") for byte in range(256))
 """Maps each hex digit to x: searching for 64 of them takes a tenth of the time of a regular expression."""

@@ -201,7 +201,7 @@ class BlobStore:
         return _is_complete(self.place(name))
 
     def use(self, name: str, *, every_s: float = 0.0) -> Path:
-        """As `path`, and records a use if the last one is more than `every_s` seconds ago."""
+        """Returns the blob's path, and records a use if the last one is more than `every_s` seconds ago."""
         with self._lock:
             path = self.path(name)
             # A file whose time can't be set, as on a read-only disk, can't be deleted either.
@@ -247,7 +247,7 @@ class BlobStore:
         size = draft.stat().st_size
         with self._lock:
             place = self.folder / name
-            # Windows can't replace a file that a worker has open, and there is no need to.
+            # Windows can't replace a file that a worker has open, and replacing is unnecessary.
             if _is_complete(place):
                 draft.unlink(missing_ok=True)
                 os.utime(place)
@@ -301,7 +301,7 @@ class BlobStore:
 
     @contextlib.contextmanager
     def pin(self, *names: str) -> Iterator[None]:
-        """Keeps these blobs from being deleted while the context lasts."""
+        """Protects these blobs from deletion while the context is open."""
         with self._lock:
             self._pins.update(names)
         try:
@@ -314,7 +314,7 @@ class BlobStore:
                         del self._pins[name]
 
     def working(self) -> WorkLease:
-        """Keeps blobs made or used since its start from being deleted: the work may refer to them."""
+        """Protects blobs made or used since its start from deletion: the work may refer to them."""
         return WorkLease(self._lock, self._work, self.ages)
 
     def removable(self, age_s: float) -> float:

@@ -154,7 +154,7 @@ def connect_readonly(path: Path) -> sqlite3.Connection:
 
 
 def open_for_inspection(path: Path) -> sqlite3.Connection:
-    """As `connect_readonly`, but also works in a read-only folder. Raises sqlite3.Error."""
+    """Connects like `connect_readonly`, but also works in a read-only folder. Raises sqlite3.Error."""
     connection = connect_readonly(path)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()

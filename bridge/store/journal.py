@@ -63,7 +63,7 @@ class Job(Struct, frozen=True, kw_only=True):
     workload: str
     priority: int
     crashes: int
-    """How often it crashed its worker."""
+    """Number of worker crashes that the job caused."""
     deaths: float
     """Killed daemons that were running it, each counted in parts for all of its leased jobs."""
     deadline_ms: int | None
@@ -306,7 +306,7 @@ class Waiter(Struct, frozen=True):
 def accept_request(
     db: Database, asked: Asked, session: str, request: int, has_outputs: Callable[[Answer], bool]
 ) -> Accepted:
-    """As `accept`, but reopens a finished job if one of its output files no longer exists."""
+    """Accepts like `accept`, but reopens a finished job if one of its output files no longer exists."""
     accepted = accept(db, asked, session, request)
     answer = answer_of(db, accepted.job) if accepted.is_finished else None
     if answer is None or has_outputs(answer) or not reopen(db, accepted.job, asked):
@@ -363,7 +363,7 @@ class Withdrawal(Struct, frozen=True):
     """The result of withdrawing a request."""
 
     message: Error
-    """Its numbered answer."""
+    """The job's numbered answer."""
     ended: int | None
     """The job, if it was ended because no other request waits for it."""
 

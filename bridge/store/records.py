@@ -16,8 +16,8 @@ from bridge.core.errors import StoreError
 
 Failure = sqlite3.Error | UnicodeDecodeError
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
-"""What sqlite3 raises; UnicodeDecodeError if a damaged file has a column name that isn't UTF-8, or an error
-quotes such text."""
+"""Exceptions that sqlite3 raises, including UnicodeDecodeError if a damaged file has a column name that isn't
+UTF-8, or an error quotes such text."""
 UTF8_ERROR_PREFIX = "Could not decode to UTF-8 column"
 """The start of sqlite3's error for text that isn't UTF-8, which has no result code of SQLite."""
 DAMAGED = text("its database is damaged; stop the daemon and run `popbridge db check`")
@@ -94,7 +94,7 @@ def integrity_error(said: str) -> sqlite3.DatabaseError:
 
 
 def _damage(said: str, path: Path | None) -> AnyText:
-    """The reason for a damaged file; `said` has the details."""
+    """Returns the reason for a damaged file; `said` has the details."""
     return _explained(DAMAGED, ": ".join(filter(None, (str(path or ""), said))))
 
 
@@ -146,7 +146,7 @@ class Receipt(Struct, kw_only=True):
     """The record of a command: who was asked to change what, and the values before and after."""
 
     id: int
-    """The same as its command's id."""
+    """Id of its command."""
     session: str
     """The session of the editor."""
     seq: int | None = None
@@ -170,7 +170,7 @@ class Receipt(Struct, kw_only=True):
     after: Any = None
     """The values after the change."""
     errors: Any = None
-    """What failed: a list of maps with `message` and optionally `path`."""
+    """Failures: a list of maps with `message` and optionally `path`."""
     reverts: int | None = None
     """The id of the receipt that this one reverts."""
     created: str

@@ -52,7 +52,7 @@ class CachedResponse(Struct, frozen=True):
     key: bytes
     """The cache key: the SHA-256 of everything the response depends on."""
     outline: int
-    """A signed 64-bit hash of what is known before the inputs are read."""
+    """A signed 64-bit hash of the facts known before the inputs are read."""
     packed: bytes
     blobs: Mapping[str, int]
     """Sizes of its files by blob name."""
@@ -70,11 +70,11 @@ class Totals(Struct, frozen=True):
 
     entries: int
     bytes: int
-    """Of responses and their blobs."""
+    """Total bytes of responses and their blobs."""
 
 
 class Survey(Struct, frozen=True):
-    """What the cache reads from an existing file."""
+    """State that the cache reads from an existing file."""
 
     used: int
     """The latest use count."""
@@ -230,7 +230,7 @@ class BloomFilter:
 WRITE_DELAY_S = 0.2
 """Seconds for which writes are collected; a killed daemon loses these responses."""
 MAX_PENDING_BYTES = 8 << 20
-"""Pending bytes above which the queue is written at once."""
+"""Pending bytes above which the queue is written immediately."""
 
 
 Write = Callable[[Sequence[CachedResponse], Collection[bytes]], Awaitable[None]]
@@ -284,7 +284,7 @@ class WriteBehind:
             self._start_timer()
 
     def remove(self, key: bytes) -> None:
-        """Queues the deletion of a key, which is hidden at once."""
+        """Queues the deletion of a key, which is hidden immediately."""
         self._drop(key)
         self._removed.add(key)
         self._start_timer()

@@ -176,7 +176,7 @@ class SessionStore:
         )
 
     def settle_stranded(self) -> None:
-        """Settles the answered popups of closed sessions: nobody will act on them."""
+        """Settles the answered popups of closed sessions: no session will act on them."""
         self._connection.execute(
             "UPDATE popups SET status = 'settled' WHERE status = 'answered' "
             "AND session IN (SELECT id FROM sessions WHERE closed = 1)"

@@ -355,7 +355,7 @@ class Store:
         return await future
 
     def submit(self, work: Callable[[Database], Any], failed: Callable[[], None] | None = None) -> None:
-        """As an unsynced `write`, without waiting.
+        """Queues an unsynced `write` without waiting.
 
         On failure, calls `failed` in the running loop, or logs the error if it is None.
         """
@@ -363,7 +363,7 @@ class Store:
             self._writer.put(work, _notifying(failed) if failed else _log_failure, synced=False)
 
     def write_now(self, work: Callable[[Database], Value]) -> Value:
-        """As `write`, but blocks; for code without an event loop."""
+        """Writes like `write`, but blocks; for code without an event loop."""
         if self._closed:
             raise closed_error()
         future: concurrent.futures.Future[Value] = concurrent.futures.Future()
@@ -371,7 +371,7 @@ class Store:
         return future.result()
 
     async def persist(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
-        """As `write`, with retries until it succeeds. Raises StoreError as `insist`."""
+        """Writes like `write`, and retries until it succeeds. Raises StoreError as `insist`."""
         return await self.insist(lambda: self.write(work, synced=synced))
 
     async def insist(self, access: Callable[[], Awaitable[Value]]) -> Value:
@@ -441,7 +441,7 @@ class Store:
             await asyncio.to_thread(self._end)
 
     def close_now(self) -> None:
-        """As `close`, but blocks; for code without an event loop."""
+        """Closes like `close`, but blocks; for code without an event loop."""
         if not self._closed:
             self._closed = True
             self._end()

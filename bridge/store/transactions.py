@@ -151,7 +151,7 @@ class CommitGroups:
         return task.done, value, None
 
     def _run_without_savepoints(self, tasks: Sequence[Task]) -> list[Outcome] | None:
-        """As `_run_in_savepoints`, without savepoints; returns None if a work fails."""
+        """Runs like `_run_in_savepoints`, but without savepoints; returns None if a work fails."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes: list[Outcome] = []

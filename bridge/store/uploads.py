@@ -84,7 +84,7 @@ class PartialBlobs:
             return self._idle.pop(name, None) or self.new(name)
 
     def leave(self, part: PartialBlob) -> None:
-        """Puts a partial blob back; of two, the longer one is kept."""
+        """Stores a partial blob for a later upload to resume; of two, the longer one remains."""
         with self._lock:
             other = self._idle.get(part.name)
             longer, shorter = (part, other) if other is None or part.size > other.size else (other, part)
@@ -124,7 +124,7 @@ class PartialBlobs:
 class Upload:
     """An upload of one blob; `commit` makes it available under its name.
 
-    Without `commit`, the received bytes are kept for a resumed upload, unless they were rejected.
+    Without `commit`, the received bytes stay available for a resumed upload, unless they were rejected.
     """
 
     def __init__(self, store: BlobStore, place: Path, part: PartialBlob | None) -> None:

@@ -18,7 +18,7 @@ class _Header(Struct, frozen=True):
     """The fields of BITMAPFILEHEADER, BITMAPINFOHEADER and its successors that are used."""
 
     offset: int
-    """Of the pixels, bytes from the start of the file."""
+    """Offset of the pixels, bytes from the start of the file."""
     width: int
     height: int
     upwards: bool
@@ -90,7 +90,7 @@ def _palette(stream: Stream, bits: int, colors: int, size: int, room: int) -> Pi
     if bits > 8:
         return np.empty((0, 3), np.uint8)
     count = min(colors or 1 << bits, 1 << bits)
-    # Some palettes are shorter than the header says, and end where the pixels begin.
+    # Some palettes are shorter than the header states, and end where the pixels begin.
     count = min(count, room // size) if room > 0 else count
     data = np.frombuffer(stream.take(count * size, text("its palette")), np.uint8).reshape(count, size)
     return data[:, 2::-1]
@@ -112,7 +112,7 @@ def _rows(stream: Stream, header: _Header) -> Pixels:
 
 
 def _indices(stream: Stream, header: _Header) -> Pixels:
-    """Height x width x 1."""
+    """Returns height x width x 1."""
     if header.compression in (_RLE8, _RLE4):
         return _decode_runs(stream, header)[..., None]
     rows = _rows(stream, header)
@@ -125,7 +125,7 @@ def _indices(stream: Stream, header: _Header) -> Pixels:
 
 
 def _texels(stream: Stream, header: _Header) -> Pixels:
-    """Height x width x 3 or 4."""
+    """Returns height x width x 3 or 4."""
     rows = np.ascontiguousarray(_rows(stream, header))
     if header.compression == _RGB and header.bits > 16:
         texels = rows.reshape(header.height, header.width, -1)

@@ -269,7 +269,7 @@ def write_compressed(texture: Texture) -> bytes:
     """Returns a DDS of a texture whose format has a DXGI number."""
     format = texture.format
     # Direct3D 9 readers and OpenImageIO only know the old header. It lacks sRGB, BC6H, BC7, premultiplied
-    # alpha and arrays, and has two names each for BC4 and BC5, of which readers know only one.
+    # alpha and arrays, and has two names each for BC4 and BC5; readers know only one of them.
     old = not format.srgb or format.type_size > 1
     old = old and bool(format.four or any(format.masks)) and not texture.multiplied and texture.count == 1
     head = _header(texture) + (_old_pixel_format(format) if old else _pixel_format(_FOURCC, b"DX10"))

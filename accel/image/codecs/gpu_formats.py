@@ -102,7 +102,7 @@ RGBSDA = 1
 """The colour model of texels that aren't compressed: red, green, blue, stencil, depth, alpha."""
 
 ALPHA = 15
-"""The channel of alpha in every colour model that has one by itself."""
+"""The alpha channel's number in every colour model that has a separate one."""
 
 
 class Sample(Struct, frozen=True):

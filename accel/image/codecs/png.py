@@ -41,7 +41,7 @@ def unfilter(file: Callable[[], bytes], height: int, width: int, channels: int) 
     except Exception:
         return None
     except BaseException as error:
-        # A Rust panic is no Exception; here it means that the pixels don't fit into memory.
+        # A Rust panic isn't an Exception; here it means that the pixels don't fit into memory.
         if type(error).__name__ != "PanicException":
             raise
         raise MemoryError from None
@@ -138,7 +138,7 @@ class InflatedPng(Struct, frozen=True):
     raw: bytearray
     """For each row, the filter number and the filtered bytes."""
     checksum: bytes
-    """Of `raw`, from the end of the zlib stream (RFC 1950, 2.2)."""
+    """Checksum of `raw`, from the end of the zlib stream (RFC 1950, 2.2)."""
 
     def picture(self) -> Picture | None:
         """Returns the image and overwrites `raw`; or None, without a change, if libvips must undo filters."""

@@ -19,7 +19,7 @@ MAX_IMAGES = 2048 * 6
 
 
 class Picture(Struct, frozen=True):
-    """What a decoder returns; the fields are those of `DecodedImage`."""
+    """The result of a decoder; the fields are those of `DecodedImage`."""
 
     pixels: Pixels
     color_model: str
@@ -165,7 +165,7 @@ class Stream:
         )
 
     def unsupported(self, detail: AnyText) -> WorkloadError:
-        """Returns the error for a valid file that isn't supported; `detail` says why, and what to do."""
+        """Returns the error for a valid file that isn't supported; `detail` has the reason and the remedy."""
         reason = text(
             "is a {format} of a kind that isn't opened here: {detail}", format=self._format, detail=detail
         )

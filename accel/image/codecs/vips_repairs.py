@@ -178,7 +178,7 @@ class _Variant(Struct, frozen=True):
     """The integer sizes of classic TIFF or BigTIFF."""
 
     begin: int
-    """Where the offset of the first directory is stored."""
+    """Position of the first directory's offset."""
     place: str
     """The `struct` format of offsets and value counts."""
     count: str

@@ -14,8 +14,8 @@ SHIFT = 1 << 20
 
 
 class Heuristic(IntEnum):
-    """Which free rectangle is best, by two numbers of which the smaller wins; J. Jylänki, "A Thousand Ways to
-    Pack the Bin" (2010), section 2.3."""
+    """Rules for the best free rectangle: each compares two numbers, and the smaller wins; J. Jylänki, "A
+    Thousand Ways to Pack the Bin" (2010), section 2.3."""
 
     SHORT_SIDE = 0
     """Best short side fit: the least left over on the shorter side, then on the longer."""
@@ -30,5 +30,5 @@ class Heuristic(IntEnum):
     CONTACT = 5
     """Contact point: the most border shared with neighbours and edges, then the shorter side."""
     GUILLOTINE = 6
-    """Best short side fit among free rectangles that don't overlap: what is left of one is cut in two by the
-    shorter leftover axis (section 2.2). Often denser where no sprites are small."""
+    """Best short side fit among free rectangles that don't overlap: the remainder of one is cut in two by the
+    shorter leftover axis (section 2.2). Often denser if sprites aren't small."""

@@ -48,7 +48,7 @@ COMPLEMENTS: Mapping[str, Field] = {"roughness": "smoothness", "smoothness": "ro
 
 
 def channels(layout: LayoutName) -> dict[str, Field]:
-    """The map of each used channel, by `r`, `g`, `b` and `a`."""
+    """Returns the map of each used channel, by `r`, `g`, `b` and `a`."""
     pairs = zip(LETTERS, LAYOUTS[layout], strict=False)
     return {letter: field for letter, field in pairs if field != "unused"}
 

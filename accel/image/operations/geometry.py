@@ -287,7 +287,7 @@ make_tileable = operation("image.make_tileable", version=8, params=MakeTileable)
 
 
 class Mipmaps(Filtering, frozen=True):
-    """How the levels are computed."""
+    """Options for computing the levels."""
 
     filter: Annotated[
         Literal["box", "kaiser", "lanczos"],

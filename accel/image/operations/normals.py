@@ -22,7 +22,7 @@ Signed = Annotated[
 
 
 class NormalReading(Reading, frozen=True):
-    """How a normal map is read."""
+    """Options for reading a normal map."""
 
     signed: Signed = "auto"
 
@@ -57,7 +57,7 @@ normal_flip = operation("image.normal_flip", version=8, params=NormalFlip, level
 
 
 class NormalFromHeight(Writing, frozen=True):
-    """How slopes are computed and stored."""
+    """Options for computing and storing slopes."""
 
     strength: Annotated[
         float,
@@ -122,7 +122,7 @@ class NormalConvention(FirstLayer, frozen=True):
     flat: Share
     """Share of texels within 4/255 of (0.5, 0.5, 1), the flat normal."""
     evidence: Sequence[str]
-    """The same as sentences for people."""
+    """The measurements above as sentences for people."""
 
 
 normal_convention = operation("image.normal_convention", version=7, params=NormalReading)(

@@ -101,7 +101,7 @@ pipeline = workload("image.pipeline", version=2, params=Pipeline, inputs=(1, 409
 
 
 def parse_steps(params: Pipeline, limits: Limits) -> list[tuple[Operation, Reading]]:
-    """The operations with their parameters. Raises WorkloadError."""
+    """Returns the operations with their parameters. Raises WorkloadError."""
     plugins = dict(limits.operations)
     return [_parse_step(index, step, plugins) for index, step in enumerate(params.steps, 1)]
 

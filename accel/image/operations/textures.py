@@ -194,7 +194,7 @@ Layout = Literal["hash", "array", "multi", "regions", "lines"]
 
 
 class AtlasParams(Writing, frozen=True):
-    """How sprites are packed and described."""
+    """Options for packing and describing sprites."""
 
     name: Annotated[
         str,
@@ -320,7 +320,7 @@ class Sprite(Struct, frozen=True):
     """Position of a sprite."""
 
     name: str
-    """Its name in the data."""
+    """The sprite's name in the data."""
     page: int
     """Index of the page, from 0."""
     x: int

@@ -102,7 +102,7 @@ def _check_options(
             say(text("{option} needs --out FOLDER.", option="--resume" if resume else "--name"))
         )
     if out == "":
-        # Python takes it for the current folder, but a script gives it when its variable is unset.
+        # Python takes it for the current folder, but a script passes it when its variable is unset.
         raise click.UsageError(say(text("--out is empty. Give a folder, or . for the current folder.")))
     if name is not None and (not name or Path(name).name != name):
         raise click.UsageError(say(text("--name takes a name without folders; --out sets the folder.")))

@@ -51,9 +51,9 @@ def find_files(
     out: Path | None,
     is_output: Callable[[str], bool] | None = None,
 ) -> list[InputFile]:
-    """The files that `arguments` name, in their order, without files in the folder `out`.
+    """Returns the files that `arguments` name, in their order, without files in the folder `out`.
 
-    If `out` is one of the folders or contains one, `is_output` tells the outputs of earlier runs, which are
+    If `out` is one of the folders or contains one, `is_output` identifies outputs of earlier runs, which are
     left out.
 
     Patterns (`*`, `?`, `[]`, `**`) are expanded, because Windows' shells don't. A file whose name looks like
@@ -68,8 +68,9 @@ def find_files(
 
 
 def _subfolders(folders: Sequence[str]) -> dict[str, str]:
-    """The subfolder for the outputs of each folder: its name; for folders of the same name, their paths below
-    the common folder."""
+    """Returns the subfolder for the outputs of each folder: its name; for folders of the same name, their
+    paths below the common folder.
+    """
     paths = {folder: os.path.abspath(folder) for folder in folders}
     same_name: dict[str, set[str]] = {}
     for path in paths.values():
@@ -107,7 +108,7 @@ def _named(
 
 
 def _inaccessible(argument: str) -> InputFile | None:
-    """An error for a path that can't be examined, such as one in another user's folder."""
+    """Returns an error for a path that can't be examined, such as one in another user's folder."""
     try:
         os.stat(argument)
     except (FileNotFoundError, NotADirectoryError):
@@ -121,7 +122,7 @@ def _inaccessible(argument: str) -> InputFile | None:
 
 
 def _device(file: str) -> Problem | None:
-    """A problem for files of other systems whose names Windows lists but opens as a device."""
+    """Returns a problem for files of other systems whose names Windows lists but opens as a device."""
     for path in (file, os.path.dirname(file)):
         # The names of devices differ between versions of Windows.
         if os.path.abspath(path).startswith("\\\\.\\"):
@@ -195,7 +196,7 @@ class Job(Struct, frozen=True):
     folder: str = os.curdir
     """The folder of its outputs, below --out."""
     stem: str = ""
-    """The prefix of its outputs' names; empty to use the names that the workload gives."""
+    """The prefix of its outputs' names; empty to use the names that the workload assigns."""
     suffix: str = ""
     """The extension that is part of `stem` because inputs differ only in it; an output of the same format
     doesn't repeat it. Lower case; empty if `stem` has none."""
@@ -208,7 +209,7 @@ class Job(Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """What lines about it begin with; empty for no file."""
+        """Prefix of lines about the job; empty for no file."""
         files, more = ", ".join(self.files[:LISTED]), len(self.files) - LISTED
         return say(text("{files} and {count} more", files=files, count=more)) if more > 0 else files
 
@@ -216,7 +217,7 @@ class Job(Struct, frozen=True):
 def make_jobs(
     found: Sequence[InputFile], plan: Plan, name: str | None = None, *, together: bool | None = None
 ) -> list[Job]:
-    """All jobs, in the files' order; `name` is the name of a single job's outputs.
+    """Returns all jobs, in the files' order; `name` is the name of a single job's outputs.
 
     `together`: all files are one job; None leaves it to the workload. Raises UserError for a wrong number of
     files and for a name that can't apply.
@@ -237,14 +238,14 @@ def make_jobs(
 
 
 def _with_name_parameter(job: Job, plan: Plan) -> Job:
-    """The job with its stem as the workload's parameter `name`."""
+    """Returns the job with its stem as the workload's parameter `name`."""
     return replace(
         job, stem="", name="" if plan.has_name else INVALID_CHARACTERS.sub("_", job.stem), exact=True
     )
 
 
 def _without_extension(name: str) -> str:
-    """`name` without the extension of an image format."""
+    """Returns `name` without the extension of an image format."""
     path = Path(name)
     return path.stem if path.suffix.lower() in (*SUFFIXES.values(), *ALIASES) else name
 
@@ -321,7 +322,7 @@ def _job_per_file(found: Sequence[InputFile]) -> list[Job]:
 
 
 def _common(files: Iterable[str]) -> str | None:
-    """The folder that contains all files; None if that is a whole drive or there is none."""
+    """Returns the folder that contains all files; None if that is a whole drive or there is none."""
     folders = {os.path.dirname(os.path.abspath(file)) for file in files}
     try:
         common = os.path.commonpath(folders)

@@ -39,7 +39,7 @@ class LocalRunner:
         self.concurrency = 2 * workers if timeout_s is None else workers
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
-        """The result, with its files in `folder` if given. Raises WorkloadError."""
+        """Returns the result, with its files in `folder` if given. Raises WorkloadError."""
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
         try:
             with self.progress_context() as on_progress:
@@ -71,7 +71,7 @@ class LocalRunner:
 async def local_runner(
     plan: Plan, settings: Mapping[str, Any], count: int, timeout_s: float | None
 ) -> AsyncIterator[LocalRunner]:
-    """A runner with as many workers as the settings say, at most `count`. Raises UserError."""
+    """Yields a runner with as many workers as the settings say, at most `count`. Raises UserError."""
     workers = min(settings["workers"] or cores(), max(count, 1))
     models = str(Paths.find().models(settings["models.folder"]))
     limits = Limits(settings["images.max_pixels"], models, plan.operations)
@@ -98,7 +98,7 @@ ProgressContext = Callable[[], AbstractContextManager[OnProgress | None]]
 
 
 class Outcome(Struct, frozen=True):
-    """How a job ended; exactly one of the first three fields is set."""
+    """Outcome of a job; exactly one of the first three fields is set."""
 
     result: ExecutorResult | None = None
     error: WorkloadError | None = None
@@ -114,11 +114,11 @@ class JobRunner(Protocol):
     """Runs single jobs."""
 
     concurrency: int
-    """How many jobs to run at a time."""
+    """Number of jobs to run at a time."""
     progress_context: ProgressContext
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
-        """The result, with its files in `folder` if given.
+        """Returns the result, with its files in `folder` if given.
 
         Raises WorkloadError if this job failed, and UserError if every other job would fail, too.
         """
@@ -131,10 +131,10 @@ class OutputSink(Protocol):
     """The folder for files before they are moved to their place; None to drop the files."""
 
     def inputs(self, job: Job) -> Inputs:
-        """Size and time of the job's input files."""
+        """Returns the size and time of the job's input files."""
 
     def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
-        """The outputs of an earlier run, if they are up to date."""
+        """Returns the outputs of an earlier run, if they are up to date."""
 
     def store(self, job: Job, outcome: Outcome) -> None:
         """Moves the files to their place and reports them. Raises UserError if nothing can be written."""
@@ -147,13 +147,13 @@ class StagingFolders:
     """
 
     def __init__(self, root: Path | None) -> None:
-        """Without a root, there are no folders."""
+        """Creates no folders without a root."""
         self._root = root
         self._free: list[Path] = []
         self._count = 0
 
     def acquire(self) -> Path | None:
-        """An empty folder; None without a root. Raises UserError."""
+        """Returns an empty folder; None without a root. Raises UserError."""
         if self._root is None:
             return None
         if self._free:
@@ -238,6 +238,6 @@ class Batch:
                 self._folders.release(folder)
                 return Outcome(error=error)
         if folder is None:
-            # Nobody needs the bytes, and many results may wait for the first job.
+            # No code needs the bytes, and many results may wait for the first job.
             result = replace(result, files=[replace(file, data=None) for file in result.files])
         return Outcome(result, inputs=inputs, folder=folder)

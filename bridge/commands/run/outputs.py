@@ -69,7 +69,9 @@ class Manifest:
         self._db.close()
 
     def current(self, key: bytes, inputs: Inputs) -> list[str] | None:
-        """The outputs of a job if neither its inputs nor its outputs have changed since; else None."""
+        """Returns the outputs of a job if neither its inputs nor its outputs have changed since; else
+        None.
+        """
         row = self._row("SELECT inputs, outputs FROM jobs WHERE key = ?", key)
         outputs = None if row is None else _outputs(row[0], row[1], inputs)
         # Another job may have overwritten a file since.
@@ -93,7 +95,7 @@ class Manifest:
         self._run("REPLACE INTO jobs VALUES (?, ?, ?, ?)", row)
 
     def _job_of(self, path: str) -> bytes | None:
-        """The key of the job that wrote a file; None if the file has changed since."""
+        """Returns the key of the job that wrote a file; None if the file has changed since."""
         row = self._row("SELECT size, modified, job FROM outputs WHERE path = ?", _path_bytes(path))
         try:
             return row[2] if row is not None and _file_state(path) == tuple(row[:2]) else None
@@ -115,14 +117,14 @@ class Manifest:
 
 
 def job_key(recipe: Any, files: Iterable[str], place: str) -> bytes:
-    """A digest of the recipe, the input files and the place of the outputs."""
+    """Returns a digest of the recipe, the input files and the place of the outputs."""
     parts = [os.fsencode(os.path.abspath(file)) for file in (*files, place)]
     packed = msgspec.msgpack.encode([recipe, parts], enc_hook=str, order="sorted")
     return hashlib.blake2b(packed, digest_size=16).digest()
 
 
 def file_states(files: Iterable[str]) -> Inputs:
-    """The states of files. Raises OSError."""
+    """Returns the states of files. Raises OSError."""
     return [_file_state(file) for file in files]
 
 
@@ -132,7 +134,7 @@ def _file_state(file: str) -> FileState:
 
 
 def _outputs(stored_inputs: Any, outputs: Any, inputs: Inputs) -> list[str] | None:
-    """The stored outputs if the stored inputs are `inputs`; else, or if they are damaged, None."""
+    """Returns the stored outputs if the stored inputs are `inputs`; else, or if they are damaged, None."""
     try:
         if msgspec.msgpack.decode(stored_inputs) != [list(each) for each in inputs]:
             return None
@@ -175,7 +177,7 @@ class Outputs:
         self._used: set[str] = set()
 
     def place(self, job: Job) -> str:
-        """The folder of a job's outputs."""
+        """Returns the folder of a job's outputs."""
         return os.path.normpath(os.path.join(self._folder, job.folder))
 
     def reserve(self, paths: Sequence[str]) -> None:
@@ -205,7 +207,7 @@ class Outputs:
         return [self._unused_name(folder, job, file, single) for file in files]
 
     def _unused_name(self, folder: str, job: Job, file: ResultFile, single: bool) -> str:
-        """A name that no input and no other output of this run has."""
+        """Returns a name that no input and no other output of this run has."""
         stem = job.stem
         own, suffix = INVALID_CHARACTERS.sub("_", file.name), suffix_of(file.media_type)
         if not suffix:
@@ -283,7 +285,7 @@ _NAME = re.compile(r"\.popbridge-(?:([0-9a-f]{8})-(\d+)-)?\w+")
 
 
 def staging_folder(out: Path) -> Path:
-    """A new folder in `out`, so that files can be moved atomically; removes those of dead runs.
+    """Returns a new folder in `out`, so that files can be moved atomically; removes those of dead runs.
 
     Raises UserError.
     """

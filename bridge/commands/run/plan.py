@@ -1,4 +1,4 @@
-"""What to run: the workload or the joined steps, and their parameters from the command line."""
+"""The plan of a run: the workload or the joined steps, and their parameters from the command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRUE_WORDS, FALSE_WORDS = ("true", "yes", "on", "1"), ("false", "no", "off", "0"
 
 
 def value_of(params: type[Struct], name: str, text: str) -> Any:
-    """The value of `text` for the parameter's type: as JSON or as a string (`8` may be either).
+    """Returns the value of `text` for the parameter's type: as JSON or as a string (`8` may be either).
 
     Accepts choices in any case or by alias (`JPG`), lists as `a,b`, booleans as `yes` or `0`, and numbers as
     `.5`.
@@ -41,7 +41,7 @@ def value_of(params: type[Struct], name: str, text: str) -> Any:
 
 
 def as_json(text: str) -> Any:
-    """`text` as JSON, or the string itself."""
+    """Returns `text` as JSON, or the string itself."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -57,7 +57,7 @@ def _takes(kind: Any, value: Any) -> bool:
 
 
 def _read(info: types.Type, text: str, value: Any) -> Any:
-    """The value that `text`, or `value` as JSON, means for that type; None if unknown."""
+    """Returns the value that `text`, or `value` as JSON, means for that type; None if unknown."""
     if (item := items(info)) is not None:
         return _list(item, text, value)
     if allowed := choices(info):
@@ -100,7 +100,7 @@ def _or(found: Any, otherwise: Any) -> Any:
 
 
 def _parts(info: types.Type) -> Sequence[types.Type]:
-    """The members of a union, or the type itself."""
+    """Returns the members of a union, or the type itself."""
     if isinstance(info, types.Metadata):
         return _parts(info.type)
     return (
@@ -111,19 +111,19 @@ def _parts(info: types.Type) -> Sequence[types.Type]:
 
 
 def parameters_hint(name: str = "NAME") -> Text:
-    """The command that lists the parameters of a workload."""
+    """Returns the command that lists the parameters of a workload."""
     return text("`popbridge workloads {name}` lists the parameters.", name=name)
 
 
 def disabled_plugins(names: Sequence[str]) -> AnyText:
-    """A hint that disabled plugins may lack; empty without any."""
+    """Returns a hint that disabled plugins may lack; empty without any."""
     if not names:
         return ""
     return text("Disabled plugins: {names}. See `popbridge plugins`.", names=[*names])
 
 
 def locate_parameter(name: str, steps: Sequence[Workload]) -> tuple[int, str]:
-    """The index of the step that takes the parameter, and the parameter's name without the step.
+    """Returns the index of the step that takes the parameter, and the parameter's name without the step.
 
     The step is its number from 1, its short name (`resize`) or its full name; it may be left out if only one
     step has the parameter. Raises UserError.
@@ -180,12 +180,12 @@ ALTERNATIVES = text("{head} or {rest}")
 
 
 def _alternatives(field: str, indexes: Sequence[int], steps: Sequence[Workload]) -> AnyText:
-    """`1.width or 2.width`: what to type for one of several steps."""
+    """Returns the names to type for one of several steps: `1.width or 2.width`."""
     return joined((f"{_prefix(index, steps)}.{field}" for index in indexes), ALTERNATIVES)
 
 
 def _prefix(index: int, steps: Sequence[Workload]) -> str:
-    """The step's short name if it is unique, else its number."""
+    """Returns the step's short name if it is unique, else its number."""
     same_name = sum(_short(step) == _short(steps[index]) for step in steps)
     return _short(steps[index]) if same_name == 1 else str(index + 1)
 
@@ -271,7 +271,7 @@ class Plan(Struct, frozen=True):
         return self.names_outputs and "name" in self._last_params()
 
     def params_for(self, name: str) -> Mapping[str, Any]:
-        """The parameters of a job whose outputs are called `name`; an empty name leaves it unset."""
+        """Returns the parameters of a job whose outputs are called `name`; an empty name leaves it unset."""
         if not name:
             return self.params
         named = {**self._last_params(), "name": name}
@@ -288,7 +288,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """For progress bars and messages."""
+        """Name for progress bars and messages."""
         return SEPARATOR.join(name for name, _ in self.recipe)
 
 
@@ -298,7 +298,7 @@ def make_plan(
     workloads: Mapping[str, Workload],
     disabled: Sequence[str] = (),
 ) -> Plan:
-    """The plan for `asked` (`NAME` or `NAME+NAME`) and the parameters as typed.
+    """Returns the plan for `asked` (`NAME` or `NAME+NAME`) and the parameters as typed.
 
     Raises UserError, which mentions `disabled` plugins.
     """
@@ -317,7 +317,7 @@ def make_plan(
 
 
 def find_workload(name: str, workloads: Mapping[str, Workload], disabled: Sequence[str] = ()) -> Workload:
-    """The workload `name`. Raises UserError, which suggests one and mentions `disabled` plugins."""
+    """Returns the workload `name`. Raises UserError, which suggests one and mentions `disabled` plugins."""
     workload = workloads.get(name)
     if workload is not None:
         return workload
@@ -390,7 +390,7 @@ def _check_steps(steps: Sequence[Workload], given: Sequence[Mapping[str, Any]]) 
 
 
 def _first_step(steps: Sequence[Workload]) -> Workload:
-    """The step for `Plan.first`."""
+    """Returns the step for `Plan.first`."""
     for step in steps:
         if step.inputs[1] > 1 or cast("Operation", step.load()).splits:
             return step if step.inputs[1] > 1 and not step.companions else steps[0]
@@ -402,7 +402,7 @@ def _pipeline(record: Workload, values: Mapping[str, Any], steps: Sequence[Workl
 
 
 def _operation(name: str, workloads: Mapping[str, Workload], *, suggest: bool = True) -> Workload:
-    """The operation `name`. Raises UserError, with a suggestion if asked to `suggest`."""
+    """Returns the operation `name`. Raises UserError, with a suggestion if asked to `suggest`."""
     found = workloads.get(name)
     if found is None or not found.operation:
         operations = sorted(each.name for each in workloads.values() if each.operation)

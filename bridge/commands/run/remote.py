@@ -69,7 +69,7 @@ class RemoteRunner:
         self.concurrency = min(room, max(4, 2 * cores()))
 
     async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
-        """The result, with its files in `folder` if given.
+        """Returns the result, with its files in `folder` if given.
 
         Raises WorkloadError, and UserError if the daemon is gone.
         """
@@ -107,7 +107,7 @@ class RemoteRunner:
         return await self._request_with_retries(params, [await self._upload(file) for file in job.files])
 
     def _path_input(self, file: str) -> InputRef | None:
-        """A file as a path; None if the daemon wouldn't accept it."""
+        """Returns a file as a path; None if the daemon wouldn't accept it."""
         path = os.path.abspath(file)
         if (
             self._root is None
@@ -128,7 +128,7 @@ class RemoteRunner:
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
 
     async def _request_with_retries(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
-        """The result; retried while the daemon is overloaded or can't store the request."""
+        """Returns the result; retried while the daemon is overloaded or can't store the request."""
         tried, until = 0, time.monotonic() + self._retry_s
         while True:
             try:
@@ -173,7 +173,7 @@ class RemoteRunner:
 
 
 def _workload_error(error: RequestError, names: Sequence[str]) -> WorkloadError:
-    """The daemon's error as a workload's own: without a leading name, if it is one of `names`."""
+    """Returns the daemon's error as a workload's own: without a leading name, if it is one of `names`."""
     if error.code.name == errors.EDITOR_GONE.name and error.code.retryable:
         raise UserError(DAEMON_GONE)
     reason = _without_name(error.text, names)
@@ -186,7 +186,7 @@ def _workload_error(error: RequestError, names: Sequence[str]) -> WorkloadError:
 
 
 def _without_name(message: AnyText, names: Sequence[str]) -> AnyText:
-    """The message without a full stop and the leading name of the workload or a file."""
+    """Returns the message without a full stop and the leading name of the workload or a file."""
     if isinstance(message, Text):
         name = str(message.values.get("name", message.values.get("workload", "")))
         reason = message.values.get("reason")
@@ -199,7 +199,7 @@ def _without_name(message: AnyText, names: Sequence[str]) -> AnyText:
 
 
 def _free_space_hint(message: str) -> AnyText:
-    """How to free space for the daemon: its quota or its disk is full."""
+    """Returns how to free space for the daemon: its quota or its disk is full."""
     folder = Paths.find().data
     if "blobs.quota" in message:
         return text(
@@ -211,7 +211,7 @@ def _free_space_hint(message: str) -> AnyText:
 
 
 def _name(file: str) -> str:
-    """The name of a file in messages: the end of a long path, with escapes for invalid Unicode."""
+    """Returns the name of a file in messages: the end of a long path, with escapes for invalid Unicode."""
     name = file.encode("utf-8", "backslashreplace").decode()
     return name if len(name) <= MAX_NAME else f"...{name[3 - MAX_NAME :]}"
 
@@ -235,7 +235,7 @@ def _is_unicode(path: str) -> bool:
 async def remote_runner(
     plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
 ) -> AsyncIterator[RemoteRunner]:
-    """A runner connected to the daemon; `deadline_s` is the setting. Raises UserError if none runs."""
+    """Yields a runner connected to the daemon; `deadline_s` is the setting. Raises UserError if none runs."""
     root = _root(jobs)
     project = ProjectInfo(id="popbridge.run", name="popbridge run", root=root) if root else None
     file = Paths.find().connection_file
@@ -258,7 +258,7 @@ async def remote_runner(
 
 
 def _root(jobs: Sequence[Job]) -> str | None:
-    """The folder that contains all files; None if there is none, or its path isn't Unicode."""
+    """Returns the folder that contains all files; None if there is none, or its path isn't Unicode."""
     folders = {
         os.path.dirname(os.path.abspath(file)) for job in jobs if not job.problem for file in job.files
     }

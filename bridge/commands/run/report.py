@@ -65,7 +65,7 @@ CLASSIFIED = {"kind", "probabilities", "advise", "evidence"}
 
 
 def summarize(value: Mapping[str, Any], *, several: bool = False) -> str | None:
-    """A known kind of result as one line, or None; some kinds only among `several` files."""
+    """Returns a known kind of result as one line, or None; some kinds only among `several` files."""
     if value.keys() >= COMPRESSED:
         return _listed(_compressed(value))
     if value.keys() >= PACKED and _is_atlas(value["pages"], value["sprites"]):
@@ -78,7 +78,7 @@ def summarize(value: Mapping[str, Any], *, several: bool = False) -> str | None:
 
 
 def format_attempts(value: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each format that was tried to reach a target, if there were several."""
+    """Yields a line for each format that was tried to reach a target, if there were several."""
     tried = value["tried"] if value.keys() >= COMPRESSED else ()
     if len(tried) < 2:
         return
@@ -107,13 +107,15 @@ def channels_of(value: Mapping[str, Any]) -> str:
 
 
 def levels_of(value: Mapping[str, Any]) -> str:
-    """The number of mipmap levels; empty for a single one."""
+    """Returns the number of mipmap levels; empty for a single one."""
     count = value.get("levels", 1)
     return say(text("{count} levels", count=count)) if count > 1 else ""
 
 
 def images_of(value: Mapping[str, Any]) -> str:
-    """The number of faces and layers written, or of images of which only the first was; empty for one."""
+    """Returns the number of faces and layers written, or of images if only the first was written; empty
+    for one.
+    """
     if value.get("first_of"):
         return say(text("first of {count} images", count=value["first_of"]))
     count = value.get("images", 1)
@@ -121,7 +123,7 @@ def images_of(value: Mapping[str, Any]) -> str:
 
 
 def clipping_of(value: Mapping[str, Any]) -> Iterator[str]:
-    """The values clipped because the format can't store them."""
+    """Yields the values clipped because the format can't store them."""
     for name, message in (
         ("below", text("low values clipped (lowest {value})")),
         ("above", text("high values clipped (highest {value})")),
@@ -131,7 +133,7 @@ def clipping_of(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    """Four significant digits, and the whole integer part."""
+    """Formats a number with four significant digits, and the whole integer part."""
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -167,7 +169,7 @@ def _is_atlas(pages: object, sprites: object) -> bool:
 
 
 def _packed(value: Mapping[str, Any]) -> str:
-    """The counts; the positions of sprites are in the output files."""
+    """Returns the counts; the positions of sprites are in the output files."""
     pages = (
         part
         for page in value["pages"]
@@ -231,7 +233,7 @@ MAX_TEXT = 10_000
 
 
 def as_lines(head: str, value: Any, width: int, *, several: bool = False) -> Iterator[str]:
-    """`value` with the heading `head` as lines of at most `width` columns where possible.
+    """Returns `value` with the heading `head` as lines of at most `width` columns where possible.
 
     Among `several` files, known kinds of results with many fields are one line.
     """
@@ -272,14 +274,14 @@ def _lines(several: Sequence[Any]) -> Iterator[str]:
 
 
 def _nonempty(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields that aren't empty; all if every field is."""
+    """Returns the fields that aren't empty; all if every field is."""
     return {
         name: each for name, each in value.items() if each is not None and each not in ("", [], {})
     } or value
 
 
 def _short(value: Any) -> str:
-    """The value on one line."""
+    """Returns the value on one line."""
     if isinstance(value, Mapping):
         return _map(value)
     if isinstance(value, bool) or value is None:
@@ -296,7 +298,7 @@ def _short(value: Any) -> str:
 
 
 def shorten(words: str) -> str:
-    """The text, or the beginning and length of a long one."""
+    """Returns the text, or the beginning and length of a long one."""
     if len(words) <= MAX_TEXT:
         return words
     return say(
@@ -423,7 +425,7 @@ class Reporter:
             print_json({**_subject(job), "unchanged": True, "meta": {"files": files}})
 
     def dropped(self) -> None:
-        """Says once that output files were dropped."""
+        """Reports once that output files were dropped."""
         if not self._dropped:
             self._dropped = True
             show_notice(
@@ -496,7 +498,7 @@ class ProgressBar:
 
 @contextlib.contextmanager
 def progress_bar(title: str, total: int, as_json: bool) -> Iterator[ProgressBar]:
-    """A bar for several jobs, or for one that reports progress.
+    """Yields a bar for several jobs, or for one that reports progress.
 
     Hidden without a terminal, and beside JSON lines on the same terminal.
     """
@@ -537,7 +539,7 @@ def _columns(*, several: bool) -> list[ProgressColumn]:
 
 
 class DiscardOutputs:
-    """Prints results and drops files: there is no output folder."""
+    """Prints results and drops files, because there isn't an output folder."""
 
     staging: Path | None = None
 

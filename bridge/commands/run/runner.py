@@ -38,7 +38,7 @@ def run_files(
     together: bool | None,
     workers: int | None,
 ) -> int:
-    """The exit code: 1 if a job failed. Raises UserError where nothing can be run."""
+    """Returns the exit code: 1 if a job failed. Raises UserError where nothing can be run."""
     registry = host.load()
     plan = make_plan(workload, params, registry.workloads, registry.disabled)
     inputs = _find_inputs(files, recursive, options.out)
@@ -81,7 +81,7 @@ def _check_inputs(inputs: Sequence[InputFile]) -> None:
 
 
 async def _run(plan: Plan, jobs: Sequence[Job], options: RunOptions, settings: Mapping[str, Any]) -> int:
-    """The exit code."""
+    """Returns the exit code."""
     reporter = Reporter(plan.title, as_json=options.as_json, several=len(jobs) > 1)
     finished = False
     try:
