@@ -100,6 +100,8 @@ class BlobCollector:
             # The next sweep may succeed.
             except Exception:
                 log.exception("the garbage collection of blobs failed")
+                # Jobs must not wait for the next sweep, which may be minutes away.
+                self._counted.set()
             # Backs off while nothing can be deleted.
             pause = min(PAUSE_S if self._store.removed > before else max(PAUSE_S, 2 * pause), self._sweep_s)
             await asyncio.sleep(pause)

@@ -218,3 +218,23 @@ async def test_what_a_request_names_counts_as_used(start: Callable[..., ThreadDa
     daemon.call(daemon.bridge.keeper.sweep())
     assert (daemon.paths.blobs / name).exists()
     call.close()
+
+
+async def test_a_first_sweep_that_fails_does_not_hold_up_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlobStore(tmp_path / "blobs", quota=1000, max_size=1000)
+
+    async def references() -> set[str]:
+        return set()
+
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "counting", refuse)
+    collector = module.BlobCollector(store, references, references, keep_s=1.0, sweep_s=600.0)
+    task = asyncio.create_task(collector.run())
+    try:
+        await asyncio.wait_for(collector.room("x", 1), 5)
+    finally:
+        task.cancel()
