@@ -274,8 +274,8 @@ def test_only_the_channel_that_holds_roughness_or_smoothness_is_changed():
 @pytest.mark.parametrize(
     ("params", "says", "code"),
     [
-        ({"kind": "color"}, "kind must be data", "bad_params"),
-        ({"kind": "data", "coverage": 0.5}, "without coverage", "bad_params"),
+        ({"kind": "color"}, "set kind to data", "bad_params"),
+        ({"kind": "data", "coverage": 0.5}, "leave out coverage", "bad_params"),
         ({"kind": "data", "roughness": "a"}, "no channel a", "bad_params"),
         ({"kind": "data", "roughness": "b"}, "no channel b", "bad_params"),
     ],
