@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import errors
-from bridge.core.errors import CLOSE_CODES, ERROR_CODES, ErrorCode, RemoteProtocolError, RequestError
+from bridge.core.errors import (
+    CLOSE_CODES,
+    ERROR_CODES,
+    ErrorCode,
+    RemoteProtocolError,
+    RequestError,
+    StoreError,
+)
 
 
 @pytest.mark.parametrize("table", [CLOSE_CODES, ERROR_CODES])
@@ -101,3 +108,7 @@ def test_a_reason_on_the_wire_is_whole_characters_of_at_most_123_bytes(reason: s
 
 def test_a_protocol_error_reads_with_its_code_and_name() -> None:
     assert str(RemoteProtocolError(errors.TOO_BIG, "use a blob")) == "1009 (too_big): use a blob"
+
+
+def test_a_store_errors_reason_is_its_text() -> None:
+    assert StoreError("the disk is full").reason == "the disk is full"

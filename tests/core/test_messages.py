@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from msgspec import UNSET
 from msgspec import inspect as types
 
+from accel.text import text
 from bridge.core import messages
-from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES, Message, Numbered
+from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES, Message, Numbered, Translatable
 
 EVERY = tuple(dict.fromkeys(CLIENT_MESSAGES + SERVER_MESSAGES))
 
@@ -29,3 +31,10 @@ def test_each_message_says_what_it_is_for(message: type[Message]) -> None:
     assert isinstance(info, types.StructType)
     assert isinstance(info.tag, str)
     assert (message.__doc__ or "").strip().endswith(".")
+
+
+def test_a_long_text_travels_without_its_id_and_values() -> None:
+    short = Translatable.of(text("{name} is gone.", name="a"))
+    assert isinstance(short, Translatable) and short.id == "{name} is gone." and short.values == {"name": "a"}
+    assert Translatable.of("plain") is UNSET
+    assert Translatable.of(text("{name}", name="x" * 100_000)) is UNSET

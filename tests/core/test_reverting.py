@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from accel.text import text
 from bridge.core.revert import (
     OLD_ADDON,
     OLD_EDITOR,
     changed_since,
+    error_text,
+    file_error,
     remaining_changes,
     reverse_changes,
     revert_command,
@@ -116,3 +119,10 @@ def test_what_was_judged_by_settings_that_have_changed_isnt_written(
 
 def test_what_nothing_was_seen_of_may_be_written() -> None:
     assert changed_since({"options": {"a": 2}}, {"a": 1}, "rock.import") == ""
+
+
+def test_a_reason_keeps_its_id_and_values_in_an_answer() -> None:
+    entry = file_error("a.png", text("{name} is gone.", name="a.png"))
+    assert entry["message"] == "a.png is gone." and error_text(entry) == text("{name} is gone.", name="a.png")
+    assert file_error("a.png", "busy") == {"path": "a.png", "message": "busy"}
+    assert error_text({"message": "busy"}) == "busy"

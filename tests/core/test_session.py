@@ -378,3 +378,25 @@ def test_nothing_is_taken_back_from_an_empty_outbox() -> None:
     session = Session("s", 0.0)
     with pytest.raises(LocalProtocolError):
         session.take_back(Event(name="a", seq=0))
+
+
+def test_a_session_ages_while_a_popup_can_expire() -> None:
+    s = Session("s", now=0)
+    popup = s.number(Popup(id=1, kind="k", title="t", body="", actions=ACTIONS, expires_ms=5000))
+    s.popups.open(popup, 0)
+    assert s.unacknowledged == 1
+    assert s.ageing and s.popups.expiring
+
+
+def test_a_command_that_was_never_sent_can_be_taken_back() -> None:
+    s = Session("s", now=0)
+    command = s.number(Command(id=1, name="c", args={}, deadline_ms=1))
+    s.take_back(command)
+    assert s.unacknowledged == 0 and not s.commands
+
+
+def test_a_result_can_be_taken_back_without_touching_commands() -> None:
+    s = Session("s", now=0)
+    event = s.number(Event(name="e"))
+    s.take_back(event)
+    assert s.unacknowledged == 0

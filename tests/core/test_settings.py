@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
+from msgspec import Meta
 
 from bridge.core.errors import UserError
 from bridge.core.settings import SETTINGS, Setting, misspelt_variables, resolve
@@ -133,3 +134,20 @@ def test_a_plugins_setting_gets_an_environment_name_from_its_own() -> None:
         Setting(name="acme-tools.key", type=str, default="", help="").environment
         == "POPBRIDGE_ACME_TOOLS_KEY"
     )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "kind"),
+    [
+        ({}, "{kind}"),
+        ({"ge": 1}, "{kind} from {ge}"),
+        ({"le": 9}, "{kind} up to {le}"),
+        ({"ge": 1, "le": 9}, "{kind} from {ge} to {le}"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_with_the_range(bounds: dict[str, int], kind: str) -> None:
+    setting = Setting(name="acme.size", type=Annotated[int, Meta(**bounds)], default=1, help="A size.")
+    with pytest.raises(UserError) as error:
+        setting.parse("many", "test")
+    must = error.value.text.values["must"].values["kind"]
+    assert must.id == kind or not bounds

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect as types
 
+from accel.text import Text
 from bridge.core.textures import (
     FLAT_KINDS,
     LINEAR_KINDS,
     MATERIAL_KINDS,
     TextureIntent,
+    finding_code_error,
+    severity_of,
 )
 from tests.core.strategies import of_type
 
@@ -64,3 +68,34 @@ def test_a_false_or_zero_is_something_said() -> None:
 def test_no_kind_is_both_flat_and_on_a_material() -> None:
     assert LINEAR_KINDS < MATERIAL_KINDS
     assert not FLAT_KINDS & MATERIAL_KINDS
+
+
+@pytest.mark.parametrize(
+    ("word", "severity"), [("error", "error"), ("wrong", "error"), ("waste", "warning"), ("worst", None)]
+)
+def test_a_severity_has_a_name_of_today_and_one_of_0_1_0(word: str, severity: str | None) -> None:
+    assert severity_of(word) == severity
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        ("no_mipmaps", None),
+        ("acme.seams", None),
+        ("duplicate", {"code": "duplicate"}),
+        ("acme.unsettled", {"code": "acme.unsettled"}),
+        ("no_mipmap", {"code": "no_mipmap", "near": "no_mipmaps"}),
+    ],
+)
+def test_a_rule_uses_only_codes_that_settings_fix(code: str, values: dict[str, str] | None) -> None:
+    problem = finding_code_error(code, {"acme.unsettled"})
+    assert (problem.values if isinstance(problem, Text) else None) == values
+
+
+def test_a_code_like_no_other_is_answered_with_all_codes() -> None:
+    problem = finding_code_error("xyz")
+    assert isinstance(problem, Text) and "`no_mipmaps`" in str(problem)
+
+
+def test_fields_can_be_left_out_of_an_intent() -> None:
+    assert TextureIntent(mipmaps=True, kind="normal").without("kind") == TextureIntent(mipmaps=True)
