@@ -211,7 +211,7 @@ class DeviceRouter:
             self._blame(job.workload, queue, WorkloadError("deadline_exceeded", reason))
 
     def _blame(self, workload: Workload, queue: DeviceQueue, error: WorkloadError) -> float:
-        """Lets a device rest after a failure; returns for how many seconds."""
+        """Suspends a device after a failure; returns the suspension in seconds."""
         gone = error.fault == "gone"
         wait = self._retries.failed(_key(queue) if gone else _key(queue, workload), error.reason)
         message = "%s failed at %s; it is tried again in %.0f s: %s"

@@ -310,7 +310,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
 
 
 def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
-    """Raises WorkloadError for a TIFF whose texels libvips would mix up; raises OSError."""
+    """Raises WorkloadError for a TIFF whose texels libvips would mix up, and OSError if it can't be read."""
     if kind.name != "tiff" or image.bands == 1:
         return
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 0

@@ -36,7 +36,7 @@ def run(operation: Operation, inputs: Sequence[Input], params: Any, limits: Limi
 
 
 def write_output(operated: Operated, params: Reading) -> Output:
-    """Returns the result of a last operation, its images as files. Raises WorkloadError."""
+    """Returns the result of the final operation, with its images written to files. Raises WorkloadError."""
     files, facts = list(operated.files), []
     for name, image in operated.images.items():
         assert isinstance(params, Writing), "an operation that gives images takes the parameters of Writing"
