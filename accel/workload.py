@@ -365,8 +365,8 @@ def to_builtins(value: Any, place: str = "value") -> Any:
     """
     try:
         kept = msgspec.to_builtins(value, builtin_types=PLAIN)
-        made = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
-        encoded = msgspec.msgpack.encode(made)
+        result = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
+        encoded = msgspec.msgpack.encode(result)
         # Faster than checking each key.
         differ = encoded != msgspec.msgpack.encode(kept)
     except RecursionError:
@@ -374,10 +374,10 @@ def to_builtins(value: Any, place: str = "value") -> Any:
     except (TypeError, ValueError, OverflowError):
         raise ValueError(_fault(value, place)) from None
     if differ:
-        _check_keys(kept, made, place)
+        _check_keys(kept, result, place)
     if len(encoded) > MAX_VALUE:
         raise ValueError(f"{place} takes more than {MAX_VALUE >> 20} MiB; return it as a file instead")
-    return made
+    return result
 
 
 def _check_keys(given: Any, made: Any, place: str) -> None:

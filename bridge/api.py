@@ -397,12 +397,12 @@ class Context(Protocol):
         Raises ValueError if `args` aren't plain types.
         """
 
-    async def earlier_command(self) -> int | None:
+    async def previous_command(self) -> int | None:
         """Returns the receipt of the command that an earlier run of `on_answer` sent at this place, or None.
 
         Call it instead of `command` if, when an answer is processed again after a crash, the command is no
-        longer needed. Commands and popups of an answer are identified by their order (see `beside`); this
-        call counts as one.
+        longer needed. Commands and popups of an answer are identified by their order (see
+        `outside_answer`); this call counts as one.
         """
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
@@ -432,7 +432,7 @@ class Context(Protocol):
         invalid.
         """
 
-    def beside(self) -> Context:
+    def outside_answer(self) -> Context:
         """Returns a context for work that isn't part of the current answer, such as checking a file again.
 
         If the daemon is killed, an answer is processed again. Its commands and popups are identified by their
@@ -446,7 +446,7 @@ class Context(Protocol):
         100,000 are stored; the oldest are deleted first.
         """
 
-    async def noted(self, session: SessionView) -> Set[bytes]:
+    async def marks(self, session: SessionView) -> Set[bytes]:
         """Returns this advisor's marks for the session's project. Cache them: thousands take milliseconds."""
 
 

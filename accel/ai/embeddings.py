@@ -109,15 +109,15 @@ def embed_texts_with_model(texts: Sequence[str], limits: Limits) -> tuple[list[l
     network = networks(limits).get(MINILM.name)
     tokenizer = _tokenizer(limits)
     rows = [tokenizer.ids(text, MAX_PIECES) for text in texts]
-    made = np.empty((len(texts), DIMENSIONS), np.float32)
+    result = np.empty((len(texts), DIMENSIONS), np.float32)
     assert network.file.graph is not None
     # Similar lengths together reduce padding.
     order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
     for chosen, found in run_in_batches(
         order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
     ):
-        made[chosen] = found
-    return round_vector(made), [at for at, (_, cut) in enumerate(rows) if cut]
+        result[chosen] = found
+    return round_vector(result), [at for at, (_, cut) in enumerate(rows) if cut]
 
 
 @cache
@@ -137,8 +137,8 @@ def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
     hidden = hidden[: len(rows), :longest]
     weights = feed["attention_mask"][..., None].astype(np.float32)
     mean = (hidden * weights).sum(1) / weights.sum(1)
-    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    return made
+    result: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return result
 
 
 def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, NDArray[np.int64]]:

@@ -42,12 +42,12 @@ def refine_mask(mask: Floats, image: Floats, radius: int) -> Floats:
     small_radius = max(1, round(radius * scale))
     coarse = _resize(mask[..., None], *small)
     both = np.concatenate([coarse, *_side_colors(coarse, _resize(image, *small), small_radius)], axis=2)
-    made = np.empty((height, width), np.float32)
+    result = np.empty((height, width), np.float32)
     across = resize_linear(both, width, 1)
     for top in range(0, height, ROWS):
         rows = slice(top, min(top + ROWS, height))
-        made[rows] = _blend(resize_linear(across, height, 0, rows), image[rows])
-    return made
+        result[rows] = _blend(resize_linear(across, height, 0, rows), image[rows])
+    return result
 
 
 def _side_colors(mask: Floats, image: Floats, radius: int) -> Sequence[Floats]:
@@ -72,8 +72,8 @@ def _blend(both: Floats, image: Floats) -> Floats:
     length = (line * line).sum(2)
     opacity = np.clip(((image - back) * line).sum(2) / np.maximum(length, np.float32(1e-6)), 0, 1)
     trust = edge * length / (length + np.float32(COLOR_DISTANCE**2))
-    made: Floats = np.clip(mask + (opacity - mask) * trust, 0, 1)
-    return made
+    result: Floats = np.clip(mask + (opacity - mask) * trust, 0, 1)
+    return result
 
 
 def box_filter(values: Floats, radius: int) -> Floats:
@@ -99,8 +99,8 @@ def resize_linear(values: Floats, length: int, axis: int, part: slice = slice(No
     low = at.astype(np.intp)
     share = (at - low).astype(np.float32).reshape(-1, *([1] * (values.ndim - 1 - axis)))
     near, far = values.take(low, axis), values.take(np.minimum(low + 1, have - 1), axis)
-    made: Floats = near + (far - near) * share
-    return made
+    result: Floats = near + (far - near) * share
+    return result
 
 
 def _resize(values: Floats, width: int, height: int) -> Floats:
@@ -144,7 +144,7 @@ def cut_out(image: Raster, mask: Floats, *, alone: bool = False) -> Raster:
     plane: Pixels = (alpha if pixels.dtype.kind == "f" else alpha + np.float32(0.5)).astype(pixels.dtype)
     if alone:
         return image.with_pixels(plane[..., None], has_alpha=False, transfer="linear")
-    made = np.concatenate([pixels[..., : image.colors], plane[..., None]], axis=2)
+    result = np.concatenate([pixels[..., : image.colors], plane[..., None]], axis=2)
     writer = WRITERS.get(image.format)
     format = image.format if writer is not None and writer.alpha else "png"
-    return image.with_pixels(np.ascontiguousarray(made), has_alpha=True, format=format)
+    return image.with_pixels(np.ascontiguousarray(result), has_alpha=True, format=format)

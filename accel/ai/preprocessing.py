@@ -83,8 +83,8 @@ def resize_planes(values: Floats, width: int, height: int) -> Floats:
     across, down = min(1.0, width / image.width), min(1.0, height / image.height)
     if across < 1 or down < 1:
         image = image.resize(across, vscale=down, kernel="lanczos3")
-    made = np.frombuffer(image.write_to_memory(), np.float32).reshape(image.height, image.width, -1)
-    return np.clip(_enlarge(_enlarge(made, height, 0), width, 1), 0, 1)
+    result = np.frombuffer(image.write_to_memory(), np.float32).reshape(image.height, image.width, -1)
+    return np.clip(_enlarge(_enlarge(result, height, 0), width, 1), 0, 1)
 
 
 def _enlarge(values: Floats, length: int, axis: int) -> Floats:
@@ -101,12 +101,12 @@ def _enlarge(values: Floats, length: int, axis: int) -> Floats:
         ((4 - 3 * t) * t + 1) * t / 2, (t - 1) * t * t / 2,
     )  # fmt: skip
     taps = (values.take((base + tap).clip(0, have - 1), axis) for tap in range(-1, 3))
-    made: Floats = sum(tap * weight for tap, weight in zip(taps, weights, strict=True))
-    return made
+    result: Floats = sum(tap * weight for tap, weight in zip(taps, weights, strict=True))
+    return result
 
 
 def _to_floats(pixels: Pixels) -> Floats:
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float32, copy=False)
-    made: Floats = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    return made
+    result: Floats = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    return result

@@ -52,9 +52,9 @@ def run_tiled(
     """
     # A single tile may be smaller.
     tile = min(enlarger.tile, max(source.shape[:2]))
-    made = with_smaller_batches(lambda: _run_tiles(enlarger, source, take, give, wrap), tile > MIN_TILE)
-    if made is not None:
-        return made
+    result = with_smaller_batches(lambda: _run_tiles(enlarger, source, take, give, wrap), tile > MIN_TILE)
+    if result is not None:
+        return result
     smaller = msgspec.structs.replace(enlarger, tile=max(MIN_TILE, tile // 2))
     return run_tiled(smaller, source, take, give, wrap=wrap)
 
@@ -69,7 +69,7 @@ def _run_tiles(
     height, width = source.shape[:2]
     k = enlarger.factor
     high, wide = _tile_size(enlarger, height, width)
-    made: Pixels | None = None
+    result: Pixels | None = None
     done, tiles = 0, -(-height // high) * -(-width // wide)
     for top, bottom in _spans(height, high):
         rows = _padded_indices(top, bottom, height, enlarger.margin, wrap)
@@ -78,11 +78,11 @@ def _run_tiles(
             done += 1
             columns = _padded_indices(left, right, width, enlarger.margin, wrap)
             piece = give(enlarger.run(take(source[rows][:, columns])))
-            if made is None:
-                made = np.empty((height * k, width * k, piece.shape[2]), piece.dtype)
-            made[top * k : bottom * k, left * k : right * k] = piece
-    assert made is not None
-    return made
+            if result is None:
+                result = np.empty((height * k, width * k, piece.shape[2]), piece.dtype)
+            result[top * k : bottom * k, left * k : right * k] = piece
+    assert result is not None
+    return result
 
 
 def _tile_size(enlarger: TileFunction, height: int, width: int) -> tuple[int, int]:
@@ -128,16 +128,16 @@ def _upscale(image: Raster, params: Upscale, limits: Limits) -> Raster:
     coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
     seen = _bleed_colors(image, params)
     with part(0, 1 + image.has_alpha):
-        made = _enlarge(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
+        result = _enlarge(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
     meaning = channel_semantics(image, "normal") if params.normals else {}
     if not image.has_alpha:
-        return image.with_pixels(made, **meaning)
+        return image.with_pixels(result, **meaning)
     alpha = _plane(image.pixels, image.colors, 1)
     with part(1, 2):
         larger = _restore_flat_alpha(
             _enlarge(enlarger, alpha, params, False), alpha, enlarger.factor, params.wrap
         )
-    return image.with_pixels(np.concatenate([made, larger], axis=2), **meaning)
+    return image.with_pixels(np.concatenate([result, larger], axis=2), **meaning)
 
 
 def _restore_flat_alpha(made: Pixels, alpha: Pixels, factor: int, wrap: bool) -> Pixels:
@@ -192,8 +192,8 @@ def _upscale_sharp(network: Network, piece: Floats) -> Floats:
 
 def _halve(values: Floats) -> Floats:
     high, wide, channels = values.shape
-    made: Floats = values.reshape(high // 2, 2, wide // 2, 2, channels).mean((1, 3), dtype=np.float32)
-    return made
+    result: Floats = values.reshape(high // 2, 2, wide // 2, 2, channels).mean((1, 3), dtype=np.float32)
+    return result
 
 
 def _check(image: Raster, params: Upscale) -> None:
@@ -243,8 +243,8 @@ def _enlarge(enlarger: TileFunction, source: Pixels, params: Upscale, coded: boo
 
 def srgb_to_linear(coded: Floats) -> Floats:
     """Converts sRGB to linear values (IEC 61966-2-1), both 0 to 1."""
-    made = ((coded + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
-    return np.where(coded <= 0.04045, coded / np.float32(12.92), made).astype(np.float32)
+    result = ((coded + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    return np.where(coded <= 0.04045, coded / np.float32(12.92), result).astype(np.float32)
 
 
 def normalize_vectors(values: Floats) -> Floats:
@@ -254,5 +254,5 @@ def normalize_vectors(values: Floats) -> Floats:
     vectors = np.where(
         length > 1e-6, vectors / np.maximum(length, np.float32(1e-6)), np.array([0, 0, 1], np.float32)
     )
-    made: Floats = (vectors * np.float32(0.5) + np.float32(0.5)).astype(np.float32)
-    return made
+    result: Floats = (vectors * np.float32(0.5) + np.float32(0.5)).astype(np.float32)
+    return result

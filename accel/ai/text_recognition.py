@@ -173,10 +173,10 @@ def lines_of(likely: Floats) -> list[Box]:
 
 def _dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Dilates to the right and down, which closes gaps of one pixel."""
-    made = mask.copy()
-    made[:, 1:] |= mask[:, :-1]
-    made[1:] |= made[:-1].copy()
-    return made
+    result = mask.copy()
+    result[:, 1:] |= mask[:, :-1]
+    result[1:] |= result[:-1].copy()
+    return result
 
 
 def reading_order(boxes: Sequence[Box]) -> list[int]:
@@ -202,8 +202,8 @@ def _direction(boxes: Sequence[Box]) -> Floats:
     quarters = np.rint(np.arctan2(tops[:, 1], tops[:, 0]) / (np.pi / 2)).astype(np.intp) % 4
     longest = np.bincount(quarters, np.hypot(*tops.T)).argmax()
     main = tops[quarters == longest].sum(0)
-    made: Floats = main / max(float(np.hypot(*main)), 1e-9)
-    return made
+    result: Floats = main / max(float(np.hypot(*main)), 1e-9)
+    return result
 
 
 LINE_HEIGHT, MIN_WIDTH, MAX_WIDTH = 48, 320, 3200
@@ -298,8 +298,8 @@ def _interpolate(seen: Floats, x: NDArray[np.float64], y: NDArray[np.float64]) -
     dx, dy = ((at - low)[..., None].astype(np.float32) for at, low in ((x, left), (y, top)))
     upper = seen[top, left] * (1 - dx) + seen[top, right] * dx
     lower = seen[bottom, left] * (1 - dx) + seen[bottom, right] * dx
-    made: Floats = upper * (1 - dy) + lower * dy
-    return made
+    result: Floats = upper * (1 - dy) + lower * dy
+    return result
 
 
 def _line_tensor(network: Network, cut: Floats, most: int | None = None) -> Floats:
@@ -310,9 +310,9 @@ def _line_tensor(network: Network, cut: Floats, most: int | None = None) -> Floa
 
 def _pad(line: Floats, width: int) -> Floats:
     """Returns a batch of one line, padded with 0 to `width`."""
-    made = np.zeros((1, 3, LINE_HEIGHT, max(width, line.shape[2])), np.float32)
-    made[0, :, :, : line.shape[2]] = line
-    return made
+    result = np.zeros((1, 3, LINE_HEIGHT, max(width, line.shape[2])), np.float32)
+    result[0, :, :, : line.shape[2]] = line
+    return result
 
 
 def _is_upside_down(turner: Network, cut: Floats) -> bool:
@@ -328,13 +328,13 @@ def _is_upside_down(turner: Network, cut: Floats) -> bool:
 def _class_probabilities(reader: Network, cut: Floats) -> Floats:
     """Returns class probabilities for each step; long lines are read in pieces."""
     line = _line_tensor(reader, cut)
-    made: Floats | None = None
+    result: Floats | None = None
     stride = MAX_WIDTH - OVERLAP * STEP
     for begin in range(0, max(1, line.shape[2] - OVERLAP * STEP), stride):
         (found,) = reader.run({"x": _pad(line[:, :, begin : begin + MAX_WIDTH], MIN_WIDTH)})
-        made = found[0] if made is None else join_steps(made, found[0], begin // STEP)
-    assert made is not None
-    return made
+        result = found[0] if result is None else join_steps(result, found[0], begin // STEP)
+    assert result is not None
+    return result
 
 
 def join_steps(first: Floats, second: Floats, begin: int) -> Floats:

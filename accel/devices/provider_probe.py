@@ -382,11 +382,11 @@ def _tried(
 
 
 def _where(provider: Provider, driver: Driver | Failure, runtime: Runtime) -> AnyText:
-    made = f"onnxruntime {runtime.version}"
+    result = f"onnxruntime {runtime.version}"
     if provider.nvidia and isinstance(driver, Driver):
         names = [gpu.name or text("an unnamed GPU") for gpu in driver.gpus]
-        return text("{names}, by {runtime}", names=names, runtime=made)
-    return made
+        return text("{names}, by {runtime}", names=names, runtime=result)
+    return result
 
 
 if __name__ == "__main__":

@@ -263,8 +263,8 @@ def _outcomes(
     """Returns each item's outcome: as one batch, in halves if memory is full, or one by one if that fails."""
     parsed = [_parsed(workload, item) for item in items]
     good = [item for item in parsed if isinstance(item, Item)]
-    made = iter(_at_once(workload, batching, good, setup.limits))
-    return [next(made) if isinstance(item, Item) else item for item in parsed]
+    result = iter(_at_once(workload, batching, good, setup.limits))
+    return [next(result) if isinstance(item, Item) else item for item in parsed]
 
 
 def _at_once(

@@ -71,15 +71,15 @@ def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
 def encode_nodes(nodes: Nodes, values: str, coded: PixelCoding, output: str) -> None:
     """Encodes the graph's named output, rounded to nearest."""
     if coded.vectors:
-        made = _normalize(nodes, values, coded, enter=False)
+        result = _normalize(nodes, values, coded, enter=False)
     elif coded.channels == coded.colors:
-        made = _colors(nodes, values, coded)
+        result = _colors(nodes, values, coded)
     else:
-        made = _with_alpha(nodes, values, coded)
+        result = _with_alpha(nodes, values, coded)
     if coded.floats:
-        nodes.transpose(made, 0, 2, 3, 1, output=output)
+        nodes.transpose(result, 0, 2, 3, 1, output=output)
         return
-    codes = nodes.plus(nodes.times(nodes.clip(made), np.iinfo(coded.dtype).max), 0.5)
+    codes = nodes.plus(nodes.times(nodes.clip(result), np.iinfo(coded.dtype).max), 0.5)
     nodes.transpose(nodes.cast(codes, coded.dtype), 0, 2, 3, 1, output=output)
 
 
@@ -140,10 +140,10 @@ def _normalize(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) ->
     scaled = nodes.add("Div", [vectors, nodes.add("Max", [size, nodes.number(CANCELLED)])])
     lost = nodes.add("Less", [size, nodes.number(CANCELLED)])
     flat = nodes.constant(np.array([0, 0, 1], np.float32).reshape(1, 3, 1, 1))
-    made = nodes.add("Where", [lost, flat, scaled])
+    result = nodes.add("Where", [lost, flat, scaled])
     if not enter and not coded.signed:
-        made = nodes.plus(nodes.times(made, 0.5), 0.5)
-    return made if coded.channels == 3 else nodes.join(made, nodes.part(values, 1, 3, END))
+        result = nodes.plus(nodes.times(result, 0.5), 0.5)
+    return result if coded.channels == 3 else nodes.join(result, nodes.part(values, 1, 3, END))
 
 
 @functools.cache
@@ -155,20 +155,20 @@ def resize_graph(coded: PixelCoding, soft: bool = False) -> bytes:
     """
     nodes = Nodes("resize")
     values = decode_nodes(nodes, "pixels", coded)
-    made = product(nodes, values, coded, "", soft)
-    encode_nodes(nodes, made, coded, "resized")
+    result = product(nodes, values, coded, "", soft)
+    encode_nodes(nodes, result, coded, "resized")
     inputs = [coded.tensor("pixels", "height", "width"), *weight_tensors("", soft), *bounds(coded)]
     return nodes.file(inputs, [coded.tensor("resized", "new_height", "new_width")])
 
 
 def product(nodes: Nodes, values: str, coded: PixelCoding, suffix: str, soft: bool) -> str:
     """Multiplies values, N x C x H x W, by the weights `across` and `down` with the suffix."""
-    made = _product(nodes, values, suffix)
+    result = _product(nodes, values, suffix)
     if not (soft and coded.weighted):
-        return made
+        return result
     # As in `accel.image.resample.filter_image`: where negative weights cancel alpha, colours come from a tent
     # filter.
-    colors, weight = nodes.part(made, 1, 0, coded.colors), nodes.part(made, 1, coded.colors, END)
+    colors, weight = nodes.part(result, 1, 0, coded.colors), nodes.part(result, 1, coded.colors, END)
     sound = _product(nodes, values, f"_soft{suffix}")
     slight = nodes.number(float(MIN_WEIGHT))
     away = nodes.add("Abs", [nodes.add("Sub", [weight, slight])])
@@ -231,10 +231,10 @@ def weights(
 def matrix(line: Axis) -> Floats:
     """Returns the weights of an axis as a matrix, new x old; those beyond the ends are added to the texels
     that the edge mode maps them to."""
-    made = np.zeros((line.new, line.old), np.float32)
+    result = np.zeros((line.new, line.old), np.float32)
     places = line.inside(line.first[:, None] + np.arange(line.weights.shape[1]))
-    np.add.at(made, (np.arange(line.new)[:, None], places), line.weights)
-    return made
+    np.add.at(result, (np.arange(line.new)[:, None], places), line.weights)
+    return result
 
 
 Steps = tuple[str, ...]

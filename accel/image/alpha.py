@@ -51,11 +51,11 @@ def divide_by_alpha(pixels: Pixels, light: bool) -> Pixels:
 
 def _level(pixels: Pixels, inverse: bool, light: bool) -> Pixels:
     by_type = {"uint8": _bytes, "uint16": _words, "float32": _floats}[pixels.dtype.name]
-    made = pixels.copy()
+    result = pixels.copy()
     for begin in range(0, len(pixels), ROWS):
         strip = pixels[begin : begin + ROWS]
-        made[begin : begin + ROWS, :, :-1] = by_type(strip[..., :-1], strip[..., -1:], inverse, light)
-    return made
+        result[begin : begin + ROWS, :, :-1] = by_type(strip[..., :-1], strip[..., -1:], inverse, light)
+    return result
 
 
 def _floats(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
@@ -82,16 +82,16 @@ def _result_table(inverse: bool, light: bool) -> NDArray[np.uint8]:
         return _divide_codes(code, alpha, 255).astype(np.uint8).ravel()
     values = decode_table(np.uint8)[code].astype(np.float64)
     share = alpha / 255
-    made = values / np.maximum(share, 1e-9) * (alpha > 0) if inverse else values * share
-    coded: NDArray[np.uint8] = (encode_srgb(made.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
+    result = values / np.maximum(share, 1e-9) * (alpha > 0) if inverse else values * share
+    coded: NDArray[np.uint8] = (encode_srgb(result.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
     return coded.ravel()
 
 
 def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
     if light:
         values, share = decode_table(np.uint16)[colors], np.asarray(alpha / np.float32(65535), np.float32)
-        made = _divide(values, share) if inverse else values * share
-        return (encode_srgb(made.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+        result = _divide(values, share) if inverse else values * share
+        return (encode_srgb(result.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     code, weight = colors.astype(np.uint64), alpha.astype(np.uint64)
     if inverse:
         return _divide_codes(code, weight, 65535).astype(np.uint16)
@@ -129,8 +129,8 @@ def straight_colors(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
 
     def undone(colors: Float32s, share: Float32s) -> Float32s:
         safe = np.maximum(share, np.float32(1e-9))
-        made: Float32s = np.where(share > 0, (colors - white) / safe + white, colors)
-        return made
+        result: Float32s = np.where(share > 0, (colors - white) / safe + white, colors)
+        return result
 
     return _in_strips(pixels, undone)
 
@@ -138,8 +138,8 @@ def straight_colors(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
 def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) -> Pixels:
     """Applies `mix` to the colours and alpha (0 to 1) of each pixel; alpha stays."""
     top = np.float32(full_scale(pixels.dtype))
-    made = np.empty_like(pixels)
-    flat, out = pixels.reshape(-1, pixels.shape[2]), made.reshape(-1, pixels.shape[2])
+    result = np.empty_like(pixels)
+    flat, out = pixels.reshape(-1, pixels.shape[2]), result.reshape(-1, pixels.shape[2])
     for begin in range(0, len(flat), _STRIP):
         strip = flat[begin : begin + _STRIP]
         colors = mix(strip[:, :-1].astype(np.float32), (strip[:, -1:] / top).astype(np.float32))
@@ -147,7 +147,7 @@ def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) ->
             colors = np.clip(colors + np.float32(0.5), 0, top)
         out[begin : begin + _STRIP, :-1] = colors
         out[begin : begin + _STRIP, -1] = strip[:, -1]
-    return made
+    return result
 
 
 def coverage_above(threshold: float, dtype: Any) -> float:

@@ -49,12 +49,12 @@ class SpriteLayout(Struct, frozen=True):
         part = np.ascontiguousarray(image.pixels[box.rows, box.columns])
         changes = {} if part.dtype.kind == "f" else {"transfer": self.integers}
         cut = at_depth(image.with_pixels(part, **changes), self.dtype)
-        made = np.empty((*part.shape[:2], 4), self.dtype)
+        result = np.empty((*part.shape[:2], 4), self.dtype)
         # Grey is repeated.
-        made[..., :3] = cut.pixels[..., : cut.colors]
-        opaque = full_scale(made.dtype)
-        made[..., 3] = cut.pixels[..., -1] if cut.has_alpha else opaque
-        return made
+        result[..., :3] = cut.pixels[..., : cut.colors]
+        opaque = full_scale(result.dtype)
+        result[..., 3] = cut.pixels[..., -1] if cut.has_alpha else opaque
+        return result
 
 
 class Box(Struct, frozen=True):

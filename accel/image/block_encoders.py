@@ -141,12 +141,12 @@ def to_rgba(strip: Pixels) -> Pixels:
     channels = strip.shape[2]
     if channels == 4:
         return np.ascontiguousarray(strip)
-    made = np.empty((*strip.shape[:2], 4), strip.dtype)
+    result = np.empty((*strip.shape[:2], 4), strip.dtype)
     # Copying plane by plane takes numpy a quarter of the time.
     for index in range(3):
-        made[..., index] = strip[..., index if channels == 3 else 0]
-    made[..., 3] = strip[..., 1] if channels == 2 else 255
-    return made
+        result[..., index] = strip[..., index if channels == 3 else 0]
+    result[..., 3] = strip[..., 1] if channels == 2 else 255
+    return result
 
 
 def is_opaque(pixels: Pixels) -> bool:
@@ -242,10 +242,12 @@ def raise_alpha(words: Words, pixels: Pixels) -> Words:
     low, high = words[:, 0], words[:, 1]
     clear = (low >> _SHARED) & high & _ONE == 0
     found = np.flatnonzero(clear & ((low & _MODE_BITS) == _MODE))
-    made = words.copy()
+    result = words.copy()
     if found.size:
-        made[found, 0], made[found, 1] = _raise_ends(low[found], high[found], _gather_blocks(pixels, found))
-    return made
+        result[found, 0], result[found, 1] = _raise_ends(
+            low[found], high[found], _gather_blocks(pixels, found)
+        )
+    return result
 
 
 def _gather_blocks(pixels: Pixels, indices: NDArray[Any]) -> Floats:

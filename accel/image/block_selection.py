@@ -323,14 +323,14 @@ class _Trials:
         encode = encoder(format, self._effort, subject.texels(format).srgb)
         with part(len(self.trials), self._most, format.name):
             data = [encode(levels[0]) for levels in subject.levels(format)]
-        made = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
-        self.trials.append(made)
+        result = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
+        self.trials.append(result)
         best = choose_trial(self.trials, self._target)
         self.trials = [
             each if each is best or not each.data else msgspec.structs.replace(each, data=())
             for each in self.trials
         ]
-        return made.psnr >= self._target
+        return result.psnr >= self._target
 
 
 def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:

@@ -113,7 +113,7 @@ def _enlarge(values: Pixels, shape: tuple[int, int]) -> Pixels:
     higher, wider = shape[0] / values.shape[0], shape[1] / values.shape[1]
     # libvips' `resize` shifts an enlarged image by a fraction of a texel, and its interpolation of 16 bit is
     # off by up to 36 steps, unlike that of floats.
-    made = vips_image(values[..., None].astype(np.float32), "b-w").affine(
+    result = vips_image(values[..., None].astype(np.float32), "b-w").affine(
         [wider, 0, 0, higher],
         interpolate=pyvips.Interpolate.new("bilinear"),
         oarea=[0, 0, shape[1], shape[0]],
@@ -121,7 +121,7 @@ def _enlarge(values: Pixels, shape: tuple[int, int]) -> Pixels:
         ody=(higher - 1) / 2,
         extend="copy",
     )
-    rounded: Pixels = (made.numpy().reshape(shape) + np.float32(0.5)).astype(values.dtype)
+    rounded: Pixels = (result.numpy().reshape(shape) + np.float32(0.5)).astype(values.dtype)
     return rounded
 
 
@@ -139,11 +139,11 @@ def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Li
             "has no alpha channel, where {layout} stores {fields}", layout=params.layout, fields=fields["a"]
         )
         raise WorkloadError("bad_input", reason, image.name)
-    made: dict[str, Raster] = {}
+    result: dict[str, Raster] = {}
     for letter, field in fields.items():
         invert = params.as_roughness and field == "smoothness"
-        made[COMPLEMENTS[field] if invert else field] = extract_channel(image, letter, invert)
-    return Operated(made)
+        result[COMPLEMENTS[field] if invert else field] = extract_channel(image, letter, invert)
+    return Operated(result)
 
 
 def extract_channel(image: Raster, channel: str, invert: bool = False) -> Raster:

@@ -23,14 +23,14 @@ def to_linear(pixels: Pixels, colors: int, transfer: str) -> Floats:
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float32, copy=False)
     top = np.float32(np.iinfo(pixels.dtype).max)
-    made = np.empty(pixels.shape, np.float32)
+    result = np.empty(pixels.shape, np.float32)
     if transfer == "linear":
-        return np.divide(pixels, top, out=made, dtype=np.float32)
+        return np.divide(pixels, top, out=result, dtype=np.float32)
     table = decode_table(pixels.dtype)
-    for strip, out in _strips(pixels, made):
+    for strip, out in _strips(pixels, result):
         out[:, :colors] = table[strip[:, :colors]]
         np.divide(strip[:, colors:], top, out=out[:, colors:], dtype=np.float32)
-    return made
+    return result
 
 
 def from_linear(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels:
@@ -38,27 +38,27 @@ def from_linear(light: Floats, colors: int, transfer: str, dtype: Any) -> Pixels
     if np.dtype(dtype).kind == "f":
         return light
     top = np.float32(np.iinfo(dtype).max)
-    made = np.empty(light.shape, dtype)
-    for strip, out in _strips(light, made):
+    result = np.empty(light.shape, dtype)
+    for strip, out in _strips(light, result):
         values = np.clip(strip, 0, 1)
         if transfer == "srgb":
             values[:, :colors] = encode_srgb(values[:, :colors])
         # The cast rounds down.
         out[:] = values * top + np.float32(0.5)
-    return made
+    return result
 
 
 def premultiplied_to_linear(pixels: Pixels, colors: int, transfer: str) -> Floats:
     """Converts sRGB codes that are multiplied by alpha, the last channel, to linear light multiplied by
     alpha."""
     top = np.float32(np.iinfo(pixels.dtype).max)
-    made = np.empty(pixels.shape, np.float32)
-    for strip, out in _strips(pixels, made):
+    result = np.empty(pixels.shape, np.float32)
+    for strip, out in _strips(pixels, result):
         np.divide(strip, top, out=out, dtype=np.float32)
         alpha = out[:, colors:]
         codes = out[:, :colors] / np.maximum(alpha, np.float32(1e-9))
         out[:, :colors] = _decode_srgb(codes.clip(0, 1)) * alpha
-    return made
+    return result
 
 
 def _strips(pixels: Pixels, made: Pixels) -> Iterator[tuple[Pixels, Pixels]]:

@@ -112,13 +112,13 @@ def apply_profile(pixels: Pixels, colors: int, shaper: Shaper) -> Pixels:
     with np.errstate(all="ignore"):
         tables = [np.clip(np.nan_to_num(curve(coded)), 0, 1).astype(np.float32) for curve in shaper.curves]
     matrix = shaper.matrix.T.astype(np.float32)
-    made = pixels.copy()
-    flat = made.reshape(-1, pixels.shape[2])
+    result = pixels.copy()
+    flat = result.reshape(-1, pixels.shape[2])
     for begin in range(0, len(flat), _STRIP):
         strip = flat[begin : begin + _STRIP, :colors]
         light = np.stack([table[strip[:, index]] for index, table in enumerate(tables)], -1) @ matrix
         strip[:] = from_linear(light, colors, "srgb", pixels.dtype)
-    return made
+    return result
 
 
 def is_srgb(shaper: Shaper) -> bool:

@@ -88,12 +88,12 @@ def _filter_axis(planes: Floats, axis: int) -> Floats:
     def shifted(by: int) -> Floats:
         return planes[:, by : by + count] if axis == 1 else planes[:, :, by : by + count]
 
-    made: Floats = shifted(WINDOW // 2) * kind(TAPS[WINDOW // 2])
+    result: Floats = shifted(WINDOW // 2) * kind(TAPS[WINDOW // 2])
     for index in range(WINDOW // 2):
         pair = shifted(index) + shifted(WINDOW - 1 - index)
         pair *= kind(TAPS[index])
-        made += pair
-    return made
+        result += pair
+    return result
 
 
 def _similarity(means: Floats, full: float) -> float:

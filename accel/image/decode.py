@@ -298,8 +298,8 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
             return OpenImage(_open_repaired(mended), kind, size, repaired_jpeg=mended)
         if kind.loader == vips_repairs.LOADER:
             with open(source.path, "rb") as file:
-                made = vips_repairs.repair_heif(image, file)
-            return OpenImage(made, kind, size, differs=made is not image)
+                result = vips_repairs.repair_heif(image, file)
+            return OpenImage(result, kind, size, differs=result is not image)
     except OSError as error:
         raise WorkloadError(
             "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name

@@ -69,14 +69,14 @@ def height_to_normal(image: Raster, field: HeightField, dtype: Any) -> Pixels:
 
     Raises WorkloadError `bad_params`.
     """
-    made = np.empty((image.height, image.width, 3), dtype)
+    result = np.empty((image.height, image.width, 3), dtype)
     half = np.float32(np.iinfo(dtype).max / 2)
     strip = _Strip(image, field)
     for top in range(0, image.height, STRIP):
         strip.read(top, min(top + STRIP, image.height))
         strip.compute_normals(half)
-        strip.store(made[top : top + STRIP], half)
-    return made
+        strip.store(result[top : top + STRIP], half)
+    return result
 
 
 class _Strip:

@@ -37,7 +37,7 @@ def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
         return pixels
     coarse = _fill_pyramid(_halve(pixels, how, cut), edge)
     plain = msgspec.structs.replace(how, weighted=False)
-    made = pixels.copy()
+    result = pixels.copy()
     height, width, _ = pixels.shape
     each = how.rows(width)
     for begin in range(0, height, each):
@@ -49,8 +49,8 @@ def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
         far = _enlarge(coarse, rows, width, edge)
         _fill(lines, far)
         colors = plain.encode(lines)[..., :-1]
-        np.copyto(made[rows[0] : rows[-1] + 1, :, :-1], colors, where=hole[..., None])
-    return made
+        np.copyto(result[rows[0] : rows[-1] + 1, :, :-1], colors, where=hole[..., None])
+    return result
 
 
 def _visible_lines(pixels: Pixels, how: Coding, cut: float) -> Floats:
@@ -63,12 +63,12 @@ def _visible_lines(pixels: Pixels, how: Coding, cut: float) -> Floats:
 def _halve(pixels: Pixels, how: Coding, cut: float) -> Floats:
     """Returns the sums of 2 x 2 texels: half the size, rounded up."""
     height, width, _ = pixels.shape
-    made = how.empty(-(-height // 2), -(-width // 2))
+    result = how.empty(-(-height // 2), -(-width // 2))
     each = how.rows(width)
     for begin in range(0, height, each):
         strip = _visible_lines(pixels[begin : begin + each], how, cut)
-        made[begin // 2 : (begin + each) // 2] = _sums(strip)
-    return made
+        result[begin // 2 : (begin + each) // 2] = _sums(strip)
+    return result
 
 
 def _sums(lines: Floats) -> Floats:
@@ -122,10 +122,10 @@ def _neighbour_sums(pixels: Pixels, how: Coding, cut: float, rows: Indices, edge
     if edge == "clamp":
         lines *= ((around >= 0) & (around < height))[:, None, None]
     tall = lines[:-2] + lines[1:-1] + lines[2:]
-    made = tall.copy()
-    made[..., 1:] += tall[..., :-1]
-    made[..., :-1] += tall[..., 1:]
+    result = tall.copy()
+    result[..., 1:] += tall[..., :-1]
+    result[..., :-1] += tall[..., 1:]
     if edge == "wrap":
-        made[..., 0] += tall[..., -1]
-        made[..., -1] += tall[..., 0]
-    return made
+        result[..., 0] += tall[..., -1]
+        result[..., -1] += tall[..., 0]
+    return result

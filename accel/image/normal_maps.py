@@ -84,9 +84,9 @@ def halve_slopes(values: Floats) -> Floats:
     """Returns the means of 2 x 2 texels."""
     rows, columns = (side // 2 * 2 for side in values.shape[1:])
     pairs = values[:, :rows:2, :columns] + values[:, 1:rows:2, :columns]
-    made: Floats = pairs[..., ::2] + pairs[..., 1::2]
-    made *= np.float32(0.25)
-    return made
+    result: Floats = pairs[..., ::2] + pairs[..., 1::2]
+    result *= np.float32(0.25)
+    return result
 
 
 def slope_sums(p: Floats, q: Floats, across: int = 1) -> Floats:
@@ -159,11 +159,11 @@ def _means(values: Floats, count: int) -> Floats:
     """Returns the means of each `count` values along the last axis. Slices are added, as numpy sums few
     values slowly.
     """
-    made: Floats = values[..., ::count] + values[..., 1::count]
+    result: Floats = values[..., ::count] + values[..., 1::count]
     for start in range(2, count):
-        made += values[..., start::count]
-    made *= np.float32(1 / count)
-    return made
+        result += values[..., start::count]
+    result *= np.float32(1 / count)
+    return result
 
 
 FULL_SIGN = 0.15
@@ -323,9 +323,11 @@ def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) ->
     signed = is_signed(image, params.signed)
     levels = []
     for level in (image.pixels, *image.mips):
-        made = flip_green(level, params.x, params.y, signed)
+        result = flip_green(level, params.x, params.y, signed)
         levels.append(
-            normalize_vectors(made, params.normalize == "z", signed) if params.normalize != "keep" else made
+            normalize_vectors(result, params.normalize == "z", signed)
+            if params.normalize != "keep"
+            else result
         )
     format = data_format(image, levels[0])
     meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": format}
@@ -372,9 +374,9 @@ def same_signedness(first: Raster, layers: Sequence[Raster]) -> tuple[Raster, ..
 
 def to_unsigned(pixels: Pixels) -> Pixels:
     """Returns a copy of floats with the vectors of -1 to 1 in the first three channels coded as 0 to 1."""
-    made = pixels.copy()
-    made[..., :3] = _encode_vectors(pixels[..., :3], pixels.dtype, False)
-    return made
+    result = pixels.copy()
+    result[..., :3] = _encode_vectors(pixels[..., :3], pixels.dtype, False)
+    return result
 
 
 def _unit_share_of(vectors: AnyFloats) -> float:
@@ -390,10 +392,10 @@ def flip_green(pixels: Pixels, x: bool, y: bool, signed: bool) -> Pixels:
     turn = np.zeros(channels, bool)
     turn[:2] = x, y
     if pixels.dtype.kind == "f":
-        made = pixels.copy()
+        result = pixels.copy()
         for index in np.flatnonzero(turn):
-            np.subtract(0 if signed else 1, pixels[..., index], out=made[..., index])
-        return made
+            np.subtract(0 if signed else 1, pixels[..., index], out=result[..., index])
+        return result
     # Full scale less a value inverts all its bits, so that whole rows can be inverted by a mask.
     mask = np.tile(turn * np.iinfo(pixels.dtype).max, width).astype(pixels.dtype)
     turned: Pixels = pixels.reshape(height, -1) ^ mask
@@ -404,7 +406,7 @@ def normalize_vectors(pixels: Pixels, only_z: bool, signed: bool) -> Pixels:
     """Returns a copy with vectors of length 1: scaled, or with z rebuilt as the square root of 1 - x^2 - y^2
     (and x and y scaled if they are longer than 1).
     """
-    made = pixels.copy()
+    result = pixels.copy()
     for top in range(0, len(pixels), STRIP):
         rows = slice(top, top + STRIP)
         x, y, z = (_decode_vectors(pixels[rows, :, index], signed) for index in range(3))
@@ -416,8 +418,8 @@ def normalize_vectors(pixels: Pixels, only_z: bool, signed: bool) -> Pixels:
         length[nowhere] = 1
         z[nowhere] = 1
         for index, values in enumerate((x, y, z)):
-            made[rows, :, index] = _encode_vectors(values / length, pixels.dtype, signed)
-    return made
+            result[rows, :, index] = _encode_vectors(values / length, pixels.dtype, signed)
+    return result
 
 
 def _decode_vectors(values: Pixels, signed: bool) -> AnyFloats:

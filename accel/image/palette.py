@@ -67,8 +67,8 @@ def find_palette(image: Raster, count: int) -> Palette:
     exact = len(colors) <= count
     centres, shares = (lab, weights / weights.sum()) if exact else _k_means(lab, weights, count)
     order = np.lexsort((*centres.T, -shares))
-    made = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
-    return Palette(made, exact, first_of=first_layer(image))
+    result = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
+    return Palette(result, exact, first_of=first_layer(image))
 
 
 def _color(centre: Floats, share: float) -> PaletteColor:

@@ -112,11 +112,11 @@ class Coding(Struct, frozen=True):
     def pixels(self, lines: Floats) -> Pixels:
         """Encodes lines a strip at a time, as `encode` does."""
         height, channels, width = lines.shape
-        made = np.empty((height, width, channels), self.dtype)
+        result = np.empty((height, width, channels), self.dtype)
         each = self.rows(width)
         for begin in range(0, height, each):
-            self.encode(lines[begin : begin + each], made[begin : begin + each])
-        return made
+            self.encode(lines[begin : begin + each], result[begin : begin + each])
+        return result
 
     def clip_ringing(self, filtered: Pixels, source: Pixels) -> Pixels:
         """Clips each float channel of a filter's result to the range of its source: beyond it is only the
@@ -131,14 +131,14 @@ class Coding(Struct, frozen=True):
     def _floats(self, lines: Floats) -> Floats:
         if not self.weighted:
             return lines
-        made = np.empty_like(lines)
+        result = np.empty_like(lines)
         weight = lines[:, -1:]
-        made[:, :-1] = lines[:, :-1] / np.where(np.abs(weight) > 1e-9, weight, 1)
-        made[:, :-1].clip(*self.range, out=made[:, :-1])
+        result[:, :-1] = lines[:, :-1] / np.where(np.abs(weight) > 1e-9, weight, 1)
+        result[:, :-1].clip(*self.range, out=result[:, :-1])
         alpha = (weight - MIN_WEIGHT).clip(0, 1)
         # Smaller values are rounding errors of the weights.
-        made[:, -1:] = alpha * (alpha >= MIN_WEIGHT)
-        return made
+        result[:, -1:] = alpha * (alpha >= MIN_WEIGHT)
+        return result
 
 
 def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:

@@ -206,11 +206,11 @@ class NarrowedSource(Struct, frozen=True):
 
 def resample(pixels: Pixels, coding: Coding, across: Axis, down: Axis) -> Pixels:
     """Resamples pixels to the new sizes of both axes."""
-    made = np.empty((down.new, across.new, coding.channels), coding.dtype)
+    result = np.empty((down.new, across.new, coding.channels), coding.dtype)
     for begin, lines in filter_image(PixelSource(pixels, coding), coding, across, down):
         end = begin + len(lines)
-        coding.encode(lines, made[begin:end])
-    return made
+        coding.encode(lines, result[begin:end])
+    return result
 
 
 def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floats]]:
@@ -229,8 +229,8 @@ def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floa
         parts += [source.lines(down.inside(fresh))] if len(fresh) else []
         window = parts[0] if len(parts) == 1 else np.concatenate(parts)
         low, high = block.low, block.high
-        made = (block.matrix @ window.reshape(len(window), -1)).reshape(-1, *window.shape[1:])
-        yield block.begin, _filter_across(made, across, sides)
+        result = (block.matrix @ window.reshape(len(window), -1)).reshape(-1, *window.shape[1:])
+        yield block.begin, _filter_across(result, across, sides)
 
 
 def whole_image(source: Source, across: Axis, down: Axis) -> Floats:
@@ -263,8 +263,8 @@ def filter_image(source: Source, coding: Coding, across: Axis, down: Axis) -> It
 def _some(source: Source, across: Axis, block: Block, down: Axis) -> Floats:
     source, across = _narrow(source, across)
     lines = source.lines(down.inside(np.arange(block.low, block.high)))
-    made = (block.matrix @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:])
-    return _filter_across(made, across, list(across.blocks()))
+    result = (block.matrix @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:])
+    return _filter_across(result, across, list(across.blocks()))
 
 
 def _narrow(source: Source, across: Axis) -> tuple[Source, Axis]:
@@ -279,11 +279,11 @@ def _filter_across(lines: Floats, across: Axis, blocks: list[Block]) -> Floats:
     low, padded = _pad_lines(lines, across)
     count, channels, _ = lines.shape
     flat = padded.reshape(count * channels, -1)
-    made = np.empty((count * channels, across.new), np.float32)
+    result = np.empty((count * channels, across.new), np.float32)
     for block in blocks:
         part = flat[:, block.low - low : block.high - low]
-        np.matmul(part, block.matrix.T, out=made[:, block.begin : block.end])
-    return made.reshape(count, channels, across.new)
+        np.matmul(part, block.matrix.T, out=result[:, block.begin : block.end])
+    return result.reshape(count, channels, across.new)
 
 
 def _pad_lines(lines: Floats, across: Axis) -> tuple[int, Floats]:

@@ -124,7 +124,7 @@ def _even_out(pixels: Pixels, how: Coding, amount: float, *, color: bool) -> Pix
     middle = parts.mean(axis=(0, 2), keepdims=True)
     share = np.float32(amount)
     change = (_ratio(middle, parts) ** share) if color else (middle - parts) * share
-    made = np.empty_like(pixels)
+    result = np.empty_like(pixels)
     axes = axis(COARSE, width, "cubic", "clamp"), axis(COARSE, height, "cubic", "clamp")
     for begin, wanted in strips(LineBuffer(change), *axes):
         rows = slice(begin, begin + len(wanted))
@@ -133,8 +133,8 @@ def _even_out(pixels: Pixels, how: Coding, amount: float, *, color: bool) -> Pix
             lines[:, : how.colors] *= wanted
         else:
             lines[:, : how.colors] += wanted
-        how.encode(lines, made[rows])
-    return made
+        how.encode(lines, result[rows])
+    return result
 
 
 def _ratio(one: Floats, other: Floats) -> Floats:
@@ -147,15 +147,15 @@ def _join_edges(pixels: Pixels, how: Coding, overlap: int, same: bool) -> Pixels
     """Makes the left and right edges meet."""
     width = pixels.shape[1]
     if not same:
-        made = pixels[:, : width - overlap].copy()
-        made[:, :overlap] = _blend_bands(pixels[:, width - overlap :], pixels[:, :overlap], how)
-        return made
+        result = pixels[:, : width - overlap].copy()
+        result[:, :overlap] = _blend_bands(pixels[:, width - overlap :], pixels[:, :overlap], how)
+        return result
     middle = width // 2
-    made = np.roll(pixels, middle, axis=1)
-    for left, right, begin in ((made, pixels, middle - overlap), (pixels, made, middle)):
+    result = np.roll(pixels, middle, axis=1)
+    for left, right, begin in ((result, pixels, middle - overlap), (pixels, result, middle)):
         band = slice(begin, begin + overlap)
-        made[:, band] = _blend_bands(left[:, band], right[:, band], how)
-    return made
+        result[:, band] = _blend_bands(left[:, band], right[:, band], how)
+    return result
 
 
 def _blend_bands(left: Pixels, right: Pixels, how: Coding) -> Pixels:

@@ -196,13 +196,13 @@ class Translation:
 
     def convolution(self, layer: Layer) -> str:
         weights, bias, window = self._weights_of(layer, outputs_first=True)
-        made = self._graph.add("Conv", [self._input(layer), weights, *bias], **window)
-        return self._set(layer.outputs[0], self._activate(layer, made), layer.integer(0))
+        result = self._graph.add("Conv", [self._input(layer), weights, *bias], **window)
+        return self._set(layer.outputs[0], self._activate(layer, result), layer.integer(0))
 
     def deconvolution(self, layer: Layer) -> str:
         weights, bias, window = self._weights_of(layer, outputs_first=False)
-        made = self._graph.add("ConvTranspose", [self._input(layer), weights, *bias], **window)
-        return self._set(layer.outputs[0], self._activate(layer, made), layer.integer(0))
+        result = self._graph.add("ConvTranspose", [self._input(layer), weights, *bias], **window)
+        return self._set(layer.outputs[0], self._activate(layer, result), layer.integer(0))
 
     def _weights_of(self, layer: Layer, *, outputs_first: bool) -> tuple[str, list[str], dict[str, Any]]:
         """Adds weights and bias; returns their names and the window's attributes.
@@ -241,12 +241,12 @@ class Translation:
 
     def relu(self, layer: Layer) -> str:
         slope = layer.real(0, 0.0)
-        made = (
+        result = (
             self._graph.add("LeakyRelu", [self._input(layer)], alpha=slope)
             if slope
             else self._graph.add("Relu", [self._input(layer)])
         )
-        return self._same(layer, made)
+        return self._same(layer, result)
 
     def prelu(self, layer: Layer) -> str:
         slopes: Floats = self._weights.plain(layer.integer(0)).reshape(-1, 1, 1)
@@ -259,8 +259,8 @@ class Translation:
         if layer.integer(1):
             raise _unsupported(layer, "pixel shuffle mode")
         factor = layer.integer(0, 1)
-        made = self._graph.add("DepthToSpace", [self._input(layer)], blocksize=factor, mode="CRD")
-        return self._set(layer.outputs[0], made, self._channels[layer.inputs[0]] // factor**2)
+        result = self._graph.add("DepthToSpace", [self._input(layer)], blocksize=factor, mode="CRD")
+        return self._set(layer.outputs[0], result, self._channels[layer.inputs[0]] // factor**2)
 
     def interp(self, layer: Layer) -> str:
         kind, high, wide = layer.integer(0), layer.real(1, 1.0), layer.real(2, 1.0)

@@ -115,7 +115,7 @@ class SettledImports:
         Raises RequestError if they can't be read now; the next call tries again.
         """
         while session.project not in self._loaded:
-            stored = await context.noted(session)
+            stored = await context.marks(session)
             # Marks that were added meanwhile are in the set already.
             self._of_project(session.project).update(stored)
             self._loaded.add(session.project)
@@ -227,7 +227,7 @@ class TextureImportAdvisor(Advisor):
         # The editor itself reports files whose settings can't be read here.
         batch = self._batch(session)
         batch.waiting.update({path: asset for path, asset in checked.changed.items() if asset is not None})
-        await self._examine_waiting(context.beside(), session, batch)
+        await self._examine_waiting(context.outside_answer(), session, batch)
 
     async def _examine_waiting(self, context: Context, session: SessionView, batch: ImportBatch) -> None:
         """Examines until nothing waits.

@@ -73,7 +73,7 @@ async def apply(
         await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
     else:
         # Exactly one step in any case: later steps must have the same number when the answer is repeated.
-        await context.earlier_command()
+        await context.previous_command()
     return set(paths)
 
 
@@ -91,7 +91,7 @@ async def _send(
         changes = [change for change in portion if change["path"] not in skipped]
         if changes:
             receipts.append(await context.command(session, "texture.apply", {"changes": changes}, note=note))
-        elif (earlier := await context.earlier_command()) is not None:
+        elif (earlier := await context.previous_command()) is not None:
             receipts.append(earlier)
     return receipts
 

@@ -473,10 +473,10 @@ def check_done(done: object) -> Mapping[str, Any]:
         raise ContractViolation(f"apply returned {done!r:.80} instead of a dict of before, after and errors")
     lists = {name: _file_records(name, done[name]) for name in ("before", "after", "errors") if name in done}
     try:
-        made: Mapping[str, Any] = to_builtins({**done, **lists}, "done")
+        result: Mapping[str, Any] = to_builtins({**done, **lists}, "done")
     except ValueError as error:
         raise ContractViolation(f"apply returned what a receipt can't store: {error}") from None
-    return made
+    return result
 
 
 def _file_records(name: str, records: object) -> list[Mapping[str, Any]]:

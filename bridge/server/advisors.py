@@ -97,7 +97,7 @@ class AdvisorContext:
             lambda: self._host.commands.send(self._live, name, args, note, parent=step)
         )
 
-    async def earlier_command(self) -> int | None:
+    async def previous_command(self) -> int | None:
         step = self._step()
         return None if step is None else await self._keep_alive(lambda: self._host.commands.earlier(step))
 
@@ -121,7 +121,7 @@ class AdvisorContext:
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         await self._keep_alive(lambda: self._host.rules.add(session, folder, finding))
 
-    def beside(self) -> AdvisorContext:
+    def outside_answer(self) -> AdvisorContext:
         return AdvisorContext(self._host, self._advisor, self._live, patient=self._patient)
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
@@ -132,8 +132,8 @@ class AdvisorContext:
         if marks:
             await self._keep_alive(lambda: self._host.note(self._advisor, session.project, marks))
 
-    async def noted(self, session: SessionView) -> Set[bytes]:
-        return await self._keep_alive(lambda: self._host.noted(self._advisor, session.project))
+    async def marks(self, session: SessionView) -> Set[bytes]:
+        return await self._keep_alive(lambda: self._host.marks(self._advisor, session.project))
 
     async def _keep_alive(self, do: Callable[[], Awaitable[Value]]) -> Value:
         with self._live.busy():
@@ -400,7 +400,7 @@ class AdvisorHost:
             brief=False,
         )
 
-    async def noted(self, advisor: Advisor, project: str) -> set[bytes]:
+    async def marks(self, advisor: Advisor, project: str) -> set[bytes]:
         """Returns an advisor's marks of a project."""
         return await self.store.read(
             lambda connection: MarkStore(Database(connection)).of(advisor.name, project), brief=False

@@ -394,8 +394,8 @@ class Receipts(Advisor):
             # Rows may be large.
             return await self._store.read(functools.partial(_listed, wanted), brief=False)
         asked = _parse(name, params, RevertParams)
-        made = await context.revert([asked.id], editor=asked.editor)
-        shown, _ = _view(await context.receipt(made[0]))
+        result = await context.revert([asked.id], editor=asked.editor)
+        shown, _ = _view(await context.receipt(result[0]))
         return {"receipt": shown}
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:

@@ -94,8 +94,8 @@ def _handler(settings: Settings) -> logging.Handler:
 
 def _packages(registry: Registry) -> Iterator[str]:
     """Yields the top-level packages of plugins."""
-    for made in (*registry.adapters, *registry.advisors):
-        yield type(made).__module__.partition(".")[0]
+    for result in (*registry.adapters, *registry.advisors):
+        yield type(result).__module__.partition(".")[0]
     for workload in registry.workloads.values():
         yield workload.target.partition(":")[0].partition(".")[0]
 

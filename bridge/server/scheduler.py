@@ -25,7 +25,7 @@ from bridge.server.delivery import Deliveries
 from bridge.server.live_session import SPARE, too_large
 from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
 from bridge.store import journal
-from bridge.store.journal import Answer, Delivery, Job
+from bridge.store.journal import Answer, Delivery, JournalEntry
 from bridge.store.records import pack, unpack
 from bridge.store.store import Store
 
@@ -90,7 +90,7 @@ class JobRunner:
         share = self._took.get(workload, SHORT_S) / SHORT_S
         return min(together, max(share, 1 / MAX_SHORT))
 
-    async def answer(self, job: Job, on_progress: OnProgress | None = None) -> Answer | None:
+    async def answer(self, job: JournalEntry, on_progress: OnProgress | None = None) -> Answer | None:
         """Returns a job's result or error; None if the daemon stops first. Raises WorkersCrashed."""
         try:
             result = await self._run(job, on_progress)
@@ -109,7 +109,7 @@ class JobRunner:
             log.exception("job %d for %s failed", job.id, job.workload)
             return as_message(RequestError(errors.INTERNAL, what=job.workload), 0)
 
-    async def _run(self, job: Job, on_progress: OnProgress | None) -> Result:
+    async def _run(self, job: JournalEntry, on_progress: OnProgress | None) -> Result:
         """Raises RequestError."""
         if job.unreadable:
             raise _unreadable(job, job.unreadable)
@@ -152,7 +152,7 @@ class JobRunner:
         self._took[workload] = before + (took - before) / 4
 
 
-def _unreadable(job: Job, why: str) -> RequestError:
+def _unreadable(job: JournalEntry, why: str) -> RequestError:
     log.error(
         "job %d can't be read: popbridge.db is damaged (%s); stop the daemon and run `popbridge db check`",
         job.id, why,
@@ -167,7 +167,7 @@ def _unreadable(job: Job, why: str) -> RequestError:
     )
 
 
-def _left_ms(job: Job) -> int:
+def _left_ms(job: JournalEntry) -> int:
     """Returns the milliseconds until the job's deadline. Raises RequestError if it has passed."""
     assert job.deadline is not None
     left_ms = round((job.deadline - time.monotonic()) * 1000)
@@ -298,21 +298,21 @@ class Scheduler:
             for job in jobs:
                 self._begin(job)
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: JournalEntry) -> None:
         self.tally.waiting -= 1
         cost = self._runs.cost(job.workload)
         self._leased[job.priority] += cost
         task = self._running[job.id] = asyncio.create_task(self._do(job))
         task.add_done_callback(functools.partial(self._done, job, cost))
 
-    def _done(self, job: Job, cost: float, task: asyncio.Task[None]) -> None:
+    def _done(self, job: JournalEntry, cost: float, task: asyncio.Task[None]) -> None:
         # A retried job may have been leased again.
         if self._running.get(job.id) is task:
             del self._running[job.id]
         self._leased[job.priority] -= cost
         self.wake()
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: JournalEntry) -> None:
         on_progress = Throttle(functools.partial(self._deliveries.progress, job.id))
         try:
             answer = await self._runs.answer(job, on_progress)
@@ -333,7 +333,7 @@ class Scheduler:
         self._ending.discard(task)
         self.wake()
 
-    async def _end(self, job: Job, answer: Answer) -> None:
+    async def _end(self, job: JournalEntry, answer: Answer) -> None:
         state = "failed" if isinstance(answer, Error) else "done"
         number = functools.partial(_finish, job, self._owner, answer)
         try:
@@ -347,7 +347,7 @@ class Scheduler:
             if isinstance(answer, Result):
                 await self._end(job, as_message(RequestError(errors.INTERNAL, what=job.workload), 0))
 
-    async def _retry(self, job: Job) -> None:
+    async def _retry(self, job: JournalEntry) -> None:
         log.warning("job %d for %s crashed its workers; retrying", job.id, job.workload)
         try:
             if await self._store.persist(
@@ -357,7 +357,7 @@ class Scheduler:
         except StoreError as error:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)
 
-    async def _has_more_time(self, job: Job) -> bool:
+    async def _has_more_time(self, job: JournalEntry) -> bool:
         """Returns whether a request with a later deadline has joined, so that the job is queued again."""
         try:
             prolonged = await self._store.persist(
@@ -374,7 +374,9 @@ def _is_late(answer: Answer | None) -> bool:
     return isinstance(answer, Error) and answer.code == errors.DEADLINE_EXCEEDED.name
 
 
-def _finish(job: Job, owner: str, answer: Answer, db: Database, last: Mapping[str, int]) -> Delivery | None:
+def _finish(
+    job: JournalEntry, owner: str, answer: Answer, db: Database, last: Mapping[str, int]
+) -> Delivery | None:
     is_error = isinstance(answer, Error)
     return journal.finish(
         db, job, owner, "failed" if is_error else "done", answer, last,

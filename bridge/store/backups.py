@@ -82,8 +82,8 @@ class DailyBackup:
         try:
             today = datetime.now(UTC)
             if all(backup_time(path).date() != today.date() for path in list_backups(self._database)):
-                made = make_backup(self._database, self._step)
-                log.info("the database was backed up to %s", made)
+                result = make_backup(self._database, self._step)
+                log.info("the database was backed up to %s", result)
         # A failed backup must not stop the daemon.
         except Exception as error:
             if not self._cancelled.is_set():
@@ -130,13 +130,13 @@ def make_backup(database: Path, step: Callable[[], None] = lambda: None) -> Path
     for draft in folder.glob(f".{database.stem}-*"):
         draft.unlink(missing_ok=True)
     _require_room(database, folder)
-    made = folder / f"{database.stem}-{datetime.now(UTC):{STAMP}}.db"
+    result = folder / f"{database.stem}-{datetime.now(UTC):{STAMP}}.db"
     with contextlib.closing(open_for_inspection(database)) as source:
-        copy_database(source, made, check=lambda copy: _check(copy, step), step=step)
-    older = [path for path in list_backups(database) if path != made]
+        copy_database(source, result, check=lambda copy: _check(copy, step), step=step)
+    older = [path for path in list_backups(database) if path != result]
     for path in older[: -(MAX_BACKUPS - 1)]:
         path.unlink(missing_ok=True)
-    return made
+    return result
 
 
 def _require_room(database: Path, folder: Path) -> None:

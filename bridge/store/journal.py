@@ -54,7 +54,7 @@ class Accepted(Struct, frozen=True):
     """Whether the job has an answer."""
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class JournalEntry(Struct, frozen=True, kw_only=True):
     """A job, leased to a daemon."""
 
     id: int
@@ -78,7 +78,7 @@ class Job(Struct, frozen=True, kw_only=True):
     """The error if its row is damaged."""
 
 
-FIELDS = [name for name in Job.__struct_fields__ if name not in ("sessions", "unreadable")]
+FIELDS = [name for name in JournalEntry.__struct_fields__ if name not in ("sessions", "unreadable")]
 
 
 def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
@@ -122,7 +122,9 @@ def _join(db: Database, asked: Asked, job: int) -> None:
     )
 
 
-def claim(db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str], float]) -> list[Job]:
+def claim(
+    db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str], float]
+) -> list[JournalEntry]:
     """Leases waiting jobs to `owner`; returns them.
 
     `rooms` has the capacity by priority, and `cost` is the part of it that a workload's job takes. Jobs with
@@ -151,7 +153,7 @@ def _next(db: Database, priority: int, room: float, cost: Callable[[str], float]
     return chosen
 
 
-def _lease(db: Database, owner: str, job: int, priority: int) -> Job:
+def _lease(db: Database, owner: str, job: int, priority: int) -> JournalEntry:
     row = db.conn.execute(
         "UPDATE jobs SET state = 'leased', owner = ?, fence = fence + 1 WHERE id = ? AND state = 'waiting' "
         f"RETURNING {', '.join(FIELDS)}",
@@ -161,17 +163,17 @@ def _lease(db: Database, owner: str, job: int, priority: int) -> Job:
     waiting = [session for (session,) in sessions if isinstance(session, str)]
     values = dict(zip(FIELDS, row, strict=True))
     try:
-        return msgspec.convert({**values, "sessions": waiting}, Job, strict=False)
+        return msgspec.convert({**values, "sessions": waiting}, JournalEntry, strict=False)
     except msgspec.ValidationError as error:
         # It is leased anyway, to be answered with an error.
-        return Job(
+        return JournalEntry(
             id=job, fence=values["fence"], workload="", priority=priority, crashes=0, deaths=0.0,
             deadline_ms=None, deadline=None, cache=False, root=None, params=b"", inputs=b"",
             sessions=waiting, unreadable=str(error),
         )  # fmt: skip
 
 
-def end(db: Database, job: Job, owner: str, state: Ended, answer: bytes, *, frees_key: bool) -> bool:
+def end(db: Database, job: JournalEntry, owner: str, state: Ended, answer: bytes, *, frees_key: bool) -> bool:
     """Stores a job's answer; returns False if `owner` no longer has this lease."""
     changed = db.conn.execute(
         f"{END_JOB} WHERE id = :id AND owner = :owner AND fence = :fence AND state = 'leased'",
@@ -211,7 +213,7 @@ def reopen(db: Database, job: int, asked: Asked) -> bool:
     return changed.rowcount == 1
 
 
-def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
+def retry(db: Database, job: JournalEntry, owner: str, *, crashed: bool) -> bool:
     """Queues a leased job again; returns False if `owner` no longer has this lease."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL, crashes = crashes + ? "
@@ -221,7 +223,7 @@ def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
     return changed.rowcount == 1
 
 
-def extend(db: Database, job: Job, owner: str) -> bool:
+def extend(db: Database, job: JournalEntry, owner: str) -> bool:
     """Queues a leased job again if its deadline was extended by a later request; returns whether it was."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL WHERE id = ? AND owner = ? AND fence = ? "
@@ -345,7 +347,7 @@ def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
 
 def finish(
     db: Database,
-    job: Job,
+    job: JournalEntry,
     owner: str,
     state: Ended,
     answer: Answer,

@@ -102,7 +102,7 @@ class Bench:
         """Those of an earlier try at the same answer, which are found again."""
         self.reverted: list[list[int]] = []
         self.rule_table: dict[str, list[str]] = {}
-        self.marks: set[bytes] = set()
+        self.stored_marks: set[bytes] = set()
         self.refused: dict[str, str] = {}
         """Paths that the editor can't change, with its reason."""
         self.ran: list[str] = []
@@ -219,7 +219,7 @@ class Bench:
         self.receipts[len(self.receipts) + 1] = {**receipt, "state": state}
         return len(self.receipts)
 
-    async def earlier_command(self) -> int | None:
+    async def previous_command(self) -> int | None:
         return self._earlier()
 
     def _earlier(self) -> int | None:
@@ -235,14 +235,14 @@ class Bench:
         back = [revert_command(receipt["before"], receipt["after"]) for receipt in found]
         return [self._carried_out({"changes": changes}) for changes in back]
 
-    def beside(self) -> Bench:
+    def outside_answer(self) -> Bench:
         return self
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
-        self.marks |= set(marks)
+        self.stored_marks |= set(marks)
 
-    async def noted(self, session: SessionView) -> Set[bytes]:
-        return set(self.marks)
+    async def marks(self, session: SessionView) -> Set[bytes]:
+        return set(self.stored_marks)
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
         return self.rule_table

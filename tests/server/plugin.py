@@ -291,7 +291,7 @@ class Obedient(Advisor):
         made = []
         for n in range(state.get("commands", 0)):
             if n in state.get("passes", ()) and Path(state["passing"]).exists():
-                earlier = await context.earlier_command()
+                earlier = await context.previous_command()
                 made += [] if earlier is None else [earlier]
             else:
                 made.append(
@@ -338,7 +338,7 @@ class Obedient(Advisor):
                 return dict(await context.rules(session))
             case "note":
                 await context.note(session, (mark.encode() for mark in params["marks"]))  # type: ignore[arg-type]
-                return sorted(mark.decode() for mark in await context.noted(session))
+                return sorted(mark.decode() for mark in await context.marks(session))
             case "close":
                 await context.close_popup(session, params["popup"])
             case "open":

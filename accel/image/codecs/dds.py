@@ -118,20 +118,20 @@ def read(stream: Stream) -> Picture:
     sizes = list(halve_size(width, height, levels))
     capacity = _image_capacity(stream, layout, [(width, height), *sizes])
     data = stream.take(level(layout, width, height), text("its pixels"))
-    made = build_picture(stream, layout, data, width, height)
+    result = build_picture(stream, layout, data, width, height)
     volume = stored.volume or bool(more & _VOLUME)
     faces = (more & _FACES).bit_count()
     images, cube = _count_images(stored, faces, capacity)
-    made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
+    result = replace(result, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
     # Some headers of texture arrays announce mip levels that the file lacks.
     sizes = [] if capacity[0] == images > 1 else sizes
     # Neither incomplete cubes, which the DX10 header can't express, nor cubes with faces that aren't square.
     if stream.layers and not volume and images > 1 and (width == height if cube else not faces):
-        made = _read_array(stream, layout, made, [(width, height), *sizes])
+        result = _read_array(stream, layout, result, [(width, height), *sizes])
     elif stream.mips and not volume:
         # Other faces and layers follow the levels of the first image.
-        made = replace(made, mips=smaller_size(stream, layout, made, _mip_data(stream, layout, sizes)))
-    return replace(made, alpha=stored.alpha) if made.has_alpha else made
+        result = replace(result, mips=smaller_size(stream, layout, result, _mip_data(stream, layout, sizes)))
+    return replace(result, alpha=stored.alpha) if result.has_alpha else result
 
 
 def _image_capacity(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tuple[float, float]:

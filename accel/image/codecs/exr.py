@@ -138,11 +138,11 @@ def _select_channels(pixels: Any, header: _Header, places: Sequence[int | None])
     read = np.ascontiguousarray(pixels).reshape(header.height, header.width, -1)
     if list(places) == list(range(read.shape[2])):
         return read
-    made = np.zeros((header.height, header.width, len(places)), read.dtype)
+    result = np.zeros((header.height, header.width, len(places)), read.dtype)
     for index, place in enumerate(places):
         if place is not None:
-            made[..., index] = read[..., place]
-    return made
+            result[..., index] = read[..., place]
+    return result
 
 
 class _Selection(Struct, frozen=True):

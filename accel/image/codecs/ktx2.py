@@ -130,18 +130,18 @@ def read(stream: Stream) -> Picture:
     descriptor = _read_descriptor(stream, header)
     size = (width, height)
     stored = _level_data(stream, header, count * level(layout, *size))
-    made = build_picture(stream, layout, _split_level(layout, (size, stored), count)[0], *size)
+    result = build_picture(stream, layout, _split_level(layout, (size, stored), count)[0], *size)
     # Linear floats may be light or data.
-    data = descriptor.transfer == _LINEAR and made.pixels.dtype.kind == "u"
+    data = descriptor.transfer == _LINEAR and result.pixels.dtype.kind == "u"
     # Vulkan, unlike Direct3D, has sRGB formats of two channels.
-    data = data or (made.data and descriptor.transfer != _SRGB)
+    data = data or (result.data and descriptor.transfer != _SRGB)
     levels = [(size, stored)]
     if stream.mips and header.depth < 2:
         levels += _mip_data(stream, layout, header, count)
-    made = _read_levels(stream, layout, made, levels, count)
-    made = replace(made, levels=max(1, header.levels), images=header.images, cube=header.faces == 6)
-    made = replace(made, array=header.layers == 1)
-    return replace(made, data=data, alpha=descriptor.alpha if made.has_alpha else "straight")
+    result = _read_levels(stream, layout, result, levels, count)
+    result = replace(result, levels=max(1, header.levels), images=header.images, cube=header.faces == 6)
+    result = replace(result, array=header.layers == 1)
+    return replace(result, data=data, alpha=descriptor.alpha if result.has_alpha else "straight")
 
 
 def _count_images(stream: Stream, header: _Header) -> int:
@@ -160,8 +160,8 @@ def _read_levels(
     sizes = [size for size, _ in levels]
     parts = zip(*(_split_level(layout, each, count) for each in levels), strict=True)
     images = [list(zip(sizes, part, strict=True)) for part in parts]
-    made = replace(first, mips=smaller_size(stream, layout, first, images[0][1:]))
-    return read_images(stream, layout, made, images[1:]) if count > 1 else made
+    result = replace(first, mips=smaller_size(stream, layout, first, images[0][1:]))
+    return read_images(stream, layout, result, images[1:]) if count > 1 else result
 
 
 def _split_level(layout: Layout, stored: tuple[Size, bytes], count: int) -> list[memoryview]:

@@ -333,10 +333,10 @@ def _try_filters(some: Rows, level: int) -> tuple[int, int]:
 
 def _filter(rows: Rows, filter: int) -> Rows:
     """Returns each row, filtered, after the filter number."""
-    made = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
-    made[:, 0] = filter
-    made[:, 1:] = rows
+    result = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
+    result[:, 0] = filter
+    result[:, 1:] = rows
     if filter == _UP:
         # The row above the first is 0.
-        np.subtract(rows[1:], rows[:-1], out=made[1:, 1:])
-    return made
+        np.subtract(rows[1:], rows[:-1], out=result[1:, 1:])
+    return result

@@ -117,7 +117,7 @@ def _halve_sums(
         top, low = rows[2 * y], rows[2 * y + 1]
         for i in range(both.size):
             both[i] = np.uint16(top[i]) + np.uint16(low[i])
-        line, made, code = texels[y], sums[y], codes[y]
+        line, result, code = texels[y], sums[y], codes[y]
         if step == 1:
             for x in range(line.size):
                 line[x] = pairs[2 * x] + pairs[2 * x + 1]
@@ -125,8 +125,8 @@ def _halve_sums(
             for x in range(line.size // 3):
                 for channel in range(3):
                     line[3 * x + channel] = pairs[6 * x + channel] + pairs[6 * x + 3 + channel]
-        for i in range(made.size):
-            code[i] = np.uint8((np.uint32(made[i]) + half) >> bits)
+        for i in range(result.size):
+            code[i] = np.uint8((np.uint32(result[i]) + half) >> bits)
 
 
 @jit

@@ -96,7 +96,7 @@ def _split_free(
 ) -> tuple[int, int]:
     """Moves the free rectangles that a placed one doesn't touch to the front, and the remains of the others
     to `parts`. Returns the number of both."""
-    kept = made = 0
+    kept = result = 0
     for f in range(free_count):
         left, top, right, bottom = free[f, 0], free[f, 1], free[f, 2], free[f, 3]
         if left >= x1 or right <= x0 or top >= y1 or bottom <= y0:
@@ -104,18 +104,18 @@ def _split_free(
             kept += 1
             continue
         if left < x0:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = left, top, x0, bottom
-            made += 1
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = left, top, x0, bottom
+            result += 1
         if x1 < right:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = x1, top, right, bottom
-            made += 1
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = x1, top, right, bottom
+            result += 1
         if top < y0:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = left, top, right, y0
-            made += 1
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = left, top, right, y0
+            result += 1
         if y1 < bottom:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = left, y1, right, bottom
-            made += 1
-    return kept, made
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = left, y1, right, bottom
+            result += 1
+    return kept, result
 
 
 @jit
@@ -184,9 +184,9 @@ def pack(widths: Ints, heights: Ints, width: int, height: int, rule: int, rotate
                 free = _enlarge_rows(free, free_count, 2 * free_count)
             free_count = _split_corner(free, free_count, at, x + w, y + h)
             continue
-        kept, made = _split_free(free, free_count, parts, x, y, x + w, y + h)
-        if kept + made > len(free):
-            free = _enlarge_rows(free, kept, 2 * (kept + made))
-            parts = _enlarge_rows(parts, made, 4 * len(free))
-        free_count = _add_parts(free, kept, parts, made)
+        kept, result = _split_free(free, free_count, parts, x, y, x + w, y + h)
+        if kept + result > len(free):
+            free = _enlarge_rows(free, kept, 2 * (kept + result))
+            parts = _enlarge_rows(parts, result, 4 * len(free))
+        free_count = _add_parts(free, kept, parts, result)
     return found

@@ -24,9 +24,9 @@ Words = NDArray[np.uint64]
 
 def raise_alpha(words: Words, pixels: Pixels) -> Words:
     """See `accel.image.block_encoders.raise_alpha`."""
-    made = words.copy()
-    _raise_blocks(made, pixels.view("<u4")[..., 0])
-    return made
+    result = words.copy()
+    _raise_blocks(result, pixels.view("<u4")[..., 0])
+    return result
 
 
 @jit

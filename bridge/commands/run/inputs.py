@@ -188,7 +188,7 @@ LISTED = 3
 """Files of a job that its label names."""
 
 
-class Job(Struct, frozen=True):
+class RunItem(Struct, frozen=True):
     """One call of the workload."""
 
     files: tuple[str, ...]
@@ -216,7 +216,7 @@ class Job(Struct, frozen=True):
 
 def make_jobs(
     found: Sequence[InputFile], plan: Plan, name: str | None = None, *, together: bool | None = None
-) -> list[Job]:
+) -> list[RunItem]:
     """Returns all jobs, in the files' order; `name` is the name of a single job's outputs.
 
     `together`: all files are one job; None leaves it to the workload. Raises UserError for a wrong number of
@@ -237,7 +237,7 @@ def make_jobs(
     return [_with_name_parameter(job, plan) for job in jobs] if plan.names_outputs else jobs
 
 
-def _with_name_parameter(job: Job, plan: Plan) -> Job:
+def _with_name_parameter(job: RunItem, plan: Plan) -> RunItem:
     """Returns the job with its stem as the workload's parameter `name`."""
     return replace(
         job, stem="", name="" if plan.has_name else INVALID_CHARACTERS.sub("_", job.stem), exact=True
@@ -250,7 +250,7 @@ def _without_extension(name: str) -> str:
     return path.stem if path.suffix.lower() in (*SUFFIXES.values(), *ALIASES) else name
 
 
-def _group(found: Sequence[InputFile], plan: Plan, together: bool | None) -> list[Job]:
+def _group(found: Sequence[InputFile], plan: Plan, together: bool | None) -> list[RunItem]:
     if not found or (plan.together if together is None else together):
         _check_count(plan, len(found))
         return [_single_job(found, plan)]
@@ -281,7 +281,7 @@ def _check_count(plan: Plan, count: int) -> None:
         raise UserError(sentences((problem, hint)))
 
 
-def _single_job(found: Sequence[InputFile], plan: Plan) -> Job:
+def _single_job(found: Sequence[InputFile], plan: Plan) -> RunItem:
     problems = (
         Problem(
             each.problem.code,
@@ -294,10 +294,10 @@ def _single_job(found: Sequence[InputFile], plan: Plan) -> Job:
     )
     # Companions only help with the first file, which names the output.
     stem = Path(found[0].file).stem if plan.first.companions and found else ""
-    return Job(tuple(each.file for each in found), stem=stem, problem=next(problems, None))
+    return RunItem(tuple(each.file for each in found), stem=stem, problem=next(problems, None))
 
 
-def _job_per_file(found: Sequence[InputFile]) -> list[Job]:
+def _job_per_file(found: Sequence[InputFile]) -> list[RunItem]:
     common = _common(each.file for each in found if each.root is None and not each.problem)
     places = [(_folder(each, common), Path(each.file).stem) for each in found]
     # Files that differ only in their extension keep it in their outputs' names.
@@ -317,7 +317,7 @@ def _job_per_file(found: Sequence[InputFile]) -> list[Job]:
             rivals = {name.casefold() for name in (stem, usual)}
             unique = sum(names[folder.casefold(), name] for name in rivals) == 1
             suffix = path.suffix.lower() if unique else ""
-        jobs.append(Job((each.file,), folder, stem, suffix, each.problem))
+        jobs.append(RunItem((each.file,), folder, stem, suffix, each.problem))
     return jobs
 
 

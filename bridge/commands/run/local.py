@@ -19,7 +19,7 @@ from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor,
 from accel.progress import OnProgress
 from accel.text import text
 from accel.workload import Input, Limits, WorkloadError
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.outputs import Inputs
 from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError
@@ -38,7 +38,7 @@ class LocalRunner:
         # More jobs than workers keep these busy, but with a time limit they would wait while it runs.
         self.concurrency = 2 * workers if timeout_s is None else workers
 
-    async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
+    async def run(self, job: RunItem, folder: Path | None) -> ExecutorResult:
         """Returns the result, with its files in `folder` if given. Raises WorkloadError."""
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
         try:
@@ -117,7 +117,7 @@ class JobRunner(Protocol):
     """Number of jobs to run at a time."""
     progress_context: ProgressContext
 
-    async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
+    async def run(self, job: RunItem, folder: Path | None) -> ExecutorResult:
         """Returns the result, with its files in `folder` if given.
 
         Raises WorkloadError if this job failed, and UserError if every other job would fail, too.
@@ -130,13 +130,13 @@ class OutputSink(Protocol):
     staging: Path | None
     """The folder for files before they are moved to their place; None to drop the files."""
 
-    def inputs(self, job: Job) -> Inputs:
+    def inputs(self, job: RunItem) -> Inputs:
         """Returns the size and time of the job's input files."""
 
-    def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
+    def current(self, job: RunItem, inputs: Inputs) -> Sequence[str] | None:
         """Returns the outputs of an earlier run, if they are up to date."""
 
-    def store(self, job: Job, outcome: Outcome) -> None:
+    def store(self, job: RunItem, outcome: Outcome) -> None:
         """Moves the files to their place and reports them. Raises UserError if nothing can be written."""
 
 
@@ -185,10 +185,10 @@ class Batch:
         self._runner = runner
         self._sink = sink
         self._slots = asyncio.Semaphore(runner.concurrency)
-        self._waiting: deque[tuple[Job, asyncio.Task[Outcome]]] = deque()
+        self._waiting: deque[tuple[RunItem, asyncio.Task[Outcome]]] = deque()
         self._folders = StagingFolders(sink.staging)
 
-    async def run(self, jobs: Iterable[Job]) -> None:
+    async def run(self, jobs: Iterable[RunItem]) -> None:
         """Runs all jobs. If it fails or is cancelled, finished jobs are still stored."""
         try:
             for job in jobs:
@@ -217,13 +217,13 @@ class Batch:
                 with contextlib.suppress(UserError, OSError):
                     self._store(job, task.result())
 
-    def _store(self, job: Job, outcome: Outcome) -> None:
+    def _store(self, job: RunItem, outcome: Outcome) -> None:
         try:
             self._sink.store(job, outcome)
         finally:
             self._folders.release(outcome.folder)
 
-    async def _run_job(self, job: Job) -> Outcome:
+    async def _run_job(self, job: RunItem) -> Outcome:
         if job.problem is not None:
             return Outcome(error=WorkloadError(job.problem.code, job.problem.reason))
         async with self._slots:

@@ -19,7 +19,7 @@ from accel.workload import WorkloadError
 from bridge.client.connection import backoff_s
 from bridge.commands.connection import DAEMON_GONE, ReconnectingClient, WaitNotice, watch
 from bridge.commands.options import show_notice
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.local import ProgressContext
 from bridge.commands.run.plan import Plan
 from bridge.core import errors
@@ -68,7 +68,7 @@ class RemoteRunner:
         room = math.ceil(client.hello.limits.inflight * SESSION_SHARES[priority])
         self.concurrency = min(room, max(4, 2 * cores()))
 
-    async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
+    async def run(self, job: RunItem, folder: Path | None) -> ExecutorResult:
         """Returns the result, with its files in `folder` if given.
 
         Raises WorkloadError, and UserError if the daemon is gone.
@@ -94,7 +94,7 @@ class RemoteRunner:
             result.value, files, meta.queued_ms, meta.run_ms, meta.device, reason=meta.reason
         )
 
-    async def _request(self, job: Job) -> Result:
+    async def _request(self, job: RunItem) -> Result:
         params = self._plan.params_for(job.name)
         paths = [self._path_input(file) for file in job.files]
         if None not in paths:
@@ -233,7 +233,7 @@ def _is_unicode(path: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def remote_runner(
-    plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
+    plan: Plan, jobs: Sequence[RunItem], deadline_s: float, timeout_s: float | None
 ) -> AsyncIterator[RemoteRunner]:
     """Yields a runner connected to the daemon; `deadline_s` is the setting. Raises UserError if none runs."""
     root = _root(jobs)
@@ -257,7 +257,7 @@ async def remote_runner(
         )
 
 
-def _root(jobs: Sequence[Job]) -> str | None:
+def _root(jobs: Sequence[RunItem]) -> str | None:
     """Returns the folder that contains all files; None if there is none, or its path isn't Unicode."""
     folders = {
         os.path.dirname(os.path.abspath(file)) for job in jobs if not job.problem for file in job.files

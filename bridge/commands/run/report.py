@@ -29,7 +29,7 @@ from accel.progress import OnProgress
 from accel.text import AnyText, joined, text
 from accel.workload import WorkloadError
 from bridge.commands.options import json_text, print_json, show_notice, size_text
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.local import Outcome
 from bridge.commands.run.outputs import Inputs, Manifest, Outputs, file_states, job_key
 from bridge.commands.run.plan import Plan
@@ -393,7 +393,7 @@ class Reporter:
         self.counts = {"done": 0, "unchanged": 0, "failed": 0}
         self.advance: Any = lambda: None
 
-    def done(self, job: Job, result: ExecutorResult, written: Sequence[str]) -> None:
+    def done(self, job: RunItem, result: ExecutorResult, written: Sequence[str]) -> None:
         self._count("done")
         if self._as_json:
             meta = {"device": result.device, "queued_ms": result.queued_ms, "run_ms": result.run_ms}
@@ -407,7 +407,7 @@ class Reporter:
         for path in written if len(written) > 1 else ():
             click.echo(printable(f"  -> {path}"))
 
-    def failed(self, job: Job, error: WorkloadError) -> None:
+    def failed(self, job: RunItem, error: WorkloadError) -> None:
         self._count("failed")
         reason: AnyText = error.reason
         if error.code == "worker_crashed" and not str(reason).startswith(self._title):
@@ -419,7 +419,7 @@ class Reporter:
         head = printable(f"{job.label or self._title}: {at_fault}")
         click.echo(f"{head}{printable_lines(shorten(say(reason)))}", err=True)
 
-    def skipped(self, job: Job, files: Sequence[str]) -> None:
+    def skipped(self, job: RunItem, files: Sequence[str]) -> None:
         self._count("unchanged")
         if self._as_json:
             print_json({**_subject(job), "unchanged": True, "meta": {"files": files}})
@@ -450,7 +450,7 @@ class Reporter:
         self.advance()
 
 
-def _subject(job: Job) -> dict[str, Any]:
+def _subject(job: RunItem) -> dict[str, Any]:
     return {"file": job.files[0]} if len(job.files) == 1 else {"files": job.files}
 
 
@@ -546,13 +546,13 @@ class DiscardOutputs:
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
 
-    def inputs(self, job: Job) -> Inputs:
+    def inputs(self, job: RunItem) -> Inputs:
         return ()
 
-    def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
+    def current(self, job: RunItem, inputs: Inputs) -> Sequence[str] | None:
         return None
 
-    def store(self, job: Job, outcome: Outcome) -> None:
+    def store(self, job: RunItem, outcome: Outcome) -> None:
         if outcome.result is not None:
             self._reporter.done(job, outcome.result, [])
             if outcome.result.files:
@@ -581,17 +581,17 @@ class KeepOutputs:
         self._recipe = [plan.recipe, plan.normalized_params, records.VERSION]
         self._resume = resume
 
-    def inputs(self, job: Job) -> Inputs:
+    def inputs(self, job: RunItem) -> Inputs:
         try:
             return file_states(job.files)
         except OSError:
             # The workload that opens the file reports the error.
             return ()
 
-    def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
+    def current(self, job: RunItem, inputs: Inputs) -> Sequence[str] | None:
         return self._manifest.current(self._key(job), inputs) if self._resume else None
 
-    def store(self, job: Job, outcome: Outcome) -> None:
+    def store(self, job: RunItem, outcome: Outcome) -> None:
         if outcome.current is not None:
             self._outputs.reserve(outcome.current)
             self._reporter.skipped(job, outcome.current)
@@ -607,5 +607,5 @@ class KeepOutputs:
             self._manifest.done(key, outcome.inputs, written)
             self._reporter.done(job, outcome.result, written)
 
-    def _key(self, job: Job) -> bytes:
+    def _key(self, job: RunItem) -> bytes:
         return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem or job.name}")

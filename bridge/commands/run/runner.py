@@ -13,7 +13,7 @@ from typing import Any
 
 from accel.text import clauses, text
 from bridge.commands.options import RunOptions, read_settings
-from bridge.commands.run.inputs import InputFile, Job, find_files, make_jobs
+from bridge.commands.run.inputs import InputFile, RunItem, find_files, make_jobs
 from bridge.commands.run.local import Batch, JobRunner, OutputSink, local_runner
 from bridge.commands.run.outputs import Manifest, Outputs, staging_folder
 from bridge.commands.run.plan import Plan, make_plan
@@ -80,7 +80,7 @@ def _check_inputs(inputs: Sequence[InputFile]) -> None:
     raise UserError(text("{problems}.", problems=listed))
 
 
-async def _run(plan: Plan, jobs: Sequence[Job], options: RunOptions, settings: Mapping[str, Any]) -> int:
+async def _run(plan: Plan, jobs: Sequence[RunItem], options: RunOptions, settings: Mapping[str, Any]) -> int:
     """Returns the exit code."""
     reporter = Reporter(plan.title, as_json=options.as_json, several=len(jobs) > 1)
     finished = False
@@ -97,7 +97,9 @@ async def _run(plan: Plan, jobs: Sequence[Job], options: RunOptions, settings: M
 
 
 @contextlib.contextmanager
-def _sink(plan: Plan, jobs: Sequence[Job], options: RunOptions, reporter: Reporter) -> Iterator[OutputSink]:
+def _sink(
+    plan: Plan, jobs: Sequence[RunItem], options: RunOptions, reporter: Reporter
+) -> Iterator[OutputSink]:
     if options.out is None:
         yield DiscardOutputs(reporter)
         return
@@ -113,7 +115,7 @@ def _sink(plan: Plan, jobs: Sequence[Job], options: RunOptions, reporter: Report
 
 @contextlib.asynccontextmanager
 async def _runner(
-    plan: Plan, jobs: Sequence[Job], options: RunOptions, settings: Mapping[str, Any]
+    plan: Plan, jobs: Sequence[RunItem], options: RunOptions, settings: Mapping[str, Any]
 ) -> AsyncIterator[JobRunner]:
     if options.daemon:
         async with remote_runner(plan, jobs, settings["deadline_ms"] / 1000, options.timeout_s) as remote:

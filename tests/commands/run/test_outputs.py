@@ -15,7 +15,7 @@ from PIL import Image
 
 from accel.execution.executor import LocalExecutor
 from accel.execution.protocol import ResultFile
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.outputs import Manifest, Outputs
 from tests.commands.shell import one_line, tree
 
@@ -330,7 +330,7 @@ def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_g
     (tmp_path / "blob").write_bytes(b"1")
     made = ResultFile(file, media_type, 1, "", path=str(tmp_path / "blob"))
     outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
-    (path,) = outputs.keep(Job(("rock.png",), stem="rock"), b"key", [made])
+    (path,) = outputs.keep(RunItem(("rock.png",), stem="rock"), b"key", [made])
     assert Path(path).name == name
 
 
@@ -350,5 +350,5 @@ def test_a_hundred_times_as_many_files_of_one_job_take_no_more_than_that_longer(
         (tmp_path / f"{index}").write_bytes(b"1")
         files.append(ResultFile(f"part{index}", "text/plain", 1, "", path=str(tmp_path / f"{index}")))
     outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
-    assert len(outputs.keep(Job(()), b"key", files)) == 50
+    assert len(outputs.keep(RunItem(()), b"key", files)) == 50
     assert files.times < 10

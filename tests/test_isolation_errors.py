@@ -45,4 +45,4 @@ def test_the_place_is_the_line_of_theirs_that_called_ours() -> None:
     with pytest.raises(OSError) as caught:
         called()
     line = called.__code__.co_firstlineno + 1
-    assert describe(caught.value).endswith(f"(tests/test_failures.py:{line})")
+    assert describe(caught.value).endswith(f"(tests/test_isolation_errors.py:{line})")

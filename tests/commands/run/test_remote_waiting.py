@@ -19,7 +19,7 @@ from bridge.commands.run import remote
 from bridge.core.errors import UserError
 from bridge.server.handshake import NOT_DURABLE
 from bridge.store.uploads import Upload
-from tests.commands.run.test_lasting import ASKED
+from tests.commands.run.test_remote_reconnects import ASKED
 from tests.server.caller import name_of
 from tests.server.daemons import ThreadDaemon
 

@@ -7,7 +7,7 @@ import pytest
 from accel.execution.executor import ExecutorResult
 from accel.workload import WorkloadError
 from bridge.commands.run import report
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.report import Reporter
 
 
@@ -35,18 +35,18 @@ def test_a_single_job_that_was_passed_over_is_told_as_nothing_else_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     teller = Reporter("image.convert", as_json=False)
-    teller.skipped(Job(("a.png",)), ["b.png"])
+    teller.skipped(RunItem(("a.png",)), ["b.png"])
     teller.summary(1)
     assert capsys.readouterr().err.startswith("popbridge: 0 done, 1 unchanged in ")
     in_json = Reporter("image.convert", as_json=True)
-    in_json.skipped(Job(("a.png",)), ["b.png"])
+    in_json.skipped(RunItem(("a.png",)), ["b.png"])
     in_json.summary(1)
     assert capsys.readouterr().err == ""
 
 
 def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     teller = Reporter("image.convert", as_json=False)
-    job = Job(("石头\x1b[2J\n.png",))
+    job = RunItem(("石头\x1b[2J\n.png",))
     result = ExecutorResult("two\nlines\x07", [], 0.0, 0.0, "CPU")
     teller.done(job, result, ["a\r.png", "b.png"])
     teller.failed(job, WorkloadError("bad_input", "is broken:\nline 2\x1b"))
@@ -56,7 +56,7 @@ def test_names_that_steer_a_terminal_are_escaped(capsys: pytest.CaptureFixture[s
 
 
 def test_a_long_text_is_whole_in_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    job, text = Job(("a.png",)), "x" * 20_000
+    job, text = RunItem(("a.png",)), "x" * 20_000
     for as_json in (False, True):
         teller = Reporter("image.ocr", as_json=as_json)
         teller.done(job, ExecutorResult(text, [], 0.0, 0.0, "CPU"), [])

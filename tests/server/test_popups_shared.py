@@ -18,8 +18,8 @@ from tests.server.advised import APPLIED, PUT_BACK, answered, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.plugin import Obedient
 from tests.server.promises import Start
-from tests.server.test_flows import lines
-from tests.server.test_leaving import lost
+from tests.server.test_advisors import lines
+from tests.server.test_sessions_ending import lost
 from tests.server.wire import Wire, identity, resume, session
 
 ENGINE = {"name": "fake", "version": "2.1"}

@@ -12,9 +12,9 @@ from bridge.core.errors import StoreError
 from bridge.core.messages import DONE_CODE, DONE_REASON
 from tests.server.advised import popup
 from tests.server.daemons import ThreadDaemon
-from tests.server.test_flows import lines
-from tests.server.test_leaving import lost
-from tests.server.test_shared_popups import editor
+from tests.server.test_advisors import lines
+from tests.server.test_popups_shared import editor
+from tests.server.test_sessions_ending import lost
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.project.config import NAME, missing_folder_notices, read
 from tests.messages import in_chinese, is_chinese
-from tests.test_projectfile import written
+from tests.test_project_config import written
 
 
 def test_rules_for_folders_that_arent_there_are_told(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def seen() -> dict[str, tuple[str, dict[str, float]]]:
 @pytest.fixture(scope="module")
 def elsewhere():
     """What a processor without AVX sees, as far as BLAS is concerned."""
-    module = "tests.accel.texture.test_features_reproducible"
+    module = "tests.accel.texture.test_spatial_features_reproducible"
     code = f"import json; from {module} import seen; print(json.dumps(seen()))"
     around = os.environ | {"OPENBLAS_CORETYPE": "Nehalem", "PYTHONPATH": str(ROOT)}
     asked = [sys.executable, "-c", code]

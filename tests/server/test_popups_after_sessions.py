@@ -13,8 +13,8 @@ import pytest
 from tests.server.advised import answered, popup
 from tests.server.daemons import until
 from tests.server.promises import Start
-from tests.server.test_flows import lines
-from tests.server.test_shared_popups import editor, status
+from tests.server.test_advisors import lines
+from tests.server.test_popups_shared import editor, status
 from tests.server.wire import resume
 
 
