@@ -178,6 +178,8 @@ class Workload(Struct, frozen=True):
     is cheaper than a lookup. Inline workloads are never cached."""
     composed: Compose | None = None
     """For a pipeline: the versions and models of its steps decide its results too."""
+    makes_files: bool = False
+    """Whether each run makes output files: without a place for them it has no use."""
     operation: bool = False
     """Whether it was declared by `operation` and can be a step of `image.pipeline`."""
 
@@ -270,6 +272,7 @@ def workload(
     companions: bool = False,
     cached: bool = True,
     composed: Compose | None = None,
+    makes_files: bool = False,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
@@ -288,7 +291,7 @@ def workload(
         summary = doc.split("\n")[0]
         declared.workload = Workload(
             name, version, params, target, span, inline, summary, doc,
-            companions=companions, cached=cached, composed=composed,
+            companions=companions, cached=cached, composed=composed, makes_files=makes_files,
         )  # fmt: skip
         return declared
 

@@ -227,13 +227,17 @@ class LocalExecutor:
         memory_mib: int,
         *,
         keep_mib: int = 0,
+        idle_s: float = 0.0,
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
         """`workers` 0 is one per core; `memory_mib` 0 means unlimited. A worker that holds more than
-        `keep_mib` after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
+        `keep_mib` after a job is replaced, unless that is 0. With `idle_s`, workers are started when jobs
+        wait and end after that many idle seconds. `env` adds to the workers' environment."""
         self._limits = limits
-        self.pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
+        setup = Setup(limits, memory_mib, tuple(warm))
+        warm_up = _frame(Job(workload.echo.workload, workload.Echo()))
+        self.pool = Pool(workers or cores(), setup, env or {}, keep_mib, idle_s=idle_s, warm_up=warm_up)
 
     async def start(self) -> None:
         await self.pool.start()

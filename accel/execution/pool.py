@@ -391,6 +391,9 @@ class FairTurns(Generic[Waiter]):
         return self._classes[chosen].popleft()
 
 
+GROW_S = 0.02
+"""A job waits this long for a busy worker before another is started, which takes far longer."""
+
 RESPAWN = Backoff(first_s=0.1, most_s=5.0, factor=4.0)
 """Pauses after the system refused to start a process."""
 
@@ -410,13 +413,32 @@ class WorkerState(Struct, frozen=True):
 
 
 class Pool:
-    """`size` worker processes, leased to jobs in the order of their turns."""
+    """Up to `size` worker processes, leased to jobs in the order of their turns."""
 
-    def __init__(self, size: int, setup: Setup, env: Mapping[str, str], keep_mib: int = 0) -> None:
-        """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this."""
+    def __init__(
+        self,
+        size: int,
+        setup: Setup,
+        env: Mapping[str, str],
+        keep_mib: int = 0,
+        *,
+        idle_s: float = 0.0,
+        warm_up: bytes = b"",
+    ) -> None:
+        """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this.
+
+        With `idle_s`, it starts with one worker, adds more while jobs wait, and ends each that was idle for
+        `idle_s` seconds; otherwise all run all the time. `warm_up` is the frame of a job that makes an
+        added worker ready before it is leased.
+        """
         self._keep = keep_mib << 20
+        self._idle_s = idle_s
+        self._warm_up = warm_up
         self._setup = setup
         self._env = env
+        self._growing = False
+        self._starting = 0
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._turns: FairTurns[asyncio.Future[Worker]] = FairTurns()
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
@@ -455,11 +477,18 @@ class Pool:
         return [worker.pid for worker in self._all]
 
     async def start(self) -> None:
-        """Starts all processes without waiting until they are ready. Raises OSError."""
-        started = await asyncio.gather(*(self._spawn() for _ in range(self.size)), return_exceptions=True)
+        """Starts all processes, or the first, without waiting until they are ready. Raises OSError."""
+        count = 1 if self._idle_s else self.size
+        started = await asyncio.gather(*(self._spawn() for _ in range(count)), return_exceptions=True)
         if failed := [error for error in started if error is not None]:
             await self.close()
             raise failed[0]
+
+    def wake(self) -> None:
+        """Starts a worker if none runs: a job is likely to come."""
+        if not self._all and not self._growing and not self._closing.is_set():
+            self._growing = True
+            self._in_background(self._grow())
 
     async def acquire(self, priority: str, *, again: bool = False) -> Worker:
         """Leases a worker until `release` or `discard`; a job that needs one `again` comes first.
@@ -474,6 +503,9 @@ class Pool:
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._turns.add(turn, priority, again=again)
         self._assign()
+        if self._turns and self._idle_s and not self._growing and len(self._all) < self.size:
+            self._growing = True
+            self._in_background(self._grow())
         try:
             return await turn
         except asyncio.CancelledError:
@@ -492,6 +524,8 @@ class Pool:
             return
         self._idle.append(worker)
         self._assign()
+        if self._idle_s and self._idle and self._idle_timer is None:
+            self._end_idle()
 
     def stop(self, worker: Worker) -> None:
         """Frees a worker from a cancelled job.
@@ -525,6 +559,8 @@ class Pool:
     async def close(self) -> None:
         """Ends all processes; waiting jobs fail with WorkloadError `shutting_down`."""
         self._closing.set()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         while (turn := self._turns.next()) is not None:
             if not turn.done():
                 turn.set_exception(_closing())
@@ -551,18 +587,72 @@ class Pool:
             else:
                 turn.set_result(worker)
 
-    async def _spawn(self) -> None:
+    async def _grow(self) -> None:
+        """Starts workers for jobs that wait: at once if none runs, else after GROW_S."""
+        tries = 0
+        try:
+            while (self._turns or not self._all) and len(self._all) < self.size:
+                pause = RESPAWN.pause_s(tries - 1) if tries else GROW_S if self._all else 0.0
+                if await self._closed_within(pause):
+                    return
+                try:
+                    if not self._all:
+                        await self._spawn()
+                    wanted = min(len(self._turns) - self._starting, self.size - len(self._all))
+                    for _ in range(wanted):
+                        await self._spawn(warm=True)
+                    tries = 0
+                # Jobs that wait get no worker unless this goes on.
+                except Exception as error:
+                    tries += 1
+                    log.error("can't start a worker process: %s", error)
+        finally:
+            self._growing = False
+
+    async def _warm(self, worker: Worker) -> None:
+        """Makes a new worker ready while others serve the jobs that wait."""
+        try:
+            await worker.ask(self._warm_up)
+        except WorkerDied:
+            # A job that meets a dead worker is told so, and another is started with a pause.
+            log.warning("worker process %d ended while it started", worker.pid)
+        finally:
+            self._starting -= 1
+        self.release(worker)
+
+    def _end_idle(self) -> None:
+        """Ends workers that have been idle for long, and sets the timer for the next."""
+        self._idle_timer = None
+        now = time.monotonic()
+        while self._idle and now - self._idle[0].since >= self._idle_s:
+            self._in_background(self._retire(self._idle.pop(0)))
+        if self._idle:
+            due = self._idle[0].since + self._idle_s - now
+            self._idle_timer = asyncio.get_running_loop().call_later(max(due, 0.01), self._end_idle)
+
+    async def _retire(self, worker: Worker) -> None:
+        self._all.discard(worker)
+        await worker.end()
+        await self._report_end(worker.pid)
+
+    async def _spawn(self, *, warm: bool = False) -> None:
         worker = await Worker.spawn(self._setup, self._env)
         if self._closing.is_set():
             return await worker.end()
         self._all.add(worker)
-        self.release(worker)
+        if warm:
+            self._starting += 1
+            self._in_background(self._warm(worker))
+        else:
+            self.release(worker)
 
     async def _replace(self, worker: Worker, *, healthy: bool) -> None:
         await worker.end()
         self._all.discard(worker)
         if healthy:
             await self._report_end(worker.pid)
+        if self._idle_s and (len(self._all) >= self.size or (self._all and not self._turns)):
+            return
         tries = 0
         while not await self._closed_within(RESPAWN.pause_s(tries - 1) if tries else 0.0):
             try:

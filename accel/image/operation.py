@@ -213,6 +213,7 @@ def operation(
     splits: bool = False,
     levels: bool = False,
     layers: bool = False,
+    makes_files: bool | None = None,
 ) -> Callable[[Operate], Operation]:
     """Declares a workload that runs on images instead of files, and can be a step of a pipeline:
     `function(images, params, limits) -> Operated`. The function may raise WorkloadError.
@@ -225,6 +226,7 @@ def operation(
     others, or gets them itself if it returns files. Any further input then has as many layers, or one for
     all; those of `companions` are read only if the first input has several. `version`, `inputs`, `companions`
     and `cached` are as in `workload`, `splits` and `levels` as in `Operation`.
+    `makes_files` is by default whether `params` extends `Writing`.
 
     Raises TypeError if `params` isn't such a class, if `inputs` allows none, or if a worker can't import the
     function.
@@ -249,8 +251,9 @@ def operation(
             return operated
 
         record = workload(
-            name, version=version, params=params, inputs=inputs, companions=companions, cached=cached
-        )
+            name, version=version, params=params, inputs=inputs, companions=companions, cached=cached,
+            makes_files=issubclass(params, Writing) if makes_files is None else makes_files,
+        )  # fmt: skip
         declared = cast(Operation, record(run))
         declared.workload = structs.replace(declared.workload, operation=True)
         declared.operate = operate

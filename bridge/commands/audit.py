@@ -73,11 +73,12 @@ def _default_locale() -> str:
     "--locale", type=click.Choice(["en", "zh-CN"]), default=_default_locale, show_default="the system's",
     help="Language of the report.",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; default: one per core.")
+@click.option("--workers", "-j", type=click.IntRange(1, 256), help="Worker processes; default: one per core.")
+@click.option("--quiet", "-q", is_flag=True, help="Print no report; the exit code and files tell.")
 def audit(
     place: str, fix: bool, html: str | None, json: str | None, sarif: str | None, baseline: str | None,
     update_baseline: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool, limit: int,
-    locale: str, workers: int | None,
+    locale: str, workers: int | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Check the textures of a project, folder or file.
 
@@ -99,6 +100,7 @@ def audit(
         limit=limit,
         locale=locale,
         workers=workers,
+        quiet=quiet,
     )
     # It needs numpy and pyvips, which `--help` and completion do without.
     from bridge.commands.audit_run import run_audit

@@ -256,7 +256,7 @@ def _write_reports(report: Report, options: AuditOptions) -> list[str]:
     for name, pieces in formats.items():
         if file := options.reports[name]:
             failures += _write(file, pieces(report, options.locale))
-    if STDOUT not in options.reports.values():
+    if not options.quiet and STDOUT not in options.reports.values():
         report_terminal.show(report, report.listed, options.locale, options.limit, sys.stdout, screen_width())
     return failures
 

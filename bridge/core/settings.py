@@ -168,6 +168,8 @@ SETTINGS = (
             help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit."),
     Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
+    Setting(name="worker.idle_s", type=_ranged(float, 0, 86_400), default=300.0,
+            help="Seconds after which an idle worker process ends; 0 starts all at once and keeps them."),
     Setting(name="gpu", type=bool, default=True,
             help="Use an NVIDIA GPU for work that measurements show it does faster than the CPU."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,

@@ -80,7 +80,9 @@ class Bridge:
             limits,
             settings["worker.memory_mib"],
             keep_mib=settings["worker.recycle_mib"],
+            idle_s=settings["worker.idle_s"],
         )
+        self._pool = workers.pool
         self.workers = workers.pool.size
         """Worker processes for the CPU."""
         self._policies = BatchTuning(paths.batching_file, workers)
@@ -182,6 +184,7 @@ class Bridge:
         return answers if self.cache is None else answers | await self.cache.responses.blobs()
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
+        self._pool.wake()
         await self.flows.take_away(live)
         if restarted:
             await self.dispatch.client_restarted(live)

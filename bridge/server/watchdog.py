@@ -12,7 +12,7 @@ from types import FrameType
 
 from bridge.core.metrics import Histogram
 
-PERIOD_S = 0.1
+PERIOD_S = 1.0
 """Seconds between measurements."""
 
 

@@ -97,7 +97,7 @@ class Comparison(FirstLayer, frozen=True):
     """One entry for each channel that either image has."""
 
 
-compare = operation("image.compare", version=4, params=Compare, inputs=2)(
+compare = operation("image.compare", version=4, params=Compare, inputs=2, makes_files=False)(
     implementation(
         "accel.image.compare:compare",
         """Measures the difference of two images of the same size: PSNR, SSIM, errors.
@@ -238,7 +238,7 @@ class Palette(FirstLayer, frozen=True):
     """Whether these are all the colours of the picture, unchanged, instead of means of similar ones."""
 
 
-palette = operation("image.palette", version=3, params=FindPalette)(
+palette = operation("image.palette", version=3, params=FindPalette, makes_files=False)(
     implementation(
         "accel.image.palette:palette",
         """Finds the main colours of a picture and the share of each, always with the same result.
@@ -301,7 +301,7 @@ class Histogram(FirstLayer, frozen=True):
     """One entry per channel, plus luminance if there are three colours."""
 
 
-histogram = operation("image.histogram", version=3, params=CountValues)(
+histogram = operation("image.histogram", version=3, params=CountValues, makes_files=False)(
     implementation(
         "accel.image.palette:histogram",
         """Counts the values of each channel exactly, with percentiles, mean and standard deviation.

@@ -94,7 +94,7 @@ class Thumbnail(Params, frozen=True):
     ] = "png"
 
 
-thumbnail = workload("image.thumbnail", version=8, params=Thumbnail)(
+thumbnail = workload("image.thumbnail", version=8, params=Thumbnail, makes_files=True)(
     implementation(
         "accel.image.inspect:thumbnail",
         """Creates a preview that fits into a square.

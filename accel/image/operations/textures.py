@@ -168,7 +168,9 @@ class Compressed(Struct, frozen=True):
     others."""
 
 
-compress = operation("image.compress", version=9, params=Compress, levels=True, layers=True)(
+compress = operation(
+    "image.compress", version=9, params=Compress, levels=True, layers=True, makes_files=True
+)(
     implementation(
         "accel.image.block_selection:compress",
         """Compresses an image for the GPU: BC, ETC2, EAC or ASTC blocks in DDS or KTX2.

@@ -20,6 +20,7 @@ from bridge.core.errors import UserError
 from bridge.project.files import is_hidden, walk
 
 if TYPE_CHECKING:
+    from bridge.commands.run.kinds import TextureKind
     from bridge.commands.run.plan import Plan
 
 
@@ -204,6 +205,10 @@ class RunItem(Struct, frozen=True):
     """Why the job can't run."""
     name: str = ""
     """The value of the workload's parameter `name`; empty to leave it unset."""
+    plan: Plan | None = None
+    """Set if the file has parameters of its own."""
+    texture: TextureKind | None = None
+    """What the classifier takes the file for, if it was asked."""
     exact: bool = False
     """Whether outputs refer to one another by name, so that they can't be renamed."""
 

@@ -18,8 +18,10 @@ from accel.execution import executor
 from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor, cores
 from accel.progress import OnProgress
 from accel.text import text
+from accel.texture.workloads import examine
 from accel.workload import Input, Limits, WorkloadError
 from bridge.commands.run.inputs import RunItem
+from bridge.commands.run.kinds import TextureKind
 from bridge.commands.run.outputs import Inputs
 from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError
@@ -41,12 +43,14 @@ class LocalRunner:
     async def run(self, job: RunItem, folder: Path | None) -> ExecutorResult:
         """Returns the result, with its files in `folder` if given. Raises WorkloadError."""
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
+        plan = job.plan or self._plan
+        kind = job.texture.channels if job.texture else ""
         try:
             with self.progress_context() as on_progress:
                 return await self._executor.run(
                     executor.Job.parse(
-                        self._plan.workload,
-                        self._plan.params_for(job.name),
+                        plan.workload,
+                        plan.params_for(job.name, kind),
                         inputs,
                         deadline_s=self._timeout_s,
                         out_dir=folder,
@@ -65,6 +69,13 @@ class LocalRunner:
                 case _:
                     raise
             raise WorkloadError(error.code, reason, error.name) from None
+
+    async def examine(self, file: str) -> Mapping[str, Any]:
+        """Returns the value of `texture.examine`. Raises WorkloadError."""
+        inputs = [Input(file, os.path.abspath(file))]
+        job = executor.Job.parse(examine.workload, {}, inputs, deadline_s=self._timeout_s)
+        value: Mapping[str, Any] = (await self._executor.run(job)).value
+        return value
 
 
 @contextlib.asynccontextmanager
@@ -108,6 +119,8 @@ class Outcome(Struct, frozen=True):
     """Size and time of the input files before the job began."""
     folder: Path | None = None
     """The staging folder with the result's files."""
+    texture: TextureKind | None = None
+    """The classifier's answer, if it was asked."""
 
 
 class JobRunner(Protocol):
@@ -122,6 +135,9 @@ class JobRunner(Protocol):
 
         Raises WorkloadError if this job failed, and UserError if every other job would fail, too.
         """
+
+    async def examine(self, file: str) -> Mapping[str, Any]:
+        """Returns the value of `texture.examine` for a file. Raises WorkloadError."""
 
 
 class OutputSink(Protocol):
@@ -219,7 +235,7 @@ class Batch:
 
     def _store(self, job: RunItem, outcome: Outcome) -> None:
         try:
-            self._sink.store(job, outcome)
+            self._sink.store(replace(job, texture=outcome.texture), outcome)
         finally:
             self._folders.release(outcome.folder)
 
@@ -231,6 +247,7 @@ class Batch:
             current = self._sink.current(job, inputs)
             if current is not None:
                 return Outcome(current=current)
+            job = replace(job, texture=await self._texture_kind(job))
             folder = self._folders.acquire()
             try:
                 result = await self._runner.run(job, folder)
@@ -240,4 +257,13 @@ class Batch:
         if folder is None:
             # No code needs the bytes, and many results may wait for the first job.
             result = replace(result, files=[replace(file, data=None) for file in result.files])
-        return Outcome(result, inputs=inputs, folder=folder)
+        return Outcome(result, inputs=inputs, folder=folder, texture=job.texture)
+
+    async def _texture_kind(self, job: RunItem) -> TextureKind | None:
+        """Asks the classifier where it decides how channels are read; None where it doesn't, or can't say."""
+        if job.plan is None or not job.plan.kind_steps:
+            return None
+        # The workload itself says what is wrong with the file.
+        with contextlib.suppress(WorkloadError):
+            return TextureKind.of(await self._runner.examine(job.files[0]))
+        return None

@@ -15,6 +15,7 @@ from accel.execution.executor import ExecutorResult, cores
 from accel.execution.protocol import ResultFile
 from accel.execution.worker import NO_ROOM
 from accel.text import AnyText, Text, sentences, text
+from accel.texture.workloads import examine
 from accel.workload import WorkloadError
 from bridge.client.connection import backoff_s
 from bridge.commands.connection import DAEMON_GONE, ReconnectingClient, WaitNotice, watch
@@ -95,16 +96,29 @@ class RemoteRunner:
         )
 
     async def _request(self, job: RunItem) -> Result:
-        params = self._plan.params_for(job.name)
-        paths = [self._path_input(file) for file in job.files]
+        plan = job.plan or self._plan
+        params = plan.params_for(job.name, job.texture.channels if job.texture else "")
+        return await self._ask(plan.workload.name, params, job.files)
+
+    async def examine(self, file: str) -> Mapping[str, Any]:
+        """Returns the value of `texture.examine`. Raises WorkloadError."""
+        try:
+            value: Mapping[str, Any] = (await self._ask(examine.workload.name, {}, [file])).value
+        except RequestError as error:
+            raise _workload_error(error, [examine.workload.name, _name(file)]) from None
+        return value
+
+    async def _ask(self, workload: str, params: Mapping[str, Any], files: Sequence[str]) -> Result:
+        paths = [self._path_input(file) for file in files]
         if None not in paths:
             try:
-                return await self._request_with_retries(params, [path for path in paths if path])
+                return await self._request_with_retries(workload, params, [path for path in paths if path])
             except RequestError as error:
                 # A link may lead out of the root, and a daemon in a container sees other files.
                 if error.code.name not in (errors.FORBIDDEN.name, errors.NOT_FOUND.name):
                     raise
-        return await self._request_with_retries(params, [await self._upload(file) for file in job.files])
+        uploads = [await self._upload(file) for file in files]
+        return await self._request_with_retries(workload, params, uploads)
 
     def _path_input(self, file: str) -> InputRef | None:
         """Returns a file as a path; None if the daemon wouldn't accept it."""
@@ -127,14 +141,16 @@ class RemoteRunner:
             reason = text("can't be read ({reason})", reason=error.strerror or error)
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
 
-    async def _request_with_retries(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
+    async def _request_with_retries(
+        self, workload: str, params: Mapping[str, Any], inputs: Sequence[InputRef]
+    ) -> Result:
         """Returns the result; retried while the daemon is overloaded or can't store the request."""
         tried, until = 0, time.monotonic() + self._retry_s
         while True:
             try:
                 with self._notice.answer(), self.progress_context() as on_progress:
                     return await self._client.request(
-                        self._plan.workload.name,
+                        workload,
                         params,
                         inputs=inputs,
                         priority=self._priority,

@@ -376,6 +376,8 @@ COUNTS = {
     "left": text("{count} not done"),
 }
 
+MAX_FAILURES = 20
+"""Failures that are listed once more at the end."""
 MAX_LINE_WIDTH = 120
 """The longest line, in columns, on wider screens and in files."""
 
@@ -383,8 +385,22 @@ MAX_LINE_WIDTH = 120
 class Reporter:
     """Prints the result of each job and counts them; `advance` moves the progress bar."""
 
-    def __init__(self, title: str, *, as_json: bool, several: bool = False) -> None:
-        """`several`: there is more than one job, so results are one line where possible."""
+    def __init__(
+        self,
+        title: str,
+        *,
+        as_json: bool,
+        several: bool = False,
+        quiet: bool = False,
+        resumable: bool = False,
+    ) -> None:
+        """`several`: there is more than one job, so results are one line where possible.
+
+        `quiet` prints failures alone; `resumable` runs that are interrupted can go on with --resume.
+        """
+        self._quiet = quiet
+        self._resumable = resumable
+        self._failures: list[str] = []
         self._title = title
         self._as_json = as_json
         self._several = several
@@ -398,12 +414,17 @@ class Reporter:
         if self._as_json:
             meta = {"device": result.device, "queued_ms": result.queued_ms, "run_ms": result.run_ms}
             meta |= {"reason": result.reason} if result.reason else {}
+            meta |= {"texture": job.texture} if job.texture else {}
             print_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
+            return
+        if self._quiet:
             return
         head = f"{job.label} -> {written[0]}" if len(written) == 1 else job.label or self._title
         width = min(MAX_LINE_WIDTH, screen_width())
         for line in as_lines(printable(head), result.value, width, several=self._several):
             click.echo(printable_lines(line))
+        if job.texture:
+            click.echo(f"  {job.texture.describe()}")
         for path in written if len(written) > 1 else ():
             click.echo(printable(f"  -> {path}"))
 
@@ -417,7 +438,8 @@ class Reporter:
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
         head = printable(f"{job.label or self._title}: {at_fault}")
-        click.echo(f"{head}{printable_lines(shorten(say(reason)))}", err=True)
+        self._failures.append(f"{head}{printable_lines(shorten(say(reason)))}")
+        click.echo(self._failures[-1], err=True)
 
     def skipped(self, job: RunItem, files: Sequence[str]) -> None:
         self._count("unchanged")
@@ -426,7 +448,7 @@ class Reporter:
 
     def dropped(self) -> None:
         """Reports once that output files were dropped."""
-        if not self._dropped:
+        if not self._dropped and not self._quiet:
             self._dropped = True
             show_notice(
                 text("Output files of {name} were dropped. Add --out FOLDER to keep them.", name=self._title)
@@ -443,7 +465,14 @@ class Reporter:
         each = (COUNTS[what].fill(count=f"{count:,}") for what, count in counts.items())
         listed = joined(each, text("{head}, {rest}"))
         elapsed = _duration(time.monotonic() - self._begin)
-        show_notice(text("{counts} in {duration}.", counts=listed, duration=elapsed))
+        if self._several and not self._as_json and self.counts["done"]:
+            # They may have scrolled away.
+            for line in self._failures[:MAX_FAILURES]:
+                click.echo(line, err=True)
+        if not self._quiet:
+            show_notice(text("{counts} in {duration}.", counts=listed, duration=elapsed))
+        if interrupted and missing and self._resumable:
+            show_notice(text("Go on with the same command and --resume."))
 
     def _count(self, what: str) -> None:
         self.counts[what] += 1
@@ -578,7 +607,8 @@ class KeepOutputs:
         self._reporter = reporter
         self._outputs = outputs
         self._manifest = manifest
-        self._recipe = [plan.recipe, plan.normalized_params, records.VERSION]
+        self._plan = plan
+        self._recipes: dict[int, Any] = {}
         self._resume = resume
 
     def inputs(self, job: RunItem) -> Inputs:
@@ -608,4 +638,10 @@ class KeepOutputs:
             self._reporter.done(job, outcome.result, written)
 
     def _key(self, job: RunItem) -> bytes:
-        return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem or job.name}")
+        plan = job.plan or self._plan
+        # All plans live as long as the run.
+        if id(plan) not in self._recipes:
+            self._recipes[id(plan)] = [plan.recipe, plan.normalized_params, records.VERSION]
+        return job_key(
+            self._recipes[id(plan)], job.files, f"{self._outputs.place(job)}/{job.stem or job.name}"
+        )
