@@ -19,7 +19,7 @@ _FEW = 0.01
 """Share of visible pixels that may be dark on a black background. Two black labels of ten letters cover 3 %
 of a panel twice as wide and seven times as high as one of them."""
 _WORD = 64
-"""Fewest pixels of a colour that could be text, and of the background behind it."""
+"""Minimum number of pixels of a colour that could be text, and of the background behind it."""
 
 
 def to_tensor(image: Raster) -> Floats:

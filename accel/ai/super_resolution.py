@@ -248,7 +248,7 @@ def srgb_to_linear(coded: Floats) -> Floats:
 
 
 def normalize_vectors(values: Floats) -> Floats:
-    """Normalizes vectors stored as 0 to 1. Those without a direction point straight out of the surface."""
+    """Normalises vectors stored as 0 to 1. Those without a direction point straight out of the surface."""
     vectors = values * 2 - 1
     length = np.sqrt((vectors * vectors).sum(2, keepdims=True))
     vectors = np.where(

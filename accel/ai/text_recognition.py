@@ -207,9 +207,9 @@ def _direction(boxes: Sequence[Box]) -> Floats:
 
 
 LINE_HEIGHT, MIN_WIDTH, MAX_WIDTH = 48, 320, 3200
-"""Input size of the recognizer in pixels: height, minimum width and maximum width."""
+"""Input size of the recogniser in pixels: height, minimum width and maximum width."""
 STEP, OVERLAP = 8, 40
-"""Pixels per step of the recognizer, and overlap of a long line's pieces in steps."""
+"""Pixels per step of the recogniser, and overlap of a long line's pieces in steps."""
 ORIENTATION_WIDTH = 192
 """Width of the orientation classifier's input in pixels."""
 UPSIDE_DOWN = 0.9

@@ -189,7 +189,7 @@ class Line(Struct, frozen=True):
     """A line of text."""
 
     text: str
-    """The recognized characters."""
+    """The recognised characters."""
     confidence: float
     """Mean confidence of its characters, 0 to 1."""
     box: list[list[float]]

@@ -160,7 +160,7 @@ class CostModel:
 def fit_cost(times: Mapping[int, float]) -> Cost:
     """Fits a line through milliseconds by pixels, with both coefficients at least 0.
 
-    Minimizes squares of relative errors, so that small jobs count as much as large ones.
+    Minimises squares of relative errors, so that small jobs count as much as large ones.
     """
     weights = {pixels: 1 / max(ms, 1e-6) ** 2 for pixels, ms in times.items()}
     whole = sum(weights.values())

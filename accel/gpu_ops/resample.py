@@ -132,7 +132,7 @@ def _colors(nodes: Nodes, values: str, coded: PixelCoding) -> str:
 
 
 def _normalize(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) -> str:
-    """Normalizes the first three channels; vectors without a direction become (0, 0, 1)."""
+    """Normalises the first three channels; vectors without a direction become (0, 0, 1)."""
     vectors = nodes.part(values, 1, 0, 3)
     if enter and not coded.signed:
         vectors = nodes.plus(nodes.times(vectors, 2.0), -1.0)

@@ -438,8 +438,8 @@ def draw_sprite(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> No
 
 
 def _format(first: str, layout: SpriteLayout, params: AtlasParams) -> str:
-    """Returns the page format. `same` is the first sprite's format if that can store the pages, or else
-    another that can."""
+    """Returns the page format. `same` means that of the first sprite if it can store the pages, otherwise
+    another format that can."""
     if params.format != "same":
         return params.format
     able = [name for name, writer in WRITERS.items() if writer.alpha and layout.dtype.name in writer.depths]

@@ -71,7 +71,7 @@ def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) 
 def vector_error(before: Pixels, after: Pixels) -> float:
     """Returns the PSNR of 8-bit normal maps: 10 log10(4 / mean squared error of x, y and z).
 
-    Both are normalized as in shaders; if `after` has two channels, z is reconstructed. The peak is 2, as
+    Both are normalised as in shaders; if `after` has two channels, z is reconstructed. The peak is 2, as
     components range from -1 to 1.
     """
     squares = count = 0.0

@@ -238,9 +238,9 @@ to 2 ** -23, and the sum of 32 x 32 values one of 2 ** -13, half a step."""
 
 
 BITS = 4
-"""Most bits of 64 that may differ between look-alikes; unrelated images differ in 32 +- 4. Among 4,399 real
-textures, pairs that differed in 6 were variants of one design (smileys, buttons), and pairs that differed in
-fewer were mostly copies."""
+"""Maximum number of the 64 bits in which look-alikes differ; unrelated images differ in 32 +- 4. Among 4,399
+real textures, pairs that differed in 6 were variants of one design (smileys, buttons), and pairs that
+differed in fewer were mostly copies."""
 
 MEAN = 0.03
 """Largest difference between their mean colours, per channel."""

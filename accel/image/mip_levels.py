@@ -24,10 +24,10 @@ Size = tuple[int, int]
 """Width and height."""
 
 FUSED_LEVELS = 3
-"""Most levels computed from one strip while it is in the cache."""
+"""Maximum number of levels computed from one strip while it is in the cache."""
 
 SUM_LEVELS = 4
-"""Most levels whose sums of bytes fit into 16 bits: 256 bytes add up to at most 65280."""
+"""Maximum number of levels whose sums of bytes fit into 16 bits: 256 bytes add up to at most 65280."""
 
 
 def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:

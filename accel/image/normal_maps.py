@@ -1,4 +1,4 @@
-"""Tangent-space normal maps: decoding, flipping and normalizing vectors, and detecting the direction of the
+"""Tangent-space normal maps: decoding, flipping and normalising vectors, and detecting the direction of the
 green channel.
 """
 
@@ -27,10 +27,10 @@ BAND_COLUMNS = 384
 that none overlap."""
 
 LEAST_TEXELS = 64
-"""Fewest texels that can be judged: fewer slopes fit one convention by chance."""
+"""Minimum number of texels to judge: fewer slopes may fit one convention by chance."""
 
 PART_COLUMNS = 8
-"""Fewest columns in a part of a band."""
+"""Minimum number of columns in a part of a band."""
 
 TOGETHER = 6
 """Bands processed at a time: fewer cost more calls, more don't fit into the cache."""

@@ -146,7 +146,7 @@ class Written(Struct, frozen=True, omit_defaults=True):
     levels: int
     """Number of mip levels, including the largest."""
     size: int
-    """Bytes of all its files."""
+    """Total bytes of its files."""
     kind: Literal["color", "normal", "data"] | None = None
     """The content type used for the channels; absent if it made no difference."""
     first_of: int | None = None

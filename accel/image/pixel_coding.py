@@ -120,7 +120,7 @@ class Coding(Struct, frozen=True):
 
     def clip_ringing(self, filtered: Pixels, source: Pixels) -> Pixels:
         """Clips each float channel to the range of the source, to remove a filter's ringing. Integers are
-        clipped anyway, and vectors normalized."""
+        clipped anyway, and vectors normalised."""
         if self.dtype.kind != "f" or self.vectors:
             return filtered
         # Clip whole rows: numpy is ten times slower along the channels of a pixel.
@@ -182,7 +182,7 @@ def choose_loops(pixels: Pixels) -> ModuleType:
 
 
 def normalize_lines(lines: Floats) -> None:
-    """Normalizes the vectors in the first three channels. Those without a direction become (0, 0, 1)."""
+    """Normalises the vectors in the first three channels. Those without a direction become (0, 0, 1)."""
     vectors = lines[:, :3]
     size = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))[:, None]
     vectors /= np.maximum(size, CANCELLED)

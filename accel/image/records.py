@@ -26,7 +26,7 @@ class Channel(Struct, frozen=True):
     """
 
     name: str
-    """`r`, `g`, `b`, `a`; `l` for grey; `c`, `m`, `y`, `k`; a number for anything else."""
+    """`r`, `g`, `b` or `a`; `l` for grey; `c`, `m`, `y` or `k`; a number for anything else."""
     min: float
     """The smallest value."""
     max: float

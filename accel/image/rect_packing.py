@@ -332,7 +332,7 @@ WIDTHS = 8
 """Minimum number of widths to try per strategy."""
 
 CONTACT_MOST = 128
-"""Most rectangles for which to try the contact heuristic, whose time is quadratic."""
+"""Maximum number of rectangles for which to try the contact heuristic, whose time is quadratic."""
 
 _FILLED = 0.995
 """Share of a page that two or more rectangles hardly ever exceed."""

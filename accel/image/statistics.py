@@ -43,7 +43,7 @@ class IntegerStatistics:
         return Channel(name, low, high, total / count / top, math.sqrt(variance) / top)
 
     def alpha(self, index: int) -> Alpha:
-        """Returns the statistics of a channel as alpha."""
+        """Returns the alpha statistics of a channel."""
         low, high, top = self._low[index], self._high[index], self._top
         # Copying to contiguous memory takes a third of the time of strided access.
         column = np.ascontiguousarray(self._pixels[..., index])
@@ -106,7 +106,7 @@ class FloatStatistics:
         return Channel(name, low, high, mean, deviation * math.sqrt(1 - 1 / count) if count > 1 else 0.0)
 
     def alpha(self, index: int) -> Alpha:
-        """Returns the statistics of a channel as alpha."""
+        """Returns the alpha statistics of a channel."""
         low, high = self._table[index + 1, :2].tolist()
         column = self._pixels[..., index]
         constant = round(min(1.0, max(0.0, low)) * 255) if low == high else None
@@ -186,7 +186,7 @@ _EDGE = 1024
 
 
 def entropy(planes: Floats) -> float:
-    """Returns the entropy of luminance, quantized to 256 steps, in bits per pixel."""
+    """Returns the entropy of luminance, quantised to 256 steps, in bits per pixel."""
     steps = luminance(planes) * 255
     steps += 0.5
     shares = np.bincount(np.clip(steps, 0, 255, out=steps).astype(np.uint8), minlength=256) / steps.size

@@ -117,7 +117,7 @@ def _to_array(view: _View, storages: dict[str, NDArray[Any]]) -> NDArray[Any]:
 
 
 EPSILON = 1e-3
-"""Epsilon of batch normalization, as in the training with TensorFlow."""
+"""Epsilon of batch normalisation, as in the training with TensorFlow."""
 
 
 class Stage(Struct, frozen=True):
@@ -136,7 +136,7 @@ STAGES = (
 
 
 def efficientnet_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
-    """Returns a graph from an image to its features, the normalized mean over the last layer.
+    """Returns a graph from an image to its features, the normalised mean over the last layer.
 
     Raises UnreadableCheckpoint.
     """
@@ -186,7 +186,7 @@ class _Builder:
     def _convolution(
         self, value: str, name: str, norm: str, *, stride: int = 1, by_channel: bool = False
     ) -> str:
-        """Adds a convolution with batch normalization folded into its weights."""
+        """Adds a convolution with batch normalisation folded into its weights."""
         kernel = self._tensors[name + ".weight"].astype(np.float64)
         scale, shift, mean, variance = (
             self._tensors[f"{norm}.{part}"].astype(np.float64)

@@ -36,7 +36,7 @@ _SHORT = re.compile(r"~[0-9]")
 
 
 def join_windows_path(path: str, root: str) -> str:
-    """Joins `path` to `root`, normalizes it and checks, as text, that it is below `root`.
+    """Joins `path` to `root`, normalises it and checks, as text, that it is below `root`.
 
     If either has an 8.3 name, only the file system can decide. Raises RequestError: `forbidden` for a path
     elsewhere or a device, `bad_input` for an invalid file name.

@@ -43,8 +43,8 @@ class ConnectionLimiter:
     """Limits the number of connections, counted from the handshake."""
 
     def __init__(self, most: int, most_unidentified: int) -> None:
-        """`most` limits all connections, `most_unidentified` those that haven't identified. Both are at least
-        1."""
+        """`most` limits all connections, `most_unidentified` those that haven't sent `identify`. Both are at
+        least 1."""
         self._most = most
         self._most_unidentified = most_unidentified
         self.open = 0

@@ -255,7 +255,7 @@ def _keep(database: Path) -> Path:
     old = dated_path(database, "old")
     log, old_log = (path.with_name(f"{path.name}-wal") for path in (database, old))
     if log.exists():
-        # SQLite deletes the log of a file that it doesn't recognize as a database.
+        # SQLite deletes the log of a file that it doesn't recognise as a database.
         shutil.copy2(log, old_log)
     try:
         _into_one_file(database)

@@ -21,7 +21,7 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 _HEADER = 1 << 20
-"""Bytes to search for the attributes used from a header."""
+"""Maximum number of header bytes to read for the attributes used here."""
 
 _MAX_CHANNELS = 1024
 """Maximum number of channels in a file; renderers write dozens."""

@@ -204,13 +204,13 @@ class RunLengthCode(Struct, frozen=True):
     """
 
     shortest: int
-    """Fewest equal items that make a run."""
+    """Minimum number of equal items in a run."""
     run: int
-    """Most items in a run."""
+    """Maximum number of items in a run."""
     run_head: int
     step: int
     literal: int
-    """Most literals in a packet."""
+    """Maximum number of literals in a packet."""
     literal_head: int
 
 

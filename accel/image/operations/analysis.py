@@ -170,7 +170,7 @@ class DuplicateGroup(Struct, frozen=True):
     names: Sequence[str]
     """Names of the inputs as requested, in the same (alphabetical) order."""
     wasted: int
-    """Bytes of all these files except the largest."""
+    """Total bytes of these files, except the largest."""
 
 
 class UnreadFile(Struct, frozen=True):
