@@ -295,7 +295,7 @@ def _session(contents: bytes, model: Model, choice: Choice) -> onnxruntime.Infer
         return open_session(contents, choice)
     except (DeviceGone, WorkloadError):
         raise
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         reason = text("model {model} can't be opened ({error})", model=model.name, error=str(error)[:160])
         fault = fault_of(error) if uses_device() else ""
         raise WorkloadError("internal", reason, fault=fault) from None
@@ -345,7 +345,7 @@ def build(contents: bytes, file: File, known: ProvenVariants, provider: str) -> 
             contents, current.for_provider(provider, fixed_shape_wish(file, feed, graph=False))
         )
         session.run(None, feed)
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         return Engine(known.model, known.shape, 0.0, failure_text(error))
     return Engine(known.model, known.shape, round(time.perf_counter() - begin, 1))
 

@@ -102,7 +102,7 @@ def prove_variant(
     """Opens and verifies a variant. Returns its function, or None if it can't be opened, and the proof."""
     try:
         run = variant.open(sample.feeds[0], dict(zip(outputs, sample.outputs[0], strict=True)))
-    except Exception as error:  # onnxruntime raises classes without a common base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         return None, proof_of_failure(text("can't be used"), error)
     return run, prove(plain, run, sample, tolerance)
 
@@ -190,7 +190,7 @@ class ShapeTuning:
         except ShapeError:
             # The type differs, which the plain run reports.
             pass
-        except Exception as error:  # onnxruntime raises classes without a common base
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             self._fall_back(shape, tuned.variant, feed, error)
             # Release its device memory before the plain run.
             tuned = None

@@ -147,7 +147,7 @@ def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
                 return Proof(text("returns different results"))
         plain_ms, ms = time_both(plain, way, sample.feeds[0])
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         return proof_of_failure(text("fails"), error)
     slow = text(
         "isn't faster ({ms} ms, against {plain_ms} ms unoptimised)",

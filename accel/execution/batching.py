@@ -306,7 +306,7 @@ class _Queue:
             )
             self._settle(batch, done)
         except WorkloadError as error:
-            if not batch.items:  # no worker will come
+            if not batch.items:  # no worker took any
                 for item in self._take(self._rows):
                     item.settle(error)
         except Exception:  # a bug must not leave a request waiting

@@ -436,7 +436,7 @@ class IdleTasks:
 @contextlib.contextmanager
 def _ended_after(seconds: float) -> Iterator[None]:
     """Ends the process after `seconds`, even inside a library call that never returns."""
-    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # without stderr
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # if there is no stderr
         faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         yield
@@ -468,7 +468,7 @@ def main() -> None:
     logging.getLogger("pyvips").setLevel(logging.ERROR)
     lower_priority()
     requests, replies = _detach(0, "rb"), _detach(1, "wb")
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # without stderr
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # if there is no stderr
         faulthandler.enable(all_threads=False)
     _serve(open_frame_source(requests), replies)
 

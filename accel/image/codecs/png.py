@@ -19,7 +19,7 @@ _Decode = Callable[[bytes, tuple[int, int], str], Pixels]
 _decode: _Decode | None
 try:
     from kornia_rs.io import decode_image_png_u8
-except ImportError:  # a version that calls it otherwise
+except ImportError:  # another version uses another name
     _decode = None
 else:
     _decode = decode_image_png_u8

@@ -63,7 +63,7 @@ class ChannelSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     value: Annotated[float, Meta(ge=0, le=1)] | None = None
     """Constant value instead of an input, 0 to 1."""
     invert: bool = False
-    """Stores full scale minus the value, for example to turn roughness into smoothness."""
+    """Whether to store full scale minus the value, for example to turn roughness into smoothness."""
 
 
 class PackChannels(Writing, frozen=True):
