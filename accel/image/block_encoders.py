@@ -283,7 +283,8 @@ def _shares(high: Words) -> Floats:
 
 
 WORTH_COMPILED = 48_000_000
-"""Number of texels at which compiling pays: loading numba takes 0.4 s, which the faster loop saves by then."""
+"""Number of texels at which compiling pays: loading numba takes 0.4 s, which the faster loop saves by
+then."""
 
 Loop = Callable[[Words, Pixels], Words]
 

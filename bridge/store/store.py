@@ -27,7 +27,7 @@ Settle = Callable[[Sequence[Outcome]], None]
 """Delivers the outcomes of a group."""
 
 MAX_GROUP = 512
-"""Maximum number of works per commit, which bounds its duration."""
+"""Maximum number of tasks per commit, which bounds its duration."""
 
 
 class Writer:
@@ -45,7 +45,7 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """Number of queued works."""
+        """Number of queued tasks."""
         return self._waiting.qsize()
 
     def put(self, work: Work, done: Done, *, synced: bool = True) -> None:
@@ -67,13 +67,13 @@ class Writer:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            # Queued works come first.
+            # Queued tasks come first.
             return None if self._unfinished else self._commits.run_inline(work)
         finally:
             self._lock.release()
 
     def close(self) -> None:
-        """Commits all queued works and ends the thread. Blocks until then."""
+        """Commits all queued tasks and ends the thread. Blocks until then."""
         self._waiting.put(None)
         self._thread.join()
         self._commits.close()
@@ -218,7 +218,7 @@ MAX_OPS = 1000
 TURN_BUDGET_S = 0.001
 """Seconds that an iteration of the event loop may spend on the database."""
 SLOW_S = 0.02
-"""A work that takes longer than this had to wait for the disk."""
+"""Work that takes longer than this had to wait for the disk."""
 PAUSE_S = 10.0
 """Seconds for which threads then do all the work."""
 
@@ -232,13 +232,13 @@ class LoopBudget:
         self._rests_until = 0.0
 
     def left(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether this iteration of `loop` may run another work."""
+        """Whether this iteration of `loop` may do more work."""
         if loop is not self._loop:
             self._loop, self._spent = loop, 0.0
         return self._spent < TURN_BUDGET_S and time.perf_counter() >= self._rests_until
 
     def charge(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """Records the duration of a work."""
+        """Records the duration of a piece of work."""
         if not self._spent:
             loop.call_soon(self._renew)
         self._spent += seconds

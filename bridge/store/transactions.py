@@ -19,18 +19,18 @@ from bridge.store.records import FAILURES, Failure, as_store_error
 Value = TypeVar("Value")
 Work = Callable[[Database], Any]
 Done = Callable[[Any, BaseException | None], None]
-"""Receives the value or error of a work, on the writer's thread."""
+"""Receives a task's value or error, on the writer's thread."""
 Outcome = tuple[Done, Any, BaseException | None]
 """The callback and its value or error."""
 
 CHECKPOINT_WORKS = 256
-"""Number of works between checkpoints: about 1000 pages, SQLite's own default."""
+"""Number of tasks between checkpoints: about 1000 pages, SQLite's own default."""
 CHECKPOINT_BYTES = 4 << 20
 """Growth of the log that triggers an earlier checkpoint."""
 
 
 class Task(Struct, frozen=True):
-    """A queued work."""
+    """Queued work and its callback."""
 
     work: Work
     done: Done
@@ -66,7 +66,7 @@ class CommitGroups:
         self.commits = 0
         """Number of transactions so far."""
         self.writes = 0
-        """Number of works in them."""
+        """Number of tasks in them."""
 
     def close(self) -> None:
         self._connection.close()
@@ -85,7 +85,7 @@ class CommitGroups:
             return [self._run_one(task) for task in tasks]
 
     def run_inline(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
-        """Runs an unsynced work without waiting and returns its value in a tuple.
+        """Runs unsynced work without waiting and returns its value in a tuple.
 
         Returns None if it would have to wait for another connection or the disk, or if SQLite fails; the
         writer's thread then retries and reports the error. Raises what `work` raises.
@@ -140,7 +140,7 @@ class CommitGroups:
         try:
             value = task.work(self._db)
             self._connection.execute("COMMIT")
-        # A work may raise anything; its changes are rolled back, and the caller gets the error.
+        # A task may raise anything; its changes are rolled back, and the caller gets the error.
         except BaseException as error:
             self._roll_back()
             if isinstance(error, FAILURES):
@@ -151,17 +151,17 @@ class CommitGroups:
         return task.done, value, None
 
     def _run_without_savepoints(self, tasks: Sequence[Task]) -> list[Outcome] | None:
-        """Like `_run_in_savepoints`, but without savepoints. Returns None if a work fails."""
+        """Like `_run_in_savepoints`, but without savepoints. Returns None if a task fails."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes: list[Outcome] = []
             for task in tasks:
                 outcomes.append((task.done, task.work(self._db), None))
-                # If it ended the transaction, later works would be committed here and run again.
+                # If it ended the transaction, later tasks would be committed here and run again.
                 if not self._connection.in_transaction:
                     return None
             self._connection.execute("COMMIT")
-        # Savepoints will then show which work failed.
+        # Savepoints will then show which task failed.
         except BaseException:
             self._roll_back()
             return None
@@ -170,7 +170,7 @@ class CommitGroups:
         return outcomes
 
     def _run_in_savepoints(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """Runs each work in a savepoint. Raises FAILURES or _NotBegun if nothing was committed."""
+        """Runs each task in a savepoint. Raises FAILURES or _NotBegun if nothing was committed."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes = [(task.done, *self._try(task.work)) for task in tasks]
@@ -224,7 +224,7 @@ class CommitGroups:
         execute("SAVEPOINT work")
         try:
             value = work(self._db)
-        # A work may raise anything; its changes are rolled back, and the caller gets the error.
+        # A task may raise anything; its changes are rolled back, and the caller gets the error.
         except BaseException as error:
             if not self._connection.in_transaction:
                 if isinstance(error, FAILURES):
