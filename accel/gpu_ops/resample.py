@@ -1,4 +1,4 @@
-"""Resizing and mip chains as ONNX graphs: filters are matrix products."""
+"""Resizing and mip chains as ONNX graphs, with filters as matrix products."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from accel.image.resample import FAINT, Axis, Edge, Kernel, axis
 from accel.models.manifest import Tensor
 
 NOTHING = 1e-9
-"""Weights below this are treated as 0 in divisions."""
+"""Smaller weights are treated as 0 in divisions."""
 
 
 class PixelCoding(Struct, frozen=True):
-    """Pixel coding of a graph; fields as in `Coding`."""
+    """Pixel coding of a graph; see `Coding` for the fields."""
 
     dtype: str
     channels: int
@@ -54,7 +54,7 @@ class PixelCoding(Struct, frozen=True):
 
 
 def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
-    """Decodes pixels, N x H x W x C, to float32, N x C x H x W, with full scale 1."""
+    """Decodes pixels (N x H x W x C) to float32 (N x C x H x W) with full scale 1."""
     pixels = nodes.transpose(pixels, 0, 3, 1, 2)
     if coded.vectors:
         return _normalize(nodes, _stored(nodes, pixels, coded), coded, enter=True)
@@ -69,7 +69,7 @@ def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
 
 
 def encode_nodes(nodes: Nodes, values: str, coded: PixelCoding, output: str) -> None:
-    """Encodes the graph's named output, rounded to nearest."""
+    """Encodes values, rounded to nearest, as the graph's named output."""
     if coded.vectors:
         result = _normalize(nodes, values, coded, enter=False)
     elif coded.channels == coded.colors:
@@ -92,7 +92,7 @@ def _with_alpha(nodes: Nodes, values: str, coded: PixelCoding) -> str:
         if coded.floats:
             colors = _clip_to_range(nodes, divided)
             alpha = nodes.clip(alpha)
-            # Remove rounding errors of weights.
+            # Remove rounding errors of the weights.
             some = nodes.add("GreaterOrEqual", [alpha, nodes.number(float(MIN_WEIGHT))])
             alpha = nodes.add("Where", [some, alpha, nodes.number(0.0)])
         else:
@@ -109,7 +109,7 @@ def _stored(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
     """Returns stored values divided by full scale."""
     if coded.floats:
         return pixels
-    # Cast first, as few CUDA operators support 8- and 16-bit integers.
+    # Cast first, because few CUDA operators support 8- and 16-bit integers.
     return nodes.times(nodes.cast(pixels, "float32"), 1 / np.iinfo(coded.dtype).max)
 
 
@@ -121,7 +121,7 @@ def _to_light(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
 
 
 def _colors(nodes: Nodes, values: str, coded: PixelCoding) -> str:
-    """Encodes light as sRGB (IEC 61966-2-1), if it is stored like that."""
+    """Encodes light as sRGB (IEC 61966-2-1) if the pixels are sRGB."""
     if not coded.curve:
         return values
     values = nodes.clip(values)
@@ -148,10 +148,10 @@ def _normalize(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) ->
 
 @functools.cache
 def resize_graph(coded: PixelCoding, soft: bool = False) -> bytes:
-    """Returns a graph from `pixels`, N x H x W x C, to `resized`, N x h x w x C.
+    """Returns a graph from `pixels` (N x H x W x C) to `resized` (N x h x w x C).
 
-    Inputs: the weights `across`, W x w, and `down`, h x H (`weights`); with `soft` also those of a tent
-    filter; with `coded.bounded` the two numbers of `range`.
+    Inputs are the weights `across` (W x w) and `down` (h x H) from `weights`; with `soft`, also those of a
+    tent filter; with `coded.bounded`, also the two numbers of `range`.
     """
     nodes = Nodes("resize")
     values = decode_nodes(nodes, "pixels", coded)
@@ -162,7 +162,7 @@ def resize_graph(coded: PixelCoding, soft: bool = False) -> bytes:
 
 
 def product(nodes: Nodes, values: str, coded: PixelCoding, suffix: str, soft: bool) -> str:
-    """Multiplies values, N x C x H x W, by the weights `across` and `down` with the suffix."""
+    """Multiplies values (N x C x H x W) by the weights `across` and `down` with this suffix."""
     result = _product(nodes, values, suffix)
     if not (soft and coded.weighted):
         return result
@@ -190,7 +190,7 @@ def _product(nodes: Nodes, values: str, suffix: str) -> str:
 
 
 def weight_tensors(suffix: str, soft: bool) -> list[Tensor]:
-    """Returns the inputs for weights."""
+    """Returns the weight inputs."""
     ends = [suffix, f"_soft{suffix}"] if soft else [suffix]
     return [
         Tensor(f"{name}{end}", "float32", (f"{name}{suffix}_rows", f"{name}{suffix}_columns"))
@@ -205,8 +205,7 @@ def bounds(coded: PixelCoding) -> list[Tensor]:
 
 
 def rings(old: tuple[int, int], new: tuple[int, int], kernel: Kernel, edge: Edge) -> bool:
-    """Returns whether a kernel has negative weights for these sizes (width, height), and thus needs
-    `soft`."""
+    """Whether a kernel has negative weights for these sizes (width, height) and thus needs `soft`."""
     return any(axis(one, to, kernel, edge).rings for one, to in zip(old, new, strict=True))
 
 
@@ -218,7 +217,7 @@ def weights(
     suffix: str = "",
     soft: bool = False,
 ) -> Mapping[str, Floats]:
-    """Returns the inputs of weights for sizes (width, height)."""
+    """Returns the values of the weight inputs for these sizes (width, height)."""
     kernels = {suffix: kernel, f"_soft{suffix}": "linear"} if soft else {suffix: kernel}
     found: dict[str, Floats] = {}
     for end, each in kernels.items():
@@ -229,7 +228,7 @@ def weights(
 
 
 def matrix(line: Axis) -> Floats:
-    """Returns the weights of an axis as a matrix, new x old; those beyond the ends are added to the texels
+    """Returns the weights of an axis as a matrix, new x old. Weights beyond the ends are added to the texels
     that the edge mode maps them to."""
     result = np.zeros((line.new, line.old), np.float32)
     places = line.inside(line.first[:, None] + np.arange(line.weights.shape[1]))
@@ -238,12 +237,12 @@ def matrix(line: Axis) -> Floats:
 
 
 Steps = tuple[str, ...]
-"""Method that computes each level from the previous one: `halved` averages 2 x 2, `weights` filters, `soft`
+"""How each level is computed from the previous one: `halved` averages 2 x 2, `weights` filters, `soft`
 filters with negative weights."""
 
 
 def steps(size: Size, levels: Sequence[Size], filter: Filter, edge: Edge) -> Steps:
-    """Returns the steps for an image of `size` and the sizes of its further levels."""
+    """Returns the steps from an image of `size` to the sizes of its mip levels."""
     return tuple(_step(old, new, filter, edge) for old, new in zip((size, *levels), levels, strict=False))
 
 
@@ -255,7 +254,7 @@ def _step(old: Size, new: Size, filter: Filter, edge: Edge) -> str:
 
 @functools.lru_cache(maxsize=256)
 def mips_graph(coded: PixelCoding, steps: Steps) -> bytes:
-    """Returns a graph from `pixels`, N x H x W x C, to `level1`, `level2`, …, each computed from the
+    """Returns a graph from `pixels` (N x H x W x C) to `level1`, `level2`, …, each computed from the
     unrounded values of the previous one. `mip_feed` returns the other inputs."""
     nodes = Nodes("mips")
     values = decode_nodes(nodes, "pixels", coded)

@@ -66,7 +66,7 @@ class AuthOffer(Part, kw_only=True):
 
 class AuthProof(Part, kw_only=True):
     token: Text | UnsetType = UNSET
-    """The token of connection.json, or else `proof` and `nonce`."""
+    """The token from connection.json; otherwise send `proof` and `nonce`."""
     proof: (
         Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType
     ) = UNSET
@@ -112,7 +112,7 @@ class Resume(Part, kw_only=True):
 
 class AdapterInfo(Part, kw_only=True):
     engine: Name
-    """In lower case, as `identify.engine.name`."""
+    """In lower case, as in `identify.engine.name`."""
     range: Annotated[str, Meta(description="PEP 440 specifier of the supported versions.")]
     exact: Annotated[bool, Meta(description="False if the engine is newer than the range.")]
 
@@ -130,7 +130,7 @@ class InputRef(Part, kw_only=True):
     """An input file; exactly one of `blob`, `data` and `path` is set."""
 
     name: Name
-    """The name for errors."""
+    """Name used in errors."""
     blob: Sha256 | UnsetType = UNSET
     """The SHA-256 of a blob, lower-case hex."""
     data: bytes | UnsetType = UNSET
@@ -193,7 +193,7 @@ class Action(Part, kw_only=True):
     style: Literal["primary", "normal", "danger"] = "normal"
     """Appearance; `danger` for actions that can't be undone."""
     default: bool = False
-    """The one that the return key presses."""
+    """Whether the return key presses it."""
 
 
 class Field(Part, kw_only=True):

@@ -1,4 +1,4 @@
-"""Runs advisors: their events, questions, answers and open popups, and the context they work with."""
+"""Runs advisors: their context, events, questions, answers and open popups."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Value = TypeVar("Value")
 
 
 class AdvisorContext:
-    """The `bridge.api.Context` of one advisor and session, also while it acts on an answer.
+    """The `bridge.api.Context` of an advisor in a session, also used while it acts on an answer.
 
-    Steps are counted: if an answer is processed again after a crash, the same step finds the command or popup
-    that it made the first time.
+    Steps are counted: if an answer is processed again after a crash, each step finds the command or popup
+    that it created the first time.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AdvisorContext:
         *,
         patient: bool = True,
     ) -> None:
-        """`patient` retries while the store fails, since the caller has no client that would retry."""
+        """`patient` retries while the store fails, for callers without a client that would retry."""
         self._patient = patient
         self.settings = host.settings
         self._host = host
@@ -74,7 +74,7 @@ class AdvisorContext:
             response = await self._host.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
-        # The value may be shared with other requests.
+        # Other requests may share the value.
         return RunResult(value=copy_response(response).value, blobs=response.blobs)
 
     async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
@@ -102,7 +102,7 @@ class AdvisorContext:
         return None if step is None else await self._keep_alive(lambda: self._host.commands.earlier(step))
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
-        # Doesn't keep the session alive: if the editor stays away, the session's end answers.
+        # This doesn't keep the session alive: if the editor stays away, the receipt fails with the session.
         receipt = await self._insist(lambda: self._host.commands.wait(receipt_id))
         found: Mapping[str, Any] = msgspec.to_builtins(receipt)
         return found
@@ -156,9 +156,9 @@ class AdvisorContext:
 log = logging.getLogger(__name__)
 
 MAX_POPUPS = 256
-"""Maximum open popups of a session."""
+"""Maximum number of open popups per session."""
 MAX_EVENTS = 256
-"""Maximum events of a session that advisors process in parallel; further ones are dropped."""
+"""Maximum number of a session's events that advisors process at once; more are dropped."""
 
 
 class AdvisorHost:
@@ -186,7 +186,7 @@ class AdvisorHost:
         self._closed = False
 
     def event(self, live: LiveSession, event: Event) -> None:
-        """Passes an event to the advisors that watch it, in tasks of their own."""
+        """Passes an event to the advisors that watch it, each in its own task."""
         for advisor in self._advisors.values():
             if event.name not in advisor.events or self._closed:
                 continue
@@ -207,15 +207,15 @@ class AdvisorHost:
             live.events -= 1
 
     async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
-        """Asks the advisor of the question `name`. Raises RequestError, and ValueError for an answer with
-        other than plain types."""
+        """Asks the advisor that answers the question `name`. Raises RequestError, and ValueError if the
+        answer has other than plain types."""
         advisor = self._asks[name]
         # If the store fails, the client gets the error and can retry.
         context = AdvisorContext(self, advisor, live, patient=False)
         return to_builtins(await advisor.on_ask(context, live.view, name, params))
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Stores the answer, lets the popup's advisor act on it, and confirms the answer."""
+        """Stores the answer, has the popup's advisor act on it and confirms it."""
         await self._answers.answered(live, answer, closing)
 
     async def _stored(self, popup_id: int) -> StoredPopup | None:
@@ -227,7 +227,7 @@ class AdvisorHost:
         self._store_later(lambda db: SessionStore(db).settled(popup_id), popup_id)
 
     def _store_later(self, work: Callable[[Database], None], popup_id: int) -> None:
-        """Stores that a popup is closed, else the next daemon would show it again."""
+        """Records that a popup is closed; otherwise the next daemon would show it again."""
 
         def persist() -> None:
             if self._closed:
@@ -240,13 +240,13 @@ class AdvisorHost:
         if self.store.trouble:
             persist()
         else:
-            # Also written if the daemon stops now.
+            # This is written even if the daemon stops now.
             self.store.submit(work, persist)
 
     def act(self, live: LiveSession, popup_id: int) -> None:
-        """Starts to act on a stored answer; steps of an earlier try aren't repeated."""
+        """Starts to act on a stored answer. Steps of an earlier attempt aren't repeated."""
         if not self._closed:
-            # Counted immediately: the session of a client that closes now must stay.
+            # Count it right away: the session must stay even if its client closes it now.
             live.answers += 1
             self.spawn(self._acting(live, popup_id), f"acting on the answer to popup {popup_id}")
 
@@ -257,9 +257,9 @@ class AdvisorHost:
             live.answers -= 1
 
     async def _act(self, live: LiveSession, popup_id: int) -> None:
-        """Acts on an answer, and settles it even if the advisor raises, unless the store is closed.
+        """Acts on an answer and settles it even if the advisor raises, but not if the store is closed.
 
-        Raises StoreError, also if the popup can't be read; it stays as it is until the database is repaired.
+        Raises StoreError, also if the popup can't be read; then it stays until the database is repaired.
         """
         with live.busy():
             stored = await self.store.insist(lambda: self._stored(popup_id))
@@ -299,7 +299,7 @@ class AdvisorHost:
     async def show(
         self, live: LiveSession, advisor: Advisor, popup: Popup, state: Any, parent: tuple[int, int] | None
     ) -> int:
-        """Stores and shows a popup; returns its id. The same step of a `parent` answer shows it only once.
+        """Stores and shows a popup and returns its id. The same step of a `parent` answer shows it only once.
 
         Raises RequestError, and TypeError or ValueError for an invalid popup.
         """
@@ -319,9 +319,9 @@ class AdvisorHost:
         return popup_id
 
     async def opened(self, live: LiveSession, advisor: Advisor) -> list[tuple[Popup, Any]]:
-        """Returns the advisor's open popups in the session, oldest first, with their states.
+        """Returns the advisor's open popups in the session with their states, oldest first.
 
-        Unreadable popups of a damaged file are left out.
+        Unreadable popups in a damaged file are skipped.
         """
         found = []
         holders = self.sharing.holders(live)
@@ -346,8 +346,8 @@ class AdvisorHost:
         )  # fmt: skip
 
     async def take_away(self, live: LiveSession) -> None:
-        """Closes popups that are sent again after a reconnect, but were closed meanwhile."""
-        # Their closing may have been lost with the dead connection.
+        """Closes popups that are resent after a reconnect but were closed in the meantime."""
+        # Their closing may have been lost with the broken connection.
         for message in live.session.waiting:
             if not isinstance(message, Popup) or message.id in live.session.popups:
                 continue
@@ -355,14 +355,14 @@ class AdvisorHost:
                 await live.send(PopupClose(id=message.id, reason="unknown"))
 
     async def show_again(self, live: LiveSession) -> None:
-        """Sends the open popups again, with the same ids, to a restarted editor."""
+        """Shows the open popups again, with the same ids, in a restarted editor."""
         waiting = {message.id for message in live.session.waiting if isinstance(message, Popup)}
         for popup in tuple(live.session.popups):
             if popup.id not in waiting and popup.id in live.session.popups:
                 await self.present(live, msgspec.structs.replace(popup, seq=UNSET))
 
     async def present(self, live: LiveSession, popup: Popup) -> None:
-        """Sends a stored popup, stores its `seq`, and closes the popups that it replaces.
+        """Sends a stored popup, stores its `seq` and closes the popups that it replaces.
 
         Other editors with the same project show it, too.
         """
@@ -375,10 +375,10 @@ class AdvisorHost:
                     lambda db: SessionStore(db).popup_sent(live.id, numbered), synced=False
                 )
             except StoreError as error:
-                # Without its `seq` the next daemon sends it again, with the same id.
+                # Without its `seq`, the next daemon sends it again with the same id.
                 log.error("the seq of popup %d is not stored: %s", popup.id, error.reason)
             superseded.extend(live.open(numbered))
-            # Immediately, even before this editor reads: others must not answer a replaced popup.
+            # Right away, even before this editor reads: others must not answer a replaced popup.
             self._supersede(live, superseded)
             self.sharing.show(live, popup.id)
 
@@ -387,7 +387,7 @@ class AdvisorHost:
             await live.send(closing)
 
     def _supersede(self, live: LiveSession, closings: Sequence[PopupClose]) -> None:
-        """Settles popups that another one replaced in `live`."""
+        """Settles popups that another one in `live` replaced."""
         for closing in closings:
             self._store_later(partial(_superseded, closing.id), closing.id)
             self.sharing.tell(self.sharing.close(live, closing.id), closing)
@@ -401,7 +401,7 @@ class AdvisorHost:
         )
 
     async def marks(self, advisor: Advisor, project: str) -> set[bytes]:
-        """Returns an advisor's marks of a project."""
+        """Returns an advisor's marks for a project."""
         return await self.store.read(
             lambda connection: MarkStore(Database(connection)).of(advisor.name, project), brief=False
         )
@@ -423,14 +423,14 @@ class AdvisorHost:
             self._answers.expired(live, closing)
 
     async def close(self) -> None:
-        """Cancels all tasks; unfinished answers are left for the next run."""
+        """Cancels all tasks. Unfinished answers are left for the next run."""
         self._closed = True
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Runs `work` in a task; errors are logged with the description `what`."""
+        """Runs `work` in a task and logs errors with the description `what`."""
 
         async def run() -> None:
             try:

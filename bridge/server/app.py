@@ -68,7 +68,7 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
-        # First: if it fails, no database needs closing.
+        # Created first: if this fails, no database needs closing.
         blobs = self.blobs = _blob_store(paths.blobs, settings)
         self.store = Store(paths.database, migrations)
         total = Total(settings["session.unacked_mib"] << 20)
@@ -84,7 +84,7 @@ class Bridge:
         )
         self._pool = workers.pool
         self.workers = workers.pool.size
-        """Worker processes for the CPU."""
+        """Number of worker processes for the CPU."""
         self._policies = BatchTuning(paths.batching_file, workers)
         batcher = Batcher(workers, self._policies.max_rows)
         cpu = DeviceQueue(Device("cpu", DEVICE), batcher, workers.pool.size, pool=workers.pool)
@@ -192,7 +192,7 @@ class Bridge:
         await self.flows.sharing.arrive(live, self.flows.present, announced)
 
     async def finish(self) -> None:
-        """Finishes or abandons running requests and closes connections; sessions stay stored."""
+        """Finishes or abandons running requests and closes connections. Sessions stay stored."""
         await self.dispatch.drain(DRAIN_S, self.sessions.by_id)
         await self.flows.close()
         await self.sessions.close_sockets(errors.RESTART, "the daemon stops: back off, then resume")
@@ -220,7 +220,7 @@ class Bridge:
             await asyncio.sleep(TICK_S)
             try:
                 self._check(time.monotonic())
-            # The deadlines of all sessions depend on this loop: no failure may end it.
+            # The deadlines of all sessions depend on this loop, so nothing may end it.
             except Exception:
                 log.exception("the daemon's clock missed a tick")
 
@@ -228,7 +228,7 @@ class Bridge:
         late = self.dispatch.take_overdue(now)
         for session_id, tickets in late.items():
             if live := self.sessions.by_id.get(session_id):
-                # A task of its own: a client that doesn't read must not delay others.
+                # In its own task: a client that doesn't read must not delay others.
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
         ageing = self.sessions.ageing()
         for live in ageing:

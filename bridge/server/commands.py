@@ -34,7 +34,7 @@ Sent = TypeVar("Sent", Popup, Command)
 
 
 def sendable(message: Sent, kind: type[Sent]) -> Sent:
-    """Converts `message` to plain types. Raises TypeError for another type, ValueError with the field."""
+    """Converts `message` to plain types. Raises TypeError for another type, and ValueError with the field."""
     called = kind.__name__.lower()
     if not isinstance(message, kind):
         raise TypeError(f"expected a {kind.__name__}, got {message!r:.80}")
@@ -49,11 +49,11 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 DEADLINE_MS = 120_000
-"""Milliseconds that an editor has for a command."""
+"""Time limit for an editor to carry out a command, in milliseconds."""
 
 
 class Commands:
-    """Commands to editors, and the receipts of their answers."""
+    """Commands to editors and the receipts of their replies."""
 
     def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store
@@ -71,7 +71,7 @@ class Commands:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
     ) -> int:
-        """Stores and sends a command; returns its receipt's id.
+        """Stores and sends a command, and returns its receipt's id.
 
         The same step of a `parent` answer is sent only once, even after a restart. Raises RequestError if it
         can't be sent, and ValueError for invalid arguments.
@@ -90,24 +90,24 @@ class Commands:
         return receipt_id
 
     async def earlier(self, parent: tuple[int, int]) -> int | None:
-        """Returns the receipt that this step of an answer made before, or None."""
+        """Returns the receipt that this step of an answer created earlier, or None."""
         return await self._store.read(lambda connection: ReceiptStore(Database(connection)).made(parent))
 
     async def present(self, live: LiveSession, command: Command) -> None:
-        """Sends the command of a stored receipt, and stores its `seq`."""
+        """Sends the command of a stored receipt and stores its `seq`."""
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Command)
             try:
                 await self._store.write(lambda db: ReceiptStore(db).sent(numbered))
             except StoreError as error:
-                # Without its `seq` the next daemon sends it again, with the same id.
+                # Without its `seq`, the next daemon sends it again with the same id.
                 log.error("the seq of %s #%d is not stored: %s", command.name, command.id, error.reason)
 
         await live.send(command, keep)
 
     async def answered(self, live: LiveSession, command: Command, reply: Result | Error) -> None:
-        """Stores the editor's reply, and wakes its waiters."""
+        """Stores the editor's reply and wakes those waiting for it."""
         log.info("%s #%d was answered", command.name, command.id)
         reply = _explain_unsupported(live, command, reply)
         if self._store.trouble:
@@ -121,7 +121,7 @@ class Commands:
             self._store_later(command, reply)
 
     def _store_later(self, command: Command, reply: Result | Error) -> None:
-        # The editor won't repeat it; its other messages must not wait.
+        # The editor won't repeat the reply, and its other messages must not wait.
         task = asyncio.create_task(self._persist(command, reply))
         self._unstored.add(task)
         task.add_done_callback(self._unstored.discard)
@@ -131,7 +131,7 @@ class Commands:
             receipt = await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
         except StoreError as error:
             log.error("the reply to %s #%d is not stored: %s", command.name, command.id, error.reason)
-            # Waiters get the same error when they read the receipt.
+            # Those waiting get the same error when they read the receipt.
             receipt = None
         self._stored(command, receipt)
 
@@ -141,7 +141,7 @@ class Commands:
         self.wake(command.id)
 
     async def close(self) -> None:
-        """Cancels writes that didn't succeed."""
+        """Cancels writes that haven't succeeded yet."""
         for task in self._unstored:
             task.cancel()
         await asyncio.gather(*self._unstored, return_exceptions=True)
@@ -151,9 +151,9 @@ class Commands:
             event.set()
 
     async def wait(self, receipt_id: int) -> Receipt:
-        """Waits until the editor has answered or its session has ended; returns the receipt."""
+        """Waits until the editor has replied or its session has ended, and returns the receipt."""
         while True:
-            # Before the read, to not miss an answer.
+            # Before reading, so that no reply is missed.
             answered = self._waiting.setdefault(receipt_id, asyncio.Event())
             receipt = await self._get(receipt_id)
             if receipt.state != "sent":
@@ -179,12 +179,12 @@ class Commands:
         editor: str = "",
         asking: str = "",
     ) -> list[int]:
-        """Sends the commands that revert receipts; returns their new receipts.
+        """Sends the commands that revert receipts, and returns the ids of their receipts.
 
-        `editor` is the session that should do it, `asking` the one that asks. For an answer (`parent`),
-        receipts that can't be reverted are skipped if others can. Raises RequestError: unknown receipt,
-        nothing changed, already reverted, made by an audit, no editor with the project, or several without a
-        choice.
+        `editor` is the session that should do it, `asking` the session that asks. For an answer (`parent`),
+        receipts that can't be reverted are skipped if others can. Raises RequestError if a receipt is
+        unknown, changed nothing, was already reverted or made by an audit, if no editor has the project open,
+        or if several do and none was chosen.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         found.reverse()
@@ -213,9 +213,9 @@ class Commands:
         )
 
     def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
-        """Returns the session for a revert by an answer: the answering one, if it has the same project open.
+        """Returns the session that reverts for an answer: the answering one, if it has the same project open.
 
-        Its editor may be disconnected; the session stores the command.
+        Its editor may be disconnected, because the session stores the command.
         """
         own, asker = self._sessions.by_id.get(receipt.session), self._sessions.by_id.get(asking)
         return asker if own is not None and asker in mates(own, self._sessions) else own
@@ -244,7 +244,7 @@ class Commands:
             return RequestError(
                 errors.UNSUPPORTED, name=text("Change {number}", number=receipt.id), reason=reason
             )
-        # An answer that is processed again finds its earlier command.
+        # If an answer is processed again, its earlier command counts.
         if step is not None and await self.earlier(step) is not None:
             return None
         earlier = await self._reverted_by(receipt.id)
@@ -330,7 +330,7 @@ def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
 
 
 def _redo_hint(receipts: Sequence[int]) -> AnyText:
-    """Returns how to apply a change again by reverting these reverts, the newest first."""
+    """Returns how to apply a change again, by reverting these reverts, newest first."""
     *first, last = [f"`popbridge revert {number}`" for number in receipts]
     if first:
         return text("to apply it again: {first}, then {last}", first=first, last=last)
@@ -338,8 +338,8 @@ def _redo_hint(receipts: Sequence[int]) -> AnyText:
 
 
 def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
-    """Suggests editors with a similar project in another folder; None if there are none."""
-    # A copied project looks the same as a moved one; only a person can tell.
+    """Suggests editors with a similar project in another folder, or returns None if there are none."""
+    # A copied project looks the same as a moved one, so a person must decide.
     commands = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.description})" for s in moved.values()]
     return (
         text(
@@ -354,16 +354,16 @@ def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText |
 MAX_LIST_BYTES = MAX_FRAME - SPARE
 """Maximum bytes of a list of receipts in a frame."""
 MAX_DAMAGED = 1000
-"""Maximum damaged receipts in a list."""
+"""Maximum number of damaged receipts in a list."""
 LARGE_FIELDS = ("args", "before", "after", "errors")
 """Fields whose size grows with the number of files."""
 
 
 class ReceiptView(Receipt, kw_only=True):
-    """A receipt in an answer to a client."""
+    """A receipt as sent to a client."""
 
     abridged: bool = False
-    """Whether `args`, `before`, `after` and `errors` are left out because they exceed a frame;
+    """Whether `args`, `before`, `after` and `errors` were left out because they don't fit into a frame;
     `popbridge receipts --json` shows them."""
 
 
@@ -391,7 +391,7 @@ class Receipts(Advisor):
     ) -> Any:
         if name == "receipts.list":
             wanted = _parse(name, params, ListParams)
-            # Rows may be large.
+            # The rows may be large.
             return await self._store.read(functools.partial(_listed, wanted), brief=False)
         asked = _parse(name, params, RevertParams)
         result = await context.revert([asked.id], editor=asked.editor)
@@ -414,7 +414,7 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
     room = MAX_LIST_BYTES
     for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
         if isinstance(receipt, DamagedReceipt):
-            # More would be useless to a user.
+            # More of them would be of no use.
             if len(damaged) < MAX_DAMAGED:
                 damaged.append(receipt.id)
                 room -= _size(receipt.id)
@@ -422,7 +422,7 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
         value, size = _view(msgspec.to_builtins(receipt), MAX_LIST_BYTES if listed else room)
         room -= size
         if listed and room < 0:
-            # The next page lists those below the last one.
+            # The next page continues below the last one.
             above = [number for number in damaged if number > listed[-1]["id"]]
             return {"receipts": listed, "more": True, "damaged": above}
         listed.append(value)
@@ -430,7 +430,7 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
 
 
 def _view(receipt: Mapping[str, Any], room: int = MAX_LIST_BYTES) -> tuple[Mapping[str, Any], int]:
-    """Returns a receipt as `ReceiptView` in at most `room` bytes, and its size."""
+    """Returns a receipt as a `ReceiptView` of at most `room` bytes, and its size."""
     whole = {**receipt, "abridged": False}
     if (size := _size(whole)) <= room:
         return whole, size
@@ -439,7 +439,7 @@ def _view(receipt: Mapping[str, Any], room: int = MAX_LIST_BYTES) -> tuple[Mappi
 
 
 def _size(value: Any) -> int:
-    """Returns the larger size of the two subprotocols in bytes."""
+    """Returns the larger of the sizes in both subprotocols, in bytes."""
     size = len(msgspec.msgpack.encode(value))
     # Values sent as msgpack may have keys that JSON doesn't support.
     with contextlib.suppress(TypeError):

@@ -1,4 +1,4 @@
-"""The scheduler: leases journalled jobs, runs them on workers, and ends each once."""
+"""The scheduler: leases journalled jobs, runs them on workers and ends each exactly once."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ Value = TypeVar("Value")
 async def with_run_deadline(
     run: Callable[[CancelToken], Awaitable[Value]], limit_s: float, on_progress: OnProgress | None = None
 ) -> Value:
-    """Returns what `run` returns. Raises TimeoutError `limit_s` seconds after a worker has started.
+    """Returns what `run` returns. Raises TimeoutError `limit_s` seconds after a worker started.
 
-    If the worker dies, the next one has the whole time again.
+    If a worker dies, the next one gets the full time.
     """
     timer: asyncio.TimerHandle | None = None
 
@@ -51,7 +51,7 @@ async def with_run_deadline(
             timer.cancel()
 
     def give_up() -> None:
-        # Before it is cancelled: it may hold up others in the same batch.
+        # Set before cancelling: it may hold up others in the same batch.
         token.overdue = True
         timeout.reschedule(asyncio.get_running_loop().time())
 
@@ -64,34 +64,34 @@ async def with_run_deadline(
 
 
 SHORT_S = 0.1
-"""Shorter jobs take less room, or workers would wait for commits."""
+"""Jobs shorter than this take less room, so that workers don't have to wait for commits."""
 MAX_SHORT = 64
 """Maximum number of short jobs that count as one."""
 
 
 class WorkersCrashed(Exception):
-    """The job's workers died; it may be retried."""
+    """The job's workers died. It may be retried."""
 
 
 class JobRunner:
-    """Runs jobs of the journal, and remembers how long they take."""
+    """Runs journalled jobs and remembers how long they take."""
 
     def __init__(self, runner: Runner, deadline_ms: int) -> None:
-        """`deadline_ms` is the time limit of a run whose request has no deadline."""
+        """`deadline_ms` limits runs of requests without a deadline."""
         self._runner = runner
         self._deadline_ms = deadline_ms
         self._took: dict[str, float] = {}
         """Moving average of seconds per run, by workload."""
 
     def cost(self, workload: str) -> float:
-        """Returns the room that a job takes in the queue: less for workloads that are batched or short."""
+        """Returns the room that a job takes in the queue, which is less for batched or short workloads."""
         known = self._runner.workloads.get(workload)
         together = 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
         share = self._took.get(workload, SHORT_S) / SHORT_S
         return min(together, max(share, 1 / MAX_SHORT))
 
     async def answer(self, job: JournalEntry, on_progress: OnProgress | None = None) -> Answer | None:
-        """Returns a job's result or error; None if the daemon stops first. Raises WorkersCrashed."""
+        """Returns a job's result or error, or None if the daemon stops first. Raises WorkersCrashed."""
         try:
             result = await self._run(job, on_progress)
             self._learn(job.workload, result)
@@ -139,7 +139,7 @@ class JobRunner:
             token.started = job.fence > 1
             return await run(_left_ms(job), token)
         try:
-            # Time that it waits for more urgent jobs doesn't count.
+            # Time spent waiting for more urgent jobs doesn't count.
             return await with_run_deadline(
                 functools.partial(run, None), self._deadline_ms / 1000, on_progress
             )
@@ -177,7 +177,7 @@ def _left_ms(job: JournalEntry) -> int:
 
 
 def _fitting(result: Result) -> Result:
-    """Returns the result if it fits into a frame. Raises RequestError `too_large`, or TypeError."""
+    """Returns the result if it fits into a frame. Otherwise raises RequestError `too_large`, or TypeError."""
     size = len(pack(result))
     if size > MAX_FRAME - SPARE:
         raise too_large("The answer", size, MAX_FRAME)
@@ -187,17 +187,18 @@ def _fitting(result: Result) -> Result:
 log = logging.getLogger(__name__)
 
 MAX_CRASHES = 5
-"""Crashed runs after which a job fails; each run has tried accel.execution.executor.MAX_TRIES workers."""
+"""Number of crashed runs after which a job fails. Each run tries accel.execution.executor.MAX_TRIES
+workers."""
 MAX_DEATHS = 10
-"""Killed daemons after which a job fails.
+"""Number of killed daemons after which a job fails.
 
-A kill counts for all leased jobs in equal parts, since it doesn't show which of them caused it.
+A kill is divided equally among all leased jobs, because it doesn't show which of them caused it.
 """
 
 PREFETCH_PER_WORKER = 2
-"""Leased jobs per worker and priority: the next one is ready when one ends."""
+"""Leased jobs per worker and priority, so that the next is ready when one ends."""
 MAX_ENDING = 256
-"""No job starts while this many answers wait to be stored."""
+"""No job starts while this many answers are waiting to be stored."""
 STORE_PAUSE_S = 1.0
 """Pause after the store failed."""
 ENDING_S = 5.0
@@ -205,7 +206,7 @@ ENDING_S = 5.0
 
 
 class JobCounter:
-    """Numbers of jobs by state, for metrics."""
+    """Number of jobs by state, for metrics."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -218,7 +219,7 @@ class JobCounter:
 
 
 class Scheduler:
-    """Leases jobs, runs them, and ends each once."""
+    """Leases jobs, runs them and ends each exactly once."""
 
     def __init__(
         self, store: Store, runs: JobRunner, deliveries: Deliveries, owner: str, workers: int
@@ -237,26 +238,26 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """Leased jobs: on a worker, or queued for one."""
+        """Number of leased jobs: on a worker, or queued for one."""
         return len(self._running)
 
     def start(self) -> None:
-        """Starts to lease jobs."""
+        """Starts leasing jobs."""
         self._loop = asyncio.create_task(self._lease())
         self.wake()
 
     def wake(self) -> None:
-        """Notes that a job may wait."""
+        """Signals that a job may be waiting."""
         self._wake.set()
 
     def stop(self, job: int) -> bool:
-        """Cancels a withdrawn job; returns whether it was leased."""
+        """Cancels a withdrawn job and returns whether it was leased."""
         if task := self._running.get(job):
             task.cancel()
         return task is not None
 
     async def drain(self, timeout_s: float) -> None:
-        """Leases nothing more; jobs that don't end in time are left to the next daemon."""
+        """Stops leasing. Jobs that don't end in time are left to the next daemon."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -287,7 +288,7 @@ class Scheduler:
                 jobs = await self._store.write(
                     lambda db, rooms=rooms: journal.claim(db, self._owner, rooms, self._runs.cost)  # type: ignore[misc]
                 )
-            # All durable requests depend on this loop: no failure may end it.
+            # All durable requests depend on this loop, so nothing may end it.
             except Exception as error:
                 if isinstance(error, StoreError):
                     log.error("no job can be leased: %s", error.reason)
@@ -324,7 +325,7 @@ class Scheduler:
         if _is_late(answer) and await self._has_more_time(job):
             return
         if answer is not None:
-            # Not cancelled from here on: an answer that is stored under a number has to be sent.
+            # Don't cancel from here on: an answer stored under a number must be sent.
             ending = asyncio.create_task(self._end(job, answer))
             self._ending.add(ending)
             ending.add_done_callback(self._ended)
@@ -341,7 +342,7 @@ class Scheduler:
                 self.tally.ended(state)
         except StoreError as error:
             log.error("job %d will run again: %s", job.id, error.reason)
-        # A plugin's value may not be storable: the client gets an error.
+        # A plugin's value may not be storable; then the client gets an error.
         except Exception:
             log.exception("the answer of job %d can't be stored", job.id)
             if isinstance(answer, Result):
@@ -358,7 +359,7 @@ class Scheduler:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)
 
     async def _has_more_time(self, job: JournalEntry) -> bool:
-        """Returns whether a request with a later deadline has joined, so that the job is queued again."""
+        """Queues the job again if a request with a later deadline has joined it; returns whether it has."""
         try:
             prolonged = await self._store.persist(
                 functools.partial(journal.extend, job=job, owner=self._owner)

@@ -1,4 +1,4 @@
-"""Receipts of the commands that change something, and the rules of projects."""
+"""Receipts of commands that change something, and rules of projects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_ID = 2**63 - 1
 
 
 class ReceiptStore:
-    """Table `receipts`. A receipt's id is its command's id."""
+    """The table `receipts`. A receipt's id is its command's id."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -46,10 +46,10 @@ class ReceiptStore:
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
     ) -> tuple[int, bool]:
-        """Inserts the receipt of a command before it is sent; returns its id and True.
+        """Inserts the receipt of a command before it is sent. Returns its id and True.
 
-        `parent` is a popup and a step of its answer. If it already made a receipt, returns that one's id and
-        False.
+        `parent` is a popup and a step of its answer. If that step already has a receipt, returns that one's
+        id and False.
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
@@ -72,7 +72,7 @@ class ReceiptStore:
         return cast(int, row.last_pk), True
 
     def made(self, parent: tuple[int, int]) -> int | None:
-        """Returns the id of the receipt made by a popup and a step of its answer, or None."""
+        """Returns the id of the receipt for a popup and a step of its answer, or None."""
         found = self._connection.execute(
             "SELECT id FROM receipts WHERE parent = ? AND step = ?", parent
         ).fetchone()
@@ -83,7 +83,7 @@ class ReceiptStore:
         self._table.update(command.id, {"seq": command.seq or None})
 
     def answered(self, command_id: int, reply: Result | Error) -> Receipt | None:
-        """Stores the editor's reply; returns the receipt, or None if it was answered before."""
+        """Stores the editor's reply. Returns the receipt, or None if it already had a reply."""
         before, after, errors = _observed(reply)
         state = "failed" if isinstance(reply, Error) or (errors and not after) else "applied"
         with self._db.atomic():
@@ -103,9 +103,9 @@ class ReceiptStore:
         return self._receipts("state = 'sent' AND session = ?", session_id)
 
     def reverted_by(self, receipt_id: int) -> Receipt | None:
-        """Returns the receipt that reverted this one, at least in part, unless it was reverted itself."""
+        """Returns the receipt that reverted this one, at least in part, unless it was itself reverted."""
         chain: list[Receipt] = []
-        # Each id must be larger: a damaged file could hold a cycle.
+        # Require rising ids: a damaged file could contain a cycle.
         while found := self._receipts(
             "id = (SELECT max(id) FROM receipts WHERE reverts = ?1 AND id > ?1 AND state != 'failed')",
             chain[-1].id if chain else receipt_id,
@@ -114,7 +114,7 @@ class ReceiptStore:
         return chain[0] if len(chain) % 2 else None
 
     def standing(self, receipt_id: int) -> list[Receipt]:
-        """Returns the receipts that reverted this one, at least in part, and weren't reverted themselves, the
+        """Returns the receipts that reverted this one, at least in part, and weren't themselves reverted,
         newest first."""
         found = self._receipts("reverts = ?1 AND id > ?1 AND state = 'applied'", receipt_id)
         return [each for each in reversed(found) if self.reverted_by(each.id) is None]
@@ -124,9 +124,9 @@ class ReceiptStore:
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
     def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | DamagedReceipt]:
-        """Yields receipts with ids below `before`, newest first: up to `limit` readable ones and the damaged
-        ones among them."""
-        # One at a time: damage such as invalid UTF-8 would end a query of all.
+        """Yields receipts with ids below `before`, newest first: up to `limit` readable ones, and the damaged
+        ones between them."""
+        # One query each: damage such as invalid UTF-8 would end a query for all.
         select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC"
         with contextlib.closing(self._connection.execute(select, (before,))) as ids:
             for (number,) in ids:
@@ -151,9 +151,9 @@ class ReceiptStore:
 
 
 class RuleStore:
-    """Table `rules`: findings to fix without asking, by folder.
+    """The table `rules`: findings to fix without asking, by folder.
 
-    Only for projects on other machines; the rules of local projects are in popbridge.toml.
+    Only for projects on other machines; local projects have their rules in popbridge.toml.
     """
 
     def __init__(self, db: Database) -> None:
@@ -191,5 +191,5 @@ def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
 
 
 def read_receipt(row: Mapping[str, Any]) -> Receipt:
-    """Converts a row of the table. Raises UnreadableRow."""
+    """Converts a row to a receipt. Raises UnreadableRow."""
     return as_record("receipts", row, Receipt, dict.fromkeys(("args", "before", "after", "errors"), Any))

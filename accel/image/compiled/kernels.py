@@ -1,4 +1,4 @@
-"""The inner loops of filtering, compiled; see `accel.image.kernels` for what they compute."""
+"""The inner loops of filtering, compiled; documented in `accel.image.kernels`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _halve(top: Pixels, low: Pixels, channel: int, table: Floats, line: Floats) 
 
 @jit
 def _halve_rgba(top: Pixels, low: Pixels, table: Floats, alpha: Floats, lines: Floats) -> None:
-    # All channels in one go: a third less time than one by one.
+    # Handling all channels in one pass takes a third less time than one by one.
     red, green, blue, weight = lines[0], lines[1], lines[2], lines[3]
     for x in range(weight.size):
         i = 2 * x
@@ -101,7 +101,7 @@ def halve_lines(lines: Floats, out: Floats) -> None:
 
 def halve_sums(rows: Any, channels: int, shift: int, sums: Words, codes: Bytes) -> None:
     both = np.empty(rows.shape[1], np.uint16)
-    # All channels of a texel in one number: sums of 256 bytes at the most never carry over.
+    # Add all channels of a texel as one number: sums of up to 256 bytes never carry over.
     texel = "u2" if channels == 3 else f"u{2 * channels}"
     step = 3 if channels == 3 else 1
     _halve_sums(rows, step, shift, both, both.view(texel), sums, sums.view(texel), codes)

@@ -202,7 +202,7 @@ def _workload_error(error: RequestError, names: Sequence[str]) -> WorkloadError:
 
 
 def _without_name(message: AnyText, names: Sequence[str]) -> AnyText:
-    """Returns the message without a full stop and the leading name of the workload or a file."""
+    """Strips the leading name of the workload or file, and the final full stop."""
     if isinstance(message, Text):
         name = str(message.values.get("name", message.values.get("workload", "")))
         reason = message.values.get("reason")
