@@ -261,7 +261,7 @@ class Batch:
 
     async def _texture_kind(self, job: RunItem) -> TextureKind | None:
         """Asks the classifier where it decides how channels are read; None where it doesn't, or can't say."""
-        if job.plan is None or not job.plan.kind_steps:
+        if job.plan is None or len(job.files) != 1 or not job.plan.kind_steps:
             return None
         # The workload itself says what is wrong with the file.
         with contextlib.suppress(WorkloadError):

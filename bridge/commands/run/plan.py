@@ -271,8 +271,6 @@ class Plan(Struct, frozen=True):
     @property
     def kind_steps(self) -> Sequence[int]:
         """The steps whose parameter `kind` is `auto`; 0 is a single workload."""
-        if self.first.inputs[1] > 1:
-            return ()
         given = [each.get("params", {}) for each in self.params["steps"]] if self.steps else [self.params]
         if any("transfer" in each for each in given):
             return ()

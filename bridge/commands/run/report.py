@@ -393,12 +393,15 @@ class Reporter:
         several: bool = False,
         quiet: bool = False,
         resumable: bool = False,
+        dry_run: bool = False,
     ) -> None:
         """`several`: there is more than one job, so results are one line where possible.
 
-        `quiet` prints failures alone; `resumable` runs that are interrupted can go on with --resume.
+        `quiet` prints failures alone; `resumable` runs that are interrupted can go on with --resume; in a
+        `dry_run`, nobody wonders where the files are.
         """
         self._quiet = quiet
+        self._dry_run = dry_run
         self._resumable = resumable
         self._failures: list[str] = []
         self._title = title
@@ -448,7 +451,7 @@ class Reporter:
 
     def dropped(self) -> None:
         """Reports once that output files were dropped."""
-        if not self._dropped and not self._quiet:
+        if not self._dropped and not self._dry_run:
             self._dropped = True
             show_notice(
                 text("Output files of {name} were dropped. Add --out FOLDER to keep them.", name=self._title)

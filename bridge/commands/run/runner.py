@@ -142,6 +142,7 @@ async def _run(plan: Plan, jobs: Sequence[RunItem], options: RunOptions, setting
         as_json=options.as_json,
         several=len(jobs) > 1,
         quiet=options.quiet,
+        dry_run=options.dry_run,
         resumable=options.out is not None and not options.to_stdout,
     )
     finished = False

@@ -246,13 +246,11 @@ class TestOutputs:
         code, _, err = self.convert(popbridge, str(textures / "wood"), "-r", "--out", str(textures))
         assert code != 0 and "has no images except outputs of earlier runs" in err
 
-    def test_files_that_nobody_keeps_are_told_of_once(self, popbridge: Any, textures: Path) -> None:
-        code, out, err = self.convert(popbridge, str(textures), "-r")
-        assert code == 0 and out.count("\n") == 4
-        assert err.splitlines()[0] == (
-            "popbridge: Output files of image.convert were dropped. Add --out FOLDER to keep them."
-        )
-        assert err.count("\n") == 2
+    def test_a_dry_run_shows_results_and_writes_nothing(self, popbridge: Any, textures: Path) -> None:
+        before = tree(textures)
+        code, out, err = self.convert(popbridge, str(textures), "-r", "--dry-run")
+        assert code == 0 and out.count("\n") == 4 and one_line(err)
+        assert tree(textures) == before
 
     def test_what_is_in_the_way_of_one_file_or_is_no_name_costs_that_alone(
         self, popbridge: Any, textures: Path, tmp_path: Path

@@ -81,11 +81,11 @@ def test_what_came_of_files_is_told_in_chinese_and_programs_read_what_they_did(
     popbridge: Any, rock: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nshort")
-    given = ("run", "image.thumbnail", str(rock), str(tmp_path / "broken.png"), "--workers", "1")
+    given = ("run", "image.thumbnail", str(rock), str(tmp_path / "broken.png"), "-j", "1", "--dry-run")
     code, out, err = popbridge(*given)
-    told, broken, ends = err.splitlines()
+    broken, again, ends = err.splitlines()
     assert (code, out) == (1, f"{rock}: 32 x 32\n")
-    assert is_chinese(told) and is_chinese(broken) and broken.startswith(f"{tmp_path / 'broken.png'}: ")
+    assert broken == again and is_chinese(broken) and broken.startswith(f"{tmp_path / 'broken.png'}: ")
     assert re.fullmatch(r"popbridge: 完成 1，失败 1，用时 \d+\.\d 秒。", ends)
     lines = [json.loads(line) for line in popbridge(*given, "--json")[1].splitlines()]
     assert lines[0]["value"] == {"width": 32, "height": 32}

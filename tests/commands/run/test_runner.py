@@ -80,7 +80,7 @@ def test_options_that_contradict_each_other_are_refused(
 
 
 def test_files_that_would_go_nowhere_are_refused_before_the_work(popbridge: Any, textures: Path) -> None:
-    for workload in ("image.thumbnail", "image.resize+image.compress"):
+    for workload in ("image.thumbnail", "image.premultiply+image.compress"):
         code, out, err = popbridge("run", workload, str(textures / "wall.png"))
         assert code == 2 and one_line(err) and "--out" in err and "--dry-run" in err
     assert popbridge("run", "image.histogram", str(textures / "wall.png"))[0] == 0
@@ -106,7 +106,8 @@ class TestParametersByPattern:
         self, popbridge: Any, textures: Path, tmp_path: Path
     ) -> None:
         code, _, _ = popbridge(
-            "run", "image.convert", str(textures), "-r", "-o", str(tmp_path / "out"), "--param", "format=webp",
+            "run", "image.convert", str(textures), "-r", "-o", str(tmp_path / "out"),
+            "--param", "format=webp",
             "--param-for", "ROCK.*", "format=tga", "--param-for", "*/wood/*", "format=png",
         )  # fmt: skip
         assert code == 0
