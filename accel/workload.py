@@ -139,6 +139,7 @@ class Function(Protocol):
     """A function declared as a workload."""
 
     workload: Workload
+    """The record of the workload."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 

@@ -33,8 +33,6 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 
 class PackedImage(Struct, frozen=True):
-    """An input image."""
-
     dtype: str
     channels: int
 

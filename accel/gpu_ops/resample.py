@@ -190,7 +190,6 @@ def _product(nodes: Nodes, values: str, suffix: str) -> str:
 
 
 def weight_tensors(suffix: str, soft: bool) -> list[Tensor]:
-    """Returns the weight inputs."""
     ends = [suffix, f"_soft{suffix}"] if soft else [suffix]
     return [
         Tensor(f"{name}{end}", "float32", (f"{name}{suffix}_rows", f"{name}{suffix}_columns"))

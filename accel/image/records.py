@@ -109,6 +109,7 @@ class Inspection(Struct, frozen=True):
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool
+    """Whether there is an alpha channel."""
     alpha: Alpha | None
     """Statistics of the alpha channel, if there is one."""
     grey: bool

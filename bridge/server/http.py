@@ -53,8 +53,6 @@ class HostGuard:
 
 
 def routes(blobs: Blobs, instance: str) -> list[Route]:
-    """Returns the HTTP routes."""
-
     async def health(request: Request) -> Response:
         return answer(
             200, {"status": "ok", "version": __version__, "protocol": PROTOCOL, "instance": instance}

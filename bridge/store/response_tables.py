@@ -99,7 +99,6 @@ def insert(connection: sqlite3.Connection, response: CachedResponse) -> None:
 
 
 def remove(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
-    """Removes responses."""
     connection.executemany("DELETE FROM responses WHERE key = ?", [(key,) for key in keys])
 
 

@@ -21,8 +21,6 @@ Order = Literal["r", "rg", "rgb", "bgr", "rgba", "bgra", "rgbx", "bgrx", "a", "r
 
 
 class Blocks(Struct, frozen=True):
-    """Block compression."""
-
     codec: str
     """A key of `BLOCKS`."""
 

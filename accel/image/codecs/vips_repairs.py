@@ -37,8 +37,6 @@ _BARE = (0x01, END[1], *_RESTARTS)
 
 
 class _Component(Struct):
-    """A colour component."""
-
     across: int
     down: int
     """Sampling factors (A.1.1)."""

@@ -148,7 +148,7 @@ class Compressed(Struct, frozen=True):
     psnr: float | None
     """PSNR of the largest level in dB; with several faces or layers, the lowest. 100 means no difference.
     Computed from alpha and alpha-weighted colours (unweighted for data), from the vectors of normal maps, or
-    for BC6H from light at exposures of -10 to 10 stops (mPSNR). Null without a target and `measure`."""
+    for BC6H from light at exposures of -10 to 10 stops (mPSNR). Null without target or `measure`."""
     tried: Sequence[Attempt]
     """Formats tried, in order."""
     kind: Literal["color", "normal", "data"]
