@@ -216,7 +216,7 @@ def daemon_command() -> list[str]:
     windowless = python.with_name("pythonw.exe")
     program = windowless if sys.platform == "win32" and windowless.exists() else python
     # Without -P, modules in the current directory would shadow libraries.
-    return [str(program), "-P", "-m", "bridge", "serve"]
+    return [str(program), "-P", "-m", "bridge.cli", "serve"]
 
 
 def record_start_command(paths: Paths, command: Sequence[str]) -> None:

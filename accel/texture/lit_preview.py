@@ -7,6 +7,7 @@ shows the difference. Lighting is Blinn-Phong in tangent space with the light fr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from accel.image.pixel_data import full_scale, vips_image
 from accel.texture.workloads import ImportState, LitPreview, PreviewLit, Scene
 from accel.workload import Input, Limits, Output, OutputFile
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 LIGHT = np.array([-0.55, 0.62, 0.56], np.float32) / np.float32(np.linalg.norm([-0.55, 0.62, 0.56]))
 """Towards the light: x right, y up, z out of the surface."""
@@ -92,7 +93,7 @@ def _draw(
             tile = _lit(stored, state, params.kind, albedo)
         else:
             tile = _decode(stored[..., :3], True)
-        return encode_srgb(_from_afar(tile, size, mipmaps=state.mipmaps))
+        return encode_srgb(_from_afar(tile, size, mipmaps=state.mipmaps is True))
     tile = _compressed(_fit(stored, size), state, params.kind)
     if params.kind not in SURFACE:
         shown = _decode(tile[..., :3], state.color_space != "linear")
@@ -112,16 +113,12 @@ def _lit(stored: Floats, state: ImportState, kind: str, albedo: Floats | None) -
     color = np.full((height, width, 3), GREY, np.float32)
     if albedo is not None:
         color = _decode(_fit_to(albedo[..., :3], height, width), True)
-    normals, gloss, occlusion = (
-        _dome(height, width),
-        np.full((height, width), 0.55, np.float32),
-        np.float32(1),
-    )
-    metal = np.float32(0)
+    normals = _dome(height, width)
+    gloss, metal, occlusion = (np.full((height, width), level, np.float32) for level in (0.55, 0, 1))
     if kind == "normal":
         normals = _unpack(values, state)
     elif kind == "height":
-        normals = _slopes(values[..., 0], state)
+        normals = _slopes(values[..., 0])
     elif kind == "roughness":
         gloss = 1 - values[..., 0]
     elif kind == "specular":
@@ -134,19 +131,17 @@ def _lit(stored: Floats, state: ImportState, kind: str, albedo: Floats | None) -
     return _shade(normals, color, gloss, metal, occlusion)
 
 
-def _shade(
-    normals: Floats, color: Floats, gloss: Floats, metal: Floats | np.float32, occlusion: Floats | np.float32
-) -> Floats:
+def _shade(normals: Floats, color: Floats, gloss: Floats, metal: Floats, occlusion: Floats) -> Floats:
     """Blinn-Phong (J. Blinn, 1977) with the exponent of a roughness: 2 / roughness^4 - 2 (B. Karis, 2013)."""
     facing = np.clip(normals @ LIGHT, 0, None)
     roughness = np.clip(1 - gloss, 0.08, 1)
     exponent = np.maximum(2 / roughness**4 - 2, 0)
     # Energy is conserved by (n + 8) / 8: a sharp highlight is bright and small.
     shine = np.clip(normals @ HALF, 0, 1) ** exponent * (exponent + 8) / 8 * facing
-    metallic = np.asarray(metal, np.float32)[..., None]
+    metallic = metal[..., None]
     reflected = 0.04 * (1 - metallic) + color * metallic
     light = color * (1 - metallic * 0.7) * (AMBIENT + facing[..., None])
-    shaded = (light + reflected * np.minimum(shine, 2)[..., None]) * np.asarray(occlusion)[..., None]
+    shaded = (light + reflected * np.minimum(shine, 2)[..., None]) * occlusion[..., None]
     return np.asarray(np.clip(shaded, 0, 1), np.float32)
 
 
@@ -155,11 +150,11 @@ def _unpack(values: Floats, state: ImportState) -> Floats:
     xy = values[..., :2] * 2 - 1
     if state.normal_convention == "directx":
         xy[..., 1] = -xy[..., 1]
-    z = np.sqrt(np.clip(1 - (xy**2).sum(axis=2), 0.0025, None))
-    return _unit(np.concatenate([xy, z[..., None]], axis=2))
+    z = np.sqrt(np.clip(1 - (xy**2).sum(axis=2, keepdims=True), 0.0025, None))
+    return _unit(np.concatenate([xy, z], axis=2))
 
 
-def _slopes(heights: Floats, state: ImportState) -> Floats:
+def _slopes(heights: Floats) -> Floats:
     side = max(heights.shape)
     down, across = np.gradient(np.pad(heights, 1, mode="wrap"))
     scale = RELIEF * side
@@ -206,7 +201,8 @@ def _from_afar(tile: Floats, size: int, *, mipmaps: bool) -> Floats:
 
 def _row(level: Floats, u: Floats, v: Floats) -> Floats:
     height, width = level.shape[:2]
-    return level[(v * height).astype(int) % height, (u * width).astype(int) % width]
+    texels: Floats = level[(v * height).astype(int) % height, (u * width).astype(int) % width]
+    return texels
 
 
 def _compressed(texels: Floats, state: ImportState, kind: str) -> Floats:
@@ -282,4 +278,4 @@ def _fit_to(values: Floats, height: int, width: int) -> Floats:
     """Returns the texture with as many texels, each the nearest."""
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
-    return values[rows][:, columns]
+    return values[np.ix_(rows, columns)]

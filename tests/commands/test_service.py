@@ -113,7 +113,7 @@ def test_without_a_service_manager_the_command_is_named(
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("PATH", "")
     code, _, err = popbridge("service", "install")
-    assert code == 2 and "-m bridge serve" in err
+    assert code == 2 and "-m bridge.cli serve" in err
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd's own check")

@@ -20,8 +20,7 @@ from accel.progress import OnProgress
 from accel.text import text
 from accel.texture.workloads import examine
 from accel.workload import Input, Limits, WorkloadError
-from bridge.commands.run.inputs import RunItem
-from bridge.commands.run.kinds import TextureKind
+from bridge.commands.run.inputs import RunItem, TextureKind
 from bridge.commands.run.outputs import Inputs
 from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError

@@ -330,12 +330,9 @@ class Plans:
     ) -> None:
         """Raises UserError as `make_plan`, also for the parameters of each pattern."""
         self._patterns = [pattern for pattern, _ in patterns]
-        self._make = lambda matching: make_plan(
-            asked,
-            functools.reduce(lambda all, index: {**all, **patterns[index][1]}, matching, dict(assigned)),
-            workloads,
-            disabled,
-        )
+        self._overrides = [params for _, params in patterns]
+        self._assigned = assigned
+        self._make = functools.partial(make_plan, asked, workloads=workloads, disabled=disabled)
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._matched: set[int] = set()
         self.usual = self._plan(())
@@ -362,7 +359,10 @@ class Plans:
 
     def _plan(self, matching: tuple[int, ...]) -> Plan:
         if matching not in self._plans:
-            self._plans[matching] = self._make(matching)
+            params = dict(self._assigned)
+            for index in matching:
+                params.update(self._overrides[index])
+            self._plans[matching] = self._make(assigned=params)
         return self._plans[matching]
 
 
