@@ -156,7 +156,8 @@ def _unpack(values: Floats, state: ImportState) -> Floats:
 
 def _slopes(heights: Floats) -> Floats:
     side = max(heights.shape)
-    down, across = np.gradient(np.pad(heights, 1, mode="wrap"))
+    gradient: Sequence[Floats] = np.gradient(np.pad(heights, 1, mode="wrap"))
+    down, across = gradient
     scale = RELIEF * side
     slope = np.stack([-across[1:-1, 1:-1] * scale, down[1:-1, 1:-1] * scale], axis=2)
     return _unit(np.concatenate([slope, np.ones_like(slope[..., :1])], axis=2))
