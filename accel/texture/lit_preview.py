@@ -156,7 +156,7 @@ def _unpack(values: Floats, state: ImportState) -> Floats:
 
 def _slopes(heights: Floats) -> Floats:
     side = max(heights.shape)
-    gradient: Sequence[Floats] = np.gradient(np.pad(heights, 1, mode="wrap"))
+    gradient: list[Floats] = list(np.gradient(np.pad(heights, 1, mode="wrap")))
     down, across = gradient
     scale = RELIEF * side
     slope = np.stack([-across[1:-1, 1:-1] * scale, down[1:-1, 1:-1] * scale], axis=2)
