@@ -14,8 +14,16 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.text import text
-from accel.texture.kinds import KINDS, Classification, Evidence, Kind
-from accel.texture.model import CLASSES, Thresholds, Trees, from_arrays, is_confident
+from accel.texture.kinds import KINDS, Classification, Evidence
+from accel.texture.model import (
+    CLASSES,
+    Thresholds,
+    Trees,
+    from_arrays,
+    is_confident,
+    needed_share,
+    weights_by_kind,
+)
 from accel.workload import WorkloadError
 
 LEVELS = ("project", "folder", "beside")
@@ -192,15 +200,20 @@ class Context:
         shares = self._neighbours.same_size_shares(files, sizes)
         now = load_context_model().weigh(ContextRows(alone, others, shares))
         best = now.argmax(axis=1)
-        advise = np.where(
-            [_has_name_evidence(one) for one in found],
-            is_confident(now, load_context_model().names),
-            is_confident(now, load_context_model().pixels),
-        )
+        sure = load_context_model().names, load_context_model().pixels
+        by_names, by_pixels = (is_confident(now, each).tolist() for each in sure)
         evidence = _project_evidence(alone, others, now, best)
-        adjusted = zip(found, best, now.tolist(), advise.tolist(), evidence, strict=True)
         return [
-            one if _has_slot(one) else _with_evidence(one, KINDS[kind], *how) for one, kind, *how in adjusted
+            one
+            if _has_slot(one)
+            else Classification(
+                KINDS[kind],
+                dict(zip(KINDS, now[row].tolist(), strict=True)),
+                by_names[row] if _has_name_evidence(one) else by_pixels[row],
+                [*one.evidence, *evidence[row]],
+                needed_share(kind, sure[0] if _has_name_evidence(one) else sure[1]),
+            )
+            for row, (one, kind) in enumerate(zip(found, best.tolist(), strict=True))
         ]
 
 
@@ -264,23 +277,24 @@ def _thresholds(thresholds: NDArray[Any]) -> Thresholds:
     return Thresholds(1.0, dict(zip(CLASSES, thresholds.astype(float).tolist(), strict=True)))
 
 
-def _with_evidence(
-    found: Classification, kind: Kind, shares: Sequence[float], advise: bool, detail: str
-) -> Classification:
-    evidence = [*found.evidence, Evidence("project", detail, kind)] if detail else found.evidence
-    return Classification(kind, dict(zip(KINDS, shares, strict=True)), advise, evidence)
-
-
-def _project_evidence(alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]) -> list[str]:
-    """Describes by row how the project supports the kinds of `best`; empty if it hardly does."""
+def _project_evidence(
+    alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]
+) -> list[list[Evidence]]:
+    """Returns by row how the project supports the kind of `best`, or else the kind that it raises most;
+    nothing if it hardly does."""
     rows = np.arange(len(best))
-    raised = np.log(now[rows, best] / np.maximum(alone[rows, best], LEAST))
+    # Not below LEAST: from there nothing is raised to a kind that matters.
+    raised = np.log(np.maximum(now, LEAST) / np.maximum(alone, LEAST))
+    kinds = np.where(raised[rows, best] >= MIN_WEIGHT, best, (now - alone).argmax(axis=1))
     counts = others.sum(axis=2)
     # Portions are rounded: four textures may sum to slightly less.
-    shares = np.where(counts > FEWEST - 0.5, others[:, rows, best] / np.maximum(counts, 1.0), 0.0)
-    supports = zip(shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), raised.tolist(), strict=True)
+    shares = np.where(counts > FEWEST - 0.5, others[:, rows, kinds] / np.maximum(counts, 1.0), 0.0)
+    supports = zip(kinds.tolist(), shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), strict=True)
     return [
-        f"{share:.0%} of {_WHOSE[level]}" if more >= MIN_WEIGHT else "" for share, level, more in supports
+        [Evidence("project", f"{share:.0%} of {_WHOSE[level]}", KINDS[kind], weights_by_kind(raised[row]))]
+        if raised[row, kind] >= MIN_WEIGHT
+        else []
+        for row, (kind, share, level) in enumerate(supports)
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
@@ -16,7 +16,7 @@ from accel.image.operations.analysis import Fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.records import Inspection
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
-from accel.texture.model import Inputs, Judgement, extract, is_confident, model
+from accel.texture.model import Inputs, Judgement, extract, is_confident, model, needed_share, weights_by_kind
 from accel.texture.naming import NUMBERED, Cue, Words, known_words, read_name, vocabulary
 from accel.texture.workloads import Examination, Examine, Surroundings
 from accel.workload import Input, Item, Limits, Outcome, Output, OutputFile, WorkloadError
@@ -100,6 +100,9 @@ LIKENESS = 0.02
 """The minimum probability of a kind as a share of its class, before other evidence is added. Grey data of
 different kinds look alike, and few sources have all kinds: a plain name is more reliable than pixels."""
 
+LEAST = 1e-9
+"""The minimum probability of which a logarithm is taken."""
+
 MAX_WORDS = 3
 """Most words of a path in the evidence."""
 MIN_WEIGHT = 0.3
@@ -144,21 +147,29 @@ def _classify(
     judgement = model().judgement
     cues = read_name(name, surroundings.siblings) if surroundings.use_name else []
     words = known_words(vocabulary(name), judgement.words) if surroundings.use_name else []
-    probabilities = weigh_evidence(by_pixels, cues, judgement, words)
-    probabilities = _apply_context(probabilities, surroundings)
-    best = KINDS[int(probabilities.argmax())]
+    of_pixels, of_words, *of_cues = evidence_logs(by_pixels, cues, judgement, words)
+    probabilities = _normalize(np.sum([of_pixels, of_words, *of_cues], axis=0))
+    of_context = _context_logs(probabilities, surroundings)
+    for (_, kind), log in of_context.items():
+        probabilities[KINDS.index(kind)] = max(probabilities[KINDS.index(kind)], LEAST) * np.exp(log)
+    probabilities /= probabilities.sum()
+    best = int(probabilities.argmax())
     sure = judgement.names if cues or words else judgement.pixels
     evidence = [
-        *_pixel_evidence(by_pixels, features),
-        *_context_evidence(surroundings),
-        *(Evidence(cue.source, cue.word, cue.kinds[0]) for cue in cues),
-        *_word_evidence(words, judgement),
+        *_pixel_evidence(by_pixels, features, of_pixels),
+        *_context_evidence(surroundings, of_context),
+        *(
+            Evidence(cue.source, cue.word, cue.kinds[0], weights_by_kind(logs))
+            for cue, logs in zip(cues, of_cues, strict=True)
+        ),
+        *_word_evidence(words, judgement, of_words),
     ]
     return Classification(
-        kind=best,
+        kind=KINDS[best],
         probabilities=dict(zip(KINDS, probabilities.tolist(), strict=True)),
         advise=bool(is_confident(probabilities, sure)),
         evidence=evidence,
+        needs=needed_share(best, sure),
     )
 
 
@@ -167,15 +178,24 @@ def weigh_evidence(
 ) -> Floats:
     """Returns calibrated probabilities by pixels and name: each cue and known word multiplies some of
     them."""
+    return _normalize(np.sum(evidence_logs(by_pixels, cues, judgement, words), axis=0))
+
+
+def evidence_logs(
+    by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement, words: Sequence[str] = ()
+) -> list[Floats]:
+    """Returns the logarithms of the factors of the pixels, of all words together, and of each cue."""
     found = list(cues)
+    none = np.zeros(len(KINDS))
     if not found and not words:
-        return _normalize(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
-    logs = np.log(allow_doubt(by_pixels)) + weigh_words(words, judgement.words)
+        return [np.log(np.maximum(by_pixels, LEAST)) * judgement.pixels.sharpness, none]
+    logs = [np.log(allow_doubt(by_pixels)), weigh_words(words, judgement.words)]
     for cue in found:
         worth = cue_weight(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
+        logs.append(none.copy())
         for place, kind in enumerate(cue.kinds):
-            logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
-    return _normalize(logs * judgement.names.sharpness)
+            logs[-1][KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
+    return [each * judgement.names.sharpness for each in logs]
 
 
 def weigh_words(words: Iterable[str], weights: Words) -> Floats:
@@ -194,21 +214,25 @@ def cue_weight(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
     return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
 
 
-def _apply_context(probabilities: Floats, surroundings: Surroundings) -> Floats:
-    """Adds slots and import settings. A `sprite` slot of a normal or packed map is ignored: it is the
+ContextLogs = Mapping[tuple[Literal["slot", "settings"], Kind], float]
+"""The logarithms of the factors of slots and import settings, by source and kind."""
+
+
+def _context_logs(probabilities: Floats, surroundings: Surroundings) -> ContextLogs:
+    """Weighs slots and import settings. A `sprite` slot of a normal or packed map is ignored: it is the
     sprite's."""
-    if not surroundings.slots and surroundings.imported_as is None:
-        return probabilities
-    worth = dict.fromkeys(surroundings.slots, SLOT)
-    if worth.keys() & {"normal", "packed"}:
-        worth.pop("sprite", None)
+    worth: dict[tuple[Literal["slot", "settings"], Kind], float] = {
+        ("slot", kind): SLOT for kind in surroundings.slots
+    }
+    if {"normal", "packed"} & set(surroundings.slots):
+        worth.pop(("slot", "sprite"), None)
     if surroundings.imported_as is not None:
-        worth[surroundings.imported_as] = worth.get(surroundings.imported_as, 0.0) + IMPORTED
-    # Only the kinds with evidence are raised to DOUBT.
-    logs = np.log(np.maximum(probabilities, 1e-9))
-    for kind, log in worth.items():
-        logs[KINDS.index(kind)] = max(logs[KINDS.index(kind)], np.log(DOUBT)) + log
-    return _normalize(logs)
+        worth["settings", surroundings.imported_as] = IMPORTED
+    # Kinds with evidence are raised to DOUBT, once.
+    first = {kind: (source, kind) for source, kind in reversed(worth)}
+    for kind, key in first.items():
+        worth[key] += max(0.0, float(np.log(DOUBT / max(probabilities[KINDS.index(kind)], LEAST))))
+    return worth
 
 
 def _normalize(logs: Floats) -> Floats:
@@ -216,26 +240,36 @@ def _normalize(logs: Floats) -> Floats:
     return np.asarray(raised / raised.sum())
 
 
-def _pixel_evidence(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
+def _pixel_evidence(by_pixels: Floats, features: Mapping[str, float], logs: Floats) -> list[Evidence]:
     order = np.argsort(-by_pixels)
     best: Kind = KINDS[int(order[0])]
-    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best)]
+    # Only differences count: with the least at 0, most weights needn't be stored.
+    weights = weights_by_kind(logs - logs.min())
+    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best, weights)]
     return found + [Evidence("pixels", what, kind) for what, kind in explanations(features, best)]
 
 
-def _word_evidence(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
+def _word_evidence(words: Sequence[str], judgement: Judgement, logs: Floats) -> list[Evidence]:
     worth = weigh_words(words, judgement.words)
     best = int(worth.argmax())
     plain = [word for word in words if word != NUMBERED]
     saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:MAX_WORDS]
-    return [Evidence("words", ", ".join(saying), KINDS[best])] if plain and worth[best] >= MIN_WEIGHT else []
+    if not plain or worth[best] < MIN_WEIGHT:
+        return []
+    return [Evidence("words", ", ".join(saying), KINDS[best], weights_by_kind(logs))]
 
 
-def _context_evidence(surroundings: Surroundings) -> list[Evidence]:
-    found = [Evidence("slot", f"used as {kind}", kind) for kind in dict.fromkeys(surroundings.slots)]
+def _context_evidence(surroundings: Surroundings, logs: ContextLogs) -> list[Evidence]:
+    def weights(source: Literal["slot", "settings"], kind: Kind) -> dict[str, float]:
+        return {kind: round(logs[source, kind], 3)} if (source, kind) in logs else {}
+
+    found = [
+        Evidence("slot", f"used as {kind}", kind, weights("slot", kind))
+        for kind in dict.fromkeys(surroundings.slots)
+    ]
     if surroundings.imported_as is not None:
         kind = surroundings.imported_as
-        found.append(Evidence("settings", f"imported as {kind}", kind))
+        found.append(Evidence("settings", f"imported as {kind}", kind, weights("settings", kind)))
     return found
 
 

@@ -32,7 +32,7 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 """Calibrated: 90% of the predictions with 0.9 are correct."""
 
 
-class Evidence(Struct, frozen=True):
+class Evidence(Struct, frozen=True, omit_defaults=True):
     """A piece of evidence for a kind."""
 
     source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
@@ -42,6 +42,10 @@ class Evidence(Struct, frozen=True):
     """Matched evidence, for example `_nrm`."""
     kind: Kind | None
     """The kind that it supports most; None if it only supports a class."""
+    weights: Mapping[str, float] = {}
+    """By kind, the natural logarithm of the factor by which it multiplies the odds; 0 for kinds that are
+    missing. The product of all evidence gives the probabilities, except for weak evidence, which is left out.
+    Empty for details of other evidence and for what doesn't count."""
 
 
 class Classification(Struct, frozen=True):
@@ -56,3 +60,5 @@ class Classification(Struct, frozen=True):
     change settings."""
     evidence: Sequence[Evidence]
     """The strongest first."""
+    needs: float = 0.0
+    """The probability of the class from which on `advise` is true; above 1 if it never is for this class."""

@@ -32,7 +32,7 @@ class Surroundings(Params, frozen=True):
     ] = None
 
 
-classify = workload("texture.classify", version=4, params=Surroundings)(
+classify = workload("texture.classify", version=5, params=Surroundings)(
     implementation(
         "accel.texture.judgement:classify",
         """Detects the kind of a texture.
@@ -65,7 +65,7 @@ class Examination(Struct, frozen=True):
     """Result of `image.fingerprint`."""
 
 
-examine = workload("texture.examine", version=9, params=Examine)(
+examine = workload("texture.examine", version=10, params=Examine)(
     implementation(
         "accel.texture.judgement:examine",
         """Inspects, classifies and fingerprints a texture, decoding it once.

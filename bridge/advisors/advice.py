@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from accel.texture.workloads import Examination
-from bridge.advisors.findings import Finding, find
+from bridge.advisors.findings import Considered, Finding, consider, find, not_raised
 from bridge.advisors.naming import channel_order
 from bridge.advisors.texture_facts import (
     class_probability,
@@ -129,18 +129,43 @@ def judge(
     Each `applicable` finding changes an option in this version: `options_for` returns it. The others are for
     the file's author. `bridge.advisors.texts.finding_text` is a finding's sentence.
     """
+    considered = judge_all(examination, file, options, adapter, version, max_size=max_size)
+    return [each.finding for each in considered if each.finding is not None]
+
+
+def judge_all(
+    examination: Examination,
+    file: str,
+    options: Mapping[str, Any] | None,
+    adapter: Adapter | None,
+    version: Version | None,
+    *,
+    max_size: int = 4096,
+) -> list[Considered]:
+    """Returns the findings of `judge`, then those that were considered and not raised, with reasons."""
     if adapter is None or version is None or options is None:
-        return find(texture_facts(examination, file, max_size=max_size))
-    found: list[tuple[Finding, dict[str, Any]]] = []
+        return consider(texture_facts(examination, file, max_size=max_size))
+    found: list[tuple[Considered, dict[str, Any]]] = []
+    others: list[Considered] = []
     texture = texture_of(examination, file, options, adapter, version, max_size)
-    for finding in find(texture, adapter.packed_channels):
+    for each in consider(texture, adapter.packed_channels):
+        if (finding := each.finding) is None:
+            others.append(each)
+            continue
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
+        same = [worse.code for worse, worse_todo in found if todo and todo.items() <= worse_todo.items()]
         # One that sets nothing can't be fixed in this version; one whose options another sets is the same.
-        if not finding.applicable or (todo and not any(todo.items() <= worse.items() for _, worse in found)):
-            found.append((finding, todo))
-    findings = [finding for finding, _ in found]
-    findings += _on_platforms(examination, file, options, adapter, version)
-    return sorted(findings, key=lambda finding: -finding.rank)
+        if not finding.applicable or (todo and not same):
+            found.append((each, todo))
+        else:
+            others.append(not_raised(each.code, "same_fix" if same else "not_in_version", codes=same))
+    raised = [each for each, _ in found]
+    raised += map(Considered.of, _on_platforms(examination, file, options, adapter, version))
+    codes = {each.code for each in raised}
+    return [
+        *sorted(raised, key=lambda each: -each.finding.rank if each.finding else 0),
+        *(each for each in others if each.code not in codes),
+    ]
 
 
 def _on_platforms(

@@ -113,6 +113,61 @@ FINDINGS = {
 """The line with the evidence, by `Finding.sentence`."""
 
 
+REASONS = {
+    "unmet": text("Its condition isn't met."),
+    "no_setting": text("No import setting of this engine decides it."),
+    "not_in_version": text("This version of the engine has no setting for it."),
+    "settled": text("Already set: {settings}."),
+    "unset": text("The present setting is unknown."),
+    "saves_nothing": text("A change would save no GPU memory."),
+    "same_fix": text("The fix for {codes} covers it."),
+    "no_material": text("Not a texture of a material's surface."),
+    "flat": text("Its name, folder or settings say that it is 2D."),
+    "sprite_normals": text("Transparent or small, like the normal map of a sprite."),
+    "unnamed": text("Only the pixels suggest its kind: no name, material or neighbour does."),
+    "read_as_color": text("The engine's materials read it as colour."),
+    "too_small": text("Its shorter side has fewer than {side} pixels."),
+    "strip": text("A strip or ramp, which isn't seen from a distance."),
+    "not_multiple_of_four": text("{width}×{height} isn't a multiple of 4."),
+    "hdr": text("HDR stays uncompressed."),
+    "few_pixels": text("Smaller than 256×256: compression saves too little."),
+    "drawn": text("Few tones: compression would smear it."),
+    "smooth_filter": text("Its filter blends pixels, so it isn't pixel art."),
+    "not_named_flat": text("No name, folder or setting says that it is 2D."),
+    "not_in_blocks": text("It isn't block-compressed."),
+    "many_tones": text("Many tones, and not small: compression hardly shows."),
+    "perhaps_3d": text("Perhaps used in 3D: its settings compress it, or aren't known."),
+    "no_ui": text("Not surely a UI image."),
+    "vectors": text("{share}% of its pixels are unit vectors."),
+    "coloured": text("It isn't grey."),
+    "grey": text("It is grey."),
+    "no_mid_tones": text("Only black and white, which sRGB doesn't change."),
+    "compressed_anyway": text("Block compression is due instead."),
+    "no_hdr": text("It isn't HDR."),
+    "unsure_convention": text(
+        "The direction of the green channel is unclear: {confidence}%, needs {least}%."
+    ),
+    "named_convention": text("The name contradicts the pixels."),
+    "same_convention": text("The green channel points as imported."),
+    "free_order": text("Materials of this engine choose the channels."),
+    "unnamed_order": text("The name gives no channel order."),
+    "unproven_order": text("The pixels don't confirm the channel order in the name."),
+    "same_order": text("The engine reads the channel order in the name."),
+    "no_alpha": text("It has no alpha channel."),
+    "alpha_ignored": text("Alpha is ignored already."),
+    "alpha_used": text("Some pixels are transparent."),
+    "tiny": text("Too small to matter."),
+    "one_channel": text("Stored in one channel already."),
+    "needs_channels": text("Its channels are needed."),
+    "within_limit": text("No side exceeds {limit} pixels."),
+    "sheet": text("A sprite sheet may need its size."),
+    "power_of_two": text("Its sides are powers of two."),
+    "resized": text("The engine resizes it to powers of two."),
+    "suitable_size": text("Nothing needs another size."),
+}
+"""Why a finding wasn't raised, by `Considered.reason`."""
+
+
 class Explanation(NamedTuple):
     """Texts that all findings of a code share."""
 

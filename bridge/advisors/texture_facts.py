@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
 from packaging.version import Version
 
 from accel.image.records import Inspection, Normals
@@ -50,6 +51,21 @@ UNIT_VECTORS_IN_BLACK = 0.15
 """Lowest share for a map that is named as one and is black elsewhere, between the UV islands of a model."""
 SURE_BY_PIXELS = 0.9
 """Lowest probability of a kind that counts without a name."""
+
+
+class No(Struct, frozen=True):
+    """A false answer with its reason, so that an explanation can say why a finding wasn't raised.
+
+    `a and (b or No("…"))` returns the reason of the first part that is false.
+    """
+
+    reason: str
+    """Key in `texts.REASONS`."""
+    values: dict[str, Any] = {}
+
+    def __bool__(self) -> bool:
+        return False
+
 
 Memory = dict[Platform, int]
 """Bytes of GPU memory by platform; platforms with unknown sizes are left out."""
@@ -131,19 +147,19 @@ class TextureFacts:
         return self.image.width * self.image.height < SMALL * SMALL
 
     @property
-    def surface(self) -> bool:
+    def surface(self) -> bool | No:
         """Whether it is a material texture: except for normal maps, by its name, its set or a material."""
         if self.kind is None or self.kind not in MATERIAL_KINDS or self.kind == "height":
-            return False
+            return No("no_material")
         if (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS:
-            return False
+            return No("flat")
         if self.kind == "normal":
             # A sprite's normal map has its outline or is as small as the sprite.
-            return self.opaque and self.longest > SMALL
-        return any(CLASS_OF[kind] == self.family for kind in self.named_kinds)
+            return (self.opaque and self.longest > SMALL) or No("sprite_normals")
+        return any(CLASS_OF[kind] == self.family for kind in self.named_kinds) or No("unnamed")
 
     @property
-    def named_data(self) -> bool:
+    def named_data(self) -> bool | No:
         """Whether names or uses, not only pixels, show that it holds data; wood and stone can look like it.
 
         A texture named as packed with a kind that the engine reads as colour may hold only that.
@@ -151,27 +167,33 @@ class TextureFacts:
         named = self.named_kinds | self.folder_kinds
         data = (named & LINEAR_KINDS) - self.srgb_kinds
         if data == {"packed"} and named & self.srgb_kinds:
-            return False
-        return any(CLASS_OF[kind] == self.family for kind in data)
+            return No("read_as_color")
+        return any(CLASS_OF[kind] == self.family for kind in data) or No("unnamed")
 
     @property
-    def seen_from_afar(self) -> bool:
+    def seen_from_afar(self) -> bool | No:
         """Whether it is seen from a distance and needs mipmaps."""
         shortest = min(self.image.width, self.image.height)
-        return self.surface and shortest >= SMALLEST_MIPPED and not self.elongated
+        small = No("too_small", {"side": SMALLEST_MIPPED})
+        return self.surface and (shortest >= SMALLEST_MIPPED or small) and (not self.elongated or No("strip"))
 
     @property
-    def worth_blocks(self) -> bool:
+    def worth_blocks(self) -> bool | No:
         """Whether block compression saves enough memory to report, and does no harm."""
         image = self.image
         # Engines refuse to compress sizes that aren't multiples of four, or resample them.
         fits = image.width % 4 == image.height % 4 == 0
         large = image.width * image.height >= SMALLEST_BLOCKED and not self.facts.hdr
         drawn = self.family in ("color", "emissive") and image.entropy < FEW_TONES
-        return self.surface and fits and large and not drawn
+        return (
+            self.surface
+            and (fits or No("not_multiple_of_four", {"width": image.width, "height": image.height}))
+            and (large or No("hdr" if self.facts.hdr else "few_pixels"))
+            and (not drawn or No("drawn"))
+        )
 
     @property
-    def pixel_art(self) -> bool:
+    def pixel_art(self) -> bool | No:
         """Whether it is seen pixel by pixel and block-compressed, which would show.
 
         Block compression is often a sign of 3D, where small images of few tones are maps: names, uses or
@@ -181,9 +203,13 @@ class TextureFacts:
         squares = self.present.filter == "nearest"
         # If the import settings choose another filter, block compression is often merely the default.
         if "filter" in self.decides and not squares:
-            return False
+            return No("smooth_filter")
         drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
-        return self.family == "flat" and bool(named) and self.in_blocks and (drawn or self.longest <= SMALL)
+        return (
+            ((self.family == "flat" and bool(named)) or No("not_named_flat"))
+            and (self.in_blocks or No("not_in_blocks"))
+            and (drawn or self.longest <= SMALL or No("many_tones"))
+        )
 
     @property
     def in_blocks(self) -> bool:
@@ -191,7 +217,7 @@ class TextureFacts:
         return all(GPU_BLOCKS[form][:2] != (1, 1) for form in self.formats(self.present))
 
     @property
-    def interface(self) -> bool:
+    def interface(self) -> bool | No:
         """Whether it is shown at its own size, as in a user interface."""
         if self.present.kind == "ui":
             return True
@@ -199,13 +225,16 @@ class TextureFacts:
         unknown = self.present.compression is None and "compression" in self.decides
         perhaps_3d = (unknown or self.present.compression in BLOCKS) and self.present.kind != "sprite"
         if self.kind != "ui" or perhaps_3d:
-            return False
-        return "ui" in self.named_kinds | self.folder_kinds or self.share >= SURE_BY_PIXELS
+            return No("perhaps_3d" if self.kind == "ui" else "no_ui")
+        return "ui" in self.named_kinds | self.folder_kinds or self.share >= SURE_BY_PIXELS or No("no_ui")
 
     @property
-    def without_vectors(self) -> bool:
+    def without_vectors(self) -> bool | No:
         """Whether its texels certainly aren't normals."""
-        return self.image.normals is None or self.image.grey or self.image.normals.unit_length < UNIT_VECTORS
+        normals = self.image.normals
+        if normals is None or self.image.grey or normals.unit_length < UNIT_VECTORS:
+            return True
+        return No("vectors", {"share": int(normals.unit_length * 100)})
 
 
 def facts_of(image: Inspection) -> ImageFacts:

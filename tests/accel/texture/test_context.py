@@ -49,12 +49,17 @@ def judged(others, one=DOUBTFUL):
     return found
 
 
+def told(found: Classification) -> tuple[str, str, object]:
+    last = found.evidence[-1]
+    return last.source, last.detail, last.kind
+
+
 def test_among_widgets_a_doubtful_picture_is_one():
     found = judged([taken("ui")] * 40)
     assert found.kind == "ui"
     assert found.probabilities["ui"] > 0.55 > DOUBTFUL.probabilities["ui"]
     assert found.evidence[:-1] == DOUBTFUL.evidence
-    assert found.evidence[-1] == Evidence("project", "99% of its project's textures", "ui")
+    assert told(found) == ("project", "99% of its project's textures", "ui")
 
 
 def test_among_sprites_it_is_a_sprite():
@@ -71,7 +76,7 @@ def test_in_a_folder_of_widgets_it_is_one_though_the_project_is_of_sprites():
     project.add("levels/1/x.png", SIZE, DOUBTFUL)
     beside, among = project.judge(["levels/1/x.png", "menu/x.png"], [SIZE, ICON], [DOUBTFUL] * 2)
     assert (beside.kind, among.kind) == ("sprite", "ui")
-    assert among.evidence[-1] == Evidence("project", "99% of its folder's textures", "ui")
+    assert told(among) == ("project", "99% of its folder's textures", "ui")
 
 
 def test_folders_of_the_same_parent_speak_too():
@@ -85,7 +90,7 @@ def test_folders_of_the_same_parent_speak_too():
     near, far = project.judge(asked, [SIZE] * 2, [doubtful] * 2)
     assert near.kind == "ui"
     assert near.probabilities["ui"] > far.probabilities["ui"]
-    assert near.evidence[-1] == Evidence("project", "99% of those in the folders beside it", "ui")
+    assert told(near) == ("project", "99% of those in the folders beside it", "ui")
 
 
 def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
