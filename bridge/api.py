@@ -24,6 +24,7 @@ from accel.image.operation import (
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.progress import Cancelled, part, progress, tracked
 from accel.text import AnyText, Text, plural, text
+from accel.texture.naming import property_kinds
 from accel.workload import (
     Batching,
     Compose,
@@ -196,6 +197,7 @@ __all__ = [
     "part",
     "plural",
     "progress",
+    "property_kinds",
     "read_text",
     "remaining_changes",
     "replace_file",

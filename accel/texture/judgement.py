@@ -90,6 +90,9 @@ SLOT = 6.0
 """Log-likelihood ratio of a material slot, which is the project's own use of the texture. Assumed, as few
 sources have slots: one in 400 is wrong, so that pixels never outweigh it."""
 
+NAMED_SLOT = 3.0
+"""Log-likelihood ratio of a custom property's name. Assumed: about a plain word in a file's name."""
+
 IMPORTED = 0.7
 """Log-likelihood ratio of the present import settings, which are often only the engine's defaults."""
 
@@ -197,9 +200,9 @@ def cue_weight(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
 def _apply_context(probabilities: Floats, surroundings: Surroundings) -> Floats:
     """Adds slots and import settings. A `sprite` slot of a normal or packed map is ignored: it is the
     sprite's."""
-    if not surroundings.slots and surroundings.imported_as is None:
+    worth = dict.fromkeys(surroundings.named_slots, NAMED_SLOT) | dict.fromkeys(surroundings.slots, SLOT)
+    if not worth and surroundings.imported_as is None:
         return probabilities
-    worth = dict.fromkeys(surroundings.slots, SLOT)
     if worth.keys() & {"normal", "packed"}:
         worth.pop("sprite", None)
     if surroundings.imported_as is not None:
@@ -232,7 +235,10 @@ def _word_evidence(words: Sequence[str], judgement: Judgement) -> list[Evidence]
 
 
 def _context_evidence(surroundings: Surroundings) -> list[Evidence]:
-    found = [Evidence("slot", f"used as {kind}", kind) for kind in dict.fromkeys(surroundings.slots)]
+    slots = dict.fromkeys(surroundings.slots)
+    found = [Evidence("slot", f"used as {kind}", kind) for kind in slots]
+    named = (kind for kind in dict.fromkeys(surroundings.named_slots) if kind not in slots)
+    found += [Evidence("slot", f"in a property named like {kind}", kind) for kind in named]
     if surroundings.imported_as is not None:
         kind = surroundings.imported_as
         found.append(Evidence("settings", f"imported as {kind}", kind))

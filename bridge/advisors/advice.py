@@ -27,7 +27,7 @@ from bridge.advisors.texture_facts import (
 )
 from bridge.api import Adapter
 from bridge.core.errors import ContractViolation
-from bridge.core.textures import TextureIntent
+from bridge.core.textures import NO_USES, TextureIntent, TextureUses
 from bridge.host import validation
 
 Mark = bytes
@@ -118,38 +118,47 @@ def judge(
     version: Version | None,
     *,
     max_size: int = 4096,
+    uses: TextureUses = NO_USES,
 ) -> list[Finding]:
     """Returns the findings about one texture, sorted by severity; pure, and empty if unsure.
 
     `examination` is the value of `texture.examine` (`msgspec.convert(value, Examination)`), `file` the
     texture's path below the project's root, `options` its import settings in the engine's own names,
-    `max_size` the accepted longest side, pixels. Without an adapter, a version or options (None) only
-    facts about the file itself are found, none of them `applicable`.
+    `max_size` the accepted longest side, pixels, and `uses` what the project uses it as. Without an adapter,
+    a version or options (None) only facts about the file itself are found, none of them `applicable`. A
+    texture that an addon writes has no findings.
 
     Each `applicable` finding changes an option in this version: `options_for` returns it. The others are for
     the file's author. `bridge.advisors.texts.finding_text` is a finding's sentence.
     """
+    if uses.owner:
+        return []
     if adapter is None or version is None or options is None:
-        return find(texture_facts(examination, file, max_size=max_size))
+        return find(texture_facts(examination, file, max_size=max_size, uses=uses))
     found: list[tuple[Finding, dict[str, Any]]] = []
-    texture = texture_of(examination, file, options, adapter, version, max_size)
+    texture = texture_of(examination, file, options, adapter, version, max_size, uses)
     for finding in find(texture, adapter.packed_channels):
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
         # One that sets nothing can't be fixed in this version; one whose options another sets is the same.
         if not finding.applicable or (todo and not any(todo.items() <= worse.items() for _, worse in found)):
             found.append((finding, todo))
     findings = [finding for finding, _ in found]
-    findings += _on_platforms(examination, file, options, adapter, version)
+    findings += _on_platforms(examination, file, options, adapter, version, uses)
     return sorted(findings, key=lambda finding: -finding.rank)
 
 
 def _on_platforms(
-    examination: Examination, file: str, options: Mapping[str, Any], adapter: Adapter, version: Version
+    examination: Examination,
+    file: str,
+    options: Mapping[str, Any],
+    adapter: Adapter,
+    version: Version,
+    uses: TextureUses,
 ) -> Iterator[Finding]:
     """Yields one finding for all platforms whose own settings disable compression."""
     uncompressed: dict[str, Finding] = {}
     for name, part in adapter.platform_options(options, version).items():
-        for finding in find(texture_of(examination, file, part, adapter, version)):
+        for finding in find(texture_of(examination, file, part, adapter, version, uses=uses)):
             intent = finding.intent.only(adapter.texture_fields)
             if finding.code == "uncompressed" and adapter.compile_texture(intent, part, version):
                 uncompressed[name] = finding

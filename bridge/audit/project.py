@@ -16,7 +16,7 @@ from packaging.version import Version
 from accel.text import AnyText, Text, text
 from bridge.advisors import advice
 from bridge.advisors.texts import join_list
-from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, walk
+from bridge.api import Adapter, ProjectSupport, TextureAsset, TextureUses, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
 from bridge.core.versions import Choice, lowest
@@ -195,7 +195,7 @@ class Project(Struct, frozen=True):
         except (Exception, SystemExit):
             return False
 
-    def uses(self) -> Mapping[str, Sequence[Kind]]:
+    def uses(self) -> Mapping[str, TextureUses]:
         """Returns the uses of textures in materials and scenes, by file. Raises the adapter's exceptions."""
         return validation.check_uses(self.support.uses(self.root)) if self.support else {}
 

@@ -157,6 +157,9 @@ class TextureUses(Struct, frozen=True, omit_defaults=True):
         return min(scales, default=None)
 
 
+NO_USES = TextureUses()
+"""Of a texture that no file of the project names."""
+
 Platform = Literal["desktop", "mobile"]
 """Target platform of a game, which determines the available block formats."""
 PLATFORMS: tuple[Platform, ...] = ("desktop", "mobile")
