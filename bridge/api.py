@@ -24,7 +24,7 @@ from accel.image.operation import (
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.progress import Cancelled, part, progress, tracked
 from accel.text import AnyText, Text, plural, text
-from accel.texture.naming import property_kinds
+from accel.texture.naming import is_auxiliary_property, property_kinds
 from accel.workload import (
     Batching,
     Compose,
@@ -93,6 +93,7 @@ from bridge.project.files import (
     walk,
     write_text,
 )
+from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
     AssetChange,
     EditorSupport,
@@ -159,6 +160,7 @@ __all__ = [
     "ProjectSupport",
     "Raster",
     "Reading",
+    "Reads",
     "Remark",
     "RequestError",
     "Result",
@@ -189,6 +191,7 @@ __all__ = [
     "check_size",
     "file_error",
     "hookimpl",
+    "is_auxiliary_property",
     "is_hidden",
     "is_link",
     "is_merged",
@@ -203,8 +206,10 @@ __all__ = [
     "replace_file",
     "text",
     "texture_bytes",
+    "texture_reads",
     "tracked",
     "walk",
+    "without_comments",
     "workload",
     "write_text",
 ]  # fmt: skip

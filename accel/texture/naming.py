@@ -199,12 +199,12 @@ PROPERTY_ROLES: dict[str, Kinds] = _table({
     "glow": ("emissive",),
 })  # fmt: skip
 """Words in names of material properties and shader uniforms that aren't plain in file names."""
-PROPERTY_FUNCTIONS = frozenset({
+AUXILIARY = frozenset({
     "blend", "caustics", "curve", "depth", "dissolve", "distort", "distortion", "dither", "dudv", "flow",
     "flowmap", "gradient", "height2normal", "lut", "mask", "masks", "matcap", "noise", "palette", "pattern",
     "perlin", "ramp", "rim", "screen", "toon", "voronoi", "warp",
 })  # fmt: skip
-"""Words that make a property something else: `_NormalNoise`, `emission_mask`."""
+"""Words of properties that hold no map of a surface: `_NormalNoise`, `emission_mask`."""
 SINGLE_VALUES = frozenset({"height", "roughness", "specular", "ao"})
 """Kinds of one value for each texel; a property named after several is packed."""
 
@@ -215,7 +215,7 @@ def property_kinds(name: str) -> Kinds:
     Empty for most names; `_T_Orm` and `orm_sampler` are packed, `_MainBump` is a normal map.
     """
     words = words_of(name)
-    if PROPERTY_FUNCTIONS.intersection(words):
+    if is_auxiliary_property(name):
         return ()
     found: list[Kinds] = []
     at = 0
@@ -232,6 +232,11 @@ def property_kinds(name: str) -> Kinds:
     # With smoothness in alpha, for example: the colours or vectors decide.
     ranked = sorted(found, key=lambda kinds: kinds[0] in SINGLE_VALUES)
     return ranked[0] if ranked else ()
+
+
+def is_auxiliary_property(name: str) -> bool:
+    """Whether a property's name suggests something else than a map of a surface: noise, a ramp, a mask."""
+    return bool(AUXILIARY.intersection(words_of(name)))
 
 
 def _role_cue(stem: str, others: set[str]) -> Cue | None:

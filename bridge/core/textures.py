@@ -114,6 +114,8 @@ class TextureUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The colour space in which a shader declares that it reads the texture."""
     channels: str = ""
     """The channels that are read, of `rgba` in this order; empty if unknown."""
+    mipmaps: bool | None = None
+    """Whether its filter reads mipmaps; None if the engine's default decides."""
     scale: float | None = None
     """Drawn length of one texel in the pixels of the game's own resolution; None if unknown."""
     size: tuple[float, float] | None = None
