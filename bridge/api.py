@@ -227,6 +227,8 @@ class Adapter(ABC):
     """The engine name that an editor sends in `identify.engine.name`."""
     versions: str
     """PEP 440 specifier of the supported, tested versions."""
+    older_versions: str = ""
+    """PEP 440 specifier of older versions whose projects it also reads, untested; empty for none."""
     scheme: VersionScheme
     """Parses the engine's version strings."""
     texture_fields: frozenset[str] = frozenset()

@@ -25,7 +25,7 @@ from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
 from bridge.audit.results import Group, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
-from bridge.core.textures import NO_USES, Platform
+from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
 
 UNJUDGED, UNREMARKED = "unjudged", "unremarked"
@@ -208,7 +208,7 @@ class Judge:
         row = _row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
-            self._advise(row, found)
+            self._advise(row, found, read_only=asset.read_only)
         # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
             row.issues = [*self._asset_issues(asset), fault_of(UNJUDGED, error, self._plugin)]
@@ -221,12 +221,14 @@ class Judge:
         unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
         return unknown + _remarked(lambda: asset.remarks, self._plugin)
 
-    def _advise(self, row: Row, found: Examination) -> None:
+    def _advise(self, row: Row, found: Examination, *, read_only: bool) -> None:
         adapter, version = self._project.adapter, self._project.version
         uses = self.uses.get(row.file, NO_USES)
         findings = advice.judge(
             found, row.file, row.settings, adapter, version, max_size=self._max_size, uses=uses
         )
+        if read_only:
+            findings = [replace(finding, intent=TextureIntent(), memory={}) for finding in findings]
         row.issues += map(Issue.of, findings)
         row.issues += _remarked(lambda: _remarks(self._project, row, uses), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)

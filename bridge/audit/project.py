@@ -19,7 +19,7 @@ from bridge.advisors.texts import join_list
 from bridge.api import Adapter, ProjectSupport, TextureAsset, TextureUses, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
-from bridge.core.versions import Choice, lowest
+from bridge.core.versions import Choice, lowest, reads_older
 from bridge.host import isolation, validation
 from bridge.project.files import WalkedFolder, is_hidden
 
@@ -280,9 +280,10 @@ def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsse
 
 def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
     """Whether the adapter has this major version: otherwise --fix could write wrong options."""
-    if choice.exact:
+    parsed = choice.adapter.scheme.parse(version)
+    if choice.exact or reads_older(choice.adapter, parsed):
         return True
-    return lowest(choice.adapter.versions).major == choice.adapter.scheme.parse(version).major
+    return lowest(choice.adapter.versions).major == parsed.major
 
 
 def _files(root: Path, part: str) -> Iterator[TextureAsset]:

@@ -48,7 +48,9 @@ def check_adapter(adapter: Adapter) -> None:
     name = _text(adapter, claim_text(f"adapter {type(adapter).__name__}"), "name")
     what = claim_text(f"adapter {name}")
     _text(adapter, what, "engine")
-    _check_range(what, _text(adapter, what, "versions"))
+    _check_range(what, "versions", _text(adapter, what, "versions"))
+    if adapter.older_versions:
+        _check_range(what, "older_versions", _text(adapter, what, "older_versions"))
     scheme = _of(adapter, what, "scheme", VersionScheme)
     if not isinstance(scheme.stages, Mapping):
         raise UserError(
@@ -70,13 +72,13 @@ def check_adapter(adapter: Adapter) -> None:
     _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
 
 
-def _check_range(what: AnyText, specifier: str) -> None:
+def _check_range(what: AnyText, name: str, specifier: str) -> None:
     try:
         # `===4.x` is a valid specifier, but has no comparable bound.
         versions.lowest(specifier)
         versions.overlap(specifier, specifier)
     except (InvalidSpecifier, InvalidVersion) as error:
-        raise UserError(text("{what}: versions: {error}", what=what, error=error)) from None
+        raise UserError(text("{what}: {name}: {error}", what=what, name=name, error=error)) from None
 
 
 def _check_stage(what: AnyText, segment: object) -> None:

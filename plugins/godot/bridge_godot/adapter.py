@@ -105,6 +105,7 @@ class Godot3(_GodotAdapter):
     name = "godot3"
     generation = GODOT3
     versions = GODOT3.versions
+    older_versions = ">=3.0,<3.5"
     texture_fields = frozenset(
         {"kind", "color_space", "normal_convention", "compression", "mipmaps", "alpha", "max_size", "wrap"}
     )
@@ -166,6 +167,7 @@ class Godot4(_GodotAdapter):
     name = "godot4"
     generation = GODOT4
     versions = GODOT4.versions
+    older_versions = ">=4.0,<4.2"
     texture_fields = frozenset({"kind", "normal_convention", "compression", "mipmaps", "alpha", "max_size"})
     compressions: ClassVar[Mapping[str, int]] = {
         "lossless": 0,

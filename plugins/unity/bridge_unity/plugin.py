@@ -121,6 +121,7 @@ class Unity2021(_Unity):
 
     name = "unity2021"
     versions = ">=2021.3,<2022.1"
+    older_versions = ">=5.0,<2021.3"
     texture_fields = texture_intent.FIELDS
     can_flip_green = False
 
