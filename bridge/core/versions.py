@@ -95,7 +95,8 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
                 name=candidate.name,
                 engine=engine,
                 versions=candidate.versions,
-                version=version,
+                # The scheme's segments, such as .post1, are no engine's.
+                version=version.base_version,
             )
             return Choice(candidate, exact=False, notice=notice)
     older = [c for c in own if lowest(c.versions) <= _as_release(version)]

@@ -18,6 +18,7 @@ from bridge.api import (
     Remark,
     TextureAsset,
     TextureIntent,
+    TextureUses,
     UserError,
     VersionScheme,
     file_error,
@@ -48,7 +49,7 @@ class UnityProjects:
     def texture(self, project: Path, file: str) -> TextureAsset | None:
         return assets.texture(project, file)
 
-    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
+    def uses(self, project: Path) -> Mapping[str, TextureUses]:
         return texture_usage(project)
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

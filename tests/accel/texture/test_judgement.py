@@ -82,9 +82,10 @@ def test_what_a_material_uses_it_as_outweighs_pixels():
     assert judge(pixels, "a.png", Surroundings(slots=["ao"])).kind == "ao"
 
 
-def test_the_name_of_a_custom_property_tells_grey_data_apart_but_less_than_a_slot():
+def test_the_name_of_a_custom_property_is_evidence_but_less_than_a_slot():
     pixels = decoded(grey())
-    assert judge(pixels, "a.png", Surroundings(named_slots=["ao"])).kind == "ao"
+    alone = judge(pixels, "a.png", Surroundings()).probabilities["ao"]
+    assert judge(pixels, "a.png", Surroundings(named_slots=["ao"])).probabilities["ao"] > 2 * alone
     assert judge(pixels, "a.png", Surroundings(named_slots=["ao"], slots=["roughness"])).kind == "roughness"
 
 
