@@ -485,8 +485,9 @@ def _check_texture_uses(file: str, found: object) -> TextureUses:
 
 
 def _are_kinds(kinds: object) -> TypeGuard[Collection[Kind]]:
-    listed = isinstance(kinds, Collection) and not isinstance(kinds, str)
-    return listed and all(isinstance(kind, str) and kind in KINDS for kind in kinds)
+    if not isinstance(kinds, Collection) or isinstance(kinds, str):
+        return False
+    return all(isinstance(kind, str) and kind in KINDS for kind in kinds)
 
 
 def check_done(done: object) -> Mapping[str, Any]:
