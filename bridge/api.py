@@ -24,6 +24,7 @@ from accel.image.operation import (
 from accel.image.raster import Multiplied, PixelKind, Raster, Transfer
 from accel.progress import Cancelled, part, progress, tracked
 from accel.text import AnyText, Text, plural, text
+from accel.texture.naming import is_auxiliary_property, property_kinds
 from accel.workload import (
     Batching,
     Compose,
@@ -71,6 +72,10 @@ from bridge.core.textures import (
     Platform,
     Severity,
     TextureIntent,
+    TextureUse,
+    TextureUses,
+    UseBasis,
+    UseDomain,
     Wrap,
     limited,
     texture_bytes,
@@ -88,6 +93,7 @@ from bridge.project.files import (
     walk,
     write_text,
 )
+from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
     AssetChange,
     EditorSupport,
@@ -154,6 +160,7 @@ __all__ = [
     "ProjectSupport",
     "Raster",
     "Reading",
+    "Reads",
     "Remark",
     "RequestError",
     "Result",
@@ -166,7 +173,11 @@ __all__ = [
     "Text",
     "TextureAsset",
     "TextureIntent",
+    "TextureUse",
+    "TextureUses",
     "Transfer",
+    "UseBasis",
+    "UseDomain",
     "UserError",
     "Version",
     "VersionScheme",
@@ -180,6 +191,7 @@ __all__ = [
     "check_size",
     "file_error",
     "hookimpl",
+    "is_auxiliary_property",
     "is_hidden",
     "is_link",
     "is_merged",
@@ -188,13 +200,16 @@ __all__ = [
     "part",
     "plural",
     "progress",
+    "property_kinds",
     "read_text",
     "remaining_changes",
     "replace_file",
     "text",
     "texture_bytes",
+    "texture_reads",
     "tracked",
     "walk",
+    "without_comments",
     "workload",
     "write_text",
 ]  # fmt: skip
@@ -212,6 +227,8 @@ class Adapter(ABC):
     """The engine name that an editor sends in `identify.engine.name`."""
     versions: str
     """PEP 440 specifier of the supported, tested versions."""
+    older_versions: str = ""
+    """PEP 440 specifier of older versions whose projects it also reads, untested; empty for none."""
     scheme: VersionScheme
     """Parses the engine's version strings."""
     texture_fields: frozenset[str] = frozenset()

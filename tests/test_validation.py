@@ -9,7 +9,7 @@ import msgspec
 import numpy
 import pytest
 
-from bridge.api import Remark, TextureAsset, TextureIntent
+from bridge.api import Remark, TextureAsset, TextureIntent, TextureUse, TextureUses
 from bridge.core.errors import ContractViolation
 from bridge.host.isolation import describe
 from bridge.host.validation import (
@@ -31,7 +31,8 @@ def test_what_is_as_promised_passes() -> None:
     check_version(None)
     check_version("4.2")
     check_texture(TextureAsset("res://a.png", "a.png", {}))
-    assert check_uses({"a.png": ["normal"]}) == {"a.png": ["normal"]}
+    uses = TextureUses((TextureUse(kinds=("normal",)),))
+    assert check_uses({"a.png": ["normal"], "b.png": uses}) == {"a.png": uses, "b.png": uses}
     done = {"before": [], "after": [{"path": "a", "options": {"x": 1}}], "errors": []}
     assert check_done(done) == done
     assert check_done({"before": None, "errors": None}) == {"before": [], "errors": []}
@@ -47,12 +48,13 @@ def test_what_is_as_promised_passes() -> None:
         (check_texture, {"path": "a"}, "textures returned {'path': 'a'} instead of a TextureAsset"),
         (check_texture, TextureAsset("a", Path("a")), "textures returned a TextureAsset whose file is "),  # type: ignore[arg-type]
         (check_texture, TextureAsset("a", "a", [1]), "a: its options are [1] instead of a dict or None"),  # type: ignore[arg-type]
-        (check_uses, None, "uses returned None instead of a dict of lists of Kind"),
-        (check_uses, {"a": ["wood"]}, "uses returned ['wood'] for a instead of a list of Kind"),
-        (check_uses, {"a": "normal"}, "uses returned 'normal' for a instead of a list of Kind"),
-        (check_uses, {"a": None}, "uses returned None for a instead of a list of Kind"),
-        (check_uses, {"a": [["normal"]]}, "uses returned [['normal']] for a instead of a list of Kind"),
-        (check_uses, {"a": iter(["normal"])}, " for a instead of a list of Kind"),
+        (check_uses, None, "uses returned None instead of a dict of TextureUses"),
+        (check_uses, {"a": ["wood"]}, "uses returned ['wood'] for a instead of TextureUses or a list"),
+        (check_uses, {"a": "normal"}, "uses returned 'normal' for a instead of "),
+        (check_uses, {"a": None}, "uses returned None for a instead of "),
+        (check_uses, {"a": [["normal"]]}, "uses returned [['normal']] for a instead of "),
+        (check_uses, {"a": iter(["normal"])}, " for a instead of TextureUses or a list of Kind"),
+        (check_uses, {"a": TextureUses(("normal",))}, "uses returned 'normal' for a instead of a TextureUse"),  # type: ignore[arg-type]
         (check_uses, {5: ["normal"]}, "uses returned 5 as a file instead of text"),
         (check_done, None, "apply returned None instead of a dict of before, after and errors"),
         (check_done, {"after": [1]}, "apply returned 1 in after instead of a dict with path in it"),

@@ -90,6 +90,9 @@ SLOT = 6.0
 """Log-likelihood ratio of a material slot, which is the project's own use of the texture. Assumed, as few
 sources have slots: one in 400 is wrong, so that pixels never outweigh it."""
 
+NAMED_SLOT = 3.0
+"""Log-likelihood ratio of a custom property's name. Assumed: about a plain word in a file's name."""
+
 IMPORTED = 0.7
 """Log-likelihood ratio of the present import settings, which are often only the engine's defaults."""
 
@@ -221,11 +224,12 @@ ContextLogs = Mapping[tuple[Literal["slot", "settings"], Kind], float]
 def _context_logs(probabilities: Floats, surroundings: Surroundings) -> ContextLogs:
     """Weighs slots and import settings. A `sprite` slot of a normal or packed map is ignored: it is the
     sprite's."""
+    slots = dict.fromkeys(surroundings.named_slots, NAMED_SLOT) | dict.fromkeys(surroundings.slots, SLOT)
+    if slots.keys() & {"normal", "packed"}:
+        slots.pop("sprite", None)
     worth: dict[tuple[Literal["slot", "settings"], Kind], float] = {
-        ("slot", kind): SLOT for kind in surroundings.slots
+        ("slot", kind): log for kind, log in slots.items()
     }
-    if {"normal", "packed"} & set(surroundings.slots):
-        worth.pop(("slot", "sprite"), None)
     if surroundings.imported_as is not None:
         worth["settings", surroundings.imported_as] = IMPORTED
     # Kinds with evidence are raised to DOUBT, once.
@@ -263,9 +267,12 @@ def _context_evidence(surroundings: Surroundings, logs: ContextLogs) -> list[Evi
     def weights(source: Literal["slot", "settings"], kind: Kind) -> dict[str, float]:
         return {kind: round(logs[source, kind], 3)} if (source, kind) in logs else {}
 
-    found = [
-        Evidence("slot", f"used as {kind}", kind, weights("slot", kind))
-        for kind in dict.fromkeys(surroundings.slots)
+    slots = dict.fromkeys(surroundings.slots)
+    found = [Evidence("slot", f"used as {kind}", kind, weights("slot", kind)) for kind in slots]
+    found += [
+        Evidence("slot", f"in a property named like {kind}", kind, weights("slot", kind))
+        for kind in dict.fromkeys(surroundings.named_slots)
+        if kind not in slots
     ]
     if surroundings.imported_as is not None:
         kind = surroundings.imported_as

@@ -190,6 +190,55 @@ def material_of(stem: str) -> str:
     return "".join(words)
 
 
+PROPERTY_ROLES: dict[str, Kinds] = _table({
+    "bump bumpmap": ("normal", "height"),
+    "nor nm nml": ("normal",),
+    "color colour col base diff dif alb": ("albedo",),
+    "spec metal metalness": ("specular",),
+    "gloss": ("roughness", "specular"),
+    "glow": ("emissive",),
+})  # fmt: skip
+"""Words in names of material properties and shader uniforms that aren't plain in file names."""
+AUXILIARY = frozenset({
+    "blend", "caustics", "curve", "depth", "dissolve", "distort", "distortion", "dither", "dudv", "flow",
+    "flowmap", "gradient", "height2normal", "lut", "mask", "masks", "matcap", "noise", "palette", "pattern",
+    "perlin", "ramp", "rim", "screen", "toon", "voronoi", "warp",
+})  # fmt: skip
+"""Words of properties that hold no map of a surface: `_NormalNoise`, `emission_mask`."""
+SINGLE_VALUES = frozenset({"height", "roughness", "specular", "ao"})
+"""Kinds of one value for each texel; a property named after several is packed."""
+
+
+def property_kinds(name: str) -> Kinds:
+    """Returns the kinds that the name of a material property or shader uniform suggests, the likeliest first.
+
+    Empty for most names; `_T_Orm` and `orm_sampler` are packed, `_MainBump` is a normal map.
+    """
+    words = words_of(name)
+    if is_auxiliary_property(name):
+        return ()
+    found: list[Kinds] = []
+    at = 0
+    while at < len(words):
+        count = next((n for n in (3, 2, 1) if "".join(words[at : at + n]) in ROLES), 0)
+        if count:
+            found.append(ROLES["".join(words[at : at + count])])
+        at += max(count, 1)
+    if not found:
+        found = [PROPERTY_ROLES[word] for word in reversed(words) if word in PROPERTY_ROLES][:1]
+    first = {kinds[0] for kinds in found}
+    if len(first) > 1 and first <= SINGLE_VALUES:
+        return ("packed",)
+    # With smoothness in alpha, for example: the colours or vectors decide.
+    ranked = sorted(found, key=lambda kinds: kinds[0] in SINGLE_VALUES)
+    return ranked[0] if ranked else ()
+
+
+def is_auxiliary_property(name: str) -> bool:
+    """Whether a property's name suggests something else than a map of a surface: noise, a ramp, a mask."""
+    return bool(AUXILIARY.intersection(words_of(name)))
+
+
 def _role_cue(stem: str, others: set[str]) -> Cue | None:
     words = words_of(stem)
     base = _without_variants(words)

@@ -27,6 +27,10 @@ class Surroundings(Params, frozen=True):
     slots: Annotated[
         tuple[Kind, ...], Meta(description="Kinds that the project's materials and scenes use it as.")
     ] = ()
+    named_slots: Annotated[
+        tuple[Kind, ...],
+        Meta(description="Kinds in the names of custom material properties and shader uniforms."),
+    ] = ()
     imported_as: Annotated[
         Kind | None, Meta(description="Kind implied by its current import settings; null if none.")
     ] = None

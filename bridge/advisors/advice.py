@@ -27,7 +27,7 @@ from bridge.advisors.texture_facts import (
 )
 from bridge.api import Adapter
 from bridge.core.errors import ContractViolation
-from bridge.core.textures import TextureIntent
+from bridge.core.textures import NO_USES, TextureIntent, TextureUses
 from bridge.host import validation
 
 Mark = bytes
@@ -118,18 +118,20 @@ def judge(
     version: Version | None,
     *,
     max_size: int = 4096,
+    uses: TextureUses = NO_USES,
 ) -> list[Finding]:
     """Returns the findings about one texture, sorted by severity; pure, and empty if unsure.
 
     `examination` is the value of `texture.examine` (`msgspec.convert(value, Examination)`), `file` the
     texture's path below the project's root, `options` its import settings in the engine's own names,
-    `max_size` the accepted longest side, pixels. Without an adapter, a version or options (None) only
-    facts about the file itself are found, none of them `applicable`.
+    `max_size` the accepted longest side, pixels, and `uses` what the project uses it as. Without an adapter,
+    a version or options (None) only facts about the file itself are found, none of them `applicable`. A
+    texture that an addon writes has no findings.
 
     Each `applicable` finding changes an option in this version: `options_for` returns it. The others are for
     the file's author. `bridge.advisors.texts.finding_text` is a finding's sentence.
     """
-    considered = judge_all(examination, file, options, adapter, version, max_size=max_size)
+    considered = judge_all(examination, file, options, adapter, version, max_size=max_size, uses=uses)
     return [each.finding for each in considered if each.finding is not None]
 
 
@@ -141,13 +143,16 @@ def judge_all(
     version: Version | None,
     *,
     max_size: int = 4096,
+    uses: TextureUses = NO_USES,
 ) -> list[Considered]:
     """Returns the findings of `judge`, then those that were considered and not raised, with reasons."""
+    if uses.owner:
+        return []
     if adapter is None or version is None or options is None:
-        return consider(texture_facts(examination, file, max_size=max_size))
+        return consider(texture_facts(examination, file, max_size=max_size, uses=uses))
     found: list[tuple[Considered, dict[str, Any]]] = []
     others: list[Considered] = []
-    texture = texture_of(examination, file, options, adapter, version, max_size)
+    texture = texture_of(examination, file, options, adapter, version, max_size, uses)
     for each in consider(texture, adapter.packed_channels):
         if (finding := each.finding) is None:
             others.append(each)
@@ -160,7 +165,7 @@ def judge_all(
         else:
             others.append(not_raised(each.code, "same_fix" if same else "not_in_version", codes=same))
     raised = [each for each, _ in found]
-    raised += map(Considered.of, _on_platforms(examination, file, options, adapter, version))
+    raised += map(Considered.of, _on_platforms(examination, file, options, adapter, version, uses))
     codes = {each.code for each in raised}
     return [
         *sorted(raised, key=lambda each: -each.finding.rank if each.finding else 0),
@@ -169,12 +174,17 @@ def judge_all(
 
 
 def _on_platforms(
-    examination: Examination, file: str, options: Mapping[str, Any], adapter: Adapter, version: Version
+    examination: Examination,
+    file: str,
+    options: Mapping[str, Any],
+    adapter: Adapter,
+    version: Version,
+    uses: TextureUses,
 ) -> Iterator[Finding]:
     """Yields one finding for all platforms whose own settings disable compression."""
     uncompressed: dict[str, Finding] = {}
     for name, part in adapter.platform_options(options, version).items():
-        for finding in find(texture_of(examination, file, part, adapter, version)):
+        for finding in find(texture_of(examination, file, part, adapter, version, uses=uses)):
             intent = finding.intent.only(adapter.texture_fields)
             if finding.code == "uncompressed" and adapter.compile_texture(intent, part, version):
                 uncompressed[name] = finding

@@ -85,7 +85,7 @@ def not_raised(code: str, reason: str | No | bool, **values: Any) -> Considered:
     """`reason` is a key, or the false answer of a condition."""
     if isinstance(reason, No):
         return Considered(code, None, reason.reason, reason.values)
-    return Considered(code, None, reason or "unmet", values)
+    return Considered(code, None, reason if isinstance(reason, str) and reason else "unmet", values)
 
 
 class Desired(Struct, frozen=True):

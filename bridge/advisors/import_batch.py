@@ -23,6 +23,7 @@ from bridge.advisors.findings import NOTE
 from bridge.advisors.import_project import ImportContext
 from bridge.api import Context, Event, ProjectSupport, RequestError, SessionView, TextureAsset
 from bridge.core.errors import BAD_INPUT
+from bridge.core.textures import NO_USES
 from bridge.host import isolation, validation
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ async def examine_all(
         for each, examination, classification in zip(some, alone, in_context, strict=True):
             with _log_failure(each.asset):
                 examination = replace(examination, classification=classification)
-                judged.append(_judge(session, each, examination, rules, surroundings.max_size))
+                judged.append(_judge(session, each, examination, rules, surroundings))
     surroundings.seen.trim()
     return judged
 
@@ -272,12 +273,20 @@ def _judge(
     examined: _Examined,
     examination: Examination,
     rules: Mapping[str, Sequence[str]],
-    max_size: int,
+    surroundings: ImportContext,
 ) -> ExaminedTexture:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
     asset = examined.asset
-    judged = judge(examination, asset.file, asset.options, adapter, version, max_size=max_size)
+    judged = judge(
+        examination,
+        asset.file,
+        asset.options,
+        adapter,
+        version,
+        max_size=surroundings.max_size,
+        uses=surroundings.uses.get(asset.file, NO_USES),
+    )
     findings = [finding for finding in judged if finding.rank > NOTE]
     ruled = [f for f in findings if f.applicable and is_covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]

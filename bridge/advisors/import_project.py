@@ -24,7 +24,8 @@ from accel.texture.workloads import Examination, examine
 from accel.workload import WorkloadError
 from bridge.advisors.advice import Asset
 from bridge.advisors.naming import NameGroups, group_names, material_siblings
-from bridge.api import Kind, SessionView
+from bridge.api import SessionView, TextureUses
+from bridge.core.textures import NO_USES
 from bridge.host import isolation, validation
 from bridge.project.config import ProjectFile
 
@@ -44,7 +45,7 @@ KNOWN_AT_ONCE = 1000
 USES_TTL_S = 60.0
 """Seconds for which the uses in a project's materials are cached: reading them takes seconds."""
 
-Uses = Mapping[str, Sequence[Kind]]
+Uses = Mapping[str, TextureUses]
 """Uses of textures in materials and scenes, by file below the project's root."""
 
 
@@ -204,10 +205,12 @@ class ImportContext(Struct, frozen=True):
         """Returns the parameters of `texture.examine` that describe the surroundings of `asset`."""
         assert session.adapter is not None and session.version is not None
         adapter = session.adapter
+        used = self.uses.get(asset.file, NO_USES)
         present = validation.check_intent(adapter.read_texture(asset.options, session.version), adapter.name)
         return {
             "siblings": material_siblings(asset.file, self.folders.get(_folder(asset.file), {})),
-            "slots": list(self.uses.get(asset.file, ())),
+            "slots": used.kinds("slot", "declaration"),
+            "named_slots": used.kinds("name"),
             "imported_as": present.kind,
         }
 

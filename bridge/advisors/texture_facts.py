@@ -20,11 +20,13 @@ from bridge.core.textures import (
     FLAT_KINDS,
     LINEAR_KINDS,
     MATERIAL_KINDS,
+    NO_USES,
     PLATFORMS,
     GpuFormat,
     ImageFacts,
     Platform,
     TextureIntent,
+    TextureUses,
 )
 from bridge.host import validation
 
@@ -95,6 +97,8 @@ class TextureFacts:
     """The kinds that its name, its siblings and the materials that use it suggest."""
     folder_kinds: frozenset[Kind] = frozenset()
     """The kinds that its folder's name suggests."""
+    uses: TextureUses = NO_USES
+    """What the project's materials, shaders and scenes use it as."""
     present: TextureIntent = field(default_factory=TextureIntent)
     """Import settings; empty without an engine."""
     decides: frozenset[str] = frozenset()
@@ -353,6 +357,7 @@ def texture_of(
     adapter: Adapter,
     version: Version,
     max_size: int = 4096,
+    uses: TextureUses = NO_USES,
 ) -> TextureFacts:
     """Facts about a texture with its import settings; `max_size` is the accepted longest side, pixels."""
     facts = facts_of(examination.inspection)
@@ -364,6 +369,7 @@ def texture_of(
         srgb_kinds=frozenset(adapter.srgb_kinds),
         resizes=adapter.resizes,
         max_size=max_size,
+        uses=uses,
         formats=lambda intent: _formats(facts, adapter, version, intent),
         memory=lambda intent: memory_of(facts, _with(options, intent, adapter, version), adapter, version),
     )

@@ -21,7 +21,7 @@ from accel.text import text
 from accel.workload import Limits, Workload
 from bridge.advisors.findings import ERROR
 from bridge.advisors.import_project import AuditResultsWriter, cache_file
-from bridge.api import Kind, TextureAsset
+from bridge.api import TextureAsset, TextureUses
 from bridge.audit import judge, report_html
 from bridge.audit import project as project_module
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
@@ -93,7 +93,8 @@ async def audit(
             judging.add_missing(asset)
     async with _open_tools(project, plan) as (workers, cache):
         progress.opened(cache)
-        questions = await _questions(project, plan, report, assets)
+        judging.uses = await asyncio.to_thread(_uses, project, report)
+        questions = _questions(project, plan, report, assets, judging.uses)
         known = {asset.file: asset for asset in assets}
         workload = _workload(registry)
         version = _version(workload, plan.limits)
@@ -160,15 +161,18 @@ async def _open_tools(project: Project, plan: Plan) -> AsyncIterator[tuple[Worke
         await workers.close()
 
 
-async def _questions(
-    project: Project, plan: Plan, report: Report, assets: Sequence[TextureAsset]
+def _questions(
+    project: Project,
+    plan: Plan,
+    report: Report,
+    assets: Sequence[TextureAsset],
+    uses: Mapping[str, TextureUses],
 ) -> Iterator[Question]:
     """Returns the question about each texture; folders that can't be listed get their rows."""
     unlisted = [row for asset in assets if (row := unlisted_folders(project, asset))]
     report.rows += [row for row in unlisted if project.reports(row.file)]
     folders = {row.file for row in unlisted}
     textures = [asset for asset in assets if asset.file not in folders]
-    uses = await asyncio.to_thread(_uses, project, report)
     return examination_questions(project, textures, uses, plan.use_names)
 
 
@@ -225,7 +229,7 @@ async def _in_thread(assets: Iterator[TextureAsset]) -> list[TextureAsset]:
         stop.set()
 
 
-def _uses(project: Project, report: Report) -> Mapping[str, Sequence[Kind]]:
+def _uses(project: Project, report: Report) -> Mapping[str, TextureUses]:
     try:
         return project.uses()
     # An adapter is a plugin: textures can be judged without their uses.

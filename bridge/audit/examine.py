@@ -23,11 +23,12 @@ from accel.text import AnyText, text
 from accel.texture.workloads import AT_ONCE, Examination, examine, examine_among
 from accel.workload import Input, Limits, Workload, WorkloadError
 from bridge.advisors.findings import ERROR
-from bridge.api import Kind, TextureAsset
+from bridge.api import Kind, TextureAsset, TextureUses
 from bridge.audit.project import Project
 from bridge.audit.results import Issue, Row
 from bridge.core.errors import UserError
 from bridge.core.text import is_unicode
+from bridge.core.textures import NO_USES
 from bridge.project.files import TOO_LONG, is_too_long
 from bridge.store.records import FAILURES
 from bridge.store.response_tables import open_cache
@@ -437,15 +438,17 @@ all names of a folder for each file would be quadratic."""
 
 
 def examination_questions(
-    project: Project, assets: Sequence[TextureAsset], uses: Mapping[str, Sequence[Kind]], use_names: bool
+    project: Project, assets: Sequence[TextureAsset], uses: Mapping[str, TextureUses], use_names: bool
 ) -> Iterator[Question]:
     """Yields the question about each texture."""
     names = [asset.file.rpartition("/") for asset in assets]
     for at, asset in enumerate(assets):
+        used = uses.get(asset.file, NO_USES)
         params: dict[str, Any] = {
             "use_name": use_names,
             "siblings": _siblings(names, at) if use_names else [],
-            "slots": list(uses.get(asset.file, ())),
+            "slots": used.kinds("slot", "declaration"),
+            "named_slots": used.kinds("name"),
             "imported_as": _imported_as(project, asset),
         }
         yield Question(asset.file, params)

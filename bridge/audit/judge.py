@@ -20,12 +20,12 @@ from bridge.advisors import advice
 from bridge.advisors.findings import ERROR, NOTE
 from bridge.advisors.import_project import AuditResultsWriter
 from bridge.advisors.texture_facts import facts_of, memory_of
-from bridge.api import Remark, TextureAsset
+from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
 from bridge.audit.results import Group, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
-from bridge.core.textures import Platform
+from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
 
 UNJUDGED, UNREMARKED = "unjudged", "unremarked"
@@ -135,6 +135,8 @@ class Judge:
         """With the file's size; encoded, as thousands wait for the last one."""
         self.classifications = AuditResultsWriter()
         self.states: list[TextureState] = []
+        self.uses: Mapping[str, TextureUses] = {}
+        """By file: what the project uses it as; set before `finish`."""
 
     def prepare(self, count: int) -> None:
         """Loads the model for up to `count` textures, before they are examined.
@@ -206,7 +208,7 @@ class Judge:
         row = _row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
-            self._advise(row, found)
+            self._advise(row, found, read_only=asset.read_only)
         # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
             row.issues = [*self._asset_issues(asset), fault_of(UNJUDGED, error, self._plugin)]
@@ -219,11 +221,16 @@ class Judge:
         unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
         return unknown + _remarked(lambda: asset.remarks, self._plugin)
 
-    def _advise(self, row: Row, found: Examination) -> None:
+    def _advise(self, row: Row, found: Examination, *, read_only: bool) -> None:
         adapter, version = self._project.adapter, self._project.version
-        findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
+        uses = self.uses.get(row.file, NO_USES)
+        findings = advice.judge(
+            found, row.file, row.settings, adapter, version, max_size=self._max_size, uses=uses
+        )
+        if read_only:
+            findings = [replace(finding, intent=TextureIntent(), memory={}) for finding in findings]
         row.issues += map(Issue.of, findings)
-        row.issues += _remarked(lambda: _remarks(self._project, row), self._plugin)
+        row.issues += _remarked(lambda: _remarks(self._project, row, uses), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 
@@ -233,11 +240,11 @@ class Judge:
             self._report.rows.append(row)
 
 
-def _remarks(project: Project, row: Row) -> Iterable[Remark]:
+def _remarks(project: Project, row: Row, uses: TextureUses) -> Iterable[Remark]:
     adapter, version = project.adapter, project.version
     if adapter is None or version is None or row.settings is None or row.facts is None:
         return ()
-    used_as = {found.kind for found in row.evidence if found.source == "slot" and found.kind}
+    used_as = uses.kinds("slot", "declaration")
     return adapter.remarks(row.settings, row.facts, used_as, version)
 
 

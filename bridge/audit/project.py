@@ -16,10 +16,10 @@ from packaging.version import Version
 from accel.text import AnyText, Text, text
 from bridge.advisors import advice
 from bridge.advisors.texts import join_list
-from bridge.api import Adapter, Kind, ProjectSupport, TextureAsset, walk
+from bridge.api import Adapter, ProjectSupport, TextureAsset, TextureUses, walk
 from bridge.audit.results import Issue
 from bridge.core.errors import UserError
-from bridge.core.versions import Choice, lowest
+from bridge.core.versions import Choice, lowest, reads_older
 from bridge.host import isolation, validation
 from bridge.project.files import WalkedFolder, is_hidden
 
@@ -195,7 +195,7 @@ class Project(Struct, frozen=True):
         except (Exception, SystemExit):
             return False
 
-    def uses(self) -> Mapping[str, Sequence[Kind]]:
+    def uses(self) -> Mapping[str, TextureUses]:
         """Returns the uses of textures in materials and scenes, by file. Raises the adapter's exceptions."""
         return validation.check_uses(self.support.uses(self.root)) if self.support else {}
 
@@ -280,9 +280,10 @@ def _with(asset: TextureAsset, planned: Mapping[str, Any] | None) -> TextureAsse
 
 def _of_its_generation(choice: Choice[Adapter], version: str) -> bool:
     """Whether the adapter has this major version: otherwise --fix could write wrong options."""
-    if choice.exact:
+    parsed = choice.adapter.scheme.parse(version)
+    if choice.exact or reads_older(choice.adapter, parsed):
         return True
-    return lowest(choice.adapter.versions).major == choice.adapter.scheme.parse(version).major
+    return lowest(choice.adapter.versions).major == parsed.major
 
 
 def _files(root: Path, part: str) -> Iterator[TextureAsset]:

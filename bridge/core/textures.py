@@ -63,6 +63,10 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Interpolation between texels."""
     channels: dict[str, ChannelMeaning] | None = None
     """What each packed channel holds, by `r`, `g`, `b` and `a`."""
+    mip_filter: Filter | None = None
+    """Interpolation between mip levels; `linear` is trilinear filtering. Read only."""
+    excludes: Kind | None = None
+    """A kind that somebody has ruled out in the import settings. Read only."""
 
     def fields(self) -> dict[str, object]:
         """Returns the fields that are set."""
@@ -85,6 +89,79 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         known = present.fields()
         return TextureIntent(**{k: v for k, v in self.fields().items() if known.get(k) != v})  # type: ignore[arg-type]
 
+
+UseDomain = Literal["surface", "particles", "decal", "terrain", "sky", "canvas", "ui"]
+"""Where a texture is drawn. `surface`, `particles`, `decal`, `terrain` and `sky`: in 3D; `canvas`: sprites,
+tiles, 2D particles and other 2D drawing; `ui`: user interfaces, mouse cursors and icons."""
+DISTANT_DOMAINS: frozenset[UseDomain] = frozenset({"surface", "particles", "terrain"})
+"""Where a texture may be drawn far smaller than it is, so that it needs mipmaps."""
+UseBasis = Literal["slot", "declaration", "name"]
+"""`slot`: a property of the engine; `declaration`: an attribute or hint in a shader's source, such as
+`[Normal]` or `hint_normal`; `name`: words in the name of a custom property, such as `_T_Orm`."""
+
+
+class TextureUse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One use of a texture in a project's materials, shaders, scenes or settings."""
+
+    kinds: tuple[Kind, ...] = ()
+    """The kinds that this use may expect, the likeliest first; empty if unknown."""
+    basis: UseBasis = "slot"
+    """The source of `kinds`."""
+    slot: str = ""
+    """The property that holds the texture, as the engine or the shader names it; for people."""
+    domain: UseDomain | None = None
+    """Where it is drawn; None if unknown."""
+    color_space: ColorSpace | None = None
+    """The colour space in which a shader declares that it reads the texture."""
+    channels: str = ""
+    """The channels that are read, of `rgba` in this order; empty if unknown."""
+    mipmaps: bool | None = None
+    """Whether its filter reads mipmaps; None if the engine's default decides."""
+    scale: float | None = None
+    """Drawn length of one texel in the pixels of the game's own resolution; None if unknown."""
+    size: tuple[float, float] | None = None
+    """Drawn width and height of the whole texture in the same pixels, as in a user interface of fixed size;
+    None if unknown."""
+
+
+class TextureUses(Struct, frozen=True, omit_defaults=True):
+    """What a project's files say about the use of one texture."""
+
+    uses: tuple[TextureUse, ...] = ()
+    """All different uses that were found."""
+    owner: str = ""
+    """The addon that writes the file or its import settings, such as a terrain editor; empty if none does.
+
+    Advice on such a texture would break the addon.
+    """
+
+    def kinds(self, *bases: UseBasis) -> list[Kind]:
+        """Returns the distinct kinds of all uses, or of those with these bases, in the order found."""
+        known = (use for use in self.uses if not bases or use.basis in bases)
+        return list(dict.fromkeys(kind for use in known for kind in use.kinds))
+
+    @property
+    def domains(self) -> frozenset[UseDomain]:
+        """All known domains."""
+        return frozenset(use.domain for use in self.uses if use.domain)
+
+    def reads(self, channel: str) -> bool | None:
+        """Whether any use reads this channel (`r`, `g`, `b` or `a`); None if that is unknown."""
+        if any(channel in use.channels for use in self.uses):
+            return True
+        return False if self.uses and all(use.channels for use in self.uses) else None
+
+    def smallest_scale(self, width: int, height: int) -> float | None:
+        """Returns the smallest known scale at which a texture of this size in pixels is drawn; None if none
+        is known. 1 draws each texel as a pixel.
+        """
+        scales = [use.scale for use in self.uses if use.scale is not None]
+        scales += [max(use.size[0] / width, use.size[1] / height) for use in self.uses if use.size]
+        return min(scales, default=None)
+
+
+NO_USES = TextureUses()
+"""Of a texture that no file of the project names."""
 
 Platform = Literal["desktop", "mobile"]
 """A game's target platform, which determines the available block formats."""

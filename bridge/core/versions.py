@@ -79,8 +79,8 @@ def contains(versions: str, version: Version) -> bool:
 
 
 def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Choice[Candidate] | None:
-    """Returns the candidate whose range contains `version`, else the newest older one with a notice, else
-    None.
+    """Returns the candidate whose range contains `version`; else, with a notice, the one that reads it as an
+    older version or the newest older one; else None.
 
     The ranges must not overlap, which the plugin host checks.
     """
@@ -88,6 +88,17 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
     for candidate in own:
         if contains(candidate.versions, version):
             return Choice(candidate, exact=True)
+    for candidate in own:
+        if reads_older(candidate, version):
+            notice = text(
+                "{name} supports {engine} {versions} and also reads {version}, which is older and untested.",
+                name=candidate.name,
+                engine=engine,
+                versions=candidate.versions,
+                # The scheme's segments, such as .post1, are no engine's.
+                version=version.base_version,
+            )
+            return Choice(candidate, exact=False, notice=notice)
     older = [c for c in own if lowest(c.versions) <= _as_release(version)]
     if not older:
         return None
@@ -101,6 +112,12 @@ def choose(candidates: Iterable[Candidate], engine: str, version: Version) -> Ch
         versions=newest.versions,
     )
     return Choice(newest, exact=False, notice=notice)
+
+
+def reads_older(candidate: Ranged, version: Version) -> bool:
+    """Whether the candidate reads projects of this version, although it is older than the tested ones."""
+    older: str = getattr(candidate, "older_versions", "")
+    return bool(older) and contains(older, version)
 
 
 def lowest(versions: str) -> Version:

@@ -8,7 +8,7 @@ import itertools
 import operator
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import msgspec
 from packaging.specifiers import InvalidSpecifier
@@ -28,7 +28,7 @@ from bridge.core import versions
 from bridge.core.errors import ContractViolation, UserError
 from bridge.core.messages import WorkloadInfo
 from bridge.core.settings import SETTINGS, Setting
-from bridge.core.textures import ChannelMeaning, Kind, TextureIntent
+from bridge.core.textures import ChannelMeaning, Kind, TextureIntent, TextureUse, TextureUses
 from bridge.core.versions import VersionScheme
 from bridge.host import isolation
 from bridge.host.isolation import claim_text
@@ -48,7 +48,9 @@ def check_adapter(adapter: Adapter) -> None:
     name = _text(adapter, claim_text(f"adapter {type(adapter).__name__}"), "name")
     what = claim_text(f"adapter {name}")
     _text(adapter, what, "engine")
-    _check_range(what, _text(adapter, what, "versions"))
+    _check_range(what, "versions", _text(adapter, what, "versions"))
+    if adapter.older_versions:
+        _check_range(what, "older_versions", _text(adapter, what, "older_versions"))
     scheme = _of(adapter, what, "scheme", VersionScheme)
     if not isinstance(scheme.stages, Mapping):
         raise UserError(
@@ -70,13 +72,13 @@ def check_adapter(adapter: Adapter) -> None:
     _check_support(adapter, what, "editor", ProjectSupport, EditorSupport)
 
 
-def _check_range(what: AnyText, specifier: str) -> None:
+def _check_range(what: AnyText, name: str, specifier: str) -> None:
     try:
         # `===4.x` is a valid specifier, but has no comparable bound.
         versions.lowest(specifier)
         versions.overlap(specifier, specifier)
     except (InvalidSpecifier, InvalidVersion) as error:
-        raise UserError(text("{what}: versions: {error}", what=what, error=error)) from None
+        raise UserError(text("{what}: {name}: {error}", what=what, name=name, error=error)) from None
 
 
 def _check_stage(what: AnyText, segment: object) -> None:
@@ -456,16 +458,36 @@ def check_texture(asset: object) -> None:
         )
 
 
-def check_uses(uses: object) -> Mapping[str, Sequence[Kind]]:
+def check_uses(uses: object) -> dict[str, TextureUses]:
+    """Validates the uses of textures by file; a list of kinds becomes a slot of each kind."""
     if not isinstance(uses, Mapping):
-        raise ContractViolation(f"uses returned {uses!r:.80} instead of a dict of lists of Kind")
-    for file, kinds in uses.items():
-        if not isinstance(file, str):
-            raise ContractViolation(f"uses returned {file!r:.80} as a file instead of text")
-        listed = isinstance(kinds, Collection) and not isinstance(kinds, str)
-        if not listed or not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
-            raise ContractViolation(f"uses returned {kinds!r:.80} for {file} instead of a list of Kind")
-    return uses
+        raise ContractViolation(f"uses returned {uses!r:.80} instead of a dict of TextureUses")
+    return {_check_file(file): _check_texture_uses(file, found) for file, found in uses.items()}
+
+
+def _check_file(file: object) -> str:
+    if not isinstance(file, str):
+        raise ContractViolation(f"uses returned {file!r:.80} as a file instead of text")
+    return file
+
+
+def _check_texture_uses(file: str, found: object) -> TextureUses:
+    if isinstance(found, TextureUses):
+        for use in found.uses:
+            if not isinstance(use, TextureUse) or not _are_kinds(use.kinds):
+                raise ContractViolation(f"uses returned {use!r:.80} for {file} instead of a TextureUse")
+        return found
+    if not _are_kinds(found):
+        raise ContractViolation(
+            f"uses returned {found!r:.80} for {file} instead of TextureUses or a list of Kind"
+        )
+    return TextureUses(tuple(TextureUse(kinds=(kind,)) for kind in found))
+
+
+def _are_kinds(kinds: object) -> TypeGuard[Collection[Kind]]:
+    if not isinstance(kinds, Collection) or isinstance(kinds, str):
+        return False
+    return all(isinstance(kind, str) and kind in KINDS for kind in kinds)
 
 
 def check_done(done: object) -> Mapping[str, Any]:

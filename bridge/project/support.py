@@ -10,7 +10,7 @@ from msgspec import Struct
 from packaging.version import Version
 
 from accel.text import AnyText
-from bridge.core.textures import Kind, Severity
+from bridge.core.textures import Kind, Severity, TextureUses
 
 
 class AssetChange(Struct, frozen=True):
@@ -55,6 +55,8 @@ class TextureAsset(Struct, frozen=True):
 
     Only `problem` and `remarks` are reported.
     """
+    read_only: bool = False
+    """Whether the settings can be read but not changed; a remark gives the reason."""
     as_is: bool = False
     """Whether the engine uses the file without import settings, so that none are missing."""
 
@@ -78,8 +80,11 @@ class ProjectSupport(Protocol):
         import settings has no options, in any folder.
         """
 
-    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
-        """Returns how materials and scenes use each texture, by `TextureAsset.file`."""
+    def uses(self, project: Path) -> Mapping[str, TextureUses | Sequence[Kind]]:
+        """Returns how materials and scenes use each texture, by `TextureAsset.file`.
+
+        A list of kinds, as of plugins for 0.1.0, stands for slots of these kinds.
+        """
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         """Writes import settings: for each change, sets its `options` in the texture `path`.

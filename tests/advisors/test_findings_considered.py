@@ -14,7 +14,7 @@ from tests.advisors.examinations import imagined
 from tests.advisors.judging import ALL, SETTLED, VECTORS
 
 
-def considered(file: str, kind: Any, **present: Any) -> dict[str, str]:
+def considered(file: str, kind: Any, /, **present: Any) -> dict[str, str]:
     """The reason why a finding wasn't raised, by code; empty for those that were."""
     settings = TextureIntent(**present).over(SETTLED)
     found = consider(texture_facts(imagined(file, kind), file, present=settings, decides=ALL))

@@ -216,11 +216,11 @@ async def test_what_is_told_after_an_answer_is_the_same_step_whether_or_not_anyt
 
         monkeypatch.setattr(bench, name, counted)
 
-    for name in ("popup", "command", "earlier_command"):
+    for name in ("popup", "command", "previous_command"):
         counting(name)
     await apply(bench, bench.view, (), await summarize(()))
     await apply(bench, bench.view, (), await summarize(()), skipped={"res://a_n.png": "has changed"})
-    assert steps == ["earlier_command", "popup"]
+    assert steps == ["previous_command", "popup"]
 
 
 async def test_a_file_that_failed_and_has_changed_since_is_told_once(bench: Bench) -> None:

@@ -38,11 +38,26 @@ def test_the_version_chooses_the_adapter(
 
 
 @pytest.mark.parametrize(
+    ("config", "adapter"),
+    [
+        ("config_version=3\n", "godot3"),
+        ('config_version=5\n[application]\nconfig/features=PackedStringArray("4.1")\n', "godot4"),
+    ],
+)
+def test_an_older_version_is_read_by_the_nearest_adapter_with_a_notice(
+    tmp_path: Path, registry: host.Registry, config: str, adapter: str
+) -> None:
+    (tmp_path / "project.godot").write_text(config, encoding="utf-8")
+    found = find(registry, tmp_path)
+    assert found.adapter is not None and found.notice.values["name"] == found.adapter.name == adapter
+
+
+@pytest.mark.parametrize(
     ("config", "version"),
     [
-        ("config_version=3\n", "3.0"),
-        # Older than the adapter for Godot 4, and nothing that is written for Godot 3 is right for it.
-        ('config_version=5\n[application]\nconfig/features=PackedStringArray("4.1")\n', "4.1"),
+        # Nothing that is written for Godot 4 is right for it.
+        ("config_version=6\n", "5.0"),
+        ('config_version=5\n[application]\nconfig/features=PackedStringArray("5.1")\n', "5.1"),
     ],
 )
 def test_a_version_that_nothing_serves_is_audited_as_files_and_says_so(
@@ -58,7 +73,7 @@ def test_a_version_that_nothing_serves_is_audited_as_files_and_says_so(
 def test_a_version_that_nothing_serves_names_those_that_are_served(
     tmp_path: Path, registry: host.Registry
 ) -> None:
-    (tmp_path / "project.godot").write_text("config_version=3\n", encoding="utf-8")
+    (tmp_path / "project.godot").write_text("config_version=6\n", encoding="utf-8")
     assert find(registry, tmp_path).notice.values["supported"] == [">=3.5,<4", ">=4.2,<5"]
 
 
@@ -114,7 +129,7 @@ class Acme:
 
 @pytest.mark.parametrize(
     ("config", "asked"),
-    [("config_version=3\n", "."), ("config_version=5\n", "..")],
+    [("config_version=6\n", "."), ("config_version=5\n", "..")],
 )
 def test_what_is_told_of_a_project_is_told_in_chinese(
     tmp_path: Path, registry: host.Registry, config: str, asked: str

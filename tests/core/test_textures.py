@@ -13,6 +13,8 @@ from bridge.core.textures import (
     LINEAR_KINDS,
     MATERIAL_KINDS,
     TextureIntent,
+    TextureUse,
+    TextureUses,
     finding_code_error,
     severity_of,
 )
@@ -99,3 +101,33 @@ def test_a_code_like_no_other_is_answered_with_all_codes() -> None:
 
 def test_fields_can_be_left_out_of_an_intent() -> None:
     assert TextureIntent(mipmaps=True, kind="normal").without("kind") == TextureIntent(mipmaps=True)
+
+
+def test_the_kinds_of_uses_are_distinct_and_filtered_by_their_basis() -> None:
+    slot = TextureUse(kinds=("normal", "height"))
+    named = TextureUse(kinds=("height", "ao"), basis="name")
+    uses = TextureUses((slot, named, slot))
+    assert uses.kinds() == ["normal", "height", "ao"]
+    assert uses.kinds("slot", "declaration") == ["normal", "height"]
+    assert uses.kinds("declaration") == TextureUses().kinds() == []
+
+
+def test_domains_are_those_of_all_uses() -> None:
+    uses = TextureUses((TextureUse(domain="ui"), TextureUse(), TextureUse(domain="particles")))
+    assert uses.domains == {"ui", "particles"}
+
+
+@pytest.mark.parametrize(
+    ("channels", "reads"), [((), None), (("rgb", ""), None), (("rgb", "r"), False), (("", "ra"), True)]
+)
+def test_a_channel_is_unread_only_if_all_uses_are_known(
+    channels: tuple[str, ...], reads: bool | None
+) -> None:
+    assert TextureUses(tuple(TextureUse(channels=read) for read in channels)).reads("a") is reads
+
+
+def test_the_smallest_scale_counts_of_those_that_are_known() -> None:
+    uses = TextureUses((TextureUse(scale=0.5), TextureUse(size=(64, 16)), TextureUse()))
+    # The larger ratio: a widget may be stretched in one direction.
+    assert uses.smallest_scale(256, 256) == 0.25
+    assert TextureUses((TextureUse(),)).smallest_scale(256, 256) is None

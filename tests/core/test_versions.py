@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from bridge.core.errors import UserError
-from bridge.core.versions import VersionScheme, choose, contains, lowest, overlap
+from bridge.core.versions import VersionScheme, choose, contains, lowest, overlap, reads_older
 
 SCHEME = VersionScheme("acme", {"dev": ".dev", "alpha": "a", "beta": "b", "rc": "rc", "final": ""})
 
@@ -19,6 +19,7 @@ class Made(Struct, frozen=True):
     name: str
     engine: str
     versions: str
+    older_versions: str = ""
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,7 @@ def test_a_release_to_come_counts_as_that_release() -> None:
 OLD, NEW = Made("old", "acme", ">=3.5,<3.7"), Made("new", "acme", ">=4.2")
 CAPPED = Made("capped", "acme", ">=4.2,<5")
 OTHER = Made("other", "emca", ">=1")
+READER = Made("reader", "acme", ">=4.2,<5", ">=4.0,<4.2")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,16 @@ def test_the_adapter_made_for_a_version_serves_it_without_a_word(version: str, n
     choice = choose([OTHER, NEW, OLD], "acme", Version(version))
     assert choice is not None
     assert (choice.adapter.name, choice.exact, choice.notice) == (name, True, "")
+
+
+@pytest.mark.parametrize(("version", "name"), [("4.0", "reader"), ("4.1rc1", "reader"), ("3.9", "old")])
+def test_a_version_that_an_adapter_reads_as_an_older_one_gets_it_and_a_notice(
+    version: str, name: str
+) -> None:
+    choice = choose([OLD, READER], "acme", Version(version))
+    assert choice is not None
+    assert (choice.adapter.name, choice.exact, bool(choice.notice)) == (name, False, True)
+    assert reads_older(choice.adapter, Version(version)) is (name == "reader")
 
 
 @pytest.mark.parametrize(

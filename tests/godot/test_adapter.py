@@ -20,7 +20,9 @@ from bridge_godot.project import SCHEME
         ("4.6.3.stable.debian", "godot4", True),
         ("4.7.beta2.official", "godot4", True),
         ("5.0.dev1", "godot4", False),
-        ("4.1.stable.official", "godot3", False),
+        ("4.1.stable.official", "godot4", False),
+        ("4.0.rc1", "godot4", False),
+        ("3.4.4.stable", "godot3", False),
     ],
 )
 def test_each_version_gets_its_adapter(text: str, name: str, exact: bool) -> None:
@@ -31,7 +33,7 @@ def test_each_version_gets_its_adapter(text: str, name: str, exact: bool) -> Non
 
 
 def test_a_version_before_all_of_them_gets_none() -> None:
-    assert choose(popbridge_adapters(), "godot", SCHEME.parse("3.4.4.stable")) is None
+    assert choose(popbridge_adapters(), "godot", SCHEME.parse("2.1.6.stable")) is None
 
 
 def test_the_installed_distribution_brings_both() -> None:

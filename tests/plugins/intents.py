@@ -26,6 +26,8 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "wrap": _choices(textures.Wrap),
     "filter": _choices(textures.Filter),
     "channels": st.none() | st.just({"r": "occlusion"}),
+    "mip_filter": _choices(textures.Filter),
+    "excludes": _choices(textures.Kind),
 }
 # A field that is added later is to be tried by all of them.
 assert _FIELDS.keys() == set(TextureIntent.__struct_fields__)

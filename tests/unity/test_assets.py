@@ -116,8 +116,6 @@ def test_a_texture_without_settings_has_no_options_and_no_problem(root: Path, te
         (meta(replaced={"  mipmaps:": "<<<<<<< HEAD\n  mipmaps:"}), "rock.png.meta has syntax in line"),
         (meta(replaced={"  isReadable: 0": "  isReadable: 0\n  isReadable: 1"}), "has isReadable twice"),
         (meta(replaced={"    wrapU: 0": "    wrapU: 0\n    wrapU: 1"}), "has wrapU twice"),
-        (meta(replaced={"serializedVersion: 13": "serializedVersion: 2"}), "written by Unity 5.4 or older"),
-        (meta(replaced={"serializedVersion: 13": "serialized: 2"}), "written by Unity 5.4 or older"),
         ("{json: 1", "rock.png.meta has syntax in line"),
         ("\0" * 400, "has syntax that isn't known"),
         ("", "rock.png.meta has no settings"),
@@ -130,6 +128,91 @@ def test_syntax_that_isnt_known_is_told_and_left_untouched(root: Path, text: str
     assert found.broken is ("<<<<<<<" in text)
     assert in_chinese(found.problem) != found.problem
     assert says.removeprefix("rock.png.meta ") in refused(root, "Assets/rock.png")
+    assert file.with_name("rock.png.meta").read_text(encoding="utf-8") == text
+
+
+OLD_META = """\
+fileFormatVersion: 2
+guid: 0123456789abcdef0123456789abcdef
+timeCreated: 1428537765
+licenseType: Pro
+TextureImporter:
+  fileIDToRecycleName: {{}}
+  serializedVersion: 2
+  mipmaps:
+    mipMapMode: 0
+    enableMipMap: 1
+    linearTexture: {linear}
+    correctGamma: 0
+    fadeOut: 0
+    borderMipMap: 0
+    mipMapFadeDistanceStart: 1
+    mipMapFadeDistanceEnd: 3
+  bumpmap:
+    convertToNormalMap: 0
+    externalNormalMap: {external}
+    heightScale: 0.25
+    normalMapFilter: 0
+  isReadable: 0
+  grayScaleToAlpha: 0
+  generateCubemap: 0
+  seamlessCubemap: 0
+  textureFormat: {form}
+  maxTextureSize: 1024
+  textureSettings:
+    filterMode: -1
+    aniso: 16
+    mipBias: -1
+    wrapMode: 1
+  nPOTScale: 1
+  lightmap: 0
+  rGBM: 0
+  compressionQuality: 50
+  spriteMode: 0
+  alphaIsTransparency: 0
+  textureType: {type}
+  buildTargetSettings:
+  - buildTarget: Android
+    maxTextureSize: 512
+    textureFormat: 34
+    compressionQuality: 50
+    allowsAlphaSplitting: 0
+  spriteSheet:
+    sprites: []
+    outline: []
+  spritePackingTag:
+  userData:
+  assetBundleName:
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"type": 0, "linear": 1}, {"textureType": "Default", "sRGBTexture": True}),
+        ({"type": 1}, {"textureType": "NormalMap", "sRGBTexture": None}),
+        ({"type": 3}, {"textureType": "Default", "textureShape": "TextureCube"}),
+        ({"type": 5, "linear": 1}, {"textureType": "Default", "sRGBTexture": False}),
+        ({"type": -1, "external": 1}, {"textureType": "NormalMap"}),
+        ({"type": 8, "form": -3}, {"textureType": "Sprite",
+                                   "DefaultTexturePlatform.textureCompression": "Uncompressed"}),
+    ],
+)  # fmt: skip
+def test_settings_of_unity_5_are_read_as_unity_translates_them_and_never_written(
+    root: Path, values: dict[str, int], expected: dict[str, object]
+) -> None:
+    text = OLD_META.format(**{"linear": 0, "external": 0, "form": -1, "type": 0, **values})
+    file = texture(root, "Assets/rock.png", text)
+    (found,) = textures(root)
+    assert found.options is not None and found.read_only and not found.problem
+    assert [remark.code for remark in found.remarks] == ["unity.old_meta"]
+    everywhere = {
+        "mipmapEnabled": True, "filterMode": "Bilinear", "wrapModeU": "Clamp",
+        "DefaultTexturePlatform.maxTextureSize": 1024, "DefaultTexturePlatform.format": "Automatic",
+        "Android.overridden": True, "Android.maxTextureSize": 512, "Android.format": "ETC_RGB4",
+    }  # fmt: skip
+    assert {name: found.options.get(name) for name in {**everywhere, **expected}} == everywhere | expected
+    assert "written by Unity 5.4 or older" in refused(root, "Assets/rock.png")
     assert file.with_name("rock.png.meta").read_text(encoding="utf-8") == text
 
 

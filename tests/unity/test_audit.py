@@ -201,12 +201,16 @@ def test_of_what_unity_writes_where_nothing_was_set_nobody_is_said_to_have_chang
     assert b"  textureType: 0\n" in file.read_bytes()
 
 
-def test_a_project_of_an_older_unity_is_audited_as_files_and_says_so(tmp_path: Path) -> None:
+def test_a_project_of_an_older_unity_is_read_and_says_so(tmp_path: Path) -> None:
     told = report(game(tmp_path / "game", "2021.3.45f1", FILES[:1]), tmp_path)
     assert told["engine"] == "unity 2021.3.45f1"
     (tmp_path / "game/ProjectSettings/ProjectVersion.txt").write_text("m_EditorVersion: 2020.3.1f1\n")
     told = report(tmp_path / "game", tmp_path)
-    assert told["engine"] is None and "No adapter supports unity 2020.3.1f1" in told["notice"]
+    assert told["engine"] == "unity 2020.3.1f1" and "2020.3.1" in told["notice"]
+    assert [finding["code"] for finding in told["files"][0]["findings"]] == ["normal_as_color"]
+    (tmp_path / "game/ProjectSettings/ProjectVersion.txt").write_text("m_EditorVersion: 4.7.2f1\n")
+    told = report(tmp_path / "game", tmp_path)
+    assert told["engine"] is None and "No adapter supports unity 4.7.2f1" in told["notice"]
 
 
 def test_settings_that_were_merged_are_told_and_left_alone(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_what_the_editor_writes_by_default_is_read() -> None:
     found = Unity2022().read_texture(options(MetaFile(meta())), Version("6000.0"))
     assert found == TextureIntent(
         color_space="srgb", normal_convention="opengl", compression="block", mipmaps=True, max_size=2048,
-        wrap="repeat", filter="linear",
+        wrap="repeat", filter="linear", mip_filter="nearest",
     )  # fmt: skip
 
 

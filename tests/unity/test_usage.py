@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.api import TextureUse
 from bridge_unity.usage import texture_usage
 from tests.unity.projects import game, guid_of, imported, meta
 
@@ -22,6 +23,10 @@ TILE = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return game(tmp_path / "game", only=["none of them"])
+
+
+def kinds_used(root: Path) -> dict[str, list[str]]:
+    return {file: kinds for file, uses in texture_usage(root).items() if (kinds := [*uses.kinds()])}
 
 
 def texture(file: str) -> str:
@@ -67,7 +72,7 @@ def test_slots_of_a_material_say_what_its_textures_are(root: Path) -> None:
     for file in files.values():
         imported(root, file)
     write(root, "Assets/rock.mat", material(STANDARD, **files, _DetailNormalMap=""))
-    assert texture_usage(root) == {
+    assert kinds_used(root) == {
         "Assets/n.png": ["normal"], "Assets/o.png": ["ao"], "Assets/h.png": ["height"],
         "Assets/m.png": ["specular", "packed"], "Assets/e.png": ["emissive"], "Assets/c.png": ["albedo"],
     }  # fmt: skip
@@ -79,7 +84,7 @@ def test_the_main_texture_is_colours_where_the_shader_is_known_to_light_it(
 ) -> None:
     imported(root, "Assets/a.png")
     write(root, "Assets/rock.mat", material(shader, _MainTex="Assets/a.png"))
-    assert texture_usage(root).get("Assets/a.png") == kinds
+    assert kinds_used(root).get("Assets/a.png") == kinds
 
 
 def test_slots_that_a_material_kept_of_the_shader_it_had_before_say_nothing(root: Path) -> None:
@@ -87,16 +92,16 @@ def test_slots_that_a_material_kept_of_the_shader_it_had_before_say_nothing(root
         imported(root, f"Assets/{letter}.png")
     kept = {"_MaskMap": "Assets/m.png", "_SpecGlossMap": "Assets/s.png", "_BumpMap": "Assets/n.png"}
     write(root, "Assets/rock.mat", material(STANDARD, **kept))
-    assert texture_usage(root) == {"Assets/n.png": ["normal"]}
+    assert kinds_used(root) == {"Assets/n.png": ["normal"]}
     write(root, "Assets/rock.mat", material(URP_LIT, **kept))
-    assert texture_usage(root) == {"Assets/n.png": ["normal"], "Assets/s.png": ["specular"]}
+    assert kinds_used(root) == {"Assets/n.png": ["normal"], "Assets/s.png": ["specular"]}
     # Of this one it isn't known which it has.
     write(root, "Assets/rock.mat", material(OTHER, **kept))
-    assert texture_usage(root) == {
+    assert kinds_used(root) == {
         "Assets/m.png": ["packed"], "Assets/s.png": ["specular"], "Assets/n.png": ["normal", "height"],
     }  # fmt: skip
     write(root, "Assets/rock.mat", material(HDRP_LIT, **kept))
-    assert texture_usage(root) == {"Assets/m.png": ["packed"]}
+    assert kinds_used(root) == {"Assets/m.png": ["packed"]}
 
 
 def test_long_references_are_broken_into_two_lines_and_still_read(root: Path) -> None:
@@ -105,7 +110,7 @@ def test_long_references_are_broken_into_two_lines_and_still_read(root: Path) ->
         ", type: 3}\n        m_Scale", ",\n          type: 3}\n        m_Scale"
     )
     write(root, "Assets/rock.mat", text)
-    assert texture_usage(root) == {"Assets/a.png": ["normal"]}
+    assert kinds_used(root) == {"Assets/a.png": ["normal"]}
 
 
 def test_scenes_and_prefabs_say_what_lies_in_2d(root: Path) -> None:
@@ -122,7 +127,7 @@ def test_scenes_and_prefabs_say_what_lies_in_2d(root: Path) -> None:
         + f"--- !u!331 &9\nSpriteMask:\n  m_Sprite: {sprite('Assets/f.png')}\n"
     )
     write(root, "Assets/main.unity", scene)
-    assert texture_usage(root) == {
+    assert kinds_used(root) == {
         "Assets/a.png": ["sprite"], "Assets/b.png": ["ui"], "Assets/c.png": ["ui"], "Assets/d.png": ["ui"],
         "Assets/e.png": ["sprite"], "Assets/f.png": ["sprite"],
     }  # fmt: skip
@@ -153,7 +158,7 @@ def test_animations_terrains_and_the_projects_icons_count(root: Path) -> None:
         "  - m_BuildTarget: \n    m_Icons:\n    - serializedVersion: 2\n"
         f"      m_Icon: {texture('Assets/icon.png')}\n",
     )
-    assert texture_usage(root) == {
+    assert kinds_used(root) == {
         "Assets/run.png": ["sprite"], "Assets/grass.png": ["albedo"], "Assets/grass_n.png": ["normal"],
         "Assets/grass_m.png": ["packed"], "Assets/icon.png": ["ui"],
     }  # fmt: skip
@@ -170,7 +175,7 @@ def test_what_a_sprite_has_beside_it_lies_in_2d(root: Path) -> None:
     )
     for name in ("hero_b", "hero_m", "other"):
         imported(root, f"Assets/{name}.png")
-    assert texture_usage(root) == {
+    assert kinds_used(root) == {
         "Assets/hero_b.png": ["normal", "sprite"],
         "Assets/hero_m.png": ["packed", "sprite"],
     }
@@ -182,7 +187,7 @@ def test_several_uses_come_in_order_each_once(root: Path) -> None:
         root, "Assets/1.mat", material(OTHER, _OcclusionMap="Assets/a.png", _MetallicGlossMap="Assets/a.png")
     )
     write(root, "Assets/2.mat", material(OTHER, _OcclusionMap="Assets/a.png"))
-    assert texture_usage(root) == {"Assets/a.png": ["ao", "specular", "packed"]}
+    assert kinds_used(root) == {"Assets/a.png": ["ao", "specular", "packed"]}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +206,7 @@ def test_that_it_holds_normals_is_doubtful_only_where_no_shader_is_known_to_read
     imported(root, "Assets/a.png")
     for name, (shader, slot) in (("1", first), ("2", second)):
         write(root, f"Assets/{name}.mat", material(shader, **{slot: "Assets/a.png"}))
-    assert texture_usage(root) == {"Assets/a.png": kinds}
+    assert kinds_used(root) == {"Assets/a.png": kinds}
 
 
 def test_what_cant_be_read_says_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,11 +224,311 @@ def test_what_cant_be_read_says_nothing(root: Path, monkeypatch: pytest.MonkeyPa
 
     write(root, "Assets/closed.mat", material(OTHER, _BumpMap="Assets/a.png"))
     monkeypatch.setattr(Path, "open", closed)
-    assert texture_usage(root) == {}
+    assert kinds_used(root) == {}
 
 
 def test_settings_that_never_end_take_no_time(root: Path) -> None:
     write(root, "Assets/a.png.meta", f"- texture: {{fileID: 1, guid: {TILE}" * 20_000)
     begin = time.perf_counter()
-    assert texture_usage(root) == {}
+    assert kinds_used(root) == {}
     assert time.perf_counter() - begin < 5
+
+
+def uses(root: Path, file: str) -> tuple[TextureUse, ...]:
+    return texture_usage(root)[file].uses
+
+
+def only_use(root: Path, file: str) -> TextureUse:
+    (use,) = uses(root, file)
+    return use
+
+
+def shader(root: Path, file: str, text: str) -> str:
+    """Writes a shader; returns the reference to it."""
+    write(root, file, text)
+    imported(root, file, f"fileFormatVersion: 2\nguid: {guid_of(file)}\nShaderImporter:\n")
+    return f"{{fileID: 4800000, guid: {guid_of(file)}, type: 3}}"
+
+
+def material_meta(root: Path, file: str) -> str:
+    """Writes the `.meta` of a material; returns the reference to it."""
+    imported(root, file, f"fileFormatVersion: 2\nguid: {guid_of(file)}\nNativeFormatImporter:\n")
+    return f"{{fileID: 2100000, guid: {guid_of(file)}, type: 2}}"
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("_Occlusion", ("ao",)), ("_T_Orm", ("packed",)), ("_T_Normal", ("normal",)), ("_Illum", ("emissive",)),
+     ("_MainBump", ("normal", "height")), ("_NoiseTex", ()), ("_MainTex", ())],
+)  # fmt: skip
+def test_the_names_of_custom_properties_are_evidence_but_no_slots(
+    root: Path, name: str, kinds: tuple[str, ...]
+) -> None:
+    imported(root, "Assets/a.png")
+    write(root, "Assets/rock.mat", material(OTHER, **{name: "Assets/a.png"}))
+    use = only_use(root, "Assets/a.png")
+    assert (use.kinds, use.basis, use.slot) == (kinds, "name", name)
+
+
+SOURCE = """\
+Shader "Acme/Rock" {
+    Properties {
+        _MainTex ("Albedo", 2D) = "white" {}
+        [NoScaleOffset] [Normal] _Relief ("Relief", 2D) = "white" {}
+        _Waves ("Waves", 2D) = "bump" {}
+        _Bumps ("Bumps", 2D) = "white" {}
+        _Data ("Data", 2D) = "white" {}
+        _Macro ("Macro", 2D) = "white" {}
+    }
+    SubShader {
+        CGPROGRAM
+        #pragma surface surf Standard
+        #include "UnityCG.cginc"
+        sampler2D _MainTex, _Relief, _Waves; // _Data
+        sampler2D _Bumps;
+        sampler2D _Data;
+        sampler2D _Macro;
+        void surf (Input IN, inout SurfaceOutputStandard o) {
+            float2 uv = TRANSFORM_TEX(IN.uv, _MainTex);
+            fixed4 c = tex2D (_MainTex, uv) * _Color;
+            o.Albedo = c.rgb * MACRO(_Macro);
+            o.Smoothness = tex2D(_Data, IN.uv_Data).a;
+            o.Metallic = tex2D(_Data, IN.uv_Data).r;
+            o.Normal = UnpackNormal(tex2D(_Bumps, uv)) + UnpackNormal(tex2D(_Waves, uv));
+        }
+        ENDCG
+    }
+}
+"""
+
+
+def test_a_shaders_source_tells_normals_and_channels(root: Path) -> None:
+    names = {"_MainTex": "c", "_Relief": "r", "_Waves": "w", "_Bumps": "b", "_Data": "d", "_Macro": "m"}
+    files = {name: f"Assets/{letter}.png" for name, letter in names.items()}
+    for file in files.values():
+        imported(root, file)
+    own = shader(root, "Assets/Rock.shader", SOURCE)
+    write(root, "Assets/rock.mat", material(own, **files))
+    found = {name: only_use(root, file) for name, file in files.items()}
+    assert {name: (use.kinds, use.basis, use.channels) for name, use in found.items()} == {
+        "_MainTex": ((), "name", "rgb"), "_Relief": (("normal",), "declaration", ""),
+        "_Waves": (("normal",), "declaration", "rgb"), "_Bumps": (("normal",), "declaration", "rgb"),
+        "_Data": ((), "name", "ra"), "_Macro": ((), "name", ""),
+    }  # fmt: skip
+    # Another file may read more.
+    shader(root, "Assets/Rock.shader", SOURCE.replace("UnityCG.cginc", "Rock.cginc"))
+    assert only_use(root, "Assets/d.png").channels == ""
+
+
+def test_the_standard_shader_reads_alpha_where_the_material_says_so(root: Path) -> None:
+    imported(root, "Assets/a.png")
+    imported(root, "Assets/m.png")
+    text = material(STANDARD, _MainTex="Assets/a.png", _MetallicGlossMap="Assets/m.png")
+    write(root, "Assets/rock.mat", text)
+    assert only_use(root, "Assets/a.png") == TextureUse(
+        kinds=("albedo",), slot="_MainTex", domain="surface", channels="rgb"
+    )
+    assert only_use(root, "Assets/m.png").channels == "ra"
+    for setting in ("_Mode: 1", "_SmoothnessTextureChannel: 1"):
+        write(root, "Assets/rock.mat", text.replace("_Cull: 2", f"_Cull: 2\n    - {setting}"))
+        assert only_use(root, "Assets/a.png").channels == "rgba"
+
+
+PARTICLES_UNLIT = "{fileID: 4800000, guid: 0406db5a14f94604a8c57ccfbc9f3b46, type: 3}"
+
+
+@pytest.mark.parametrize("name", ["Particles/Glow", "Acme/UI/Glow", "Acme/Glow"])
+def test_where_a_shader_draws_follows_from_its_name(root: Path, name: str) -> None:
+    imported(root, "Assets/a.png")
+    own = shader(root, "Assets/Glow.shader", SOURCE.replace("Acme/Rock", name))
+    write(root, "Assets/glow.mat", material(own, _MainTex="Assets/a.png"))
+    domains = {"Particles/Glow": "particles", "Acme/UI/Glow": "ui"}
+    assert only_use(root, "Assets/a.png").domain == domains.get(name)
+    write(root, "Assets/glow.mat", material(PARTICLES_UNLIT, _BaseMap="Assets/a.png"))
+    assert only_use(root, "Assets/a.png").domain == "particles"
+
+
+@pytest.mark.parametrize(("kind", "domain"), [(199, "particles"), (96, "particles"), (23, "surface")])
+def test_what_a_particle_system_draws_with_is_seen_as_particles(root: Path, kind: int, domain: str) -> None:
+    imported(root, "Assets/a.png")
+    write(root, "Assets/smoke.mat", material(URP_LIT, _BaseMap="Assets/a.png"))
+    drawn = material_meta(root, "Assets/smoke.mat")
+    write(
+        root,
+        "Assets/smoke.prefab",
+        f"{HEAD}--- !u!{kind} &3\nRenderer:\n  m_GameObject: {{fileID: 1}}\n  m_Materials:\n  - {drawn}\n",
+    )
+    assert only_use(root, "Assets/a.png").domain == domain
+
+
+def rect(
+    number: int, parent: int, size: str = "{x: 64, y: 32}", anchors: str = "{x: 0.5, y: 0.5}",
+    scale: str = "{x: 1, y: 1, z: 1}", least: str = "",
+) -> str:  # fmt: skip
+    """A game object's rectangle; its ids are `number` and `number` + 1000."""
+    return (
+        f"--- !u!224 &{number + 1000}\nRectTransform:\n  m_GameObject: {{fileID: {number}}}\n"
+        f"  m_LocalScale: {scale}\n  m_Children: []\n  m_Father: {{fileID: {parent and parent + 1000}}}\n"
+        f"  m_AnchorMin: {least or anchors}\n  m_AnchorMax: {anchors}\n"
+        f"  m_AnchoredPosition: {{x: 3, y: 4}}\n  m_SizeDelta: {size}\n"
+    )
+
+
+def image(number: int, file: str, body: str = "") -> str:
+    return (
+        f"--- !u!114 &{number + 2000}\nMonoBehaviour:\n  m_GameObject: {{fileID: {number}}}\n"
+        f"  m_Script: {{fileID: 11500000, guid: {IMAGE}, type: 3}}\n  m_Sprite: {sprite(file)}\n{body}"
+    )
+
+
+CANVAS = "--- !u!223 &9\nCanvas:\n  m_GameObject: {fileID: 1}\n  m_RenderMode: 0\n"
+ROOT = rect(1, 0, "{x: 0, y: 0}", scale="{x: 0, y: 0, z: 0}")
+
+
+@pytest.mark.parametrize(
+    ("scene", "size"),
+    [
+        (ROOT + CANVAS + rect(2, 1), (64.0, 32.0)),
+        (ROOT + CANVAS + rect(2, 1, scale="{x: 0.5, y: 0.5, z: 1}"), (32.0, 16.0)),
+        (ROOT + CANVAS + rect(3, 1) + rect(2, 3, "{x: -4, y: 0}", "{x: 1, y: 1}", least="{x: 0, y: 0}"),
+         (60.0, 32.0)),
+        # The canvas has the screen's size.
+        (ROOT + CANVAS + rect(2, 1, "{x: -4, y: -4}", "{x: 1, y: 1}", least="{x: 0, y: 0}"), None),
+        (ROOT + CANVAS + rect(2, 1, "{x: 0, y: 0}"), None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_a_rectangle_tells_the_size_of_its_image(
+    root: Path, scene: str, size: tuple[float, float] | None
+) -> None:
+    imported(root, "Assets/a.png")
+    write(root, "Assets/main.unity", HEAD + scene + image(2, "Assets/a.png", "  m_Type: 0\n"))
+    assert only_use(root, "Assets/a.png") == TextureUse(
+        kinds=("ui",), slot="m_Sprite", domain="ui", size=size
+    )
+
+
+def test_a_sliced_image_and_one_of_a_sheet_have_no_size_of_the_whole(root: Path) -> None:
+    imported(root, "Assets/a.png")
+    head = HEAD + ROOT + CANVAS + rect(2, 1)
+    write(root, "Assets/main.unity", head + image(2, "Assets/a.png", "  m_Type: 1\n"))
+    assert only_use(root, "Assets/a.png").size is None
+    write(root, "Assets/main.unity", head + image(2, "Assets/a.png").replace("21300000", "21300002"))
+    assert only_use(root, "Assets/a.png").size is None
+
+
+def test_a_canvas_in_the_world_is_seen_from_any_distance(root: Path) -> None:
+    imported(root, "Assets/a.png")
+    world = CANVAS.replace("m_RenderMode: 0", "m_RenderMode: 2")
+    write(root, "Assets/main.unity", HEAD + ROOT + world + rect(2, 1) + image(2, "Assets/a.png"))
+    assert only_use(root, "Assets/a.png") == TextureUse(kinds=("ui",), slot="m_Sprite", domain="surface")
+
+
+def renderer(file: str, scale: str, mode: int = 0) -> str:
+    return (
+        f"--- !u!212 &30\nSpriteRenderer:\n  m_GameObject: {{fileID: 1}}\n  m_Sprite: {sprite(file)}\n"
+        f"  m_DrawMode: {mode}\n--- !u!4 &40\nTransform:\n  m_GameObject: {{fileID: 1}}\n"
+        f"  m_LocalScale: {{x: {scale}, y: {scale}, z: 1}}\n  m_Father: {{fileID: 0}}\n"
+    )
+
+
+def camera(orthographic: int, size: float) -> str:
+    return (
+        f"--- !u!20 &{50 + orthographic}\nCamera:\n  orthographic: {orthographic}\n"
+        f"  orthographic size: {size}\n"
+    )
+
+
+def test_the_camera_decides_how_large_sprites_are_drawn(root: Path) -> None:
+    imported(root, "Assets/a.png")
+    write(root, "Assets/a.prefab", HEAD + renderer("Assets/a.png", "0.25"))
+    assert only_use(root, "Assets/a.png").scale is None
+    # 1080 pixels show 10.8 units of 100 texels each.
+    write(root, "Assets/main.unity", HEAD + camera(1, 5.4))
+    assert only_use(root, "Assets/a.png").scale == pytest.approx(0.25)
+    imported(
+        root,
+        "Assets/a.png",
+        meta("Assets/a.png", replaced={"spritePixelsToUnits: 100": "spritePixelsToUnits: 50"}),
+    )
+    assert only_use(root, "Assets/a.png").scale == pytest.approx(0.5)
+    assert only_use(root, "Assets/a.png").domain == "canvas"
+    write(root, "Assets/main.unity", HEAD + camera(0, 5))
+    assert only_use(root, "Assets/a.png") == TextureUse(kinds=("sprite",), slot="m_Sprite", domain="surface")
+
+
+def test_materials_of_unity_5_name_their_slots_in_two_lines(root: Path) -> None:
+    imported(root, "Assets/n.png")
+    imported(root, "Assets/o.png")
+    slots = "".join(
+        f"    - first:\n        name: {name}\n      second:\n        m_Texture: {texture(file)}\n"
+        "        m_Scale: {x: 1, y: 1}\n"
+        for name, file in (("_BumpMap", "Assets/n.png"), ("_OcclusionMap", "Assets/o.png"))
+    )
+    write(
+        root,
+        "Assets/rock.mat",
+        f"{HEAD}--- !u!21 &2100000\nMaterial:\n  m_Name: rock\n  m_Shader: {STANDARD}\n"
+        f"  m_SavedProperties:\n    serializedVersion: 2\n    m_TexEnvs:\n{slots}",
+    )
+    assert kinds_used(root) == {"Assets/n.png": ["normal"], "Assets/o.png": ["ao"]}
+
+
+GRAPH = """\
+{
+    "m_SGVersion": 2,
+    "m_Type": "UnityEditor.ShaderGraph.GraphData",
+    "m_Properties": []
+}
+
+{
+    "m_SGVersion": 0,
+    "m_Type": "UnityEditor.ShaderGraph.Internal.Texture2DShaderProperty",
+    "m_Name": "Relief",
+    "m_DefaultReferenceName": "Texture2D_1",
+    "m_OverrideReferenceName": "",
+    "m_DefaultType": 3
+}
+
+{
+    "m_SGVersion": 0,
+    "m_Type": "UnityEditor.ShaderGraph.Internal.Texture2DShaderProperty",
+    "m_Name": "Ambient Occlusion",
+    "m_DefaultReferenceName": "Texture2D_2",
+    "m_OverrideReferenceName": "_Dirt",
+    "m_DefaultType": 0
+}
+
+{ broken UnityEditor.ShaderGraph.Internal.Texture2DShaderProperty
+"""
+
+
+def test_a_shader_graph_declares_its_textures(root: Path) -> None:
+    names = {"Texture2D_1": "n", "_Dirt": "o", "_MetallicGlossMap": "left_over"}
+    files = {name: f"Assets/{file}.png" for name, file in names.items()}
+    for file in files.values():
+        imported(root, file)
+    own = shader(root, "Assets/Rock.shadergraph", GRAPH)
+    write(root, "Assets/rock.mat", material(own, **files))
+    found = {file: (one.kinds(), one.uses[0].basis) for file, one in texture_usage(root).items()}
+    assert found == {"Assets/n.png": (["normal"], "declaration"), "Assets/o.png": (["ao"], "name")}
+
+
+@pytest.mark.parametrize(
+    ("script", "is_owner"),
+    [
+        ("class A : AssetPostprocessor { void OnPreprocessTexture() {} }", True),
+        ("TextureImporter i; i.isReadable = true; i.SaveAndReimport();", True),
+        ("TextureImporter i; if (i.isReadable == true) i.SaveAndReimport();", False),
+        ("class A : Editor {}", False),
+    ],
+)
+def test_textures_whose_settings_a_packages_editor_scripts_write_are_its_own(
+    root: Path, script: str, is_owner: bool
+) -> None:
+    for file in ("Assets/Acme Terrain/Data/splat.png", "Assets/Acme/rock.png", "Assets/a.png"):
+        imported(root, file)
+    write(root, "Assets/Acme Terrain/Editor/Importer/Settings.cs", script)
+    write(root, "Assets/Editor/Own.cs", script)
+    owners = {file: one.owner for file, one in texture_usage(root).items() if one.owner}
+    assert owners == ({"Assets/Acme Terrain/Data/splat.png": "Assets/Acme Terrain"} if is_owner else {})

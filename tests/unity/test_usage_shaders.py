@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from bridge_unity.usage import (
+from bridge_unity.shaders import (
     BUILT_IN_GUID,
     HDRP_LIT,
     STANDARD,
     STANDARD_SPECULAR,
     URP_LIT,
-    Reference,
     Shaders,
     is_lit,
-    texture_usage,
-)  # fmt: skip
+)
+from bridge_unity.text_asset import Reference
 from tests.unity.projects import game, imported
-from tests.unity.test_usage import material, write
+from tests.unity.test_usage import kinds_used, material, write
 
 OWN = "7777777777777777bbbbbbbbbbbbbbbb"
 SHADER = """\
@@ -119,13 +118,13 @@ def test_a_slot_counts_where_the_projects_shader_has_it(tmp_path: Path) -> None:
     imported(root, "Assets/Shaders/Rock.shader", f"fileFormatVersion: 2\nguid: {OWN}\nShaderImporter:\n")
     slots = {"_BumpMap": "Assets/n.png", "_OcclusionMap": "Assets/o.png"}
     write(root, "Assets/rock.mat", material(f"{{fileID: 4800000, guid: {OWN}, type: 3}}", **slots))
-    assert texture_usage(root) == {"Assets/n.png": ["normal"]}
+    assert kinds_used(root) == {"Assets/n.png": ["normal"]}
     write(root, "Assets/Shaders/Rock.shader", SHADER.replace('"bump"', '"white"'))
-    assert texture_usage(root) == {"Assets/n.png": ["normal"]}
+    assert kinds_used(root) == {"Assets/n.png": ["normal"]}
     write(root, "Assets/Shaders/Rock.shader", '_BumpMap("Height Map", 2D) = "white" {}')
-    assert texture_usage(root) == {"Assets/n.png": ["normal", "height"]}
+    assert kinds_used(root) == {"Assets/n.png": ["normal", "height"]}
     (root / "Assets/Shaders/Rock.shader.meta").unlink()
-    assert texture_usage(root) == {"Assets/n.png": ["normal", "height"], "Assets/o.png": ["ao"]}
+    assert kinds_used(root) == {"Assets/n.png": ["normal", "height"], "Assets/o.png": ["ao"]}
 
 
 @pytest.mark.parametrize("text", [b"a" * 40_000, b'a("' * 40_000, b"a(" + b" " * 40_000])

@@ -105,6 +105,7 @@ class Godot3(_GodotAdapter):
     name = "godot3"
     generation = GODOT3
     versions = GODOT3.versions
+    older_versions = ">=3.0,<3.5"
     texture_fields = frozenset(
         {"kind", "color_space", "normal_convention", "compression", "mipmaps", "alpha", "max_size", "wrap"}
     )
@@ -166,6 +167,7 @@ class Godot4(_GodotAdapter):
     name = "godot4"
     generation = GODOT4
     versions = GODOT4.versions
+    older_versions = ">=4.0,<4.2"
     texture_fields = frozenset({"kind", "normal_convention", "compression", "mipmaps", "alpha", "max_size"})
     compressions: ClassVar[Mapping[str, int]] = {
         "lossless": 0,
@@ -235,8 +237,10 @@ def _compile_common(intent: TextureIntent, present: Mapping[str, Any]) -> dict[s
 def _read_common(options: Mapping[str, Any]) -> TextureIntent:
     """Returns what the options mean that Godot 3 and Godot 4 name alike."""
     inverted = _switch(options.get("process/normal_map_invert_y"))
+    normal_map = options.get("compress/normal_map")
     return TextureIntent(
-        kind="normal" if _is_same(options.get("compress/normal_map"), NORMAL_ENABLED) else None,
+        kind="normal" if _is_same(normal_map, NORMAL_ENABLED) else None,
+        excludes="normal" if _is_same(normal_map, NORMAL_DISABLED) else None,
         # Godot expects green up: a map that needs inverting is a DirectX one.
         normal_convention=None if inverted is None else "directx" if inverted else "opengl",
         alpha=_read_alpha(options),

@@ -15,7 +15,16 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from bridge.api import Addon, AssetChange, HeadlessEditor, Kind, TextureAsset, UserError, text, write_text
+from bridge.api import (
+    Addon,
+    AssetChange,
+    HeadlessEditor,
+    TextureAsset,
+    TextureUses,
+    UserError,
+    text,
+    write_text,
+)
 from bridge_godot import import_file
 from bridge_godot import project as projects
 from bridge_godot.config_file import ConfigFile
@@ -164,7 +173,7 @@ class GodotSupport:
     def texture(self, project: Path, file: str) -> TextureAsset | None:
         return import_file.texture(project, file)
 
-    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
+    def uses(self, project: Path) -> Mapping[str, TextureUses]:
         return texture_uses(project)
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -21,9 +21,9 @@ from bridge.api import (
     text,
     walk,
 )
-from bridge_unity import importer_settings, projects
+from bridge_unity import importer_settings, old_settings, projects
 from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
-from bridge_unity.remarks import MetaFileChecks
+from bridge_unity.remarks import OLD_META, MetaFileChecks
 
 IMAGES = (
     ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".psd", ".tga", ".tif", ".tiff",
@@ -94,7 +94,7 @@ def _texture(
         if found.importer != importer_settings.IMPORTER:
             return None
         old = is_outdated(found)
-        known = {} if old else options(found)
+        known = old_settings.read_old(found) if old else options(found)
     except FileNotFoundError:
         as_is = file.lower().endswith(GPU_READY) or (checks is not None and checks.needs_none(file))
         return TextureAsset(path, file, remarks=checks.missing(file) if checks else (), as_is=as_is)
@@ -103,11 +103,9 @@ def _texture(
         return TextureAsset(path, file, problem=problem)
     except UnknownSyntaxError as error:
         return TextureAsset(path, file, problem=error.text.fill(path=meta.name), broken=is_merged(content))
-    if old:
-        return TextureAsset(path, file, problem=OUTDATED.fill(path=meta.name))
     if known.get("textureType") in BAKED:
         return None
-    return TextureAsset(path, file, known)
+    return TextureAsset(path, file, known, remarks=(OLD_META,) if old else (), read_only=old)
 
 
 def is_outdated(found: MetaFile) -> bool:

@@ -14,6 +14,8 @@ from bridge.api import Text, UserError, read_text, text, write_text
 SUFFIX = ".meta"
 BOM = "\ufeff"
 PLATFORMS = "platformSettings"
+OLD_PLATFORMS = "buildTargetSettings"
+"""Up to Unity 5.4."""
 PLATFORM = "buildTarget"
 """The key that identifies the elements of `platformSettings`."""
 
@@ -181,7 +183,7 @@ class MetaFile:
         return _mapping(found[1]) if found and isinstance(found[1], MappingNode) else None
 
     def _platforms(self) -> Iterator[tuple[str, dict[str, tuple[Node, Node]]]]:
-        listed = self._settings.get(PLATFORMS)
+        listed = self._settings.get(PLATFORMS) or self._settings.get(OLD_PLATFORMS)
         for node in listed[1].value if listed and isinstance(listed[1], SequenceNode) else ():
             settings = _mapping(node)
             if PLATFORM in settings:

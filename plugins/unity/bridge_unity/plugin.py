@@ -18,6 +18,7 @@ from bridge.api import (
     Remark,
     TextureAsset,
     TextureIntent,
+    TextureUses,
     UserError,
     VersionScheme,
     file_error,
@@ -48,7 +49,7 @@ class UnityProjects:
     def texture(self, project: Path, file: str) -> TextureAsset | None:
         return assets.texture(project, file)
 
-    def uses(self, project: Path) -> Mapping[str, Sequence[Kind]]:
+    def uses(self, project: Path) -> Mapping[str, TextureUses]:
         return texture_usage(project)
 
     def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -121,6 +122,7 @@ class Unity2021(_Unity):
 
     name = "unity2021"
     versions = ">=2021.3,<2022.1"
+    older_versions = ">=5.0,<2021.3"
     texture_fields = texture_intent.FIELDS
     can_flip_green = False
 

@@ -23,6 +23,7 @@ FALLBACKS = {"lossless": "none", "lossy": "block", "universal": "block"}
 """Compressions that Unity lacks, by the nearest one: it stores textures in the format of the GPU."""
 WRAPS = {"Repeat": "repeat", "Clamp": "clamp", "Mirror": "mirror"}
 FILTERS = {"Point": "nearest", "Bilinear": "linear", "Trilinear": "linear"}
+MIP_FILTERS = {"Point": "nearest", "Bilinear": "nearest", "Trilinear": "linear"}
 LINEAR_KINDS = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
 
 SWIZZLE_ONE_MINUS_G = 5
@@ -64,6 +65,7 @@ def read_intent(options: Mapping[str, Any], *, can_flip_green: bool = True) -> T
         "max_size": _largest_size(options),
         "wrap": _wrap(options),
         "filter": FILTERS.get(str(options.get("filterMode"))),
+        "mip_filter": MIP_FILTERS.get(str(options.get("filterMode"))),
     }
     flipped = _switch(options.get("flipGreenChannel"))
     if can_flip_green and flipped is not None:

@@ -82,6 +82,13 @@ def test_what_a_material_uses_it_as_outweighs_pixels():
     assert judge(pixels, "a.png", Surroundings(slots=["ao"])).kind == "ao"
 
 
+def test_the_name_of_a_custom_property_is_evidence_but_less_than_a_slot():
+    pixels = decoded(grey())
+    alone = judge(pixels, "a.png", Surroundings()).probabilities["ao"]
+    assert judge(pixels, "a.png", Surroundings(named_slots=["ao"])).probabilities["ao"] > 2 * alone
+    assert judge(pixels, "a.png", Surroundings(named_slots=["ao"], slots=["roughness"])).kind == "roughness"
+
+
 def test_normals_of_a_2d_picture_are_normals_although_it_is_a_sprite():
     around = Surroundings(slots=["normal", "sprite"])
     found = judge(decoded(ball()), "hero_n.png", around)

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.texture.kinds import KINDS
-from accel.texture.naming import ANYWHERE, FOLDERS, LETTERS, ROLES, SHORT_ROLES, material_of, read_name
+from accel.texture.naming import (
+    ANYWHERE,
+    FOLDERS,
+    LETTERS,
+    ROLES,
+    SHORT_ROLES,
+    material_of,
+    property_kinds,
+    read_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +116,17 @@ def test_the_lexicon_speaks_of_kinds_that_there_are() -> None:
 def test_any_name_is_read(name: str, siblings: list[str]) -> None:
     assert len(read_name(name, siblings)) <= 3
     material_of(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("_Occlusion", ("ao",)), ("_T_Orm", ("packed",)), ("orm_sampler", ("packed",)),
+        ("_T_Normal", ("normal",)), ("_MainBump", ("normal", "height")), ("_Illum", ("emissive",)),
+        ("shader_parameter/texture_albedo", ("albedo",)), ("emission_color_texture", ("emissive",)),
+        ("_MetallicRoughnessAO", ("packed",)), ("normal_roughness", ("normal",)),
+        ("_NormalNoise", ()), ("emission_mask", ()), ("_MainTex", ()), ("", ()),
+    ],
+)  # fmt: skip
+def test_a_propertys_name_tells_what_a_shader_reads(name: str, kinds: tuple[str, ...]) -> None:
+    assert property_kinds(name) == kinds
