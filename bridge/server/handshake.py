@@ -109,7 +109,7 @@ def _is_newer(theirs: str, ours: str) -> bool:
 
 log = logging.getLogger(__name__)
 
-FEATURES = frozenset({"blobs", "popups", "resume"})
+FEATURES = frozenset({"blobs", "popup_items", "popups", "resume"})
 
 
 NO_ROOT = text("Imports aren't checked: `project.root` is missing or the editor is on another machine.")

@@ -124,11 +124,16 @@ def _part(info: inspect.StructType) -> str:
 def _parts(infos: Iterable[inspect.StructType]) -> list[inspect.StructType]:
     """Every struct inside of messages, each once, in the order in which it is met."""
     found: dict[type, inspect.StructType] = {}
-    for info in infos:
+
+    def add(info: inspect.StructType) -> None:
         for field in info.fields:
             for part in _within(field.type):
-                found.setdefault(part.cls, part)
-                found.update({inner.cls: inner for inner in _parts([part]) if inner.cls not in found})
+                if part.cls not in found:
+                    found[part.cls] = part
+                    add(part)
+
+    for info in infos:
+        add(info)
     return list(found.values())
 
 

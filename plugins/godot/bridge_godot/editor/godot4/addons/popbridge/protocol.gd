@@ -75,8 +75,9 @@ const SERVER_MESSAGES = {
 	"cancel": {"required": {"id": "int"}, "optional": {}},
 	"command": {"required": {"id": "int", "name": "str", "args": "map", "deadline_ms": "int"}, "optional": {"seq": "int"}},
 	"event": {"required": {"name": "str"}, "optional": {"seq": "int", "data": "map"}},
-	"popup": {"required": {"id": "int", "kind": "str", "title": "str", "body": "str", "actions": "list"}, "optional": {"seq": "int", "severity": "str", "image": "str", "fields": "list", "dedupe": "str", "expires_ms": "int", "present": "str"}},
+	"popup": {"required": {"id": "int", "kind": "str", "title": "str", "body": "str", "actions": "list"}, "optional": {"seq": "int", "severity": "str", "image": "str", "fields": "list", "dedupe": "str", "expires_ms": "int", "present": "str", "items": "list", "items_blob": "str", "menu": "list", "replaces": "int", "progress": "float"}},
 	"popup_close": {"required": {"id": "int", "reason": "str"}, "optional": {}},
+	"popup_progress": {"required": {"id": "int", "fraction": "float"}, "optional": {"text": "str"}},
 }
 
 const KINDS = {
