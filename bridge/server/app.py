@@ -127,6 +127,7 @@ class Bridge:
         )
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
+        self._busy = asyncio.Event()
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
         observed = Observed(counts, router, self._executor, self.sessions, limiter, self._lag)
@@ -185,6 +186,7 @@ class Bridge:
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
         self._pool.wake()
+        self._busy.set()
         await self.flows.take_away(live)
         if restarted:
             await self.dispatch.client_restarted(live)
@@ -218,6 +220,10 @@ class Bridge:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            if not self.sessions.by_id:
+                # Nothing has a deadline: an idle daemon sleeps.
+                self._busy.clear()
+                await self._busy.wait()
             try:
                 self._check(time.monotonic())
             # The deadlines of all sessions depend on this loop, so nothing may end it.

@@ -87,6 +87,8 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
 class Server(uvicorn.Server):
     """A uvicorn server that writes connection.json and finishes requests before it closes sockets."""
 
+    _loop: asyncio.AbstractEventLoop | None = None
+
     def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
         super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
         self._bridge = bridge
@@ -94,6 +96,28 @@ class Server(uvicorn.Server):
         self._paths = paths
         self._say = say
         self._reason = "requested"
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether the server is to end."""
+        return self._exits
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        self._exits = value
+        if value and (loop := self._loop) is not None:
+            # A signal, or another thread.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._exit.set)
+
+    async def main_loop(self) -> None:
+        """Waits for the end. uvicorn's own loop looks ten times a second, which costs an idle daemon most."""
+        self._loop, self._exit = asyncio.get_running_loop(), asyncio.Event()
+        # Each tenth of uvicorn's ticks renews the header with the date.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._exit.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._reason = signal.Signals(sig).name
