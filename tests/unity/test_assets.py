@@ -206,7 +206,6 @@ def test_settings_of_unity_5_are_read_as_unity_translates_them_and_never_written
     file = texture(root, "Assets/rock.png", text)
     (found,) = textures(root)
     assert found.options is not None and found.read_only and not found.problem
-    assert [remark.code for remark in found.remarks] == ["unity.old_meta"]
     everywhere = {
         "mipmapEnabled": True, "filterMode": "Bilinear", "wrapModeU": "Clamp",
         "DefaultTexturePlatform.maxTextureSize": 1024, "DefaultTexturePlatform.format": "Automatic",
