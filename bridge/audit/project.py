@@ -274,9 +274,8 @@ def unimported_notices(project: Project, assets: Iterable[TextureAsset]) -> list
 
 def read_only_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
     """Returns a notice about textures whose settings can be read but not changed."""
-    found = {
-        asset.file: asset.read_only for asset in assets if asset.read_only and project.covers(asset.file)
-    }
+    covered = (asset for asset in assets if project.covers(asset.file))
+    found = {asset.file: asset.read_only for asset in covered if asset.read_only}
     return [READ_ONLY.fill(n=len(found), reason=found[min(found)])] if found else []
 
 
