@@ -26,7 +26,7 @@ from bridge.audit import judge, report_html
 from bridge.audit import project as project_module
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge, duplicate_groups
-from bridge.audit.project import Project, unimported_notices
+from bridge.audit.project import Project, read_only_notices, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.host import isolation
@@ -82,6 +82,7 @@ async def audit(
             *project_module.scope_notices(project, (asset.file for asset in listed)),
             *([project.notice] if project.notice else []),
             *unimported,
+            *read_only_notices(project, assets),
         ],
         incomplete=bool(unimported),
         failed=project.failed,

@@ -208,7 +208,7 @@ class Judge:
         row = _row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
-            self._advise(row, found, read_only=asset.read_only)
+            self._advise(row, found, read_only=bool(asset.read_only))
         # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
             row.issues = [*self._asset_issues(asset), fault_of(UNJUDGED, error, self._plugin)]

@@ -447,7 +447,8 @@ def check_version(text: object) -> None:
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
         raise ContractViolation(f"textures returned {asset!r:.80} instead of a TextureAsset")
-    for name, kind in (("path", str), ("file", str), ("problem", str | Text)):
+    texts = (("path", str), ("file", str), ("problem", str | Text), ("read_only", str | Text))
+    for name, kind in texts:
         if not isinstance(value := getattr(asset, name), kind):
             raise ContractViolation(
                 f"textures returned a TextureAsset whose {name} is {value!r:.80} instead of text"

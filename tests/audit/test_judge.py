@@ -192,14 +192,14 @@ async def told_of(
 @pytest.mark.parametrize(
     ("uses", "read_only", "codes", "fixable"),
     [
-        (TextureUses(), False, True, True),
+        (TextureUses(), "", True, True),
         # Its addon would write other settings again, or break.
-        (TextureUses(owner="addons/terrain"), False, False, False),
-        (TextureUses(), True, True, False),
+        (TextureUses(owner="addons/terrain"), "", False, False),
+        (TextureUses(), "it is old", True, False),
     ],
 )
 async def test_what_an_addon_writes_has_no_findings_and_what_cant_be_changed_no_fix(
-    tmp_path: Path, uses: TextureUses, read_only: bool, codes: bool, fixable: bool
+    tmp_path: Path, uses: TextureUses, read_only: str, codes: bool, fixable: bool
 ) -> None:
     judging = Judge(Project(tmp_path, Picky(), Version("1")), Report(name="a", root="a", engine="a"), 4096)
     judging.uses = {"wall_albedo.png": uses}
