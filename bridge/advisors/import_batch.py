@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 PART = 64
 """Number of files processed per step, which takes about 2 ms."""
-MAX_CHANGES = 200
-"""Changes in one command."""
+MAX_CHANGES = 50
+"""Changes in one command: the popup's progress moves when one is answered."""
 MAX_CHANGES_BYTES = 96 * 1024
 """Bytes of changes in one command: a frame holds 256 KiB."""
 AT_ONCE = 32
@@ -39,8 +39,10 @@ JUDGED_AT_ONCE = 32
 """Number of files judged per step, which takes some milliseconds."""
 PREVIEW = 256
 """Longest side of a popup's picture, pixels."""
+THUMBNAIL = 72
+"""Longest side of the pictures in a popup's list, pixels."""
 PREVIEWED = 8
-"""Up to so many files each get a preview when they are examined; of more only the first that is shown."""
+"""Up to so many files get a preview when they are examined; more get a thumbnail."""
 RACY_NS = 2_000_000_000
 """A file that changed so recently may change again within the same timestamp: FAT counts in two seconds."""
 
@@ -56,6 +58,10 @@ class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
     """Only in states that older versions stored."""
     packed: list[bytes] = field(default_factory=list)
     """The files in encoded parts: decoding the whole state in one step would block the loop."""
+    groups: list[str] = field(default_factory=list)
+    """The codes of the list's groups, in the order of their ids; empty in states of older versions."""
+    rules: list[tuple[str, str]] = field(default_factory=list)
+    """The rules that the popup offers, folder and code, in the order of their ids."""
 
     def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
         yield from split_advice(self.files)
@@ -95,9 +101,12 @@ class Without(Struct, frozen=True):
             yield [file for file in files if file.path not in self.paths]
 
 
-def pack_advice(files: Sequence[FileAdvice]) -> Advice:
+def pack_advice(
+    files: Sequence[FileAdvice], groups: Sequence[str] = (), rules: Sequence[tuple[str, str]] = ()
+) -> Advice:
     """Encodes `files` as a popup's state."""
-    return Advice(packed=[msgspec.msgpack.encode(part) for part in split_advice(files)])
+    packed = [msgspec.msgpack.encode(part) for part in split_advice(files)]
+    return Advice(packed=packed, groups=list(groups), rules=list(rules))
 
 
 def split_advice(files: Sequence[FileAdvice]) -> Iterator[Sequence[FileAdvice]]:
@@ -227,7 +236,7 @@ async def _examine(
     """Runs `texture.examine` on files, in the order of `assets`; failures are left out."""
     assert session.root is not None
     root = await asyncio.to_thread(session.root.resolve)
-    preview = PREVIEW if len(assets) <= PREVIEWED else 0
+    preview = PREVIEW if len(assets) <= PREVIEWED else THUMBNAIL
     found: list[_Examined | None] = [None] * len(assets)
 
     def locate(asset: Asset) -> tuple[Path | None, Stamp | None]:
