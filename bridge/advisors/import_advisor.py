@@ -21,7 +21,9 @@ from bridge.advisors.import_apply import Fix, add_rules, apply, report_revert, s
 from bridge.advisors.import_batch import (
     Advice,
     Parts,
+    Portion,
     StalenessCheck,
+    Ticks,
     Without,
     check,
     examine_all,
@@ -32,7 +34,7 @@ from bridge.advisors.import_batch import (
     summarize,
     with_preview,
 )
-from bridge.advisors.import_items import Portion, Ticks, chosen_rules
+from bridge.advisors.import_items import chosen_rules
 from bridge.advisors.import_popups import (
     APPLIED,
     KIND,

@@ -75,18 +75,17 @@ async def apply(context: Context, session: SessionView, fix: Fix) -> Set[str]:
         await context.earlier_command()
         return set()
     observed = _Observed()
-    for number, receipt in enumerate(receipts):
-        if fix.popup_id is not None:
-            await _report(
-                context, session, fix.popup_id, number / len(receipts), len(observed.options), count
-            )
+    for number, receipt in enumerate(receipts, 1):
         await _observe(context, session, receipt, observed)
+        if fix.popup_id is not None:
+            done = number / len(receipts)
+            await _report(context, session, fix.popup_id, done, len(observed.options), count)
     wrong, rows = await _compare(session, fix, observed)
     paths = [path for path in observed.options if path not in wrong]
     errors = observed.errors + list(wrong.items())
     # If the answer is carried out again, an earlier run may have set or tried files that changed since.
-    done = {*paths, *(path for path, _ in errors)}
-    shown = [*errors, *((path, reason) for path, reason in fix.skipped.items() if path not in done)]
+    tried = {*paths, *(path for path, _ in errors)}
+    shown = [*errors, *((path, reason) for path, reason in fix.skipped.items() if path not in tried)]
     applied = Applied(observed.applied, list(fix.rules))
     popup = applied_popup(
         paths,
@@ -189,9 +188,12 @@ def _differences(file: FileAdvice, seen: Mapping[str, Any], texts: OptionTexts, 
 
 def skipped_files(checked: StalenessCheck, locale: str) -> dict[str, str]:
     """Maps each file that changed since it was judged to a reason for people."""
-    changed = dict.fromkeys(checked.changed, say("changed_since", locale))
-    other = dict.fromkeys(sorted(checked.other), say("other_since", locale))
-    return changed | other | dict.fromkeys(sorted(checked.gone), say("gone_since", locale))
+    reasons = (
+        ("changed_since", sorted(checked.changed)),
+        ("other_since", sorted(checked.other)),
+        ("gone_since", sorted(checked.gone)),
+    )
+    return {path: say(reason, locale) for reason, paths in reasons for path in paths}
 
 
 async def undo(context: Context, session: SessionView, applied: Applied, popup_id: int) -> None:
@@ -210,8 +212,7 @@ async def undo(context: Context, session: SessionView, applied: Applied, popup_i
         # That a change was undone before is an error only if it is so of all.
         errors = refused[-1:]
     partly = False
-    for number, receipt in enumerate(sent):
-        await _report(context, session, popup_id, number / len(sent), number, len(sent))
+    for number, receipt in enumerate(sent, 1):
         try:
             answer = await context.receipt(receipt)
         except RequestError as error:
@@ -221,6 +222,7 @@ async def undo(context: Context, session: SessionView, applied: Applied, popup_i
             continue
         partly = partly or answer["state"] == "applied"
         errors += _errors(answer, session.locale)
+        await _report(context, session, popup_id, number / len(sent), number, len(sent))
     removed = len(applied.rules)
     try:
         await _remove_rules(context, session, applied.rules)

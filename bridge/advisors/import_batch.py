@@ -39,6 +39,9 @@ JUDGED_AT_ONCE = 32
 """Number of files judged per step, which takes some milliseconds."""
 PREVIEW = 256
 """Longest side of a popup's picture, pixels."""
+MAX_LISTED = 5000
+"""Files of one popup's list: the next popup asks about the others. Of more, an editor would read tens of MiB
+of JSON."""
 THUMBNAIL = 72
 """Longest side of the pictures in a popup's list, pixels."""
 PREVIEWED = 8
@@ -99,6 +102,58 @@ class Without(Struct, frozen=True):
     def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
         for files in self.parts:
             yield [file for file in files if file.path not in self.paths]
+
+
+class Ticks(Struct, frozen=True):
+    """What an answer ticked: codes of findings by the file's place in the advice, from 0."""
+
+    codes: Mapping[int, Set[str]]
+    listed: int
+    """Number of files that the list had."""
+
+    @classmethod
+    def of(cls, groups: Sequence[str], checked: Iterable[str]) -> Ticks:
+        """`checked` are ids of changes; others are ignored."""
+        codes: dict[int, set[str]] = {}
+        for name in checked:
+            group, *rest = name.split(".")
+            if len(rest) == 2:
+                codes.setdefault(int(rest[0]) - 1, set()).add(groups[int(group) - 1])
+        return cls(codes, MAX_LISTED)
+
+    def chosen(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice with the ticked findings of the file at this place; None without any."""
+        codes = self.codes.get(at)
+        return file.only(codes) if codes else None
+
+    def declined(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice with the other findings of the file."""
+        if at >= self.listed:
+            return None
+        ticked = self.codes.get(at, frozenset())
+        left = [finding for finding in file.findings if finding.code not in ticked]
+        return file.with_findings(left) if left else None
+
+    def unlisted(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice on a file that the list had no room for."""
+        return file if at >= self.listed else None
+
+
+Part = Callable[[int, FileAdvice], FileAdvice | None]
+
+
+class Portion(Struct, frozen=True):
+    """A part of some advice, such as what was ticked; can be iterated more than once."""
+
+    parts: Parts
+    select: Part
+
+    def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
+        at = 0
+        for files in self.parts:
+            found = (self.select(number, file) for number, file in enumerate(files, at))
+            yield [file for file in found if file is not None]
+            at += len(files)
 
 
 def pack_advice(

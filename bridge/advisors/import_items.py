@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -11,14 +11,13 @@ from msgspec import UNSET, Struct
 from accel.text import AnyText, sentences
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.findings import ERROR, NOTE, Finding
+from bridge.advisors.import_batch import MAX_LISTED
 from bridge.advisors.texts import EXPLANATIONS, GROUP_TITLES, TEXTS, bytes_text, finding_line, say
 from bridge.api import Choice, OptionLabel, PopupItem, SessionView
 from bridge.core.text import printable, value_text
 from bridge.host import isolation, validation
 from bridge.locale import translate
 
-MAX_LISTED = 5000
-"""Textures of one list: the next popup asks about the others. Editors read some 10 MiB of JSON for more."""
 MAX_RULES = 100
 """Rules that a popup offers; those for the most textures come first."""
 MAX_VALUE = 80
@@ -186,58 +185,6 @@ def memory_value(saved: int, locale: str) -> str:
     if not saved:
         return ""
     return say("frees" if saved > 0 else "costs", locale, size=bytes_text(abs(saved)))
-
-
-class Ticks(Struct, frozen=True):
-    """What an answer ticked: codes of findings by the file's place in the advice, from 0."""
-
-    codes: Mapping[int, Set[str]]
-    listed: int
-    """Number of files that the list had."""
-
-    @classmethod
-    def of(cls, groups: Sequence[str], checked: Iterable[str]) -> Ticks:
-        """`checked` are ids of changes; others are ignored."""
-        codes: dict[int, set[str]] = {}
-        for name in checked:
-            group, *rest = name.split(".")
-            if len(rest) == 2:
-                codes.setdefault(int(rest[0]) - 1, set()).add(groups[int(group) - 1])
-        return cls(codes, MAX_LISTED)
-
-    def chosen(self, at: int, file: FileAdvice) -> FileAdvice | None:
-        """Returns the advice with the ticked findings of the file at this place; None without any."""
-        codes = self.codes.get(at)
-        return file.only(codes) if codes else None
-
-    def declined(self, at: int, file: FileAdvice) -> FileAdvice | None:
-        """Returns the advice with the other findings of the file."""
-        if at >= self.listed:
-            return None
-        ticked = self.codes.get(at, frozenset())
-        left = [finding for finding in file.findings if finding.code not in ticked]
-        return file.with_findings(left) if left else None
-
-    def unlisted(self, at: int, file: FileAdvice) -> FileAdvice | None:
-        """Returns the advice on a file that the list had no room for."""
-        return file if at >= self.listed else None
-
-
-Part = Callable[[int, FileAdvice], FileAdvice | None]
-
-
-class Portion(Struct, frozen=True):
-    """A part of some advice, such as what was ticked; can be iterated more than once."""
-
-    parts: Iterable[Sequence[FileAdvice]]
-    select: Part
-
-    def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
-        at = 0
-        for files in self.parts:
-            found = (self.select(number, file) for number, file in enumerate(files, at))
-            yield [file for file in found if file is not None]
-            at += len(files)
 
 
 def offered_rules(files: Iterable[FileAdvice]) -> list[Rule]:

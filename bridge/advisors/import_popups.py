@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from accel.text import AnyText, Text, plural
 from bridge.advisors.advice import Applied, FileAdvice, Mark, TextureSummary, sort_advice
 from bridge.advisors.findings import ERROR
-from bridge.advisors.import_batch import Advice, pack_advice
+from bridge.advisors.import_batch import MAX_LISTED, Advice, pack_advice
 from bridge.advisors.import_items import (
-    MAX_LISTED,
     OptionTexts,
     Rule,
     group_codes,

@@ -13,11 +13,10 @@ from bridge.advisors import import_advisor
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.findings import ERROR, WARNING, Finding
 from bridge.advisors.import_advisor import HOUR_S, HourlyLimit, TextureImportAdvisor
+from bridge.advisors.import_batch import MAX_LISTED, Ticks
 from bridge.advisors.import_items import (
-    MAX_LISTED,
     MAX_RULES,
     OptionTexts,
-    Ticks,
     group_codes,
     list_items,
     offered_rules,
@@ -324,7 +323,7 @@ class TestFollowing:
             ("floor_n.png", "failed", False), ("wall_n.png", "done", False),
         ]  # fmt: skip
         assert card.items[0].detail == "read-only" and "normal_map: On" in card.items[1].detail
-        assert bench.progress[0][0] == asked.id and 0 <= bench.progress[0][1] < 1
+        assert bench.progress == [(asked.id, 1.0, say("progress", "en", done=1, count=2))]
 
     async def test_a_change_that_the_editor_observed_otherwise_is_told(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
