@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -120,8 +119,7 @@ class FileAdvice(Struct, frozen=True, gc=False):
     @property
     def folder(self) -> str:
         """Below the project's root; empty for the root itself."""
-        folder = PurePosixPath(self.file).parent.as_posix()
-        return "" if folder == "." else folder
+        return self.file.rpartition("/")[0]
 
     def marks(self) -> set[Mark]:
         """Returns the marks of its findings."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct
@@ -33,7 +32,8 @@ class OptionTexts:
     def __init__(self, session: SessionView) -> None:
         self._locale = session.locale
         self._labels: Mapping[str, OptionLabel] = {}
-        self._known: dict[tuple[str, str, str], str] = {}
+        self._changes: dict[tuple[str, str, str], str] = {}
+        self._memory: dict[int, str] = {0: ""}
         adapter, version = session.adapter, session.version
         if adapter is not None and version is not None:
             try:
@@ -47,12 +47,12 @@ class OptionTexts:
         """Returns an option's change: `Compress › Mode: Lossless → VRAM Compressed`."""
         # Thousands of textures have the same few changes.
         key = name, repr(before), repr(after)
-        if key not in self._known:
+        if key not in self._changes:
             old = TEXTS["absent"] if before is None else self.value(name, before)
             new = TEXTS["takes_away"] if after is None else self.value(name, after)
             change = TEXTS["change"].fill(option=self.name(name), before=old, after=new)
-            self._known[key] = translate(change, self._locale)
-        return self._known[key]
+            self._changes[key] = translate(change, self._locale)
+        return self._changes[key]
 
     def state(self, options: Mapping[str, Any]) -> str:
         """Returns the values of options, for one line."""
@@ -66,6 +66,13 @@ class OptionTexts:
             )
             for name, value in options.items()
         )
+
+    def memory(self, saved: int) -> str:
+        """Returns the GPU memory that a fix frees or costs, in bytes; empty for none."""
+        if saved not in self._memory:
+            key = "frees" if saved > 0 else "costs"
+            self._memory[saved] = say(key, self._locale, size=bytes_text(abs(saved)))
+        return self._memory[saved]
 
     def name(self, name: str) -> str:
         return self._labels[name].name if name in self._labels else printable(name)
@@ -92,10 +99,8 @@ class _Entry(Struct, frozen=True, gc=False):
     file: FileAdvice
     findings: Sequence[Finding]
     """Those with the group's code."""
-
-    @property
-    def saved(self) -> int:
-        return sum(finding.saved for finding in self.findings)
+    saved: int
+    """Bytes of GPU memory that their fix frees; negative if it costs memory."""
 
 
 def group_codes(files: Sequence[FileAdvice]) -> list[str]:
@@ -122,7 +127,7 @@ def list_items(
         for finding in file.findings:
             by_code.setdefault(finding.code, []).append(finding)
         for code, findings in by_code.items():
-            groups[code].append(_Entry(number, file, findings))
+            groups[code].append(_Entry(number, file, findings, sum(f.saved for f in findings)))
     numbers = {code: number for number, code in enumerate(codes, 1)}
     return [_group(code, entries, numbers, texts, locale) for code, entries in groups.items() if entries]
 
@@ -137,7 +142,7 @@ def _group(
         id=str(numbers[code]),
         title=translate(title, locale),
         detail=translate(EXPLANATIONS[code].why, locale) if code in EXPLANATIONS else "",
-        value=memory_value(sum(entry.saved for entry in entries), locale),
+        value=texts.memory(sum(entry.saved for entry in entries)),
         severity="error" if rank >= ERROR else "note" if rank <= NOTE else "warning",
         children=[_texture(code, entry, numbers, texts, locale) for entry in entries],
     )
@@ -148,15 +153,16 @@ def _texture(
 ) -> PopupItem:
     file = entry.file
     own = f"{numbers[code]}.{entry.number}"
-    changes = file.fixes().get(code, {})
+    fixes = file.fixes()
+    changes = fixes.get(code, {})
     evidence = translate(
         sentences(finding_line(finding.sentence, finding.values) for finding in entry.findings), locale
     )
-    units = [code] if not file.is_joint else list(file.fixes())
+    units = fixes if file.is_joint else [code]
     leaves = [
         f"{numbers[unit]}.{entry.number}.{at}"
         for unit in units
-        for at in range(1, len(file.fixes()[unit]) + 1)
+        for at in range(1, len(fixes[unit]) + 1)
     ] if changes else []  # fmt: skip
     children = [
         PopupItem(
@@ -170,9 +176,9 @@ def _texture(
     ]
     return PopupItem(
         id=own,
-        title=printable(PurePosixPath(file.file).name),
+        title=printable(file.file.rpartition("/")[2]),
         detail=printable(file.folder) if changes else evidence,
-        value=memory_value(entry.saved, locale),
+        value=texts.memory(entry.saved),
         picture=file.preview or UNSET,
         path=file.file,
         locked="" if changes else say("locked", locale),
@@ -180,19 +186,13 @@ def _texture(
     )
 
 
-def memory_value(saved: int, locale: str) -> str:
-    """Returns the GPU memory that a fix frees or costs, in bytes; empty for none."""
-    if not saved:
-        return ""
-    return say("frees" if saved > 0 else "costs", locale, size=bytes_text(abs(saved)))
-
-
 def offered_rules(files: Iterable[FileAdvice]) -> list[Rule]:
     """Returns the rules that would fix the files' findings, those for the most textures first."""
     counts: dict[Rule, int] = {}
     for file in files:
+        folder = file.folder
         for code in file.fixes():
-            counts[file.folder, code] = counts.get((file.folder, code), 0) + 1
+            counts[folder, code] = counts.get((folder, code), 0) + 1
     return sorted(counts, key=lambda rule: (-counts[rule], rule))[:MAX_RULES]
 
 
@@ -230,7 +230,7 @@ def outcome_items(
     return [
         PopupItem(
             id=str(number),
-            title=printable(PurePosixPath(file.file).name),
+            title=printable(file.file.rpartition("/")[2]),
             detail=reason[:4096],
             picture=file.preview or UNSET,
             path=file.file,

@@ -232,7 +232,7 @@ class Field(Part, kw_only=True):
     """The options of a `choice`."""
 
 
-class PopupItem(Part, kw_only=True):
+class PopupItem(Part, kw_only=True, gc=False):
     """One row of a popup's list: a problem, a texture with it, or a change of this texture.
 
     A leaf is a row without children. It can be ticked unless it is `locked` or has a `status`.

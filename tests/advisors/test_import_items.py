@@ -407,9 +407,9 @@ def test_two_thousand_textures_are_listed_in_linear_time() -> None:
         ]
         changes = {"data_as_srgb": {"s": 1}, "uncompressed": {"b": 1}, "no_mipmaps": {"m": 1}}
         files = [advice(f"folder{n % 40}/{n}.png", *found, changes=changes) for n in range(count)]
-        begin = time.perf_counter()
+        begin = time.process_time()
         items = listed(files)
-        took = time.perf_counter() - begin
+        took = time.process_time() - begin
         assert sum(len(leaves(item)) for item in items) == 3 * count
         return took
 
