@@ -40,7 +40,15 @@ from accel.workload import (
     batched,
     workload,
 )
-from bridge.client.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose, OnProgress
+from bridge.client.client import (
+    Client,
+    OnCommand,
+    OnEvent,
+    OnPopup,
+    OnPopupClose,
+    OnPopupProgress,
+    OnProgress,
+)
 from bridge.core.errors import UNSUPPORTED, ContractViolation, ErrorCode, RequestError, UserError
 from bridge.core.messages import (
     Action,
@@ -149,10 +157,12 @@ __all__ = [
     "OnEvent",
     "OnPopup",
     "OnPopupClose",
+    "OnPopupProgress",
     "OnProgress",
     "Operate",
     "Operated",
     "Operation",
+    "OptionLabel",
     "Output",
     "OutputFile",
     "Params",
@@ -312,6 +322,14 @@ class Adapter(ABC):
         """
         return ()
 
+    def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
+        """Returns how the engine's editor shows the import options, by their names.
+
+        `locale` is BCP 47, such as `zh-CN`; use English for languages without labels. An option or value that
+        is missing is shown by its raw name.
+        """
+        return {}
+
     @property
     def project(self) -> ProjectSupport | None:
         """Reads and writes the engine's projects; None if that needs an editor."""
@@ -326,6 +344,15 @@ class Adapter(ABC):
     def addon(self) -> Addon | None:
         """The addon that `editor` installs; editors with another version are asked to update, unless None."""
         return None
+
+
+class OptionLabel(Struct, frozen=True):
+    """An import option as people see it in the engine's editor."""
+
+    name: str
+    """With the headings above it: `Compress › Mode`."""
+    values: Mapping[Any, str] = {}
+    """The labels of its values, such as `{0: "Lossless"}`; switches don't need any."""
 
 
 class Addon(Struct, frozen=True):
@@ -391,16 +418,22 @@ class Context(Protocol):
     ) -> RunResult:
         """Runs a workload on files. Errors refer to them by `names`. Raises RequestError."""
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
-        """Shows `popup`, stores `state` with it and returns the popup's id.
+    async def popup(self, session: SessionView, popup: Popup, state: Any, *, delay_s: float = 0.0) -> int:
+        """Shows `popup`, after `delay_s` seconds, stores `state` with it and returns the popup's id.
 
         `state` consists of plain types or Structs; `Advisor.on_answer` gets it back as plain types.
-        `popup.id` is ignored (write 0). Popup and state survive restarts of the daemon.
+        `popup.id` is ignored (write 0). Popup and state survive restarts of the daemon, which show a delayed
+        popup at once. `popup.items` may be long: the daemon sends them as a blob if a frame can't hold them.
 
         Raises TypeError if `popup` isn't a Popup, ValueError if a field breaks the protocol's limits, such as
-        a `body` of more than 32,768 characters, and TypeError, ValueError or OverflowError if `state` can't
-        be encoded.
+        a `body` of more than 32,768 characters or two items with one id, and TypeError, ValueError or
+        OverflowError if `state` can't be encoded.
         """
+
+    async def popup_progress(
+        self, session: SessionView, popup_id: int, fraction: float, message: str = ""
+    ) -> None:
+        """Shows how far the work on a popup is, 0 to 1, while its answer is carried out or it is open."""
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
         """Returns this advisor's unanswered popups in the session's workspace, oldest first, with states.
@@ -455,6 +488,12 @@ class Context(Protocol):
         invalid.
         """
 
+    async def remove_rules(self, session: SessionView, rules: Mapping[str, Sequence[str]]) -> None:
+        """Removes rules, finding codes by folder, such as those that an undone answer added.
+
+        Rules that no longer exist are skipped. Raises RequestError if the file can't be read or written.
+        """
+
     def outside_answer(self) -> Context:
         """Returns a context for work that isn't part of the current answer, such as checking a file again.
 
@@ -483,7 +522,8 @@ class Advisor(ABC):
     name: str
     """Unique among all advisors. Stored popups refer to it, so it must not change."""
     events: tuple[str, ...] = ()
-    """Names of the events that it handles."""
+    """Names of the events that it handles: those of editors, and `change.reverted` of the daemon, whose data
+    are the ids of the reverted change (`receipt`) and of the revert (`by`)."""
     asks: tuple[str, ...] = ()
     """Names of requests that it answers; clients send them like workloads."""
 
@@ -496,6 +536,10 @@ class Advisor(ABC):
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
         """Handles an answered, dismissed or expired popup of this advisor.
+
+        For a popup with items, `answer.checked` has the ids of exactly the leaves that are ticked, whether
+        the editor named them, named rows above them, or shows no lists. `answer.choices` likewise has the
+        ticked choices of the action. `popup.items` may be empty here: see `items_blob`.
 
         `session` is the editor that answered, which may be another one in the same workspace.
         """

@@ -21,7 +21,15 @@ from bridge.audit.texts import HELP
 from bridge.core.errors import UserError
 from bridge.core.textures import CODES, RULE_CODES, UNSETTLED
 from bridge.project import config
-from bridge.project.config import NAME, TextureSettings, add_rules, ignored_code_notices, read
+from bridge.project.config import (
+    NAME,
+    TextureSettings,
+    add_rules,
+    ignored_code_notices,
+    read,
+    remove_rules,
+    set_asking,
+)
 from tests.messages import in_chinese
 
 OUTSIDE = re.compile(r"^[a-z]:|^\.\.$|^\.\./|/\.\./|/\.\.$|://", re.IGNORECASE)
@@ -87,6 +95,65 @@ def test_a_rule_that_is_there_already_leaves_the_file_untouched(tmp_path: Path) 
     before = (tmp_path / NAME).stat()
     add_rules(tmp_path, {"materials": ["normal_as_color"], "x": []})
     assert (tmp_path / NAME).stat().st_mtime_ns == before.st_mtime_ns
+
+
+RULES = {"textures/岩石": ["normal_as_color", "no_mipmaps"], "": ["too_large"]}
+
+
+def test_what_was_added_is_removed_and_leaves_no_file(tmp_path: Path) -> None:
+    add_rules(tmp_path, RULES)
+    remove_rules(tmp_path, RULES)
+    assert not (tmp_path / NAME).exists()
+    remove_rules(tmp_path, RULES)
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_was_added_to_a_file_of_people_is_removed_and_theirs_stays(tmp_path: Path, newline: str) -> None:
+    by_hand = BY_HAND.replace("\n", newline)
+    add_rules(written(tmp_path, by_hand), {"ui": ["ui_mipmaps"], "materials": ["no_mipmaps"]})
+    remove_rules(tmp_path, {"ui": ["ui_mipmaps"], "materials": ["no_mipmaps"]})
+    assert read(tmp_path).rules() == {"materials": ["normal_as_color"]}
+    assert text_of(tmp_path).split() == by_hand.split()
+
+
+def test_a_rule_without_codes_of_its_own_goes_and_other_codes_stay(tmp_path: Path) -> None:
+    add_rules(tmp_path, RULES)
+    remove_rules(tmp_path, {"textures/岩石": ["no_mipmaps"], "": ["too_large", "ui_mipmaps"], "gone": ["x"]})
+    assert read(tmp_path).rules() == {"textures/岩石": ["normal_as_color"]}
+
+
+def test_rules_in_one_line_are_removed(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        'always = [{ folder = "a", advice = ["no_mipmaps"] }, { folder = "b", advice = ["too_large"] }]\n',
+    )
+    remove_rules(tmp_path, {"a": ["no_mipmaps"]})
+    assert read(tmp_path).rules() == {"b": ["too_large"]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", BY_HAND, "[textures]\nmax_size = 5\n", '[[always]]\nfolder = "a"\nadvice = ["no_mipmaps"]\n']
+)
+def test_asking_is_switched_off_and_on_again(tmp_path: Path, text: str) -> None:
+    if text:
+        written(tmp_path, text)
+    before = read(tmp_path)
+    set_asking(tmp_path, False)
+    assert not read(tmp_path).textures.ask and read(tmp_path).rules() == before.rules()
+    assert "ask = false" in text_of(tmp_path)
+    set_asking(tmp_path, False)
+    set_asking(tmp_path, True)
+    assert read(tmp_path) == before
+    assert (tmp_path / NAME).exists() == bool(text)
+
+
+def test_a_file_with_a_mistake_is_edited_in_no_way(tmp_path: Path) -> None:
+    written(tmp_path, "[textures]\nask = 1\n")
+    for edit in (lambda: set_asking(tmp_path, False), lambda: remove_rules(tmp_path, RULES)):
+        with pytest.raises(UserError, match="ask"):
+            edit()
+    assert text_of(tmp_path) == "[textures]\nask = 1\n"
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

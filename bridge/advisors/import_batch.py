@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 PART = 64
 """Number of files processed per step, which takes about 2 ms."""
-MAX_CHANGES = 200
-"""Changes in one command."""
+MAX_CHANGES = 50
+"""Changes in one command: the popup's progress moves when one is answered."""
 MAX_CHANGES_BYTES = 96 * 1024
 """Bytes of changes in one command: a frame holds 256 KiB."""
 AT_ONCE = 32
@@ -40,8 +40,13 @@ JUDGED_AT_ONCE = 32
 """Number of files judged per step, which takes some milliseconds."""
 PREVIEW = 256
 """Longest side of a popup's picture, pixels."""
+MAX_LISTED = 5000
+"""Files of one popup's list: the next popup asks about the others. Of more, an editor would read tens of MiB
+of JSON."""
+THUMBNAIL = 72
+"""Longest side of the pictures in a popup's list, pixels."""
 PREVIEWED = 8
-"""Up to so many files each get a preview when they are examined; of more only the first that is shown."""
+"""Up to so many files get a preview when they are examined; more get a thumbnail."""
 RACY_NS = 2_000_000_000
 """A file that changed so recently may change again within the same timestamp: FAT counts in two seconds."""
 
@@ -57,6 +62,10 @@ class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
     """Only in states that older versions stored."""
     packed: list[bytes] = field(default_factory=list)
     """The files in encoded parts: decoding the whole state in one step would block the loop."""
+    groups: list[str] = field(default_factory=list)
+    """The codes of the list's groups, in the order of their ids; empty in states of older versions."""
+    rules: list[tuple[str, str]] = field(default_factory=list)
+    """The rules that the popup offers, folder and code, in the order of their ids."""
 
     def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
         yield from split_advice(self.files)
@@ -96,9 +105,64 @@ class Without(Struct, frozen=True):
             yield [file for file in files if file.path not in self.paths]
 
 
-def pack_advice(files: Sequence[FileAdvice]) -> Advice:
+class Ticks(Struct, frozen=True):
+    """What an answer ticked: codes of findings by the file's place in the advice, from 0."""
+
+    codes: Mapping[int, Set[str]]
+    listed: int
+    """Number of files that the list had."""
+
+    @classmethod
+    def of(cls, groups: Sequence[str], checked: Iterable[str]) -> Ticks:
+        """`checked` are ids of changes; others are ignored."""
+        codes: dict[int, set[str]] = {}
+        for name in checked:
+            group, *rest = name.split(".")
+            if len(rest) == 2:
+                codes.setdefault(int(rest[0]) - 1, set()).add(groups[int(group) - 1])
+        return cls(codes, MAX_LISTED)
+
+    def chosen(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice with the ticked findings of the file at this place; None without any."""
+        codes = self.codes.get(at)
+        return file.only(codes) if codes else None
+
+    def declined(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice with the other findings of the file."""
+        if at >= self.listed:
+            return None
+        ticked = self.codes.get(at, frozenset())
+        left = [finding for finding in file.findings if finding.code not in ticked]
+        return file.with_findings(left) if left else None
+
+    def unlisted(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice on a file that the list had no room for."""
+        return file if at >= self.listed else None
+
+
+Part = Callable[[int, FileAdvice], FileAdvice | None]
+
+
+class Portion(Struct, frozen=True):
+    """A part of some advice, such as what was ticked; can be iterated more than once."""
+
+    parts: Parts
+    select: Part
+
+    def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
+        at = 0
+        for files in self.parts:
+            found = (self.select(number, file) for number, file in enumerate(files, at))
+            yield [file for file in found if file is not None]
+            at += len(files)
+
+
+def pack_advice(
+    files: Sequence[FileAdvice], groups: Sequence[str] = (), rules: Sequence[tuple[str, str]] = ()
+) -> Advice:
     """Encodes `files` as a popup's state."""
-    return Advice(packed=[msgspec.msgpack.encode(part) for part in split_advice(files)])
+    packed = [msgspec.msgpack.encode(part) for part in split_advice(files)]
+    return Advice(packed=packed, groups=list(groups), rules=list(rules))
 
 
 def split_advice(files: Sequence[FileAdvice]) -> Iterator[Sequence[FileAdvice]]:
@@ -228,7 +292,7 @@ async def _examine(
     """Runs `texture.examine` on files, in the order of `assets`; failures are left out."""
     assert session.root is not None
     root = await asyncio.to_thread(session.root.resolve)
-    preview = PREVIEW if len(assets) <= PREVIEWED else 0
+    preview = PREVIEW if len(assets) <= PREVIEWED else THUMBNAIL
     found: list[_Examined | None] = [None] * len(assets)
 
     def locate(asset: Asset) -> tuple[Path | None, Stamp | None]:

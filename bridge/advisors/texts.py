@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from accel.text import AnyText, Text, joined, sentences, text
+from accel.text import AnyText, Text, joined, plural, sentences, text
 from bridge.locale import translate
 
 TEXTS = {
@@ -56,18 +56,33 @@ TEXTS = {
     "project_file": text("Can't read popbridge.toml"),
     "passed_over": text("Part of popbridge.toml is ignored"),
     "apply": text("Fix"),
+    "apply_one": text("Fix 1 texture"),
     "apply_many": text("Fix {count} textures"),
-    "later": text("Leave as is"),
+    "later": text("Not now"),
     "always": text("Always fix in this folder"),
     "always_many": text("Always fix in these folders"),
+    "always_menu": text("Always fix…"),
+    "rule": text("{folder}: {title}"),
+    "project_root": text("the project's root"),
+    "snooze": text("Ask again in an hour"),
+    "never": text("Never ask in this project"),
+    "frees": text("frees {size}"),
+    "costs": text("costs {size}"),
+    "locked": text("No import setting fixes this."),
+    "change": text("{option}: {before} → {after}"),
+    "observed": text("{option}: {value}"),
+    "on": text("On"),
+    "off": text("Off"),
+    "progress": text("{done} of {count}"),
     "ok": text("OK"),
     "undo": text("Undo"),
     "undo_until": text("Undo within {minutes} minutes, or later with {commands}."),
     "applied_one": text("Fixed {name}"),
     "applied_many": text("Fixed {count} textures"),
     "applied_none": text("Nothing was fixed"),
+    "applied_partly": text("Fixed {done} of {count} textures"),
     "rule_kept": text("PopBridge now fixes this without asking. To stop, delete the rule in `{file}`."),
-    "rule_stays": text("Undo keeps the rule."),
+    "rule_undone": text("Undo removes the rule, too."),
     "rule_followed": text("Fixed without asking, by a rule in `{file}`."),
     "changed_since": text("Changed meanwhile: not fixed, checking again."),
     "gone_since": text("No longer exists."),
@@ -76,7 +91,65 @@ TEXTS = {
     "undone": text("Undone"),
     "undo_partly": text("Partly undone"),
     "undo_failed": text("Undo failed"),
+    "undone_elsewhere": text("Undone with `popbridge revert`."),
+    "not_observed": text("{option} is {now} after the change, not {wanted}."),
+    "silenced": text("PopBridge no longer asks in this project"),
+    "silenced_by": text(
+        "`ask = false` was added to `[textures]` in `{file}`. Rules are still followed. Delete the line to "
+        "be asked again."
+    ),
+    "silence_failed": text("popbridge.toml couldn't be changed"),
 }
+
+GROUP_TITLES: Mapping[str, Text] = {
+    "normal_as_color": plural(
+        "{n} normal map is imported as colour", "{n} normal maps are imported as colour", 1
+    ),
+    "normal_convention": plural(
+        "{n} normal map has an inverted green channel", "{n} normal maps have an inverted green channel", 1
+    ),
+    "normal_directx": plural("{n} DirectX normal map needs a flip", "{n} DirectX normal maps need a flip", 1),
+    "color_as_normal": plural(
+        "{n} texture is imported as a normal map but isn't one",
+        "{n} textures are imported as normal maps but aren't",
+        1,
+    ),
+    "color_as_linear": plural(
+        "{n} colour texture is imported as linear", "{n} colour textures are imported as linear", 1
+    ),
+    "data_as_srgb": plural(
+        "{n} data texture is imported as sRGB", "{n} data textures are imported as sRGB", 1
+    ),
+    "packed_order": plural(
+        "{n} packed map has the wrong channel order", "{n} packed maps have the wrong channel order", 1
+    ),
+    "lossy_data": plural(
+        "{n} data texture uses lossy compression", "{n} data textures use lossy compression", 1
+    ),
+    "lossy_hdr": plural("{n} HDR map uses lossy compression", "{n} HDR maps use lossy compression", 1),
+    "uncompressed": plural(
+        "{n} material texture isn't compressed for the GPU",
+        "{n} material textures aren't compressed for the GPU",
+        1,
+    ),
+    "pixel_art_blocks": plural(
+        "{n} small or pixel-art image is block-compressed",
+        "{n} small or pixel-art images are block-compressed",
+        1,
+    ),
+    "alpha_constant": plural(
+        "{n} texture has an unused alpha channel", "{n} textures have an unused alpha channel", 1
+    ),
+    "grey_as_rgb": plural("{n} grey image is stored in colour", "{n} grey images are stored in colour", 1),
+    "ui_mipmaps": plural("{n} UI image has mipmaps", "{n} UI images have mipmaps", 1),
+    "no_mipmaps": plural("{n} material texture has no mipmaps", "{n} material textures have no mipmaps", 1),
+    "too_large": plural("{n} texture exceeds the size limit", "{n} textures exceed the size limit", 1),
+    "not_power_of_two": plural(
+        "{n} texture has an unsuitable size", "{n} textures have an unsuitable size", 1
+    ),
+}
+"""The title of all findings of a code; `n` is the number of textures."""
+
 
 FINDINGS = {
     "normal_as_color": text(
@@ -231,10 +304,15 @@ def say(key: str, locale: str, **values: object) -> str:
 
 
 def finding_text(code: str, sentence: str, values: Mapping[str, Any]) -> AnyText:
-    """Returns a finding's sentence and its explanation; numbers with a fraction have two digits."""
-    shown = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in values.items()}
+    """Returns a finding's sentence and its explanation."""
     explanation = EXPLANATIONS.get(code)
-    return sentences((FINDINGS[sentence].fill(**shown), explanation.why if explanation else ""))
+    return sentences((finding_line(sentence, values), explanation.why if explanation else ""))
+
+
+def finding_line(sentence: str, values: Mapping[str, Any]) -> AnyText:
+    """Returns a finding's sentence, the evidence; numbers with a fraction have two digits."""
+    shown = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in values.items()}
+    return FINDINGS[sentence].fill(**shown)
 
 
 def evidence_text(words: Iterable[AnyText], by_project: bool) -> AnyText:

@@ -232,10 +232,10 @@ class Field(Part, kw_only=True):
     """The options of a `choice`."""
 
 
-class PopupItem(Part, kw_only=True):
+class PopupItem(Part, kw_only=True, gc=False):
     """One row of a popup's list: a problem, a texture with it, or a change of this texture.
 
-    A leaf is a row without children. It can be ticked unless it is `locked`.
+    A leaf is a row without children. It can be ticked unless it is `locked` or has a `status`.
     """
 
     id: Name
@@ -281,6 +281,8 @@ MAX_DEPTH = 32
 """Maximum nesting of lists and maps in fields of any content: `params`, `value`, `data`, `values`."""
 MIN_INT, MAX_INT = -(2**63), 2**64 - 1
 """The integers of msgpack; JSON has the same limits here."""
+POPUP_ITEMS = "popup_items"
+"""The feature of clients that show the lists of popups and their progress."""
 IDENTIFY_TIMEOUT_S = 10.0
 DONE_CODE, DONE_REASON = 1000, "done"
 """A client closes with these to end its session (1000 is the normal closure of RFC 6455 §7.4.1)."""

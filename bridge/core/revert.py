@@ -11,6 +11,9 @@ from accel.text import AnyText, readable, text
 from bridge.core.text import value_text
 
 APPLY, REVERT = "texture.apply", "texture.revert"
+REVERTED = "change.reverted"
+"""The daemon's event for advisors after a revert; the data are the ids `receipt`, of the reverted change, and
+`by`, of the revert."""
 CHANGED_MEANWHILE = text("{option} was changed meanwhile: it is {now}, not {expected}. Left unchanged.")
 SET_MEANWHILE = text(
     "{option} is {now} but wasn't set before: the engine or somebody else set it. Left unchanged."

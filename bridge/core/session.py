@@ -35,6 +35,11 @@ from bridge.core.messages import (
 )
 
 
+def is_replaced(old: Popup, new: Popup) -> bool:
+    """Whether `new` takes the place of `old`: it names it, or has the same `dedupe`."""
+    return new.replaces == old.id or (new.dedupe is not UNSET and new.dedupe == old.dedupe)
+
+
 class Popups:
     """The open popups of one session."""
 
@@ -65,7 +70,7 @@ class Popups:
         superseded = [
             PopupClose(id=old.id, reason="superseded")
             for old in self._open.values()
-            if popup.dedupe is not UNSET and old.dedupe == popup.dedupe and old.id != popup.id
+            if is_replaced(old, popup) and old.id != popup.id
         ]
         for closing in superseded:
             self._forget(closing.id)
@@ -83,7 +88,7 @@ class Popups:
         popup = self._open.get(answer.id)
         if popup is None:
             return PopupClose(id=answer.id, reason="unknown")
-        actions = [action.id for action in popup.actions]
+        actions = [action.id for action in (*popup.actions, *popup.menu)]
         if answer.state == "answered" and answer.action not in actions:
             named = f"has no action {answer.action!r}" if answer.action else "was answered without an action"
             raise RemoteProtocolError(

@@ -184,6 +184,9 @@ SETTINGS = (
                  "Face."),
     Setting(name="textures.max_size", type=_ranged(int, 1, 65_536), default=4096,
             help="Longest side in pixels that the import check accepts without a finding."),
+    Setting(name="popups.per_hour", type=_ranged(int, 0, 3600), default=12,
+            help="Maximum popups per project and hour about imported textures; further findings wait and are "
+                 "shown together. 0 means no limit."),
 )  # fmt: skip
 
 RENAMED = {"hosts": "allowed_hosts", "cache.off": "cache.exclude", "worker.keep_mib": "worker.recycle_mib"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from sqlite_utils import Database
 
 from accel.text import AnyText, Text, text
@@ -18,15 +18,30 @@ from accel.workload import Input, to_builtins
 from bridge.api import Advisor, RunResult, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, PopupClose
+from bridge.core.messages import (
+    MAX_FRAME,
+    MAX_INLINE,
+    POPUP_ITEMS,
+    Answer,
+    Event,
+    Numbered,
+    Popup,
+    PopupClose,
+    PopupItem,
+    PopupProgress,
+)
+from bridge.core.popup_items import PopupRows, resolve
+from bridge.core.revert import REVERTED
+from bridge.core.session import is_replaced
 from bridge.server.cache import copy_response
 from bridge.server.commands import Commands, sendable
-from bridge.server.live_session import LiveSession
+from bridge.server.live_session import LiveSession, mates
 from bridge.server.popups import PopupAnswers, SharedPopups
 from bridge.server.rules import ProjectRules
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
-from bridge.store.records import PermanentDamage, StoredPopup, pack, unpack
+from bridge.store.blobs import BlobStore
+from bridge.store.records import PermanentDamage, Receipt, StoredPopup, pack, unpack
 from bridge.store.sessions import MarkStore, SessionStore
 from bridge.store.store import Store
 
@@ -77,9 +92,18 @@ class AdvisorContext:
         # Other requests may share the value.
         return RunResult(value=copy_response(response).value, blobs=response.blobs)
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
+    async def popup(self, session: SessionView, popup: Popup, state: Any, *, delay_s: float = 0.0) -> int:
         step = self._step()
-        return await self._keep_alive(lambda: self._host.show(self._live, self._advisor, popup, state, step))
+        return await self._keep_alive(
+            lambda: self._host.show(self._live, self._advisor, popup, state, step, delay_s)
+        )
+
+    async def popup_progress(
+        self, session: SessionView, popup_id: int, fraction: float, message: str = ""
+    ) -> None:
+        await self._host.report(
+            self._live, PopupProgress(id=popup_id, fraction=min(max(fraction, 0.0), 1.0), text=message)
+        )
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
         return await self._keep_alive(lambda: self._host.opened(self._live, self._advisor))
@@ -121,6 +145,9 @@ class AdvisorContext:
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         await self._keep_alive(lambda: self._host.rules.add(session, folder, finding))
 
+    async def remove_rules(self, session: SessionView, rules: Mapping[str, Sequence[str]]) -> None:
+        await self._keep_alive(lambda: self._host.rules.remove(session, rules))
+
     def outside_answer(self) -> AdvisorContext:
         return AdvisorContext(self._host, self._advisor, self._live, patient=self._patient)
 
@@ -161,6 +188,14 @@ MAX_EVENTS = 256
 """Maximum number of a session's events that advisors process at once; more are dropped."""
 
 
+class _HeldPopup(Struct, frozen=True):
+    """A stored popup that is shown later."""
+
+    live: LiveSession
+    popup: Popup
+    task: asyncio.Task[None]
+
+
 class AdvisorHost:
     """All advisors and their open popups."""
 
@@ -172,8 +207,12 @@ class AdvisorHost:
         commands: Commands,
         store: Store,
         sessions: Sessions,
+        blobs: BlobStore,
     ) -> None:
         self._advisors = advisors
+        self._sessions = sessions
+        self._blobs = blobs
+        commands.on_revert = self._reverted
         self._asks = {ask: advisor for advisor in advisors.values() for ask in advisor.asks}
         self.settings = settings
         self.runner = runner
@@ -181,6 +220,8 @@ class AdvisorHost:
         self.store = store
         self.rules = ProjectRules(store)
         self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
+        self._held: dict[int, _HeldPopup] = {}
+        """Stored popups that are shown later, by id."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers = PopupAnswers(store, self.sharing, self.spawn, self.act)
         self._closed = False
@@ -206,6 +247,12 @@ class AdvisorHost:
         finally:
             live.events -= 1
 
+    def _reverted(self, receipt: Receipt) -> None:
+        """Tells advisors that a change was reverted, by whatever client."""
+        live = self._sessions.by_id.get(receipt.session)
+        if live is not None:
+            self.event(live, Event(name=REVERTED, data={"receipt": receipt.reverts, "by": receipt.id}))
+
     async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
         """Asks the advisor that answers the question `name`. Raises RequestError, and ValueError if the
         answer has other than plain types."""
@@ -213,6 +260,23 @@ class AdvisorHost:
         # If the store fails, the client gets the error and can retry.
         context = AdvisorContext(self, advisor, live, patient=False)
         return to_builtins(await advisor.on_ask(context, live.view, name, params))
+
+    async def resolve(self, live: LiveSession, answer: Answer) -> Answer:
+        """Returns the answer with the ids of all ticked leaves. Raises RemoteProtocolError for invalid ids.
+
+        An answer whose list can't be read any more counts as dismissed: its ids can't be checked.
+        """
+        popup = live.session.popups.get(answer.id)
+        if popup is None or answer.state != "answered":
+            return answer
+        items = popup.items
+        if popup.items_blob is not UNSET:
+            try:
+                items = await asyncio.to_thread(_read_items, self._blobs, popup.items_blob)
+            except (RequestError, OSError, msgspec.DecodeError) as error:
+                log.error("the answer to popup %d is dropped: its list can't be read (%s)", popup.id, error)
+                return Answer(id=answer.id, state="dismissed")
+        return resolve(popup, items, answer)
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Stores the answer, has the popup's advisor act on it and confirms it."""
@@ -297,13 +361,23 @@ class AdvisorHost:
                 self._settled(popup_id)
 
     async def show(
-        self, live: LiveSession, advisor: Advisor, popup: Popup, state: Any, parent: tuple[int, int] | None
+        self,
+        live: LiveSession,
+        advisor: Advisor,
+        popup: Popup,
+        state: Any,
+        parent: tuple[int, int] | None,
+        delay_s: float = 0.0,
     ) -> int:
-        """Stores and shows a popup and returns its id. The same step of a `parent` answer shows it only once.
+        """Stores and shows a popup, after `delay_s` seconds; returns its id. The same step of a `parent`
+        answer shows it only once.
 
         Raises RequestError, and TypeError or ValueError for an invalid popup.
         """
-        popup = sendable(popup, Popup)
+        items = popup.items if isinstance(popup, Popup) else []
+        popup = sendable(msgspec.structs.replace(popup, items=[]) if items else popup, Popup)
+        if items:
+            popup = await asyncio.to_thread(_with_items, self._blobs, popup, items)
         live.expect(popup)
         if sum(1 for _ in live.session.popups) >= MAX_POPUPS:
             message = text("This editor has {open} open popups, the maximum.", open=MAX_POPUPS)
@@ -315,8 +389,43 @@ class AdvisorHost:
             brief=len(packed) <= MAX_FRAME,
         )
         if is_new:
-            await self.present(live, msgspec.structs.replace(popup, id=popup_id))
+            popup = msgspec.structs.replace(popup, id=popup_id)
+            self._release(live, popup)
+            if delay_s > 0:
+                task = asyncio.create_task(self._present_later(live, popup, delay_s))
+                self._held[popup_id] = _HeldPopup(live, popup, task)
+            else:
+                await self.present(live, popup)
         return popup_id
+
+    async def _present_later(self, live: LiveSession, popup: Popup, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        del self._held[popup.id]
+        # If the session has ended, the popup is the next editor's.
+        if not live.ended and not self._closed:
+            self.spawn(self.present(live, popup), f"showing popup {popup.id}")
+
+    def _release(self, live: LiveSession, popup: Popup) -> None:
+        """Settles the popups held for `live` whose place `popup` takes."""
+        for held in tuple(self._held.values()):
+            if held.live is live and is_replaced(held.popup, popup):
+                self._drop_held(held.popup.id)
+
+    def _drop_held(self, popup_id: int) -> bool:
+        """Settles a held popup; returns False if there is none, or if it went to another session."""
+        held = self._held.pop(popup_id, None)
+        if held is None:
+            return False
+        held.task.cancel()
+        if not held.live.ended:
+            self._settled(popup_id)
+        return not held.live.ended
+
+    async def report(self, live: LiveSession, progress: PopupProgress) -> None:
+        """Sends the progress of a popup to the connected editors that show it and know such messages."""
+        for each in (live, *mates(live, self._sessions)):
+            if each.socket is not None and POPUP_ITEMS in each.identify.features:
+                await each.write(progress)
 
     async def opened(self, live: LiveSession, advisor: Advisor) -> list[tuple[Popup, Any]]:
         """Returns the advisor's open popups in the session with their states, oldest first.
@@ -408,6 +517,8 @@ class AdvisorHost:
 
     async def withdraw(self, live: LiveSession, popup_id: int) -> None:
         """Closes an open popup whose answer is no longer needed."""
+        if self._drop_held(popup_id):
+            return
         closing = PopupClose(id=popup_id, reason="superseded")
         mates = self.sharing.close(live, popup_id)
         is_open = live.session.popups.close(popup_id)
@@ -425,9 +536,10 @@ class AdvisorHost:
     async def close(self) -> None:
         """Cancels all tasks. Unfinished answers are left for the next run."""
         self._closed = True
-        for task in tuple(self._tasks):
+        tasks = [*self._tasks, *(held.task for held in self._held.values())]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
         """Runs `work` in a task and logs errors with the description `what`."""
@@ -451,3 +563,26 @@ class AdvisorHost:
 
 def _superseded(popup_id: int, db: Database) -> None:
     SessionStore(db).superseded(popup_id)
+
+
+_items_decoder = msgspec.json.Decoder(list[PopupItem])
+
+
+def _with_items(blobs: BlobStore, popup: Popup, items: Sequence[PopupItem]) -> Popup:
+    """Returns the popup with its list, as a blob if it is long.
+
+    Raises RequestError if the blob can't be stored, TypeError and ValueError for an invalid list.
+    """
+    try:
+        encoded = msgspec.json.encode(items)
+        decoded = _items_decoder.decode(encoded)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the popup can't be sent: {error}") from None
+    PopupRows(decoded)
+    if len(encoded) <= MAX_INLINE:
+        return msgspec.structs.replace(popup, items=decoded)
+    return msgspec.structs.replace(popup, items_blob=blobs.put(encoded))
+
+
+def _read_items(blobs: BlobStore, name: str) -> list[PopupItem]:
+    return _items_decoder.decode(blobs.use(name).read_bytes())

@@ -107,7 +107,9 @@ class Bridge:
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
-        self.flows = AdvisorHost(advisors, settings.as_dict(), runner, commands, self.store, self.sessions)
+        self.flows = AdvisorHost(
+            advisors, settings.as_dict(), runner, commands, self.store, self.sessions, blobs
+        )
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],

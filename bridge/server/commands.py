@@ -58,6 +58,8 @@ class Commands:
     def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store
         self._sessions = sessions
+        self.on_revert: Callable[[Receipt], None] = lambda receipt: None
+        """Called with the receipt of each revert that an editor has carried out, at least in part."""
         self._waiting: dict[int, asyncio.Event] = {}
         self._unstored: set[asyncio.Task[None]] = set()
 
@@ -139,6 +141,8 @@ class Commands:
         if receipt is not None and receipt.state == "failed":
             log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
         self.wake(command.id)
+        if receipt is not None and receipt.state == "applied" and receipt.reverts is not None:
+            self.on_revert(receipt)
 
     async def close(self) -> None:
         """Cancels writes that haven't succeeded yet."""

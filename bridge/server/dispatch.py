@@ -80,6 +80,8 @@ class Dispatch:
         if isinstance(message, Request) and live.session.repeats(message):
             self._durable.repeat(live, message)
             return
+        if isinstance(message, Answer):
+            message = await self._flows.resolve(live, message)
         settled = live.session.receive(message)
         match message:
             case Request():

@@ -20,6 +20,7 @@ from bridge.core.codec import SUBPROTOCOLS
 from bridge.core.errors import RemoteProtocolError, UserError
 from bridge.core.messages import (
     MAX_FRAME,
+    POPUP_ITEMS,
     PROTOCOL,
     AdapterInfo,
     AuthOffer,
@@ -109,7 +110,7 @@ def _is_newer(theirs: str, ours: str) -> bool:
 
 log = logging.getLogger(__name__)
 
-FEATURES = frozenset({"blobs", "popup_items", "popups", "resume"})
+FEATURES = frozenset({"blobs", POPUP_ITEMS, "popups", "resume"})
 
 
 NO_ROOT = text("Imports aren't checked: `project.root` is missing or the editor is on another machine.")

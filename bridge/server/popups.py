@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
 from bridge.core.messages import Answer, Numbered, Popup, PopupClose
+from bridge.core.session import is_replaced
 from bridge.server.live_session import LiveSession, mates, workspace_of
 from bridge.server.sessions import Sessions
 from bridge.store.records import PermanentDamage
@@ -167,9 +168,8 @@ class SharedPopups:
 
 
 def _is_replaced(popup: Popup, live: LiveSession) -> bool:
-    """Whether a later popup with the same `dedupe` is open in `live`."""
-    later = (one for one in live.session.popups if one.id > popup.id)
-    return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
+    """Whether a later popup that takes its place is open in `live`."""
+    return any(one.id > popup.id and is_replaced(popup, one) for one in live.session.popups)
 
 
 def _hand_over(popup: Popup, heir: str, db: Database) -> None:

@@ -95,11 +95,15 @@ def _latest(state: StoredState, store: Store) -> StoredState:
     by_dedupe: dict[str, int] = {}
     replaced: set[int] = set()
     for row in state.popups:
-        if row.status != "open" or not (dedupe := unpack(row.message, Popup).dedupe):
+        if row.status != "open":
             continue
-        if dedupe in by_dedupe:
-            replaced.add(by_dedupe[dedupe])
-        by_dedupe[dedupe] = row.id
+        popup = unpack(row.message, Popup)
+        if popup.replaces is not UNSET:
+            replaced.add(popup.replaces)
+        if popup.dedupe:
+            if popup.dedupe in by_dedupe:
+                replaced.add(by_dedupe[popup.dedupe])
+            by_dedupe[popup.dedupe] = row.id
     for popup_id in replaced:
         store.submit(functools.partial(_superseded, popup_id))
     return replace(state, popups=[row for row in state.popups if row.id not in replaced])

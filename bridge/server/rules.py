@@ -65,6 +65,16 @@ class ProjectRules:
             self._writers[session.root] = asyncio.create_task(self._write(session.root))
         await future
 
+    async def remove(self, session: SessionView, rules: Rules) -> None:
+        """Removes rules; those that no longer exist are skipped. Raises RequestError like `add`."""
+        if session.root is None:
+            await self._store.write(lambda db: RuleStore(db).forget(session.project, rules))
+            return
+        try:
+            await asyncio.to_thread(config.remove_rules, session.root, rules)
+        except UserError as error:
+            raise RequestError(errors.BAD_INPUT, message=error.text) from None
+
     async def _write(self, root: Path) -> None:
         """Writes all pending rules of a project at once, because each write rewrites the whole file."""
         try:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import msgspec
 
 from bridge.api import (
     Action,
     Adapter,
     Advisor,
     Answer,
+    Choice,
     Context,
     Event,
     Input,
@@ -24,6 +28,7 @@ from bridge.api import (
     OutputFile,
     Params,
     Popup,
+    PopupItem,
     RequestError,
     SessionView,
     TextureIntent,
@@ -253,15 +258,18 @@ class Obedient(Advisor):
     """Does what events and answers tell it to."""
 
     name = "obedient"
-    events = ("test.popup", "test.command", "test.raise", "test.run", "test.hang")
+    events = ("test.popup", "test.command", "test.raise", "test.run", "test.hang", "change.reverted")
     asks = ("test.ask",)
+    reverted: ClassVar[list[Mapping[str, Any]]] = []
+    """The data of the events after reverts."""
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
         data = event.data
         match event.name:
             case "test.popup":
                 for number in range(data.get("count", 1)):
-                    await context.popup(session, _popup(data, number), data.get("state"))
+                    shown = _popup(data, number)
+                    await context.popup(session, shown, data.get("state"), delay_s=data.get("delay_s", 0.0))
             case "test.command":
                 receipt = await context.command(
                     session, "texture.apply", data["args"], note=data.get("note", "n")
@@ -272,6 +280,8 @@ class Obedient(Advisor):
             case "test.run":
                 done = await context.run("test.read", {}, [Path(data["path"])])
                 await context.popup(session, _popup({"body": repr(done.value)}, 0), None)
+            case "change.reverted":
+                self.reverted.append(data)
             case "test.hang":
                 await asyncio.Event().wait()
             case _:
@@ -284,6 +294,10 @@ class Obedient(Advisor):
         if log := state.get("log"):
             with Path(log).open("a") as file:
                 print(answer.state, answer.action or "-", state.get("tag", "-"), file=file)
+        if ticks := state.get("ticks"):
+            Path(ticks).write_text(json.dumps([answer.checked or [], answer.choices or []]))
+        if progress := state.get("progress"):
+            await context.popup_progress(session, popup.id, progress, "at work")
         if what := state.get("raise"):
             raise RAISES[what]("on purpose")
         if hold := state.get("hold"):
@@ -352,9 +366,28 @@ def _popup(data: Mapping[str, Any], number: int) -> Popup:
         kind="test",
         title=data.get("title", f"popup {number}"),
         body=data.get("body", "body"),
-        actions=[Action(id="yes", label="Yes"), Action(id="no", label="No")],
-        **{name: data[name] for name in ("dedupe", "expires_ms") if name in data},
+        actions=[
+            Action(id="yes", label="Yes", choices=msgspec.convert(data.get("choices", []), list[Choice])),
+            Action(id="no", label="No"),
+        ],
+        items=[*msgspec.convert(data.get("items", []), list[PopupItem]), *_rows(data.get("rows", 0))],
+        menu=msgspec.convert(data.get("menu", []), list[Action]),
+        **{name: data[name] for name in ("dedupe", "expires_ms", "replaces") if name in data},
     )
+
+
+def _rows(count: int) -> list[PopupItem]:
+    """Returns a group of `count` textures with one change each."""
+    textures = [
+        PopupItem(
+            id=f"1.{number}",
+            title=f"{number}.png",
+            path=f"textures/{number}.png",
+            children=[PopupItem(id=f"1.{number}.1", title="Mode: Lossless → VRAM Compressed", checked=True)],
+        )
+        for number in range(count)
+    ]
+    return [PopupItem(id="1", title="not compressed", children=textures)] if textures else []
 
 
 @hookimpl

@@ -228,7 +228,7 @@ def _exchange() -> Iterator[Step]:
                     body="`rock_normal.png` is imported as colour.",
                     actions=[
                         m.Action(id="apply", label="Fix 1 texture", style="primary"),
-                        m.Action(id="later", label="Leave as is"),
+                        m.Action(id="later", label="Not now"),
                     ],
                     severity="warning",
                     seq=1,
