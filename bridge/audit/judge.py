@@ -1,17 +1,14 @@
-"""Judges textures in their project: findings, GPU memory, plugin failures and duplicates."""
+"""Judges textures in their project: findings, GPU memory and plugin failures."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from accel.image.hashes import find_groups
 from accel.text import Text, plural, text
 from accel.texture import context
 from accel.texture.workloads import Examination
@@ -23,7 +20,7 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Group, Issue, Report, Row, TextureState
+from bridge.audit.results import Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
@@ -201,7 +198,9 @@ class Judge:
         self._report.asked += asset.options is not None
         row = self._judged(asset, found)
         self._report.memory += row.memory
-        self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint))
+        self.states.append(
+            TextureState(asset.file, size, row.memory, found.fingerprint, found.inspection.extent)
+        )
         self._add(row)
 
     def _judged(self, asset: TextureAsset, found: Examination) -> Row:
@@ -273,28 +272,3 @@ def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issu
 def _trouble(trouble: Trouble) -> Issue:
     code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
     return Issue(code, PROBLEMS.get(trouble.code, ERROR), code, {"reason": trouble.reason})
-
-
-def duplicate_groups(seen: Sequence[TextureState], root: Path) -> list[Group]:
-    """Groups of duplicates, then of similar textures, each sorted by wasted memory."""
-    by_name = {one.file: one for one in seen}
-    found = find_groups({one.file: one.fingerprint for one in seen})
-    made = [_group(alike.how, [by_name[name] for name in alike.names], root) for alike in found]
-    return sorted(made, key=lambda group: (group.how == "looks", -group.memory, -group.disk, group.files))
-
-
-def _group(how: str, alike: Sequence[TextureState], root: Path) -> Group:
-    # All but the largest, which usually has the most detail, are wasted. A link takes no disk space, but each
-    # name is a texture in GPU memory.
-    disk = sorted({_place(root, one.file): one.size for one in alike}.values())
-    memory = sorted(one.memory for one in alike)
-    return Group(how, tuple(one.file for one in alike), sum(disk[:-1]), sum(memory[:-1]))
-
-
-def _place(root: Path, file: str) -> tuple[int, int, str]:
-    """Identifies a file on disk; the same for all links to it."""
-    try:
-        found = os.stat(root / file)
-    except (OSError, ValueError):
-        return 0, 0, file
-    return (found.st_dev, found.st_ino, "") if found.st_ino else (0, 0, file)
