@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from accel.texture.workloads import Examination
-from bridge.advisors.findings import Finding, find
+from bridge.advisors.findings import NOTE, Finding, find
 from bridge.advisors.naming import channel_order
 from bridge.advisors.texture_facts import (
     class_probability,
@@ -139,8 +139,10 @@ def judge(
     texture = texture_of(examination, file, options, adapter, version, max_size, uses)
     for finding in find(texture, adapter.packed_channels):
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
-        # One that sets nothing can't be fixed in this version; one whose options another sets is the same.
-        if not finding.applicable or (todo and not any(todo.items() <= worse.items() for _, worse in found)):
+        # One that sets nothing can't be fixed in this version; one whose options another sets is the same,
+        # except for what the engine does by itself.
+        new = finding.rank == NOTE or not any(todo.items() <= worse.items() for _, worse in found)
+        if not finding.applicable or (todo and new):
             found.append((finding, todo))
     findings = [finding for finding, _ in found]
     findings += _on_platforms(examination, file, options, adapter, version, uses)

@@ -6,7 +6,7 @@ images, mipmaps of sprites, the wrap mode, linear emission, the compression of h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -99,8 +99,17 @@ def _has_data_channels(texture: TextureFacts) -> bool:
     return bool(data) and not read_as_color and srgb_matters(texture.image, data)
 
 
+def _is_no_normal_map(texture: TextureFacts) -> bool:
+    return texture.without_vectors and not texture.declared_normal
+
+
+def _may_become_normal(texture: TextureFacts) -> bool:
+    # Engines drop the alpha of normal maps, and some have a setting by which somebody has ruled them out.
+    return not texture.alpha_is_read and texture.present.excludes != "normal"
+
+
 COLOR_AS_NORMAL = Desired(
-    "kind", frozenset({"normal"}), OWN_KIND, "color_as_normal", ERROR, lambda texture: texture.without_vectors
+    "kind", frozenset({"normal"}), OWN_KIND, "color_as_normal", ERROR, _is_no_normal_map
 )
 MIPMAPS = Desired(
     "mipmaps", frozenset({False}), True, "no_mipmaps", WARNING, lambda texture: texture.seen_from_afar
@@ -115,7 +124,7 @@ IN_BLOCKS = Desired(
 
 DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
     "normal": (
-        Desired("kind", NOT_NORMAL, "normal", "normal_as_color", ERROR),
+        Desired("kind", NOT_NORMAL, "normal", "normal_as_color", ERROR, _may_become_normal),
         Desired("color_space", frozenset({"srgb"}), "linear", "normal_as_color", ERROR),
         IN_BLOCKS, NOT_LOSSY, MIPMAPS,
     ),
@@ -157,7 +166,7 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
     "environment": (
         COLOR_AS_NORMAL,
         Desired(
-            "compression", frozenset({"lossy"}), "lossless", "lossy_hdr", ERROR,
+            "compression", frozenset({"lossy"}), "lossless", "lossy_hdr", NOTE,
             lambda texture: texture.facts.hdr,
         ),
     ),
@@ -183,21 +192,46 @@ def _desired(texture: TextureFacts) -> Iterator[Finding]:
     table = DESIRED.get(texture.family, ()) if texture.family else ()
     for code in dict.fromkeys(each.code for each in table):
         same = [each for each in table if each.code == code and each.field in texture.decides]
-        violated = [
-            each
-            for each in same
-            if getattr(texture.present, each.field) in each.refused and each.condition(texture)
-        ]
+        fitting = [each for each in same if each.condition(texture)]
+        violated = [each for each in fitting if getattr(texture.present, each.field) in each.refused]
         if violated:
             values: dict[str, Any] = {
-                each.field: texture.kind if each.value is OWN_KIND else each.value for each in same
+                each.field: texture.kind if each.value is OWN_KIND else each.value for each in fitting
             }
             if code == "data_as_srgb" and texture.kind == "packed":
                 values["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
-            first, intent = violated[0], TextureIntent(**values)
+            if code == "uncompressed" and texture.kind == "normal" and "kind" in texture.detects:
+                # Blocks of colour would distort the normals until the engine detects them.
+                values["kind"] = "normal"
+            intent = TextureIntent(**values)
             # Without a measured saving it would be a matter of taste.
             if code != "uncompressed" or _saves(texture, intent):
-                yield Finding(code, first.rank, _sentence(texture, first), _values(texture, code), intent)
+                fields = {each.field for each in violated}
+                rank, sentence = _severity(texture, violated[0], fields)
+                yield Finding(code, rank, sentence, _values(texture, code), intent)
+
+
+def _severity(texture: TextureFacts, desired: Desired, fields: Set[str]) -> tuple[int, str]:
+    """Returns the rank and the key of the sentence of a finding about `fields`.
+
+    What the engine will set by itself is a note. docs/explanation/severity.md has pictures of the others.
+    """
+    sentence = _sentence(texture, desired)
+    if fields <= texture.settled:
+        return NOTE, f"{desired.code}_detected"
+    if desired.code == "normal_as_color" and sentence != "normal_as_height":
+        # Without sRGB decoding the vectors are right, but blocks of colours keep them badly.
+        linear = "color_space" in texture.decides and "color_space" not in fields
+        return (WARNING, "normal_as_linear") if linear else (ERROR, sentence)
+    if sentence == "small_blocks" or (desired.code == "color_as_normal" and not _loses_channels(texture)):
+        return WARNING, sentence
+    return desired.rank, sentence
+
+
+def _loses_channels(texture: TextureFacts) -> bool:
+    """Whether the engine drops channels of normal maps with these settings; True if that is unknown."""
+    formats = texture.formats(texture.present)
+    return not formats or set(formats) != set(texture.formats(texture.present.without("kind")))
 
 
 def _sentence(texture: TextureFacts, desired: Desired) -> str:
@@ -219,7 +253,7 @@ def _values(texture: TextureFacts, code: str) -> dict[str, Any]:
 
 def _interface_by_settings(texture: TextureFacts) -> Iterator[Finding]:
     """Yields the finding for a texture that the project's settings already declare as a UI image."""
-    declared = texture.present.kind == "ui" and texture.family is None
+    declared = texture.present.kind == "ui" and texture.family is None and texture.interface
     if declared and texture.present.mipmaps is True and "mipmaps" in texture.decides:
         yield Finding("ui_mipmaps", WARNING, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
 
@@ -288,7 +322,7 @@ def _size(texture: TextureFacts) -> Iterator[Finding]:
     # Regions of 2D images are addressed by pixels, and environment maps are seen all around: they may need
     # the size. So may a strip of frames, and heights: a terrain is as wide as its map has pixels.
     strip = texture.family is None and texture.elongated
-    needed = texture.family in ("flat", "environment") or texture.kind == "height"
+    needed = texture.family in ("flat", "environment") or texture.kind == "height" or texture.drawn_in_2d
     rank = NOTE if strip or needed else WARNING
     scalable = texture.family is not None and not needed and "max_size" in texture.decides
     intent = TextureIntent(max_size=texture.max_size) if scalable else TextureIntent()

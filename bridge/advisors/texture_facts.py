@@ -16,6 +16,7 @@ from accel.texture.workloads import Examination
 from bridge.api import Adapter
 from bridge.core.textures import BLOCKS as GPU_BLOCKS
 from bridge.core.textures import (
+    DISTANT_DOMAINS,
     FLAT_KINDS,
     LINEAR_KINDS,
     MATERIAL_KINDS,
@@ -26,6 +27,7 @@ from bridge.core.textures import (
     Platform,
     TextureIntent,
     TextureUses,
+    UseDomain,
 )
 from bridge.host import validation
 
@@ -52,6 +54,16 @@ UNIT_VECTORS_IN_BLACK = 0.15
 """Lowest share for a map that is named as one and is black elsewhere, between the UV islands of a model."""
 SURE_BY_PIXELS = 0.9
 """Lowest probability of a kind that counts without a name."""
+HARD_EDGES = 0.2
+"""Lowest `Inspection.hard_edges` of drawings that blocks smear; smooth glows have few colours, too."""
+FULL_SIZE = 0.5
+"""Smallest scale at which bilinear filtering needs no mipmaps: it reads all texels."""
+RARELY_SHRUNK = 256
+"""Longest side, pixels, from which UI images of unknown display size are often drawn far smaller."""
+
+DOMAINS_2D: frozenset[UseDomain] = frozenset({"canvas", "ui"})
+DETECTED_DOMAINS: frozenset[UseDomain] = frozenset({"surface", "particles", "decal"})
+"""Where engines that detect 3D use notice it."""
 
 Memory = dict[Platform, int]
 """Bytes of GPU memory by platform; platforms with unknown sizes are left out."""
@@ -91,8 +103,12 @@ class TextureFacts:
     """The accepted longest side, pixels."""
     srgb_kinds: frozenset[Kind] = frozenset()
     """Kinds of data that the engine's own materials read as colour."""
+    in_material: bool = False
+    """Whether another map of its material is certainly a material texture."""
     resizes: bool = False
     """Whether the engine resizes to powers of two."""
+    detects: frozenset[str] = frozenset()
+    """The fields that the engine sets by itself once it sees the texture in use."""
     formats: Callable[[TextureIntent], Collection[GpuFormat]] = lambda intent: ()
     """Function that returns the formats in GPU memory with other settings, on each platform where that
     is known.
@@ -114,6 +130,38 @@ class TextureFacts:
     def opaque(self) -> bool:
         """Whether no pixel is transparent."""
         return self.image.alpha is None or self.image.alpha.constant == 255
+
+    @property
+    def alpha_is_read(self) -> bool:
+        """Whether alpha may carry data: it isn't opaque, and a material reads it or that is unknown."""
+        return not self.opaque and self.uses.reads("a") is not False
+
+    @property
+    def declared_normal(self) -> bool:
+        """Whether a slot, a shader or the name says that it holds normals; a grey image needs more than a
+        name.
+        """
+        if "normal" in self.uses.kinds("slot", "declaration"):
+            return True
+        return "normal" in self.named_kinds and not self.image.grey
+
+    @property
+    def drawn_in_2d(self) -> bool:
+        """Whether all its known uses are in 2D."""
+        return bool(self.uses.domains) and self.uses.domains <= DOMAINS_2D
+
+    @property
+    def mipmaps_unread(self) -> bool:
+        """Whether no filter with which it is drawn reads mipmaps."""
+        return bool(self.uses.uses) and all(use.mipmaps is False for use in self.uses.uses)
+
+    @property
+    def settled(self) -> frozenset[str]:
+        """The fields that the engine will set by itself, as far as the project's files tell: a normal map at
+        its first use in a material, and the rest where it is drawn in 3D.
+        """
+        seen = bool(self.uses.domains & DETECTED_DOMAINS)
+        return self.detects if seen else self.detects & {"kind"}
 
     @property
     def facts(self) -> ImageFacts:
@@ -139,12 +187,15 @@ class TextureFacts:
         """Whether it is a material texture: except for normal maps, by its name, its set or a material."""
         if self.kind is None or self.kind not in MATERIAL_KINDS or self.kind == "height":
             return False
-        if (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS:
+        if self.drawn_in_2d:
+            return False
+        distant = bool(self.uses.domains & DISTANT_DOMAINS)
+        if not distant and (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS:
             return False
         if self.kind == "normal":
             # A sprite's normal map has its outline or is as small as the sprite.
-            return self.opaque and self.longest > SMALL
-        return any(CLASS_OF[kind] == self.family for kind in self.named_kinds)
+            return self.opaque and (distant or self.longest > SMALL)
+        return self.in_material or any(CLASS_OF[kind] == self.family for kind in self.named_kinds)
 
     @property
     def named_data(self) -> bool:
@@ -160,19 +211,28 @@ class TextureFacts:
 
     @property
     def seen_from_afar(self) -> bool:
-        """Whether it is seen from a distance and needs mipmaps."""
+        """Whether it is seen from a distance and needs mipmaps; engines ignore those of decals."""
         shortest = min(self.image.width, self.image.height)
+        if self.mipmaps_unread or (self.uses.domains and not self.uses.domains & DISTANT_DOMAINS):
+            return False
         return self.surface and shortest >= SMALLEST_MIPPED and not self.elongated
 
     @property
     def worth_blocks(self) -> bool:
         """Whether block compression saves enough memory to report, and does no harm."""
-        image = self.image
-        # Engines refuse to compress sizes that aren't multiples of four, or resample them.
-        fits = image.width % 4 == image.height % 4 == 0
-        large = image.width * image.height >= SMALLEST_BLOCKED and not self.facts.hdr
-        drawn = self.family in ("color", "emissive") and image.entropy < FEW_TONES
-        return self.surface and fits and large and not drawn
+        drawn = self.family in ("color", "emissive") and self.image.entropy < FEW_TONES
+        # Two channels are left of normals in blocks; without the engine's normal maps, blocks distort them.
+        unfit = self.family == "normal" and (self.alpha_is_read or self.present.excludes == "normal")
+        return self.surface and self.fits_blocks and not self.facts.hdr and not drawn and not unfit
+
+    @property
+    def fits_blocks(self) -> bool:
+        """Whether its size can be compressed, and is large enough.
+
+        Engines refuse to compress sizes that aren't multiples of four, or resample them.
+        """
+        width, height = self.image.width, self.image.height
+        return width % 4 == height % 4 == 0 and width * height >= SMALLEST_BLOCKED
 
     @property
     def pixel_art(self) -> bool:
@@ -184,10 +244,12 @@ class TextureFacts:
         named = (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS
         squares = self.present.filter == "nearest"
         # If the import settings choose another filter, block compression is often merely the default.
-        if "filter" in self.decides and not squares:
+        if ("filter" in self.decides and not squares) or self.uses.domains - DOMAINS_2D:
             return False
         drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
-        return self.family == "flat" and bool(named) and self.in_blocks and (drawn or self.longest <= SMALL)
+        hard = squares or self.image.hard_edges >= HARD_EDGES
+        small = self.longest <= SMALL
+        return self.family == "flat" and bool(named) and self.in_blocks and hard and (drawn or small)
 
     @property
     def in_blocks(self) -> bool:
@@ -196,13 +258,21 @@ class TextureFacts:
 
     @property
     def interface(self) -> bool:
-        """Whether it is shown at its own size, as in a user interface."""
+        """Whether it is shown at about its own size, as in a user interface, so that mipmaps are useless."""
+        # Whoever chose a filter that reads mipmaps wants them.
+        wanted = self.present.mip_filter == "linear" or any(use.mipmaps for use in self.uses.uses)
+        if self.uses.domains - {"ui"} or wanted:
+            return False
+        scale = self.uses.smallest_scale(self.image.width, self.image.height)
+        if scale is not None and scale < FULL_SIZE and not self.mipmaps_unread:
+            return False
         if self.present.kind == "ui":
             return True
         # Blocks may mean that it is used in 3D, as a screen in a room; so may platforms that differ.
         unknown = self.present.compression is None and "compression" in self.decides
         perhaps_3d = (unknown or self.present.compression in BLOCKS) and self.present.kind != "sprite"
-        if self.kind != "ui" or perhaps_3d:
+        perhaps_shrunk = scale is None and self.longest >= RARELY_SHRUNK and not self.mipmaps_unread
+        if self.kind != "ui" or perhaps_3d or perhaps_shrunk:
             return False
         return "ui" in self.named_kinds | self.folder_kinds or self.share >= SURE_BY_PIXELS
 
@@ -226,8 +296,17 @@ def texture_facts(examination: Examination, file: str, **known: Any) -> TextureF
     named = {e.kind for e in found.evidence if e.source in ("name", "siblings", "slot") and e.kind}
     folder = {e.kind for e in found.evidence if e.source == "folder" and e.kind}
     kind = _sure_kind(image, found, file, bool(named | folder))
+    uses: TextureUses = known.get("uses", NO_USES)
+    if kind is not None and _is_denied(kind, uses):
+        kind = None
     share = found.probabilities.get(kind, 0.0) if kind else 0.0
     return TextureFacts(image, file, kind, share, frozenset(named), frozenset(folder), **known)
+
+
+def _is_denied(kind: Kind, uses: TextureUses) -> bool:
+    """Whether slots and shaders say that it is something else, which outweighs pixels and names."""
+    declared = uses.kinds("slot", "declaration")
+    return bool(declared) and all(CLASS_OF[each] != CLASS_OF[kind] for each in declared)
 
 
 def _sure_kind(image: Inspection, found: Classification, file: str, named: bool) -> Kind | None:
@@ -339,6 +418,7 @@ def texture_of(
         decides=frozenset(adapter.texture_fields),
         srgb_kinds=frozenset(adapter.srgb_kinds),
         resizes=adapter.resizes,
+        detects=frozenset(adapter.detects(options, version)),
         max_size=max_size,
         uses=uses,
         formats=lambda intent: _formats(facts, adapter, version, intent),
