@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,8 +14,9 @@ from accel.texture import context
 from accel.texture.workloads import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
-from bridge.advisors.findings import ERROR, NOTE
+from bridge.advisors.findings import ERROR, NOTE, Finding
 from bridge.advisors.import_project import AuditResultsWriter
+from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
 from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
@@ -173,13 +174,13 @@ class Judge:
 
     async def finish(self) -> None:
         """Judges all examined textures and adds the rows of those with issues."""
-        while some := self._examined[-AT_ONCE:]:
+        batches = list(material_batches(self._examined, lambda each: each[0].file, AT_ONCE))
+        self._examined.clear()
+        while batches:
             # Lets Ctrl-C interrupt.
             await asyncio.sleep(0)
             # From the end, which frees memory for the rows.
-            del self._examined[-AT_ONCE:]
-            for asset, size, found in self._in_context(some):
-                self._judge(asset, size, found)
+            self._judge(list(self._in_context(batches.pop())))
         self._report.faults = plugin_faults(self._report.rows)
 
     def _in_context(
@@ -192,25 +193,57 @@ class Judge:
         for (asset, size, found), classification in zip(examined, in_context, strict=True):
             yield asset, size, replace(found, classification=classification)
 
-    def _judge(self, asset: TextureAsset, size: int, found: Examination) -> None:
-        kind = found.classification.kind
-        self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
-        self._report.asked += asset.options is not None
-        row = self._judged(asset, found)
-        self._report.memory += row.memory
-        self.states.append(
-            TextureState(asset.file, size, row.memory, found.fingerprint, found.inspection.extent)
-        )
-        self._add(row)
+    def _judge(self, some: Sequence[tuple[TextureAsset, int, Examination]]) -> None:
+        members, faults = [], {}
+        for asset, _, found in some:
+            kind = found.classification.kind
+            self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
+            self._report.asked += asset.options is not None
+            try:
+                members.append(self._member(asset, found))
+            # An adapter is a plugin: its failure is one issue.
+            except (Exception, SystemExit) as error:
+                faults[asset.file] = fault_of(UNJUDGED, error, self._plugin)
+        findings = {member.file: member.findings for member in members} | self._united(members)
+        for asset, size, found in some:
+            row = self._row(asset, found, findings.get(asset.file, ()), faults.get(asset.file))
+            self._report.memory += row.memory
+            extent = found.inspection.extent
+            self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint, extent))
+            self._add(row)
 
-    def _judged(self, asset: TextureAsset, found: Examination) -> Row:
+    def _member(self, asset: TextureAsset, found: Examination) -> SetMember:
+        """Judges a texture alone. Raises the adapter's exceptions."""
+        adapter, version, options = self._project.adapter, self._project.version, asset.options
+        uses = self.uses.get(asset.file, NO_USES)
+        findings = advice.judge(
+            found, asset.file, options, adapter, version, max_size=self._max_size, uses=uses
+        )
+        return SetMember(asset.file, found, options, findings, uses)
+
+    def _united(self, members: Sequence[SetMember]) -> Mapping[str, Sequence[Finding]]:
+        adapter, version = self._project.adapter, self._project.version
+        if adapter is None or version is None:
+            return {}
+        try:
+            return unite_materials(members, adapter, version, self._max_size)
+        # An adapter is a plugin: what it says of each texture alone still holds.
+        except (Exception, SystemExit):
+            return {}
+
+    def _row(
+        self, asset: TextureAsset, found: Examination, findings: Sequence[Finding], fault: Issue | None
+    ) -> Row:
         row = _row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
-            self._advise(row, found, read_only=asset.read_only)
+            if fault is None:
+                self._advise(row, findings, read_only=asset.read_only)
         # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
-            row.issues = [*self._asset_issues(asset), fault_of(UNJUDGED, error, self._plugin)]
+            fault = fault_of(UNJUDGED, error, self._plugin)
+        if fault is not None:
+            row.issues = [*self._asset_issues(asset), fault]
             row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
         return row
 
@@ -220,12 +253,8 @@ class Judge:
         unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
         return unknown + _remarked(lambda: asset.remarks, self._plugin)
 
-    def _advise(self, row: Row, found: Examination, *, read_only: bool) -> None:
-        adapter, version = self._project.adapter, self._project.version
+    def _advise(self, row: Row, findings: Sequence[Finding], *, read_only: bool) -> None:
         uses = self.uses.get(row.file, NO_USES)
-        findings = advice.judge(
-            found, row.file, row.settings, adapter, version, max_size=self._max_size, uses=uses
-        )
         if read_only:
             findings = [replace(finding, intent=TextureIntent(), memory={}) for finding in findings]
         row.issues += map(Issue.of, findings)
