@@ -200,9 +200,10 @@ PROPERTY_ROLES: dict[str, Kinds] = _table({
 })  # fmt: skip
 """Words in names of material properties and shader uniforms that aren't plain in file names."""
 AUXILIARY = frozenset({
-    "blend", "caustics", "curve", "depth", "dissolve", "distort", "distortion", "dither", "dudv", "flow",
-    "flowmap", "gradient", "height2normal", "lut", "mask", "masks", "matcap", "noise", "palette", "pattern",
-    "perlin", "ramp", "rim", "screen", "toon", "voronoi", "warp",
+    "blend", "caustics", "control", "curve", "depth", "dissolve", "distort", "distortion", "dither", "dudv",
+    "flow", "flowmap", "fresnel", "gradient", "height2normal", "lut", "mask", "masks", "matcap", "noise",
+    "palette", "pattern", "perlin", "ramp", "reflection", "reflective", "refraction", "rim", "screen", "toon",
+    "voronoi", "warp",
 })  # fmt: skip
 """Words of properties that hold no map of a surface: `_NormalNoise`, `emission_mask`."""
 SINGLE_VALUES = frozenset({"height", "roughness", "specular", "ao"})

@@ -27,7 +27,7 @@ from bridge.audit import project as project_module
 from bridge.audit.duplicates import duplicate_groups
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge
-from bridge.audit.project import Project, unimported_notices
+from bridge.audit.project import Project, read_only_notices, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.host import isolation
@@ -83,6 +83,7 @@ async def audit(
             *project_module.scope_notices(project, (asset.file for asset in listed)),
             *([project.notice] if project.notice else []),
             *unimported,
+            *read_only_notices(project, assets),
         ],
         incomplete=bool(unimported),
         failed=project.failed,

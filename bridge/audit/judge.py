@@ -238,7 +238,7 @@ class Judge:
         _describe(row, found)
         try:
             if fault is None:
-                self._advise(row, findings, read_only=asset.read_only)
+                self._advise(row, findings, read_only=bool(asset.read_only))
         # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
             fault = fault_of(UNJUDGED, error, self._plugin)

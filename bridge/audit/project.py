@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from packaging.version import Version
 
-from accel.text import AnyText, Text, text
+from accel.text import AnyText, Text, plural, text
 from bridge.advisors import advice
 from bridge.advisors.texts import join_list
 from bridge.api import Adapter, ProjectSupport, TextureAsset, TextureUses, walk
@@ -123,6 +123,11 @@ UNSET = text(
 SOME_UNSET = text(
     "Textures without import settings: {count}; the first is {file}. Only their files were checked. "
     "Open the project in its editor once and commit the import files."
+)
+READ_ONLY = plural(
+    "The settings of {n} texture are read but not changed: {reason}.",
+    "The settings of {n} textures are read but not changed. The first: {reason}.",
+    0,
 )
 DISABLED = text(
     "Disabled plugins ({names}) can't recognise their projects, so only the files were checked. "
@@ -265,6 +270,13 @@ def unimported_notices(project: Project, assets: Iterable[TextureAsset]) -> list
     if project.support is None or not bare:
         return []
     return [UNSET if len(bare) == len(covered) else SOME_UNSET.fill(count=len(bare), file=min(bare))]
+
+
+def read_only_notices(project: Project, assets: Iterable[TextureAsset]) -> list[AnyText]:
+    """Returns a notice about textures whose settings can be read but not changed."""
+    covered = (asset for asset in assets if project.covers(asset.file))
+    found = {asset.file: asset.read_only for asset in covered if asset.read_only}
+    return [READ_ONLY.fill(n=len(found), reason=found[min(found)])] if found else []
 
 
 def missing_path_error(place: object) -> UserError:

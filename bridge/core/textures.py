@@ -65,7 +65,7 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mip_filter: Filter | None = None
     """Interpolation between mip levels; `linear` is trilinear filtering. Read only."""
     excludes: Kind | None = None
-    """A kind that somebody has ruled out, as by Godot's Normal Map: Disabled. Read only."""
+    """A kind that somebody has ruled out in the import settings. Read only."""
 
     def fields(self) -> dict[str, object]:
         """Returns the fields that are set."""

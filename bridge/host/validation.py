@@ -447,7 +447,8 @@ def check_version(text: object) -> None:
 def check_texture(asset: object) -> None:
     if not isinstance(asset, TextureAsset):
         raise ContractViolation(f"textures returned {asset!r:.80} instead of a TextureAsset")
-    for name, kind in (("path", str), ("file", str), ("problem", str | Text)):
+    texts = (("path", str), ("file", str), ("problem", str | Text), ("read_only", str | Text))
+    for name, kind in texts:
         if not isinstance(value := getattr(asset, name), kind):
             raise ContractViolation(
                 f"textures returned a TextureAsset whose {name} is {value!r:.80} instead of text"
@@ -485,8 +486,9 @@ def _check_texture_uses(file: str, found: object) -> TextureUses:
 
 
 def _are_kinds(kinds: object) -> TypeGuard[Collection[Kind]]:
-    listed = isinstance(kinds, Collection) and not isinstance(kinds, str)
-    return listed and all(isinstance(kind, str) and kind in KINDS for kind in kinds)
+    if not isinstance(kinds, Collection) or isinstance(kinds, str):
+        return False
+    return all(isinstance(kind, str) and kind in KINDS for kind in kinds)
 
 
 def check_done(done: object) -> Mapping[str, Any]:

@@ -1,10 +1,10 @@
-"""Finds out which channels of its textures a shader's source reads, in GLSL, HLSL and Godot's language."""
+"""Finds out which channels of its textures a shader's source reads, in GLSL, HLSL and languages like them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from typing import NamedTuple
 
 CHANNELS = "rgba"
@@ -12,7 +12,7 @@ _CHANNEL = dict(zip("rgbaxyzwstpq", CHANNELS * 3, strict=True))
 
 _COMMENT = re.compile(r"//[^\r\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_]\w*")
-# texture(name, …), tex2D(name, …), SAMPLE_TEXTURE2D(name, …); also declarations such as TEXTURE2D(name).
+# texture(name, …), tex2D(name, …); also macros that declare a texture.
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(\s*([A-Za-z_]\w*)\s*([,)])")
 # name.Sample(sampler, …)
 _METHOD = re.compile(r"\b([A-Za-z_]\w*)\s*\.\s*(?:Sample|SampleLevel|SampleBias|SampleGrad|Load)\s*\(")
@@ -24,18 +24,11 @@ _NORMAL = re.compile(r"(?:\bUnpack(?:Scale)?Normal\w*\s*\(|\bNORMAL_?MAP\s*=)\s*
 
 READERS = frozenset({
     "texture", "textureLod", "textureGrad", "textureProj", "textureProjLod", "texelFetch", "texture2D",
-    "texture2DLod", "triplanar_texture", "tex2D", "tex2Dlod", "tex2Dbias", "tex2Dgrad", "tex2Dproj",
-    "SAMPLE_TEXTURE2D", "SAMPLE_TEXTURE2D_LOD", "SAMPLE_TEXTURE2D_BIAS", "SAMPLE_TEXTURE2D_GRAD",
-    "LOAD_TEXTURE2D", "LOAD_TEXTURE2D_LOD", "UNITY_SAMPLE_TEX2D", "UNITY_SAMPLE_TEX2D_SAMPLER",
-    "UNITY_SAMPLE_SCREENSPACE_TEXTURE",
+    "texture2DLod", "tex2D", "tex2Dlod", "tex2Dbias", "tex2Dgrad", "tex2Dproj",
 })  # fmt: skip
-"""Functions that return all channels of the texture that is their first argument. `triplanar_texture` is the
-function in shaders that Godot converts from materials."""
-DECLARATIONS = frozenset({
-    "TEXTURE2D", "TEXTURE2D_HALF", "TEXTURE2D_FLOAT", "UNITY_DECLARE_TEX2D", "UNITY_DECLARE_TEX2D_NOSAMPLER",
-    "textureSize", "textureQueryLevels",
-})  # fmt: skip
-"""Functions and macros that read no texel."""
+"""Functions of GLSL and HLSL that return all channels of the texture that is their first argument."""
+QUERIES = frozenset({"textureSize", "textureQueryLevels"})
+"""Functions of GLSL that read no texel."""
 LONGEST_PREFIX = 120
 """Characters before a call in which its variable is declared."""
 LONGEST_CALL = 400
@@ -56,18 +49,27 @@ def without_comments(source: str) -> str:
     return _COMMENT.sub(" ", source)
 
 
-def texture_reads(source: str, names: Collection[str], declared: Mapping[str, int]) -> dict[str, Reads]:
+def texture_reads(
+    source: str,
+    names: Collection[str],
+    declared: Mapping[str, int],
+    readers: Set[str] = frozenset(),
+    declarations: Set[str] = frozenset(),
+) -> dict[str, Reads]:
     """Returns how a shader without comments reads the textures `names`.
 
     `declared` is the number of times that each name occurs in declarations. If it occurs elsewhere than there
-    and as the first argument of a known function, such as in a macro, its channels are unknown.
+    and as the first argument of a known function, such as in a macro, its channels are unknown. `readers` are
+    an engine's own functions that return all channels of their first argument, `declarations` those that only
+    declare it.
     """
+    readers, silent = READERS | readers, QUERIES | declarations
     members = _members(source)
     counts = Counter(word for word in _WORD.findall(source) if word in names or word in members)
     found: dict[str, set[str]] = {}
     normals: set[str] = set()
     explained: Counter[str] = Counter(declared)
-    for name, start, end in _reads(source, names, explained):
+    for name, start, end in _reads(source, names, readers, silent, explained):
         prefix = source[max(0, start - LONGEST_PREFIX) : start]
         channels = found.setdefault(name, set())
         if is_normal := bool(_NORMAL.search(prefix)):
@@ -89,16 +91,18 @@ def texture_reads(source: str, names: Collection[str], declared: Mapping[str, in
     }
 
 
-def _reads(source: str, names: Collection[str], explained: Counter[str]) -> Iterator[tuple[str, int, int]]:
+def _reads(
+    source: str, names: Collection[str], readers: Set[str], silent: Set[str], explained: Counter[str]
+) -> Iterator[tuple[str, int, int]]:
     """Yields the name, start and end of each read; counts the occurrences of names that are explained."""
     for call in _CALL.finditer(source):
         function, name, _ = call.groups()
         if name not in names:
             continue
-        if function in READERS:
+        if function in readers:
             explained[name] += 1
             yield name, call.start(), _call_end(source, call.end() - 1)
-        elif function in DECLARATIONS:
+        elif function in silent:
             explained[name] += 1
     for call in _METHOD.finditer(source):
         if call[1] in names:

@@ -55,8 +55,8 @@ class TextureAsset(Struct, frozen=True):
 
     Only `problem` and `remarks` are reported.
     """
-    read_only: bool = False
-    """Whether the settings can be read but not changed; a remark gives the reason."""
+    read_only: AnyText = ""
+    """Why the settings can be read but not changed, for people; empty if they can."""
     as_is: bool = False
     """Whether the engine uses the file without import settings, so that none are missing."""
 

@@ -14,7 +14,7 @@ from packaging.version import Version
 from accel.texture import context
 from accel.texture.kinds import KINDS, Classification, Evidence, Kind
 from accel.texture.workloads import Examination
-from bridge.api import Adapter, ImageFacts, Remark, TextureAsset
+from bridge.api import Adapter, ImageFacts, Remark, TextureAsset, TextureUse, TextureUses
 from bridge.audit import judge
 from bridge.audit.examine import Answer, Question, Trouble, examination_questions
 from bridge.audit.judge import FAILURES, OURS, OWN_REMEDY, REMEDY, Judge
@@ -108,6 +108,8 @@ async def judged(
     """What is said of a texture that a material uses as normals, or of what was `examined`."""
     project = Project(tmp_path, Noticing(), Version("1"))
     judging = Judge(project, Report(name="game", root="game", engine="fake 1"), 4096)
+    if examined is None:
+        judging.uses = {"a.png": TextureUses((TextureUse(kinds=("normal",)),))}
     one = answer("a.png", "ui")
     used = Evidence("slot", "used as normal", "normal")
     told = msgspec.structs.replace(one.outcome.classification, evidence=[used])  # type: ignore[union-attr]
@@ -185,6 +187,29 @@ async def told_of(
     await judging.finish()
     judge.report_faults(judging._report)
     return judging._report
+
+
+@pytest.mark.parametrize(
+    ("uses", "read_only", "codes", "fixable"),
+    [
+        (TextureUses(), "", True, True),
+        # Its addon would write other settings again, or break.
+        (TextureUses(owner="addons/terrain"), "", False, False),
+        (TextureUses(), "it is old", True, False),
+    ],
+)
+async def test_what_an_addon_writes_has_no_findings_and_what_cant_be_changed_no_fix(
+    tmp_path: Path, uses: TextureUses, read_only: str, codes: bool, fixable: bool
+) -> None:
+    judging = Judge(Project(tmp_path, Picky(), Version("1")), Report(name="a", root="a", engine="a"), 4096)
+    judging.uses = {"wall_albedo.png": uses}
+    wall = imagined("wall_albedo.png", "albedo", width=1024, height=1024, entropy=7.0)
+    asset = TextureAsset("wall_albedo.png", "wall_albedo.png", SETTINGS, read_only=read_only)
+    judging.add(asset, Answer(Question("wall_albedo.png", {}), wall, 1, False))
+    await judging.finish()
+    assert bool(judging._report.rows) is codes
+    assert any(issue.fixable for row in judging._report.rows for issue in row.issues) is fixable
+    assert any(row.options for row in judging._report.rows) is fixable
 
 
 def codes_of(report: Report) -> dict[str, set[str]]:

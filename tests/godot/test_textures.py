@@ -120,5 +120,16 @@ def test_colour_is_no_longer_compressed_as_a_normal_map(adapter: Adapter, versio
     assert change == {"compress/normal_map": 2}
 
 
+@both
+@pytest.mark.parametrize(
+    ("value", "kind", "excludes"), [(0, None, None), (1, "normal", None), (2, None, "normal")]
+)
+def test_normal_map_disabled_is_a_deliberate_no(
+    adapter: Adapter, version: Version, value: int, kind: str | None, excludes: str | None
+) -> None:
+    found = adapter.read_texture({"compress/normal_map": value}, version)
+    assert (found.kind, found.excludes) == (kind, excludes)
+
+
 def test_a_repeat_that_detection_wrote_as_a_bool_reads_as_repeat() -> None:
     assert Godot3().read_texture({"flags/repeat": True}, Version("3.6")).wrap == "repeat"

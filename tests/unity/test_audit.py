@@ -13,6 +13,7 @@ import pytest
 from bridge import cli
 from bridge.demo.textures import save
 from tests.unity.projects import VERSIONS, game, imported, meta
+from tests.unity.test_assets import OLD_META
 from tests.unity.test_projects import package
 from tests.unity.test_usage import URP_LIT, material, write
 
@@ -255,3 +256,15 @@ def report(project: Path, folder: Path, *arguments: str) -> dict[str, Any]:
     audit(project, "--json", str(folder / "report.json"), *arguments)
     told: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return told
+
+
+def test_settings_of_unity_5_are_judged_with_one_notice_and_never_fixed(tmp_path: Path) -> None:
+    project = game(tmp_path / "game", only=FILES[:1])
+    settings = project / "Assets" / f"{FILES[0]}.meta"
+    text = OLD_META.format(linear=0, external=0, form=-1, type=0, cube=0)
+    settings.write_text(text, encoding="utf-8", newline="")
+    told = report(project, tmp_path, "--fix")
+    assert "written by Unity 5.4 or older" in told["notice"]
+    (only,) = told["files"]
+    assert {finding["code"]: finding["fixable"] for finding in only["findings"]} == {"normal_as_color": False}
+    assert settings.read_text(encoding="utf-8") == text

@@ -80,9 +80,9 @@ class Addons:
         }
         found: dict[str, str] = {}
         for image in images:
-            owner = self._owner(image) or places.get(image.rpartition("/")[0]) or owned.get(image)
-            if owner:
-                found[image] = owner.rstrip("/")
+            folder = image.rpartition("/")[0]
+            if by := self._owner(image) or places.get(folder) or owned.get(image):
+                found[image] = by.rstrip("/")
         return found
 
     def _owner(self, file: str) -> str:

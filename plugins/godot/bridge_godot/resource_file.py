@@ -41,7 +41,7 @@ class File:
     uid: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Block:
     """A node, a sub-resource, or the resource itself."""
 
@@ -160,8 +160,9 @@ def _add_references(line: bytes, key: str, files: dict[str, File], block: Block)
 
 
 def _attributes(head: bytes) -> dict[str, str]:
-    return {_decode(name): _decode(quoted or number) for name, quoted, number in _ATTRIBUTE.findall(head)}
+    return {name.decode(): _decode(quoted or number) for name, quoted, number in _ATTRIBUTE.findall(head)}
 
 
 def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape").replace('\\"', '"').replace("\\\\", "\\")
+    text = data.decode("utf-8", "surrogateescape")
+    return text.replace('\\"', '"').replace("\\\\", "\\") if "\\" in text else text

@@ -35,6 +35,9 @@ NORMAL_2D: tuple[Kind, ...] = ("normal", "sprite")
 DOMAINS: Mapping[str, UseDomain] = {"spatial": "surface", "canvas_item": "canvas", "sky": "sky"}
 """By `shader_type`; the others draw nothing themselves."""
 
+READERS = frozenset({"triplanar_texture"})
+"""The function in shaders that Godot converts from materials, which returns all channels."""
+
 _WORD = re.compile(r"\w+")
 _TYPE = re.compile(r"\bshader_type\s+(\w+)\s*;")
 _SAMPLER = re.compile(
@@ -57,7 +60,7 @@ class Shader:
         found = _TYPE.search(source)
         shader_type = found[1] if found else ""
         samplers = {name: frozenset(_WORD.findall(hints)) for name, hints in _SAMPLER.findall(source)}
-        reads = texture_reads(source, samplers.keys(), Counter(samplers.keys()))
+        reads = texture_reads(source, samplers.keys(), Counter(samplers.keys()), READERS)
         uses = {name: _use(name, hints, shader_type, reads.get(name)) for name, hints in samplers.items()}
         return cls(uses)
 

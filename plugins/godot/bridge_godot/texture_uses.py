@@ -206,10 +206,11 @@ class _Reader:
         by_id = {block.id: block for block in blocks if block.id}
         scene = _Scene(self._canvas_mipmaps)
         for block in blocks:
-            resource = "" if block.node else f"{file}::{block.id}" if block.id else file
-            addons.add_resource(block)
             if block.node:
                 scene.add(block)
+            # Most nodes of a scene refer to nothing.
+            if not block.files and not block.subresources:
+                continue
             targets = [(key, used.path) for key, used in block.files]
             targets += [(key, f"{file}::{id_}") for key, id_ in block.subresources]
             if block.type in PARTICLES:
@@ -220,8 +221,12 @@ class _Reader:
             elif block.type in ANIMATED_2D:
                 view = View(None, scene.scale(block))
                 self._views += [(target, view) for _, target in targets] if view.scale else []
-            elif block.type.endswith("Mesh") and targets:
-                self._links.setdefault(resource, []).extend(target for _, target in targets)
+            elif block.type.endswith("Mesh"):
+                self._links.setdefault(f"{file}::{block.id}" if block.id else file, []).extend(
+                    target for _, target in targets
+                )
+            resource = "" if block.node else f"{file}::{block.id}" if block.id else file
+            addons.add_resource(block)
             self._found += [Use(resource, used, use) for used, use in self._uses_of(block, by_id, scene)]
 
     def uses(self) -> Iterator[tuple[File, TextureUse]]:
@@ -287,17 +292,25 @@ class _Scene:
     """The nodes of one scene: what they inherit from those above."""
 
     def __init__(self, mipmaps: bool | None) -> None:
+        self._default = mipmaps
         self._scales: dict[str, float] = {}
-        self._mipmaps: dict[str, bool | None] = {"": mipmaps}
+        """Of the nodes that something scales."""
+        self._mipmaps: dict[str, bool] = {}
+        """Of the nodes for which a filter is chosen."""
 
     def add(self, block: Block) -> None:
         """Adds a node; a scene lists those above it before it."""
-        own = block.size("scale", "rect_scale")
-        self._scales[block.node] = self._scales.get(block.parent, 1.0) * (
-            max(abs(own[0]), abs(own[1])) if own else 1.0
-        )
-        above = self._mipmaps.get(block.parent)
-        self._mipmaps[block.node] = CANVAS_FILTERS.get(int(block.number("texture_filter") or 0), above)
+        if block.parent in self._scales:
+            self._scales[block.node] = self._scales[block.parent]
+        if block.parent in self._mipmaps:
+            self._mipmaps[block.node] = self._mipmaps[block.parent]
+        # Most nodes have none of the values that are read.
+        if block.values:
+            if own := block.size("scale", "rect_scale"):
+                scale = max(abs(own[0]), abs(own[1]))
+                self._scales[block.node] = self._scales.get(block.parent, 1.0) * scale
+            if (chosen := block.number("texture_filter")) and int(chosen) in CANVAS_FILTERS:
+                self._mipmaps[block.node] = CANVAS_FILTERS[int(chosen)]
 
     def scale(self, block: Block) -> float | None:
         """Returns the scale of a node in its scene; None if nothing scales it."""
@@ -311,7 +324,7 @@ class _Scene:
         size, scale = None if is_region else _size(block), self.scale(block)
         if size and scale:
             size, scale = (size[0] * scale, size[1] * scale), None
-        return replace(use, mipmaps=self._mipmaps[block.node], scale=scale, size=size)
+        return replace(use, mipmaps=self._mipmaps.get(block.node, self._default), scale=scale, size=size)
 
 
 def _size(block: Block) -> tuple[float, float] | None:

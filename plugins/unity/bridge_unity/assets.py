@@ -23,7 +23,7 @@ from bridge.api import (
 )
 from bridge_unity import importer_settings, old_settings, projects
 from bridge_unity.metafile import PLATFORMS, SUFFIX, MetaFile, Place, UnknownSyntaxError
-from bridge_unity.remarks import OLD_META, MetaFileChecks
+from bridge_unity.remarks import MetaFileChecks
 
 IMAGES = (
     ".bmp", ".dds", ".exr", ".gif", ".hdr", ".jpeg", ".jpg", ".ktx", ".png", ".psd", ".tga", ".tif", ".tiff",
@@ -105,7 +105,7 @@ def _texture(
         return TextureAsset(path, file, problem=error.text.fill(path=meta.name), broken=is_merged(content))
     if known.get("textureType") in BAKED:
         return None
-    return TextureAsset(path, file, known, remarks=(OLD_META,) if old else (), read_only=old)
+    return TextureAsset(path, file, known, read_only=OUTDATED.fill(path=meta.name) if old else "")
 
 
 def is_outdated(found: MetaFile) -> bool:

@@ -77,6 +77,8 @@ def _type(number: Number) -> tuple[str | None, str]:
         return "Default", "TextureCube"
     if own is not None and own not in ADVANCED:
         return TYPES.get(own), "Texture2D"
+    if number("generateCubemap"):
+        return "Default", "TextureCube"
     if number("bumpmap", "externalNormalMap") == 1 or number("bumpmap", "convertToNormalMap") == 1:
         return "NormalMap", "Texture2D"
     if number("lightmap") == 1:

@@ -84,18 +84,6 @@ def _readable(size: str) -> Remark:
     )
 
 
-OLD_META = Remark(
-    "unity.old_meta",
-    "note",
-    text(
-        "Unity 5.4 or older wrote its `.meta` file, which is read but not changed. Change any of its "
-        "settings in Unity and apply the change."
-    ),
-    text(
-        "Settings in the format of Unity 5.4 or older. Unity translates them when it imports the texture, "
-        "but rewrites the file only when a setting is changed."
-    ),
-)
 NO_META = "unity.no_meta"
 ORPHANED_META = "unity.orphaned_meta"
 STREAMING_ASSETS = "Assets/StreamingAssets/"

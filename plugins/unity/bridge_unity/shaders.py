@@ -63,6 +63,17 @@ NORMAL_NAMES = frozenset({"_BumpMap", "_NormalMap", "_DetailNormalMap"})
 NORMAL_DEFAULTS = (b"", b"bump")
 """Default values of normal maps; those of height maps are `white`, `gray` or `black`."""
 
+READERS = frozenset({
+    "SAMPLE_TEXTURE2D", "SAMPLE_TEXTURE2D_LOD", "SAMPLE_TEXTURE2D_BIAS", "SAMPLE_TEXTURE2D_GRAD",
+    "LOAD_TEXTURE2D", "LOAD_TEXTURE2D_LOD", "UNITY_SAMPLE_TEX2D", "UNITY_SAMPLE_TEX2D_SAMPLER",
+    "UNITY_SAMPLE_SCREENSPACE_TEXTURE",
+})  # fmt: skip
+"""Macros that read all channels of a texture."""
+DECLARATIONS = frozenset({
+    "TEXTURE2D", "TEXTURE2D_HALF", "TEXTURE2D_FLOAT", "UNITY_DECLARE_TEX2D", "UNITY_DECLARE_TEX2D_NOSAMPLER",
+})  # fmt: skip
+"""Macros that declare a texture."""
+
 # `name ("display name", 2D) = "default" {}` (Unity's manual, ShaderLab properties). Properties in comments
 # match too: better too many than too few.
 _TEXTURE = re.compile(
@@ -218,7 +229,7 @@ def _reads(source: str, names: frozenset[str]) -> Mapping[str, Reads]:
         word for listed in _DECLARATION.findall(source) for word in _WORD.findall(listed) if word in names
     )
     declared.update(name for name in _TRANSFORM_TEX.findall(source) if name in names)
-    reads = texture_reads(source, names, declared)
+    reads = texture_reads(source, names, declared, READERS, DECLARATIONS)
     included = all(_PLAIN_INCLUDE.fullmatch(file) for file in _INCLUDE.findall(source))
     if included and not _FOREIGN_PASS.search(source):
         return reads

@@ -88,7 +88,8 @@ class Document:
 
 def read_documents(path: Path) -> Iterator[Document]:
     """Yields the objects of a text asset in order; none of a binary one. Raises OSError."""
-    document, parent, name, values = Document(0), "", "", ()
+    document, parent, name = Document(0), "", ""
+    values: tuple[bytes, ...] = ()
     with path.open("rb") as text:
         for line in text:
             if line.startswith(b"--- ") and (header := _DOCUMENT.match(line)):

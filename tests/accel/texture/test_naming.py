@@ -125,7 +125,7 @@ def test_any_name_is_read(name: str, siblings: list[str]) -> None:
         ("_T_Normal", ("normal",)), ("_MainBump", ("normal", "height")), ("_Illum", ("emissive",)),
         ("shader_parameter/texture_albedo", ("albedo",)), ("emission_color_texture", ("emissive",)),
         ("_MetallicRoughnessAO", ("packed",)), ("normal_roughness", ("normal",)),
-        ("_NormalNoise", ()), ("emission_mask", ()), ("_MainTex", ()), ("", ()),
+        ("_NormalNoise", ()), ("_ColorControl", ()), ("emission_mask", ()), ("_MainTex", ()), ("", ()),
     ],
 )  # fmt: skip
 def test_a_propertys_name_tells_what_a_shader_reads(name: str, kinds: tuple[str, ...]) -> None:
