@@ -113,7 +113,8 @@ def _unite(
 def _as_part(member: SetMember, adapter: Adapter, version: Version, max_size: int) -> TextureFacts:
     """Returns the facts about a map as part of its material, of its likeliest kind."""
     examination = member.examination
-    texture = texture_of(examination, member.file, member.options, adapter, version, max_size, member.uses)
+    options = member.options or {}
+    texture = texture_of(examination, member.file, options, adapter, version, max_size, member.uses)
     likely: list[Kind] = [*member.uses.kinds("slot", "declaration"), examination.classification.kind]
     kind = texture.kind or next((one for one in likely if one in SURFACES), None)
     return replace_fields(texture, kind=kind, in_material=True)

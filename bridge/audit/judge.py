@@ -204,7 +204,7 @@ class Judge:
             # An adapter is a plugin: its failure is one issue.
             except (Exception, SystemExit) as error:
                 faults[asset.file] = fault_of(UNJUDGED, error, self._plugin)
-        findings = {member.file: member.findings for member in members} | self._united(members)
+        findings = {**{member.file: member.findings for member in members}, **self._united(members)}
         for asset, size, found in some:
             row = self._row(asset, found, findings.get(asset.file, ()), faults.get(asset.file))
             self._report.memory += row.memory
