@@ -104,8 +104,8 @@ def _is_no_normal_map(texture: TextureFacts) -> bool:
 
 
 def _may_become_normal(texture: TextureFacts) -> bool:
-    # Engines drop the alpha of normal maps, and some have a setting by which somebody has ruled them out.
-    return not texture.alpha_is_read and texture.present.excludes != "normal"
+    # Engines drop the alpha of normal maps.
+    return not texture.alpha_is_read and not texture.normals_ruled_out
 
 
 COLOR_AS_NORMAL = Desired(
@@ -200,8 +200,9 @@ def _desired(texture: TextureFacts) -> Iterator[Finding]:
             }
             if code == "data_as_srgb" and texture.kind == "packed":
                 values["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
-            if code == "uncompressed" and texture.kind == "normal" and "kind" in texture.detects:
-                # Blocks of colour would distort the normals until the engine detects them.
+            undetected = "kind" in texture.detects or texture.present.excludes == "normal"
+            if code == "uncompressed" and texture.kind == "normal" and undetected:
+                # Blocks of colour would distort the normals.
                 values["kind"] = "normal"
             intent = TextureIntent(**values)
             # Without a measured saving it would be a matter of taste.
@@ -221,7 +222,9 @@ def _severity(texture: TextureFacts, desired: Desired, fields: Set[str]) -> tupl
         return NOTE, f"{desired.code}_detected"
     if desired.code == "normal_as_color" and sentence != "normal_as_height":
         # Without sRGB decoding the vectors are right, but blocks of colours keep them badly.
-        linear = "color_space" in texture.decides and "color_space" not in fields
+        linear = texture.present.excludes == "normal" or (
+            "color_space" in texture.decides and "color_space" not in fields
+        )
         return (WARNING, "normal_as_linear") if linear else (ERROR, sentence)
     if sentence == "small_blocks" or (desired.code == "color_as_normal" and not _loses_channels(texture)):
         return WARNING, sentence

@@ -141,6 +141,6 @@ def reason_left(texture: TextureFacts, code: str) -> str:
         return "use" if near or texture.mipmaps_unread else "size"
     if texture.kind == "normal" and texture.alpha_is_read:
         return "alpha"
-    if texture.present.excludes == "normal" and texture.kind == "normal":
+    if texture.kind == "normal" and texture.normals_ruled_out:
         return "chosen"
     return "content" if texture.fits_blocks else "size"

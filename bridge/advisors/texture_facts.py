@@ -146,6 +146,11 @@ class TextureFacts:
         return "normal" in self.named_kinds and not self.image.grey
 
     @property
+    def normals_ruled_out(self) -> bool:
+        """Whether somebody has decided that it isn't a normal map, and nothing reads normals from it."""
+        return self.present.excludes == "normal" and "normal" not in self.uses.kinds("slot", "declaration")
+
+    @property
     def drawn_in_2d(self) -> bool:
         """Whether all its known uses are in 2D."""
         return bool(self.uses.domains) and self.uses.domains <= DOMAINS_2D
@@ -222,7 +227,7 @@ class TextureFacts:
         """Whether block compression saves enough memory to report, and does no harm."""
         drawn = self.family in ("color", "emissive") and self.image.entropy < FEW_TONES
         # Two channels are left of normals in blocks; without the engine's normal maps, blocks distort them.
-        unfit = self.family == "normal" and (self.alpha_is_read or self.present.excludes == "normal")
+        unfit = self.family == "normal" and (self.alpha_is_read or self.normals_ruled_out)
         return self.surface and self.fits_blocks and not self.facts.hdr and not drawn and not unfit
 
     @property

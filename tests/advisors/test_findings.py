@@ -153,6 +153,9 @@ class TestNormalMaps:
             "rock_n.png", pictures.normal_map(512), "normal", excludes="normal", **self.NORMAL_BLOCKS
         )
         assert "normal_as_color" not in codes and "uncompressed" not in codes
+        read = {"excludes": "normal", "uses": [TextureUse(kinds=("normal",), domain="surface")]}
+        codes = found("rock_n.png", pictures.normal_map(512), "normal", **read, **self.NORMAL_BLOCKS)
+        assert codes["normal_as_color"].rank == WARNING and "uncompressed" in codes
 
     @pytest.mark.parametrize(
         ("file", "pixels", "uses", "told"),
