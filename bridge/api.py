@@ -277,6 +277,13 @@ class Adapter(ABC):
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         """Returns the part of `intent` that this version's import settings can express."""
 
+    def detects(self, options: Mapping[str, Any], version: Version) -> Collection[str]:
+        """Returns the fields of `TextureIntent` that the engine itself sets once it sees the texture in use.
+
+        Godot does so with Detect: `kind` in a material, the others in 3D.
+        """
+        return ()
+
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:

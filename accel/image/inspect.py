@@ -27,7 +27,15 @@ from accel.image.operations.analysis import Inspect
 from accel.image.operations.geometry import Thumbnail
 from accel.image.pixel_data import DecodedImage, full_scale, vips_image
 from accel.image.records import Alpha, Channel, Inspection
-from accel.image.statistics import FloatStatistics, IntegerStatistics, entropy, is_grey, sample_pixels, seams
+from accel.image.statistics import (
+    FloatStatistics,
+    IntegerStatistics,
+    entropy,
+    hard_edges,
+    is_grey,
+    sample_pixels,
+    seams,
+)
 from accel.text import text
 from accel.workload import Input, Limits, Output, OutputFile, WorkloadError
 
@@ -258,6 +266,7 @@ def _inspection(decoded: DecodedImage) -> Inspection:
         multiplied=decoded.has_alpha and decoded.alpha.startswith("multiplied"),
         levels=decoded.levels,
         images=decoded.images,
+        hard_edges=hard_edges(pixels, decoded.has_alpha),
     )
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from accel.image.operation import Operated, first_layer
 from accel.image.operations.normals import NormalConvention, NormalFlip, NormalReading
-from accel.image.pixel_data import Pixels
+from accel.image.pixel_data import Pixels, vips_from_pixels
 from accel.image.raster import Raster
 from accel.image.records import TOLERANCE, Normals
-from accel.image.statistics import Floats, data_format, sample_grid, sample_pixels, sample_steps, unit_scale
+from accel.image.statistics import Floats, data_format, sample_grid, sample_pixels, unit_scale
 from accel.text import text
 from accel.workload import Limits, WorkloadError
 
@@ -122,47 +122,38 @@ def _dots(values: Floats, keep: Floats, across: int) -> list[float]:
     return parts
 
 
-WAVE = 4
-"""Side length in texels of the squares averaged for coarse waves, which removes grain and noise."""
+WAVE_SIDE = 256
+"""The longest side, pixels, of the finest means of the whole image in which waves are measured."""
+LEAST_SQUARES = 12
+"""Fewest means along the shorter side: fewer show the borders of islands more than waves."""
 
 
-def measure_waves(picture: Floats, steps: tuple[int, int]) -> Floats:
-    """Averages squares of a sample, an image whose rows and columns are `steps` texels apart.
+def wave_levels(pixels: Pixels) -> Iterator[Floats]:
+    """Yields means over squares of the whole image, rows x columns x 3 and 0..1, each level half the last.
 
-    Returns at most 64 x 64 means; an elongated image, whose steps differ, has fewer along its shorter side,
-    and none if fewer than three fit.
+    The bands of texels cover a few percent of a large image and can miss its bolts and edges; means keep
+    them, and remove grain and noise. Thin and small images have none.
     """
-    down, right = (WAVE * (max(steps) // step) for step in steps)
-    rows, columns = len(picture) // down, picture.shape[1] // right
-    if min(rows, columns) < 3:
-        return np.zeros((0, 0, 3), np.float32)
-    texels = np.moveaxis(picture[: rows * down, : columns * right], 2, 0)
-    squares = _means(_means(texels.swapaxes(1, 2), down).swapaxes(1, 2), right)
-    return np.moveaxis(squares, 0, 2)
+    height, width = pixels.shape[:2]
+    colors = vips_from_pixels(pixels).extract_band(0, n=3)
+    step = max(2, -(-max(height, width) // WAVE_SIDE))
+    while min(height, width) >= LEAST_SQUARES * step:
+        small = colors.shrink(step, step)
+        yield unit_scale(small.numpy().reshape(small.height, small.width, 3))
+        step *= 2
 
 
-def wave_sums(coarse: Floats, steps: tuple[int, int]) -> Floats:
-    """Returns the `slope_sums` of waves, whose squares are oblong if neither step is a multiple of the
-    other."""
-    parts = list(slope_bands(coarse))
+def wave_sums(level: Floats) -> Floats:
+    """Returns the `slope_sums` of each part of a level."""
+    parts = list(slope_bands(level))
     columns = part_count(parts)
-    down, right = (np.float32(max(steps) / (max(steps) // step * step)) for step in steps)
-    found = [slope_sums(p * down, q * right, columns) for p, q in slopes(parts)]
+    found = [slope_sums(p, q, columns) for p, q in slopes(parts)]
     return np.concatenate([np.zeros((0, 3)), *found])
 
 
 def variance(picture: Floats) -> float:
     """Returns the summed variance of an image's slopes in both directions."""
     return sum(float(one.var()) for pair in slopes([picture]) for one in pair)
-
-
-def _means(values: Floats, count: int) -> Floats:
-    """Averages every `count` values along the last axis. Adds slices: numpy is slow at summing few values."""
-    result: Floats = values[..., ::count] + values[..., 1::count]
-    for start in range(2, count):
-        result += values[..., start::count]
-    result *= np.float32(1 / count)
-    return result
 
 
 FULL_SIGN = 0.15
@@ -194,6 +185,8 @@ WAVE_SIGN, WAVE_CONFIDENCE = 0.25, 0.8
 also make waves."""
 WAVE_SHARE = 0.25
 """Share of the slopes' variance that such waves must have; residual grain has up to 0.2."""
+WAVE_STEP = 4
+"""Every such row and column of the sample is enough for that variance."""
 
 
 class Curl(NamedTuple):
@@ -217,7 +210,7 @@ def measure_curl(pixels: Pixels, planes: Floats) -> Curl:
     sign, so confidence depends on its size and on how well separate parts of the image agree.
 
     Slopes are measured between texels and between means of 2 x 2, which suffer less from JPEG and block
-    compression; the more confident result counts. Coarse waves can only veto it.
+    compression; the more confident result counts. Coarse waves of the whole image can only overrule it.
     """
     fine, halves = _measure_parts(list(slope_bands(pixels)))
     found, other = judge_curl(fine), judge_curl(halves)
@@ -270,12 +263,14 @@ def _measure_parts(parts: Sequence[Pixels]) -> tuple[Floats, Floats]:
 def _contradicts(sign: float, planes: Floats, pixels: Pixels) -> bool:
     """Whether coarse waves clearly show the opposite sign; `planes` is the sample of `pixels`."""
     picture = np.moveaxis(planes[:3].reshape(3, *sample_grid(pixels)), 0, 2)
-    apart = sample_steps(pixels)
-    coarse = measure_waves(picture, apart)
-    waves = judge_curl(wave_sums(coarse, apart))
-    clear = waves.sign * sign < 0 and abs(waves.sign) >= WAVE_SIGN and waves.confidence >= WAVE_CONFIDENCE
-    # The sample skips texels, so grain looks like waves of either sign, but with low variance.
-    return clear and variance(coarse) >= WAVE_SHARE * variance(picture[::WAVE, ::WAVE])
+    least = WAVE_SHARE * variance(picture[::WAVE_STEP, ::WAVE_STEP])
+    for level in wave_levels(pixels):
+        waves = judge_curl(wave_sums(level))
+        clear = waves.sign * sign < 0 and abs(waves.sign) >= WAVE_SIGN and waves.confidence >= WAVE_CONFIDENCE
+        # Faint waves, as of a gradient that a tool left behind, say little about the grain.
+        if clear and variance(level) >= least:
+            return True
+    return False
 
 
 NAMED_CONFIDENCE = 0.7

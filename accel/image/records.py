@@ -133,6 +133,9 @@ class Inspection(Struct, frozen=True):
     images: int = 1
     """Number of cube faces, array layers and volume slices in a DDS or KTX2; only the first is inspected.
     Otherwise 1."""
+    hard_edges: Share = 0.0
+    """Share of the changes in luminance between neighbouring pixels that are steps of at least 0.15, by size:
+    near 1 for pixel art, 0 for glows and gradients; from a sample."""
 
     @property
     def extent(self) -> tuple[int, int]:

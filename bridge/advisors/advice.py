@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from accel.texture.workloads import Examination
-from bridge.advisors.findings import Considered, Finding, consider, find, not_raised
+from bridge.advisors.findings import NOTE, Considered, Finding, consider, find, not_raised
 from bridge.advisors.naming import channel_order
 from bridge.advisors.texture_facts import (
     class_probability,
@@ -208,8 +208,9 @@ def judge_all(
             continue
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
         same = [worse.code for worse, worse_todo in found if todo and todo.items() <= worse_todo.items()]
-        # One that sets nothing can't be fixed in this version; one whose options another sets is the same.
-        if not finding.applicable or (todo and not same):
+        # One that sets nothing can't be fixed in this version; one whose options another sets is the same,
+        # except for what the engine does by itself.
+        if not finding.applicable or (todo and (finding.rank == NOTE or not same)):
             found.append((each, todo))
         else:
             others.append(not_raised(each.code, "same_fix" if same else "not_in_version", codes=same))

@@ -6,7 +6,7 @@ images, mipmaps of sprites, the wrap mode, linear emission, the compression of h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -127,8 +127,19 @@ def _has_data_channels(texture: TextureFacts) -> bool | No:
     return srgb_matters(texture.image, data) or No("no_mid_tones")
 
 
+def _is_no_normal_map(texture: TextureFacts) -> bool | No:
+    return texture.without_vectors and (not texture.declared_normal or No("settled_by_use"))
+
+
+def _may_become_normal(texture: TextureFacts) -> bool | No:
+    # Engines drop the alpha of normal maps.
+    return (not texture.alpha_is_read or No("alpha_read")) and (
+        not texture.normals_ruled_out or No("ruled_out")
+    )
+
+
 COLOR_AS_NORMAL = Desired(
-    "kind", frozenset({"normal"}), OWN_KIND, "color_as_normal", ERROR, lambda texture: texture.without_vectors
+    "kind", frozenset({"normal"}), OWN_KIND, "color_as_normal", ERROR, _is_no_normal_map
 )
 MIPMAPS = Desired(
     "mipmaps", frozenset({False}), True, "no_mipmaps", WARNING, lambda texture: texture.seen_from_afar
@@ -143,7 +154,7 @@ IN_BLOCKS = Desired(
 
 DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
     "normal": (
-        Desired("kind", NOT_NORMAL, "normal", "normal_as_color", ERROR),
+        Desired("kind", NOT_NORMAL, "normal", "normal_as_color", ERROR, _may_become_normal),
         Desired("color_space", frozenset({"srgb"}), "linear", "normal_as_color", ERROR),
         IN_BLOCKS, NOT_LOSSY, MIPMAPS,
     ),
@@ -185,7 +196,7 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
     "environment": (
         COLOR_AS_NORMAL,
         Desired(
-            "compression", frozenset({"lossy"}), "lossless", "lossy_hdr", ERROR,
+            "compression", frozenset({"lossy"}), "lossless", "lossy_hdr", NOTE,
             lambda texture: texture.facts.hdr or No("no_hdr"),
         ),
     ),
@@ -225,28 +236,60 @@ def _desired(texture: TextureFacts) -> Results:
     table = DESIRED.get(texture.family, ()) if texture.family else ()
     for code in dict.fromkeys(each.code for each in table):
         same = [each for each in table if each.code == code and each.field in texture.decides]
-        refused = [each for each in same if getattr(texture.present, each.field) in each.refused]
-        answers = [(each, each.condition(texture)) for each in refused]
-        violated = [each for each, answer in answers if answer]
+        answers = [(each, each.condition(texture)) for each in same]
+        fitting = [each for each, answer in answers if answer]
+        violated = [each for each in fitting if getattr(texture.present, each.field) in each.refused]
+        refused = [answer for each, answer in answers if getattr(texture.present, each.field) in each.refused]
         if not same:
             yield not_raised(code, "no_setting")
         elif not refused:
             settings = texture.present.only(frozenset(each.field for each in same)).fields()
             yield not_raised(code, "settled" if settings else "unset", **settings)
         elif not violated:
-            yield not_raised(code, answers[0][1])
+            yield not_raised(code, refused[0])
         else:
             values: dict[str, Any] = {
-                each.field: texture.kind if each.value is OWN_KIND else each.value for each in same
+                each.field: texture.kind if each.value is OWN_KIND else each.value for each in fitting
             }
             if code == "data_as_srgb" and texture.kind == "packed":
                 values["channels"] = dict(channel_order(texture.image, texture.file) or {}) or None
-            first, intent = violated[0], TextureIntent(**values)
+            undetected = "kind" in texture.detects or texture.present.excludes == "normal"
+            if code == "uncompressed" and texture.kind == "normal" and undetected:
+                # Blocks of colour would distort the normals.
+                values["kind"] = "normal"
+            intent = TextureIntent(**values)
             # Without a measured saving it would be a matter of taste.
             if code != "uncompressed" or _saves(texture, intent):
-                yield Finding(code, first.rank, _sentence(texture, first), _values(texture, code), intent)
+                fields = {each.field for each in violated}
+                rank, sentence = _severity(texture, violated[0], fields)
+                yield Finding(code, rank, sentence, _values(texture, code), intent)
             else:
                 yield not_raised(code, "saves_nothing")
+
+
+def _severity(texture: TextureFacts, desired: Desired, fields: Set[str]) -> tuple[int, str]:
+    """Returns the rank and the key of the sentence of a finding about `fields`.
+
+    What the engine will set by itself is a note. docs/explanation/severity.md has pictures of the others.
+    """
+    sentence = _sentence(texture, desired)
+    if fields <= texture.settled:
+        return NOTE, f"{desired.code}_detected"
+    if desired.code == "normal_as_color" and sentence != "normal_as_height":
+        # Without sRGB decoding the vectors are right, but blocks of colours keep them badly.
+        linear = texture.present.excludes == "normal" or (
+            "color_space" in texture.decides and "color_space" not in fields
+        )
+        return (WARNING, "normal_as_linear") if linear else (ERROR, sentence)
+    if sentence == "small_blocks" or (desired.code == "color_as_normal" and not _loses_channels(texture)):
+        return WARNING, sentence
+    return desired.rank, sentence
+
+
+def _loses_channels(texture: TextureFacts) -> bool:
+    """Whether the engine drops channels of normal maps with these settings; True if that is unknown."""
+    formats = texture.formats(texture.present)
+    return not formats or set(formats) != set(texture.formats(texture.present.without("kind")))
 
 
 def _sentence(texture: TextureFacts, desired: Desired) -> str:
@@ -268,7 +311,7 @@ def _values(texture: TextureFacts, code: str) -> dict[str, Any]:
 
 def _interface_by_settings(texture: TextureFacts) -> Results:
     """Yields the finding for a texture that the project's settings already declare as a UI image."""
-    declared = texture.present.kind == "ui" and texture.family is None
+    declared = texture.present.kind == "ui" and texture.family is None and texture.interface
     if declared and texture.present.mipmaps is True and "mipmaps" in texture.decides:
         yield Finding("ui_mipmaps", WARNING, "ui_mipmaps", intent=TextureIntent(mipmaps=False))
 
@@ -355,7 +398,7 @@ def _size(texture: TextureFacts) -> Results:
     # Regions of 2D images are addressed by pixels, and environment maps are seen all around: they may need
     # the size. So may a strip of frames, and heights: a terrain is as wide as its map has pixels.
     strip = texture.family is None and texture.elongated
-    needed = texture.family in ("flat", "environment") or texture.kind == "height"
+    needed = texture.family in ("flat", "environment") or texture.kind == "height" or texture.drawn_in_2d
     rank = NOTE if strip or needed else WARNING
     scalable = texture.family is not None and not needed and "max_size" in texture.decides
     intent = TextureIntent(max_size=texture.max_size) if scalable else TextureIntent()

@@ -19,8 +19,9 @@ from msgspec.structs import replace
 from accel.text import text
 from accel.texture.workloads import Examination
 from bridge.advisors.advice import Asset, FileAdvice, Mark, Stamp, digest, is_covered, judge, settle
-from bridge.advisors.findings import NOTE
+from bridge.advisors.findings import NOTE, Finding
 from bridge.advisors.import_project import ImportContext
+from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
 from bridge.api import Context, Event, ProjectSupport, RequestError, SessionView, TextureAsset
 from bridge.core.errors import BAD_INPUT
 from bridge.core.textures import NO_USES
@@ -271,19 +272,26 @@ async def examine_all(
     """Examines and judges files; one that fails is logged and left out."""
     rules = await context.rules(session)
     examined = await _examine(context, session, assets, surroundings)
-    judged = []
-    for start in range(0, len(examined), JUDGED_AT_ONCE):
+    advised = []
+    for some in material_batches(examined, lambda each: each.asset.file, JUDGED_AT_ONCE):
         # An import may have thousands; other sessions run in between.
         await asyncio.sleep(0)
-        some = examined[start : start + JUDGED_AT_ONCE]
         alone = [_examination_decoder.decode(each.encoded) for each in some]
         in_context = surroundings.seen.judge([each.asset.file for each in some], alone)
+        judged = []
         for each, examination, classification in zip(some, alone, in_context, strict=True):
             with _log_failure(each.asset):
                 examination = replace(examination, classification=classification)
-                judged.append(_judge(session, each, examination, rules, surroundings))
+                judged.append((each, _judge(session, each.asset, examination, surroundings)))
+        united: Mapping[str, list[Finding]] = {}
+        with _log_failure(some[0].asset):
+            united = _unite([member for _, member in judged], session, surroundings)
+        for each, member in judged:
+            with _log_failure(each.asset):
+                findings = united.get(member.file, member.findings)
+                advised.append(_advise(session, each, member.examination, findings, rules))
     surroundings.seen.trim()
-    return judged
+    return advised
 
 
 async def _examine(
@@ -333,24 +341,34 @@ def _log_failure(asset: Asset) -> Iterator[None]:
 
 
 def _judge(
+    session: SessionView, asset: Asset, examination: Examination, surroundings: ImportContext
+) -> SetMember:
+    adapter, version = session.adapter, session.version
+    assert adapter is not None and version is not None
+    uses = surroundings.uses.get(asset.file, NO_USES)
+    most = surroundings.max_size
+    findings = judge(examination, asset.file, asset.options, adapter, version, max_size=most, uses=uses)
+    return SetMember(asset.file, examination, asset.options, findings, uses)
+
+
+def _unite(
+    members: Sequence[SetMember], session: SessionView, surroundings: ImportContext
+) -> dict[str, list[Finding]]:
+    adapter, version = session.adapter, session.version
+    assert adapter is not None and version is not None
+    return unite_materials(members, adapter, version, surroundings.max_size)
+
+
+def _advise(
     session: SessionView,
     examined: _Examined,
     examination: Examination,
+    judged: Sequence[Finding],
     rules: Mapping[str, Sequence[str]],
-    surroundings: ImportContext,
 ) -> ExaminedTexture:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
     asset = examined.asset
-    judged = judge(
-        examination,
-        asset.file,
-        asset.options,
-        adapter,
-        version,
-        max_size=surroundings.max_size,
-        uses=surroundings.uses.get(asset.file, NO_USES),
-    )
     findings = [finding for finding in judged if finding.rank > NOTE]
     ruled = [f for f in findings if f.applicable and is_covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]

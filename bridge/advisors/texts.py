@@ -156,6 +156,14 @@ FINDINGS = {
         "Imported as colour, but looks like a normal map: {share}% unit vectors, mean RGB {r} {g} {b}."
     ),
     "normal_by_name": text("Imported as colour, but named as a normal map; mean RGB {r} {g} {b}."),
+    "normal_as_color_detected": text(
+        "Looks like a normal map ({share}% unit vectors). The engine imports it as one by itself once a "
+        "material reads it as one."
+    ),
+    "normal_as_linear": text(
+        "Imported as linear colour, but looks like a normal map: {share}% unit vectors. Compression keeps "
+        "normal maps better."
+    ),
     "normal_as_height": text("Already a normal map, but the engine computes normals from its brightness."),
     "normal_green_down": text(
         "Green points down (DirectX), {confidence}% confidence; imported as up (OpenGL)."
@@ -172,6 +180,9 @@ FINDINGS = {
     "lossy_data": text("Data, compressed like a photo."),
     "lossy_hdr": text("HDR, compressed like a photo."),
     "uncompressed": text("Not compressed for the GPU."),
+    "uncompressed_detected": text(
+        "Not compressed for the GPU. The engine compresses it by itself once its editor draws it in 3D."
+    ),
     "uncompressed_on": text("Not compressed for the GPU on {platforms}: separate settings override it."),
     "pixel_art_blocks": text("Few colours, block-compressed."),
     "small_blocks": text("Small 2D image, block-compressed."),
@@ -179,11 +190,18 @@ FINDINGS = {
     "grey_as_rgb": text("Grey, stored in {channels} channels."),
     "ui_mipmaps": text("UI image with mipmaps."),
     "no_mipmaps": text("Material texture without mipmaps."),
+    "no_mipmaps_detected": text(
+        "Material texture without mipmaps. The engine makes them by itself once its editor draws it in 3D."
+    ),
     "too_large": text("{width}×{height}, over the limit of {limit}."),
     "not_multiple_of_four": text("Block-compressed; {width}×{height} isn't a multiple of 4."),
     "not_power_of_two": text("{width}×{height} isn't a power of two."),
 }
 """The line with the evidence, by `Finding.sentence`."""
+WITH_EFFECT = frozenset(
+    {"normal_as_color_detected", "normal_as_linear", "uncompressed_detected", "no_mipmaps_detected"}
+)
+"""Sentences that also tell the effect, which isn't the usual one."""
 
 
 REASONS = {
@@ -237,6 +255,15 @@ REASONS = {
     "power_of_two": text("Its sides are powers of two."),
     "resized": text("The engine resizes it to powers of two."),
     "suitable_size": text("Nothing needs another size."),
+    "drawn_in_2d": text("It is drawn in 2D."),
+    "used_in_3d": text("It is used in 3D."),
+    "mipmaps_unread": text("Nothing reads its mipmaps."),
+    "wants_mipmaps": text("A filter that reads mipmaps was chosen."),
+    "shrunk": text("It may be drawn smaller than it is."),
+    "soft_edges": text("Its edges are soft: compression hardly shows."),
+    "alpha_read": text("Its alpha is read, which a normal map would lose."),
+    "settled_by_use": text("A material or shader declares it as a normal map."),
+    "ruled_out": text("Its import settings rule out a normal map."),
 }
 """Why a finding wasn't raised, by `Considered.reason`."""
 
@@ -267,7 +294,10 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     "lossy_data": Explanation(
         text("Data texture with lossy compression."), text("Artefacts look like dents and stains.")
     ),
-    "lossy_hdr": Explanation(text("HDR map with lossy compression."), text("Clips above white: lights dim.")),
+    "lossy_hdr": Explanation(
+        text("HDR map with lossy compression."),
+        text("Some engines ignore that; others clip light above white."),
+    ),
     "uncompressed": Explanation(
         text("Material texture that isn't compressed for the GPU."),
         text("Block compression usually takes ¼ to ⅛ of the memory."),
@@ -298,6 +328,22 @@ EXPLANATIONS: Mapping[str, Explanation] = {
 """By the code of a finding."""
 
 
+LEFT: Mapping[str, Text] = {
+    "owner": text("an addon writes it"),
+    "unsure": text("its kind isn't sure"),
+    "height": text("a height map"),
+    "alpha": text("its alpha may be read"),
+    "2d": text("not drawn as a surface"),
+    "size": text("its size"),
+    "use": text("drawn where mipmaps aren't read"),
+    "chosen": text("ruled out by its settings"),
+    "content": text("compression would show, or save nothing"),
+}
+"""Why a map stays without what others of its material get, by `material_sets.reason_left`."""
+LIKE = text("Other maps of this material need the same ({file}).")
+LEFT_MAPS = text("Other maps of this material stay as they are: {files}.")
+
+
 def say(key: str, locale: str, **values: object) -> str:
     """Returns a text of `TEXTS` in the language of `locale`."""
     return translate(TEXTS[key].fill(**values), locale)
@@ -305,13 +351,26 @@ def say(key: str, locale: str, **values: object) -> str:
 
 def finding_text(code: str, sentence: str, values: Mapping[str, Any]) -> AnyText:
     """Returns a finding's sentence and its explanation."""
-    explanation = EXPLANATIONS.get(code)
-    return sentences((finding_line(sentence, values), explanation.why if explanation else ""))
+    explanation = EXPLANATIONS.get(code) if sentence not in WITH_EFFECT else None
+    parts: list[AnyText] = [finding_line(sentence, values), explanation.why if explanation else ""]
+    if like := values.get("like"):
+        parts.append(LIKE.fill(file=like))
+    if left := values.get("left"):
+        files = join_list(
+            text("{file} ({reason})", file=file, reason=LEFT[why]) for file, why in left.items()
+        )
+        parts.append(LEFT_MAPS.fill(files=files))
+    return sentences(parts)
 
 
 def finding_line(sentence: str, values: Mapping[str, Any]) -> AnyText:
     """Returns a finding's sentence, the evidence; numbers with a fraction have two digits."""
-    shown = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in values.items()}
+    others = ("like", "left")
+    shown = {
+        name: f"{value:.2f}" if isinstance(value, float) else value
+        for name, value in values.items()
+        if name not in others
+    }
     return FINDINGS[sentence].fill(**shown)
 
 

@@ -24,8 +24,9 @@ from bridge.advisors.import_project import AuditResultsWriter, cache_file
 from bridge.api import TextureAsset, TextureUses
 from bridge.audit import judge, report_html
 from bridge.audit import project as project_module
+from bridge.audit.duplicates import duplicate_groups
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
-from bridge.audit.judge import Judge, duplicate_groups
+from bridge.audit.judge import Judge
 from bridge.audit.project import Project, read_only_notices, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Issue, Report, Row
 from bridge.core.errors import UserError

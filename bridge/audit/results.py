@@ -207,3 +207,5 @@ class TextureState(Struct, frozen=True):
     memory: int
     """Bytes of GPU memory; 0 if unknown."""
     fingerprint: Fingerprint
+    extent: tuple[int, int]
+    """Width and height, pixels."""

@@ -125,7 +125,7 @@ class NormalConvention(FirstLayer, frozen=True):
     """The measurements above as sentences for people."""
 
 
-normal_convention = operation("image.normal_convention", version=7, params=NormalReading)(
+normal_convention = operation("image.normal_convention", version=8, params=NormalReading)(
     implementation(
         "accel.image.normal_maps:normal_convention",
         """Detects whether a normal map follows OpenGL or DirectX, with evidence.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
@@ -25,8 +25,8 @@ from bridge_godot.support import GODOT3, GODOT4, Generation, GodotSupport
 
 Word = TypeVar("Word", bound=str)
 
-NORMAL_ENABLED, NORMAL_DISABLED = 1, 2
-"""`compress/normal_map`; 0 detects normal maps."""
+NORMAL_DETECT, NORMAL_ENABLED, NORMAL_DISABLED = 0, 1, 2
+"""`compress/normal_map`."""
 
 UNCOMPRESSED_FORMATS: Mapping[int, GpuFormat] = {1: "r8", 2: "rg8", 3: "rgb8", 4: "rgba8"}
 """By the number of channels."""
@@ -69,6 +69,12 @@ class _GodotAdapter(Adapter):
     def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
         return self._read(options).over(_read_common(options))
 
+    def detects(self, options: Mapping[str, Any], version: Version) -> Collection[str]:
+        # Godot imports with its defaults what a file leaves out.
+        normal_map = options.get("compress/normal_map", NORMAL_DETECT)
+        found = {"kind"} if _is_same(normal_map, NORMAL_DETECT) else set()
+        return found | ({"compression", "mipmaps"} if self._detects_3d(options) else set())
+
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:
@@ -105,6 +111,10 @@ class _GodotAdapter(Adapter):
     @abstractmethod
     def _read(self, options: Mapping[str, Any]) -> TextureIntent:
         """Returns what the options mean that only this Godot has under these names."""
+
+    @abstractmethod
+    def _detects_3d(self, options: Mapping[str, Any]) -> bool:
+        """Whether Godot compresses the texture and makes its mipmaps when it sees it in 3D."""
 
     @abstractmethod
     def _disable_detection(
@@ -161,6 +171,9 @@ class Godot3(_GodotAdapter):
             "wrap": _word(self.WRAPS, options.get("flags/repeat")),
         }
         return TextureIntent(**fields)  # type: ignore[arg-type]
+
+    def _detects_3d(self, options: Mapping[str, Any]) -> bool:
+        return _switch(options.get("detect_3d", True)) is True
 
     def _disable_detection(
         self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]
@@ -220,6 +233,9 @@ class Godot4(_GodotAdapter):
             "max_size": _size(options.get("process/size_limit")),
         }
         return TextureIntent(**fields)  # type: ignore[arg-type]
+
+    def _detects_3d(self, options: Mapping[str, Any]) -> bool:
+        return any(_is_same(to, options.get("detect_3d/compress_to", 1)) for to in self.DETECTED_3D)
 
     def _disable_detection(
         self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]
