@@ -368,15 +368,28 @@ class Context(Protocol):
     ) -> RunResult:
         """Runs a workload on files. Errors refer to them by `names`. Raises RequestError."""
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
+    async def popup(
+        self, session: SessionView, popup: Popup, state: Any, *, textures: Collection[str] | None = None
+    ) -> int:
         """Shows `popup`, stores `state` with it and returns the popup's id.
 
         `state` consists of plain types or Structs; `Advisor.on_answer` gets it back as plain types.
         `popup.id` is ignored (write 0). Popup and state survive restarts of the daemon.
 
+        `textures` are the paths of the textures that it asks about, as in `asset.imported`; by default, in
+        `on_event`, those of the event. While it is open, no other advisor can ask about them: that one's call
+        raises RequestError `claimed`, and it gets an `asset.imported` with them once this popup is closed.
+        Commands of the answer change only textures that are still as the event reported them.
+
         Raises TypeError if `popup` isn't a Popup, ValueError if a field breaks the protocol's limits, such as
         a `body` of more than 32,768 characters, and TypeError, ValueError or OverflowError if `state` can't
         be encoded.
+        """
+
+    async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
+        """Returns those of `paths` that open popups of other advisors ask about.
+
+        Once such a popup is closed, this advisor gets an `asset.imported` with its textures.
         """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
@@ -395,6 +408,10 @@ class Context(Protocol):
 
         Command and receipt survive restarts of the daemon. `note` gives the reason in `popbridge receipts`.
         Raises ValueError if `args` aren't plain types.
+
+        For `texture.apply` the daemon adds to each change `expected`, the values in the event that the advice
+        was made from, unless the change has its own. Textures that differ now, or whose file changed, stay
+        unchanged; the receipt's `errors` say why, and all advisors get an `asset.imported` with them.
         """
 
     async def earlier_command(self) -> int | None:
@@ -407,7 +424,11 @@ class Context(Protocol):
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         """Waits for the editor's answer; returns the receipt: `state` (applied or failed), `before`, `after`,
-        `errors`."""
+        `errors`.
+
+        `before` and `after` of textures are what the daemon read in the project's files, as far as it can;
+        what isn't as asked for is in `errors`, whatever the editor answered.
+        """
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Reverts changes in the editor; returns the new receipts. Raises RequestError.

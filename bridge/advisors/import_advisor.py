@@ -329,7 +329,8 @@ class TextureImportAdvisor(Advisor):
             self._config_errors.pop(session.project, None)
         elif self._config_errors.get(session.project) != (errors := tuple(errors)):
             self._config_errors[session.project] = errors
-            await context.popup(session, trouble_popup(title, errors, session.locale), {})
+            popup = trouble_popup(title, errors, session.locale)
+            await context.popup(session, popup, {}, textures=())
 
     async def _ask(
         self,
@@ -345,6 +346,8 @@ class TextureImportAdvisor(Advisor):
         """
         # Copies, as an answer may clear the batch's files meanwhile.
         settled = await self._settled.of(context, session)
+        taken = await context.claimed(session, [file.path for file in found])
+        found = [file for file in found if file.path not in taken]
         unsettled = await asyncio.to_thread(unsettled_advice, found, dict(batch.files), settled)
         found = await with_preview(context, session, unsettled)
         while True:
@@ -373,7 +376,10 @@ class TextureImportAdvisor(Advisor):
         batch.dedupe, batch.files = dedupe, draft.files
         try:
             popup_id = await context.popup(
-                session, msgspec.structs.replace(popup, dedupe=dedupe), draft.advice
+                session,
+                msgspec.structs.replace(popup, dedupe=dedupe),
+                draft.advice,
+                textures=draft.files.keys(),
             )
         except BaseException:
             # It wasn't shown: the next import asks again.

@@ -70,7 +70,7 @@ async def apply(
         done = {*paths, *(path for path, _ in errors)}
         shown = [*errors, *((path, reason) for path, reason in skipped.items() if path not in done)]
         popup = applied_popup(paths, shown, applied, session.locale, rule, failed=bool(errors))
-        await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
+        await context.popup(session, popup, msgspec.to_builtins(Applied(applied)), textures=())
     else:
         # Exactly one step in any case: later steps must have the same number when the answer is repeated.
         await context.earlier_command()

@@ -103,6 +103,8 @@ class Bench:
         self.reverted: list[list[int]] = []
         self.rule_table: dict[str, list[str]] = {}
         self.marks: set[bytes] = set()
+        self.taken: set[str] = set()
+        """Paths that another advisor asks about."""
         self.refused: dict[str, str] = {}
         """Paths that the editor can't change, with its reason."""
         self.ran: list[str] = []
@@ -175,7 +177,12 @@ class Bench:
         blobs = {file.name: hashlib.sha256(file.data).hexdigest() for file in output.files}
         return RunResult(msgspec.to_builtins(output.value), blobs)
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
+    async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
+        return self.taken & set(paths)
+
+    async def popup(
+        self, session: SessionView, popup: Popup, state: Any, *, textures: Collection[str] | None = None
+    ) -> int:
         popup_id = len(self.shown) + 1
         popup = msgspec.structs.replace(popup, id=popup_id)
         same = [key for key, (old, _) in self.popups.items() if old.dedupe and old.dedupe == popup.dedupe]

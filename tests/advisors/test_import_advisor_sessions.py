@@ -156,7 +156,7 @@ async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
 async def test_what_an_editor_that_was_gone_wasnt_asked_about_the_next_one_is(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(*_: Any) -> int:
+    async def gone(*_: Any, **named: Any) -> int:
         raise RequestError(errors.EDITOR_GONE, editor="the editor")
 
     bench.view = msgspec.structs.replace(bench.view, workspace="w")
@@ -176,10 +176,10 @@ async def test_where_one_editor_fails_another_of_the_project_goes_on(
     first, second = normal(bench), normal(bench, "textures/wood_n.png")
     show = bench.popup
 
-    async def gone(session: Any, popup: Any, state: Any) -> int:
+    async def gone(session: Any, popup: Any, state: Any, **named: Any) -> int:
         if session.id == "s1":
             raise RequestError(errors.EDITOR_GONE, editor="s1")
-        return await show(session, popup, state)
+        return await show(session, popup, state, **named)
 
     monkeypatch.setattr(bench, "popup", gone)
     bench.gate.clear()
