@@ -85,7 +85,7 @@ def not_raised(code: str, reason: str | No | bool, **values: Any) -> Considered:
     """`reason` is a key, or the false answer of a condition."""
     if isinstance(reason, No):
         return Considered(code, None, reason.reason, reason.values)
-    return Considered(code, None, reason or "unmet", values)
+    return Considered(code, None, reason if isinstance(reason, str) else "unmet", values)
 
 
 class Desired(Struct, frozen=True):
@@ -232,7 +232,10 @@ def _desired(texture: TextureFacts) -> Results:
             yield not_raised(code, "no_setting")
         elif not refused:
             settings = texture.present.only(frozenset(each.field for each in same)).fields()
-            yield not_raised(code, "settled" if settings else "unset", **settings)
+            if any("normal" in each.refused for each in same):
+                yield not_raised(code, "not_as_normals")
+            else:
+                yield not_raised(code, "settled" if settings else "unset", **settings)
         elif not violated:
             yield not_raised(code, answers[0][1])
         else:

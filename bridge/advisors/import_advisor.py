@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from bridge.advisors.import_batch import (
     summarize,
     with_preview,
 )
+from bridge.advisors.import_explanation import EXPLAIN, explain_texture
 from bridge.advisors.import_popups import (
     KIND,
     PopupDraft,
@@ -155,6 +156,7 @@ class TextureImportAdvisor(Advisor):
 
     name = "texture_import"
     events = ("asset.imported",)
+    asks = (EXPLAIN,)
 
     def __init__(self, cache: Path | None = None) -> None:
         """`cache` is the folder in which audits leave their results; None ignores them."""
@@ -201,6 +203,12 @@ class TextureImportAdvisor(Advisor):
         await release(files)
         if applies:
             await self._apply(context, session, advice, checked, summary, always=answer.action == "always")
+
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
+        """Explains a texture."""
+        return await explain_texture(context, session, self._reader, params)
 
     async def _apply(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from accel.texture import context
 from accel.texture.workloads import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
-from bridge.advisors.findings import ERROR, NOTE
+from bridge.advisors.explanation import explain
+from bridge.advisors.findings import ERROR, NOTE, Considered
 from bridge.advisors.import_project import AuditResultsWriter
 from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset
@@ -124,11 +126,18 @@ def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> i
 class Judge:
     """Collects the examinations of one audit and makes the report's rows of them."""
 
-    def __init__(self, project: Project, report: Report, max_size: int) -> None:
-        """`max_size` is the accepted longest side, pixels."""
+    def __init__(
+        self,
+        project: Project,
+        report: Report,
+        max_size: int,
+        explains: Callable[[str], bool] = lambda file: False,
+    ) -> None:
+        """`max_size` is the accepted longest side, pixels; `explains` whether a file gets an explanation."""
         self._project = project
         self._report = report
         self._max_size = max_size
+        self._explains = explains
         self._context = context.Context()
         self._plugin = project.adapter.name if project.adapter else OURS
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
@@ -211,6 +220,7 @@ class Judge:
         except (Exception, SystemExit) as error:
             row.issues = [*self._asset_issues(asset), fault_of(UNJUDGED, error, self._plugin)]
             row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
+            row.explanation = None
         return row
 
     def _asset_issues(self, asset: TextureAsset) -> list[Issue]:
@@ -221,16 +231,31 @@ class Judge:
 
     def _advise(self, row: Row, found: Examination) -> None:
         adapter, version = self._project.adapter, self._project.version
-        findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
-        row.issues += map(Issue.of, findings)
+        considered = advice.judge_all(
+            found, row.file, row.settings, adapter, version, max_size=self._max_size
+        )
+        row.issues += [Issue.of(each.finding) for each in considered if each.finding is not None]
+        if self._explains(row.file):
+            row.explanation = explain(
+                found, row.file, considered, row.settings, partial(_options_of, self._project, row.settings)
+            )
         row.issues += _remarked(lambda: _remarks(self._project, row), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 
     def _add(self, row: Row) -> None:
+        if row.explanation is not None:
+            self._report.explained.append(row)
         if row.issues:
             row.issues.sort(key=lambda issue: -issue.rank)
             self._report.rows.append(row)
+
+
+def _options_of(
+    project: Project, settings: Mapping[str, Any] | None, considered: Considered
+) -> Mapping[str, Any]:
+    finding = considered.finding
+    return {} if finding is None else options_for(project, settings, [Issue.of(finding)])
 
 
 def _remarks(project: Project, row: Row) -> Iterable[Remark]:

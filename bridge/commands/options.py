@@ -49,6 +49,8 @@ class AuditOptions(Struct, frozen=True):
     limit: int
     locale: str
     workers: int | None
+    lists_all: bool = False
+    """Whether the JSON report lists all textures, with explanations."""
 
 
 class RunOptions(Struct, frozen=True):
