@@ -501,5 +501,6 @@ class Advisor(ABC):
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
-        """Answers a client's request `name`, one of `asks`, with plain types. Raises RequestError."""
+        """Answers a client's request `name`, one of `asks`, with plain types, or a RunResult with them and
+        files of `Context.run`, by the names that the client gets. Raises RequestError."""
         raise AssertionError(f"{self.name} declares {name} but doesn't answer it")

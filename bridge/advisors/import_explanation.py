@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import msgspec
@@ -18,14 +18,16 @@ from bridge.advisors.explanation import explain, lines, plain
 from bridge.advisors.findings import Considered
 from bridge.advisors.import_batch import path_below, texture_reader
 from bridge.advisors.import_project import ContextReader
-from bridge.api import Context, RequestError, SessionView, UserError
+from bridge.api import Context, RequestError, RunResult, SessionView, TextureIntent, UserError
 from bridge.core.errors import BAD_PARAMS, NOT_FOUND, UNSUPPORTED
 from bridge.host.observation import file_of
 from bridge.locale import translate
 from bridge.project import config
 from bridge.project.config import ProjectFile
 
-EXPLAIN = "texture.explain"
+EXPLAIN, PREVIEW = "texture.explain", "texture.preview_lit"
+SHOWN = ("kind", "color_space", "normal_convention", "mipmaps", "compression")
+"""The settings that change how a texture looks."""
 
 
 class ExplainParams(Struct, forbid_unknown_fields=True):
@@ -37,11 +39,12 @@ class ExplainParams(Struct, forbid_unknown_fields=True):
 
 async def explain_texture(
     context: Context, session: SessionView, reader: ContextReader, params: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> RunResult:
     """Returns the explanation with sentences in the session's language.
 
-    `lines` are its most important sentences, `not_raised` those about findings that weren't raised. Raises
-    RequestError.
+    `lines` are its most important sentences, `not_raised` those about findings that weren't raised. The files
+    `before` and `after` show the texture with its settings and with those of all fixes, if that can be drawn.
+    Raises RequestError.
     """
     try:
         asked = msgspec.convert(params, ExplainParams)
@@ -82,9 +85,39 @@ async def explain_texture(
 
     found = explain(examination, file, considered, settings, options_of)
     not_raised = [each for each in found.findings if not each.raised]
-    return {
+    value = {
         "file": file,
         **plain(found, session.locale),
         "lines": [translate(line, session.locale) for line in lines(found)],
         "not_raised": [f"{each.code}: {translate(each.message, session.locale)}" for each in not_raised],
     }
+    fixes = [each.finding.intent for each in considered if each.finding and not each.finding.platforms]
+    return RunResult(value, await _pictures(context, session, asset, path, found.judged_as, fixes))
+
+
+async def _pictures(
+    context: Context,
+    session: SessionView,
+    asset: Asset,
+    path: Path,
+    kind: str | None,
+    fixes: Sequence[TextureIntent],
+) -> Mapping[str, str]:
+    """Returns the blobs of the texture as it looks in the game, `before` and `after` the fixes."""
+    if session.adapter is None or session.version is None or kind is None or not asset.options:
+        return {}
+    before = after = session.adapter.read_texture(asset.options, session.version)
+    for fix in fixes:
+        after = fix.over(after)
+    if after == before:
+        return {}
+    states = {
+        name: {field: value for field, value in state.fields().items() if field in SHOWN}
+        for name, state in (("before", before), ("after", after))
+    }
+    try:
+        result = await context.run(PREVIEW, {"kind": kind, **states}, [path], names=[asset.file])
+    # The sentences are the answer: not every texture can be drawn, nor by every daemon.
+    except RequestError:
+        return {}
+    return {name: blob for name, blob in result.blobs.items() if name in states}

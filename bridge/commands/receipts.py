@@ -110,7 +110,7 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
         print_json(result)
     else:
         if result.get("state") != "applied":
-            outcome = text("Change {id} was not reverted: nothing was restored (change {new}).")
+            outcome = text("Change {id} was not reverted (change {new}).")
         elif not result.get("errors") and not _has_changed(result):
             outcome = text(
                 "Nothing was restored: all settings already had their values from before change {id} "

@@ -117,7 +117,7 @@ class _File(Struct, frozen=True):
             if name in reported and not is_same(reported[name], now[name]):
                 shown = value_text(reported[name])
                 yield FALSE_REPORT.fill(reporter=self.reporter, reported=shown, **values)
-            elif name in reported or not self.is_explained:
+            elif not self.is_explained:
                 yield (UNCHANGED if name in idle else NOT_SET).fill(**values)
         if self.reported_after is not None and self.reported_before is None:
             yield NO_BEFORE.fill(reporter=self.reporter)

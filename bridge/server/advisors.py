@@ -19,7 +19,7 @@ from accel.workload import Input, to_builtins
 from bridge.api import Advisor, RunResult, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
-from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, Popup, PopupClose
+from bridge.core.messages import MAX_FRAME, Answer, Event, Numbered, OutputRef, Popup, PopupClose
 from bridge.server.cache import copy_response
 from bridge.server.commands import NO_STATES, Commands, sendable
 from bridge.server.live_session import LiveSession
@@ -64,6 +64,8 @@ class AdvisorContext:
         self._live = live
         self._parent = parent
         self._states = states
+        self._outputs: dict[str, OutputRef] = {}
+        """The files of this context's runs, by blob."""
         self._steps = 0
 
     async def run(
@@ -82,8 +84,17 @@ class AdvisorContext:
             response = await self._host.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
+        self._outputs |= {str(output.blob): output for output in response.outputs}
         # The value may be shared with other requests.
         return RunResult(value=copy_response(response).value, blobs=response.blobs)
+
+    def outputs(self, blobs: Mapping[str, str]) -> list[OutputRef]:
+        """Returns the files of this context's runs that `blobs` names; others are left out."""
+        return [
+            msgspec.structs.replace(self._outputs[blob], name=name)
+            for name, blob in blobs.items()
+            if blob in self._outputs
+        ]
 
     async def popup(
         self, session: SessionView, popup: Popup, state: Any, *, textures: Collection[str] | None = None
@@ -276,13 +287,18 @@ class AdvisorHost:
             if not self._closed and IMPORTED in advisor.events:
                 self._ask_anew(live, states, advisor)
 
-    async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
-        """Asks the advisor of the question `name`. Raises RequestError, and ValueError for an answer with
-        other than plain types."""
+    async def ask(
+        self, live: LiveSession, name: str, params: Mapping[str, Any]
+    ) -> tuple[Any, list[OutputRef]]:
+        """Asks the advisor of the question `name`; returns its answer and files. Raises RequestError, and
+        ValueError for an answer with other than plain types."""
         advisor = self._asks[name]
         # If the store fails, the client gets the error and can retry.
         context = AdvisorContext(self, advisor, live, patient=False)
-        return to_builtins(await advisor.on_ask(context, live.view, name, params))
+        answer = await advisor.on_ask(context, live.view, name, params)
+        if isinstance(answer, RunResult):
+            return to_builtins(answer.value), context.outputs(answer.blobs)
+        return to_builtins(answer), []
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Stores the answer, lets the popup's advisor act on it, and confirms the answer."""

@@ -168,7 +168,10 @@ class Bench:
         self.ran.append(names[0])
         self.asked.append(params)
         await self.gate.wait()
-        record = {"texture.examine": examine, "image.inspect": inspect}[workload].workload
+        found = {"texture.examine": examine, "image.inspect": inspect}.get(workload)
+        if found is None:
+            raise RequestError(errors.UNKNOWN_WORKLOAD, workload=workload)
+        record = found.workload
         inputs = [Input(name, str(path)) for name, path in zip(names, paths, strict=True)]
         try:
             output = record.load()(inputs, record.parse(dict(params)), Limits())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from accel.image.operations.analysis import Fingerprint
 from accel.texture.judgement import examine
@@ -16,10 +18,10 @@ from accel.workload import Input, Limits
 from bridge.advisors.advice import judge_all
 from bridge.advisors.explanation import explain, factor_text, lines, plain, verdict_text, weigh
 from bridge.advisors.import_advisor import TextureImportAdvisor
-from bridge.api import RequestError
+from bridge.api import RequestError, RunResult, TextureAsset
 from bridge.core.textures import CODES
 from tests.advisors import pictures
-from tests.advisors.desk import Bench
+from tests.advisors.desk import Bench, FakeEngine
 from tests.advisors.examinations import imagined
 
 
@@ -94,9 +96,37 @@ def test_all_of_it_reads_in_chinese(tmp_path: Path) -> None:
 async def test_an_editor_asks_why(bench: Bench) -> None:
     bench.texture("art/rock_normal.png", pictures.normal_map())
     asked = {"path": "res://art/rock_normal.png"}
-    value = await bench.advisor.on_ask(bench, bench.view, "texture.explain", asked)
+    answer = await bench.advisor.on_ask(bench, bench.view, "texture.explain", asked)
+    value = answer.value
+    assert answer.blobs == {}
     assert (value["file"], value["kind"], value["sure"]) == ("art/rock_normal.png", "normal", True)
     assert value["lines"] and value["not_raised"] and value["evidence"]
+
+
+async def test_the_answer_shows_the_texture_before_and_after_the_fixes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bench.texture("art/rock_normal.png", pictures.normal_map())
+    asset = TextureAsset(path, "art/rock_normal.png", dict(bench.options[path]))
+    engine = FakeEngine()
+    monkeypatch.setattr(FakeEngine, "project", SimpleNamespace(texture=lambda *_: asset, uses=lambda _: {}))
+    bench.view = replace(bench.view, adapter=engine)
+    run, drawn = bench.run, []
+
+    async def draw(workload: str, params: Any, paths: Any, **more: Any) -> RunResult:
+        if workload != "texture.preview_lit":
+            return await run(workload, params, paths, **more)
+        drawn.append(params)
+        return RunResult({}, {"before": "b" * 64, "after": "a" * 64})
+
+    monkeypatch.setattr(bench, "run", draw)
+    answer = await bench.advisor.on_ask(bench, bench.view, "texture.explain", {"path": path})
+    assert answer.blobs == {"before": "b" * 64, "after": "a" * 64}
+    (asked,) = drawn
+    assert asked["kind"] == "normal" and asked["before"]["color_space"] == "srgb"
+    assert asked["after"]["kind"] == "normal" and asked["after"]["color_space"] == "linear"
+    raised = [each for each in answer.value["findings"] if each["raised"]]
+    assert raised and all(each["present"].keys() == each["options"].keys() for each in raised)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from bridge.api import (
     Params,
     Popup,
     RequestError,
+    RunResult,
     SessionView,
     TextureAsset,
     TextureIntent,
@@ -354,6 +355,9 @@ class Obedient(Advisor):
             case "run":
                 done = await context.run(params.get("workload", "test.sleep"), params.get("params", {}), [])
                 return list(done.blobs)
+            case "files":
+                done = await context.run(params["workload"], params.get("params", {}), [])
+                return RunResult("made", {"mine": next(iter(done.blobs.values())), "gone": "0" * 64})
             case "change":
                 done = await context.run("test.note", params["params"], [Path(params["path"])])
                 done.value["read"].append(params["mine"])
