@@ -425,12 +425,25 @@ class Context(Protocol):
     ) -> RunResult:
         """Runs a workload on files. Errors refer to them by `names`. Raises RequestError."""
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any, *, delay_s: float = 0.0) -> int:
+    async def popup(
+        self,
+        session: SessionView,
+        popup: Popup,
+        state: Any,
+        *,
+        textures: Collection[str] | None = None,
+        delay_s: float = 0.0,
+    ) -> int:
         """Shows `popup`, after `delay_s` seconds, stores `state` with it and returns the popup's id.
 
         `state` consists of plain types or Structs; `Advisor.on_answer` gets it back as plain types.
         `popup.id` is ignored (write 0). Popup and state survive restarts of the daemon, which show a delayed
         popup at once. `popup.items` may be long: the daemon sends them as a blob if a frame can't hold them.
+
+        `textures` are the paths of the textures that it asks about, as in `asset.imported`; by default, in
+        `on_event`, those of the event. While it is open, no other advisor can ask about them: that one's call
+        raises RequestError `claimed`, and it gets an `asset.imported` with them once this popup is closed.
+        Commands of the answer change only textures that are still as the event reported them.
 
         Raises TypeError if `popup` isn't a Popup, ValueError if a field breaks the protocol's limits, such as
         a `body` of more than 32,768 characters or two items with one id, and TypeError, ValueError or
@@ -441,6 +454,12 @@ class Context(Protocol):
         self, session: SessionView, popup_id: int, fraction: float, message: str = ""
     ) -> None:
         """Shows how far the work on a popup is, 0 to 1, while its answer is carried out or it is open."""
+
+    async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
+        """Returns those of `paths` that open popups of other advisors ask about.
+
+        Once such a popup is closed, this advisor gets an `asset.imported` with its textures.
+        """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
         """Returns this advisor's unanswered popups in the session's workspace, oldest first, with states.
@@ -458,6 +477,10 @@ class Context(Protocol):
 
         Command and receipt survive restarts of the daemon. `note` gives the reason in `popbridge receipts`.
         Raises ValueError if `args` aren't plain types.
+
+        For `texture.apply` the daemon adds to each change `expected`, the values in the event that the advice
+        was made from, unless the change has its own. Textures that differ now, or whose file changed, stay
+        unchanged; the receipt's `errors` say why, and all advisors get an `asset.imported` with them.
         """
 
     async def previous_command(self) -> int | None:
@@ -470,7 +493,11 @@ class Context(Protocol):
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         """Waits for the editor's answer; returns the receipt: `state` (applied or failed), `before`, `after`,
-        `errors`."""
+        `errors`.
+
+        `before` and `after` of textures are what the daemon read in the project's files, as far as it can;
+        what isn't as asked for is in `errors`, whatever the editor answered.
+        """
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Reverts changes in the editor; returns the new receipts. Raises RequestError.
@@ -554,5 +581,6 @@ class Advisor(ABC):
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
-        """Answers a client's request `name`, one of `asks`, with plain types. Raises RequestError."""
+        """Answers a client's request `name`, one of `asks`, with plain types, or a RunResult with them and
+        files of `Context.run`, by the names that the client gets. Raises RequestError."""
         raise AssertionError(f"{self.name} declares {name} but doesn't answer it")

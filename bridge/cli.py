@@ -38,6 +38,9 @@ class Entry(NamedTuple):
 GROUPS: Mapping[str, Mapping[str, Entry]] = {
     "Check": {
         "audit": Entry("bridge.commands.audit:audit", "Check the textures of a project, folder or file"),
+        "explain": Entry(
+            "bridge.commands.explain:explain", "Explain what a texture was judged to be, and why"
+        ),
         "receipts": Entry("bridge.commands.receipts:receipts", "List changes"),
         "revert": Entry("bridge.commands.receipts:revert", "Revert a change"),
     },

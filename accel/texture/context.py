@@ -123,8 +123,12 @@ LEAST = 1e-4
 """The minimum probability."""
 MIN_WEIGHT = 0.2
 """The log-likelihood ratio above which the project is shown as evidence."""
-_WHOSE = ("its project's textures", "its folder's textures", "those in the folders beside it")
-"""By level, as shown to people."""
+_SHARES = (
+    text("{share} of its project's textures"),
+    text("{share} of its folder's textures"),
+    text("{share} of those in the folders beside it"),
+)
+"""By level."""
 COLUMNS = len(KINDS) * (1 + len(LEVELS)) + len(COUNTED)
 """The number of features that `columns` returns."""
 NAMING = ("name", "folder", "siblings", "words")
@@ -290,12 +294,12 @@ def _project_evidence(
     # Portions are rounded: four textures may sum to slightly less.
     shares = np.where(counts > FEWEST - 0.5, others[:, rows, kinds] / np.maximum(counts, 1.0), 0.0)
     supports = zip(kinds.tolist(), shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), strict=True)
-    return [
-        [Evidence("project", f"{share:.0%} of {_WHOSE[level]}", KINDS[kind], weights_by_kind(raised[row]))]
-        if raised[row, kind] >= MIN_WEIGHT
-        else []
-        for row, (kind, share, level) in enumerate(supports)
-    ]
+    found: list[list[Evidence]] = []
+    for row, (kind, share, level) in enumerate(supports):
+        said = _SHARES[level].fill(share=f"{share:.0%}")
+        evidence = Evidence("project", str(said), KINDS[kind], weights_by_kind(raised[row]), said)
+        found.append([evidence] if raised[row, kind] >= MIN_WEIGHT else [])
+    return found
 
 
 def shares_of(shares: Floats) -> Portions:

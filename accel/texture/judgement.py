@@ -15,6 +15,7 @@ from accel.image.inspect import inspect_picture
 from accel.image.operations.analysis import Fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.records import Inspection
+from accel.text import Text, plural, text
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
 from accel.texture.model import Inputs, Judgement, extract, is_confident, model, needed_share, weights_by_kind
 from accel.texture.naming import NUMBERED, Cue, Words, known_words, read_name, vocabulary
@@ -24,60 +25,75 @@ from accel.workload import Input, Item, Limits, Outcome, Output, OutputFile, Wor
 Features = Mapping[str, float]
 
 
-def explanations(features: Features, kind: Kind) -> list[tuple[str, Kind | None]]:
-    """Returns readable facts that support `kind`, each with the kind that it supports."""
-    return [(text, kind) for text in _OF[kind](features) if text]
+def explanations(features: Features, kind: Kind) -> list[Text]:
+    """Returns readable facts that support `kind`."""
+    return [fact for fact in _OF[kind](features) if fact]
 
 
-def _normal(found: Features) -> list[str]:
+Facts = Sequence[Text | None]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def _normal(found: Features) -> Facts:
     if found["pair.no_blue"] > 0.9:
-        return [f"red and green fit unit vectors {found['pair.disc']:.0%}, blue is empty"]
+        share = _percent(found["pair.disc"])
+        return [text("red and green fit unit vectors {share}, blue is empty", share=share)]
+    up = found["unit.up"]
     return [
-        f"unit vectors {found['unit.near']:.0%}",
-        f"undisturbed surface {found['unit.up']:.0%}" if found["unit.up"] > 0.5 else "",
+        text("unit vectors {share}", share=_percent(found["unit.near"])),
+        text("undisturbed surface {share}", share=_percent(up)) if up > 0.5 else None,
     ]
 
 
-def _grey(found: Features) -> list[str]:
+def _grey(found: Features) -> Facts:
     if found["grey.exact"] > 0.99:
-        return ["grey everywhere"]
-    return [f"grey {found['grey.nearly']:.0%}" if found["grey.nearly"] > 0.6 else ""]
+        return [text("grey everywhere")]
+    nearly = found["grey.nearly"]
+    return [text("grey {share}", share=_percent(nearly)) if nearly > 0.6 else None]
 
 
-def _packed(found: Features) -> list[str]:
+def _packed(found: Features) -> Facts:
     constant = round(found["constant.channels"])
-    least = found["edge.both_rg"], found["edge.both_rb"], found["edge.both_gb"]
+    least = min(found["edge.both_rg"], found["edge.both_rb"], found["edge.both_gb"])
     return [
-        f"channels share {min(least):.0%} of their edges",
-        f"{constant} constant channel{'s' * (constant > 1)}" if constant else "",
+        text("channels share {share} of their edges", share=_percent(least)),
+        plural("{n} constant channel", "{n} constant channels", constant) if constant else None,
     ]
 
 
-def _emissive(found: Features) -> list[str]:
-    return [f"black {found['black']:.0%}" if found["black"] > 0.3 else "", f"lit {found['lit.share']:.0%}"]
-
-
-def _cut(found: Features) -> list[str]:
+def _emissive(found: Features) -> Facts:
+    black = found["black"]
     return [
-        f"transparent {found['alpha.clear']:.0%}" if found["alpha.clear"] > 0.02 else "",
-        f"{round(2 ** found['palette.count'])} colours" if found["palette.count"] < 8 else "",
+        text("black {share}", share=_percent(black)) if black > 0.3 else None,
+        text("lit {share}", share=_percent(found["lit.share"])),
     ]
 
 
-def _environment(found: Features) -> list[str]:
+def _cut(found: Features) -> Facts:
+    clear, colors = found["alpha.clear"], round(2 ** found["palette.count"])
     return [
-        "light brighter than white" if found["stored.peak"] > 1.1 else "",
-        "twice as wide as high" if found["size.twice"] else "",
-        "faces of a cube" if found["size.cross"] or found["size.strip"] else "",
+        text("transparent {share}", share=_percent(clear)) if clear > 0.02 else None,
+        plural("{n} colour", "{n} colours", colors) if found["palette.count"] < 8 else None,
     ]
 
 
-def _albedo(found: Features) -> list[str]:
+def _environment(found: Features) -> Facts:
+    return [
+        text("light brighter than white") if found["stored.peak"] > 1.1 else None,
+        text("twice as wide as high") if found["size.twice"] else None,
+        text("faces of a cube") if found["size.cross"] or found["size.strip"] else None,
+    ]
+
+
+def _albedo(found: Features) -> Facts:
     seams = max(found["seam.rows"], found["seam.columns"])
-    return ["copies meet without a seam" if seams < 0.1 and found["seam.rows_step"] > 0.004 else ""]
+    return [text("copies meet without a seam") if seams < 0.1 and found["seam.rows_step"] > 0.004 else None]
 
 
-_OF: dict[Kind, Callable[[Features], list[str]]] = {
+_OF: dict[Kind, Callable[[Features], Facts]] = {
     "albedo": _albedo, "normal": _normal, "height": _grey, "roughness": _grey, "specular": _grey,
     "ao": _grey, "packed": _packed, "emissive": _emissive, "sprite": _cut, "ui": _cut,
     "environment": _environment,
@@ -250,7 +266,7 @@ def _pixel_evidence(by_pixels: Floats, features: Mapping[str, float], logs: Floa
     # Only differences count: with the least at 0, most weights needn't be stored.
     weights = weights_by_kind(logs - logs.min())
     found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best, weights)]
-    return found + [Evidence("pixels", what, kind) for what, kind in explanations(features, best)]
+    return found + [Evidence("pixels", str(fact), best, text=fact) for fact in explanations(features, best)]
 
 
 def _word_evidence(words: Sequence[str], judgement: Judgement, logs: Floats) -> list[Evidence]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
+from accel.text import Text
+
 Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
     "environment",
@@ -46,6 +48,8 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     """By kind, the natural logarithm of the factor by which it multiplies the odds; 0 for kinds that are
     missing. The product of all evidence gives the probabilities, except for weak evidence, which is left out.
     Empty for details of other evidence and for what doesn't count."""
+    text: Text | None = None
+    """`detail` in translatable form, if it is more than words of a name or a kind."""
 
 
 class Classification(Struct, frozen=True):

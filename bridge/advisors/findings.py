@@ -244,7 +244,10 @@ def _desired(texture: TextureFacts) -> Results:
             yield not_raised(code, "no_setting")
         elif not refused:
             settings = texture.present.only(frozenset(each.field for each in same)).fields()
-            yield not_raised(code, "settled" if settings else "unset", **settings)
+            if any("normal" in each.refused for each in same):
+                yield not_raised(code, "not_as_normals")
+            else:
+                yield not_raised(code, "settled" if settings else "unset", **settings)
         elif not violated:
             yield not_raised(code, refused[0])
         else:

@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from bridge.advisors.import_batch import (
     summarize,
     with_preview,
 )
+from bridge.advisors.import_explanation import EXPLAIN, explain_texture
 from bridge.advisors.import_items import chosen_rules
 from bridge.advisors.import_popups import (
     APPLIED,
@@ -188,6 +189,7 @@ class TextureImportAdvisor(Advisor):
 
     name = "texture_import"
     events = ("asset.imported", REVERTED)
+    asks = (EXPLAIN,)
 
     def __init__(self, cache: Path | None = None) -> None:
         """`cache` is the folder in which audits leave their results; None ignores them."""
@@ -264,6 +266,12 @@ class TextureImportAdvisor(Advisor):
             await self._apply(context, session, fix, checked, rules)
             if ticks is not None:
                 await self._ask_about(context.outside_answer(), session, Portion(advice, ticks.unlisted))
+
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
+        """Explains a texture."""
+        return await explain_texture(context, session, self._reader, params)
 
     async def _apply(
         self,
@@ -420,7 +428,8 @@ class TextureImportAdvisor(Advisor):
             self._config_errors.pop(session.project, None)
         elif self._config_errors.get(session.project) != (errors := tuple(errors)):
             self._config_errors[session.project] = errors
-            await context.popup(session, trouble_popup(title, errors, session.locale), {})
+            popup = trouble_popup(title, errors, session.locale)
+            await context.popup(session, popup, {}, textures=())
 
     async def _ask(
         self,
@@ -436,6 +445,8 @@ class TextureImportAdvisor(Advisor):
         """
         # Copies, as an answer may clear the batch's files meanwhile.
         settled = await self._settled.of(context, session)
+        taken = await context.claimed(session, [file.path for file in found])
+        found = [file for file in found if file.path not in taken]
         unsettled = await asyncio.to_thread(unsettled_advice, found, dict(batch.files), settled)
         found = await with_preview(context, session, unsettled)
         while True:
@@ -470,6 +481,7 @@ class TextureImportAdvisor(Advisor):
                 msgspec.structs.replace(popup, dedupe=dedupe),
                 draft.advice,
                 delay_s=max(batch.quiet_until - now, 0.0),
+                textures=draft.files.keys(),
             )
         except BaseException:
             # It wasn't shown: the next import asks again.

@@ -194,7 +194,7 @@ async def portions(parts: Parts) -> AsyncIterator[list[dict[str, Any]]]:
         for file in files:
             if not file.options:
                 continue
-            change = {"path": file.path, "options": file.options}
+            change = {"path": file.path, "options": file.options, "expected": file.present}
             own = len(msgspec.msgpack.encode(change))
             if portion and (len(portion) >= MAX_CHANGES or size + own > MAX_CHANGES_BYTES):
                 yield portion
@@ -423,13 +423,15 @@ async def check(session: SessionView, parts: Parts) -> StalenessCheck:
     checked = StalenessCheck()
     if session.root is not None:
         root = await asyncio.to_thread(session.root.resolve)
-        read = _texture_reader(session.adapter.project if session.adapter else None, root)
+        read = texture_reader(session.adapter.project if session.adapter else None, root)
         async for files in interleave(parts):
             await asyncio.to_thread(_check, files, root, read, checked)
     return checked
 
 
-def _texture_reader(support: ProjectSupport | None, root: Path) -> TextureReader:
+def texture_reader(support: ProjectSupport | None, root: Path) -> TextureReader:
+    """Returns the reader of a project's textures; without `support` it returns them without options."""
+
     def read(file: str) -> TextureAsset | None:
         if support is not None and hasattr(support, "texture"):
             try:

@@ -210,6 +210,7 @@ REASONS = {
     "not_in_version": text("This version of the engine has no setting for it."),
     "settled": text("Already set: {settings}."),
     "unset": text("The present setting is unknown."),
+    "not_as_normals": text("It isn't imported as a normal map."),
     "saves_nothing": text("A change would save no GPU memory."),
     "same_fix": text("The fix for {codes} covers it."),
     "no_material": text("Not a texture of a material's surface."),

@@ -50,6 +50,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The cache folder; None for none."""
     pictures: bool = False
     """Whether rows have pictures."""
+    explains: Callable[[str], bool] = lambda file: False
+    """Whether a file's row has an explanation."""
 
 
 class ProgressCallbacks(Struct, frozen=True):
@@ -88,7 +90,7 @@ async def audit(
         incomplete=bool(unimported),
         failed=project.failed,
     )
-    judging = Judge(project, report, project_file.textures.max_size or plan.max_size)
+    judging = Judge(project, report, project_file.textures.max_size or plan.max_size, plan.explains)
     await asyncio.to_thread(judging.prepare, len(assets))
     for asset in listed:
         if asset.gone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,8 @@ from accel.texture import context
 from accel.texture.workloads import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
-from bridge.advisors.findings import ERROR, NOTE, Finding
+from bridge.advisors.explanation import explain
+from bridge.advisors.findings import ERROR, NOTE, Considered, Finding
 from bridge.advisors.import_project import AuditResultsWriter
 from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
 from bridge.advisors.texture_facts import facts_of, memory_of
@@ -122,11 +124,18 @@ def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> i
 class Judge:
     """Collects the examinations of one audit and makes the report's rows of them."""
 
-    def __init__(self, project: Project, report: Report, max_size: int) -> None:
-        """`max_size` is the accepted longest side, pixels."""
+    def __init__(
+        self,
+        project: Project,
+        report: Report,
+        max_size: int,
+        explains: Callable[[str], bool] = lambda file: False,
+    ) -> None:
+        """`max_size` is the accepted longest side, pixels; `explains` whether a file gets an explanation."""
         self._project = project
         self._report = report
         self._max_size = max_size
+        self._explains = explains
         self._context = context.Context()
         self._plugin = project.adapter.name if project.adapter else OURS
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
@@ -194,32 +203,45 @@ class Judge:
             yield asset, size, replace(found, classification=classification)
 
     def _judge(self, some: Sequence[tuple[TextureAsset, int, Examination]]) -> None:
-        members, faults = [], {}
+        members: list[SetMember] = []
+        faults: dict[str, Issue] = {}
+        considered: dict[str, Sequence[Considered]] = {}
         for asset, _, found in some:
             kind = found.classification.kind
             self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
             self._report.asked += asset.options is not None
             try:
-                members.append(self._member(asset, found))
+                considered[asset.file] = self._consider(asset, found)
+                members.append(self._member(asset, found, considered[asset.file]))
             # An adapter is a plugin: its failure is one issue.
             except (Exception, SystemExit) as error:
                 faults[asset.file] = fault_of(UNJUDGED, error, self._plugin)
         findings = {**{member.file: member.findings for member in members}, **self._united(members)}
         for asset, size, found in some:
-            row = self._row(asset, found, findings.get(asset.file, ()), faults.get(asset.file))
+            row = self._row(
+                asset,
+                found,
+                findings.get(asset.file, ()),
+                considered.get(asset.file, ()),
+                faults.get(asset.file),
+            )
             self._report.memory += row.memory
             extent = found.inspection.extent
             self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint, extent))
             self._add(row)
 
-    def _member(self, asset: TextureAsset, found: Examination) -> SetMember:
+    def _consider(self, asset: TextureAsset, found: Examination) -> Sequence[Considered]:
         """Judges a texture alone. Raises the adapter's exceptions."""
-        adapter, version, options = self._project.adapter, self._project.version, asset.options
+        adapter, version = self._project.adapter, self._project.version
         uses = self.uses.get(asset.file, NO_USES)
-        findings = advice.judge(
-            found, asset.file, options, adapter, version, max_size=self._max_size, uses=uses
+        return advice.judge_all(
+            found, asset.file, asset.options, adapter, version, max_size=self._max_size, uses=uses
         )
-        return SetMember(asset.file, found, options, findings, uses)
+
+    def _member(self, asset: TextureAsset, found: Examination, considered: Sequence[Considered]) -> SetMember:
+        findings = [each.finding for each in considered if each.finding is not None]
+        uses = self.uses.get(asset.file, NO_USES)
+        return SetMember(asset.file, found, asset.options, findings, uses)
 
     def _united(self, members: Sequence[SetMember]) -> Mapping[str, Sequence[Finding]]:
         adapter, version = self._project.adapter, self._project.version
@@ -232,19 +254,25 @@ class Judge:
             return {}
 
     def _row(
-        self, asset: TextureAsset, found: Examination, findings: Sequence[Finding], fault: Issue | None
+        self,
+        asset: TextureAsset,
+        found: Examination,
+        findings: Sequence[Finding],
+        considered: Sequence[Considered],
+        fault: Issue | None,
     ) -> Row:
         row = _row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
             if fault is None:
-                self._advise(row, findings, read_only=bool(asset.read_only))
+                self._advise(row, found, findings, considered, read_only=bool(asset.read_only))
         # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
             fault = fault_of(UNJUDGED, error, self._plugin)
         if fault is not None:
             row.issues = [*self._asset_issues(asset), fault]
             row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
+            row.explanation = None
         return row
 
     def _asset_issues(self, asset: TextureAsset) -> list[Issue]:
@@ -253,19 +281,46 @@ class Judge:
         unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
         return unknown + _remarked(lambda: asset.remarks, self._plugin)
 
-    def _advise(self, row: Row, findings: Sequence[Finding], *, read_only: bool) -> None:
+    def _advise(
+        self,
+        row: Row,
+        found: Examination,
+        findings: Sequence[Finding],
+        considered: Sequence[Considered],
+        *,
+        read_only: bool,
+    ) -> None:
         uses = self.uses.get(row.file, NO_USES)
         if read_only:
             findings = [replace(finding, intent=TextureIntent(), memory={}) for finding in findings]
         row.issues += map(Issue.of, findings)
+        if self._explains(row.file):
+            raised = {finding.code for finding in findings}
+            others = (each for each in considered if each.finding is None and each.code not in raised)
+            row.explanation = explain(
+                found,
+                row.file,
+                [*map(Considered.of, findings), *others],
+                row.settings,
+                partial(_options_of, self._project, row.settings),
+            )
         row.issues += _remarked(lambda: _remarks(self._project, row, uses), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 
     def _add(self, row: Row) -> None:
+        if row.explanation is not None:
+            self._report.explained.append(row)
         if row.issues:
             row.issues.sort(key=lambda issue: -issue.rank)
             self._report.rows.append(row)
+
+
+def _options_of(
+    project: Project, settings: Mapping[str, Any] | None, considered: Considered
+) -> Mapping[str, Any]:
+    finding = considered.finding
+    return {} if finding is None else options_for(project, settings, [Issue.of(finding)])
 
 
 def _remarks(project: Project, row: Row, uses: TextureUses) -> Iterable[Remark]:

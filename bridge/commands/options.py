@@ -49,7 +49,9 @@ class AuditOptions(Struct, frozen=True):
     limit: int
     locale: str
     workers: int | None
-    quiet: bool
+    quiet: bool = False
+    lists_all: bool = False
+    """Whether the JSON report lists all textures, with explanations."""
 
 
 class RunOptions(Struct, frozen=True):

@@ -204,10 +204,19 @@ STORAGE_FULL = ErrorCode(
     hint="Free disk space for the daemon, or raise its setting blobs.quota.",
 )
 
+CLAIMED = ErrorCode(
+    "claimed",
+    20,
+    "The advisor {advisor} is asking about {name}.",
+    retryable=True,
+    hint="Ask again when its popup is closed.",
+    outcome="not_started",
+)
+
 ERROR_CODES = (
     BAD_PARAMS, BAD_INPUT, UNKNOWN_WORKLOAD, UNSUPPORTED, TOO_LARGE, NOT_FOUND, FORBIDDEN, AMBIGUOUS_EDITOR,
     EDITOR_GONE, EDITOR_BUSY, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, WORKER_CRASHED, KEY_REUSED,
-    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL,
+    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL, CLAIMED,
 )  # fmt: skip
 
 REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) | frozenset(

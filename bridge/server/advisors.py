@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping,
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -25,6 +26,7 @@ from bridge.core.messages import (
     Answer,
     Event,
     Numbered,
+    OutputRef,
     Popup,
     PopupClose,
     PopupItem,
@@ -34,13 +36,15 @@ from bridge.core.popup_items import PopupRows, resolve
 from bridge.core.revert import REVERTED
 from bridge.core.session import is_replaced
 from bridge.server.cache import copy_response
-from bridge.server.commands import Commands, sendable
+from bridge.server.commands import NO_STATES, Commands, sendable
 from bridge.server.live_session import LiveSession, mates
 from bridge.server.popups import PopupAnswers, SharedPopups
 from bridge.server.rules import ProjectRules
 from bridge.server.runner import Runner
 from bridge.server.sessions import Sessions
+from bridge.server.texture_states import IMPORTED, imported_event, named_states, reported_states
 from bridge.store.blobs import BlobStore
+from bridge.store.claims import States, TextureClaims, TexturesTaken
 from bridge.store.records import PermanentDamage, Receipt, StoredPopup, pack, unpack
 from bridge.store.sessions import MarkStore, SessionStore
 from bridge.store.store import Store
@@ -63,14 +67,21 @@ class AdvisorContext:
         parent: int | None = None,
         *,
         patient: bool = True,
+        states: States = NO_STATES,
     ) -> None:
-        """`patient` retries while the store fails, for callers without a client that would retry."""
+        """`patient` retries while the store fails, for callers without a client that would retry.
+
+        `states` are the textures of the event that is handled, or of the popup that was answered.
+        """
         self._patient = patient
         self.settings = host.settings
         self._host = host
         self._advisor = advisor
         self._live = live
         self._parent = parent
+        self._states = states
+        self._outputs: dict[str, OutputRef] = {}
+        """The files of this context's runs, by blob."""
         self._steps = 0
 
     async def run(
@@ -89,13 +100,34 @@ class AdvisorContext:
             response = await self._host.runner.run(
                 workload, params, inputs, priority=priority, deadline_ms=deadline_ms
             )
+        self._outputs |= {str(output.blob): output for output in response.outputs}
         # Other requests may share the value.
         return RunResult(value=copy_response(response).value, blobs=response.blobs)
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any, *, delay_s: float = 0.0) -> int:
+    def outputs(self, blobs: Mapping[str, str]) -> list[OutputRef]:
+        """Returns the files of this context's runs that `blobs` names; others are left out."""
+        return [
+            msgspec.structs.replace(self._outputs[blob], name=name)
+            for name, blob in blobs.items()
+            if blob in self._outputs
+        ]
+
+    async def popup(
+        self,
+        session: SessionView,
+        popup: Popup,
+        state: Any,
+        *,
+        textures: Collection[str] | None = None,
+        delay_s: float = 0.0,
+    ) -> int:
         step = self._step()
+        if textures is None:
+            # What an answer leads to is about textures that its advisor has asked about already.
+            textures = self._states.keys() if self._parent is None else ()
+        about = named_states(textures, self._states)
         return await self._keep_alive(
-            lambda: self._host.show(self._live, self._advisor, popup, state, step, delay_s)
+            lambda: self._host.show(self._live, self._advisor, popup, state, step, delay_s, about)
         )
 
     async def popup_progress(
@@ -103,6 +135,11 @@ class AdvisorContext:
     ) -> None:
         await self._host.report(
             self._live, PopupProgress(id=popup_id, fraction=min(max(fraction, 0.0), 1.0), text=message)
+        )
+
+    async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
+        return await self._keep_alive(
+            lambda: self._host.claimed(self._live, self._advisor, named_states(paths, self._states))
         )
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
@@ -118,7 +155,7 @@ class AdvisorContext:
             raise TypeError(text("note must be text, not {note}", note=format(repr(note), ".80")))
         step = self._step()
         return await self._keep_alive(
-            lambda: self._host.commands.send(self._live, name, args, note, parent=step)
+            lambda: self._host.commands.send(self._live, name, args, note, parent=step, states=self._states)
         )
 
     async def previous_command(self) -> int | None:
@@ -149,7 +186,9 @@ class AdvisorContext:
         await self._keep_alive(lambda: self._host.rules.remove(session, rules))
 
     def outside_answer(self) -> AdvisorContext:
-        return AdvisorContext(self._host, self._advisor, self._live, patient=self._patient)
+        return AdvisorContext(
+            self._host, self._advisor, self._live, patient=self._patient, states=self._states
+        )
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
         # `marks` may be an iterator.
@@ -184,6 +223,8 @@ log = logging.getLogger(__name__)
 
 MAX_POPUPS = 256
 """Maximum number of open popups per session."""
+MAX_BRIEF = 64
+"""Textures of a popup that are stored without waiting for the thread."""
 MAX_EVENTS = 256
 """Maximum number of a session's events that advisors process at once; more are dropped."""
 
@@ -222,6 +263,11 @@ class AdvisorHost:
         self.sharing = SharedPopups(sessions, store, self.spawn, self._supersede)
         self._held: dict[int, _HeldPopup] = {}
         """Stored popups that are shown later, by id."""
+        self._refused: dict[int, dict[tuple[str, str], tuple[Advisor, LiveSession, States]]] = {}
+        """By popup, then by advisor and session: who may ask about its textures once it is settled."""
+        self._order: WeakKeyDictionary[LiveSession, asyncio.Lock] = WeakKeyDictionary()
+        """Locks that keep the frames of an import in order."""
+        commands.on_stale = self._ask_anew
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers = PopupAnswers(store, self.sharing, self.spawn, self.act)
         self._closed = False
@@ -243,7 +289,11 @@ class AdvisorHost:
     async def _watch(self, advisor: Advisor, live: LiveSession, event: Event) -> None:
         live.events += 1
         try:
-            await advisor.on_event(AdvisorContext(self, advisor, live), live.view, event)
+            states = NO_STATES
+            if event.name == IMPORTED:
+                async with self._order.setdefault(live, asyncio.Lock()):
+                    states = await asyncio.to_thread(reported_states, event, live.root)
+            await advisor.on_event(AdvisorContext(self, advisor, live, states=states), live.view, event)
         finally:
             live.events -= 1
 
@@ -253,13 +303,56 @@ class AdvisorHost:
         if live is not None:
             self.event(live, Event(name=REVERTED, data={"receipt": receipt.reverts, "by": receipt.id}))
 
-    async def ask(self, live: LiveSession, name: str, params: Mapping[str, Any]) -> Any:
-        """Asks the advisor that answers the question `name`. Raises RequestError, and ValueError if the
-        answer has other than plain types."""
+    def _ask_anew(self, live: LiveSession, states: States, advisor: Advisor | None = None) -> None:
+        """Reports textures as they are now, as if they were imported, to `advisor` or to all."""
+
+        async def report() -> None:
+            event = await asyncio.to_thread(imported_event, live.view, states)
+            if event is None or live.ended:
+                return
+            if advisor is None:
+                self.event(live, event)
+            else:
+                await self._watch(advisor, live, event)
+
+        self.spawn(report(), "asking anew about changed textures")
+
+    async def claimed(self, live: LiveSession, advisor: Advisor, states: States) -> set[str]:
+        """Returns the textures that other advisors ask about; `advisor` gets them once they no longer do."""
+        project = _project_of(live)
+        taken = await self.store.read(
+            lambda connection: TextureClaims(Database(connection)).taken(project, advisor.name, states.keys())
+        )
+        self._refuse(live, advisor, {path: popup for path, (popup, _) in taken.items()}, states)
+        return set(taken)
+
+    def _refuse(self, live: LiveSession, advisor: Advisor, taken: Mapping[str, int], states: States) -> None:
+        for popup in set(taken.values()):
+            own = {path: states[path] for path in taken if taken[path] == popup}
+            waiting = self._refused.setdefault(popup, {})
+            earlier = waiting.get((advisor.name, live.id))
+            waiting[advisor.name, live.id] = advisor, live, {**(earlier[2] if earlier else {}), **own}
+
+    def _allow_others(self, popup_id: int) -> None:
+        """Lets others ask about the textures of a settled popup."""
+        for advisor, live, states in self._refused.pop(popup_id, {}).values():
+            if not self._closed and IMPORTED in advisor.events:
+                self._ask_anew(live, states, advisor)
+
+    async def ask(
+        self, live: LiveSession, name: str, params: Mapping[str, Any]
+    ) -> tuple[Any, list[OutputRef]]:
+        """Asks the advisor that answers the question `name`; returns its answer and files.
+
+        Raises RequestError, and ValueError if the answer has other than plain types.
+        """
         advisor = self._asks[name]
         # If the store fails, the client gets the error and can retry.
         context = AdvisorContext(self, advisor, live, patient=False)
-        return to_builtins(await advisor.on_ask(context, live.view, name, params))
+        answer = await advisor.on_ask(context, live.view, name, params)
+        if isinstance(answer, RunResult):
+            return to_builtins(answer.value), context.outputs(answer.blobs)
+        return to_builtins(answer), []
 
     async def resolve(self, live: LiveSession, answer: Answer) -> Answer:
         """Returns the answer with the ids of all ticked leaves. Raises RemoteProtocolError for invalid ids.
@@ -289,6 +382,7 @@ class AdvisorHost:
 
     def _settled(self, popup_id: int) -> None:
         self._store_later(lambda db: SessionStore(db).settled(popup_id), popup_id)
+        self._allow_others(popup_id)
 
     def _store_later(self, work: Callable[[Database], None], popup_id: int) -> None:
         """Records that a popup is closed; otherwise the next daemon would show it again."""
@@ -348,7 +442,10 @@ class AdvisorHost:
                 popup.title,
                 live.description,
             )
-        context = AdvisorContext(self, advisor, live, parent=popup_id)
+        states = await self.store.insist(
+            lambda: self.store.read(lambda connection: TextureClaims(Database(connection)).of(popup_id))
+        )
+        context = AdvisorContext(self, advisor, live, parent=popup_id, states=states)
         # If the daemon stops now, the next one acts on the answer.
         stopped = False
         try:
@@ -368,9 +465,12 @@ class AdvisorHost:
         state: Any,
         parent: tuple[int, int] | None,
         delay_s: float = 0.0,
+        about: States = NO_STATES,
     ) -> int:
         """Stores and shows a popup, after `delay_s` seconds; returns its id. The same step of a `parent`
         answer shows it only once.
+
+        `about` are the textures that no other advisor may ask about while it is open.
 
         Raises RequestError, and TypeError or ValueError for an invalid popup.
         """
@@ -383,11 +483,22 @@ class AdvisorHost:
             message = text("This editor has {open} open popups, the maximum.", open=MAX_POPUPS)
             raise RequestError(errors.OVERLOADED, text("Answer or dismiss some."), message=message)
         packed = msgspec.Raw(pack(state))
-        popup_id, is_new = await self.store.write(
-            lambda db: SessionStore(db).reserve_popup(live.id, advisor.name, popup, packed, parent),
-            synced=False,
-            brief=len(packed) <= MAX_FRAME,
-        )
+        project = _project_of(live)
+
+        def reserve(db: Database) -> tuple[int, bool]:
+            popup_id, is_new = SessionStore(db).reserve_popup(live.id, advisor.name, popup, packed, parent)
+            if is_new and about:
+                TextureClaims(db).claim(popup_id, project, advisor.name, about)
+            return popup_id, is_new
+
+        try:
+            popup_id, is_new = await self.store.write(
+                reserve, synced=False, brief=len(packed) <= MAX_FRAME and len(about) <= MAX_BRIEF
+            )
+        except TexturesTaken as error:
+            self._refuse(live, advisor, error.taken, about)
+            path = min(error.taken)
+            raise RequestError(errors.CLAIMED, name=path, advisor=error.advisor) from None
         if is_new:
             popup = msgspec.structs.replace(popup, id=popup_id)
             self._release(live, popup)
@@ -499,6 +610,7 @@ class AdvisorHost:
         """Settles popups that another one in `live` replaced."""
         for closing in closings:
             self._store_later(partial(_superseded, closing.id), closing.id)
+            self._allow_others(closing.id)
             self.sharing.tell(self.sharing.close(live, closing.id), closing)
 
     async def note(self, advisor: Advisor, project: str, marks: Collection[bytes]) -> None:
@@ -559,6 +671,11 @@ class AdvisorHost:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # if it was cancelled before its start
+
+
+def _project_of(live: LiveSession) -> str:
+    """Returns the project whose textures a session's popups are about; without one, the session's own."""
+    return live.view.project or f"session {live.id}"
 
 
 def _superseded(popup_id: int, db: Database) -> None:

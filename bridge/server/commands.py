@@ -8,6 +8,7 @@ import functools
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -20,12 +21,16 @@ from bridge.api import Advisor, Answer, Context, Event, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result, Translatable
-from bridge.core.revert import REVERT, reverse_changes, revert_command
+from bridge.core.revert import APPLY, REVERT, file_error, reverse_changes, revert_command
+from bridge.core.verification import Observed, by_path
 from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
+from bridge.host.observation import file_of, read_settings
 from bridge.server.handshake import outdated_addon
 from bridge.server.live_session import SPARE, LiveSession, mates
 from bridge.server.sessions import Sessions
-from bridge.store.receipts import ReceiptStore
+from bridge.server.texture_states import expecting, named_states, stale_reasons
+from bridge.store.claims import States
+from bridge.store.receipts import VERIFIED, ReceiptStore
 from bridge.store.records import AUDIT_FIX, DamagedReceipt, PermanentDamage, Receipt
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
@@ -52,6 +57,9 @@ DEADLINE_MS = 120_000
 """Time limit for an editor to carry out a command, in milliseconds."""
 
 
+NO_STATES: States = {}
+
+
 class Commands:
     """Commands to editors and the receipts of their replies."""
 
@@ -60,6 +68,8 @@ class Commands:
         self._sessions = sessions
         self.on_revert: Callable[[Receipt], None] = lambda receipt: None
         """Called with the receipt of each revert that an editor has carried out, at least in part."""
+        self.on_stale: Callable[[LiveSession, States], None] = lambda live, states: None
+        """Called with textures that changed after the advice on them was made."""
         self._waiting: dict[int, asyncio.Event] = {}
         self._unstored: set[asyncio.Task[None]] = set()
 
@@ -72,23 +82,51 @@ class Commands:
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
+        states: States = NO_STATES,
     ) -> int:
         """Stores and sends a command, and returns its receipt's id.
 
-        The same step of a `parent` answer is sent only once, even after a restart. Raises RequestError if it
-        can't be sent, and ValueError for invalid arguments.
+        `states` are the textures that the advice was made from: of those that changed since, nothing is sent,
+        the receipt has the reason, and advisors are asked anew. The same step of a `parent` answer is sent
+        only once, even after a restart. Raises RequestError if it can't be sent, and ValueError for invalid
+        arguments.
         """
         command = sendable(Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS), Command)
         live.expect(command)
         view = live.view
+        present = await _observe(live, command)
+        stale: dict[str, list[AnyText]] = {}
+        if name == APPLY and isinstance(command.args.get("changes"), list):
+            command, stale = await asyncio.to_thread(_without_stale, command, states, present, view.root)
+        refused = [file_error(path, reason) for path, reasons in stale.items() for reason in reasons]
+        before = {
+            path: {option: present[path].get(option) for option in options}
+            for path, options in by_path(command.args.get("changes")).items()
+            if path in present
+        }
         receipt_id, is_new = await self._store.write(
             lambda db: ReceiptStore(db).open(
-                live.id, view.project, view.project_name, command, note, reverts=reverts, parent=parent
+                live.id,
+                view.project,
+                view.project_name,
+                command,
+                note,
+                reverts=reverts,
+                parent=parent,
+                before=before if name in VERIFIED else None,
+                errors=refused or None,
             )
         )
-        if is_new:
+        command = msgspec.structs.replace(command, id=receipt_id)
+        if not is_new:
+            return receipt_id
+        if refused and not command.args["changes"]:
+            await self.answered(live, command, Result(id=receipt_id, value={}))
+        else:
             log.info("session %s: %s #%d (%s)", live.id, name, receipt_id, note)
-            await self.present(live, msgspec.structs.replace(command, id=receipt_id))
+            await self.present(live, command)
+        if stale:
+            self.on_stale(live, named_states(stale, states))
         return receipt_id
 
     async def earlier(self, parent: tuple[int, int]) -> int | None:
@@ -112,25 +150,29 @@ class Commands:
         """Stores the editor's reply and wakes those waiting for it."""
         log.info("%s #%d was answered", command.name, command.id)
         reply = _explain_unsupported(live, command, reply)
+        # Read before the editor's next message is handled, which may be of a newer import.
+        observed = await _observe(live, command)
+
+        def store(db: Database) -> Receipt | None:
+            return ReceiptStore(db).answered(command.id, reply, observed)
+
         if self._store.trouble:
-            self._store_later(command, reply)
+            self._store_later(command, store)
             return
         try:
-            self._stored(
-                command, await self._store.write(lambda db: ReceiptStore(db).answered(command.id, reply))
-            )
+            self._stored(command, await self._store.write(store))
         except StoreError:
-            self._store_later(command, reply)
+            self._store_later(command, store)
 
-    def _store_later(self, command: Command, reply: Result | Error) -> None:
-        # The editor won't repeat the reply, and its other messages must not wait.
-        task = asyncio.create_task(self._persist(command, reply))
+    def _store_later(self, command: Command, store: Callable[[Database], Receipt | None]) -> None:
+        # The editor won't repeat it; its other messages must not wait.
+        task = asyncio.create_task(self._persist(command, store))
         self._unstored.add(task)
         task.add_done_callback(self._unstored.discard)
 
-    async def _persist(self, command: Command, reply: Result | Error) -> None:
+    async def _persist(self, command: Command, store: Callable[[Database], Receipt | None]) -> None:
         try:
-            receipt = await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
+            receipt = await self._store.persist(store)
         except StoreError as error:
             log.error("the reply to %s #%d is not stored: %s", command.name, command.id, error.reason)
             # Those waiting get the same error when they read the receipt.
@@ -313,6 +355,33 @@ class Commands:
             and s.view.project != receipt.project
             and (s.id == receipt.session or _is_alike(s, receipt.project_name, engine))
         }
+
+
+def _without_stale(
+    command: Command, states: States, present: Observed, root: Path | None
+) -> tuple[Command, dict[str, list[AnyText]]]:
+    """Returns the command without changes of textures that changed since, and the reasons by path."""
+    asked = command.args["changes"]
+    stale: dict[str, list[AnyText]] = {}
+    changes = []
+    for change, guarded in zip(asked, expecting(asked, states), strict=True):
+        own = isinstance(change, Mapping) and "expected" in change
+        if reasons := stale_reasons(guarded, states, own, present, root):
+            stale.setdefault(str(change["path"]), []).extend(reasons)
+        else:
+            changes.append(guarded)
+    return msgspec.structs.replace(command, args={**command.args, "changes": changes}), stale
+
+
+async def _observe(live: LiveSession, command: Command) -> Observed:
+    """Returns the present settings of the textures that the command changes, as far as they can be read."""
+    paths = by_path(command.args.get("changes")) if command.name in VERIFIED else {}
+    view = live.view
+    if not paths or view.root is None or view.adapter is None:
+        return {}
+    support, root = view.adapter.project, view.root
+    files = {path: file_of(path) for path in paths}
+    return await asyncio.to_thread(lambda: read_settings(support, root.resolve(), files))
 
 
 def _explain_unsupported(live: LiveSession, command: Command, reply: Result | Error) -> Result | Error:

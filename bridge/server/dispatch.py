@@ -173,8 +173,8 @@ class Dispatch:
     ) -> Result | Error:
         try:
             if ticket.target is Target.ADVISOR:
-                value = await self._flows.ask(live, request.workload, request.params)
-                return Result(id=request.id, value=value)
+                value, outputs = await self._flows.ask(live, request.workload, request.params)
+                return Result(id=request.id, value=value, outputs=outputs)
             response = await self._runner.run(
                 request.workload,
                 request.params,

@@ -219,6 +219,8 @@ MARKS = (
         id INTEGER PRIMARY KEY, advisor TEXT NOT NULL, project TEXT NOT NULL, mark BLOB NOT NULL)""",
     "CREATE UNIQUE INDEX marks_mark ON marks (advisor, project, mark)",
 )
+POPUP_TEXTURES = """CREATE TABLE popup_textures (
+    popup INTEGER PRIMARY KEY, project TEXT NOT NULL, advisor TEXT NOT NULL, textures BLOB NOT NULL)"""
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -301,6 +303,12 @@ def marks(db: Database) -> None:
     """Creates marks (what advisors have settled in each project) and an index of open popups."""
     for statement in (*MARKS, OPEN_POPUPS_INDEX):
         db.execute(statement)
+
+
+@migrations()
+def popup_textures(db: Database) -> None:
+    """Creates the textures that popups are about."""
+    db.execute(POPUP_TEXTURES)
 
 
 def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:

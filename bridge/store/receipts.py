@@ -13,7 +13,10 @@ from sqlite_utils import Database
 from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
+from bridge.core.revert import APPLY, REVERT
+from bridge.core.verification import EDITOR, Observed, as_changes, by_path, is_same, verify_result
 from bridge.store.records import (
+    AUDIT_FIX,
     FAILURES,
     DamagedReceipt,
     Receipt,
@@ -45,11 +48,14 @@ class ReceiptStore:
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
+        before: Observed | None = None,
+        errors: Sequence[Mapping[str, Any]] | None = None,
     ) -> tuple[int, bool]:
         """Inserts the receipt of a command before it is sent. Returns its id and True.
 
-        `parent` is a popup and a step of its answer. If that step already has a receipt, returns that one's
-        id and False.
+        `parent` is a popup and a step of its answer. If it already made a receipt, returns that one's id and
+        False. `before` are the settings that the command is about to change, as the daemon read them, and
+        `errors` those of changes that aren't sent.
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
@@ -63,6 +69,8 @@ class ReceiptStore:
                 "deadline_ms": command.deadline_ms,
                 "note": str(note),
                 "state": "sent",
+                "before": None if before is None else pack(as_changes(before)),
+                "errors": None if errors is None else pack(errors),
                 "reverts": reverts,
                 "parent": parent[0] if parent else None,
                 "step": parent[1] if parent else None,
@@ -82,11 +90,25 @@ class ReceiptStore:
         """Stores the `seq` of the command."""
         self._table.update(command.id, {"seq": command.seq or None})
 
-    def answered(self, command_id: int, reply: Result | Error) -> Receipt | None:
-        """Stores the editor's reply. Returns the receipt, or None if it already had a reply."""
-        before, after, errors = _observed(reply)
-        state = "failed" if isinstance(reply, Error) or (errors and not after) else "applied"
+    def answered(
+        self,
+        command_id: int,
+        reply: Result | Error,
+        observed: Observed | None = None,
+        reporter: AnyText = EDITOR,
+    ) -> Receipt | None:
+        """Stores the reply; returns the receipt, or None if it was answered before.
+
+        `observed` are the settings of the changed files, as the daemon read them after the change: they
+        count, not what `reporter` replied.
+        """
         with self._db.atomic():
+            opened = self.get(command_id)
+            if opened is None or opened.state != "sent":
+                return None
+            before, after, failures = _outcome(opened, reply, observed or {}, reporter)
+            errors = [*(opened.errors or ()), *failures] or None
+            state = "failed" if errors and not after else "applied"
             changed = self._connection.execute(
                 "UPDATE receipts SET state = ?, before = ?, after = ?, errors = ?, answered = ? "
                 "WHERE id = ? AND state = 'sent'",
@@ -180,14 +202,36 @@ class RuleStore:
             )
 
 
-def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
+VERIFIED = frozenset({APPLY, REVERT, AUDIT_FIX})
+"""Commands whose `changes` are import settings by path."""
+
+
+def _outcome(
+    opened: Receipt, reply: Result | Error, observed: Observed, reporter: AnyText
+) -> tuple[Any, Any, Sequence[Any]]:
+    """Returns the values before and after the change, and the errors."""
+    error: dict[str, Any] = {}
     if isinstance(reply, Error):
-        error: dict[str, Any] = {"message": reply.message}
+        error["message"] = reply.message
         if reply.message_text is not UNSET:
             error["message_text"] = msgspec.to_builtins(reply.message_text)
-        return None, None, [error]
-    value = reply.value if isinstance(reply.value, Mapping) else {}
-    return value.get("before"), value.get("after"), value.get("errors") or None
+    value = reply.value if isinstance(reply, Result) and isinstance(reply.value, Mapping) else {}
+    if opened.command in VERIFIED:
+        before = by_path(opened.before)
+        if error:
+            # It may have changed files all the same, which then can be reverted.
+            before = {path: was for path, was in before.items() if _has_changed(was, observed.get(path))}
+            observed = {path: observed[path] for path in before}
+        value = verify_result(opened.args.get("changes"), value, before, observed, reporter)
+    if error:
+        return value.get("before") or None, value.get("after") or None, [error]
+    errors = value.get("errors")
+    listed = errors if isinstance(errors, list) else [errors] if errors else []
+    return value.get("before"), value.get("after"), listed
+
+
+def _has_changed(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+    return now is not None and any(not is_same(value, now.get(name)) for name, value in was.items())
 
 
 def read_receipt(row: Mapping[str, Any]) -> Receipt:

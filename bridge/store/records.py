@@ -166,9 +166,10 @@ class Receipt(Struct, kw_only=True):
     state: ReceiptState
     """`sent`: not answered yet; `applied`: done at least in part; `failed`: nothing was done."""
     before: Any = None
-    """The values before the change, as the editor reported them."""
+    """The values before the change, as the daemon read them, or, in files that it can't read, as the editor
+    reported them."""
     after: Any = None
-    """The values after the change."""
+    """The values after the change, from the same source."""
     errors: Any = None
     """Failures: a list of maps with `message` and optionally `path`."""
     reverts: int | None = None

@@ -110,6 +110,8 @@ class Bench:
         self.reverted: list[list[int]] = []
         self.rule_table: dict[str, list[str]] = {}
         self.stored_marks: set[bytes] = set()
+        self.taken: set[str] = set()
+        """Paths that another advisor asks about."""
         self.refused: dict[str, str] = {}
         """Paths that the editor can't change, with its reason."""
         self.ran: list[str] = []
@@ -188,7 +190,10 @@ class Bench:
         self.ran.append(names[0])
         self.asked.append(params)
         await self.gate.wait()
-        record = {"texture.examine": examine, "image.inspect": inspect}[workload].workload
+        found = {"texture.examine": examine, "image.inspect": inspect}.get(workload)
+        if found is None:
+            raise RequestError(errors.UNKNOWN_WORKLOAD, workload=workload)
+        record = found.workload
         inputs = [Input(name, str(path)) for name, path in zip(names, paths, strict=True)]
         try:
             output = record.load()(inputs, record.parse(dict(params)), Limits())
@@ -197,7 +202,18 @@ class Bench:
         blobs = {file.name: hashlib.sha256(file.data).hexdigest() for file in output.files}
         return RunResult(msgspec.to_builtins(output.value), blobs)
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any, *, delay_s: float = 0.0) -> int:
+    async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
+        return self.taken & set(paths)
+
+    async def popup(
+        self,
+        session: SessionView,
+        popup: Popup,
+        state: Any,
+        *,
+        textures: Collection[str] | None = None,
+        delay_s: float = 0.0,
+    ) -> int:
         popup_id = len(self.shown) + 1
         popup = msgspec.structs.replace(popup, id=popup_id)
         # Each popup is one that the wire can carry.

@@ -14,10 +14,10 @@ from tests.advisors.examinations import imagined
 from tests.advisors.judging import ALL, SETTLED, VECTORS
 
 
-def considered(file: str, kind: Any, /, **present: Any) -> dict[str, str]:
+def considered(file: str, what: Any, **present: Any) -> dict[str, str]:
     """The reason why a finding wasn't raised, by code; empty for those that were."""
     settings = TextureIntent(**present).over(SETTLED)
-    found = consider(texture_facts(imagined(file, kind), file, present=settings, decides=ALL))
+    found = consider(texture_facts(imagined(file, what), file, present=settings, decides=ALL))
     assert {each.code for each in found} <= set(CODES)
     assert [each.code for each in found] == list({each.code: each for each in found}), "each code once"
     return {each.code: each.reason for each in found}

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +30,9 @@ from bridge.api import (
     Popup,
     PopupItem,
     RequestError,
+    RunResult,
     SessionView,
+    TextureAsset,
     TextureIntent,
     VersionScheme,
     WorkloadError,
@@ -226,8 +228,32 @@ def inline(inputs: Sequence[Input], params: Size, limits: Limits) -> Output:
     )
 
 
+class FakeProjects:
+    """Projects whose import settings lie beside each texture, as JSON."""
+
+    def project_version(self, project: Path) -> str | None:
+        return None
+
+    def textures(self, project: Path) -> Iterator[TextureAsset]:
+        return iter(())
+
+    def texture(self, project: Path, file: str) -> TextureAsset | None:
+        settings = project / f"{file}.json"
+        if not settings.exists():
+            return None
+        return TextureAsset(f"watch://{file}", file, json.loads(settings.read_text()))
+
+    def uses(self, project: Path) -> Mapping[str, Sequence[Any]]:
+        return {}
+
+    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {}
+
+
 class Fake(Adapter):
     """Serves an engine that nobody has."""
+
+    project = FakeProjects()
 
     name = "fake2"
     engine = "fake"
@@ -342,6 +368,9 @@ class Obedient(Advisor):
             case "run":
                 done = await context.run(params.get("workload", "test.sleep"), params.get("params", {}), [])
                 return list(done.blobs)
+            case "files":
+                done = await context.run(params["workload"], params.get("params", {}), [])
+                return RunResult("made", {"mine": next(iter(done.blobs.values())), "gone": "0" * 64})
             case "change":
                 done = await context.run("test.note", params["params"], [Path(params["path"])])
                 done.value["read"].append(params["mine"])
@@ -358,6 +387,31 @@ class Obedient(Advisor):
             case "open":
                 return [[popup.id, state] for popup, state in await context.open_popups(session)]
         return {"project": session.project, "root": str(session.root), "locale": session.locale}
+
+
+class Watcher(Advisor):
+    """Asks about all textures in the folder of its name, and in `both`, and sets one option."""
+
+    events = ("asset.imported",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
+        files = [asset["file"] for asset in event.data["assets"]]
+        paths = [f"watch://{file}" for file in files if file.startswith(("both/", f"{self.name}/"))]
+        if paths:
+            options = [asset["options"] for asset in event.data["assets"]]
+            popup = _popup({"title": self.name, "body": repr(options)}, 0)
+            await context.popup(session, popup, paths)
+
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None:
+        if answer.action == "yes":
+            changes = [{"path": path, "options": {"mode": 2}} for path in state]
+            sent = await context.command(session, "texture.apply", {"changes": changes}, note="watched")
+            await context.receipt(sent)
 
 
 def _popup(data: Mapping[str, Any], number: int) -> Popup:
@@ -421,4 +475,4 @@ def popbridge_workloads() -> Sequence[Any]:
 
 @hookimpl
 def popbridge_advisors() -> Sequence[Advisor]:
-    return [Obedient()]
+    return [Obedient(), Watcher("first"), Watcher("second")]

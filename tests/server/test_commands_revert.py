@@ -13,7 +13,7 @@ import pytest
 
 from bridge.api import Addon
 from bridge.paths import ConnectionFile, quoted
-from tests.server.advised import APPLIED, answered, applied, popup
+from tests.server.advised import answered, applied, done, popup
 from tests.server.daemons import ThreadDaemon, until
 from tests.server.plugin import Fake
 from tests.server.wire import Wire, resume, session
@@ -36,7 +36,7 @@ async def test_what_was_put_back_isnt_put_back_once_more(file: ConnectionFile, w
 
     async def reverted(request: int, number: int, errors: Any = None) -> int:
         command = await revert(request, number)
-        await wire.send("result", id=command["id"], value={**APPLIED, "errors": errors})
+        await wire.send("result", id=command["id"], value={**done(command), "errors": errors})
         await wire.until("result", id=request)
         return int(command["id"])
 
@@ -123,7 +123,7 @@ async def put_back(wire: Wire, receipt: int) -> None:
     """As `popbridge revert` does."""
     await wire.send("request", id=9, workload="receipts.revert", params={"id": receipt})
     command = await wire.until("command")
-    await wire.send("result", id=command["id"], value=APPLIED)
+    await wire.send("result", id=command["id"], value=done(command))
     await wire.until("result", id=9)
 
 
@@ -178,7 +178,7 @@ async def test_an_undo_that_is_acted_on_once_more_takes_its_own_for_none_of_othe
         shown = await popup(wire, state={"undo": [await applied(wire)], "again": "done"})
         await answered(wire, shown)
         command = await wire.until("command")
-        await wire.send("result", id=command["id"], value=APPLIED)
+        await wire.send("result", id=command["id"], value=done(command))
         await wire.until("popup")
     await asyncio.to_thread(daemon.stop)
     # As if it had been killed before it knew that it was through.

@@ -63,6 +63,7 @@ const ERROR_SHUTTING_DOWN = "shutting_down"
 const ERROR_INTERNAL = "internal"
 const ERROR_STORE_UNAVAILABLE = "store_unavailable"
 const ERROR_STORAGE_FULL = "storage_full"
+const ERROR_CLAIMED = "claimed"
 
 # The fields of each message and their kinds; those under `required` must be present.
 const SERVER_MESSAGES = {
