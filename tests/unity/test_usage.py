@@ -348,10 +348,16 @@ def test_where_a_shader_draws_follows_from_its_name(root: Path, name: str) -> No
     assert only_use(root, "Assets/a.png").domain == "particles"
 
 
-@pytest.mark.parametrize(("kind", "domain"), [(199, "particles"), (96, "particles"), (23, "surface")])
-def test_what_a_particle_system_draws_with_is_seen_as_particles(root: Path, kind: int, domain: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "shader", "domain"),
+    [(199, URP_LIT, "particles"), (96, OTHER, "particles"), (23, URP_LIT, "surface"), (137, OTHER, "surface"),
+     (212, OTHER, "canvas"), (33, OTHER, None)],
+)  # fmt: skip
+def test_components_tell_where_their_materials_are_seen(
+    root: Path, kind: int, shader: str, domain: str | None
+) -> None:
     imported(root, "Assets/a.png")
-    write(root, "Assets/smoke.mat", material(URP_LIT, _BaseMap="Assets/a.png"))
+    write(root, "Assets/smoke.mat", material(shader, _BaseMap="Assets/a.png"))
     drawn = material_meta(root, "Assets/smoke.mat")
     write(
         root,
