@@ -256,6 +256,15 @@ def material_meta(root: Path, file: str) -> str:
     return f"{{fileID: 2100000, guid: {guid_of(file)}, type: 2}}"
 
 
+def test_a_script_with_a_sprite_shows_it_in_2d(root: Path) -> None:
+    imported(root, "Assets/a.png")
+    imported(root, "Assets/b.png")
+    body = f"  waves:\n  - {sprite('Assets/a.png')}\n  occlusion: {texture('Assets/b.png')}\n"
+    write(root, "Assets/main.unity", HEAD + script(TILE, body))
+    assert only_use(root, "Assets/a.png") == TextureUse(kinds=("sprite",), slot="waves", domain="canvas")
+    assert only_use(root, "Assets/b.png") == TextureUse(kinds=("ao",), basis="name", slot="occlusion")
+
+
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [("_Occlusion", ("ao",)), ("_T_Orm", ("packed",)), ("_T_Normal", ("normal",)), ("_Illum", ("emissive",)),

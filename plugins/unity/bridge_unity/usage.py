@@ -108,6 +108,8 @@ BUTTON_SPRITES = frozenset({"m_HighlightedSprite", "m_PressedSprite", "m_Selecte
 """The sprites of a button's states."""
 WHOLE_SPRITE, WHOLE_TEXTURE = 21300000, 2800000
 """File ids of a sprite that is a whole texture, and of a texture; the sprites of a sheet have others."""
+TEXTURES = frozenset({WHOLE_TEXTURE, 8900000, 11700000, 18700000})
+"""File ids of a texture: in 2D, as a cube map, in 3D and as an array; others are of sprites."""
 UNSCALED_TYPES = (1, 2)
 """`Image.Type` Sliced and Tiled: the corners or the tiles keep their size."""
 
@@ -335,8 +337,8 @@ def _usages_in_script(document: Document, images: Collection[str]) -> Iterator[U
             continue
         if ref.key in BUTTON_SPRITES or (script_guid, ref.key) in WIDGETS:
             yield Usage(ref.guid, TextureUse(kinds=("ui",), slot=ref.key, domain="ui"))
-        elif ref.key == "m_Sprite":
-            # Tiles of a tile map, for example.
+        elif ref.key == "m_Sprite" or ref.file_id not in TEXTURES:
+            # Tiles of a tile map, or a script's property of type Sprite.
             yield Usage(ref.guid, TextureUse(kinds=("sprite",), slot=ref.key, domain="canvas"))
         else:
             yield Usage(ref.guid, TextureUse(kinds=property_kinds(ref.key), basis="name", slot=ref.key))
