@@ -262,7 +262,9 @@ class _Reader:
         for guid, use, in_world in usages:
             # Particles may be drawn by any shader; otherwise the shader itself tells more.
             domains = drawn if use.domain in (None, "surface") else drawn & {"particles"}
-            for domain in sorted(domains) or [use.domain]:
+            if not domains:
+                yield Usage(guid, use, in_world)
+            for domain in sorted(domains):
                 yield Usage(guid, replace(use, domain=domain), in_world)
 
     def _usages(self, documents: Iterator[Document]) -> Iterator[Usage]:
