@@ -547,3 +547,14 @@ def test_textures_whose_settings_a_packages_editor_scripts_write_are_its_own(
     write(root, "Assets/Editor/Own.cs", script)
     owners = {file: one.owner for file, one in texture_usage(root).items() if one.owner}
     assert owners == ({"Assets/Acme Terrain/Data/splat.png": "Assets/Acme Terrain"} if is_owner else {})
+
+
+def test_a_folder_with_most_of_the_textures_is_the_games_own(root: Path) -> None:
+    for file in ("Assets/_Game/a.png", "Assets/_Game/b.png", "Assets/c.png"):
+        imported(root, file)
+    write(
+        root,
+        "Assets/_Game/Editor/Sprites.cs",
+        "class A : AssetPostprocessor { void OnPreprocessTexture() {} }",
+    )
+    assert not any(one.owner for one in texture_usage(root).values())
