@@ -269,14 +269,13 @@ class AdvisorHost:
         popup = live.session.popups.get(answer.id)
         if popup is None or answer.state != "answered":
             return answer
-        items = popup.items
-        if popup.items_blob is not UNSET:
-            try:
-                items = await asyncio.to_thread(_read_items, self._blobs, popup.items_blob)
-            except (RequestError, OSError, msgspec.DecodeError) as error:
-                log.error("the answer to popup %d is dropped: its list can't be read (%s)", popup.id, error)
-                return Answer(id=answer.id, state="dismissed")
-        return resolve(popup, items, answer)
+        if popup.items_blob is UNSET:
+            return resolve(popup, popup.items, answer)
+        try:
+            return await asyncio.to_thread(_resolve_from_blob, self._blobs, popup, answer)
+        except (RequestError, OSError, msgspec.DecodeError) as error:
+            log.error("the answer to popup %d is dropped: its list can't be read (%s)", popup.id, error)
+            return Answer(id=answer.id, state="dismissed")
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Stores the answer, lets the popup's advisor act on it, and confirms the answer."""
@@ -584,5 +583,7 @@ def _with_items(blobs: BlobStore, popup: Popup, items: Sequence[PopupItem]) -> P
     return msgspec.structs.replace(popup, items_blob=blobs.put(encoded))
 
 
-def _read_items(blobs: BlobStore, name: str) -> list[PopupItem]:
-    return _items_decoder.decode(blobs.use(name).read_bytes())
+def _resolve_from_blob(blobs: BlobStore, popup: Popup, answer: Answer) -> Answer:
+    assert isinstance(popup.items_blob, str)
+    items = _items_decoder.decode(blobs.use(popup.items_blob).read_bytes())
+    return resolve(popup, items, answer)
