@@ -405,9 +405,10 @@ class AdvisorHost:
             self.spawn(self.present(live, popup), f"showing popup {popup.id}")
 
     def _release(self, live: LiveSession, popup: Popup) -> None:
-        """Settles the popups held for `live` whose place `popup` takes."""
+        """Settles the popups held in this workspace whose place `popup` takes."""
+        sharing = (live, *mates(live, self._sessions))
         for held in tuple(self._held.values()):
-            if held.live is live and is_replaced(held.popup, popup):
+            if held.live in sharing and is_replaced(held.popup, popup):
                 self._drop_held(held.popup.id)
 
     def _drop_held(self, popup_id: int) -> bool:
