@@ -389,7 +389,7 @@ class AdvisorHost:
         )
         if is_new:
             popup = msgspec.structs.replace(popup, id=popup_id)
-            self._release(live, popup)
+            self._supersede_held(live, popup)
             if delay_s > 0:
                 task = asyncio.create_task(self._present_later(live, popup, delay_s))
                 self._held[popup_id] = _HeldPopup(live, popup, task)
@@ -404,7 +404,7 @@ class AdvisorHost:
         if not live.ended and not self._closed:
             self.spawn(self.present(live, popup), f"showing popup {popup.id}")
 
-    def _release(self, live: LiveSession, popup: Popup) -> None:
+    def _supersede_held(self, live: LiveSession, popup: Popup) -> None:
         """Settles the popups held in this workspace whose place `popup` takes."""
         sharing = (live, *mates(live, self._sessions))
         for held in tuple(self._held.values()):
