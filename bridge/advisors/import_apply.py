@@ -222,7 +222,7 @@ async def undo(context: Context, session: SessionView, applied: Applied, popup_i
             continue
         partly = partly or answer["state"] == "applied"
         errors += _errors(answer, session.locale)
-        await _report(context, session, popup_id, number / len(sent), number, len(sent))
+        await context.popup_progress(session, popup_id, number / len(sent))
     removed = len(applied.rules)
     try:
         await _remove_rules(context, session, applied.rules)
