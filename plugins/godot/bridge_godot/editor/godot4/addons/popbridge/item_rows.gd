@@ -528,8 +528,11 @@ func _texture_right(id: String) -> float:
 
 # The checkbox, or what stands in its place.
 func _row_icon(id: String) -> Texture2D:
-	if STATUS_ICONS.has(_model.outcome(id)):
-		return _icon(STATUS_ICONS[_model.outcome(id)])
+	var outcome := _model.outcome(id)
+	if outcome == "failed" and _is_group(id):
+		outcome = "kept"
+	if STATUS_ICONS.has(outcome):
+		return _icon(STATUS_ICONS[outcome])
 	if not _model.is_checkable(id):
 		return _icon("Lock")
 	match _model.tick(id):
