@@ -83,8 +83,9 @@ class Desired(Struct, frozen=True):
 
 
 def _is_grey_data(texture: TextureFacts) -> bool:
-    # Specular colour is colour: only grey is certainly data.
-    data = texture.image.grey and texture.named_data and texture.kind not in texture.srgb_kinds
+    # Specular colour is colour: only grey is certainly data. A slot for colours outweighs a name.
+    slots = texture.srgb_kinds.intersection(texture.uses.kinds("slot", "declaration"))
+    data = texture.image.grey and texture.named_data and texture.kind not in texture.srgb_kinds and not slots
     return data and srgb_matters(texture.image)
 
 
@@ -104,8 +105,10 @@ def _is_no_normal_map(texture: TextureFacts) -> bool:
 
 
 def _may_become_normal(texture: TextureFacts) -> bool:
-    # Engines drop the alpha of normal maps.
-    return not texture.alpha_is_read and not texture.normals_ruled_out
+    # Engines drop the alpha of normal maps and store them in an order of their own: whoever imported a
+    # texture as linear may read its colours as vectors, as of a flow map.
+    vectors = texture.present.color_space == "linear" and not texture.declared_normal
+    return not texture.alpha_is_read and not texture.normals_ruled_out and not vectors
 
 
 COLOR_AS_NORMAL = Desired(
