@@ -264,6 +264,7 @@ REASONS = {
     "soft_edges": text("Its edges are soft: compression hardly shows."),
     "alpha_read": text("Its alpha is read, which a normal map would lose."),
     "settled_by_use": text("A material or shader declares it as a normal map."),
+    "linear_vectors": text("Imported as linear: its colours may be vectors of another kind."),
     "ruled_out": text("Its import settings rule out a normal map."),
 }
 """Why a finding wasn't raised, by `Considered.reason`."""
