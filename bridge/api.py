@@ -107,6 +107,7 @@ from bridge.project.files import (
 from bridge.project.shader_source import Reads, texture_reads, without_comments
 from bridge.project.support import (
     AssetChange,
+    EditorCamera,
     EditorSupport,
     HeadlessEditor,
     ProjectSupport,
@@ -137,6 +138,7 @@ __all__ = [
     "Compression",
     "Context",
     "Described",
+    "EditorCamera",
     "EditorSupport",
     "ErrorCode",
     "Event",

@@ -87,12 +87,20 @@ def _print_line(line: AnyText) -> None:
 )
 @click.option("--headless", is_flag=True, help="Use the built-in editor even if a real one is installed.")
 @click.option("--project-only", is_flag=True, help="Only create the project, with its wrong settings.")
-def demo(out: Path, headless: bool, project_only: bool) -> int:
+@click.option(
+    "--open/--no-open",
+    "open_editor",
+    default=None,
+    help="Open the project in the editor afterwards; by default, the demo asks.",
+)
+def demo(out: Path, headless: bool, project_only: bool, open_editor: bool | None) -> int:
     """Show the first popup on a demo project.
 
     Draws twelve textures, half of them imported wrongly, and fixes them through an editor.
     """
     # It draws with numpy.
-    from bridge.demo.demo import Reader, run
+    from bridge.demo.demo import run
+    from bridge.demo.editor import Reader
 
-    return run(out, headless, Reader(language()), project_only=project_only)
+    reader = Reader(language())
+    return run(out, headless, reader, project_only=project_only, open_editor=open_editor)

@@ -1,208 +1,52 @@
-"""`popbridge demo`: creates a project, shows a popup, applies its fixes and writes a report."""
+"""`popbridge demo`: creates a project, shows a popup, applies its fixes and writes a page."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import errno
 import inspect
-import json
 import os
-import re
 import shutil
 import sys
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import click
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct
+from packaging.version import Version
 
-from accel.text import AnyText, text
-from bridge import locale
-from bridge.api import Adapter, EditorSupport, HeadlessEditor
+from accel.text import AnyText, plural, text
+from bridge.advisors.import_items import OptionTexts
+from bridge.api import Adapter, EditorCamera, EditorSupport, HeadlessEditor, SessionView
 from bridge.core.errors import UserError
-from bridge.core.messages import Popup
+from bridge.core.messages import Popup, PopupItem
 from bridge.core.versions import lowest
+from bridge.demo import page as pages
+from bridge.demo.editor import (
+    ENGLISH,
+    EditorError,
+    PictureError,
+    Reader,
+    ask,
+    compact,
+    end,
+    has_display,
+    has_virtual_screen,
+    is_interactive,
+    launch,
+    virtual_screen,
+)
 from bridge.demo.textures import DemoTexture, save, textures
 from bridge.host import host
 from bridge.paths import ConnectionFile, Paths
 from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from bridge.store.records import Receipt, unpack
-
-
-class Reader(Struct, frozen=True):
-    """The user at the terminal, and their language."""
-
-    locale: str = "en"
-    """A locale such as `zh_CN.UTF-8`."""
-
-    @property
-    def tag(self) -> str:
-        """The language of messages, as BCP 47."""
-        return locale.language_of(self.locale).replace("_", "-") or "en"
-
-    def translate(self, text: AnyText) -> str:
-        """Returns `text` in their language."""
-        return locale.translate(text, self.locale)
-
-    def setting(self, name: str, value: object) -> str:
-        """Returns a setting with its value; None means that it isn't set."""
-        return f"{name} = {self.translate(text('not set')) if value is None else json.dumps(value)}"
-
-    def say(self, text: AnyText) -> None:
-        """Prints a line in their language."""
-        click.echo(self.translate(text))
-
-
-ENGLISH = Reader()
-
-
-_FOREIGN = frozenset({errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)})
-_MACHINE_TYPE_MISMATCH = 216
-"""Windows' ERROR_EXE_MACHINE_TYPE_MISMATCH, which has no errno."""
-
-
-class EditorError(UserError):
-    """The editor can't be started, so it has no log."""
-
-
-async def launch(
-    command: Sequence[str], env: Mapping[str, str], log: IO[bytes], reader: Reader = ENGLISH
-) -> Process:
-    """Starts a command with its output in `log`. Raises EditorError."""
-    try:
-        return await asyncio.create_subprocess_exec(*command, env=dict(env), stdout=log, stderr=log)
-    except OSError as error:
-        reason, hint = (
-            _start_error(command[0], error, reader),
-            reader.translate(text("`popbridge demo --headless` needs no real editor.")),
-        )
-        raise EditorError(
-            reader.translate(
-                text(
-                    "Can't start the editor: {program} {reason}. {hint}",
-                    program=command[0],
-                    reason=reason,
-                    hint=hint,
-                )
-            )
-        ) from None
-
-
-def _start_error(program: str, error: OSError, reader: Reader) -> str:
-    """Returns the reason for a failed start. Checks the file, because system errors are ambiguous."""
-    if os.path.isdir(program):
-        return reader.translate(text("is a folder; give the program in it"))
-    if isinstance(error, FileNotFoundError):
-        # A script's interpreter or a program's loader may be missing instead.
-        return reader.translate(
-            text("needs a program that is missing") if os.path.exists(program) else text("does not exist")
-        )
-    if error.errno in _FOREIGN or getattr(error, "winerror", None) == _MACHINE_TYPE_MISMATCH:
-        return reader.translate(
-            text("is not a program for this computer; use one for its system and processor")
-        )
-    if os.name == "posix" and os.path.isfile(program) and not os.access(program, os.X_OK):
-        return reader.translate(text("is not executable; run `chmod +x` on it"))
-    return reader.translate(
-        text("can't be started ({reason}); check its permissions", reason=error.strerror or error)
-    )
-
-
-HEADS = (
-    text("Picture"),
-    text("File"),
-    text("Before"),
-    text("After"),
-)
-
-
-class Change(Struct, frozen=True):
-    """A file's import settings before and after."""
-
-    file: str
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-
-
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; --bad: #c33; --good: #284; }
-@media (prefers-color-scheme: dark) { :root { --bad: #f77; --good: #7d9; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; }
-pre { border-left: 3px solid var(--line); padding-left: 1rem; }
-table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; vertical-align: top; padding: .5rem; border-top: 1px solid var(--line);
-  overflow-wrap: anywhere; }
-img { width: 96px; height: 96px; object-fit: contain; background: #8882; image-rendering: auto; }
-code { font-size: 13px; } .bad { color: var(--bad); } .good { color: var(--good); }
-@media (max-width: 40rem) { img { width: 32px; height: 32px; } td, th { padding: .25rem; } }
-"""
-
-
-def page(
-    editor: str,
-    popups: Iterable[str],
-    changes: Iterable[Change],
-    untouched: Iterable[str],
-    root: Path,
-    reader: Reader = ENGLISH,
-) -> str:
-    """Returns a self-contained HTML page; textures are below `root`."""
-    translate = reader.translate
-    popup_blocks = "".join(f"<pre>{_marked_up(popup)}</pre>" for popup in popups)
-    rows = "".join(_row(change, root, reader) for change in changes)
-    no_findings = translate(text("correct: no findings"))
-    untouched_rows = "".join(
-        f'<tr><td>{_picture(root / file)}</td><td>{escape(file)}</td><td colspan="2">{no_findings}</td></tr>'
-        for file in untouched
-    )
-    heads = "".join(f'<th scope="col">{translate(head)}</th>' for head in HEADS)
-    title = translate(text("PopBridge demo"))
-    editor_line = escape(translate(text("Editor: {name}", name=editor)))
-    popups_heading, settings_heading = (
-        translate(text("Popups")),
-        translate(text("Import settings, before and after")),
-    )
-    return (
-        f'<!doctype html><html lang="{reader.tag}"><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style><h1>{title}</h1>"
-        f"<p>{editor_line}</p>"
-        f"<h2>{popups_heading}</h2>{popup_blocks}<h2>{settings_heading}</h2>"
-        f"<table><tr>{heads}</tr>{rows}{untouched_rows}</table></html>\n"
-    )
-
-
-def _row(change: Change, root: Path, reader: Reader) -> str:
-    return (
-        f"<tr><td>{_picture(root / change.file)}</td><td>{escape(change.file)}</td>"
-        f'<td class="bad">{_options(change.before, reader)}</td>'
-        f'<td class="good">{_options(change.after, reader)}</td></tr>'
-    )
-
-
-def _marked_up(text: str) -> str:
-    """A popup's text as HTML, with code spans."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
-
-
-def _options(options: Mapping[str, Any], reader: Reader) -> str:
-    lines = (reader.setting(name, value) for name, value in options.items())
-    return "<br>".join(f"<code>{escape(line)}</code>" for line in lines)
-
-
-def _picture(path: Path) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="" src="data:image/png;base64,{data}">'
-
 
 EDITOR_TIMEOUT_S = 300.0
 """Time limit for the editor to import textures and apply fixes. The first import takes longest."""
@@ -215,26 +59,135 @@ MARKER = ".popbridge-demo"
 OUTPUTS = ("project", "demo.html", "demo.log")
 """What a demo creates in its folder, and removes when it runs again."""
 
+TITLES: Mapping[str, AnyText] = {
+    "before": text("Before"),
+    "popup": text("The popup"),
+    "after": text("After"),
+}
+"""The pictures of the editor, in order."""
+SELECTED = "materials/brick_normal.png"
+"""The texture whose settings the pictures show."""
+SEVERITIES = {"error": text("error"), "warning": text("warning"), "note": text("note")}
 
-def run(out: Path, headless: bool = False, reader: Reader = ENGLISH, *, project_only: bool = False) -> int:
+
+class _Run(Struct, frozen=True):
+    """One run of the demo."""
+
+    out: Path
+    adapter: Adapter
+    support: EditorSupport
+    editor: Sequence[str]
+    """The command of a real editor; empty for the built-in substitute."""
+    reader: Reader
+
+    @property
+    def project(self) -> Path:
+        return self.out / "project"
+
+    @property
+    def log(self) -> Path:
+        return self.out / "demo.log"
+
+    @property
+    def version(self) -> Version:
+        return lowest(self.adapter.versions)
+
+    def translate(self, message: AnyText) -> str:
+        return self.reader.translate(message)
+
+
+class _Shown(Struct):
+    """What the editor and the daemon have done."""
+
+    popup: Popup
+    receipts: list[dict[str, Any]]
+    thumbnails: dict[str, bytes]
+    version: str
+    """The editor's own version, such as `4.6.3.stable`."""
+    pictures: list[pages.Picture] = []
+
+
+def run(
+    out: Path,
+    headless: bool = False,
+    reader: Reader = ENGLISH,
+    *,
+    project_only: bool = False,
+    open_editor: bool | None = None,
+) -> int:
     """Runs the demo in the folder `out`; returns the exit code. Raises UserError.
 
-    With `project_only`, it only creates the project.
+    With `project_only`, it only creates the project. `open_editor` opens the project in a window afterwards;
+    None asks, if somebody can answer.
     """
     adapter, editor = _editor(host.load().adapters, headless or project_only, reader)
-    support = _support(adapter)
-    out = out.resolve()
-    with _writing(out, reader):
-        drawn = _make_project(adapter, support, out, reader)
+    demo = _Run(out.resolve(), adapter, _support(adapter), editor, reader)
+    window = _window(demo)
+    if open_editor and not window:
+        raise UserError(reader.translate(text("`--open` needs an editor with windows, and a display.")))
+    with _writing(demo.out, reader):
+        _clear(demo.out, reader)
+        drawn = _make_project(demo)
+    reader.say(
+        text("Project"),
+        text("{count} textures, half of them with wrong import settings", count=len(drawn)),
+        str(demo.project),
+    )
     if project_only:
         return 0
-    name = reader.translate(
-        (text("real, adapter {adapter}") if editor else text("simulated, adapter {adapter}")).fill(
-            adapter=adapter.name
-        )
-    )
-    reader.say(text("2. Editor: {name}. It accepts the fixes of every popup.", name=name))
-    return asyncio.run(_show(support, editor, out, drawn, name, reader))
+    shown = _show_pictured(demo)
+    result = _result(demo, drawn, shown)
+    reader.say(text("Popup"), shown.popup.title, *map(_group_line, shown.popup.items))
+    fixed = plural("{n} texture", "{n} textures", len(result.changes))
+    unchanged = text("{count} were right and stay unchanged", count=len(result.untouched))
+    reader.say(text("Fixed"), fixed, unchanged)
+    report = demo.out / "demo.html"
+    with _writing(report, reader):
+        report.write_text(pages.page(result, reader), encoding="utf-8")
+    reader.say(text("Page"), str(report))
+    if window and (open_editor or (open_editor is None and _agrees(reader))):
+        _open(demo, window)
+    _say_steps(result.steps, reader)
+    return 0
+
+
+def editor_pictures(out: Path, reader: Reader = ENGLISH) -> Sequence[pages.Picture]:
+    """Returns the pictures of a real editor, as on the page, without writing one.
+
+    Raises UserError and PictureError.
+    """
+    adapter, editor = _editor(host.load().adapters, False, reader)
+    demo = _Run(out.resolve(), adapter, _support(adapter), editor, reader)
+    _clear(demo.out, reader)
+    _make_project(demo)
+    with tempfile.TemporaryDirectory(prefix="popbridge-editor-") as settings:
+        camera = _camera(demo, Path(settings))
+        if camera is None or not has_virtual_screen():
+            raise PictureError("no editor with windows, or no Xvfb")
+        with virtual_screen() as screen:
+            return asyncio.run(_show(demo, camera, screen)).pictures
+
+
+def _group_line(group: PopupItem) -> AnyText:
+    severity = "" if group.severity is UNSET else SEVERITIES[group.severity]
+    if not group.value:
+        return text("{severity}: {title}", severity=severity, title=group.title)
+    return text("{severity}: {title} ({value})", severity=severity, title=group.title, value=group.value)
+
+
+def _say_steps(steps: Sequence[pages.Step], reader: Reader) -> None:
+    width = max(len(step.command) for step in steps) + 2
+    click.echo(f"\n{reader.translate(text('Next steps'))}")
+    for step in steps:
+        click.echo(f"  {step.command:{width}}{reader.translate(step.purpose)}")
+
+
+def _steps(engine: str) -> list[pages.Step]:
+    return [
+        pages.Step("popbridge audit PROJECT", text("Check the textures of your own project")),
+        pages.Step(f"popbridge install {engine} PROJECT", text("Check every import in your editor")),
+        pages.Step("popbridge service install", text("Start the daemon whenever you log in")),
+    ]
 
 
 @contextlib.contextmanager
@@ -243,21 +196,17 @@ def _writing(place: Path, reader: Reader) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named, reason = error.filename or place, error.strerror or error
-        raise UserError(
-            reader.translate(
-                text(
-                    "Can't write `{place}` ({reason}). Free some space, or give another folder with `--out`.",
-                    place=named,
-                    reason=reason,
-                )
-            )
-        ) from None
+        message = text(
+            "Can't write `{place}` ({reason}). Free some space, or give another folder with `--out`.",
+            place=error.filename or place,
+            reason=error.strerror or error,
+        )
+        raise UserError(reader.translate(message)) from None
 
 
 def _opened(file: Path, reader: Reader) -> IO[bytes]:
     with _writing(file, reader):
-        return file.open("wb")
+        return file.open("ab")
 
 
 def _editor(adapters: Sequence[Adapter], headless: bool, reader: Reader) -> tuple[Adapter, Sequence[str]]:
@@ -279,35 +228,29 @@ def _support(adapter: Adapter) -> EditorSupport:
     return adapter.editor
 
 
-def _make_project(adapter: Adapter, support: EditorSupport, out: Path, reader: Reader) -> list[DemoTexture]:
-    project = out / "project"
+def _clear(out: Path, reader: Reader) -> None:
+    """Removes an earlier demo's files. Raises UserError if the folder is somebody else's."""
     if out.exists() and not (out / MARKER).exists() and any(out.iterdir()):
-        raise UserError(
-            reader.translate(
-                text(
-                    "`{out}` isn't empty and wasn't created by the demo. Give another folder with `--out`.",
-                    out=out,
-                )
-            )
+        message = text(
+            "`{out}` isn't empty and wasn't created by the demo. Give another folder with `--out`.", out=out
         )
+        raise UserError(reader.translate(message))
     for name in OUTPUTS:
         _remove(out / name)
-    project.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     (out / MARKER).touch()
+
+
+def _make_project(demo: _Run) -> list[DemoTexture]:
+    """Creates the project anew, with its wrong settings and the addon."""
+    _remove(demo.project)
+    demo.project.mkdir()
     drawn = textures()
-    version = lowest(adapter.versions)
     for texture in drawn:
-        save(texture.draw(), project / texture.file)
-    options = {t.file: adapter.compile_texture(t.imported, {}, version) for t in drawn}
-    support.create_project(project, options)
-    support.install(project)
-    reader.say(
-        text(
-            "1. Project: {count} textures in {project}, half of them with wrong import settings.",
-            count=len(drawn),
-            project=project,
-        )
-    )
+        save(texture.draw(), demo.project / texture.file)
+    options = {t.file: demo.adapter.compile_texture(t.imported, {}, demo.version) for t in drawn}
+    demo.support.create_project(demo.project, options)
+    demo.support.install(demo.project)
     return drawn
 
 
@@ -318,51 +261,223 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _show_pictured(demo: _Run) -> _Shown:
+    """Shows the popup, with pictures of the editor's window if that is possible."""
+    with contextlib.ExitStack() as stack:
+        settings = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="popbridge-editor-")))
+        if camera := _camera(demo, settings):
+            demo.reader.say(
+                text("Editor"),
+                text("{adapter}; taking pictures takes about a minute", adapter=demo.adapter.name),
+            )
+            try:
+                screen = stack.enter_context(virtual_screen()) if has_virtual_screen() else {}
+                return asyncio.run(_show(demo, camera, screen))
+            except (PictureError, OSError) as error:
+                demo.reader.say("", text("No pictures: {reason}. Going on without.", reason=str(error)))
+                with _writing(demo.out, demo.reader):
+                    _make_project(demo)
+        else:
+            real = text("{adapter}, without a window", adapter=demo.adapter.name)
+            substitute = text("{adapter}, a built-in substitute", adapter=demo.adapter.name)
+            demo.reader.say(text("Editor"), real if demo.editor else substitute)
+    return asyncio.run(_show(demo))
+
+
+def _camera(demo: _Run, settings: Path) -> EditorCamera | None:
+    """Returns the camera, if windows can be opened without surprise: unseen, or in front of somebody."""
+    # Plugins for 0.1.0 have none.
+    make = getattr(demo.support, "camera", None)
+    if not demo.editor or make is None:
+        return None
+    if not has_virtual_screen() and not (has_display() and is_interactive()):
+        return None
+    camera: EditorCamera | None = make(demo.editor, demo.project, settings, demo.reader.tag)
+    return camera
+
+
 async def _show(
-    support: EditorSupport,
-    editor: Sequence[str],
-    out: Path,
-    drawn: Sequence[DemoTexture],
-    name: str,
-    reader: Reader,
-) -> int:
-    project, home = out / "project", Path(tempfile.mkdtemp(prefix="popbridge-demo-"))
-    env = {**os.environ, "POPBRIDGE_HOME": str(home), "POPBRIDGE_TEST_ANSWER": "apply"}
+    demo: _Run,
+    camera: EditorCamera | None = None,
+    screen: Mapping[str, str] = {},
+) -> _Shown:
+    home = Path(tempfile.mkdtemp(prefix="popbridge-demo-"))
+    env = {**os.environ, "POPBRIDGE_HOME": str(home)}
     paths = Paths.find(env)
     try:
-        with _opened(out / "demo.log", reader) as log_file:
+        with _opened(demo.log, demo.reader) as log:
+            if camera:
+                return await _photograph(demo, camera, {**env, **screen, **camera.env}, paths, log)
+            env["POPBRIDGE_TEST_ANSWER"] = "apply"
             async with (
-                _daemon(env, paths, log_file, reader),
-                _running(support, editor, project, env, paths, log_file, reader) as process,
+                _daemon(env, paths, log, demo.reader),
+                _running(demo, env, paths, log) as process,
             ):
-                receipts = await _wait_applied(paths, process, reader=reader)
-        popups = _popups(paths)
+                return _shown(paths, await _wait_applied(paths, process, reader=demo.reader))
     except EditorError:
         raise
     except UserError as error:
-        raise UserError(
-            reader.translate(
-                text("{error} Log of daemon and editor: {log}", error=error, log=out / "demo.log")
-            )
-        ) from None
+        message = text("{error} Log of daemon and editor: {log}", error=error, log=demo.log)
+        raise UserError(demo.translate(message)) from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    changes = _changes(receipts)
-    for popup in popups:
-        reader.say(text("4. Popup: {popup}", popup=popup))
-    for change in changes:
-        before, after = _plain(change.before, reader), _plain(change.after, reader)
-        reader.say(
-            text("5. Applied: {file}: {before} → {after}", file=change.file, before=before, after=after)
-        )
+
+
+async def _photograph(
+    demo: _Run, camera: EditorCamera, env: Mapping[str, str], paths: Paths, log: IO[bytes]
+) -> _Shown:
+    """Takes the pictures and presses the popup's button. Raises PictureError."""
+    await asyncio.to_thread(camera.install)
+    pictures: list[pages.Picture] = []
+
+    async def take(name: str, select: str = "", alone: bool = False) -> None:
+        png = await ask(camera, process, name, select=select, alone=alone)
+        pictures.append(pages.Picture(TITLES[name], await asyncio.to_thread(compact, png)))
+
+    try:
+        process = await launch(camera.command, env, log, demo.reader)
+        try:
+            # The daemon starts later, as the popup would come before this picture.
+            await take("before", SELECTED, alone=True)
+            async with _daemon(env, paths, log, demo.reader):
+                await _until(
+                    lambda: bool(_popups(paths)) or process.returncode is not None,
+                    demo.translate(text("The editor didn't report its textures.")),
+                    EDITOR_TIMEOUT_S,
+                )
+                await take("popup")
+                await ask(camera, process, "press", press="apply")
+                receipts = await _wait_applied(paths, process, reader=demo.reader)
+                await take("after", SELECTED)
+                shown = _shown(paths, receipts)
+        finally:
+            await end(process)
+    finally:
+        await asyncio.to_thread(camera.remove)
+    shown.pictures = pictures
+    return shown
+
+
+def _shown(paths: Paths, receipts: list[dict[str, Any]]) -> _Shown:
+    popup = _popups(paths)[0]
+    head = PopupItem(id="popup", title=popup.title, picture=popup.image)
+    return _Shown(popup, receipts, _thumbnails(paths, [head, *popup.items]), _engine_version(paths))
+
+
+def _engine_version(paths: Paths) -> str:
+    db = open_readonly(paths.database)
+    assert db is not None
+    with contextlib.closing(db.conn):
+        clients = [
+            msgspec.msgpack.decode(row["identify"]) for row in db.query("SELECT identify FROM sessions")
+        ]
+    return next((str(client["engine"]["version"]) for client in clients if "engine" in client), "")
+
+
+def _thumbnails(paths: Paths, items: Sequence[PopupItem]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for item in items:
+        if item.picture is not UNSET:
+            # A thumbnail that failed has no blob.
+            with contextlib.suppress(OSError):
+                found[item.picture] = (paths.blobs / item.picture).read_bytes()
+        found |= _thumbnails(paths, item.children)
+    return found
+
+
+def _result(demo: _Run, drawn: Sequence[DemoTexture], shown: _Shown) -> pages.Demo:
+    changes = [_change(demo, drawn, *pair) for pair in _changed(shown.receipts)]
     changed = {change.file for change in changes}
-    untouched = [t.file for t in drawn if t.file not in changed]
-    reader.say(text("6. Already right, left unchanged: {files}", files=untouched))
-    report = out / "demo.html"
-    with _writing(report, reader):
-        report.write_text(page(name, popups, changes, untouched, project, reader), encoding="utf-8")
-    reader.say(text("7. Before and after: {file}", file=report))
-    return 0
+    return pages.Demo(
+        root=demo.project,
+        editor=_editor_name(demo, shown.version),
+        popup=shown.popup,
+        pictures=shown.pictures,
+        thumbnails=shown.thumbnails,
+        changes=changes,
+        untouched=[texture.file for texture in drawn if texture.file not in changed],
+        steps=_steps(demo.adapter.engine),
+    )
+
+
+def _editor_name(demo: _Run, version: str) -> AnyText:
+    if not demo.editor:
+        return text("built-in substitute for an editor")
+    return f"{demo.adapter.engine.title()} {demo.adapter.scheme.parse(version).base_version}"
+
+
+def _changed(receipts: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Returns the files that were changed, each with its options before and after."""
+    return [
+        (before["path"].split("://")[-1], before["options"], after["options"])
+        for receipt in receipts
+        for before, after in zip(receipt["before"] or (), receipt["after"] or (), strict=True)
+    ]
+
+
+def _change(
+    demo: _Run, drawn: Sequence[DemoTexture], file: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> pages.Change:
+    session = SessionView("demo", "demo", "", demo.project, demo.adapter, demo.version, demo.reader.tag)
+    words = OptionTexts(session)
+    settings = [
+        pages.Setting(
+            words.name(name),
+            name,
+            *(
+                demo.translate(text("not set") if value is None else words.value(name, value))
+                for value in (before.get(name), after[name])
+            ),
+        )
+        for name in after
+    ]
+    (texture,) = (each for each in drawn if each.file == file)
+    asset = demo.support.texture(demo.project, file)
+    present = {} if asset is None or asset.options is None else asset.options
+    states = [demo.adapter.read_texture({**present, **part}, demo.version) for part in (before, after)]
+    albedo = demo.project / texture.albedo if texture.albedo else None
+    return pages.Change(
+        file, settings, pages.draw_tiles(demo.project / file, texture.kind, states[0], states[1], albedo)
+    )
+
+
+def _window(demo: _Run) -> Sequence[str]:
+    """Returns the command that shows the project to the user; empty if nothing can."""
+    # Plugins for 0.1.0 have none.
+    command = getattr(demo.support, "window_command", None)
+    if not demo.editor or command is None or not has_display():
+        return ()
+    found: Sequence[str] = command(demo.editor, demo.project)
+    return found
+
+
+def _agrees(reader: Reader) -> bool:
+    question = text("Open the project in the editor, with its wrong settings again, and answer the popup?")
+    return is_interactive() and click.confirm(f"\n{reader.translate(question)}", default=True)
+
+
+def _open(demo: _Run, window: Sequence[str]) -> None:
+    """Shows the project in the editor, with a daemon, until the user closes it. Raises UserError."""
+    demo.reader.say(text("Window"), text("The demo goes on when you close the editor."))
+    with _writing(demo.out, demo.reader):
+        _make_project(demo)
+
+    async def show() -> None:
+        home = Path(tempfile.mkdtemp(prefix="popbridge-demo-"))
+        env = {**os.environ, "POPBRIDGE_HOME": str(home)}
+        paths = Paths.find(env)
+        try:
+            with _opened(demo.log, demo.reader) as log:
+                async with _daemon(env, paths, log, demo.reader):
+                    process = await launch(window, env, log, demo.reader)
+                    try:
+                        await process.wait()
+                    finally:
+                        await end(process)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+    asyncio.run(show())
 
 
 @contextlib.asynccontextmanager
@@ -379,35 +494,31 @@ async def _daemon(
             ),
             DAEMON_TIMEOUT_S,
         )
-        reader.say(text("3. Daemon: {address}", address=ConnectionFile.read(paths.connection_file).ws))
+        # Raises UserError if the daemon ended.
+        ConnectionFile.read(paths.connection_file)
         yield
     finally:
-        await _end(process)
+        await end(process)
 
 
 @contextlib.asynccontextmanager
 async def _running(
-    support: EditorSupport,
-    editor: Sequence[str],
-    project: Path,
-    env: Mapping[str, str],
-    paths: Paths,
-    log: IO[bytes],
-    reader: Reader,
+    demo: _Run, env: Mapping[str, str], paths: Paths, log: IO[bytes]
 ) -> AsyncIterator[Process | None]:
-    if not editor:
-        work = asyncio.create_task(_stand_in(support, project, reader).run(paths.connection_file))
+    if not demo.editor:
+        stand_in = _stand_in(demo.support, demo.project, demo.reader)
+        work = asyncio.create_task(stand_in.run(paths.connection_file))
         try:
             yield None
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
         return
-    process = await launch(support.editor_command(editor, project), env, log, reader)
+    process = await launch(demo.support.editor_command(demo.editor, demo.project), env, log, demo.reader)
     try:
         yield process
     finally:
-        await _end(process)
+        await end(process)
 
 
 def _stand_in(support: EditorSupport, project: Path, reader: Reader) -> HeadlessEditor:
@@ -415,16 +526,6 @@ def _stand_in(support: EditorSupport, project: Path, reader: Reader) -> Headless
     has_locale = "locale" in inspect.signature(support.headless).parameters
     locale_argument = {"locale": reader.tag} if has_locale else {}
     return support.headless(project, answer="apply", **locale_argument)
-
-
-async def _end(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), 10)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 async def _wait_applied(
@@ -478,26 +579,15 @@ def _receipts(paths: Paths) -> list[Receipt]:
         return ReceiptStore(db).latest()
 
 
-def _popups(paths: Paths) -> list[str]:
-    """Returns the texts of the popups, oldest first."""
+def _popups(paths: Paths) -> list[Popup]:
+    """Returns the popups, oldest first."""
     db = open_readonly(paths.database)
-    assert db is not None
+    if db is None:
+        return []
     with contextlib.closing(db.conn):
-        rows = [unpack(row["message"], Popup) for row in db.query("SELECT message FROM popups ORDER BY id")]
-    return [f"{popup.title}\n{popup.body}".rstrip() for popup in rows]
-
-
-def _changes(receipts: Sequence[Mapping[str, Any]]) -> list[Change]:
-    pairs = [
-        (before, after)
-        for receipt in receipts
-        for before, after in zip(receipt["before"] or (), receipt["after"] or (), strict=True)
-    ]
-    return [Change(b["path"].split("://")[-1], b["options"], a["options"]) for b, a in pairs]
-
-
-def _plain(options: Mapping[str, Any], reader: Reader) -> str:
-    return ", ".join(reader.setting(name, value) for name, value in options.items())
+        if not db["popups"].exists():
+            return []
+        return [unpack(row["message"], Popup) for row in db.query("SELECT message FROM popups ORDER BY id")]
 
 
 async def _until(ready: Callable[[], bool], timeout_text: str, timeout_s: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from accel.texture.kinds import Kind
 from bridge.core.textures import TextureIntent
 
 Pixels = NDArray[np.float64]
@@ -21,27 +22,37 @@ MATERIAL = TextureIntent(compression="block", mipmaps=True)
 FLAT = TextureIntent(compression="lossless", mipmaps=False)
 
 
+ROCK, BRICK = "materials/rock_albedo.png", "materials/brick_albedo.png"
+
+
 class DemoTexture(Struct, frozen=True):
     """A texture file, its content and its initial import settings."""
 
     file: str
     draw: Callable[[], Pixels]
     imported: TextureIntent
+    kind: Kind = "albedo"
+    albedo: str = ""
+    """The file with the colours of the same material."""
 
 
 def textures() -> list[DemoTexture]:
     """Returns the twelve textures; the first six have wrong import settings."""
     rock, brick = noise(1), bricks()
     return [
-        DemoTexture("materials/rock_normal.png", lambda: normals(rock, 3.0), FLAT),
-        DemoTexture("materials/brick_normal.png", lambda: normals(brick, 2.0), FLAT),
-        DemoTexture("materials/rock_roughness.png", lambda: grey(0.45 + 0.4 * rock), FLAT.over(SRGB)),
-        DemoTexture("materials/rock_albedo.png", lambda: tint(rock, (0.45, 0.40, 0.36)), FLAT),
-        DemoTexture("ui/button.png", button, TextureIntent(mipmaps=True).over(FLAT)),
-        DemoTexture("ui/icon.png", lambda: disc(64), TextureIntent(compression="block").over(FLAT)),
+        DemoTexture("materials/rock_normal.png", lambda: normals(rock, 3.0), FLAT, "normal", ROCK),
+        DemoTexture("materials/brick_normal.png", lambda: normals(brick, 2.0), FLAT, "normal", BRICK),
         DemoTexture(
-            "materials/brick_albedo.png", lambda: tint(brick, (0.60, 0.27, 0.20)), MATERIAL.over(SRGB)
+            "materials/rock_roughness.png",
+            lambda: grey(0.45 + 0.4 * rock),
+            FLAT.over(SRGB),
+            "roughness",
+            ROCK,
         ),
+        DemoTexture(ROCK, lambda: tint(rock, (0.45, 0.40, 0.36)), FLAT),
+        DemoTexture("ui/button.png", button, TextureIntent(mipmaps=True).over(FLAT), "ui"),
+        DemoTexture("ui/icon.png", lambda: disc(64), TextureIntent(compression="block").over(FLAT), "ui"),
+        DemoTexture(BRICK, lambda: tint(brick, (0.60, 0.27, 0.20)), MATERIAL.over(SRGB)),
         DemoTexture("materials/wall_normal.png", lambda: normals(noise(5), 4.0), NORMAL),
         DemoTexture("materials/metal_orm.png", lambda: packed(noise(7), noise(8)), MATERIAL.over(LINEAR)),
         DemoTexture("ui/panel.png", opaque_panel, FLAT),

@@ -126,12 +126,54 @@ class EditorSupport(ProjectSupport, Protocol):
     def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
         """Returns the command that opens the project in `editor` without a display, until it is ended."""
 
+    def window_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
+        """Returns the command that opens the project in a window of `editor`; empty if it has no windows."""
+        return ()
+
+    def camera(
+        self, editor: Sequence[str], project: Path, settings: Path, locale: str
+    ) -> EditorCamera | None:
+        """Returns what takes pictures of the window of `editor`; None if nothing can.
+
+        `settings` is an empty folder for the editor's settings, which replace the person's own; `locale`
+        (BCP 47) is its language.
+        """
+        return None
+
     def headless(self, project: Path, answer: str | None = None, locale: str = "en") -> HeadlessEditor:
         """Returns a simulated editor that speaks the protocol and edits the project's files.
 
         `answer` is the action that it chooses in each popup that offers it; None leaves popups open. `locale`
         (BCP 47) is its language; implementations without this parameter use English.
         """
+
+
+class EditorCamera(Protocol):
+    """Takes pictures of an editor's window, which shows one project."""
+
+    command: Sequence[str]
+    """Opens the project in a window, until it is ended."""
+    env: Mapping[str, str]
+    """What the command needs in its environment."""
+
+    def install(self) -> None:
+        """Prepares the project. Raises OSError."""
+
+    def request(self, name: str, *, select: str = "", press: str = "", alone: bool = False) -> None:
+        """Requests the picture `name`, once the window stands still, with the file `select` selected.
+
+        With `press`, the button of this action is pressed instead, as soon as a popup has it. `alone` hides
+        PopBridge's panel.
+        """
+
+    def is_done(self, name: str) -> bool:
+        """Returns whether the request has been answered."""
+
+    def picture(self, name: str) -> bytes:
+        """Returns a picture as PNG. Raises OSError if there is none."""
+
+    def remove(self) -> None:
+        """Undoes `install`; the editor must have ended. Raises OSError."""
 
 
 class HeadlessEditor(Protocol):

@@ -17,7 +17,8 @@ from sqlite_utils import Database
 from bridge.api import EditorSupport
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.demo.demo import Reader, _stand_in, _wait_applied, run
+from bridge.demo.demo import _stand_in, _wait_applied, run
+from bridge.demo.editor import Reader
 from bridge.demo.textures import textures
 from bridge.paths import Paths
 from bridge.store.database import open_database
@@ -30,13 +31,17 @@ def test_the_demo_finds_exactly_the_wrong_half_and_leaves_a_page_with_before_and
     assert run(tmp_path / "out", headless=True) == 0
     said = capsys.readouterr().out
     drawn = [texture.file for texture in textures()]
-    right = said.partition("Already right, left unchanged: ")[2].splitlines()[0].split(", ")
     page = (tmp_path / "out" / "demo.html").read_text(encoding="utf-8")
+    changes, _, untouched = page.partition('<ul class="right">')
     # Godot 4 doesn't decide colour space at import: there the roughness map is wrong for its mipmaps alone.
-    assert set(right) == set(drawn[6:])
-    assert "brick_normal.png" in said.partition("4. Popup: ")[2]
-    assert page.count("<tr>") == len(drawn) + 1
-    assert "data:image/png;base64," in page
+    assert set(re.findall(r"<h3>([^<]+)</h3>", changes)) == set(drawn[:6])
+    assert re.findall(r"<span>([^<]+)</span></li>", untouched) == drawn[6:]
+    assert "Compress › Mode" in changes and "compress/mode" in changes
+    # Each material texture is shown as it looks in the game.
+    assert changes.count('<div class="tiles">') == 4
+    assert '<details class="group"' in page and "data:image/png;base64," in page
+    for command in ("audit", "install godot", "service install"):
+        assert f"popbridge {command}" in said.partition("demo.html")[2]
 
 
 def test_a_texture_that_finds_no_room_is_told_as_what_it_is(
@@ -78,12 +83,13 @@ async def ended(code: int) -> Process:
 
 
 async def test_an_editor_that_crashes_after_all_is_wait_applied_has_done_its_work(paths: Paths) -> None:
+    value = {state: [{"path": "res://a.png", "options": {"x": state}}] for state in ("before", "after")}
     with contextlib.closing(open_database(paths.database).conn) as connection:
         store = ReceiptStore(Database(connection))
         command = Command(id=0, name="texture.apply", args={}, deadline_ms=1)
         made, _ = store.open("s", "p", "P", command, "because")
-        store.answered(made, Result(id=made, value={"before": [1], "after": [2]}))
-    assert await _wait_applied(paths, await ended(1)) == [{"before": [1], "after": [2]}]
+        store.answered(made, Result(id=made, value=value))
+    assert await _wait_applied(paths, await ended(1)) == [value]
 
 
 async def test_an_editor_that_ended_well_is_waited_for(paths: Paths) -> None:
@@ -116,12 +122,10 @@ def test_the_demo_can_be_repeated_in_its_folder_and_never_removes_what_it_did_no
     monkeypatch.chdir(out)
     capsys.readouterr()
     assert run(Path("."), headless=True, reader=Reader("zh_CN.UTF-8")) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\d\. ", line)]
-    assert [line.split("：")[0] for line in lines if not line.startswith(("4", "5"))] == [
-        "1. 项目", "2. 编辑器", "3. 守护进程", "6. 设置正确，未作改动", "7. 前后对比",
-    ]  # fmt: skip
-    assert "5. 已应用：ui/icon.png：compress/mode = 2 → compress/mode = 0" in lines
-    assert any(line.startswith("4. 弹窗：") for line in lines)
+    said = capsys.readouterr().out
+    labels = [line.split()[0] for line in said.splitlines() if line[:1].strip()]
+    assert labels == ["项目", "编辑器", "弹窗", "已修复", "页面", "后续步骤"]
+    assert "压缩 › 模式" in (out / "demo.html").read_text(encoding="utf-8")
     assert Path.cwd() == out and (out / "demo.html").exists()
     assert (out / "notes.txt").read_text() == "mine" and not (out / "project" / "stale.txt").exists()
 
@@ -158,3 +162,11 @@ def test_the_project_alone_keeps_its_wrong_settings(tmp_path: Path) -> None:
         tmp_path / "out" / "project" / "materials" / "rock_normal.png.import"
     ).read_text(encoding="utf-8")
     assert not (tmp_path / "out" / "demo.html").exists()
+
+
+def test_a_window_that_nobody_can_see_isnt_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(UserError, match="--open"):
+        run(tmp_path / "out", headless=True, open_editor=True)
+    assert not (tmp_path / "out").exists()

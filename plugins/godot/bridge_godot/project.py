@@ -101,22 +101,22 @@ def name(project: Path) -> str:
     return value if isinstance(value, str) and value and not isinstance(value, Raw) else project.name
 
 
-def enable_addon(config: ConfigFile, array: str) -> None:
-    """Enables the addon. `array` is the type that this Godot has for arrays of strings."""
+def enable_addon(config: ConfigFile, array: str, addon: str = ADDON) -> None:
+    """Enables an addon. `array` is the type that this Godot has for arrays of strings."""
     literal = config.raw(PLUGINS, "enabled")
     if literal is None:
         space = " " if array.startswith("Pool") else ""
-        config.set(PLUGINS, "enabled", f"{array}({space}{render(ADDON)}{space})")
-    elif render(ADDON) not in literal:
-        config.set(PLUGINS, "enabled", _append(literal, render(ADDON)))
+        config.set(PLUGINS, "enabled", f"{array}({space}{render(addon)}{space})")
+    elif render(addon) not in literal:
+        config.set(PLUGINS, "enabled", _append(literal, render(addon)))
 
 
-def disable_addon(config: ConfigFile) -> None:
-    """Disables the addon, and removes the list if it was the only one."""
+def disable_addon(config: ConfigFile, addon: str = ADDON) -> None:
+    """Disables an addon, and removes the list if it was the only one."""
     literal = config.raw(PLUGINS, "enabled")
-    if literal is None or render(ADDON) not in literal:
+    if literal is None or render(addon) not in literal:
         return
-    item = re.escape(render(ADDON))
+    item = re.escape(render(addon))
     rest = re.sub(rf"\s*,\s*{item}|{item}\s*,\s*|{item}", "", literal, count=1)
     if '"' in rest:
         config.set(PLUGINS, "enabled", rest)

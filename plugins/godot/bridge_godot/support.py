@@ -18,6 +18,7 @@ from packaging.version import Version
 from bridge.api import (
     Addon,
     AssetChange,
+    EditorCamera,
     HeadlessEditor,
     TextureAsset,
     TextureUses,
@@ -27,6 +28,7 @@ from bridge.api import (
 )
 from bridge_godot import import_file
 from bridge_godot import project as projects
+from bridge_godot.camera import GodotCamera
 from bridge_godot.config_file import ConfigFile
 from bridge_godot.headless import GodotHeadless
 from bridge_godot.texture_uses import texture_uses
@@ -59,6 +61,8 @@ class Generation:
     """Names in PATH of editors that run without a display."""
     headless: tuple[str, ...]
     """Arguments with which the editor needs no display."""
+    has_window: bool
+    """Whether these editors also run with a window."""
     template: str
     """`project.godot` of a new project; `{name}` is its name."""
     state: tuple[str, ...]
@@ -82,6 +86,7 @@ GODOT3 = Generation(
     resource="StreamTexture",
     executables=("godot3-server",),
     headless=(),
+    has_window=False,
     template='config_version=4\n\n[application]\n\nconfig/name="{name}"\n',
     state=(".import/popbridge*",),
 )
@@ -93,6 +98,7 @@ GODOT4 = Generation(
     resource="CompressedTexture2D",
     executables=("godot4", "godot"),
     headless=("--headless",),
+    has_window=True,
     template='config_version=5\n\n[application]\n\nconfig/name="{name}"\n'
     'config/features=PackedStringArray("4.2")\n',
     state=(".godot/popbridge*",),
@@ -160,6 +166,17 @@ class GodotSupport:
 
     def editor_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
         return [*editor, *self._godot.headless, "--path", str(project), "--editor"]
+
+    def window_command(self, editor: Sequence[str], project: Path) -> Sequence[str]:
+        # `godot3-server` has no windows.
+        return [*editor, "--path", str(project), "--editor"] if self._godot.has_window else []
+
+    def camera(
+        self, editor: Sequence[str], project: Path, settings: Path, locale: str
+    ) -> EditorCamera | None:
+        if not self._godot.has_window:
+            return None
+        return GodotCamera(editor, project, self._godot.array, settings, locale)
 
     def create_project(self, folder: Path, textures: Mapping[str, Mapping[str, Any]]) -> None:
         projects.create(folder, self._godot.template, textures, self._godot.resource)
