@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from accel.text import AnyText, Text, text
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
 from accel.texture.workloads import Examination
-from bridge.advisors.findings import ERROR, NOTE, WARNING, Considered
+from bridge.advisors.findings import ERROR, NOTE, WARNING, Considered, Finding, not_raised
 from bridge.advisors.texts import REASONS, TEXTS, finding_text, join_list
 from bridge.advisors.texture_facts import class_probability, texture_facts
 from bridge.core.text import value_text
@@ -36,6 +36,7 @@ SOURCES: Mapping[str, Text] = {
     "siblings": text("neighbours"),
     "words": text("words"),
     "slot": text("use"),
+    "declaration": text("declaration"),
     "settings": text("settings"),
     "project": text("project"),
 }
@@ -149,13 +150,15 @@ def explain(
     considered: Sequence[Considered],
     settings: Mapping[str, Any] | None = None,
     options_of: OptionsOf = lambda each: {},
+    **known: Any,
 ) -> Explanation:
     """Explains the texture at `file`, below the root, from the records of its examination and findings.
 
-    `settings` are its import settings in the engine's own names.
+    `settings` are its import settings in the engine's own names, `known` the other facts that the rules had,
+    as for `texture_facts`.
     """
     found = examination.classification
-    judged_as = texture_facts(examination, file).kind
+    judged_as = texture_facts(examination, file, **known).kind
     findings = [_finding(each, settings or {}, options_of) for each in considered]
     known = {each.code for each in considered}
     return Explanation(
@@ -176,6 +179,15 @@ def explain(
         not_applicable=[code for code in CODES if code not in known],
         changes=[*_other_kinds(found), *_doubts(found, file, judged_as), _ignore(file)],
     )
+
+
+def with_findings(considered: Iterable[Considered], findings: Iterable[Finding]) -> list[Considered]:
+    """Returns the record with `findings` in place of those that were raised for the texture alone: the other
+    maps of its material may have changed them."""
+    final = [Considered.of(finding) for finding in findings]
+    codes = {each.code for each in final}
+    others = [each for each in considered if each.code not in codes]
+    return [*final, *(not_raised(each.code, "material") if each.finding else each for each in others)]
 
 
 def weigh(verdict: Kind, evidence: Iterable[Evidence]) -> list[WeighedEvidence]:
