@@ -371,7 +371,7 @@ def lines(found: Explanation) -> list[AnyText]:
 
 def _piece(evidence: WeighedEvidence) -> Text:
     return text(
-        "{source} {detail} ({factor})",
+        "{source} {detail} {factor}",
         source=SOURCES.get(evidence.source, evidence.source),
         detail=evidence.detail,
         factor=factor_text(evidence.weight or 0.0),

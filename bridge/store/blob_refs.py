@@ -41,7 +41,9 @@ REFERENCES = (
 ANSWER_REFERENCES = (BlobColumn("jobs", ("answer",), _ANSWERED),)
 """Answers stored for repeated keys; their blobs stay while there is room."""
 
-COLUMNS_WITHOUT_BLOBS = frozenset({("sessions", "identify"), ("jobs", "digest"), ("marks", "mark")})
+COLUMNS_WITHOUT_BLOBS = frozenset(
+    {("sessions", "identify"), ("jobs", "digest"), ("marks", "mark"), ("popup_textures", "textures")}
+)
 """Packed columns that never contain the name of a blob."""
 
 
