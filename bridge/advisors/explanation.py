@@ -44,7 +44,6 @@ SETTINGS: Mapping[str, Text] = {
     "kind": text("kind"),
     "color_space": text("colour space"),
     "normal_convention": text("green channel"),
-    "compression": text("compression"),
     "mipmaps": text("mipmaps"),
     "alpha": text("alpha"),
     "max_size": text("size limit"),
@@ -61,10 +60,13 @@ VALUES: Mapping[object, AnyText] = {
     "opengl": text("up (OpenGL)"),
     "directx": text("down (DirectX)"),
     "none": text("none"),
-    "lossless": text("lossless"),
-    "lossy": text("lossy"),
+}
+COMPRESSIONS: Mapping[object, AnyText] = {
+    "none": text("no compression"),
+    "lossless": text("lossless compression"),
+    "lossy": text("lossy compression"),
     "block": text("block compression"),
-    "block_high": text("block compression, high quality"),
+    "block_high": text("high-quality block compression"),
     "universal": "Basis Universal",
 }
 SEVERITIES: Mapping[Severity, Text] = {
@@ -160,7 +162,7 @@ def explain(
     found = examination.classification
     judged_as = texture_facts(examination, file, **known).kind
     findings = [_finding(each, settings or {}, options_of) for each in considered]
-    known = {each.code for each in considered}
+    applicable = {each.code for each in considered}
     return Explanation(
         file=file,
         kind=found.kind,
@@ -176,7 +178,7 @@ def explain(
         },
         evidence=weigh(found.kind, found.evidence),
         findings=findings,
-        not_applicable=[code for code in CODES if code not in known],
+        not_applicable=[code for code in CODES if code not in applicable],
         changes=[*_other_kinds(found), *_doubts(found, file, judged_as), _ignore(file)],
     )
 
@@ -253,7 +255,9 @@ def _finding(considered: Considered, settings: Mapping[str, Any], options_of: Op
     return ConsideredFinding(considered.code, False, None, message)
 
 
-def _setting(name: str, value: object) -> Text:
+def _setting(name: str, value: object) -> AnyText:
+    if name == "compression":
+        return COMPRESSIONS.get(value, str(value))
     if name == "kind":
         shown: AnyText = kind_text(str(value))
     elif isinstance(value, str | bool):
