@@ -207,6 +207,7 @@ WITH_EFFECT = frozenset(
 REASONS = {
     "unmet": text("Its condition isn't met."),
     "no_setting": text("No import setting of this engine decides it."),
+    "material": text("The other maps of its material speak against it."),
     "not_in_version": text("This version of the engine has no setting for it."),
     "settled": text("Already set: {settings}."),
     "unset": text("The present setting is unknown."),
