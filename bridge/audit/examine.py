@@ -217,7 +217,7 @@ class Trouble(Struct, frozen=True):
     reason: AnyText
     """For people; follows the file's name."""
     content: str = ""
-    """SHA-256 of the file; empty if it can't be read."""
+    """SHA-256 of the file; empty if it can't be read or keeps changing."""
 
 
 Outcome = Examination | Trouble

@@ -46,7 +46,7 @@ for the other textures: of the whole project, of the same folder and of the neig
 ## Accuracy
 
 Every texture is evaluated by models that weren't trained on its source or on another package of the same
-family. Offsets, likelihood ratios and thresholds are fitted on yet other sources. The figures are of
+family. Offsets, likelihood ratios and thresholds are fitted on yet other sources. The figures are for
 {len(kinds):,} textures of {len(np.unique(families))} sources, which are packages or families of packages:
 
 {_accuracy_table(found)}
@@ -61,8 +61,8 @@ family. Offsets, likelihood ratios and thresholds are fitted on yet other source
 The labelled textures aren't a random sample: rare kinds were labelled more often. This is why the whole
 package helps less than its labelled textures do, and less than it would for a random texture.
 
-By kind, recall is the share of its textures that are found, precision the share of its predictions that are
-right:
+For each kind, recall is the share of its textures that are found, precision the share of its predictions that
+are right:
 
 {_by_kind(found)}
 
