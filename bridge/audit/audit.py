@@ -193,7 +193,7 @@ def _thumbnail(registry: Registry) -> Workload:
 
 
 async def _list(project: Project, project_file: ProjectFile) -> tuple[Project, list[TextureAsset]]:
-    """Returns the textures to audit, or the image files of a part without textures that the engine imports."""
+    """Returns the textures to audit, or the image files of a part without textures of the engine."""
     found = await _in_thread(_textures(project))
     gone = [asset for asset in found if asset.gone]
     present = (asset for asset in found if not asset.gone)
