@@ -11,11 +11,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from accel.image.records import Inspection
 from accel.text import text
-from accel.texture.kinds import KINDS, Classification, Evidence, Kind
+from accel.texture.kinds import CLASS_OF, KINDS, LEARNED_KINDS, Classification, Evidence
 from accel.texture.model import CLASSES, Thresholds, Trees, from_arrays, is_confident
+from accel.texture.verdict import NAMING, classification, conclude, pin
 from accel.workload import WorkloadError
 
 LEVELS = ("project", "folder", "beside")
@@ -117,10 +120,6 @@ MIN_WEIGHT = 0.2
 """The log-likelihood ratio above which the project is shown as evidence."""
 _WHOSE = ("its project's textures", "its folder's textures", "those in the folders beside it")
 """By level, as shown to people."""
-COLUMNS = len(KINDS) * (1 + len(LEVELS)) + len(COUNTED)
-"""The number of features that `columns` returns."""
-NAMING = ("name", "folder", "siblings", "words")
-"""Sources of evidence from names."""
 
 
 class ContextRows(Struct, frozen=True):
@@ -138,7 +137,7 @@ class ContextModel(Struct, frozen=True):
     """A model trained on other projects."""
 
     usual: Floats
-    """The share of each kind in all projects."""
+    """The share of each of the model's kinds in all projects."""
     trees: Trees
     """Return corrections of log-probabilities for the features of `columns`."""
     pixels: Thresholds
@@ -147,11 +146,18 @@ class ContextModel(Struct, frozen=True):
     """For textures with evidence in their names."""
 
     def weigh(self, rows: ContextRows) -> Floats:
-        """Returns probabilities with context: rows x kinds."""
+        """Returns probabilities with context: rows x the model's kinds."""
         seen = columns(rows, self.usual)
         logs = expected_shares(seen) + self.trees.scores(seen)
         raised = np.exp(logs - logs.max(axis=1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+    def weigh_all(self, rows: ContextRows) -> Floats:
+        """Returns probabilities with context of KINDS; kinds that the model lacks keep theirs."""
+        known = slice(len(self.usual))
+        now = self.weigh(ContextRows(rows.alone[:, known], rows.others[..., known], rows.alike))
+        now *= rows.alone[:, known].sum(axis=1, keepdims=True)
+        return np.concatenate([now, rows.alone[:, known.stop :]], axis=1)
 
 
 class Context:
@@ -179,9 +185,10 @@ class Context:
         self._neighbours.remove(file, size, added)
 
     def judge(
-        self, files: Sequence[str], sizes: Sequence[Size], found: Sequence[Classification]
+        self, files: Sequence[str], images: Sequence[Inspection], found: Sequence[Classification]
     ) -> list[Classification]:
-        """Adjusts classifications of textures that were added, except those with slots, by the others.
+        """Adjusts classifications of textures that were added by the others, which can only confirm decisive
+        evidence.
 
         Raises WorkloadError if the model is missing or damaged.
         """
@@ -189,18 +196,19 @@ class Context:
             return list(found)
         alone = np.array([_probabilities(one) for one in found])
         others = np.maximum(self._neighbours.sums(files) - shares_of(alone), 0) / WHOLE
-        shares = self._neighbours.same_size_shares(files, sizes)
-        now = load_context_model().weigh(ContextRows(alone, others, shares))
+        alike = self._neighbours.same_size_shares(files, [image.extent for image in images])
+        now = load_context_model().weigh_all(ContextRows(alone, others, alike))
         best = now.argmax(axis=1)
         advise = np.where(
-            [_has_name_evidence(one) for one in found],
+            [_has_evidence_beside_pixels(one) for one in found],
             is_confident(now, load_context_model().names),
             is_confident(now, load_context_model().pixels),
         )
-        evidence = _project_evidence(alone, others, now, best)
-        adjusted = zip(found, best, now.tolist(), advise.tolist(), evidence, strict=True)
+        details = _project_evidence(alone, others, now, best)
+        rows = zip(found, images, now.tolist(), advise.tolist(), details, strict=True)
         return [
-            one if _has_slot(one) else _with_evidence(one, KINDS[kind], *how) for one, kind, *how in adjusted
+            _adjusted(one, image, dict(zip(KINDS, shares, strict=True)), *how)
+            for one, image, shares, *how in rows
         ]
 
 
@@ -219,13 +227,19 @@ def columns(rows: ContextRows, usual: Floats) -> NDArray[np.float32]:
     return np.hstack([alone, *map(np.log, ratios), rows.alike.T]).astype(np.float32)
 
 
+def column_count(kinds: int) -> int:
+    """Returns the number of features that `columns` returns for so many kinds."""
+    return kinds * (1 + len(LEVELS)) + len(COUNTED)
+
+
 def _mixture(sums: Floats, expected: Floats, pseudo_count: float) -> Floats:
     return np.asarray((sums + pseudo_count * expected) / (sums.sum(axis=1, keepdims=True) + pseudo_count))
 
 
 def expected_shares(seen: NDArray[np.float32]) -> Floats:
     """Returns expected log-probabilities by `columns`, before the trees' correction: rows x kinds."""
-    alone, ratios = np.split(seen[:, : 2 * len(KINDS)].astype(np.float64), 2, axis=1)
+    kinds = (seen.shape[1] - len(COUNTED)) // (1 + len(LEVELS))
+    alone, ratios = np.split(seen[:, : 2 * kinds].astype(np.float64), 2, axis=1)
     return np.asarray(alone + PRIOR * ratios)
 
 
@@ -251,24 +265,37 @@ def read(file: Path) -> ContextModel:
 
 
 def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ContextModel:
-    if (arrays["kinds"].tolist(), arrays["levels"].tolist()) != (list(KINDS), list(LEVELS)):
+    kinds, levels = tuple(arrays["kinds"].tolist()), tuple(arrays["levels"].tolist())
+    if kinds not in (KINDS, LEARNED_KINDS) or levels != LEVELS:
         raise ValueError("it has other kinds or levels")
     usual, trees = arrays["usual"].astype(np.float64), from_arrays(arrays)
     # Trained trees use the last columns, too, which are the shares of the same size.
-    if len(usual) != len(KINDS) or not COLUMNS - len(COUNTED) <= trees.features.max() < COLUMNS:
+    count = column_count(len(kinds))
+    if len(usual) != len(kinds) or not count - len(COUNTED) <= trees.features.max() < count:
         raise ValueError("it was trained with other columns")
     return ContextModel(usual, trees, *(_thresholds(arrays[name]) for name in ("pixels", "names")))
 
 
 def _thresholds(thresholds: NDArray[Any]) -> Thresholds:
-    return Thresholds(1.0, dict(zip(CLASSES, thresholds.astype(float).tolist(), strict=True)))
+    # A model that doesn't know `other` has no threshold for its class, the last one.
+    known = CLASSES[: len(thresholds)]
+    return Thresholds(1.0, dict(zip(known, thresholds.astype(float).tolist(), strict=True)))
 
 
-def _with_evidence(
-    found: Classification, kind: Kind, shares: Sequence[float], advise: bool, detail: str
+def _adjusted(
+    alone: Classification, image: Inspection, shares: Mapping[str, float], advise: bool, detail: str
 ) -> Classification:
-    evidence = [*found.evidence, Evidence("project", detail, kind)] if detail else found.evidence
-    return Classification(kind, dict(zip(KINDS, shares, strict=True)), advise, evidence)
+    now = classification(shares, advise, alone.evidence)
+    if alone.decided is not None:
+        # A use is certain, or too doubtful for advice, whatever else the project has.
+        by_name = any(one.decisive and one.source == "name" for one in alone.evidence)
+        if not by_name or CLASS_OF[now.kind] != CLASS_OF[alone.decided] or now.confidence <= alone.confidence:
+            return alone
+        now = classification(pin(shares, alone.decided, 0.0), advise, alone.evidence)
+    if detail and now.kind == max(shares, key=lambda kind: shares[kind]):
+        weight = float(np.log(max(shares[now.kind], LEAST) / max(alone.probabilities[now.kind], LEAST)))
+        now = replace(now, evidence=[*now.evidence, Evidence("project", detail, now.kind, weight)])
+    return conclude(now, image)
 
 
 def _project_evidence(alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]) -> list[str]:
@@ -289,12 +316,8 @@ def shares_of(shares: Floats) -> Portions:
     return np.rint(shares * WHOLE).astype(np.int64)
 
 
-def _has_slot(found: Classification) -> bool:
-    return any(one.source == "slot" for one in found.evidence)
-
-
-def _has_name_evidence(found: Classification) -> bool:
-    return any(one.source in NAMING for one in found.evidence)
+def _has_evidence_beside_pixels(found: Classification) -> bool:
+    return found.decided is not None or any(one.source in NAMING for one in found.evidence)
 
 
 def _probabilities(found: Classification) -> Floats:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from accel.image.decode import decode_image
@@ -15,9 +16,19 @@ from accel.image.inspect import inspect_picture
 from accel.image.operations.analysis import Fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.records import Inspection
-from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
-from accel.texture.model import Inputs, Judgement, extract, is_confident, model
-from accel.texture.naming import NUMBERED, Cue, Words, known_words, read_name, vocabulary
+from accel.texture.kinds import CLASS_OF, KINDS, LEARNED_KINDS, Classification, Evidence, Kind
+from accel.texture.layouts import Layout, recognise
+from accel.texture.model import Inputs, Judgement, extract, is_confident, model, pad
+from accel.texture.naming import NUMBERED, Cue, Words, known_words, other_word, read_name, vocabulary
+from accel.texture.verdict import (
+    PROVED,
+    WORD,
+    classification,
+    conclude,
+    is_certain_normal_map,
+    is_contradicted,
+    pin,
+)
 from accel.texture.workloads import Examination, Examine, Surroundings
 from accel.workload import Input, Item, Limits, Outcome, Output, OutputFile, WorkloadError
 
@@ -80,15 +91,18 @@ def _albedo(found: Features) -> list[str]:
 _OF: dict[Kind, Callable[[Features], list[str]]] = {
     "albedo": _albedo, "normal": _normal, "height": _grey, "roughness": _grey, "specular": _grey,
     "ao": _grey, "packed": _packed, "emissive": _emissive, "sprite": _cut, "ui": _cut,
-    "environment": _environment,
+    "environment": _environment, "other": lambda found: [],
 }  # fmt: skip
 
 
 Floats = NDArray[np.float64]
 
 SLOT = 6.0
-"""Log-likelihood ratio of a material slot, which is the project's own use of the texture. Assumed, as few
-sources have slots: one in 400 is wrong, so that pixels never outweigh it."""
+"""Log-likelihood ratio of a use: a material's slot, a scene, a shader's declaration. It is the project's own
+word."""
+USE_DOUBT = 0.02
+"""The minimum probability of a kind that a texture is used as, before SLOT is added: pixels and names never
+outweigh a use, but where they disagree with it the class stays too uncertain for advice."""
 
 NAMED_SLOT = 3.0
 """Log-likelihood ratio of a custom property's name. Assumed: about a plain word in a file's name."""
@@ -125,44 +139,120 @@ def examine_several(items: Sequence[Item], limits: Limits) -> list[Outcome]:
     return [next(outputs) if isinstance(each, DecodedTexture) else each for each in decoded]
 
 
+class Observation(Struct, frozen=True):
+    """Everything that the pixels of a texture show."""
+
+    inputs: Inputs
+    """For the model."""
+    image: Inspection
+    layout: Layout | None
+
+
+def observe(decoded: DecodedImage, image: Inspection) -> Observation:
+    """Returns what the pixels show; `image` are the facts that `image.inspect` returns."""
+    return Observation(extract(decoded), image, recognise(decoded))
+
+
 def judge(decoded: DecodedImage, name: str, surroundings: Surroundings) -> Classification:
     """Classifies the texture `name`. Raises WorkloadError if the model can't be used."""
-    return judge_all([(extract(decoded), name, surroundings)])[0]
+    image, _ = inspect_picture(decoded, 0)
+    return judge_all([(observe(decoded, image), name, surroundings)])[0]
 
 
-def judge_all(textures: Sequence[tuple[Inputs, str, Surroundings]]) -> list[Classification]:
-    """Classifies textures from the model's inputs, names and surroundings. Raises WorkloadError."""
+def judge_all(textures: Sequence[tuple[Observation, str, Surroundings]]) -> list[Classification]:
+    """Classifies textures by their pixels, names and surroundings. Raises WorkloadError if the model can't be
+    used."""
     if not textures:
         return []
-    seen = model().predict_all([inputs for inputs, _, _ in textures]).astype(np.float64)
-    return [
-        _classify(by_pixels, inputs.features, name, surroundings)
-        for by_pixels, (inputs, name, surroundings) in zip(seen, textures, strict=True)
-    ]
+    seen = model().predict_all([pixels.inputs for pixels, _, _ in textures]).astype(np.float64)
+    return [_classify(by_pixels, *texture) for by_pixels, texture in zip(seen, textures, strict=True)]
 
 
 def _classify(
-    by_pixels: Floats, features: Mapping[str, float], name: str, surroundings: Surroundings
+    by_pixels: Floats, pixels: Observation, name: str, surroundings: Surroundings
 ) -> Classification:
     judgement = model().judgement
-    cues = read_name(name, surroundings.siblings) if surroundings.use_name else []
-    words = known_words(vocabulary(name), judgement.words) if surroundings.use_name else []
-    probabilities = weigh_evidence(by_pixels, cues, judgement, words)
-    probabilities = _apply_context(probabilities, surroundings)
-    best = KINDS[int(probabilities.argmax())]
-    sure = judgement.names if cues or words else judgement.pixels
+    use_name = surroundings.use_name
+    cues = read_name(name, surroundings.siblings) if use_name else []
+    words = known_words(vocabulary(name), judgement.words) if use_name else []
+    probabilities = apply_context(pad(weigh_evidence(by_pixels, cues, judgement, words)), surroundings)
+    shares = dict(zip(KINDS, probabilities.tolist(), strict=True))
     evidence = [
-        *_pixel_evidence(by_pixels, features),
+        *_pixel_evidence(by_pixels, pixels.inputs.features),
         *_context_evidence(surroundings),
-        *(Evidence(cue.source, cue.word, cue.kinds[0]) for cue in cues),
+        *(_cue_evidence(cue, judgement) for cue in cues),
         *_word_evidence(words, judgement),
     ]
-    return Classification(
-        kind=best,
-        probabilities=dict(zip(KINDS, probabilities.tolist(), strict=True)),
-        advise=bool(is_confident(probabilities, sure)),
-        evidence=evidence,
-    )
+    if decision := _decide(pixels, name, surroundings, cues, shares, by_pixels):
+        proof, share = decision
+        shares = pin(shares, proof.kind, share) if proof.kind else shares
+        same = [one for one in evidence if (one.source, one.detail) == (proof.source, proof.detail)]
+        evidence = [replace(one, decisive=True) if one in same else one for one in evidence]
+        evidence += [] if same else [proof]
+    sure = judgement.names if cues or words or decision else judgement.pixels
+    advise = bool(is_confident(np.array([shares[kind] for kind in KINDS]), sure))
+    return conclude(classification(shares, advise, evidence), pixels.image)
+
+
+def _decide(
+    pixels: Observation,
+    name: str,
+    surroundings: Surroundings,
+    cues: Sequence[Cue],
+    shares: Mapping[str, float],
+    by_pixels: Floats,
+) -> tuple[Evidence, float] | None:
+    """Returns the strongest decisive evidence, and the least probability of its class; None without any.
+
+    The order: an import as a cube map, a use, an unmistakable layout, the name of a property, a whole role
+    word in the name (both unless the pixels forbid it), a word for other data, a layout that no name
+    contradicts.
+    """
+    if surroundings.imported_as == "environment":
+        return Evidence("settings", "imported as environment", "environment", decisive=True), 0.0
+    if surroundings.slots:
+        best = max(KINDS, key=lambda kind: shares[kind])
+        return Evidence("slot", f"used as {best}", best, decisive=True), 0.0
+    layout = pixels.layout
+    by_layout = Evidence("pixels", layout.detail, layout.kind, decisive=True) if layout else None
+    if by_layout and layout and layout.certain:
+        return by_layout, PROVED
+    if named := [kind for kind in surroundings.named_slots if not _is_forbidden(kind, pixels)]:
+        best = max(named, key=lambda kind: shares[kind])
+        return Evidence("slot", f"in a property named like {best}", best, decisive=True), WORD
+    if (role := _role_word(cues)) and not _is_forbidden(role.kinds[0], pixels):
+        return Evidence(role.source, role.word, role.kinds[0], decisive=True), WORD
+    if surroundings.use_name and (word := _other_word(name, pixels, by_pixels)):
+        return Evidence("folder" if word.endswith("/") else "name", word, "other", decisive=True), PROVED
+    if by_layout and not any(cue.kinds[0] in ("ui", "sprite") and cue.strength != "hint" for cue in cues):
+        return by_layout, PROVED
+    return None
+
+
+def _is_forbidden(kind: Kind, pixels: Observation) -> bool:
+    return is_contradicted(kind, pixels.image, pixels.inputs.features["grey.roughly"])
+
+
+def _role_word(cues: Sequence[Cue]) -> Cue | None:
+    """Returns the whole role word in the name, unless the texture is part of a UI."""
+    if any(cue.kinds == ("ui",) for cue in cues):
+        return None
+    return next((cue for cue in cues if cue.source == "name" and cue.strength == "word"), None)
+
+
+def _other_word(name: str, pixels: Observation, by_pixels: Floats) -> str:
+    """Returns the word for input of shaders or data of tools in the name; one of several meanings only if the
+    image is a strip or looks like data, and not like a packed map or a cut-out."""
+    found = other_word(name)
+    if found is None or is_certain_normal_map(pixels.image):
+        return ""
+    word, certain = found
+    features = pixels.inputs.features
+    strip = features["size.stretch"] >= 2 or (pixels.layout is not None and pixels.layout.kind == "other")
+    data = features["grey.roughly"] > 0.9 or features["primary"] > 0.3 or features["constant.channels"] > 0
+    packed = not pixels.image.grey and by_pixels[KINDS.index("packed")] >= 0.5
+    plain = data and not packed and features["alpha.clear"] <= 0.02
+    return word if certain or strip or plain else ""
 
 
 def weigh_evidence(
@@ -173,7 +263,9 @@ def weigh_evidence(
     found = list(cues)
     if not found and not words:
         return _normalize(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
-    logs = np.log(allow_doubt(by_pixels)) + weigh_words(words, judgement.words)
+    logs = np.log(allow_doubt(by_pixels))
+    if words:
+        logs += weigh_words(words, judgement.words)
     for cue in found:
         worth = cue_weight(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
         for place, kind in enumerate(cue.kinds):
@@ -182,14 +274,17 @@ def weigh_evidence(
 
 
 def weigh_words(words: Iterable[str], weights: Words) -> Floats:
-    """Returns the summed log-likelihood ratios of KINDS; zeros if no word is known."""
+    """Returns the summed log-likelihood ratios of the kinds of `weights`; zeros if no word is known."""
     values = [weights[word] for word in known_words(words, weights)]
-    return np.sum(values, axis=0) if values else np.zeros(len(KINDS))
+    size = len(next(iter(weights.values()), LEARNED_KINDS))
+    return np.sum(values, axis=0) if values else np.zeros(size)
 
 
 def allow_doubt(by_pixels: NDArray[np.floating[Any]]) -> Floats:
     """Raises small probabilities by pixels, … x kinds, before other evidence is added."""
-    return np.asarray(np.maximum(np.maximum(by_pixels, DOUBT), by_pixels @ _SAME_CLASS * LIKENESS))
+    count = by_pixels.shape[-1]
+    same_class = by_pixels @ _SAME_CLASS[:count, :count]
+    return np.asarray(np.maximum(np.maximum(by_pixels, DOUBT), same_class * LIKENESS))
 
 
 def cue_weight(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
@@ -197,20 +292,22 @@ def cue_weight(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
     return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
 
 
-def _apply_context(probabilities: Floats, surroundings: Surroundings) -> Floats:
-    """Adds slots and import settings. A `sprite` slot of a normal or packed map is ignored: it is the
-    sprite's."""
-    worth = dict.fromkeys(surroundings.named_slots, NAMED_SLOT) | dict.fromkeys(surroundings.slots, SLOT)
-    if not worth and surroundings.imported_as is None:
-        return probabilities
-    if worth.keys() & {"normal", "packed"}:
-        worth.pop("sprite", None)
+def apply_context(probabilities: Floats, surroundings: Surroundings) -> Floats:
+    """Adds import settings and property names, which count little, and uses, which decide. A `sprite` use of
+    a normal or packed map is ignored: it is the sprite's."""
+    uses = {"environment"} if surroundings.imported_as == "environment" else set(surroundings.slots)
+    weights = dict.fromkeys(surroundings.named_slots, NAMED_SLOT) | dict.fromkeys(uses, SLOT)
+    if weights.keys() & {"normal", "packed"}:
+        weights.pop("sprite", None)
     if surroundings.imported_as is not None:
-        worth[surroundings.imported_as] = worth.get(surroundings.imported_as, 0.0) + IMPORTED
-    # Only the kinds with evidence are raised to DOUBT.
+        weights[surroundings.imported_as] = weights.get(surroundings.imported_as, 0.0) + IMPORTED
+    if not weights:
+        return probabilities
+    # Only the kinds with evidence are raised to the minimum.
     logs = np.log(np.maximum(probabilities, 1e-9))
-    for kind, log in worth.items():
-        logs[KINDS.index(kind)] = max(logs[KINDS.index(kind)], np.log(DOUBT)) + log
+    for kind, weight in weights.items():
+        doubt = USE_DOUBT if kind in uses else DOUBT
+        logs[KINDS.index(kind)] = max(logs[KINDS.index(kind)], np.log(doubt)) + weight
     return _normalize(logs)
 
 
@@ -222,8 +319,14 @@ def _normalize(logs: Floats) -> Floats:
 def _pixel_evidence(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
     order = np.argsort(-by_pixels)
     best: Kind = KINDS[int(order[0])]
-    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best)]
+    odds = float(np.log(max(by_pixels[order[0]], 1e-9) / max(1 - by_pixels[order[0]], 1e-9)))
+    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best, odds)]
     return found + [Evidence("pixels", what, kind) for what, kind in explanations(features, best)]
+
+
+def _cue_evidence(cue: Cue, judgement: Judgement) -> Evidence:
+    weight = cue_weight(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
+    return Evidence(cue.source, cue.word, cue.kinds[0], weight * judgement.names.sharpness)
 
 
 def _word_evidence(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
@@ -231,17 +334,20 @@ def _word_evidence(words: Sequence[str], judgement: Judgement) -> list[Evidence]
     best = int(worth.argmax())
     plain = [word for word in words if word != NUMBERED]
     saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:MAX_WORDS]
-    return [Evidence("words", ", ".join(saying), KINDS[best])] if plain and worth[best] >= MIN_WEIGHT else []
+    if not plain or worth[best] < MIN_WEIGHT:
+        return []
+    weight = float(worth[best]) * judgement.names.sharpness
+    return [Evidence("words", ", ".join(saying), KINDS[best], weight)]
 
 
 def _context_evidence(surroundings: Surroundings) -> list[Evidence]:
     slots = dict.fromkeys(surroundings.slots)
-    found = [Evidence("slot", f"used as {kind}", kind) for kind in slots]
+    found = [Evidence("slot", f"used as {kind}", kind, SLOT) for kind in slots]
     named = (kind for kind in dict.fromkeys(surroundings.named_slots) if kind not in slots)
-    found += [Evidence("slot", f"in a property named like {kind}", kind) for kind in named]
+    found += [Evidence("slot", f"in a property named like {kind}", kind, NAMED_SLOT) for kind in named]
     if surroundings.imported_as is not None:
         kind = surroundings.imported_as
-        found.append(Evidence("settings", f"imported as {kind}", kind))
+        found.append(Evidence("settings", f"imported as {kind}", kind, IMPORTED))
     return found
 
 
@@ -250,26 +356,24 @@ class DecodedTexture(Struct, frozen=True):
 
     name: str
     params: Examine
-    inspection: Inspection
+    pixels: Observation
     files: Sequence[OutputFile]
     fingerprint: Fingerprint
-    inputs: Inputs
-    """For the model."""
 
 
 def _decode(source: Input, params: Examine, limits: Limits) -> DecodedTexture:
     """Decodes and inspects a texture. Raises WorkloadError."""
     decoded = decode_image(source, limits)
     inspection, files = inspect_picture(decoded, params.preview)
-    inputs = extract(decoded)
-    return DecodedTexture(source.name, params, inspection, files, fingerprint_of(source, decoded), inputs)
+    pixels = observe(decoded, inspection)
+    return DecodedTexture(source.name, params, pixels, files, fingerprint_of(source, decoded))
 
 
 def _judge_decoded(textures: Sequence[DecodedTexture]) -> list[Output]:
     """Returns an `Examination` of each. Raises WorkloadError if the model can't be used."""
-    classifications = judge_all([(each.inputs, each.name, each.params) for each in textures])
+    classifications = judge_all([(each.pixels, each.name, each.params) for each in textures])
     return [
-        Output(Examination(each.inspection, classification, each.fingerprint), each.files)
+        Output(Examination(each.pixels.image, classification, each.fingerprint), each.files)
         for each, classification in zip(textures, classifications, strict=True)
     ]
 

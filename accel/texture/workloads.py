@@ -36,14 +36,15 @@ class Surroundings(Params, frozen=True):
     ] = None
 
 
-classify = workload("texture.classify", version=4, params=Surroundings)(
+classify = workload("texture.classify", version=5, params=Surroundings)(
     implementation(
         "accel.texture.judgement:classify",
         """Detects the kind of a texture.
 
-    Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui and environment. The
-    pixels are the main evidence; the name, folder, neighbouring files, materials that use it and current
-    import settings are further evidence.
+    Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui, environment and
+    other (noise, lookup tables, ramps, masks, data of tools). The pixels are the main evidence; the name,
+    folder, neighbouring files and current import settings are further evidence. A whole role word in the
+    name decides unless the pixels forbid it; materials and scenes that use it decide in any case.
     Value: a `Classification`.
     """,
     )
@@ -69,7 +70,7 @@ class Examination(Struct, frozen=True):
     """Result of `image.fingerprint`."""
 
 
-examine = workload("texture.examine", version=9, params=Examine)(
+examine = workload("texture.examine", version=10, params=Examine)(
     implementation(
         "accel.texture.judgement:examine",
         """Inspects, classifies and fingerprints a texture, decoding it once.

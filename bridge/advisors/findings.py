@@ -167,8 +167,11 @@ DESIRED: Mapping[TextureClass, tuple[Desired, ...]] = {
 def find(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Finding]:
     """Returns the findings about `texture`, sorted by severity, then by the memory that they save.
 
-    `packed` is the channel order of the engine's own materials, if there is one.
+    `packed` is the channel order of the engine's own materials, if there is one. A texture of the kind
+    `other` has none: shaders and tools may need noise, ramps, tables and masks as they are.
     """
+    if texture.kind == "other":
+        return []
     found = [*_desired(texture), *_interface_by_settings(texture), *_convention(texture)]
     found += [*_order(texture, packed), *_alpha(texture), *_size(texture), *_grey(texture)]
     fixed = texture.present

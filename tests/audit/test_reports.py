@@ -72,9 +72,10 @@ def test_the_page_says_what_a_kind_was_told_by(report: Report, locale: str, said
 
 def test_programs_get_all_evidence(report: Report) -> None:
     worst, note = json.loads("".join(report_json.pieces(report, "en")))["files"]
+    rest = {"kind": "albedo", "weight": 0.0, "decisive": False}
     assert worst["evidence"][1:] == [
-        {"source": "name", "detail": EVIL, "kind": "albedo"},
-        {"source": "project", "detail": "71% of its project's textures", "kind": "albedo"},
+        {"source": "name", "detail": EVIL, **rest},
+        {"source": "project", "detail": "71% of its project's textures", **rest},
     ]
     assert note["evidence"] == [] and note["kind"] is None
 
