@@ -157,13 +157,15 @@ def _is_color_table(decoded: DecodedImage) -> bool:
     side = round((width * height) ** (1 / 3))
     if side < MIN_TABLE or side**3 != width * height or width % side or height % side:
         return False
-    rows, columns = _spread(height), _spread(width, 4 * _SAMPLE)
+    # Of a strip of 64 slices 64 places would have the same step in and between slices.
+    rows, columns = _spread(height, 192), _spread(width, 192)
     colors = _colors(decoded.pixels[rows[:, None], columns], decoded).reshape(-1, 3)
     slices = rows[:, None] // side * (width // side) + columns // side
     places = np.broadcast_arrays(1.0, columns % side, rows[:, None] % side, slices)
     axes = np.stack([np.asarray(one, float).ravel() for one in places], axis=1)
     axes[:, 1:] /= side - 1
-    factors = np.linalg.lstsq(axes, colors.astype(float), rcond=None)[0]
+    # The normal equations take a hundredth of the time of a decomposition.
+    factors = np.linalg.lstsq(axes.T @ axes, axes.T @ colors, rcond=None)[0]
     left = ((colors - axes @ factors) ** 2).mean(axis=0)
     total = colors.var(axis=0)
     fits = left <= (1 - MIN_FIT) * np.maximum(total, 1e-6)

@@ -105,7 +105,7 @@ GENERATED: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"splatalpha \d+", re.IGNORECASE), "other"),
     (re.compile(r"reflectionprobe-\d+", re.IGNORECASE), "environment"),
 )
-"""Stems of files that Unity's lighting and terrain write."""
+"""Stems of files that editors write for lighting and terrain."""
 
 ANYWHERE: dict[str, Kinds] = _table({
     "skybox skydome cubemap envmap hdri panorama equirectangular": ("environment",),

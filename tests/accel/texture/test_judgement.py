@@ -8,6 +8,7 @@ from accel.texture.model import Judgement, Thresholds, model
 from accel.texture.naming import Cue
 from accel.texture.workloads import Surroundings
 from tests.accel.texture.pictures import ball, bricks, button, decoded, normal_map, surface
+from tests.accel.texture.test_layouts import cross
 
 EVEN = np.full(len(KINDS), 1 / len(KINDS))
 GREY = np.round(surface() * 255).astype(np.uint8)[..., None]
@@ -134,6 +135,12 @@ def test_data_that_is_none_of_the_kinds_is_known_and_never_advised(name, pixels,
 def test_an_import_as_a_cube_map_outweighs_everything():
     around = Surroundings(imported_as="environment", slots=["ui"])
     found = judge(decoded(button()), "ui/button.png", around)
+    assert found.kind == found.decided == "environment"
+
+
+@pytest.mark.parametrize("name", ["ui/icons/glow.png", "cube_normal.png", "noise.png", "sprites/a.png"])
+def test_the_shape_of_a_cube_map_outweighs_names(name):
+    found = judge(decoded(cross()), name, Surroundings())
     assert found.kind == found.decided == "environment"
 
 

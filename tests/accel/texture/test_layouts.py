@@ -86,6 +86,8 @@ STEPS = np.repeat(np.array([40, 140, 240], np.uint8), 22)[None, :64, None] + np.
         (table(16, washed_out), "other", True),
         (table(16, lambda colors: colors[..., [1, 2, 0]]), "other", True),
         (np.rot90(table()), "other", True),
+        (table(64), "other", True),
+        (np.rot90(table(64)), "other", True),
         (table()[::-1], "other", True),
         (in_grid(table(), 4), "other", True),
         (in_grid(table(64), 8), "other", True),
