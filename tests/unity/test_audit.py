@@ -87,7 +87,8 @@ def test_a_material_says_what_a_texture_is(tmp_path: Path) -> None:
     told = report(project, tmp_path)
     (only,) = told["files"]
     assert (only["kind"], only["options"]) == ("ao", {"sRGBTexture": False})
-    assert {"source": "slot", "detail": "used as ao", "kind": "ao"} in only["evidence"]
+    (slot,) = [one for one in only["evidence"] if one["source"] == "slot"]
+    assert (slot["kind"], slot["decisive"]) == ("ao", True)
 
 
 def test_grey_reflections_are_colours_in_unity(tmp_path: Path) -> None:
