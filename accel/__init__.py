@@ -1,7 +1,7 @@
-"""A compute library: workloads, the workers that run them, without the daemon."""
+"""A compute library: workloads and the workers that run them. It doesn't depend on the daemon."""
 
 import os
 
-# onnxruntime 1.31 stores an identifier of the machine, and events for Microsoft's servers, below the user's
-# folder. It asks this while it is loaded: its own disable_telemetry_events() comes too late.
+# onnxruntime 1.31 stores a machine identifier, and events for Microsoft's servers, in the user's folder. It
+# reads this variable when loaded; its own disable_telemetry_events() comes too late.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

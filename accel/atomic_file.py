@@ -1,4 +1,4 @@
-"""Replaces files atomically: readers see the old or the new contents."""
+"""Replaces files atomically: readers see either the old or the new contents."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from accel.text import text
 
 WAITS_S = (0.01, 0.05, 0.2, 0.5) if sys.platform == "win32" else ()
-"""Pauses between tries to replace a file that another program has open, which only Windows refuses."""
+"""Pauses between attempts to replace a file that another program has open, which only Windows refuses."""
 
 HELD = text("another program has it open, or you don't have permission")
-"""The reason for what Windows reports as a missing permission."""
+"""What Windows reports as a missing permission."""
 
 
 def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], bool] | None = None) -> None:
-    """Calls `os.replace`; on Windows, waits up to 0.8 s for programs that have one of the files open.
+    """Like `os.replace`, but on Windows waits up to 0.8 s for programs that have one of the files open.
 
-    Virus scanners open each new file, and editors read what others write. After a failed attempt, `done`
-    returns whether replacing is no longer needed. Raises OSError.
+    Virus scanners open every new file, and editors read what others write. After a failed attempt, `done` is
+    asked whether replacing is still necessary. Raises OSError.
     """
     for wait_s in (*WAITS_S, None):
         try:
@@ -36,18 +36,18 @@ def replace_file(source: str | Path, target: str | Path, *, done: Callable[[], b
 
 
 def _is_for_good(target: str | Path) -> bool:
-    """Returns whether waiting is useless: for folders and read-only files Windows reports the same error."""
+    """Whether waiting is useless: Windows reports the same error for folders and read-only files."""
     return os.path.isdir(target) or (os.path.exists(target) and not os.access(target, os.W_OK))
 
 
 def write_atomic(file: Path, contents: bytes) -> None:
-    """Replaces a file's contents, and creates its folder; if that fails, the file stays unchanged."""
+    """Replaces a file's contents and creates its folder. On failure, the file stays unchanged."""
     draft = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(contents)
         replace_file(draft, file)
     except OSError:
-        # A full disk, or a reader that has the file open.
+        # The disk is full, or a reader has the file open.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)

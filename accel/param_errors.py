@@ -1,4 +1,4 @@
-"""Explains invalid parameters: the name, the value, and the allowed values."""
+"""Explains invalid parameters: names, values, and what is allowed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from msgspec import inspect as types
 from accel.text import AnyText, Text, joined, text
 
 MAX_VALUE = 60
-"""Most characters of a value that are shown."""
+"""Maximum number of characters shown of a value."""
 
 MAX_HINT = 80
-"""Most characters of a description that are shown."""
+"""Maximum number of characters shown of a description."""
 
 ALIASES: Mapping[str, str] = {"jpg": "jpeg", "jpe": "jpeg", "tif": "tiff", "tpic": "tga", "hdri": "hdr"}
-"""Other names of choices, in lower case."""
+"""Alternative names of choices, in lower case."""
 
 KINDS: Mapping[type[types.Type], Text] = {
     types.BoolType: text("true or false"),
@@ -44,13 +44,13 @@ RANGES: Mapping[tuple[str, ...], Text] = {
     ("gt",): text("{kind} above {gt}"),
     ("lt",): text("{kind} below {lt}"),
 }
-"""Descriptions of a range, by the bounds that it has."""
+"""Descriptions of a range, by which bounds it has."""
 
 
 def explain_invalid_params(
     params: Mapping[str, Any], kind: type[Struct], error: msgspec.ValidationError
 ) -> AnyText:
-    """Returns why `params` aren't a `kind`, to follow "NAME: "."""
+    """Returns why `params` aren't a valid `kind`, to follow "NAME: "."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name in params.keys() - fields.keys():
         return text("there is no parameter '{name}'; {known}", name=name, known=_known(name, fields))
@@ -74,28 +74,28 @@ def explain_invalid_params(
                 must=_must(field.type, wrong),
                 hint=hint,
             )
-    # The error of the type's own check, for values that don't go together.
+    # The type's own check failed because values contradict each other.
     return str(error)
 
 
 def expected(kind: Any) -> AnyText:
-    """Describes values of a type, such as `a whole number from 1 to 4096`; empty if unknown."""
+    """Describes the values of a type, for example `a whole number from 1 to 4096`; empty if unknown."""
     return words(types.type_info(kind))
 
 
 def suggestion(text: str, allowed: Iterable[Any]) -> Any:
-    """Returns the choice that equals `text` except for case, or by an alias; None if there is none."""
+    """Returns the choice that equals `text` ignoring case or is its alias, or None."""
     known = {str(each).casefold(): each for each in allowed}
     key = text.casefold()
     return known.get(key, known.get(ALIASES.get(key, "")))
 
 
 def choices(info: types.Type) -> Sequence[Any]:
-    """Returns the values of a Literal or Enum type; none for other types."""
+    """Returns the values of a Literal or Enum type, or nothing for other types."""
     if isinstance(info, types.Metadata):
         return choices(info.type)
     if isinstance(info, types.LiteralType):
-        # msgspec sorts them as text: 16 before 8.
+        # msgspec sorts them as text, which puts 16 before 8.
         return sorted(info.values, key=_by_number)
     if isinstance(info, types.EnumType):
         return [member.value for member in info.cls]
@@ -105,13 +105,13 @@ def choices(info: types.Type) -> Sequence[Any]:
 
 
 def _by_number(value: object) -> list[tuple[int, str]]:
-    """Sorts `astc_4x4` before `astc_10x10`, and words after numbers."""
+    """Sort key that puts `astc_4x4` before `astc_10x10`, and words after numbers."""
     parts = re.findall(r"\d+|\D+", str(value))
     return [(int(part), "") if part.isdecimal() else (sys.maxsize, part) for part in parts]
 
 
 def items(info: types.Type) -> types.Type | None:
-    """Returns the item type of a list; None for other types."""
+    """Returns the item type of a list, or None for other types."""
     if isinstance(info, types.Metadata):
         return items(info.type)
     if isinstance(info, types.UnionType):
@@ -121,7 +121,7 @@ def items(info: types.Type) -> types.Type | None:
 
 
 def own_fields_first(info: types.StructType) -> tuple[types.Field, ...]:
-    """Returns the fields of a class before those of its base classes."""
+    """Returns the fields of a class, followed by those of its base classes."""
     classes = [cls for cls in info.cls.__mro__ if issubclass(cls, Struct) and cls is not Struct]
 
     def declared(field: types.Field) -> int:
@@ -131,7 +131,7 @@ def own_fields_first(info: types.StructType) -> tuple[types.Field, ...]:
 
 
 def _hint(info: types.Type, value: object) -> AnyText:
-    """Returns a suggestion, or nothing."""
+    """Suggests a valid value; empty if none is similar."""
     item = items(info)
     given = value if isinstance(value, list) else [value]
     allowed = list(choices(info if item is None else item))
@@ -145,14 +145,14 @@ def _hint(info: types.Type, value: object) -> AnyText:
 
 def _must(kind: Any, wrong: msgspec.ValidationError) -> AnyText:
     says = expected(kind)
-    # Inside a list or an object, only msgspec's message names the place.
+    # Inside a list or object, only msgspec's message says where.
     inside = "`$" in str(wrong) or not says
     must = text("it must be {wanted}", wanted=says or text("another value"))
     return text("{must} ({reason})", must=must, reason=wrong) if inside else must
 
 
 def words(info: types.Type) -> AnyText:
-    """Returns the same as `expected`, for a type from `msgspec.inspect`."""
+    """Like `expected`, for a type from `msgspec.inspect`."""
     if isinstance(info, types.Metadata):
         inner, purpose = words(info.type), _purpose(info)
         return text("{kind} ({purpose})", kind=inner, purpose=purpose) if purpose else inner
@@ -181,7 +181,7 @@ def _list(item: types.Type) -> AnyText:
 
 
 def _purpose(info: types.Metadata) -> str:
-    """Returns the description of text with a pattern, which few can read."""
+    """Returns the description of text with a pattern, because few people can read the pattern itself."""
     description = str((info.extra_json_schema or {}).get("description", ""))
     if not description or not isinstance(info.type, types.StrType) or info.type.pattern is None:
         return ""

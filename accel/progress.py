@@ -1,4 +1,4 @@
-"""Reports the progress of workloads and cancels them."""
+"""Progress reports of workloads, and cancellation."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from accel.workload import WorkloadError
 Item = TypeVar("Item")
 
 OnProgress = Callable[[float, str], None]
-"""Gets a fraction, 0 to 1, and the current stage, for people; may raise Cancelled."""
+"""Called with a fraction (0 to 1) and the current stage, for people. May raise Cancelled."""
 
 _listener: ContextVar[OnProgress | None] = ContextVar("listener", default=None)
 
 
 class Cancelled(WorkloadError):
-    """The job was cancelled. The code that runs the workload handles it."""
+    """The job was cancelled. The code that runs the workload handles this."""
 
     def __init__(self) -> None:
         super().__init__("cancelled", "was cancelled")
@@ -28,15 +28,15 @@ def progress(done: float, total: float, stage: str = "") -> None:
     """Reports that `done` of `total` steps are done; `stage` names the next one, for people.
 
     Call it after each step: it takes a few microseconds, and most reports aren't sent. Raises Cancelled, a
-    WorkloadError, if the request was cancelled: don't catch it. A workload that doesn't report within half a
-    second after that is ended with its process.
+    WorkloadError, if the request was cancelled; don't catch it. If a workload doesn't report within half a
+    second after that, its process is killed.
     """
     if (listener := _listener.get()) is not None:
         listener(min(max(done / total, 0.0), 1.0) if total > 0 else 0.0, stage)
 
 
 def tracked(items: Sequence[Item], stage: str = "") -> Iterator[Item]:
-    """Yields the items; reports how many are done before each. Raises Cancelled."""
+    """Yields the items and reports progress before each. Raises Cancelled."""
     for done, item in enumerate(items):
         progress(done, len(items), stage)
         yield item
@@ -44,7 +44,7 @@ def tracked(items: Sequence[Item], stage: str = "") -> Iterator[Item]:
 
 @contextlib.contextmanager
 def part(done: float, total: float, stage: str = "") -> Iterator[None]:
-    """Makes progress within the block count as step number `done` of `total`."""
+    """Scales progress inside the block to step `done` of `total`."""
     listener = _listener.get()
     if listener is None:
         yield
@@ -60,7 +60,7 @@ def part(done: float, total: float, stage: str = "") -> Iterator[None]:
 
 @contextlib.contextmanager
 def reported_to(listener: OnProgress | None) -> Iterator[None]:
-    """Passes progress within the block to `listener`."""
+    """Sends progress inside the block to `listener`."""
     token = _listener.set(listener)
     try:
         yield

@@ -1,6 +1,6 @@
 """Translatable sentences: an English template with named placeholders, and their values.
 
-As in gettext, the template is the id of the translations in a catalogue (`bridge.locale`).
+As in gettext, the template is the id of its translations in a catalogue (`bridge.locale`).
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ _VALUE_ENDS = ("}.", "}。")
 _DOUBLE_ENDS = (*(f"{mark}." for mark in "?!…。？！."), *(f"{mark}。" for mark in "…。？！"))
 
 MAX_DEPTH = 32
-"""Most nested texts that are rendered."""
+"""Maximum nesting depth of rendered texts."""
 
 
 class Text(Struct, frozen=True, omit_defaults=True):
-    """One sentence or a part of one; `str()` renders it in English.
+    """A sentence or part of one; `str()` renders it in English.
 
-    It can be encoded as msgpack or JSON, nested texts included.
+    It can be encoded as msgpack or JSON, including nested texts.
     """
 
     id: str
-    """The English template, `{name} is {size}`; braces that aren't placeholders are doubled."""
+    """English template, for example `{name} is {size}`; literal braces are doubled."""
     plural: str = ""
-    """The English template if the value `n` isn't 1; empty if the sentence has no count."""
+    """English template used unless `n` is 1; empty if the sentence has no count."""
     values: dict[
         str, str | int | float | bool | Text | list[str | int | float | bool | Text | None] | None
     ] = {}
-    """By placeholder. Nested texts are translated; lists are joined as the language does."""
+    """Values by placeholder. Nested texts are translated; lists are joined in the language's way."""
 
     def fill(self, **values: object) -> Text:
-        """Returns the text with further values."""
+        """Returns the text with additional values."""
         return Text(self.id, self.plural, {**self.values, **plain_values(values)})
 
     def map(self, change: Callable[[str], str]) -> Text:
-        """Returns the text with each string among its values changed, nested ones included."""
+        """Returns the text with `change` applied to every string among its values, including nested ones."""
         return Text(
             self.id, self.plural, {name: _mapped(value, change) for name, value in self.values.items()}
         )
@@ -50,7 +50,7 @@ class Text(Struct, frozen=True, omit_defaults=True):
         return render(self)
 
     def __eq__(self, other: object) -> bool:
-        """A text is equal to the same text, and to the English that it renders to."""
+        """A text equals the same text, and its English rendering."""
         if isinstance(other, str):
             return str(self) == other
         if not isinstance(other, Text):
@@ -61,14 +61,14 @@ class Text(Struct, frozen=True, omit_defaults=True):
         return hash(str(self))
 
     def __contains__(self, words: str) -> bool:
-        """Whether its English rendering contains `words`."""
+        """Whether the English rendering contains `words`."""
         return words in str(self)
 
 
 _SENT = frozenset((str, int, float, bool, Text))
 
 AnyText = Text | str
-"""A text, or an untranslated sentence of a plugin or the system."""
+"""A text, or an untranslated sentence from a plugin or the system."""
 
 
 class TextError(Exception):
@@ -83,27 +83,26 @@ class TextError(Exception):
 
 
 def text(template: str, /, **values: object) -> Text:
-    """Returns a text."""
     return Text(template, "", plain_values(values))
 
 
 def plural(one: str, several: str, n: int, /, **values: object) -> Text:
-    """Returns a text for a count: `one` if `n` is 1, else `several`; both may contain `{n}`."""
+    """Returns a text for a count: `one` if `n` is 1, otherwise `several`. Both may contain `{n}`."""
     return Text(one, several, {"n": n, **plain_values(values)})
 
 
 def sentences(several: Iterable[AnyText]) -> AnyText:
-    """Joins sentences, without empty ones."""
+    """Joins sentences, skipping empty ones."""
     return joined(several, text("{head} {rest}"))
 
 
 def clauses(several: Iterable[AnyText]) -> AnyText:
-    """Joins parts of a sentence with semicolons, without empty ones."""
+    """Joins clauses with semicolons, skipping empty ones."""
     return joined(several, text("{head}; {rest}"))
 
 
 def joined(several: Iterable[AnyText], template: Text) -> AnyText:
-    """Joins texts pair by pair with a template of `head` and `rest`, without empty ones."""
+    """Joins texts pairwise with a template of `head` and `rest`, skipping empty ones."""
     result: AnyText = ""
     for part in several:
         if part:
@@ -112,7 +111,7 @@ def joined(several: Iterable[AnyText], template: Text) -> AnyText:
 
 
 def readable(value: object) -> AnyText:
-    """Returns a decoded value as a text or a plain sentence."""
+    """Converts a decoded value to a text or a plain sentence."""
     if isinstance(value, Mapping) and isinstance(value.get("id"), str):
         try:
             return msgspec.convert(value, Text)
@@ -122,7 +121,7 @@ def readable(value: object) -> AnyText:
 
 
 def plain_values(values: Mapping[str, object]) -> dict[str, Any]:
-    """Converts values to the types of `Text.values`: others become strings."""
+    """Converts values to the types of `Text.values`; others become strings."""
     return {name: _plain(value) for name, value in values.items()}
 
 
@@ -132,9 +131,9 @@ def render(
     separator: str = ", ",
     within: int = 0,
 ) -> str:
-    """Renders a text; `template` returns the template to use, by default the English one.
+    """Renders a text. `template` returns the template to use, by default the English one.
 
-    A placeholder without a value stays as it is.
+    Placeholders without a value are left as they are.
     """
     found = english(text) if template is None else template(text)
     if "{" not in found and "}" not in found:
@@ -158,7 +157,7 @@ def render(
 
 
 def without_double_end(sentence: str) -> str:
-    """Removes a full stop after other punctuation, with which an inserted value may end."""
+    """Removes a full stop that follows other punctuation, with which an inserted value may end."""
     return sentence[:-1] if sentence.endswith(_DOUBLE_ENDS) else sentence
 
 
@@ -173,7 +172,7 @@ def placeholders(template: str) -> frozenset[str]:
 
 
 def literal(words: str) -> str:
-    """Returns `words` as a template, with doubled braces."""
+    """Escapes `words` for use as a template, by doubling braces."""
     return words.replace("{", "{{").replace("}", "}}")
 
 

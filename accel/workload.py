@@ -1,4 +1,4 @@
-"""Workloads: their declaration, parameters, inputs and outputs, and the validation of outputs."""
+"""Workloads: declaration, parameters, inputs, outputs and their validation."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class WorkloadError(TextError):
     """A workload failed.
 
     `code` is one of the daemon's error codes (docs/reference/errors.md). Workloads use `bad_params`
-    (parameters that don't go together), `bad_input` (a damaged file), `unsupported` (a file of a kind that
+    (parameters that contradict each other), `bad_input` (a damaged file), `unsupported` (a kind of file that
     the workload can't handle) and `too_large`. Unknown codes are reported as `internal`.
     """
 
     code: str = "internal"
-    """One of those codes."""
+    """The error code."""
     reason: AnyText = ""
-    """The reason, for people, to follow "NAME: ", without a full stop."""
+    """The reason, for people, without a full stop; it follows "NAME: "."""
     name: str = ""
-    """The client's name of the input at fault; empty for none."""
+    """The client's name for the input at fault; empty for none."""
     fault: str = ""
     """`memory` or `gone` if the GPU is at fault (accel.devices.report), `process` if this process lacks
-    memory, else empty."""
+    memory, otherwise empty."""
     step: str = ""
-    """The failed step of a pipeline, such as `step 2, acme.fade`; empty for the workload itself."""
+    """The failed step of a pipeline, for example `step 2, acme.fade`; empty for the workload itself."""
 
     def __init__(
         self, code: str, reason: AnyText, name: str = "", *, fault: str = "", step: str = ""
@@ -47,10 +47,10 @@ class WorkloadError(TextError):
 
 
 class Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of a workload's parameters; each field is annotated with its range, unit and meaning."""
+    """Base class for a workload's parameters. Annotate each field with its range, unit and meaning."""
 
     def contradiction(self) -> AnyText:
-        """Returns why these values don't go together, whatever the inputs; empty if they do.
+        """Returns why these values contradict each other, whatever the inputs; empty if they don't.
 
         No parameter can have this name.
         """
@@ -61,12 +61,12 @@ class Input(Struct, frozen=True):
     """An input: a local file that the worker opens itself."""
 
     name: str
-    """The client's name of it, used in error messages."""
+    """The client's name for it, used in error messages."""
     path: str
-    """The file, to be opened for reading."""
+    """The file to open for reading."""
 
     def size(self) -> int:
-        """Returns the file's size in bytes."""
+        """Returns the file size in bytes."""
         return Path(self.path).stat().st_size
 
 
@@ -80,40 +80,40 @@ class OutputFile(Struct, frozen=True):
     """An output file."""
 
     name: str
-    """For example `preview`; unique in one output."""
+    """For example `preview`; unique within an output."""
     media_type: str
     """For example `image/png`."""
     data: bytes
-    """The file's contents."""
+    """The contents of the file."""
 
 
 class Output(Struct, frozen=True):
     """A workload's result: a value of plain types, and files."""
 
     value: Any = None
-    """None, bool, int, float, str, bytes, and lists, maps and Structs of them; keys of maps become text."""
+    """None, bool, int, float, str or bytes, or lists, maps and Structs of them. Map keys become text."""
     files: Sequence[OutputFile] = ()
-    """Data that is too large for the value; each file becomes a blob."""
+    """Data too large for the value. Each file becomes a blob."""
 
 
 class Limits(Struct, frozen=True):
     """Limits and settings for workloads."""
 
     max_pixels: int = 268_435_456
-    """Largest image, width times height; the setting `images.max_pixels`."""
+    """Maximum width times height of an image; the setting `images.max_pixels`."""
     models: str = "models"
-    """The folder of pulled models (accel.models); it need not exist."""
+    """Folder of pulled models (accel.models), which need not exist."""
     operations: tuple[tuple[str, str], ...] = ()
-    """Name and `module:function` of operations of plugins, which pipelines may contain."""
+    """Names and `module:function` of plugin operations that pipelines may contain."""
 
 
 class Item(Struct, frozen=True):
-    """One job of a batch, for a workload's batch function."""
+    """One job of a batch, as passed to a workload's batch function."""
 
     inputs: Sequence[Input]
-    """Same as for a single job."""
+    """As for a single job."""
     params: Any
-    """Parsed."""
+    """Parsed parameters."""
 
 
 Outcome = Output | WorkloadError
@@ -121,31 +121,31 @@ Outcome = Output | WorkloadError
 
 
 class Batching(Struct, frozen=True):
-    """Batch implementation: runs several jobs of a workload as one."""
+    """A batch function, which runs several jobs of a workload at once."""
 
     target: str
     """`module:function` of `function(items, limits) -> outcomes`, one outcome per item, in order."""
     max_rows: int
-    """Most rows of a batch that fit into memory."""
+    """Maximum rows of a batch that fit into memory."""
     rows: Callable[[Any], int]
-    """Returns the rows that a job with these parameters takes, such as its number of texts."""
+    """Returns the number of rows that a job with these parameters takes, for example its number of texts."""
     bucket: Callable[[Any], str]
-    """Returns the bucket of a job: only jobs of one bucket run together, as others would need padding."""
+    """Returns a job's bucket. Only jobs of the same bucket run together, since others would need padding."""
     sample: Callable[[int], Mapping[str, Any]]
-    """Returns the parameters of the n-th sample job without inputs, to measure batch sizes with."""
+    """Returns the parameters of the n-th sample job, which has no inputs; used to measure batch sizes."""
 
 
 class Function(Protocol):
-    """A function that was declared as a workload."""
+    """A function declared as a workload."""
 
     workload: Workload
-    """Declaration of the workload."""
+    """The record of the workload."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
 
 Compose = Callable[[Any, Limits], tuple[Any, Sequence["Workload"]]]
-"""Returns the parameters with those of each step parsed, and the steps' workloads. Raises WorkloadError."""
+"""Returns the parameters with each step's parsed, and the steps' workloads. Raises WorkloadError."""
 
 BatchFunction = Callable[[Sequence[Item], Limits], Sequence[Outcome]]
 
@@ -156,36 +156,38 @@ class Workload(Struct, frozen=True):
     name: str
     """The name in requests, `PLUGIN.NAME`."""
     version: int
-    """Incremented when the same input produces a different output."""
+    """Increment it when the same input produces different output."""
     params: type[Params]
-    """The type of its parameters."""
+    """Type of its parameters."""
     target: str
     """`module:function`, imported by the worker process."""
     inputs: tuple[int, int]
-    """Fewest and most inputs."""
+    """Minimum and maximum number of inputs."""
     inline: bool
-    """Whether it runs in the daemon itself: only for work that is cheaper than a round trip to a worker."""
+    """Whether it runs in the daemon itself; only for work cheaper than a round trip to a worker."""
     summary: str
-    """The docstring's first line."""
+    """First line of the docstring."""
     doc: str
     """The docstring."""
     batching: Batching | None = None
-    """Batch implementation; None if jobs can't run as one."""
+    """The batch function, if jobs can run at once."""
     companions: bool = False
-    """Whether inputs after the first only support it: several files are one job each."""
+    """Whether inputs after the first only support it; then several files make one job each."""
     cached: bool = True
-    """Whether results may be cached: not if they depend on anything but parameters and inputs, or if running
-    is cheaper than a lookup. Inline workloads are never cached."""
+    """Whether results may be cached. False if they depend on anything but parameters and inputs, or if
+    running is cheaper than a lookup. Inline workloads are never cached."""
     composed: Compose | None = None
-    """For a pipeline: the versions and models of its steps decide its results too."""
+    """Set for a pipeline, whose results also depend on the versions and models of its steps."""
+    makes_files: bool = False
+    """Whether each run makes output files, so that it needs a place for them."""
     operation: bool = False
-    """Whether it was declared by `operation` and can be a step of `image.pipeline`."""
+    """Whether it was declared with `operation` and can be a step of `image.pipeline`."""
 
     def parse(self, params: dict[str, Any]) -> Params:
-        """Returns `params` as this workload's type.
+        """Parses parameters as this workload's type.
 
-        Raises WorkloadError: `bad_params`, which names the field or the conflicting values, and
-        `internal` where that check fails itself.
+        Raises WorkloadError: `bad_params`, naming the field or the contradicting values, or `internal` if the
+        workload's own check fails.
         """
         parsed = self.decode(params)
         if said := _contradiction(parsed):
@@ -193,7 +195,7 @@ class Workload(Struct, frozen=True):
         return parsed
 
     def decode(self, params: dict[str, Any]) -> Params:
-        """Returns params that were parsed before they were sent. Raises WorkloadError `bad_params`."""
+        """Decodes parameters that were parsed before they were sent. Raises WorkloadError `bad_params`."""
         try:
             return msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:
@@ -237,18 +239,18 @@ def _contradiction(params: Params) -> AnyText:
 
 
 def load(target: str) -> Function:
-    """Imports and returns the function that `target` (`module:function`) names."""
+    """Imports and returns a function, given as `module:function`."""
     module, _, name = target.partition(":")
     function: Function = getattr(importlib.import_module(module), name)
     return function
 
 
 def implementation(target: str, doc: str) -> Callable[..., Any]:
-    """Returns a function that imports `target` (`module:function`) when it is called, and calls that.
+    """Returns a function that imports and calls `target` (`module:function`) when it is called.
 
-    It is for workloads that are declared apart from their computation, because the daemon reads declarations
-    at its start and must not import numpy for that. `doc` is the workload's documentation. The declaration
-    must be called as the function is: a worker looks for that name in the module that calls this.
+    Use it to declare a workload apart from its computation: the daemon loads declarations at start-up and
+    must not import numpy for that. `doc` is the workload's documentation. The declaration must have the same
+    name as the function, because workers look for that name in the module that calls this.
     """
 
     def call(*args: Any) -> Any:
@@ -270,13 +272,14 @@ def workload(
     companions: bool = False,
     cached: bool = True,
     composed: Compose | None = None,
+    makes_files: bool = False,
 ) -> Callable[[Callable[[Sequence[Input], Any, Limits], Output]], Function]:
     """Declares a workload: `function(inputs, params, limits) -> Output`.
 
-    The record is `function.workload`; its summary is the docstring's first line. Unless `cached` is False,
-    the result must depend on the parameters and inputs alone, names of inputs included.
+    The record is `function.workload`; its summary is the first line of the docstring. Unless `cached` is
+    False, the result must only depend on the parameters and inputs, including the names of inputs.
 
-    Raises TypeError if `params` isn't a subclass of Params, or if a worker can't import the function.
+    Raises TypeError if `params` isn't a subclass of Params, or if workers can't import the function.
     """
 
     def declare(function: Callable[[Sequence[Input], Any, Limits], Output]) -> Function:
@@ -288,7 +291,7 @@ def workload(
         summary = doc.split("\n")[0]
         declared.workload = Workload(
             name, version, params, target, span, inline, summary, doc,
-            companions=companions, cached=cached, composed=composed,
+            companions=companions, cached=cached, composed=composed, makes_files=makes_files,
         )  # fmt: skip
         return declared
 
@@ -319,13 +322,13 @@ def batched(
     rows: Callable[[Any], int] = lambda params: 1,
     bucket: Callable[[Any], str] = lambda params: "",
 ) -> Callable[[BatchFunction], BatchFunction]:
-    """Declares `function(items, limits) -> outcomes` as the batch function of workload `single`.
+    """Declares `function(items, limits) -> outcomes` as the batch function of the workload `single`.
 
-    The best batch size is measured first, with sample parameters and no inputs; workloads that require inputs
-    aren't batched. If a batch raises, crashes, exceeds the deadline of one of its jobs, or takes more than
-    5 s and three times as long as recent runs, its jobs run one by one.
+    The best batch size is measured first, with sample parameters and no inputs, so workloads that require
+    inputs aren't batched. If a batch raises, crashes, exceeds a deadline of its jobs, or takes more than 5 s
+    and three times as long as recent runs, its jobs run one by one.
 
-    Raises TypeError if a worker can't import the function.
+    Raises TypeError if workers can't import the function.
     """
 
     def declare(function: BatchFunction) -> BatchFunction:
@@ -339,13 +342,13 @@ def batched(
 
 
 PLAIN = (bytes, bytearray, memoryview)
-"""Types that are allowed beside those of JSON."""
+"""Types allowed in addition to those of JSON."""
 
 MAX_MEDIA_TYPE = 128
-"""Most characters of a media type."""
+"""Maximum length of a media type."""
 
 MAX_VALUE = 64 << 20
-"""Most bytes of a value as msgpack, as it is in memory several times."""
+"""Maximum size of a value as msgpack in bytes; several copies of it are in memory."""
 
 
 def validate_output(output: object) -> Output:
@@ -359,14 +362,14 @@ def validate_output(output: object) -> Output:
 
 
 def to_builtins(value: Any, place: str = "value") -> Any:
-    """Converts a value to the types that msgpack and JSON share; keys of maps become text.
+    """Converts a value to the types that msgpack and JSON have in common; map keys become text.
 
     Raises ValueError for a value that can't be converted; its message starts with the place.
     """
     try:
         kept = msgspec.to_builtins(value, builtin_types=PLAIN)
-        made = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
-        encoded = msgspec.msgpack.encode(made)
+        result = msgspec.to_builtins(kept, builtin_types=PLAIN, str_keys=True)
+        encoded = msgspec.msgpack.encode(result)
         # Faster than checking each key.
         differ = encoded != msgspec.msgpack.encode(kept)
     except RecursionError:
@@ -374,14 +377,14 @@ def to_builtins(value: Any, place: str = "value") -> Any:
     except (TypeError, ValueError, OverflowError):
         raise ValueError(_fault(value, place)) from None
     if differ:
-        _check_keys(kept, made, place)
+        _check_keys(kept, result, place)
     if len(encoded) > MAX_VALUE:
         raise ValueError(f"{place} takes more than {MAX_VALUE >> 20} MiB; return it as a file instead")
-    return made
+    return result
 
 
 def _check_keys(given: Any, made: Any, place: str) -> None:
-    """Raises ValueError if keys of a map have become equal."""
+    """Raises ValueError if different keys of a map have become the same text."""
     if isinstance(given, dict):
         if len(made) < len(given):
             raise ValueError(f"{place} is a map with keys that are the same as text")
@@ -435,7 +438,7 @@ def check_files(files: object) -> list[OutputFile]:
     seen: set[tuple[str, str]] = set()
     for index, file in enumerate(files):
         _check_file(f"files[{index}]", file)
-        # Files of different types may share a name: `popbridge run` adds an extension of its own to each.
+        # Files of different types may share a name, as `popbridge run` adds an extension to each.
         if (file.name, file.media_type) in seen:
             raise _wrong(
                 text(
@@ -445,7 +448,7 @@ def check_files(files: object) -> list[OutputFile]:
                 )
             )
         seen.add((file.name, file.media_type))
-    # Other bytes-like objects may change later.
+    # Other bytes-like objects could change later.
     return [OutputFile(file.name, file.media_type, bytes(file.data)) for file in files]
 
 
@@ -463,7 +466,7 @@ def _check_file(place: str, file: object) -> None:
 
 
 def type_name(value: object) -> str:
-    """Returns the name of a value's type for messages."""
+    """Returns the name of a value's type, for messages."""
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
@@ -473,8 +476,6 @@ def _wrong(reason: AnyText) -> WorkloadError:
 
 
 class Echo(Params, frozen=True):
-    """The parameters of `bridge.echo`."""
-
     value: Annotated[Any, Meta(description="Any value; it is returned unchanged.")] = None
 
 

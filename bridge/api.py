@@ -40,11 +40,20 @@ from accel.workload import (
     batched,
     workload,
 )
-from bridge.client.client import Client, OnCommand, OnEvent, OnPopup, OnPopupClose, OnProgress
+from bridge.client.client import (
+    Client,
+    OnCommand,
+    OnEvent,
+    OnPopup,
+    OnPopupClose,
+    OnPopupProgress,
+    OnProgress,
+)
 from bridge.core.errors import UNSUPPORTED, ContractViolation, ErrorCode, RequestError, UserError
 from bridge.core.messages import (
     Action,
     Answer,
+    Choice,
     ClientMessage,
     Command,
     Event,
@@ -52,6 +61,8 @@ from bridge.core.messages import (
     InputRef,
     Popup,
     PopupClose,
+    PopupItem,
+    PopupProgress,
     ProjectInfo,
     Result,
     Resume,
@@ -117,6 +128,7 @@ __all__ = [
     "Block",
     "Cancelled",
     "ChannelMeaning",
+    "Choice",
     "Client",
     "ClientMessage",
     "ColorSpace",
@@ -145,10 +157,12 @@ __all__ = [
     "OnEvent",
     "OnPopup",
     "OnPopupClose",
+    "OnPopupProgress",
     "OnProgress",
     "Operate",
     "Operated",
     "Operation",
+    "OptionLabel",
     "Output",
     "OutputFile",
     "Params",
@@ -156,6 +170,8 @@ __all__ = [
     "Platform",
     "Popup",
     "PopupClose",
+    "PopupItem",
+    "PopupProgress",
     "ProjectInfo",
     "ProjectSupport",
     "Raster",
@@ -261,6 +277,13 @@ class Adapter(ABC):
     def expressible(self, intent: TextureIntent, version: Version) -> TextureIntent:
         """Returns the part of `intent` that this version's import settings can express."""
 
+    def detects(self, options: Mapping[str, Any], version: Version) -> Collection[str]:
+        """Returns the fields of `TextureIntent` that the engine itself sets once it sees the texture in use.
+
+        Godot does so with Detect: `kind` in a material, the others in 3D.
+        """
+        return ()
+
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:
@@ -306,6 +329,14 @@ class Adapter(ABC):
         """
         return ()
 
+    def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
+        """Returns how the engine's editor shows the import options, by their names.
+
+        `locale` is BCP 47, such as `zh-CN`; use English for languages without labels. An option or value that
+        is missing is shown by its raw name.
+        """
+        return {}
+
     @property
     def project(self) -> ProjectSupport | None:
         """Reads and writes the engine's projects; None if that needs an editor."""
@@ -320,6 +351,15 @@ class Adapter(ABC):
     def addon(self) -> Addon | None:
         """The addon that `editor` installs; editors with another version are asked to update, unless None."""
         return None
+
+
+class OptionLabel(Struct, frozen=True):
+    """An import option as people see it in the engine's editor."""
+
+    name: str
+    """With the headings above it: `Compress › Mode`."""
+    values: Mapping[Any, str] = {}
+    """The labels of its values, such as `{0: "Lossless"}`; switches don't need any."""
 
 
 class Addon(Struct, frozen=True):
@@ -385,15 +425,40 @@ class Context(Protocol):
     ) -> RunResult:
         """Runs a workload on files. Errors refer to them by `names`. Raises RequestError."""
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
-        """Shows `popup`, stores `state` with it and returns the popup's id.
+    async def popup(
+        self,
+        session: SessionView,
+        popup: Popup,
+        state: Any,
+        *,
+        textures: Collection[str] | None = None,
+        delay_s: float = 0.0,
+    ) -> int:
+        """Shows `popup`, after `delay_s` seconds, stores `state` with it and returns the popup's id.
 
         `state` consists of plain types or Structs; `Advisor.on_answer` gets it back as plain types.
-        `popup.id` is ignored (write 0). Popup and state survive restarts of the daemon.
+        `popup.id` is ignored (write 0). Popup and state survive restarts of the daemon, which show a delayed
+        popup at once. `popup.items` may be long: the daemon sends them as a blob if a frame can't hold them.
+
+        `textures` are the paths of the textures that it asks about, as in `asset.imported`; by default, in
+        `on_event`, those of the event. While it is open, no other advisor can ask about them: that one's call
+        raises RequestError `claimed`, and it gets an `asset.imported` with them once this popup is closed.
+        Commands of the answer change only textures that are still as the event reported them.
 
         Raises TypeError if `popup` isn't a Popup, ValueError if a field breaks the protocol's limits, such as
-        a `body` of more than 32,768 characters, and TypeError, ValueError or OverflowError if `state` can't
-        be encoded.
+        a `body` of more than 32,768 characters or two items with one id, and TypeError, ValueError or
+        OverflowError if `state` can't be encoded.
+        """
+
+    async def popup_progress(
+        self, session: SessionView, popup_id: int, fraction: float, message: str = ""
+    ) -> None:
+        """Shows how far the work on a popup is, 0 to 1, while its answer is carried out or it is open."""
+
+    async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
+        """Returns those of `paths` that open popups of other advisors ask about.
+
+        Once such a popup is closed, this advisor gets an `asset.imported` with its textures.
         """
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
@@ -412,19 +477,27 @@ class Context(Protocol):
 
         Command and receipt survive restarts of the daemon. `note` gives the reason in `popbridge receipts`.
         Raises ValueError if `args` aren't plain types.
+
+        For `texture.apply` the daemon adds to each change `expected`, the values in the event that the advice
+        was made from, unless the change has its own. Textures that differ now, or whose file changed, stay
+        unchanged; the receipt's `errors` say why, and all advisors get an `asset.imported` with them.
         """
 
-    async def earlier_command(self) -> int | None:
+    async def previous_command(self) -> int | None:
         """Returns the receipt of the command that an earlier run of `on_answer` sent at this place, or None.
 
         Call it instead of `command` if, when an answer is processed again after a crash, the command is no
-        longer needed. Commands and popups of an answer are identified by their order (see `beside`); this
-        call counts as one.
+        longer needed. Commands and popups of an answer are identified by their order (see
+        `outside_answer`); this call counts as one.
         """
 
     async def receipt(self, receipt_id: int) -> Mapping[str, Any]:
         """Waits for the editor's answer; returns the receipt: `state` (applied or failed), `before`, `after`,
-        `errors`."""
+        `errors`.
+
+        `before` and `after` of textures are what the daemon read in the project's files, as far as it can;
+        what isn't as asked for is in `errors`, whatever the editor answered.
+        """
 
     async def revert(self, receipt_ids: Sequence[int], *, editor: str = "") -> Sequence[int]:
         """Reverts changes in the editor; returns the new receipts. Raises RequestError.
@@ -449,7 +522,13 @@ class Context(Protocol):
         invalid.
         """
 
-    def beside(self) -> Context:
+    async def remove_rules(self, session: SessionView, rules: Mapping[str, Sequence[str]]) -> None:
+        """Removes rules, finding codes by folder, such as those that an undone answer added.
+
+        Rules that no longer exist are skipped. Raises RequestError if the file can't be read or written.
+        """
+
+    def outside_answer(self) -> Context:
         """Returns a context for work that isn't part of the current answer, such as checking a file again.
 
         If the daemon is killed, an answer is processed again. Its commands and popups are identified by their
@@ -463,7 +542,7 @@ class Context(Protocol):
         100,000 are stored; the oldest are deleted first.
         """
 
-    async def noted(self, session: SessionView) -> Set[bytes]:
+    async def marks(self, session: SessionView) -> Set[bytes]:
         """Returns this advisor's marks for the session's project. Cache them: thousands take milliseconds."""
 
 
@@ -477,7 +556,8 @@ class Advisor(ABC):
     name: str
     """Unique among all advisors. Stored popups refer to it, so it must not change."""
     events: tuple[str, ...] = ()
-    """Names of the events that it handles."""
+    """Names of the events that it handles: those of editors, and `change.reverted` of the daemon, whose data
+    are the ids of the reverted change (`receipt`) and of the revert (`by`)."""
     asks: tuple[str, ...] = ()
     """Names of requests that it answers; clients send them like workloads."""
 
@@ -491,11 +571,16 @@ class Advisor(ABC):
     ) -> None:
         """Handles an answered, dismissed or expired popup of this advisor.
 
+        For a popup with items, `answer.checked` has the ids of exactly the leaves that are ticked, whether
+        the editor named them, named rows above them, or shows no lists. `answer.choices` likewise has the
+        ticked choices of the action. `popup.items` may be empty here: see `items_blob`.
+
         `session` is the editor that answered, which may be another one in the same workspace.
         """
 
     async def on_ask(
         self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
     ) -> Any:
-        """Answers a client's request `name`, one of `asks`, with plain types. Raises RequestError."""
+        """Answers a client's request `name`, one of `asks`, with plain types, or a RunResult with them and
+        files of `Context.run`, by the names that the client gets. Raises RequestError."""
         raise AssertionError(f"{self.name} declares {name} but doesn't answer it")

@@ -8,12 +8,13 @@ from accel.ai.workloads import embed_text
 from accel.image.operations.analysis import find_duplicates, fingerprint, inspect
 from accel.image.operations.geometry import thumbnail
 from accel.image.operations.pipeline import OPERATIONS, pipeline
-from accel.texture.workloads import classify, examine
+from accel.texture.workloads import classify, examine, preview_lit
 from accel.workload import Workload, echo
 from bridge.hooks import hookimpl
 
 OTHERS = (
-    inspect, thumbnail, fingerprint, find_duplicates, classify, examine, pipeline, embed_text, echo
+    inspect, thumbnail, fingerprint, find_duplicates, classify, examine, preview_lit, pipeline, embed_text,
+    echo,
 )  # fmt: skip
 
 

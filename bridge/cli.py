@@ -38,12 +38,16 @@ class Entry(NamedTuple):
 GROUPS: Mapping[str, Mapping[str, Entry]] = {
     "Check": {
         "audit": Entry("bridge.commands.audit:audit", "Check the textures of a project, folder or file"),
+        "explain": Entry(
+            "bridge.commands.explain:explain", "Explain what a texture was judged to be, and why"
+        ),
         "receipts": Entry("bridge.commands.receipts:receipts", "List changes"),
         "revert": Entry("bridge.commands.receipts:revert", "Revert a change"),
     },
     "Editors": {
         "install": Entry("bridge.commands.install:install", "Install the editor addon in a project"),
         "serve": Entry("bridge.commands.daemon:serve", "Run the daemon until Ctrl-C"),
+        "service": Entry("bridge.commands.service:service", "Start the daemon when you log in"),
         "status": Entry("bridge.commands.status:status", "Show the daemon's state"),
         "top": Entry("bridge.commands.status:top", "Show the daemon's state live, until Ctrl-C"),
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -53,6 +53,17 @@ class Paths(Struct, frozen=True):
     def connection_file(self) -> Path:
         """Tells local clients the daemon's address."""
         return self.runtime / "connection.json"
+
+    @property
+    def start_file(self) -> Path:
+        """The command that starts the daemon, for the Start button of editors.
+
+        In a folder that outlives the login, which XDG_RUNTIME_DIR doesn't, and that editors know: they ignore
+        XDG_DATA_HOME.
+        """
+        if self.home is not None or sys.platform in ("win32", "darwin"):
+            return self.runtime / "start.json"
+        return _xdg_fallback(os.environ) / "start.json"
 
     @property
     def lock_file(self) -> Path:
@@ -134,10 +145,13 @@ def _xdg(env: Mapping[str, str]) -> tuple[Path, Path, Path]:
     }
     data = folders.get("XDG_DATA_HOME", _user(env) / ".local" / "share") / APP
     cache = folders.get("XDG_CACHE_HOME", _user(env) / ".cache") / APP
-    # Editors ignore XDG_DATA_HOME here: docs/reference/editor-contract.md.
-    fallback = _user(env) / ".local" / "share" / APP / "run"
-    runtime = folders["XDG_RUNTIME_DIR"] / APP if "XDG_RUNTIME_DIR" in folders else fallback
+    runtime = folders["XDG_RUNTIME_DIR"] / APP if "XDG_RUNTIME_DIR" in folders else _xdg_fallback(env)
     return runtime, data, cache
+
+
+def _xdg_fallback(env: Mapping[str, str]) -> Path:
+    # Editors ignore XDG_DATA_HOME here: docs/reference/editor-contract.md.
+    return _user(env) / ".local" / "share" / APP / "run"
 
 
 def _user(env: Mapping[str, str]) -> Path:
@@ -188,14 +202,35 @@ class ConnectionFile(Struct):
 
     def write(self, path: Path) -> None:
         """Writes the file atomically, readable by its owner only."""
-        draft = path.with_suffix(".tmp")
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        draft.write_bytes(json.dumps(msgspec.to_builtins(self), indent=1).encode())
-        # Waiting clients poll it and may have it open.
-        replace_file(draft, path)
+        write_private(path, json.dumps(msgspec.to_builtins(self), indent=1).encode())
 
 
 def _blocking_file(path: Path) -> Path | None:
     """Returns the file in place of a parent folder, which Windows reports only as a missing path."""
     return next((one for one in path.parents if os.path.exists(one) and not os.path.isdir(one)), None)
+
+
+def daemon_command() -> list[str]:
+    """Returns the command that starts this installation's daemon; updates in place don't change it."""
+    python = Path(sys.executable)
+    windowless = python.with_name("pythonw.exe")
+    program = windowless if sys.platform == "win32" and windowless.exists() else python
+    # Without -P, modules in the current directory would shadow libraries.
+    return [str(program), "-P", "-m", "bridge.cli", "serve"]
+
+
+def record_start_command(paths: Paths, command: Sequence[str]) -> None:
+    """Writes `start.json`, readable and writable by its owner only. Raises OSError."""
+    file = paths.start_file
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(file, json.dumps({"command": [*command]}, indent=1).encode())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file atomically, readable and writable by its owner only. Raises OSError."""
+    draft = path.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_bytes(content)
+    # Waiting clients poll it and may have it open.
+    replace_file(draft, path)

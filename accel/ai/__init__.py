@@ -1,1 +1,1 @@
-"""Workloads that compute with trained networks; the models themselves are records in accel.models."""
+"""Workloads that run neural networks. `accel.models` has the records of the models."""

@@ -1,7 +1,7 @@
 """Embeddings of texts and images, with a WordPiece tokenizer.
 
-The tokenizer returns what Hugging Face's `tokenizers` returns, which has fifteen dependencies, except that
-special tokens in a text, such as `[SEP]`, are treated as text.
+The tokenizer gives the same results as Hugging Face's `tokenizers`, which has fifteen dependencies, except
+that it treats special tokens in a text, such as `[SEP]`, as plain text.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from accel.text import text
 from accel.workload import Input, Item, Limits, Outcome, Output, WorkloadError, names
 
 SIDE = 224
-"""Pixels a side of the square images that the network was trained on."""
+"""Side length in pixels of the network's input, as in its training."""
 DIMENSIONS = 384
-"""Numbers of a text's vector."""
+"""Length of a text vector."""
 MAX_PIECES = 256
-"""Word pieces of one text, as in the model's training."""
+"""Maximum number of word pieces per text, as in the model's training."""
 MIN_PIECES = 8
-"""Shorter rows are padded to this length if shapes should repeat."""
+"""Minimum length to which rows are padded so that shapes repeat."""
 MAX_BYTES = 1 << 20
-"""Most bytes of an input; the model reads only the beginning."""
+"""Maximum size of an input in bytes; the model reads only the beginning."""
 
 
 def embed_text(inputs: Sequence[Input], params: EmbedText, limits: Limits) -> Output:
@@ -109,15 +109,15 @@ def embed_texts_with_model(texts: Sequence[str], limits: Limits) -> tuple[list[l
     network = networks(limits).get(MINILM.name)
     tokenizer = _tokenizer(limits)
     rows = [tokenizer.ids(text, MAX_PIECES) for text in texts]
-    made = np.empty((len(texts), DIMENSIONS), np.float32)
+    result = np.empty((len(texts), DIMENSIONS), np.float32)
     assert network.file.graph is not None
-    # Similar lengths together reduce padding.
+    # Grouping similar lengths reduces padding.
     order = sorted(range(len(texts)), key=lambda at: len(rows[at][0]))
     for chosen, found in run_in_batches(
         order, network.file.graph.batching.most, lambda part: _run(network, [rows[at][0] for at in part])
     ):
-        made[chosen] = found
-    return round_vector(made), [at for at, (_, cut) in enumerate(rows) if cut]
+        result[chosen] = found
+    return round_vector(result), [at for at, (_, cut) in enumerate(rows) if cut]
 
 
 @cache
@@ -130,21 +130,21 @@ def _run(network: Network, rows: Sequence[list[int]]) -> NDArray[np.float32]:
     longest = max(map(len, rows))
     feed = padded = pad_tokens(rows, len(rows), longest)
     if network.tunes_shapes:
-        # On a GPU some padding costs less than another shape.
+        # On a GPU, padding costs less than another shape.
         rounded = pad_tokens(rows, bucket_key(len(rows)), max(MIN_PIECES, bucket_key(longest)))
         padded = rounded if network.may_tune(rounded) else feed
     (hidden,) = network.run(padded)
     hidden = hidden[: len(rows), :longest]
     weights = feed["attention_mask"][..., None].astype(np.float32)
     mean = (hidden * weights).sum(1) / weights.sum(1)
-    made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-    return made
+    result: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return result
 
 
 def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, NDArray[np.int64]]:
-    """Returns the network's inputs: `count` rows of `length` tokens with masked padding.
+    """Returns the network's inputs: `count` rows of `length` tokens, with a mask for padding.
 
-    Additional rows repeat the first, as the mean of no tokens is undefined.
+    Extra rows repeat the first, because the mean of no tokens is undefined.
     """
     ids, mask = (np.zeros((count, length), np.int64) for _ in range(2))
     for at in range(count):
@@ -155,17 +155,17 @@ def pad_tokens(rows: Sequence[list[int]], count: int, length: int) -> dict[str, 
 
 
 LONGEST_WORD = 100
-"""Characters; longer words are unknown."""
+"""Longest known word in characters."""
 
 HEAD = 8192
-"""Characters to tokenise first; 256 word pieces have about 1,300."""
+"""Number of characters to tokenise first; 256 word pieces have about 1,300."""
 
 
 class WordPiece:
-    """A tokenizer for a lower-case vocabulary without accents."""
+    """Tokenizer for a lower-case vocabulary without accents."""
 
     def __init__(self, tokenizer: bytes) -> None:
-        """`tokenizer` is the contents of a `tokenizer.json`. Raises ValueError for other kinds."""
+        """`tokenizer` is the contents of a `tokenizer.json`. Raises ValueError for another kind."""
         declared = json.loads(tokenizer)
         model, normalizer = declared["model"], declared["normalizer"]
         kinds = (model.get("type", "WordPiece"), normalizer["type"], declared["pre_tokenizer"]["type"])
@@ -191,7 +191,7 @@ class WordPiece:
         return [self._begin, *found, self._end], False
 
     def _pieces(self, word: str) -> list[int]:
-        """Splits a word into the longest known pieces from the left; without them all of it is unknown."""
+        """Splits a word greedily into the longest known pieces. If that fails, the whole word is unknown."""
         if len(word) > LONGEST_WORD:
             return [self._unknown]
         found, begin = [], 0
@@ -208,13 +208,13 @@ class WordPiece:
 
 
 def _head(text: str) -> str:
-    """Returns the first words of a long text, which usually suffice."""
+    """Returns the first words of a long text, which are usually enough."""
     end = max(text.rfind(c, 0, HEAD) for c in " \n") if len(text) > HEAD else 0
     return text[:end] if end > 0 else text
 
 
 def normalize_text(text: str) -> str:
-    """Removes control characters and accents, converts to lower case, and separates ideographs by spaces."""
+    """Removes control characters and accents, lower-cases and puts spaces around ideographs."""
     spread = "".join(f" {c} " if _ideograph(c) else c for c in _clean(text))
     plain = (c for c in unicodedata.normalize("NFD", spread) if unicodedata.category(c) != "Mn")
     return "".join(c.lower() for c in plain)
@@ -232,7 +232,7 @@ _IDEOGRAPHS = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
     (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
 )  # fmt: skip
-"""The CJK blocks that BERT's tokenizer treats as Chinese characters."""
+"""CJK blocks that BERT's tokenizer treats as Chinese characters."""
 
 
 def _ideograph(c: str) -> bool:
@@ -240,7 +240,7 @@ def _ideograph(c: str) -> bool:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Yields words, and each punctuation mark separately."""
+    """Yields words, and each punctuation mark on its own."""
     for chunk in text.split():
         word = ""
         for c in chunk:
@@ -256,7 +256,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _punctuation(c: str) -> bool:
-    # As in BERT, all ASCII symbols are punctuation.
+    # Like BERT, treat all ASCII symbols as punctuation.
     if c < "\x80":
         return not c.isalnum() and c > " " and c != "\x7f"
     return unicodedata.category(c).startswith("P")
@@ -264,13 +264,13 @@ def _punctuation(c: str) -> bool:
 
 DIGITS = 7
 _MIN_VALUE = 1e-12
-"""Absolute values below this keep fewer digits: they are negligible in unit vectors."""
+"""Smaller magnitudes keep fewer digits, as they are negligible in unit vectors."""
 _POWERS = np.array([float(f"1e{power}") for power in range(DIGITS + 12)])
-"""Exact powers, so that quotients of integers are correctly rounded."""
+"""Exact powers of ten, so that quotients of integers are rounded correctly."""
 
 
 def round_vector(vectors: NDArray[np.float32]) -> list[Any]:
-    """Returns an array of numbers from -1 to 1 as lists, rounded to seven significant digits."""
+    """Rounds numbers between -1 and 1 to seven significant digits and returns them as lists."""
     wide = vectors.astype(np.float64)
     places = DIGITS - 1 - np.floor(np.log10(np.maximum(np.abs(wide), _MIN_VALUE))).astype(np.intp)
     scale = _POWERS[places]

@@ -1,7 +1,7 @@
 """Background removal: a network's foreground mask, refined along the edges of the image.
 
-An edge pixel mixes a foreground and a background colour; its position between the two is its opacity (Chuang
-et al.: A Bayesian Approach to Digital Matting, 2001, section 2: Knockout).
+A pixel on an edge mixes a foreground and a background colour; its position between the two is its opacity
+(Chuang et al. 2001, "A Bayesian Approach to Digital Matting", section 2: Knockout).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ MAX_COLOR_SIDE = 512
 ROWS = 128
 """Rows processed at a time at full size."""
 CERTAIN = 0.85
-"""Mask values above this are foreground, below one less this background."""
+"""Mask values above this are foreground; those below 1 - CERTAIN are background."""
 COLOR_DISTANCE = 0.08
-"""The distance of the two colours, of 0 to 1, at which opacity by colour counts half."""
+"""Distance of the two colours (0 to 1) at which opacity by colour has a weight of one half."""
 
 
 def refine_mask(mask: Floats, image: Floats, radius: int) -> Floats:
-    """Returns the mask at the size of the image, with edges fitted to the image; all values are 0 to 1.
+    """Resizes the mask to the image and fits its edges to it. All values are 0 to 1.
 
-    Mask: height x width of any size. Image: height x width x 3. Radius: how far an edge of the mask may be
-    off, in pixels of the image.
+    `mask` is height x width, of any size; `image` is height x width x 3. `radius` is how many image pixels an
+    edge of the mask may be off.
     """
     height, width = image.shape[:2]
     scale = min(1.0, MAX_COLOR_SIDE / max(height, width))
@@ -42,17 +42,17 @@ def refine_mask(mask: Floats, image: Floats, radius: int) -> Floats:
     small_radius = max(1, round(radius * scale))
     coarse = _resize(mask[..., None], *small)
     both = np.concatenate([coarse, *_side_colors(coarse, _resize(image, *small), small_radius)], axis=2)
-    made = np.empty((height, width), np.float32)
+    result = np.empty((height, width), np.float32)
     across = resize_linear(both, width, 1)
     for top in range(0, height, ROWS):
         rows = slice(top, min(top + ROWS, height))
-        made[rows] = _blend(resize_linear(across, height, 0, rows), image[rows])
-    return made
+        result[rows] = _blend(resize_linear(across, height, 0, rows), image[rows])
+    return result
 
 
 def _side_colors(mask: Floats, image: Floats, radius: int) -> Sequence[Floats]:
-    """Returns foreground and background colours, means over nearby certain pixels; and, 0 to 1, where both
-    exist and the mask has an edge."""
+    """Returns foreground and background colours, averaged over nearby certain pixels, and a weight (0 to 1)
+    that is high where both exist and the mask has an edge."""
     front = np.clip((mask - CERTAIN) / (1 - CERTAIN), 0, 1)
     back = np.clip((1 - CERTAIN - mask) / (1 - CERTAIN), 0, 1)
     known = [box_filter(weights, 2 * radius) for weights in (front, back)]
@@ -66,21 +66,21 @@ def _side_colors(mask: Floats, image: Floats, radius: int) -> Sequence[Floats]:
 
 
 def _blend(both: Floats, image: Floats) -> Floats:
-    """Returns opacity by colour where the colours differ, by the mask elsewhere."""
+    """Returns opacity by colour where the colours differ, and by the mask elsewhere."""
     mask, front, back, edge = both[..., 0], both[..., 1:4], both[..., 4:7], both[..., 7]
     line = front - back
     length = (line * line).sum(2)
     opacity = np.clip(((image - back) * line).sum(2) / np.maximum(length, np.float32(1e-6)), 0, 1)
     trust = edge * length / (length + np.float32(COLOR_DISTANCE**2))
-    made: Floats = np.clip(mask + (opacity - mask) * trust, 0, 1)
-    return made
+    result: Floats = np.clip(mask + (opacity - mask) * trust, 0, 1)
+    return result
 
 
 def box_filter(values: Floats, radius: int) -> Floats:
-    """Averages height x width x n over windows of `2 * radius + 1` pixels a side, smaller at the border."""
+    """Averages height x width x n over windows of `2 * radius + 1` pixels per side, cropped at the border."""
     for axis in (0, 1):
         length = values.shape[axis]
-        # 64 bits, for the differences of long sums.
+        # Differences of long sums need 64 bits.
         sums = np.cumsum(values, axis=axis, dtype=np.float64)
         sums = np.concatenate([np.zeros_like(sums.take([0], axis)), sums], axis)
         low = np.maximum(np.arange(length) - radius, 0)
@@ -91,7 +91,7 @@ def box_filter(values: Floats, radius: int) -> Floats:
 
 
 def resize_linear(values: Floats, length: int, axis: int, part: slice = slice(None)) -> Floats:
-    """Resizes one axis to `length`, linearly between pixel centres; returns `part` of the result."""
+    """Resizes one axis to `length` by linear interpolation between pixel centres; returns `part` of it."""
     have = values.shape[axis]
     if have == length:
         return values[part] if axis == 0 else values[:, part]
@@ -99,8 +99,8 @@ def resize_linear(values: Floats, length: int, axis: int, part: slice = slice(No
     low = at.astype(np.intp)
     share = (at - low).astype(np.float32).reshape(-1, *([1] * (values.ndim - 1 - axis)))
     near, far = values.take(low, axis), values.take(np.minimum(low + 1, have - 1), axis)
-    made: Floats = near + (far - near) * share
-    return made
+    result: Floats = near + (far - near) * share
+    return result
 
 
 def _resize(values: Floats, width: int, height: int) -> Floats:
@@ -110,7 +110,7 @@ def _resize(values: Floats, width: int, height: int) -> Floats:
 Floats = NDArray[np.float32]
 
 SIDE = 320
-"""Pixels a side of the network's input, whatever the image's aspect ratio, as in its training."""
+"""Side length in pixels of the network's input, for every aspect ratio, as in its training."""
 
 
 def remove_background(images: Sequence[Raster], params: RemoveBackground, limits: Limits) -> Operated:
@@ -127,24 +127,24 @@ def foreground_mask(image: Raster, limits: Limits, *, refine: bool) -> Floats:
     network = networks(limits).get("u2netp")
     seen = to_tensor(image)
     small = resize_planes(seen, SIDE, SIDE)
-    # Scaled to a maximum of 1, as in the network's training.
+    # The network was trained on images scaled to a maximum of 1.
     mask = network.image(small / max(float(small.max()), 1e-6))[0]
     if not refine:
         return resize_planes(mask[..., None], image.width, image.height)[..., 0]
-    # An edge may be off by a pixel of the network's input.
+    # Edges may be off by one pixel of the network's input.
     radius = max(1, round(max(image.width, image.height) / SIDE * 2))
     return refine_mask(mask, seen, radius)
 
 
 def cut_out(image: Raster, mask: Floats, *, alone: bool = False) -> Raster:
-    """Multiplies the image's alpha by the mask; with `alone`, returns only that alpha, as linear grey."""
+    """Multiplies alpha by the mask. `alone` returns only that alpha, as linear grey."""
     pixels = image.pixels
     top = float(full_scale(pixels.dtype))
     alpha = mask * (pixels[..., -1] if image.has_alpha else np.float32(top))
     plane: Pixels = (alpha if pixels.dtype.kind == "f" else alpha + np.float32(0.5)).astype(pixels.dtype)
     if alone:
         return image.with_pixels(plane[..., None], has_alpha=False, transfer="linear")
-    made = np.concatenate([pixels[..., : image.colors], plane[..., None]], axis=2)
+    result = np.concatenate([pixels[..., : image.colors], plane[..., None]], axis=2)
     writer = WRITERS.get(image.format)
     format = image.format if writer is not None and writer.alpha else "png"
-    return image.with_pixels(np.ascontiguousarray(made), has_alpha=True, format=format)
+    return image.with_pixels(np.ascontiguousarray(result), has_alpha=True, format=format)

@@ -1,4 +1,4 @@
-"""Converts rasters to the input of networks that were trained on photographs: sRGB, 0 to 1, without alpha."""
+"""Converts rasters to the input of networks trained on photographs: sRGB, 0 to 1, without alpha."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ Floats = NDArray[np.float32]
 _DARK = 1 / 3
 """Darker colours are hardly visible on black."""
 _FEW = 0.01
-"""The share of visible pixels that may be dark on a black background. Two black labels of ten letters are 3%
+"""Share of visible pixels that may be dark on a black background. Two black labels of ten letters cover 3 %
 of a panel twice as wide and seven times as high as one of them."""
 _WORD = 64
-"""Fewest pixels of a colour that could be text, and of the background behind it."""
+"""Minimum number of pixels of a colour that could be text, and of the background behind it."""
 
 
 def to_tensor(image: Raster) -> Floats:
-    """Returns height x width x 3, 0 to 1: the image on white, or on black if the visible part is light."""
+    """Returns height x width x 3, 0 to 1: the image on white, or on black if its visible part is light."""
     colors, alpha = _split_alpha(image)
     return _composite(colors, alpha, _background(colors, alpha))
 
 
 def tensors_on_backgrounds(image: Raster) -> Iterator[Floats]:
-    """Yields `to_tensor(image)`, and the image on the other background if the first one hides something."""
-    # Computed again for each, to free the memory while the caller works.
+    """Yields `to_tensor(image)`, then the image on the other background if the first hides something."""
+    # Recompute for each, to free the memory while the caller works.
     for background in _backgrounds(*_split_alpha(image)):
         yield _composite(*_split_alpha(image), background)
 
 
 def _split_alpha(image: Raster) -> tuple[Floats, Floats | None]:
-    """Returns sRGB colours and alpha, if there is any."""
+    """Returns sRGB colours, and alpha if there is any."""
     values = _to_floats(image.pixels)
     colors = values[..., : image.colors]
     if image.pixels.dtype.kind == "f" and not image.data:
@@ -60,12 +60,12 @@ def _background(colors: Floats, alpha: Floats | None) -> np.float32:
 
 
 def _shows_background(alpha: Floats) -> bool:
-    """Returns whether the transparent area is large enough to be the background of a word."""
+    """Whether the transparent area is large enough to be the background of a word."""
     return int(np.count_nonzero(alpha < 0.5)) >= _WORD
 
 
 def _hides(colors: Floats, alpha: Floats, background: np.float32) -> bool:
-    """Returns whether some visible pixels are about as light as the background."""
+    """Whether some visible pixels are about as light as the background."""
     like = np.abs(colors.mean(2, keepdims=True) - background) < _DARK
     return float(alpha.sum(dtype=np.float64, where=like)) >= _WORD
 
@@ -78,18 +78,18 @@ def _is_light(colors: Floats, alpha: Floats) -> bool:
 
 
 def resize_planes(values: Floats, width: int, height: int) -> Floats:
-    """Resizes height x width x channels, 0 to 1: Lanczos to shrink, bicubic to enlarge."""
+    """Resizes height x width x channels (0 to 1), with Lanczos to shrink and bicubic to enlarge."""
     image = vips_image(values, "multiband")
     across, down = min(1.0, width / image.width), min(1.0, height / image.height)
     if across < 1 or down < 1:
         image = image.resize(across, vscale=down, kernel="lanczos3")
-    made = np.frombuffer(image.write_to_memory(), np.float32).reshape(image.height, image.width, -1)
-    return np.clip(_enlarge(_enlarge(made, height, 0), width, 1), 0, 1)
+    result = np.frombuffer(image.write_to_memory(), np.float32).reshape(image.height, image.width, -1)
+    return np.clip(_enlarge(_enlarge(result, height, 0), width, 1), 0, 1)
 
 
 def _enlarge(values: Floats, length: int, axis: int) -> Floats:
-    """Enlarges one axis with the Catmull-Rom cubic (Keys, 1981, with a = -1/2)."""
-    # Without libvips, which shifts enlarged images by half a new pixel to the right and down.
+    """Enlarges one axis with the Catmull-Rom cubic (Keys 1981, a = -1/2)."""
+    # libvips would shift the enlarged image by half a new pixel to the right and down.
     have = values.shape[axis]
     if have == length:
         return values
@@ -101,12 +101,12 @@ def _enlarge(values: Floats, length: int, axis: int) -> Floats:
         ((4 - 3 * t) * t + 1) * t / 2, (t - 1) * t * t / 2,
     )  # fmt: skip
     taps = (values.take((base + tap).clip(0, have - 1), axis) for tap in range(-1, 3))
-    made: Floats = sum(tap * weight for tap, weight in zip(taps, weights, strict=True))
-    return made
+    result: Floats = sum(tap * weight for tap, weight in zip(taps, weights, strict=True))
+    return result
 
 
 def _to_floats(pixels: Pixels) -> Floats:
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float32, copy=False)
-    made: Floats = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    return made
+    result: Floats = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    return result

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: opening, an LRU cache under a memory budget, batches, building TensorRT engines."""
+"""ONNX Runtime sessions: opening, LRU caching within a memory budget, batching, building TensorRT engines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 BINDING, GRAPH, TENSORRT, TENSORRT_GRAPH = "I/O binding", "CUDA graph", "TensorRT", "TensorRT, CUDA graph"
 
 MAX_COPIES = 128 << 20
-"""Most bytes of copies of one network's weights: each shape with its own session has one."""
+"""Maximum bytes for copies of a network's weights; each shape with its own session has a copy."""
 
 
 class NotCompiled(Exception):
@@ -55,17 +55,17 @@ def open_session(contents: bytes, choice: Choice) -> onnxruntime.InferenceSessio
     """Opens a session.
 
     Raises DeviceGone if it would run on another device, WorkloadError without onnxruntime, and onnxruntime's
-    own errors.
+    own exceptions.
     """
     module = runtime()
     options = module.SessionOptions()
-    # Each worker process uses one core: more threads would compete for the same cores.
+    # Each worker process uses one core; more threads would compete for it.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     load_libraries(choice.name)
     configure(options, choice.name)
-    # An arena retains the largest image's peak: 500 MiB instead of 60 after one background, and no faster.
+    # An arena keeps its peak usage (500 MiB instead of 60 after one background) and is no faster.
     options.enable_cpu_mem_arena = False
     session: onnxruntime.InferenceSession = module.InferenceSession(
         contents, options, providers=list(choice.providers)
@@ -75,13 +75,13 @@ def open_session(contents: bytes, choice: Choice) -> onnxruntime.InferenceSessio
 
 
 def session_wish(file: File) -> Wish:
-    """Returns a file's requirements for inputs of any shape."""
+    """Returns the requirements of a file that runs with any input shapes."""
     precision = file.graph.precision if file.graph is not None else "tf32"
     return Wish(digest=file.sha256, precision=precision)
 
 
 def fixed_shape_wish(file: File, feed: Feed, *, graph: bool) -> Wish:
-    """Returns a file's requirements for the shapes of a feed only."""
+    """Returns the requirements of a file that runs only with the shapes of a feed."""
     assert file.graph is not None
     # Inputs of fixed size need no profile.
     free = [one.name for one in file.graph.inputs if any(isinstance(size, str) for size in one.shape)]
@@ -93,7 +93,7 @@ def fixed_shape_wish(file: File, feed: Feed, *, graph: bool) -> Wish:
 def fixed_shape_variants(
     contents: bytes, model: Model, file: File, session: onnxruntime.InferenceSession, choice: Choice
 ) -> ShapeTuning | None:
-    """Returns the tuning of repeated shapes; None without variants, as on the CPU."""
+    """Returns the tuning of repeated shapes, or None on the CPU, which has no variants."""
     if BY_NAME[choice.name].place == "cpu" or file.graph is None:
         return None
     subject = TunedNetwork(f"{model.name} {file.name}", file.sha256, TOLERANCES[file.graph.precision])
@@ -103,7 +103,7 @@ def fixed_shape_variants(
 
 
 def run_plainly(session: onnxruntime.InferenceSession) -> Plain:
-    """Returns a function that runs a session for any shape."""
+    """Returns a function that runs the session with any shapes."""
 
     def run(feed: Feed, outputs: Sequence[str]) -> list[Array]:
         values: list[Array] = session.run(list(outputs), dict(feed))
@@ -113,7 +113,7 @@ def run_plainly(session: onnxruntime.InferenceSession) -> Plain:
 
 
 def proofs() -> ProofCache:
-    """Returns the proofs of this machine from the cache folder."""
+    """Returns this machine's proofs from the cache folder."""
     cache = current.cache_folder()
     return ProofCache(cache / FILE if cache else None, current.current_devices().machine)
 
@@ -121,7 +121,7 @@ def proofs() -> ProofCache:
 def session_variants(
     provider: str, contents: bytes, file: File, session: onnxruntime.InferenceSession
 ) -> Sequence[Variant]:
-    """Returns the variants of a provider for its session, ordered by memory use."""
+    """Returns a provider's variants for a session, ordered by memory use."""
     place = BY_NAME[provider].place
     variants = [
         Variant(BINDING, lambda feed, like: BoundBuffers(session, feed, like, place).run),
@@ -136,10 +136,10 @@ def session_variants(
 
 
 def _fixed_session(name: str, contents: bytes, file: File, provider: str, *, graph: bool) -> Variant:
-    """Returns a variant with a session for one set of shapes.
+    """Returns a variant with its own session per set of shapes.
 
-    Onnxruntime can't release a single one of several CUDA graphs of a session, and TensorRT builds one engine
-    for each set of shapes.
+    TensorRT builds one engine per set of shapes, and onnxruntime can't release individual CUDA graphs of a
+    session.
     """
 
     def open_(feed: Feed, like: Mapping[str, Array]) -> Run:
@@ -153,17 +153,17 @@ def _fixed_session(name: str, contents: bytes, file: File, provider: str, *, gra
 
 
 def open_compiled(wish: Wish) -> bool:
-    """Returns whether the cache folder has TensorRT engines for the requirements."""
+    """Whether the cache folder has TensorRT engines for these requirements."""
     folder = folder_of(BY_NAME["tensorrt"], current.current_devices(), wish, current.cache_folder())
     return folder is not None and any(folder.glob("*.engine"))
 
 
 BUDGET = 256 << 20
-"""Most bytes of open model files; the least recently used is closed first."""
+"""Maximum bytes of open model files; the least recently used is closed first."""
 
 
 class Network:
-    """An open network, with its record."""
+    """An open network and its record."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class Network:
         session: onnxruntime.InferenceSession,
         tuning: ShapeTuning | None = None,
     ) -> None:
-        """`tuning` is for GPUs; without it the session runs each feed."""
+        """`tuning` is for GPUs; without it, the session runs every feed."""
         self.model = model
         self.file = file
         self._session = session
@@ -180,7 +180,7 @@ class Network:
 
     @property
     def size(self) -> int:
-        """Bytes of weights, with their copies in the sessions of fixed shapes."""
+        """Bytes of weights, including copies in sessions for fixed shapes."""
         return self.file.size + (self._tuning.bytes if self._tuning else 0)
 
     @property
@@ -190,7 +190,7 @@ class Network:
         return metadata
 
     def run(self, feed: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()) -> list[NDArray[Any]]:
-        """Returns the named outputs, or the first one."""
+        """Returns the named outputs, or the first if none are named."""
         names = self._output_names(outputs)
         if self._tuning is not None:
             return self._tuning.run(feed, names)
@@ -199,11 +199,11 @@ class Network:
 
     @property
     def tunes_shapes(self) -> bool:
-        """Whether repeated shapes may be tuned, which they aren't on the CPU."""
+        """Whether repeated shapes may be tuned; never on the CPU."""
         return self._tuning is not None
 
     def may_tune(self, feed: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()) -> bool:
-        """Returns whether this shape is or may be tuned: then padding to it pays."""
+        """Whether this shape is or may become tuned, which makes padding to it worthwhile."""
         return self._tuning is not None and self._tuning.may_tune(feed, self._output_names(outputs))
 
     def _output_names(self, outputs: Sequence[str]) -> list[str]:
@@ -211,14 +211,15 @@ class Network:
         return list(outputs) or [self.file.graph.outputs[0].name]
 
     def image(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the first output for an image: height x width x RGB, 0 to 1, without preprocessing."""
+        """Preprocesses an image (height x width x RGB, 0 to 1) and returns the network's first output for
+        it."""
         assert self.file.graph is not None
         (found,) = self.run({self.file.graph.inputs[0].name: self.preprocess(pixels)[None]})
         one: NDArray[np.float32] = found[0]
         return one
 
     def preprocess(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Preprocesses an image: height x width x RGB, 0 to 1, to the graph's layout without the batch."""
+        """Converts an image (height x width x RGB, 0 to 1) to the graph's layout, without the batch axis."""
         assert self.file.graph is not None and self.file.graph.pixels is not None
         record = self.file.graph.pixels
         values = pixels[..., ::-1] if record.order == "BGR" else pixels
@@ -228,7 +229,7 @@ class Network:
 
 
 class Networks:
-    """The networks of a models folder; recently used ones stay open."""
+    """The networks of a models folder. Recently used ones stay open."""
 
     def __init__(self, folder: Path, budget: int = BUDGET) -> None:
         self._store = ModelStore(folder)
@@ -236,7 +237,7 @@ class Networks:
         self._open: OrderedDict[tuple[str, str, str], Network] = OrderedDict()
 
     def get(self, name: str, file: str = "model.onnx", provider: str = "") -> Network:
-        """Returns the network, opened if necessary; by default with the provider of this process.
+        """Returns the network, opening it if necessary. The default provider is that of this process.
 
         Raises WorkloadError if the model isn't installed.
         """
@@ -247,12 +248,12 @@ class Networks:
             self._open[key] = network
         self._open.move_to_end(key)
         if len(self._open) > 1:
-            # Tuned shapes may have increased sizes.
+            # Tuned shapes may have increased the sizes.
             self._make_room(0, 1)
         return self._open[key]
 
     def read(self, name: str, file: str) -> bytes:
-        """Returns the contents of a model's file. Raises WorkloadError as `get`."""
+        """Returns the contents of a model's file. Raises WorkloadError like `get`."""
         model = MODELS[name]
         try:
             return self._store.read(model, model.file(file))
@@ -285,7 +286,7 @@ def _networks(folder: str) -> Networks:
 
 
 def networks(limits: Limits) -> Networks:
-    """Returns this process's networks of the models folder in the limits."""
+    """Returns this process's networks for the models folder in the limits."""
     return _networks(limits.models)
 
 
@@ -294,15 +295,13 @@ def _session(contents: bytes, model: Model, choice: Choice) -> onnxruntime.Infer
         return open_session(contents, choice)
     except (DeviceGone, WorkloadError):
         raise
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         reason = text("model {model} can't be opened ({error})", model=model.name, error=str(error)[:160])
         fault = fault_of(error) if uses_device() else ""
         raise WorkloadError("internal", reason, fault=fault) from None
 
 
 class Engine(Struct, frozen=True):
-    """The result of building a TensorRT engine."""
-
     model: str
     shape: str
     seconds: float
@@ -312,18 +311,18 @@ class Engine(Struct, frozen=True):
 
 @workload("accel.engines", version=1, params=Params, inputs=0, cached=False)
 def build_engines(inputs: Sequence[Input], params: Params, limits: Limits) -> Output:
-    """Builds a TensorRT engine for each known shape and discards its proofs, so that it is measured again.
+    """Builds a TensorRT engine for each known shape and discards its proof, so that it is measured again.
 
-    Without TensorRT nothing is built. Each takes seconds to minutes. Value: a list of `Engine`.
+    Each build takes seconds to minutes. Builds nothing without TensorRT. Value: a list of `Engine`.
     """
     return Output(list(build_all(ModelStore(Path(limits.models)), "tensorrt")))
 
 
 def build_all(store: ModelStore, provider: str) -> Iterator[Engine]:
-    """Builds engines with a provider for the latest shapes of each model in the store."""
+    """Builds engines with a provider for the most recent shapes of each model in the store."""
     cache, usable = proofs(), current.current_devices().report(provider).usable
     built: Counter[str] = Counter()
-    # The latest first: only so many engines of a file are cached.
+    # Start with the latest, because the cache limits the engines per file.
     for known in reversed(cache.all):
         name, _, file_name = known.model.partition(" ")
         model = MODELS.get(name)
@@ -338,7 +337,7 @@ def build_all(store: ModelStore, provider: str) -> Iterator[Engine]:
 
 
 def build(contents: bytes, file: File, known: ProvenVariants, provider: str) -> Engine:
-    """Compiles a model for a shape, by opening and running it; the provider caches the engine."""
+    """Compiles a model for a shape by running it once; the provider caches the engine."""
     begin = time.perf_counter()
     try:
         feed = _feed(file, known)
@@ -346,7 +345,7 @@ def build(contents: bytes, file: File, known: ProvenVariants, provider: str) -> 
             contents, current.for_provider(provider, fixed_shape_wish(file, feed, graph=False))
         )
         session.run(None, feed)
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         return Engine(known.model, known.shape, 0.0, failure_text(error))
     return Engine(known.model, known.shape, round(time.perf_counter() - begin, 1))
 
@@ -363,7 +362,7 @@ Result = TypeVar("Result")
 def run_in_batches(
     rows: Sequence[Row], most: int, run: Callable[[Sequence[Row]], Result]
 ) -> Iterator[tuple[Sequence[Row], Result]]:
-    """Runs batches of up to `most` rows; yields the rows and the result of each batch, in order.
+    """Runs batches of up to `most` rows and yields each batch's rows and result, in order.
 
     If memory runs out, this and all later batches are halved. Raises what `run` raises for a single row.
     """
@@ -379,10 +378,10 @@ def run_in_batches(
 
 
 def with_smaller_batches(run: Callable[[], Result], smaller: bool) -> Result | None:
-    """Returns the result of `run`, or None if memory runs out and a `smaller` batch is possible."""
+    """Returns the result of `run`, or None if memory ran out and a `smaller` batch is possible."""
     try:
         return run()
-    # Providers raise classes without a common base.
+    # Providers raise exceptions without a common base class.
     except Exception as error:
         if smaller and fault_of(error) == "memory":
             return None

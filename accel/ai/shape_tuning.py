@@ -1,4 +1,4 @@
-"""Tunes repeated input shapes on GPUs: proves session variants and runs each shape with the fastest."""
+"""Tunes repeated input shapes on GPUs: verifies session variants and runs each shape with the fastest."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from accel.devices.report import DeviceGone, fault_of
 from accel.text import AnyText, clauses, text
 
 Plain = Callable[[Feed, Sequence[str]], list[Array]]
-"""Runs a feed without a variant; returns the named outputs."""
+"""Runs a feed without a variant and returns the named outputs."""
 
 
 class Variant(Struct, frozen=True):
     """An alternative to a plain run."""
 
     name: str
-    """Same as `ProvenVariants.way`."""
+    """As in `ProvenVariants.way`."""
     open: Callable[[Feed, Mapping[str, Array]], Run]
-    """Opens it for the shapes of a feed and its outputs. May raise anything, with the reason."""
+    """Opens the variant for the shapes of a feed and its outputs. May raise any exception."""
     bytes: int = 0
-    """Size of its own copy of the weights."""
+    """Size of its copy of the weights."""
 
 
 class BestVariant(Struct, frozen=True):
@@ -49,21 +49,21 @@ class BestVariant(Struct, frozen=True):
     run: Run | None = None
     """The variant, opened for the shape."""
     against: AnyText = ""
-    """Why the other variants aren't used."""
+    """Why the other variants aren't used, for people."""
     plain_ms: float = 0.0
     ms: float = 0.0
-    """Times of a plain run and of the variant."""
+    """Milliseconds of a plain run and of the variant."""
     passing: bool = False
-    """Whether no variant won, and one failed only because memory was full."""
+    """Whether no variant won but one failed only for lack of memory."""
 
 
 def find_fastest(
     variants: Sequence[Variant], plain: Plain, feed: Feed, outputs: Sequence[str], tolerance: float
 ) -> Generator[None, None, BestVariant]:
-    """Proves each variant, yielding in between, and returns the fastest.
+    """Verifies each variant, yielding in between, and returns the fastest.
 
-    A later variant takes more memory, so it only wins if it is faster by `WORTH`. Raises Inconclusive, what
-    `plain` raises before a variant was tried, and DeviceGone if plain runs fail afterwards.
+    Later variants take more memory, so they only win if they are faster by `WORTH`. Raises Inconclusive, what
+    `plain` raises before any variant was tried, and DeviceGone if plain runs fail afterwards.
     """
 
     def run_plain(feed: Feed) -> Sequence[Array]:
@@ -99,16 +99,16 @@ def find_fastest(
 def prove_variant(
     variant: Variant, plain: Run, sample: Sample, outputs: Sequence[str], tolerance: float
 ) -> tuple[Run | None, Proof]:
-    """Opens and proves a variant; returns its function, if it can be opened, and the proof."""
+    """Opens and verifies a variant. Returns its function, or None if it can't be opened, and the proof."""
     try:
         run = variant.open(sample.feeds[0], dict(zip(outputs, sample.outputs[0], strict=True)))
-    except Exception as error:  # onnxruntime raises classes without a common base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         return None, proof_of_failure(text("can't be used"), error)
     return run, prove(plain, run, sample, tolerance)
 
 
 def _check_device(plain: Run, feed: Feed, variant: Variant) -> None:
-    """Raises DeviceGone if the variant broke the device, so that the next job isn't blamed for it."""
+    """Raises DeviceGone if the variant broke the device, so that the next job isn't blamed."""
     try:
         plain(feed)
     except Exception as error:  # as above
@@ -117,27 +117,27 @@ def _check_device(plain: Run, feed: Feed, variant: Variant) -> None:
 
 
 REPEATS = 8
-"""Runs of a shape before variants are tried for it."""
+"""Number of runs of a shape before its variants are tried."""
 MAX_SHAPES = 4
-"""Shapes of one network with their own buffers or CUDA graph at a time."""
+"""Maximum number of shapes of a network that have their own buffers or CUDA graph."""
 STALE = 256
-"""Runs of the network after which an unused shape may be replaced."""
+"""Number of the network's runs after which an unused shape may be replaced."""
 _MAX_COUNTED, _MAX_RULED_OUT = 64, 256
-"""Shapes that are counted, and shapes known to run best plainly."""
+"""Maximum number of counted shapes, and of shapes known to run best plainly."""
 
 
 class TunedNetwork(Struct, frozen=True):
-    """The file that is run."""
+    """The model file being run."""
 
     model: str
-    """Same as `ProvenVariants.model`."""
+    """As in `ProvenVariants.model`."""
     digest: str
-    """SHA-256, hexadecimal."""
+    """SHA-256 in hexadecimal."""
     tolerance: float
 
 
 class ShapeTuning:
-    """Runs an open network, with the best variant of each repeated shape.
+    """Runs an open network, using the best variant for each repeated shape.
 
     Not thread-safe: a CUDA graph must be replayed by the thread that captured it.
     """
@@ -151,7 +151,7 @@ class ShapeTuning:
         later: Callable[[Iterator[None]], None],
         most: int = MAX_SHAPES,
     ) -> None:
-        """`later` schedules the steps of an iterator for idle time; at most `most` shapes are tuned."""
+        """`later` runs the steps of an iterator in idle time. At most `most` shapes are tuned."""
         self._subject, self._plain, self._variants, self._proofs = subject, plain, variants, proofs
         self._later, self._most = later, most
         self._tuned: OrderedDict[str, _TunedShape] = OrderedDict()
@@ -162,20 +162,20 @@ class ShapeTuning:
 
     @property
     def bytes(self) -> int:
-        """Total size of all copies of the weights."""
+        """Total size of the copied weights."""
         return sum(each.variant.bytes for each in self._tuned.values())
 
     @property
     def tuned(self) -> Mapping[str, str]:
-        """The variants by shape, least recently used first."""
+        """Variant names by shape, least recently used first."""
         return {shape: each.variant.name for shape, each in self._tuned.items()}
 
     def may_tune(self, feed: Feed, outputs: Sequence[str]) -> bool:
-        """Returns whether a shape has or may get a variant: then padding to it pays."""
+        """Whether a shape has or may get a variant, which makes padding to it worthwhile."""
         return shape_key(feed, outputs) not in self._ruled_out
 
     def run(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
-        """Returns the named outputs, with the best variant. Raises the same exceptions as a plain run."""
+        """Returns the named outputs, using the best variant. Raises the same exceptions as a plain run."""
         self._runs += 1
         shape = shape_key(feed, outputs)
         tuned = self._tuned.get(shape)
@@ -188,23 +188,23 @@ class ShapeTuning:
         try:
             return list(tuned.run(feed))
         except ShapeError:
-            # Of another type, which the plain run reports.
+            # The type differs, which the plain run reports.
             pass
-        except Exception as error:  # onnxruntime raises classes without a common base
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             self._fall_back(shape, tuned.variant, feed, error)
             # Release its device memory before the plain run.
             tuned = None
         return self._run_plain(feed, outputs)
 
     def _run_plain(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
-        """Runs plainly; if memory is full, once more after releasing all tuned shapes."""
+        """Runs without a variant. If memory is full, releases all tuned shapes and tries once more."""
         try:
             return self._plain(feed, outputs)
         except Exception as error:  # as in `run`
             if fault_of(error) != "memory" or not self._tuned:
                 raise
         for shape in self._tuned:
-            # Otherwise they would be tried again, and fill the memory again.
+            # Otherwise it would be tried again and fill the memory again.
             self._rule_out(shape)
         self._tuned.clear()
         return self._plain(feed, outputs)
@@ -227,24 +227,24 @@ class ShapeTuning:
         self._later(self._try(shape, copied, tuple(outputs)))
 
     def _has_room(self) -> bool:
-        """Returns whether a shape can be added without evicting a recent one: alternating shapes would
-        otherwise evict each other and be tried again each time."""
+        """Whether a shape can be added without evicting a recent one. Alternating shapes would otherwise
+        evict each other and be tried again every time."""
         if len(self._tuned) < self._most:
             return True
         return self._runs - next(iter(self._tuned.values())).used >= STALE
 
     def _try(self, shape: str, feed: Feed, outputs: Sequence[str]) -> Iterator[None]:
-        """Proves all variants for a shape and uses the fastest. Raises DeviceGone if the device failed."""
+        """Verifies all variants for a shape and uses the fastest. Raises DeviceGone if the device failed."""
         subject, proofs = self._subject, self._proofs
         proofs.begin(subject.digest, subject.model, shape)
         try:
             best = yield from find_fastest(self._variants, self._plain, feed, outputs, subject.tolerance)
         except Inconclusive:
-            # Try again later, with other values.
+            # Try again later with other values.
             proofs.forget(subject.digest, shape)
             return
         except DeviceGone:
-            # The record of its begin stays, so that it isn't tried forever.
+            # Keep the record that the trial began, so that it isn't repeated forever.
             raise
         except Exception:  # plain runs fail, which jobs report
             proofs.forget(subject.digest, shape)
@@ -275,7 +275,7 @@ class ShapeTuning:
     def _fall_back(self, shape: str, variant: Variant, feed: Feed, error: Exception) -> None:
         del self._tuned[shape]
         self._rule_out(shape)
-        # A full memory and a lost device are temporary.
+        # A full memory or a lost device is temporary.
         if not fault_of(error):
             reason = text("{way} failed later ({reason})", way=variant.name, reason=failure_text(error))
             self._settle(shape, BestVariant(against=reason), feed)
@@ -290,7 +290,7 @@ class _TunedShape(Struct):
     variant: Variant
     run: Run
     used: int
-    """The number of the network's run that used it last."""
+    """Number of the network's run that used it last."""
 
 
 def shape_key(feed: Feed, outputs: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Enlarges images with a network, tile by tile."""
+"""Enlarges images with a neural network, tile by tile."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from accel.text import text
 from accel.workload import Limits, WorkloadError
 
 MIN_TILE = 32
-"""Pixels a side of the smallest tiles, which consist mostly of margins."""
+"""Minimum side length of a tile in pixels; smaller tiles would be mostly margins."""
 
 
 class TileFunction(Struct, frozen=True):
     """A function that enlarges a tile of an image."""
 
     run: Callable[[Floats], Floats]
-    """Takes height x width x 3 with margins; returns the enlarged tile without them."""
+    """Takes height x width x 3 with margins and returns the enlarged tile without them."""
     factor: int
     margin: int
-    """Pixels that the network sees around each pixel: the overlap of tiles."""
+    """Pixels that the network sees around each pixel, by which tiles overlap."""
     tile: int
-    """Pixels a side of a square tile that suits the network, without margins."""
+    """Side length in pixels of a square tile that suits the network, without margins."""
 
 
 def run_tiled(
@@ -47,14 +47,14 @@ def run_tiled(
 ) -> Pixels:
     """Enlarges `source` one tile at a time.
 
-    `take` converts pixels to the network's input, `give` the output back. Margins beyond the image
-    repeat the last pixel, or with `wrap` continue at the opposite edge. Tiles get smaller if memory runs out.
+    `take` converts pixels to the network's input, `give` converts its output back. Margins outside the image
+    repeat the edge pixels, or with `wrap` continue at the opposite edge. Tiles shrink if memory runs out.
     """
-    # A single tile may be smaller.
+    # If there is only one tile, it may be smaller.
     tile = min(enlarger.tile, max(source.shape[:2]))
-    made = with_smaller_batches(lambda: _run_tiles(enlarger, source, take, give, wrap), tile > MIN_TILE)
-    if made is not None:
-        return made
+    result = with_smaller_batches(lambda: _run_tiles(enlarger, source, take, give, wrap), tile > MIN_TILE)
+    if result is not None:
+        return result
     smaller = msgspec.structs.replace(enlarger, tile=max(MIN_TILE, tile // 2))
     return run_tiled(smaller, source, take, give, wrap=wrap)
 
@@ -69,7 +69,7 @@ def _run_tiles(
     height, width = source.shape[:2]
     k = enlarger.factor
     high, wide = _tile_size(enlarger, height, width)
-    made: Pixels | None = None
+    result: Pixels | None = None
     done, tiles = 0, -(-height // high) * -(-width // wide)
     for top, bottom in _spans(height, high):
         rows = _padded_indices(top, bottom, height, enlarger.margin, wrap)
@@ -78,16 +78,16 @@ def _run_tiles(
             done += 1
             columns = _padded_indices(left, right, width, enlarger.margin, wrap)
             piece = give(enlarger.run(take(source[rows][:, columns])))
-            if made is None:
-                made = np.empty((height * k, width * k, piece.shape[2]), piece.dtype)
-            made[top * k : bottom * k, left * k : right * k] = piece
-    assert made is not None
-    return made
+            if result is None:
+                result = np.empty((height * k, width * k, piece.shape[2]), piece.dtype)
+            result[top * k : bottom * k, left * k : right * k] = piece
+    assert result is not None
+    return result
 
 
 def _tile_size(enlarger: TileFunction, height: int, width: int) -> tuple[int, int]:
-    """Returns height and width of a tile. In thin images tiles are longer, with the pixels of a square one,
-    which saves margins."""
+    """Returns the height and width of a tile. Thin images get longer tiles with as many pixels as a square
+    one, which saves margins."""
     tile, margins = enlarger.tile, 2 * enlarger.margin
 
     def along(thickness: int) -> int:
@@ -115,7 +115,7 @@ FAITHFUL, SHARP = "waifu2x-upconv7-2x", "realesr-animevideo-4x"
 def upscale(images: Sequence[Raster], params: Upscale, limits: Limits) -> Operated:
     (image,) = images
     if params.normals is None:
-        # Floats may be vectors of -1 to 1, which the networks don't know.
+        # Floats may be vectors of -1 to 1, which the networks weren't trained on.
         normals = image.pixels.dtype.kind == "u" and channel_kind(image) == "normal"
         params = msgspec.structs.replace(params, normals=normals)
     check_size(image.name, image.width * params.factor, image.height * params.factor, limits)
@@ -128,16 +128,16 @@ def _upscale(image: Raster, params: Upscale, limits: Limits) -> Raster:
     coded = image.pixels.dtype.kind == "f" and image.colors == 3 and not (params.normals or image.data)
     seen = _bleed_colors(image, params)
     with part(0, 1 + image.has_alpha):
-        made = _enlarge(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
+        result = _enlarge(enlarger, _plane(seen.pixels, 0, image.colors), params, coded)
     meaning = channel_semantics(image, "normal") if params.normals else {}
     if not image.has_alpha:
-        return image.with_pixels(made, **meaning)
+        return image.with_pixels(result, **meaning)
     alpha = _plane(image.pixels, image.colors, 1)
     with part(1, 2):
         larger = _restore_flat_alpha(
             _enlarge(enlarger, alpha, params, False), alpha, enlarger.factor, params.wrap
         )
-    return image.with_pixels(np.concatenate([made, larger], axis=2), **meaning)
+    return image.with_pixels(np.concatenate([result, larger], axis=2), **meaning)
 
 
 def _restore_flat_alpha(made: Pixels, alpha: Pixels, factor: int, wrap: bool) -> Pixels:
@@ -176,24 +176,24 @@ def tile_function(style: str, factor: int, limits: Limits) -> TileFunction:
 
 
 def _upscale_2x(network: Network, piece: Floats) -> Floats:
-    """Enlarges twice; the network crops seven pixels a side."""
+    """Enlarges by two. The network crops seven pixels on each side."""
     return network.image(piece).transpose(1, 2, 0)
 
 
 def _upscale_4x(network: Network, piece: Floats) -> Floats:
-    """Enlarges by two, twice: 11 pixels of margin become 8, and the second run needs 7 of them."""
+    """Enlarges by two, twice. The margin of 11 pixels becomes 8, of which the second run needs 7."""
     return _upscale_2x(network, _upscale_2x(network, piece)[1:-1, 1:-1])
 
 
 def _upscale_sharp(network: Network, piece: Floats) -> Floats:
-    """Enlarges four times and crops the margin, which the network's black padding affects."""
+    """Enlarges by four and crops the margin, which is affected by the network's black padding."""
     return network.image(piece).transpose(1, 2, 0)[72:-72, 72:-72]
 
 
 def _halve(values: Floats) -> Floats:
     high, wide, channels = values.shape
-    made: Floats = values.reshape(high // 2, 2, wide // 2, 2, channels).mean((1, 3), dtype=np.float32)
-    return made
+    result: Floats = values.reshape(high // 2, 2, wide // 2, 2, channels).mean((1, 3), dtype=np.float32)
+    return result
 
 
 def _check(image: Raster, params: Upscale) -> None:
@@ -215,10 +215,10 @@ def _plane(pixels: Pixels, first: int, count: int) -> Pixels:
 
 
 def _enlarge(enlarger: TileFunction, source: Pixels, params: Upscale, coded: bool) -> Pixels:
-    """Enlarges the colours or the alpha. `coded`: whether floats are converted to sRGB for the network."""
+    """Enlarges colours or alpha. `coded` converts floats to sRGB for the network."""
     first = source[:1, :1]
     if bool((source == first).all()):
-        # Constant: usually an opaque alpha channel.
+        # Usually an opaque alpha channel.
         high, wide = source.shape[0] * enlarger.factor, source.shape[1] * enlarger.factor
         return np.ascontiguousarray(np.broadcast_to(first, (high, wide, source.shape[2])))
     kind, channels = source.dtype, source.shape[2]
@@ -243,16 +243,16 @@ def _enlarge(enlarger: TileFunction, source: Pixels, params: Upscale, coded: boo
 
 def srgb_to_linear(coded: Floats) -> Floats:
     """Converts sRGB to linear values (IEC 61966-2-1), both 0 to 1."""
-    made = ((coded + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
-    return np.where(coded <= 0.04045, coded / np.float32(12.92), made).astype(np.float32)
+    result = ((coded + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    return np.where(coded <= 0.04045, coded / np.float32(12.92), result).astype(np.float32)
 
 
 def normalize_vectors(values: Floats) -> Floats:
-    """Normalises vectors stored as 0 to 1; those without a direction point out of the surface."""
+    """Normalises vectors stored as 0 to 1. Those without a direction point straight out of the surface."""
     vectors = values * 2 - 1
     length = np.sqrt((vectors * vectors).sum(2, keepdims=True))
     vectors = np.where(
         length > 1e-6, vectors / np.maximum(length, np.float32(1e-6)), np.array([0, 0, 1], np.float32)
     )
-    made: Floats = (vectors * np.float32(0.5) + np.float32(0.5)).astype(np.float32)
-    return made
+    result: Floats = (vectors * np.float32(0.5) + np.float32(0.5)).astype(np.float32)
+    return result

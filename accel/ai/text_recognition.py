@@ -23,19 +23,19 @@ Doubles = NDArray[np.float64]
 
 
 class Box(Struct, frozen=True):
-    """A rotated rectangle. Corners are clockwise (y points down); the first side joins the first two."""
+    """A rotated rectangle. Corners are clockwise (y points down); the first side connects the first two."""
 
     corners: Doubles
-    """4 x 2: x and y in pixels; integers are the edges between pixels."""
+    """4 x 2, x and y in pixels; whole numbers are the edges between pixels."""
 
     @property
     def width(self) -> float:
-        """The length of the first side."""
+        """Length of the first side."""
         return float(np.hypot(*(self.corners[1] - self.corners[0])))
 
     @property
     def height(self) -> float:
-        """The length of the second side."""
+        """Length of the second side."""
         return float(np.hypot(*(self.corners[2] - self.corners[1])))
 
     def expand(self, by: float) -> Box:
@@ -48,15 +48,15 @@ class Box(Struct, frozen=True):
         return Box(np.array([center + a * half[0] + b * half[1] for a, b in signs]))
 
     def scale(self, across: float, down: float) -> Box:
-        """Returns the box in pixels of an image of another size."""
+        """Returns the box in the pixels of an image of another size."""
         return Box(self.corners * (across, down))
 
     def rotate(self, quarters: int) -> Box:
-        """Returns the same rectangle with corners starting at the `quarters`-th, clockwise."""
+        """Returns the same rectangle with the `quarters`-th corner first."""
         return Box(np.roll(self.corners, -quarters, axis=0))
 
     def overlaps(self, other: Box) -> bool:
-        """Returns whether the centre of one is within the other."""
+        """Whether the centre of one box is inside the other."""
         return self._contains(other.corners.mean(0)) or other._contains(self.corners.mean(0))
 
     def _contains(self, point: Doubles) -> bool:
@@ -66,7 +66,7 @@ class Box(Struct, frozen=True):
 
 
 def text_regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-    """Yields the pixels of each 4-connected region, n x (y, x)."""
+    """Yields the pixels of each 4-connected region as n x (y, x)."""
     labels = vips_image(mask.astype(np.uint8)[..., None], "b-w").labelregions()
     numbers = np.frombuffer(labels.write_to_memory(), np.int32).reshape(mask.shape)
     places = np.flatnonzero(mask)
@@ -80,11 +80,11 @@ def text_regions(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
 
 
 def bounding_box(pixels: NDArray[np.intp]) -> Box:
-    """Returns the smallest rectangle around pixels, n x (y, x); its first side is the most horizontal one."""
+    """Returns the smallest rectangle around pixels (n x (y, x)); its first side is the most horizontal."""
     hull = _hull(_outline(pixels))
     edges = np.roll(hull, -1, axis=0) - hull
     angles = np.unique(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2))
-    # A smallest rectangle has a side along one of the hull (Freeman and Shapira, 1975).
+    # A smallest rectangle has a side along an edge of the hull (Freeman and Shapira 1975).
     along = np.stack([np.cos(angles), np.sin(angles)], 1)
     down = np.stack([-along[:, 1], along[:, 0]], 1)
     x, y = hull @ along.T, hull @ down.T
@@ -93,12 +93,12 @@ def bounding_box(pixels: NDArray[np.intp]) -> Box:
     left, right, top, bottom = bounds
     places = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
     box = Box(places @ np.stack([along[best], down[best]]))
-    # Angles are 0 to 90 degrees.
+    # Angles are between 0 and 90 degrees.
     return box if angles[best] <= np.pi / 4 else box.rotate(3)
 
 
 def _outline(pixels: NDArray[np.intp]) -> Doubles:
-    """Returns the corners (x, y) of the first and last pixel of each row, whose hull contains all others."""
+    """Returns the corners (x, y) of each row's first and last pixel, whose hull contains all other pixels."""
     ordered = pixels[np.lexsort((pixels[:, 1], pixels[:, 0]))]
     rows, starts = np.unique(ordered[:, 0], return_index=True)
     ends = np.append(starts[1:], len(ordered))
@@ -128,22 +128,22 @@ def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
 Floats = NDArray[np.float32]
 
 MIN_SIDE, MAX_SIDE, SIDE_MULTIPLE = 736, 2048, 32
-"""Images are enlarged to this shorter side, unless the longer one would exceed the maximum. Both sides are
-multiples of the third number."""
+"""Images are enlarged to this shorter side, unless that takes the longer side beyond the maximum. Both sides
+are multiples of the third number."""
 MAX_SCALE = 6.0
-"""Larger letters are split. Of 170 small images of a few words, 169 are read correctly with this limit, in a
-third of the time, and 157 without it."""
+"""Maximum enlargement; larger letters would be split. Of 170 small images with a few words, 169 are read
+correctly with this limit, in a third of the time, and 157 without it."""
 TEXT_PROBABILITY = 0.3
-"""Pixels above this are text."""
+"""Pixels above this probability are text."""
 REGION_PROBABILITY = 0.5
-"""The minimum mean probability of a region."""
+"""Minimum mean probability of a region."""
 UNCLIP = 1.6
-"""The detector marks the core of lines; boxes are expanded by this factor of area / perimeter."""
+"""The detector marks the core of a line; boxes are expanded by this factor times area / perimeter."""
 MAX_REGIONS = 1000
 
 
 def find_lines(detector: Network, seen: Floats) -> list[Box]:
-    """Returns boxes of lines in pixels of `seen` (height x width x 3, 0 to 1)."""
+    """Returns the boxes of lines in pixels of `seen` (height x width x 3, 0 to 1)."""
     height, width = seen.shape[:2]
     wide, high = detector_size(width, height)
     likely = detector.image(resize_planes(seen, wide, high))[0]
@@ -151,7 +151,7 @@ def find_lines(detector: Network, seen: Floats) -> list[Box]:
 
 
 def detector_size(width: int, height: int) -> tuple[int, int]:
-    """Returns the width and height for the detector."""
+    """Returns the width and height of the detector's input."""
     scale = min(MAX_SCALE, max(1.0, MIN_SIDE / min(width, height)))
     scale = min(scale, MAX_SIDE / max(width, height))
     wide, high = (
@@ -161,7 +161,7 @@ def detector_size(width: int, height: int) -> tuple[int, int]:
 
 
 def lines_of(likely: Floats) -> list[Box]:
-    """Returns the boxes of lines in a map of probabilities."""
+    """Returns the boxes of the lines in a probability map."""
     found = []
     for pixels in list(text_regions(_dilate(likely > TEXT_PROBABILITY)))[:MAX_REGIONS]:
         box = bounding_box(pixels)
@@ -172,16 +172,16 @@ def lines_of(likely: Floats) -> list[Box]:
 
 
 def _dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Dilates to the right and down, which closes gaps of one pixel."""
-    made = mask.copy()
-    made[:, 1:] |= mask[:, :-1]
-    made[1:] |= made[:-1].copy()
-    return made
+    """Dilates to the right and down, which closes one-pixel gaps."""
+    result = mask.copy()
+    result[:, 1:] |= mask[:, :-1]
+    result[1:] |= result[:-1].copy()
+    return result
 
 
 def reading_order(boxes: Sequence[Box]) -> list[int]:
-    """Returns the indices of boxes in reading order: rows from top to bottom, each from left to right, with
-    respect to the direction of most text. The first side of a box is the top of its text."""
+    """Returns the indices of boxes in reading order: rows from top to bottom, each from left to right, seen
+    in the direction of most text. The first side of a box is the top of its text."""
     if not boxes:
         return []
     along = _direction(boxes)
@@ -197,27 +197,27 @@ def reading_order(boxes: Sequence[Box]) -> list[int]:
 
 
 def _direction(boxes: Sequence[Box]) -> Floats:
-    """Returns the direction of most text as a unit vector: the mean in the quadrant with the most text."""
+    """Returns the direction of most text as a unit vector: the mean in the quadrant with most text."""
     tops = np.array([box.corners[1] - box.corners[0] for box in boxes])
     quarters = np.rint(np.arctan2(tops[:, 1], tops[:, 0]) / (np.pi / 2)).astype(np.intp) % 4
     longest = np.bincount(quarters, np.hypot(*tops.T)).argmax()
     main = tops[quarters == longest].sum(0)
-    made: Floats = main / max(float(np.hypot(*main)), 1e-9)
-    return made
+    result: Floats = main / max(float(np.hypot(*main)), 1e-9)
+    return result
 
 
 LINE_HEIGHT, MIN_WIDTH, MAX_WIDTH = 48, 320, 3200
-"""The recogniser's input in pixels: height, minimum and maximum width."""
+"""Input size of the recogniser in pixels: height, minimum width and maximum width."""
 STEP, OVERLAP = 8, 40
-"""Pixels per step of the recogniser; overlap, in steps, of the pieces of a long line."""
+"""Pixels per step of the recogniser, and overlap of a long line's pieces in steps."""
 ORIENTATION_WIDTH = 192
-"""The width of the orientation classifier's input."""
+"""Width of the orientation classifier's input in pixels."""
 UPSIDE_DOWN = 0.9
-"""The probability above which a line is rotated by 180 degrees."""
+"""Probability above which a line is rotated by 180 degrees."""
 UNSURE = 0.9
-"""The confidence below which a line is also read upside down."""
+"""Confidence below which a line is also read upside down."""
 TALL = 1.5
-"""The ratio of height to width above which a line is vertical."""
+"""Ratio of height to width above which a line is vertical."""
 
 
 def ocr(images: Sequence[Raster], params: Ocr, limits: Limits) -> Operated:
@@ -252,7 +252,7 @@ def _read_line(seen: Floats, box: Box, limits: Limits) -> _ReadLine:
         upright, cut = upright.rotate(2), _rotate_180(cut)
     text, sure = decode_ctc(_class_probabilities(reader, cut), characters)
     if sure < UNSURE:
-        # The classifier is unreliable for few or unusual letters: compare both readings.
+        # The classifier is unreliable for few or unusual letters, so compare both readings.
         other, surer = decode_ctc(_class_probabilities(reader, _rotate_180(cut)), characters)
         if surer > sure:
             upright, text, sure = upright.rotate(2), other, surer
@@ -260,7 +260,7 @@ def _read_line(seen: Floats, box: Box, limits: Limits) -> _ReadLine:
 
 
 def _merge(first: list[_ReadLine], second: list[_ReadLine]) -> list[_ReadLine]:
-    """Merges the lines of two backgrounds; of overlapping lines the more confident one wins."""
+    """Merges the lines found on two backgrounds; among overlapping lines, the more confident one wins."""
 
     def beaten(one: _ReadLine, others: list[_ReadLine]) -> bool:
         return any(one.confidence < other.confidence for other in others if other.box.overlaps(one.box))
@@ -279,7 +279,7 @@ def _line(read: _ReadLine) -> Line:
 
 
 def crop_line(seen: Floats, box: Box) -> Floats:
-    """Crops a box, upright, with bilinear interpolation; beyond the image its edge is repeated."""
+    """Crops a box and makes it upright by bilinear interpolation; the image's edges are repeated."""
     wide, high = max(1, round(box.width)), max(1, round(box.height))
     across = (box.corners[1] - box.corners[0]) / wide
     down = (box.corners[3] - box.corners[0]) / high
@@ -298,25 +298,25 @@ def _interpolate(seen: Floats, x: NDArray[np.float64], y: NDArray[np.float64]) -
     dx, dy = ((at - low)[..., None].astype(np.float32) for at, low in ((x, left), (y, top)))
     upper = seen[top, left] * (1 - dx) + seen[top, right] * dx
     lower = seen[bottom, left] * (1 - dx) + seen[bottom, right] * dx
-    made: Floats = upper * (1 - dy) + lower * dy
-    return made
+    result: Floats = upper * (1 - dy) + lower * dy
+    return result
 
 
 def _line_tensor(network: Network, cut: Floats, most: int | None = None) -> Floats:
-    """Preprocesses a line: 3 x LINE_HEIGHT x width, compressed to at most `most` pixels of width."""
+    """Preprocesses a line to 3 x LINE_HEIGHT x width, squeezed to at most `most` pixels wide."""
     wide = max(1, math.ceil(LINE_HEIGHT * cut.shape[1] / cut.shape[0]))
     return network.preprocess(resize_planes(cut, min(wide, most or wide), LINE_HEIGHT))
 
 
 def _pad(line: Floats, width: int) -> Floats:
-    """Returns a batch of one line, padded with 0 to `width`."""
-    made = np.zeros((1, 3, LINE_HEIGHT, max(width, line.shape[2])), np.float32)
-    made[0, :, :, : line.shape[2]] = line
-    return made
+    """Returns a batch of one line, zero-padded to `width`."""
+    result = np.zeros((1, 3, LINE_HEIGHT, max(width, line.shape[2])), np.float32)
+    result[0, :, :, : line.shape[2]] = line
+    return result
 
 
 def _is_upside_down(turner: Network, cut: Floats) -> bool:
-    """Classifies the beginning, middle and end of a line, as compressing a long line is unreliable."""
+    """Classifies the beginning, middle and end of a line; squeezing a long line is unreliable."""
     wide = cut.shape[0] * ORIENTATION_WIDTH // LINE_HEIGHT
     rest = max(0, cut.shape[1] - wide)
     parts = [cut[:, begin : begin + wide] for begin in sorted({0, rest // 2, rest})]
@@ -328,19 +328,19 @@ def _is_upside_down(turner: Network, cut: Floats) -> bool:
 def _class_probabilities(reader: Network, cut: Floats) -> Floats:
     """Returns class probabilities for each step; long lines are read in pieces."""
     line = _line_tensor(reader, cut)
-    made: Floats | None = None
+    result: Floats | None = None
     stride = MAX_WIDTH - OVERLAP * STEP
     for begin in range(0, max(1, line.shape[2] - OVERLAP * STEP), stride):
         (found,) = reader.run({"x": _pad(line[:, :, begin : begin + MAX_WIDTH], MIN_WIDTH)})
-        made = found[0] if made is None else join_steps(made, found[0], begin // STEP)
-    assert made is not None
-    return made
+        result = found[0] if result is None else join_steps(result, found[0], begin // STEP)
+    assert result is not None
+    return result
 
 
 def join_steps(first: Floats, second: Floats, begin: int) -> Floats:
-    """Joins the steps of a line's start and those from step `begin` on.
+    """Joins the steps of a line's start with those from step `begin` on.
 
-    The join is where both are most certain to be between two characters, away from the end of either.
+    They meet, away from both ends, where both are most certain to be between two characters.
     """
     common = min(len(first) - begin, len(second))
     margin = common // 4
@@ -351,7 +351,7 @@ def join_steps(first: Floats, second: Floats, begin: int) -> Floats:
 
 @cache
 def _characters(limits: Limits) -> list[str]:
-    """Returns the character of each class; the first is the blank, the last a space."""
+    """Returns the character of each class: the first is the blank, the last a space."""
     reader = networks(limits).get(PP_OCR.name, "rec.onnx")
     return ["", *reader.metadata["character"].split("\n"), " "]
 
@@ -359,8 +359,8 @@ def _characters(limits: Limits) -> list[str]:
 def decode_ctc(steps: Floats, characters: list[str]) -> tuple[str, float]:
     """Returns the text of the most probable classes, and the mean probability of its characters.
 
-    Repetitions count once unless blanks (class 0) separate them (Graves et al.: Connectionist Temporal
-    Classification).
+    Repetitions count once unless separated by blanks, class 0 (Graves et al. 2006, "Connectionist Temporal
+    Classification").
     """
     best, sure = steps.argmax(1), steps.max(1)
     characters_at = (best > 0) & np.append(True, best[1:] != best[:-1])

@@ -1,4 +1,4 @@
-"""Declarations of the workloads that run neural networks: parameters, results, documentation."""
+"""Declares the workloads that run neural networks: parameters, results and documentation."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Embeddings(Struct, frozen=True):
     model: str
     """The model that computed them. Vectors of different models can't be compared."""
     dimensions: int
-    """Numbers of each vector."""
+    """Length of each vector."""
     vectors: list[list[float]]
-    """Unit vectors: of `texts` first, then of the inputs."""
+    """Unit vectors, first of `texts`, then of the inputs."""
     cut: list[int]
-    """Indices, from 0, of the texts that are longer than the model reads: only their beginning counts."""
+    """Indices, from 0, of texts longer than the model reads; only their beginning counts."""
 
 
 embed_text = workload("text.embed", version=1, params=EmbedText, inputs=(0, MAX_TEXTS))(
@@ -52,13 +52,13 @@ embed_text = workload("text.embed", version=1, params=EmbedText, inputs=(0, MAX_
 
 
 def _sample(n: int) -> Mapping[str, Any]:
-    # Lengths vary as in names and captions: a batch also gains by grouping texts of similar length.
+    # Lengths vary as in names and captions: batching also helps by grouping texts of similar length.
     words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky", "button")
     return {"texts": [" ".join(words[(n * 3 + at) % len(words)] for at in range(1 + n % 7)) + f" {n}"]}
 
 
 def _bucket(params: EmbedText) -> str:
-    """Names are much shorter than descriptions, which would pad them in a common batch."""
+    """Separates names from descriptions: in a batch with those, names would mostly be padding."""
     longest = max(map(len, params.texts), default=0)
     return "short" if longest <= 64 else "long"
 
@@ -78,7 +78,7 @@ class ImageEmbedding(FirstLayer, frozen=True):
     model: str
     """The model that computed it. Vectors of different models can't be compared."""
     dimensions: int
-    """Numbers of the vector."""
+    """Length of the vector."""
     vector: list[float]
     """A unit vector."""
 
@@ -189,23 +189,22 @@ class Line(Struct, frozen=True):
     """A line of text."""
 
     text: str
-    """The characters that were read."""
+    """The recognised characters."""
     confidence: float
-    """0 to 1: the mean over its characters."""
+    """Mean confidence of its characters, 0 to 1."""
     box: list[list[float]]
-    """Four corners, `[x, y]` in pixels from the image's upper left corner: the text's upper left, upper
-    right, lower right and lower left, whatever its direction. At an edge of the image they lie slightly
-    outside."""
+    """Four corners, `[x, y]` in pixels from the image's top left: the text's top left, top right, bottom
+    right and bottom left, whatever its direction. At the image's edges they may lie slightly outside."""
 
 
 class Text(FirstLayer, frozen=True):
     """The text in an image."""
 
     text: str
-    """All lines, joined by line breaks, from top to bottom and left to right with respect to the direction of
-    most of the text."""
+    """All lines joined by line breaks, from top to bottom and left to right as seen in the direction of most
+    of the text."""
     lines: list[Line]
-    """In the same order."""
+    """The lines in the same order."""
 
 
 ocr = operation("image.ocr", version=5, params=Ocr)(

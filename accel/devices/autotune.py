@@ -1,4 +1,4 @@
-"""Trials of faster ways to run a network, and sessions with bound I/O buffers."""
+"""Compares faster ways of running a network with plain runs; sessions with bound I/O buffers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Feed = Mapping[str, Array]
 
 
 class ShapeError(ValueError):
-    """A feed doesn't have the shape of the buffers; the message names the input."""
+    """A feed doesn't have the shape of the buffers. The message names the input."""
 
 
 class BoundBuffers:
-    """A session whose inputs and outputs are bound once: each run copies its feed into the same buffers.
+    """A session whose inputs and outputs are bound once; each run copies its feed into the same buffers.
 
-    This saves binding and allocation, and a CUDA graph requires it: it replays its kernels on the addresses
-    of the first run. For one thread.
+    This saves binding and allocation. CUDA graphs require it, because they replay kernels on the addresses of
+    the first run. Not thread-safe.
     """
 
     def __init__(self, session: Any, feed: Feed, like: Mapping[str, Array], place: str = "cpu") -> None:
-        """`feed` has the inputs' shapes, `like` the outputs', in order; `place` is onnxruntime's name of the
-        buffers' device. Nothing runs yet.
+        """`feed` has the shapes of the inputs, and `like` those of the outputs, in order. `place` is
+        onnxruntime's name of the buffers' device. Nothing runs yet.
 
         Raises ShapeError for an empty array, and onnxruntime's exceptions, for example if memory is full.
         """
@@ -42,7 +42,7 @@ class BoundBuffers:
         value = onnxruntime.OrtValue
         self._session = session
         self._feed_types = {name: (array.shape, array.dtype) for name, array in feed.items()}
-        # Copies: on the CPU a value is the array itself, which belongs to the caller.
+        # Copy, because on the CPU a value shares the memory of the caller's array.
         self._inputs = {
             name: value.ortvalue_from_numpy(np.array(array, order="C"), place, 0)
             for name, array in feed.items()
@@ -59,7 +59,7 @@ class BoundBuffers:
 
     @property
     def addresses(self) -> Sequence[int]:
-        """The addresses of all buffers, the inputs' first."""
+        """Addresses of all buffers, inputs first."""
         return [one.data_ptr() for one in (*self._inputs.values(), *self._outputs.values())]
 
     def run(self, feed: Feed) -> list[Array]:
@@ -70,14 +70,14 @@ class BoundBuffers:
         self._binding.synchronize_inputs()
         self._session.run_with_iobinding(self._binding)
         self._binding.synchronize_outputs()
-        # Copies: on the CPU, `numpy()` returns the buffer, which the next run overwrites.
+        # Copy, because on the CPU `numpy()` returns the buffer, which the next run overwrites.
         return [np.array(one.numpy()) for one in self._outputs.values()]
 
     def _check(self, feed: Feed) -> None:
         if feed.keys() != self._feed_types.keys():
             raise ShapeError(f"takes {', '.join(self._feed_types)}, got {', '.join(feed)}")
         for name, (shape, kind) in self._feed_types.items():
-            # onnxruntime accepts any array of the same size in bytes.
+            # onnxruntime accepts any array with the same number of bytes.
             if feed[name].shape != shape or feed[name].dtype != kind:
                 raise ShapeError(f"{name} is {_shown(*self._feed_types[name])}, got {_shown_of(feed[name])}")
 
@@ -96,30 +96,28 @@ WORTH = 1.05
 """Minimum speed-up over a plain run, because an alternative takes memory."""
 
 ROUNDS, MOST_S = 12, 0.5
-"""Most rounds of timing both in turn, and their time limit; the best counts, as other work only slows one
-down."""
+"""Maximum number of rounds that time both in turn, and their time limit. The best counts, because other work
+only slows one down."""
 MIN_ROUNDS = 3
-"""Least rounds, however long they take."""
+"""Minimum number of rounds, however long they take."""
 
 TOLERANCES = {"float32": 1e-4, "tf32": 2e-3, "float16": 1e-2}
-"""Largest difference of results, relative to the largest value, by the model's precision: other kernels sum
-in another order."""
+"""Largest difference between results, relative to the largest value, by the model's precision. Other kernels
+sum in another order."""
 
 
 class Inconclusive(Exception):
-    """These inputs are inconclusive; the message has the reason."""
+    """These inputs can't show a difference. The message explains why."""
 
 
 class Proof(Struct, frozen=True):
-    """The outcome of a trial."""
-
     refused: AnyText
-    """Why the way isn't used, for people; empty if it is."""
+    """Why this way isn't used, for people; empty if it is."""
     plain_ms: float = 0.0
     ms: float = 0.0
-    """Milliseconds of a plain run and of one in this way; 0 if not measured."""
+    """Milliseconds of a plain run and of a run this way; 0 if not measured."""
     passing: bool = False
-    """Whether it was refused for lack of memory, which may change."""
+    """Whether it was refused for lack of memory, which is temporary."""
 
 
 class Sample(Struct, frozen=True):
@@ -130,8 +128,10 @@ class Sample(Struct, frozen=True):
 
 
 def sample_inputs(plain: Run, feed: Feed) -> Sample:
-    """Returns a sample of an input and another one. Raises Inconclusive if both have the same outputs, and
-    the exceptions of `plain`."""
+    """Returns a sample with the input and another one.
+
+    Raises Inconclusive if both have the same outputs, and what `plain` raises.
+    """
     second = other_input(feed)
     outputs = plain(feed), plain(second)
     if outputs_match(*outputs, 0.0):
@@ -140,14 +140,14 @@ def sample_inputs(plain: Run, feed: Feed) -> Sample:
 
 
 def prove(plain: Run, way: Run, sample: Sample, tolerance: float) -> Proof:
-    """Compares a way with plain runs on both inputs, and times it; raises nothing."""
+    """Compares a way with plain runs on both inputs and times it. Never raises."""
     try:
         # The second run detects a graph that replays its first input, the third one that has state.
         for at in (0, 1, 0):
             if not outputs_match(way(sample.feeds[at]), sample.outputs[at], tolerance):
                 return Proof(text("returns different results"))
         plain_ms, ms = time_both(plain, way, sample.feeds[0])
-    except Exception as error:  # onnxruntime raises classes of its own that share no base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         return proof_of_failure(text("fails"), error)
     slow = text(
         "isn't faster ({ms} ms, against {plain_ms} ms unoptimised)",
@@ -165,7 +165,7 @@ def proof_of_failure(how: Text, error: BaseException) -> Proof:
 
 
 def other_input(feed: Feed) -> Feed:
-    """Returns another valid input of the same shapes: word indices stay word indices."""
+    """Returns another valid input of the same shapes; word indices stay word indices."""
     return {
         name: array[..., ::-1] * array.dtype.type(0.5) + array.dtype.type(0.37)
         if array.dtype.kind == "f"
@@ -175,7 +175,7 @@ def other_input(feed: Feed) -> Feed:
 
 
 def outputs_match(found: Sequence[Array], wanted: Sequence[Array], tolerance: float) -> bool:
-    """Returns whether all outputs have the same shapes and, within the tolerance, the same values."""
+    """Whether all outputs have the same shapes and, within the tolerance, the same values."""
     return len(found) == len(wanted) and all(
         one.shape == other.shape and _close(one, other, tolerance)
         for one, other in zip(found, wanted, strict=True)
@@ -193,7 +193,7 @@ def _close(found: Array, wanted: Array, tolerance: float) -> bool:
 
 
 def time_both(first: Run, second: Run, feed: Feed) -> tuple[float, float]:
-    """Returns the milliseconds of the best run of each."""
+    """Returns the milliseconds of each one's best run."""
     best = [float("inf"), float("inf")]
     begin = time.perf_counter()
     for done in range(ROUNDS):
@@ -207,5 +207,5 @@ def time_both(first: Run, second: Run, feed: Feed) -> tuple[float, float]:
 
 
 def failure_text(error: BaseException) -> str:
-    """Returns an error as one short line."""
+    """Shortens an error to one line."""
     return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,4 +1,4 @@
-"""The cached probe of this machine, and the device of this process."""
+"""The cached probe of this machine, and this process's device."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARTS = ("onnxruntime", "nvidia-", "tensorrt", "openvino")
 """Prefixes of distributions that providers depend on."""
 
 _VARIABLES = ("CUDA_VISIBLE_DEVICES", "CUDA_PATH", "PATH" if sys.platform == "win32" else "LD_LIBRARY_PATH")
-"""The last is the search path of libraries."""
+"""Environment variables that affect a probe; the last is the library search path."""
 
 _DRIVERS = ("/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1")
 
@@ -36,7 +36,7 @@ class _StoredProbe(Struct):
 
 
 def devices(file: Path) -> Devices:
-    """Returns the probe in `file` if the machine is unchanged, else probes again and stores the result."""
+    """Returns the probe in `file` if the machine is unchanged; otherwise probes it and stores the result."""
     now = machine_state()
     with contextlib.suppress(OSError, ValueError):
         stored = msgspec.json.decode(file.read_bytes(), type=_StoredProbe)
@@ -48,7 +48,7 @@ def devices(file: Path) -> Devices:
 
 
 def load(file: Path) -> Devices:
-    """Returns the last probe, even if the machine has changed; empty if `file` is missing or damaged."""
+    """Returns the last probe even if the machine has changed; empty if `file` is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):
         return msgspec.json.decode(file.read_bytes(), type=_StoredProbe).devices
     return Devices(())
@@ -60,8 +60,8 @@ def save(found: Devices, file: Path, now: str | None = None) -> None:
 
 
 def machine_state() -> str:
-    """Returns a digest of a probe's dependencies (interpreter, packages, driver, variables), without loading
-    any."""
+    """Returns a digest of what a probe depends on (interpreter, packages, driver, variables), without loading
+    any of it."""
     packages = sorted(
         f"{name} {one.version}"
         for one in importlib.metadata.distributions()
@@ -72,7 +72,7 @@ def machine_state() -> str:
 
 
 def _stamps() -> list[str]:
-    """Returns times or contents of the driver's files, which differ for another driver."""
+    """Returns modification times or contents of the driver's files, which differ between drivers."""
     system = Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", library_of("win32"))
     stamps = []
     for path in (*map(Path, _DRIVERS), system):
@@ -90,13 +90,13 @@ CPU = choose(Devices((Report("cpu", True, ""),)), Wish(("cpu",)))
 """The choice that always works."""
 
 CACHE = "POPBRIDGE_CACHE"
-"""The variable with the folder for compiled engines and trials."""
+"""Environment variable with the folder for compiled engines and trials."""
 
 
 def device_choice(environment: Mapping[str, str]) -> Choice:
-    """Returns the provider of a process with these variables, after a probe.
+    """Returns the provider for a process with this environment, after a probe.
 
-    Raises DeviceGone for a GPU that doesn't work: the CPU has workers of its own.
+    Raises DeviceGone for a GPU that doesn't work, as the CPU has its own workers.
     """
     wanted = environment.get(WANTED, "")
     if wanted in ("", "cpu"):
@@ -115,18 +115,18 @@ def current_choice() -> Choice:
 
 @functools.cache
 def current_devices() -> Devices:
-    """Returns the probe of this machine, made once per process."""
+    """Returns this machine's probe, made once per process."""
     return try_providers()
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Returns the folder for compiled engines; None for none."""
+    """Returns the folder for compiled engines, if there is one."""
     found = environment.get(CACHE, "")
     return Path(found) if found else None
 
 
 def for_model(wish: Wish) -> Choice:
-    """Returns the choice of this process for one model; the wish's order is ignored.
+    """Returns this process's choice for a model, whose order of providers is ignored.
 
     Raises DeviceGone if this process's device can't run the model.
     """
@@ -135,12 +135,12 @@ def for_model(wish: Wish) -> Choice:
 
 
 def for_provider(name: str, wish: Wish) -> Choice:
-    """Returns the choice of one provider for a model. Raises DeviceGone, with the reason."""
+    """Returns the choice of one provider for a model. Raises DeviceGone with the reason."""
     wanted = msgspec.structs.replace(wish, order=(name,))
     found = choose(current_devices(), wanted)
     if found.name != name:
         raise DeviceGone("; ".join(found.skipped))
-    # Without a folder, engines are compiled each time.
+    # Without a folder, engines are compiled every time.
     with contextlib.suppress(OSError):
         return choose(current_devices(), wanted, cache_folder())
     return found

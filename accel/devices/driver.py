@@ -1,4 +1,4 @@
-"""Asks the CUDA driver for its GPUs, through ctypes, without loading other libraries."""
+"""Asks the CUDA driver for its GPUs through ctypes, without loading other libraries."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from msgspec import Struct
 from accel.text import AnyText, text
 
 Loader = Callable[[str], Any]
-"""Opens a native library by name, as `ctypes.CDLL` does. Raises OSError."""
+"""Opens a native library by name, like `ctypes.CDLL`. Raises OSError."""
 
 _MAJOR, _MINOR = 75, 76
 """CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR."""
 
 
 class Device(Struct, frozen=True):
-    """The device that models may run on, and why."""
+    """The device that models can run on, and why."""
 
     name: str
     """`CPU`, `CUDA` or `CoreML`."""
@@ -27,27 +27,27 @@ class Device(Struct, frozen=True):
 
 
 class Gpu(Struct, frozen=True):
-    """A GPU, as the driver reports it."""
+    """A GPU as reported by the driver."""
 
     name: str
     """For example `NVIDIA GeForce RTX 4090`; empty if unknown."""
     memory_mib: int = 0
     """Dedicated GPU memory; 0 if unknown."""
     capability: str = ""
-    """CUDA's compute capability, for example `8.9`."""
+    """CUDA compute capability, for example `8.9`."""
 
 
 class Driver(Struct, frozen=True):
     """The CUDA driver's answers."""
 
     library: str
-    """The name of its library."""
+    """Name of its library."""
     found: bool = False
     """Whether it is installed."""
     version: int = 0
-    """The newest CUDA that it supports, 1000 times the major version and 10 times the minor; 0 if unknown."""
+    """Newest supported CUDA version, 1000 * major + 10 * minor; 0 if unknown."""
     gpus: tuple[Gpu, ...] = ()
-    """In the driver's order: the index is onnxruntime's `device_id`."""
+    """In the driver's order, so that the index is onnxruntime's `device_id`."""
     error: int = 0
     """The CUresult if it doesn't start."""
 
@@ -58,7 +58,7 @@ def library_of(platform: str) -> str:
 
 
 def ask_driver(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Driver:
-    """Loads the driver and returns its GPUs. This may take seconds; a broken driver may hang or crash."""
+    """Loads the driver and returns its GPUs. It can take seconds; a broken driver may hang or crash."""
     library = library_of(platform)
     try:
         cuda = loader(library)
@@ -92,7 +92,7 @@ def _gpu(cuda: Any, index: int) -> Gpu:
 
 
 def _call(cuda: Any, name: str, *arguments: Any) -> int:
-    """Calls a function of the driver and returns its CUresult; -1 if it is missing."""
+    """Calls a driver function and returns its CUresult; -1 if the function is missing."""
     try:
         function = getattr(cuda, name)
     except AttributeError:
@@ -101,7 +101,7 @@ def _call(cuda: Any, name: str, *arguments: Any) -> int:
 
 
 def probe(platform: str = sys.platform, loader: Loader = ctypes.CDLL) -> Device:
-    """Returns the device that models may run on, by the driver alone; `provider_probe` tries it."""
+    """Returns the device that models can run on, judging by the driver; `provider_probe` tests it."""
     if platform == "darwin":
         return Device("CoreML", "macOS")
     driver = ask_driver(platform, loader)

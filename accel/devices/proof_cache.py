@@ -14,66 +14,66 @@ from accel.atomic_file import write_atomic
 from accel.text import AnyText, text
 
 FILE = "shapes.json"
-"""The file's name in the cache folder."""
+"""Name of the file in the cache folder."""
 
 MAX_SHAPES = 256
-"""Most stored shapes; the oldest trial is removed first."""
+"""Maximum number of stored shapes; the oldest is removed first."""
 TRIES = 3
-"""A shape isn't tried again after the process has died in this many trials."""
+"""Number of trials during which the process died, after which a shape isn't tried again."""
 CUTS = 12
-"""A shape isn't tried again after this many trials were interrupted by ending the process for a job: few
-trials cause that, but one that delays jobs until their deadline does so each time."""
+"""Number of trials interrupted by ending the process for a job, after which a shape isn't tried again. Few
+trials cause that, but one that delays jobs until their deadline does so every time."""
 
 PLAINLY = "plainly"
-"""Running without any of the faster ways."""
+"""The way of running without any of the faster ways."""
 
 
 class ProvenVariants(Struct, frozen=True):
-    """The trial of one shape of one network."""
+    """The trial of one shape of a network."""
 
     model: str
     """For example `pp-ocrv6 rec.onnx`."""
     shape: str
     """For example `x 1x3x48x320`."""
     machine: str
-    """Same as `Devices.machine`."""
+    """As in `Devices.machine`."""
     way: str
-    """Execution method: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
+    """How to run it: `plainly`, `I/O binding`, `CUDA graph` or `TensorRT`."""
     why: AnyText
-    """Why no other way is used; for people."""
+    """Why no other way is used, for people."""
     plain_ms: float = 0.0
     ms: float = 0.0
-    """Milliseconds of a plain run and of one in that way; 0 if not measured."""
+    """Milliseconds of a plain run and of a run this way; 0 if not measured."""
     tries: int = 0
-    """Trials that started and haven't finished."""
+    """Number of trials that started but didn't finish."""
     cut: int = 0
-    """Trials that were interrupted because a job was cancelled or held too much memory."""
+    """Number of trials interrupted because a job was cancelled or used too much memory."""
     pid: int = 0
-    """The process of the last trial."""
+    """Process of the last trial."""
     sizes: dict[str, tuple[int, ...]] = {}
-    """The inputs' sizes."""
+    """Sizes of the inputs."""
 
     @property
     def settled(self) -> bool:
-        """Whether plain runs are known to be best: other ways are proven again in each process."""
+        """Whether plain runs are known to be best. Other ways are verified again in each process."""
         under_way = self.tries or self.cut
         return self.way == PLAINLY and (not under_way or self.tries >= TRIES or self.cut >= CUTS)
 
 
 class ProofCache:
-    """The trials on this machine, in a file that several processes may write."""
+    """This machine's trials, in a file that several processes may write."""
 
     def __init__(self, file: Path | None, machine: str) -> None:
-        """None stores nothing."""
+        """If `file` is None, nothing is stored."""
         self._file = file
         self.machine = machine
 
     def known(self, digest: str, shape: str) -> ProvenVariants | None:
-        """Returns the trial of a model file by its SHA-256."""
+        """Returns the trial of a model file, given by its SHA-256."""
         return self._read().get(self._key(digest, shape))
 
     def begin(self, digest: str, model: str, shape: str) -> None:
-        """Records the start of a trial, so that a later process knows if this one died of it."""
+        """Records the start of a trial, so that a later process knows if this one died during it."""
         before = self.known(digest, shape)
         tries, cut = (before.tries, before.cut) if before else (0, 0)
         why = text("the process ended while other ways were tried")
@@ -88,7 +88,7 @@ class ProofCache:
 
     @property
     def all(self) -> list[ProvenVariants]:
-        """All trials on this machine."""
+        """This machine's trials."""
         return [] if self._file is None else read(self._file, self.machine)
 
     def forget(self, digest: str, shape: str) -> None:
@@ -114,12 +114,12 @@ class ProofCache:
 
 
 def read(file: Path, machine: str) -> list[ProvenVariants]:
-    """Returns the trials on a machine; none if the file is missing or damaged."""
+    """Returns a machine's trials, or none if the file is missing or damaged."""
     return [one for one in _read(file).values() if one.machine == machine]
 
 
 def retract_trials(file: Path, pids: Collection[int]) -> None:
-    """Removes unfinished trials of processes that were ended on purpose: they prove nothing."""
+    """Removes unfinished trials of processes that were ended on purpose, as they prove nothing."""
     known = _read(file)
     stored = {key: one for key, one in known.items() if not (one.tries and one.pid in pids)}
     if len(stored) < len(known):
@@ -127,8 +127,8 @@ def retract_trials(file: Path, pids: Collection[int]) -> None:
 
 
 def note_interruption(file: Path, pid: int) -> None:
-    """Notes that a process was ended for a job, such as at its deadline: its trials are repeated, up to CUTS
-    times."""
+    """Records that a process was ended for a job, for example at its deadline. Its trials are repeated, up to
+    CUTS times."""
     known = _read(file)
     cut = {key: _cut(one) for key, one in known.items() if one.tries and one.pid == pid}
     if cut:

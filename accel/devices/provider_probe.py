@@ -1,4 +1,4 @@
-"""Tries each provider in a child process, and explains why one fails and what to do."""
+"""Tests each provider in a child process, and explains why one fails and what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODEL = bytes.fromhex(
     "08083a390a0e0a01780a01781201792203416464120570726f62655a0f0a0178120a0a08080112040a020804620f0a0179120a"
     "0a08080112040a0208044202100d"
 )
-"""An ONNX file, opset 13: y = x + x, four floats."""
+"""An ONNX file (opset 13) that computes y = x + x for four floats."""
 
 
 class Runtime(Struct, frozen=True):
@@ -34,26 +34,27 @@ class Runtime(Struct, frozen=True):
 
     version: str
     package: str
-    """The distribution that its files belong to, by their own account."""
+    """The distribution that its files come from, according to themselves."""
     distributions: dict[str, str]
-    """All distributions that contain the module, with versions: several have overwritten each other."""
+    """Versions of all distributions that contain the module. If there are several, they overwrote each
+    other."""
     providers: tuple[str, ...]
-    """The providers it was built with, usable here or not."""
+    """The providers that it was built with, whether usable or not."""
     cuda: str
-    """The CUDA version it was built for, for example `13.0`; empty for none."""
+    """The CUDA version that it was built for, for example `13.0`; empty for none."""
 
 
 class Session(Struct, frozen=True):
     """The outcome of running a test model."""
 
     providers: tuple[str, ...]
-    """The session's providers, by onnxruntime's names."""
+    """The session's providers, by their names in onnxruntime."""
     right: bool
     """Whether the result is correct."""
 
 
 def ask_runtime() -> Runtime:
-    """Raises the exceptions of importing onnxruntime."""
+    """Returns facts about the installed onnxruntime. Raises what importing it raises."""
     runtime = importlib.import_module("onnxruntime")
     try:
         about: Any = importlib.import_module("onnxruntime.capi.build_and_package_info")
@@ -87,7 +88,7 @@ def try_session(name: str) -> Session:
 def main(question: str) -> None:
     """Probes `driver`, `runtime` or a provider, and writes the result to stdout as JSON."""
     pool.suppress_error_dialogs()
-    # Libraries may print to stdout; only the answer belongs there.
+    # Libraries may print to stdout, which is reserved for the answer.
     answers = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -96,33 +97,33 @@ def main(question: str) -> None:
         else:
             answer = ask_runtime() if question == "runtime" else try_session(question)
         reply = msgspec.json.encode({"facts": answer})
-    # A driver's library may fail in any way; the error is the answer.
+    # A driver's library can fail in any way; the error is the answer.
     except Exception as error:
         reply = msgspec.json.encode({"error": f"{type(error).__name__}: {error}"})
     os.write(answers, reply)
 
 
 LIMIT_S = 60.0
-"""Time limit for a child: CUDA's first start after an installation takes up to 30 s."""
+"""Time limit for a child process: CUDA's first start after installation takes up to 30 s."""
 
 Facts = TypeVar("Facts", bound=Struct)
 
 
 class Failure(Struct, frozen=True):
-    """Reason why a child process didn't answer."""
+    """Why a child process didn't answer."""
 
     reason: AnyText
     """For people, to follow "it"; for example `crashed (SIGSEGV)`."""
     log: str = ""
-    """The stderr output of the child process."""
+    """The child process's stderr."""
 
 
 class ProbeReply(Struct, frozen=True):
-    """A child's answer."""
+    """A child process's answer."""
 
     facts: msgspec.Raw
     log: str = ""
-    """The stderr output of the child process."""
+    """The child process's stderr."""
 
 
 class _Answer(Struct):
@@ -131,13 +132,13 @@ class _Answer(Struct):
 
 
 Ask = Callable[[str], ProbeReply | Failure]
-"""Asks a child one of the questions of `main`."""
+"""Asks a child process one of the questions of `main`."""
 
 
 def probe_child(question: str, limit_s: float = LIMIT_S) -> ProbeReply | Failure:
     """Asks a new child process one question."""
     command = [sys.executable, "-P", "-m", "accel.devices.provider_probe", question]
-    # On Windows only: opens no console.
+    # Keeps Windows from opening a console.
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
         done = subprocess.run(
@@ -158,7 +159,7 @@ def _read(code: int, out: bytes, log: str) -> ProbeReply | Failure:
         return Failure(text("crashed ({describe})", describe=describe_exit(code)), log)
     if answer.error:
         return Failure(text("failed ({error})", error=answer.error), log)
-    # A copy: Raw refers to the buffer that was read.
+    # Copy, because Raw refers to the buffer that was read.
     return ProbeReply(answer.facts.copy(), log)
 
 
@@ -174,10 +175,11 @@ def _text(log: bytes | str | None) -> str:
 
 
 Cause = tuple[AnyText, AnyText]
-"""The reason and the remedy."""
+"""Reason and remedy."""
 
 DRIVERS = {12: "525", 13: "580"}
-"""The first driver of each CUDA; NVIDIA's release notes, table "CUDA Toolkit and Minimum Required Driver"."""
+"""First driver for each CUDA version (NVIDIA's release notes, table "CUDA Toolkit and Minimum Required
+Driver")."""
 
 INSTALL_GPU = "pip install popbridge[gpu]"
 REINSTALL = "pip install --force-reinstall popbridge"
@@ -199,7 +201,7 @@ _NOISE = re.compile(r"\x1b\[[\d;]*m|\[E:onnxruntime:[^\]]*\]|\d{4}-\d\d-\d\d [\d
 
 
 def runtime_cause(provider: Provider, runtime: Runtime | Failure) -> Cause | None:
-    """Returns why the installed onnxruntime can't use a provider; None if it can."""
+    """Returns why the installed onnxruntime can't use a provider, or None if it can."""
     if isinstance(runtime, Failure):
         repair = VISUAL_C if "DLL load failed" in str(runtime.reason) else REINSTALL
         return text("onnxruntime {reason}", reason=runtime.reason), repair
@@ -235,7 +237,7 @@ def _repair(package: str) -> str:
 
 
 def warnings(runtime: Runtime) -> tuple[AnyText, ...]:
-    """Returns a warning if distributions have overwritten each other's files, which pip doesn't notice."""
+    """Returns a warning if distributions overwrote each other's files, which pip doesn't notice."""
     names = list(runtime.distributions)
     if len(names) < 2:
         return ()
@@ -257,7 +259,7 @@ def warnings(runtime: Runtime) -> tuple[AnyText, ...]:
 
 
 def driver_cause(driver: Driver | Failure) -> Cause | None:
-    """Returns why NVIDIA's driver can't be used; None if it can."""
+    """Returns why NVIDIA's driver can't be used, or None if it can."""
     if isinstance(driver, Failure):
         return text("NVIDIA's driver {reason}", reason=driver.reason), UPDATE_DRIVER
     if not driver.found:
@@ -270,9 +272,9 @@ def driver_cause(driver: Driver | Failure) -> Cause | None:
 
 
 def version_cause(driver: Driver | Failure, runtime: Runtime | Failure) -> Cause | None:
-    """Returns a cause if the driver is older than the CUDA that onnxruntime was built for.
+    """Returns a cause if the driver is older than the CUDA version that onnxruntime was built for.
 
-    A driver runs all minor versions of its major version (CUDA's minor version compatibility).
+    A driver supports all minor versions of its major version (CUDA minor version compatibility).
     """
     if isinstance(driver, Failure) or isinstance(runtime, Failure) or not driver.version or not runtime.cuda:
         return None
@@ -292,7 +294,7 @@ def _newer(major: int) -> AnyText:
 
 
 def failure_cause(provider: Provider, runtime: Runtime, failure: Failure) -> Cause:
-    """Returns the cause of a failed session, by its error and its log."""
+    """Returns the cause of a failed session, according to its error and log."""
     output = f"{failure.reason}\n{failure.log}"
     major = runtime.cuda.split(".")[0]
     if provider.nvidia and _TOO_OLD.search(output):
@@ -307,7 +309,7 @@ def failure_cause(provider: Provider, runtime: Runtime, failure: Failure) -> Cau
 
 
 def _missing(provider: Provider, output: str, major: str) -> Cause:
-    """Returns the cause for missing libraries; Windows doesn't name them."""
+    """Returns the cause for missing libraries, which Windows doesn't name."""
     found = _LIBRARY.search(output)
     name = found["name"] if found else None
     which = f" ({name})" if name else ""
@@ -332,7 +334,7 @@ SYSTEMS = {"win32": "Windows", "linux": "Linux", "darwin": "macOS"}
 
 
 def try_providers(ask: Ask = probe_child, platform: str = sys.platform) -> Devices:
-    """Probes this machine; takes a few seconds, or up to LIMIT_S if a child hangs."""
+    """Probes this machine. Takes a few seconds, or up to LIMIT_S if a child process hangs."""
     wants_driver = any(provider.nvidia and _possible(provider, platform) for provider in PROVIDERS)
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(ask, "driver") if wants_driver else None
@@ -352,7 +354,7 @@ def _possible(provider: Provider, platform: str) -> bool:
 def _judged(
     provider: Provider, platform: str, driver: Driver | Failure, runtime: Runtime | Failure, ask: Ask
 ) -> Report:
-    """Returns a report from known facts if they rule the provider out, else after a trial."""
+    """Returns a report, from known facts if they rule the provider out, otherwise from a test."""
     if not _possible(provider, platform):
         where = joined((SYSTEMS[each] for each in provider.platforms), text("{head} and {rest}"))
         return Report(provider.name, False, text("only on {where}", where=where))
@@ -382,11 +384,11 @@ def _tried(
 
 
 def _where(provider: Provider, driver: Driver | Failure, runtime: Runtime) -> AnyText:
-    made = f"onnxruntime {runtime.version}"
+    result = f"onnxruntime {runtime.version}"
     if provider.nvidia and isinstance(driver, Driver):
         names = [gpu.name or text("an unnamed GPU") for gpu in driver.gpus]
-        return text("{names}, by {runtime}", names=names, runtime=made)
-    return made
+        return text("{names}, by {runtime}", names=names, runtime=result)
+    return result
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""ONNX Runtime providers: their options, the choice for a model, and folders of compiled engines."""
+"""ONNX Runtime providers: options, the choice for a model, and folders of compiled engines."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 """Sizes of a model's inputs, by name."""
 
 Precision = Literal["float32", "tf32", "float16"]
-"""The least precise multiplication that a model tolerates: 23, 10 and 10 bits of mantissa; float16 has a
-small exponent as well."""
+"""The least precise multiplication that a model tolerates, with 23, 10 and 10 bits of mantissa; float16 also
+has a small exponent."""
 
 
 class Opening(Struct, frozen=True):
     """Options for opening a model."""
 
     folder: str = ""
-    """The folder for compiled engines; empty for none."""
+    """Folder for compiled engines; empty for none."""
     gpu: int = 0
-    """The GPU's index in the driver's order."""
+    """Index of the GPU in the driver's order."""
     shapes: Shapes = ()
     """The only shapes that it will run with; empty for any."""
     graph: bool = False
-    """Whether the first run captures a CUDA graph that later runs replay: for one set of shapes, in fixed
+    """Whether the first run captures a CUDA graph that later runs replay, for one set of shapes in fixed
     buffers."""
     precision: Precision = "tf32"
 
@@ -52,13 +52,13 @@ class Cuda(Struct, frozen=True):
 
     device_id: int = 0
     cudnn_conv_algo_search: str = "HEURISTIC"
-    """EXHAUSTIVE, the default, measures every algorithm for each new shape, at half a second each."""
+    """The default, EXHAUSTIVE, measures every algorithm for each new shape, at half a second each."""
     arena_extend_strategy: str = "kSameAsRequested"
-    """The default doubles the arena each time and leaves no memory for an editor on this GPU."""
+    """The default doubles the arena each time and leaves no memory for an editor on the same GPU."""
     enable_cuda_graph: bool = False
-    """Opening fails for a model with control flow, or with a node without CUDA kernel."""
+    """If enabled, opening fails for models with control flow or a node without a CUDA kernel."""
     use_tf32: bool = True
-    """onnxruntime's default: multiplication with 10 bits of mantissa."""
+    """onnxruntime's default: products have 10 bits of mantissa."""
 
 
 class Tensorrt(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Tensorrt(Struct, frozen=True):
 
     device_id: int = 0
     trt_engine_cache_enable: bool = True
-    """Building an engine takes up to minutes."""
+    """Building an engine can take minutes."""
     trt_engine_cache_path: str = ""
     trt_timing_cache_enable: bool = True
     trt_timing_cache_path: str = ""
@@ -75,7 +75,7 @@ class Tensorrt(Struct, frozen=True):
     trt_profile_min_shapes: str = ""
     trt_profile_opt_shapes: str = ""
     trt_profile_max_shapes: str = ""
-    """All three or none: without them, an engine is rebuilt for each new shape."""
+    """Set all three or none. Without them, an engine is rebuilt for each new shape."""
     trt_cuda_graph_enable: bool = False
     trt_auxiliary_streams: int = -1
     """-1 lets TensorRT choose; 0 uses one stream and the least memory."""
@@ -104,28 +104,26 @@ class OpenVino(Struct, frozen=True):
 
 
 class Cpu(Struct, frozen=True):
-    """The CPU provider has no options here."""
+    """The CPU provider needs no options."""
 
 
 Options = Cuda | Tensorrt | DirectMl | CoreMl | OpenVino | Cpu
 
 Values = dict[str, str]
-"""Options in onnxruntime's form."""
+"""Options as onnxruntime takes them."""
 
 
 class Provider(Struct, frozen=True):
-    """One execution provider."""
-
     name: str
     """For example `cuda`."""
     title: str
     """For people, for example `CUDA`."""
     runtime_name: str
-    """onnxruntime's, for example `CUDAExecutionProvider`."""
+    """Name in onnxruntime, for example `CUDAExecutionProvider`."""
     platforms: tuple[str, ...]
-    """Supported platforms, by `sys.platform`; empty for all."""
+    """Supported platforms, as `sys.platform`; empty for all."""
     package: str
-    """The distribution of onnxruntime that contains it; empty for all."""
+    """The onnxruntime distribution that contains it; empty for all."""
     options: Callable[[Opening], Options]
     nvidia: bool = False
     """Whether it needs NVIDIA's driver."""
@@ -136,7 +134,7 @@ class Provider(Struct, frozen=True):
     place: str = "cpu"
     """onnxruntime's name of the device whose buffers it uses without copying."""
     library: str = ""
-    """Prefix of the distributions that contain its compiler; empty if onnxruntime contains it."""
+    """Name prefix of the distributions with its compiler; empty if onnxruntime contains it."""
 
 
 WINDOWS, LINUX, MACOS = "win32", "linux", "darwin"
@@ -177,13 +175,14 @@ PROVIDERS = (
     ),
     Provider("cpu", "CPU", "CPUExecutionProvider", (), "", lambda asked: Cpu()),
 )  # fmt: skip
-"""The preferred first."""
+"""All providers, in order of preference."""
 
 BY_NAME = {provider.name: provider for provider in PROVIDERS}
 
 
 def values(options: Options) -> Values:
-    """Returns options in onnxruntime's form: strings, `1` and `0` for booleans, without empty ones."""
+    """Returns options as onnxruntime takes them: strings, with `1` and `0` for booleans, omitting empty
+    ones."""
     found = msgspec.to_builtins(options)
     texts = {
         name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in found.items()
@@ -192,12 +191,12 @@ def values(options: Options) -> Values:
 
 
 def profile(shapes: Shapes) -> str:
-    """Returns shapes in TensorRT's form, for example `ids:8x32,mask:8x32`."""
+    """Returns shapes in TensorRT's format, for example `ids:8x32,mask:8x32`."""
     return ",".join(f"{name}:{'x'.join(map(str, sizes))}" for name, sizes in shapes)
 
 
 MAX_FOLDERS = 8
-"""Most folders per model; the least recently used, such as that of an older driver, is deleted."""
+"""Maximum number of folders per model. The least recently used, such as an old driver's, is deleted."""
 
 
 def compiled_folder(
@@ -212,12 +211,12 @@ def compiled_folder(
     shapes: Shapes = (),
     precision: Precision = "tf32",
 ) -> Path:
-    """Returns the folder for engines of one model, its shapes, precision, GPU and versions.
+    """Returns the folder for the engines of one model with these shapes, precision, GPU and versions.
 
-    `digest` is the model file's SHA-256 in hexadecimal digits, `runtime` onnxruntime's version, `driver` as
-    `Driver.version`, `library` the result of `library_version`.
+    `digest` is the model file's SHA-256 in hexadecimal, `runtime` onnxruntime's version, `driver` is as in
+    `Driver.version`, and `library` is the result of `library_version`.
     """
-    # Short: TensorRT's files have long names, and Windows limits paths to 260 characters.
+    # Keep it short: TensorRT's file names are long, and Windows limits paths to 260 characters.
     machine = f"{gpu.name[-20:]}-{gpu.capability}" if gpu else "any"
     facts = (gpu.name if gpu else "", runtime, str(driver), library, profile(shapes), precision)
     rest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
@@ -226,7 +225,7 @@ def compiled_folder(
 
 
 def make_folder(folder: Path) -> None:
-    """Creates the folder, marks it as used, and deletes the least recently used ones of the model.
+    """Creates the folder, marks it as used and deletes the model's least recently used ones.
 
     Raises OSError.
     """
@@ -242,7 +241,7 @@ def make_folder(folder: Path) -> None:
 
 @functools.cache
 def library_version(library: str) -> str:
-    """Returns the installed distributions with this prefix and their versions."""
+    """Returns the names and versions of installed distributions with this prefix."""
     if not library:
         return ""
     found = importlib.metadata.distributions()
@@ -252,39 +251,39 @@ def library_version(library: str) -> str:
 
 
 ORDER = tuple(provider.name for provider in PROVIDERS)
-"""From the fastest to the CPU."""
+"""Provider names, from the fastest to the CPU."""
 
 
 class Wish(Struct, frozen=True):
-    """Execution target of a model."""
+    """How a model should run."""
 
     order: tuple[str, ...] = ORDER
-    """Names of providers, the preferred first; the CPU is always the last."""
+    """Provider names in order of preference; the CPU always comes last."""
     fixed_shapes: bool = True
-    """Whether its inputs have few shapes; if not, providers that compile each shape are skipped."""
+    """Whether its inputs have few shapes. If not, providers that compile each shape are skipped."""
     digest: str = ""
-    """The model file's SHA-256, hexadecimal; without it no engines are stored."""
+    """SHA-256 of the model file in hexadecimal; without it, no engines are stored."""
     shapes: Shapes = ()
-    """Same as `Opening.shapes`."""
+    """As in `Opening.shapes`."""
     graph: bool = False
-    """Same as `Opening.graph`."""
+    """As in `Opening.graph`."""
     precision: Precision = "tf32"
 
 
 class Choice(Struct, frozen=True):
-    """The provider for one model."""
+    """The provider chosen for a model."""
 
     name: str
     """For example `cuda`."""
     providers: tuple[tuple[str, Values], ...]
-    """The argument `providers` of `onnxruntime.InferenceSession`: the chosen one, and those for operators
-    that it lacks."""
+    """The argument `providers` of `onnxruntime.InferenceSession`: the chosen provider, then those for
+    operators that it lacks."""
     skipped: tuple[str, ...]
     """Why preferred providers were skipped, for people."""
 
 
 def choose(devices: Devices, wish: Wish, cache: Path | None = None, gpu: int = 0) -> Choice:
-    """Returns the first provider of a wish that works here.
+    """Returns the first provider of a wish that works on this machine.
 
     Compiled engines are stored in a folder of `cache`, which is created. Raises OSError.
     """
@@ -296,11 +295,11 @@ def choose(devices: Devices, wish: Wish, cache: Path | None = None, gpu: int = 0
         elif BY_NAME[name].compiles_shapes and not (wish.fixed_shapes or wish.shapes):
             skipped.append(f"{BY_NAME[name].title}: compiles each of the model's many shapes")
         elif name == "tensorrt" and wish.precision == "float32":
-            # TensorRT uses TF32 freely, and onnxruntime has no option against it.
+            # TensorRT may use TF32 anywhere, and onnxruntime has no option to prevent it.
             skipped.append(f"{BY_NAME[name].title}: multiplies less precisely than the model tolerates")
         else:
             break
-    # A second provider must not capture a graph within that of the first.
+    # A second provider must not capture a graph inside the first one's.
     helping = msgspec.structs.replace(wish, graph=False)
     used = [(name, wish), *((one, helping) for one in _helpers(name, devices))]
     arguments = tuple(
@@ -327,7 +326,7 @@ def _values(name: str, devices: Devices, wish: Wish, cache: Path | None, gpu: in
 def folder_of(
     provider: Provider, devices: Devices, wish: Wish, cache: Path | None, gpu: int = 0
 ) -> Path | None:
-    """Returns the folder for a provider's compiled engines; None for none. It need not exist."""
+    """Returns the folder for a provider's compiled engines, which need not exist, or None."""
     if cache is None or not wish.digest or not provider.caches:
         return None
     known = devices.gpus[gpu] if provider.nvidia and gpu < len(devices.gpus) else None
@@ -338,8 +337,10 @@ def folder_of(
 
 
 def runtime() -> Any:
-    """Returns the module onnxruntime. Raises WorkloadError if it can't be loaded, as on a Windows without
-    Visual C++'s runtime."""
+    """Returns the onnxruntime module.
+
+    Raises WorkloadError if it can't be loaded, for example on Windows without the Visual C++ runtime.
+    """
     try:
         return importlib.import_module("onnxruntime")
     except (ImportError, OSError) as error:
@@ -349,9 +350,9 @@ def runtime() -> Any:
 
 
 def load_libraries(provider: str) -> None:
-    """Loads NVIDIA's libraries from pip's packages, if installed.
+    """Loads NVIDIA's libraries from pip packages, if installed.
 
-    Otherwise onnxruntime finds only those on the system's path, and silently runs on the CPU.
+    Otherwise onnxruntime finds only those on the system's path and silently runs on the CPU.
     """
     if provider not in ("cuda", "tensorrt"):
         return
@@ -360,7 +361,7 @@ def load_libraries(provider: str) -> None:
     import onnxruntime
 
     if hasattr(onnxruntime, "preload_dlls"):
-        # It prints missing libraries.
+        # It prints which libraries are missing.
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             onnxruntime.preload_dlls()
     if provider == "tensorrt":

@@ -1,4 +1,4 @@
-"""Reports on providers, and the classification of device errors."""
+"""Reports on providers, and classification of device errors."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from accel.text import AnyText, text
 
 
 class Report(Struct, frozen=True):
-    """Whether a provider can be used here, and why."""
+    """Whether a provider can be used on this machine, and why."""
 
     name: str
     """`tensorrt`, `cuda`, `directml`, `coreml`, `openvino` or `cpu`."""
     usable: bool
     """Whether a model ran on it."""
     reason: AnyText
-    """Why not, or the hardware that it uses; for people."""
+    """Why it isn't usable, or else the hardware it uses; for people."""
     remedy: AnyText = ""
-    """Remedy; empty if there is none."""
+    """What to do, if anything."""
 
 
 class Devices(Struct, frozen=True):
     """The result of probing this machine."""
 
     reports: tuple[Report, ...]
-    """One per provider, the preferred first."""
+    """One per provider, in order of preference."""
     gpus: tuple[Gpu, ...] = ()
-    """GPUs of NVIDIA's driver; the index is `device_id`."""
+    """GPUs of NVIDIA's driver. The index is `device_id`."""
     driver: int = 0
-    """The newest CUDA that the driver supports, as `Driver.version`."""
+    """Newest CUDA version that the driver supports, as in `Driver.version`."""
     runtime: str = ""
     """onnxruntime's version; empty if it can't be loaded."""
     warnings: tuple[AnyText, ...] = ()
-    """Problems of the installation."""
+    """Problems with the installation."""
 
     @property
     def machine(self) -> str:
-        """The facts that measurements on the first GPU depend on."""
+        """Identifies what measurements on the first GPU depend on."""
         gpu = self.gpus[0] if self.gpus else Gpu("")
         return f"{gpu.name} {gpu.capability}, onnxruntime {self.runtime}, driver {self.driver}"
 
@@ -56,7 +56,7 @@ Fault = Literal["", "memory", "gone"]
 device isn't at fault."""
 
 WANTED = "POPBRIDGE_PROVIDER"
-"""The variable with the provider's name, for example `cuda`; set in the worker processes of a GPU."""
+"""Environment variable with the provider's name, such as `cuda`; set in a GPU's worker processes."""
 
 FULL = text("the GPU's memory is full")
 
@@ -64,7 +64,7 @@ MEMORY = re.compile(
     # onnxruntime's arena (bfc_arena.cc), with and without a limit, and the libraries that it calls.
     r"Failed to allocate memory|Available memory of \d+ is smaller than requested|out of memory"
     r"|bad allocation|std::bad_alloc|CUDA_ERROR_OUT_OF_MEMORY|CU(?:DNN|BLAS)_STATUS_ALLOC_FAILED"
-    # The error of these libraries if their first handle doesn't fit.
+    # These libraries' error if their first handle doesn't fit.
     r"|CU(?:DNN|BLAS)_STATUS_NOT_INITIALIZED"
     # DirectML: E_OUTOFMEMORY.
     r"|8007000E|Not enough memory resources",
@@ -81,11 +81,11 @@ _GONE = re.compile(
 
 
 class DeviceGone(Exception):
-    """The device of this process is gone; the message has the reason."""
+    """This process's device is gone. The message contains the reason."""
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Classifies an error of onnxruntime or of the libraries that it calls."""
+    """Classifies an error of onnxruntime or of a library that it calls."""
     message = _message(error)
     if isinstance(error, DeviceGone) or _GONE.search(message):
         return "gone"
@@ -93,7 +93,7 @@ def fault_of(error: BaseException) -> Fault:
 
 
 def _message(error: BaseException) -> str:
-    """Returns the message without the class name and notes."""
+    """Returns the message without class name and notes."""
     try:
         return str(error)
     # A third party's `__str__` may fail.
@@ -102,5 +102,5 @@ def _message(error: BaseException) -> str:
 
 
 def uses_device(environment: Mapping[str, str] = os.environ) -> bool:
-    """Returns whether this process uses a device other than the CPU."""
+    """Whether this process uses a device other than the CPU."""
     return environment.get(WANTED, "") not in ("", "cpu")

@@ -1,1 +1,1 @@
-"""Job execution: worker processes, batches, and the choice of a device."""
+"""Job execution: worker processes, batching and the choice of a device."""

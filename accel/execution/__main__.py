@@ -1,6 +1,6 @@
 """The entry point of a worker process: `python -m accel.execution`."""
 
-# Workloads import this module too: run as `__main__`, it would be loaded a second time.
+# Workloads import `worker` too, so running it as `__main__` would load it twice.
 from accel.execution.worker import main
 
 main()

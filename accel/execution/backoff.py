@@ -1,4 +1,4 @@
-"""Exponential backoff: pauses between tries, and failures by key."""
+"""Exponential backoff, and failures by key."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from accel.text import AnyText
 
 
 class Backoff(Struct, frozen=True):
-    """Pauses between tries, each `factor` times the one before."""
+    """Pauses between attempts, each `factor` times the previous one."""
 
     first_s: float
     most_s: float
     factor: float = 2.0
     jitter: float = 0.0
-    """A pause is longer by up to this share: clients that failed together don't retry together."""
+    """Share by which a pause may be longer, at random, so that clients that failed together don't retry
+    together."""
 
     def pause_s(self, tries: int, least_s: float = 0.0) -> float:
-        """Returns the seconds until the next try, after `tries` retries.
+        """Returns the pause in seconds before the next attempt, after `tries` retries.
 
-        `least_s` replaces the pause if it is known how long to wait.
+        `least_s` replaces the pause if the waiting time is known.
         """
-        # A float overflows after some 500 tries.
+        # A float would overflow after some 500 attempts.
         pause = least_s or min(self.first_s * self.factor ** min(tries, 64), self.most_s)
         return pause * random.uniform(1, 1 + self.jitter) if self.jitter else pause
 
@@ -41,7 +42,7 @@ class _Failure(Struct):
 
 
 class KeyedBackoff:
-    """Failures by key; pauses grow until a try succeeds."""
+    """Failures by key. Pauses grow until an attempt succeeds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, backoff: Backoff = DEVICES) -> None:
         self._clock = clock
@@ -49,10 +50,10 @@ class KeyedBackoff:
         self._failures: dict[Hashable, _Failure] = {}
 
     def failed(self, key: Hashable, reason: AnyText = "") -> float:
-        """Notes a failure; returns the seconds until the next try. `reason` is for people."""
+        """Records a failure and returns the seconds until the next attempt. `reason` is for people."""
         known = self._failures.get(key)
         if known is not None and self._clock() < known.again:
-            # Attempts that ran at the same time add no information.
+            # Attempts that ran at the same time tell nothing new.
             return known.again - self._clock()
         tries = 0 if known is None else known.tries + 1
         pause = self._backoff.pause_s(tries)
@@ -60,15 +61,15 @@ class KeyedBackoff:
         return pause
 
     def worked(self, key: Hashable) -> bool:
-        """Forgets its failures; returns whether there were any."""
+        """Forgets the key's failures and returns whether there were any."""
         return self._failures.pop(key, None) is not None
 
     def left_s(self, key: Hashable) -> float:
-        """Returns the seconds until the next try; 0 for now."""
+        """Returns the seconds until the next attempt; 0 if it may start now."""
         known = self._failures.get(key)
         return 0.0 if known is None else max(0.0, known.again - self._clock())
 
     def reason(self, key: Hashable) -> AnyText:
-        """Returns why it failed last; empty if it didn't."""
+        """Returns why it last failed; empty if it didn't."""
         known = self._failures.get(key)
         return "" if known is None else known.reason

@@ -1,4 +1,4 @@
-"""Measures which batch sizes pay off, per workload and machine; sample jobs to measure with."""
+"""Measures which batch sizes pay off, per workload and machine, and provides sample jobs for that."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from accel.workload import Batching, Input, Workload, WorkloadError
 WORTH = 1.05
 """Minimum speed-up of a larger batch, because its first job waits for the others."""
 LEAST_S = 0.25
-"""Each size is measured for at least this long."""
+"""Minimum time for measuring each size."""
 ROUNDS = 3
-"""Each size is measured at least this often; the best round counts, as other work only slows one down."""
+"""Minimum number of measurements per size. The best counts, because other work only slows one down."""
 
 LIMIT_S = 60.0
 """Time limit for a measured batch."""
 
 MAX_BATCHES = 8
-"""Most batches of one size in a round."""
+"""Maximum number of batches of one size per round."""
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ class BatchPolicy(Struct, frozen=True):
     """The measured batch size of one workload."""
 
     max_rows: int
-    """The best batch size in rows; 1 for no batching."""
+    """Best batch size in rows; 1 for no batching."""
     rates: Mapping[int, float]
     """Rows per second on one worker, by batch size."""
 
 
 class BatchTuning:
-    """The batch policies of this machine. A workload without one is measured in the background on its first
-    use, and runs one by one until then."""
+    """This machine's batch policies. A workload without one is measured in the background on first use; until
+    then its jobs run one by one."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class BatchTuning:
         device: str = DEVICE,
         retries: KeyedBackoff | None = None,
     ) -> None:
-        """`file` need not exist; None stores nothing. `device` is the one that results name."""
+        """`file` need not exist; None stores nothing. `device` is the device's name in results."""
         self._retries = retries or KeyedBackoff()
         self._file = file
         self._executor = executor
@@ -67,7 +67,7 @@ class BatchTuning:
         self._measuring: dict[str, asyncio.Task[None]] = {}
 
     def max_rows(self, workload: Workload) -> int:
-        """Returns the best batch size in rows; 1 until it is measured."""
+        """Returns the best batch size in rows; 1 until measured."""
         if workload.inputs[0]:
             return 1
         key = self._key(workload)
@@ -81,7 +81,7 @@ class BatchTuning:
     async def measure(self, workload: Workload) -> BatchPolicy:
         """Measures a workload and stores its policy. Raises WorkloadError."""
         policy = chosen(await rates(self._executor, workload, computed=self._device == DEVICE))
-        # The file is shared with those of another device.
+        # Another device's policies may be in the same file.
         self._known |= {**_read(self._file), self._key(workload): policy}
         _write(self._file, self._known)
         return policy
@@ -130,24 +130,24 @@ def _sample(workload: Workload, batching: Batching, index: int) -> _Part:
 
 
 def _words(error: BaseException) -> str:
-    """Returns the error on one line, even if its `__str__` fails."""
+    """Returns the error as one line, even if its `__str__` fails."""
     return " ".join(traceback.format_exception_only(error)[0].split())
 
 
 async def rates(
     executor: BatchExecutor, workload: Workload, *, computed: bool = True, limit_s: float = LIMIT_S
 ) -> dict[int, float]:
-    """Returns rows per second on one worker by batch size. Raises WorkloadError.
+    """Returns rows per second on one worker, by batch size. Raises WorkloadError.
 
-    `computed`: by CPU time, which other work on the machine hardly changes; else by wall time, as with a GPU.
-    `limit_s` is the time limit of each batch: larger sizes that exceed it are left out, the smallest raises.
+    `computed` measures CPU time, which other work hardly affects, instead of wall time, as for a GPU.
+    `limit_s` limits each batch: larger sizes that exceed it are left out, the smallest raises.
     """
     assert workload.batching is not None
     sizes = [size for size in SIZES if size <= workload.batching.max_rows]
     parts = [_sample(workload, workload.batching, index) for index in range(sizes[-1])]
 
     async def timed(size: int) -> float:
-        # Each sample once, as they differ: a large batch holds short and long ones in any case.
+        # Run each sample once: they differ, and large batches contain both short and long ones.
         groups = [parts[first : first + size] for first in range(0, len(parts), size)]
         took = [await _timed(executor, workload, group, computed, limit_s) for group in groups[:MAX_BATCHES]]
         return sum(took) / len(took)
@@ -155,7 +155,7 @@ async def rates(
     await _timed(executor, workload, parts[:1], computed, limit_s)  # the first job also opens the model
     best = dict.fromkeys(sizes, float("inf"))
     begin, rounds = time.perf_counter(), 0
-    # In turns: other work on the machine then affects all sizes alike.
+    # Take turns, so that other work on the machine affects all sizes alike.
     while rounds < ROUNDS or time.perf_counter() - begin < LEAST_S * len(best):
         for size in tuple(best):
             try:
@@ -174,7 +174,7 @@ async def rates(
 async def _timed(
     executor: BatchExecutor, workload: Workload, parts: Sequence[_Part], computed: bool, limit_s: float
 ) -> float:
-    """Returns seconds in the worker. Raises WorkloadError."""
+    """Returns the seconds in the worker. Raises WorkloadError."""
 
     def take() -> Sequence[_Part]:
         limit.reschedule(asyncio.get_running_loop().time() + limit_s)
@@ -205,7 +205,7 @@ def _read(file: Path | None) -> dict[str, BatchPolicy]:
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, BatchPolicy])
     except (OSError, ValueError):
-        # Missing or damaged: it is only a measurement.
+        # A missing or damaged file only costs a measurement.
         return {}
 
 
@@ -215,45 +215,46 @@ def _write(file: Path | None, known: Mapping[str, BatchPolicy]) -> None:
 
 
 Make = Callable[[int, Path], tuple[Mapping[str, Any], Sequence[Input]]]
-"""Returns parameters and inputs of a sample of a size; writes its files to the folder."""
+"""Returns the parameters and inputs of a sample of a given size; writes its files to the folder."""
 MPX = 1_000_000
 
 SIDES = (256, 1024, 2048)
-"""Sides of the measured square images: two make a line, the third shows whether it is one."""
+"""Sides of the measured square images: two define a line, the third shows whether it is one."""
 SLOW_SIDES = (64, 128, 256)
-"""For networks, which take seconds per megapixel on a CPU."""
+"""Sides for networks, which take seconds per megapixel on a CPU."""
 
 
 class Scale(Struct, frozen=True):
-    """The size that a workload's cost grows with."""
+    """The size on which a workload's cost depends."""
 
     sides: Sequence[int] = SIDES
     """Sides of the measured samples."""
     size: Callable[[int], int] = lambda side: side * side
-    """The size of the sample of a side."""
+    """Returns the size of a sample with this side."""
     unit: AnyText = text("megapixels")
     per: int = MPX
-    """Amount of a size that counts as one unit."""
+    """Amount that counts as one unit."""
 
 
 PIXELS = Scale()
 
 
 class Sample(Struct, frozen=True):
-    """Sample jobs of one workload."""
+    """Sample jobs of a workload."""
 
     make: Make
     scale: Scale = PIXELS
     size: Callable[[Job], int] = lambda job: sample_pixels(job.inputs)
-    """The size of any job."""
+    """Returns the size of any job."""
 
 
 BYTES = 1.5
-"""Assumed bytes per pixel of files whose header isn't read here; game textures have 0.5 to 4."""
+"""Assumed bytes per pixel of files whose header isn't parsed here; game textures have 0.5 to 4."""
 
 
 def sample_pixels(inputs: Sequence[Input]) -> int:
-    """Returns the pixels of all inputs: exact for PNG, else estimated by file size; 0 if unreadable."""
+    """Returns the total pixels of the inputs: exact for PNG, estimated from the file size for others, 0 for
+    unreadable files."""
     return sum(map(_pixels, inputs))
 
 
@@ -264,14 +265,14 @@ def _pixels(source: Input) -> int:
             size = os.fstat(file.fileno()).st_size
     except OSError:
         return 0
-    # PNG (ISO/IEC 15948), clause 11.2.1: IHDR comes first, with width and height.
+    # PNG (ISO/IEC 15948), clause 11.2.1: IHDR comes first, starting with width and height.
     if head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR":
         return int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big")
     return int(size / BYTES)
 
 
 def image_sample(channels: int, count: int = 1, sides: Sequence[int] = SIDES, **params: Any) -> Sample:
-    """Returns jobs with `count` PNG images of waves and noise."""
+    """Returns sample jobs with `count` PNG images of waves and noise."""
 
     def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
         return params, [_written(side, channels, folder / f"{at}.png") for at in range(count)]
@@ -283,7 +284,7 @@ TEXTS = Scale((1, 8, 64), lambda side: side, text("texts"), 1)
 
 
 def text_sample() -> Sample:
-    """Returns jobs with texts of a few words each."""
+    """Returns sample jobs with texts of a few words each."""
 
     def make(side: int, folder: Path) -> tuple[Mapping[str, Any], Sequence[Input]]:
         words = ("rusty", "metal", "plate", "brick", "wall", "mossy", "rock", "oak", "planks", "sky")
@@ -316,7 +317,7 @@ SAMPLES: dict[str, Sample] = {
     "image.resize": image_sample(4, factor=0.5),
     "image.mipmaps": image_sample(4, format="ktx2"),
     "image.pack_channels": image_sample(1, 3),
-    # Workloads that run networks: the same function on another provider.
+    # Workloads that run networks: the same function with another provider.
     "image.upscale": image_sample(3, sides=SLOW_SIDES),
     "image.remove_background": image_sample(3, sides=SLOW_SIDES),
     "image.ocr": image_sample(3, sides=SLOW_SIDES),

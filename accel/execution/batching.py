@@ -1,7 +1,7 @@
 """Dynamic batching: queues, batches with a time limit, and a fallback that runs jobs one by one.
 
-Batching adds no delay: a batch contains the jobs that wait when a worker becomes free. An idle machine
-therefore answers immediately, and a busy one in batches.
+Batching adds no delay: a batch contains the jobs that are waiting when a worker becomes free. So an idle
+machine answers immediately, and a busy one works in batches.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from accel.text import text
 from accel.workload import Workload, WorkloadError, names
 
 MIN_LIMIT_S = 5.0
-"""Minimum time limit of a run, regardless of measurements: a new worker first loads libraries and a model."""
+"""Minimum time limit of a run, whatever was measured: a new worker first loads libraries and a model."""
 LIMIT_FACTOR = 3
-"""A batch that takes this many times as long as the slowest recent run hangs."""
+"""A batch that takes this many times as long as the slowest recent run is considered stuck."""
 REMEMBERED_RUNS = 100
-"""Older runs are forgotten: one was perhaps slow because it loaded a model."""
+"""Number of runs to remember: an old one may have been slow because it loaded a model."""
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""The batch sizes that are measured, compiled and captured."""
+"""Batch sizes that are measured, compiled and captured."""
 
 MaxRows = Callable[[Workload], int]
-"""The policy: the most rows of a batch that are worth it on this machine; 1 for no batching."""
+"""Returns the maximum rows of a batch that are worth it on this machine; 1 for no batching."""
 
 log = logging.getLogger(__name__)
 
 
 def bucket_key(count: int) -> int:
-    """Returns the smallest of SIZES that is at least `count`; above the last, `count` itself."""
+    """Returns the smallest of SIZES that is at least `count`, or `count` itself above the largest."""
     return next((size for size in SIZES if size >= count), count)
 
 
 class Batcher:
-    """An executor that batches jobs of one workload according to its policy."""
+    """An executor that batches jobs of the same workload according to its policy."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class Batcher:
         least_s: float = MIN_LIMIT_S,
         most_s: float = math.inf,
     ) -> None:
-        """Stops a batch after `least_s` seconds if one of its deadlines passes or if it takes far longer than
+        """Stops a batch after `least_s` seconds if a deadline of its jobs passes or it takes far longer than
         earlier batches, and after `most_s` in any case.
 
-        Its jobs are then run one by one, because the daemon can't see which of them hangs. `most_s` leaves
+        Its jobs then run one by one, because the daemon can't tell which of them is stuck. `most_s` leaves
         time for that if all have the same deadline.
         """
         self._executor = executor
@@ -105,17 +105,17 @@ def _rows(value: Any) -> int:
 
 
 class BatchItem:
-    """A job in a queue or in a batch, with its future result."""
+    """A queued or batched job with its future result."""
 
     def __init__(self, job: Job, rows: int) -> None:
-        """Raises WorkloadError `bad_params` for parameters that can't be sent."""
+        """Raises WorkloadError `bad_params` for parameters that can't be encoded."""
         self.job = job
         self.packed = packed_item(job)
         self.rows = rows
         self.result: asyncio.Future[ExecutorResult] = asyncio.get_running_loop().create_future()
 
     def settle(self, outcome: ExecutorResult | WorkloadError) -> None:
-        """Sets the result, unless it is already set or its waiter was cancelled."""
+        """Sets the result, unless it is already set or the caller was cancelled."""
         if self.result.done():
             return
         if isinstance(outcome, WorkloadError):
@@ -132,21 +132,22 @@ class BatchTimeout:
         self._most_s = most_s
         self._took_s: deque[float] = deque(maxlen=REMEMBERED_RUNS)
         self._rows: dict[str, int] = {}
-        """The largest batch that has finished, in rows, by bucket."""
+        """Largest finished batch in rows, by bucket."""
 
     def learn(self, took_s: float, bucket: str = "", rows: int = 0) -> None:
-        """Notes a finished run of `rows` rows; 0 where it wasn't a batch."""
-        # Other buckets count, too: they share the model that a new worker loads.
+        """Records a finished run of `rows` rows; 0 if it wasn't a batch."""
+        # Runs of other buckets count too, because a new worker loads the same model for them.
         self._took_s.append(took_s)
         self._rows[bucket] = max(self._rows.get(bucket, 0), rows)
 
     @property
     def longest_s(self) -> float:
-        """The slowest recent run, seconds, but at least `least_s`."""
+        """Time of the slowest recent run in seconds, at least `least_s`."""
         return max(self.least_s, self._slowest_s)
 
     def limit_s(self, bucket: str, rows: int) -> float:
-        """Returns the seconds after which a batch of `rows` hangs; `most_s` if none as large has finished."""
+        """Returns the seconds after which a batch of `rows` is considered stuck; `most_s` if none as large
+        has finished yet."""
         if rows > self._rows.get(bucket, 0):
             return self._most_s
         return min(self._most_s, max(self.least_s, LIMIT_FACTOR * self._slowest_s))
@@ -157,12 +158,12 @@ class BatchTimeout:
 
 
 class Batch:
-    """Jobs that a worker runs together, with a time limit: one of them may hang, and the daemon can't
-    see which.
-    """
+    """Jobs that a worker runs together. The time limit is needed because one of them may be stuck, and the
+    daemon can't tell which."""
 
     def __init__(self, stop: Callable[[], object], least_s: float) -> None:
-        """`stop` ends the worker's run; in the first `least_s` seconds only if no request waits for it."""
+        """`stop` ends the worker's run. In the first `least_s` seconds it is only called if no request is
+        waiting for the batch any more."""
         self.items: Sequence[BatchItem] = ()
         self.stopped = False
         self._stop, self._least_s = stop, least_s
@@ -170,7 +171,7 @@ class Batch:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, items: Sequence[BatchItem], limit_s: float) -> None:
-        """Notes that a worker has the items. Several that take `limit_s` seconds are stopped."""
+        """Records that a worker has taken the items. Two or more are stopped after `limit_s` seconds."""
         self.items, self._started_at = items, time.monotonic()
         for item in items:
             item.job.token.batch_size = len(items)
@@ -179,9 +180,8 @@ class Batch:
             self._stop_after(limit_s)
 
     def leave(self, overdue: bool) -> None:
-        """Records that no request waits for one item any longer; if it is `overdue`, it may delay the
-        rest.
-        """
+        """Records that no request is waiting for one item any more. An `overdue` item may be what delays the
+        others."""
         if all(item.result.done() for item in self.items):
             self.stop()
         elif overdue:
@@ -199,18 +199,18 @@ class Batch:
         return time.monotonic() - self._started_at
 
     def end(self) -> None:
-        """Stops the time limit: the run is over."""
+        """Cancels the time limit, because the run is over."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _stop_after(self, seconds: float) -> None:
-        """Stops it so many seconds after its start."""
+        """Stops the run this many seconds after its start."""
         self.end()
         self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds - self.took_s), self.stop)
 
 
 class _Queue:
-    """The jobs of one workload, bucket and output folder that may run together."""
+    """Jobs of the same workload, bucket and output folder, which may run together."""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ class _Queue:
         self._turns: FairTurns[BatchItem] = FairTurns()
         self._rows = 0
         self._asking: dict[asyncio.Task[None] | None, str] = {}
-        """The priorities of tasks that have asked for a worker and have none yet."""
+        """Priorities of the tasks that are waiting for a worker."""
         self._batches: set[Batch] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -251,7 +251,7 @@ class _Queue:
             raise
 
     async def close(self) -> None:
-        """Waits until all running batches have learnt that the workers are gone."""
+        """Waits until all running batches have noticed that the workers are gone."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _is_most_urgent(self, priority: str) -> bool:
@@ -265,7 +265,7 @@ class _Queue:
         task.add_done_callback(self._ended)
 
     def _ask_for_rest(self, most: int) -> None:
-        """Requests a worker for items that didn't fit, unless a task of their priority already did."""
+        """Requests a worker for items that didn't fit, unless a task of their priority already has."""
         first = next((priority for priority, count in self._turns.waiting.items() if count), None)
         if first is not None and self._is_most_urgent(first):
             self._ask(first, most)
@@ -276,7 +276,7 @@ class _Queue:
             self._forget()
 
     async def _serve(self, priority: str, most: int) -> None:
-        """Runs one batch: the items that wait when a worker is free."""
+        """Runs one batch: the items that are waiting when a worker becomes free."""
         task = asyncio.current_task()
         assert task is not None
         batch = Batch(task.cancel, self._timeout.least_s)
@@ -291,7 +291,7 @@ class _Queue:
             await IndividualRuns(self._executor, batch.items, self._timeout).run()
 
     async def _run_batch(self, batch: Batch, priority: str, most: int) -> None:
-        """Leaves items without a result that have to run one by one."""
+        """Runs the batch. Items that have to run one by one are left without a result."""
 
         def take() -> Sequence[BatchItem]:
             self._asking.pop(asyncio.current_task(), None)
@@ -306,10 +306,10 @@ class _Queue:
             )
             self._settle(batch, done)
         except WorkloadError as error:
-            if not batch.items:  # no worker will come
+            if not batch.items:  # no worker took any
                 for item in self._take(self._rows):
                     item.settle(error)
-        except Exception:  # A bug must not leave a request waiting.
+        except Exception:  # a bug must not leave a request waiting
             log.exception("%s: the batch can't be run; its jobs run one by one", self._workload.name)
             if not batch.items:
                 batch.start(self._take(self._rows), math.inf)
@@ -322,7 +322,7 @@ class _Queue:
 
     def _settle(self, batch: Batch, done: Sequence[ExecutorResult | WorkloadError]) -> None:
         outcomes = list(zip(batch.items, done, strict=True))
-        # A job that is rejected immediately is no evidence of a batch's run time.
+        # A job that is rejected immediately says nothing about a batch's run time.
         if good := [item.rows for item, outcome in outcomes if isinstance(outcome, ExecutorResult)]:
             self._timeout.learn(batch.took_s, self._bucket, sum(good))
         for item, outcome in outcomes:
@@ -331,7 +331,7 @@ class _Queue:
                 item.settle(outcome)
 
     def _take(self, most: int) -> list[BatchItem]:
-        """Returns items in the order of their turns, up to `most` rows and at least one."""
+        """Returns items in the order of their turns, up to `most` rows but at least one item."""
         items: list[BatchItem] = []
         rows = 0
 
@@ -348,7 +348,7 @@ class _Queue:
         return items
 
     def _leave(self, item: BatchItem, overdue: bool) -> None:
-        """Records that no request waits for `item` any longer."""
+        """Records that no request is waiting for `item` any more."""
         item.result.cancel()
         if self._turns.remove(item):
             self._rows -= item.rows
@@ -365,15 +365,15 @@ class IndividualRuns:
         self._items = items
         self._timeout = timeout
         self._limit_s = 0.0
-        """The least that each gets, once one took longer than any known run."""
+        """Minimum time for each, once one took longer than any known run."""
         self._queued: set[BatchItem] = set()
         """Items that no worker has taken yet."""
         self._limits: dict[asyncio.Timeout, float] = {}
-        """Seconds that each running item has."""
+        """Seconds granted to each running item."""
 
     async def run(self) -> None:
-        """Settles every item. One that takes long makes room for those behind it and is tried again after
-        them with twice the time, as it may only be slow, until its deadline."""
+        """Settles every item. One that takes long makes room for the others and is tried again after them
+        with twice the time, until its deadline: it may only be slow."""
         while self._open:
             self._queued = set(self._open)
             # The pool serves requeued jobs in reverse order.
@@ -386,11 +386,11 @@ class IndividualRuns:
     async def _run(self, item: BatchItem) -> None:
         task = asyncio.current_task()
         assert task is not None
-        # Also when no request waits any longer, which ends its worker.
+        # This also ends the worker if no request is waiting any more.
         item.result.add_done_callback(lambda _: task.cancel())
         try:
             async with asyncio.timeout(None) as limit:
-                # A token of its own: the caller's limit on worker time counts from the start of the batch.
+                # With its own token: the caller's limit on worker time counts from the start of the batch.
                 token = CancelToken(lambda: self._started(item, limit))
                 token.requeued = True
                 done = await self._executor.run(replace(item.job, token=token))
@@ -398,7 +398,7 @@ class IndividualRuns:
             item.settle(done)
         except WorkloadError as error:
             item.settle(error)
-        # Its time is over, or it is a bug: neither may leave a request waiting.
+        # Out of time, or a bug: neither may leave a request waiting.
         except Exception:
             if limit.expired():  # the others come first
                 self._limit_s = max(self._limit_s, 2 * self._limits[limit])
@@ -420,8 +420,8 @@ class IndividualRuns:
         self._dequeued(item)
 
     def _dequeued(self, item: BatchItem) -> None:
-        """Records that `item` no longer waits for a worker. When no item waits and no run has made room,
-        limits are lifted, since the running items delay no others."""
+        """Records that `item` no longer waits for a worker. Once none waits and no run has made room, limits
+        are lifted, since the running items delay no others."""
         self._queued.discard(item)
         running = [limit for limit in self._limits if not limit.expired()]
         if not self._queued and len(running) >= len(self._open):

@@ -1,4 +1,4 @@
-"""Chooses the device for a job by measured costs on this machine."""
+"""Chooses the device for a job by its measured cost on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accel.text import AnyText, Text, clauses, text
 from accel.workload import Workload, WorkloadError
 
 ROUNDS = 3
-"""Each size is measured this often; the best counts, as other work only slows one down."""
+"""Number of measurements per size. The best counts, because other work only slows one down."""
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ class Device(Struct, frozen=True):
 
 
 class Cost(Struct, frozen=True):
-    """The time that a job takes by its size (pixels or texts), from input files to output files, transfers to
-    a GPU included."""
+    """The time a job takes by its size (pixels or texts): from input files to output files, including
+    transfers to a GPU."""
 
     fixed_ms: float
-    """Fixed milliseconds of any job."""
+    """Milliseconds that any job takes."""
     mpx_ms: float
     """Milliseconds per million pixels or texts."""
 
@@ -48,8 +48,6 @@ class Cost(Struct, frozen=True):
 
 
 class DeviceChoice(Struct, frozen=True):
-    """The chosen device, and why."""
-
     device: Device
     reason: AnyText
     """For people."""
@@ -58,12 +56,13 @@ class DeviceChoice(Struct, frozen=True):
 
 
 Measure = Callable[[Workload, Device, int], Awaitable[float]]
-"""Runs a workload's sample of a side on a device; returns its milliseconds. Raises WorkloadError."""
+"""Runs a workload's sample with a given side on a device and returns the milliseconds. Raises
+WorkloadError."""
 
 
 class CostModel:
-    """Measured costs by workload and device. A workload without any is measured in the background on first
-    use with several devices, and runs on the first until then. Failed measurements are retried later."""
+    """Measured costs by workload and device. With several devices, an unknown workload is measured in the
+    background on first use and runs on the first device until then. Failed measurements are retried."""
 
     def __init__(self, file: Path | None, measure: Measure, retries: KeyedBackoff | None = None) -> None:
         """`file` need not exist; None stores nothing."""
@@ -81,8 +80,8 @@ class CostModel:
         queued: Mapping[str, float],
         scale: Scale = PIXELS,
     ) -> DeviceChoice:
-        """Returns the device that is expected to finish first, by its queue (`queued`, ms by device name) and
-        the job's cost. The first of `devices` is the CPU."""
+        """Returns the device expected to finish first, given its queue (`queued`, milliseconds by device
+        name) and the job's cost. The first of `devices` is the CPU."""
         first = devices[0]
         if len(devices) == 1:
             return DeviceChoice(first, "")
@@ -98,7 +97,7 @@ class CostModel:
     async def measure(
         self, workload: Workload, devices: Sequence[Device], scale: Scale = PIXELS
     ) -> Mapping[str, Cost]:
-        """Measures a workload on all devices, in turns; stores and returns the costs by device name.
+        """Measures a workload on each device in turn. Stores and returns the costs by device name.
 
         Raises WorkloadError.
         """
@@ -116,7 +115,7 @@ class CostModel:
             name: fit_cost({scale.size(side): ms for side, ms in times.items()})
             for name, times in best.items()
         }
-        # Another process, such as `popbridge tune`, may have measured other workloads meanwhile.
+        # Another process, such as `popbridge tune`, may have measured other workloads in the meantime.
         self._known |= read(self._file) | {_key(workload, device): costs[device.name] for device in devices}
         write(self._file, self._known)
         return costs
@@ -132,7 +131,7 @@ class CostModel:
         await asyncio.gather(*self._measuring.values(), return_exceptions=True)
 
     def _start(self, workload: Workload, devices: Sequence[Device], scale: Scale) -> AnyText:
-        """Starts measuring, unless that runs already or has failed lately; returns which."""
+        """Starts a measurement, unless one is running or failed recently. Returns a sentence on which."""
         key = " ".join(_key(workload, device) for device in devices)
         if key in self._measuring and not self._measuring[key].done():
             return text("the other device is being measured")
@@ -159,8 +158,10 @@ class CostModel:
 
 
 def fit_cost(times: Mapping[int, float]) -> Cost:
-    """Fits a line through milliseconds by pixels, with least squares of relative errors: small jobs count as
-    much as large ones. Neither part is below 0."""
+    """Fits a line through milliseconds by pixels, with both coefficients at least 0.
+
+    Minimises squares of relative errors, so that small jobs count as much as large ones.
+    """
     weights = {pixels: 1 / max(ms, 1e-6) ** 2 for pixels, ms in times.items()}
     whole = sum(weights.values())
     mean_x = sum(w * pixels for pixels, w in weights.items()) / whole
@@ -183,8 +184,7 @@ def _reason(
     size: AnyText,
 ) -> Text:
     """Returns, for example, "about 12 ms on CUDA, 48 ms on CPU (4.2 megapixels; 30 ms of work wait for
-    CPU)".
-    """
+    CPU)"."""
     order = [best, *(device for device in devices if device is not best)]
     expected = [
         text("{ms} ms on {device}", ms=f"{total[device.name]:.3g}", device=device.label) for device in order
@@ -202,7 +202,7 @@ def _key(workload: Workload, device: Device) -> str:
 
 
 def read(file: Path | None) -> dict[str, Cost]:
-    """Returns stored costs; none if the file is missing or damaged: it is only a measurement."""
+    """Returns the stored costs, or none if the file is missing or damaged."""
     if file is not None:
         with contextlib.suppress(OSError, ValueError):
             return msgspec.json.decode(file.read_bytes(), type=dict[str, Cost])

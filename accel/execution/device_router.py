@@ -1,4 +1,4 @@
-"""Routes each job to the device that is expected to finish it first; device failures; the GPU's worker."""
+"""Routes each job to the device expected to finish it first. Handles device failures and the GPU's worker."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ from accel.workload import Limits, Workload, WorkloadError
 
 
 class DeviceFailure(Struct, frozen=True):
-    """A device that failed, so that the CPU does its work for a while."""
+    """A device that failed, so that the CPU takes over its work for a while."""
 
     device: str
     """The device's name in results."""
     workload: str
-    """The workload that failed; empty for all, as when the device is gone."""
+    """The workload that failed; empty for all, if the device is gone."""
     reason: AnyText
     again: float
-    """When it is tried again, seconds since 1970."""
+    """When it is tried again, in seconds since 1970."""
 
 
 class DeviceHealth:
-    """The current device failures, in a file that `popbridge devices` reads."""
+    """Current device failures, stored in a file that `popbridge devices` reads."""
 
     def __init__(self, file: Path | None) -> None:
-        """Forgets the failures of an earlier process. None stores nothing."""
+        """Forgets the failures of an earlier process. If `file` is None, nothing is stored."""
         self._file = file
         self._known: dict[tuple[str, str], DeviceFailure] = {}
         self._write()
@@ -62,7 +62,7 @@ class DeviceHealth:
         self._write()
 
     def resolve(self, device: str, workload: str) -> None:
-        """Notes that a device ran a workload successfully."""
+        """Records that a device ran a workload successfully."""
         for key in ((device, workload), (device, "")):
             self._known.pop(key, None)
         self._write()
@@ -82,7 +82,7 @@ class DeviceHealth:
 
 
 def read(file: Path) -> list[DeviceFailure]:
-    """Returns the failures in a running daemon; none if the file is missing or damaged."""
+    """Returns the failures in a running daemon, or none if the file is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):
         return msgspec.json.decode(file.read_bytes(), type=list[DeviceFailure])
     return []
@@ -92,38 +92,38 @@ DEADLINE_S = 60.0
 """Time limit for a measured job."""
 
 FAILURES = frozenset({"internal", "worker_crashed", "too_large"})
-"""Errors that a device may cause, such as full memory, where the CPU would succeed."""
+"""Errors that a device may cause where the CPU would succeed, for example for lack of memory."""
 
 HANG_FACTOR = 10
 MIN_HANG_S = 2.0
-"""A device may hang if it takes longer than this and than HANG_FACTOR times the expected time."""
+"""A device may be stuck if it takes longer than this and HANG_FACTOR times the expected time."""
 
 log = logging.getLogger(__name__)
 
 
 class DeviceQueue(Struct):
-    """A device with its executor and its expected backlog."""
+    """A device, its executor and its expected backlog."""
 
     device: Device
     executor: Executor
     workers: int = 1
     """Number of jobs that run in parallel."""
     target: Callable[[str], str | None] = lambda name: None
-    """Returns `module:function` of a workload's implementation for this device; None for the usual one."""
+    """Returns `module:function` of a workload's implementation for this device; None for the default."""
     pending_ms: float = 0.0
     """Expected milliseconds of its unfinished jobs."""
     pool: Pool | None = None
-    """The device's processes, for metrics."""
+    """Its processes, for metrics."""
 
     @property
     def queued_ms(self) -> float:
-        """Milliseconds that a new job waits."""
+        """Milliseconds that a new job has to wait."""
         return self.pending_ms / self.workers
 
 
 class DeviceRouter:
-    """An executor over one queue per device. The first, the CPU, runs everything; the others run workloads
-    with a sample to measure by. If one fails, the CPU runs the job and that device rests for a while."""
+    """An executor with one queue per device. The first, the CPU, runs everything; the others run workloads
+    that have a sample to measure. If one fails, the CPU runs the job and the device rests for a while."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class DeviceRouter:
         troubles: Path | None = None,
         retries: KeyedBackoff | None = None,
     ) -> None:
-        """`file` stores measurements, `troubles` current failures; `samples` are by workload name."""
+        """`file` stores measurements, `troubles` current failures. `samples` are by workload name."""
         self._queues = [first]
         self._samples = samples
         self._retries = retries or KeyedBackoff()
@@ -144,7 +144,7 @@ class DeviceRouter:
 
     @property
     def queues(self) -> Sequence[DeviceQueue]:
-        """The devices in use, the CPU first."""
+        """The devices in use, CPU first."""
         return tuple(self._queues)
 
     async def start(self) -> None:
@@ -152,11 +152,11 @@ class DeviceRouter:
             await queue.executor.start()
 
     async def add(self, queue: DeviceQueue) -> None:
-        """Starts and adds a device. Raises OSError."""
+        """Starts a device and adds it. Raises OSError."""
         try:
             await queue.executor.start()
         except BaseException:
-            # Also when cancelled: no process may be left behind.
+            # If cancelled, too, no process may be left behind.
             await queue.executor.close()
             raise
         self._queues.append(queue)
@@ -179,7 +179,7 @@ class DeviceRouter:
                 raise
             reason = text("{device} failed: {reason}", device=queue.device.label, reason=error.reason)
             done = await self._run(first, DeviceChoice(first.device, reason), job)
-            # The CPU did it: it was the device's fault.
+            # The CPU succeeded, so the device was at fault.
             wait = self._blame(job.workload, queue, error)
             return replace(done, reason=clauses([reason, _retry_text(wait)]))
         except asyncio.CancelledError:
@@ -191,7 +191,7 @@ class DeviceRouter:
         return done
 
     async def measure(self, workload: Workload) -> Mapping[str, Cost]:
-        """Measures a workload that has a sample on all devices; returns the costs by device name.
+        """Measures a workload that has a sample on all devices. Returns the costs by device name.
 
         Raises WorkloadError if any device fails.
         """
@@ -200,8 +200,8 @@ class DeviceRouter:
         )
 
     def _suspect(self, job: Job, queue: DeviceQueue, choice: DeviceChoice) -> None:
-        """Lets a device rest that took many times as long as expected: one that hangs looks like the fastest,
-        as it never finishes a measured run."""
+        """Lets a device rest if it took many times as long as expected. One that is stuck would otherwise
+        look fastest, as it never finishes a measured run."""
         # Time in queues isn't the device's fault.
         took_s = time.monotonic() - job.token.started_at
         # A batch takes at most as long as its jobs one by one.
@@ -222,13 +222,13 @@ class DeviceRouter:
         return wait
 
     def _praise(self, workload: Workload, queue: DeviceQueue) -> None:
-        """Notes that a device works, perhaps again."""
+        """Records that a device works, or works again."""
         known = [self._retries.worked(key) for key in (_key(queue), _key(queue, workload))]
         if any(known):
             self._health.resolve(queue.device.label, workload.name)
 
     def _resting(self, workload: Workload, queue: DeviceQueue) -> AnyText:
-        """Returns why a device isn't tried now; empty if it is."""
+        """Returns why a device isn't used now; empty if it is."""
         keys = [key for key in (_key(queue), _key(queue, workload)) if self._retries.left_s(key)]
         if not keys:
             return ""
@@ -257,7 +257,7 @@ class DeviceRouter:
 
     async def _run(self, queue: DeviceQueue, choice: DeviceChoice, job: Job) -> ExecutorResult:
         key = (job.workload.name, queue.device.name)
-        # Workloads that were never measured are expected to take as long as last time.
+        # Without measurements, a job is expected to take as long as the last one.
         expected = choice.ms or self._took.get(key, 0.0)
         queue.pending_ms += expected
         try:
@@ -283,7 +283,7 @@ class DeviceRouter:
             ) from None
 
     async def _sampled_in_files(self, workload: Workload, queue: DeviceQueue, side: int) -> float:
-        # On Windows a worker that is being killed may still have one of the files open.
+        # On Windows, a worker that is being killed may still have a file open.
         with tempfile.TemporaryDirectory(prefix="popbridge-", ignore_cleanup_errors=True) as folder:
             params, inputs = await asyncio.to_thread(self._samples[workload.name].make, side, Path(folder))
             job = Job.parse(
@@ -303,7 +303,7 @@ def _key(queue: DeviceQueue, workload: Workload | None = None) -> tuple[str, ...
 
 
 def _by(queue: DeviceQueue, job: Job) -> Job:
-    """Returns the job with the queue's own implementation of its workload, if there is one."""
+    """Returns the job with the queue's own implementation of its workload, if it has one."""
     target = queue.target(job.workload.name)
     return job if target is None else replace(job, workload=replace(job.workload, target=target))
 
@@ -318,12 +318,12 @@ Found = tuple[Choice, Devices]
 
 
 class GpuExecutor(Batcher):
-    """The GPU's one worker process, with its own batch policies."""
+    """The GPU's single worker process, with its own batch policies."""
 
     def __init__(
         self, worker: LocalExecutor, batching: Path | None, device: str, shapes: Path | None = None
     ) -> None:
-        """`batching` stores batch policies; in `shapes` the worker notes its trials."""
+        """`batching` stores batch policies, `shapes` the worker's trials."""
         self._pool, self._shapes = worker.pool, shapes
         if shapes is not None:
             worker.pool.on_ended = functools.partial(proof_cache.note_interruption, shapes)
@@ -334,21 +334,21 @@ class GpuExecutor(Batcher):
         ended = [state.pid for state in self._pool.states]
         await self.policies.close()
         await super().close()
-        # An idle worker may be in the middle of a trial, which is no evidence against the variant it tried.
+        # An idle worker may be in the middle of a trial; ending it says nothing about the variant.
         if self._shapes is not None and ended:
             await asyncio.to_thread(proof_cache.retract_trials, self._shapes, ended)
 
 
 def find_gpu(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | None:
-    """Returns the usable GPU, or None; stores the probe's result in `file`. It may take seconds."""
+    """Returns the usable GPU or None, and stores the probe in `file`. Can take seconds."""
     try:
-        # Without a driver a probe would only take time.
+        # Without a driver, a probe would only waste time.
         loader(library_of(sys.platform))
     except OSError:
         return None
     found = current.devices(file)
     if is_memory_full(found):
-        # Unlike other causes, this one passes.
+        # Unlike other causes, this one is temporary.
         found = try_providers()
         current.save(found, file)
     choice = choose(found, WISH)
@@ -356,7 +356,7 @@ def find_gpu(file: Path, loader: Callable[[str], Any] = ctypes.CDLL) -> Found | 
 
 
 def is_memory_full(devices: Devices) -> bool:
-    """Returns whether lack of memory is the only reason why a GPU isn't used."""
+    """Whether lack of memory is the only reason why a GPU isn't used."""
     return any(one.name in WISH.order and one.reason == FULL for one in devices.reports)
 
 
@@ -370,7 +370,7 @@ def gpu_queue(
     """Returns the GPU's queue, not started. `cache` is the folder for compiled engines; None stores none."""
     title = BY_NAME[choice.name].title
     device = f"{title}, {devices.gpus[0].name}" if devices.gpus and devices.gpus[0].name else title
-    # No limit of address space: CUDA reserves more than the machine has memory.
+    # Don't limit the address space: CUDA reserves more than the machine's memory.
     env = {WANTED: choice.name, CACHE: str(cache) if cache else ""}
     worker = LocalExecutor(1, limits, 0, env=env)
     executor = GpuExecutor(worker, batching, device, cache / proof_cache.FILE if cache else None)
@@ -391,10 +391,10 @@ async def join_router(
     batching: Path | None = None,
     again_s: float = PROBE_INTERVAL_S,
 ) -> None:
-    """Adds this machine's GPU to a running executor, if it has a usable one and is `wanted`.
+    """Adds this machine's GPU to a running executor, if it is usable and `wanted`.
 
-    While its memory is full it is tried again every `again_s` seconds. `file` stores the probe's result,
-    `batching` the batch policies; compiled engines are stored beside `file`.
+    While its memory is full, it is tried again every `again_s` seconds. `file` stores the probe, `batching`
+    the batch policies; compiled engines are stored next to `file`.
     """
     found = await asyncio.to_thread(find_gpu, file) if wanted else None
     while found is None:

@@ -1,4 +1,4 @@
-"""Jobs and the executor that runs them on worker processes of this machine."""
+"""Jobs, and the executor that runs them in worker processes on this machine."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from accel.text import AnyText, text
 from accel.workload import Input, Limits, Params, Workload, WorkloadError, names, validate_output
 
 WARM = ("accel.image.inspect",)
-"""The costly modules that a worker imports before its first job."""
+"""Slow modules that a worker imports before its first job."""
 MAX_TRIES = 2
-"""Workers that a job may crash, or find without memory, before it fails."""
+"""Number of workers that may crash on a job, or lack memory for it, before the job fails."""
 LARGE_BYTES = 256 << 20
-"""A worker holds more than this only if an earlier job was large."""
+"""A worker uses more than this only if an earlier job was large."""
 
 log = logging.getLogger(__name__)
 
 
 class CancelToken:
-    """State of a job that its caller and its executor share: started, cancelled, overdue."""
+    """State of a job that its caller and executor share: started, cancelled, overdue."""
 
     __slots__ = (
         "batch_size",
@@ -63,50 +63,50 @@ class CancelToken:
     def __init__(
         self, on_start: Callable[[], None] | None = None, on_progress: OnProgress | None = None
     ) -> None:
-        """`on_start` is called each time that a worker takes the job: again where the first worker has died,
-        and then progress starts from 0 again."""
+        """`on_start` is called whenever a worker takes the job. If a worker dies, another takes it and
+        progress restarts from 0."""
         self.on_start = on_start
         self.on_progress = on_progress
         self.requeued = False
-        """Whether the job had a worker before: it goes to the front of its priority."""
+        """Whether the job had a worker before, which puts it at the front of its priority."""
         self.batch_size = 1
         """Number of jobs in the worker's batch, including this one."""
         self.started = False
-        """Whether a worker has taken the job: until then it can be cancelled at no cost."""
+        """Whether a worker has taken the job; until then, cancelling it costs nothing."""
         self.started_at = math.inf
-        """When the last worker took it, by `time.monotonic`."""
+        """When a worker last took it, by `time.monotonic`."""
         self.cancelled = False
-        """Set by the caller before it cancels the job: no worker will take it, so the caller may report that
-        it never started."""
+        """Set by the caller before it cancels the job. No worker will take the job, so the caller may report
+        that it never started."""
         self.overdue = False
-        """Set by the caller before it cancels a job whose deadline has passed: it may hold up its batch."""
+        """Set by the caller before it cancels a job whose deadline has passed; it may hold up its batch."""
 
     def start(self) -> None:
-        """Notes that a worker has taken the job."""
+        """Records that a worker has taken the job."""
         self.started, self.started_at = True, time.monotonic()
         if self.on_start is not None:
             self.on_start()
 
     def progress(self, fraction: float, stage: str) -> None:
-        """Passes on how far the workload is, 0 to 1."""
+        """Reports the workload's progress, 0 to 1."""
         if self.on_progress is not None:
             self.on_progress(fraction, stage)
 
 
 class Job(Struct, frozen=True, eq=False):
-    """One run of a workload, as every executor takes it."""
+    """One run of a workload."""
 
     workload: Workload
     params: Params
     """Parsed by `workload`."""
     inputs: Sequence[Input] = ()
     deadline: float = math.inf
-    """By `time.monotonic`; time in queues counts."""
+    """By `time.monotonic`; includes time in queues."""
     priority: str = "normal"
     """One of PRIORITIES."""
     out_dir: Path | None = None
-    """An existing folder: output files are written there under their SHA-256 and come back as paths, else as
-    bytes."""
+    """An existing folder where output files are written under their SHA-256 and returned as paths; None
+    returns them as bytes."""
     token: CancelToken = msgspec.field(default_factory=CancelToken)
 
     @classmethod
@@ -121,7 +121,7 @@ class Job(Struct, frozen=True, eq=False):
         out_dir: Path | None = None,
         token: CancelToken | None = None,
     ) -> Job:
-        """Returns the job that ends in `deadline_s` seconds. Raises WorkloadError `bad_params`."""
+        """Returns a job whose deadline is in `deadline_s` seconds. Raises WorkloadError `bad_params`."""
         workload.check_inputs(len(inputs))
         parsed = workload.parse(dict(params))
         if priority not in PRIORITIES:
@@ -149,7 +149,7 @@ class Job(Struct, frozen=True, eq=False):
 
 
 class ExecutorResult(Struct, frozen=True):
-    """The result of a job, and its resource use."""
+    """A job's result and resource use."""
 
     value: Any
     files: Sequence[ResultFile]
@@ -158,24 +158,22 @@ class ExecutorResult(Struct, frozen=True):
     run_ms: float
     device: str
     batch: int = 1
-    """Size of the batch; `run_ms` is this job's share."""
+    """Size of the batch. `run_ms` is this job's share."""
     reason: AnyText = ""
     """Why this device was chosen; empty if there was no choice."""
     cpu_ms: float = 0.0
-    """CPU time of the worker in `run_ms`; equal to it where the system's clock is too coarse."""
+    """The worker's CPU time within `run_ms`; equal to it if the system's clock is too coarse."""
 
 
 class Executor(Protocol):
-    """Runs workloads somewhere."""
-
     async def start(self) -> None:
-        """Starts the workers; returns before they are warm. Raises OSError."""
+        """Starts the workers without waiting until they are warm. Raises OSError."""
 
     async def run(self, job: Job) -> ExecutorResult:
         """Runs one job. Cancelling the awaiting task ends the job, wherever it is.
 
-        Raises WorkloadError: the workload's own, or `deadline_exceeded`, `worker_crashed`,
-        `shutting_down`, or `internal`, whose details are in the log.
+        Raises WorkloadError: the workload's own, `deadline_exceeded`, `worker_crashed`, `shutting_down`, or
+        `internal`, with details in the log.
         """
 
     async def close(self) -> None:
@@ -183,15 +181,13 @@ class Executor(Protocol):
 
 
 class PackedJob(Protocol):
-    """A job of a batch."""
-
     @property
     def packed(self) -> msgspec.Raw:
         """The result of `packed_item`."""
 
 
 class BatchExecutor(Executor, Protocol):
-    """An executor that can also run several jobs of a workload as one."""
+    """An executor that can also run several jobs of a workload at once."""
 
     async def run_batch(
         self,
@@ -201,15 +197,15 @@ class BatchExecutor(Executor, Protocol):
         priority: str,
         out_dir: Path | None,
     ) -> Sequence[ExecutorResult | WorkloadError]:
-        """Returns the outcome of each job that `take` returns when a worker is free.
+        """Runs the jobs that `take` returns once a worker is free, and returns their outcomes.
 
-        Cancelling the awaiting task ends the whole batch. Raises WorkloadError if no job is at fault:
-        `worker_crashed` or `shutting_down`.
+        Cancelling the awaiting task ends the whole batch. Raises WorkloadError `worker_crashed` or
+        `shutting_down`, for which no job is to blame.
         """
 
 
 def cores() -> int:
-    """Returns the cores that this process may use; a container may limit them."""
+    """Returns the number of cores that this process may use; a container may limit them."""
     if sys.version_info >= (3, 13):
         return os.process_cpu_count() or 1
     if sys.platform == "linux":
@@ -218,7 +214,7 @@ def cores() -> int:
 
 
 class LocalExecutor:
-    """Runs jobs in worker processes of this machine; one that crashes or hangs affects no other."""
+    """Runs jobs in worker processes on this machine. One that crashes or hangs doesn't affect the others."""
 
     def __init__(
         self,
@@ -227,21 +223,25 @@ class LocalExecutor:
         memory_mib: int,
         *,
         keep_mib: int = 0,
+        idle_s: float = 0.0,
         env: Mapping[str, str] | None = None,
         warm: Sequence[str] = WARM,
     ) -> None:
-        """`workers` 0 is one per core; `memory_mib` 0 means unlimited. A worker that holds more than
-        `keep_mib` after a job is replaced, unless that is 0. `env` adds to the workers' environment."""
+        """`workers` 0 means one per core, `memory_mib` 0 unlimited. Unless `keep_mib` is 0, a worker that
+        uses more than that after a job is replaced. With `idle_s`, workers start when jobs wait and end after
+        that many idle seconds. `env` is added to the workers' environment."""
         self._limits = limits
-        self.pool = Pool(workers or cores(), Setup(limits, memory_mib, tuple(warm)), env or {}, keep_mib)
+        setup = Setup(limits, memory_mib, tuple(warm))
+        warm_up = _frame(Job(workload.echo.workload, workload.Echo()))
+        self.pool = Pool(workers or cores(), setup, env or {}, keep_mib, idle_s=idle_s, warm_up=warm_up)
 
     async def start(self) -> None:
         await self.pool.start()
 
     async def ready(self) -> None:
-        """Waits until every worker is warm: their imports would count against the deadlines of jobs."""
+        """Waits until every worker is warm, since imports would count towards the deadlines of jobs."""
         idle = Job(workload.echo.workload, workload.Echo())
-        # Each worker is leased before any is leased twice. One that fails fails in a job as well.
+        # Each worker is leased once before any is leased twice. Errors here would recur in a job.
         await asyncio.gather(*(self._ask(idle) for _ in self.pool.pids), return_exceptions=True)
 
     async def close(self) -> None:
@@ -286,7 +286,7 @@ class LocalExecutor:
         return [_outcome(workload, one, queued, len(parts)) for one in replies]
 
     async def _ask(self, job: Job) -> tuple[Reply, float]:
-        """Returns a worker's reply and the milliseconds until one was free."""
+        """Returns a worker's reply, and the milliseconds until a worker was free."""
         frame = _frame(job)
         queued = 0.0
         died = ""
@@ -315,8 +315,8 @@ class LocalExecutor:
         raise WorkloadError("worker_crashed", died, names(job.inputs))
 
     def _release(self, worker: Worker, replies: Sequence[Reply], full: bool) -> None:
-        """Returns a worker to the pool, unless it is `full`, or its GPU is gone: a new process may get it
-        back."""
+        """Returns a worker to the pool. It is replaced if it is `full` or its GPU is gone, as a new process
+        may get the GPU back."""
         if any(isinstance(one, Failed) and one.fault == "gone" for one in replies):
             self.pool.discard(worker)
         elif full:
@@ -326,20 +326,20 @@ class LocalExecutor:
 
 
 def _is_full(worker: Worker, replies: Sequence[Reply]) -> bool:
-    """Whether a job lacks memory that earlier jobs of this worker took: a new process may have it."""
+    """Whether a job lacks memory that this worker's earlier jobs took and a new process may have."""
     wanting = any(isinstance(one, Failed) and one.fault == "process" for one in replies)
     return wanting and worker.last_memory > LARGE_BYTES
 
 
 def _final(reply: Reply) -> Reply:
-    """Marks a lack of memory as final: a new process would have no more."""
+    """Marks a lack of memory as final, since a new process would have no more."""
     if isinstance(reply, Failed) and reply.fault == "process":
         return msgspec.structs.replace(reply, fault="")
     return reply
 
 
 def _frame(job: Job) -> bytes:
-    """Returns the frame for a worker. Raises WorkloadError `bad_params` for values that msgpack hasn't."""
+    """Returns the frame for a worker. Raises WorkloadError `bad_params` for values that msgpack lacks."""
     inputs = [JobInput.of(one) for one in job.inputs]
     out_dir = None if job.out_dir is None else str(job.out_dir)
     return pack(_encoded(JobFrame(job.workload.target, job.params, inputs, out_dir)))
@@ -351,7 +351,7 @@ def _batch_frame(workload: Workload, parts: Sequence[PackedJob], out_dir: Path |
 
 
 def packed_item(job: Job) -> msgspec.Raw:
-    """Returns the job as a part of a batch. Raises WorkloadError `bad_params`."""
+    """Encodes the job as part of a batch. Raises WorkloadError `bad_params`."""
     return _encoded(JobItem(job.params, [JobInput.of(one) for one in job.inputs]))
 
 
@@ -386,12 +386,12 @@ def _run_here(job: Job, limits: Limits) -> ExecutorResult:
     """Runs an inline workload in this process. Converts its exceptions to WorkloadError."""
     begin = time.perf_counter()
     try:
-        # A plugin's output must not get into a program's output.
+        # A plugin's output must not mix with the program's own.
         with contextlib.redirect_stdout(sys.stderr):
             output = validate_output(job.workload.load()(job.inputs, job.params, limits))
     except WorkloadError:
         raise
-    # A third party's code may raise anything: it costs its own job alone.
+    # Third-party code may raise anything; only its own job may fail.
     except (Exception, SystemExit) as error:
         log.exception("%s failed on %s", job.workload.name, names(job.inputs) or "no input")
         reason = text("the workload failed ({name})", name=type(error).__name__)

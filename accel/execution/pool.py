@@ -37,7 +37,7 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 MAX_POSIX_CODE = 0xFFFF
-"""Larger exit codes are NTSTATUS values of Windows, shown in hexadecimal."""
+"""Larger exit codes are Windows NTSTATUS values, shown in hexadecimal."""
 NTSTATUS = {
     0xC0000005: "access violation",
     0xC0000017: "out of memory",
@@ -47,11 +47,11 @@ NTSTATUS = {
     0xC0000409: "abort",
     0xC00000FD: "stack overflow",
 }
-"""NTSTATUS values of crashed processes on Windows."""
+"""NTSTATUS values of crashed Windows processes."""
 
 
 def describe_exit(code: int | None) -> str:
-    """Returns a process's exit code in words."""
+    """Describes a process's exit code in words."""
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
             return signal.Signals(-code).name
@@ -60,41 +60,41 @@ def describe_exit(code: int | None) -> str:
     return f"exit code {code}"
 
 
-# A worker uses one core: thread pools in each would compete for the same cores.
+# Each worker uses one core; thread pools would make workers compete for cores.
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "VIPS_CONCURRENCY": "1"}
 
 MAPPED_BYTES = 32 << 20
 """The largest threshold that glibc accepts."""
 HEAP_BYTES = 64 << 20
-"""Enough to open and process a texture of 2048 x 2048."""
+"""Enough to open and process a 2048 x 2048 texture."""
 HEAP = {"MALLOC_MMAP_THRESHOLD_": f"{MAPPED_BYTES}", "MALLOC_TRIM_THRESHOLD_": f"{HEAP_BYTES}"}
-"""Freed memory that glibc retains for the next job: page faults on fresh memory take longer than
-filling the buffers of a large image."""
+"""Makes glibc retain freed memory for the next job: page faults on fresh memory take longer than filling the
+buffers of a large image."""
 
 GRACE_S = 1.0
-"""Time limit for a process to end after it has closed its pipes."""
+"""Time limit for a process to end after it closed its pipes."""
 
 END_S = 10.0
-"""Time limit for a killed process to end; one in a driver that hangs never does."""
+"""Time limit for a killed process to end; one stuck in a driver never does."""
 
 BASE: str = getattr(sys, "_base_executable", sys.executable)
 """The interpreter that the virtual environment was created from."""
 
 STOP_S = 0.5
-"""Time limit for a job that reports progress to end after it was cancelled."""
+"""Time limit for a cancelled job that reports progress to end."""
 
 MEMORY_AGE_S = 0.5
-"""Maximum age in seconds of a process's memory measurement: measuring costs as much as a small job."""
+"""Maximum age in seconds of a memory measurement, which costs as much as a small job."""
 LONG_JOB_S = 0.02
-"""Run time in seconds above which a job's memory is measured again immediately."""
+"""Run time in seconds above which memory is measured right after the job."""
 
 
 class WorkerDied(Exception):
-    """The process ended before it replied; the message has the exit status."""
+    """The process ended before it replied. The message contains the exit status."""
 
 
 class Worker:
-    """A running worker process; serves one job at a time."""
+    """A worker process, which runs one job at a time."""
 
     def __init__(self, transport: asyncio.SubprocessTransport, wire: _Wire) -> None:
         stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
@@ -103,11 +103,11 @@ class Worker:
         self._wire = wire
         self.pid = transport.get_pid()
         self.doing = ""
-        """The name of the workload that it runs; empty when idle."""
+        """Name of the running workload; empty when idle."""
         self.since = time.monotonic()
         """When it became busy or idle, by `time.monotonic`."""
         self.last_memory = 0
-        """Resident memory when it was last measured, bytes."""
+        """Resident memory in bytes when last measured."""
         self._measure_at = 0.0
 
     @classmethod
@@ -118,11 +118,11 @@ class Worker:
         transport, wire = await loop.subprocess_exec(
             _Wire,
             python,
-            # Without -P, modules in the current directory would shadow libraries.
+            # Without -P, modules in the current folder would shadow libraries.
             *("-P", "-m", "accel.execution"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # A Windows program without a console has no stderr that could be inherited.
+            # A Windows program without a console has no stderr to inherit.
             stderr=subprocess.DEVNULL if None in (sys.stderr, sys.__stderr__) else None,
             env=environment({**more, **env}),
             creationflags=no_window(loop),
@@ -141,7 +141,7 @@ class Worker:
     async def ask(
         self, job: bytes, doing: str = "", on_progress: OnProgress | None = None
     ) -> Reply | BatchReply:
-        """Returns the reply to a job's frame; `doing` is the workload's name. Raises WorkerDied."""
+        """Sends a job's frame and returns the reply; `doing` is the workload's name. Raises WorkerDied."""
         frame = self._wire.expect(on_progress)
         self._write(job)
         self._turn_to(doing)
@@ -159,11 +159,11 @@ class Worker:
 
     @property
     def reports(self) -> bool:
-        """Whether its job has reported progress: such a job can be asked to end."""
+        """Whether its job has reported progress, which means that it can be asked to end."""
         return self._wire.reports
 
     async def stop(self) -> bool:
-        """Asks a cancelled job to end; returns whether it did, so the worker can take the next one."""
+        """Asks a cancelled job to end. Returns whether it did, so that the worker can take the next one."""
         frame = self._wire.expect()
         self._write(CANCEL)
         try:
@@ -180,7 +180,7 @@ class Worker:
         try:
             self._stdin.write(frame)
         except RuntimeError:
-            # uvloop refuses to write to a closed pipe: the process is gone, or will be.
+            # uvloop refuses to write to a closed pipe; the process is gone or about to end.
             self.kill()
 
     def memory(self) -> int:
@@ -193,15 +193,14 @@ class Worker:
 
     @functools.cached_property
     def _process(self) -> psutil.Process:
-        """Created once: that reads the start time, which costs twice as much as the memory."""
+        """Created once, because that reads the start time, which takes twice as long as the memory."""
         return psutil.Process(self.pid)
 
     def kill(self) -> None:
-        """Kills the process."""
         self._wire.kill()
 
     async def end(self) -> None:
-        """Kills the process and waits until it has ended, at most END_S."""
+        """Kills the process and waits up to END_S until it has ended."""
         self.kill()
         self._stdin.close()
         try:
@@ -213,7 +212,7 @@ class Worker:
 
 
 class _Wire(asyncio.SubprocessProtocol):
-    """Reads frames from a process's stdout; one reply is expected at a time."""
+    """Reads frames from a process's stdout. Only one reply is expected at a time."""
 
     def __init__(self) -> None:
         self.gone = asyncio.Event()
@@ -229,21 +228,21 @@ class _Wire(asyncio.SubprocessProtocol):
         self._transport = cast(asyncio.SubprocessTransport, transport)
 
     def kill(self) -> None:
-        """Kills the process, unless it is ending already."""
-        # Once only, and not while it ends: `Popen.kill` would take the exit code before asyncio can.
+        """Kills the process, unless it is already ending."""
+        # Only once, and not while it ends: `Popen.kill` would take the exit code before asyncio can.
         if not self.ended:
             self._stop()
             self._kill()
 
     def expect(self, on_progress: OnProgress | None = None) -> asyncio.Future[bytes]:
-        """Returns the next reply's body as a future; it raises EOFError if the process ends first.
+        """Returns a future for the body of the next reply; it raises EOFError if the process ends first.
 
-        `on_progress` gets the job's progress until then.
+        Until then, `on_progress` is called with the job's progress.
         """
         self._frame = asyncio.get_running_loop().create_future()
         self._on_progress = on_progress
         self.reports = False
-        # The reply of a cancelled job may have arrived.
+        # The reply of a cancelled job may already have arrived.
         self._read()
         if self.ended and not self._frame.done():
             self._frame.set_exception(EOFError())
@@ -270,19 +269,19 @@ class _Wire(asyncio.SubprocessProtocol):
 
     def _report(self, body: bytes) -> None:
         self.reports = True
-        # No request waits for the reply any longer.
+        # No request is waiting for the reply any more.
         if self._on_progress is None or self._frame is None or self._frame.done():
             return
         try:
             report = progresses.decode(body)
             self._on_progress(report.fraction, report.stage)
-        # A report must not end the job.
+        # A failing callback must not end the job.
         except Exception:
             log.exception("a worker's progress can't be passed on")
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if not self.ended:
-            # Without its pipes it is useless, even if it still runs.
+            # Without its pipes the process is useless, even if it still runs.
             self._backstop = asyncio.get_running_loop().call_later(GRACE_S, self._kill)
         self._stop()
 
@@ -298,7 +297,7 @@ class _Wire(asyncio.SubprocessProtocol):
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if sys.platform != "win32":
-                # Including the processes that it has started, such as a tool of a plugin.
+                # Kill processes that it started, too, such as a plugin's tool.
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
                 return
         with contextlib.suppress(ProcessLookupError):
@@ -311,22 +310,22 @@ class _Wire(asyncio.SubprocessProtocol):
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Returns a worker's environment: it finds every module that this process finds."""
+    """Returns a worker's environment, in which it finds the same modules as this process."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     return {**os.environ, **SINGLE_THREADED, **HEAP, "PYTHONPATH": path, **extra}
 
 
 def interpreter(platform: str, executable: str, base: str) -> tuple[str, Mapping[str, str]]:
-    """Returns the program that runs `executable`, and variables for it; `base` is its base interpreter."""
-    # On Windows a virtual environment's python.exe starts its base interpreter and waits for it: the worker
-    # would be a grandchild. multiprocessing avoids that in the same way.
+    """Returns the program to run for `executable`, and its variables; `base` is the base interpreter."""
+    # On Windows, a virtual environment's python.exe starts the base interpreter and waits for it, so the
+    # worker would be a grandchild. multiprocessing avoids it the same way.
     if platform == "win32" and os.path.normcase(executable) != os.path.normcase(base):
         return base, {"__PYVENV_LAUNCHER__": executable}
     return executable, {}
 
 
 def no_window(loop: asyncio.AbstractEventLoop) -> int:
-    """Returns the flag that prevents Windows from opening a console, if `loop` accepts flags."""
+    """Returns the flag that keeps Windows from opening a console, if `loop` accepts flags."""
     # winloop raises ValueError for every flag but 0.
     if sys.platform == "win32" and isinstance(loop, asyncio.BaseEventLoop):
         return subprocess.CREATE_NO_WINDOW
@@ -339,11 +338,11 @@ PRIORITIES = ("interactive", "normal", "bulk")
 """Most urgent first."""
 
 MAX_PASSED = 8
-"""A priority gets a turn after it was skipped this often."""
+"""Number of times that a priority can be skipped before it gets a turn."""
 
 
 class FairTurns(Generic[Waiter]):
-    """Waiters by priority; first come, first served within one."""
+    """Waiters by priority; first come, first served within a priority."""
 
     def __init__(self) -> None:
         self._classes: tuple[deque[Waiter], ...] = tuple(deque() for _ in PRIORITIES)
@@ -358,7 +357,7 @@ class FairTurns(Generic[Waiter]):
         return {priority: len(self._classes[at]) for at, priority in enumerate(PRIORITIES)}
 
     def add(self, waiter: Waiter, priority: str, *, again: bool = False) -> None:
-        """Queues a waiter; one that needs its turn `again` goes to the front of its priority.
+        """Queues a waiter. One that waits `again` goes to the front of its priority.
 
         Raises ValueError for an unknown priority.
         """
@@ -369,7 +368,7 @@ class FairTurns(Generic[Waiter]):
             waiters.append(waiter)
 
     def remove(self, waiter: Waiter) -> bool:
-        """Removes a waiter; returns whether it still waited."""
+        """Removes a waiter and returns whether it was still waiting."""
         for waiting in self._classes:
             if waiter in waiting:
                 waiting.remove(waiter)
@@ -377,7 +376,7 @@ class FairTurns(Generic[Waiter]):
         return False
 
     def next(self, fits: Callable[[Waiter], bool] = lambda waiter: True) -> Waiter | None:
-        """Removes and returns the next waiter; None if there is none, or if it doesn't fit and stays."""
+        """Removes and returns the next waiter, or None if there is none or it doesn't fit."""
         waiting = [i for i, waiters in enumerate(self._classes) if waiters]
         if not waiting:
             return None
@@ -391,6 +390,9 @@ class FairTurns(Generic[Waiter]):
         return self._classes[chosen].popleft()
 
 
+GROW_S = 0.02
+"""A job waits this long for a busy worker before another is started, which takes far longer."""
+
 RESPAWN = Backoff(first_s=0.1, most_s=5.0, factor=4.0)
 """Pauses after the system refused to start a process."""
 
@@ -398,25 +400,42 @@ log = logging.getLogger(__name__)
 
 
 class WorkerState(Struct, frozen=True):
-    """A worker process's state."""
-
     pid: int
     busy: bool
     """Whether it is leased to a job."""
     doing: str
-    """The job's workload; empty if there is none, or unknown."""
+    """Workload of its job; empty if idle or unknown."""
     for_s: float
     """Seconds since it became busy or idle."""
 
 
 class Pool:
-    """`size` worker processes, leased to jobs in the order of their turns."""
+    """Up to `size` worker processes, leased to jobs in the order of their turns."""
 
-    def __init__(self, size: int, setup: Setup, env: Mapping[str, str], keep_mib: int = 0) -> None:
-        """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this."""
+    def __init__(
+        self,
+        size: int,
+        setup: Setup,
+        env: Mapping[str, str],
+        keep_mib: int = 0,
+        *,
+        idle_s: float = 0.0,
+        warm_up: bytes = b"",
+    ) -> None:
+        """Replaces a worker that uses more than `keep_mib` after a job; 0 disables this.
+
+        With `idle_s`, it starts with one worker, adds more while jobs wait, and ends each that was idle for
+        `idle_s` seconds; otherwise all run all the time. `warm_up` is the frame of a job that makes an
+        added worker ready before it is leased.
+        """
         self._keep = keep_mib << 20
+        self._idle_s = idle_s
+        self._warm_up = warm_up
         self._setup = setup
         self._env = env
+        self._growing = False
+        self._starting = 0
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._turns: FairTurns[asyncio.Future[Worker]] = FairTurns()
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
@@ -424,14 +443,14 @@ class Pool:
         self._closing = asyncio.Event()
         self.size = size
         self.on_ended: Callable[[int], None] | None = None
-        """Called in a thread with each healthy process that was ended here, before it is replaced."""
+        """Called in a thread with the pid of each healthy process that was ended, before it is replaced."""
         self.ended = {"crashed": 0, "cancelled": 0, "memory": 0}
-        """Replaced processes by reason: `cancelled` while running a cancelled job, `memory` for holding too
-        much after a job."""
+        """Number of replaced processes by reason: `cancelled` while running a cancelled job, `memory` for
+        using too much after a job."""
 
     @property
     def waiting(self) -> int:
-        """Number of jobs that wait for a worker."""
+        """Number of jobs waiting for a worker."""
         return len(self._turns)
 
     @property
@@ -441,7 +460,7 @@ class Pool:
 
     @property
     def states(self) -> Sequence[WorkerState]:
-        """Every worker's state, by process id."""
+        """The state of each worker, sorted by process id."""
         now, idle = time.monotonic(), set(self._idle)
         return [
             WorkerState(worker.pid, worker not in idle, worker.doing, now - worker.since)
@@ -451,29 +470,38 @@ class Pool:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids."""
         return [worker.pid for worker in self._all]
 
     async def start(self) -> None:
-        """Starts all processes without waiting until they are ready. Raises OSError."""
-        started = await asyncio.gather(*(self._spawn() for _ in range(self.size)), return_exceptions=True)
+        """Starts all processes, or the first, without waiting until they are ready. Raises OSError."""
+        count = 1 if self._idle_s else self.size
+        started = await asyncio.gather(*(self._spawn() for _ in range(count)), return_exceptions=True)
         if failed := [error for error in started if error is not None]:
             await self.close()
             raise failed[0]
 
+    def wake(self) -> None:
+        """Starts a worker if none runs: a job is likely to come."""
+        if not self._all and not self._growing and not self._closing.is_set():
+            self._growing = True
+            self._in_background(self._grow())
+
     async def acquire(self, priority: str, *, again: bool = False) -> Worker:
-        """Leases a worker until `release` or `discard`; a job that needs one `again` comes first.
+        """Leases a worker until `release` or `discard`. A job that needs one `again` goes first.
 
         Raises WorkloadError `shutting_down`.
         """
         if self._closing.is_set():
             raise _closing()
-        # The usual case, without a future.
+        # The common case needs no future.
         if not self._turns and (worker := self._free()) is not None:
             return worker
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._turns.add(turn, priority, again=again)
         self._assign()
+        if self._turns and self._idle_s and not self._growing and len(self._all) < self.size:
+            self._growing = True
+            self._in_background(self._grow())
         try:
             return await turn
         except asyncio.CancelledError:
@@ -483,20 +511,22 @@ class Pool:
             raise
 
     def release(self, worker: Worker) -> None:
-        """Returns a worker that has replied."""
+        """Returns a worker that has replied to the pool."""
         held = worker.memory()
         if self._keep and held > self._keep:
-            # Allocators rarely return freed memory to the system; a process that ends returns all of it.
+            # Allocators rarely return freed memory to the system; ending the process returns all of it.
             log.info("replacing a worker that holds %d MiB after its job", held >> 20)
             self.discard(worker, "memory")
             return
         self._idle.append(worker)
         self._assign()
+        if self._idle_s and self._idle and self._idle_timer is None:
+            self._end_idle()
 
     def stop(self, worker: Worker) -> None:
-        """Frees a worker from a cancelled job.
+        """Takes a worker back from a cancelled job.
 
-        A job that reports progress is asked to end; any other is ended with its process.
+        A job that reports progress is asked to end; otherwise its process is killed.
         """
         if worker.alive and worker.reports and not self._closing.is_set():
             self._in_background(self._stop(worker))
@@ -510,7 +540,7 @@ class Pool:
             self.discard(worker)
 
     def discard(self, worker: Worker, reason: str = "cancelled") -> None:
-        """Ends a worker that is busy with a cancelled job, or that has died, and starts another.
+        """Kills a worker that runs a cancelled job or has died, and starts another.
 
         `reason` is a key of `ended`; a dead worker counts as crashed.
         """
@@ -523,8 +553,10 @@ class Pool:
             self._in_background(self._replace(worker, healthy=not crashed))
 
     async def close(self) -> None:
-        """Ends all processes; waiting jobs fail with WorkloadError `shutting_down`."""
+        """Ends all processes. Waiting jobs fail with WorkloadError `shutting_down`."""
         self._closing.set()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         while (turn := self._turns.next()) is not None:
             if not turn.done():
                 turn.set_exception(_closing())
@@ -533,17 +565,17 @@ class Pool:
         self._idle.clear()
 
     def _free(self) -> Worker | None:
-        """Returns an idle worker that is alive."""
+        """Returns a living idle worker."""
         while self._idle:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-            # Killed from outside while it was idle.
+            # Killed from outside while idle.
             self.discard(worker)
         return None
 
     def _assign(self) -> None:
-        """Assigns idle workers to the waiters whose turn it is."""
+        """Assigns idle workers to waiters in turn."""
         while self._turns and (worker := self._free()) is not None:
             turn = self._turns.next()
             if turn is None or turn.done():
@@ -551,18 +583,72 @@ class Pool:
             else:
                 turn.set_result(worker)
 
-    async def _spawn(self) -> None:
+    async def _grow(self) -> None:
+        """Starts workers for jobs that wait: at once if none runs, else after GROW_S."""
+        tries = 0
+        try:
+            while (self._turns or not self._all) and len(self._all) < self.size:
+                pause = RESPAWN.pause_s(tries - 1) if tries else GROW_S if self._all else 0.0
+                if await self._closed_within(pause):
+                    return
+                try:
+                    if not self._all:
+                        await self._spawn()
+                    wanted = min(len(self._turns) - self._starting, self.size - len(self._all))
+                    for _ in range(wanted):
+                        await self._spawn(warm=True)
+                    tries = 0
+                # Jobs that wait get no worker unless this goes on.
+                except Exception as error:
+                    tries += 1
+                    log.error("can't start a worker process: %s", error)
+        finally:
+            self._growing = False
+
+    async def _warm(self, worker: Worker) -> None:
+        """Makes a new worker ready while others serve the jobs that wait."""
+        try:
+            await worker.ask(self._warm_up)
+        except WorkerDied:
+            # A job that meets a dead worker is told so, and another is started with a pause.
+            log.warning("worker process %d ended while it started", worker.pid)
+        finally:
+            self._starting -= 1
+        self.release(worker)
+
+    def _end_idle(self) -> None:
+        """Ends workers that have been idle for long, and sets the timer for the next."""
+        self._idle_timer = None
+        now = time.monotonic()
+        while self._idle and now - self._idle[0].since >= self._idle_s:
+            self._in_background(self._retire(self._idle.pop(0)))
+        if self._idle:
+            due = self._idle[0].since + self._idle_s - now
+            self._idle_timer = asyncio.get_running_loop().call_later(max(due, 0.01), self._end_idle)
+
+    async def _retire(self, worker: Worker) -> None:
+        self._all.discard(worker)
+        await worker.end()
+        await self._report_end(worker.pid)
+
+    async def _spawn(self, *, warm: bool = False) -> None:
         worker = await Worker.spawn(self._setup, self._env)
         if self._closing.is_set():
             return await worker.end()
         self._all.add(worker)
-        self.release(worker)
+        if warm:
+            self._starting += 1
+            self._in_background(self._warm(worker))
+        else:
+            self.release(worker)
 
     async def _replace(self, worker: Worker, *, healthy: bool) -> None:
         await worker.end()
         self._all.discard(worker)
         if healthy:
             await self._report_end(worker.pid)
+        if self._idle_s and (len(self._all) >= self.size or (self._all and not self._turns)):
+            return
         tries = 0
         while not await self._closed_within(RESPAWN.pause_s(tries - 1) if tries else 0.0):
             try:
@@ -570,7 +656,7 @@ class Pool:
             except OSError as error:
                 tries += 1
                 log.error("can't start a worker process: %s", error)
-            # A pool that never replaces a lost worker ends up with none.
+            # If replacing ever stopped, the pool would end up without workers.
             except Exception:
                 tries += 1
                 log.exception("can't start a worker process")
@@ -601,7 +687,7 @@ def _closing() -> WorkloadError:
 
 
 def suppress_error_dialogs() -> None:
-    """Makes this process fail without a dialog, which would keep it alive until a user closes it."""
+    """Disables error dialogs, which would keep a failed process alive until a user closes them."""
     if sys.platform == "win32":
         import msvcrt
 

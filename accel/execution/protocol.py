@@ -1,4 +1,4 @@
-"""Frames between the executor and a worker process: msgpack Structs, each preceded by its length."""
+"""Frames between the executor and workers: msgpack Structs, each preceded by its length."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from accel.text import AnyText
 from accel.workload import Input, Limits
 
 HEADER = 4
-"""Bytes of the length, unsigned and big-endian."""
+"""Size in bytes of the length, an unsigned big-endian integer."""
 
 DEVICE = "CPU"
-"""The device that worker processes use by default."""
+"""The default device of worker processes."""
 
 
 class Setup(Struct, frozen=True):
-    """The first frame to a worker."""
+    """The first frame sent to a worker."""
 
     limits: Limits
     memory_mib: int
-    """Limit of address space, MiB, where the system supports one; 0 means unlimited."""
+    """Limit of address space in MiB, if the system supports one; 0 for none."""
     warm: Sequence[str]
     """Modules to import before the first job."""
 
 
 class JobInput(Struct, frozen=True):
-    """An encoded `Input`: its path is bytes, as a name on disk needn't be valid Unicode."""
+    """An encoded `Input`. Its path is bytes, because a path on disk may be invalid Unicode."""
 
     name: str
     path: bytes
 
     @classmethod
     def of(cls, source: Input) -> JobInput:
-        """Encodes `source`; escapes characters of its name that UTF-8 can't encode."""
+        """Encodes `source`, escaping characters in its name that UTF-8 can't encode."""
         return cls(writable(source.name), os.fsencode(source.path))
 
     def input(self) -> Input:
@@ -50,10 +50,10 @@ class JobFrame(Struct, frozen=True, tag="job"):
     target: str
     """`module:function` of a workload."""
     params: Any
-    """The workload's Params; a map once it is decoded."""
+    """The workload's Params; a map after decoding."""
     inputs: Sequence[JobInput]
     out_dir: str | None
-    """The folder for output files, each named by its SHA-256; None sends them in the reply."""
+    """Folder for output files, each named by its SHA-256; None sends them in the reply."""
 
 
 class JobItem(Struct, frozen=True):
@@ -64,13 +64,13 @@ class JobItem(Struct, frozen=True):
 
 
 class BatchFrame(Struct, frozen=True, tag="batch"):
-    """Several calls of one workload that run as one."""
+    """Several calls of one workload that run at once."""
 
     target: str
     """`module:function` of the workload."""
     items: Sequence[JobItem]
     out_dir: str | None
-    """Same as in `JobFrame`."""
+    """As in `JobFrame`."""
 
 
 class PackedBatchFrame(Struct, frozen=True, tag="batch"):
@@ -82,14 +82,14 @@ class PackedBatchFrame(Struct, frozen=True, tag="batch"):
 
 
 class ResultFile(Struct, frozen=True):
-    """An output file: its bytes in `data`, or at `path`."""
+    """An output file, with its contents in `data` or at `path`."""
 
     name: str
     media_type: str
     size: int
-    """Bytes."""
+    """In bytes."""
     sha256: str
-    """Hex, lower case."""
+    """Lower-case hexadecimal."""
     data: bytes | None = None
     path: str | None = None
     fresh: bool = False
@@ -97,11 +97,11 @@ class ResultFile(Struct, frozen=True):
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):
-    """Cancels the running job of a worker."""
+    """Cancels a worker's running job."""
 
 
 class Progress(Struct, frozen=True, tag="progress"):
-    """The progress of a worker's running job."""
+    """Progress of a worker's running job."""
 
     fraction: float
     """0 to 1."""
@@ -121,7 +121,7 @@ class Done(Struct, frozen=True, tag="done"):
 
 
 class Failed(Struct, frozen=True, tag="failed"):
-    """A job's error; `trace` is for the log only."""
+    """A job's error. `trace` is only for the log."""
 
     code: str
     reason: AnyText
@@ -129,7 +129,7 @@ class Failed(Struct, frozen=True, tag="failed"):
     trace: str = ""
     fault: str = ""
     step: str = ""
-    """`fault` and `step` as in `WorkloadError`."""
+    """`fault` and `step` are as in `WorkloadError`."""
 
 
 class BatchReply(Struct, frozen=True, tag="several"):
@@ -155,13 +155,15 @@ setups = msgspec.msgpack.Decoder(Setup)
 
 
 def writable(text: str) -> str:
-    r"""Returns `text` with escapes, such as `\udcff`, for characters that UTF-8 can't encode."""
+    r"""Returns `text` with characters that UTF-8 can't encode escaped, such as `\udcff`."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def pack(message: Struct | msgspec.Raw) -> bytes:
-    """Returns the frame of a message, encoded or not. Raises TypeError for a value that msgpack can't encode,
-    and UnicodeEncodeError for text that UTF-8 can't encode."""
+    """Returns the frame of a message, which may already be encoded.
+
+    Raises TypeError for a value that msgpack can't encode and UnicodeEncodeError for text that UTF-8 can't.
+    """
     body = bytes(message) if isinstance(message, msgspec.Raw) else msgspec.msgpack.encode(message)
     return len(body).to_bytes(HEADER, "big") + body
 
@@ -169,4 +171,4 @@ def pack(message: Struct | msgspec.Raw) -> bytes:
 CANCEL = pack(Cancel())
 
 PROGRESS = msgspec.msgpack.encode(Progress(0.0, ""))[:15]
-"""The first bytes of every `Progress`: its map's size and its tag."""
+"""The first bytes of every `Progress`: the size of its map, and its tag."""

@@ -1,4 +1,4 @@
-"""The worker process: reads frames, runs jobs and batches, writes output files."""
+"""The worker process: reads frames, runs jobs and batches, and writes output files."""
 
 from __future__ import annotations
 
@@ -67,17 +67,16 @@ _ending = threading.Lock()
 
 
 class FrameSource(Protocol):
-    """Frames from a parent that sends the next one after the reply to the last."""
+    """Frames from a parent that sends the next one only after the reply."""
 
     def take(self) -> bytes:
         """Waits for the next frame and returns it."""
 
     def idle(self) -> bool:
-        """Returns whether no frame waits."""
+        """Whether no frame is waiting."""
 
 
 def open_frame_source(requests: IO[bytes]) -> FrameSource:
-    """Returns the frames of a pipe or socket."""
     return PolledFrames(requests) if sys.platform == "linux" else QueuedFrames(requests)
 
 
@@ -99,7 +98,7 @@ class PolledFrames:
 
 
 class QueuedFrames:
-    """For other systems, which report a hangup to readers only: a second thread reads (0.03 ms a job)."""
+    """For other systems, which report a hangup only to readers: a second thread reads (0.03 ms per job)."""
 
     def __init__(self, requests: IO[bytes]) -> None:
         self._frames: SimpleQueue[bytes] = SimpleQueue()
@@ -117,12 +116,12 @@ class QueuedFrames:
 
 
 def _end_after(fd: int) -> None:
-    """Ends the process when the other end closes."""
+    """Ends the process when the other end of the pipe closes."""
     if sys.platform == "linux":
         import select
 
         waiting = select.poll()
-        # With no event requested, only a hangup is reported (poll(2)).
+        # With no event requested, poll(2) reports only a hangup.
         waiting.register(fd, 0)
         waiting.poll()
         _end()
@@ -133,14 +132,14 @@ def _next(requests: IO[bytes]) -> bytes:
     size = int.from_bytes(header, "big")
     body = requests.read(size)
     if len(header) < HEADER or len(body) < size:
-        # The parent is gone, so no process waits for a reply.
+        # The parent is gone, so nobody waits for a reply.
         _end()
     return body
 
 
 def _end() -> NoReturn:
-    """Ends the process; a second thread that calls this waits."""
-    # Both threads notice a hangup, and exit hooks (coverage's data file) must not run twice.
+    """Ends the process. A second thread that calls it waits."""
+    # Both threads notice a hangup, but exit hooks (such as coverage's) must not run twice.
     with _ending:
         os._exit(0)
 
@@ -150,18 +149,18 @@ NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if has
 
 
 def result_file(file: OutputFile) -> ResultFile:
-    """Returns the file with its digest, its bytes in memory."""
+    """Returns the file with its digest, in memory."""
     digest = hashlib.sha256(file.data).hexdigest()
     return ResultFile(file.name, file.media_type, len(file.data), digest, data=file.data)
 
 
 def store_output(file: OutputFile, folder: str | Path) -> ResultFile:
-    """Writes the file to `folder`, named by its digest; updates the time of one that exists.
+    """Writes the file to `folder`, named by its digest. If it exists, its modification time is updated.
 
-    Raises WorkloadError if it can't be written: `storage_full` on a full disk, else `internal`.
+    Raises WorkloadError if it can't be written: `storage_full` on a full disk, otherwise `internal`.
     """
     digest = hashlib.sha256(file.data).hexdigest()
-    # A string: building a `Path` takes longer than the system call.
+    # A string, because building a `Path` takes longer than the system call.
     path = os.path.join(folder, digest)
     try:
         if is_new := not _touch(path, len(file.data)):
@@ -176,9 +175,9 @@ def store_output(file: OutputFile, folder: str | Path) -> ResultFile:
 
 
 def _touch(path: str, size: int) -> bool:
-    """Updates the time of an existing file, so that it isn't deleted as old; returns whether it exists."""
+    """Updates the modification time of a file, so that it isn't deleted as old. Returns whether it exists."""
     try:
-        # After a power failure an empty file may have the name.
+        # After a power failure, an empty file may have this name.
         if os.stat(path).st_size != size:
             return False
         os.utime(path)
@@ -194,37 +193,35 @@ def _write(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         draft.write_bytes(data)
-        # On Windows this fails if another worker has just written the file and a process reads it.
+        # On Windows this fails if another worker has just written the file and a process has it open.
         replace_file(draft, path, done=path.is_file)
     finally:
-        # Remaining files are deleted when the folder is swept.
+        # Sweeping the folder deletes whatever remains.
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
 
 
 COARSE_CPU_CLOCK = sys.platform == "win32"
-"""Windows counts CPU time in steps of 16 ms, too coarse for short jobs."""
+"""Windows counts CPU time in steps of 16 ms, which is too coarse for short jobs."""
 
 MIN_FREE_BYTES = 64 << 20
-"""Address space that opening libraries and models needs."""
+"""Address space needed to open libraries and models."""
 
 WORKLOAD_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
-"""Exceptions that a workload's code may raise: a library may call sys.exit."""
+"""Exceptions that a workload may raise; a library may call sys.exit."""
 
 Duration = tuple[float, float]
-"""Milliseconds of wall time and of CPU time."""
+"""Milliseconds of wall time and CPU time."""
 
 log = logging.getLogger(__name__)
 
 
 class Stopwatch:
-    """Measures time from its creation."""
-
     def __init__(self) -> None:
         self._begin, self._cpu = time.perf_counter(), time.process_time()
 
     def share(self, parts: int = 1) -> Duration:
-        """Returns the duration of each of so many equal parts."""
+        """Returns the time since creation, divided by `parts`."""
         run = (time.perf_counter() - self._begin) * 1000 / parts
         if COARSE_CPU_CLOCK:
             return run, run
@@ -232,9 +229,9 @@ class Stopwatch:
 
 
 def run(frame: JobFrame | BatchFrame, setup: Setup, listener: OnProgress | None = None) -> bytes:
-    """Runs a job or batch and returns the reply's frame; errors become a `Failed`.
+    """Runs a job or batch and returns the encoded reply. Errors become a `Failed`.
 
-    `listener` gets the progress of a single job.
+    `listener` is called with the progress of a single job.
     """
     if isinstance(frame, BatchFrame):
         return pack(PackedBatchReply(_several(frame, setup)))
@@ -260,11 +257,12 @@ def _several(batch: BatchFrame, setup: Setup) -> list[Raw]:
 def _outcomes(
     workload: Workload, batching: Batching, items: Sequence[JobItem], setup: Setup
 ) -> list[Outcome | BaseException]:
-    """Returns each item's outcome: as one batch, in halves if memory is full, or one by one if that fails."""
+    """Runs items as one batch, in halves if memory is full, or one by one if that fails; returns their
+    outcomes."""
     parsed = [_parsed(workload, item) for item in items]
     good = [item for item in parsed if isinstance(item, Item)]
-    made = iter(_at_once(workload, batching, good, setup.limits))
-    return [next(made) if isinstance(item, Item) else item for item in parsed]
+    result = iter(_at_once(workload, batching, good, setup.limits))
+    return [next(result) if isinstance(item, Item) else item for item in parsed]
 
 
 def _at_once(
@@ -272,7 +270,7 @@ def _at_once(
 ) -> list[Outcome | BaseException]:
     try:
         return list(_checked(_together(batching.target)(items, limits), len(items)))
-    # A plugin's code may raise anything for one job; the others must still get their results.
+    # A plugin may raise anything because of one job; the others must still get their results.
     except WORKLOAD_ERRORS as error:
         fault = fault_of(error)
         if fault == "memory" and len(items) > 1:
@@ -303,7 +301,7 @@ def _checked(outcomes: Sequence[Outcome], count: int) -> Sequence[Outcome]:
 def _alone(workload: Workload, item: Item, limits: Limits) -> Output | BaseException:
     try:
         return workload.load()(item.inputs, item.params, limits)
-    # A third party's workload may raise anything: it costs its own job alone.
+    # Third-party code may raise anything; only its own job may fail.
     except WORKLOAD_ERRORS as error:
         return error
 
@@ -317,7 +315,7 @@ def _parsed(workload: Workload, item: JobItem) -> Item | WorkloadError:
 
 def _done(target: str, item: JobItem, inputs: Sequence[Input], out_dir: str | None, setup: Setup) -> Done:
     function = load(target)
-    # Each worker loads a module once: counted, it would be expected of every run.
+    # Load it before timing: a worker does this only once, so it isn't part of an expected run time.
     watch = Stopwatch()
     output = validate_output(function(inputs, function.workload.decode(item.params), setup.limits))
     return _timed(output, output_files(output, out_dir), watch.share())
@@ -336,17 +334,17 @@ def _timed(output: Output, files: list[Any], took: Duration) -> Done:
 
 
 def output_files(output: Output, out_dir: str | Path | None) -> list[ResultFile]:
-    """Returns the output's files: in `out_dir`, or in memory where it is None."""
+    """Stores the output's files in `out_dir`, or in memory if that is None."""
     return [result_file(file) if out_dir is None else store_output(file, out_dir) for file in output.files]
 
 
 def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> Done:
-    """Calls `work`; if it fails, closes files that the traceback holds open."""
+    """Calls `work`. If it fails, closes files that its traceback keeps open."""
     try:
         return work(inputs)
     except WORKLOAD_ERRORS as error:
         failed: BaseException | None = error
-        # On Windows, an open file can't be replaced or deleted.
+        # Windows can't replace or delete an open file.
         while failed is not None:
             traceback.clear_frames(failed.__traceback__)
             failed = failed.__context__
@@ -354,18 +352,18 @@ def _call(work: Callable[[Sequence[Input]], Done], inputs: Sequence[Input]) -> D
 
 
 def _reply(item: JobItem, setup: Setup, work: Callable[[Sequence[Input]], Done]) -> Raw:
-    """Returns the encoded reply of one job."""
+    """Runs a job and returns its encoded reply."""
     inputs = [one.input() for one in item.inputs]
     try:
         return Raw(msgspec.msgpack.encode(_call(work, inputs)))
     except WorkloadError as error:
         if error.code == "internal" and _is_full():
             return _too_large(inputs, setup)
-        # An error with a cause comes from a plugin: the log shows where.
+        # An error with a cause comes from a plugin, and the log should show where.
         trace = traceback.format_exc() if error.code == "internal" and error.__cause__ else ""
         named = error.name or names(inputs)
         return _failed(error.code, error.reason, named, trace, fault=error.fault, step=error.step)
-    # A worker replies to every job, even if the job raises.
+    # A worker replies to every job, even if it raises.
     except WORKLOAD_ERRORS as error:
         fault = fault_of(error)
         if uses_device() and fault:
@@ -386,8 +384,8 @@ def _failed(
 
 
 def _is_full() -> bool:
-    """Returns whether the process has used nearly all of its address space: libraries then fail in many ways,
-    or report that a file is damaged."""
+    """Whether the process has used nearly all of its address space. Libraries then fail in many ways, or
+    report that a file is damaged."""
     if sys.platform != "linux":
         return False
     import resource
@@ -411,21 +409,22 @@ def _gone(error: BaseException) -> Text:
 
 
 MAX_STEP_S = 30.0
-"""Time limit for one step of background work. A waiting job goes to the next worker if this one is ended."""
+"""Time limit for a step of background work. If it ends this worker, a waiting job goes to the next."""
 
 
 class IdleTasks:
-    """Background work that a worker process does while no job waits."""
+    """Background work that a worker process does while no job is waiting."""
 
     def __init__(self) -> None:
         self._waiting: deque[Iterator[None]] = deque()
 
     def later(self, steps: Iterator[None]) -> None:
-        """Adds work that yields after each step: a job waits for one step at most. Errors end the process."""
+        """Adds work that yields after each step, so that a job waits for one step at most. Errors end the
+        process."""
         self._waiting.append(steps)
 
     def spend(self, idle: Callable[[], bool]) -> None:
-        """Runs steps as long as the process is idle before each."""
+        """Runs steps as long as `idle` returns true before each."""
         while self._waiting and idle():
             with _ended_after(MAX_STEP_S):
                 try:
@@ -436,8 +435,8 @@ class IdleTasks:
 
 @contextlib.contextmanager
 def _ended_after(seconds: float) -> Iterator[None]:
-    """Ends the process after `seconds`, even inside a library that never returns."""
-    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # without stderr
+    """Ends the process after `seconds`, even inside a library call that never returns."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # if there is no stderr
         faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         yield
@@ -446,17 +445,17 @@ def _ended_after(seconds: float) -> Iterator[None]:
 
 
 SPARE = IdleTasks()
-"""The background work of this process."""
+"""This process's background work."""
 
 
 PR_SET_PDEATHSIG = 1
 """From prctl(2)."""
 
 REPORT_S = 0.1
-"""Least time between two progress reports of a job."""
+"""Minimum time between two progress reports of a job."""
 
 NICE = 10
-"""The nice value of workers."""
+"""Nice value of workers."""
 
 
 def main() -> None:
@@ -469,7 +468,7 @@ def main() -> None:
     logging.getLogger("pyvips").setLevel(logging.ERROR)
     lower_priority()
     requests, replies = _detach(0, "rb"), _detach(1, "wb")
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # without stderr
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # if there is no stderr
         faulthandler.enable(all_threads=False)
     _serve(open_frame_source(requests), replies)
 
@@ -479,11 +478,11 @@ def _serve(frames: FrameSource, replies: IO[bytes]) -> None:
     limit_memory(setup.memory_mib)
     for module in setup.warm:
         warm(module)
-    # If the parent is gone, another thread ends the process. A worker whose GPU is gone ends and is replaced.
+    # If the parent is gone, another thread ends the process. A worker without its GPU ends and is replaced.
     with contextlib.suppress(BrokenPipeError, DeviceGone):
         while True:
             job = jobs.decode(frames.take())
-            # The job had finished before it was cancelled.
+            # The job finished before it could be cancelled.
             if isinstance(job, Cancel):
                 continue
             replies.write(run(job, setup, Reporter(frames, replies)))
@@ -492,7 +491,7 @@ def _serve(frames: FrameSource, replies: IO[bytes]) -> None:
 
 
 class Reporter:
-    """Sends a job's progress, and raises Cancelled in a cancelled job."""
+    """Sends a job's progress, and raises Cancelled if the job was cancelled."""
 
     def __init__(self, frames: FrameSource, replies: IO[bytes]) -> None:
         self._frames = frames
@@ -500,7 +499,7 @@ class Reporter:
         self._next = 0.0
 
     def __call__(self, fraction: float, stage: str) -> None:
-        # During a job the parent sends nothing but a cancellation.
+        # During a job, the parent sends only cancellations.
         if not self._frames.idle():
             raise Cancelled
         now = time.monotonic()
@@ -511,7 +510,7 @@ class Reporter:
 
 
 def _detach(fd: int, mode: str) -> IO[bytes]:
-    """Moves stdin or stdout to another descriptor: native libraries may read or print."""
+    """Moves stdin or stdout to another descriptor, because native libraries may read or print."""
     own = os.fdopen(os.dup(fd), mode)
     if fd == 1:
         os.dup2(2, 1)
@@ -524,8 +523,7 @@ def _detach(fd: int, mode: str) -> IO[bytes]:
 
 
 def end_with_parent() -> None:
-    """Makes Linux end this process with its parent, even while native code holds the GIL and no thread could
-    notice."""
+    """Makes Linux end this process with its parent, even while native code holds the GIL."""
     if sys.platform == "linux":
         import ctypes
 
@@ -534,7 +532,7 @@ def end_with_parent() -> None:
 
 
 def lower_priority() -> None:
-    """Lowers the priority of this process below the daemon's and the editor's."""
+    """Lowers this process's priority below that of the daemon and the editor."""
     lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICE
     with contextlib.suppress(psutil.Error, OSError):
         own = psutil.Process()
@@ -543,7 +541,7 @@ def lower_priority() -> None:
 
 
 def limit_memory(mib: int) -> None:
-    """Limits this process's address space; 0 means unlimited."""
+    """Limits this process's address space in MiB; 0 means unlimited."""
     if mib and sys.platform == "linux":
         import resource
 
@@ -552,7 +550,7 @@ def limit_memory(mib: int) -> None:
 
 
 def warm(module: str) -> None:
-    """Imports `module` before the first job. Errors are ignored: the job reports them."""
+    """Imports `module` before the first job. Ignores errors, which the job will report."""
     with contextlib.suppress(Exception):
         ready = getattr(importlib.import_module(module), "warm", None)
         if ready is not None:

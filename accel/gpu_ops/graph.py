@@ -1,4 +1,4 @@
-"""ONNX graphs of image operations: helpers to build them, and a runner for one provider."""
+"""ONNX graphs of image operations: a builder, and a runner for one provider."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Nodes(GraphBuilder):
-    """Builds graphs of float32 in the layout N x C x H x W, which suits GPUs."""
+    """Builds float32 graphs in the layout N x C x H x W, which suits GPUs."""
 
     def number(self, value: float) -> str:
         """Adds a scalar constant."""
@@ -33,15 +33,13 @@ class Nodes(GraphBuilder):
         return self.add("Cast", [value], output, to=TYPES[dtype])
 
     def plus(self, value: str, number: float) -> str:
-        """Returns `value + number`."""
         return self.add("Add", [value, self.number(number)])
 
     def times(self, value: str, number: float) -> str:
-        """Returns `value * number`."""
         return self.add("Mul", [value, self.number(number)])
 
     def clip(self, value: str, low: float = 0.0, high: float = 1.0) -> str:
-        """Clips to `low` to `high`."""
+        """Clips to the range `low` to `high`."""
         return self.add("Clip", [value, self.number(low), self.number(high)])
 
     def part(self, value: str, axis: int, begin: int, end: int) -> str:
@@ -49,20 +47,18 @@ class Nodes(GraphBuilder):
         return self.add("Slice", [value, self.places(begin), self.places(end), self.places(axis)])
 
     def join(self, *values: str, axis: int = 1) -> str:
-        """Concatenates values."""
         return self.add("Concat", values, axis=axis)
 
     def transpose(self, value: str, *axes: int, output: str = "") -> str:
-        """Transposes axes."""
         return self.add("Transpose", [value], output, perm=axes)
 
 
 END = 2**31 - 1
-"""The end of any axis: Slice clips it."""
+"""End of any axis; Slice clips it."""
 
 
 MAX_OPEN = 32
-"""Graphs that stay open; the least recently used is closed first."""
+"""Maximum number of open graphs; the least recently used is closed first."""
 
 
 class Value:
@@ -82,11 +78,11 @@ class Value:
 
 
 class Runner:
-    """Runs graphs; each is opened when it is first run."""
+    """Runs graphs, opening each on first use."""
 
     def __init__(self, choice: Choice = CPU, threads: int = 1, *, exact: bool = True) -> None:
-        """`threads`: only for the CPU. `exact`: whether products use full float32, which networks don't
-        need."""
+        """`threads` only applies to the CPU. `exact` uses full float32 for matrix products, which networks
+        don't need."""
         import onnxruntime
 
         load_libraries(choice.name)
@@ -103,15 +99,15 @@ class Runner:
         return self._choice.name
 
     def put(self, array: NDArray[Any]) -> Value:
-        """Copies an array to the device, for use by several graphs."""
+        """Copies an array to the device for use by several graphs."""
         one = np.ascontiguousarray(array)
         return Value(self._runtime.OrtValue.ortvalue_from_numpy(one, self._place, 0))
 
     def run(self, graph: bytes, feed: Mapping[str, NDArray[Any] | Value]) -> dict[str, Value]:
-        """Returns all outputs by name. Raises onnxruntime's errors, for example if memory runs out."""
+        """Returns all outputs by name. Raises onnxruntime's exceptions, for example if memory runs out."""
         session = self._session(graph)
         binding = session.io_binding()
-        # Referenced until the end of the run: bindings don't own inputs.
+        # Keep references until the run ends, because bindings don't own inputs.
         inputs = [(name, one if isinstance(one, Value) else self.put(one)) for name, one in feed.items()]
         for name, value in inputs:
             binding.bind_ortvalue_input(name, value.ort_value)
@@ -146,5 +142,5 @@ class Runner:
 
 
 def _exact(name: str, values: dict[str, str]) -> dict[str, str]:
-    """Disables TF32, CUDA's default, whose products have 10 bits; channels have up to 16."""
+    """Disables TF32, CUDA's default: its products have 10 bits, but channels up to 16."""
     return {**values, "use_tf32": "0"} if name == "CUDAExecutionProvider" else values

@@ -1,7 +1,7 @@
-"""GPU implementations of image workloads, with the same parameters.
+"""GPU implementations of image workloads.
 
-Results agree with the CPU's within one step of 8 bits, so that caches don't distinguish them. Options that
-graphs don't support, such as the coverage of cut-outs, fall back to the CPU implementation.
+They take the same parameters, and agree with the CPU within one 8-bit step, so caches don't distinguish
+them. Options that the graphs don't support, such as alpha coverage, fall back to the CPU implementation.
 """
 
 from __future__ import annotations
@@ -44,4 +44,4 @@ FORMS: dict[str, Operation] = {
     form.workload.name: form
     for form in (normal_from_height_on_gpu, resize_on_gpu, mipmaps_on_gpu, pack_channels_on_gpu)
 }
-"""By the workload's name."""
+"""Operations by workload name."""

@@ -29,23 +29,21 @@ from accel.models.manifest import Tensor
 from accel.workload import Limits
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""ITU-R BT.709."""
+"""Weights of red, green and blue (ITU-R BT.709)."""
 
 
 class PackedImage(Struct, frozen=True):
-    """An input image."""
-
     dtype: str
     channels: int
 
 
 class PlaneSource(Struct, frozen=True):
-    """The source of an output channel: a channel of an input, or a constant."""
+    """Source of an output channel: an input's channel, or a constant."""
 
     input: int | None = None
-    """The input's index, from 0; None for a constant."""
+    """Index of the input, from 0; None for a constant."""
     channel: int = 0
-    """Index of its channel; -1 for the luminance of the first three."""
+    """Index of its channel; -1 for luminance of the first three."""
     value: float = 0.0
     """The constant, 0 to 1."""
     invert: bool = False
@@ -53,8 +51,8 @@ class PlaneSource(Struct, frozen=True):
 
 @functools.lru_cache(maxsize=256)
 def packing_graph(images: tuple[PackedImage, ...], planes: tuple[PlaneSource, ...], dtype: str) -> bytes:
-    """Returns a graph from `image0`, `image1`, …, each N x H x W x channels, to `packed`, N x H x W x planes,
-    of type `dtype` (`uint8` or `uint16`). At least one plane has an input."""
+    """Returns a graph from `image0`, `image1`, … (N x H x W x channels) to `packed` (N x H x W x planes) of
+    type `dtype`, `uint8` or `uint16`. At least one plane must have an input."""
     nodes = Nodes("packing")
     full = int(np.iinfo(dtype).max)
     found = [None if one.input is None else _values(nodes, one, images[one.input], full) for one in planes]
@@ -73,7 +71,7 @@ def packing_graph(images: tuple[PackedImage, ...], planes: tuple[PlaneSource, ..
 
 
 def _values(nodes: Nodes, plane: PlaneSource, image: PackedImage, full: int) -> str:
-    """Adds the values of a plane, rounded, as floats up to full scale: N x H x W x 1."""
+    """Adds a plane's values, rounded, as floats up to full scale: N x H x W x 1."""
     name = f"image{plane.input}"
     if plane.channel < 0:
         sums = nodes.constant(np.array(LUMINANCE, np.float32).reshape(3, 1))
@@ -100,10 +98,10 @@ Stored = Literal["uint8", "uint16", "float32"]
 def normal_map_graph(
     heights: Stored, dtype: Literal["uint8", "uint16"], kernel: str, wrap: bool, green_down: bool
 ) -> bytes:
-    """Returns a graph from `heights`, N x H x W, to `normals`, N x H x W x 3.
+    """Returns a graph from `heights` (N x H x W) to `normals` (N x H x W x 3).
 
-    `kernel` is a key of `height_map.SMOOTH`. The input `scale`, one number, is the factor of heights, so that
-    one graph serves all strengths.
+    `kernel` is a key of `height_map.SMOOTH`. The input `scale`, a single number, multiplies the heights, so
+    that one graph serves every strength.
     """
     nodes = Nodes("normal_map")
     values = nodes.add("Mul", [nodes.cast("heights", "float32"), "scale"])
@@ -111,7 +109,7 @@ def normal_map_graph(
     for axis in (2, 3):
         values = _pad(nodes, values, axis, wrap)
     slopes = nodes.add("Conv", [values, nodes.constant(_slopes(kernel, green_down))])
-    # The length of (x, y, 1).
+    # Length of (x, y, 1).
     squares = nodes.add("ReduceSum", [nodes.add("Mul", [slopes, slopes]), nodes.places(1)], keepdims=1)
     length = nodes.add("Sqrt", [nodes.plus(squares, 1.0)])
     z = nodes.add("Reciprocal", [length])
@@ -126,7 +124,7 @@ def normal_map_graph(
 
 
 def scale(relief: HeightField, dtype: np.dtype[np.generic]) -> Floats:
-    """Returns the factor of stored heights: texels per full scale over the sum of the kernel's weights."""
+    """Returns the factor for stored heights: texels per full scale over the sum of the kernel's weights."""
     middle = SMOOTH[relief.kernel]
     weights = 1.0 if middle is None else 2 + middle
     full = 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)  # type: ignore[type-var]
@@ -135,15 +133,14 @@ def scale(relief: HeightField, dtype: np.dtype[np.generic]) -> Floats:
 
 
 def _pad(nodes: Nodes, values: str, axis: int, wrap: bool) -> str:
-    """Pads an axis by a texel at both ends: repeated, or from the other end (`Pad` wraps only from opset
-    19)."""
+    """Pads both ends of an axis by one texel, repeated or wrapped around (`Pad` only wraps from opset 19)."""
     first, last = nodes.part(values, axis, 0, 1), nodes.part(values, axis, -1, END)
     ends = (last, first) if wrap else (first, last)
     return nodes.join(ends[0], values, ends[1], axis=axis)
 
 
 def _slopes(kernel: str, green_down: bool) -> Floats:
-    """Returns the kernels of left minus right and below minus above: 2 x 1 x 3 x 3."""
+    """Returns kernels for left minus right and below minus above: 2 x 1 x 3 x 3."""
     middle = SMOOTH[kernel]
     smooth = np.array([0, 1, 0] if middle is None else [1, middle, 1], np.float32)
     across = np.outer(smooth, [1, 0, -1])
@@ -153,7 +150,7 @@ def _slopes(kernel: str, green_down: bool) -> Floats:
 
 @functools.cache
 def runner() -> Runner:
-    """Returns the runner of this process."""
+    """Returns this process's runner."""
     return Runner(current.current_choice())
 
 

@@ -1,4 +1,4 @@
-"""Resizing and mip chains as ONNX graphs: filters are matrix products."""
+"""Resizing and mip chains as ONNX graphs, with filters as matrix products."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from accel.image.resample import FAINT, Axis, Edge, Kernel, axis
 from accel.models.manifest import Tensor
 
 NOTHING = 1e-9
-"""Weights below this are treated as 0 in divisions."""
+"""Smaller weights are treated as 0 in divisions."""
 
 
 class PixelCoding(Struct, frozen=True):
-    """Pixel coding of a graph; fields as in `Coding`."""
+    """Pixel coding of a graph; see `Coding` for the fields."""
 
     dtype: str
     channels: int
@@ -54,7 +54,7 @@ class PixelCoding(Struct, frozen=True):
 
 
 def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
-    """Decodes pixels, N x H x W x C, to float32, N x C x H x W, with full scale 1."""
+    """Decodes pixels (N x H x W x C) to float32 (N x C x H x W) with full scale 1."""
     pixels = nodes.transpose(pixels, 0, 3, 1, 2)
     if coded.vectors:
         return _normalize(nodes, _stored(nodes, pixels, coded), coded, enter=True)
@@ -69,17 +69,17 @@ def decode_nodes(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
 
 
 def encode_nodes(nodes: Nodes, values: str, coded: PixelCoding, output: str) -> None:
-    """Encodes the graph's named output, rounded to nearest."""
+    """Encodes values, rounded to nearest, as the graph's named output."""
     if coded.vectors:
-        made = _normalize(nodes, values, coded, enter=False)
+        result = _normalize(nodes, values, coded, enter=False)
     elif coded.channels == coded.colors:
-        made = _colors(nodes, values, coded)
+        result = _colors(nodes, values, coded)
     else:
-        made = _with_alpha(nodes, values, coded)
+        result = _with_alpha(nodes, values, coded)
     if coded.floats:
-        nodes.transpose(made, 0, 2, 3, 1, output=output)
+        nodes.transpose(result, 0, 2, 3, 1, output=output)
         return
-    codes = nodes.plus(nodes.times(nodes.clip(made), np.iinfo(coded.dtype).max), 0.5)
+    codes = nodes.plus(nodes.times(nodes.clip(result), np.iinfo(coded.dtype).max), 0.5)
     nodes.transpose(nodes.cast(codes, coded.dtype), 0, 2, 3, 1, output=output)
 
 
@@ -92,7 +92,7 @@ def _with_alpha(nodes: Nodes, values: str, coded: PixelCoding) -> str:
         if coded.floats:
             colors = _clip_to_range(nodes, divided)
             alpha = nodes.clip(alpha)
-            # Remove rounding errors of weights.
+            # Remove rounding errors of the weights.
             some = nodes.add("GreaterOrEqual", [alpha, nodes.number(float(MIN_WEIGHT))])
             alpha = nodes.add("Where", [some, alpha, nodes.number(0.0)])
         else:
@@ -109,7 +109,7 @@ def _stored(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
     """Returns stored values divided by full scale."""
     if coded.floats:
         return pixels
-    # Cast first, as few CUDA operators support 8- and 16-bit integers.
+    # Cast first, because few CUDA operators support 8- and 16-bit integers.
     return nodes.times(nodes.cast(pixels, "float32"), 1 / np.iinfo(coded.dtype).max)
 
 
@@ -121,7 +121,7 @@ def _to_light(nodes: Nodes, pixels: str, coded: PixelCoding) -> str:
 
 
 def _colors(nodes: Nodes, values: str, coded: PixelCoding) -> str:
-    """Encodes light as sRGB (IEC 61966-2-1), if it is stored like that."""
+    """Encodes light as sRGB (IEC 61966-2-1) if the pixels are sRGB."""
     if not coded.curve:
         return values
     values = nodes.clip(values)
@@ -140,35 +140,35 @@ def _normalize(nodes: Nodes, values: str, coded: PixelCoding, *, enter: bool) ->
     scaled = nodes.add("Div", [vectors, nodes.add("Max", [size, nodes.number(CANCELLED)])])
     lost = nodes.add("Less", [size, nodes.number(CANCELLED)])
     flat = nodes.constant(np.array([0, 0, 1], np.float32).reshape(1, 3, 1, 1))
-    made = nodes.add("Where", [lost, flat, scaled])
+    result = nodes.add("Where", [lost, flat, scaled])
     if not enter and not coded.signed:
-        made = nodes.plus(nodes.times(made, 0.5), 0.5)
-    return made if coded.channels == 3 else nodes.join(made, nodes.part(values, 1, 3, END))
+        result = nodes.plus(nodes.times(result, 0.5), 0.5)
+    return result if coded.channels == 3 else nodes.join(result, nodes.part(values, 1, 3, END))
 
 
 @functools.cache
 def resize_graph(coded: PixelCoding, soft: bool = False) -> bytes:
-    """Returns a graph from `pixels`, N x H x W x C, to `resized`, N x h x w x C.
+    """Returns a graph from `pixels` (N x H x W x C) to `resized` (N x h x w x C).
 
-    Inputs: the weights `across`, W x w, and `down`, h x H (`weights`); with `soft` also those of a tent
-    filter; with `coded.bounded` the two numbers of `range`.
+    Inputs are the weights `across` (W x w) and `down` (h x H) from `weights`; with `soft`, also those of a
+    tent filter; with `coded.bounded`, also the two numbers of `range`.
     """
     nodes = Nodes("resize")
     values = decode_nodes(nodes, "pixels", coded)
-    made = product(nodes, values, coded, "", soft)
-    encode_nodes(nodes, made, coded, "resized")
+    result = product(nodes, values, coded, "", soft)
+    encode_nodes(nodes, result, coded, "resized")
     inputs = [coded.tensor("pixels", "height", "width"), *weight_tensors("", soft), *bounds(coded)]
     return nodes.file(inputs, [coded.tensor("resized", "new_height", "new_width")])
 
 
 def product(nodes: Nodes, values: str, coded: PixelCoding, suffix: str, soft: bool) -> str:
-    """Multiplies values, N x C x H x W, by the weights `across` and `down` with the suffix."""
-    made = _product(nodes, values, suffix)
+    """Multiplies values (N x C x H x W) by the weights `across` and `down` with this suffix."""
+    result = _product(nodes, values, suffix)
     if not (soft and coded.weighted):
-        return made
+        return result
     # As in `accel.image.resample.filter_image`: where negative weights cancel alpha, colours come from a tent
     # filter.
-    colors, weight = nodes.part(made, 1, 0, coded.colors), nodes.part(made, 1, coded.colors, END)
+    colors, weight = nodes.part(result, 1, 0, coded.colors), nodes.part(result, 1, coded.colors, END)
     sound = _product(nodes, values, f"_soft{suffix}")
     slight = nodes.number(float(MIN_WEIGHT))
     away = nodes.add("Abs", [nodes.add("Sub", [weight, slight])])
@@ -190,7 +190,6 @@ def _product(nodes: Nodes, values: str, suffix: str) -> str:
 
 
 def weight_tensors(suffix: str, soft: bool) -> list[Tensor]:
-    """Returns the inputs for weights."""
     ends = [suffix, f"_soft{suffix}"] if soft else [suffix]
     return [
         Tensor(f"{name}{end}", "float32", (f"{name}{suffix}_rows", f"{name}{suffix}_columns"))
@@ -205,8 +204,7 @@ def bounds(coded: PixelCoding) -> list[Tensor]:
 
 
 def rings(old: tuple[int, int], new: tuple[int, int], kernel: Kernel, edge: Edge) -> bool:
-    """Returns whether a kernel has negative weights for these sizes (width, height), and thus needs
-    `soft`."""
+    """Whether a kernel has negative weights for these sizes (width, height) and thus needs `soft`."""
     return any(axis(one, to, kernel, edge).rings for one, to in zip(old, new, strict=True))
 
 
@@ -218,7 +216,7 @@ def weights(
     suffix: str = "",
     soft: bool = False,
 ) -> Mapping[str, Floats]:
-    """Returns the inputs of weights for sizes (width, height)."""
+    """Returns the values of the weight inputs for these sizes (width, height)."""
     kernels = {suffix: kernel, f"_soft{suffix}": "linear"} if soft else {suffix: kernel}
     found: dict[str, Floats] = {}
     for end, each in kernels.items():
@@ -229,21 +227,21 @@ def weights(
 
 
 def matrix(line: Axis) -> Floats:
-    """Returns the weights of an axis as a matrix, new x old; those beyond the ends are added to the texels
+    """Returns the weights of an axis as a matrix, new x old. Weights beyond the ends are added to the texels
     that the edge mode maps them to."""
-    made = np.zeros((line.new, line.old), np.float32)
+    result = np.zeros((line.new, line.old), np.float32)
     places = line.inside(line.first[:, None] + np.arange(line.weights.shape[1]))
-    np.add.at(made, (np.arange(line.new)[:, None], places), line.weights)
-    return made
+    np.add.at(result, (np.arange(line.new)[:, None], places), line.weights)
+    return result
 
 
 Steps = tuple[str, ...]
-"""Method that computes each level from the previous one: `halved` averages 2 x 2, `weights` filters, `soft`
+"""How each level is computed from the previous one: `halved` averages 2 x 2, `weights` filters, `soft`
 filters with negative weights."""
 
 
 def steps(size: Size, levels: Sequence[Size], filter: Filter, edge: Edge) -> Steps:
-    """Returns the steps for an image of `size` and the sizes of its further levels."""
+    """Returns the steps from an image of `size` to the sizes of its mip levels."""
     return tuple(_step(old, new, filter, edge) for old, new in zip((size, *levels), levels, strict=False))
 
 
@@ -255,7 +253,7 @@ def _step(old: Size, new: Size, filter: Filter, edge: Edge) -> str:
 
 @functools.lru_cache(maxsize=256)
 def mips_graph(coded: PixelCoding, steps: Steps) -> bytes:
-    """Returns a graph from `pixels`, N x H x W x C, to `level1`, `level2`, …, each computed from the
+    """Returns a graph from `pixels` (N x H x W x C) to `level1`, `level2`, …, each computed from the
     unrounded values of the previous one. `mip_feed` returns the other inputs."""
     nodes = Nodes("mips")
     values = decode_nodes(nodes, "pixels", coded)

@@ -1,1 +1,1 @@
-"""Image workloads: computed by numpy and libvips here, declared in `operations`, which imports neither."""
+"""Image workloads, computed with numpy and libvips. The declarations in `operations` import neither."""

@@ -1,4 +1,4 @@
-"""Premultiplied alpha, alpha blended with white, and the alpha coverage of mip levels."""
+"""Premultiplied alpha, blending with white, and the alpha coverage of mip levels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from accel.image.raster import Multiplied, Raster
 from accel.workload import Limits
 
 ROWS = 64
-"""Rows of a strip, which fits into the cache."""
+"""Rows per strip, sized to fit into the CPU cache."""
 
 
 def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -> Operated:
@@ -26,8 +26,10 @@ def premultiply(images: Sequence[Raster], params: Premultiply, limits: Limits) -
 
 
 def multiply_by_alpha(image: Raster, inverse: bool, linear_light: bool) -> Raster:
-    """Multiplies the colours of the image and its levels by alpha; `inverse` divides, giving 0 if alpha is
-    0."""
+    """Multiplies the colours of the image and its mip levels by alpha.
+
+    `inverse` divides instead; where alpha is 0, the result is 0.
+    """
     if not image.has_alpha:
         return image
     light = linear_light and image.transfer == "srgb"
@@ -37,25 +39,25 @@ def multiply_by_alpha(image: Raster, inverse: bool, linear_light: bool) -> Raste
 
 
 def unpremultiply(image: Raster) -> Raster:
-    """Returns the image with straight colours, 0 if alpha is 0."""
+    """Returns the image with straight alpha; colours become 0 where alpha is 0."""
     if not image.multiplied:
         return image
     return multiply_by_alpha(image, inverse=True, linear_light=image.multiplied == "light")
 
 
 def divide_by_alpha(pixels: Pixels, light: bool) -> Pixels:
-    """Divides colours by alpha, the last channel, giving 0 if it is 0; with `light`, as linear light of sRGB
-    codes."""
+    """Divides colours by alpha, the last channel; the result is 0 where alpha is 0. `light` does so in linear
+    light instead of sRGB codes."""
     return _level(pixels, inverse=True, light=light)
 
 
 def _level(pixels: Pixels, inverse: bool, light: bool) -> Pixels:
     by_type = {"uint8": _bytes, "uint16": _words, "float32": _floats}[pixels.dtype.name]
-    made = pixels.copy()
+    result = pixels.copy()
     for begin in range(0, len(pixels), ROWS):
         strip = pixels[begin : begin + ROWS]
-        made[begin : begin + ROWS, :, :-1] = by_type(strip[..., :-1], strip[..., -1:], inverse, light)
-    return made
+        result[begin : begin + ROWS, :, :-1] = by_type(strip[..., :-1], strip[..., -1:], inverse, light)
+    return result
 
 
 def _floats(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
@@ -73,25 +75,25 @@ def _bytes(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
 
 @functools.cache
 def _result_table(inverse: bool, light: bool) -> NDArray[np.uint8]:
-    """Returns the result for each alpha and each code, by 256 * alpha + code."""
+    """Returns the result for every pair of alpha and code, at index 256 * alpha + code."""
     alpha, code = np.mgrid[:256, :256]
     if not light:
-        # Integers, so that halves are always rounded up.
+        # Integer arithmetic always rounds halves up.
         if not inverse:
             return np.asarray((2 * code * alpha + 255) // 510, np.uint8).ravel()
         return _divide_codes(code, alpha, 255).astype(np.uint8).ravel()
     values = decode_table(np.uint8)[code].astype(np.float64)
     share = alpha / 255
-    made = values / np.maximum(share, 1e-9) * (alpha > 0) if inverse else values * share
-    coded: NDArray[np.uint8] = (encode_srgb(made.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
+    result = values / np.maximum(share, 1e-9) * (alpha > 0) if inverse else values * share
+    coded: NDArray[np.uint8] = (encode_srgb(result.clip(0, 1)) * 255 + 0.5).astype(np.uint8)
     return coded.ravel()
 
 
 def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
     if light:
         values, share = decode_table(np.uint16)[colors], np.asarray(alpha / np.float32(65535), np.float32)
-        made = _divide(values, share) if inverse else values * share
-        return (encode_srgb(made.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+        result = _divide(values, share) if inverse else values * share
+        return (encode_srgb(result.clip(0, 1)) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     code, weight = colors.astype(np.uint64), alpha.astype(np.uint64)
     if inverse:
         return _divide_codes(code, weight, 65535).astype(np.uint16)
@@ -99,19 +101,20 @@ def _words(colors: Pixels, alpha: Pixels, inverse: bool, light: bool) -> Pixels:
 
 
 def _divide_codes(code: Pixels, alpha: Pixels, top: int) -> Pixels:
-    """Returns code / alpha, both of full scale `top`: rounded, at most `top`, 0 if alpha is 0."""
+    """Returns code / alpha (full scale `top`), rounded and clamped to `top`; 0 where alpha is 0."""
     rounded = (2 * top * code + alpha) // np.maximum(2 * alpha, 1)
     return np.asarray(np.minimum(rounded, top) * (alpha > 0))
 
 
 _STRIP = 1 << 16
-"""Pixels of a strip, which fits into the cache."""
+"""Pixels per strip, sized to fit into the CPU cache."""
 
 Float32s = NDArray[np.float32]
 
 
 def mix_with_white(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
-    """Mixes straight colours with alpha, the last channel, as a file stores them. Integers are rounded."""
+    """Applies a file format's `alpha` mixing to straight colours. Alpha is the last channel; integers are
+    rounded."""
     if alpha == "straight":
         return pixels
     white = np.float32(0.0 if alpha == "multiplied" else full_scale(pixels.dtype))
@@ -119,27 +122,27 @@ def mix_with_white(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
 
 
 def straight_colors(pixels: Pixels, alpha: AlphaMixing) -> Pixels:
-    """Returns the inverse. Colours stay as they are stored if alpha is 0."""
+    """Undoes `mix_with_white`. Colours are left unchanged where alpha is 0."""
     if alpha == "straight":
         return pixels
-    # Floats are linear already.
+    # Floats are already linear.
     if alpha == "multiplied as light" and pixels.dtype.kind != "f":
         return np.where(pixels[..., -1:] > 0, divide_by_alpha(pixels, light=True), pixels)
     white = np.float32(full_scale(pixels.dtype) if alpha == "on white" else 0.0)
 
     def undone(colors: Float32s, share: Float32s) -> Float32s:
         safe = np.maximum(share, np.float32(1e-9))
-        made: Float32s = np.where(share > 0, (colors - white) / safe + white, colors)
-        return made
+        result: Float32s = np.where(share > 0, (colors - white) / safe + white, colors)
+        return result
 
     return _in_strips(pixels, undone)
 
 
 def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) -> Pixels:
-    """Applies `mix` to the colours and alpha (0 to 1) of each pixel; alpha stays."""
+    """Replaces the colours of each pixel by `mix(colors, alpha)`, with alpha from 0 to 1."""
     top = np.float32(full_scale(pixels.dtype))
-    made = np.empty_like(pixels)
-    flat, out = pixels.reshape(-1, pixels.shape[2]), made.reshape(-1, pixels.shape[2])
+    result = np.empty_like(pixels)
+    flat, out = pixels.reshape(-1, pixels.shape[2]), result.reshape(-1, pixels.shape[2])
     for begin in range(0, len(flat), _STRIP):
         strip = flat[begin : begin + _STRIP]
         colors = mix(strip[:, :-1].astype(np.float32), (strip[:, -1:] / top).astype(np.float32))
@@ -147,11 +150,11 @@ def _in_strips(pixels: Pixels, mix: Callable[[Float32s, Float32s], Float32s]) ->
             colors = np.clip(colors + np.float32(0.5), 0, top)
         out[begin : begin + _STRIP, :-1] = colors
         out[begin : begin + _STRIP, -1] = strip[:, -1]
-    return made
+    return result
 
 
 def coverage_above(threshold: float, dtype: Any) -> float:
-    """Returns the alpha from which a texel passes the threshold once it is rounded to integers."""
+    """Returns the lowest alpha that, rounded to `dtype`, passes the threshold."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return threshold
@@ -160,52 +163,51 @@ def coverage_above(threshold: float, dtype: Any) -> float:
 
 
 def coverage_share(alpha: Pixels, threshold: float) -> float:
-    """Returns the share of texels whose stored alpha is at least `threshold`, 0 to 1."""
+    """Returns the share (0 to 1) of texels whose stored alpha is at least `threshold`."""
     top = float(full_scale(alpha.dtype))
     return float((alpha >= coverage_above(threshold, alpha.dtype) * top).mean())
 
 
 def coverage_factor(alpha: Floats, share: float, least: float) -> float:
-    """Returns the factor, as near to 1 as possible, by which `share` of `alpha` becomes at least `least`, or
-    the nearest share that its values allow.
+    """Returns the factor closest to 1 that raises `share` of the alpha values to at least `least`, or as
+    close to that share as the values allow.
 
-    Castaño 2010, "Computing alpha mipmaps", as in NVIDIA's texture tools; the bound is found by sorting
-    instead of a search.
+    Castaño 2010, "Computing alpha mipmaps", as in NVIDIA Texture Tools, but sorting instead of searching.
     """
     values = alpha.ravel()
     count = _separable_count(values, round(share * values.size))
     low, high = _neighbouring_values(values, count)
-    # Not the bounds themselves, from which rounding could move a value to the other side.
+    # Stay off the bounds: rounding could move a value across.
     margin = (high - low) / 4
     return least / min(max(least, low + margin), high - margin)
 
 
 def split_alpha(alpha: Floats) -> Floats:
-    """Returns alpha (height x width) with ties broken by the neighbours: otherwise a mask of two values
-    allows only a few shares. The change is too small to show in 8 bit."""
+    """Breaks ties in alpha (height x width) by looking at neighbours: a two-valued mask allows only a few
+    coverage shares. The change is invisible at 8 bits."""
     around = np.zeros_like(alpha)
     for number, (y, x) in enumerate(_NEIGHBOURS):
         rows, columns = _shift_slices(y), _shift_slices(x)
-        # Unequal weights, so that different neighbours give different sums.
+        # Unequal weights make different neighbourhoods add up differently.
         part = alpha[rows[0], columns[0]] * np.float32((1 + number / 11) / 12)
         around[rows[1], columns[1]] += part
     return np.asarray(alpha * (1 + around.clip(0, 1) * TIE_BREAK))
 
 
 TIE_BREAK = np.float32(2**-10)
-"""The largest relative change of a value."""
+"""The largest relative change to a value."""
 
 _NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
 def _shift_slices(by: int) -> tuple[slice, slice]:
-    """Returns the slices from which and to which an axis is shifted."""
+    """Returns the source and destination slices that shift an axis by -1, 0 or 1."""
     low, high = slice(None, -1), slice(1, None)
     return {0: (slice(None), slice(None)), 1: (low, high), -1: (high, low)}[by]
 
 
 def _neighbouring_values(values: Floats, count: int) -> tuple[float, float]:
-    """Returns the largest value that isn't one of the `count` largest, and the smallest that is."""
+    """Returns the largest value outside the `count` largest, and the smallest value among them."""
     rest = values.size - count
     picks = [place for place in (rest - 1, rest) if 0 <= place < values.size]
     ordered = np.partition(values, picks)
@@ -215,8 +217,9 @@ def _neighbouring_values(values: Floats, count: int) -> tuple[float, float]:
 
 
 def _separable_count(values: Floats, count: int) -> int:
-    """Returns the number nearest to `count` of largest values that a bound can separate from the rest: of
-    equal values all or none. Values of 0 can't be raised.
+    """Returns the count closest to `count` that a threshold can select, since equal values pass together.
+
+    Zeros are never selected, because no factor can raise them.
     """
     if 0 < count < values.size:
         low, high = _neighbouring_values(values, count)

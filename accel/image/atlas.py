@@ -1,8 +1,8 @@
-"""Trim, pack, draw an atlas; data for importers.
+"""Texture atlases: trims and packs sprites, draws the pages and writes the data files for importers.
 
-Conventions: `frame` is the sprite's rectangle on the page, its `w` and `h` those of the sprite upright,
-even if `rotated` marks it as turned clockwise by 90 degrees; `spriteSourceSize` is the part of `sourceSize`
-that trimming left; y runs down. The text of `lines` counts y from the page's lower edge.
+`frame` is the sprite's rectangle on the page. Its `w` and `h` are those of the upright sprite, even if
+`rotated` (90 degrees clockwise). `spriteSourceSize` is the part of `sourceSize` left after trimming. y points
+down, except in the `lines` layout, where it is measured from the bottom of the page.
 """
 
 from __future__ import annotations
@@ -32,33 +32,32 @@ from accel.workload import Limits, OutputFile, WorkloadError
 
 
 class SpriteLayout(Struct, frozen=True):
-    """The type and transfer of the pixels of all pages."""
+    """The pixel type and transfer function shared by all pages."""
 
     dtype: Any
-    """numpy's type of the deepest sprite."""
+    """numpy dtype of the deepest sprite."""
     integers: Transfer
-    """Coding of 8 and 16 bit sprites: sRGB if any of them is."""
+    """Transfer of integer sprites: sRGB if any of them is."""
 
     @property
     def transfer(self) -> Transfer:
-        """Coding of the pages."""
         return "linear" if self.dtype.kind == "f" else self.integers
 
     def cut_out(self, image: Raster, box: Box) -> Pixels:
-        """Returns the pixels in a box, converted to RGBA of this layout."""
+        """Returns the pixels in a box as RGBA of this layout."""
         part = np.ascontiguousarray(image.pixels[box.rows, box.columns])
         changes = {} if part.dtype.kind == "f" else {"transfer": self.integers}
         cut = at_depth(image.with_pixels(part, **changes), self.dtype)
-        made = np.empty((*part.shape[:2], 4), self.dtype)
-        # Grey is repeated.
-        made[..., :3] = cut.pixels[..., : cut.colors]
-        opaque = full_scale(made.dtype)
-        made[..., 3] = cut.pixels[..., -1] if cut.has_alpha else opaque
-        return made
+        result = np.empty((*part.shape[:2], 4), self.dtype)
+        # Grey is copied to all three colour channels.
+        result[..., :3] = cut.pixels[..., : cut.colors]
+        opaque = full_scale(result.dtype)
+        result[..., 3] = cut.pixels[..., -1] if cut.has_alpha else opaque
+        return result
 
 
 class Box(Struct, frozen=True):
-    """The part of an image that is drawn."""
+    """The part of an image that is drawn on the page."""
 
     x: int
     y: int
@@ -75,10 +74,10 @@ class Box(Struct, frozen=True):
 
 
 def common_sprite_layout(images: Sequence[Raster]) -> SpriteLayout:
-    """Returns the layout that all images can be converted to; grey integers are coded as the coloured ones
-    are.
+    """Returns a layout that every image can be converted to.
 
-    Raises WorkloadError `unsupported` for an image that is neither grey nor RGB.
+    Grey integers use the transfer of the coloured images. Raises WorkloadError `unsupported` for an image
+    that is neither grey nor RGB.
     """
     for image in images:
         if image.colors not in (1, 3):
@@ -92,8 +91,9 @@ def common_sprite_layout(images: Sequence[Raster]) -> SpriteLayout:
 
 
 def trim(image: Raster, alpha: float, margin: int) -> Box:
-    """Returns the box of all pixels with an alpha above `alpha` (0 to 1), extended by `margin` pixels; if
-    there are none, the upper left pixel.
+    """Returns the bounding box of the pixels with alpha above `alpha` (0 to 1), grown by `margin` pixels.
+
+    If there are none, it is the top left pixel.
     """
     if not image.has_alpha:
         return Box(0, 0, image.width, image.height)
@@ -109,7 +109,7 @@ def trim(image: Raster, alpha: float, margin: int) -> Box:
 
 
 def find_aliases(images: Sequence[Raster], boxes: Sequence[Box], layout: SpriteLayout) -> list[int]:
-    """Returns, for each sprite, the index of the first one with the same pixels after conversion."""
+    """Returns, for each sprite, the index of the first sprite with identical pixels after conversion."""
     first: dict[tuple[Any, ...], int] = {}
     found = []
     for index, (image, box) in enumerate(zip(images, boxes, strict=True)):
@@ -121,9 +121,8 @@ def find_aliases(images: Sequence[Raster], boxes: Sequence[Box], layout: SpriteL
 def sprite_names(inputs: Sequence[str], folders: bool, extension: bool) -> list[str]:
     """Returns a unique name for each input, with `/` between folders.
 
-    With `folders` it is the path below the folder that all share, else the file's name. Raises WorkloadError
-    `bad_params` for names that are equal or differ only in case: files of such names would overwrite each
-    other.
+    With `folders`, the name is the path below the deepest common folder, otherwise the file name. Raises
+    WorkloadError `bad_params` if two names differ only in case: their files would overwrite each other.
     """
     paths = [[part for part in name.replace("\\", "/").split("/") if part] or [name] for name in inputs]
     shared = _shared_depth([path[:-1] for path in paths]) if folders else 0
@@ -136,7 +135,7 @@ def sprite_names(inputs: Sequence[str], folders: bool, extension: bool) -> list[
 
 
 def _shared_depth(folders: list[list[str]]) -> int:
-    """Returns the number of leading folders that all share."""
+    """Returns the number of leading folders common to all paths."""
     first, last = min(folders), max(folders)
     equal = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return sum(1 for _ in equal)
@@ -165,32 +164,31 @@ def _check_unique(inputs: Sequence[str], names: list[str], folders: bool, extens
 FORMATS = {"uint8": "RGBA8888", "uint16": "RGBA16161616", "float32": "RGBA32323232F"}
 
 ESCAPED = "%#:;"
-"""Characters with a special meaning in a line."""
+"""Characters with a special meaning in the `lines` layout."""
 
 
 class Sheet(Struct, frozen=True):
-    """The contents of an atlas' data."""
+    """The contents of an atlas's data files."""
 
     pages: list[AtlasPage]
     sprites: list[Sprite]
     pivot: tuple[float, float]
-    """0 to 1, from the left and from above, of the untrimmed sprite."""
+    """Relative to the untrimmed sprite: 0 to 1 from the left and from the top."""
     depth: str
-    """The type of the files' channels, numpy's name."""
+    """numpy dtype name of the channels in the written files."""
 
     def on(self, page: int) -> Iterator[Sprite]:
-        """Returns the sprites of one page."""
         return (sprite for sprite in self.sprites if sprite.page == page)
 
 
 class Layout(Struct, frozen=True):
-    """A format of the data."""
+    """A data file format."""
 
     files: Callable[[Sheet], list[OutputFile]]
     for_each_page: bool
-    """Whether each page has a file; else all share one."""
+    """Whether each page has its own file, instead of one file for all pages."""
     rotated: bool
-    """Whether it supports rotated sprites."""
+    """Whether the format supports rotated sprites."""
 
 
 def _hash(sheet: Sheet) -> list[OutputFile]:
@@ -285,7 +283,7 @@ def _meta(sheet: Sheet, at: int) -> dict[str, Any]:
 
 
 def _region(sprite: Sprite) -> dict[str, Any]:
-    """`margin` is the trimmed size on the left and above, and in total across and down."""
+    """`margin`: `x` and `y` are trimmed from the left and top, `w` and `h` in total."""
     return {
         "filename": sprite.name,
         "region": {"x": sprite.x, "y": sprite.y, "w": sprite.width, "h": sprite.height},
@@ -299,7 +297,7 @@ def _region(sprite: Sprite) -> dict[str, Any]:
 
 
 def _line(sheet: Sheet, page: AtlasPage, sprite: Sprite) -> str:
-    """Returns the pivot is relative to the trimmed sprite and may lie outside of it; y points up."""
+    """The pivot is relative to the trimmed sprite and may lie outside it; y points up."""
     name = "".join(quote(each) if each in ESCAPED else each for each in sprite.name)
     x = (sheet.pivot[0] * sprite.source_width - sprite.offset_x) / sprite.width
     y = 1 - (sheet.pivot[1] * sprite.source_height - sprite.offset_y) / sprite.height
@@ -325,7 +323,7 @@ def atlas(images: Sequence[Raster], params: AtlasParams, limits: Limits) -> Oper
 
 
 class _Composer:
-    """Composes an atlas; the images are in the order of their names."""
+    """Composes an atlas from images sorted by name."""
 
     def __init__(self, images: list[Raster], names: list[str], params: AtlasParams, limits: Limits) -> None:
         self._images, self._names, self._params, self._limits = images, names, params, limits
@@ -431,7 +429,7 @@ class _Composer:
 
 
 def draw_sprite(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> None:
-    """Draws a sprite on a page, rotated if it must be, its edges repeated outwards."""
+    """Draws a sprite on a page, rotated if required, with its edges repeated outwards by `extrude` pixels."""
     turned = np.rot90(sprite, -1) if place.rotated else sprite
     spread = np.pad(turned, ((extrude, extrude), (extrude, extrude), (0, 0)), "edge")
     height, width = spread.shape[:2]
@@ -440,7 +438,8 @@ def draw_sprite(page: Pixels, sprite: Pixels, place: Sprite, extrude: int) -> No
 
 
 def _format(first: str, layout: SpriteLayout, params: AtlasParams) -> str:
-    """Returns the format of pages: `same` is the first sprite's if it can hold them, else one that can."""
+    """Returns the page format. `same` means that of the first sprite if it can store the pages, otherwise
+    another format that can."""
     if params.format != "same":
         return params.format
     able = [name for name, writer in WRITERS.items() if writer.alpha and layout.dtype.name in writer.depths]

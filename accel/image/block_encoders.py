@@ -1,7 +1,7 @@
-"""The formats of block compression (BC1 to BC7, ETC2, EAC, ASTC) and their encoders.
+"""Block-compressed formats (BC1 to BC7, ETC2, EAC, ASTC) and their encoders.
 
-ispc-texcomp encodes BC, etcpak ETC2 and EAC, astc-encoder ASTC. BC7 blocks of opaque pixels are corrected so
-that their alpha is exactly 255.
+BC is encoded by ispc-texcomp, ETC2 and EAC by etcpak, ASTC by astc-encoder. Opaque BC7 blocks are corrected
+so that alpha decodes to exactly 255.
 """
 
 from __future__ import annotations
@@ -27,36 +27,33 @@ Family = Literal["bc", "etc2", "astc"]
 
 
 class BlockFormat(Struct, frozen=True):
-    """A format of block compression."""
-
     name: str
-    """Name in the parameters of `image.compress`."""
+    """The name in the parameters of `image.compress`."""
     family: Family
     codec: str
-    """Name of its decoder: a key of `BLOCKS`."""
+    """The decoder's key in `BLOCKS`."""
     channels: Literal["r", "rg", "rgb", "rgba"]
-    """Encoded channels; others of an image are dropped, missing ones are filled in."""
+    """The channels it stores. Extra channels are dropped, missing ones filled in."""
     linear: TexelFormat
     srgb: TexelFormat | None = None
-    """The variant that GPUs decode as sRGB; None without one."""
+    """The variant that GPUs decode as sRGB, if there is one."""
     floats: bool = False
-    """Whether it stores linear floats; the other formats store 8 bits."""
+    """Whether it stores linear floats instead of 8-bit integers."""
 
     @property
     def block(self) -> Block:
-        """The size of a block in bytes and pixels."""
+        """The block's size in bytes and texels."""
         return BLOCKS[self.codec]
 
     @property
     def bits_per_pixel(self) -> float:
-        """The average over whole blocks."""
         return 8 * self.block.size / (self.block.width * self.block.height)
 
 
 # Colour models and their channels: Khronos Data Format Specification 1.3, section 5.6.
 _BC1, _BC3, _BC4, _BC5, _BC6H, _BC7, _ETC2, _ASTC = 128, 130, 131, 132, 133, 134, 161, 162
 _COLOR = 2
-"""The id of ETC2's colour channel."""
+"""The id of the colour channel in ETC2."""
 
 
 def _format(
@@ -72,7 +69,7 @@ def _format(
     kind: Kind = "unorm",
     four: bytes = b"",
 ) -> BlockFormat:
-    """`vulkan` and `dxgi`: the number of the linear variant, then sRGB's."""
+    """`vulkan` and `dxgi` are the format numbers: linear, then sRGB."""
     block = BLOCKS[codec]
     bits = 8 * block.size // len(places)
     samples = tuple(Sample(place, index * bits, bits, kind) for index, place in enumerate(places))
@@ -110,11 +107,11 @@ FORMATS: dict[str, BlockFormat] = {each.name: each for each in _ALL}
 
 
 _STRIP = 1 << 16
-"""Pixels of a strip: few enough for the cache, so many that the cost of a call doesn't count."""
+"""Pixels per strip: small enough for the cache, large enough to hide the overhead of a call."""
 
 
 def block_strips(pixels: Pixels, block: Block) -> Iterator[Pixels]:
-    """Yields rows of whole blocks from the top; the last column and row are repeated to fill blocks."""
+    """Yields rows of whole blocks from the top, padded by repeating the last row and column."""
     height, width = pixels.shape[:2]
     right = -width % block.width
     step = block.height * max(1, _STRIP // (block.height * (width + right)))
@@ -127,7 +124,7 @@ def block_strips(pixels: Pixels, block: Block) -> Iterator[Pixels]:
 
 
 def first_channels(strip: Pixels, count: int) -> Pixels:
-    """Returns the first channels, contiguous."""
+    """Returns the first `count` channels as a contiguous array."""
     if strip.dtype == np.uint8 and strip.shape[2] == 4 and count < 3 and strip.flags.c_contiguous:
         # Truncating 32 bit words takes a third of the time.
         return strip.view("<u4").astype(f"<u{count}").view(np.uint8)
@@ -135,24 +132,22 @@ def first_channels(strip: Pixels, count: int) -> Pixels:
 
 
 def to_rgba(strip: Pixels) -> Pixels:
-    """Returns RGBA from one to four channels, the second of two being alpha; alpha is full if there is
-    none.
-    """
+    """Expands one to four channels to RGBA. Two channels are grey and alpha; missing alpha becomes opaque."""
     channels = strip.shape[2]
     if channels == 4:
         return np.ascontiguousarray(strip)
-    made = np.empty((*strip.shape[:2], 4), strip.dtype)
-    # Copying plane by plane takes numpy a quarter of the time.
+    result = np.empty((*strip.shape[:2], 4), strip.dtype)
+    # Four times as fast in numpy as copying whole pixels.
     for index in range(3):
-        made[..., index] = strip[..., index if channels == 3 else 0]
-    made[..., 3] = strip[..., 1] if channels == 2 else 255
-    return made
+        result[..., index] = strip[..., index if channels == 3 else 0]
+    result[..., 3] = strip[..., 1] if channels == 2 else 255
+    return result
 
 
 def is_opaque(pixels: Pixels) -> bool:
     """Whether alpha, the last channel, is full in every pixel."""
     if pixels.dtype == np.uint8 and pixels.shape[2] == 4 and pixels.flags.c_contiguous:
-        # Comparing 32 bit words takes a fifth of the time.
+        # Five times as fast as comparing the alpha bytes.
         return bool((pixels.view("<u4") >= 0xFF000000).all())
     top = full_scale(pixels.dtype)
     return bool((pixels[..., -1] >= top).all())
@@ -167,37 +162,37 @@ _BC6H_PROFILES: dict[Effort, Any] = {"fast": "veryfast", "normal": "basic", "bes
 
 
 def surface(pixels: Any) -> Any:
-    """Wraps pixels for ispc-texcomp without a copy."""
+    """Wraps pixels for ispc-texcomp without copying."""
     height, width = pixels.shape[:2]
     return ispc_texcomp.RGBASurface(pixels, width, height, pixels.strides[0])
 
 
 def bc1(strip: Pixels, effort: Effort) -> bytes:
-    """Encodes BC1 blocks, ignoring `effort`; the library's buffer is twice as long as the blocks."""
+    """Ignores `effort`. The library's buffer is twice as long as the blocks."""
     data: bytes = ispc_texcomp.compress_blocks_bc1(surface(to_rgba(strip)))
     return data[: strip.shape[0] * strip.shape[1] // 2]
 
 
 def bc3(strip: Pixels, effort: Effort) -> bytes:
-    """Encodes BC3 blocks, ignoring `effort`."""
+    """Ignores `effort`."""
     data: bytes = ispc_texcomp.compress_blocks_bc3(surface(to_rgba(strip)))
     return data
 
 
 def bc4(strip: Pixels, effort: Effort) -> bytes:
-    """Encodes the first channel. There is one effort."""
+    """Encodes the first channel. Ignores `effort`."""
     data: bytes = ispc_texcomp.compress_blocks_bc4(surface(first_channels(strip, 1)))
     return data
 
 
 def bc5(strip: Pixels, effort: Effort) -> bytes:
-    """Encodes the first two channels. There is one effort."""
+    """Encodes the first two channels. Ignores `effort`."""
     data: bytes = ispc_texcomp.compress_blocks_bc5(surface(first_channels(strip, 2)))
     return data
 
 
 def bc6h(strip: Pixels, effort: Effort) -> bytes:
-    """Encodes linear float32, one or three channels. Negative values become 0, as the format is unsigned."""
+    """Encodes linear float32 with one or three channels. The format is unsigned: negative values become 0."""
     halves = np.ones((*strip.shape[:2], 4), np.float16)
     halves[..., :3] = np.clip(strip, 0, LARGEST)
     settings = ispc_texcomp.BC6HEncSettings.from_profile(_BC6H_PROFILES[effort])
@@ -211,20 +206,19 @@ BC_ENCODERS = {"bc1": bc1, "bc3": bc3, "bc4": bc4, "bc5": bc5, "bc6h": bc6h}
 Floats = NDArray[np.float32]
 Words = NDArray[np.uint64]
 
-# Mode 6 (Khronos Data Format Specification 1.3, section 20.1): seven bits 0000001, then for each channel two
-# end points of 7 bits, one lowest bit for each end point that all its channels share, and 16 indices of 4
-# bits (the first lacks its highest bit).
+# Mode 6 (Khronos Data Format Specification 1.3, section 20.1): the seven bits 0000001, then two 7-bit end
+# points per channel, one lowest bit per end point, shared by its channels, and 16 indices of 4 bits (the
+# first without its highest bit).
 _MODE, _MODE_BITS = np.uint64(0x40), np.uint64(0x7F)
 _SHARED, _ONE = np.uint64(63), np.uint64(1)
 _SHIFTS = np.arange(7, 49, 7, dtype=np.uint64)[:, None]
-"""The bit positions of the end points of red, green and blue."""
+"""Bit positions of the red, green and blue end points."""
 _SEVEN = np.uint64(127)
 
 
 def _pairs() -> NDArray[np.float64]:
-    """Returns the weights of the two indices in each byte: two float32 as one float64, for a single
-    look-up.
-    """
+    """Returns the weights of the two indices in each byte, two float32 packed as a float64 so that one
+    look-up finds both."""
     byte = np.arange(256)
     return np.stack([BC7_WEIGHTS[byte & 15], BC7_WEIGHTS[byte >> 4]], -1).view(np.float64)[:, 0]
 
@@ -233,23 +227,24 @@ _PAIRS = _pairs()
 
 
 def raise_alpha(words: Words, pixels: Pixels) -> Words:
-    """Returns the blocks (n x 2 words) with alpha 255 in every pixel; `pixels` is the RGBA from which they
-    were encoded.
+    """Returns the blocks (n x 2 words) with alpha 255 in every pixel; `pixels` is the RGBA they encode.
 
-    An end point's alpha is 254 if its shared lowest bit is 0. This sets the bit. All its colours become odd
-    by that; each goes up or down by 1, whichever is nearer to the pixels.
+    An end point has alpha 254 if its shared lowest bit is 0. Setting the bit makes all its colours odd, so
+    each moves up or down by 1, whichever is closer to the pixels.
     """
     low, high = words[:, 0], words[:, 1]
     clear = (low >> _SHARED) & high & _ONE == 0
     found = np.flatnonzero(clear & ((low & _MODE_BITS) == _MODE))
-    made = words.copy()
+    result = words.copy()
     if found.size:
-        made[found, 0], made[found, 1] = _raise_ends(low[found], high[found], _gather_blocks(pixels, found))
-    return made
+        result[found, 0], result[found, 1] = _raise_ends(
+            low[found], high[found], _gather_blocks(pixels, found)
+        )
+    return result
 
 
 def _gather_blocks(pixels: Pixels, indices: NDArray[Any]) -> Floats:
-    """Returns the pixels of some blocks: n x 16 x RGBA."""
+    """Returns the pixels of the blocks at `indices`: n x 16 x RGBA."""
     across = pixels.shape[1] // 4
     blocks = pixels.reshape(-1, 4, across, 4, 4)
     return blocks[indices // across, :, indices % across].reshape(-1, 16, 4).astype(np.float32)
@@ -262,8 +257,8 @@ def _raise_ends(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
     ends = 2 * sevens + shared
     shares = _shares(high)
     first, both, second = _squares(shares[:, 1])
-    # Half the derivative of the squared error by each end point: positive if the decoded pixels are too
-    # light.
+    # Half the derivative of the squared error with respect to each end point: positive if the decoded pixels
+    # are too bright.
     slope = np.stack([first * ends[:, 0] + both * ends[:, 1], both * ends[:, 0] + second * ends[:, 1]], 1)
     slope -= 64 * (shares @ pixels).transpose(2, 1, 0)[:3]
     down = ((shared == 0) & (slope > 0) & (sevens > 0)).reshape(6, -1)
@@ -273,15 +268,15 @@ def _raise_ends(low: Words, high: Words, pixels: Floats) -> tuple[Words, Words]:
 
 
 def _squares(weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Returns the sums over each block's pixels of (64 - w)^2, (64 - w) w and w^2."""
+    """Returns the sums of (64 - w)^2, (64 - w) w and w^2 over each block's pixels."""
     total = weights.sum(1)
     squares = np.einsum("ij,ij->i", weights, weights)
     return 65536 - 128 * total + squares, 64 * total - squares, squares
 
 
 def _shares(high: Words) -> Floats:
-    """Returns the weight of each end point in each pixel, of 64: blocks x 2 x 16."""
-    # The first index has 3 bits, above the shared bit of the second end point.
+    """Returns the weight (of 64) of each end point in each pixel: blocks x 2 x 16."""
+    # The first index has 3 bits, above the second end point's shared bit.
     aligned = (high & ~np.uint64(0xF)) | (high & np.uint64(0xF)) >> _ONE
     shares = np.empty((len(high), 2, 16), np.float32)
     shares[:, 1] = _PAIRS.take(aligned.view(np.uint8)).view(np.float32).reshape(-1, 16)
@@ -290,21 +285,22 @@ def _shares(high: Words) -> Floats:
 
 
 WORTH_COMPILED = 48_000_000
-"""Texels after which loading numba pays: loading takes 0.4 s, which the compiled loop saves in so many."""
+"""Number of texels at which compiling pays: loading numba takes 0.4 s, which the faster loop saves by
+then."""
 
 Loop = Callable[[Words, Pixels], Words]
 
 
 class AlphaLoops:
-    """Chooses the loop of this process by the number of texels so far."""
+    """Chooses numpy or compiled loops by the number of texels this process has encoded."""
 
     def __init__(self) -> None:
         self._texels = 0
 
     def choose(self, texels: int) -> Loop:
-        """Returns the loop for this many more texels."""
+        """Returns the loop to use for the next `texels` texels."""
         self._texels += texels
-        # Another operation may have loaded numba already.
+        # Another operation may already have loaded numba.
         if (self._texels > WORTH_COMPILED or "numba" in sys.modules) and compiled.available():
             from accel.image.compiled import opaque
 
@@ -316,7 +312,7 @@ _LOOPS = AlphaLoops()
 
 
 def make_opaque(data: bytes, pixels: Pixels) -> bytes:
-    """Returns BC7 blocks with alpha 255 in every pixel; `pixels` is the RGBA from which they were encoded."""
+    """Returns the BC7 blocks with alpha 255 in every pixel; `pixels` is the RGBA they encode."""
     loop = _LOOPS.choose(pixels.shape[0] * pixels.shape[1])
     return loop(np.frombuffer(data, "<u8").reshape(-1, 2), pixels).tobytes()
 
@@ -327,7 +323,7 @@ _PROFILES = {"fast": "ultrafast", "normal": "fast", "best": "slow"}
 def bc7(strip: Pixels, effort: Effort) -> bytes:
     """Encodes RGB or RGBA.
 
-    Opaque blocks use the profile for RGB, which is several times faster and better than the one for RGBA.
+    Opaque blocks use the RGB profile, which is better and several times faster than the RGBA profile.
     """
     pixels = to_rgba(strip)
     if is_opaque(pixels):
@@ -344,7 +340,7 @@ def bc7(strip: Pixels, effort: Effort) -> bytes:
 
 
 def _block_row(blocks: Pixels) -> Pixels:
-    """Blocks side by side, as an image."""
+    """Returns the blocks side by side as an image."""
     return np.ascontiguousarray(blocks.swapaxes(0, 1)).reshape(4, -1, 4)
 
 
@@ -372,37 +368,37 @@ _ETC_FUNCTIONS = {
     "eacr": ("compress_eac_r", 8),
     "eacrg": ("compress_eac_rg", 16),
 }
-"""etcpak's functions and the bytes of a block, by codec."""
+"""etcpak's function and block size in bytes, by codec."""
 
 
 def etc(strip: Pixels, codec: str) -> bytes:
-    """Encodes ETC2 and EAC. There is one effort."""
-    # Importing it takes 0.1 s, as it runs programs to find out what the processor can do.
+    """Encodes ETC2 and EAC."""
+    # Importing takes 0.1 s because it runs programs to detect CPU features.
     import etcpak
 
     name, size = _ETC_FUNCTIONS[codec]
     height, width = strip.shape[:2]
-    # A copy, as etcpak swaps red and blue inside the bytes that it gets.
+    # Copy: etcpak swaps red and blue in place.
     data: bytes = getattr(etcpak, name)(to_rgba(strip).tobytes(), width, height)
-    # The buffer for one channel is twice as long as its blocks.
+    # For one channel, the buffer is twice as long as the blocks.
     return data[: height * width // 16 * size]
 
 
 _QUALITY = {"fast": 10, "normal": 60, "best": 98}
-"""astc-encoder's presets fast, medium and thorough."""
+"""The presets fast, medium and thorough of astc-encoder."""
 
 
-# A context takes 20 ms to set up, a tenth of the time of a fast image.
+# Creating a context takes 20 ms, a tenth of the time for a fast image.
 @lru_cache(maxsize=4)
 def astc(block: Block, effort: Effort, srgb: bool) -> Callable[[Pixels], bytes]:
-    """Returns an encoder of strips, to be used by one thread at a time."""
-    # Importing it takes as long as etcpak, for the same reason.
+    """Returns an encoder of strips. It isn't thread-safe."""
+    # Slow to import for the same reason as etcpak.
     from astc_encoder import ASTCConfig, ASTCContext, ASTCImage, ASTCProfile, ASTCSwizzle, ASTCType
 
     profile = ASTCProfile.LDR_SRGB if srgb else ASTCProfile.LDR
     config = ASTCConfig(profile, block.width, block.height, 1, _QUALITY[effort])
     context = ASTCContext(config)
-    # Never `from_str`: it changes the case of the string in place, which is a constant of the program.
+    # `from_str` changes the case of its argument in place, even if that is a string constant.
     identity = ASTCSwizzle()
 
     def encode(strip: Pixels) -> bytes:
@@ -415,14 +411,13 @@ def astc(block: Block, effort: Effort, srgb: bool) -> Callable[[Pixels], bytes]:
 
 
 Encoder = Callable[[Pixels], bytes]
-"""Encodes a level: height x width x channels, uint8 (two channels are grey and alpha), or for formats of
-floats linear float32 of one or three channels. Returns whole blocks, row by row from the top."""
+"""Encodes a level (height x width x channels) as whole blocks, row by row from the top. Levels are uint8, two
+channels being grey and alpha, or for float formats linear float32 with one or three channels."""
 
 
 def encoder(format: BlockFormat, effort: Effort, srgb: bool) -> Encoder:
-    """Returns the encoder for the levels of an image. `srgb` matters to ASTC alone: its decoder rounds
-    otherwise.
-    """
+    """Returns an encoder for the levels of an image. `srgb` matters only for ASTC, which rounds
+    differently."""
     encode_strip = _strip_encoder(format, effort, srgb)
 
     def encode(level: Pixels) -> bytes:

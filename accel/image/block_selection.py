@@ -1,4 +1,4 @@
-"""Compresses textures: finds the smallest format that reaches a PSNR, and writes the container."""
+"""Texture compression: finds the smallest format that reaches a target PSNR and writes the container."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from accel.text import text
 from accel.workload import Limits, OutputFile, WorkloadError
 
 BEST = 100.0
-"""The PSNR of no difference, dB; larger ones are reported as this."""
+"""PSNR in dB reported for identical images, and the upper bound for all others."""
 
 _ROWS = 64
 _STOPS = range(-10, 11)
@@ -48,11 +48,10 @@ Floats = NDArray[np.float32]
 
 
 def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) -> float:
-    """Returns the PSNR of 8 bit pixels, height x width x channels; `alpha` is whether the last of `before`
-    is alpha.
+    """Returns the PSNR of 8-bit pixels (height x width x channels): 10 log10(255^2 / mean squared error).
 
-    Colours are weighted by alpha unless they are data; alpha itself is one more channel. The result is
-    10 log10(255^2 / mean squared error). Only common channels are compared, and grey with each colour.
+    If `alpha`, the last channel of `before` is alpha: it counts as one more channel and weights the colours,
+    unless they are `data`. Grey is compared with each colour; otherwise only common channels count.
     """
     count = min(after.shape[2], 3)
     squares = weights = 0.0
@@ -70,10 +69,10 @@ def color_error(before: Pixels, after: Pixels, alpha: bool, data: bool = False) 
 
 
 def vector_error(before: Pixels, after: Pixels) -> float:
-    """Returns the PSNR of normal maps of 8 bits, whose components of -1 to 1 have a peak of 2.
+    """Returns the PSNR of 8-bit normal maps: 10 log10(4 / mean squared error of x, y and z).
 
-    The result is 10 log10(4 / mean squared error of x, y and z). If `after` has two channels, z is rebuilt;
-    both are normalized, as in shaders.
+    Both are normalised as in shaders; if `after` has two channels, z is reconstructed. The peak is 2, as
+    components range from -1 to 1.
     """
     squares = count = 0.0
     for old, new in _strips(before, after):
@@ -83,8 +82,8 @@ def vector_error(before: Pixels, after: Pixels) -> float:
 
 
 def light_error(before: Pixels, after: Pixels) -> float:
-    """Returns the mPSNR of linear floats (Munkberg et al., "High Dynamic Range Texture Compression for
-    Graphics Hardware", 2006), the PSNR over 8 bit pictures of gamma 2.2 at exposures of -10 to 10 stops.
+    """Returns the mPSNR of linear floats: the PSNR over 8-bit images with gamma 2.2 at exposures from -10 to
+    10 stops (Munkberg et al. 2006, "High Dynamic Range Texture Compression for Graphics Hardware").
     """
     squares = 0.0
     for old, new in _strips(before, after):
@@ -98,7 +97,7 @@ def light_error(before: Pixels, after: Pixels) -> float:
 
 
 def decibels(error: float) -> float:
-    """Returns the PSNR of a mean squared error with a peak of 1; at most `BEST`."""
+    """Returns the PSNR of a mean squared error with peak 1, capped at `BEST`."""
     return BEST if error <= 0 else min(BEST, -10 * math.log10(error))
 
 
@@ -121,7 +120,7 @@ _TRANSPARENT = text("bc3, bc7, etc2_rgba or an astc")
 
 
 class CompressionInput:
-    """A raster with its levels and layers, converted to 8 bits and to linear floats on demand."""
+    """A raster with its mip levels and layers, converted on demand to 8 bits or linear floats."""
 
     def __init__(self, image: Raster, *, kind: PixelKind, drop_alpha: bool) -> None:
         images = (image, *image.layers)
@@ -136,17 +135,17 @@ class CompressionInput:
         if normal_map and image.colors != 3:
             raise WorkloadError("unsupported", text("is grey, so it can't be a normal map"), image.name)
         self.images = [resolve_semantics(each, kind) for each in images]
-        """The image, then its layers."""
+        """The image and its layers."""
         self.image = self.images[0]
         self.normal_map = normal_map
 
     @property
     def transfer(self) -> Transfer:
-        """Coding of the 8 bit levels."""
+        """Transfer function of the 8-bit levels."""
         return "linear" if self.normal_map else self._eight[0].transfer
 
     def texels(self, format: BlockFormat) -> TexelFormat:
-        """Returns the format's variant, linear or sRGB, for its `levels`."""
+        """Returns the format's linear or sRGB variant, to match `levels`."""
         if format.srgb is None or self.transfer == "linear":
             return format.linear
         return format.srgb
@@ -157,20 +156,20 @@ class CompressionInput:
 
     @cached_property
     def eight(self) -> list[list[Pixels]]:
-        """The 8 bit levels of each image, largest first."""
+        """The 8-bit levels of each image, largest first."""
         return [[image.pixels, *image.mips] for image in self._eight]
 
     @cached_property
     def light(self) -> list[list[Pixels]]:
-        """The linear float levels of each image, one or three channels."""
+        """The linear float levels of each image, with one or three channels."""
         return [[_light(level, image) for level in (image.pixels, *image.mips)] for image in self.images]
 
     def levels(self, format: BlockFormat) -> list[list[Pixels]]:
-        """Returns the levels of each image as the format's encoder takes them, largest first."""
+        """Returns the levels of each image as input for the format's encoder, largest first."""
         return self.light if format.floats else self.eight
 
     def check(self, format: BlockFormat) -> None:
-        """Raises WorkloadError `unsupported` for a format that would lose essential channels."""
+        """Raises WorkloadError `unsupported` if the format would lose channels that matter."""
         name = self.image.name
         if self.alpha and format.channels != "rgba":
             reason = text(
@@ -203,27 +202,28 @@ def _light(pixels: Pixels, image: Raster) -> Pixels:
 
 _FAMILIES: tuple[Family, ...] = ("bc", "etc2", "astc")
 _SKIPPED = {True: ("bc3",), False: ("bc3", "etc2_rgba")}
-"""Formats that aren't tried, with and without transparency: BC3 is as large as BC7 and hardly ever better;
-the alpha of ETC2 doubles the size."""
+"""Formats not worth trying, with and without transparency: BC3 is as large as BC7 and hardly ever better, and
+ETC2's alpha doubles the size."""
 
 
 class Trial(Struct, frozen=True):
-    """The result of trying a format on the largest level of each image."""
+    """The result of encoding the largest level of each image in one format."""
 
     format: BlockFormat
     data: Sequence[bytes]
-    """The encoded level of each image."""
+    """The encoded largest level of each image."""
     size: int
-    """Bytes of all levels."""
+    """Total bytes of all levels."""
     psnr: float
-    """dB, of the largest level."""
+    """PSNR of the largest level in dB."""
 
 
 def candidate_formats(subject: CompressionInput, families: Sequence[Family]) -> list[BlockFormat]:
-    """Returns the formats to try in order: by the bytes of all levels, then BC before ETC2 before ASTC.
+    """Returns the formats to try, sorted by total size, then BC, ETC2, ASTC.
 
-    Floats need BC6H. Of the others, formats of one channel are for grey, those of two for normal maps, those
-    of three for opaque images, those of four for all. Raises WorkloadError `unsupported` if none is left.
+    Floats need BC6H. Otherwise one-channel formats suit grey images, two-channel ones normal maps,
+    three-channel ones opaque images, and four-channel ones everything. Raises WorkloadError `unsupported` if
+    no format is left.
     """
     floats = subject.image.pixels.dtype.kind == "f" and not subject.normal_map
     kinds = _channel_sets(subject)
@@ -256,13 +256,13 @@ def _channel_sets(subject: CompressionInput) -> tuple[str, ...]:
         return ("rgba",)
     if subject.normal_map:
         return ("rg", "rgb", "rgba")
-    # Formats of one channel have no sRGB variant.
+    # One-channel formats have no sRGB variant.
     grey = subject.image.colors == 1 and subject.transfer == "linear"
     return ("r", "rgba") if grey else ("rgb", "rgba")
 
 
 def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
-    """Returns the bytes of all levels and layers."""
+    """Returns the total bytes of all levels and layers."""
     block = format.block
     each: int = sum(
         -(-level.shape[0] // block.height) * -(-level.shape[1] // block.width) * block.size
@@ -274,12 +274,12 @@ def encoded_size(subject: CompressionInput, format: BlockFormat) -> int:
 def try_formats(
     subject: CompressionInput, formats: Sequence[BlockFormat], effort: Effort, target_db: float
 ) -> list[Trial]:
-    """Tries formats; returns the trials in order. Only the best one keeps its data.
+    """Encodes candidates until the smallest that reaches the target is known. Only the best trial keeps its
+    data.
 
-    The few formats of BC and ETC2 are tried by size until one reaches the target. Of ASTC's many block sizes
-    only smaller ones matter: the largest of them shows whether the target can be reached, and bisection finds
-    the smallest, as PSNR rises with the bits of a texel. (Sizes that differ by a few per cent may break that
-    rule by some tenths of a dB.)
+    BC and ETC2 have few formats, which are tried by size until one reaches the target. Of ASTC's many block
+    sizes, those smaller than that result are searched by bisection, assuming that PSNR rises with the bits
+    per texel. (Block sizes a few per cent apart can break that assumption by tenths of a dB.)
     """
     trials = _Trials(subject, effort, target_db, len(formats))
     for format in formats:
@@ -299,8 +299,9 @@ def try_formats(
 
 
 def _steps(subject: CompressionInput, formats: Sequence[BlockFormat], below: int | None) -> list[BlockFormat]:
-    """Returns the formats smaller than `below` by size; of equal sizes, as of small images, that of most bits
-    per texel.
+    """Returns the formats that encode to less than `below` bytes, smallest first.
+
+    Where several give the same size, as for small images, the one with the most bits per texel is kept.
     """
     found: dict[int, BlockFormat] = {}
     for format in sorted(formats, key=lambda each: each.bits_per_pixel):
@@ -309,32 +310,33 @@ def _steps(subject: CompressionInput, formats: Sequence[BlockFormat], below: int
 
 
 class _Trials:
-    """Tries formats one after the other."""
+    """Tries formats one by one."""
 
     def __init__(self, subject: CompressionInput, effort: Effort, target_db: float, most: int) -> None:
-        """`most`: the most formats that may be tried, for progress."""
+        """`most` is the maximum number of trials, for progress."""
         self._subject, self._effort, self._target = subject, effort, target_db
         self._most = most
         self.trials: list[Trial] = []
 
     def reaches(self, format: BlockFormat) -> bool:
-        """Tries a format; returns whether it reaches the target."""
+        """Tries a format and returns whether it reaches the target."""
         subject = self._subject
         encode = encoder(format, self._effort, subject.texels(format).srgb)
         with part(len(self.trials), self._most, format.name):
             data = [encode(levels[0]) for levels in subject.levels(format)]
-        made = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
-        self.trials.append(made)
+        result = Trial(format, data, encoded_size(subject, format), measure_format(subject, format, data))
+        self.trials.append(result)
         best = choose_trial(self.trials, self._target)
         self.trials = [
             each if each is best or not each.data else msgspec.structs.replace(each, data=())
             for each in self.trials
         ]
-        return made.psnr >= self._target
+        return result.psnr >= self._target
 
 
 def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:
-    """Returns the smallest that reaches the target, or the best if none does; the first of equal ones."""
+    """Returns the smallest trial that reaches the target, or the one with the highest PSNR if none does. The
+    first wins ties."""
     enough = [each for each in trials if each.psnr >= target_db]
     if enough:
         return min(enough, key=lambda each: each.size)
@@ -342,7 +344,8 @@ def choose_trial(trials: Sequence[Trial], target_db: float) -> Trial:
 
 
 def measure_format(subject: CompressionInput, format: BlockFormat, data: Sequence[bytes]) -> float:
-    """Returns the PSNR of the worst image's largest level, measured on colours, normals or linear floats."""
+    """Returns the lowest PSNR among the images' largest levels, measured on colours, normals or linear
+    floats."""
     return min(
         _measure_image(subject, format, levels[0], each)
         for levels, each in zip(subject.levels(format), data, strict=True)
@@ -360,11 +363,11 @@ def _measure_image(subject: CompressionInput, format: BlockFormat, before: Pixel
 
 
 TARGET_DB = 40.0
-"""The default target of `auto`, at which differences are hard to see."""
+"""The default target of `auto`; differences are hard to see at this PSNR."""
 
 
 class _Selection(Struct, frozen=True):
-    """The chosen format with the largest level of each image."""
+    """The chosen format and the encoded largest level of each image."""
 
     format: BlockFormat
     data: Sequence[bytes]
@@ -377,10 +380,10 @@ def compress(images: Sequence[Raster], params: Compress, limits: Limits) -> Oper
     image = images[0] if params.mipmaps else images[0].without_levels()
     kind = _kind(image, params)
     if kind == "data" and params.kind == "auto" and channel_kind(image) == "normal" and is_signed(image):
-        # The format has one channel or unsigned floats.
+        # The format has a single channel or unsigned floats.
         image = msgspec.structs.replace(_to_unsigned(image), layers=tuple(map(_to_unsigned, image.layers)))
     subject = CompressionInput(image, kind=kind, drop_alpha=params.alpha == "drop")
-    # The smaller levels have a third of the largest one's pixels.
+    # The smaller levels together have a third as many pixels as the largest.
     with part(0, 4 / 3 if image.mips else 1):
         found = (
             _smallest_format(subject, params) if params.format == "auto" else _fixed_format(subject, params)
@@ -421,7 +424,7 @@ def _encode_levels(encode: Encoder, levels: Sequence[Pixels]) -> list[bytes]:
 
 
 def _block_range(image: Raster, kind: PixelKind, format: BlockFormat) -> Range:
-    """Returns the range of floats that the blocks can hold; BC6H is written unsigned."""
+    """Returns the range of floats that the blocks can store; BC6H is written unsigned."""
     return (0, LARGEST) if format.floats else integer_range(image, kind)
 
 
@@ -431,7 +434,7 @@ def _to_unsigned(image: Raster) -> Raster:
 
 
 def _kind(image: Raster, params: Compress) -> PixelKind:
-    """Returns the kind of the channels; by default, `normal` only if the requested format can hold it."""
+    """Returns the kind of the channels. `auto` yields `normal` only if the requested format can store it."""
     kind = channel_kind(image, params.kind)
     if kind == "normal" and params.kind == "auto" and params.format != "auto":
         format = FORMATS[params.format]

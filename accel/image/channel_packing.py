@@ -1,4 +1,4 @@
-"""Packs channels of several images into one, and unpacks them."""
+"""Packs channels of several images into one image, and extracts them again."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ def pack_channels(images: Sequence[Raster], params: PackChannels, limits: Limits
 
 
 def clipped_in_packing(images: Sequence[Raster], sources: Sequence[ChannelSource]) -> dict[str, Any]:
-    """`below` and `above` of the channels that are packed as integers."""
+    """Returns `below` and `above` for the channels that are packed as integers."""
     used = [_grey(images[each.input], each.channel) for each in sources if each.input is not None]
     return clipped_extremes_of_all(used, (0, 1))
 
 
 def loses_alpha(params: PackChannels, sources: Sequence[ChannelSource]) -> bool:
-    """Whether there is a fourth channel that the requested format can't hold."""
+    """Whether a fourth channel is packed that the requested format can't store."""
     return len(sources) > 3 and params.format != "same" and not WRITERS[params.format].alpha
 
 
 def _size(images: Sequence[Raster], policy: str) -> tuple[int, int]:
-    """Returns width and height."""
+    """Returns the width and height of the result."""
     first = images[0]
     for one in images:
         if policy == "refuse" and (one.width, one.height) != (first.width, first.height):
@@ -93,7 +93,7 @@ def _values(
         value = int((source.value or 0.0) * top + 0.5)
         return top - value if source.invert else value
     values = _enlarge(_at_depth(images[source.input], source.channel, dtype), shape)
-    # Full scale less a value inverts all its bits.
+    # Inverting all bits is the same as subtracting from full scale.
     return ~values if source.invert else values
 
 
@@ -107,13 +107,13 @@ def _grey(image: Raster, channel: str) -> Raster:
 
 
 def _enlarge(values: Pixels, shape: tuple[int, int]) -> Pixels:
-    """Enlarges linearly between the centres of texels, with the edges continued."""
+    """Enlarges linearly between texel centres, repeating the edges."""
     if values.shape == shape:
         return values
     higher, wider = shape[0] / values.shape[0], shape[1] / values.shape[1]
-    # libvips' `resize` shifts an enlarged image by a fraction of a texel, and its interpolation of 16 bit is
-    # off by up to 36 steps, unlike that of floats.
-    made = vips_image(values[..., None].astype(np.float32), "b-w").affine(
+    # libvips' `resize` shifts an enlarged image by a fraction of a texel, and its 16-bit interpolation is off
+    # by up to 36 steps. Its float interpolation is exact.
+    result = vips_image(values[..., None].astype(np.float32), "b-w").affine(
         [wider, 0, 0, higher],
         interpolate=pyvips.Interpolate.new("bilinear"),
         oarea=[0, 0, shape[1], shape[0]],
@@ -121,7 +121,7 @@ def _enlarge(values: Pixels, shape: tuple[int, int]) -> Pixels:
         ody=(higher - 1) / 2,
         extend="copy",
     )
-    rounded: Pixels = (made.numpy().reshape(shape) + np.float32(0.5)).astype(values.dtype)
+    rounded: Pixels = (result.numpy().reshape(shape) + np.float32(0.5)).astype(values.dtype)
     return rounded
 
 
@@ -139,17 +139,16 @@ def unpack_channels(images: Sequence[Raster], params: UnpackChannels, limits: Li
             "has no alpha channel, where {layout} stores {fields}", layout=params.layout, fields=fields["a"]
         )
         raise WorkloadError("bad_input", reason, image.name)
-    made: dict[str, Raster] = {}
+    result: dict[str, Raster] = {}
     for letter, field in fields.items():
         invert = params.as_roughness and field == "smoothness"
-        made[COMPLEMENTS[field] if invert else field] = extract_channel(image, letter, invert)
-    return Operated(made)
+        result[COMPLEMENTS[field] if invert else field] = extract_channel(image, letter, invert)
+    return Operated(result)
 
 
 def extract_channel(image: Raster, channel: str, invert: bool = False) -> Raster:
-    """Returns a channel as a grey image of the same depth and levels; `invert` subtracts it from full
-    scale.
-    """
+    """Returns a channel as a grey image with the same depth and levels. `invert` subtracts it from full
+    scale."""
     at = plane_index(image, channel)
     levels = [np.ascontiguousarray(level[..., at, None]) for level in (image.pixels, *image.mips)]
     if invert:
@@ -161,14 +160,14 @@ def extract_channel(image: Raster, channel: str, invert: bool = False) -> Raster
 
 
 Pairs = Sequence[tuple[str, ChannelSource]]
-"""The name of a channel or map, and its source."""
+"""Pairs of a channel or map name and its source."""
 
 UNUSED_INPUT = "-"
-"""The name of an input that only `channels` uses."""
+"""The name in `holds` of an input that only `channels` uses."""
 
 
 def plan_channels(params: PackChannels, names: Sequence[str]) -> list[ChannelSource]:
-    """Returns the sources of red, green, blue and, if used, alpha, for inputs of these names.
+    """Returns the sources of red, green, blue and, if used, alpha.
 
     Raises WorkloadError `bad_params`.
     """
@@ -192,7 +191,7 @@ def _fields(params: PackChannels, count: int) -> tuple[str, ...]:
 
 
 def _input_pairs(params: PackChannels, names: Sequence[str], fields: Sequence[str]) -> Pairs:
-    """Returns the map of each input: by `holds`, or by the order of the layout."""
+    """Returns the map in each input, from `holds` or the order of the layout."""
     holds = params.holds or ([] if params.channels else _in_order(params.layout, names, fields))
     if holds and len(holds) != len(names):
         reason = text(
@@ -240,8 +239,10 @@ def _by_channel(pairs: Pairs, fields: Sequence[str], where: str) -> dict[str, Ch
 
 
 def _find_channel(name: str, fields: Sequence[str], where: str) -> tuple[str, bool]:
-    """Finds a channel by its letter, its map's name or the name of that map's complement; returns its
-    letter, and whether it is the complement."""
+    """Finds a channel by its letter, the name of its map or the name of the map's complement.
+
+    Returns its letter, and whether the name is the complement's.
+    """
     letters = list(LETTERS[: len(fields)])
     if name in letters:
         return name, False

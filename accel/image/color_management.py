@@ -1,7 +1,7 @@
-"""ICC profiles to sRGB.
+"""Converts ICC profiles to sRGB.
 
-Little CMS prepares tables for such profiles that are off by as much as 12 of 255 in the dark, at 16 bit and
-at the edge of the gamut; so only profiles that are tables themselves are left to it.
+For matrix profiles, Little CMS builds tables that are off by up to 12 of 255 in dark colours at 16 bits and
+at the edge of the gamut. So it only handles profiles that contain tables themselves.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from accel.image.pixel_data import Pixels
 from accel.image.raster import Transfer
 
 _STRIP = 1 << 16
-"""Pixels of a strip, which fits into the cache."""
+"""Pixels per strip, sized to fit into the CPU cache."""
 
 _SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
-"""sRGB's primaries as columns of XYZ, adapted to the white D50 by Bradford's transform: the colorants of the
-ICC's own profile of sRGB."""
+"""sRGB primaries as columns of XYZ, adapted to D50 with the Bradford transform: the colorants of the ICC's
+own sRGB profile."""
 
 _RGB_CURVES = (b"rTRC", b"gTRC", b"bTRC")
 
@@ -34,25 +34,25 @@ Curve = Callable[[Doubles], Doubles]
 
 
 class Shaper(Struct, frozen=True):
-    """A profile of curves and a matrix, which lead from codes to linear sRGB."""
+    """A profile with curves and a matrix that convert codes to linear sRGB."""
 
     curves: tuple[Curve, ...]
-    """The curve of grey, or those of red, green and blue; from and to 0 to 1."""
+    """One curve for grey, three for red, green and blue; input and output are 0 to 1."""
     matrix: Doubles
-    """To linear sRGB: 3 x 3, for grey 1 x 1."""
+    """To linear sRGB: 3 x 3, or 1 x 1 for grey."""
 
 
 def parse_profile(profile: bytes) -> Shaper | None:
-    """Parses a profile (ICC.1:2022, 8.3 and 8.4); returns None if it is broken or has no matrix and
+    """Parses a profile (ICC.1:2022, 8.3 and 8.4); returns None if it is broken or lacks a matrix and
     curves."""
     try:
         tags = _tags(profile)
         if profile[36:40] != b"acsp":
             return None
         if profile[16:20] == b"GRAY":
-            # In any connection space the curve's value is a share of white.
+            # The curve yields a share of white in every connection space.
             return Shaper((_curve(tags[b"kTRC"]),), np.ones((1, 1)))
-        # If there is a table, the matrix is only meant for readers that don't support tables.
+        # If the profile has a table, its matrix is only a fallback.
         if profile[16:24] != b"RGB XYZ " or b"A2B0" in tags or b"A2B1" in tags:
             return None
         colorants = np.array([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]).T
@@ -93,14 +93,14 @@ def _curve(tag: bytes) -> Curve:
 
 
 def _parametric(kind: int, data: bytes) -> Curve:
-    """Returns the curve Y = (aX + b) ** g + e for X of at least d, and cX + f below."""
+    """Returns the curve Y = (aX + b) ** g + e for X >= d, and Y = cX + f below."""
     count = (1, 3, 4, 5, 7)[kind]
     given = [number / 65536 for number in struct.unpack_from(f">{count}i", data)]
     g, a, b, c, d, e, f = given + [0.0] * (7 - count)
     if kind == 0:
         a = 1.0
     if kind in (1, 2):
-        # Their third parameter is added to the power, and is the value below its range.
+        # Their third parameter is added to the power, and is the value of the curve below its range.
         c, d, e, f = 0.0, -b / a, c, c
     return lambda coded: np.where(coded >= d, np.maximum(a * coded + b, 0) ** g + e, c * coded + f)
 
@@ -108,21 +108,21 @@ def _parametric(kind: int, data: bytes) -> Curve:
 def apply_profile(pixels: Pixels, colors: int, shaper: Shaper) -> Pixels:
     """Converts the first `colors` channels of 8 or 16 bit pixels to sRGB."""
     coded = np.arange(np.iinfo(pixels.dtype).max + 1) / np.iinfo(pixels.dtype).max
-    # The powers of strange profiles may overflow.
+    # Unusual profiles can overflow the power function.
     with np.errstate(all="ignore"):
         tables = [np.clip(np.nan_to_num(curve(coded)), 0, 1).astype(np.float32) for curve in shaper.curves]
     matrix = shaper.matrix.T.astype(np.float32)
-    made = pixels.copy()
-    flat = made.reshape(-1, pixels.shape[2])
+    result = pixels.copy()
+    flat = result.reshape(-1, pixels.shape[2])
     for begin in range(0, len(flat), _STRIP):
         strip = flat[begin : begin + _STRIP, :colors]
         light = np.stack([table[strip[:, index]] for index, table in enumerate(tables)], -1) @ matrix
         strip[:] = from_linear(light, colors, "srgb", pixels.dtype)
-    return made
+    return result
 
 
 def is_srgb(shaper: Shaper) -> bool:
-    """Whether the profile is sRGB: it changes no colour of a lattice by more than 1 of 255."""
+    """Whether the profile changes no colour of a lattice by more than 1 of 255."""
     colors = len(shaper.curves)
     steps = np.arange(0, 256, 15, dtype=np.uint8)
     axes = np.meshgrid(*[steps] * colors, indexing="ij")
@@ -135,11 +135,10 @@ _PROFILE = "icc-profile-data"
 
 
 def convert_to_srgb(image: pyvips.Image, transfer: Literal["auto", Transfer]) -> tuple[Pixels, str, bool]:
-    """Converts to sRGB; returns finite pixels of the same depth, their colour model, and whether there is
-    alpha.
+    """Converts to sRGB; returns finite pixels of the same depth, the colour model and whether there is alpha.
 
-    Integers of three colours are converted unless `transfer` is `linear`, grey only if it is `srgb`; data and
-    floats stay as they are. A profile that is broken or for other channels is ignored, and one of sRGB
+    RGB integers are converted unless `transfer` is `linear`, grey integers only if it is `srgb`; data and
+    floats stay unchanged. A profile that is broken or made for other channels is ignored, and an sRGB profile
     changes no pixel. The profile's white stays white (relative colorimetric), as in browsers.
     Raises pyvips.Error.
     """
@@ -178,7 +177,7 @@ def _transform(image: pyvips.Image, **options: Any) -> pyvips.Image:
 
 
 def _by_table(image: pyvips.Image) -> pyvips.Image:
-    """Converts by a profile that is a table; returns the image as it is if the profile isn't usable."""
+    """Converts with a table-based profile; returns the image unchanged if the profile is unusable."""
     probe = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
     probe.set_type(pyvips.GValue.blob_type, _PROFILE, image.get(_PROFILE))
     try:

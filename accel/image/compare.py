@@ -23,15 +23,15 @@ from accel.workload import Limits, WorkloadError
 Floats = NDArray[np.floating[Any]]
 
 WINDOW = 11
-"""Pixels of a side of SSIM's window."""
+"""Side length of the SSIM window in pixels."""
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 
 LUMINANCE = -1
-"""Stands for the luminance instead of a channel's index."""
+"""Stands for luminance in place of a channel index."""
 
 _STRIP = 32
-"""Rows of windows of a strip, which fits into the cache."""
+"""Rows of windows per strip, sized to fit into the CPU cache."""
 
 
 def _gaussian() -> list[float]:
@@ -44,8 +44,9 @@ TAPS = _gaussian()
 
 
 def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | None:
-    """Returns the mean SSIM of a channel or LUMINANCE over all windows inside, -1 to 1; None if a side is
-    shorter than a window.
+    """Returns the mean SSIM (-1 to 1) of a channel, or of LUMINANCE, over all windows inside the image.
+
+    Returns None if the image is smaller than a window.
     """
     height, width = (side - WINDOW + 1 for side in one.shape[:2])
     if height < 1 or width < 1:
@@ -59,11 +60,13 @@ def structural_similarity(one: Pixels, other: Pixels, channel: int) -> float | N
 
 
 def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
-    """Returns full scale, and the planes x, y, x^2 + y^2 and x y, less half of full scale, which doesn't
-    change variances and makes squares small enough for their precision."""
+    """Returns full scale and the planes x, y, x^2 + y^2 and x y, offset by half of full scale.
+
+    The offset doesn't affect variances, and keeps squares small enough to be precise.
+    """
     kind = one.dtype
     full = float(full_scale(kind))
-    # In 32 bits, variances would be lost beside the squares of light far beyond 1.
+    # With float32, squares of values far above 1 would swallow the variances.
     exact = np.float64 if kind.kind == "f" else np.float32
     planes = np.empty((4, *one.shape[:2]), exact)
     for plane, pixels in zip(planes, (one, other), strict=False):
@@ -77,28 +80,28 @@ def _planes(one: Pixels, other: Pixels, channel: int) -> tuple[float, Floats]:
 
 
 def _filter_windows(planes: Floats) -> Floats:
-    """Returns the Gaussian mean of each window, first down, then across."""
+    """Returns the Gaussian mean of each window, computed vertically, then horizontally."""
     return _filter_axis(_filter_axis(planes, 1), 2)
 
 
 def _filter_axis(planes: Floats, axis: int) -> Floats:
-    """Returns the window is symmetric, which saves half the products."""
+    """Filters one axis. The window is symmetric, which saves half the multiplications."""
     count, kind = planes.shape[axis] - WINDOW + 1, planes.dtype.type
 
     def shifted(by: int) -> Floats:
         return planes[:, by : by + count] if axis == 1 else planes[:, :, by : by + count]
 
-    made: Floats = shifted(WINDOW // 2) * kind(TAPS[WINDOW // 2])
+    result: Floats = shifted(WINDOW // 2) * kind(TAPS[WINDOW // 2])
     for index in range(WINDOW // 2):
         pair = shifted(index) + shifted(WINDOW - 1 - index)
         pair *= kind(TAPS[index])
-        made += pair
-    return made
+        result += pair
+    return result
 
 
 def _similarity(means: Floats, full: float) -> float:
-    """Returns the sum over the windows of (2 mx my + c1)(2 sxy + c2) / ((mx^2 + my^2 + c1)(sx^2 + sy^2 +
-    c2)).
+    """Returns the sum over all windows of
+    (2 mx my + c1)(2 sxy + c2) / ((mx^2 + my^2 + c1)(sx^2 + sy^2 + c2)).
     """
     kind = means.dtype.type
     c1, c2 = kind((K1 * full) ** 2), kind((K2 * full) ** 2)
@@ -119,16 +122,18 @@ def compare(images: Sequence[Raster], params: Compare, limits: Limits) -> Operat
 
 
 STRIP = 64
-"""Rows of a strip, which fits into the cache; float32 holds the sum of as many squares of 8 bit exactly."""
+"""Rows per strip: fits into the cache, and float32 holds the sum of that many 8-bit squares exactly."""
 
 _SIGNED = {"uint8": np.int16, "uint16": np.int32, "float32": np.float64}
 _EXACT = {"uint8": np.float32, "uint16": np.float64, "float32": np.float64}
-"""Types that hold differences, and the sums of their squares over the rows of a strip."""
+"""Types for differences and for the sums of their squares over a strip."""
 
 
 def match_layouts(one: Raster, other: Raster) -> tuple[Raster, Raster]:
-    """Converts both to the same channels and depth. Raises WorkloadError `bad_params` if their sizes
-    differ."""
+    """Converts both to the same channels and depth.
+
+    Raises WorkloadError `bad_params` if their sizes differ.
+    """
     if (one.width, one.height) != (other.width, other.height):
         reason = text(
             "is {width} x {height}, but {one} {width_2} x {height_2}; only images of the same "
@@ -158,7 +163,7 @@ def _with_alpha(image: Raster) -> Raster:
 
 
 def compare_rasters(one: Raster, other: Raster, tolerance: float = 0.0) -> Comparison:
-    """Returns the comparison of two images of the same size, channels and depth."""
+    """Compares two images of the same size, channels and depth."""
     squares, sums, most, differing = _errors(one.pixels, other.pixels, tolerance)
     names = ("rgb" if one.colors == 3 else "l") + "a" * one.has_alpha
     similar = [structural_similarity(one.pixels, other.pixels, index) for index in range(one.channels)]
@@ -187,7 +192,7 @@ def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any
     pixels that differ."""
     height, width, channels = one.shape
     exact = _EXACT[one.dtype.name]
-    # Sums down the columns, as numpy takes ten times as long over the channels of a pixel.
+    # Sum along columns: numpy is ten times slower along the channels of a pixel.
     squares, sums, most = (np.zeros(width * channels) for _ in range(3))
     differing, limit = 0, tolerance * full_scale(one.dtype)
     for errors in _strips(one, other):
@@ -208,7 +213,7 @@ def _errors(one: Pixels, other: Pixels, tolerance: float) -> tuple[Any, Any, Any
 
 
 def _strips(one: Pixels, other: Pixels) -> Iterator[Pixels]:
-    """Yields the absolute differences of strips."""
+    """Yields the absolute differences, strip by strip."""
     signed = _SIGNED[one.dtype.name]
     for top in range(0, len(one), STRIP):
         errors = np.subtract(one[top : top + STRIP], other[top : top + STRIP], dtype=signed)
@@ -223,9 +228,7 @@ def _any_channel(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def difference_image(one: Raster, other: Raster, amplify: float) -> Raster:
-    """Returns the amplified differences of colours, with that of alpha added to each: 8 bit, 16 for deeper
-    images.
-    """
+    """Returns the amplified colour differences, each plus that of alpha: 8 bits, or 16 for deeper images."""
     kind: type[np.uint8] | type[np.uint16] = np.uint8 if one.bit_depth == 8 else np.uint16
     top = np.float32(np.iinfo(kind).max)
     scale = np.float32(amplify * top / full_scale(one.pixels.dtype))

@@ -1,6 +1,6 @@
-"""Decodes files: identifies the format, checks the limits, reads the pixels.
+"""Decodes image files: identifies the format, checks the limits and reads the pixels.
 
-libvips reads PNG, JPEG, WebP, TIFF, GIF and AVIF; `accel.image.codecs` the other formats.
+libvips reads PNG, JPEG, WebP, TIFF, GIF and AVIF; `accel.image.codecs` reads the other formats.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 LOADERS = ("Png", "Jpeg", "Webp", "Tiff", "Nsgif", "Heif")
-"""The loaders that may be used, by the names of libvips' classes."""
+"""The permitted loaders, by the names of libvips' classes."""
 
 LOAD_OPTIONS = {"access": "sequential", "fail_on": "error"}
 
@@ -35,7 +35,7 @@ def _restrict() -> None:
     for loader in LOADERS:
         pyvips.operation_block_set(f"VipsForeignLoad{loader}", False)
     pyvips.concurrency_set(1)
-    # The cache would return old pixels of a file that was changed since.
+    # The cache would return stale pixels for a file that has changed.
     pyvips.cache_set_max(0)
 
 
@@ -43,7 +43,7 @@ _restrict()
 
 
 def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
-    """Opens an image by a libvips loader, reading its header only. Raises pyvips.Error and OSError."""
+    """Opens an image with a libvips loader, reading only its header. Raises pyvips.Error and OSError."""
     options |= LOAD_OPTIONS
     try:
         return getattr(pyvips.Image, loader)(path, **options)
@@ -52,30 +52,30 @@ def open_lazily(path: str, loader: str, **options: Any) -> pyvips.Image:
 
 
 def stream_of(path: str) -> pyvips.Source:
-    """Returns a libvips source for a file with any name. Raises pyvips.Error and OSError."""
+    """Returns a libvips source for a file of any name. Raises pyvips.Error and OSError."""
     try:
         return pyvips.Source.new_from_file(path)
     except UnicodeEncodeError:
-        # libvips accepts only names in UTF-8; it duplicates the descriptor.
+        # libvips accepts only UTF-8 names. It duplicates the descriptor.
         with open(path, "rb") as file:
             return pyvips.Source.new_from_descriptor(file.fileno())
 
 
 def from_memory(contents: bytes, loader: str) -> pyvips.Image:
-    """Returns the image of a file's `contents`, which have to outlive it. Raises pyvips.Error."""
-    # A buffer would be copied; from a source, pyvips retains nothing.
+    """Opens an image from the bytes of a file, which must outlive it. Raises pyvips.Error."""
+    # pyvips would copy a buffer; it neither copies nor retains the memory of a source.
     return getattr(pyvips.Image, f"{loader}_source")(pyvips.Source.new_from_memory(contents), **LOAD_OPTIONS)
 
 
 class Format(Struct, frozen=True):
-    """A file format; `loader` is libvips' operation for it, None where libvips doesn't open it."""
+    """A file format. `loader` is libvips' operation, or None if libvips doesn't open the format."""
 
     name: str
     loader: str | None = None
 
 
 HEAD_SIZE = 1024
-"""Number of leading bytes that identify the format."""
+"""Number of leading bytes that identify a format."""
 
 _SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", Format("png", "pngload")),
@@ -107,7 +107,7 @@ _SIGNATURES = (
     (rb"MATLAB 5\.0", Format("MATLAB")),
     (rb"version https://git-lfs\.", Format("Git LFS pointer")),
     (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*|<!--.*|<!DOCTYPE\s+)?<?svg[\s>]", Format("SVG")),
-    # Targa has no signature: a header of 18 bytes whose image type and depth are plausible.
+    # Targa has no signature; match an 18-byte header with a plausible image type and depth.
     (rb".[\x00\x01][\x01-\x03\x09-\x0b].{13}[\x08\x0f\x10\x18\x20][\x00-\x3f]", Format("tga")),
 )
 
@@ -115,7 +115,7 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _S
 
 
 def sniff(head: bytes) -> Format | None:
-    """Returns the format of a file that begins with `head`; None if it is unknown."""
+    """Returns the format of a file that begins with `head`, or None."""
     return next((kind for pattern, kind in _COMPILED if pattern.match(head)), None)
 
 
@@ -123,12 +123,12 @@ READERS: dict[str, Callable[[Stream], Picture]] = {
     "bmp": bmp.read, "tga": tga.read, "psd": psd.read, "exr": exr.read, "hdr": hdr.read, "dds": dds.read,
     "ktx2": ktx2.read,
 }  # fmt: skip
-"""The readers of the formats that libvips can't open."""
+"""Readers for the formats that libvips doesn't open."""
 
 READABLE_FORMATS = text("PNG, JPEG, WebP, TIFF, GIF, AVIF, BMP, TGA, PSD, EXR, HDR, DDS or KTX2")
 
 _UNDECODABLE = re.compile(
-    # The last ones are for a missing decoder, and for TIFF of doubles or 12 bits.
+    # The last line covers a missing decoder, and TIFFs with doubles or 12 bits.
     r"unsupported|unimplemented|not supported|no decoder|built without|been built in|not configured|"
     r"samples out of range|not a whole number of bytes",
     re.IGNORECASE,
@@ -136,43 +136,42 @@ _UNDECODABLE = re.compile(
 
 _MODELS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "scrgb": "rgb"}
 DEVICELESS = ("lab", "labs", "labq", "lch", "xyz", "yxy")
-"""libvips' names of colour spaces that need no profile."""
+"""libvips' names of the colour spaces that need no profile."""
 VIPS_TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 MAX_BUFFERED = 1 << 25
-"""Bytes of the largest file that is read into memory as a whole."""
+"""Size in bytes of the largest file that is read into memory whole."""
 _LARGEST_HALF = 65504.0
-"""The largest half float; infinite values become at least this."""
+"""The largest half float. Infinities are replaced by at least this value."""
 
 
 class OpenImage(Struct, frozen=True):
-    """An image whose header was read and accepted; libvips decodes its pixels when they are read."""
+    """An image whose header passed the checks; libvips decodes the pixels when they are read."""
 
     image: pyvips.Image
     format: Format
     size: int
-    """The file's bytes."""
+    """File size in bytes."""
     inflated: bool = False
-    """Whether most of its pixels are in memory already; it has no profile or orientation."""
+    """Whether most pixels are already in memory; such an image has no profile or orientation."""
     buffer: object = None
-    """The memory that the image reads, which must outlive it."""
+    """Memory that backs the image and must outlive it."""
     repaired_jpeg: bytes = b""
-    """The bytes of a truncated JPEG with an end marker added; empty for other files."""
+    """A truncated JPEG with an end marker appended; empty for other files."""
     differs: bool = False
-    """Whether its pixels differ from those that libvips reads from the file."""
+    """Whether its pixels differ from what libvips reads from the file."""
 
     def reopen(self, path: str, **options: Any) -> pyvips.Image:
-        """Opens the image again with options of its loader. Raises pyvips.Error and OSError."""
+        """Opens the image again with other loader options. Raises pyvips.Error and OSError."""
         if self.repaired_jpeg:
             return _open_repaired(self.repaired_jpeg, **options)
         return open_lazily(path, str(self.format.loader), **options)
 
 
 def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: bool = False) -> DecodedImage:
-    """Decodes the first frame of an image; with `mips` its smaller levels too, with `layers` its other faces
-    and layers.
+    """Decodes the first frame of an image, with `mips` its mip levels, with `layers` its faces and layers.
 
-    Raises WorkloadError: `not_found`, `bad_input`, `unsupported` or `too_large`. The header's dimensions are
-    checked against `limits` before anything is decoded.
+    The dimensions in the header are checked against `limits` before anything is decoded. Raises WorkloadError
+    `not_found`, `bad_input`, `unsupported` or `too_large`.
     """
     kind, size = identify(source)
     if kind.loader is not None:
@@ -191,9 +190,9 @@ def decode_image(source: Input, limits: Limits, *, mips: bool = False, layers: b
 
 
 def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) -> DecodedImage | None:
-    """Decodes an image by libvips from memory, which is faster than from a file.
+    """Decodes an image with libvips from memory, which is faster than from a file.
 
-    Returns None for a large file, and on an error, since libvips reports it better when it reads the file.
+    Returns None for a large file, and on an error: libvips reports it better when it reads the file itself.
     """
     if size > MAX_BUFFERED:
         return None
@@ -213,7 +212,7 @@ def _decode_in_memory(source: Input, kind: Format, size: int, limits: Limits) ->
 
 
 def _decode_png(inflated: png.InflatedPng, kind: Format, contents: bytes) -> DecodedImage:
-    """Raises pyvips.Error for a row with an unknown filter."""
+    """Decodes an inflated PNG. Raises pyvips.Error for a row with an unknown filter."""
     if picture := inflated.picture():
         return _from_picture(picture, kind, len(contents), contents)
     return _decode_opened(_open_stored(inflated, kind, len(contents)), contents)
@@ -248,7 +247,7 @@ def _from_picture(picture: Picture, kind: Format, size: int, contents: bytes = b
 
 
 def _open_repaired(contents: bytes, **options: Any) -> pyvips.Image:
-    # libvips copies the buffer, unlike a source's.
+    # libvips copies a buffer, but not the memory of a source.
     return pyvips.Image.jpegload_buffer(contents, **options, **LOAD_OPTIONS)
 
 
@@ -274,8 +273,8 @@ def _decode_opened(opened: OpenImage, contents: bytes = b"") -> DecodedImage:
 
 
 def check_finite(pixels: Pixels) -> Pixels:
-    """Floats with NaN replaced by 0 and none beyond +-1e12; infinite ones become as large as the largest
-    finite one, at least 65504. Integers are returned as they are."""
+    """Replaces NaN by 0, infinities by the largest finite magnitude or 65504 if that is larger, and clips to
+    +-1e12. Integers are returned unchanged."""
     if pixels.dtype.kind != "f" or np.abs(pixels).max() <= MAX_VALUE:
         return pixels
     largest = np.abs(pixels, where=np.isfinite(pixels), out=np.zeros_like(pixels)).max()
@@ -284,9 +283,9 @@ def check_finite(pixels: Pixels) -> Pixels:
 
 
 def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage:
-    """Opens the first frame of an image that libvips reads; its pixels can be read once, from top to bottom.
+    """Opens the first frame of an image with libvips. Its pixels can be read once, from top to bottom.
 
-    Raises WorkloadError as `decode_image` does.
+    Raises WorkloadError like `decode_image`.
     """
     if kind.name == "png" and (opened := _open_inflated(source, kind, size, limits)):
         return opened
@@ -298,8 +297,8 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
             return OpenImage(_open_repaired(mended), kind, size, repaired_jpeg=mended)
         if kind.loader == vips_repairs.LOADER:
             with open(source.path, "rb") as file:
-                made = vips_repairs.repair_heif(image, file)
-            return OpenImage(made, kind, size, differs=made is not image)
+                result = vips_repairs.repair_heif(image, file)
+            return OpenImage(result, kind, size, differs=result is not image)
     except OSError as error:
         raise WorkloadError(
             "bad_input", text("can't be read ({strerror})", strerror=error.strerror or error), source.name
@@ -310,7 +309,7 @@ def open_image(source: Input, kind: Format, size: int, limits: Limits) -> OpenIm
 
 
 def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
-    """Raises WorkloadError for a TIFF whose texels libvips would mix up, and OSError if it can't be read."""
+    """Raises WorkloadError for a TIFF that libvips would scramble. Raises OSError."""
     if kind.name != "tiff" or image.bands == 1:
         return
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 0
@@ -325,7 +324,7 @@ def _check_planes(source: Input, kind: Format, image: pyvips.Image) -> None:
 
 
 def _open_inflated(source: Input, kind: Format, size: int, limits: Limits) -> OpenImage | None:
-    """Returns a PNG without a profile or orientation; None for others, and on an error, as above."""
+    """Opens a PNG that has no profile or orientation. Returns None for others, and on an error."""
     if size > MAX_BUFFERED:
         return None
     with contextlib.suppress(OSError, pyvips.Error):
@@ -339,7 +338,7 @@ def _open_inflated(source: Input, kind: Format, size: int, limits: Limits) -> Op
 
 
 def identify(source: Input) -> tuple[Format, int]:
-    """Returns the file's format, if it is supported, and its size in bytes. Raises WorkloadError."""
+    """Returns the file's format and size in bytes. Raises WorkloadError if it can't be opened or read."""
     head, size = _read_head(source)
     if size == 0:
         raise WorkloadError("bad_input", text("is empty (0 bytes)"), source.name)
@@ -370,7 +369,8 @@ def _read_head(source: Input) -> tuple[bytes, int]:
 
 
 def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
-    """Returns the reason; on Windows, "permission denied" can mean a folder or a file that is locked."""
+    """Returns why a file can't be read. On Windows, "permission denied" can mean a folder or a locked
+    file."""
     if path.is_dir():
         return text("is a folder")
     locked = sys.platform == "win32" and isinstance(error, PermissionError)
@@ -379,14 +379,13 @@ def _read_failure(path: Path, error: OSError | ValueError) -> AnyText:
 
 
 def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadError:
-    """Returns the WorkloadError for an error of libvips, which names the file as the caller does, without its
-    path.
-    """
+    """Converts a libvips error to a WorkloadError that names the file as the caller does. Raises MemoryError
+    if memory or threads ran out."""
     detail = _detail(source, error)
     if "out of memory" in detail or "creating thread" in detail:
         raise MemoryError(detail)
     if "labq" in detail:
-        # libvips takes such 8 bit colours for its own LabQ, whose size is different.
+        # libvips confuses 8-bit CIELAB with its own LabQ, which has another size.
         reason = text(
             "is a TIFF of 8 bit CIELAB colours, which aren't opened here; save it as RGB, or with 16 bits"
         )
@@ -406,8 +405,8 @@ def decode_error(source: Input, kind: Format, error: pyvips.Error) -> WorkloadEr
 
 
 def _detail(source: Input, error: pyvips.Error) -> str:
-    # libvips appends every message since the last success: the first is the cause. But in a sound HEIF file
-    # it first reports seeks that fail, and then that it can't decode it.
+    # libvips lists every message since the last success, the cause first. But for some intact HEIF files it
+    # reports failed seeks before it says that it can't decode them.
     text = str(error.detail or error.message).replace(source.path, "file")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no details"]
     return next((line for line in lines if "bad seek" not in line), lines[0])[:200]

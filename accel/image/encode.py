@@ -1,6 +1,4 @@
-"""Encodes rasters as files: chooses the format, fits the pixels to it, and reports the values that it
-clips.
-"""
+"""Encodes rasters as files: chooses the format, converts the pixels to it and reports clipped values."""
 
 from __future__ import annotations
 
@@ -26,13 +24,13 @@ from accel.text import AnyText, text
 from accel.workload import Limits, OutputFile, WorkloadError
 
 _HALF_STEP = 1 / 512
-"""Half a step of 8 bits: clipping less than this isn't reported."""
+"""Half a step at 8 bits: less clipping than this isn't reported."""
 
 Range = tuple[float, float]
 
 
 def integer_range(image: Raster, kind: PixelKind | None = None) -> Range:
-    """Returns the range of floats that integers can hold: -1 to 1 of vectors, else 0 to 1."""
+    """Returns the range of floats that integers can store: -1 to 1 for signed vectors, otherwise 0 to 1."""
     return (-1, 1) if (kind or image.kind) == "normal" and is_signed(image) else (0, 1)
 
 
@@ -41,8 +39,8 @@ def clipped_extremes(
 ) -> dict[str, Any]:
     """Returns `below` and `above` of `Raster`, `Written` and `Compressed`: the extremes that a format clips.
 
-    `holds` is the range of the format, None for any value; colours are mixed with `alpha` first. Colours
-    under an alpha of 0 count only if alpha is dropped (`hidden`), and for data.
+    `holds` is the format's range, or None if it stores any value; colours are first mixed with `alpha`.
+    Colours where alpha is 0 count only in data, or if alpha is dropped (`hidden`).
     """
     return clipped_extremes_of_all((image, *image.layers), holds, alpha, hidden=hidden)
 
@@ -50,7 +48,7 @@ def clipped_extremes(
 def clipped_extremes_of_all(
     images: Sequence[Raster], holds: Range | None, alpha: AlphaMixing = "straight", *, hidden: bool = False
 ) -> dict[str, Any]:
-    """Returns the same for several images that go into one file, without their layers."""
+    """Like `clipped_extremes`, for several images in one file; their layers are ignored."""
     found = [_clipped_range(each, holds, None if hidden or each.data else alpha) for each in images]
     below = [least for least, _ in found if least is not None]
     above = [largest for _, largest in found if largest is not None]
@@ -63,14 +61,14 @@ def _clipped_range(
     if holds is None or image.pixels.dtype.kind != "f":
         return image.below, image.above
     below, above = _beyond(image.pixels, image.colors, holds)
-    # Mixing with alpha takes much longer, and matters only if something is clipped.
+    # Mixing is slow and only matters if something is clipped.
     if (below, above) != (None, None) and image.has_alpha and alpha is not None:
         below, above = _beyond(_visible_colors(image, alpha), image.colors, holds)
     return image.below if below is None else below, image.above if above is None else above
 
 
 def _beyond(pixels: Pixels, colors: int, holds: Range) -> tuple[float | None, float | None]:
-    # Down the columns first, as numpy takes ten times as long over the channels of a pixel.
+    # Reduce columns first: numpy is ten times slower along the channels of a pixel.
     least = float(pixels.min(axis=0)[:, :colors].min())
     largest = float(pixels.max(axis=0)[:, :colors].max())
     low, high = holds
@@ -78,7 +76,7 @@ def _beyond(pixels: Pixels, colors: int, holds: Range) -> tuple[float | None, fl
 
 
 def _visible_colors(image: Raster, alpha: AlphaMixing) -> Pixels:
-    """Returns the pixels mixed with alpha as in the file, 0 if alpha is 0."""
+    """Returns the pixels mixed with alpha as in the file, and 0 where alpha is 0."""
     image = unpremultiply(image) if alpha == "on white" else image
     if image.multiplied:
         return image.pixels
@@ -89,11 +87,11 @@ def _visible_colors(image: Raster, alpha: AlphaMixing) -> Pixels:
 def convert(images: Sequence[Raster], params: Convert, limits: Limits) -> Operated:
     (image,) = images
     whole = requested_format(image, params) != "float32"
-    # DDS and KTX2 tell GPUs whether to decode sRGB, and float vectors must become integers without a curve.
+    # DDS and KTX2 tell GPUs whether to decode sRGB, and float vectors must become integers without gamma.
     matters = WRITERS[choose_format(image, params.format)].mips or (whole and image.pixels.dtype.kind == "f")
     if matters and channel_kind(image) == "normal":
         image = resolve_semantics(image, "normal")
-    # 16 bits of EXR are half floats, to which the writer converts.
+    # EXR's 16-bit channels are half floats; its writer does the conversion.
     if params.bits == "32" or (params.bits != "same" and whole):
         cut = clipped_extremes(image, integer_range(image)) if whole else {}
         image = msgspec.structs.replace(at_depth(image, DEPTHS[params.bits]), **cut)
@@ -107,7 +105,7 @@ _COLOR = {"uint8": "srgb", "uint16": "rgb16", "float32": "scrgb"}
 def vips_png(image: Raster, params: Writing) -> bytes:
     if image.pixels.nbytes <= deflated.MAX_FILTERED:
         return deflated.write_png(image.pixels, deflated.USUAL)
-    # Level 3 takes a third of the time of 6 and a tenth more bytes; 1 makes files twice as large as 6.
+    # Level 3 takes a third of the time of level 6 for a tenth more bytes; level 1 doubles the size.
     return _write_with_vips(
         image, "png", compression=3, filter="up" if deflated.channels_differ(image.pixels) else "none"
     )
@@ -118,19 +116,19 @@ def vips_jpeg(image: Raster, params: Writing) -> bytes:
 
 
 def vips_webp(image: Raster, params: Writing) -> bytes:
-    # `exact` preserves the colours of transparent pixels, which engines filter into the edges.
+    # `exact` preserves colours under transparency, which texture filtering blends into the edges.
     return _write_with_vips(image, "webp", Q=params.quality, lossless=params.lossless, exact=True)
 
 
 def vips_avif(image: Raster, params: Writing) -> bytes:
     options: dict[str, Any] = {"lossless": True} if params.lossless else {"Q": params.quality}
-    # libvips' own 4 takes 3 to 7 times as long for 2 to 6 % fewer bytes of the same quality.
+    # libvips' default of 4 takes 3 to 7 times as long, for 2 to 6 % fewer bytes at the same quality.
     return _write_with_vips(image, "avif", compression="av1", effort=3, **options)
 
 
 def vips_tiff(image: Raster, params: Writing) -> bytes:
     predictor = "float" if image.pixels.dtype.kind == "f" else "horizontal"
-    # As with PNG: level 3 takes a quarter of the time of 6 and a sixth more bytes.
+    # Level 3 takes a quarter of the time of level 6 for a sixth more bytes.
     return _write_with_vips(image, "tif", compression="deflate", predictor=predictor, level=3)
 
 
@@ -143,26 +141,24 @@ def _write_with_vips(image: Raster, suffix: str, **options: Any) -> bytes:
 
 
 class Writer(Struct, frozen=True):
-    """A file format that can be written."""
-
     write: Callable[[Raster, Writing], bytes]
     media_type: str
     depths: tuple[str, ...]
-    """The channel types that it can hold, by numpy's names; others are converted to the nearest."""
+    """Channel types it can store, as numpy dtype names. Others are converted to the nearest."""
     alpha: bool = True
-    """Whether it can hold alpha; if not, the image is blended with white."""
+    """Whether it can store alpha; if not, the image is blended with white."""
     grey_alpha: bool = True
-    """Whether it can hold grey with alpha; if not, grey becomes RGB."""
+    """Whether it can store grey with alpha; if not, grey becomes RGB."""
     grey: bool = True
-    """Whether it can hold grey without alpha; if not, grey becomes RGB."""
+    """Whether it can store grey without alpha; if not, grey becomes RGB."""
     mips: bool = False
-    """Whether a file can hold mip levels and layers; if not, each level becomes a file."""
+    """Whether a file can store mip levels and layers; if not, each level gets its own file."""
     longest: int = 65535
-    """Most pixels of a side."""
+    """Maximum side length in pixels."""
     bits: Callable[[Raster, Writing], int] | None = None
-    """The bits of a channel in the file, if they differ from those of the pixels."""
+    """Returns the bits per channel in the file, if they can differ from those of the pixels."""
     signed: bool = True
-    """Whether its floats may be below 0."""
+    """Whether its floats can be negative."""
 
 
 WRITERS: dict[str, Writer] = {
@@ -187,7 +183,10 @@ WRITERS: dict[str, Writer] = {
 
 
 def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], Written]:
-    """Encodes an image; returns its files and facts. Raises WorkloadError `unsupported` or `too_large`."""
+    """Encodes an image. Returns its files and a record of them.
+
+    Raises WorkloadError `unsupported` or `too_large`.
+    """
     format = choose_format(image, params.format)
     writer = WRITERS[format]
     source, image = image, fit_to_format(image, params)
@@ -215,7 +214,7 @@ def save(name: str, image: Raster, params: Writing) -> tuple[list[OutputFile], W
 
 
 def clipped_in_format(image: Raster, params: Writing) -> dict[str, Any]:
-    """`below` and `above` of the file that is written: the extremes that it clips."""
+    """Returns `below` and `above`: the extremes that the written file clips."""
     if image.pixels.dtype.kind != "f":
         return clipped_extremes(image, None)
     if requested_format(image, params) != "float32":
@@ -226,7 +225,7 @@ def clipped_in_format(image: Raster, params: Writing) -> dict[str, Any]:
 
 
 def _float_range(image: Raster, params: Writing) -> Range:
-    """Returns the range of floats that the file can hold."""
+    """Returns the range of floats that the file can store."""
     writer = WRITERS[choose_format(image, params.format)]
     half = writer.bits is not None and writer.bits(image, params) == 16
     most = exr.LARGEST if half else math.inf
@@ -234,19 +233,19 @@ def _float_range(image: Raster, params: Writing) -> Range:
 
 
 def dropped_images(image: Raster) -> int | None:
-    """`first_of` of an image that is the only one left of several in its file; None otherwise."""
+    """Returns `first_of` if only the first image of the source file is left, otherwise None."""
     return None if image.layers else first_layer(image)
 
 
 def choose_format(image: Raster, format: str) -> str:
-    """Returns the format to write; `same` is that of the image's file, or PNG."""
+    """Returns the format to write; `same` means that of the source file, or PNG if that can't be written."""
     if format != "same":
         return format
     return image.format if image.format in WRITERS else "png"
 
 
 def requested_format(image: Raster, params: Writing) -> str:
-    """Returns the channel type to write: the requested one, or the nearest that the format can hold."""
+    """Returns the channel type to write: the requested one, or the nearest that the format can store."""
     depths = WRITERS[choose_format(image, params.format)].depths
     kind = DEPTHS.get(params.bits, image.pixels.dtype.name)
     if kind in depths:
@@ -257,7 +256,7 @@ def requested_format(image: Raster, params: Writing) -> str:
 
 
 def fit_to_format(image: Raster, params: Writing) -> Raster:
-    """Converts the image to a type that the format can hold."""
+    """Converts the image to a pixel type and channel layout that the format can store."""
     writer = WRITERS[choose_format(image, params.format)]
     fit = image.with_pixels(image.pixels) if image.read_mips and not writer.mips else image
     fit = at_depth(fit, requested_format(fit, params))
@@ -265,13 +264,13 @@ def fit_to_format(image: Raster, params: Writing) -> Raster:
         fit = flatten_on_white(fit)
     if not (writer.grey_alpha if fit.has_alpha else writer.grey):
         fit = expand_grey(fit)
-    # Layers are read for the format `same`, too, which may turn out to hold none.
+    # `same` reads layers too, but may turn out to be a format without them.
     layers = tuple(fit_to_format(layer, params) for layer in image.layers) if writer.mips else ()
     return msgspec.structs.replace(fit, layers=layers, cube=image.cube and bool(layers))
 
 
 def flatten_on_white(image: Raster) -> Raster:
-    """Blends the image with white; data keep their values and lose alpha."""
+    """Blends the image with white. Data only lose their alpha."""
     image = image if image.data else unpremultiply(image)
     levels = [
         np.ascontiguousarray((level if image.data else mix_with_white(level, "on white"))[..., :-1])
@@ -281,7 +280,6 @@ def flatten_on_white(image: Raster) -> Raster:
 
 
 def expand_grey(image: Raster) -> Raster:
-    """Converts grey to RGB."""
     if image.colors != 1:
         return image
     index = [0, 0, 0] + [1] * image.has_alpha

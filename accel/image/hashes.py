@@ -1,4 +1,4 @@
-"""Hashes of files, pixels and looks, and groups of duplicates and similar images."""
+"""Hashes of files, pixels and appearance, and groups of duplicate or similar images."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from accel.text import text
 from accel.workload import Input, Limits, Output, WorkloadError
 
 _STRIP = 64
-"""Rows of a strip."""
+"""Rows per strip."""
 
 SIDE = 32
-"""Pixels per side of a perceptual hash's input."""
+"""Side length in pixels of the input of a perceptual hash."""
 
 
 def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Output:
@@ -43,9 +43,9 @@ def fingerprint(inputs: Sequence[Input], params: NoParams, limits: Limits) -> Ou
 
 
 def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fingerprint:
-    """Returns the fingerprint of a decoded image; `digest` is the SHA-256 of its file, if it is known.
+    """Returns the fingerprint of a decoded image; `digest` is the SHA-256 of its file, if already known.
 
-    Raises WorkloadError if the file no longer exists.
+    Raises WorkloadError if the file can no longer be read.
     """
     try:
         digest = digest or file_digest(source.path, decoded.contents)
@@ -57,15 +57,13 @@ def fingerprint_of(source: Input, decoded: DecodedImage, digest: str = "") -> Fi
     view = reduced_view(decoded)
     grey = sample_luminance(view)
     rounded = [round(value, 5) for value in mean_color(view)]
-    # Different skies may have the same first face, and different colour tables the same first slice.
+    # Different skies can share their first face, and different colour tables their first slice.
     pixels, spread = (digest[:16], 0.0) if decoded.images > 1 else (pixel_digest(decoded), float(grey.std()))
     return Fingerprint(digest, pixels, perceptual_hash(grey), rounded, round(spread, 5))
 
 
 def file_digest(path: str, contents: bytes = b"") -> str:
-    """Returns the SHA-256 of a file in hexadecimal digits; `contents` are its bytes, if known. Raises
-    OSError.
-    """
+    """Returns the SHA-256 of a file in hexadecimal; pass `contents` if already read. Raises OSError."""
     if contents:
         return hashlib.sha256(contents).hexdigest()
     with open(path, "rb") as file:
@@ -73,12 +71,11 @@ def file_digest(path: str, contents: bytes = b"") -> str:
 
 
 def pixel_digest(decoded: DecodedImage) -> str:
-    """Returns a checksum of the pixels in hexadecimal digits, equal for equal pictures in any format.
+    """Returns a checksum of the pixels as hexadecimal digits. It is the same for equal pixels in any format.
 
-    It consists of two unrelated ones of 32 bits, CRC-32 (Ethernet) and Adler-32 (RFC 1950), which together
-    take a tenth of the time of SHA-256. Two pictures agree in both by chance once in about 10 ** 18; it is no
-    protection against forgery. Channels of 16 bits with values of 8, a full alpha and grey stored as RGB are
-    reduced first.
+    CRC-32 (Ethernet) and Adler-32 (RFC 1950) together take a tenth of the time of SHA-256. They detect
+    duplicates but don't resist forgery. Pixels are first reduced to the simplest equivalent: 16-bit values to
+    8 bits if nothing is lost, opaque RGBA to RGB, grey RGB to one channel.
     """
     pixels, alpha = _as_8_bit(decoded.pixels), decoded.has_alpha
     full = full_scale(pixels.dtype)
@@ -98,15 +95,15 @@ def pixel_digest(decoded: DecodedImage) -> str:
 def _channels(pixels: Pixels, indices: Sequence[int]) -> Pixels:
     if len(indices) == pixels.shape[2]:
         return np.ascontiguousarray(pixels)
-    made = np.empty((*pixels.shape[:2], len(indices)), pixels.dtype)
-    # Channel by channel takes a fifth of the time in which numpy copies three of four.
+    result = np.empty((*pixels.shape[:2], len(indices)), pixels.dtype)
+    # Five times as fast in numpy as copying several channels of each pixel.
     for place, channel in enumerate(indices):
-        made[..., place] = pixels[..., channel]
-    return made
+        result[..., place] = pixels[..., channel]
+    return result
 
 
 def _all_full(pixels: Pixels, full: int) -> bool:
-    """Whether the last channel is full in every pixel; mostly the first strip shows if it isn't."""
+    """Whether the last channel is full in every pixel. Usually the first strip already decides."""
     return all(_full(pixels[row : row + _STRIP], full) for row in range(0, len(pixels), _STRIP))
 
 
@@ -114,13 +111,13 @@ def _full(strip: Pixels, full: int) -> bool:
     word = _WORDS.get(strip.itemsize * strip.shape[2]) if strip.dtype.kind == "u" else None
     if word is None:
         return bool((strip[..., -1] == full).all())
-    # ANDing pixels as words takes an eighth of the time of a comparison.
+    # Eight times as fast as comparing the alpha values.
     common = np.bitwise_and.reduce(np.ascontiguousarray(strip).view(word), axis=None)
     return bool(common.reshape(1).view(strip.dtype)[-1] == full)
 
 
 _WORDS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
-"""Word types by the bytes of a pixel."""
+"""Unsigned integer types by bytes per pixel."""
 
 
 def _as_8_bit(pixels: Pixels) -> Pixels:
@@ -130,7 +127,7 @@ def _as_8_bit(pixels: Pixels) -> Pixels:
 
 
 def reduced_view(decoded: DecodedImage) -> Floats:
-    """Returns the image reduced to 32 x 32: red, green, blue and alpha, 4 x 32 x 32, 0..1."""
+    """Returns the image reduced to 32 x 32: red, green, blue and alpha (4 x 32 x 32, 0..1)."""
     if decoded.alpha == "multiplied as light":
         # Averages of such codes can't be divided by alpha.
         decoded = replace(decoded, pixels=straight_colors(decoded.pixels, decoded.alpha), alpha="straight")
@@ -146,15 +143,13 @@ def reduced_view(decoded: DecodedImage) -> Floats:
     elif len(colors) != 3:
         colors = np.repeat(colors[:1], 3, axis=0)
     if pixels.dtype.kind == "f":
-        # About the values of an 8 bit copy.
+        # Approximately the values of an 8-bit copy.
         colors = np.clip(colors, 0, 1) ** np.float32(1 / 2.2)
     return np.concatenate([colors, np.clip(alpha, 0, 1)])
 
 
 def _box_averages(decoded: DecodedImage) -> Pixels:
-    """Returns the averages of whole blocks, height x width x channels; the longest side is 64 or a little
-    more.
-    """
+    """Returns averages of whole blocks (height x width x channels); the longest side becomes at least 64."""
     pixels = decoded.pixels
     factor = max(pixels.shape[:2]) // (2 * SIDE)
     if factor < 2:
@@ -162,24 +157,24 @@ def _box_averages(decoded: DecodedImage) -> Pixels:
     if pixels.dtype == np.uint8 and factor in _POWERS and not any(side % factor for side in pixels.shape[:2]):
         return _blocks(pixels, factor)
     image = to_vips(decoded)
-    # The last rows of thin images don't count; stored hashes rely on that.
+    # Trailing rows of thin images are ignored; stored hashes depend on that.
     image = image.shrink(min(factor, image.width), min(factor, image.height))
     small: Pixels = image.numpy().reshape(image.height, image.width, -1)
     return small
 
 
 def _blocks(pixels: Pixels, factor: int) -> Pixels:
-    """Returns the same as libvips' `shrink` by a power of two, in half the time."""
+    """Gives the same result as libvips' `shrink` by a power of two, in half the time."""
     height, width, channels = pixels.shape
     rows = _means(pixels.reshape(height // factor, factor, width * channels).swapaxes(0, 1))
     blocks = rows.reshape(height // factor, width // factor, factor, channels)
-    # In this order neighbours in memory are summed.
+    # This order sums values that are adjacent in memory.
     planes = _means(np.ascontiguousarray(blocks.transpose(2, 3, 0, 1)))
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
 def _means(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Returns the means along the first axis, whose length is a power of two up to 256, rounded half up."""
+    """Returns the means along the first axis, rounded half up. Its length is a power of two up to 256."""
     count = len(values)
     sums: NDArray[np.uint16] = np.add.reduce(values, axis=0, dtype=np.uint16)
     sums += np.uint16(count // 2)
@@ -191,7 +186,7 @@ _POWERS = frozenset(1 << power for power in range(1, 9))
 
 
 def _average_axis(values: NDArray[Any], axis: int) -> Floats:
-    """Returns 32 averages along an axis; fewer values are repeated."""
+    """Returns 32 averages along an axis, repeating values if there are fewer."""
     length = values.shape[axis]
     if length == 2 * SIDE:
         firsts, seconds = (values[(slice(None),) * axis + (slice(one, None, 2),)] for one in (0, 1))
@@ -205,31 +200,32 @@ def _average_axis(values: NDArray[Any], axis: int) -> Floats:
 
 
 def mean_color(view: Floats) -> list[float]:
-    """Returns the mean red, green and blue of a `reduced_view`, weighted by alpha (0 if all is transparent),
-    and alpha.
+    """Returns the mean red, green and blue of a `reduced_view`, weighted by alpha, followed by mean alpha.
+
+    A fully transparent view gives 0.
     """
-    # Squared, because at edges of alpha hidden colours are part of the averages.
+    # Squared, because averages at alpha edges contain hidden colours.
     weights = np.square(view[3], dtype=np.float64)
     colors = (view[:3] * weights).sum(axis=(1, 2)) / max(float(weights.sum()), 1e-9)
     return [*colors.tolist(), float(view[3].mean())]
 
 
 def sample_luminance(view: Floats) -> Floats:
-    """Returns the luminance of a `reduced_view` on black: 32 x 32, 0..1."""
+    """Returns the luminance (32 x 32, 0..1) of a `reduced_view` on black."""
     grey: Floats = grey_of(view) * view[3]
     return grey
 
 
 def perceptual_hash(grey: Floats) -> str:
-    """Returns 64 bits as 16 hexadecimal digits; similar pictures differ in few of the bits.
+    """Returns a pHash: 64 bits as 16 hexadecimal digits, of which similar images differ in only a few.
 
-    Known as pHash: whether each of the 64 lowest frequencies (discrete cosine transform of type II) is above
-    the median of all but the mean.
+    Each bit tells whether one of the 64 lowest frequencies of the type II discrete cosine transform exceeds
+    the median of all but the constant term.
     """
-    # Frequencies that are 0 in a symmetrical picture come out slightly different on each processor, and their
-    # median may be 0, too.
+    # Round: frequencies that are 0 in a symmetrical image differ slightly between processors, and the median
+    # may be 0, too.
     low = np.rint(_COSINES @ grey.astype(np.float64) @ _COSINES.T / _STEP)
-    # The 32nd of 63; numpy's median takes ten times as long for so few.
+    # The median of 63 values; np.median is ten times slower here.
     bits = low > np.sort(low.reshape(-1)[1:])[31]
     return np.packbits(bits).tobytes().hex()
 
@@ -238,36 +234,36 @@ _COSINES = np.cos(np.pi / SIDE * np.outer(np.arange(8), np.arange(SIDE) + 0.5))
 
 _STEP = 2.0**-12
 """The step to which frequencies are rounded. Grey of 0..1, rounded four times to 24 bits, has an error of up
-to 2 ** -23, and the sum of 32 x 32 of them 2 ** -13: half a step."""
+to 2 ** -23, and the sum of 32 x 32 values one of 2 ** -13, half a step."""
 
 
 BITS = 4
-"""Most bits of 64 in which the perceptual hashes of look-alikes differ; those of unrelated pictures differ in
-32 +- 4. Of 4,399 real textures, pairs with 6 were variants of one design (smileys, buttons), pairs with fewer
-mostly copies."""
+"""Maximum number of the 64 bits in which look-alikes differ; unrelated images differ in 32 +- 4. Among 4,399
+real textures, pairs that differed in 6 were variants of one design (smileys, buttons), and pairs that
+differed in fewer were mostly copies."""
 
 MEAN = 0.03
-"""The largest difference of their mean colours in a channel."""
+"""Largest difference between their mean colours, per channel."""
 
 SPREAD = (0.02, 0.2)
-"""The largest difference of their spreads: absolute, and relative to the larger one."""
+"""Largest difference between their spreads: absolute, and relative to the larger one."""
 
 FLAT = 0.01
-"""The spread below which an image is too flat for a perceptual hash."""
+"""Spread below which an image is too flat for a perceptual hash."""
 
 
 class SimilarGroup(Struct, frozen=True):
-    """Two or more images that are alike."""
+    """Two or more similar images."""
 
     how: Literal["file", "pixels", "looks"]
-    """Common property: all bytes, all pixels, or only the appearance. Of images that share all pixels, only
-    the first is in a group of `looks`."""
+    """What they share: all bytes, all pixels, or only the appearance. Of images with equal pixels, only the
+    first appears in a `looks` group."""
     names: tuple[str, ...]
-    """In alphabetical order; of `looks`, the first is the one that the others are like."""
+    """In alphabetical order. In a `looks` group, all are similar to the first."""
 
 
 def find_groups(fingerprints: Mapping[str, Fingerprint]) -> list[SimilarGroup]:
-    """Returns all groups of similar images, by name; the order of the input doesn't matter."""
+    """Returns all groups of similar images, sorted by name, whatever the order of the input."""
     by_pixels: dict[str, list[str]] = {}
     for name in sorted(fingerprints):
         by_pixels.setdefault(fingerprints[name].pixels, []).append(name)
@@ -283,7 +279,7 @@ def _equal(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> Similar
 
 
 def _look_alikes(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> Iterator[list[str]]:
-    """Yields groups whose members all look like their first one: similarity isn't transitive."""
+    """Yields groups whose members all resemble the first one; similarity isn't transitive."""
     names = [name for name in names if fingerprints[name].spread >= FLAT]
     if len(names) < 2:
         return
@@ -300,10 +296,10 @@ def _look_alikes(fingerprints: Mapping[str, Fingerprint], names: list[str]) -> I
 
 
 class _LookIndex:
-    """An index of fingerprints that finds similar ones without comparing all.
+    """Finds similar fingerprints without comparing all pairs.
 
-    Four differing bits leave one of five parts of a hash equal, so that only images which share a part are
-    compared.
+    Hashes that differ in at most four bits agree in at least one of five parts, so only images that share a
+    part are compared.
     """
 
     def __init__(self, fingerprints: list[Fingerprint]) -> None:
@@ -314,27 +310,26 @@ class _LookIndex:
         self._parts = [self._sort_by_part(low, high) for low, high in pairwise(_EDGES)]
 
     def near(self, index: int, among: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Returns, in ascending order, the indices in `among` of pictures similar to the one at `index`."""
+        """Returns, in ascending order, the indices in `among` of images similar to the one at `index`."""
         shared = [order[begins[index] : ends[index]] for order, begins, ends in self._parts]
         others = np.concatenate(shared)
         others = others[among[others] & (np.abs(self._means[others, 0] - self._means[index, 0]) <= MEAN)]
-        # Most bits of pictures that change along one axis are 0, and few differ from those of a mirrored one.
+        # An image that varies along one axis has few 1 bits, so it differs from its mirror image in few.
         few = (np.minimum(self._ones[others], self._ones[index]) + 7) // 8
         differing = np.bitwise_count(self._hashes[others] ^ self._hashes[index])
         others = others[differing <= np.minimum(few, BITS)]
         others = others[(np.abs(self._means[others] - self._means[index]) <= MEAN).all(axis=1)]
         spread, own = self._spreads[others], self._spreads[index]
         most = np.minimum(SPREAD[0], SPREAD[1] * np.maximum(spread, own))
-        # Those that share several parts are found several times.
+        # Images that share several parts are found several times.
         near: NDArray[np.intp] = np.unique(others[np.abs(spread - own) <= most])
         return near
 
     def _sort_by_part(
         self, low: int, high: int
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """Returns the indices sorted by a part of their hash, and the begin and end of each one's run of
-        equals.
-        """
+        """Sorts the indices by a part of their hash. Returns them, and for each image the begin and end of
+        its run of equal parts."""
         part = (self._hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
         order = np.argsort(part, kind="stable")
         ranked = part[order]
@@ -345,18 +340,16 @@ _EDGES = [64 * part // (BITS + 1) for part in range(BITS + 2)]
 
 
 class _File(Struct, frozen=True):
-    """The fingerprint and size of a file."""
-
     fingerprint: Fingerprint
     size: int
-    """Bytes."""
+    """In bytes."""
 
 
 def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Limits) -> Output:
     seen: dict[str, _File] = {}
     files: dict[str, _File] = {}
     failed = []
-    # Names needn't be unique; a NUL, which no name contains, and the index make them so in the same order.
+    # Names needn't be unique. NUL, which no name contains, and the index make unique keys in the same order.
     keys = {f"{source.name}\0{index:04}": index for index, source in enumerate(inputs)}
     for done, (key, index) in enumerate(keys.items()):
         progress(done, len(keys))
@@ -370,11 +363,14 @@ def find_duplicates(inputs: Sequence[Input], params: FindDuplicates, limits: Lim
 
 
 def _read_file(source: Input, files: dict[str, _File], limits: Limits) -> _File:
-    """Reads a file; equal files, by their digest in `files`, are decoded once. Raises WorkloadError."""
+    """Fingerprints a file. Duplicates, found by their digest in `files`, are decoded once.
+
+    Raises WorkloadError.
+    """
     try:
         digest = file_digest(source.path)
     except (OSError, ValueError):
-        # Decoding reports the error.
+        # Decoding will report the error.
         digest = ""
     if not digest or digest not in files:
         decoded = decode_image(source, limits)

@@ -19,26 +19,26 @@ from accel.workload import Limits
 Floats = NDArray[np.float32]
 
 STRIP = 64
-"""Rows of a strip, which fits into the cache: a whole image takes eight times as long."""
+"""Rows per strip, sized to fit into the CPU cache: processing the whole image takes eight times as long."""
 
 SMOOTH = {"sobel": 2.0, "scharr": 10 / 3, "central": None}
-"""The weight of the middle one of the three rows or columns over which a kernel averages, where the outer
-ones have 1; None for the middle one alone."""
+"""Each kernel's weight for the middle of the three rows or columns that it averages; the outer ones weigh 1.
+None uses the middle alone."""
 
 
 class HeightField(Struct, frozen=True):
     """Options for converting heights to normals."""
 
     strength: float
-    """The height of full scale in texels; negative if dark is high."""
+    """Height of full scale in texels; negative if dark is high."""
     kernel: str
-    """A name of SMOOTH."""
+    """A key of SMOOTH."""
     wrap: bool
-    """Whether the image tiles; else its edges are repeated outwards."""
+    """Whether the image tiles; otherwise its edges are repeated outwards."""
     green_down: bool
-    """Whether y points down (DirectX)."""
+    """Whether y points down, as in DirectX."""
     channel: str
-    """Channel, as in `plane_of`."""
+    """The channel with the heights, as in `plane_of`."""
 
     @classmethod
     def of(cls, params: NormalFromHeight) -> HeightField:
@@ -59,30 +59,30 @@ def normal_from_height(images: Sequence[Raster], params: NormalFromHeight, limit
 
 
 def normal_type(image: Raster, bits: str) -> Literal["uint8", "uint16"]:
-    """Returns the type of an image's normals; `bits` is `Writing.bits`."""
+    """Returns the dtype name for an image's normals; `bits` is `Writing.bits`."""
     deep = image.bit_depth > 8 if bits == "same" else bits != "8"
     return "uint16" if deep else "uint8"
 
 
 def height_to_normal(image: Raster, field: HeightField, dtype: Any) -> Pixels:
-    """Returns the normals: height x width x 3, -1 to 1 as 0 to full scale of uint8 or uint16.
+    """Returns the normals (height x width x 3) with -1 to 1 coded as 0 to full scale of uint8 or uint16.
 
     Raises WorkloadError `bad_params`.
     """
-    made = np.empty((image.height, image.width, 3), dtype)
+    result = np.empty((image.height, image.width, 3), dtype)
     half = np.float32(np.iinfo(dtype).max / 2)
     strip = _Strip(image, field)
     for top in range(0, image.height, STRIP):
         strip.read(top, min(top + STRIP, image.height))
         strip.compute_normals(half)
-        strip.store(made[top : top + STRIP], half)
-    return made
+        strip.store(result[top : top + STRIP], half)
+    return result
 
 
 class _Strip:
-    """Some rows of an image with a border of one texel, as a single line.
+    """Some rows of an image with a one-texel border, flattened to a single line.
 
-    numpy is fastest on a line; results across the ends of rows are dropped. The buffers are reused, since
+    numpy is fastest on a line; results that span the ends of rows are dropped. The buffers are reused, since
     allocating new ones would cost as much as the work.
     """
 
@@ -91,19 +91,19 @@ class _Strip:
         self._middle = SMOOTH[field.kernel]
         weights = 1.0 if self._middle is None else 2 + self._middle
         full = full_scale(image.pixels.dtype)
-        # The texels that are compared are two steps apart.
+        # The compared texels are two steps apart.
         self._scale = np.float32(field.strength / full / (2 * weights))
         self._width = image.width + 2
         texels = min(STRIP, image.height) * self._width
         self._heights, self._spare, self._steps = (
             np.empty(texels + 2 * self._width, np.float32) for _ in range(3)
         )
-        # The ends of a strip aren't computed, but cast.
+        # The ends of a strip are cast but never computed.
         self._vectors = np.zeros((3, texels), np.float32)
         self._count = 0
 
     def read(self, top: int, bottom: int) -> None:
-        """Reads the heights of these rows, in texels over the sum of the kernel's weights."""
+        """Reads heights in texels, divided by the sum of the kernel's weights."""
         height, wrap = self._image.height, self._field.wrap
         self._count = (bottom - top) * self._width
         line = self._heights[: self._count + 2 * self._width]
@@ -117,7 +117,7 @@ class _Strip:
         line *= self._scale
 
     def compute_normals(self, length: np.float32) -> None:
-        """Computes vectors of this length from the heights."""
+        """Computes normals of this length from the heights."""
         count, width = self._count, self._width
         heights = self._heights[: count + 2 * width]
         x, y, z = self._vectors[:, :count]
@@ -126,7 +126,7 @@ class _Strip:
         below, above = heights[2 * width :], heights[:count]
         if self._field.green_down:
             below, above = above, below
-        # Rows run down, and y points up.
+        # Rows run down, y points up.
         self._smooth(np.subtract(below, above, out=self._steps[:count]), 1, y)
         np.multiply(x, x, out=z)
         z += np.multiply(y, y, out=self._spare[:count])
@@ -137,7 +137,7 @@ class _Strip:
         y *= z
 
     def _smooth(self, values: Floats, step: int, out: Floats) -> Floats:
-        """Writes the weighted sum of every three values that are `step` apart to `out`.
+        """Writes the weighted sums of three values, `step` apart, to `out`.
 
         Returns the part written, which is `2 * step` shorter than `values`.
         """
@@ -153,9 +153,9 @@ class _Strip:
         return summed
 
     def store(self, texels: Pixels, zero: np.float32) -> None:
-        """Codes the vectors as texels, rounded; `zero` is the code of 0."""
+        """Writes the vectors as rounded texels; `zero` is the code of 0."""
         for index, vector in enumerate(self._vectors[:, : self._count]):
             vector += zero + np.float32(0.5)
-            # Casting the line first takes half the time of casting into every third value.
+            # Casting before the strided write takes half the time.
             coded = vector.astype(texels.dtype).reshape(-1, self._width)
             texels[..., index] = coded[:, : texels.shape[1]]

@@ -1,4 +1,4 @@
-"""Spreads colours into transparent texels: from neighbours, then from a pyramid of means (pull and push)."""
+"""Fills transparent texels with nearby colours: from direct neighbours, then from a pyramid (pull-push)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bleed_alpha(images: Sequence[Raster], params: BleedAlpha, limits: Limits) ->
 
 
 def bleed_colors(image: Raster, threshold: float, edge: Edge) -> Raster:
-    """Fills the colours of the image and its levels where alpha is at most `threshold` (0..1)."""
+    """Fills in colours wherever alpha is at most `threshold` (0..1), in the image and its mip levels."""
     if not image.has_alpha:
         return image
     how = coding_of(image, "color", True, True)
@@ -37,7 +37,7 @@ def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
         return pixels
     coarse = _fill_pyramid(_halve(pixels, how, cut), edge)
     plain = msgspec.structs.replace(how, weighted=False)
-    made = pixels.copy()
+    result = pixels.copy()
     height, width, _ = pixels.shape
     each = how.rows(width)
     for begin in range(0, height, each):
@@ -49,26 +49,26 @@ def _level(pixels: Pixels, how: Coding, cut: float, edge: Edge) -> Pixels:
         far = _enlarge(coarse, rows, width, edge)
         _fill(lines, far)
         colors = plain.encode(lines)[..., :-1]
-        np.copyto(made[rows[0] : rows[-1] + 1, :, :-1], colors, where=hole[..., None])
-    return made
+        np.copyto(result[rows[0] : rows[-1] + 1, :, :-1], colors, where=hole[..., None])
+    return result
 
 
 def _visible_lines(pixels: Pixels, how: Coding, cut: float) -> Floats:
-    """Returns the lines, with no weight for texels that aren't visible."""
+    """Returns the decoded lines, with weight 0 for texels that aren't visible."""
     lines = how.decode(pixels)
     lines *= (pixels[..., -1] > cut)[:, None]
     return lines
 
 
 def _halve(pixels: Pixels, how: Coding, cut: float) -> Floats:
-    """Returns the sums of 2 x 2 texels: half the size, rounded up."""
+    """Returns the sums of 2 x 2 texels; the new sides are half as long, rounded up."""
     height, width, _ = pixels.shape
-    made = how.empty(-(-height // 2), -(-width // 2))
+    result = how.empty(-(-height // 2), -(-width // 2))
     each = how.rows(width)
     for begin in range(0, height, each):
         strip = _visible_lines(pixels[begin : begin + each], how, cut)
-        made[begin // 2 : (begin + each) // 2] = _sums(strip)
-    return made
+        result[begin // 2 : (begin + each) // 2] = _sums(strip)
+    return result
 
 
 def _sums(lines: Floats) -> Floats:
@@ -80,7 +80,7 @@ def _sums(lines: Floats) -> Floats:
 
 
 def _fill_pyramid(lines: Floats, edge: Edge) -> Floats:
-    """Returns the colours with a weight of 1 everywhere; missing ones come from a level of half the size."""
+    """Fills in missing colours from a level half the size, recursively. Every weight becomes 1."""
     if not (lines[:, -1] > 0).all():
         height, _, width = lines.shape
         coarse = _fill_pyramid(_sums(lines), edge)
@@ -92,7 +92,7 @@ def _fill_pyramid(lines: Floats, edge: Edge) -> Floats:
 
 
 def _fill(lines: Floats, far: Floats) -> None:
-    """Turns sums into colours; missing ones come from `far`."""
+    """Divides weighted sums by their weights; missing colours come from `far`."""
     weight = lines[:, -1:]
     there = weight > 0
     np.divide(lines[:, :-1], weight, out=lines[:, :-1], where=there)
@@ -101,7 +101,7 @@ def _fill(lines: Floats, far: Floats) -> None:
 
 
 def _enlarge(lines: Floats, rows: Indices, width: int, edge: Edge) -> Floats:
-    """Returns some rows of the lines enlarged to twice the size, with weights of 3/4 and 1/4."""
+    """Returns some rows of the lines at twice the size, interpolated with weights 3/4 and 1/4."""
     near, other = _neighbours(rows, lines.shape[0], edge)
     tall = lines[near] * np.float32(0.75) + lines[other] * np.float32(0.25)
     near, other = _neighbours(np.arange(width), lines.shape[2], edge)
@@ -115,17 +115,17 @@ def _neighbours(places: Indices, count: int, edge: Edge) -> tuple[Indices, Indic
 
 
 def _neighbour_sums(pixels: Pixels, how: Coding, cut: float, rows: Indices, edge: Edge) -> Floats:
-    """Returns the sums of the visible texels of each 3 x 3."""
+    """Returns the sums of the visible texels in each 3 x 3 neighbourhood."""
     height = len(pixels)
     around = np.arange(rows[0] - 1, rows[-1] + 2)
     lines = _visible_lines(pixels[around % height], how, cut)
     if edge == "clamp":
         lines *= ((around >= 0) & (around < height))[:, None, None]
     tall = lines[:-2] + lines[1:-1] + lines[2:]
-    made = tall.copy()
-    made[..., 1:] += tall[..., :-1]
-    made[..., :-1] += tall[..., 1:]
+    result = tall.copy()
+    result[..., 1:] += tall[..., :-1]
+    result[..., :-1] += tall[..., 1:]
     if edge == "wrap":
-        made[..., 0] += tall[..., -1]
-        made[..., -1] += tall[..., 0]
-    return made
+        result[..., 0] += tall[..., -1]
+        result[..., -1] += tall[..., 0]
+    return result

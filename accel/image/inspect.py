@@ -1,4 +1,4 @@
-"""The facts of an image, and 8 bit previews."""
+"""Inspects images, and makes 8-bit previews of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ from accel.image.operations.analysis import Inspect
 from accel.image.operations.geometry import Thumbnail
 from accel.image.pixel_data import DecodedImage, full_scale, vips_image
 from accel.image.records import Alpha, Channel, Inspection
-from accel.image.statistics import FloatStatistics, IntegerStatistics, entropy, is_grey, sample_pixels, seams
+from accel.image.statistics import (
+    FloatStatistics,
+    IntegerStatistics,
+    entropy,
+    hard_edges,
+    is_grey,
+    sample_pixels,
+    seams,
+)
 from accel.text import text
 from accel.workload import Input, Limits, Output, OutputFile, WorkloadError
 
@@ -41,7 +49,10 @@ def thumbnail(inputs: Sequence[Input], params: Thumbnail, limits: Limits) -> Out
 
 
 def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tuple[bytes, int, int]:
-    """Returns a file of at most `size` pixels a side, its width and height. Raises WorkloadError."""
+    """Returns a thumbnail file of at most `size` pixels per side, its width and its height.
+
+    Raises WorkloadError.
+    """
     kind, length = identify(source)
     opened = None if kind.loader is None else open_image(source, kind, length, limits)
     if opened is None or not _vips_can_shrink(opened.image):
@@ -63,12 +74,12 @@ def thumbnail_file(source: Input, size: int, format: str, limits: Limits) -> tup
 
 
 def _vips_can_shrink(image: pyvips.Image) -> bool:
-    """Whether libvips' thumbnail is right; of floats it is often black."""
+    """Whether libvips' thumbnail is correct; for floats it is often black."""
     return image.format in ("uchar", "ushort") or image.interpretation in DEVICELESS
 
 
 def _can_average_codes(image: pyvips.Image, size: int) -> bool:
-    """Whether blocks of its codes can be averaged as they are, and the image is large enough for blocks."""
+    """Whether the stored codes can be averaged, and the image is large enough to average blocks."""
     if image.hasalpha() or image.get_typeof("icc-profile-data"):
         return False
     return (
@@ -78,64 +89,65 @@ def _can_average_codes(image: pyvips.Image, size: int) -> bool:
 
 
 def average_blocks(opened: OpenImage, path: str, size: int) -> pyvips.Image:
-    """Shrinks by averaging whole blocks, then by Lanczos for the rest, a factor of less than 2."""
+    """Shrinks by averaging whole blocks, then by Lanczos for the remaining factor of less than 2."""
     image = opened.image
     width, height = image.width, image.height
     if opened.format.name == "jpeg":
         image = opened.reopen(path, shrink=_jpeg_shrink(max(width, height) // size, min(width, height)))
     small = fit_size(image, *_fitting_size(width, height, size), "lanczos3")
-    # An image that is read from top to bottom can't be rotated.
+    # An image in sequential mode can't be rotated.
     turned = small.get_typeof("orientation") and small.get("orientation") > 1
     return small.copy_memory().autorot() if turned else small
 
 
 def _jpeg_shrink(factor: int, shortest: int) -> int:
-    """Returns the factor by which a JPEG is shrunk while decoding, so that a factor of at least 2 is left to
-    average. A thin image isn't shrunk: the decoder would leave out rows that don't fill one of its blocks.
+    """Returns the factor by which to shrink a JPEG while decoding, leaving a factor of at least 2 to average.
+
+    Thin images aren't shrunk: the decoder would drop rows that don't fill a block.
     """
     return max((scale for scale in (2, 4, 8) if 2 * scale <= factor and 16 * scale <= shortest), default=1)
 
 
 def _fitting_size(width: int, height: int, size: int) -> tuple[int, int]:
-    """Returns the width and height that fit into a square of `size`."""
+    """Returns the largest width and height that fit into a square of `size`."""
     longest = max(width, height)
     return max(1, round(width * size / longest)), max(1, round(height * size / longest))
 
 
 def fit_size(image: pyvips.Image, width: int, height: int, kernel: str) -> pyvips.Image:
-    """Shrinks an image: averages the largest whole blocks of each side, then resamples. Takes a tenth of the
-    time of libvips' thumbnails."""
-    # A ratio for each side: with that of the longest one, thin images lose up to a third of their rows.
+    """Shrinks an image by averaging whole blocks, then resampling. Takes a tenth of the time of libvips'
+    thumbnails."""
+    # Scale each side separately, or thin images would lose up to a third of their rows.
     return image.resize(width / image.width, vscale=height / image.height, kernel=kernel, gap=1.0)
 
 
 def resample_preview(opened: OpenImage, path: str, size: int) -> pyvips.Image:
-    """Resamples with libvips' thumbnail, which applies profiles and weights colours by alpha."""
-    # If the image has no profile, an output profile changes no pixel but takes a third longer.
+    """Shrinks with libvips' thumbnail, which applies profiles and weights colours by alpha."""
+    # Without a profile, an output profile changes nothing but takes a third longer.
     profile = {"output_profile": "srgb"} if opened.image.get_typeof("icc-profile-data") else {}
     if opened.inflated or opened.differs:
         return opened.image.thumbnail_image(size, height=size, size="down", **profile)
-    # libvips 8.18 ignores `fail_on` itself here.
+    # libvips 8.18 ignores the `fail_on` argument here.
     how = {"height": size, "size": "down", "option_string": "fail_on=error", **profile}
     if opened.repaired_jpeg:
         return pyvips.Image.thumbnail_buffer(opened.repaired_jpeg, size, **how)
-    # A source, because libvips would parse options in brackets in a file name.
+    # From a source, as libvips would parse brackets in a file name as options.
     return pyvips.Image.thumbnail_source(stream_of(path), size, **how)
 
 
 def shrink(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """Returns the image as a screen shows it, at most `size` pixels a side, never enlarged."""
+    """Returns the image for display, at most `size` pixels per side; never enlarges."""
     small = straighten_alpha(shrink_values(decoded, size), decoded)
     return display_values(small) if decoded.pixels.dtype.kind == "f" else _apply_profile(small, decoded)
 
 
 def shrink_values(decoded: DecodedImage, size: int) -> pyvips.Image:
-    """Returns the same with values as they are stored."""
+    """Like `shrink`, but keeps the values as stored."""
     image = to_vips(decoded)
     if max(image.width, image.height) <= size:
         return image
     sides = _fitting_size(image.width, image.height, size)
-    # The remaining factor is less than 2, for which two neighbours are enough.
+    # The remaining factor is less than 2, so two neighbours suffice.
     if not _weighs_by_alpha(decoded):
         return fit_size(image, *sides, "linear")
     top = float(full_scale(decoded.pixels.dtype))
@@ -146,7 +158,7 @@ def shrink_values(decoded: DecodedImage, size: int) -> pyvips.Image:
 
 
 def _weighs_by_alpha(decoded: DecodedImage) -> bool:
-    """Whether colours must be weighted by alpha, so that hidden ones don't show."""
+    """Whether colours must be weighted by alpha, to keep hidden colours from showing."""
     if decoded.alpha != "straight" or not decoded.has_alpha or decoded.color_model not in _MODELS:
         return False
     pixels = decoded.pixels
@@ -155,7 +167,7 @@ def _weighs_by_alpha(decoded: DecodedImage) -> bool:
 
 
 def straighten_alpha(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
-    """Undoes how the format mixes colours with alpha: averages need it mixed, viewers straight."""
+    """Undoes the format's alpha mixing: averaging needs mixed colours, viewers need straight ones."""
     if decoded.alpha == "straight" or not decoded.has_alpha or decoded.color_model == "cmyk":
         return small
     pixels = small.numpy().reshape(small.height, small.width, -1)
@@ -163,7 +175,7 @@ def straighten_alpha(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image
 
 
 def _apply_profile(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
-    """Converts colours of a profile that libvips didn't see to sRGB."""
+    """Converts colours to sRGB by a profile that libvips didn't read itself."""
     if not decoded.profile:
         return small
     small = small.copy()
@@ -173,23 +185,23 @@ def _apply_profile(small: pyvips.Image, decoded: DecodedImage) -> pyvips.Image:
 
 
 def display_values(small: pyvips.Image) -> pyvips.Image:
-    """Floats as a screen shows them: clipped to 0 to 1, coded by sRGB's curve (IEC 61966-2-1)."""
+    """Converts floats for display: clips to 0 to 1 and applies the sRGB curve (IEC 61966-2-1)."""
     values = np.clip(np.nan_to_num(small.numpy().reshape(small.height, small.width, -1)), 0, 1)
     colors = values.shape[2] - bool(small.hasalpha())
     light = values[..., :colors]
     values[..., :colors] = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     pixels = np.round(values * 255).astype(np.uint8)
-    # Of anything but grey and RGB, the first channel is shown.
+    # Show the first channel of anything other than grey and RGB.
     pixels = pixels if colors in (1, 3) else pixels[..., :1]
     return vips_image(pixels, "b-w" if pixels.shape[2] < 3 else "srgb")
 
 
 def to_vips(decoded: DecodedImage) -> pyvips.Image:
-    """Wraps the pixels for libvips without a copy."""
+    """Wraps the pixels for libvips without copying."""
     pixels = decoded.pixels
     grey_or_color = _MODELS.get(decoded.color_model)
     if pixels.dtype.kind == "f":
-        # Not scRGB, which libvips would convert automatically.
+        # scRGB would trigger automatic conversions in libvips.
         return vips_image(pixels, "srgb" if pixels.shape[2] >= 3 else "b-w")
     if grey_or_color is None:
         return vips_image(pixels, "cmyk" if decoded.color_model == "cmyk" else "multiband")
@@ -197,7 +209,7 @@ def to_vips(decoded: DecodedImage) -> pyvips.Image:
 
 
 def encode_preview(image: pyvips.Image, format: str) -> bytes:
-    """Encodes an image as an 8 bit sRGB or grey file without metadata. Raises pyvips.Error."""
+    """Encodes an image as 8-bit sRGB or grey without metadata. Raises pyvips.Error."""
     model = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
     plain = image.colourspace(model).cast("uchar")
     if format == "png":
@@ -217,7 +229,8 @@ def inspect(inputs: Sequence[Input], params: Inspect, limits: Limits) -> Output:
 
 
 def inspect_picture(decoded: DecodedImage, preview: int) -> tuple[Inspection, list[OutputFile]]:
-    """Returns the facts of an image and, unless `preview` is 0, a PNG of at most so many pixels a side."""
+    """Inspects an image. Returns the facts and, unless `preview` is 0, a PNG of at most that many pixels per
+    side."""
     value = _inspection(decoded)
     if not preview:
         return value, []
@@ -253,11 +266,12 @@ def _inspection(decoded: DecodedImage) -> Inspection:
         multiplied=decoded.has_alpha and decoded.alpha.startswith("multiplied"),
         levels=decoded.levels,
         images=decoded.images,
+        hard_edges=hard_edges(pixels, decoded.has_alpha),
     )
 
 
 def _channels(decoded: DecodedImage) -> tuple[list[Channel], Alpha | None, bool]:
-    """Returns the statistics, alpha, and whether the image may be grey."""
+    """Returns the channel statistics, the alpha statistics, and whether the image may be grey."""
     names, pixels = _names(decoded), decoded.pixels
     table = IntegerStatistics(pixels) if pixels.itemsize < 4 else FloatStatistics(to_vips(decoded), pixels)
     statistics = [table.channel(index, name) for index, name in enumerate(names)]
@@ -272,7 +286,7 @@ def _names(decoded: DecodedImage) -> list[str]:
 
 
 def warm() -> None:
-    """Inspects a tiny image, so that the first real one doesn't wait for initialization on first use."""
+    """Inspects a tiny image, so that the first real one doesn't pay for initialization."""
     y, x = np.mgrid[:64, :64]
     pixels = np.stack([128 + x, 128 + y, 255 - x], -1).astype(np.uint8)
     decoded = DecodedImage(pixels, "rgb", False, "png", 0)

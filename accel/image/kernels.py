@@ -1,6 +1,6 @@
-"""The inner loops of filtering in numpy; `accel.image.compiled.kernels` has the same ones compiled.
+"""The inner loops of filtering in numpy; `accel.image.compiled.kernels` has the compiled versions.
 
-Lines are float32 of rows x channels x width, so that each channel is contiguous.
+Lines are float32, rows x channels x width, so that each channel is contiguous.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint16]
 
 STEPS = 4096
-"""Steps of the table that guesses an 8 bit code: so many that a step has at most one code's bound."""
+"""Size of the table that guesses an 8-bit code: fine enough that a step crosses at most one code boundary."""
 
 
 def decode(pixels: Pixels, table: Floats, alpha: Floats, colors: int, weighted: bool, lines: Floats) -> None:
-    """Decodes integers by tables for colours and alpha; `weighted` multiplies the colours by alpha."""
+    """Decodes integers with tables for colours and alpha; `weighted` multiplies colours by alpha."""
     for channel in range(pixels.shape[2]):
         chosen = table if channel < colors else alpha
         np.take(chosen, pixels[..., channel], out=lines[:, channel], mode="clip")
@@ -32,7 +32,7 @@ def decode(pixels: Pixels, table: Floats, alpha: Floats, colors: int, weighted: 
 def halve_pixels(
     pixels: Pixels, table: Floats, alpha: Floats, colors: int, weighted: bool, lines: Floats
 ) -> None:
-    """Decodes pixels and writes the mean of each 2 x 2 texels."""
+    """Decodes pixels and averages each 2 x 2 texels."""
     height, width, channels = pixels.shape
     whole = np.empty((height, channels, width), np.float32)
     decode(pixels, table, alpha, colors, weighted, whole)
@@ -40,24 +40,24 @@ def halve_pixels(
 
 
 def halve_lines(lines: Floats, out: Floats) -> None:
-    """Writes the mean of each 2 x 2 texels."""
+    """Averages each 2 x 2 texels."""
     both = lines[0::2] + lines[1::2]
     np.add(both[..., 0::2], both[..., 1::2], out=out)
     out *= np.float32(0.25)
 
 
 def halve_sums(rows: Any, channels: int, shift: int, sums: Words, codes: Bytes) -> None:
-    """Writes the sum of each 2 x 2 texels, and the mean of all texels of the image that it contains.
+    """Writes the sums of each 2 x 2 entries, and the 8-bit mean of all texels that each sum covers.
 
-    `rows` and `sums`: rows x (width x channels), bytes or sums of 16 bit; `shift`: the logarithm (of base 2)
-    of the number of texels in a sum.
+    `rows` and `sums` are rows x (width x channels), with bytes or 16-bit sums. A sum covers 2 ** `shift`
+    texels.
     """
     both = np.add(rows[0::2], rows[1::2], dtype=np.uint16)
     if channels == 3:
         pairs = both.reshape(len(both), -1, 2, 3)
         np.add(pairs[:, :, 0], pairs[:, :, 1], out=sums.reshape(len(sums), -1, 3))
     else:
-        # All channels of a texel as one number: sums of up to 256 bytes never carry over.
+        # Add all channels of a texel as one number: sums of up to 256 bytes never carry over.
         texel = f"u{2 * channels}"
         pairs = both.view(texel)
         np.add(pairs[:, 0::2], pairs[:, 1::2], out=sums.view(texel))
@@ -68,7 +68,7 @@ def halve_sums(rows: Any, channels: int, shift: int, sums: Words, codes: Bytes) 
 def encode8(
     lines: Floats, colors: int, weighted: bool, curve: bool, guess: Bytes, bounds: Floats, pixels: Bytes
 ) -> None:
-    """Encodes lines of 0..1 as bytes, colours by sRGB's curve if `curve`, exactly by the bounds of codes."""
+    """Encodes values of 0..1 as bytes; `curve` applies the sRGB curve to colours, exactly, by `bounds`."""
     for channel, values in _values(lines, colors, weighted):
         if curve and channel < colors:
             code = guess[(values * np.float32(STEPS)).astype(np.int32)]
@@ -79,14 +79,14 @@ def encode8(
 
 
 def encode16(lines: Floats, colors: int, weighted: bool, curve: bool, pixels: Words) -> None:
-    """Encodes lines of 0..1 as 16 bit words, colours by sRGB's curve if `curve`."""
+    """Encodes values of 0..1 as 16-bit words; `curve` applies the sRGB curve to colours."""
     for channel, values in _values(lines, colors, weighted):
         coded = encode_srgb(values) if curve and channel < colors else values
         pixels[..., channel] = coded * np.float32(65535) + np.float32(0.5)
 
 
 MIN_WEIGHT = np.float32(2**-20)
-"""Offset added to alpha as a weight, so that colours are averaged even if all are transparent."""
+"""Added to alpha when it is a weight, so that fully transparent colours can be averaged too."""
 
 
 def _values(lines: Floats, colors: int, weighted: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Mip levels: the chain of halvings, alpha coverage, and roughness raised by a normal map."""
+"""Mip levels: repeated halving, alpha coverage, and roughness corrected for a normal map."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Size = tuple[int, int]
 """Width and height."""
 
 FUSED_LEVELS = 3
-"""Most levels that are computed from a strip while it is in the cache."""
+"""Maximum number of levels computed from one strip while it is in the cache."""
 
 SUM_LEVELS = 4
-"""Most levels whose sums of bytes fit into 16 bits: 256 bytes sum up to at most 65280."""
+"""Maximum number of levels whose sums of bytes fit into 16 bits: 256 bytes add up to at most 65280."""
 
 
 def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
-    """Returns the sizes of the levels after the first, each half of the one before, rounded down, at least 1.
+    """Returns the sizes of all levels but the first. Each is half the previous one, rounded down, at least 1.
 
-    There are at most `levels` with the first, or as many as lead to 1 x 1 if that is 0.
+    `levels` limits the total, including the first; 0 goes down to 1 x 1.
     """
     found: list[Size] = []
     while (width, height) != (1, 1) and (not levels or len(found) + 1 < levels):
@@ -45,23 +45,23 @@ def level_sizes(width: int, height: int, levels: int = 0) -> list[Size]:
 def pixel_levels(
     pixels: Pixels, coding: Coding, sizes: Sequence[Size], filter: Filter, edge: Edge
 ) -> list[Pixels]:
-    """Computes the levels of these sizes from the first one."""
-    made: list[Pixels] = []
+    """Computes the mip levels of these sizes."""
+    result: list[Pixels] = []
     source: PixelSource | LineBuffer = PixelSource(pixels, coding)
     if filter == "box":
         summed = coding.dtype == np.uint8 and not (coding.curve or coding.weighted or coding.vectors)
         count = _halvings(pixels, min(len(sizes), SUM_LEVELS if summed else FUSED_LEVELS))
         if count:
-            made, lines = (_halve_by_sums if summed else _halve_fused)(pixels, coding, count)
+            result, lines = (_halve_by_sums if summed else _halve_fused)(pixels, coding, count)
             source = LineBuffer(lines)
-    rest = line_levels(source, coding, sizes[len(made) :], filter, edge)
-    return made + [coding.pixels(lines) for lines in rest]
+    rest = line_levels(source, coding, sizes[len(result) :], filter, edge)
+    return result + [coding.pixels(lines) for lines in rest]
 
 
 def line_levels(
     source: PixelSource | LineBuffer, coding: Coding, sizes: Sequence[Size], filter: Filter, edge: Edge
 ) -> Iterator[Floats]:
-    """Yields the levels of these sizes, each from the one before, as lines."""
+    """Yields levels of these sizes as lines, each computed from the previous one."""
     for width, height in sizes:
         lines = coding.empty(height, width)
         if filter == "box" and source.size == (2 * width, 2 * height):
@@ -89,7 +89,7 @@ def _halve(source: PixelSource | LineBuffer, coding: Coding, lines: Floats) -> N
 
 
 def _halvings(pixels: Pixels, most: int) -> int:
-    """Returns the number of times that both sides can be halved without a remainder."""
+    """Returns how often both sides can be halved without a remainder, at most `most`."""
     count = 0
     while count < most and not any(side % (2 << count) for side in pixels.shape[:2]):
         count += 1
@@ -97,9 +97,9 @@ def _halvings(pixels: Pixels, most: int) -> int:
 
 
 def _halve_fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
-    """Computes `count` levels strip by strip; returns them, and the last one as lines too."""
+    """Computes `count` levels strip by strip. Returns them, and the last one as lines too."""
     height, width, _ = pixels.shape
-    made = _empty_levels(pixels, count)
+    result = _empty_levels(pixels, count)
     last = coding.empty(height >> count, width >> count)
     each = _strip_rows(coding.rows(width), count)
     for top in range(0, height, each):
@@ -110,15 +110,15 @@ def _halve_fused(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixel
             half = last[begin:end] if level == count else coding.empty(end - begin, width >> level)
             coding.halve(lines, half) if level == 1 else coding.loops.halve_lines(lines, half)
             lines = half
-            coding.encode(lines, made[level - 1][begin:end])
-    return made, last
+            coding.encode(lines, result[level - 1][begin:end])
+    return result, last
 
 
 def _halve_by_sums(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pixels], Floats]:
-    """Returns the same for bytes that need plain means: exact, and as fast as memory."""
+    """Like `_halve_fused`, for bytes that need plain means: exact, and limited only by memory speed."""
     height, width, channels = pixels.shape
-    made = _empty_levels(pixels, count)
-    flat = [level.reshape(len(level), -1) for level in made]
+    result = _empty_levels(pixels, count)
+    flat = [level.reshape(len(level), -1) for level in result]
     last = np.empty(flat[-1].shape, np.uint16)
     each = _strip_rows(2 * coding.rows(width), count)
     spare = [np.empty((each >> level, (width >> level) * channels), np.uint16) for level in range(1, count)]
@@ -130,8 +130,8 @@ def _halve_by_sums(pixels: Pixels, coding: Coding, count: int) -> tuple[list[Pix
             sums = last[begin:end] if level == count else spare[level - 1][: end - begin]
             coding.loops.halve_sums(lines, channels, 2 * level, sums, flat[level - 1][begin:end])
             lines = sums
-    means = last.reshape(made[-1].shape).swapaxes(1, 2) * np.float32(1 / (255 << 2 * count))
-    return made, np.ascontiguousarray(means)
+    means = last.reshape(result[-1].shape).swapaxes(1, 2) * np.float32(1 / (255 << 2 * count))
+    return result, np.ascontiguousarray(means)
 
 
 def _strip_rows(rows: int, count: int) -> int:
@@ -146,35 +146,35 @@ def _empty_levels(pixels: Pixels, count: int) -> list[Pixels]:
 
 
 EPSILON = np.float32(1e-4)
-"""The least length of a mean normal, and distance of a roughness from 1, so that nothing is divided by 0."""
+"""Minimum length of a mean normal, and minimum distance of a roughness from 1, to avoid division by 0."""
 
 
 def raise_roughness(roughness: Floats, length: Floats) -> Floats:
-    """Raises GGX's perceptual roughness (0..1; its square is alpha) by the spread of normals whose mean has
-    the `length`, 0..1.
+    """Raises GGX's perceptual roughness (0..1, the square root of alpha) by the spread of the normals, whose
+    mean has `length` 0..1.
 
-    Toksvig 2005, "Mipmapping Normal Maps": a Blinn-Phong exponent s becomes s L / (L + s (1 - L)), so that
-    1/s grows by (1 - L) / L. Walter et al. 2007, "Microfacet Models for Refraction", section 5.2:
-    s = 2 / alpha^2 - 2. For small spreads it adds the same to alpha^2 as LEAN mapping (Olano and Baker 2010),
-    twice the variance of slopes.
+    Toksvig 2005, "Mipmapping Normal Maps": a Blinn-Phong exponent s becomes s L / (L + s (1 - L)), so 1/s
+    grows by (1 - L) / L. Walter et al. 2007, "Microfacet Models for Refraction", section 5.2:
+    s = 2 / alpha^2 - 2. For small spreads alpha^2 grows by twice the variance of slopes, as in LEAN mapping
+    (Olano and Baker 2010).
     """
     squared = roughness**4
     length = np.clip(length, EPSILON, 1)
-    # 1/s is 0 for a perfect mirror, and unbounded for the roughest surface.
+    # 1/s is 0 for a perfect mirror and unbounded for the roughest surface.
     inverse = squared / (2 * np.maximum(1 - squared, EPSILON)) + (1 - length) / length
-    made = np.sqrt(np.sqrt(2 * inverse / (1 + 2 * inverse)))
-    return np.asarray(np.maximum(made, roughness), np.float32)
+    result = np.sqrt(np.sqrt(2 * inverse / (1 + 2 * inverse)))
+    return np.asarray(np.maximum(result, roughness), np.float32)
 
 
 def raise_roughness_channels(lines: Floats, normals: Floats, channels: Sequence[int], smooth: bool) -> None:
-    """Raises the roughness in channels of lines (rows x channels x width) by the mean normals of the same
-    texels; `smooth` channels hold 1 - roughness."""
+    """Raises the roughness in some channels of the lines by the mean normals of the same texels. `smooth`
+    channels store 1 - roughness."""
     vectors = normals[:, :3]
     length = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))
     for channel in channels:
         values = lines[:, channel].clip(0, 1)
-        made = raise_roughness(1 - values if smooth else values, length)
-        lines[:, channel] = 1 - made if smooth else made
+        result = raise_roughness(1 - values if smooth else values, length)
+        lines[:, channel] = 1 - result if smooth else result
 
 
 def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operated:
@@ -183,14 +183,14 @@ def mipmaps(images: Sequence[Raster], params: Mipmaps, limits: Limits) -> Operat
     how = coding_of(image, kind, params.linear_light, params.alpha_weighted)
     sizes = level_sizes(image.width, image.height, params.levels)
     if normals is not None:
-        made = _levels_with_roughness(image, how, normals, sizes, params)
+        result = _levels_with_roughness(image, how, normals, sizes, params)
     elif params.coverage:
-        made = _levels_with_coverage(image, how, sizes, params)
+        result = _levels_with_coverage(image, how, sizes, params)
     else:
-        made = pixel_levels(image.pixels, how, sizes, params.filter, params.edge)
+        result = pixel_levels(image.pixels, how, sizes, params.filter, params.edge)
     semantics = channel_semantics(image, kind)
     return Operated(
-        {"mipmaps": image.with_pixels(image.pixels, mips=tuple(made), read_mips=False, **semantics)}
+        {"mipmaps": image.with_pixels(image.pixels, mips=tuple(result), read_mips=False, **semantics)}
     )
 
 
@@ -204,14 +204,14 @@ def _levels_with_coverage(image: Raster, how: Coding, sizes: list[Size], params:
         raise WorkloadError("bad_params", reason, image.name)
     drawn = coverage_share(image.pixels[..., -1], params.coverage)
     least = coverage_above(params.coverage, how.dtype)
-    made = []
+    result = []
     for lines in _lines(image, how, sizes, params):
         alpha = split_alpha(lines[:, -1] - MIN_WEIGHT if how.weighted else lines[:, -1])
         level = how.pixels(lines)
         scaled = (alpha * coverage_factor(alpha, drawn, least)).clip(0, 1)
         level[..., -1] = from_linear(scaled, 0, "linear", how.dtype)
-        made.append(level)
-    return made
+        result.append(level)
+    return result
 
 
 def _levels_with_roughness(
@@ -230,17 +230,17 @@ def _levels_with_roughness(
         )
         raise WorkloadError("bad_input", reason, normals.name)
     vectors = _lines(normals, coding_of(normals, "normal", False, False), sizes, params)
-    made = []
+    result = []
     for lines, means in zip(_lines(image, how, sizes, params), vectors, strict=True):
-        # The next level is averaged from lines that aren't raised.
+        # The next level is averaged from the uncorrected lines.
         level = lines.copy()
         raise_roughness_channels(level, means, channels, params.smoothness)
-        made.append(how.pixels(level))
-    return made
+        result.append(how.pixels(level))
+    return result
 
 
 def _channels(image: Raster, params: Mipmaps) -> list[int]:
-    """Returns the indices of the channels of roughness. Raises WorkloadError."""
+    """Returns the indices of the roughness channels. Raises WorkloadError."""
     if params.kind not in ("auto", "data") or params.coverage:
         reason = text(
             "if the second input is a normal map, set kind to data and leave out coverage: roughness isn't a "

@@ -1,4 +1,4 @@
-"""Tangent-space normal maps: coding, flipping and normalizing of vectors, and the direction of the
+"""Tangent-space normal maps: decoding, flipping and normalising vectors, and detecting the direction of the
 green channel.
 """
 
@@ -13,31 +13,31 @@ from numpy.typing import NDArray
 
 from accel.image.operation import Operated, first_layer
 from accel.image.operations.normals import NormalConvention, NormalFlip, NormalReading
-from accel.image.pixel_data import Pixels
+from accel.image.pixel_data import Pixels, vips_from_pixels
 from accel.image.raster import Raster
 from accel.image.records import TOLERANCE, Normals
-from accel.image.statistics import Floats, data_format, sample_grid, sample_pixels, sample_steps, unit_scale
+from accel.image.statistics import Floats, data_format, sample_grid, sample_pixels, unit_scale
 from accel.text import text
 from accel.workload import Limits, WorkloadError
 
 BANDS = 12
 BAND_ROWS = 16
 BAND_COLUMNS = 384
-"""The bands of neighbouring texels whose slopes are measured: their number, rows and columns. A low image has
-fewer and taller ones, so that none overlap."""
+"""Number, rows and columns of the bands in which slopes are measured. Low images have fewer, taller bands, so
+that none overlap."""
 
 LEAST_TEXELS = 64
-"""Fewest texels of an image that can be judged: the slopes of fewer fit one convention by chance."""
+"""Minimum number of texels to judge: fewer slopes may fit one convention by chance."""
 
 PART_COLUMNS = 8
-"""Fewest columns of a part of a band."""
+"""Minimum number of columns in a part of a band."""
 
 TOGETHER = 6
-"""Bands that are processed at a time: with fewer, calls cost more; more don't fit into the cache."""
+"""Bands processed at a time: fewer cost more calls, more don't fit into the cache."""
 
 
 def slope_bands(pixels: Pixels) -> Iterator[Pixels]:
-    """Yields bands of neighbouring texels from all over the image, of one size of at least 3 x 3."""
+    """Yields equal bands of adjacent texels, at least 3 x 3, from all over the image."""
     height, width = pixels.shape[:2]
     if min(height, width) < 3 or height * width < LEAST_TEXELS:
         return
@@ -46,13 +46,13 @@ def slope_bands(pixels: Pixels) -> Iterator[Pixels]:
     columns = min(width, BAND_COLUMNS)
     for index in range(count):
         top = index * (height - rows) // max(1, count - 1)
-        # The bands are also spread over the width, so that they cover all parts of an atlas.
+        # Spread the bands over the width, too, to cover all parts of an atlas.
         left = (index * 7 % BANDS) * (width - columns) // (BANDS - 1)
         yield pixels[top : top + rows, left : left + columns]
 
 
 def part_count(parts: Sequence[Pixels]) -> int:
-    """Returns the number of parts into which bands are split, since few bands would agree by chance."""
+    """Returns how many parts to split each band into: a few bands could agree by chance."""
     if not parts:
         return 1
     columns: int = parts[0].shape[1]
@@ -60,7 +60,7 @@ def part_count(parts: Sequence[Pixels]) -> int:
 
 
 def slopes(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
-    """Yields the slopes -p, and q if green points up, of some bands at a time: bands x rows x columns."""
+    """Yields the slopes -p, and q if green points up, of several bands at a time: bands x rows x columns."""
     for first in range(0, len(parts), TOGETHER):
         some = parts[first : first + TOGETHER]
         stored = np.empty((3, len(some), *some[0].shape[:2]), some[0].dtype)
@@ -69,9 +69,9 @@ def slopes(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
                 stored[channel, index] = band[..., channel]
         vectors = unit_scale(stored)
         if stored.dtype.kind == "f":
-            # Floats may have any size, and squares of slopes would overflow.
+            # Floats can have any magnitude, and squared slopes would overflow.
             np.clip(vectors, 0, 1, out=vectors)
-        # Half the vectors are enough, as slopes are ratios.
+        # Vectors of half the length will do, since slopes are ratios.
         vectors -= np.float32(0.5)
         x, y, z = vectors
         np.maximum(z, np.float32(0.05), out=z)
@@ -81,19 +81,19 @@ def slopes(parts: Sequence[Pixels]) -> Iterator[tuple[Floats, Floats]]:
 
 
 def halve_slopes(values: Floats) -> Floats:
-    """Returns the means of 2 x 2 texels."""
+    """Averages each 2 x 2 texels."""
     rows, columns = (side // 2 * 2 for side in values.shape[1:])
     pairs = values[:, :rows:2, :columns] + values[:, 1:rows:2, :columns]
-    made: Floats = pairs[..., ::2] + pairs[..., 1::2]
-    made *= np.float32(0.25)
-    return made
+    result: Floats = pairs[..., ::2] + pairs[..., 1::2]
+    result *= np.float32(0.25)
+    return result
 
 
 def slope_sums(p: Floats, q: Floats, across: int = 1) -> Floats:
     """Returns the sums of ab, a^2 + b^2 (twist) and (dp/dx)^2 + (dq/dy)^2 (stretch) over each part of each
     band.
 
-    Central differences are used, whose operators commute, so that the grid adds no bias.
+    Uses central differences, whose operators commute, so that the grid adds no bias.
     """
     if min(p.shape[1:]) < 3:
         return np.zeros((len(p) * across, 3))
@@ -102,127 +102,119 @@ def slope_sums(p: Floats, q: Floats, across: int = 1) -> Floats:
     products = a * b
     twists, larger = _squares(a, b)
     stretches, most = _squares(p[:, 1:-1, 2:] - p[:, 1:-1, :-2], q[:, 2:, 1:-1] - q[:, :-2, 1:-1])
-    # The surface jumps at the borders of an atlas' islands, so large differences are left out.
+    # Leave out large differences: the surface jumps at the borders of an atlas's islands.
     keep = (np.maximum(larger, most, out=most) < 1).astype(np.float32)
     return np.array([_dots(each, keep, across) for each in (products, twists, stretches)]).T
 
 
 def _squares(one: Floats, other: Floats) -> tuple[Floats, Floats]:
-    """Squares both in place; returns their sum and their maximum."""
+    """Squares both in place. Returns their sum and their maximum."""
     one *= one
     other *= other
     return one + other, np.maximum(one, other)
 
 
 def _dots(values: Floats, keep: Floats, across: int) -> list[float]:
-    # Not BLAS, whose sums depend on the processor.
+    # BLAS is avoided, because its sums depend on the processor.
     columns = np.einsum("brc,brc->bc", values, keep)
     starts = np.arange(across) * columns.shape[1] // across
     parts: list[float] = np.add.reduceat(columns, starts, axis=1, dtype=float).ravel().tolist()
     return parts
 
 
-WAVE = 4
-"""Texels of a side of the squares that are averaged for coarse waves, which removes grain and noise."""
+WAVE_SIDE = 256
+"""The longest side, pixels, of the finest means of the whole image in which waves are measured."""
+LEAST_SQUARES = 12
+"""Fewest means along the shorter side: fewer show the borders of islands more than waves."""
 
 
-def measure_waves(picture: Floats, steps: tuple[int, int]) -> Floats:
-    """Returns the means over squares of a sample, an image whose rows and columns lie `steps` apart.
+def wave_levels(pixels: Pixels) -> Iterator[Floats]:
+    """Yields means over squares of the whole image, rows x columns x 3 and 0..1, each level half the last.
 
-    At most 64 x 64; an elongated image, whose steps differ, has fewer along its shorter side, and none if
-    there is no room for three.
+    The bands of texels cover a few percent of a large image and can miss its bolts and edges; means keep
+    them, and remove grain and noise. Thin and small images have none.
     """
-    down, right = (WAVE * (max(steps) // step) for step in steps)
-    rows, columns = len(picture) // down, picture.shape[1] // right
-    if min(rows, columns) < 3:
-        return np.zeros((0, 0, 3), np.float32)
-    texels = np.moveaxis(picture[: rows * down, : columns * right], 2, 0)
-    squares = _means(_means(texels.swapaxes(1, 2), down).swapaxes(1, 2), right)
-    return np.moveaxis(squares, 0, 2)
+    height, width = pixels.shape[:2]
+    colors = vips_from_pixels(pixels).extract_band(0, n=3)
+    step = max(2, -(-max(height, width) // WAVE_SIDE))
+    while min(height, width) >= LEAST_SQUARES * step:
+        small = colors.shrink(step, step)
+        yield unit_scale(small.numpy().reshape(small.height, small.width, 3))
+        step *= 2
 
 
-def wave_sums(coarse: Floats, steps: tuple[int, int]) -> Floats:
-    """`slope_sums` of waves. Their squares are oblong if one step isn't a multiple of the other."""
-    parts = list(slope_bands(coarse))
+def wave_sums(level: Floats) -> Floats:
+    """Returns the `slope_sums` of each part of a level."""
+    parts = list(slope_bands(level))
     columns = part_count(parts)
-    down, right = (np.float32(max(steps) / (max(steps) // step * step)) for step in steps)
-    found = [slope_sums(p * down, q * right, columns) for p, q in slopes(parts)]
+    found = [slope_sums(p, q, columns) for p, q in slopes(parts)]
     return np.concatenate([np.zeros((0, 3)), *found])
 
 
 def variance(picture: Floats) -> float:
-    """Returns the variance of an image's slopes, the sum of both directions."""
+    """Returns the summed variance of an image's slopes in both directions."""
     return sum(float(one.var()) for pair in slopes([picture]) for one in pair)
 
 
-def _means(values: Floats, count: int) -> Floats:
-    """Returns the means of each `count` values along the last axis. Slices are added, as numpy sums few
-    values slowly.
-    """
-    made: Floats = values[..., ::count] + values[..., 1::count]
-    for start in range(2, count):
-        made += values[..., start::count]
-    made *= np.float32(1 / count)
-    return made
-
-
 FULL_SIGN = 0.15
-"""The size of `Curl.sign` from which it counts in full; unrelated slopes of a large image give less."""
+"""Size of `Curl.sign` that counts in full; unrelated slopes of a large image give less."""
 
 CONTRADICTION = 0.5
-"""The confidence from which one scale that contradicts the other leaves the convention open."""
+"""Confidence at which one scale can veto the other's convention."""
 
 ROTATED_BELOW = 0.75
-"""The size of `Curl.sign` below which more twist than stretch means that the image was rotated, as the sign
-of such an image is stretch over twist. Above it, the cause is that large differences were left out."""
+"""Size of `Curl.sign` below which more twist than stretch means that the image was rotated. The sign of a
+rotated image is stretch over twist; above this, the excess comes from the large differences left out."""
 
 HALVED = 10
-"""Fewest texels of a band's side for means of 2 x 2: fewer leave a handful of values."""
+"""Shortest band side in texels that is worth halving; shorter ones leave too few values."""
 
 SINGLE_PART_ERROR, DOMINANT_PART_ERROR = 0.35, 0.25
-"""The least error of a single part, and of a part that has nearly all the energy; if n parts have equal
-energy it is an n-th of that."""
+"""Minimum error if there is a single part, and if one part has nearly all the energy; with n parts of equal
+energy, the latter is divided by n."""
 
 STUDENT_FACTORS = dict(zip(range(2, 12), (27, 4.3, 2.5, 2.0, 1.73, 1.59, 1.5, 1.44, 1.39, 1.36), strict=True))
-"""Factors on the error by the number of parts: Student's t over the normal distribution's, at 1 in 100. With
-more parts the image is so large that `FULL_SIGN` excludes chance."""
+"""Correction of the error by the number of parts: Student's t over the normal quantile, at 1 in 100. With
+more parts, the image is so large that `FULL_SIGN` rules out chance."""
 
 TWISTED = 0.95
-"""The ratio of stretch to twist below which an image was rotated; noise has as much of both."""
+"""Ratio of stretch to twist below which an image was rotated; noise has equal amounts of both."""
 
 WAVE_SIGN, WAVE_CONFIDENCE = 0.25, 0.8
-"""The sign and confidence from which waves overrule grain: the borders of an atlas' islands make waves,
-too."""
+"""Sign and confidence at which waves overrule grain. They are high because the borders of an atlas's islands
+also make waves."""
 WAVE_SHARE = 0.25
-"""The share of the slopes' variance that such waves must have: the remains of grain have up to 0.2."""
+"""Share of the slopes' variance that such waves must have; residual grain has up to 0.2."""
+WAVE_STEP = 4
+"""Every such row and column of the sample is enough for that variance."""
 
 
 class Curl(NamedTuple):
-    """The evidence of the slopes for a convention."""
+    """What the slopes say about the convention."""
 
     sign: float
-    """-1 (green down) to 1 (green up): the difference of the residuals of both readings over their sum."""
+    """-1 (green down) to 1 (green up): the difference between the two readings' residuals over their sum."""
     confidence: float
-    """0..1; 0 if the scales contradict each other, or if `rotated`."""
+    """0..1; 0 if the scales contradict each other or if `rotated`."""
     rotated: bool = False
-    """Whether no surface has such slopes: the image was rotated without its vectors."""
+    """Whether no surface can have such slopes: the image was rotated, but not its vectors."""
 
 
 def measure_curl(pixels: Pixels, planes: Floats) -> Curl:
-    """Measures the curl of the slopes; `planes` is the sample of `pixels`.
+    """Measures the curl of the slopes under both conventions; `planes` is the sample of `pixels`.
 
-    The slopes of a surface, p = dh/dx = -nx/nz and q = dh/dy = +-ny/nz (y runs down in an image, so + is
-    for green up), have no curl: dp/dy = dq/dx. With a = dp/dy and b = d(ny/nz)/dx the squared residuals
-    are (a - b)^2 for green up and (a + b)^2 for green down; their difference over their sum is
-    2 ab / (a^2 + b^2), summed over the texels. Rounding and noise pull it towards 0 without changing its
-    sign, so the confidence comes from how well separate parts of the image agree, and from a least size.
+    The slopes of a surface, p = dh/dx = -nx/nz and q = dh/dy = +-ny/nz (+ for green up, as y runs down in an
+    image), have no curl: dp/dy = dq/dx. With a = dp/dy and b = d(ny/nz)/dx, the squared residuals are
+    (a - b)^2 for green up and (a + b)^2 for green down. Their difference over their sum is
+    2 ab / (a^2 + b^2), summed over the texels. Rounding and noise pull it towards 0 but don't change its
+    sign, so confidence depends on its size and on how well separate parts of the image agree.
 
     Slopes are measured between texels and between means of 2 x 2, which suffer less from JPEG and block
-    compression; the more confident ones count. Coarse waves can only overrule those that contradict them.
+    compression; the more confident result counts. Coarse waves of the whole image can only overrule it.
     """
     fine, halves = _measure_parts(list(slope_bands(pixels)))
     found, other = judge_curl(fine), judge_curl(halves)
-    # On a surface the mean of (dp/dx) (dq/dy) is that of (dp/dy)^2, so twist is never more than stretch.
+    # On a surface the means of (dp/dx) (dq/dy) and (dp/dy)^2 are equal, so twist never exceeds stretch.
     if fine[:, 2].sum() < TWISTED * fine[:, 1].sum() and abs(found.sign) < ROTATED_BELOW:
         return Curl(found.sign, 0.0, rotated=True)
     if other.confidence > found.confidence:
@@ -234,7 +226,7 @@ def measure_curl(pixels: Pixels, planes: Floats) -> Curl:
 
 
 def judge_curl(measured: Floats) -> Curl:
-    """Returns the evidence from the `slope_sums` of each part."""
+    """Judges the convention from the `slope_sums` of each part."""
     energy = float(measured[:, 1].sum())
     sign = 2 * float(measured[:, 0].sum()) / energy if energy > 0 else 0.0
     if sign == 0:
@@ -245,20 +237,19 @@ def judge_curl(measured: Floats) -> Curl:
 
 
 def _error(measured: Floats, sign: float, energy: float) -> float:
-    """Returns the error of `sign`: the standard error of a ratio, or a bound if few parts have most of the
-    energy.
-    """
+    """Returns the error of `sign`: the standard error of a ratio, or a lower bound if few parts have most of
+    the energy."""
     count = len(measured)
     if count == 1:
         return SINGLE_PART_ERROR
     strays = 2 * measured[:, 0] - sign * measured[:, 1]
     error = float(np.sqrt((strays**2).sum() * count / (count - 1))) / energy * STUDENT_FACTORS.get(count, 1.0)
-    # The residuals cancel, so that a part with nearly all the energy can't disagree either.
+    # The residuals cancel if a single part has nearly all the energy, so it can't disagree with itself.
     return max(error, DOMINANT_PART_ERROR * float((measured[:, 1] ** 2).sum()) / energy**2)
 
 
 def _measure_parts(parts: Sequence[Pixels]) -> tuple[Floats, Floats]:
-    """Returns the `slope_sums` of each part of the bands, and of their means of 2 x 2."""
+    """Returns the `slope_sums` of each part of the bands: of their texels, and of means of 2 x 2."""
     fine: list[Floats] = [np.zeros((0, 3))]
     halves: list[Floats] = [np.zeros((0, 3))]
     columns = part_count(parts)
@@ -270,26 +261,28 @@ def _measure_parts(parts: Sequence[Pixels]) -> tuple[Floats, Floats]:
 
 
 def _contradicts(sign: float, planes: Floats, pixels: Pixels) -> bool:
-    """Whether coarse waves clearly show the opposite; `planes` is the sample of `pixels`."""
+    """Whether coarse waves clearly show the opposite sign; `planes` is the sample of `pixels`."""
     picture = np.moveaxis(planes[:3].reshape(3, *sample_grid(pixels)), 0, 2)
-    apart = sample_steps(pixels)
-    coarse = measure_waves(picture, apart)
-    waves = judge_curl(wave_sums(coarse, apart))
-    clear = waves.sign * sign < 0 and abs(waves.sign) >= WAVE_SIGN and waves.confidence >= WAVE_CONFIDENCE
-    # The sample skips texels, so that grain looks like waves of either sign, but of low variance.
-    return clear and variance(coarse) >= WAVE_SHARE * variance(picture[::WAVE, ::WAVE])
+    least = WAVE_SHARE * variance(picture[::WAVE_STEP, ::WAVE_STEP])
+    for level in wave_levels(pixels):
+        waves = judge_curl(wave_sums(level))
+        clear = waves.sign * sign < 0 and abs(waves.sign) >= WAVE_SIGN and waves.confidence >= WAVE_CONFIDENCE
+        # Faint waves, as of a gradient that a tool left behind, say little about the grain.
+        if clear and variance(level) >= least:
+            return True
+    return False
 
 
 NAMED_CONFIDENCE = 0.7
-"""Confidence from which a convention is named."""
+"""Minimum confidence for naming a convention."""
 
 NORMAL_SHARE = 0.5
-"""Share of unit vectors below which an image isn't a normal map and has no convention."""
+"""Minimum share of unit vectors in a normal map; below it, an image has no convention."""
 
 
 def examine_normals(pixels: Pixels, planes: Floats, mean: list[float]) -> tuple[Normals, Curl]:
-    """Returns the evidence for a normal map in `pixels`, whose sample is `planes`, and the evidence of its
-    slopes, which is empty if it isn't a normal map."""
+    """Returns the evidence for a normal map in `pixels`, whose sample is `planes`, and that of its slopes,
+    which is empty if it isn't one."""
     vectors = planes[:3] * 2
     vectors -= 1
     x, y, z = vectors
@@ -308,7 +301,7 @@ def unit_share(vectors: Floats) -> float:
     squares = x * x
     squares += y * y
     squares += z * z
-    # (1 - t)^2 and (1 + t)^2 differ from 1 + t^2 by 2 t.
+    # The squares of 1 - t and 1 + t differ from 1 + t^2 by 2 t.
     squares -= 1 + TOLERANCE**2
     return _share(np.abs(squares, out=squares) <= 2 * TOLERANCE)
 
@@ -323,9 +316,11 @@ def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) ->
     signed = is_signed(image, params.signed)
     levels = []
     for level in (image.pixels, *image.mips):
-        made = flip_green(level, params.x, params.y, signed)
+        result = flip_green(level, params.x, params.y, signed)
         levels.append(
-            normalize_vectors(made, params.normalize == "z", signed) if params.normalize != "keep" else made
+            normalize_vectors(result, params.normalize == "z", signed)
+            if params.normalize != "keep"
+            else result
         )
     format = data_format(image, levels[0])
     meaning = {"transfer": "linear", "data": True, "kind": "normal", "format": format}
@@ -335,24 +330,24 @@ def normal_flip(images: Sequence[Raster], params: NormalFlip, limits: Limits) ->
 AnyFloats = NDArray[np.floating[Any]]
 
 STRIP = 64
-"""Rows of a strip, which fits into the cache."""
+"""Rows per strip, sized to fit into the CPU cache."""
 
 _BELOW = -0.05
-"""Sharpening filters make no value below this of values from 0 on; vectors to the left or down are below
-it."""
+"""Values below this are vectors to the left or down: sharpening filters don't push non-negative values this
+far below 0."""
 
 _SHORT = np.float32(1e-6)
-"""The length below which a vector has no direction."""
+"""Length below which a vector has no direction."""
 
 
 def check_normals(image: Raster) -> None:
-    """Raises WorkloadError `unsupported` for an image without three colours."""
+    """Raises WorkloadError `unsupported` unless the image has three colour channels."""
     if image.colors != 3:
         raise WorkloadError("unsupported", text("is grey; a normal map has red, green and blue"), image.name)
 
 
 def is_signed(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> bool:
-    """Whether floats are stored as vectors of -1 to 1, not coded as 0 to 1; integers never are."""
+    """Whether floats store vectors as -1 to 1 instead of 0 to 1. Integers never do."""
     if image.pixels.dtype.kind != "f" or signed == "no":
         return False
     if signed == "yes" or image.signed is not None:
@@ -365,16 +360,16 @@ def is_signed(image: Raster, signed: Literal["auto", "no", "yes"] = "auto") -> b
 
 
 def same_signedness(first: Raster, layers: Sequence[Raster]) -> tuple[Raster, ...]:
-    """Returns the layers with `signed` as it is for the first image."""
+    """Returns the layers with `signed` set as in the first image."""
     signed = is_signed(first) if layers and first.pixels.dtype.kind == "f" else None
     return tuple(replace(layer, signed=signed) for layer in layers)
 
 
 def to_unsigned(pixels: Pixels) -> Pixels:
-    """Returns a copy of floats with the vectors of -1 to 1 in the first three channels coded as 0 to 1."""
-    made = pixels.copy()
-    made[..., :3] = _encode_vectors(pixels[..., :3], pixels.dtype, False)
-    return made
+    """Returns a copy of floats whose first three channels are recoded from -1..1 to 0..1."""
+    result = pixels.copy()
+    result[..., :3] = _encode_vectors(pixels[..., :3], pixels.dtype, False)
+    return result
 
 
 def _unit_share_of(vectors: AnyFloats) -> float:
@@ -383,28 +378,28 @@ def _unit_share_of(vectors: AnyFloats) -> float:
 
 
 def flip_green(pixels: Pixels, x: bool, y: bool, signed: bool) -> Pixels:
-    """Returns a copy with red or green inverted: full scale less the value, or the negative of signed
-    floats.
-    """
+    """Returns a copy with red or green inverted: subtracted from full scale, or negated if signed."""
     height, width, channels = pixels.shape
     turn = np.zeros(channels, bool)
     turn[:2] = x, y
     if pixels.dtype.kind == "f":
-        made = pixels.copy()
+        result = pixels.copy()
         for index in np.flatnonzero(turn):
-            np.subtract(0 if signed else 1, pixels[..., index], out=made[..., index])
-        return made
-    # Full scale less a value inverts all its bits, so that whole rows can be inverted by a mask.
+            np.subtract(0 if signed else 1, pixels[..., index], out=result[..., index])
+        return result
+    # Subtracting from full scale inverts all bits, so a mask can invert whole rows.
     mask = np.tile(turn * np.iinfo(pixels.dtype).max, width).astype(pixels.dtype)
     turned: Pixels = pixels.reshape(height, -1) ^ mask
     return turned.reshape(pixels.shape)
 
 
 def normalize_vectors(pixels: Pixels, only_z: bool, signed: bool) -> Pixels:
-    """Returns a copy with vectors of length 1: scaled, or with z rebuilt as the square root of 1 - x^2 - y^2
-    (and x and y scaled if they are longer than 1).
+    """Returns a copy with vectors of length 1.
+
+    `only_z` computes z as the square root of 1 - x^2 - y^2, and scales x and y only if they are longer
+    than 1.
     """
-    made = pixels.copy()
+    result = pixels.copy()
     for top in range(0, len(pixels), STRIP):
         rows = slice(top, top + STRIP)
         x, y, z = (_decode_vectors(pixels[rows, :, index], signed) for index in range(3))
@@ -416,8 +411,8 @@ def normalize_vectors(pixels: Pixels, only_z: bool, signed: bool) -> Pixels:
         length[nowhere] = 1
         z[nowhere] = 1
         for index, values in enumerate((x, y, z)):
-            made[rows, :, index] = _encode_vectors(values / length, pixels.dtype, signed)
-    return made
+            result[rows, :, index] = _encode_vectors(values / length, pixels.dtype, signed)
+    return result
 
 
 def _decode_vectors(values: Pixels, signed: bool) -> AnyFloats:
@@ -438,7 +433,7 @@ def _encode_vectors(vectors: AnyFloats, dtype: np.dtype[Any], signed: bool) -> A
 
 
 FLAT = 0.98
-"""Share of undisturbed texels from which a surface counts as flat."""
+"""Minimum share of undisturbed texels in a surface called flat."""
 
 _NAMES = {"opengl": "OpenGL (green up)", "directx": "DirectX (green down)"}
 
@@ -460,7 +455,7 @@ def normal_convention(images: Sequence[Raster], params: NormalReading, limits: L
 
 
 def explain_convention(normals: Normals, curl: Curl) -> Iterator[str]:
-    """Yields the evidence in sentences for people."""
+    """Yields the evidence as sentences for people."""
     share = f"{normals.unit_length:.0%} of the texels looked at are unit vectors"
     if normals.unit_length < NORMAL_SHARE:
         yield f"{share}: not a normal map, so it has no convention to detect."
@@ -472,8 +467,8 @@ def explain_convention(normals: Normals, curl: Curl) -> Iterator[str]:
     if sign == 0:
         yield "Its slopes fit together in both conventions: it is flat, or slopes in one direction alone."
         return
-    # The squared residuals of either reading over those of both: (1 -+ sign) / 2.
-    # Rounding may take the sign a little beyond 1, and no share below 0.
+    # Each reading's share of the squared residuals is (1 -+ sign) / 2. Rounding may take the sign slightly
+    # beyond 1.
     up, down = max(0.0, (1 - sign) / 2), max(0.0, (1 + sign) / 2)
     yield (
         f"Of what doesn't fit together in its slopes, {up:.0%} remain if read as {_NAMES['opengl']} and "

@@ -1,4 +1,4 @@
-"""Opens files as rasters: upright, converted to sRGB, at the depth in which they are stored."""
+"""Opens files as upright sRGB rasters at their stored bit depth."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from accel.text import clauses, text
 from accel.workload import Input, Limits, WorkloadError
 
 TransferChoice = Literal["auto", Transfer]
-"""Coding of the colours, if the caller knows it."""
+"""The transfer of the colours, if the caller knows it."""
 
 
 MAX_LISTED = 3
-"""Most broken files that an error names."""
+"""Maximum number of broken files that an error names."""
 
 
 def open_rasters(
@@ -35,11 +35,9 @@ def open_rasters(
     layers: bool = False,
     companions: bool = False,
 ) -> list[Raster]:
-    """Opens all images as `open_raster` does; with `companions`, those after the first have layers only if
-    the first has some.
+    """Opens all images like `open_raster`. With `companions`, the others have layers only if the first does.
 
-    Raises WorkloadError: with the code of the first file that can't be opened, and the reasons of up to
-    three.
+    Raises WorkloadError with the code of the first file that can't be opened, and up to three reasons.
     """
     images: list[Raster] = []
     errors: list[WorkloadError] = []
@@ -49,7 +47,7 @@ def open_rasters(
         except WorkloadError as error:
             errors.append(error)
         else:
-            # After an error the other files are only checked.
+            # After an error, the remaining files are only checked.
             if not errors:
                 images.append(image)
                 layers = layers and bool(images[0].layers or not companions)
@@ -80,13 +78,12 @@ def open_raster(
     levels: bool = True,
     layers: bool = False,
 ) -> Raster:
-    """Opens the first frame of an image: applies EXIF's orientation, converts an embedded profile to sRGB.
+    """Opens the first frame of an image, applies its EXIF orientation and converts its profile to sRGB.
 
-    With `levels` it has the smaller levels of its file, with `layers` the other faces and layers. `auto`
-    takes integers of three colours for sRGB unless the file declares them linear, which makes them data
-    if there is no alpha; everything else is linear. `linear` is data, whose values stay unchanged
-    even if the format multiplies by alpha.
-    Raises WorkloadError as `decode_image` does.
+    `levels` and `layers` also read the mip levels, and the other faces and layers. `auto` treats RGB integers
+    as sRGB unless the file declares them linear; then they are data if there is no alpha. Everything else is
+    linear. `linear` means data: values stay unchanged even if the format premultiplies alpha.
+    Raises WorkloadError like `decode_image`.
     """
     kind, size = identify(source)
     try:
@@ -101,7 +98,7 @@ def open_raster(
 
 
 def as_raster(name: str, decoded: DecodedImage, transfer: TransferChoice = "auto") -> Raster:
-    """Makes a raster of a decoded image without converting it. Raises WorkloadError `unsupported`."""
+    """Wraps a decoded image in a raster without conversion. Raises WorkloadError `unsupported`."""
     channels = decoded.pixels.shape[2]
     if decoded.color_model == "cmyk" or channels > 4 or channels - decoded.has_alpha not in (1, 2, 3):
         reason = text(
@@ -115,8 +112,7 @@ def as_raster(name: str, decoded: DecodedImage, transfer: TransferChoice = "auto
         images = [tuple(map(_add_third_channel, levels)) for levels in images]
     (pixels, *mips), *others = images
     declared_data = decoded.data and transfer == "auto"
-    # Linear integers with alpha are often pictures that a tool wrote so, whose hidden colours must stay
-    # hidden.
+    # Linear integers with alpha are often pictures saved that way, whose hidden colours must stay hidden.
     data = transfer == "linear" or (declared_data and (pixels.dtype.kind == "f" or not alpha))
     curve = _transfer(pixels, alpha, "linear" if declared_data else transfer)
     kind: Literal["color", ""] = "color" if transfer == "srgb" else ""
@@ -130,7 +126,7 @@ def as_raster(name: str, decoded: DecodedImage, transfer: TransferChoice = "auto
 
 
 def _add_third_channel(pixels: Pixels) -> Pixels:
-    """Adds a third channel of 0, as GPUs do when they read two channels."""
+    """Adds a third channel of 0, as GPUs do when sampling two channels."""
     return np.ascontiguousarray(np.insert(pixels, 2, 0, axis=2))
 
 
@@ -144,24 +140,24 @@ def _transfer(pixels: Pixels, alpha: bool, choice: TransferChoice) -> Transfer:
 
 def _open_upright(lazy: pyvips.Image, format: str, size: int, transfer: TransferChoice) -> DecodedImage:
     if lazy.get_typeof("orientation") and lazy.get("orientation") > 1:
-        # An image that is read from top to bottom can't be rotated.
+        # An image in sequential mode can't be rotated.
         lazy = lazy.copy_memory().autorot()
     pixels, model, alpha = convert_to_srgb(lazy, transfer)
-    # 32 bit integers need all bits of a float.
+    # 32-bit integers need all the bits of a float.
     stored = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 32
     bits = (16 if stored == 16 and lazy.format == "float" else 32) if pixels.dtype.kind == "f" else 0
     return DecodedImage(_scale_to_16_bits(pixels, lazy), model, alpha, format, size, float_bits=bits)
 
 
 def _scale_to_16_bits(pixels: Pixels, lazy: pyvips.Image) -> Pixels:
-    """Scales the 10 or 12 bits of AVIF to 16, as libvips leaves the lower ones 0."""
+    """Expands the 10 or 12 bits of AVIF to 16; libvips leaves the lower bits 0."""
     bits = lazy.get("bits-per-sample") if lazy.get_typeof("bits-per-sample") else 16
     heif = lazy.get_typeof("heif-compression") != 0
     return pixels | (pixels >> np.uint16(bits)) if heif and 8 < bits < 16 else pixels
 
 
 def _convert_decoded(decoded: DecodedImage, transfer: TransferChoice) -> DecodedImage:
-    """Converts what our readers decoded: to straight alpha, and from CMYK or an embedded profile to sRGB."""
+    """Converts our own readers' output to straight alpha, and from CMYK or an embedded profile to sRGB."""
     inks = decoded.color_model == "cmyk"
     if decoded.has_alpha and transfer != "linear":
         # White is 0 in CMYK.

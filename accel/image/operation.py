@@ -1,6 +1,6 @@
-"""Declarations of operations on images: shared parameters, results, `@operation`.
+"""Declares operations on images: shared parameters, results and the decorator `operation`.
 
-Declaring must cost no more than msgspec: `operation_runner` does the work, and is imported by the first call.
+Declaring imports little more than msgspec: `operation_runner` does the work, imported on the first call.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Writing(Reading, frozen=True):
 
 
 AnyKind = Literal["auto", "color", "normal", "data"]
-"""Kind of the channels; `auto` examines them."""
+"""The content type of the channels; `auto` detects it."""
 
 KINDS = (
     "`auto` detects `normal` if at least 90% of the texels are unit vectors "
@@ -109,24 +109,23 @@ class Filtering(Writing, frozen=True):
 
 
 Described = Callable[[Mapping[str, str], str], Sequence[OutputFile]]
-"""Makes files that describe images, from the name of each image's file and the channel type in those files
-(by numpy's name)."""
+"""Writes files that describe images. Takes the output file name of each image, and the channel type in those
+files as a numpy dtype name."""
 
 
 class Operated(Struct, frozen=True):
     """The result of an operation."""
 
     images: Mapping[str, Raster] = {}
-    """By name, for example `resized`. They are the inputs of the next operation, in this order."""
+    """Output images by name, for example `resized`. They are the next operation's inputs, in this order."""
     value: Any = None
-    """None stands for the facts about the written images: a `Written`, or a list of them for several
-    images."""
+    """The result's value. None stands for the facts about the written images: a `Written`, or a list of
+    them."""
     files: Sequence[OutputFile] = ()
-    """Files that aren't images or are already encoded; written with the images of this or a later
-    operation."""
+    """Files that aren't images, or are already encoded."""
     described: Described | None = None
-    """Rebuilds `files` for other image names, if the files describe images. A later operation must then
-    return one image of the same size for each."""
+    """Rebuilds `files` for other image names, if they describe images. Later operations must then keep the
+    number and size of the images."""
 
 
 class Written(Struct, frozen=True, omit_defaults=True):
@@ -147,53 +146,53 @@ class Written(Struct, frozen=True, omit_defaults=True):
     levels: int
     """Number of mip levels, including the largest."""
     size: int
-    """Bytes of all its files."""
+    """Total bytes of its files."""
     kind: Literal["color", "normal", "data"] | None = None
-    """The content type that was used for the channels; absent if it made no difference."""
+    """The content type used for the channels; absent if it made no difference."""
     first_of: int | None = None
     """Number of faces, layers or slices in the source DDS or KTX2, if only the first was used. Absent if
     there is only one or all were written."""
     images: int = 1
     """Number of faces and layers in the file; absent for 1."""
     below: float | None = None
-    """The lowest float colour of the largest level before it was clipped to the lowest value of the file's
-    format. Absent if nothing was clipped, or only invisible texels were."""
+    """Lowest float colour of the largest level before clipping to the format's range. Absent if nothing
+    visible was clipped."""
     above: float | None = None
-    """The highest float colour before clipping, likewise."""
+    """Highest float colour before clipping, likewise."""
 
 
 class FirstLayer(Struct, frozen=True, kw_only=True):
-    """Base of results that describe one image of each file."""
+    """Base of results that describe only the first image of a file."""
 
     first_of: int | None = None
-    """Number of faces, layers or slices in the DDS or KTX2 (the largest number, if there are several files).
-    The result describes only the first. Null if there is only one."""
+    """Number of faces, layers or slices in the DDS or KTX2 (the largest of several files). Only the first is
+    described. Null if there is only one."""
 
 
 def first_layer(*images: Raster) -> int | None:
-    """`FirstLayer.first_of` of a value's inputs."""
+    """Returns `FirstLayer.first_of` for these inputs."""
     count = max(max(image.first_of, 1 + len(image.layers)) for image in images)
     return count if count > 1 else None
 
 
 Operate = Callable[[Sequence["Raster"], Any, Limits], Operated]
-"""The function of an operation, on images, parameters and limits. Raises WorkloadError."""
+"""An operation's function. Takes images, parameters and limits; raises WorkloadError."""
 
 
 class Operation(Protocol):
-    """A declared operation: a workload on files, with the function on images as `operate`."""
+    """A declared operation: a workload on files, with `operate` as its function on images."""
 
     workload: Workload
-    """The record of the workload."""
+    """The workload's record."""
     operate: Operate
-    """The function on images; its result is validated."""
+    """The function on images, with its result validated."""
     splits: bool
-    """Whether it returns several images for one. A later step that takes several then gets those of one
-    source image."""
+    """Whether it returns several images per image. A later step with several inputs then gets all images of
+    one source."""
     levels: bool
-    """Whether it uses the mipmaps of its inputs; otherwise files are read without them."""
+    """Whether it uses the mip levels of its inputs; otherwise files are read without them."""
     layers: bool
-    """Whether it runs on each face and layer of its inputs; otherwise only the first is read from files."""
+    """Whether it runs on every face and layer of its inputs; otherwise only the first is read from files."""
 
     def __call__(self, inputs: Sequence[Input], params: Any, limits: Limits, /) -> Output: ...
 
@@ -213,20 +212,22 @@ def operation(
     splits: bool = False,
     levels: bool = False,
     layers: bool = False,
+    makes_files: bool | None = None,
 ) -> Callable[[Operate], Operation]:
-    """Declares a workload that runs on images instead of files, and can be a step of a pipeline:
-    `function(images, params, limits) -> Operated`. The function may raise WorkloadError.
+    """Declares `function(images, params, limits) -> Operated` as a workload and as a step of pipelines. The
+    function may raise WorkloadError.
 
-    Images are opened and checked against the limits first. Returned images are written by the parameters of
-    `Writing`, which `params` extends; an operation that returns no images extends `Reading`. The returned
-    value is validated. A function that creates an image much larger than its inputs calls `check_size` first.
-    The pixels of inputs are read-only for plugins.
-    The function gets the first image of a cube or an array. With `layers` it is also called for each of the
-    others, or gets them itself if it returns files. Any further input then has as many layers, or one for
-    all; those of `companions` are read only if the first input has several. `version`, `inputs`, `companions`
-    and `cached` are as in `workload`, `splits` and `levels` as in `Operation`.
+    Inputs are opened and checked against the limits first; plugins must not write to their pixels. `params`
+    extends `Writing`, which says how the returned images are written, or `Reading` for an operation that
+    returns none. Results are validated. A function whose output is much larger than its inputs must call
+    `check_size` before creating it. `makes_files` is by default whether `params` extends `Writing`.
 
-    Raises TypeError if `params` isn't such a class, if `inputs` allows none, or if a worker can't import the
+    The function gets the first image of a cube or array. With `layers`, it is also called for each of the
+    others, or gets them all if it returns files. Further inputs then need as many layers, or a single one for
+    all; those of `companions` are read only if the first input has several. The other arguments are as in
+    `workload` and `Operation`.
+
+    Raises TypeError if `params` is no such class, if `inputs` allows none, or if a worker can't import the
     function.
     """
     if not (isinstance(params, type) and issubclass(params, Reading)):
@@ -249,8 +250,9 @@ def operation(
             return operated
 
         record = workload(
-            name, version=version, params=params, inputs=inputs, companions=companions, cached=cached
-        )
+            name, version=version, params=params, inputs=inputs, companions=companions, cached=cached,
+            makes_files=issubclass(params, Writing) if makes_files is None else makes_files,
+        )  # fmt: skip
         declared = cast(Operation, record(run))
         declared.workload = structs.replace(declared.workload, operation=True)
         declared.operate = operate
@@ -263,12 +265,12 @@ def operation(
 
 
 def holds_layers(params: Reading) -> bool:
-    """Whether the file that is written may hold several faces and layers."""
+    """Whether the output file can store several faces and layers."""
     return not isinstance(params, Writing) or params.format in ("same", "dds", "ktx2")
 
 
 def check_size(name: str, width: int, height: int, limits: Limits) -> None:
-    """Raises WorkloadError `too_large` for an image of more pixels than the limits allow."""
+    """Raises WorkloadError `too_large` if the image has more pixels than the limits allow."""
     if width * height > limits.max_pixels:
         reason = text(
             "would become {width} x {height} ({width_2} megapixels), more than the limit of "

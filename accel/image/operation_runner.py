@@ -1,6 +1,6 @@
-"""Runs operations: on each layer and between files, and validates their results.
+"""Runs operations on files and on each layer, and validates their results.
 
-Plugins get images that can't be written to, so that an error is blamed on the step that caused it.
+Plugins get read-only images, so that writing to them raises in the step at fault.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from accel.workload import Input, Limits, Output, WorkloadError, check_files, is
 
 
 def run(operation: Operation, inputs: Sequence[Input], params: Any, limits: Limits) -> Output:
-    """Opens the inputs, calls the operation, writes its images. Raises WorkloadError."""
+    """Opens the inputs, calls the operation and writes its images. Raises WorkloadError."""
     images = open_rasters(
         inputs,
         limits,
@@ -36,7 +36,7 @@ def run(operation: Operation, inputs: Sequence[Input], params: Any, limits: Limi
 
 
 def write_output(operated: Operated, params: Reading) -> Output:
-    """Returns the result of the final operation, with its images written to files. Raises WorkloadError."""
+    """Writes the images of the final operation and returns its result. Raises WorkloadError."""
     files, facts = list(operated.files), []
     for name, image in operated.images.items():
         assert isinstance(params, Writing), "an operation that gives images takes the parameters of Writing"
@@ -50,7 +50,7 @@ def write_output(operated: Operated, params: Reading) -> Output:
 def operate(
     function: Operate, each_layer: bool, images: Sequence[Raster], params: Any, limits: Limits
 ) -> Operated:
-    """Calls an operation's function, on each layer if so, and validates its result.
+    """Calls an operation's function, once or for each layer, and validates the result.
 
     Raises WorkloadError.
     """
@@ -68,11 +68,11 @@ def operate(
 
 
 def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: Limits) -> Operated:
-    """Returns the operation on the first image and on each of its layers, all of the kind that the first is.
+    """Runs the operation on the first image and on each of its layers, all treated as the first one's kind.
 
-    Raises WorkloadError `bad_input` if a second image has several layers, but not as many as the first: its
-    first alone would count for all of them; `too_large` for images that are too large together; `bad_params`
-    for faces of a cube that aren't square; `internal` for layers that can't be those of one texture.
+    Raises WorkloadError: `bad_input` if another input has several layers but not as many as the first,
+    `too_large` if the results are too large together, `bad_params` for cube faces that aren't square, and
+    `internal` for results that can't be layers of one texture.
     """
     first = images[0]
     count = 1 + len(first.layers)
@@ -110,13 +110,13 @@ def map_layers(operate: Operate, images: Sequence[Raster], params: Any, limits: 
 
 
 def _layer(image: Raster, index: int, count: int, operated: Operated) -> Raster:
-    """Returns the input for a layer: of a second image, such as a normal map, its own layer if it has as
-    many.
+    """Returns the input for a layer. An image with `count` layers, such as a normal map, contributes its own
+    layer; otherwise its only image serves for all.
     """
     if len(image.layers) != count:
         return replace(image, layers=(), cube=False)
     first = next(iter(operated.images.values()))
-    # The first decides whether it is a normal map: a single layer might look like one by chance.
+    # The first layer decides the kind: another might look like a normal map by chance.
     return replace(image.layers[index], kind=first.kind or "color")
 
 
@@ -146,10 +146,10 @@ def _check_sizes(source: Raster, operated: Operated, count: int, limits: Limits)
 
 
 PIXEL_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
-"""In this machine's byte order."""
+"""All in native byte order."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""The largest float32."""
+"""The largest finite float32."""
 
 ALLOWED: Mapping[str, tuple[object, ...]] = {
     "has_alpha": (False, True),
@@ -163,13 +163,13 @@ ALLOWED: Mapping[str, tuple[object, ...]] = {
     "cube": (False, True),
     "array": (False, True),
 }
-"""The values that fields of a Raster may have."""
+"""Allowed values for the fields of a Raster."""
 
 
 def validate_operated(operated: object, params: Reading, limits: Limits, *, own: bool = False) -> Operated:
-    """Validates what an operation returned, and returns it with its pixels contiguous; `own`: one of accel's.
+    """Validates an operation's result and makes its pixels contiguous. `own` marks accel's operations.
 
-    Raises WorkloadError: `internal` for invalid results, `too_large` for an image beyond the limits.
+    Raises WorkloadError `internal` for invalid results, `too_large` for an image beyond the limits.
     """
     if not isinstance(operated, Operated):
         raise _invalid(text("the operation gave {kind_of}, not Operated", kind_of=type_name(operated)))
@@ -184,7 +184,7 @@ def validate_operated(operated: object, params: Reading, limits: Limits, *, own:
         kind_of = type_name(operated.described)
         raise _invalid(text("the operation's described is {kind_of}, not a function", kind_of=kind_of))
     check_files(operated.files)
-    # Accel's filters may overshoot the largest value of a file a little.
+    # Accel's own filters may slightly overshoot the largest value of a file.
     bound = LARGEST if own else MAX_VALUE
     checked = {_check_name(name): _check_image(name, image, limits, bound) for name, image in images.items()}
     same = all(image is images[name] for name, image in checked.items())
@@ -231,7 +231,7 @@ def check_same_layout(one: Raster, other: Raster) -> bool:
 
 
 def _check_layer(label: Text, image: object, limits: Limits, bound: float) -> Raster:
-    """Validates one image without its layers."""
+    """Validates a single image without its layers."""
     if not isinstance(image, Raster):
         if isinstance(image, np.ndarray):
             reason = text(
@@ -249,7 +249,7 @@ def _check_layer(label: Text, image: object, limits: Limits, bound: float) -> Ra
     check_size(image.name, image.width, image.height, limits)
     levels = (image.pixels, *image.mips)
     for level in levels:
-        # NaN among the values makes both extremes NaN, and every comparison with that false.
+        # A NaN makes both extremes NaN, and comparisons with NaN are false.
         with np.errstate(invalid="ignore"):
             if level.dtype.kind == "f" and not (-bound <= level.min() and level.max() <= bound):
                 raise _invalid(text("{image} has values beyond ±1e12, or NaN"), label)
@@ -265,7 +265,7 @@ def _check_fields(label: Text, image: Raster) -> None:
             raise _wrong_field(label, image, field, text("text"))
     for field, allowed in ALLOWED.items():
         value = getattr(image, field)
-        # 1 == True, and comparing an array returns an array.
+        # Compare types too, as 1 == True; and comparing an array would return an array.
         if not any(type(value) is type(one) and value == one for one in allowed):
             reason = text(
                 "{image} has the {field} {value}; it must be one of {known}",
@@ -289,7 +289,7 @@ def _wrong_field(label: Text, image: Raster, field: str, must: Text) -> Workload
 
 
 def _check_pixels(label: Text, pixels: object) -> None:
-    # Subclasses, such as masked arrays and matrices, compute differently.
+    # Subclasses such as masked arrays and matrices behave differently.
     if type(pixels) is not np.ndarray:
         kind_of = type_name(pixels)
         raise _invalid(
@@ -357,13 +357,14 @@ def _invalid(reason: Text, label: AnyText = "") -> WorkloadError:
 
 
 def read_only_view(image: Raster) -> Raster:
-    """Returns the same image with arrays that numpy refuses to write to."""
+    """Returns the image with read-only arrays."""
     return _with_arrays(image, lambda array: _view(array, writable=False))
 
 
 def writable_copy(operated: Operated) -> Operated:
-    """Returns the result with writable arrays, copied where they must be: numba compiles a loop again for
-    read-only arrays, which takes seconds.
+    """Returns the result with writable arrays, copied only if necessary.
+
+    For read-only arrays numba would compile its loops again, which takes seconds.
     """
     images = {name: _with_arrays(image, _writable) for name, image in operated.images.items()}
     return replace(operated, images=images)
@@ -380,7 +381,7 @@ def _writable(array: Pixels) -> Pixels:
         return array
     try:
         return _view(array, writable=True)
-    # The memory belongs to an object that is immutable, such as bytes.
+    # The memory belongs to an immutable object such as bytes.
     except ValueError:
         return array.copy()
 

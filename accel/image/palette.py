@@ -1,4 +1,4 @@
-"""Palettes by k-means in OKLab, and histograms."""
+"""Palettes, by k-means in OKLab, and histograms."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from accel.workload import Limits
 Floats = NDArray[np.floating[Any]]
 
 STRIP = 64
-"""Rows of a strip."""
+"""Rows per strip."""
 
 EXACT_COLORS = 4096
-"""Most colours that are clustered as they are; of more, similar ones are averaged first."""
+"""Maximum number of colours to cluster exactly; if there are more, similar ones are averaged first."""
 
 BITS = 5
-"""The highest bits of each channel in which such similar colours agree."""
+"""Leading bits per channel that similar colours have in common."""
 
 ROUNDS = 32
-"""Most rounds of k-means; later ones make no visible difference."""
+"""Maximum number of k-means iterations; more make no visible difference."""
 
 _BLOCK = 512
-"""Points of a block, whose distances fit into the cache."""
+"""Points per block; their distances fit into the cache."""
 
 SIDE, ACROSS = 64, 16
-"""Pixels of a swatch's squares, and squares in a row."""
+"""Side length of a swatch's squares in pixels, and squares per row."""
 
 
 def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Operated:
@@ -54,7 +54,7 @@ def palette(images: Sequence[Raster], params: FindPalette, limits: Limits) -> Op
 
 
 def find_palette(image: Raster, count: int) -> Palette:
-    """Returns at most `count` colours and their shares."""
+    """Returns at most `count` colours with their shares."""
     pixels = expand_grey(at_depth(image, "uint8")).pixels
     colors, weights = _colors(pixels, image.has_alpha)
     seen = weights > 0
@@ -62,13 +62,13 @@ def find_palette(image: Raster, count: int) -> Palette:
     if not len(colors):
         return Palette([], True, first_of=first_layer(image))
     table = decode_table("uint8").astype(np.float64)
-    # Means lie between two codes, where the curve is nearly straight.
+    # Means fall between codes, where the curve is nearly straight.
     lab = to_oklab(np.interp(colors, np.arange(256), table))
     exact = len(colors) <= count
     centres, shares = (lab, weights / weights.sum()) if exact else _k_means(lab, weights, count)
     order = np.lexsort((*centres.T, -shares))
-    made = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
-    return Palette(made, exact, first_of=first_layer(image))
+    result = [_color(centre, share) for centre, share in zip(centres[order], shares[order], strict=True)]
+    return Palette(result, exact, first_of=first_layer(image))
 
 
 def _color(centre: Floats, share: float) -> PaletteColor:
@@ -79,12 +79,12 @@ def _color(centre: Floats, share: float) -> PaletteColor:
 
 
 def _colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
-    """Returns the colours, n x 3 of 0..255, and the visible weight of each."""
+    """Returns the colours (n x 3, 0..255) and the visible weight of each."""
     return _exact_colors(pixels, alpha) or _binned_colors(pixels, alpha)
 
 
 def _exact_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
-    """Returns all colours; None if there are more than EXACT_COLORS."""
+    """Returns all colours, or None if there are more than EXACT_COLORS."""
     known: NDArray[np.uint32] = np.empty(0, np.uint32)
     weights: Any = np.empty(0)
     for top in range(0, len(pixels), STRIP):
@@ -99,7 +99,7 @@ def _exact_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats] | None:
 
 
 def _words(strip: Pixels) -> NDArray[np.uint32]:
-    """Returns red, green, blue and alpha as 32 bit words."""
+    """Packs red, green, blue and alpha into 32-bit words."""
     words = strip[:, 0].astype(np.uint32)
     for index in (1, 2):
         words = words << np.uint32(8) | strip[:, index]
@@ -108,7 +108,7 @@ def _words(strip: Pixels) -> NDArray[np.uint32]:
 
 
 def _binned_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
-    """Returns the means of colours that agree in their highest bits."""
+    """Returns the means of colours that agree in their leading bits."""
     weights, sums = np.zeros(1 << 3 * BITS), np.zeros((3, 1 << 3 * BITS))
     for top in range(0, len(pixels), STRIP):
         strip = pixels[top : top + STRIP].reshape(-1, pixels.shape[2])
@@ -122,7 +122,7 @@ def _binned_colors(pixels: Pixels, alpha: bool) -> tuple[Floats, Floats]:
 
 
 def _k_means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Floats]:
-    """Centres and shares by k-means (Lloyd 1982) from `_seeds`."""
+    """Returns the centres and shares found by k-means (Lloyd 1982), starting from `_seeds`."""
     centres = _seeds(points, weights, count)
     nearest = np.full(len(points), -1)
     for _ in range(ROUNDS):
@@ -140,8 +140,9 @@ def _k_means(points: Floats, weights: Floats, count: int) -> tuple[Floats, Float
 
 
 def _seeds(points: Floats, weights: Floats, count: int) -> Floats:
-    """Returns the point of the largest weight, then each time the one with the largest error: k-means++
-    (Arthur and Vassilvitskii 2007) without randomness.
+    """Returns the point with the largest weight, then repeatedly the one with the largest error.
+
+    This is k-means++ (Arthur and Vassilvitskii 2007) without randomness.
     """
     chosen = [int(np.argmax(weights))]
     error = np.full(len(points), np.inf)
@@ -152,14 +153,14 @@ def _seeds(points: Floats, weights: Floats, count: int) -> Floats:
 
 
 def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
-    """Returns the index of the centre that is nearest to each point."""
+    """Returns the index of the centre nearest to each point."""
     nearest = np.empty(len(points), np.intp)
     x, y, z = (2 * centres.T).astype(np.float32)
     squares = (centres * centres).sum(axis=1).astype(np.float32)
     for begin in range(0, len(points), _BLOCK):
         own = points[begin : begin + _BLOCK, :, None].astype(np.float32)
-        # |p - c|^2 less |p|^2, which is the same for all centres. A matrix product takes several times as
-        # long with a side as short as this.
+        # |p - c|^2 minus |p|^2, which is the same for all centres. A matrix product is several times slower
+        # for such a short side.
         distances = squares - own[:, 0] * x
         distances -= own[:, 1] * y
         distances -= own[:, 2] * z
@@ -168,7 +169,7 @@ def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
 
 
 def draw_swatch(image: Raster, palette: Palette) -> Raster:
-    """Returns a square of each colour."""
+    """Draws a square of each colour."""
     colors = np.array([list(bytes.fromhex(color.hex[1:])) for color in palette.colors], np.uint8)
     across = min(ACROSS, len(colors))
     squares = np.zeros((-(-len(colors) // across) * across, 3), np.uint8)
@@ -180,7 +181,7 @@ def draw_swatch(image: Raster, palette: Palette) -> Raster:
 BINS = 256
 
 HEIGHT, BAR = 256, 2
-"""The height of the picture and the width of a bin, pixels."""
+"""Height of the picture and width of a bin, in pixels."""
 
 
 def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> Operated:
@@ -192,7 +193,7 @@ def histogram(images: Sequence[Raster], params: CountValues, limits: Limits) -> 
 
 
 def count_values(image: Raster, percentiles: Sequence[float]) -> Histogram:
-    """Returns the histogram of each channel, and of the luminance of three colours."""
+    """Returns a histogram of each channel, and of luminance if there are three colours."""
     names = ("rgb" if image.colors == 3 else "l") + "a" * image.has_alpha
     channels = [_channel(name, image.pixels[..., index], percentiles) for index, name in enumerate(names)]
     if image.colors == 3:
@@ -227,7 +228,7 @@ def _integers(name: str, values: Pixels, shares: NDArray[np.float64]) -> Channel
 
 
 def _channel_values(values: Pixels, top: int) -> NDArray[np.int64]:
-    # libvips counts 16 million values in 10 ms; numpy needs 11 ms for every 4 million.
+    # libvips counts 16 million values in 10 ms; numpy takes 11 ms for 4 million.
     found = vips_image(values[..., None], "b-w" if top == 255 else "grey16").hist_find().numpy().reshape(-1)
     counts = np.zeros(top + 1, np.int64)
     counts[: len(found)] = found
@@ -237,7 +238,7 @@ def _channel_values(values: Pixels, top: int) -> NDArray[np.int64]:
 def _floats(name: str, values: Pixels, shares: NDArray[np.float64]) -> ChannelHistogram:
     flat = np.sort(values, axis=None)
     low, high = float(flat[0]), float(flat[-1])
-    # The ends of all bins but the last, whose end belongs to it.
+    # The upper ends of all bins except the last, which includes its end.
     ends = np.linspace(low, high, BINS + 1)[1:-1]
     begins = np.concatenate([[0], np.searchsorted(flat, ends.astype(np.float32)), [flat.size]])
     return ChannelHistogram(
@@ -259,7 +260,7 @@ def _ranks(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 
 def draw_histogram(image: Raster, value: Histogram, scale: str) -> Raster:
-    """Returns the curves of the colours, added where they overlap: 8 bit RGB on black."""
+    """Draws the histograms of the colours, added where they overlap, as 8-bit RGB on black."""
     shown = [channel for channel in value.channels if channel.name in ("r", "g", "b", "l")]
     heights = np.array([channel.counts for channel in shown], np.float64)
     if scale == "log":

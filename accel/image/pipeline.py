@@ -1,4 +1,4 @@
-"""Runs `image.pipeline`: several operations on images, with no file in between."""
+"""Runs `image.pipeline`: chains operations on images without writing files in between."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def pipeline(inputs: Sequence[Input], params: Pipeline, limits: Limits) -> Outpu
 
 @contextmanager
 def blame_step(number: int, name: str) -> Iterator[None]:
-    """Raises WorkloadError, which names the step, for any error in the block.
+    """Turns any error in the block into a WorkloadError that names the step.
 
-    Errors of a device and of memory pass: the worker knows how to handle them.
+    Device and memory errors pass through, because the worker handles them.
     """
     try:
         yield
-    # A plugin's code may raise anything.
+    # Plugin code may raise anything.
     except (Exception, SystemExit) as error:
         if isinstance(error, WorkloadError):
             reason, cause = error, error.__cause__
@@ -83,10 +83,10 @@ def blame_step(number: int, name: str) -> Iterator[None]:
 
 
 class PipelineContext:
-    """The state between the steps of a pipeline: its images, and the files that steps made so far.
+    """State between steps: the current images, and the files written so far.
 
-    An atlas' data describes the images of its step. It is written at the end, when the names of the image
-    files are known; until then no step may change the number or size of those images.
+    An atlas's data describes the images of its step. It is written last, once the names of the image files
+    are known; until then, no step may change the number or size of those images.
     """
 
     def __init__(self, images: Sequence[Raster], limits: Limits) -> None:
@@ -101,7 +101,7 @@ class PipelineContext:
         self._described_names: list[str] = []
 
     def run_step(self, number: int, operation: Operation, params: Reading) -> Operated:
-        """Runs an operation on the images of the last step. Raises WorkloadError."""
+        """Runs an operation on the current images. Raises WorkloadError."""
         if self._last.described:
             self._describe, self._described_names = self._last.described, list(self._images)
             self._describing_step = self._last_step
@@ -121,11 +121,11 @@ class PipelineContext:
         return operated
 
     def output(self, params: Reading) -> Output:
-        """Returns the result of the last step, with the files of those before it. Raises WorkloadError."""
+        """Returns the last step's result, plus the files of earlier steps. Raises WorkloadError."""
         images, output = self._last.images, write_output(self._last, params)
         files = [*output.files, *self._files]
         file_names = {name: _file_name(name, output.files) for name in self._described_names}
-        # A description is useless if its images aren't written.
+        # A description is useless if its images weren't written.
         if self._describe and all(file_names.values()):
             depth = "uint8"
             if images:
@@ -136,7 +136,7 @@ class PipelineContext:
         return Output(output.value, files)
 
     def _takes_all(self, operation: Operation) -> bool:
-        """Whether the operation takes several images together."""
+        """Whether the operation takes all images together, instead of one at a time."""
         count, record = len(self._images), operation.workload
         if count == 1 or record.inputs == (1, 1):
             return False
@@ -153,7 +153,7 @@ class PipelineContext:
         return operation.operate(_with_unique_names(self._images), params, self._limits)
 
     def _run_each(self, operation: Operation, params: Reading) -> Operated:
-        """Runs the operation on one image after the other; results take the names of their inputs."""
+        """Runs the operation on one image at a time and names the results after their inputs."""
         operation.workload.check_inputs(1)
         results = []
         for index, image in enumerate(self._images.values()):
@@ -180,7 +180,7 @@ class PipelineContext:
 
 
 def _by_stem(images: Sequence[Raster]) -> dict[str, Raster]:
-    """Maps each file name, without its folder and extension, to its image."""
+    """Maps each file name, without folder and extension, to its image."""
     found: dict[str, Raster] = {}
     for image in images:
         found[_unused_name(PurePosixPath(image.name.replace("\\", "/")).stem or "image", found)] = image
@@ -193,13 +193,13 @@ def _unused_name(name: str, used: Container[str]) -> str:
 
 
 def _add(results: dict[str, T], name: str, more: Mapping[str, T]) -> None:
-    """Adds `more` under the name of its input, followed by each one's own if there are several."""
+    """Adds the results of the input `name`; if there are several, each keeps its own name as a suffix."""
     for own, result in more.items():
         results[_unused_name(name if len(more) == 1 else f"{name}.{own}", results)] = result
 
 
 def _with_unique_names(images: Mapping[str, Raster]) -> list[Raster]:
-    """Images that share a name get their key in it: `rock.png` becomes `rock.r.png`."""
+    """Returns the images with unique names: if several share one, `rock.png` becomes `rock.r.png`."""
     count = Counter(image.name for image in images.values())
     unique = []
     for key, image in images.items():
@@ -215,8 +215,7 @@ def _sizes(images: Mapping[str, Raster]) -> dict[str, tuple[int, int]]:
 
 
 def _file_name(name: str, files: Sequence[OutputFile]) -> str:
-    """Returns the name of an image's file, with levels in files of their own the largest's; empty without
-    one.
-    """
+    """Returns the name of an image's file (its largest level's if each level has one), or an empty string if
+    it wasn't written."""
     found = (file for file in files if file.name in (name, f"{name}.mip0"))
     return next((file.name + suffix_of(file.media_type) for file in found), "")

@@ -1,4 +1,4 @@
-"""Coding of pixels: decodes them to values that can be averaged, encodes them, and converts depths.
+"""Decodes pixels for filtering, encodes the results and converts bit depths.
 
 Also detects whether an image holds colours, normals or data.
 """
@@ -25,41 +25,41 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 WORTH_COMPILED = 4_000_000
-"""Texels from which compiled loops are used: loading them takes 0.4 s, which they save in six such images."""
+"""Texels above which compiled loops pay: loading takes 0.4 s, as much as they save on six such images."""
 
 STRIP = 1 << 19
-"""Values of a strip: a few arrays of them fit into a core's cache."""
+"""Values per strip: a few such arrays fit into a core's cache."""
 
 CANCELLED = 1e-4
-"""The length below which an averaged vector has no direction."""
+"""Length below which an averaged vector has no direction."""
 
 
 class Coding(Struct, frozen=True):
-    """Decoding of an image's pixels for a filter, and encoding of the result."""
+    """How to decode an image's pixels for a filter and encode the result."""
 
     dtype: Any
-    """numpy's type of the pixels."""
+    """numpy dtype of the pixels."""
     channels: int
     colors: int
     curve: bool
-    """Whether colours are sRGB codes, to be averaged as linear light."""
+    """Whether colours are sRGB codes to be averaged as linear light."""
     weighted: bool
-    """Whether colours count in proportion to alpha, the last channel."""
+    """Whether colours are weighted by alpha, the last channel."""
     vectors: bool
     """Whether the first three channels are unit vectors."""
     signed: bool
-    """Whether they are stored as -1..1, not as 0..1."""
+    """Whether vectors are stored as -1..1 instead of 0..1."""
     loops: ModuleType
-    """The module of the inner loops: `kernels` or the compiled one."""
+    """The module with the inner loops, `kernels` or its compiled version."""
     range: tuple[float, float] = (0.0, 1.0)
-    """The range of float colours, to which quotients by a small alpha are clipped."""
+    """Range of float colours. Division by a small alpha is clipped to it."""
 
     def empty(self, rows: int, width: int) -> Floats:
         """Returns uninitialized lines: rows x channels x width."""
         return np.empty((rows, self.channels, width), np.float32)
 
     def rows(self, width: int) -> int:
-        """Returns the rows of a strip of this width, an even number."""
+        """Returns the even number of rows in a strip of this width."""
         return max(2, STRIP // (width * self.channels) // 2 * 2)
 
     def decode(self, pixels: Pixels) -> Floats:
@@ -81,14 +81,14 @@ class Coding(Struct, frozen=True):
         return lines
 
     def halve(self, pixels: Pixels, lines: Floats) -> None:
-        """Writes the mean of each 2 x 2 pixels to `lines`; both sides are even."""
+        """Writes the mean of each 2 x 2 pixels to `lines`. Both sides must be even."""
         if self.vectors or self.dtype.kind == "f":
             self.loops.halve_lines(self.decode(pixels), lines)
         else:
             self.loops.halve_pixels(pixels, *self.tables(), self.colors, self.weighted, lines)
 
     def tables(self) -> tuple[Floats, Floats]:
-        """Returns the values of each code of colours and of alpha."""
+        """Returns the decoding tables for colours and alpha."""
         return _table(self.dtype.name, self.curve), _alphas(self.dtype.name, self.weighted)
 
     def encode(self, lines: Floats, out: Pixels | None = None) -> Pixels:
@@ -110,20 +110,20 @@ class Coding(Struct, frozen=True):
         return pixels
 
     def pixels(self, lines: Floats) -> Pixels:
-        """Encodes lines a strip at a time, as `encode` does."""
+        """Encodes lines strip by strip."""
         height, channels, width = lines.shape
-        made = np.empty((height, width, channels), self.dtype)
+        result = np.empty((height, width, channels), self.dtype)
         each = self.rows(width)
         for begin in range(0, height, each):
-            self.encode(lines[begin : begin + each], made[begin : begin + each])
-        return made
+            self.encode(lines[begin : begin + each], result[begin : begin + each])
+        return result
 
     def clip_ringing(self, filtered: Pixels, source: Pixels) -> Pixels:
-        """Clips each float channel of a filter's result to the range of its source: beyond it is only the
-        filter's ringing, which integers lose as well. Vectors have length 1 anyway."""
+        """Clips each float channel to the range of the source, to remove a filter's ringing. Integers are
+        clipped anyway, and vectors normalised."""
         if self.dtype.kind != "f" or self.vectors:
             return filtered
-        # By whole rows, as numpy takes ten times as long over the channels of a pixel.
+        # Clip whole rows: numpy is ten times slower along the channels of a pixel.
         low, high = source.min(axis=0).min(axis=0), source.max(axis=0).max(axis=0)
         row = np.tile(low, filtered.shape[1]), np.tile(high, filtered.shape[1])
         return filtered.reshape(len(filtered), -1).clip(*row).reshape(filtered.shape)
@@ -131,20 +131,19 @@ class Coding(Struct, frozen=True):
     def _floats(self, lines: Floats) -> Floats:
         if not self.weighted:
             return lines
-        made = np.empty_like(lines)
+        result = np.empty_like(lines)
         weight = lines[:, -1:]
-        made[:, :-1] = lines[:, :-1] / np.where(np.abs(weight) > 1e-9, weight, 1)
-        made[:, :-1].clip(*self.range, out=made[:, :-1])
+        result[:, :-1] = lines[:, :-1] / np.where(np.abs(weight) > 1e-9, weight, 1)
+        result[:, :-1].clip(*self.range, out=result[:, :-1])
         alpha = (weight - MIN_WEIGHT).clip(0, 1)
         # Smaller values are rounding errors of the weights.
-        made[:, -1:] = alpha * (alpha >= MIN_WEIGHT)
-        return made
+        result[:, -1:] = alpha * (alpha >= MIN_WEIGHT)
+        return result
 
 
 def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted: bool) -> Coding:
-    """Returns the coding of an image. Raises WorkloadError `unsupported` for normals without three
-    colours.
-    """
+    """Returns the coding of an image. Raises WorkloadError `unsupported` for normals without three colour
+    channels."""
     pixels = image.pixels
     vectors = kind == "normal"
     if vectors and image.colors != 3:
@@ -171,9 +170,9 @@ def coding_of(image: Raster, kind: PixelKind, linear_light: bool, alpha_weighted
 
 
 def choose_loops(pixels: Pixels) -> ModuleType:
-    """Returns the loops for an image: the compiled ones if numba is installed and they pay, else numpy's.
+    """Returns the compiled loops for a large image if numba is installed, otherwise numpy's.
 
-    The choice doesn't depend on the loaded modules, because the last bits of some sums differ.
+    The choice doesn't depend on what is already loaded, because the last bits of some sums differ.
     """
     if pixels.shape[0] * pixels.shape[1] < WORTH_COMPILED or not compiled.available():
         return kernels
@@ -183,7 +182,7 @@ def choose_loops(pixels: Pixels) -> ModuleType:
 
 
 def normalize_lines(lines: Floats) -> None:
-    """Normalizes the vectors in the first three channels; those without a direction become (0, 0, 1)."""
+    """Normalises the vectors in the first three channels. Those without a direction become (0, 0, 1)."""
     vectors = lines[:, :3]
     size = np.sqrt(np.einsum("rcw,rcw->rw", vectors, vectors))[:, None]
     vectors /= np.maximum(size, CANCELLED)
@@ -207,9 +206,8 @@ def _alphas(name: str, weighted: bool) -> Floats:
 
 @functools.cache
 def _codes() -> tuple[Bytes, Floats]:
-    """Returns the code at the start of each step of linear light, and the light from which each code is
-    nearest.
-    """
+    """Returns the code at the start of each step of linear light, and the lowest light that rounds to each
+    code."""
     halves = (np.arange(1, 256) - 0.5) / 255
     bounds = np.where(halves <= 0.04045, halves / 12.92, ((halves + 0.055) / 1.055) ** 2.4).astype(np.float32)
     steps = np.arange(STEPS + 1, dtype=np.float32) / np.float32(STEPS)
@@ -221,27 +219,27 @@ _NONE = (np.zeros(1, np.uint8), np.zeros(1, np.float32))
 
 
 NORMAL_SHARE = 0.9
-"""The share of unit vectors from which an image is a normal map: more than for finding its convention,
-because colours that are mistaken for vectors come out wrong."""
+"""Minimum share of unit vectors in a normal map. It is stricter than for detecting the convention, because
+treating colours as vectors ruins them."""
 
 OUTWARD = 0.2
-"""Minimum outward component of a normal map's mean vector, and its minimum excess over the sideways
-component. Light grey has vectors of length 1 as well, but they point sideways as much."""
+"""Minimum outward component of a normal map's mean vector, and minimum excess over its sideways component.
+Light grey also has unit vectors, but they point sideways just as much."""
 
 UNIFORM = 0.03
-"""The standard deviation of x, y and z up to which an image has a single colour: four codes of 8 bit."""
+"""Maximum standard deviation of x, y and z in an image of a single colour: four 8-bit codes."""
 
 UPRIGHT = 0.1
-"""Maximum sideways component of the vectors of a single colour: many blues are unit vectors, but a flat
+"""Maximum sideways component of the mean vector of a single colour: many blues are unit vectors, but a flat
 surface points straight out."""
 
 
 def channel_kind(image: Raster, kind: AnyKind = "auto") -> PixelKind:
-    """Returns the kind of the channels: `kind`, or `Raster.kind`, or the kind that the pixels look like.
+    """Returns the kind of the channels: `kind`, else `Raster.kind`, else the kind detected from the pixels.
 
-    Unit vectors that mostly point out of the surface are `normal`; a single colour only if it is that of a
-    flat surface. Grey without alpha is `data` unless it is sRGB, and so is an image that was read as data;
-    the rest is `color`. Examines a sample of at most about 256 x 256 texels.
+    Unit vectors that mostly point outwards are `normal`; a single colour only if it is that of a flat
+    surface. Images read as data, and grey without alpha unless it is sRGB, are `data`. Everything else is
+    `color`. Examines a sample of at most about 256 x 256 texels.
     """
     if kind != "auto":
         return kind
@@ -254,14 +252,14 @@ def channel_kind(image: Raster, kind: AnyKind = "auto") -> PixelKind:
 
 
 def channel_semantics(image: Raster, kind: PixelKind) -> dict[str, object]:
-    """Returns the fields of a raster of this kind: of normals and data that no curve is applied."""
+    """Returns the raster fields for a kind: normals and data are linear."""
     if kind == "color":
         return {"transfer": image.transfer, "kind": kind}
     return {"transfer": "linear", "data": True, "kind": kind}
 
 
 def resolve_semantics(image: Raster, kind: PixelKind) -> Raster:
-    """Returns the image with those fields."""
+    """Returns the image with its fields set for this kind."""
     return msgspec.structs.replace(image, **channel_semantics(image, kind))
 
 
@@ -273,7 +271,7 @@ def _is_normal_map(image: Raster) -> bool:
     vectors = planes if signed else planes * 2 - 1
     x, y, z = (float(plane.mean()) for plane in vectors)
     sideways = max(abs(x), abs(y))
-    # Signed vectors can't be colours, which are never below 0.
+    # Signed vectors can't be colours, which are never negative.
     if not signed and sideways > UPRIGHT and max(float(plane.std()) for plane in vectors) <= UNIFORM:
         return False
     out = z - sideways
@@ -281,14 +279,14 @@ def _is_normal_map(image: Raster) -> bool:
 
 
 DEPTHS = {"8": "uint8", "16": "uint16", "32": "float32"}
-"""The types of channels by their bits."""
+"""numpy dtype names by bits per channel."""
 
 
 def at_depth(image: Raster, dtype: Any) -> Raster:
-    """Converts an image to another type: uint8, uint16 or float32.
+    """Converts an image to uint8, uint16 or float32.
 
-    Three float colours that aren't data become sRGB; alpha, grey and data stay linear, and vectors of -1 to 1
-    become 0 to full scale. Codes that are multiplied by alpha become light that is multiplied by alpha.
+    RGB floats that aren't data become sRGB; alpha, grey and data stay linear, and vectors of -1 to 1 become 0
+    to full scale. Premultiplied sRGB codes become premultiplied linear light.
     """
     dtype = np.dtype(dtype)
     if image.pixels.dtype == dtype:
@@ -313,5 +311,5 @@ def at_depth(image: Raster, dtype: Any) -> Raster:
 def _rescale(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
     if dtype.itemsize == 2:
         return pixels.astype(np.uint16) * np.uint16(257)
-    # The nearest one: each code of 8 bit stands for 257 of 16 bit.
+    # Round to nearest: each 8-bit code stands for 257 16-bit codes.
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Records of an image's facts, and tables of file types; both without an image library."""
+"""Records of image facts, and tables of file types. Needs no image library."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Compression = Literal["", "bc1", "bc2", "bc3", "bc4", "bc5", "bc6h", "bc7", "etc2", "astc"]
-"""Empty for none."""
+"""Block compression; empty for none."""
 
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-"""A part of a whole: 0 none of it, 1 all of it."""
+"""A fraction, 0 to 1."""
 
 TOLERANCE = 0.05
-"""Maximum deviation from length 1 of a unit vector: 8 bit rounding takes up to 0.007,
-block or JPEG compression a few hundredths."""
+"""Maximum deviation of a unit vector's length from 1: 8-bit rounding causes up to 0.007, block or JPEG
+compression a few hundredths."""
 
 
 class Channel(Struct, frozen=True):
@@ -26,7 +26,7 @@ class Channel(Struct, frozen=True):
     """
 
     name: str
-    """`r`, `g`, `b`, `a`; `l` for grey; `c`, `m`, `y`, `k`; a number for anything else."""
+    """`r`, `g`, `b` or `a`; `l` for grey; `c`, `m`, `y` or `k`; a number for anything else."""
     min: float
     """The smallest value."""
     max: float
@@ -43,37 +43,37 @@ class Alpha(Struct, frozen=True):
     used: bool
     """Whether it varies between pixels."""
     constant: int | None
-    """The value if all pixels have the same, in steps of 1/255; otherwise None."""
+    """The value in steps of 1/255 if all pixels have the same, otherwise None."""
     min: float
     """The smallest value, 0..1."""
     max: float
     """The largest value, 0..1."""
     share_opaque: Share
-    """Share of pixels whose alpha is full."""
+    """Share of pixels with full alpha."""
     share_transparent: Share
-    """Share of pixels whose alpha is 0."""
+    """Share of pixels with alpha 0."""
 
 
 class Normals(Struct, frozen=True):
     """Evidence for and against a tangent-space normal map, from a regular sample of the texels."""
 
     unit_length: Share
-    """Share of texels whose vector 2 * rgb - 1 has a length of 1 ± `tolerance`."""
+    """Share of texels whose vector 2 * rgb - 1 has length 1 ± `tolerance`."""
     tolerance: float
-    """Maximum deviation of a length from 1, for `unit_length`."""
+    """Maximum deviation from length 1, for `unit_length`."""
     mean: Sequence[float]
-    """Mean red, green and blue, 0..1; exact."""
+    """Mean red, green and blue over all texels, 0..1."""
     flat: Share
     """Share of texels within 4/255 of (0.5, 0.5, 1), the flat normal."""
     convention: Literal["opengl", "directx"] | None
     """Green up (OpenGL) or down (DirectX); None if the texels don't show it."""
     convention_confidence: Share
-    """Confidence. A convention needs at least 0.7; 0 means no evidence (as for straight ridges) or
-    contradictory evidence.
+    """Confidence in the convention, which is only named from 0.7 up. 0 means no evidence (as for straight
+    ridges) or contradictory evidence.
 
-    The slopes p, q of a surface have no curl: dp/dy = dq/dx. The confidence depends on the squared residuals
-    of this equation under both conventions, and on the agreement of separate parts of the image, its grain
-    and its waves.
+    The slopes p, q of a surface have no curl: dp/dy = dq/dx. Confidence depends on the squared residuals of
+    this equation under both conventions, and on whether separate parts of the image, its grain and its waves
+    agree.
     """
 
 
@@ -105,44 +105,47 @@ class Inspection(Struct, frozen=True):
     channels: int
     """Number of channels, including alpha."""
     bit_depth: Literal[8, 16, 32]
-    """Bits per decoded channel; fewer bits are decoded to 8."""
+    """Bits per decoded channel; lower depths are decoded to 8."""
     color_model: str
     """`grey`, `rgb`, `cmyk`, or libvips' name of another interpretation."""
     has_alpha: bool
     """Whether there is an alpha channel."""
     alpha: Alpha | None
-    """Statistics of the alpha channel; None if there is none."""
+    """Statistics of the alpha channel, if there is one."""
     grey: bool
     """Whether R = G = B in every pixel, even if stored as RGB."""
     statistics: Sequence[Channel]
     """One entry per channel, in stored order."""
     entropy: Annotated[float, Meta(ge=0, le=8)]
-    """Entropy of luminance in bits per pixel; from the sample."""
+    """Entropy of luminance in bits per pixel, from a sample."""
     normals: Normals | None
-    """Evidence of a normal map; None without three colour channels of 8 or 16 bits."""
+    """Evidence for a normal map; None without three colour channels of 8 or 16 bits."""
     seams: Seams
     """Visibility of seams where copies meet."""
     palette: bool = False
     """Whether the file stores palette indices instead of colours."""
     multiplied: bool = False
     """Whether colours are stored premultiplied by alpha, according to the file or its format (EXR).
-    `statistics` describe the stored values; operations undo it when they open the file. Decoding AVIF has
-    already undone it."""
+    `statistics` describe the stored values; operations undo it when they open the file, and AVIF is decoded
+    without it."""
     levels: int = 1
     """Number of mip levels in the header of a DDS or KTX2, including the largest; otherwise 1."""
     images: int = 1
     """Number of cube faces, array layers and volume slices in a DDS or KTX2; only the first is inspected.
     Otherwise 1."""
+    hard_edges: Share = 0.0
+    """Share of the changes in luminance between neighbouring pixels that are steps of at least 0.15, by size:
+    near 1 for pixel art, 0 for glows and gradients; from a sample."""
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Width and height, pixels as stored."""
+        """Width and height in pixels, as stored."""
         return self.width, self.height
 
 
 VERSION = 4
-"""The version of decoding, which invalidates cached results. Raise it when `decode_image` or `open_raster`
-returns other pixels for some file, or opens files that it refused before."""
+"""Version of the decoders, part of cache keys. Raise it whenever `decode_image` or `open_raster` returns
+different pixels for some file, or opens files it used to refuse."""
 
 
 SUFFIXES = {
@@ -170,16 +173,16 @@ SUFFIXES = {
     "text/x-tpsheet": ".tpsheet",
     "text/xml": ".xml",
 }
-"""The file extension by media type, in lower case."""
+"""File extension in lower case, by media type."""
 
 ALIASES = {".jpeg": ".jpg", ".tiff": ".tif"}
-"""Other extensions of the same formats."""
+"""Alternative extensions of the same formats."""
 IMAGES = frozenset(suffix for media_type, suffix in SUFFIXES.items() if media_type.startswith("image/"))
-"""The extensions of images."""
+"""Extensions of image files."""
 
 
 def suffix_of(media_type: str) -> str:
-    """Returns the file extension with its dot; empty for an unknown media type.
+    """Returns the file extension with its dot, or an empty string for an unknown media type.
 
     Parameters (`; charset=...`, RFC 2045 section 5.1) are ignored.
     """

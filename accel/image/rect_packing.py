@@ -1,4 +1,4 @@
-"""Packs rectangles on pages by MaxRects: heuristics, page sizes, and the search for the smallest pages.
+"""Packs rectangles onto pages with MaxRects: heuristics, page sizes and the search for the smallest page.
 
 J. Jylänki, "A Thousand Ways to Pack the Bin" (2010), section 2.3.
 """
@@ -18,10 +18,10 @@ from accel.image.compiled.constants import SHIFT, Heuristic
 Ints = NDArray[np.int64]
 
 Keys = tuple[Ints, Ints]
-"""Two keys to sort by; larger comes first."""
+"""Primary and secondary sort keys; larger comes first."""
 
 Order = Callable[[Ints, Ints], Keys]
-"""From widths and heights."""
+"""Computes sort keys from widths and heights."""
 
 
 def by_short_side(widths: Ints, heights: Ints) -> Keys:
@@ -52,11 +52,10 @@ Strategy = tuple[Heuristic, Order]
 
 
 def growing_strategies(rotate: bool) -> tuple[Strategy, ...]:
-    """Returns the strategies for a page of any height, the best ones of a measurement on many kinds of
-    sprites first.
+    """Returns the strategies for a page of any height, best first, as measured on many kinds of sprites.
 
-    Sorting matters most: by the shorter side if sprites may be rotated, else by height, so that neighbours
-    end on one line. Trying the first strategy with many widths gains more than trying others.
+    Sorting matters most: by the shorter side if sprites may be rotated, otherwise by height, so that
+    neighbours line up. Trying the first strategy at many widths gains more than trying other strategies.
     """
     first, second = (by_short_side, by_height) if rotate else (by_height, by_short_side)
     orders = (first, by_perimeter, by_area, second, by_long_side, by_width)
@@ -71,17 +70,17 @@ FIXED_STRATEGIES: tuple[Strategy, ...] = (
     (Heuristic.AREA, by_perimeter), (Heuristic.LONG_SIDE, by_short_side), (Heuristic.CONTACT, by_height),
     (Heuristic.SHORT_SIDE, by_long_side), (Heuristic.AREA, by_long_side),
 )  # fmt: skip
-"""The strategies for a page of a given size."""
+"""Strategies for a page of a given size."""
 
 
 def sort_indices(order: Order, widths: Ints, heights: Ints) -> NDArray[np.intp]:
-    """Returns the indices of rectangles, the largest first; equal ones keep their order."""
+    """Returns the indices of rectangles sorted from largest to smallest; the sort is stable."""
     first, second = order(widths, heights)
     return np.lexsort((-second, -first))
 
 
 COMPILED_ABOVE = 200
-"""Rectangles above which loading the compiled loop pays."""
+"""Number of rectangles above which loading the compiled loop pays."""
 
 _NEVER = np.int64(1) << 62
 
@@ -89,9 +88,9 @@ _NEVER = np.int64(1) << 62
 def pack(
     widths: Ints, heights: Ints, width: int, height: int, rule: Heuristic, rotate: bool, *, fast: bool = True
 ) -> Ints:
-    """Places rectangles one after the other; returns n x 3: left, top (-1 without a place), and 1 if rotated.
+    """Places rectangles in order. Returns n x 3: left, top (-1 if it doesn't fit), and 1 if rotated.
 
-    Sides are 1 to 32768. The result with numba (`fast`) and without it is the same.
+    Sides are 1 to 32768. `fast` uses numba, if installed, with the same result.
     """
     if fast and len(widths) > COMPILED_ABOVE and compiled.available():
         from accel.image.compiled import maxrects
@@ -102,7 +101,7 @@ def pack(
 
 
 class _Page:
-    """The free rectangles of a page, as rows of left, top, right and bottom, and the placed ones."""
+    """The free rectangles of a page (rows: left, top, right, bottom) and the placed ones."""
 
     def __init__(self, count: int, width: int, height: int, rule: Heuristic) -> None:
         self._size = width, height
@@ -131,7 +130,7 @@ class _Page:
         return found
 
     def _best(self, w: int, h: int) -> tuple[np.int64, np.intp]:
-        """Returns the best score and the index of its free rectangle, the first of equal ones."""
+        """Returns the best score and the index of its free rectangle; the first wins ties."""
         free = self._free
         if not free.shape[1]:
             return _NEVER, np.intp(0)
@@ -147,7 +146,7 @@ class _Page:
         return scores
 
     def _parts(self, w: int, h: int, over_x: Ints, over_y: Ints) -> tuple[Ints, Ints]:
-        """Returns both parts of the score in each free rectangle, by the rule."""
+        """Returns both parts of the rule's score in each free rectangle."""
         short = np.minimum(over_x, over_y)
         match self._rule:
             case Heuristic.SHORT_SIDE | Heuristic.GUILLOTINE:
@@ -164,7 +163,7 @@ class _Page:
                 return 2 * (w + h) - self._contact(w, h), short
 
     def _contact(self, w: int, h: int) -> Ints:
-        """Returns the length of the border that a rectangle would share with others, in each free one."""
+        """Returns, for each free rectangle, the border length that a new one would share with others."""
         x0, y0 = self._free[:2]
         x1, y1 = x0 + w, y0 + h
         width, height = self._size
@@ -178,7 +177,7 @@ class _Page:
         return shared
 
     def _split_corner(self, at: int, x1: int, y1: int) -> None:
-        """Splits a free rectangle, in whose corner one was placed, in two."""
+        """Splits the free rectangle in whose corner one was placed in two."""
         left, top, right, bottom = self._free[:, at].tolist()
         parts = [(x1, top, right, y1), (left, y1, right, bottom)]
         if right - x1 >= bottom - y1:
@@ -197,14 +196,14 @@ class _Page:
         kept = free[:, ~hit]
         parts = parts[:, ~_inside(parts, kept).any(axis=1)]
         within = _inside(parts, parts)
-        # The first of equal ones stays.
+        # Of equal parts, keep the first.
         lost = within & (~within.T | np.tri(len(within), k=-1, dtype=bool))
         np.fill_diagonal(lost, False)
         self._free = np.concatenate((kept, parts[:, ~lost.any(axis=1)]), axis=1)
 
 
 def _remaining_parts(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
-    """Returns the parts of each free rectangle left and right of, above and below a placed one."""
+    """Returns what is left of each free rectangle on the four sides of a placed one."""
     parts = np.repeat(free, 4, axis=1)
     parts[2, 0::4], parts[0, 1::4], parts[3, 2::4], parts[1, 3::4] = x0, x1, y0, y1
     remains: Ints = parts[:, (parts[0] < parts[2]) & (parts[1] < parts[3])]
@@ -212,7 +211,7 @@ def _remaining_parts(free: Ints, x0: int, y0: int, x1: int, y1: int) -> Ints:
 
 
 def _inside(parts: Ints, others: Ints) -> NDArray[np.bool_]:
-    """Whether each part lies in each other rectangle."""
+    """Returns whether each part lies within each of the other rectangles."""
     part = parts[:, :, None]
     within: NDArray[np.bool_] = (
         (others[0] <= part[0]) & (others[1] <= part[1]) & (others[2] >= part[2]) & (others[3] >= part[3])
@@ -224,28 +223,28 @@ SHAPES = (
     1.0, 1.12, 0.9, 1.05, 0.95, 1.18, 0.85, 1.25, 0.8, 1.08, 0.92, 1.15, 0.88, 1.02, 0.98, 1.21, 0.83, 1.3,
     0.77, 1.35, 0.75, 1.1, 0.97, 1.03,
 )  # fmt: skip
-"""The widths to try for a page of any shape, relative to the side of a square that is nearly full."""
+"""Page widths to try for any shape, relative to the side of a nearly full square."""
 
 FILLS = (
     0.98, 0.97, 0.985, 0.96, 0.95, 0.975, 0.99, 0.93, 0.94, 0.965, 0.955, 0.91, 0.945, 0.92, 0.935, 0.9,
     0.88, 0.86, 0.84, 0.8,
 )  # fmt: skip
-"""The squares to try, by the share that would be filled."""
+"""Square pages to try, as the share that would be filled."""
 
 
 class PageSizes(Struct, frozen=True):
-    """The sizes that pages may have."""
+    """Constraints on page sizes."""
 
     longest: int
-    """Most pixels of a side."""
+    """Maximum side length in pixels."""
     step: int
-    """Sides are multiples of this number of pixels; 0 for powers of two."""
+    """Sides are multiples of this many pixels; 0 for powers of two."""
     square: bool
-    """Whether both sides are equal."""
+    """Whether pages must be square."""
     border: int
-    """Pixels that stay empty at each edge."""
+    """Empty pixels along each edge."""
     padding: int
-    """Pixels that stay empty between rectangles; each one is extended by them to the right and below."""
+    """Empty pixels between rectangles. Rectangles are extended by it to the right and bottom."""
 
     @property
     def side(self) -> int:
@@ -256,11 +255,11 @@ class PageSizes(Struct, frozen=True):
 
     @property
     def inner_longest(self) -> int:
-        """The space along the longest side."""
+        """The usable space along the longest side."""
         return self.inner(self.side)
 
     def inner(self, side: int) -> int:
-        """Returns the space along a side for extended rectangles."""
+        """Returns the space along a side that extended rectangles can use."""
         return side - 2 * self.border + self.padding
 
     def holds(self, width: int, height: int) -> bool:
@@ -268,12 +267,12 @@ class PageSizes(Struct, frozen=True):
         return max(width, height) <= self.inner_longest
 
     def outer(self, right: int, bottom: int) -> tuple[int, int]:
-        """Returns the width and height of a page for the space that is used."""
+        """Returns the width and height of the page for the space used."""
         width, height = self._round_up(right), self._round_up(bottom)
         return (max(width, height),) * 2 if self.square else (width, height)
 
     def widths(self, area: int, least: int) -> list[int]:
-        """Returns the widths of spaces to try, at least `least`, the most promising first."""
+        """Returns the usable widths to try, at least `least`, most promising first."""
         side = math.sqrt(area)
         if self.step == 0:
             powers = [self.inner(1 << power) for power in range(self.side.bit_length())]
@@ -282,17 +281,17 @@ class PageSizes(Struct, frozen=True):
             wanted = [math.ceil(side / math.sqrt(fill)) for fill in FILLS]
         else:
             wanted = [math.ceil(side * shape / math.sqrt(0.98)) for shape in SHAPES]
-        # The space that rounding adds is used.
+        # Use the space gained by rounding up.
         spaces = [min(self.inner_longest, self.inner(self._round_up(max(width, least)))) for width in wanted]
         return list(dict.fromkeys(spaces))
 
     def smaller(self, width: int, height: int) -> Iterator[tuple[int, int]]:
-        """Yields smaller pages in the order in which to try them."""
+        """Yields smaller pages in the order to try them."""
         if self.step == 0:
             yield from self._smaller_powers(width, height)
             return
         while min(width, height) > self.step:
-            # By 1/200 at a time.
+            # Shrink by about 1/200 at a time.
             less = max(1, round(max(width, height) / 200 / self.step)) * self.step
             if self.square:
                 width = height = width - less
@@ -304,7 +303,7 @@ class PageSizes(Struct, frozen=True):
 
     @property
     def stops_at_failure(self) -> bool:
-        """Whether all further pages are too small if one is."""
+        """Whether a page that is too small means that all later ones are too."""
         return self.step > 0
 
     def _smaller_powers(self, width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -312,11 +311,11 @@ class PageSizes(Struct, frozen=True):
         pairs = [
             (a, b) for a in sides for b in sides if a * b < width * height and (a == b or not self.square)
         ]
-        # From large to small, since half the area is the most likely to do.
+        # From large to small, since half the area is the most likely to succeed.
         yield from sorted(pairs, key=lambda pair: (-pair[0] * pair[1], max(pair), pair))
 
     def _round_up(self, space: int) -> int:
-        """Returns the side for a space space."""
+        """Returns the smallest allowed side with this much usable space."""
         side = max(1, space - self.padding + 2 * self.border)
         if self.step:
             return -(-side // self.step) * self.step
@@ -324,36 +323,36 @@ class PageSizes(Struct, frozen=True):
 
 
 TRIES = {"fast": 2_000, "normal": 6_000, "best": 64_000}
-"""Total number of rectangles placed in all attempts."""
+"""Total number of rectangles to place in all attempts."""
 
 FEWEST, MOST = {"fast": 2, "normal": 4, "best": 16}, {"fast": 16, "normal": 40, "best": 256}
-"""The fewest and most tries."""
+"""Minimum and maximum number of attempts."""
 
 WIDTHS = 8
-"""The fewest widths that are tried with a strategy."""
+"""Minimum number of widths to try per strategy."""
 
 CONTACT_MOST = 128
-"""Rectangles up to which the contact heuristic is tried, whose time is quadratic."""
+"""Maximum number of rectangles for which to try the contact heuristic, whose time is quadratic."""
 
 _FILLED = 0.995
-"""The share of a page that several rectangles hardly ever fill."""
+"""Share of a page that two or more rectangles hardly ever exceed."""
 
 
 class PackedPage(Struct, frozen=True):
-    """A page with its rectangles."""
+    """A page and the rectangles on it."""
 
     width: int
-    """Pixels."""
+    """In pixels."""
     height: int
-    """Pixels."""
+    """In pixels."""
     members: NDArray[np.intp]
-    """The indices of its rectangles, ascending."""
+    """Indices of the rectangles on the page, ascending."""
     places: Ints
-    """The left, top, and 1 if rotated, of each of them."""
+    """One row per rectangle: left, top, and 1 if rotated."""
 
 
 def pack_pages(widths: Ints, heights: Ints, sizes: PageSizes, rotate: bool, effort: str) -> list[PackedPage]:
-    """Packs all rectangles on pages; each of them must fit on a page (`PageSizes.holds`)."""
+    """Packs all rectangles onto pages. Each must fit on an empty page (`PageSizes.holds`)."""
     left, pages = np.arange(len(widths)), []
     while len(left):
         packer = _Packer(widths[left], heights[left], sizes, rotate, effort)
@@ -365,7 +364,7 @@ def pack_pages(widths: Ints, heights: Ints, sizes: PageSizes, rotate: bool, effo
 
 
 class _Packer:
-    """Searches for the best page of some rectangles."""
+    """Searches for the best page for a set of rectangles."""
 
     def __init__(self, widths: Ints, heights: Ints, sizes: PageSizes, rotate: bool, effort: str) -> None:
         self._widths, self._heights, self._sizes, self._rotate = widths, heights, sizes, rotate
@@ -386,7 +385,7 @@ class _Packer:
         return self._shrink(best) if best else None
 
     def fullest(self) -> PackedPage:
-        """Returns a page of the largest size with the largest area of rectangles found."""
+        """Returns the best-filled page of the largest size."""
         side = self._sizes.inner_longest
         strategies = [*self._fixed[: self._tries // 2], *self._growing[: self._tries - self._tries // 2]]
         tries = [self._try(side, side, strategy) for strategy in strategies]
@@ -394,12 +393,12 @@ class _Packer:
         return self._page(tries[int(np.argmax(areas))])
 
     def _grow(self) -> PackedPage | None:
-        """Returns the best of pages of several widths and any height."""
+        """Tries several widths with any height; returns the smallest page, or None."""
         longest, best = self._sizes.inner_longest, None
         narrowest = np.minimum(self._widths, self._heights) if self._rotate else self._widths
         widths = self._sizes.widths(self._area, int(narrowest.max()))[: max(WIDTHS, self._tries // 4)]
         for number, (width, strategy) in enumerate(self._pairs(widths)):
-            # More tries if none has succeeded yet.
+            # Try longer if none has succeeded yet.
             if number >= (self._tries if best else 3 * self._tries):
                 break
             places = self._try(width, longest, strategy)
@@ -410,7 +409,7 @@ class _Packer:
         return best
 
     def _pairs(self, widths: list[int]) -> Iterator[tuple[int, Strategy]]:
-        """Yields sufficient widths with strategies, the most promising first; those for a fixed page last."""
+        """Yields widths that may suffice with strategies, most promising first; the fixed page comes last."""
         longest = self._sizes.inner_longest
         wide = [width for width in widths if width * longest >= self._area]
         for strategy in self._growing:
@@ -418,7 +417,7 @@ class _Packer:
         yield from ((longest, strategy) for strategy in self._fixed)
 
     def _shrink(self, best: PackedPage) -> PackedPage:
-        """Returns the page, or a smaller one that holds all by the strategies for a given size."""
+        """Returns the page, or a smaller one found by the strategies for a fixed size."""
         tries = max(FEWEST["normal"], self._tries // 2)
         for width, height in self._sizes.smaller(best.width, best.height):
             inner = self._sizes.inner(width), self._sizes.inner(height)
@@ -429,7 +428,7 @@ class _Packer:
                 tries -= 1
                 if (places[:, 0] >= 0).all():
                     best = min(best, self._page(places), key=_size)
-                    # A strategy that succeeded is the most likely to do so again.
+                    # A strategy that succeeded is likely to do so again.
                     self._fixed.remove(strategy)
                     self._fixed.insert(0, strategy)
                     break

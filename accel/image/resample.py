@@ -1,4 +1,4 @@
-"""Separable resampling: kernels, the weights of an axis, the sizes of `image.resize`."""
+"""Separable resampling: kernels, weights per axis, and the sizes for `image.resize`."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ Kernel = Literal["lanczos", "kaiser", "cubic", "linear", "area", "nearest"]
 Edge = Literal["clamp", "wrap"]
 
 BLOCK = 16
-"""New texels that one matrix computes: more make it wider than its weights, fewer make small matrices."""
+"""New texels computed by one matrix: more would make it wider than its weights, fewer make matrices small."""
 
 SPAN = 64
-"""About how many old texels a matrix covers, besides the reach of its kernel."""
+"""Approximate number of old texels that a matrix covers, not counting the kernel's reach."""
 
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
 class Axis(Struct, frozen=True):
-    """The weights by which a line of `old` texels becomes one of `new`."""
+    """The weights that resample a line from `old` to `new` texels."""
 
     old: int
     new: int
     first: Indices
-    """For each new texel the first old one that counts; it may be beyond the ends of the line."""
+    """For each new texel, the first old texel that contributes; may lie beyond the ends of the line."""
     weights: Floats
-    """new x taps; each row's sum is 1."""
+    """new x taps; each row adds up to 1."""
     edge: Edge
-    """Values beyond the ends: the last texel repeated, or the line from its other end."""
+    """How the line continues beyond its ends: the last texel repeats, or the line wraps around."""
 
     def inside(self, places: Indices) -> Indices:
-        """Returns the indices of texels for places on the endless line."""
+        """Maps positions beyond the ends of the line to texel indices."""
         return places % self.old if self.edge == "wrap" else places.clip(0, self.old - 1)
 
     @property
     def rings(self) -> bool:
-        """Whether there are negative weights, so that a result may be beyond the range of its texels."""
+        """Whether it has negative weights, so that results may leave the range of the input."""
         return bool(self.weights.min() < 0)
 
     def blocks(self) -> Iterator[Block]:
-        """Yields blocks that cover all new texels, in order."""
+        """Yields blocks that cover all new texels in order."""
         each = max(1, min(BLOCK, SPAN * self.new // self.old))
         for begin in range(0, self.new, each):
             yield self.block(begin, min(begin + each, self.new))
 
     def block(self, begin: int, end: int) -> Block:
-        """Returns the weights for the new texels from `begin` to `end`."""
+        """Returns the weights of the new texels `begin` to `end`."""
         taps = self.weights.shape[1]
         low, high = int(self.first[begin]), int(self.first[end - 1]) + taps
         matrix = np.zeros((end - begin, high - low), np.float32)
@@ -71,7 +71,7 @@ class Axis(Struct, frozen=True):
 
 
 class Block(Struct, frozen=True):
-    """The new texels from `begin` to `end`: `matrix` times the old ones from `low` to `high`."""
+    """The new texels `begin` to `end`: `matrix` times the old texels `low` to `high`."""
 
     begin: int
     end: int
@@ -82,8 +82,8 @@ class Block(Struct, frozen=True):
 
 @functools.lru_cache(maxsize=64)
 def axis(old: int, new: int, kernel: Kernel, edge: Edge) -> Axis:
-    """Computes the weights. Texels are squares with centres at n + 1/2, so that a picture doesn't move. For
-    fewer texels the kernel is widened in proportion, so that every old one counts."""
+    """Computes the weights. Texel centres are at n + 1/2, so the picture doesn't shift. When shrinking, the
+    kernel widens in proportion, so that every old texel contributes."""
     if kernel == "area":
         first, weights = _overlaps(old, new)
     elif kernel == "nearest":
@@ -97,12 +97,12 @@ def axis(old: int, new: int, kernel: Kernel, edge: Edge) -> Axis:
 
 
 def nearest(old: int, new: int) -> Indices:
-    """Returns the index of the old texel that contains the centre of each new one."""
+    """Returns the index of the old texel that contains the centre of each new texel."""
     return (2 * np.arange(new, dtype=np.int64) + 1) * old // (2 * new)
 
 
 def _overlaps(old: int, new: int) -> tuple[Indices, Doubles]:
-    """Returns the overlap of each old texel with the new one, in units of 1/new of an old texel."""
+    """Returns the overlap of old texels with each new one, in units of 1/new of an old texel."""
     begin = np.arange(new, dtype=np.int64)[:, None] * old
     first = begin[:, 0] // new
     left = (first[:, None] + np.arange(-(-old // new) + 1)) * new
@@ -126,7 +126,7 @@ def _lanczos(x: Doubles) -> Doubles:
 
 
 def _kaiser(x: Doubles) -> Doubles:
-    # NVIDIA's texture tools use a width of 3 and an alpha of 4 for mipmaps.
+    # NVIDIA Texture Tools use width 3 and alpha 4 for mipmaps.
     window = np.i0(4 * np.sqrt(np.maximum(1 - (x / 3) ** 2, 0))) / np.i0(4)
     return np.asarray(np.sinc(x) * window)
 
@@ -146,20 +146,18 @@ KERNELS: dict[str, tuple[float, Callable[[Doubles], Doubles]]] = {
     "cubic": (2, _cubic),
     "linear": (1, _linear),
 }
-"""The radius of a kernel in texels, and its value at a distance."""
+"""Kernel radius in texels, and the function of distance."""
 
 
 NARROW = 4
-"""If lines shrink by more than this, they are shrunk before they are buffered."""
+"""Lines that shrink by more than this factor are shrunk before buffering."""
 
 
 FAINT = np.float32(1 / 256)
-"""Alpha that becomes 0, or just 1, in 8 bit."""
+"""Alpha that is at most 1 at 8 bits."""
 
 
 class Source(Protocol):
-    """A source of lines."""
-
     def lines(self, rows: Indices) -> Floats: ...
 
 
@@ -179,8 +177,6 @@ class PixelSource(Struct, frozen=True):
 
 
 class LineBuffer(Struct, frozen=True):
-    """Lines in memory."""
-
     values: Floats
 
     @property
@@ -193,7 +189,7 @@ class LineBuffer(Struct, frozen=True):
 
 
 class NarrowedSource(Struct, frozen=True):
-    """Shrinks the lines of another source across as soon as they are read."""
+    """Shrinks another source's lines horizontally as they are read."""
 
     source: Source
     axis: Axis
@@ -206,43 +202,44 @@ class NarrowedSource(Struct, frozen=True):
 
 def resample(pixels: Pixels, coding: Coding, across: Axis, down: Axis) -> Pixels:
     """Resamples pixels to the new sizes of both axes."""
-    made = np.empty((down.new, across.new, coding.channels), coding.dtype)
+    result = np.empty((down.new, across.new, coding.channels), coding.dtype)
     for begin, lines in filter_image(PixelSource(pixels, coding), coding, across, down):
         end = begin + len(lines)
-        coding.encode(lines, made[begin:end])
-    return made
+        coding.encode(lines, result[begin:end])
+    return result
 
 
 def strips(source: Source, across: Axis, down: Axis) -> Iterator[tuple[int, Floats]]:
-    """Yields the new lines from top to bottom: the index of the first one of a strip, and the strip.
+    """Yields strips of new lines from top to bottom, each with the index of its first line.
 
-    Filters down, then across: the first are matrix products as wide as the image, the second has fewer lines.
+    Filters vertically first, because those matrix products are as wide as the image; horizontal filtering is
+    left with fewer lines.
     """
     source, across = _narrow(source, across)
     sides = list(across.blocks())
     low = high = int(down.first[0])
     window = np.empty((0, 0, 0), np.float32)
     for block in down.blocks():
-        # Neighbouring strips share lines where the kernel overlaps.
+        # Adjacent strips share lines where their kernels overlap.
         parts = [window[block.low - low :]] if block.low < high else []
         fresh = np.arange(max(high, block.low), block.high)
         parts += [source.lines(down.inside(fresh))] if len(fresh) else []
         window = parts[0] if len(parts) == 1 else np.concatenate(parts)
         low, high = block.low, block.high
-        made = (block.matrix @ window.reshape(len(window), -1)).reshape(-1, *window.shape[1:])
-        yield block.begin, _filter_across(made, across, sides)
+        result = (block.matrix @ window.reshape(len(window), -1)).reshape(-1, *window.shape[1:])
+        yield block.begin, _filter_across(result, across, sides)
 
 
 def whole_image(source: Source, across: Axis, down: Axis) -> Floats:
-    """Returns all strips in one array."""
+    """Returns all strips as one array."""
     return np.concatenate([strip for _, strip in strips(source, across, down)])
 
 
 def filter_image(source: Source, coding: Coding, across: Axis, down: Axis) -> Iterator[tuple[int, Floats]]:
     """Yields the strips, with valid colours at the edges of cut-outs.
 
-    If negative weights of a kernel sum alpha up to nearly 0, colours that are divided by it are arbitrary.
-    They are replaced by those of a linear kernel, which has no negative weights.
+    Where negative kernel weights make alpha nearly 0, dividing colours by it gives arbitrary values. These
+    are replaced by the results of a linear kernel, which has no negative weights.
     """
     if not (coding.weighted and (across.rings or down.rings)):
         yield from strips(source, across, down)
@@ -253,7 +250,7 @@ def filter_image(source: Source, coding: Coding, across: Axis, down: Axis) -> It
         lost = (weight < FAINT) & (np.abs(weight - MIN_WEIGHT) > MIN_WEIGHT / 1000)
         if lost.any():
             sound = _some(source, soft[0], soft[1].block(begin, begin + len(lines)), soft[1])
-            # Not less than the weight of a transparent texel, so that the division is valid.
+            # Keep at least the weight of a transparent texel, so that the division is valid.
             np.maximum(weight, MIN_WEIGHT, out=weight, where=lost)
             colors = sound[:, :-1] * (weight / sound[:, -1])[:, None]
             np.copyto(lines[:, :-1], colors, where=lost[:, None])
@@ -263,8 +260,8 @@ def filter_image(source: Source, coding: Coding, across: Axis, down: Axis) -> It
 def _some(source: Source, across: Axis, block: Block, down: Axis) -> Floats:
     source, across = _narrow(source, across)
     lines = source.lines(down.inside(np.arange(block.low, block.high)))
-    made = (block.matrix @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:])
-    return _filter_across(made, across, list(across.blocks()))
+    result = (block.matrix @ lines.reshape(len(lines), -1)).reshape(-1, *lines.shape[1:])
+    return _filter_across(result, across, list(across.blocks()))
 
 
 def _narrow(source: Source, across: Axis) -> tuple[Source, Axis]:
@@ -279,15 +276,15 @@ def _filter_across(lines: Floats, across: Axis, blocks: list[Block]) -> Floats:
     low, padded = _pad_lines(lines, across)
     count, channels, _ = lines.shape
     flat = padded.reshape(count * channels, -1)
-    made = np.empty((count * channels, across.new), np.float32)
+    result = np.empty((count * channels, across.new), np.float32)
     for block in blocks:
         part = flat[:, block.low - low : block.high - low]
-        np.matmul(part, block.matrix.T, out=made[:, block.begin : block.end])
-    return made.reshape(count, channels, across.new)
+        np.matmul(part, block.matrix.T, out=result[:, block.begin : block.end])
+    return result.reshape(count, channels, across.new)
 
 
 def _pad_lines(lines: Floats, across: Axis) -> tuple[int, Floats]:
-    """Returns where the lines begin, and the lines with what follows beyond their ends."""
+    """Returns the start index and the lines extended beyond their ends."""
     low = min(0, int(across.first[0]))
     high = max(across.old, int(across.first[-1]) + across.weights.shape[1])
     if low == 0 and high == across.old:
@@ -321,9 +318,7 @@ def resize(images: Sequence[Raster], params: Resize, limits: Limits) -> Operated
 
 
 def target_size(image: Raster, params: Resize) -> tuple[int, int]:
-    """Returns the new width and height; exactly one of the parameters for a size is set
-    (`Resize.contradiction`).
-    """
+    """Returns the new width and height. Exactly one size parameter must be set (`Resize.contradiction`)."""
     old = (image.width, image.height)
     if params.power_of_two != "no":
         return power_of_two_size(old[0], params.power_of_two), power_of_two_size(old[1], params.power_of_two)
@@ -353,10 +348,10 @@ def scaled_size(old: tuple[int, int], factor: float) -> tuple[int, int]:
 
 
 def power_of_two_size(side: int, direction: str) -> int:
-    """Returns the power of two that is nearest to `side` by ratio, or the next one up or down."""
+    """Returns the power of two closest to `side` by ratio, or the next one up or down."""
     down = 1 << (side.bit_length() - 1)
     up = down if down == side else 2 * down
     if direction == "nearest":
-        # By ratio: side / down < up / side.
+        # The ratio side / down is less than up / side.
         return down if side * side < down * up else up
     return up if direction == "up" else down

@@ -1,4 +1,4 @@
-"""Statistics of channels, entropy, seams, samples of pixels, planes of one channel."""
+"""Statistics of channels: extremes, entropy and seams, plus samples of pixels and single channels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 _ROWS, _ACROSS = 64, 1024
-"""Pixels of a block, which fits into the cache; 16 bit has half the rows. Sums of so many squares have less
-than 24 bits, or 53 for 16 bit, so that floats hold them exactly whatever the order."""
+"""Size of a block that fits into the cache (16-bit blocks have half the rows). Sums of its squares need less
+than 24 bits, or 53 for 16-bit values, so floats hold them exactly in any order."""
 _STRIP = 1 << 16
-"""Pixels of a strip, which fits into the cache."""
+"""Pixels per strip, sized to fit into the CPU cache."""
 
 
 class IntegerStatistics:
-    """Exact statistics of the channels of 8 or 16 bit: extremes, sums, and sums of squares."""
+    """Exact statistics of 8- or 16-bit channels."""
 
     def __init__(self, pixels: Pixels) -> None:
         found = [_sum_blocks(blocks, pixels.shape[2]) for blocks in _in_blocks(pixels)]
@@ -36,17 +36,16 @@ class IntegerStatistics:
         self._pixels = pixels
 
     def channel(self, index: int, name: str) -> Channel:
-        """Returns the statistics of one channel."""
         top, count, total = self._top, self._pixels[..., 0].size, self._sums[index]
-        # Integers up to the quotient: floats would lose a small variance of large values.
+        # Use integers up to the division: floats would lose a small variance of large values.
         variance = (self._squares[index] * count - total * total) / (count * count)
         low, high = self._low[index] / top, self._high[index] / top
         return Channel(name, low, high, total / count / top, math.sqrt(variance) / top)
 
     def alpha(self, index: int) -> Alpha:
-        """Returns the statistics of one channel as alpha."""
+        """Returns the alpha statistics of a channel."""
         low, high, top = self._low[index], self._high[index], self._top
-        # A contiguous copy takes a third of the time of strided values.
+        # Copying to contiguous memory takes a third of the time of strided access.
         column = np.ascontiguousarray(self._pixels[..., index])
         return Alpha(
             used=low != high,
@@ -58,12 +57,12 @@ class IntegerStatistics:
         )
 
     def colors_equal(self) -> bool:
-        """Whether the first three channels have equal statistics: if not, the image isn't grey."""
+        """Whether the first three channels have equal statistics. If not, the image isn't grey."""
         return all(one[0] == one[1] == one[2] for one in (self._low, self._high, self._sums, self._squares))
 
 
 def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
-    """Yields all values as arrays of blocks x rows x values, of whole pixels."""
+    """Yields all values as arrays of blocks x rows x values; rows hold whole pixels."""
     channels, most = pixels.shape[2], _ROWS // pixels.itemsize
     rest = pixels.reshape(-1)
     while rest.size:
@@ -93,22 +92,21 @@ def _sum_blocks(blocks: Pixels, channels: int) -> tuple[Pixels, ...]:
 
 
 class FloatStatistics:
-    """Statistics of channels of 32 bit."""
+    """Statistics of 32-bit float channels."""
 
     def __init__(self, image: pyvips.Image, pixels: Pixels) -> None:
-        # Row 0 is all channels together; columns: minimum, maximum, sum, sum of squares, mean, deviation.
+        # Row 0 covers all channels. Columns: minimum, maximum, sum, sum of squares, mean, deviation.
         self._table = image.stats().numpy().reshape(image.bands + 1, -1)
         self._pixels = pixels
 
     def channel(self, index: int, name: str) -> Channel:
-        """Returns the statistics of one channel."""
         low, high, _, _, mean, deviation = self._table[index + 1, :6].tolist()
-        # libvips divides by n - 1, as for a sample of a population; of one pixel it returns NaN.
+        # libvips computes a sample deviation (n - 1), and NaN for one pixel.
         count = self._pixels[..., index].size
         return Channel(name, low, high, mean, deviation * math.sqrt(1 - 1 / count) if count > 1 else 0.0)
 
     def alpha(self, index: int) -> Alpha:
-        """Returns the statistics of one channel as alpha."""
+        """Returns the alpha statistics of a channel."""
         low, high = self._table[index + 1, :2].tolist()
         column = self._pixels[..., index]
         constant = round(min(1.0, max(0.0, low)) * 255) if low == high else None
@@ -116,7 +114,7 @@ class FloatStatistics:
         return Alpha(low != high, constant, low, high, opaque, clear)
 
     def colors_equal(self) -> bool:
-        """Whether the first three channels have equal extremes: if not, the image isn't grey."""
+        """Whether the first three channels have equal extremes. If not, the image isn't grey."""
         rows = self._table[1:4, :2]
         return bool((rows == rows[0]).all())
 
@@ -128,8 +126,7 @@ def is_grey(pixels: Pixels) -> bool:
 
 
 def _equal(strip: Pixels) -> bool:
-    # Comparing neighbours in memory takes half the time of strided values; pairs of other channels are
-    # ignored.
+    # Comparing adjacent values is twice as fast as strided access; pairs across other channels are ignored.
     values, channels = strip.reshape(-1), strip.shape[1]
     same = values[1:] == values[:-1]
     for other in range(2, channels):
@@ -140,14 +137,14 @@ def _equal(strip: Pixels) -> bool:
 Floats = NDArray[np.floating[Any]]
 
 SAMPLE = 256
-"""Texels of a side of the sample."""
+"""Maximum side length of the sample in texels."""
 
 
 def sample_pixels(pixels: Pixels) -> Floats:
     """Returns a regular sample of at most about 256 x 256 texels: channels x texels, 0..1."""
     down, right = sample_steps(pixels)
-    # Planes, because numpy takes ten times as long for sums over the three values of a texel. Copying
-    # integers before they are scaled is faster.
+    # Planes: numpy is ten times slower at summing the three values of a texel. Integers are copied before
+    # scaling, which is faster.
     planes = np.ascontiguousarray(pixels[::down, ::right].transpose(2, 0, 1))
     return unit_scale(planes.reshape(len(planes), -1))
 
@@ -159,13 +156,13 @@ def sample_grid(pixels: Pixels) -> tuple[int, int]:
 
 
 def sample_steps(pixels: Pixels) -> tuple[int, int]:
-    """Returns the distance of the sample's texels in rows and columns, at least 1."""
+    """Returns the distance between sampled texels, in rows and columns, at least 1."""
     height, width = pixels.shape[:2]
     return max(1, -(-height // SAMPLE)), max(1, -(-width // SAMPLE))
 
 
 def unit_scale(pixels: Pixels) -> Floats:
-    """Integers as 0..1; floats as they are."""
+    """Scales integers to 0..1 as float32; floats keep their values."""
     return np.multiply(pixels, np.float32(1 / _TOPS.get(pixels.dtype.name, 1.0)), dtype=np.float32)
 
 
@@ -173,11 +170,11 @@ _TOPS = {"uint8": 255.0, "uint16": 65535.0}
 
 
 def luminance(planes: Floats) -> Floats:
-    """Returns the luminance of the first three channels (ITU-R BT.709); of fewer channels the first."""
+    """Returns the luminance of the first three channels (ITU-R BT.709), or the first of fewer channels."""
     if len(planes) < 3:
         first: Floats = planes[0]
         return first
-    # Not a matrix product, for which numpy would start threads that cost more than the work.
+    # For a matrix product, numpy would start threads that cost more than the work.
     grey: Floats = planes[0] * np.float32(0.2126)
     grey += planes[1] * np.float32(0.7152)
     grey += planes[2] * np.float32(0.0722)
@@ -185,11 +182,11 @@ def luminance(planes: Floats) -> Floats:
 
 
 _EDGE = 1024
-"""Most texels of an edge that are compared."""
+"""Maximum number of texels to compare along an edge."""
 
 
 def entropy(planes: Floats) -> float:
-    """Returns the entropy of the luminance in 256 steps, bits per pixel."""
+    """Returns the entropy of luminance, quantised to 256 steps, in bits per pixel."""
     steps = luminance(planes) * 255
     steps += 0.5
     shares = np.bincount(np.clip(steps, 0, 255, out=steps).astype(np.uint8), minlength=256) / steps.size
@@ -198,18 +195,18 @@ def entropy(planes: Floats) -> float:
 
 
 def seams(pixels: Pixels) -> Seams:
-    """Compares the step across opposite edges with the steps between neighbours inside."""
+    """Compares the step across opposite edges with steps between neighbours inside."""
     return Seams(horizontal=_seam(pixels.swapaxes(0, 1)), vertical=_seam(pixels))
 
 
 def _seam(rows: Pixels) -> float:
-    """Returns the seam of the top and bottom edges: 0 if the step across them is like any other, near 1 if it
+    """Returns the seam between bottom and top edge: 0 if the step across it is like any other, near 1 if it
     is far larger."""
     height = len(rows)
     if height < 4:
         return 0.0
     step = max(1, rows.shape[1] // _EDGE)
-    # A single copy, because the rows may be columns, whose texels are far apart in memory.
+    # Copy once: the rows may be columns, whose texels are far apart in memory.
     taken = unit_scale(_pick_rows(rows[:, ::step], _compared_rows(height)))
     steps = taken[: len(taken) // 2]
     np.abs(np.subtract(steps, taken[len(steps) :], out=steps), out=steps)
@@ -220,10 +217,8 @@ def _seam(rows: Pixels) -> float:
 
 @lru_cache
 def _compared_rows(height: int) -> NDArray[np.intp]:
-    """Returns the indices of rows, followed by those of the next row of each; the last row is followed by the
-    first.
-    """
-    # Rows near the edges, because a steep wave that continues across them isn't a seam.
+    """Returns row indices, then the index of the row below each; below the last row is the first."""
+    # Include rows near the edges: a steep wave that continues across them isn't a seam.
     near = np.array([0, 1, height - 3, height - 2])
     anywhere = np.linspace(0, height - 2, 12).astype(int)
     firsts = np.concatenate([near, anywhere, [height - 1]])
@@ -231,29 +226,54 @@ def _compared_rows(height: int) -> NDArray[np.intp]:
 
 
 _NEAR = 4
-"""Number of leading steps in `_compared` that are near the edges."""
+"""Number of leading steps in `_compared_rows` that are near the edges."""
 
 
 def _mean(steps: Floats) -> float:
-    """Returns the same value as numpy's mean, in half the time for few values."""
+    """Same as numpy's mean, in half the time for few values."""
     return float(np.add.reduce(steps, axis=None) / steps.size)
 
 
 def _pick_rows(rows: Pixels, places: NDArray[np.intp]) -> Pixels:
-    """Copies some rows; numpy copies whole texels in half the time of single channels."""
+    """Copies some rows as whole texels, which is twice as fast in numpy as by channel."""
     texels = rows.view(np.dtype((np.void, rows.shape[2] * rows.itemsize)))[..., 0]
     return texels[places].view(rows.dtype).reshape(len(places), *rows.shape[1:])
+
+
+_EDGE_ROWS = 16
+"""Rows whose changes are measured, each with its next one."""
+_HARD = 0.15
+"""The smallest step in luminance, 0..1, of a hard edge: a glow of 16 pixels changes by 0.12 at most."""
+
+
+def hard_edges(pixels: Pixels, has_alpha: bool) -> float:
+    """Returns the share of the changes in luminance between neighbours that are hard edges, by size.
+
+    Luminance counts by alpha, so that the colours of transparent pixels don't. 0 without any change, and for
+    floats.
+    """
+    height = len(pixels)
+    if height < 2 or pixels.dtype.kind == "f":
+        return 0.0
+    first = np.unique(np.linspace(0, height - 2, _EDGE_ROWS).astype(int))
+    taken = unit_scale(pixels[np.stack([first, first + 1])].transpose(3, 0, 1, 2))
+    grey = luminance(taken[:-1] if has_alpha and len(taken) > 1 else taken)
+    if has_alpha:
+        grey = grey * taken[-1]
+    changes = np.abs(np.concatenate([np.diff(grey[0]).ravel(), (grey[1] - grey[0]).ravel()]))
+    total = float(changes.sum())
+    return min(1.0, float(changes[changes >= _HARD].sum()) / total) if total else 0.0
 
 
 _LOSSY = frozenset({"jpeg", "webp", "avif", "hdr"})
 
 
 def plane_of(image: Raster, channel: str, top: int = 0, bottom: int | None = None) -> Pixels:
-    """Returns rows `top` to `bottom` of the channel `r`, `g`, `b`, `a` or `luminance`: height x width, of the
-    image's type, as stored.
+    """Returns rows `top` to `bottom` of the channel `r`, `g`, `b`, `a` or `luminance` (height x width, stored
+    values).
 
-    Grey serves as red, green, blue and luminance. The luminance of colours is that of ITU-R BT.709, rounded.
-    Raises WorkloadError `bad_params` if there is no alpha.
+    Grey serves as red, green, blue and luminance. Luminance of colours follows ITU-R BT.709, rounded. Raises
+    WorkloadError `bad_params` if there is no alpha.
     """
     rows = image.pixels[top:bottom]
     if channel == "luminance" and image.colors == 3:
@@ -277,9 +297,8 @@ def _luminance(rows: Pixels) -> Pixels:
 
 
 def data_format(image: Raster, pixels: Pixels) -> str:
-    """Returns the format for exact data computed from an image: its own unless that is lossy, else EXR for
-    floats, PNG for integers.
-    """
+    """Returns a lossless format for data computed from an image: the image's own if lossless, otherwise EXR
+    for floats and PNG for integers."""
     if image.format not in _LOSSY:
         return image.format
     return "exr" if pixels.dtype.kind == "f" else "png"

@@ -1,4 +1,4 @@
-"""Makes textures tile: joins opposite edges along a path that hides the seam."""
+"""Makes textures tileable by joining opposite edges along a path that hides the seam."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from accel.workload import Limits, WorkloadError
 
 
 def cheapest_loop(costs: Floats) -> Indices:
-    """Returns the cheapest closed path: a column for each row, which changes by at most one from row to row,
-    and from the last to the first.
+    """Returns the cheapest closed path: one column per row, changing by at most 1 between rows and from the
+    last row to the first.
 
-    Dynamic programming, as in image quilting (Efros and Freeman 2001). It is the best of the closed paths
-    through the texel where the best open one crosses the middle row.
+    Uses dynamic programming, as in image quilting (Efros and Freeman 2001). Considers only closed paths
+    through the texel where the best open path crosses the middle row.
     """
     rows = len(costs)
     middle = rows // 2
@@ -34,9 +34,9 @@ def cheapest_loop(costs: Floats) -> Indices:
 
 
 def _cheapest(costs: Floats, start: int | None = None) -> Indices:
-    """Returns the cheapest path; `start` is the column in the first row near which it must end."""
+    """Returns the cheapest path, which starts at and returns to the column `start`, if given."""
     rows, columns = costs.shape
-    # A border on each side, which no path can cross.
+    # Pad both sides with a border that no path can cross.
     totals = np.full(columns + 2, np.inf, np.float64)
     totals[1:-1] = costs[0]
     if start is not None:
@@ -60,22 +60,22 @@ def _cheapest(costs: Floats, start: int | None = None) -> Indices:
 
 
 SHORTEST = 16
-"""The shortest side that has room for a joint, pixels."""
+"""Minimum side length in pixels that leaves room for a joint."""
 
 WIDEST = 512
-"""The widest overlap, enough for any detail, pixels."""
+"""Maximum overlap in pixels, enough for any detail."""
 
 FEATHER = 3.0
-"""The width over which fine detail changes from one part to the other, pixels."""
+"""Width in pixels over which fine detail is blended."""
 
 COARSE = 4
-"""Texels across an overlap, or across the image, that show coarse brightness and colour."""
+"""Texels across the overlap, or the image, that hold coarse brightness and colour."""
 
 
 def make_tileable(images: Sequence[Raster], params: MakeTileable, limits: Limits) -> Operated:
     (image,) = images
     kind = channel_kind(image, params.kind)
-    # Codes, not light, as their differences are closer to what eyes see.
+    # Compare codes instead of light: their differences are closer to what the eye sees.
     how = coding_of(image, kind, False, True)
     color = kind == "color"
     even = _even_out(image.pixels, how, params.flatten, color=color) if params.flatten else image.pixels
@@ -114,8 +114,8 @@ def _overlap(image: Raster, side: int, params: MakeTileable) -> int:
 
 
 def _even_out(pixels: Pixels, how: Coding, amount: float, *, color: bool) -> Pixels:
-    """Reduces the differences between parts of the image by `amount`, 0 to 1: of colours by factors, as light
-    multiplies, otherwise by sums."""
+    """Evens out coarse differences across the image by `amount` (0 to 1): multiplies colours, as light does,
+    and adds to everything else."""
     height, width, _ = pixels.shape
     means = whole_image(
         PixelSource(pixels, how), axis(width, COARSE, "area", "clamp"), axis(height, COARSE, "area", "clamp")
@@ -124,7 +124,7 @@ def _even_out(pixels: Pixels, how: Coding, amount: float, *, color: bool) -> Pix
     middle = parts.mean(axis=(0, 2), keepdims=True)
     share = np.float32(amount)
     change = (_ratio(middle, parts) ** share) if color else (middle - parts) * share
-    made = np.empty_like(pixels)
+    result = np.empty_like(pixels)
     axes = axis(COARSE, width, "cubic", "clamp"), axis(COARSE, height, "cubic", "clamp")
     for begin, wanted in strips(LineBuffer(change), *axes):
         rows = slice(begin, begin + len(wanted))
@@ -133,33 +133,33 @@ def _even_out(pixels: Pixels, how: Coding, amount: float, *, color: bool) -> Pix
             lines[:, : how.colors] *= wanted
         else:
             lines[:, : how.colors] += wanted
-        how.encode(lines, made[rows])
-    return made
+        how.encode(lines, result[rows])
+    return result
 
 
 def _ratio(one: Floats, other: Floats) -> Floats:
-    """Returns the ratio within bounds, so that black stays black."""
+    """Returns the ratio, bounded so that black stays black."""
     least = np.float32(1e-3)
     return np.asarray((np.maximum(one, least) / np.maximum(other, least)).clip(0.25, 4))
 
 
 def _join_edges(pixels: Pixels, how: Coding, overlap: int, same: bool) -> Pixels:
-    """Makes the left and right edges meet."""
+    """Makes the left and right edges match."""
     width = pixels.shape[1]
     if not same:
-        made = pixels[:, : width - overlap].copy()
-        made[:, :overlap] = _blend_bands(pixels[:, width - overlap :], pixels[:, :overlap], how)
-        return made
+        result = pixels[:, : width - overlap].copy()
+        result[:, :overlap] = _blend_bands(pixels[:, width - overlap :], pixels[:, :overlap], how)
+        return result
     middle = width // 2
-    made = np.roll(pixels, middle, axis=1)
-    for left, right, begin in ((made, pixels, middle - overlap), (pixels, made, middle)):
+    result = np.roll(pixels, middle, axis=1)
+    for left, right, begin in ((result, pixels, middle - overlap), (pixels, result, middle)):
         band = slice(begin, begin + overlap)
-        made[:, band] = _blend_bands(left[:, band], right[:, band], how)
-    return made
+        result[:, band] = _blend_bands(left[:, band], right[:, band], how)
+    return result
 
 
 def _blend_bands(left: Pixels, right: Pixels, how: Coding) -> Pixels:
-    """Returns a band that begins as `left` and ends as `right`."""
+    """Blends horizontally from `left` to `right`."""
     one, other = how.decode(np.ascontiguousarray(left)), how.decode(np.ascontiguousarray(right))
     low_one, low_other = _coarse(one), _coarse(other)
     one -= low_one
@@ -178,7 +178,7 @@ def _step(x: Doubles) -> Floats:
 
 
 def _coarse(lines: Floats) -> Floats:
-    """Returns the lines without detail; along the joint they tile."""
+    """Returns the lines without fine detail; the result tiles vertically."""
     height, _, width = lines.shape
     few = max(1, round(height * COARSE / width))
     across, down = axis(width, COARSE, "area", "clamp"), axis(height, few, "area", "wrap")
@@ -189,11 +189,11 @@ def _coarse(lines: Floats) -> Floats:
 
 
 def _blend_coarse(one: Floats, other: Floats, share: Floats) -> Floats:
-    """Blends from one to the other across the lines and preserves their contrast.
+    """Blends horizontally from one to the other and preserves contrast.
 
-    A mean of uncorrelated values has less contrast than they have; dividing it by the length of its
-    weights restores it (Heitz and Neyret 2018, "High-Performance By-Example Noise using a
-    Histogram-Preserving Blending Operator"). Correlated values need less correction.
+    Averaging uncorrelated values reduces their contrast; dividing by the length of the weights restores it
+    (Heitz and Neyret 2018, "High-Performance By-Example Noise using a Histogram-Preserving Blending
+    Operator"). Correlated values need less correction.
     """
     middle = (one.mean(axis=(0, 2), keepdims=True) + other.mean(axis=(0, 2), keepdims=True)) / 2
     one, other = one - middle, other - middle

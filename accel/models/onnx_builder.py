@@ -1,4 +1,4 @@
-"""Builds ONNX files without the onnx package, by writing protocol buffers."""
+"""Writes ONNX files as protocol buffers, without the onnx package."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from accel.models.manifest import Tensor
 
 _VARINT, _LENGTH, _FLOAT_FIELD = 0, 2, 5
-"""Wire types."""
+"""Protocol buffer wire types."""
 
 
 def integer(field: int, value: int) -> bytes:
-    """Encodes a field of any integer or enumeration type; negative values in 64-bit two's complement."""
+    """Encodes a field of any integer or enum type; negative values become 64-bit two's complement."""
     return _varint(field << 3 | _VARINT) + _varint(value & 0xFFFFFFFFFFFFFFFF)
 
 
 def real(field: int, value: float) -> bytes:
-    """Encodes a field of type `float`."""
+    """Encodes a `float` field."""
     return _varint(field << 3 | _FLOAT_FIELD) + struct.pack("<f", value)
 
 
 def block(field: int, value: bytes | str) -> bytes:
-    """Encodes a field of bytes, text or another message."""
+    """Encodes a field with bytes, text or a nested message."""
     data = value.encode() if isinstance(value, str) else value
     return _varint(field << 3 | _LENGTH) + _varint(len(data)) + data
 
 
 def packed(field: int, values: tuple[int, ...]) -> bytes:
-    """Encodes a repeated field of integers."""
+    """Encodes a packed repeated integer field."""
     return block(field, b"".join(_varint(value & 0xFFFFFFFFFFFFFFFF) for value in values))
 
 
@@ -47,12 +47,12 @@ def _varint(value: int) -> bytes:
 
 OPSET = 17
 IR_VERSION = 8
-"""The IR version of that opset; every onnxruntime that setup.cfg allows reads it."""
+"""IR version of that opset; every onnxruntime that setup.cfg allows can read it."""
 
 Attribute = int | float | str | tuple[int, ...]
 
 TYPES = {"float32": 1, "uint8": 2, "uint16": 4, "int32": 6, "int64": 7}
-"""TensorProto.DataType by numpy's names."""
+"""TensorProto.DataType by numpy dtype name."""
 _FLOAT, _INT, _STRING, _INTS = 1, 2, 3, 7
 """AttributeProto.AttributeType."""
 
@@ -66,7 +66,7 @@ class GraphBuilder:
         self._constants: list[bytes] = []
 
     def add(self, operation: str, inputs: Sequence[str], output: str = "", **attributes: Attribute) -> str:
-        """Adds a node with one output and returns the output's name. An empty input name omits the input."""
+        """Adds a node with one output and returns the output's name. An empty name omits an input."""
         output = output or f"v{len(self._nodes)}"
         # NodeProto: input 1, output 2, op_type 4, attribute 5.
         node = b"".join(block(1, name) for name in inputs) + block(2, output) + block(4, operation)

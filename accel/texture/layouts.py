@@ -9,6 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from accel.image.pixel_data import DecodedImage, Pixels, full_scale
+from accel.text import Text, text
 from accel.texture.kinds import Kind
 
 Floats = NDArray[np.floating[Any]]
@@ -49,7 +50,7 @@ class Layout(Struct, frozen=True):
     """A kind that the layout of the pixels shows."""
 
     kind: Kind
-    detail: str
+    text: Text
     certain: bool
     """Whether it outweighs names; else it counts where no name says something else."""
 
@@ -59,15 +60,15 @@ def recognise(decoded: DecodedImage) -> Layout | None:
     pixels = decoded.pixels
     height, width = pixels.shape[:2]
     if decoded.cube or _is_cross(decoded) or _is_strip_of_faces(decoded):
-        return Layout("environment", "faces of a cube", True)
+        return Layout("environment", text("faces of a cube"), True)
     colors = pixels.shape[2] - decoded.has_alpha
     if pixels.dtype.kind == "f" and width == 2 * height and colors == 3 and float(pixels.max()) > 1.05:
-        return Layout("environment", "light brighter than white, twice as wide as high", False)
+        return Layout("environment", text("light brighter than white"), False)
     if colors == 3 and _is_color_table(decoded):
-        return Layout("other", "colour lookup table", True)
+        return Layout("other", text("colour lookup table"), True)
     if _is_ramp(decoded):
-        return Layout("other", "ramp", False)
-    return Layout("other", "noise", False) if _is_noise(decoded) else None
+        return Layout("other", text("ramp"), False)
+    return Layout("other", text("noise"), False) if _is_noise(decoded) else None
 
 
 def _values(pixels: Pixels, decoded: DecodedImage) -> Floats:

@@ -35,6 +35,10 @@ _CLASS_STARTS = np.searchsorted(_CLASS_INDEX, np.arange(len(CLASSES)))
 """The first kind of each class; kinds of a class are adjacent in KINDS."""
 
 
+NEVER = 2.0
+"""The threshold of a class that gets no advice."""
+
+
 class Thresholds(Struct, frozen=True):
     """The calibration of probabilities, and the thresholds for advice."""
 
@@ -44,10 +48,10 @@ class Thresholds(Struct, frozen=True):
     """Minimum probability by class; above 1 if advice is never given."""
 
 
-def pad(probabilities: NDArray[Any]) -> NDArray[Any]:
-    """Returns … x kinds for the first kinds only as … x KINDS; the last ones are 0."""
-    missing = len(KINDS) - probabilities.shape[-1]
-    return np.pad(probabilities, [(0, 0)] * (probabilities.ndim - 1) + [(0, missing)])
+def pad(values: NDArray[Any], last: float = 0.0) -> NDArray[Any]:
+    """Returns values of the first kinds as values of KINDS, with `last` for the others."""
+    missing = len(KINDS) - len(values)
+    return np.pad(values, (0, missing), constant_values=last)
 
 
 def class_shares(probabilities: NDArray[Any]) -> NDArray[Any]:
@@ -55,13 +59,23 @@ def class_shares(probabilities: NDArray[Any]) -> NDArray[Any]:
     return np.add.reduceat(probabilities, _CLASS_STARTS, axis=-1)
 
 
+def needed_share(best: int, sure: Thresholds) -> float:
+    """Returns the probability of its class from which on the kind at this index counts as sure."""
+    return sure.thresholds.get(CLASSES[_CLASS_INDEX[best]], NEVER)
+
+
 def is_confident(probabilities: NDArray[Any], sure: Thresholds) -> NDArray[np.bool_]:
     """Returns for … x kinds whether the class of the most probable kind reaches its threshold."""
     shares = class_shares(probabilities)
     of_best = _CLASS_INDEX[probabilities.argmax(axis=-1)]
     share = np.take_along_axis(shares, of_best[..., None], axis=-1)[..., 0]
-    thresholds = np.array([sure.thresholds.get(one, 2.0) for one in CLASSES])
+    thresholds = np.array([sure.thresholds.get(one, NEVER) for one in CLASSES])
     return np.asarray((share >= thresholds[of_best]) & (share == shares.max(axis=-1)))
+
+
+def weights_by_kind(logs: NDArray[Any]) -> dict[str, float]:
+    """Returns `Evidence.weights` for the logarithms of the factors of KINDS: three decimals, no zeros."""
+    return {kind: weight for kind, log in zip(KINDS, logs.tolist(), strict=True) if (weight := round(log, 3))}
 
 
 BATCH_ROWS = 128

@@ -353,7 +353,7 @@ _SLOPE = np.linspace(-1, 1, THUMB, dtype=np.float32)
 
 
 def _borders(view: Views) -> Features:
-    """Computes seams of tiling, and whether the border is empty, framed, or like the inside."""
+    """Measures the seams of tiling, and whether the border is empty, a frame, or like the inside."""
     found: Features = {}
     for name, lines in (("rows", view.edges), ("columns", view.sides)):
         first, second, before, last = lines

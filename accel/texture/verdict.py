@@ -7,10 +7,12 @@ numpy, as the daemon loads it when it starts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import log
 
 from msgspec.structs import replace
 
 from accel.image.records import Inspection, Normals
+from accel.text import text
 from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
 
 UNIT_VECTORS = 0.5
@@ -25,6 +27,10 @@ threshold for advice: where the pixels disagree, PopBridge stays silent."""
 PINNED = 0.9
 """Least share of a class that belongs to the kind that decisive evidence names."""
 
+LEAST = 1e-9
+"""The minimum probability of which a logarithm is taken."""
+WITHOUT_CURL = text("unit vectors without curl")
+
 NAMING = frozenset({"name", "siblings", "folder", "words"})
 """Sources of evidence from names."""
 
@@ -35,8 +41,10 @@ def conclude(found: Classification, image: Inspection) -> Classification:
         return replace(found, advise=False) if found.advise else found
     if not found.advise:
         if not _named(found.evidence) and found.decided is None and is_certain_normal_map(image):
-            proof = Evidence("pixels", "unit vectors without curl", "normal", decisive=True)
-            return classification(pin(found.probabilities, "normal", PROVED), True, [*found.evidence, proof])
+            shares = pin(found.probabilities, "normal", PROVED)
+            weights = log_ratios(shares, found.probabilities)
+            proof = Evidence("pixels", str(WITHOUT_CURL), "normal", weights, WITHOUT_CURL, decisive=True)
+            return classification(shares, True, [*found.evidence, proof], found.needs)
         return replace(found, advise=True) if _is_named_grey_data(found, image) else found
     if found.kind == "normal" and not may_be_normals(image) and not _are_named_normals(found, image):
         return replace(found, advise=False)
@@ -44,11 +52,20 @@ def conclude(found: Classification, image: Inspection) -> Classification:
 
 
 def classification(
-    probabilities: Mapping[str, float], advise: bool, evidence: Iterable[Evidence]
+    probabilities: Mapping[str, float], advise: bool, evidence: Iterable[Evidence], needs: float
 ) -> Classification:
     """Returns a classification as the most probable kind."""
     best = max(KINDS, key=lambda kind: probabilities.get(kind, 0.0))
-    return Classification(best, probabilities, advise, list(evidence))
+    return Classification(best, probabilities, advise, list(evidence), needs)
+
+
+def log_ratios(now: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """Returns `Evidence.weights` of what changed the probabilities."""
+    ratios = {
+        kind: round(log(max(now.get(kind, 0.0), LEAST) / max(before.get(kind, 0.0), LEAST)), 3)
+        for kind in KINDS
+    }
+    return {kind: ratio for kind, ratio in ratios.items() if ratio}
 
 
 def pin(probabilities: Mapping[str, float], kind: Kind, share: float) -> dict[str, float]:

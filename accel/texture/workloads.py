@@ -100,6 +100,62 @@ examine_several = batched(examine_among, sample=lambda n: {}, max_rows=AT_ONCE)(
 )
 
 
+Scene = Literal["auto", "lit", "far", "detail"]
+
+
+class ImportState(Struct, frozen=True, forbid_unknown_fields=True):
+    """Import settings that change how a texture looks."""
+
+    kind: Kind | None = None
+    """What it is imported as; null if that isn't stored."""
+    color_space: Literal["srgb", "linear"] | None = None
+    normal_convention: Literal["opengl", "directx"] | None = None
+    """What the file's green channel is taken for."""
+    mipmaps: bool | None = None
+    compression: Literal["none", "lossless", "lossy", "block", "block_high", "universal"] | None = None
+
+
+class PreviewLit(Params, frozen=True):
+    """Both states, and what is drawn."""
+
+    kind: Annotated[Kind, Meta(description="What the texture is for.")]
+    before: Annotated[ImportState, Meta(description="The import settings now.")] = ImportState()
+    after: Annotated[ImportState, Meta(description="The import settings after the change.")] = ImportState()
+    scene: Annotated[
+        Scene,
+        Meta(
+            description="`lit`: a tile of the surface under one light from the upper left. `far`: the "
+            "surface in perspective, where missing mipmaps shimmer. `detail`: texels at four times their "
+            "size, with the artefacts of block compression. `auto`: what shows the difference."
+        ),
+    ] = "auto"
+    size: Annotated[int, Meta(ge=32, le=1024, description="Width and height of the pictures in pixels.")] = (
+        256
+    )
+
+
+class LitPreview(Struct, frozen=True):
+    """What was drawn."""
+
+    scene: Scene
+    difference: float
+    """Mean absolute difference of both pictures, 0 to 255."""
+    width: int
+    height: int
+
+
+preview_lit = workload("texture.preview_lit", version=1, params=PreviewLit, inputs=(1, 2))(
+    implementation(
+        "accel.texture.lit_preview:preview_lit",
+        """Shows what a change of import settings does to a texture in the game.
+
+    A second input is the albedo of the same material. Output files: `before` and `after`, as PNG. Value: a
+    `LitPreview`.
+    """,
+    )
+)
+
+
 class EstimatePbr(Writing, frozen=True):
     """Options for estimating the surface and storing the maps."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from packaging.version import Version
 from accel.texture.kinds import percent
 from accel.texture.verdict import conclude
 from accel.texture.workloads import Examination
-from bridge.advisors.findings import Finding, find
+from bridge.advisors.findings import NOTE, Considered, Finding, consider, find, not_raised
 from bridge.advisors.naming import channel_order
 from bridge.advisors.texture_facts import (
     facts_of,
@@ -32,7 +31,8 @@ from bridge.core.textures import NO_USES, TextureIntent, TextureUses
 from bridge.host import validation
 
 Mark = bytes
-"""Digest of a file's path, its state and a finding's code: what was settled isn't asked again."""
+"""Digest of a file's path, its content, a finding's code and the settings that fix it: what was settled isn't
+asked again."""
 
 Stamp = tuple[int, int, int]
 """A file's size in bytes, and when its content and its metadata changed (on Windows: when it was created),
@@ -85,6 +85,33 @@ class FileAdvice(Struct, frozen=True, gc=False):
     """By platform: bytes of GPU memory now and with `options`, where known and different."""
     stamp: Stamp | None = None
     """The file's when it was judged; None if that can't identify it."""
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The `options` by the code of the finding that they fix; empty in popups of older versions."""
+    joint: bool = False
+    """Whether the findings can only be fixed together, as their options depend on each other."""
+
+    @property
+    def is_joint(self) -> bool:
+        return self.joint or not self.changes
+
+    def fixes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Returns the options that fix each finding, by its code."""
+        return self.changes or {
+            finding.code: self.options for finding in self.findings if finding.applicable and self.options
+        }
+
+    def only(self, codes: Container[str]) -> FileAdvice:
+        """Returns the advice on the fixable findings with these codes, with their options alone."""
+        return self.with_findings([f for f in self.findings if f.applicable and f.code in codes])
+
+    def with_findings(self, findings: Sequence[Finding]) -> FileAdvice:
+        """Returns the advice on some of its findings; `memory` stays that of all of them."""
+        if len(findings) == len(self.findings):
+            return self
+        fixes = {f.code: dict(self.fixes()[f.code]) for f in findings if f.code in self.fixes()}
+        options = {name: value for each in fixes.values() for name, value in each.items()}
+        present = {name: self.present.get(name) for name in options}
+        return replace(self, findings=list(findings), changes=fixes, options=options, present=present)
 
     @property
     def rank(self) -> int:
@@ -93,22 +120,44 @@ class FileAdvice(Struct, frozen=True, gc=False):
     @property
     def folder(self) -> str:
         """Below the project's root; empty for the root itself."""
-        folder = PurePosixPath(self.file).parent.as_posix()
-        return "" if folder == "." else folder
+        return self.file.rpartition("/")[0]
 
     def marks(self) -> set[Mark]:
-        """Returns the marks of its findings; marks without a fix don't depend on the settings."""
-        return self.once() | {_mark(self.path, self.state, f.code) for f in self.findings if f.applicable}
+        """Returns the marks of its findings."""
+        return {self.mark(finding) for finding in self.findings}
 
     def once(self) -> set[Mark]:
         """Returns the marks of findings that no import setting fixes."""
-        return {_mark(self.path, self.content, f.code) for f in self.findings if not f.applicable}
+        return {self.mark(finding) for finding in self.findings if not finding.applicable}
+
+    def mark(self, finding: Finding) -> Mark:
+        """Returns the mark of a finding: it depends on the file, and on the settings that fix the finding."""
+        if not finding.applicable:
+            return _mark(self.path, self.content, finding.code)
+        if not self.changes:
+            return _mark(self.path, self.state, finding.code)
+        own = {name: self.present.get(name) for name in self.fixes().get(finding.code, ())}
+        return _mark(self.path, digest(self.content, own), finding.code)
+
+    def is_settled(self, finding: Finding, settled: Container[Mark]) -> bool:
+        """Whether a finding's mark is in `settled`; those of older versions depend on all settings."""
+        return self.mark(finding) in settled or _mark(self.path, self.state, finding.code) in settled
+
+    def unsettled(self, settled: Container[Mark], asked: Container[Mark] = ()) -> FileAdvice | None:
+        """Returns the advice on findings that aren't settled, or that an open popup asks about (`asked`);
+        None without any. Findings that are fixed together stay together."""
+        left = [f for f in self.findings if self.is_settled(f, asked) or not self.is_settled(f, settled)]
+        if self.is_joint and any(finding.applicable for finding in left):
+            left = [finding for finding in self.findings if finding.applicable or finding in left]
+        return self.with_findings(left) if left else None
 
 
 class Applied(Struct, frozen=True, tag_field="kind", tag="applied"):
     """The state of a popup that offers to undo."""
 
     receipts: list[int] = field(default_factory=list)
+    rules: list[tuple[str, str]] = field(default_factory=list)
+    """The rules that the answer added: folder and code."""
 
 
 def judge(
@@ -132,20 +181,47 @@ def judge(
     Each `applicable` finding changes an option in this version: `options_for` returns it. The others are for
     the file's author. `bridge.advisors.texts.finding_text` is a finding's sentence.
     """
+    considered = judge_all(examination, file, options, adapter, version, max_size=max_size, uses=uses)
+    return [each.finding for each in considered if each.finding is not None]
+
+
+def judge_all(
+    examination: Examination,
+    file: str,
+    options: Mapping[str, Any] | None,
+    adapter: Adapter | None,
+    version: Version | None,
+    *,
+    max_size: int = 4096,
+    uses: TextureUses = NO_USES,
+) -> list[Considered]:
+    """Returns the findings of `judge`, then those that were considered and not raised, with reasons."""
     if uses.owner:
         return []
     if adapter is None or version is None or options is None:
-        return find(texture_facts(examination, file, max_size=max_size, uses=uses))
-    found: list[tuple[Finding, dict[str, Any]]] = []
+        return consider(texture_facts(examination, file, max_size=max_size, uses=uses))
+    found: list[tuple[Considered, dict[str, Any]]] = []
+    others: list[Considered] = []
     texture = texture_of(examination, file, options, adapter, version, max_size, uses)
-    for finding in find(texture, adapter.packed_channels):
+    for each in consider(texture, adapter.packed_channels):
+        if (finding := each.finding) is None:
+            others.append(each)
+            continue
         todo = options_for([finding], options, adapter, version) if finding.applicable else {}
-        # One that sets nothing can't be fixed in this version; one whose options another sets is the same.
-        if not finding.applicable or (todo and not any(todo.items() <= worse.items() for _, worse in found)):
-            found.append((finding, todo))
-    findings = [finding for finding, _ in found]
-    findings += _on_platforms(examination, file, options, adapter, version, uses)
-    return sorted(findings, key=lambda finding: -finding.rank)
+        same = [worse.code for worse, worse_todo in found if todo and todo.items() <= worse_todo.items()]
+        # One that sets nothing can't be fixed in this version; one whose options another sets is the same,
+        # except for what the engine does by itself.
+        if not finding.applicable or (todo and (finding.rank == NOTE or not same)):
+            found.append((each, todo))
+        else:
+            others.append(not_raised(each.code, "same_fix" if same else "not_in_version", codes=same))
+    raised = [each for each, _ in found]
+    raised += map(Considered.of, _on_platforms(examination, file, options, adapter, version, uses))
+    codes = {each.code for each in raised}
+    return [
+        *sorted(raised, key=lambda each: -each.finding.rank if each.finding else 0),
+        *(each for each in others if each.code not in codes),
+    ]
 
 
 def _on_platforms(
@@ -198,6 +274,7 @@ def settle(
 ) -> FileAdvice:
     """Combines one file's findings with the options that fix all of them."""
     options = options_for(findings, asset.options, adapter, version)
+    changes, joint = _changes_by_code(findings, options, asset.options, adapter, version)
     content, facts = examination.fingerprint.file, facts_of(examination.inspection)
     return FileAdvice(
         path=asset.path,
@@ -214,7 +291,33 @@ def settle(
             memory_of(facts, {**asset.options, **options}, adapter, version),
         ),
         stamp=stamp,
+        changes=changes,
+        joint=joint,
     )
+
+
+def _changes_by_code(
+    findings: Sequence[Finding],
+    options: Mapping[str, Any],
+    present: Mapping[str, Any],
+    adapter: Adapter,
+    version: Version,
+) -> tuple[dict[str, dict[str, Any]], bool]:
+    """Returns the part of `options` that fixes each finding, by its code, and whether the parts depend on
+    each other: the options that fix one finding alone may differ from those that fix all."""
+    changes: dict[str, dict[str, Any]] = {}
+    joint = False
+    for code in dict.fromkeys(finding.code for finding in findings if finding.applicable):
+        alone = options_for([f for f in findings if f.code == code], present, adapter, version)
+        joint = joint or any(name not in options or options[name] != value for name, value in alone.items())
+        changes[code] = {name: options[name] for name in alone if name in options}
+    covered = {name for each in changes.values() for name in each}
+    left = {name: value for name, value in options.items() if name not in covered}
+    if changes and (left or not all(changes.values())):
+        changes = {code: each or dict(options) for code, each in changes.items()}
+        next(iter(changes.values())).update(left)
+        joint = True
+    return changes, joint
 
 
 def options_for(

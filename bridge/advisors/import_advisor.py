@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
-from collections.abc import Iterator, Sequence, Set
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
 from accel.text import AnyText
 from bridge.advisors.advice import Applied, Asset, FileAdvice, Mark, sort_advice
-from bridge.advisors.import_apply import add_rules, apply, skipped_files, undo
+from bridge.advisors.import_apply import Fix, add_rules, apply, report_revert, skipped_files, undo
 from bridge.advisors.import_batch import (
     Advice,
-    AdviceSummary,
     Parts,
+    Portion,
     StalenessCheck,
+    Ticks,
     Without,
     check,
     examine_all,
@@ -31,16 +34,21 @@ from bridge.advisors.import_batch import (
     summarize,
     with_preview,
 )
+from bridge.advisors.import_explanation import EXPLAIN, explain_texture
+from bridge.advisors.import_items import chosen_rules
 from bridge.advisors.import_popups import (
+    APPLIED,
     KIND,
+    SILENCED,
     PopupDraft,
-    Rule,
     draft_popup,
+    silenced_popup,
     trouble_popup,
     unsettled_advice,
 )
 from bridge.advisors.import_project import ContextReader
 from bridge.api import Advisor, Answer, Context, Event, Popup, RequestError, SessionView, UserError, hookimpl
+from bridge.core.revert import REVERTED
 from bridge.paths import Paths
 from bridge.project import config
 from bridge.project.config import ProjectFile
@@ -50,6 +58,7 @@ log = logging.getLogger(__name__)
 MAX_GATHERED = 100_000
 MAX_WORKSPACES = 64
 MAX_PROJECTS = 16
+HOUR_S = 3600.0
 MAX_MARKS = 110_000
 """Marks of one project that are held in memory; the database forgets the oldest of 100,000."""
 
@@ -81,6 +90,8 @@ class ImportBatch(Struct):
     popup_id: int | None = None
     files: dict[str, FileAdvice] = field(default_factory=dict)
     """By path: the files in the open popup."""
+    quiet_until: float = 0.0
+    """Until then popups are stored, but not shown; by `time.monotonic`."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -115,7 +126,7 @@ class SettledImports:
         Raises RequestError if they can't be read now; the next call tries again.
         """
         while session.project not in self._loaded:
-            stored = await context.noted(session)
+            stored = await context.marks(session)
             # Marks that were added meanwhile are in the set already.
             self._of_project(session.project).update(stored)
             self._loaded.add(session.project)
@@ -142,6 +153,29 @@ class SettledImports:
         self._loaded.discard(project)
 
 
+class HourlyLimit:
+    """Counts the popups of each project; those that replace an open one don't count."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, deque[float]] = {}
+
+    def delay(self, project: str, limit: int, now: float) -> float:
+        """Counts a new popup; returns the seconds for which to hold it, 0 to show it now.
+
+        `limit` is per hour; 0 means none.
+        """
+        if not limit:
+            return 0.0
+        while project not in self._shown and len(self._shown) >= MAX_PROJECTS:
+            del self._shown[next(iter(self._shown))]
+        shown = self._shown.setdefault(project, deque())
+        while shown and shown[0] <= now - HOUR_S:
+            shown.popleft()
+        at = now if len(shown) < limit else shown[-limit] + HOUR_S
+        shown.append(at)
+        return at - now
+
+
 class RuledTextures(Struct, frozen=True):
     """Advice that a project's rules fix without asking, and the session that imported the textures."""
 
@@ -154,7 +188,8 @@ class TextureImportAdvisor(Advisor):
     """Checks the import settings of each imported texture."""
 
     name = "texture_import"
-    events = ("asset.imported",)
+    events = ("asset.imported", REVERTED)
+    asks = (EXPLAIN,)
 
     def __init__(self, cache: Path | None = None) -> None:
         """`cache` is the folder in which audits leave their results; None ignores them."""
@@ -165,9 +200,15 @@ class TextureImportAdvisor(Advisor):
         self._config_errors: dict[str, tuple[AnyText, ...]] = {}
         """By project: the errors of its popbridge.toml that were shown last."""
         self._reader = ContextReader(cache)
+        self._hourly = HourlyLimit()
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
         """Gathers a batch, then examines it; batches that arrive meanwhile are examined together."""
+        if event.name == REVERTED:
+            receipt, by = event.data.get("receipt"), event.data.get("by")
+            if isinstance(receipt, int) and isinstance(by, int):
+                await report_revert(context, session, receipt, by)
+            return
         assets, more = read_event(event)
         batch = self._batch(session)
         batch.gathering.update({asset.path: asset for asset in assets})
@@ -181,53 +222,110 @@ class TextureImportAdvisor(Advisor):
         self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
     ) -> None:
         """Fixes, adds rules, or undoes. The same answer repeats the same steps, also after a restart."""
-        if popup.kind == "texture.applied":
+        if popup.kind == APPLIED:
             if answer.action == "undo":
-                await undo(context, session, msgspec.convert(state, Applied))
+                await undo(context, session, msgspec.convert(state, Applied), popup.id)
+            return
+        if popup.kind == SILENCED:
+            if answer.action == "undo":
+                await self._ask_again(context, session, msgspec.convert(state, Advice))
             return
         if popup.kind != KIND:
             return
         advice = msgspec.convert(state, Advice)
         batch = self._batch(session)
+        if answer.action in ("snooze", "never"):
+            with batch.recording():
+                files = batch.close() if popup.dedupe == batch.dedupe else {}
+                self._revision += 1
+            await release(files)
+            if answer.action == "snooze":
+                batch.quiet_until = time.monotonic() + HOUR_S
+                await self._ask_about(context, session, advice)
+            else:
+                await self._silence(context, session, advice, popup.id)
+            return
+        applies = answer.action in ("apply", "always")
+        ticks = Ticks.of(advice.groups, answer.checked) if applies and answer.checked is not UNSET else None
+        chosen: Parts = advice if ticks is None else Portion(advice, ticks.chosen)
         with batch.recording():
             files = batch.close() if popup.dedupe == batch.dedupe else {}
             self._revision += 1
-            applies = answer.action in ("apply", "always")
-            checked = await check(session, advice) if applies else StalenessCheck()
-            summary = await summarize(Without(advice, checked.paths))
+            checked = await check(session, chosen) if applies else StalenessCheck()
+            summary = await summarize(Without(chosen, checked.paths))
             if answer.state != "undeliverable":
-                # If the change fails, the next run of the daemon asks again.
+                # If a change fails, the next run of the daemon asks again.
                 await self._add_marks(context, session, summary.marks, keep=not applies)
+            if ticks is not None:
+                declined = await summarize(Portion(advice, ticks.declined))
+                await self._add_marks(context, session, declined.marks)
         await release(files)
         if applies:
-            await self._apply(context, session, advice, checked, summary, always=answer.action == "always")
+            rules = await _rules_to_add(advice, answer) if answer.action == "always" else None
+            fix = Fix(chosen, summary, skipped_files(checked, session.locale), popup_id=popup.id)
+            await self._apply(context, session, fix, checked, rules)
+            if ticks is not None:
+                await self._ask_about(context.outside_answer(), session, Portion(advice, ticks.unlisted))
+
+    async def on_ask(
+        self, context: Context, session: SessionView, name: str, params: Mapping[str, Any]
+    ) -> Any:
+        """Explains a texture."""
+        return await explain_texture(context, session, self._reader, params)
 
     async def _apply(
         self,
         context: Context,
         session: SessionView,
-        advice: Advice,
+        fix: Fix,
         checked: StalenessCheck,
-        summary: AdviceSummary,
-        *,
-        always: bool,
+        rules: Sequence[tuple[str, str]] | None,
     ) -> None:
-        """Applies the advice except on files that `checked` excludes; `summary` is of the others."""
+        """Applies advice except on files that `checked` excludes, and adds `rules` unless None."""
         refused = ""
-        if always:
-            # The rules are for the folders of changed files, too.
-            refused = await add_rules(context, session, await summarize(advice) if checked.paths else summary)
-        rule: Rule = "rule_kept" if always and not refused else ""
-        skipped = skipped_files(checked, session.locale)
-        applied = await apply(context, session, advice, summary, rule, skipped)
-        await self._keep_marks(context, session, Without(advice, checked.paths), applied)
+        if rules is not None:
+            refused = await add_rules(context, session, rules)
+            if not refused:
+                fix = msgspec.structs.replace(fix, mention="rule_kept" if rules else "", rules=rules)
+        applied = await apply(context, session, fix)
+        await self._keep_marks(context, session, Without(fix.parts, checked.paths), applied)
         if refused:
             # After the others, which are the same steps if this answer is repeated.
             await context.popup(session, trouble_popup("rule_refused", [refused], session.locale), {})
         # The editor itself reports files whose settings can't be read here.
         batch = self._batch(session)
         batch.waiting.update({path: asset for path, asset in checked.changed.items() if asset is not None})
-        await self._examine_waiting(context.beside(), session, batch)
+        await self._examine_waiting(context.outside_answer(), session, batch)
+
+    async def _silence(self, context: Context, session: SessionView, advice: Advice, popup_id: int) -> None:
+        """Writes into popbridge.toml that no popups are shown in the project."""
+        assert session.root is not None
+        try:
+            await asyncio.to_thread(config.set_asking, session.root, False)
+        except UserError as error:
+            await context.popup(session, trouble_popup("silence_failed", [error.text], session.locale), {})
+            await self._ask_about(context.outside_answer(), session, advice)
+            return
+        silenced = msgspec.structs.replace(silenced_popup(session.locale), replaces=popup_id)
+        await context.popup(session, silenced, advice)
+
+    async def _ask_again(self, context: Context, session: SessionView, advice: Advice) -> None:
+        """Undoes `_silence`, and asks about the advice that it put off."""
+        assert session.root is not None
+        try:
+            await asyncio.to_thread(config.set_asking, session.root, True)
+        except UserError as error:
+            await context.popup(session, trouble_popup("silence_failed", [error.text], session.locale), {})
+            return
+        await self._ask_about(context, session, advice)
+
+    async def _ask_about(self, context: Context, session: SessionView, parts: Parts) -> None:
+        """Asks again about advice whose popup was closed."""
+        found: list[FileAdvice] = []
+        async for part in interleave(parts):
+            found += part
+        if found:
+            await self._ask(context, session, self._batch(session), set(), found)
 
     async def _examine_waiting(self, context: Context, session: SessionView, batch: ImportBatch) -> None:
         """Examines until nothing waits.
@@ -263,7 +361,8 @@ class TextureImportAdvisor(Advisor):
         for each in ruled:
             try:
                 summary = await summarize(each.parts)
-                applied = await apply(each.context, each.session, each.parts, summary, "rule_followed")
+                fix = Fix(each.parts, summary, mention="rule_followed")
+                applied = await apply(each.context, each.session, fix)
                 await self._keep_marks(each.context, each.session, each.parts, applied)
             except RequestError as error:
                 failure = error
@@ -285,8 +384,8 @@ class TextureImportAdvisor(Advisor):
         settled = await self._settled.of(context, session)
         ruled: list[FileAdvice] = []
         async for part in interleave(split_advice([each.ruled for each in examined if each.ruled])):
-            ruled += [file for file in part if not file.marks() <= settled]
-        asked = [each.asked for each in examined if each.asked]
+            ruled += [left for file in part if (left := file.unsettled(settled)) is not None]
+        asked = [each.asked for each in examined if each.asked] if project_file.textures.ask else []
         await self._ask(context, session, batch, {asset.path for asset in assets}, asked)
         parts = list(split_advice(sort_advice(ruled)))
         await self._add_marks(context, session, (await summarize(parts)).marks, keep=False)
@@ -329,7 +428,8 @@ class TextureImportAdvisor(Advisor):
             self._config_errors.pop(session.project, None)
         elif self._config_errors.get(session.project) != (errors := tuple(errors)):
             self._config_errors[session.project] = errors
-            await context.popup(session, trouble_popup(title, errors, session.locale), {})
+            popup = trouble_popup(title, errors, session.locale)
+            await context.popup(session, popup, {}, textures=())
 
     async def _ask(
         self,
@@ -345,15 +445,15 @@ class TextureImportAdvisor(Advisor):
         """
         # Copies, as an answer may clear the batch's files meanwhile.
         settled = await self._settled.of(context, session)
+        taken = await context.claimed(session, [file.path for file in found])
+        found = [file for file in found if file.path not in taken]
         unsettled = await asyncio.to_thread(unsettled_advice, found, dict(batch.files), settled)
         found = await with_preview(context, session, unsettled)
         while True:
             await batch.recorded.wait()
             settled = await self._settled.of(context, session)
             revision = self._revision
-            draft = await asyncio.to_thread(
-                draft_popup, found, dict(batch.files), settled, examined, session.locale
-            )
+            draft = await asyncio.to_thread(draft_popup, found, dict(batch.files), settled, examined, session)
             # Otherwise something was answered meanwhile, which the draft would ask again.
             if self._revision == revision:
                 break
@@ -369,11 +469,19 @@ class TextureImportAdvisor(Advisor):
     async def _show(
         self, context: Context, session: SessionView, batch: ImportBatch, draft: PopupDraft, popup: Popup
     ) -> None:
+        now = time.monotonic()
+        if batch.dedupe is None and batch.quiet_until <= now:
+            limit = int(context.settings["popups.per_hour"])
+            batch.quiet_until = now + self._hourly.delay(session.project, limit, now)
         dedupe = batch.dedupe or f"texture.import:{uuid.uuid4().hex[:12]}"
         batch.dedupe, batch.files = dedupe, draft.files
         try:
             popup_id = await context.popup(
-                session, msgspec.structs.replace(popup, dedupe=dedupe), draft.advice
+                session,
+                msgspec.structs.replace(popup, dedupe=dedupe),
+                draft.advice,
+                delay_s=max(batch.quiet_until - now, 0.0),
+                textures=draft.files.keys(),
             )
         except BaseException:
             # It wasn't shown: the next import asks again.
@@ -407,6 +515,13 @@ class TextureImportAdvisor(Advisor):
         async for files in interleave(parts):
             marks.update(*(file.marks() for file in files if file.path in applied or not file.options))
         await self._add_marks(context, session, marks)
+
+
+async def _rules_to_add(advice: Advice, answer: Answer) -> Sequence[tuple[str, str]]:
+    """Returns the rules that an answer chose; all that apply if the popup offered none to choose from."""
+    if answer.choices is not UNSET:
+        return chosen_rules(advice.rules, answer.choices)
+    return sorted((await summarize(advice)).rules)
 
 
 @hookimpl

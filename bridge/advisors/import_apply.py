@@ -1,33 +1,36 @@
-"""Carries out the answer to a popup: sends commands, adds rules, undoes."""
+"""Carries out the answer to a popup: sends commands, adds and removes rules, undoes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct, field
+from msgspec.structs import replace
 
 from accel.text import text
-from bridge.advisors.advice import Applied
-from bridge.advisors.import_batch import AdviceSummary, Parts, StalenessCheck, portions
-from bridge.advisors.import_popups import Rule, applied_popup, undo_popup
+from bridge.advisors.advice import Applied, FileAdvice
+from bridge.advisors.import_batch import AdviceSummary, Parts, StalenessCheck, interleave, portions
+from bridge.advisors.import_items import OptionTexts, Outcome, outcome_items
+from bridge.advisors.import_popups import RuleMention, applied_popup, reverted_popup, undo_popup
 from bridge.advisors.texts import say
-from bridge.api import Context, RequestError, SessionView
+from bridge.api import Context, Popup, RequestError, SessionView
 from bridge.core.errors import UNSUPPORTED
 from bridge.core.revert import error_text
+from bridge.core.text import join_sentences
 from bridge.locale import translate
 
 RULES_AT_ONCE = 500
 NO_FILES: Mapping[str, str] = {}
 
 
-async def add_rules(context: Context, session: SessionView, summary: AdviceSummary) -> str:
-    """Adds rules that fix these findings in these files' folders without asking.
+async def add_rules(context: Context, session: SessionView, rules: Sequence[tuple[str, str]]) -> str:
+    """Adds rules, each a folder and a code, that fix these findings there without asking.
 
     Returns why that failed; empty on success.
     """
-    rules = sorted(summary.rules)
     try:
         for at in range(0, len(rules), RULES_AT_ONCE):
             some = rules[at : at + RULES_AT_ONCE]
@@ -38,73 +41,163 @@ async def add_rules(context: Context, session: SessionView, summary: AdviceSumma
     return ""
 
 
-async def apply(
-    context: Context,
-    session: SessionView,
-    parts: Parts,
-    summary: AdviceSummary,
-    rule: Rule = "",
-    skipped: Mapping[str, str] = NO_FILES,
-) -> Set[str]:
-    """Sends the changes, waits for the editor's results and shows a toast; returns the paths that were set.
+class Fix(Struct, frozen=True):
+    """Changes to carry out, and how to report them."""
 
-    `skipped` maps the paths of files that stay unchanged to the reason; `summary` is of the other files.
-    """
-    receipts = await _send(context, session, parts, skipped.keys(), summary)
-    applied: list[int] = []
-    paths: list[str] = []
-    errors: list[tuple[str, str]] = []
-    for receipt in receipts:
-        # The answers aren't collected: all of them take as much memory as all files.
-        try:
-            answer = await context.receipt(receipt)
-        except RequestError as error:
-            # A damaged database can't undo this one either; the others it can.
-            errors.append(("", translate(error.text, session.locale)))
-            continue
-        applied += [receipt] if answer["state"] == "applied" else []
-        paths += [str(entry.get("path", "")) for entry in _entries(answer.get("after"), "options")]
-        errors += _errors(answer, session.locale)
-    if receipts or skipped:
-        # If the answer is carried out again, an earlier run may have set or tried files that changed since.
-        done = {*paths, *(path for path, _ in errors)}
-        shown = [*errors, *((path, reason) for path, reason in skipped.items() if path not in done)]
-        popup = applied_popup(paths, shown, applied, session.locale, rule, failed=bool(errors))
-        await context.popup(session, popup, msgspec.to_builtins(Applied(applied)))
-    else:
+    parts: Parts
+    summary: AdviceSummary
+    """Of the files that aren't skipped."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """Files that stay unchanged, by path, with the reason."""
+    mention: RuleMention = ""
+    rules: Sequence[tuple[str, str]] = ()
+    """Rules that were added with the fix, and are removed if it is undone."""
+    popup_id: int | None = None
+    """The popup whose answer this is."""
+
+
+class _Observed(Struct):
+    """What the editor has answered so far."""
+
+    applied: list[int] = field(default_factory=list)
+    """Receipts of the changes that can be undone."""
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By path: the values after the change."""
+    errors: list[tuple[str, str]] = field(default_factory=list)
+    """The path, or an empty text, and the sentence."""
+
+
+async def apply(context: Context, session: SessionView, fix: Fix) -> Set[str]:
+    """Sends the changes, waits for the editor's results and reports them; returns the paths that were set."""
+    receipts, count = await _send(context, session, fix)
+    if not receipts and not fix.skipped and not fix.rules:
         # Exactly one step in any case: later steps must have the same number when the answer is repeated.
-        await context.earlier_command()
+        await context.previous_command()
+        return set()
+    observed = _Observed()
+    for number, receipt in enumerate(receipts, 1):
+        await _observe(context, session, receipt, observed)
+        if fix.popup_id is not None:
+            done = number / len(receipts)
+            await _report(context, session, fix.popup_id, done, len(observed.options), count)
+    wrong, rows = await _compare(session, fix, observed)
+    paths = [path for path in observed.options if path not in wrong]
+    errors = observed.errors + list(wrong.items())
+    # If the answer is carried out again, an earlier run may have set or tried files that changed since.
+    tried = {*paths, *(path for path, _ in errors)}
+    shown = [*errors, *((path, reason) for path, reason in fix.skipped.items() if path not in tried)]
+    applied = Applied(observed.applied, list(fix.rules))
+    popup = applied_popup(
+        paths,
+        shown,
+        applied,
+        session.locale,
+        fix.mention,
+        failed=bool(errors),
+        items=outcome_items(rows),
+    )
+    await context.popup(session, _in_place_of(popup, fix.popup_id), msgspec.to_builtins(applied))
     return set(paths)
 
 
-async def _send(
-    context: Context, session: SessionView, parts: Parts, skipped: Set[str], summary: AdviceSummary
-) -> Sequence[int]:
-    """Returns the receipts of the changes to all files that aren't skipped.
+def _in_place_of(popup: Popup, popup_id: int | None) -> Popup:
+    return replace(popup, replaces=UNSET if popup_id is None else popup_id)
+
+
+async def _report(
+    context: Context, session: SessionView, popup_id: int, fraction: float, done: int, count: int
+) -> None:
+    message = say("progress", session.locale, done=done, count=count)
+    await context.popup_progress(session, popup_id, fraction, message)
+
+
+async def _send(context: Context, session: SessionView, fix: Fix) -> tuple[Sequence[int], int]:
+    """Returns the receipts of the changes to all files that aren't skipped, and the number of files.
 
     Which files are skipped differs when an answer is repeated: the portions are those of all files, and each
     is one step, so that earlier commands are found again.
     """
-    note = str(text("texture import: {codes}", codes=[*sorted(summary.codes)]))
-    receipts = []
-    async for portion in portions(parts):
-        changes = [change for change in portion if change["path"] not in skipped]
+    note = str(text("texture import: {codes}", codes=[*sorted(fix.summary.codes)]))
+    receipts, count = [], 0
+    async for portion in portions(fix.parts):
+        changes = [change for change in portion if change["path"] not in fix.skipped]
+        count += len(changes)
         if changes:
             receipts.append(await context.command(session, "texture.apply", {"changes": changes}, note=note))
-        elif (earlier := await context.earlier_command()) is not None:
+        elif (earlier := await context.previous_command()) is not None:
             receipts.append(earlier)
-    return receipts
+    return receipts, count
+
+
+async def _observe(context: Context, session: SessionView, receipt: int, observed: _Observed) -> None:
+    """Waits for the editor's answer to a change."""
+    try:
+        answer = await context.receipt(receipt)
+    except RequestError as error:
+        # A damaged database can't undo this one either; the others it can.
+        observed.errors.append(("", translate(error.text, session.locale)))
+        return
+    observed.applied += [receipt] if answer["state"] == "applied" else []
+    for entry in _entries(answer.get("after"), "options"):
+        options = entry["options"]
+        observed.options[str(entry.get("path", ""))] = dict(options) if isinstance(options, Mapping) else {}
+    observed.errors += _errors(answer, session.locale)
+
+
+async def _compare(
+    session: SessionView, fix: Fix, observed: _Observed
+) -> tuple[dict[str, str], list[tuple[FileAdvice, Outcome, str]]]:
+    """Returns the files whose options aren't as they should be, by path with the reason, and a row for each
+    file: what was observed, or why it wasn't changed."""
+    texts = OptionTexts(session)
+    reasons: dict[str, list[str]] = {}
+    for path, message in observed.errors:
+        reasons.setdefault(path, []).append(message)
+    wrong: dict[str, str] = {}
+    rows: list[tuple[FileAdvice, Outcome, str]] = []
+    async for files in interleave(fix.parts):
+        for file in files:
+            seen = observed.options.get(file.path)
+            if not file.options:
+                continue
+            if file.path in reasons or (seen is None and file.path not in fix.skipped):
+                said = reasons.get(file.path) or reasons.get("") or [say("refused", session.locale)]
+                rows.append((file, "failed", join_sentences(said)))
+            elif seen is None:
+                rows.append((file, "kept", fix.skipped[file.path]))
+            elif reason := join_sentences(_differences(file, seen, texts, session.locale)):
+                wrong[file.path] = reason
+                rows.append((file, "failed", reason))
+            else:
+                rows.append((file, "done", texts.state({name: seen.get(name) for name in file.options})))
+    return wrong, rows
+
+
+def _differences(file: FileAdvice, seen: Mapping[str, Any], texts: OptionTexts, locale: str) -> Iterator[str]:
+    """Yields a sentence for each option that the editor observed with another value than it was set to."""
+    for name, value in file.options.items():
+        if name in seen and value is not None and seen[name] != value:
+            yield say(
+                "not_observed",
+                locale,
+                option=texts.name(name),
+                now=texts.value(name, seen[name]),
+                wanted=texts.value(name, value),
+            )
 
 
 def skipped_files(checked: StalenessCheck, locale: str) -> dict[str, str]:
     """Maps each file that changed since it was judged to a reason for people."""
-    changed = dict.fromkeys(checked.changed, say("changed_since", locale))
-    other = dict.fromkeys(sorted(checked.other), say("other_since", locale))
-    return changed | other | dict.fromkeys(sorted(checked.gone), say("gone_since", locale))
+    reasons = (
+        ("changed_since", sorted(checked.changed)),
+        ("other_since", sorted(checked.other)),
+        ("gone_since", sorted(checked.gone)),
+    )
+    return {path: say(reason, locale) for reason, paths in reasons for path in paths}
 
 
-async def undo(context: Context, session: SessionView, applied: Applied) -> None:
-    """Undoes the changes, the last first, and shows the result in a toast."""
+async def undo(context: Context, session: SessionView, applied: Applied, popup_id: int) -> None:
+    """Undoes the changes, the last first, removes the rules that were added with them, and reports it."""
     sent: list[int] = []
     errors: list[tuple[str, str]] = []
     refused: list[tuple[str, str]] = []
@@ -119,7 +212,7 @@ async def undo(context: Context, session: SessionView, applied: Applied) -> None
         # That a change was undone before is an error only if it is so of all.
         errors = refused[-1:]
     partly = False
-    for receipt in sent:
+    for number, receipt in enumerate(sent, 1):
         try:
             answer = await context.receipt(receipt)
         except RequestError as error:
@@ -129,9 +222,43 @@ async def undo(context: Context, session: SessionView, applied: Applied) -> None
             continue
         partly = partly or answer["state"] == "applied"
         errors += _errors(answer, session.locale)
+        await _report(context, session, popup_id, number / len(sent), number, len(sent))
+    removed = len(applied.rules)
+    try:
+        await _remove_rules(context, session, applied.rules)
+    except RequestError as error:
+        errors.append(("", translate(error.text, session.locale)))
+        removed = 0
     # Each error once, also if all portions have it.
-    popup = undo_popup(list(dict.fromkeys(errors)), session.locale, partly=partly)
-    await context.popup(session, popup, {})
+    popup = undo_popup(list(dict.fromkeys(errors)), session.locale, partly=partly, rules=removed)
+    await context.popup(session, _in_place_of(popup, popup_id), {})
+
+
+async def _remove_rules(context: Context, session: SessionView, rules: Sequence[tuple[str, str]]) -> None:
+    by_folder: dict[str, list[str]] = {}
+    for folder, code in rules:
+        by_folder.setdefault(folder, []).append(code)
+    if by_folder:
+        await context.remove_rules(session, by_folder)
+
+
+async def report_revert(context: Context, session: SessionView, receipt_id: int, by: int) -> None:
+    """Updates the open popup that offers to undo a change, after the receipt `by` has reverted it."""
+    for popup, state in await context.open_popups(session):
+        applied = _applied(state)
+        if applied is None or receipt_id not in applied.receipts:
+            continue
+        answer = await context.receipt(by)
+        left = replace(applied, receipts=[each for each in applied.receipts if each != receipt_id])
+        shown = reverted_popup(_errors(answer, session.locale), left, session.locale)
+        await context.popup(session, _in_place_of(shown, popup.id), msgspec.to_builtins(left))
+
+
+def _applied(state: object) -> Applied | None:
+    try:
+        return msgspec.convert(state, Applied)
+    except msgspec.ValidationError:
+        return None
 
 
 def _errors(answer: Mapping[str, Any], locale: str) -> list[tuple[str, str]]:

@@ -19,8 +19,9 @@ from msgspec.structs import replace
 from accel.text import text
 from accel.texture.workloads import Examination
 from bridge.advisors.advice import Asset, FileAdvice, Mark, Stamp, digest, is_covered, judge, settle
-from bridge.advisors.findings import NOTE
+from bridge.advisors.findings import NOTE, Finding
 from bridge.advisors.import_project import ImportContext
+from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
 from bridge.api import Context, Event, ProjectSupport, RequestError, SessionView, TextureAsset
 from bridge.core.errors import BAD_INPUT
 from bridge.core.textures import NO_USES
@@ -30,8 +31,8 @@ log = logging.getLogger(__name__)
 
 PART = 64
 """Number of files processed per step, which takes about 2 ms."""
-MAX_CHANGES = 200
-"""Changes in one command."""
+MAX_CHANGES = 50
+"""Changes in one command: the popup's progress moves when one is answered."""
 MAX_CHANGES_BYTES = 96 * 1024
 """Bytes of changes in one command: a frame holds 256 KiB."""
 AT_ONCE = 32
@@ -40,8 +41,13 @@ JUDGED_AT_ONCE = 32
 """Number of files judged per step, which takes some milliseconds."""
 PREVIEW = 256
 """Longest side of a popup's picture, pixels."""
+MAX_LISTED = 5000
+"""Files of one popup's list: the next popup asks about the others. Of more, an editor would read tens of MiB
+of JSON."""
+THUMBNAIL = 72
+"""Longest side of the pictures in a popup's list, pixels."""
 PREVIEWED = 8
-"""Up to so many files each get a preview when they are examined; of more only the first that is shown."""
+"""Up to so many files get a preview when they are examined; more get a thumbnail."""
 RACY_NS = 2_000_000_000
 """A file that changed so recently may change again within the same timestamp: FAT counts in two seconds."""
 
@@ -57,6 +63,10 @@ class Advice(Struct, frozen=True, tag_field="kind", tag="advice"):
     """Only in states that older versions stored."""
     packed: list[bytes] = field(default_factory=list)
     """The files in encoded parts: decoding the whole state in one step would block the loop."""
+    groups: list[str] = field(default_factory=list)
+    """The codes of the list's groups, in the order of their ids; empty in states of older versions."""
+    rules: list[tuple[str, str]] = field(default_factory=list)
+    """The rules that the popup offers, folder and code, in the order of their ids."""
 
     def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
         yield from split_advice(self.files)
@@ -96,9 +106,64 @@ class Without(Struct, frozen=True):
             yield [file for file in files if file.path not in self.paths]
 
 
-def pack_advice(files: Sequence[FileAdvice]) -> Advice:
+class Ticks(Struct, frozen=True):
+    """What an answer ticked: codes of findings by the file's place in the advice, from 0."""
+
+    codes: Mapping[int, Set[str]]
+    listed: int
+    """Number of files that the list had."""
+
+    @classmethod
+    def of(cls, groups: Sequence[str], checked: Iterable[str]) -> Ticks:
+        """`checked` are ids of changes; others are ignored."""
+        codes: dict[int, set[str]] = {}
+        for name in checked:
+            group, *rest = name.split(".")
+            if len(rest) == 2:
+                codes.setdefault(int(rest[0]) - 1, set()).add(groups[int(group) - 1])
+        return cls(codes, MAX_LISTED)
+
+    def chosen(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice with the ticked findings of the file at this place; None without any."""
+        codes = self.codes.get(at)
+        return file.only(codes) if codes else None
+
+    def declined(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice with the other findings of the file."""
+        if at >= self.listed:
+            return None
+        ticked = self.codes.get(at, frozenset())
+        left = [finding for finding in file.findings if finding.code not in ticked]
+        return file.with_findings(left) if left else None
+
+    def unlisted(self, at: int, file: FileAdvice) -> FileAdvice | None:
+        """Returns the advice on a file that the list had no room for."""
+        return file if at >= self.listed else None
+
+
+Part = Callable[[int, FileAdvice], FileAdvice | None]
+
+
+class Portion(Struct, frozen=True):
+    """A part of some advice, such as what was ticked; can be iterated more than once."""
+
+    parts: Parts
+    select: Part
+
+    def __iter__(self) -> Iterator[Sequence[FileAdvice]]:
+        at = 0
+        for files in self.parts:
+            found = (self.select(number, file) for number, file in enumerate(files, at))
+            yield [file for file in found if file is not None]
+            at += len(files)
+
+
+def pack_advice(
+    files: Sequence[FileAdvice], groups: Sequence[str] = (), rules: Sequence[tuple[str, str]] = ()
+) -> Advice:
     """Encodes `files` as a popup's state."""
-    return Advice(packed=[msgspec.msgpack.encode(part) for part in split_advice(files)])
+    packed = [msgspec.msgpack.encode(part) for part in split_advice(files)]
+    return Advice(packed=packed, groups=list(groups), rules=list(rules))
 
 
 def split_advice(files: Sequence[FileAdvice]) -> Iterator[Sequence[FileAdvice]]:
@@ -129,7 +194,7 @@ async def portions(parts: Parts) -> AsyncIterator[list[dict[str, Any]]]:
         for file in files:
             if not file.options:
                 continue
-            change = {"path": file.path, "options": file.options}
+            change = {"path": file.path, "options": file.options, "expected": file.present}
             own = len(msgspec.msgpack.encode(change))
             if portion and (len(portion) >= MAX_CHANGES or size + own > MAX_CHANGES_BYTES):
                 yield portion
@@ -207,19 +272,26 @@ async def examine_all(
     """Examines and judges files; one that fails is logged and left out."""
     rules = await context.rules(session)
     examined = await _examine(context, session, assets, surroundings)
-    judged = []
-    for start in range(0, len(examined), JUDGED_AT_ONCE):
+    advised = []
+    for some in material_batches(examined, lambda each: each.asset.file, JUDGED_AT_ONCE):
         # An import may have thousands; other sessions run in between.
         await asyncio.sleep(0)
-        some = examined[start : start + JUDGED_AT_ONCE]
         alone = [_examination_decoder.decode(each.encoded) for each in some]
         in_context = surroundings.seen.judge([each.asset.file for each in some], alone)
+        judged = []
         for each, examination, classification in zip(some, alone, in_context, strict=True):
             with _log_failure(each.asset):
                 examination = replace(examination, classification=classification)
-                judged.append(_judge(session, each, examination, rules, surroundings))
+                judged.append((each, _judge(session, each.asset, examination, surroundings)))
+        united: Mapping[str, list[Finding]] = {}
+        with _log_failure(some[0].asset):
+            united = _unite([member for _, member in judged], session, surroundings)
+        for each, member in judged:
+            with _log_failure(each.asset):
+                findings = united.get(member.file, member.findings)
+                advised.append(_advise(session, each, member.examination, findings, rules))
     surroundings.seen.trim()
-    return judged
+    return advised
 
 
 async def _examine(
@@ -228,7 +300,7 @@ async def _examine(
     """Runs `texture.examine` on files, in the order of `assets`; failures are left out."""
     assert session.root is not None
     root = await asyncio.to_thread(session.root.resolve)
-    preview = PREVIEW if len(assets) <= PREVIEWED else 0
+    preview = PREVIEW if len(assets) <= PREVIEWED else THUMBNAIL
     found: list[_Examined | None] = [None] * len(assets)
 
     def locate(asset: Asset) -> tuple[Path | None, Stamp | None]:
@@ -269,24 +341,34 @@ def _log_failure(asset: Asset) -> Iterator[None]:
 
 
 def _judge(
+    session: SessionView, asset: Asset, examination: Examination, surroundings: ImportContext
+) -> SetMember:
+    adapter, version = session.adapter, session.version
+    assert adapter is not None and version is not None
+    uses = surroundings.uses.get(asset.file, NO_USES)
+    most = surroundings.max_size
+    findings = judge(examination, asset.file, asset.options, adapter, version, max_size=most, uses=uses)
+    return SetMember(asset.file, examination, asset.options, findings, uses)
+
+
+def _unite(
+    members: Sequence[SetMember], session: SessionView, surroundings: ImportContext
+) -> dict[str, list[Finding]]:
+    adapter, version = session.adapter, session.version
+    assert adapter is not None and version is not None
+    return unite_materials(members, adapter, version, surroundings.max_size)
+
+
+def _advise(
     session: SessionView,
     examined: _Examined,
     examination: Examination,
+    judged: Sequence[Finding],
     rules: Mapping[str, Sequence[str]],
-    surroundings: ImportContext,
 ) -> ExaminedTexture:
     adapter, version = session.adapter, session.version
     assert adapter is not None and version is not None
     asset = examined.asset
-    judged = judge(
-        examination,
-        asset.file,
-        asset.options,
-        adapter,
-        version,
-        max_size=surroundings.max_size,
-        uses=surroundings.uses.get(asset.file, NO_USES),
-    )
     findings = [finding for finding in judged if finding.rank > NOTE]
     ruled = [f for f in findings if f.applicable and is_covered(rules, asset.file, f.code)]
     asked = [f for f in findings if f not in ruled]
@@ -341,13 +423,15 @@ async def check(session: SessionView, parts: Parts) -> StalenessCheck:
     checked = StalenessCheck()
     if session.root is not None:
         root = await asyncio.to_thread(session.root.resolve)
-        read = _texture_reader(session.adapter.project if session.adapter else None, root)
+        read = texture_reader(session.adapter.project if session.adapter else None, root)
         async for files in interleave(parts):
             await asyncio.to_thread(_check, files, root, read, checked)
     return checked
 
 
-def _texture_reader(support: ProjectSupport | None, root: Path) -> TextureReader:
+def texture_reader(support: ProjectSupport | None, root: Path) -> TextureReader:
+    """Returns the reader of a project's textures; without `support` it returns them without options."""
+
     def read(file: str) -> TextureAsset | None:
         if support is not None and hasattr(support, "texture"):
             try:

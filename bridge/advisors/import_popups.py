@@ -11,19 +11,32 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from accel.text import AnyText, Text
-from bridge.advisors.advice import FileAdvice, Mark, TextureSummary, sort_advice
+from accel.text import AnyText, Text, plural
+from bridge.advisors.advice import Applied, FileAdvice, Mark, TextureSummary, sort_advice
 from bridge.advisors.findings import ERROR
-from bridge.advisors.import_batch import Advice, pack_advice
+from bridge.advisors.import_batch import MAX_LISTED, Advice, pack_advice
+from bridge.advisors.import_items import (
+    OptionTexts,
+    Rule,
+    group_codes,
+    list_items,
+    offered_rules,
+    rule_choices,
+)
 from bridge.advisors.naming import group_by_material
 from bridge.advisors.texts import TEXTS, evidence_text, finding_text, join_list, memory_text, say
-from bridge.api import Action, Popup
+from bridge.api import Action, Popup, PopupItem, SessionView
 from bridge.core.text import join_sentences
 from bridge.locale import translate
 from bridge.project import config
 
 KIND = "texture.import"
 """The kind of the popup that asks."""
+APPLIED = "texture.applied"
+"""The kind of the popup that reports changes and offers to undo them."""
+SILENCED = "texture.silenced"
+"""The kind of the popup that reports that the project isn't asked about any more."""
+RULES_REMOVED = plural("{n} rule was removed from `{file}`.", "{n} rules were removed from `{file}`.", 1)
 MAX_FILES = 6
 """Files that a popup describes; the others are counted."""
 MAX_MEMBERS = 12
@@ -36,7 +49,7 @@ UNDO_MINUTES = 2
 MAX_COMMANDS = 3
 """Commands by which a change can be undone later; of more only `popbridge receipts` is named."""
 
-Rule = Literal["", "rule_kept", "rule_followed"]
+RuleMention = Literal["", "rule_kept", "rule_followed"]
 """Mention of a rule in a toast: none, that it was created, or that it was applied."""
 
 Files = Mapping[str, FileAdvice]
@@ -59,7 +72,7 @@ class PopupDraft(Struct, frozen=True):
 
 
 def draft_popup(
-    found: Sequence[FileAdvice], asked: Files, settled: Set[Mark], examined: Set[str], locale: str
+    found: Sequence[FileAdvice], asked: Files, settled: Set[Mark], examined: Set[str], session: SessionView
 ) -> PopupDraft:
     """Combines new advice with the open popup's advice on files that weren't examined now."""
     found = unsettled_advice(found, asked, settled)
@@ -69,16 +82,18 @@ def draft_popup(
         return PopupDraft(files, files != asked)
     ordered = sort_advice(files.values())
     once = {mark for file in found for mark in file.once()}
-    return PopupDraft(files, True, advice_popup(ordered, locale, ""), pack_advice(ordered), once)
+    groups, rules = group_codes(ordered), offered_rules(ordered)
+    popup = advice_popup(ordered, groups, rules, session)
+    return PopupDraft(files, True, popup, pack_advice(ordered, groups, rules), once)
 
 
 def unsettled_advice(found: Sequence[FileAdvice], asked: Files, settled: Set[Mark]) -> list[FileAdvice]:
     """Returns the advice that isn't settled yet, or that the open popup asks about; sorted by severity."""
-    return sort_advice(
-        file
+    left = (
+        file.unsettled(settled, asked[file.path].marks() if file.path in asked else frozenset())
         for file in found
-        if not file.marks() <= settled or (file.path in asked and asked[file.path].marks() == file.marks())
     )
+    return sort_advice(file for file in left if file is not None)
 
 
 def _unless_equal(file: FileAdvice, asked: Files) -> FileAdvice:
@@ -87,8 +102,14 @@ def _unless_equal(file: FileAdvice, asked: Files) -> FileAdvice:
     return before if before is not None and replace(file, stamp=before.stamp) == before else file
 
 
-def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup:
-    """Asks about `files`, sorted and at least one; the maps of a material share a paragraph."""
+def advice_popup(
+    files: Sequence[FileAdvice], groups: Sequence[str], rules: Sequence[Rule], session: SessionView
+) -> Popup:
+    """Asks about `files`, sorted and at least one; in the text, the maps of a material share a paragraph.
+
+    `groups` are the codes of the list's groups, `rules` those that the popup offers.
+    """
+    locale = session.locale
     body, described = [], 0
     sets = group_by_material(files)
     for name, members in sets:
@@ -110,9 +131,13 @@ def advice_popup(files: Sequence[FileAdvice], locale: str, dedupe: str) -> Popup
         body="\n\n".join(body),
         severity="warning" if files[0].rank >= ERROR else "info",
         image=next((file.preview for file in files if file.preview), UNSET),
-        actions=_actions(fixable, locale),
-        dedupe=dedupe,
+        actions=_actions([file for file in files[:MAX_LISTED] if file.options], rules, locale),
         present="dock",
+        items=list_items(files, groups, OptionTexts(session), locale),
+        menu=[
+            Action(id="snooze", label=say("snooze", locale)),
+            Action(id="never", label=say("never", locale)),
+        ],
     )
 
 
@@ -199,48 +224,94 @@ def _title(key: str, files: Sequence[str], locale: str, material: str = "") -> s
     return say(f"{key}_many", locale, count=len(files))
 
 
-def _actions(fixable: Sequence[FileAdvice], locale: str) -> list[Action]:
+def _actions(fixable: Sequence[FileAdvice], rules: Sequence[Rule], locale: str) -> list[Action]:
     if not fixable:
         return [Action(id="later", label=say("ok", locale), default=True)]
-    apply = say("apply_many", locale, count=len(fixable)) if len(fixable) > 1 else say("apply", locale)
     always = "always_many" if len({file.folder for file in fixable}) > 1 else "always"
     return [
-        Action(id="apply", label=apply, style="primary", default=True),
+        Action(
+            id="apply",
+            label=say("apply_many", locale, count=len(fixable)) if len(fixable) > 1 else say("apply", locale),
+            style="primary",
+            default=True,
+            label_one=say("apply_one", locale),
+            # The client fills in the number.
+            label_many=say("apply_many", locale, count="{count}"),
+        ),
         Action(id="later", label=say("later", locale)),
-        Action(id="always", label=say(always, locale)),
+        Action(
+            id="always",
+            label=say(always, locale),
+            label_one=say("always_menu", locale),
+            label_many=say("always_menu", locale),
+            choices=rule_choices(rules, locale),
+        ),
     ]
 
 
 def applied_popup(
     paths: Sequence[str],
     errors: Sequence[tuple[str, str]],
-    receipts: Sequence[int],
+    applied: Applied,
     locale: str,
-    rule: Rule = "",
+    rule: RuleMention = "",
     *,
     failed: bool = True,
+    items: Sequence[PopupItem] = (),
 ) -> Popup:
     """Reports the fixed files, the errors, and the rule.
 
-    `receipts` are of the changes that can be undone. With `failed` False, the errors aren't failures.
+    `applied` is what can be undone, `items` are the rows of `outcome_items`. With `failed` False, the errors
+    aren't failures.
     """
     body = _error_lines(errors, locale)
-    if rule == "rule_kept" or (rule and receipts):
+    if rule == "rule_kept" or (rule and applied.receipts):
         body.append(say(rule, locale, file=config.NAME))
-    if rule == "rule_kept" and receipts:
-        body.append(say("rule_stays", locale))
-    if receipts:
-        commands = [f"`popbridge revert {receipt}`" for receipt in reversed(receipts)]
+    if applied.rules:
+        body.append(say("rule_undone", locale))
+    if applied.receipts:
+        commands = [f"`popbridge revert {receipt}`" for receipt in reversed(applied.receipts)]
         shown = commands if len(commands) <= MAX_COMMANDS else ["`popbridge receipts`"]
         body.append(say("undo_until", locale, minutes=UNDO_MINUTES, commands=shown))
-    action = "undo" if receipts else "ok"
+    action = "undo" if applied.receipts or applied.rules else "ok"
+    total = len({*paths, *(path for path, _ in errors if path)})
+    partly = bool(paths) and total > len(paths)
     return Popup(
         id=0,
-        kind="texture.applied",
-        title=_title("applied", paths, locale),
+        kind=APPLIED,
+        title=say("applied_partly", locale, done=len(paths), count=total)
+        if partly
+        else _title("applied", paths, locale),
         body="\n".join(body),
         severity="info" if not errors else "warning" if paths or not failed else "error",
         actions=[Action(id=action, label=say(action, locale))],
+        expires_ms=UNDO_MINUTES * 60_000,
+        present="toast",
+        items=list(items),
+    )
+
+
+def reverted_popup(errors: Sequence[tuple[str, str]], left: Applied, locale: str) -> Popup:
+    """Reports that `popbridge revert` undid a change; `left` can still be undone here."""
+    body = [say("undone_elsewhere", locale), *_error_lines(errors, locale)]
+    popup = message_popup(
+        "undo_partly" if errors or left.receipts else "undone", "\n".join(body), locale, "info"
+    )
+    if left.receipts or left.rules:
+        return replace(
+            popup, kind=APPLIED, dedupe=UNSET, actions=[Action(id="undo", label=say("undo", locale))]
+        )
+    return popup
+
+
+def silenced_popup(locale: str) -> Popup:
+    """Reports that no popups are shown in the project any more, and offers to undo it."""
+    return Popup(
+        id=0,
+        kind=SILENCED,
+        title=say("silenced", locale),
+        body=say("silenced_by", locale, file=config.NAME),
+        actions=[Action(id="undo", label=say("undo", locale)), Action(id="ok", label=say("ok", locale))],
         expires_ms=UNDO_MINUTES * 60_000,
         present="toast",
     )
@@ -267,12 +338,16 @@ def trouble_popup(title: str, messages: Sequence[AnyText], locale: str) -> Popup
     return message_popup(title, "\n".join(plain(translate(each, locale)) for each in messages), locale)
 
 
-def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool) -> Popup:
-    """Reports that a change was undone, or the files that failed; `partly` if others were undone."""
+def undo_popup(errors: Sequence[tuple[str, str]], locale: str, *, partly: bool, rules: int = 0) -> Popup:
+    """Reports that a change was undone, or the files that failed; `partly` if others were undone.
+
+    `rules` is the number of rules that were removed.
+    """
+    removed = [translate(RULES_REMOVED.fill(n=rules, file=config.NAME), locale)] if rules else []
     if not errors:
-        return message_popup("undone", "", locale, "info")
-    title = "undo_partly" if partly else "undo_failed"
-    return message_popup(title, "\n".join(_error_lines(errors, locale)), locale)
+        return message_popup("undone", "\n".join(removed), locale, "info")
+    title = "undo_partly" if partly or rules else "undo_failed"
+    return message_popup(title, "\n".join([*_error_lines(errors, locale), *removed]), locale)
 
 
 def _error_lines(errors: Sequence[tuple[str, str]], locale: str) -> list[str]:

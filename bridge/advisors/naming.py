@@ -203,9 +203,14 @@ def group_by_material(files: Sequence[One]) -> list[tuple[str, list[One]]]:
     """Groups the maps of one material under its name, in order; single textures have an empty name."""
     sets: dict[tuple[str, str], list[One]] = {}
     for file in files:
-        place = PurePosixPath(file.file)
-        sets.setdefault((place.parent.as_posix(), material_of(_to_ascii(place.stem))), []).append(file)
+        sets.setdefault(material_key(file.file), []).append(file)
     return [(_name(members) if len(members) > 1 else "", members) for members in sets.values()]
+
+
+def material_key(file: str) -> tuple[str, str]:
+    """Returns the folder and the material's name, the same for all maps of a material."""
+    place = PurePosixPath(file)
+    return place.parent.as_posix(), material_of(to_ascii(place.stem))
 
 
 def _name(members: Sequence[NamedTexture]) -> str:
@@ -224,11 +229,11 @@ def _cuts_a_word(stems: Sequence[str], at: int) -> bool:
 
 
 def _first_word(name: str) -> str:
-    stem = _to_ascii(PurePosixPath(name).stem)
+    stem = to_ascii(PurePosixPath(name).stem)
     return next(iter(words_of(stem)), stem.lower())
 
 
-def _to_ascii(stem: str) -> str:
+def to_ascii(stem: str) -> str:
     """Encodes each run of non-ASCII letters as an ASCII word, as the lexicon needs."""
     return _NON_ASCII.sub(
         lambda found: f"_{found[0].encode('utf-8', 'replace').hex().translate(_LETTERS)}_", stem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from accel.text import AnyText, Text, joined, sentences, text
+from accel.text import AnyText, Text, joined, plural, sentences, text
 from bridge.locale import translate
 
 TEXTS = {
@@ -57,18 +57,33 @@ TEXTS = {
     "project_file": text("Can't read popbridge.toml"),
     "passed_over": text("Part of popbridge.toml is ignored"),
     "apply": text("Fix"),
+    "apply_one": text("Fix 1 texture"),
     "apply_many": text("Fix {count} textures"),
-    "later": text("Leave as is"),
+    "later": text("Not now"),
     "always": text("Always fix in this folder"),
     "always_many": text("Always fix in these folders"),
+    "always_menu": text("Always fix…"),
+    "rule": text("{folder}: {title}"),
+    "project_root": text("the project's root"),
+    "snooze": text("Ask again in an hour"),
+    "never": text("Never ask in this project"),
+    "frees": text("frees {size}"),
+    "costs": text("costs {size}"),
+    "locked": text("No import setting fixes this."),
+    "change": text("{option}: {before} → {after}"),
+    "observed": text("{option}: {value}"),
+    "on": text("On"),
+    "off": text("Off"),
+    "progress": text("{done} of {count}"),
     "ok": text("OK"),
     "undo": text("Undo"),
     "undo_until": text("Undo within {minutes} minutes, or later with {commands}."),
     "applied_one": text("Fixed {name}"),
     "applied_many": text("Fixed {count} textures"),
     "applied_none": text("Nothing was fixed"),
+    "applied_partly": text("Fixed {done} of {count} textures"),
     "rule_kept": text("PopBridge now fixes this without asking. To stop, delete the rule in `{file}`."),
-    "rule_stays": text("Undo keeps the rule."),
+    "rule_undone": text("Undo removes the rule, too."),
     "rule_followed": text("Fixed without asking, by a rule in `{file}`."),
     "changed_since": text("Changed meanwhile: not fixed, checking again."),
     "gone_since": text("No longer exists."),
@@ -77,13 +92,79 @@ TEXTS = {
     "undone": text("Undone"),
     "undo_partly": text("Partly undone"),
     "undo_failed": text("Undo failed"),
+    "undone_elsewhere": text("Undone with `popbridge revert`."),
+    "not_observed": text("{option} is {now} after the change, not {wanted}."),
+    "silenced": text("PopBridge no longer asks in this project"),
+    "silenced_by": text(
+        "`ask = false` was added to `[textures]` in `{file}`. Rules are still followed. Delete the line to "
+        "be asked again."
+    ),
+    "silence_failed": text("popbridge.toml couldn't be changed"),
 }
+
+GROUP_TITLES: Mapping[str, Text] = {
+    "normal_as_color": plural(
+        "{n} normal map is imported as colour", "{n} normal maps are imported as colour", 1
+    ),
+    "normal_convention": plural(
+        "{n} normal map has an inverted green channel", "{n} normal maps have an inverted green channel", 1
+    ),
+    "normal_directx": plural("{n} DirectX normal map needs a flip", "{n} DirectX normal maps need a flip", 1),
+    "color_as_normal": plural(
+        "{n} texture is imported as a normal map but isn't one",
+        "{n} textures are imported as normal maps but aren't",
+        1,
+    ),
+    "color_as_linear": plural(
+        "{n} colour texture is imported as linear", "{n} colour textures are imported as linear", 1
+    ),
+    "data_as_srgb": plural(
+        "{n} data texture is imported as sRGB", "{n} data textures are imported as sRGB", 1
+    ),
+    "packed_order": plural(
+        "{n} packed map has the wrong channel order", "{n} packed maps have the wrong channel order", 1
+    ),
+    "lossy_data": plural(
+        "{n} data texture uses lossy compression", "{n} data textures use lossy compression", 1
+    ),
+    "lossy_hdr": plural("{n} HDR map uses lossy compression", "{n} HDR maps use lossy compression", 1),
+    "uncompressed": plural(
+        "{n} material texture isn't compressed for the GPU",
+        "{n} material textures aren't compressed for the GPU",
+        1,
+    ),
+    "pixel_art_blocks": plural(
+        "{n} small or pixel-art image is block-compressed",
+        "{n} small or pixel-art images are block-compressed",
+        1,
+    ),
+    "alpha_constant": plural(
+        "{n} texture has an unused alpha channel", "{n} textures have an unused alpha channel", 1
+    ),
+    "grey_as_rgb": plural("{n} grey image is stored in colour", "{n} grey images are stored in colour", 1),
+    "ui_mipmaps": plural("{n} UI image has mipmaps", "{n} UI images have mipmaps", 1),
+    "no_mipmaps": plural("{n} material texture has no mipmaps", "{n} material textures have no mipmaps", 1),
+    "too_large": plural("{n} texture exceeds the size limit", "{n} textures exceed the size limit", 1),
+    "not_power_of_two": plural(
+        "{n} texture has an unsuitable size", "{n} textures have an unsuitable size", 1
+    ),
+}
+"""The title of all findings of a code; `n` is the number of textures."""
+
 
 FINDINGS = {
     "normal_as_color": text(
         "Imported as colour, but looks like a normal map: {share}% unit vectors, mean RGB {r} {g} {b}."
     ),
     "normal_by_name": text("Imported as colour, but named as a normal map; mean RGB {r} {g} {b}."),
+    "normal_as_color_detected": text(
+        "Looks like a normal map ({share}% unit vectors). The engine imports it as one by itself once a "
+        "material reads it as one."
+    ),
+    "normal_as_linear": text(
+        "Imported as linear colour, but looks like a normal map: {share}% unit vectors. Compression keeps "
+        "normal maps better."
+    ),
     "normal_as_height": text("Already a normal map, but the engine computes normals from its brightness."),
     "normal_green_down": text(
         "Green points down (DirectX), {confidence}% confidence; imported as up (OpenGL)."
@@ -100,6 +181,9 @@ FINDINGS = {
     "lossy_data": text("Data, compressed like a photo."),
     "lossy_hdr": text("HDR, compressed like a photo."),
     "uncompressed": text("Not compressed for the GPU."),
+    "uncompressed_detected": text(
+        "Not compressed for the GPU. The engine compresses it by itself once its editor draws it in 3D."
+    ),
     "uncompressed_on": text("Not compressed for the GPU on {platforms}: separate settings override it."),
     "pixel_art_blocks": text("Few colours, block-compressed."),
     "small_blocks": text("Small 2D image, block-compressed."),
@@ -107,11 +191,83 @@ FINDINGS = {
     "grey_as_rgb": text("Grey, stored in {channels} channels."),
     "ui_mipmaps": text("UI image with mipmaps."),
     "no_mipmaps": text("Material texture without mipmaps."),
+    "no_mipmaps_detected": text(
+        "Material texture without mipmaps. The engine makes them by itself once its editor draws it in 3D."
+    ),
     "too_large": text("{width}×{height}, over the limit of {limit}."),
     "not_multiple_of_four": text("Block-compressed; {width}×{height} isn't a multiple of 4."),
     "not_power_of_two": text("{width}×{height} isn't a power of two."),
 }
 """The line with the evidence, by `Finding.sentence`."""
+WITH_EFFECT = frozenset(
+    {"normal_as_color_detected", "normal_as_linear", "uncompressed_detected", "no_mipmaps_detected"}
+)
+"""Sentences that also tell the effect, which isn't the usual one."""
+
+
+REASONS = {
+    "unmet": text("Its condition isn't met."),
+    "no_setting": text("No import setting of this engine decides it."),
+    "not_in_version": text("This version of the engine has no setting for it."),
+    "settled": text("Already set: {settings}."),
+    "unset": text("The present setting is unknown."),
+    "not_as_normals": text("It isn't imported as a normal map."),
+    "saves_nothing": text("A change would save no GPU memory."),
+    "same_fix": text("The fix for {codes} covers it."),
+    "no_material": text("Not a texture of a material's surface."),
+    "flat": text("Its name, folder or settings say that it is 2D."),
+    "sprite_normals": text("Transparent or small, like the normal map of a sprite."),
+    "unnamed": text("Only the pixels suggest its kind: no name, material or neighbour does."),
+    "read_as_color": text("The engine's materials read it as colour."),
+    "too_small": text("Its shorter side has fewer than {side} pixels."),
+    "strip": text("A strip or ramp, which isn't seen from a distance."),
+    "not_multiple_of_four": text("{width}×{height} isn't a multiple of 4."),
+    "hdr": text("HDR stays uncompressed."),
+    "few_pixels": text("Smaller than 256×256: compression saves too little."),
+    "drawn": text("Few tones: compression would smear it."),
+    "smooth_filter": text("Its filter blends pixels, so it isn't pixel art."),
+    "not_named_flat": text("No name, folder or setting says that it is 2D."),
+    "not_in_blocks": text("It isn't block-compressed."),
+    "many_tones": text("Many tones, and not small: compression hardly shows."),
+    "perhaps_3d": text("Perhaps used in 3D: its settings compress it, or aren't known."),
+    "no_ui": text("Not surely a UI image."),
+    "vectors": text("{share}% of its pixels are unit vectors."),
+    "coloured": text("It isn't grey."),
+    "grey": text("It is grey."),
+    "no_mid_tones": text("Only black and white, which sRGB doesn't change."),
+    "compressed_anyway": text("Block compression is due instead."),
+    "no_hdr": text("It isn't HDR."),
+    "unsure_convention": text(
+        "The direction of the green channel is unclear: {confidence}%, needs {least}%."
+    ),
+    "named_convention": text("The name contradicts the pixels."),
+    "same_convention": text("The green channel points as imported."),
+    "free_order": text("Materials of this engine choose the channels."),
+    "unnamed_order": text("The name gives no channel order."),
+    "unproven_order": text("The pixels don't confirm the channel order in the name."),
+    "same_order": text("The engine reads the channel order in the name."),
+    "no_alpha": text("It has no alpha channel."),
+    "alpha_ignored": text("Alpha is ignored already."),
+    "alpha_used": text("Some pixels are transparent."),
+    "tiny": text("Too small to matter."),
+    "one_channel": text("Stored in one channel already."),
+    "needs_channels": text("Its channels are needed."),
+    "within_limit": text("No side exceeds {limit} pixels."),
+    "sheet": text("A sprite sheet may need its size."),
+    "power_of_two": text("Its sides are powers of two."),
+    "resized": text("The engine resizes it to powers of two."),
+    "suitable_size": text("Nothing needs another size."),
+    "drawn_in_2d": text("It is drawn in 2D."),
+    "used_in_3d": text("It is used in 3D."),
+    "mipmaps_unread": text("Nothing reads its mipmaps."),
+    "wants_mipmaps": text("A filter that reads mipmaps was chosen."),
+    "shrunk": text("It may be drawn smaller than it is."),
+    "soft_edges": text("Its edges are soft: compression hardly shows."),
+    "alpha_read": text("Its alpha is read, which a normal map would lose."),
+    "settled_by_use": text("A material or shader declares it as a normal map."),
+    "ruled_out": text("Its import settings rule out a normal map."),
+}
+"""Why a finding wasn't raised, by `Considered.reason`."""
 
 
 class Explanation(NamedTuple):
@@ -140,7 +296,10 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     "lossy_data": Explanation(
         text("Data texture with lossy compression."), text("Artefacts look like dents and stains.")
     ),
-    "lossy_hdr": Explanation(text("HDR map with lossy compression."), text("Clips above white: lights dim.")),
+    "lossy_hdr": Explanation(
+        text("HDR map with lossy compression."),
+        text("Some engines ignore that; others clip light above white."),
+    ),
     "uncompressed": Explanation(
         text("Material texture that isn't compressed for the GPU."),
         text("Block compression usually takes ¼ to ⅛ of the memory."),
@@ -171,16 +330,50 @@ EXPLANATIONS: Mapping[str, Explanation] = {
 """By the code of a finding."""
 
 
+LEFT: Mapping[str, Text] = {
+    "owner": text("an addon writes it"),
+    "unsure": text("its kind isn't sure"),
+    "height": text("a height map"),
+    "alpha": text("its alpha may be read"),
+    "2d": text("not drawn as a surface"),
+    "size": text("its size"),
+    "use": text("drawn where mipmaps aren't read"),
+    "chosen": text("ruled out by its settings"),
+    "content": text("compression would show, or save nothing"),
+}
+"""Why a map stays without what others of its material get, by `material_sets.reason_left`."""
+LIKE = text("Other maps of this material need the same ({file}).")
+LEFT_MAPS = text("Other maps of this material stay as they are: {files}.")
+
+
 def say(key: str, locale: str, **values: object) -> str:
     """Returns a text of `TEXTS` in the language of `locale`."""
     return translate(TEXTS[key].fill(**values), locale)
 
 
 def finding_text(code: str, sentence: str, values: Mapping[str, Any]) -> AnyText:
-    """Returns a finding's sentence and its explanation; numbers with a fraction have two digits."""
-    shown = {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in values.items()}
-    explanation = EXPLANATIONS.get(code)
-    return sentences((FINDINGS[sentence].fill(**shown), explanation.why if explanation else ""))
+    """Returns a finding's sentence and its explanation."""
+    explanation = EXPLANATIONS.get(code) if sentence not in WITH_EFFECT else None
+    parts: list[AnyText] = [finding_line(sentence, values), explanation.why if explanation else ""]
+    if like := values.get("like"):
+        parts.append(LIKE.fill(file=like))
+    if left := values.get("left"):
+        files = join_list(
+            text("{file} ({reason})", file=file, reason=LEFT[why]) for file, why in left.items()
+        )
+        parts.append(LEFT_MAPS.fill(files=files))
+    return sentences(parts)
+
+
+def finding_line(sentence: str, values: Mapping[str, Any]) -> AnyText:
+    """Returns a finding's sentence, the evidence; numbers with a fraction have two digits."""
+    others = ("like", "left")
+    shown = {
+        name: f"{value:.2f}" if isinstance(value, float) else value
+        for name, value in values.items()
+        if name not in others
+    }
+    return FINDINGS[sentence].fill(**shown)
 
 
 def evidence_text(words: Iterable[AnyText], by_project: bool) -> AnyText:

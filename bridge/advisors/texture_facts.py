@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
 from packaging.version import Version
 
 from accel.image.records import Inspection
@@ -16,6 +17,7 @@ from accel.texture.workloads import Examination
 from bridge.api import Adapter
 from bridge.core.textures import BLOCKS as GPU_BLOCKS
 from bridge.core.textures import (
+    DISTANT_DOMAINS,
     FLAT_KINDS,
     LINEAR_KINDS,
     MATERIAL_KINDS,
@@ -26,6 +28,7 @@ from bridge.core.textures import (
     Platform,
     TextureIntent,
     TextureUses,
+    UseDomain,
 )
 from bridge.host import validation
 
@@ -48,6 +51,31 @@ LARGEST_DRAWN = 512
 """Longest side, pixels, of pixel art; larger images with few tones are plain pictures."""
 SURE_BY_PIXELS = 0.9
 """Lowest probability of a kind that counts without a name."""
+HARD_EDGES = 0.2
+"""Lowest `Inspection.hard_edges` of drawings that blocks smear; smooth glows have few colours, too."""
+FULL_SIZE = 0.5
+"""Smallest scale at which bilinear filtering needs no mipmaps: it reads all texels."""
+RARELY_SHRUNK = 256
+"""Longest side, pixels, from which UI images of unknown display size are often drawn far smaller."""
+
+DOMAINS_2D: frozenset[UseDomain] = frozenset({"canvas", "ui"})
+DETECTED_DOMAINS: frozenset[UseDomain] = frozenset({"surface", "particles", "decal"})
+"""Where engines that detect 3D use notice it."""
+
+
+class No(Struct, frozen=True):
+    """A false answer with its reason, so that an explanation can say why a finding wasn't raised.
+
+    `a and (b or No("…"))` returns the reason of the first part that is false.
+    """
+
+    reason: str
+    """Key in `texts.REASONS`."""
+    values: dict[str, Any] = {}
+
+    def __bool__(self) -> bool:
+        return False
+
 
 Memory = dict[Platform, int]
 """Bytes of GPU memory by platform; platforms with unknown sizes are left out."""
@@ -87,8 +115,12 @@ class TextureFacts:
     """The accepted longest side, pixels."""
     srgb_kinds: frozenset[Kind] = frozenset()
     """Kinds of data that the engine's own materials read as colour."""
+    in_material: bool = False
+    """Whether another map of its material is certainly a material texture."""
     resizes: bool = False
     """Whether the engine resizes to powers of two."""
+    detects: frozenset[str] = frozenset()
+    """The fields that the engine sets by itself once it sees the texture in use."""
     formats: Callable[[TextureIntent], Collection[GpuFormat]] = lambda intent: ()
     """Function that returns the formats in GPU memory with other settings, on each platform where that
     is known.
@@ -112,6 +144,43 @@ class TextureFacts:
         return self.image.alpha is None or self.image.alpha.constant == 255
 
     @property
+    def alpha_is_read(self) -> bool:
+        """Whether alpha may carry data: it isn't opaque, and a material reads it or that is unknown."""
+        return not self.opaque and self.uses.reads("a") is not False
+
+    @property
+    def declared_normal(self) -> bool:
+        """Whether a slot, a shader or the name says that it holds normals; a grey image needs more than a
+        name.
+        """
+        if "normal" in self.uses.kinds("slot", "declaration"):
+            return True
+        return "normal" in self.named_kinds and not self.image.grey
+
+    @property
+    def normals_ruled_out(self) -> bool:
+        """Whether somebody has decided that it isn't a normal map, and nothing reads normals from it."""
+        return self.present.excludes == "normal" and "normal" not in self.uses.kinds("slot", "declaration")
+
+    @property
+    def drawn_in_2d(self) -> bool:
+        """Whether all its known uses are in 2D."""
+        return bool(self.uses.domains) and self.uses.domains <= DOMAINS_2D
+
+    @property
+    def mipmaps_unread(self) -> bool:
+        """Whether no filter with which it is drawn reads mipmaps."""
+        return bool(self.uses.uses) and all(use.mipmaps is False for use in self.uses.uses)
+
+    @property
+    def settled(self) -> frozenset[str]:
+        """The fields that the engine will set by itself, as far as the project's files tell: a normal map at
+        its first use in a material, and the rest where it is drawn in 3D.
+        """
+        seen = bool(self.uses.domains & DETECTED_DOMAINS)
+        return self.detects if seen else self.detects & {"kind"}
+
+    @property
     def facts(self) -> ImageFacts:
         """The facts that determine the format in GPU memory."""
         return facts_of(self.image)
@@ -131,19 +200,23 @@ class TextureFacts:
         return self.image.width * self.image.height < SMALL * SMALL
 
     @property
-    def surface(self) -> bool:
+    def surface(self) -> bool | No:
         """Whether it is a material texture: except for normal maps, by its name, its set or a material."""
         if self.kind is None or self.kind not in MATERIAL_KINDS or self.kind == "height":
-            return False
-        if (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS:
-            return False
+            return No("no_material")
+        if self.drawn_in_2d:
+            return No("drawn_in_2d")
+        distant = bool(self.uses.domains & DISTANT_DOMAINS)
+        if not distant and (self.named_kinds | self.folder_kinds | {self.present.kind}) & FLAT_KINDS:
+            return No("flat")
         if self.kind == "normal":
             # A sprite's normal map has its outline or is as small as the sprite.
-            return self.opaque and self.longest > SMALL
-        return any(CLASS_OF[kind] == self.family for kind in self.named_kinds)
+            return (self.opaque and (distant or self.longest > SMALL)) or No("sprite_normals")
+        named = any(CLASS_OF[kind] == self.family for kind in self.named_kinds)
+        return self.in_material or named or No("unnamed")
 
     @property
-    def named_data(self) -> bool:
+    def named_data(self) -> bool | No:
         """Whether names or uses, not only pixels, show that it holds data; wood and stone can look like it.
 
         A texture named as packed with a kind that the engine reads as colour may hold only that.
@@ -151,27 +224,48 @@ class TextureFacts:
         named = self.named_kinds | self.folder_kinds
         data = (named & LINEAR_KINDS) - self.srgb_kinds
         if data == {"packed"} and named & self.srgb_kinds:
-            return False
-        return any(CLASS_OF[kind] == self.family for kind in data)
+            return No("read_as_color")
+        return any(CLASS_OF[kind] == self.family for kind in data) or No("unnamed")
 
     @property
-    def seen_from_afar(self) -> bool:
-        """Whether it is seen from a distance and needs mipmaps."""
+    def seen_from_afar(self) -> bool | No:
+        """Whether it is seen from a distance and needs mipmaps; engines ignore those of decals."""
+        if self.mipmaps_unread or (self.uses.domains and not self.uses.domains & DISTANT_DOMAINS):
+            return No("mipmaps_unread")
         shortest = min(self.image.width, self.image.height)
-        return self.surface and shortest >= SMALLEST_MIPPED and not self.elongated
+        small = No("too_small", {"side": SMALLEST_MIPPED})
+        return self.surface and (shortest >= SMALLEST_MIPPED or small) and (not self.elongated or No("strip"))
 
     @property
-    def worth_blocks(self) -> bool:
+    def worth_blocks(self) -> bool | No:
         """Whether block compression saves enough memory to report, and does no harm."""
         image = self.image
-        # Engines refuse to compress sizes that aren't multiples of four, or resample them.
-        fits = image.width % 4 == image.height % 4 == 0
-        large = image.width * image.height >= SMALLEST_BLOCKED and not self.facts.hdr
         drawn = self.family in ("color", "emissive") and image.entropy < FEW_TONES
-        return self.surface and fits and large and not drawn
+        # Two channels are left of normals in blocks; without the engine's normal maps, blocks distort them.
+        normal = self.family == "normal"
+        return (
+            self.surface
+            and self.fits_blocks
+            and (not self.facts.hdr or No("hdr"))
+            and (not drawn or No("drawn"))
+            and (not (normal and self.alpha_is_read) or No("alpha_read"))
+            and (not (normal and self.normals_ruled_out) or No("ruled_out"))
+        )
 
     @property
-    def pixel_art(self) -> bool:
+    def fits_blocks(self) -> bool | No:
+        """Whether its size can be compressed, and is large enough.
+
+        Engines refuse to compress sizes that aren't multiples of four, or resample them.
+        """
+        width, height = self.image.width, self.image.height
+        fits = width % 4 == height % 4 == 0
+        return (fits or No("not_multiple_of_four", {"width": width, "height": height})) and (
+            width * height >= SMALLEST_BLOCKED or No("few_pixels")
+        )
+
+    @property
+    def pixel_art(self) -> bool | No:
         """Whether it is seen pixel by pixel and block-compressed, which would show.
 
         Block compression is often a sign of 3D, where small images of few tones are maps: names, uses or
@@ -181,9 +275,17 @@ class TextureFacts:
         squares = self.present.filter == "nearest"
         # If the import settings choose another filter, block compression is often merely the default.
         if "filter" in self.decides and not squares:
-            return False
+            return No("smooth_filter")
+        if self.uses.domains - DOMAINS_2D:
+            return No("used_in_3d")
         drawn = self.image.entropy < FEW_TONES and (squares or self.longest <= LARGEST_DRAWN)
-        return self.family == "flat" and bool(named) and self.in_blocks and (drawn or self.longest <= SMALL)
+        hard = squares or self.image.hard_edges >= HARD_EDGES
+        return (
+            ((self.family == "flat" and bool(named)) or No("not_named_flat"))
+            and (self.in_blocks or No("not_in_blocks"))
+            and (hard or No("soft_edges"))
+            and (drawn or self.longest <= SMALL or No("many_tones"))
+        )
 
     @property
     def in_blocks(self) -> bool:
@@ -191,21 +293,34 @@ class TextureFacts:
         return all(GPU_BLOCKS[form][:2] != (1, 1) for form in self.formats(self.present))
 
     @property
-    def interface(self) -> bool:
-        """Whether it is shown at its own size, as in a user interface."""
+    def interface(self) -> bool | No:
+        """Whether it is shown at about its own size, as in a user interface, so that mipmaps are useless."""
+        if self.uses.domains - {"ui"}:
+            return No("no_ui")
+        # Whoever chose a filter that reads mipmaps wants them.
+        if self.present.mip_filter == "linear" or any(use.mipmaps for use in self.uses.uses):
+            return No("wants_mipmaps")
+        scale = self.uses.smallest_scale(self.image.width, self.image.height)
+        if scale is not None and scale < FULL_SIZE and not self.mipmaps_unread:
+            return No("shrunk")
         if self.present.kind == "ui":
             return True
         # Blocks may mean that it is used in 3D, as a screen in a room; so may platforms that differ.
         unknown = self.present.compression is None and "compression" in self.decides
         perhaps_3d = (unknown or self.present.compression in BLOCKS) and self.present.kind != "sprite"
         if self.kind != "ui" or perhaps_3d:
-            return False
-        return "ui" in self.named_kinds | self.folder_kinds or self.share >= SURE_BY_PIXELS
+            return No("perhaps_3d" if self.kind == "ui" else "no_ui")
+        if scale is None and self.longest >= RARELY_SHRUNK and not self.mipmaps_unread:
+            return No("shrunk")
+        return "ui" in self.named_kinds | self.folder_kinds or self.share >= SURE_BY_PIXELS or No("no_ui")
 
     @property
-    def without_vectors(self) -> bool:
+    def without_vectors(self) -> bool | No:
         """Whether its texels certainly aren't normals."""
-        return not may_be_normals(self.image)
+        normals = self.image.normals
+        if normals is None or not may_be_normals(self.image):
+            return True
+        return No("vectors", {"share": int(normals.unit_length * 100)})
 
 
 def facts_of(image: Inspection) -> ImageFacts:
@@ -224,8 +339,17 @@ def texture_facts(examination: Examination, file: str, **known: Any) -> TextureF
     verdict = conclude(found, image)
     # A texture of another kind is known to be one even where that isn't sure: it is never advised on.
     kind = verdict.kind if verdict.advise or verdict.kind == "other" else None
+    uses: TextureUses = known.get("uses", NO_USES)
+    if kind is not None and kind != "other" and _is_denied(kind, uses):
+        kind = None
     share = verdict.probabilities.get(kind, 0.0) if kind else 0.0
     return TextureFacts(image, file, kind, share, frozenset(named), frozenset(folder), **known)
+
+
+def _is_denied(kind: Kind, uses: TextureUses) -> bool:
+    """Whether slots and shaders say that it is something else, which outweighs pixels and names."""
+    declared = uses.kinds("slot", "declaration")
+    return bool(declared) and all(CLASS_OF[each] != CLASS_OF[kind] for each in declared)
 
 
 def name_words(kind: Kind, evidence: Iterable[Evidence]) -> list[str]:
@@ -264,6 +388,7 @@ def texture_of(
         decides=frozenset(adapter.texture_fields),
         srgb_kinds=frozenset(adapter.srgb_kinds),
         resizes=adapter.resizes,
+        detects=frozenset(adapter.detects(options, version)),
         max_size=max_size,
         uses=uses,
         formats=lambda intent: _formats(facts, adapter, version, intent),

@@ -24,8 +24,9 @@ from bridge.advisors.import_project import AuditResultsWriter, cache_file
 from bridge.api import TextureAsset, TextureUses
 from bridge.audit import judge, report_html
 from bridge.audit import project as project_module
+from bridge.audit.duplicates import duplicate_groups
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
-from bridge.audit.judge import Judge, duplicate_groups
+from bridge.audit.judge import Judge
 from bridge.audit.project import Project, read_only_notices, unimported_notices
 from bridge.audit.results import NOT_APPLIED, UNSEEN, Issue, Report, Row
 from bridge.core.errors import UserError
@@ -49,6 +50,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The cache folder; None for none."""
     pictures: bool = False
     """Whether rows have pictures."""
+    explains: Callable[[str], bool] = lambda file: False
+    """Whether a file's row has an explanation."""
 
 
 class ProgressCallbacks(Struct, frozen=True):
@@ -87,7 +90,7 @@ async def audit(
         incomplete=bool(unimported),
         failed=project.failed,
     )
-    judging = Judge(project, report, project_file.textures.max_size or plan.max_size)
+    judging = Judge(project, report, project_file.textures.max_size or plan.max_size, plan.explains)
     await asyncio.to_thread(judging.prepare, len(assets))
     for asset in listed:
         if asset.gone:

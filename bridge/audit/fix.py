@@ -1,4 +1,4 @@
-"""Writes fixes into the project's import files, with a receipt, and reverts them."""
+"""Writes fixes into the project's import files, reads them back, stores a receipt, and reverts them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from accel.text import AnyText, sentences, text
 from bridge.advisors.findings import ERROR
-from bridge.api import ProjectSupport
+from bridge.api import ProjectSupport, TextureAsset
 from bridge.audit.project import Project, find
 from bridge.audit.results import NOT_APPLIED, Issue, Report, Row
 from bridge.core.errors import UserError
 from bridge.core.messages import Command, Result
-from bridge.core.revert import error_text, file_error, observed_options, remaining_changes
+from bridge.core.revert import changed_since, error_text, file_error, observed_options, remaining_changes
 from bridge.core.text import is_unicode
+from bridge.core.verification import Observed, as_changes, by_path
 from bridge.host import isolation, validation
+from bridge.host.observation import read_settings
 from bridge.store.database import unusable_error
 from bridge.store.records import AUDIT_FIX, local_time_text, pack
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 NO_SETTINGS = text("--fix has nothing to write: no engine of this project is known.")
 GONE = text("is missing or can't be read: left unchanged")
+ADAPTER = text("The engine's adapter")
 SESSION = "audit"
 """The session in receipts of audits."""
 
@@ -41,27 +44,46 @@ def fix(project: Project, report: Report, database: Path) -> None:
     rows = {row.path: row for row in report.rows if row.options and _receivable(row)}
     if not rows or project.support is None:
         return
-    changes = [{"path": row.path, "options": row.options} for row in rows.values()]
-    codes = sorted({issue.code for row in rows.values() for issue in row.issues if issue.fixable})
-    before = [{"path": row.path, "options": row.present} for row in rows.values()]
-    with _Store(database) as store:
-        report.receipt = _open(store, project.root, changes, before, f"audit: {', '.join(codes)}")
-        # `seen` protects settings that changed since they were read; receipts don't need it. Copied, as
-        # textures with equal settings share one object, and an adapter may change it.
-        guarded = [
-            {"path": path, "options": row.options, "seen": dict(row.settings or {})}
+    files = {path: row.file for path, row in rows.items()}
+    present = read_settings(project.support, project.root.resolve(), files)
+    # `seen` protects settings that changed since they were read. Copied, as textures with equal settings
+    # share one object, and an adapter may change it.
+    guarded: list[dict[str, Any]] = [
+        {"path": path, "options": row.options, "seen": dict(row.settings or {})} for path, row in rows.items()
+    ]
+    for change in guarded:
+        row = rows[change["path"]]
+        if row.path in present and (reason := changed_since(change, present[row.path], row.file)):
+            _refuse(rows.pop(row.path), reason)
+    guarded = [change for change in guarded if change["path"] in rows]
+    if rows:
+        codes = sorted({issue.code for row in rows.values() for issue in row.issues if issue.fixable})
+        before = {
+            path: {name: present.get(path, row.settings or {}).get(name) for name in row.options}
             for path, row in rows.items()
-        ]
-        done = _write(store, report.receipt, project.root, project.support, guarded)
+        }
+        with _Store(database) as store:
+            report.receipt = _open(store, project.root, guarded, before, f"audit: {', '.join(codes)}")
+            done = _write(store, report.receipt, project.root, project.support, guarded, files)
+        _sort_out(rows, done)
+    report.rows.sort(key=lambda row: (-row.rank, row.file))
+
+
+def _sort_out(rows: Mapping[str, Row], done: Receipt) -> None:
+    """Moves the issues that were fixed; those of a file with an error stay, with the reason."""
+    errors = _errors(done)
     # An adapter may report more files than it was asked for.
-    for path in rows.keys() & {change["path"] for change in done.get("after", ())}:
+    for path in rows.keys() & by_path(done.after).keys() - {error.get("path") for error in errors}:
         row = rows[path]
         row.mended = [issue for issue in row.issues if issue.fixable]
         row.issues = [issue for issue in row.issues if not issue.fixable]
-    for error in done.get("errors", ()):
+    for error in errors:
         if (failed := rows.get(error.get("path", ""))) is not None:
             _refuse(failed, error_text(error))
-    report.rows.sort(key=lambda row: (-row.rank, row.file))
+
+
+def _errors(receipt: Receipt) -> Sequence[Mapping[str, Any]]:
+    return receipt.errors if isinstance(receipt.errors, list) else []
 
 
 def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
@@ -82,11 +104,12 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
                 root=root,
             )
         )
-    after, before = _by_path(receipt.after), _by_path(receipt.before)
+    after, before = by_path(receipt.after), by_path(receipt.before)
     if receipt.state == "sent":
         # The run was killed while it wrote: the files that it reached have the new options.
-        after, before = _by_path(receipt.args.get("changes")), _by_path(receipt.args.get("before"))
-    present = _present(project, after, before)
+        after, before = by_path(receipt.args.get("changes")), by_path(receipt.args.get("before"))
+    assets = [asset for asset in project.textures() if asset.path in after and asset.options is not None]
+    present = _present(assets, after, before)
     with _Store(database) as store:
         earlier = store.reverted_by(receipt.id)
         if earlier is not None and _only(present, after) != after:
@@ -94,13 +117,14 @@ def revert(registry: Registry, receipt: Receipt, database: Path) -> Receipt:
         # If it was reverted and all was set again since, it is reverted again.
         seen = after if earlier is not None else _seen(after, store.standing(receipt.id))
         changes, left = _due(seen, before, present)
-        now = _as_now(changes, present)
+        now = {
+            change["path"]: {name: present[change["path"]][name] for name in change["options"]}
+            for change in changes
+        }
         made = _open(store, root, changes, now, receipt.note, receipt.id)
-        guarded = [{**change, "expected": were["options"]} for change, were in zip(changes, now, strict=True)]
-        _write(store, made, root, project.support, guarded, left, again=receipt.id)
-        stored = store.get(made)
-    assert stored is not None
-    return stored
+        guarded = [{**change, "expected": dict(now[change["path"]])} for change in changes]
+        files = {asset.path: asset.file for asset in assets if asset.path in now}
+        return _write(store, made, root, project.support, guarded, files, left, again=receipt.id)
 
 
 def check_nameable(root: Path) -> None:
@@ -137,16 +161,17 @@ def _open(
     store: ReceiptStore,
     root: Path,
     changes: Sequence[Mapping[str, Any]],
-    before: Sequence[Mapping[str, Any]],
+    before: Observed,
     note: str,
     reverts: int | None = None,
 ) -> int:
     """Stores a receipt and returns its id; before writing, as a run may be killed while it writes."""
     root = root.resolve()
-    args = {"root": str(root), "changes": list(changes), "before": list(before)}
+    asked = [{"path": change["path"], "options": change["options"]} for change in changes]
+    args = {"root": str(root), "changes": asked, "before": as_changes(before)}
     command = Command(id=0, name=AUDIT_FIX, args=args, deadline_ms=60_000)
     identity = hashlib.sha256(root.as_posix().encode("utf-8", "surrogateescape")).hexdigest()
-    made, _ = store.open(SESSION, identity, root.name, command, note, reverts=reverts)
+    made, _ = store.open(SESSION, identity, root.name, command, note, reverts=reverts, before=before)
     return made
 
 
@@ -156,10 +181,11 @@ def _write(
     root: Path,
     support: ProjectSupport,
     changes: Sequence[Mapping[str, Any]],
+    files: Mapping[str, str],
     left: Sequence[Mapping[str, Any]] = (),
     again: int | None = None,
-) -> Mapping[str, Any]:
-    """Writes the changes and stores the result in the receipt, with the errors in `left`.
+) -> Receipt:
+    """Writes the changes, reads them back, and returns the receipt with the result and the errors in `left`.
 
     Raises UserError if the adapter fails; it names the receipt to revert then: `again`, or this one. If the
     store fails, an attribute of its error does.
@@ -181,8 +207,10 @@ def _write(
         ) from error
     done = dict(done)
     done["errors"] = [*left, *(done.get("errors") or ())]
+    observed = read_settings(support, root.resolve(), files)
     try:
-        store.answered(receipt, Result(id=receipt, value=done))
+        store.answered(receipt, Result(id=receipt, value=done), observed, ADAPTER)
+        stored = store.get(receipt)
     except Exception as error:
         # `_Store` reports it.
         error.what_stays = text(  # type: ignore[attr-defined]
@@ -190,19 +218,20 @@ def _write(
             receipt=again or receipt,
         )
         raise
-    return done
+    assert stored is not None
+    return stored
 
 
 def _present(
-    project: Project, after: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
+    assets: Sequence[TextureAsset], after: Observed, before: Observed
 ) -> dict[str, Mapping[str, Any]]:
     """Returns the current values of the options in `after` and `before`, by file."""
     return {
         asset.path: {
-            name: asset.options.get(name) for name in {**after[asset.path], **before.get(asset.path, {})}
+            name: (asset.options or {}).get(name)
+            for name in {**after[asset.path], **before.get(asset.path, {})}
         }
-        for asset in project.textures()
-        if asset.path in after and asset.options is not None
+        for asset in assets
     }
 
 
@@ -250,22 +279,6 @@ def _due(
         changes += [{"path": path, "options": due}] if due else []
         errors += [file_error(path, message) for message in left]
     return changes, errors
-
-
-def _as_now(
-    changes: Sequence[Mapping[str, Any]], present: Mapping[str, Mapping[str, Any]]
-) -> Sequence[Mapping[str, Any]]:
-    """Returns the current values of what `changes` would set."""
-    now = [
-        (change["path"], {name: present[change["path"]][name] for name in change["options"]})
-        for change in changes
-    ]
-    return [{"path": path, "options": options} for path, options in now]
-
-
-def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
-    entries = changes if isinstance(changes, list) else []
-    return {str(entry["path"]): entry["options"] for entry in entries}
 
 
 class _Store:

@@ -1,29 +1,29 @@
-"""Judges textures in their project: findings, GPU memory, plugin failures and duplicates."""
+"""Judges textures in their project: findings, GPU memory and plugin failures."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from accel.image.hashes import find_groups
 from accel.text import Text, plural, text
 from accel.texture import context
 from accel.texture.workloads import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
-from bridge.advisors.findings import ERROR, NOTE
+from bridge.advisors.explanation import explain
+from bridge.advisors.findings import ERROR, NOTE, Considered, Finding
 from bridge.advisors.import_project import AuditResultsWriter
+from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
 from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Group, Issue, Report, Row, TextureState
+from bridge.audit.results import Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
@@ -124,11 +124,18 @@ def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> i
 class Judge:
     """Collects the examinations of one audit and makes the report's rows of them."""
 
-    def __init__(self, project: Project, report: Report, max_size: int) -> None:
-        """`max_size` is the accepted longest side, pixels."""
+    def __init__(
+        self,
+        project: Project,
+        report: Report,
+        max_size: int,
+        explains: Callable[[str], bool] = lambda file: False,
+    ) -> None:
+        """`max_size` is the accepted longest side, pixels; `explains` whether a file gets an explanation."""
         self._project = project
         self._report = report
         self._max_size = max_size
+        self._explains = explains
         self._context = context.Context()
         self._plugin = project.adapter.name if project.adapter else OURS
         self._examined: list[tuple[TextureAsset, int, bytes]] = []
@@ -176,13 +183,13 @@ class Judge:
 
     async def finish(self) -> None:
         """Judges all examined textures and adds the rows of those with issues."""
-        while some := self._examined[-AT_ONCE:]:
+        batches = list(material_batches(self._examined, lambda each: each[0].file, AT_ONCE))
+        self._examined.clear()
+        while batches:
             # Lets Ctrl-C interrupt.
             await asyncio.sleep(0)
             # From the end, which frees memory for the rows.
-            del self._examined[-AT_ONCE:]
-            for asset, size, found in self._in_context(some):
-                self._judge(asset, size, found)
+            self._judge(list(self._in_context(batches.pop())))
         self._report.faults = plugin_faults(self._report.rows)
 
     def _in_context(
@@ -195,24 +202,77 @@ class Judge:
         for (asset, size, found), classification in zip(examined, in_context, strict=True):
             yield asset, size, replace(found, classification=classification)
 
-    def _judge(self, asset: TextureAsset, size: int, found: Examination) -> None:
-        kind = found.classification.kind
-        self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
-        self._report.asked += asset.options is not None
-        row = self._judged(asset, found)
-        self._report.memory += row.memory
-        self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint))
-        self._add(row)
+    def _judge(self, some: Sequence[tuple[TextureAsset, int, Examination]]) -> None:
+        members: list[SetMember] = []
+        faults: dict[str, Issue] = {}
+        considered: dict[str, Sequence[Considered]] = {}
+        for asset, _, found in some:
+            kind = found.classification.kind
+            self._report.kinds[kind] = self._report.kinds.get(kind, 0) + 1
+            self._report.asked += asset.options is not None
+            try:
+                considered[asset.file] = self._consider(asset, found)
+                members.append(self._member(asset, found, considered[asset.file]))
+            # An adapter is a plugin: its failure is one issue.
+            except (Exception, SystemExit) as error:
+                faults[asset.file] = fault_of(UNJUDGED, error, self._plugin)
+        findings = {**{member.file: member.findings for member in members}, **self._united(members)}
+        for asset, size, found in some:
+            row = self._row(
+                asset,
+                found,
+                findings.get(asset.file, ()),
+                considered.get(asset.file, ()),
+                faults.get(asset.file),
+            )
+            self._report.memory += row.memory
+            extent = found.inspection.extent
+            self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint, extent))
+            self._add(row)
 
-    def _judged(self, asset: TextureAsset, found: Examination) -> Row:
+    def _consider(self, asset: TextureAsset, found: Examination) -> Sequence[Considered]:
+        """Judges a texture alone. Raises the adapter's exceptions."""
+        adapter, version = self._project.adapter, self._project.version
+        uses = self.uses.get(asset.file, NO_USES)
+        return advice.judge_all(
+            found, asset.file, asset.options, adapter, version, max_size=self._max_size, uses=uses
+        )
+
+    def _member(self, asset: TextureAsset, found: Examination, considered: Sequence[Considered]) -> SetMember:
+        findings = [each.finding for each in considered if each.finding is not None]
+        uses = self.uses.get(asset.file, NO_USES)
+        return SetMember(asset.file, found, asset.options, findings, uses)
+
+    def _united(self, members: Sequence[SetMember]) -> Mapping[str, Sequence[Finding]]:
+        adapter, version = self._project.adapter, self._project.version
+        if adapter is None or version is None:
+            return {}
+        try:
+            return unite_materials(members, adapter, version, self._max_size)
+        # An adapter is a plugin: what it says of each texture alone still holds.
+        except (Exception, SystemExit):
+            return {}
+
+    def _row(
+        self,
+        asset: TextureAsset,
+        found: Examination,
+        findings: Sequence[Finding],
+        considered: Sequence[Considered],
+        fault: Issue | None,
+    ) -> Row:
         row = _row(asset, self._asset_issues(asset))
         _describe(row, found)
         try:
-            self._advise(row, found, read_only=bool(asset.read_only))
+            if fault is None:
+                self._advise(row, found, findings, considered, read_only=bool(asset.read_only))
         # An adapter is a plugin: its failure is one issue.
         except (Exception, SystemExit) as error:
-            row.issues = [*self._asset_issues(asset), fault_of(UNJUDGED, error, self._plugin)]
+            fault = fault_of(UNJUDGED, error, self._plugin)
+        if fault is not None:
+            row.issues = [*self._asset_issues(asset), fault]
             row.options, row.facts, row.memory, row.memory_after = {}, None, 0, 0
+            row.explanation = None
         return row
 
     def _asset_issues(self, asset: TextureAsset) -> list[Issue]:
@@ -221,23 +281,46 @@ class Judge:
         unknown = [Issue("unknown_settings", rank, "unknown_settings", reason)] if asset.problem else []
         return unknown + _remarked(lambda: asset.remarks, self._plugin)
 
-    def _advise(self, row: Row, found: Examination, *, read_only: bool) -> None:
-        adapter, version = self._project.adapter, self._project.version
+    def _advise(
+        self,
+        row: Row,
+        found: Examination,
+        findings: Sequence[Finding],
+        considered: Sequence[Considered],
+        *,
+        read_only: bool,
+    ) -> None:
         uses = self.uses.get(row.file, NO_USES)
-        findings = advice.judge(
-            found, row.file, row.settings, adapter, version, max_size=self._max_size, uses=uses
-        )
         if read_only:
             findings = [replace(finding, intent=TextureIntent(), memory={}) for finding in findings]
         row.issues += map(Issue.of, findings)
+        if self._explains(row.file):
+            raised = {finding.code for finding in findings}
+            others = (each for each in considered if each.finding is None and each.code not in raised)
+            row.explanation = explain(
+                found,
+                row.file,
+                [*map(Considered.of, findings), *others],
+                row.settings,
+                partial(_options_of, self._project, row.settings),
+            )
         row.issues += _remarked(lambda: _remarks(self._project, row, uses), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 
     def _add(self, row: Row) -> None:
+        if row.explanation is not None:
+            self._report.explained.append(row)
         if row.issues:
             row.issues.sort(key=lambda issue: -issue.rank)
             self._report.rows.append(row)
+
+
+def _options_of(
+    project: Project, settings: Mapping[str, Any] | None, considered: Considered
+) -> Mapping[str, Any]:
+    finding = considered.finding
+    return {} if finding is None else options_for(project, settings, [Issue.of(finding)])
 
 
 def _remarks(project: Project, row: Row, uses: TextureUses) -> Iterable[Remark]:
@@ -273,28 +356,3 @@ def _remarked(remarks: Callable[[], Iterable[Remark]], plugin: str) -> list[Issu
 def _trouble(trouble: Trouble) -> Issue:
     code = "unsupported" if trouble.code in PROBLEMS else "unreadable"
     return Issue(code, PROBLEMS.get(trouble.code, ERROR), code, {"reason": trouble.reason})
-
-
-def duplicate_groups(seen: Sequence[TextureState], root: Path) -> list[Group]:
-    """Groups of duplicates, then of similar textures, each sorted by wasted memory."""
-    by_name = {one.file: one for one in seen}
-    found = find_groups({one.file: one.fingerprint for one in seen})
-    made = [_group(alike.how, [by_name[name] for name in alike.names], root) for alike in found]
-    return sorted(made, key=lambda group: (group.how == "looks", -group.memory, -group.disk, group.files))
-
-
-def _group(how: str, alike: Sequence[TextureState], root: Path) -> Group:
-    # All but the largest, which usually has the most detail, are wasted. A link takes no disk space, but each
-    # name is a texture in GPU memory.
-    disk = sorted({_place(root, one.file): one.size for one in alike}.values())
-    memory = sorted(one.memory for one in alike)
-    return Group(how, tuple(one.file for one in alike), sum(disk[:-1]), sum(memory[:-1]))
-
-
-def _place(root: Path, file: str) -> tuple[int, int, str]:
-    """Identifies a file on disk; the same for all links to it."""
-    try:
-        found = os.stat(root / file)
-    except (OSError, ValueError):
-        return 0, 0, file
-    return (found.st_dev, found.st_ino, "") if found.st_ino else (0, 0, file)

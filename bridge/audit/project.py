@@ -310,12 +310,12 @@ NOTHING = text("It contains no textures, or all are ignored.")
 ALONE = text("{engine} imports no textures there, so only the files were checked.")
 
 
-def scope_name(registry: Registry, text: str) -> Project:
+def scope_name(registry: Registry, text: str, *, loose: bool = False) -> Project:
     """Returns the project at the path `text`, or the part of a project around it.
 
     Of a folder without a project only the files are checked. `text` may also be an engine's own path
     (`res://art`) in the project around the current folder. Raises UserError if that folder or texture
-    doesn't exist.
+    doesn't exist, or, unless `loose`, if no project is around an image.
     """
     place = _place(registry, text)
     if not place.is_file():
@@ -325,9 +325,11 @@ def scope_name(registry: Registry, text: str) -> Project:
     # A link to a file is a texture by its own name; links in the folder's path are resolved.
     place = _resolved(place.parent) / place.name
     around = _around(registry, place)
-    if around is None:
-        raise _no_texture(place)
-    return _part(registry, around, place)
+    if around is not None:
+        return _part(registry, around, place)
+    if loose and place.name.lower().endswith(IMAGES):
+        return Project(place.parent, part=place.name, is_file=True)
+    raise no_texture_error(place)
 
 
 def scope_notices(project: Project, files: Iterable[str]) -> list[AnyText]:
@@ -342,7 +344,7 @@ def scope_notices(project: Project, files: Iterable[str]) -> list[AnyText]:
     if any(map(project.reports, files)):
         return [notice]
     if project.is_file:
-        raise _no_texture(project.root / project.part)
+        raise no_texture_error(project.root / project.part)
     return [notice, NOTHING]
 
 
@@ -352,7 +354,8 @@ def is_alone(project: Project) -> Project:
     return Project(project.root, notice=notice, part=project.part, is_file=project.is_file)
 
 
-def _no_texture(file: Path) -> UserError:
+def no_texture_error(file: Path) -> UserError:
+    """Returns the error for a file that no audit examines."""
     return UserError(
         text(
             "`{file}` is not a texture of a project, or is ignored. Give a texture, or its folder "

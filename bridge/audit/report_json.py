@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
+from msgspec.structs import replace
 
 from accel.atomic_file import replace_file
 from accel.text import Text, text
+from bridge.advisors.explanation import plain
 from bridge.audit import judge
 from bridge.audit.results import Group, Issue, Report, Row
 from bridge.audit.texts import notices, sentence
@@ -51,7 +52,7 @@ def pieces(report: Report, locale: str) -> Iterator[str]:
         "seconds": round(report.seconds, 3),
     }
     yield json.dumps(head, indent=1)[:-2]
-    yield from array("files", (_row(row, locale) for row in report.listed))
+    yield from array("files", (_row(row, locale) for row in _rows(report)))
     yield from array("duplicates", map(_group, report.groups))
     yield "\n}\n"
 
@@ -62,6 +63,15 @@ def array(name: str, values: Iterable[Any]) -> Iterator[str]:
     for at, value in enumerate(values):
         yield f"{',' if at else ''}\n  {json.dumps(value, default=str)}"
     yield "\n ]"
+
+
+def _rows(report: Report) -> Iterator[Row]:
+    """Yields the listed rows, then, without their findings, the other rows that have an explanation."""
+    yield from report.listed
+    listed = {row.file for row in report.listed}
+    for row in report.explained:
+        if row.file not in listed:
+            yield replace(row, issues=[], options={}, memory_after=row.memory)
 
 
 def _group(group: Group) -> dict[str, Any]:
@@ -87,11 +97,12 @@ def _row(row: Row, locale: str) -> dict[str, Any]:
         "kind": row.kind,
         "sure": row.sure,
         "probability": round(row.probability, 4),
-        "evidence": [msgspec.to_builtins(one) for one in row.evidence],
+        "evidence": [{"source": one.source, "detail": one.detail, "kind": one.kind} for one in row.evidence],
         "findings": [_issue(issue, locale) for issue in row.issues],
         "mended": [_issue(issue, locale) for issue in row.mended],
         "present": row.present,
         "options": row.options,
+        **({"explanation": plain(row.explanation, locale)} if row.explanation is not None else {}),
     }
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from accel.image.operations.analysis import Fingerprint
 from accel.text import AnyText
 from accel.texture.kinds import Evidence, Kind
+from bridge.advisors.explanation import Explanation
 from bridge.advisors.findings import ERROR, NOTE, WARNING, Finding
 from bridge.advisors.import_project import AuditResultsWriter
 from bridge.api import Remark
@@ -98,6 +99,8 @@ class Row(Struct):
     """The issues that this run fixed."""
     picture: bytes = b""
     """A small WebP; empty without one."""
+    explanation: Explanation | None = None
+    """Set if the plan asks for it."""
 
     @property
     def rank(self) -> int:
@@ -142,6 +145,8 @@ class Report(Struct, kw_only=True):
     """Ignored parts of `popbridge.toml`, with reasons."""
     rows: list[Row] = field(default_factory=list)
     """Sorted by severity, then by name."""
+    explained: list[Row] = field(default_factory=list)
+    """The rows with an explanation, also of textures without findings."""
     unseen: list[tuple[str, Issue]] = field(default_factory=list)
     """Files and folders that couldn't be examined; also those that the baseline ignores."""
     shown: list[Row] | None = None
@@ -208,3 +213,5 @@ class TextureState(Struct, frozen=True):
     memory: int
     """Bytes of GPU memory; 0 if unknown."""
     fingerprint: Fingerprint
+    extent: tuple[int, int]
+    """Width and height, pixels."""

@@ -26,6 +26,7 @@ from bridge.core.errors import RequestError, UserError
 from bridge.core.messages import (
     DONE_CODE,
     DONE_REASON,
+    POPUP_ITEMS,
     PROTOCOL,
     Ack,
     Answer,
@@ -43,6 +44,8 @@ from bridge.core.messages import (
     Numbered,
     Popup,
     PopupClose,
+    PopupItem,
+    PopupProgress,
     Progress,
     ProjectInfo,
     Ready,
@@ -68,6 +71,8 @@ OnProgress = Callable[[float, str], None]
 """Gets a request's progress, 0 to 1, and its current stage."""
 OnPopupClose = Callable[[PopupClose], Awaitable[None]]
 """Removes a closed popup from the screen."""
+OnPopupProgress = Callable[[PopupProgress], Awaitable[None]]
+"""Shows how far the work on a popup is."""
 
 
 class Client:
@@ -84,6 +89,7 @@ class Client:
         self.on_command: OnCommand | None = None
         self.on_event: OnEvent | None = None
         self.on_popup_close: OnPopupClose | None = None
+        self.on_popup_progress: OnPopupProgress | None = None
         self.instance = ""
         self._next_id = 0
         self._open: dict[int, asyncio.Future[Result]] = {}
@@ -112,6 +118,7 @@ class Client:
         on_command: OnCommand | None = None,
         on_event: OnEvent | None = None,
         on_popup_close: OnPopupClose | None = None,
+        on_popup_progress: OnPopupProgress | None = None,
     ) -> Self:
         """Opens a connection, by default to the current user's daemon, or that in POPBRIDGE_HOME.
 
@@ -131,6 +138,7 @@ class Client:
             project=project or UNSET,
             resume=resume or UNSET,
             locale=locale or UNSET,
+            features=[POPUP_ITEMS] if on_popup else [],
         )
         socket = await connection.dial(file)
         self = cls(socket, file, *await connection.greet(socket, identify, file))
@@ -139,6 +147,7 @@ class Client:
         self._acknowledged = resume.last_seq if resume else 0
         self.on_popup, self.on_command = on_popup, on_command
         self.on_event, self.on_popup_close = on_event, on_popup_close
+        self.on_popup_progress = on_popup_progress
         if previous is not None:
             previous._successor = self
             # The session may still have the earlier ids open.
@@ -263,6 +272,12 @@ class Client:
         self.handled.unconfirmed[answer.id] = answer
         await self._current._send_frame(frame)
 
+    async def popup_items(self, popup: Popup) -> list[PopupItem]:
+        """Returns the list of a popup, which may be in a blob. Raises RequestError."""
+        if popup.items_blob is UNSET:
+            return popup.items
+        return msgspec.json.decode(await self.get_blob(popup.items_blob), type=list[PopupItem])
+
     async def send(self, message: ClientMessage) -> None:
         """Sends a message without checking it. Raises ConnectionClosed."""
         await self._socket.send(connection.encode(message))
@@ -330,6 +345,8 @@ class Client:
                 self._start_task(self._show(message), message)
             case Event() if self.on_event:
                 self._start_task(self.on_event(message), message)
+            case PopupProgress() if self.on_popup_progress:
+                self._start_task(self.on_popup_progress(message), None)
             case PopupClose():
                 self.handled.close(message.id)
                 if self.on_popup_close:

@@ -114,10 +114,15 @@ async def dial(file: ConnectionFile) -> ClientConnection:
 
 
 async def greet(socket: ClientConnection, identify: Identify, file: ConnectionFile) -> tuple[Hello, Ready]:
-    """Performs the handshake. If it fails, closes the socket and raises UserError."""
+    """Performs the handshake, with those of the features that the daemon offers.
+
+    If it fails, closes the socket and raises UserError.
+    """
     try:
         hello = decode(await socket.recv())
-        await socket.send(encode(identify))
+        offered = hello.features if isinstance(hello, Hello) else []
+        features = [feature for feature in identify.features if feature in offered]
+        await socket.send(encode(replace(identify, features=features)))
         ready = decode(await socket.recv())
         if not isinstance(hello, Hello) or not isinstance(ready, Ready):
             raise UserError(text("The server at {ws} isn't PopBridge.", ws=file.ws))

@@ -38,7 +38,8 @@ def _report_option(name: str, description: str) -> Callable[[Function], Function
     )
 
 
-def _default_locale() -> str:
+def default_locale() -> str:
+    """Returns the report's language for the user's locale."""
     return "zh-CN" if reads_chinese() else "en"
 
 
@@ -52,6 +53,7 @@ def _default_locale() -> str:
     "--baseline", metavar="FILE", type=click.Path(dir_okay=False), help="Ignore findings listed in FILE."
 )
 @click.option("--update-baseline", is_flag=True, help="Write all findings to the baseline.")
+@click.option("--all", "lists_all", is_flag=True, help="List all textures in --json, with explanations.")
 @click.option(
     "--severity",
     type=SeverityChoice(SEVERITIES),
@@ -70,14 +72,15 @@ def _default_locale() -> str:
 @click.option("--no-cache", is_flag=True, help="Examine every file again.")
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="Rows shown; 0 is all.")
 @click.option(
-    "--locale", type=click.Choice(["en", "zh-CN"]), default=_default_locale, show_default="the system's",
+    "--locale", type=click.Choice(["en", "zh-CN"]), default=default_locale, show_default="the system's",
     help="Language of the report.",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes; default: one per core.")
+@click.option("--workers", "-j", type=click.IntRange(1, 256), help="Worker processes; default: one per core.")
+@click.option("--quiet", "-q", is_flag=True, help="Print no report; the exit code and files tell.")
 def audit(
     place: str, fix: bool, html: str | None, json: str | None, sarif: str | None, baseline: str | None,
-    update_baseline: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool, limit: int,
-    locale: str, workers: int | None,
+    update_baseline: bool, lists_all: bool, severity: str, fail_on: str, no_names: bool, no_cache: bool,
+    limit: int, locale: str, workers: int | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Check the textures of a project, folder or file.
 
@@ -86,6 +89,8 @@ def audit(
     """
     reports = {"html": html, "json": json, "sarif": sarif}
     _check_options(place, reports, baseline, update_baseline)
+    if lists_all and json is None:
+        raise click.UsageError(say(text("--all needs --json FILE.")))
     options = AuditOptions(
         place=place,
         reports=reports,
@@ -99,6 +104,8 @@ def audit(
         limit=limit,
         locale=locale,
         workers=workers,
+        quiet=quiet,
+        lists_all=lists_all,
     )
     # It needs numpy and pyvips, which `--help` and completion do without.
     from bridge.commands.audit_run import run_audit

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -61,8 +62,15 @@ def run_audit(options: AuditOptions) -> int:
         fix.check_nameable(project.root)
     project_file = config.read(project.root)
     accepted = _accepted(options, project)
-    plan = _plan(registry, options)
-    with _interruptible(plan, options.locale) as caches:
+    plan = plan_audit(
+        registry,
+        options.workers,
+        use_names=options.use_names,
+        use_cache=options.use_cache,
+        pictures=options.reports["html"] is not None,
+        explains=lambda file: options.lists_all,
+    )
+    with interruptible(plan, options.locale) as caches:
         report = _examine(project, plan, registry, project_file, accepted, caches, apply_fixes=options.fix)
     failures = _fix_and_accept(project, report, plan, options)
     report.shown = _at_least(report.rows, RANKS[options.severity])
@@ -106,13 +114,16 @@ def _accepted(options: AuditOptions, project: Project) -> set[baseline.Entry]:
     return baseline.read(Path(options.baseline))
 
 
-def _plan(registry: Registry, options: AuditOptions) -> Plan:
+def plan_audit(
+    registry: Registry, workers: int | None, *, use_names: bool, use_cache: bool, **more: Any
+) -> Plan:
+    """Returns the plan for these options and the user's settings; `more` are other fields of `Plan`."""
     paths = Paths.find()
     settings = read_settings(
         registry.settings,
         paths.settings_file,
         os.environ,
-        {"workers": options.workers},
+        {"workers": workers},
         plugins_disabled=registry.lacks,
     )
     return Plan(
@@ -121,14 +132,14 @@ def _plan(registry: Registry, options: AuditOptions) -> Plan:
         memory_mib=settings["worker.memory_mib"],
         deadline_s=settings["deadline_ms"] / 1000,
         max_size=settings["textures.max_size"],
-        use_names=options.use_names,
-        cache=paths.cache if options.use_cache else None,
-        pictures=options.reports["html"] is not None,
+        use_names=use_names,
+        cache=paths.cache if use_cache else None,
+        **more,
     )
 
 
 @contextlib.contextmanager
-def _interruptible(plan: Plan, locale: str) -> Iterator[list[Cache]]:
+def interruptible(plan: Plan, locale: str) -> Iterator[list[Cache]]:
     """Yields the list for the caches that the audit opens; on Ctrl-C, reports the state of the work."""
     caches: list[Cache] = []
     try:
@@ -166,17 +177,7 @@ def _examine(
     """
 
     async def look(project: Project, plan: Plan) -> Report:
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        # Without a terminal, the bar would leave an empty line.
-        with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-            bar = progress.add_task("audit", total=None)
-            outcome = ProgressCallbacks(
-                total=lambda count: progress.update(bar, total=count),
-                done=lambda count: progress.advance(bar, count),
-                opened=caches.append,
-            )
-            report = await audit_module.audit(project, plan, registry, outcome, project_file)
+        report = await audit_with_progress(project, plan, registry, project_file, caches)
         baseline.accept(report, accepted, project)
         return report
 
@@ -197,6 +198,23 @@ def _examine(
     asyncio.run(run())
     judge.report_faults(reports[0])
     return reports[0]
+
+
+async def audit_with_progress(
+    project: Project, plan: Plan, registry: Registry, project_file: ProjectFile, caches: list[Cache]
+) -> Report:
+    """Audits with a progress bar on stderr; adds the opened cache to `caches`. Raises UserError."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Without a terminal, the bar would leave an empty line.
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("audit", total=None)
+        outcome = ProgressCallbacks(
+            total=lambda count: progress.update(bar, total=count),
+            done=lambda count: progress.advance(bar, count),
+            opened=caches.append,
+        )
+        return await audit_module.audit(project, plan, registry, outcome, project_file)
 
 
 def _fix_and_accept(project: Project, report: Report, plan: Plan, options: AuditOptions) -> list[str]:
@@ -256,7 +274,7 @@ def _write_reports(report: Report, options: AuditOptions) -> list[str]:
     for name, pieces in formats.items():
         if file := options.reports[name]:
             failures += _write(file, pieces(report, options.locale))
-    if STDOUT not in options.reports.values():
+    if not options.quiet and STDOUT not in options.reports.values():
         report_terminal.show(report, report.listed, options.locale, options.limit, sys.stdout, screen_width())
     return failures
 

@@ -20,12 +20,20 @@ from bridge.paths import Paths
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+USUAL = ("host", "port", "workers", "gpu", "log_level")
+"""Settings whose flags `serve --help` shows; `popbridge config` shows all."""
+
+
 def _setting_flags(function: Function) -> Function:
     """Adds a flag for each of PopBridge's own settings; `Setting.parse` checks the values."""
     for setting in reversed(SETTINGS):
         flag = "--" + setting.name.replace(".", "-").replace("_", "-")
         function = click.option(
-            flag, setting.name.replace(".", "_"), metavar="VALUE", help=flag_text(setting, setting.help)
+            flag,
+            setting.name.replace(".", "_"),
+            metavar="VALUE",
+            help=flag_text(setting, setting.help),
+            hidden=setting.name not in USUAL,
         )(function)
     return function
 
@@ -36,7 +44,8 @@ def _setting_flags(function: Function) -> Function:
 def serve(further: tuple[str, ...], **values: str | None) -> None:
     """Run the daemon until Ctrl-C.
 
-    Editors connect to it. `popbridge config` shows all settings.
+    Editors connect to it. Each setting that `popbridge config` lists has a flag here: --cache-max-size
+    for cache.max_size.
     """
     registry = host.load()
     flags: dict[str, object] = {s.name: values[s.name.replace(".", "_")] for s in SETTINGS}

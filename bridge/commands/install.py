@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from accel.text import AnyText, sentences, text
-from bridge.api import Adapter, EditorSupport
+from bridge.api import Adapter, AssetChange, EditorSupport
 from bridge.commands import options
 from bridge.commands.options import as_json, print_json
 from bridge.commands.run.plan import disabled_plugins
@@ -16,7 +17,9 @@ from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 from bridge.host import host
 from bridge.host.host import Registry
-from bridge.paths import quoted
+from bridge.paths import Paths, daemon_command, quoted, record_start_command
+
+MAX_LISTED = 20
 
 DONE = {
     "created": text("created    {path}"),
@@ -28,17 +31,24 @@ DONE = {
 
 @click.command()
 @click.argument("engine", shell_complete=options.engines)
-@click.argument("project", type=click.Path(path_type=Path))
+@click.argument("project", type=click.Path(path_type=Path), required=False)
 @click.option("--remove", is_flag=True, help="Remove the addon.")
+@click.option("-v", "--verbose", is_flag=True, help="List each file.")
 @as_json
-def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
+def install(engine: str, project: Path | None, remove: bool, verbose: bool, as_json: bool) -> None:
     """Install the editor addon in a project.
 
-    The project's own files tell the version of ENGINE. Running it again updates the addon.
+    The project's own files tell the version of ENGINE. Without PROJECT, it offers those that the engine's own
+    list has. Running it again updates the addon.
     """
+    registry = host.load()
+    if project is None:
+        project = _choose_project(registry, engine)
     try:
-        editor = find_editor(host.load(), engine, project, removing=remove)
+        editor = find_editor(registry, engine, project, removing=remove)
         changes = editor.remove(project) if remove else editor.install(project)
+        if not remove:
+            record_start_command(Paths.find(), daemon_command())
     except OSError as error:
         raise UserError(
             text(
@@ -51,15 +61,43 @@ def install(engine: str, project: Path, remove: bool, as_json: bool) -> None:
         for change in changes:
             print_json(change)
         return
-    for change in changes:
+    for change in changes if verbose else ():
         done = DONE.get(change.what, text("{what} {path}"))
         click.echo(say(done.fill(what=change.what, path=change.path)))
-    if all(change.what == "unchanged" for change in changes):
-        click.echo(say(text("Nothing to change.")))
-    elif not remove:
-        click.echo(
-            say(text("Open the project in its editor. The addon connects while `popbridge serve` runs."))
+    click.echo(say(_summary(changes, project, remove=remove)))
+
+
+def _summary(changes: Sequence[AssetChange], project: Path, *, remove: bool) -> AnyText:
+    count = sum(change.what != "unchanged" for change in changes)
+    if not count:
+        return text("{project}: nothing to change.", project=project)
+    if remove:
+        return text("{project}: the addon is removed.", project=project)
+    if any(change.what == "created" for change in changes):
+        return text(
+            "{project}: the addon is installed. Open the project; its PopBridge dock does the rest.",
+            project=project,
         )
+    return text("{project}: the addon is updated. Reopen the project to use it.", project=project)
+
+
+def _choose_project(registry: Registry, engine: str) -> Path:
+    """Returns the project that the user chooses from the engine's own list. Raises UserError."""
+    editors = [a.editor for a in registry.adapters if a.engine == engine.lower() and a.editor is not None]
+    if not editors:
+        raise _unknown_engine(registry, engine)
+    listed = [project for editor in editors for project in editor.known_projects()][:MAX_LISTED]
+    if not listed:
+        raise UserError(
+            text("The {engine} editor's list has no project. Give a project's folder.", engine=engine)
+        )
+    if not sys.stdin.isatty():
+        commands = [f"popbridge install {engine} {quoted(project)}" for project in listed]
+        raise UserError(text("Which project? {commands}", commands="\n  ".join(["", *commands])))
+    for number, project in enumerate(listed, 1):
+        click.echo(f"{number:>3}  {project}")
+    chosen: int = click.prompt(say(text("Which one")), type=click.IntRange(1, len(listed)), default=1)
+    return listed[chosen - 1]
 
 
 def find_editor(registry: Registry, engine: str, project: Path, *, removing: bool = False) -> EditorSupport:

@@ -49,6 +49,9 @@ class AuditOptions(Struct, frozen=True):
     limit: int
     locale: str
     workers: int | None
+    quiet: bool = False
+    lists_all: bool = False
+    """Whether the JSON report lists all textures, with explanations."""
 
 
 class RunOptions(Struct, frozen=True):
@@ -60,6 +63,10 @@ class RunOptions(Struct, frozen=True):
     as_json: bool
     daemon: bool
     timeout_s: float | None
+    quiet: bool = False
+    to_stdout: bool = False
+    """Whether the one output file goes to stdout."""
+    dry_run: bool = False
 
 
 def read_settings(

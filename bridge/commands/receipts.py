@@ -19,6 +19,7 @@ from bridge.commands.terminal import is_narrow, paragraphs, say, table
 from bridge.core.errors import RequestError, UserError
 from bridge.core.revert import error_text
 from bridge.core.text import printable, value_text
+from bridge.core.verification import by_path
 from bridge.host import host
 from bridge.paths import Paths
 from bridge.store.database import open_readonly
@@ -110,6 +111,11 @@ def revert(receipt: int, editor: str, as_json: bool) -> int:
     else:
         if result.get("state") != "applied":
             outcome = text("Change {id} was not reverted (change {new}).")
+        elif not result.get("errors") and not _has_changed(result):
+            outcome = text(
+                "Nothing was restored: all settings already had their values from before change {id} "
+                "(change {new})."
+            )
         elif result.get("errors"):
             outcome = text("Change {id} was reverted by change {new}, with these problems:")
         else:
@@ -230,9 +236,14 @@ def _reverted(found: Iterable[Receipt]) -> dict[int, int]:
     return by
 
 
+def _has_changed(receipt: Mapping[str, Any]) -> bool:
+    before = by_path(receipt.get("before"))
+    return any(options != before.get(path) for path, options in by_path(receipt.get("after")).items())
+
+
 def _what(receipt: Receipt) -> str:
     """Returns a line for each changed file, and for each error."""
-    before, after = _by_path(receipt.before), _by_path(receipt.after or receipt.args.get("changes"))
+    before, after = by_path(receipt.before), by_path(receipt.after or receipt.args.get("changes"))
     lines = [
         printable(f"{path}: {_changes(before.get(path, {}), options)}") for path, options in after.items()
     ]
@@ -250,10 +261,6 @@ def _problem(problem: Mapping[str, Any]) -> str:
     """Returns an editor's error about a file; unknown errors in the editor's words."""
     message = say(error_text(problem))
     return f"{problem.get('path', '')} {message}".strip()
-
-
-def _by_path(changes: object) -> dict[str, Mapping[str, Any]]:
-    return {str(change.get("path", "")): change.get("options") or {} for change in _maps(changes)}
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""The pure core: no asyncio, socket, database, plugin manager, clock or engine's name."""
+"""The pure core: no asyncio, sockets, database, plugin manager, clock or engine names."""

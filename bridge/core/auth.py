@@ -1,4 +1,4 @@
-"""Checks of Host, Origin and token; pure functions without I/O."""
+"""Checks of Host, Origin and token: pure functions without I/O."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_loopback(host: str) -> bool:
 def host_allowed(header: str, names: Collection[str] = ()) -> bool:
     """Whether a Host header (RFC 9110 §7.2) names loopback or one of the allowed `names`.
 
-    This stops DNS rebinding: a web page whose name resolves to 127.0.0.1 still sends that name.
+    This prevents DNS rebinding: a web page whose name resolves to 127.0.0.1 still sends that name.
     """
     if set(header) & set("@/?#\\"):
         return False  # invalid in Host, and urlsplit would see another host than the browser
@@ -38,12 +38,12 @@ def host_allowed(header: str, names: Collection[str] = ()) -> bool:
 
 
 def origin_allowed(origin: str | None, own: Collection[str] = ()) -> bool:
-    """Whether this Origin may open a socket. Only browsers send one; its absence isn't a sign of trust."""
+    """Whether this Origin may open a socket. Only browsers send one, so its absence proves nothing."""
     return origin is None or origin.lower() in {o.lower() for o in own}
 
 
 def token_matches(auth: AuthProof, token: str, server_nonce: str) -> bool:
-    """Whether `auth` has the token or a valid proof of it, compared in constant time."""
+    """Whether `auth` contains the token or a valid proof of it, compared in constant time."""
     if isinstance(auth.token, str):
         return hmac.compare_digest(auth.token.encode(), token.encode())
     if isinstance(auth.proof, str) and isinstance(auth.nonce, str):
@@ -52,10 +52,10 @@ def token_matches(auth: AuthProof, token: str, server_nonce: str) -> bool:
 
 
 def proof(token: str, server_nonce: str, client_nonce: str) -> str:
-    """Returns the HMAC-SHA256 (RFC 2104) of both nonces with the token as key, in hex."""
+    """Returns the HMAC-SHA256 (RFC 2104) of both nonces, with the token as key, in hex."""
     return hmac.new(token.encode(), f"{server_nonce}{client_nonce}".encode(), hashlib.sha256).hexdigest()
 
 
 def digest(secret: str) -> str:
-    """Returns the SHA-256 of a secret in hex. Secrets have 256 random bits and need no salt."""
+    """Returns the SHA-256 of a secret in hex. Secrets have 256 random bits, so they need no salt."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Encodes and decodes wire messages, with strict types and one kind of error for invalid data."""
+"""Encodes and decodes wire messages with strict types, and a single kind of error for invalid data."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from bridge.core.messages import (
 
 Received = TypeVar("Received")
 
-# Matched at the start only: the rest may quote data of the peer.
+# Match only the start: the rest may quote the peer's data.
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`(?: - at `(?P<at>[^`]*)`)?")
 _WRONG_KIND = re.compile(r"Expected `[^`]*`(?: \| `[^`]*`)*(?:, got `[^`]*`)?$")
 _PATH = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 
 _FREE_FIELDS: dict[type, str] = {Request: "params", Result: "value", Event: "data", Answer: "values"}
-"""The fields of client messages with arbitrary content, which is checked here."""
+"""Fields of client messages with arbitrary content, which is checked here."""
 _PLAIN_TYPES = frozenset({str, bool, bytes, type(None)})
 
 
 class Codec(Generic[Received]):
-    """Encodes the messages that one side sends and decodes those it receives, for one subprotocol.
+    """Encodes one side's messages and decodes the other's, for one subprotocol.
 
-    `decode` raises only RemoteProtocolError, for any bytes.
+    `decode` raises only RemoteProtocolError, whatever the bytes.
     """
 
     def __init__(self, subprotocol: str, receives: Any, max_frame: int = MAX_FRAME) -> None:
@@ -57,7 +57,7 @@ class Codec(Generic[Received]):
             self.encode = msgspec.msgpack.Encoder().encode
 
     def decode(self, frame: bytes | str) -> Received:
-        """Decodes a frame: text for JSON, bytes for msgpack."""
+        """Decodes a frame, which is text for JSON and bytes for msgpack."""
         if isinstance(frame, str) != self.is_text:
             kind = "text" if self.is_text else "binary"
             raise errors.RemoteProtocolError(
@@ -89,7 +89,7 @@ def server_codec(subprotocol: str, max_frame: int = MAX_FRAME) -> Codec[ClientMe
 
 @functools.cache
 def client_codec(subprotocol: str, max_frame: int = MAX_FRAME) -> Codec[ServerMessage]:
-    """Returns the codec of a client."""
+    """Returns the client's codec."""
     return Codec(subprotocol, ServerMessage, max_frame)
 
 
@@ -97,7 +97,7 @@ SUBPROTOCOLS = (SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON)
 
 
 def _size(frame: bytes | str) -> int:
-    """Returns the size of a frame in bytes of UTF-8."""
+    """Returns the size of a frame in UTF-8 bytes."""
     if isinstance(frame, str) and not frame.isascii():
         return len(frame.encode("utf-8", "surrogatepass"))
     return len(frame)
@@ -125,7 +125,7 @@ def _check_each(field: str, values: Iterable[Any], depth: int) -> None:
         elif kind is int and not MIN_INT <= value <= MAX_INT:
             _refuse(errors.WRONG_VALUE, field, "integer exceeds 64 bits: send text")
         elif kind is datetime:
-            # msgspec decodes extension -1 itself, without `_refuse_extension`.
+            # msgpack itself decodes extension -1, without `_refuse_extension`.
             _refuse(errors.UNDECODABLE, field, "msgpack extension type -1 isn't used here: send text")
 
 
@@ -140,7 +140,7 @@ def _refuse(code: errors.CloseCode, field: str, reason: str) -> NoReturn:
 
 
 def _explain(problem: str) -> NoReturn:
-    """Converts msgspec's error to a close code and a reason with the field."""
+    """Converts msgspec's error to a close code and a reason that names the field."""
     path = _PATH.search(problem)
     field = path["path"] if path else ""
     if missing := _MISSING.match(problem):

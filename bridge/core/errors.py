@@ -1,4 +1,4 @@
-"""All errors: classes, error codes and close codes.
+"""All errors: exception classes, error codes and close codes.
 
 BridgeError
  ├─ UserError              one clear line for a person at a shell; exit code 2
@@ -7,7 +7,7 @@ BridgeError
  ├─ ProtocolError          the connection ends with a close code
  │   ├─ RemoteProtocolError   the peer broke the protocol
  │   └─ LocalProtocolError    this side would have broken it: a bug
- └─ RequestError           answered by an `error` message; the connection stays open
+ └─ RequestError           answered with an `error` message; the connection stays open
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from msgspec import Struct
 from accel.text import AnyText, Text, TextError, placeholders, plain_values
 
 MAX_REASON = 123
-"""Bytes of UTF-8: a control frame holds 125 (RFC 6455 §5.5), two of them the code."""
+"""Bytes of UTF-8: control frames hold 125 (RFC 6455 §5.5), two of which are the code."""
 
 OUTCOMES = ("failed", "not_started", "unknown")
 """The values of `error.outcome`."""
 
 DEFAULT_FIELDS = {"what": "The daemon"}
-"""Plugins may raise `internal` without any field."""
+"""Defaults, because plugins may raise `internal` without any field."""
 
 
 class CloseCode(Struct, frozen=True):
-    """A WebSocket close code (RFC 6455 §7.4.2: 4000 to 4999 are for private use)."""
+    """A WebSocket close code (RFC 6455 §7.4.2 reserves 4000 to 4999 for private use)."""
 
     name: str
     code: int
     text: str
-    """Meaning of the code, and the client's next step."""
+    """What it means, and what the client should do."""
     final: bool = False
-    """Whether a client that reconnects with the same data is rejected again."""
+    """Whether reconnecting with the same data would be rejected again."""
 
 
 class ErrorCode(Struct, frozen=True):
-    """A value of an `error` message's `code`."""
+    """A value for `code` in an `error` message."""
 
     name: str
     """The value on the wire."""
     number: int
     """For logs and lists; not sent."""
     text: str
-    """The template of `accel.text.Text` that describes the failure."""
+    """Template (see `accel.text.Text`) that describes the failure."""
     retryable: bool = False
     """Whether the same request may succeed later."""
     hint: str = ""
@@ -53,7 +53,7 @@ class ErrorCode(Struct, frozen=True):
     outcome: str = "failed"
     """The default of `error.outcome`."""
     retry_after_ms: int = 0
-    """The default of `error.retry_after_ms`; 0 leaves it out."""
+    """The default of `error.retry_after_ms`; 0 omits it."""
 
 
 UNKNOWN = CloseCode("unknown", 4000, "Unexpected error. Reconnect; if it happens again, report it.")
@@ -204,20 +204,29 @@ STORAGE_FULL = ErrorCode(
     hint="Free disk space for the daemon, or raise its setting blobs.quota.",
 )
 
+CLAIMED = ErrorCode(
+    "claimed",
+    20,
+    "The advisor {advisor} is asking about {name}.",
+    retryable=True,
+    hint="Ask again when its popup is closed.",
+    outcome="not_started",
+)
+
 ERROR_CODES = (
     BAD_PARAMS, BAD_INPUT, UNKNOWN_WORKLOAD, UNSUPPORTED, TOO_LARGE, NOT_FOUND, FORBIDDEN, AMBIGUOUS_EDITOR,
     EDITOR_GONE, EDITOR_BUSY, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED, WORKER_CRASHED, KEY_REUSED,
-    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL,
+    SHUTTING_DOWN, INTERNAL, STORE_UNAVAILABLE, STORAGE_FULL, CLAIMED,
 )  # fmt: skip
 
 REFUSALS = frozenset(code.name for code in (BAD_INPUT, UNSUPPORTED, TOO_LARGE)) | frozenset(
     code.name for code in ERROR_CODES if code.outcome == "not_started"
 )
-"""Error codes that count as rejected requests, not as failures: bad requests, and those over a limit."""
+"""Error codes that count as rejections, not failures: invalid requests and those over a limit."""
 
 
 class BridgeError(TextError):
-    """Base class of the errors that PopBridge raises on purpose."""
+    """Base class of errors that PopBridge raises on purpose."""
 
 
 class StoreError(BridgeError):
@@ -228,7 +237,7 @@ class StoreError(BridgeError):
 
     @property
     def reason(self) -> AnyText:
-        """`text`, which is a clause here rather than a sentence."""
+        """`text`, which here is a clause instead of a sentence."""
         return self.text
 
 
@@ -237,7 +246,7 @@ class UserError(BridgeError):
 
 
 class ContractViolation(BridgeError):
-    """A plugin broke the contract of `bridge.api`; the message has the expected and the actual value."""
+    """A plugin broke the contract of `bridge.api`. The message has the expected and the actual value."""
 
 
 class ProtocolError(BridgeError):
@@ -250,7 +259,7 @@ class ProtocolError(BridgeError):
 
     @property
     def wire_reason(self) -> str:
-        """`reason`, truncated to the size of a close frame at a character boundary."""
+        """`reason` truncated, at a character boundary, to fit into a close frame."""
         return wire_reason(self.reason)
 
 
@@ -263,15 +272,15 @@ class LocalProtocolError(ProtocolError):
 
 
 class RequestError(BridgeError):
-    """A request or command failed; `message` and `hint` are for people, in English.
+    """A request or command failed. `message` and `hint` are for people, in English.
 
-    `code` is a code of docs/reference/errors.md or its name. `message` is a whole sentence that describes the
-    failure; without it, `fields` fill in the code's own sentence. Raises ValueError for an unknown code and
-    for a missing field.
+    `code` is an ErrorCode or its name, from docs/reference/errors.md. `message` is a full sentence that
+    describes the failure; without it, `fields` fill in the code's own sentence. Raises ValueError for an
+    unknown code or a missing field.
     """
 
     code: ErrorCode
-    """The kind of failure."""
+    """What kind of failure it is."""
     text: AnyText
     """Translatable description of the failure."""
     hint_text: AnyText
@@ -307,13 +316,13 @@ class RequestError(BridgeError):
 
     @property
     def outcome(self) -> str:
-        """The field `outcome` if it is valid, else the code's: `failed`, `not_started` or `unknown`."""
+        """The field `outcome` if valid, otherwise the code's: `failed`, `not_started` or `unknown`."""
         outcome = self.fields.get("outcome")
         return outcome if isinstance(outcome, str) and outcome in OUTCOMES else self.code.outcome
 
     @property
     def retry_after_ms(self) -> int:
-        """Milliseconds to wait before a retry: the field of that name, else the code's; 0 if unknown."""
+        """Milliseconds to wait before a retry, from the field of that name or the code; 0 if unknown."""
         retry_after_ms = self.fields.get("retry_after_ms")
         return retry_after_ms if isinstance(retry_after_ms, int) else self.code.retry_after_ms
 
@@ -336,5 +345,5 @@ def _filled(code: ErrorCode, template: str, fields: dict[str, object]) -> AnyTex
 
 
 def wire_reason(reason: str) -> str:
-    """Returns `reason`, truncated to `MAX_REASON` bytes of UTF-8 at a character boundary."""
+    """Truncates `reason` to `MAX_REASON` bytes of UTF-8 at a character boundary."""
     return reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")

@@ -66,7 +66,7 @@ class AuthOffer(Part, kw_only=True):
 
 class AuthProof(Part, kw_only=True):
     token: Text | UnsetType = UNSET
-    """The token of connection.json, or else `proof` and `nonce`."""
+    """The token from connection.json; otherwise send `proof` and `nonce`."""
     proof: (
         Annotated[str, Meta(description="HMAC-SHA256(token, server nonce + client nonce), hex.")] | UnsetType
     ) = UNSET
@@ -112,7 +112,7 @@ class Resume(Part, kw_only=True):
 
 class AdapterInfo(Part, kw_only=True):
     engine: Name
-    """In lower case, as `identify.engine.name`."""
+    """In lower case, as in `identify.engine.name`."""
     range: Annotated[str, Meta(description="PEP 440 specifier of the supported versions.")]
     exact: Annotated[bool, Meta(description="False if the engine is newer than the range.")]
 
@@ -130,7 +130,7 @@ class InputRef(Part, kw_only=True):
     """An input file; exactly one of `blob`, `data` and `path` is set."""
 
     name: Name
-    """The name for errors."""
+    """Name used in errors."""
     blob: Sha256 | UnsetType = UNSET
     """The SHA-256 of a blob, lower-case hex."""
     data: bytes | UnsetType = UNSET
@@ -183,8 +183,21 @@ class Translatable(Part, kw_only=True):
         return cls(id=text.id, plural=text.plural, values=msgspec.to_builtins(text.values))
 
 
+class Choice(Part, kw_only=True):
+    """One line that an action offers before it is sent, for example a rule that it would write."""
+
+    id: Name
+    """The value for `answer.choices`."""
+    label: Text
+    """The line."""
+    detail: Text = ""
+    """A second line."""
+    checked: bool = True
+    """Whether it is ticked at first."""
+
+
 class Action(Part, kw_only=True):
-    """One button of a popup."""
+    """One button of a popup, or one line of its menu."""
 
     id: Name
     """The value for `answer.action`."""
@@ -193,7 +206,15 @@ class Action(Part, kw_only=True):
     style: Literal["primary", "normal", "danger"] = "normal"
     """Appearance; `danger` for actions that can't be undone."""
     default: bool = False
-    """The one that the return key presses."""
+    """Whether the return key presses it."""
+    label_one: Text = ""
+    """The text while one file has a tick. Files are counted by `path`, each once even if it is in several
+    rows; a leaf without a `path` above it counts by itself. If set, the button is disabled while none has."""
+    label_many: Text = ""
+    """The text while several files have a tick; `{count}` is their number."""
+    choices: Annotated[list[Choice], Meta(max_length=1024)] = []
+    """Lines to show, with their ticks, before the action is sent; the ids of the ticked ones are
+    `answer.choices`."""
 
 
 class Field(Part, kw_only=True):
@@ -211,6 +232,38 @@ class Field(Part, kw_only=True):
     """The options of a `choice`."""
 
 
+class PopupItem(Part, kw_only=True, gc=False):
+    """One row of a popup's list: a problem, a texture with it, or a change of this texture.
+
+    A leaf is a row without children. It can be ticked unless it is `locked` or has a `status`.
+    """
+
+    id: Name
+    """Unique in the popup; the value for `answer.checked`."""
+    title: Text
+    """The first line."""
+    detail: Text = ""
+    """The second line: the effect, the folder, or the reason for `status`."""
+    value: Text = ""
+    """At the row's end, for example the GPU memory that it frees."""
+    severity: Literal["error", "warning", "note"] | UnsetType = UNSET
+    """Set on problems."""
+    picture: Sha256 | UnsetType = UNSET
+    """A thumbnail: the SHA-256 of a blob, lower-case hex."""
+    path: Text | UnsetType = UNSET
+    """Set on textures: the path below the project's root."""
+    checked: bool = False
+    """Whether the leaf is ticked at first. Rows with children show the ticks of theirs."""
+    locked: Text = ""
+    """Why the row can't be ticked; it then has no box."""
+    needs: list[Name] = []
+    """The leaves that are always ticked and unticked together with this one."""
+    status: Literal["", "pending", "done", "failed", "kept"] = ""
+    """What became of it once the answer is carried out; `kept`: left as it is."""
+    children: list[PopupItem] = []
+    """The rows below it."""
+
+
 PROTOCOL = 1
 SUBPROTOCOL_MSGPACK = "bridge.v1.msgpack"
 SUBPROTOCOL_JSON = "bridge.v1.json"
@@ -220,12 +273,16 @@ MAX_INLINE = 64 * 1024
 """Largest `data` in a frame in bytes; larger data is sent over HTTP."""
 MAX_INPUTS = 64
 """Maximum inputs of a request."""
+MAX_CHECKED = 65_536
+"""Maximum ids in `answer.checked`."""
 MAX_KEY = 128
 """Maximum characters of an idempotency key."""
 MAX_DEPTH = 32
 """Maximum nesting of lists and maps in fields of any content: `params`, `value`, `data`, `values`."""
 MIN_INT, MAX_INT = -(2**63), 2**64 - 1
 """The integers of msgpack; JSON has the same limits here."""
+POPUP_ITEMS = "popup_items"
+"""The feature of clients that show the lists of popups and their progress."""
 IDENTIFY_TIMEOUT_S = 10.0
 DONE_CODE, DONE_REASON = 1000, "done"
 """A client closes with these to end its session (1000 is the normal closure of RFC 6455 §7.4.1)."""
@@ -270,7 +327,7 @@ class Identify(Message, tag="identify", kw_only=True):
     auth: AuthProof
     """The token, or a proof of it."""
     features: list[str] = []
-    """Features that the client requires."""
+    """Features that the client requires, or uses if `hello` offers them."""
     engine: EngineInfo | UnsetType = UNSET
     """Set by editors; selects the adapter."""
     project: ProjectInfo | UnsetType = UNSET
@@ -435,6 +492,30 @@ class Popup(Numbered, tag="popup", kw_only=True):
     present: Annotated[
         Literal["toast", "dock", "modal"], Meta(description="A preference; clients may use another.")
     ] = "dock"
+    items: list[PopupItem] = []
+    """A list to tick, instead of `body`; clients that can't show it show `body`."""
+    items_blob: Sha256 | UnsetType = UNSET
+    """The SHA-256 of a blob with `items` as JSON, if they are too large for a frame."""
+    menu: Annotated[list[Action], Meta(max_length=8)] = []
+    """Further actions, in a menu beside the buttons."""
+    replaces: PopupId | UnsetType = UNSET
+    """The popup whose place on the screen it takes. If that one is still open, it is closed."""
+    progress: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    """Shows a progress bar; `popup_progress` moves it."""
+
+
+class PopupProgress(Message, tag="popup_progress", kw_only=True):
+    """How far the work on a popup is: on an open one, or on one whose answer is carried out, which a popup
+    that `replaces` it follows in the end.
+
+    Only for clients with the feature `popup_items`; dropped while none is connected.
+    """
+
+    id: PopupId
+    fraction: Annotated[float, Meta(ge=0, le=1)]
+    """0 at the start, 1 at the end."""
+    text: Text = ""
+    """What is done, for people: `18 of 31`."""
 
 
 class PopupClose(Message, tag="popup_close", kw_only=True):
@@ -452,9 +533,14 @@ class Answer(Message, tag="answer", kw_only=True):
     state: Literal["answered", "dismissed", "expired", "undeliverable"]
     """`undeliverable`: the popup couldn't be shown."""
     action: Name | UnsetType = UNSET
-    """The id of the chosen action; required if `answered`."""
+    """The id of the chosen action, of `actions` or `menu`; required if `answered`."""
     values: dict[str, Any] | UnsetType = UNSET
     """Values by field name."""
+    checked: Annotated[list[Name], Meta(max_length=MAX_CHECKED)] | UnsetType = UNSET
+    """The ids of the ticked items, each once. A row with children stands for all leaves below it that aren't
+    locked. Absent: the initial ticks."""
+    choices: Annotated[list[Name], Meta(max_length=1024)] | UnsetType = UNSET
+    """The ids of the ticked `choices` of the action, each once. Absent: the initial ticks."""
 
 
 class Ack(Message, tag="ack", kw_only=True):
@@ -465,9 +551,10 @@ class Ack(Message, tag="ack", kw_only=True):
 
 CLIENT_MESSAGES = (Identify, Request, Result, Error, Cancel, Event, Answer, Ack)
 SERVER_MESSAGES = (
-    Hello, Ready, Accepted, Progress, Result, Error, Cancel, Command, Event, Popup, PopupClose,
+    Hello, Ready, Accepted, Progress, Result, Error, Cancel, Command, Event, Popup, PopupClose, PopupProgress,
 )  # fmt: skip
 ClientMessage = Identify | Request | Result | Error | Cancel | Event | Answer | Ack
 ServerMessage = (
     Hello | Ready | Accepted | Progress | Result | Error | Cancel | Command | Event | Popup | PopupClose
-)
+    | PopupProgress
+)  # fmt: skip

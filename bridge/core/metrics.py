@@ -1,4 +1,4 @@
-"""The declarations of all metrics, the counters behind them, and the records of `popbridge status`."""
+"""Declarations of all metrics, the counters behind them, and the records of `popbridge status`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.core.errors import CloseCode
 from bridge.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES, Error, Message, Result
 
 BOUNDS_S = (0.0001, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds of the buckets in seconds; one more bucket has the longer ones."""
+"""Upper bounds of the buckets in seconds; one more bucket holds longer durations."""
 
 
 class Histogram:
@@ -30,7 +30,7 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Counts a duration."""
-        # Most are in the first bucket, thousands each second.
+        # Most durations, thousands per second, belong to the first bucket.
         self.buckets[0 if seconds <= BOUNDS_S[0] else bisect_left(BOUNDS_S, seconds)] += 1
         self.sum += seconds
 
@@ -42,9 +42,9 @@ class Histogram:
             yield bound, count
 
     def quantile(self, part: float) -> float | None:
-        """Returns a quantile in seconds, interpolated within its bucket; None without any values.
+        """Returns a quantile in seconds, interpolated within its bucket, or None without values.
 
-        Longer durations than the last bound count as that bound.
+        Durations beyond the last bound count as that bound.
         """
         wanted, below, low = part * len(self), 0, 0.0
         for bound, here in zip(BOUNDS_S, self.buckets, strict=False):
@@ -55,21 +55,21 @@ class Histogram:
 
 
 Values = float | Histogram | Mapping[Any, "float | Histogram"]
-"""One value, or values by the label's value, or by a tuple of values in the declared order of labels."""
+"""A value, or values by label: by a tuple in the declared order if there are several labels."""
 Source = Callable[[], Mapping[str, Values]]
-"""Returns values by metric name; must be fast."""
+"""Returns values by metric name. Must be fast."""
 
 
 class Metric(Struct, frozen=True):
     """The declaration of a metric."""
 
     name: str
-    """By Prometheus's conventions, it ends with the unit, and `_total` for counters."""
+    """Follows Prometheus's conventions: it ends with the unit, and `_total` for counters."""
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     """One sentence."""
     labels: tuple[str, ...] = ()
-    """Labels with few values, never chosen by clients."""
+    """Labels with few possible values, never chosen by clients."""
 
 
 METRICS = (
@@ -138,20 +138,20 @@ BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 UNKNOWN = "unknown"
-"""The label for unknown workloads, whose names clients choose."""
+"""Label for unknown workloads, whose names are chosen by clients."""
 
 
 class RequestCount:
-    """Counts of the requests for one workload or question, and the durations of its jobs."""
+    """Counts of requests for one workload or question, and durations of its jobs."""
 
     __slots__ = ("failed", "ok", "queued", "run")
 
     def __init__(self) -> None:
         self.ok = 0
         self.failed: Counter[str] = Counter()
-        """By error code."""
+        """Counts by error code."""
         self.run = Histogram()
-        """Run times of jobs, including jobs of advisors."""
+        """Run times of jobs, including those of advisors."""
         self.queued = Histogram()
         """Times that jobs waited for a worker."""
 
@@ -171,18 +171,18 @@ class Counts:
         self.received_bytes = 0
         self.sent_bytes = 0
         self.closed: Counter[str] = Counter()
-        """Connections closed by the daemon, by the close code's name."""
+        """Connections closed by the daemon, by name of the close code."""
         self.refused: Counter[int] = Counter()
         """Rejected handshakes, by HTTP status."""
         self.popups: Counter[str] = Counter()
         """Answers to popups, by `answer.state`."""
         self.commands: Counter[str] = Counter()
-        """Answers of editors to commands, by `result` or `error`."""
+        """Replies of editors to commands, by `result` or `error`."""
         self._asked: dict[str, RequestCount] = {}
 
     @property
     def asked(self) -> Mapping[str, RequestCount]:
-        """Counts by workload or question, without those never requested."""
+        """Counts by workload or question, omitting those never requested."""
         return self._asked
 
     def of(self, name: str) -> RequestCount:
@@ -253,9 +253,9 @@ class WorkloadStatus(Struct):
     name: str
     ok: int
     failed: int
-    """Failed requests, without rejected and cancelled ones."""
+    """Number of failed requests, without rejected and cancelled ones."""
     p50_ms: float | None
-    """The median run time, by buckets; None if no job ran."""
+    """Median run time, estimated from buckets; None if no job ran."""
     p95_ms: float | None
     queue_p95_ms: float | None
     """The 95th percentile of the wait for a worker."""
@@ -280,14 +280,14 @@ class Status(Struct):
     open: dict[str, int]
     """Open requests by priority."""
     inflight: int
-    """The maximum of open requests."""
+    """Maximum number of open requests."""
     waiting: dict[str, int]
     """Jobs waiting for a worker, by priority; a batch counts once."""
     workers: list[WorkerStatus]
     replaced: dict[str, int]
     """Replaced workers, by reason."""
     sessions: list[SessionStatus]
-    """The sessions with the most open work, in the order they were opened; not all of thousands."""
+    """The sessions with the most open work, in the order in which they were opened."""
     attached: int
     """Number of sessions with a connected client."""
     away: int
@@ -302,5 +302,5 @@ class Status(Struct):
     refused: dict[str, int] = {}
     """Rejected requests since the start, by error code."""
     figures: dict[str, float] = {}
-    """Metrics of the store, cache, journal and blobs by name; with a label, its value follows in braces, as
-    in `popbridge_journal_jobs_open{waiting}`."""
+    """Metrics of the store, cache, journal and blobs by name. Label values follow in braces, as in
+    `popbridge_journal_jobs_open{waiting}`."""

@@ -1,4 +1,4 @@
-"""Import settings that changed meanwhile: neither a fix nor a revert overwrites them."""
+"""Keeps fixes and reverts from overwriting import settings that changed in the meantime."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from accel.text import AnyText, readable, text
 from bridge.core.text import value_text
 
 APPLY, REVERT = "texture.apply", "texture.revert"
+REVERTED = "change.reverted"
+"""The daemon's event for advisors after a revert; the data are the ids `receipt`, of the reverted change, and
+`by`, of the revert."""
 CHANGED_MEANWHILE = text("{option} was changed meanwhile: it is {now}, not {expected}. Left unchanged.")
 SET_MEANWHILE = text(
     "{option} is {now} but wasn't set before: the engine or somebody else set it. Left unchanged."
@@ -31,16 +34,16 @@ OLD_EDITOR = text(
 
 def reverse_changes(command: str) -> str:
     """Returns the name of the command that reverts `command`."""
-    # A separate name, as old clients ignore `expected` and would overwrite newer settings.
+    # A separate name, because old clients ignore `expected` and would overwrite newer settings.
     return REVERT if command == APPLY else command
 
 
 def revert_command(before: Any, after: Any, done: Sequence[Any] = ()) -> Any:
     """Returns the changes that restore `before`, each with the last observed options as `expected`.
 
-    All arguments are from an editor's answers to `texture.apply`; other values are returned unchanged. `done`
-    are the `after` of earlier attempts, the newest first: options that these removed aren't removed again,
-    unless nothing else is left.
+    All arguments are from an editor's replies to `texture.apply`; other values are returned unchanged. `done`
+    has the `after` of earlier attempts, newest first. Options that these removed aren't removed again, unless
+    nothing else is left.
     """
     if not isinstance(before, list):
         return before
@@ -56,9 +59,8 @@ def revert_command(before: Any, after: Any, done: Sequence[Any] = ()) -> Any:
 
 
 def observed_options(after: Any, done: Sequence[Any] = ()) -> dict[str, dict[str, Any]]:
-    """Returns the last observed options by path: from attempts to revert (`done`, the newest first), or
-    `after`.
-    """
+    """Returns the last observed options by path, from attempts to revert (`done`, newest first) or from
+    `after`."""
     seen: dict[str, dict[str, Any]] = {}
     for each in (after, *reversed(done)):
         for change in _changes(each):
@@ -71,7 +73,7 @@ def remaining_changes(
 ) -> tuple[dict[str, Any], list[AnyText]]:
     """Returns the options that may be set, and a sentence for each that may not.
 
-    An option may not be set if it is `present` with another value than the `expected` and the new one.
+    An option may not be set if its value in `present` is neither the `expected` nor the new one.
     """
     due: dict[str, Any] = {}
     left: list[AnyText] = []
@@ -86,10 +88,11 @@ def remaining_changes(
 
 
 def changed_since(change: Mapping[str, Any], present: Mapping[str, Any], file: str) -> AnyText:
-    """Returns why an audit's change must not be written into `file` with settings `present`; empty if it may.
+    """Returns why an audit's change must not be written into `file`, whose settings are `present`; empty if
+    it may be.
 
-    The change's `seen` are all settings of the file when it was judged: none of them, and no other, may have
-    changed since, except to what the change sets.
+    The change's `seen` are all settings of the file when it was judged. Neither these nor any others may have
+    changed since, except to the values that the change sets.
     """
     seen = change.get("seen")
     if not isinstance(seen, Mapping):
@@ -116,10 +119,10 @@ def _expecting(change: Any, seen: Mapping[str, Mapping[str, Any]]) -> Any:
 
 
 def _without(change: Any, gone: Set[tuple[str, Any]]) -> Any:
-    """Returns a change without the removals in `gone`; None if nothing else is left."""
+    """Returns a change without the removals in `gone`, or None if nothing else is left."""
     if not _is_change(change):
         return change
-    # An engine may write a default for a removed option, which can't be distinguished from a later change.
+    # An engine may write a default for a removed option, which looks the same as a later change.
     path, options = str(change.get("path")), change["options"]
     left = {name: value for name, value in options.items() if value is not None or (path, name) not in gone}
     return {**change, "options": left} if left or not options else None
@@ -134,11 +137,11 @@ def _is_change(entry: Any) -> bool:
 
 
 def file_error(path: str, reason: AnyText) -> dict[str, Any]:
-    """Returns an entry of `errors` in an answer to a command: why a file wasn't changed."""
+    """Returns an entry for `errors` in the reply to a command: why a file wasn't changed."""
     entry = {"path": path, "message": str(reason)}
     return entry if isinstance(reason, str) else {**entry, "message_text": msgspec.to_builtins(reason)}
 
 
 def error_text(error: Mapping[str, Any]) -> AnyText:
-    """Returns the sentence of such an entry; an editor may send its own."""
+    """Returns the sentence in such an entry; an editor may send its own."""
     return readable(error.get("message_text") or error.get("message", ""))

@@ -1,4 +1,4 @@
-"""Routing of requests, admission limits, expected load, idempotency keys."""
+"""Request routing, admission limits, load estimates and idempotency keys."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from bridge.core.errors import LocalProtocolError, RequestError
 from bridge.core.messages import Error, InputRef, Request
 
 PRIORITIES = ("interactive", "normal", "bulk")
-"""From the most to the least urgent."""
+"""Most urgent first."""
 
 SESSION_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 1.0, "bulk": 0.75}
-"""The part of a session's limit that a priority and all less urgent ones may use together."""
+"""Share of a session's limit that a priority and all less urgent ones may use together."""
 TOTAL_SHARES: Mapping[str, float] = {"interactive": 1.0, "normal": 0.875, "bulk": 0.5}
-"""Share of the limit of all sessions; the rest is reserved for more urgent requests."""
+"""Share of the limit for all sessions; the rest is reserved for more urgent requests."""
 
 
 SESSION = text("The session")
@@ -34,7 +34,7 @@ class Quota:
     """Counts open requests by priority and checks their limits."""
 
     def __init__(self, name: Text, limits: Mapping[str, int]) -> None:
-        """`name` is the subject of error messages; a limit is for a priority and all less urgent ones."""
+        """`name` is the subject of error messages. Each limit is for a priority and all less urgent ones."""
         self._name = name
         self._limits = limits
         self.open = dict.fromkeys(PRIORITIES, 0)
@@ -54,7 +54,7 @@ class Admission:
     """Counts the open requests of all sessions and checks the limits."""
 
     def __init__(self, per_session: int, total: int) -> None:
-        """Returns the limits of open requests per session and in total, at least 1 each."""
+        """Sets the limits of open requests per session and in total, each at least 1."""
         self.most = total
         self._limits = _limits(per_session, SESSION_SHARES)
         self._all = Quota(text("The daemon"), _limits(total, TOTAL_SHARES))
@@ -81,7 +81,7 @@ class Admission:
         self._all.check(priority, retry_after_ms)
 
     def enter(self, session: str, priority: str) -> None:
-        """Counts one more open request, without a check."""
+        """Counts another open request without checking limits."""
         mine = self._sessions.get(session)
         if mine is None:
             mine = self._sessions[session] = Quota(SESSION, self._limits)
@@ -89,7 +89,7 @@ class Admission:
         self._all.open[priority] += 1
 
     def leave(self, session: str, priority: str) -> None:
-        """Counts one open request less."""
+        """Counts one fewer open request."""
         mine = self._sessions[session]
         mine.open[priority] -= 1
         self._all.open[priority] -= 1
@@ -116,17 +116,17 @@ def _overloaded(name: Text, taken: int, priorities: tuple[str, ...], retry_after
 
 
 DEFAULT_RUN_S = 0.1
-"""Expected seconds of a run without a measurement."""
+"""Expected seconds of a run that was never measured."""
 MEAN_WEIGHT = 0.2
-"""Weight of the newest run in the moving average, which covers about ten runs."""
+"""Weight of the latest run in the moving average, which covers about ten runs."""
 RETRY_SHARE = 0.5
-"""The part of the queued work after which a retry is suggested, before workers become idle."""
+"""Share of the queued work after which to suggest a retry, before workers become idle."""
 MIN_RETRY_MS, MAX_RETRY_MS = 50, 30_000
-"""The bounds of `retry_after_ms`."""
+"""Bounds of `retry_after_ms`."""
 
 
 class Load:
-    """Estimates the queued work of open requests in seconds, by priority."""
+    """Estimates the queued work of open requests, in seconds by priority."""
 
     def __init__(self, workers: int) -> None:
         """`workers` is the number of parallel runs, at least 1."""
@@ -146,13 +146,13 @@ class Load:
         self._means[name] = mean + MEAN_WEIGHT * (run_s - mean)
 
     def enter(self, key: Hashable, name: str, priority: str) -> None:
-        """Adds the open request `key`."""
+        """Adds an open request under `key`."""
         expected = self._means.get(name, DEFAULT_RUN_S)
         self._open[key] = (priority, expected)
         self._ahead[priority] += expected
 
     def leave(self, key: Hashable) -> None:
-        """Removes a request, if it is open."""
+        """Removes a request if it is open."""
         priority, expected = self._open.pop(key, ("normal", 0.0))
         self._ahead[priority] -= expected
         if not self._open:
@@ -165,7 +165,7 @@ class Load:
         return max(0.0, sum(self._ahead[each] for each in ahead)) / self._workers
 
     def retry_after_ms(self, priority: str) -> int:
-        """Returns the suggested wait before a retry, from MIN_RETRY_MS to MAX_RETRY_MS."""
+        """Returns the suggested wait before a retry, between MIN_RETRY_MS and MAX_RETRY_MS."""
         return round(min(max(self.wait_s(priority) * RETRY_SHARE * 1000, MIN_RETRY_MS), MAX_RETRY_MS))
 
 
@@ -173,31 +173,31 @@ _FREEING = frozenset({errors.CANCELLED.name, errors.WORKER_CRASHED.name})
 
 
 def is_journalled(request: Request) -> bool:
-    """Whether a request for a workload is durable: journaled before it is accepted."""
+    """Whether a request for a workload is durable, that is, journalled before it is accepted."""
     return request.key is not UNSET or request.priority == "bulk"
 
 
 def digest(workload: str, params: Any, inputs: Sequence[InputRef], root: str | None) -> bytes:
-    """Returns the SHA-256 of a request; a key may only be used again with the same digest.
+    """Returns the SHA-256 of a request. A key can only be reused with the same digest.
 
-    `params` are parsed, so that defaults and the order of fields don't matter. `root` counts only if an
-    input is a path.
+    `params` are parsed, so defaults and the order of fields don't matter. `root` counts only if an input is a
+    path.
     """
     asked = [workload, params, inputs, root if any(one.path is not UNSET for one in inputs) else None]
     return hashlib.sha256(msgspec.msgpack.encode(asked, order="deterministic")).digest()
 
 
 def frees_key(error: Error) -> bool:
-    """Whether `error` frees the key for a new try; other errors are the key's answer."""
+    """Whether `error` frees the key for a new attempt; other errors remain the key's answer."""
     return error.retryable or error.code in _FREEING
 
 
 MAX_STALE_DEADLINES = 1024
-"""Deadlines of finished requests that may stay in the heap."""
+"""Maximum number of finished requests' deadlines left in the heap."""
 
 
 class Target(Enum):
-    """The kind of code that answers a request."""
+    """What kind of code answers a request."""
 
     WORKLOAD = "workload"
     ADVISOR = "advisor"
@@ -212,10 +212,10 @@ class Ticket(Struct, frozen=True):
     target: Target
     deadline_ms: int
     deadline: float
-    """The deadline in seconds of the caller's clock; infinite if none."""
+    """Deadline in seconds of the caller's clock; infinite for none."""
     priority: str = "normal"
     journalled: bool = False
-    """Whether it is durable, and answered through the journal."""
+    """Whether it is durable and answered through the journal."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -251,10 +251,10 @@ class Router:
         return name in self._targets
 
     def admit(self, session: str, request: Request, now: float) -> Ticket:
-        """Admits a request. Raises RequestError: `unknown_workload`, `overloaded`, or `unsupported` for a key
-        on a question to an advisor.
+        """Admits a request. Raises RequestError: `unknown_workload`, `overloaded`, or `unsupported` for a
+        question to an advisor with a key.
 
-        The session has checked that the id isn't open, else raises LocalProtocolError.
+        The session must have checked that the id isn't open; otherwise raises LocalProtocolError.
         """
         priority = request.priority
         if (session, request.id) in self._open:
@@ -276,21 +276,21 @@ class Router:
         return self._enter(self._ticket(session, request, target, now))
 
     def readmit(self, session: str, request: Request, now: float) -> Ticket:
-        """Reopens a durable request of an earlier run, without a check of limits; its deadline restarts."""
+        """Reopens a durable request of an earlier run without checking limits. Its deadline restarts."""
         return self._enter(self._ticket(session, request, Target.WORKLOAD, now))
 
     def _ticket(self, session: str, request: Request, target: Target, now: float) -> Ticket:
         own, name = request.deadline_ms, request.workload
         deadline_ms = own if isinstance(own, int) else self._deadline_ms
         journalled = target is Target.WORKLOAD and is_journalled(request)
-        # A durable request may wait long for its turn: the default deadline limits only each run.
+        # A durable request may wait a long time for its turn, so the default deadline only limits each run.
         end = inf if journalled and own is UNSET else now + deadline_ms / 1000
         return Ticket(session, request.id, name, target, deadline_ms, end, request.priority, journalled)
 
     def _enter(self, ticket: Ticket) -> Ticket:
         self._open[ticket.key] = ticket
         self.admission.enter(ticket.session, ticket.priority)
-        # A question to an advisor occupies no worker itself.
+        # A question to an advisor doesn't occupy a worker itself.
         if ticket.target is Target.WORKLOAD:
             self.load.enter(ticket.key, ticket.name, ticket.priority)
         if ticket.deadline < inf:
@@ -302,7 +302,7 @@ class Router:
         return self._open.get((session, request))
 
     def _remember(self, ticket: Ticket) -> None:
-        # Finished requests stay in the heap until their deadline; rebuilds it when they are the majority.
+        # Finished requests stay in the heap until their deadline. Rebuild it when they are the majority.
         if len(self._deadlines) > 2 * len(self._open) + MAX_STALE_DEADLINES:
             self._deadlines = [(t.deadline, t.key) for t in self._open.values()]
             heapq.heapify(self._deadlines)
@@ -310,7 +310,7 @@ class Router:
             heapq.heappush(self._deadlines, (ticket.deadline, ticket.key))
 
     def finish(self, session: str, request: int) -> Ticket | None:
-        """Closes an answered or cancelled request; returns None if it isn't open."""
+        """Closes an answered or cancelled request. Returns None if it isn't open."""
         ticket = self._open.pop((session, request), None)
         if ticket is not None:
             self.admission.leave(session, ticket.priority)

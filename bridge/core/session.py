@@ -35,6 +35,11 @@ from bridge.core.messages import (
 )
 
 
+def is_replaced(old: Popup, new: Popup) -> bool:
+    """Whether `new` takes the place of `old`: it names it, or has the same `dedupe`."""
+    return new.replaces == old.id or (new.dedupe is not UNSET and new.dedupe == old.dedupe)
+
+
 class Popups:
     """The open popups of one session."""
 
@@ -61,11 +66,11 @@ class Popups:
         return bool(self._expires)
 
     def open(self, popup: Popup, now: float) -> list[PopupClose]:
-        """Opens `popup`; returns the closings of those that it replaces (same `dedupe`)."""
+        """Opens `popup`. Returns the closings of those that it replaces (same `dedupe`)."""
         superseded = [
             PopupClose(id=old.id, reason="superseded")
             for old in self._open.values()
-            if popup.dedupe is not UNSET and old.dedupe == popup.dedupe and old.id != popup.id
+            if is_replaced(old, popup) and old.id != popup.id
         ]
         for closing in superseded:
             self._forget(closing.id)
@@ -76,14 +81,14 @@ class Popups:
         return superseded
 
     def answer(self, answer: Answer) -> PopupClose:
-        """Closes a popup; for one that isn't open, as after a second answer, the reason is `unknown`.
+        """Closes a popup. If it isn't open, for example after a second answer, the reason is `unknown`.
 
         Raises RemoteProtocolError for an action that the popup doesn't have.
         """
         popup = self._open.get(answer.id)
         if popup is None:
             return PopupClose(id=answer.id, reason="unknown")
-        actions = [action.id for action in popup.actions]
+        actions = [action.id for action in (*popup.actions, *popup.menu)]
         if answer.state == "answered" and answer.action not in actions:
             named = f"has no action {answer.action!r}" if answer.action else "was answered without an action"
             raise RemoteProtocolError(
@@ -93,7 +98,7 @@ class Popups:
         return PopupClose(id=answer.id, reason=answer.state)
 
     def close(self, popup_id: int) -> bool:
-        """Closes a popup; returns False if it isn't open."""
+        """Closes a popup. Returns False if it isn't open."""
         is_open = popup_id in self._open
         self._forget(popup_id)
         return is_open
@@ -112,7 +117,7 @@ class Popups:
 
 KEEP_S = 600.0
 MAX_OUTBOX = 10_000
-"""Maximum unacknowledged messages of a client."""
+"""Maximum number of unacknowledged messages per client."""
 
 NumberedMessage = TypeVar("NumberedMessage", bound=Numbered)
 
@@ -132,7 +137,7 @@ TRANSITIONS = {
 
 
 class Connection:
-    """The message order of a connection: `identify` once, first and in time, then the others."""
+    """The order of messages on a connection: first one `identify`, in time, then the others."""
 
     def __init__(self, now: float, features: frozenset[str] = frozenset()) -> None:
         self.state = State.GREETED
@@ -178,9 +183,9 @@ class Connection:
 
 
 class Session:
-    """The state that survives a socket: unacknowledged messages, open requests, commands and popups.
+    """The state that survives a socket: unacknowledged messages, and open requests, commands and popups.
 
-    `seq` is the last used number; a restored session starts with the stored one.
+    `seq` is the last number used; a restored session starts with the stored one.
     """
 
     def __init__(self, session_id: str, now: float, *, keep_s: float = KEEP_S, seq: int = 0) -> None:
@@ -189,16 +194,16 @@ class Session:
         self.keep_s = keep_s
         self.popups = Popups()
         self.requests: dict[int, str | None] = {}
-        """Open requests with their keys."""
+        """Open requests and their keys."""
         self._unread: dict[int, str] = {}
-        """Keys of requests whose answers aren't acknowledged."""
+        """Keys of requests whose answers haven't been acknowledged."""
         self.commands: dict[int, Command] = {}
         self._outbox: deque[Numbered] = deque()
         self._handled = 0
         self._detached_at: float | None = now
 
     def number(self, message: NumberedMessage) -> NumberedMessage:
-        """Returns `message` with the next `seq`, and stores it until it is acknowledged.
+        """Returns `message` with the next `seq`, and keeps it until it is acknowledged.
 
         Raises RemoteProtocolError if too many messages are unacknowledged.
         """
@@ -228,7 +233,7 @@ class Session:
             self.commands.pop(message.id, None)
 
     def restore(self, message: Numbered, now: float) -> None:
-        """Adds a stored message; they must come in the order of `seq`."""
+        """Adds a stored message. Call it in the order of `seq`."""
         if not isinstance(message.seq, int) or (self._outbox and message.seq <= _number(self._outbox[-1])):
             raise LocalProtocolError(errors.UNKNOWN, f"stored message out of order: {message.seq}")
         self.seq = max(self.seq, message.seq)
@@ -252,11 +257,11 @@ class Session:
 
     @property
     def is_owed(self) -> bool:
-        """Whether anything is unacknowledged, or a request, command or popup is open."""
+        """Whether anything is unacknowledged or any request, command or popup is open."""
         return bool(self._outbox or self.requests or self.commands or len(self.popups))
 
     def receive(self, message: ClientMessage) -> Command | PopupClose | None:
-        """Processes `message`; returns the command that it answers or the closing of its popup, if any.
+        """Processes `message`. Returns the command that it answers or the closing of its popup, if any.
 
         Raises RemoteProtocolError for a request id that is already open, an action that the popup doesn't
         have, or an `ack` of a number that was never sent.
@@ -279,10 +284,11 @@ class Session:
         return self._detached_at is None
 
     def attach(self, last_seq: int = 0) -> tuple[Numbered, ...]:
-        """Attaches the session to a socket; returns the messages that the client hasn't handled, in order.
+        """Attaches the session to a socket. Returns the messages that the client hasn't handled, in order.
 
-        An unanswered command is sent again even if it was acknowledged: its answer was lost, and the client
-        repeats it. A killed daemon may have lost numbers that the client has seen; it continues above them.
+        An unanswered command is resent even if it was acknowledged: its answer was lost, and the client
+        repeats it. A killed daemon may have lost numbers that the client has seen, so numbering continues
+        above them.
         """
         self._detached_at = None
         self.seq = max(self.seq, last_seq)
@@ -290,7 +296,7 @@ class Session:
         return self.waiting
 
     def detach(self, now: float) -> None:
-        """Detaches the session from its socket; it expires after `keep_s` seconds."""
+        """Detaches the session from its socket. It expires after `keep_s` seconds."""
         self._detached_at = now
 
     @property
@@ -303,15 +309,15 @@ class Session:
         return self._detached_at is not None and now - self._detached_at >= self.keep_s
 
     def repeats(self, request: Request) -> bool:
-        """Whether this repeats a request that is open or has an unacknowledged answer, by its key.
+        """Whether this request repeats, by its key, one that is open or has an unacknowledged answer.
 
-        After a lost connection, a client can't know whether its request arrived.
+        After losing a connection, a client can't know whether its request arrived.
         """
         known = self.requests.get(request.id) or self._unread.get(request.id)
         return known is not None and known == request.key
 
     def client_restarted(self) -> None:
-        """Forgets the requests of the previous client process, since the new one has its own ids."""
+        """Forgets the requests of the previous client process, because the new one has its own ids."""
         self.requests.clear()
         self._unread.clear()
 
@@ -327,7 +333,7 @@ class Session:
         if not isinstance(answer.id, int):
             return
         key = self.requests.pop(answer.id, None)
-        # A rejected request may be repeated with the same id, and is answered again.
+        # A rejected request may be repeated with the same id and is then answered again.
         refused = isinstance(answer, Error) and answer.outcome == "not_started"
         if key is not None and not refused:
             self._unread[answer.id] = key

@@ -1,4 +1,4 @@
-"""The declarations of all settings, and their values from flags, environment, file and defaults."""
+"""Declarations of all settings, and their values from flags, environment, file and defaults."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from bridge.core.errors import UserError
 from bridge.core.messages import MAX_INLINE
 
 PREFIX = "POPBRIDGE_"
-"""The prefix of the settings' environment variables."""
+"""Prefix of the settings' environment variables."""
 
 OTHER_PREFIXES = tuple(PREFIX + name for name in ("HOME", "TEST_", "REQUIRE_"))
-"""Prefixes of variables that aren't settings."""
+"""Prefixes of environment variables that aren't settings."""
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """One declared setting. `type` may carry a msgspec range, as in `Annotated[int, Meta(ge=0)]`."""
+    """A declared setting. `type` may carry a msgspec range, as in `Annotated[int, Meta(ge=0)]`."""
 
     name: str
-    """Dotted; the name of a plugin's setting begins with the plugin's name."""
+    """Dotted name; that of a plugin's setting starts with the plugin's name."""
     type: Any
-    """The type of its values: `bool`, `int`, `list[str]`, ..."""
+    """Type of its values: `bool`, `int`, `list[str]`, …"""
     default: Any
     """The value if it isn't set."""
     help: str
-    """One sentence for `popbridge config` and for errors: the effect and the unit."""
+    """One sentence with the effect and the unit, for `popbridge config` and errors."""
     unit: Literal["", "bytes"] = ""
     """With `bytes`, `popbridge config` also shows the value in MiB or GiB."""
 
@@ -67,7 +67,7 @@ def environment_name(name: str) -> str:
 
 
 def _source(name: str) -> Text:
-    """Returns the source of a value, for use in a sentence."""
+    """Returns the source of a value, as part of a sentence."""
     if name.startswith(PREFIX):
         return text("{variable}", variable=name)
     known = SOURCES.get(name)
@@ -83,7 +83,7 @@ SOURCES = {
     "the settings file": text("the settings file"),
     "the default": text("the default"),
 }
-"""Sources of values; a variable is its own."""
+"""Sources of values. An environment variable is its own source."""
 
 TYPE_NAMES: Mapping[type[msgspec.inspect.Type], Text] = {
     msgspec.inspect.BoolType: text("true or false"),
@@ -95,7 +95,7 @@ TYPE_NAMES: Mapping[type[msgspec.inspect.Type], Text] = {
 
 
 def _type_text(kind: Any) -> AnyText:
-    """Describes a type, as in `a whole number from 0 to 256`; empty for an unknown one."""
+    """Describes a type, for example `a whole number from 0 to 256`; empty if unknown."""
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.LiteralType):
         return text("one of {values}", values=[*map(str, info.values)])
@@ -111,7 +111,7 @@ def _type_text(kind: Any) -> AnyText:
 
 
 MIN_BLOB_KEEP_S = 300.0
-"""Seconds for which a used blob always stays: a request for it may be on its way."""
+"""Minimum seconds that a blob stays after use, because a request for it may be on its way."""
 
 SETTINGS = (
     Setting(name="host", type=str, default="127.0.0.1",
@@ -168,6 +168,8 @@ SETTINGS = (
             help="Memory limit of a worker process in MiB, if the system supports one; 0 means no limit."),
     Setting(name="worker.recycle_mib", type=_ranged(int, 0, 1 << 20), default=1024,
             help="A worker process that uses more MiB than this after a job is replaced; 0 disables this."),
+    Setting(name="worker.idle_s", type=_ranged(float, 0, 86_400), default=300.0,
+            help="Seconds after which an idle worker process ends; 0 starts all at once and keeps them."),
     Setting(name="gpu", type=bool, default=True,
             help="Use an NVIDIA GPU for work that measurements show it does faster than the CPU."),
     Setting(name="deadline_ms", type=_ranged(int, 1, 86_400_000), default=60_000,
@@ -182,13 +184,16 @@ SETTINGS = (
                  "Face."),
     Setting(name="textures.max_size", type=_ranged(int, 1, 65_536), default=4096,
             help="Longest side in pixels that the import check accepts without a finding."),
+    Setting(name="popups.per_hour", type=_ranged(int, 0, 3600), default=12,
+            help="Maximum popups per project and hour about imported textures; further findings wait and are "
+                 "shown together. 0 means no limit."),
 )  # fmt: skip
 
 RENAMED = {"hosts": "allowed_hosts", "cache.off": "cache.exclude", "worker.keep_mib": "worker.recycle_mib"}
-"""Names of 0.1.0, accepted in the settings file and in the environment, with their new names."""
+"""New names of settings by their names in 0.1.0, which are still accepted in the file and the environment."""
 
 FILE = "the settings file"
-"""The source of a value from there."""
+"""Source of values from the settings file."""
 
 
 def unknown_setting(name: str, known: Collection[str]) -> AnyText:
@@ -206,11 +211,11 @@ def unknown_setting(name: str, known: Collection[str]) -> AnyText:
 
 
 GROUP_SIMILARITY = 0.75
-"""difflib's ratio from which a group counts as misspelt: `acme.max_size` isn't `cache.max_size`."""
+"""difflib ratio at which a group counts as misspelt; `acme.max_size` isn't `cache.max_size`."""
 
 
 def may_belong_to_plugin(name: str) -> bool:
-    """Whether an unknown setting may be a plugin's: its group isn't like any of PopBridge's."""
+    """Whether an unknown setting may be a plugin's, as its group doesn't resemble any of PopBridge's."""
     group, dot, _ = name.partition(".")
     own = [setting.name for setting in SETTINGS if "." in setting.name]
     groups = {each.partition(".")[0] for each in own}
@@ -222,7 +227,7 @@ def may_belong_to_plugin(name: str) -> bool:
 
 
 def misspelt_variables(declared: Iterable[Setting], environment: Iterable[str]) -> list[tuple[str, str]]:
-    """Variables that look like a setting's, but aren't, each with the name probably meant."""
+    """Returns variables that look like a setting's but aren't, each with the name probably meant."""
     declared = tuple(declared)
     known = [setting.environment for setting in declared]
     accepted = {*known, *map(environment_name, RENAMED)}
@@ -230,7 +235,7 @@ def misspelt_variables(declared: Iterable[Setting], environment: Iterable[str]) 
     for name in sorted(environment):
         if not name.startswith(PREFIX) or name in accepted or name.startswith(OTHER_PREFIXES):
             continue
-        # With the common prefix, all names would be similar.
+        # With the common prefix, all names would look similar.
         endings = [one.removeprefix(PREFIX) for one in known]
         close = difflib.get_close_matches(name.removeprefix(PREFIX), endings, 1, 0.7)
         found += [(name, PREFIX + one) for one in close]
@@ -252,7 +257,7 @@ class Settings:
         self.ignored = tuple(ignored)
         """Unknown names in the file that may belong to a disabled plugin."""
         self.renamed = tuple(renamed)
-        """Old names in use, of settings or variables, with their new names."""
+        """Old names of settings or variables in use, with their new names."""
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -270,10 +275,10 @@ def resolve(
     *,
     plugins_disabled: bool = False,
 ) -> Settings:
-    """Returns the value of each declared setting; flags precede the environment, the file and defaults.
+    """Resolves the declared settings; flags take precedence over the environment, the file and defaults.
 
-    `file_name` is the file's name in errors. With `plugins_disabled`, unknown names that may be a
-    plugin's are ignored. Raises UserError for an invalid value or an unknown name in `file`.
+    `file_name` is the file's name in errors. With `plugins_disabled`, unknown names that may be a plugin's
+    are ignored. Raises UserError for an invalid value or an unknown name in `file`.
     """
     declared = tuple(declared)
     flags = flags or {}
@@ -314,7 +319,7 @@ Raw = TypeVar("Raw")
 def _with_new_names(
     found: Mapping[str, Raw], renamed: Mapping[str, str]
 ) -> tuple[Mapping[str, Raw], list[tuple[str, str]]]:
-    """Replaces old names in `found` unless the new one is set too; also returns the old and new names."""
+    """Replaces old names in `found` unless the new one is set, too. Also returns the old and new names."""
     old = [name for name in found if name in renamed]
     current = {renamed[name]: found[name] for name in old}
     current |= {name: value for name, value in found.items() if name not in renamed}

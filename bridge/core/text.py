@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 UNPRINTABLE_LETTERS = frozenset("\u00a0\u200c\u200d\u3000")
-"""Characters that Python calls unprintable, but that Chinese, Persian and Hindi names have."""
+"""Characters that Python considers unprintable but that Chinese, Persian and Hindi names contain."""
 
 
 def is_chinese(locale: str) -> bool:
@@ -16,18 +16,18 @@ def is_chinese(locale: str) -> bool:
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
-    """Joins non-empty sentences, with a space after each one that doesn't end in Chinese."""
+    """Joins non-empty sentences, with a space after each that doesn't end with a Chinese full stop."""
     parts = filter(None, sentences)
     return "".join(each if each.endswith("。") else f"{each} " for each in parts).rstrip()
 
 
 def value_text(value: Any) -> str:
-    """Returns an option's value as JSON; a dash for None."""
+    """Returns an option's value as JSON, or a dash for None."""
     return "–" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def printable(text: str) -> str:
-    """Replaces unprintable characters by escapes."""
+    """Escapes unprintable characters."""
     if text.isprintable():
         return text
     return "".join(
@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Makes text printable like `printable`, but preserves line breaks."""
+    """Like `printable`, but preserves line breaks."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -47,5 +47,5 @@ def is_unicode(text: str) -> bool:
 
 
 def change_text(name: str, present: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """Describes the change of an option, as in `name 0 → 2`."""
+    """Describes how an option changes, for example `name 0 → 2`."""
     return printable(f"{name} {value_text(present.get(name))} → {value_text(options[name])}")

@@ -1,4 +1,4 @@
-"""Texture settings that all engines share, GPU memory, severities and codes of findings."""
+"""Texture settings shared by all engines, GPU memory, severities and codes of findings."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ Kind = Literal[
 """Texture kinds. `packed`: separate data per channel; `environment`: light from all directions; `other`:
 noise, ramps, lookup tables, masks and data of tools, never advised on."""
 ColorSpace = Literal["srgb", "linear"]
-"""Interpretation of the file's values: `srgb` decodes them as colour, `linear` doesn't."""
+"""How to interpret the file's values: `srgb` decodes them as colour, `linear` doesn't."""
 NormalConvention = Literal["opengl", "directx"]
 """The green channel of a normal map: up (Y+, OpenGL) or down (Y-, DirectX)."""
 Compression = Literal["none", "lossless", "lossy", "block", "block_high", "universal"]
-"""`block`: a GPU format of 4x4 blocks; `block_high`: BC7 or ASTC; `universal`: Basis, transcoded at load."""
+"""`block`: a GPU format with 4x4 blocks; `block_high`: BC7 or ASTC; `universal`: Basis, transcoded on
+loading."""
 AlphaUse = Literal["none", "transparency", "premultiplied"]
-"""Alpha is ignored, transparency, or transparency by which the colours are multiplied."""
+"""Alpha is ignored, is transparency, or is transparency that the colours are already multiplied by."""
 Wrap = Literal["clamp", "repeat", "mirror"]
-"""Beyond the edges: the edge's texels, the texture again, or its mirror image."""
+"""What lies beyond the edges: the edge texels, the texture again, or its mirror image."""
 Filter = Literal["nearest", "linear"]
-"""Between texels: the nearest one, which shows squares, or a blend of the neighbours."""
+"""What lies between texels: the nearest texel, which shows squares, or a blend of neighbours."""
 ChannelMeaning = Literal[
     "unused", "occlusion", "roughness", "smoothness", "metallic", "height", "mask", "opacity", "emission"
 ]
-"""Meaning of one channel of a packed texture."""
+"""What a channel of a packed texture holds."""
 
 LINEAR_KINDS: frozenset[str] = frozenset({"normal", "height", "roughness", "specular", "ao", "packed"})
-"""Kinds that are data: sRGB decoding would change the values."""
+"""Kinds that are data, whose values sRGB decoding would change."""
 MATERIAL_KINDS: frozenset[str] = LINEAR_KINDS | {"albedo", "emissive"}
-"""Kinds of material textures, seen from every distance."""
+"""Kinds used in materials, which are seen from any distance."""
 FLAT_KINDS: frozenset[str] = frozenset({"sprite", "ui"})
 
 
 class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Texture settings, desired or present; None leaves a field open."""
+    """Texture settings, desired or current; None leaves a field open."""
 
     kind: Kind | None = None
     """The texture kind."""
@@ -54,15 +55,15 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mipmaps: bool | None = None
     """Whether the engine generates them."""
     alpha: AlphaUse | None = None
-    """Use of the alpha channel."""
+    """How the alpha channel is used."""
     max_size: int | None = None
-    """Longest side, pixels; 0 for no limit."""
+    """Longest side in pixels; 0 for no limit."""
     wrap: Wrap | None = None
-    """Behaviour outside the texture's edges, in materials."""
+    """What lies beyond the edges, in materials."""
     filter: Filter | None = None
     """Interpolation between texels."""
     channels: dict[str, ChannelMeaning] | None = None
-    """Meaning of each packed channel, by `r`, `g`, `b` and `a`."""
+    """What each packed channel holds, by `r`, `g`, `b` and `a`."""
     mip_filter: Filter | None = None
     """Interpolation between mip levels; `linear` is trilinear filtering. Read only."""
     excludes: Kind | None = None
@@ -73,11 +74,11 @@ class TextureIntent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def over(self, base: TextureIntent) -> TextureIntent:
-        """Returns `base` with the fields of this intent replaced."""
+        """Returns `base` with this intent's fields replacing its own."""
         return TextureIntent(**{**base.fields(), **self.fields()})  # type: ignore[arg-type]
 
     def only(self, names: frozenset[str]) -> TextureIntent:
-        """Returns this intent with the fields in `names` only."""
+        """Returns this intent with only the fields in `names`."""
         return TextureIntent(**{k: v for k, v in self.fields().items() if k in names})  # type: ignore[arg-type]
 
     def without(self, *names: str) -> TextureIntent:
@@ -164,29 +165,29 @@ NO_USES = TextureUses()
 """Of a texture that no file of the project names."""
 
 Platform = Literal["desktop", "mobile"]
-"""Target platform of a game, which determines the available block formats."""
+"""A game's target platform, which determines the available block formats."""
 PLATFORMS: tuple[Platform, ...] = ("desktop", "mobile")
 
 GpuFormat = Literal[
     "r8", "rg8", "rgb8", "rgba8", "bc1", "bc3", "bc4", "bc5", "bc7", "etc2_rgb", "etc2_rgba", "eac_r",
     "eac_rg", "astc_4x4", "astc_6x6",
 ]  # fmt: skip
-"""Formats of texels in GPU memory."""
+"""Texel formats in GPU memory."""
 
 Block = tuple[int, int, int]
-"""Width and height of a block in texels, and its bytes; without compression a block is a texel."""
+"""Width and height of a block in texels, and its size in bytes. Uncompressed, a block is a single texel."""
 BLOCKS: dict[GpuFormat, Block] = {
-    # GPUs have no texels of three bytes: drivers pad them.
+    # GPUs have no three-byte texels, so drivers pad them.
     "r8": (1, 1, 1), "rg8": (1, 1, 2), "rgb8": (1, 1, 4), "rgba8": (1, 1, 4),
     "bc1": (4, 4, 8), "bc3": (4, 4, 16), "bc4": (4, 4, 8), "bc5": (4, 4, 16), "bc7": (4, 4, 16),
     "etc2_rgb": (4, 4, 8), "etc2_rgba": (4, 4, 16), "eac_r": (4, 4, 8), "eac_rg": (4, 4, 16),
     "astc_4x4": (4, 4, 16), "astc_6x6": (6, 6, 16),
 }  # fmt: skip
-"""By format (Khronos Data Format Specification 1.3)."""
+"""Blocks by format (Khronos Data Format Specification 1.3)."""
 
 
 class ImageFacts(Struct, frozen=True):
-    """Properties of an image that determine its format in GPU memory, besides its settings."""
+    """The properties of an image that, with its settings, determine its format in GPU memory."""
 
     channels: int
     """Number of channels in the file, including alpha."""
@@ -195,15 +196,15 @@ class ImageFacts(Struct, frozen=True):
     grey: bool
     """Whether red, green and blue are the same in every pixel."""
     hdr: bool
-    """Whether the values are floating-point numbers."""
+    """Whether the values are floats."""
     width: int = 0
-    """Pixels; 0 if unknown."""
+    """In pixels; 0 if unknown."""
     height: int = 0
-    """Pixels; 0 if unknown."""
+    """In pixels; 0 if unknown."""
 
 
 def texture_bytes(form: GpuFormat | Block, width: int, height: int, mipmaps: bool) -> int:
-    """Returns the bytes of a texture in GPU memory; each mipmap has at least one block."""
+    """Returns a texture's size in GPU memory in bytes. Each mipmap takes at least one block."""
     across, down, size = BLOCKS[form] if isinstance(form, str) else form
     levels = mip_sizes(width, height) if mipmaps else [(width, height)]
     return sum(-(-w // across) * -(-h // down) * size for w, h in levels)
@@ -219,9 +220,8 @@ def mip_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
 
 
 def limited(width: int, height: int, longest: int) -> tuple[int, int]:
-    """Returns the size after shrinking to a longest side in pixels, with the same aspect ratio; 0 is no
-    limit.
-    """
+    """Returns the size after shrinking to a longest side in pixels, at the same aspect ratio. 0 means no
+    limit."""
     longer = max(width, height)
     if not 0 < longest < longer:
         return width, height
@@ -229,9 +229,9 @@ def limited(width: int, height: int, longest: int) -> tuple[int, int]:
 
 
 def usual_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -> GpuFormat | None:
-    """Returns the format that most engines choose for these settings; None if unknown.
+    """Returns the format that most engines choose for these settings, or None if unknown.
 
-    An alpha channel of the file counts, opaque or not, unless `intent.alpha` is `none`.
+    The file's alpha channel counts, whether opaque or not, unless `intent.alpha` is `none`.
     """
     if facts.hdr or intent.compression is None:
         return None
@@ -244,15 +244,13 @@ def usual_format(intent: TextureIntent, facts: ImageFacts, platform: Platform) -
 
 
 def raw_format(channels: int) -> GpuFormat | None:
-    """Returns the uncompressed format for channels of 8 bits; None for other numbers than 1 to 4."""
+    """Returns the uncompressed format for 1 to 4 channels of 8 bits, or None for other numbers."""
     formats: dict[int, GpuFormat] = {1: "r8", 2: "rg8", 3: "rgb8", 4: "rgba8"}
     return formats.get(channels)
 
 
 def block_format(channels: Literal["r", "rg", "rgb", "rgba"], platform: Platform) -> GpuFormat:
-    """Returns the plain block format for these channels: S3TC and RGTC on the desktop, ETC2 and EAC on
-    mobiles.
-    """
+    """Returns the basic block format for these channels: S3TC or RGTC on desktop, ETC2 or EAC on mobile."""
     desktop: dict[str, GpuFormat] = {"r": "bc4", "rg": "bc5", "rgb": "bc1", "rgba": "bc3"}
     mobile: dict[str, GpuFormat] = {"r": "eac_r", "rg": "eac_rg", "rgb": "etc2_rgb", "rgba": "etc2_rgba"}
     return (desktop if platform == "desktop" else mobile)[channels]
@@ -261,13 +259,13 @@ def block_format(channels: Literal["r", "rg", "rgb", "rgba"], platform: Platform
 Severity = Literal["error", "warning", "note"]
 """`error` looks wrong in the game or is unreadable; `warning` costs memory or quality; `note` is harmless."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-"""The highest first."""
+"""Most severe first."""
 OLD_SEVERITIES: Mapping[str, Severity] = {"wrong": "error", "waste": "warning"}
-"""The words of 0.1.0, which options and plugins may still use."""
+"""Names used in 0.1.0, which options and plugins may still use."""
 
 
 def severity_of(word: str) -> Severity | None:
-    """Returns the severity that `word` means now or in 0.1.0; None for other words."""
+    """Returns the severity for a current name or one from 0.1.0, or None."""
     return next((each for each in SEVERITIES if each == word), OLD_SEVERITIES.get(word))
 
 
@@ -282,15 +280,15 @@ UNSETTLED = frozenset({
     "duplicate", "grey_as_rgb", "normal_directx", "not_applied", "not_power_of_two", "packed_order",
     "unjudged", "unknown_settings", "unlisted", "unreadable", "unremarked", "unsupported",
 })  # fmt: skip
-"""Codes of findings and reports that no import settings fix."""
+"""Codes of findings and reports that no import setting can fix."""
 RULE_CODES = tuple(code for code in CODES if code not in UNSETTLED)
-"""Finding codes that a rule may use, besides those of plugins."""
+"""Finding codes that rules can use, besides those of plugins."""
 
 
 def finding_code_error(code: str, unsettled: Collection[str] = ()) -> AnyText:
-    """Returns why no rule can use this code; empty if one can. A plugin's own has a dot: `acme.seams`.
+    """Returns why no rule can use this code; empty if one can. A plugin's code has a dot: `acme.seams`.
 
-    `unsettled` are the known codes of plugins that no import settings fix.
+    `unsettled` are the known codes of plugins that no import setting can fix.
     """
     if code in UNSETTLED or code in unsettled:
         return text(
@@ -299,7 +297,7 @@ def finding_code_error(code: str, unsettled: Collection[str] = ()) -> AnyText:
         )
     if code in RULE_CODES or "." in code.strip("."):
         return ""
-    # Slow to import, and few files have a mistake.
+    # Slow to import, and few files contain a mistake.
     import difflib
 
     if near := difflib.get_close_matches(code.lower(), RULE_CODES, 1):

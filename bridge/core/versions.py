@@ -1,4 +1,4 @@
-"""Parses engine versions and chooses the adapter for one."""
+"""Parses engine versions and chooses the adapter for a version."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from bridge.core.errors import UserError
 
 
 class VersionScheme(Struct, frozen=True):
-    """The format of an engine's versions: dotted numbers, then optionally a stage with a number.
+    """The format of an engine's versions: dotted numbers, optionally followed by a stage and its number.
 
     `stages` maps the engine's stages to PEP 440 segments (`a`, `b`, `rc`, `.dev`, `.post`, or empty for a
-    release), which matches the engine's own order.
+    release), which sort like the engine's own versions.
     """
 
     engine: str
-    """The engine's name, for errors."""
+    """Name of the engine, for errors."""
     stages: Mapping[str, str]
-    """PEP 440 segments by the engine's stages; empty if it only has releases."""
+    """PEP 440 segments by engine stage; empty if the engine only has releases."""
 
     def parse(self, version: str) -> Version:
-        """Parses `version`; the rest after the stage (build numbers, hashes) is ignored.
+        """Parses `version`, ignoring what follows the stage, such as build numbers and hashes.
 
         Raises UserError if it isn't a version.
         """
         words = "|".join(sorted(map(re.escape, self.stages), key=len, reverse=True))
         found = re.match(
-            # A stage ends with its number or the word: the `f` of `-final` isn't a stage.
+            # A stage ends with its number or the word; the `f` of `-final` isn't a stage.
             rf"\s*v?(\d{{1,9}}(?:\.\d{{1,9}}){{1,3}})(?:[.\-]?({words})(?:(\d{{1,9}})|(?![A-Za-z])))?",
             version,
             re.ASCII,
@@ -52,7 +52,7 @@ class VersionScheme(Struct, frozen=True):
 
 
 class Ranged(Protocol):
-    """An object for a range of one engine's versions."""
+    """An object for a range of an engine's versions."""
 
     @property
     def name(self) -> str: ...
@@ -66,7 +66,7 @@ Candidate = TypeVar("Candidate", bound=Ranged)
 
 
 class Choice(Struct, Generic[Candidate], frozen=True):
-    """The adapter for a version; `notice` warns if the version isn't in its range."""
+    """The adapter for a version. `notice` warns if the version is outside its range."""
 
     adapter: Candidate
     exact: bool
@@ -74,7 +74,7 @@ class Choice(Struct, Generic[Candidate], frozen=True):
 
 
 def contains(versions: str, version: Version) -> bool:
-    """Whether `version` is in the PEP 440 range; pre-releases count as their release."""
+    """Whether `version` is in the PEP 440 range. Pre-releases count as their release."""
     return SpecifierSet(versions).contains(_as_release(version), prereleases=True)
 
 
@@ -121,13 +121,13 @@ def reads_older(candidate: Ranged, version: Version) -> bool:
 
 
 def lowest(versions: str) -> Version:
-    """Returns the lower bound of a range, or 0."""
+    """Returns the lower bound of a range, or 0 if it has none."""
     lower = (s for s in SpecifierSet(versions) if s.operator in (">=", ">", "==", "~="))
     return max((_as_release(_bound(s)) for s in lower), default=Version("0"))
 
 
 def overlap(one: str, other: str) -> Version | None:
-    """Returns the lowest release in both ranges, or one just above an open bound; None if they don't
+    """Returns the lowest release in both ranges (or one just above an open bound), or None if they don't
     overlap."""
     bounds = [Version("0")]
     for specifier in (*SpecifierSet(one), *SpecifierSet(other)):
@@ -135,8 +135,8 @@ def overlap(one: str, other: str) -> Version | None:
         bounds.append(bound)
         if specifier.operator == "!=" and specifier.version.endswith(".*"):
             bounds.append(Version(".".join(map(str, (*bound.release[:-1], bound.release[-1] + 1)))))
-    # An overlap starts at a bound or just above one. Appending zeros and a 1 to a bound, with more parts
-    # than any bound has, produces a version with no bound in between.
+    # An overlap starts at a bound or just above one. Appending zeros and a 1 to a bound, with more parts than
+    # any bound has, gives a version with no bound in between.
     parts = max(len(bound.release) for bound in bounds)
     probes = {*bounds, *(_just_above(bound, parts) for bound in bounds)}
     both = (probe for probe in sorted(probes) if contains(one, probe) and contains(other, probe))

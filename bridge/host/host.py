@@ -305,7 +305,9 @@ def _check_names(manager: pluggy.PluginManager, plugin: object) -> None:
     """Raises UserError for a hook that PopBridge never calls, unless it is marked as optional."""
     known = [name for name in vars(hooks) if name.startswith(f"{hooks.PROJECT}_")]
     for caller in manager.get_hookcallers(plugin) or ():
-        required = any(not made.optionalhook for made in caller.get_hookimpls() if made.plugin is plugin)
+        required = any(
+            not result.optionalhook for result in caller.get_hookimpls() if result.plugin is plugin
+        )
         if required and not caller.has_spec():
             raise UserError(
                 text("unknown hook {hook}; the hooks are {known}", hook=repr(caller.name), known=known)

@@ -10,9 +10,9 @@ import shutil
 import threading
 import tomllib
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path, PureWindowsPath
 from stat import S_ISDIR
@@ -167,6 +167,8 @@ class TextureSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Files that are never checked: patterns as in `.gitignore`, `**` for any folders; without `!`."""
     max_size: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     """The longest side to accept, in pixels; overrides the setting `textures.max_size`."""
+    ask: bool = True
+    """Whether editors show popups about imported textures; rules are followed in any case."""
 
     def __post_init__(self) -> None:
         for each in self.ignore:
@@ -293,13 +295,33 @@ def add_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
     for folder, codes in rules.items():
         for code in codes:
             check_rule(path, folder, code)
+    _edit(path, lambda data: _with(path, data, rules))
+
+
+def remove_rules(root: Path, rules: Mapping[str, Sequence[str]]) -> None:
+    """Removes codes of findings, by folder, from the file; rules without codes are removed, too.
+
+    A file that contains only what `add_rules` wrote is deleted. Raises UserError like `add_rules`.
+    """
+    path = root / NAME
+    _edit(path, lambda data: _without(path, data, rules))
+
+
+def set_asking(root: Path, ask: bool) -> None:
+    """Writes `ask` of `[textures]` into the file. Raises UserError like `add_rules`."""
+    path = root / NAME
+    _edit(path, lambda data: _asking(path, data, ask))
+
+
+def _edit(path: Path, edit: Callable[[bytes], bytes | None]) -> None:
+    """Replaces the file by what `edit` returns for its bytes; None leaves it, empty bytes delete it."""
     with _writing:
         for _ in range(TRIES):
             before = _bytes(path)
-            after = _with(path, before or b"", rules)
+            after = edit(before or b"")
             if after is None:
                 return
-            # If somebody saved it in between, the rule is added to their version.
+            # If somebody saved it in between, their version is edited.
             if _replace(path, before, after):
                 return
     raise UserError(text("{path} keeps changing. Save it, close it and try again.", path=path))
@@ -357,8 +379,7 @@ def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes 
     }
     if not any(wanted.values()):
         return None
-    mark, body = (BOM, data[len(BOM) :]) if data.startswith(BOM) else (b"", data)
-    edited = mark + _edited(body.decode() or HEAD, wanted).encode()
+    edited = _edited(data, partial(_add_all, rules=wanted))
     expected = {folder: {*present.get(folder, ()), *codes} for folder, codes in wanted.items() if codes}
     after = _parse(path, edited).rules()
     # Checks the result of the editing library.
@@ -367,17 +388,82 @@ def _with(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes 
     return edited
 
 
-def _edited(text: str, wanted: Mapping[str, Sequence[str]]) -> str:
+def _without(path: Path, data: bytes, rules: Mapping[str, Sequence[str]]) -> bytes | None:
+    """The file's bytes without these rules; None if it has none of them, empty if nothing else is left."""
+    present = _parse(path, data).rules()
+    if not any(code in present.get(folder, ()) for folder, codes in rules.items() for code in codes):
+        return None
+    edited = _edited(data, partial(_remove_all, rules=rules))
+    expected = {
+        folder: left
+        for folder, codes in present.items()
+        if (left := [code for code in codes if code not in rules.get(folder, ())])
+    }
+    if {folder: codes for folder, codes in _parse(path, edited).rules().items() if codes} != expected:
+        raise UserError(text("Can't edit {path} safely. Delete the rule by hand.", path=path))
+    return _unless_empty(edited)
+
+
+def _asking(path: Path, data: bytes, ask: bool) -> bytes | None:
+    """The file's bytes with this value of `ask`; the default isn't written."""
+    if _parse(path, data).textures.ask == ask:
+        return None
+    edited = _edited(data, partial(_set_ask, ask=ask))
+    if _parse(path, edited).textures.ask != ask:
+        raise UserError(text("Can't edit {path} safely. Change `ask` by hand.", path=path))
+    return _unless_empty(edited)
+
+
+def _unless_empty(edited: bytes) -> bytes:
+    return b"" if edited.decode().strip() == HEAD.strip() else edited
+
+
+def _edited(data: bytes, edit: Callable[[Any], None]) -> bytes:
+    """The file's bytes after `edit` has changed its tomlkit document; other lines stay the same."""
     # Most daemons never write a rule.
     import tomlkit
 
+    mark, body = (BOM, data[len(BOM) :]) if data.startswith(BOM) else (b"", data)
+    text = body.decode() or HEAD
     windows = "\r\n" in text and not re.search(r"(?<!\r)\n", text)
     document = tomlkit.parse(text.replace("\r\n", "\n") if windows else text)
-    for folder, codes in wanted.items():
+    edit(document)
+    edited = tomlkit.dumps(document)
+    return mark + (edited.replace("\n", "\r\n") if windows else edited).encode()
+
+
+def _add_all(document: Any, rules: Mapping[str, Sequence[str]]) -> None:
+    for folder, codes in rules.items():
         if codes:
             _add(document, folder, codes)
-    edited = tomlkit.dumps(document)
-    return edited.replace("\n", "\r\n") if windows else edited
+
+
+def _remove_all(document: Any, rules: Mapping[str, Sequence[str]]) -> None:
+    always = document["always"]
+    for at in reversed(range(len(always))):
+        rule = always[at]
+        codes = rules.get(_folder(rule["folder"]), ())
+        left = [code for code in rule["advice"] if code not in codes]
+        if not left and rule["advice"]:
+            del always[at]
+            continue
+        for code in [code for code in rule["advice"] if code in codes]:
+            rule["advice"].remove(code)
+    if not always:
+        del document["always"]
+
+
+def _set_ask(document: Any, ask: bool) -> None:
+    import tomlkit
+
+    if ask:
+        del document["textures"]["ask"]
+        if not document["textures"]:
+            del document["textures"]
+        return
+    if "textures" not in document:
+        document.append("textures", tomlkit.table())
+    document["textures"]["ask"] = ask
 
 
 def _add(document: Any, folder: str, codes: Sequence[str]) -> None:
@@ -443,7 +529,10 @@ def _replace(path: Path, before: bytes | None, after: bytes) -> bool:
             shutil.copymode(place, draft)
         if _bytes(path) != before:
             return False
-        replace_file(draft, place)
+        if after:
+            replace_file(draft, place)
+        else:
+            place.unlink(missing_ok=True)
         return True
     except OSError as error:
         raise UserError(

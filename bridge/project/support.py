@@ -104,6 +104,10 @@ class EditorSupport(ProjectSupport, Protocol):
     def serves(self, version: Version) -> bool:
         """Returns whether this adapter's addon supports projects of `version`."""
 
+    def known_projects(self) -> Sequence[Path]:
+        """Returns the projects in the engine's own list, most recent first if it says so; may be empty."""
+        return ()
+
     def install(self, project: Path) -> Sequence[AssetChange]:
         """Installs and enables the addon; idempotent. Raises UserError."""
 

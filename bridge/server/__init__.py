@@ -1,4 +1,4 @@
-"""The daemon: the only place with an event loop."""
+"""The daemon: the only package with an event loop."""
 
-# First of all, as it loads sqlite-utils without numpy.
+# Import this first: it loads sqlite-utils without numpy.
 import bridge.store  # noqa: F401

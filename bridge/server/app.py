@@ -68,7 +68,7 @@ class Bridge:
         self.instance = secrets.token_hex(8)
         self.settings = settings
         self.registry = registry
-        # First: if it fails, no database needs closing.
+        # Created first: if this fails, no database needs closing.
         blobs = self.blobs = _blob_store(paths.blobs, settings)
         self.store = Store(paths.database, migrations)
         total = Total(settings["session.unacked_mib"] << 20)
@@ -80,9 +80,11 @@ class Bridge:
             limits,
             settings["worker.memory_mib"],
             keep_mib=settings["worker.recycle_mib"],
+            idle_s=settings["worker.idle_s"],
         )
+        self._pool = workers.pool
         self.workers = workers.pool.size
-        """Worker processes for the CPU."""
+        """Number of worker processes for the CPU."""
         self._policies = BatchTuning(paths.batching_file, workers)
         batcher = Batcher(workers, self._policies.max_rows)
         cpu = DeviceQueue(Device("cpu", DEVICE), batcher, workers.pool.size, pool=workers.pool)
@@ -105,7 +107,9 @@ class Bridge:
         runner = Runner(registry.workloads, executor, blobs, limits, settings["inline"], self.cache)
         commands = self._commands = Commands(self.store, self.sessions)
         advisors = {advisor.name: advisor for advisor in (*registry.advisors, Receipts(self.store))}
-        self.flows = AdvisorHost(advisors, settings.as_dict(), runner, commands, self.store, self.sessions)
+        self.flows = AdvisorHost(
+            advisors, settings.as_dict(), runner, commands, self.store, self.sessions, blobs
+        )
         router = Router(
             registry.workloads,
             [ask for advisor in advisors.values() for ask in advisor.asks],
@@ -125,6 +129,7 @@ class Bridge:
         )
         limiter = ConnectionLimiter(settings["connections"], settings["connections_unidentified"])
         endpoint = WebSocketEndpoint(handshake, self.dispatch.handle, limiter, counts)
+        self._busy = asyncio.Event()
         self._lag = LoopLag()
         self._standstill = StallWatchdog()
         observed = Observed(counts, router, self._executor, self.sessions, limiter, self._lag)
@@ -182,6 +187,8 @@ class Bridge:
         return answers if self.cache is None else answers | await self.cache.responses.blobs()
 
     async def _arrived(self, live: LiveSession, restarted: bool, announced: Collection[int]) -> None:
+        self._pool.wake()
+        self._busy.set()
         await self.flows.take_away(live)
         if restarted:
             await self.dispatch.client_restarted(live)
@@ -189,7 +196,7 @@ class Bridge:
         await self.flows.sharing.arrive(live, self.flows.present, announced)
 
     async def finish(self) -> None:
-        """Finishes or abandons running requests and closes connections; sessions stay stored."""
+        """Finishes or abandons running requests and closes connections. Sessions stay stored."""
         await self.dispatch.drain(DRAIN_S, self.sessions.by_id)
         await self.flows.close()
         await self.sessions.close_sockets(errors.RESTART, "the daemon stops: back off, then resume")
@@ -215,9 +222,13 @@ class Bridge:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            if not self.sessions.by_id:
+                # Nothing has a deadline: an idle daemon sleeps.
+                self._busy.clear()
+                await self._busy.wait()
             try:
                 self._check(time.monotonic())
-            # The deadlines of all sessions depend on this loop: no failure may end it.
+            # The deadlines of all sessions depend on this loop, so nothing may end it.
             except Exception:
                 log.exception("the daemon's clock missed a tick")
 
@@ -225,7 +236,7 @@ class Bridge:
         late = self.dispatch.take_overdue(now)
         for session_id, tickets in late.items():
             if live := self.sessions.by_id.get(session_id):
-                # A task of its own: a client that doesn't read must not delay others.
+                # In its own task: a client that doesn't read must not delay others.
                 self.flows.spawn(self.dispatch.overdue(live, tickets), "answering what is overdue")
         ageing = self.sessions.ageing()
         for live in ageing:

@@ -1,8 +1,8 @@
-"""Blobs over HTTP: uploads, resumable uploads, downloads; quota and garbage collection.
+"""Blobs over HTTP: uploads, resumable uploads, downloads, quota and garbage collection.
 
 Resumable uploads follow the IETF draft "Resumable Uploads for HTTP", but each blob has a permanent upload
-resource, since its name is the digest of its bytes. Therefore no interim response has to announce the
-resource, `Upload-Length` isn't stored, and appending to a complete blob isn't an error.
+resource, because its name is the digest of its bytes. So no interim response announces the resource,
+`Upload-Length` isn't stored, and appending to a complete blob isn't an error.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ STATUS: dict[ErrorCode, int] = {
 
 
 def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
-    """Returns the response for an error: its code, message and hint."""
+    """Returns the HTTP response for an error, with its code, message and hint."""
     body: dict[str, Any] = {"code": error.code.name, "message": error.message, "hint": error.hint}
     for name, message in (("message_text", error.text), ("hint_text", error.hint_text)):
         if isinstance(message, Text):
@@ -64,9 +64,9 @@ Names = Callable[[], Awaitable[set[str]]]
 SCAN_BYTES = 512 << 10
 """Bytes of messages per search, which takes about 2 ms."""
 PAUSE_S = 10.0
-"""Minimum seconds between sweeps under pressure, doubled while nothing can be deleted."""
+"""Minimum seconds between sweeps when space is short; doubled while nothing can be deleted."""
 MIN_FREED = 64 << 20
-"""Minimum bytes to free if the disk is full."""
+"""Minimum bytes to free when the disk is full."""
 
 
 class BlobCollector:
@@ -75,9 +75,8 @@ class BlobCollector:
     def __init__(
         self, store: BlobStore, names: Names, cached: Names, *, keep_s: float, sweep_s: float
     ) -> None:
-        """Deletes an unreferenced blob `keep_s` seconds after its last use; `sweep_s` is the
-        interval of sweeps. `cached` blobs stay longer, until space is needed.
-        """
+        """Deletes unreferenced blobs `keep_s` seconds after their last use, in sweeps every `sweep_s`
+        seconds. `cached` blobs stay until space is needed."""
         self._store = store
         self._names = names
         self._cached = cached
@@ -102,7 +101,7 @@ class BlobCollector:
                 log.exception("the garbage collection of blobs failed")
                 # Jobs must not wait for the next sweep, which may be minutes away.
                 self._counted.set()
-            # Backs off while nothing can be deleted.
+            # Back off while nothing can be deleted.
             pause = min(PAUSE_S if self._store.removed > before else max(PAUSE_S, 2 * pause), self._sweep_s)
             await asyncio.sleep(pause)
             with contextlib.suppress(TimeoutError):
@@ -110,12 +109,12 @@ class BlobCollector:
             self._pressed.clear()
 
     async def sweep(self) -> None:
-        """Deletes expired blobs, and others if little of the quota is left."""
+        """Deletes expired blobs, and more if little of the quota is left."""
         async with self._lock:
             await self._look(int(self._store.quota * (1 - PRESSURE)))
 
     async def room(self, name: AnyText, size: int) -> None:
-        """Makes room for `size` more bytes. Raises RequestError `storage_full` if that fails."""
+        """Makes room for `size` more bytes. Raises RequestError `storage_full` if it can't."""
         if self._store.quota:
             await self._counted.wait()
         if not self._store.over(size):
@@ -128,7 +127,7 @@ class BlobCollector:
         self._store.refuse_full(name, size)
 
     async def free(self, size: int) -> bool:
-        """Frees some of a full disk; returns whether anything was deleted."""
+        """Frees space on a full disk and returns whether anything was deleted."""
         async with self._lock:
             before = self._store.removed_bytes
             sweep = await self._look(0)
@@ -137,8 +136,10 @@ class BlobCollector:
             return self._store.removed_bytes > before
 
     async def _look(self, spare: int) -> Sweep | None:
-        """Sweeps the folder, then deletes until `spare` bytes of the quota are free; returns None if the
-        references can't be read."""
+        """Sweeps the folder, then deletes blobs until `spare` bytes of the quota are free.
+
+        Returns None if the references can't be read.
+        """
         names, cached = None, set[str]()
         try:
             names, cached = await self._names(), await self._cached()
@@ -168,7 +169,7 @@ async def _relieve(sweep: Sweep, size: int) -> None:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    # A worker's reply may arrive when the loop has ended.
+    # A worker's reply may arrive after the loop has ended.
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(event.set)
 
@@ -184,7 +185,7 @@ async def referenced_blobs(
             packed = pack(message)
             found |= blob_names_in(packed)
             scanned += len(packed)
-            # Yields to the event loop between parts.
+            # Yield to the event loop between parts.
             if scanned > SCAN_BYTES:
                 scanned = 0
                 await asyncio.sleep(0)
@@ -196,9 +197,9 @@ MEDIA_TYPE = "application/partial-upload"
 BLOCK = 512 * 1024
 """Bytes that a thread hashes and writes per step."""
 STALL_S = 5.0
-"""Seconds without data after which a new request for the blob ends an upload."""
+"""Seconds without data after which a new request for the same blob ends an upload."""
 IDLE_S = 60.0
-"""Seconds without data after which an upload ends in any case."""
+"""Seconds without data after which any upload ends."""
 
 
 class Transfer:
@@ -227,7 +228,7 @@ class Transfer:
         self._news = asyncio.Event()
 
     async def give_way(self) -> None:
-        """Waits for more data or the end of the request; ends it if neither comes within `STALL_S`.
+        """Waits for more data or the end of the request, and ends the request if neither comes in `STALL_S`.
 
         A client may retry before the daemon notices that its connection is lost.
         """
@@ -237,7 +238,7 @@ class Transfer:
             async with asyncio.timeout_at(self._moved_at + STALL_S):
                 await self._news.wait()
         except TimeoutError:
-            # The timeout has ended if everything was read.
+            # The timeout is over if everything was read.
             with contextlib.suppress(RuntimeError):
                 self.limit.reschedule(self._loop.time())
             await self._ended.wait()
@@ -308,7 +309,7 @@ class Uploads:
             await transfer.give_way()
 
     async def _take(self, request: Request, upload: Upload, complete: bool, status: int) -> Response:
-        """Reads the body; `status` is the response's if the upload isn't complete."""
+        """Reads the body; `status` is returned if the upload isn't complete yet."""
         transfer = Transfer(asyncio.get_running_loop())
         self.active.setdefault(upload.name, set()).add(transfer)
         try:
@@ -366,7 +367,7 @@ class Uploads:
 
 
 async def _blocks(request: Request, transfer: Transfer) -> AsyncIterator[list[bytes]]:
-    """Yields the body in blocks, and the last partial block before raising an interruption."""
+    """Yields the body in blocks. If interrupted, yields the last partial block before raising."""
     pieces: list[bytes] = []
     size = 0
     stream = request.stream()
@@ -390,18 +391,18 @@ async def _blocks(request: Request, transfer: Transfer) -> AsyncIterator[list[by
 
 
 def _length(request: Request) -> int:
-    """Returns Content-Length, or 0."""
+    """Returns Content-Length, or 0 without one."""
     return int(request.headers.get("content-length") or 0)
 
 
 def _offset(request: Request) -> int | None:
-    """Returns `Upload-Offset`; None if it is missing or not an integer (RFC 9651 §3.3.1)."""
+    """Returns `Upload-Offset`, or None if it is missing or not an integer (RFC 9651 §3.3.1)."""
     found = re.fullmatch(r"\s*([0-9]{1,15})\s*(;.*)?", request.headers.get("upload-offset", ""))
     return int(found[1]) if found else None
 
 
 def upload_complete(request: Request) -> bool | None:
-    """Returns `Upload-Complete`; None if it is missing or not a boolean (RFC 9651 §3.3.6)."""
+    """Returns `Upload-Complete`, or None if it is missing or not a boolean (RFC 9651 §3.3.6)."""
     found = re.fullmatch(r"\s*\?([01])\s*(;.*)?", request.headers.get("upload-complete", ""))
     return found[1] == "1" if found else None
 
@@ -410,9 +411,10 @@ _PART = re.compile(r"([0-9]{0,18})-([0-9]{0,18})")
 
 
 def satisfiable_ranges(header: str, size: int) -> str | None:
-    """Returns a Range header's ranges within `size` bytes; the header itself if none is, for status 416.
+    """Returns the ranges of a Range header that lie within `size` bytes.
 
-    Returns None if the header must be ignored.
+    If there are none, returns the header itself, which leads to status 416; returns None for a header that
+    must be ignored.
     """
     unit, _, parts = header.partition("=")
     # "An origin server MUST ignore a Range header field that contains a range unit it does not understand."
@@ -425,13 +427,13 @@ def satisfiable_ranges(header: str, size: int) -> str | None:
     # §14.1.1: a range that ends before its start is invalid; an invalid set may be ignored.
     if not ranges or any(not (a or b) or (a and b and int(b) < int(a)) for a, b in ranges):
         return None
-    # §14.1.2: the set is satisfiable if at least one of its parts is.
+    # §14.1.2: the set is satisfiable if at least one of its ranges is.
     valid = [f"{a}-{b}" for a, b in ranges if (int(a) < size if a else int(b) > 0 and size > 0)]
     return f"bytes={','.join(valid)}" if valid else header
 
 
 USE_INTERVAL_S = 3600.0
-"""Minimum seconds between recorded uses of a blob: each writes to the disk."""
+"""Minimum seconds between recorded uses of a blob, because each is written to disk."""
 
 Respond = Callable[[Request], Awaitable[Response]]
 
@@ -483,7 +485,7 @@ class Blobs:
     async def _repeated(self, request: Request, name: str) -> Response:
         """Verifies a repeated upload of an existing blob without storing it."""
         with self._store.pin(name):
-            # RFC 9110 §10.1.1: a client that waits for status 100 is answered before it sends the body.
+            # RFC 9110 §10.1.1: answer a client that expects status 100 before it sends the body.
             waits = request.headers.get("expect", "").lower() == "100-continue"
             if not waits and upload_complete(request) is not False:
                 digest = hashlib.sha256()
@@ -508,9 +510,9 @@ class Blobs:
 
 
 class BlobResponse(FileResponse):
-    """A response with a blob's file, which is pinned until it is sent."""
+    """A response with a blob's file, which stays pinned until it is sent."""
 
-    # Each chunk costs a switch to a thread and back.
+    # Each chunk costs a round trip to a thread.
     chunk_size = 512 * 1024
 
     def __init__(self, store: BlobStore, path: Path, headers: dict[str, str]) -> None:
@@ -529,7 +531,7 @@ class BlobResponse(FileResponse):
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"range"]
         # RFC 9110 §14.2: "A server MUST ignore a Range header field received with a request method [...] for
-        # which range handling is not defined"; it is for GET alone.
+        # which range handling is not defined"; it is only defined for GET.
         if len(given) == 1 and scope["method"] == "GET":
             parts = satisfiable_ranges(given[0], self._size)
             headers += [(b"range", parts.encode("latin-1"))] if parts else []

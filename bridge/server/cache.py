@@ -1,4 +1,4 @@
-"""The result cache: look a request up, share runs of equal requests, store results."""
+"""The result cache: looks requests up, shares runs of equal requests and stores results."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from bridge.store.response_tables import CachedResponse
 from bridge.store.responses import Responses
 
 MAX_INPUTS_ON_LOOP = 64
-"""More inputs than this are looked at in a thread, as each costs a system call."""
+"""With more inputs, their files are checked in a thread, because each takes a system call."""
 READ_DELAY_S = 0.02
-"""The answer is sent before its files are read again, which takes a core."""
+"""Delay before files are read again, which uses a core, so that the answer is sent first."""
 USE_S = 60.0
-"""Maximum age of a blob's recorded last use, seconds: writing it costs more than a lookup."""
+"""Maximum age in seconds of a blob's recorded use; recording one costs more than a lookup."""
 PLAIN = (type(None), bool, int, float, str, bytes)
 
 RunJob = Callable[[Job], Awaitable[Response]]
@@ -42,7 +42,7 @@ _decoder = msgspec.msgpack.Decoder(Response)
 
 
 class CachedExecutor:
-    """Answers jobs from the cache, or runs them; equal jobs share one run."""
+    """Answers jobs from the cache or runs them; equal jobs share one run."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class CachedExecutor:
         self._in_flight: SingleFlight[Response] = SingleFlight()
         self._tasks: set[asyncio.Task[None]] = set()
         self.hits = 0
-        """Requests that were answered from the cache."""
+        """Number of requests answered from the cache."""
         self.misses = 0
-        """Requests that ran."""
+        """Number of requests that ran."""
         self.shared = 0
-        """Requests that joined a run in flight."""
+        """Number of requests that joined a run in flight."""
 
     async def open(self) -> None:
         """Opens the results of earlier runs."""
@@ -85,11 +85,11 @@ class CachedExecutor:
     async def run(self, job: Job, *, fresh: bool = False) -> Response:
         """Returns the job's response, stored or new. Raises WorkloadError.
 
-        With `fresh` the job runs even if its response is stored, and the new one replaces it, like `no-cache`
-        in RFC 9111, section 5.2.1.4.
+        `fresh` runs the job even if its response is stored, and replaces that, like `no-cache` in RFC 9111,
+        section 5.2.1.4.
         """
         lookup = await self._lookup(job)
-        # A job that runs anyway needs its key only afterwards, unless files are read for it.
+        # A job that runs in any case needs its key only afterwards, unless files must be read for it.
         if (
             lookup is None
             or not ((fresh and lookup.settled) or lookup.make_key())
@@ -109,7 +109,7 @@ class CachedExecutor:
         return await self._join(lookup)
 
     async def _lookup(self, job: Job) -> CacheLookup | None:
-        """Returns the job's lookup; None if its result is neither stored nor shared."""
+        """Returns the job's lookup, or None if its result is neither stored nor shared."""
         workload = job.workload
         if workload.inline or not workload.cached or workload.name in self._off:
             return None
@@ -119,7 +119,7 @@ class CachedExecutor:
             else:
                 inputs = await asyncio.to_thread(self._fingerprints.look, job.inputs)
         except OSError:
-            # The run reports the problem with the file.
+            # The run will report the problem with the file.
             return None
         return CacheLookup(job, inputs, self._keys, self._store, self._fingerprints, self._run)
 
@@ -143,7 +143,7 @@ class CachedExecutor:
 def cached_executor(
     settings: Settings, registry: Registry, file: Path, limits: Limits, blobs: BlobStore, run: RunJob
 ) -> CachedExecutor | None:
-    """Returns the cache that the settings describe; None where it is turned off."""
+    """Returns the cache according to the settings, or None if it is turned off."""
     size, off = settings["cache.max_size"], settings["cache.exclude"]
     if unknown := set(off) - set(registry.workloads):
         log.warning("cache.off names unknown workloads: %s", ", ".join(sorted(unknown)))
@@ -154,7 +154,7 @@ def cached_executor(
 
 
 class CacheLookup(Struct):
-    """A job, and its inputs as they were when it came."""
+    """A job and its inputs as they were when it arrived."""
 
     job: Job
     inputs: list[InputFingerprint]
@@ -163,12 +163,12 @@ class CacheLookup(Struct):
     fingerprints: Fingerprints
     run: RunJob
     key: CacheKey | None = None
-    """Without the contents of the inputs."""
+    """The key, without the contents of the inputs."""
     digests: list[bytes] | None = None
-    """Digests of the inputs that were read before the job ran."""
+    """Digests of the inputs, if they were read before the job ran."""
 
     def make_key(self) -> bool:
-        """Makes the key; returns False for a job that can't be distinguished from others."""
+        """Creates the key. Returns False for a job that can't be told apart from others."""
         self.key = self.key or self.keys.of(self.job)
         return self.key is not None
 
@@ -178,9 +178,9 @@ class CacheLookup(Struct):
         return all(one.settled for one in self.inputs)
 
     async def read_unsettled(self) -> bool:
-        """Reads the inputs where a file has just changed, so that its stamp doesn't identify it yet.
+        """Reads the inputs if a file has changed so recently that its stamp doesn't identify it yet.
 
-        Returns False where it changes meanwhile.
+        Returns False if it changes in the meantime.
         """
         if not self.settled:
             self.digests = await self._read(self.job.priority)
@@ -189,12 +189,12 @@ class CacheLookup(Struct):
 
     @property
     def identity(self) -> bytes:
-        """Jobs with the same identity share a run: the same key and the same files."""
+        """The same key and the same files; jobs with equal identity share a run."""
         return self._with_contents(self.digests or [one.identity for one in self.inputs])
 
     @property
     def response_key(self) -> bytes | None:
-        """The key of the stored response; None where inputs have to be read first."""
+        """The key of the stored response; None if inputs must be read first."""
         known = self.digests or [one.digest for one in self.inputs if one.digest is not None]
         return self._with_contents(known) if len(known) == len(self.inputs) else None
 
@@ -205,18 +205,18 @@ class CacheLookup(Struct):
 
     async def answer(self, token: CancelToken, priority: str) -> Response:
         """Returns the stored response, or runs the job and returns a new one."""
-        # Reading takes time that is wasted if nothing can be stored.
+        # Reading is a waste of time if nothing can be stored.
         if self.store.responses.may_hold(self.outline):
             self.digests = self.digests or await self._read(priority)
             if self.digests is not None:
                 stored = await self.store.find(self._with_contents(self.digests))
                 if stored is not None:
                     return stored
-        # Waiting requests have deadlines of their own, and the run ends with the last of them.
+        # Waiting requests have their own deadlines, and the run ends with the last of them.
         return await self.run(replace(self.job, priority=priority, deadline=math.inf, token=token))
 
     async def keep(self, response: Response) -> None:
-        """Stores a response, if it is certain which contents it was made of."""
+        """Stores a response if it is certain which contents it was computed from."""
         if response.meta.cached or not self.make_key():
             return
         if any(one.digest is None for one in self.inputs):
@@ -247,15 +247,15 @@ class ResponseStore:
         self._blobs = blobs
 
     def hot(self, key: bytes) -> Response | None:
-        """Returns the response if it is in memory and complete."""
+        """Returns the response if it is in memory and its files exist."""
         return self._complete(key, self.responses.hot(key))
 
     async def find(self, key: bytes) -> Response | None:
-        """Returns the response if it is complete."""
+        """Returns the response if its files exist."""
         return self._complete(key, await self.responses.find(key))
 
     async def put(self, key: bytes, outline: int, response: Response) -> None:
-        """Stores it, if it can be packed."""
+        """Stores the response if it can be packed."""
         stored = replace(response, meta=ResultMeta(cached=True, device=response.meta.device))
         try:
             packed = msgspec.msgpack.encode(stored)
@@ -284,7 +284,7 @@ class ResponseStore:
 
 
 def copy_response(response: Response) -> Response:
-    """Returns the response with a value of its own, which the caller may change."""
+    """Returns the response with its own copy of the value, which the caller may change."""
     if isinstance(response.value, PLAIN):
         return response
     value: Any = msgspec.msgpack.decode(msgspec.msgpack.encode(response.value))
@@ -294,13 +294,13 @@ def copy_response(response: Response) -> Response:
 Value = TypeVar("Value")
 
 Run = Callable[[CancelToken, str], Awaitable[Value]]
-"""Does the work with a priority, updates the token, and may be cancelled."""
+"""Does the work with a priority and updates the token. May be cancelled."""
 Keep = Callable[[Value], Awaitable[None]]
-"""Stores the outcome once no request waits; the work still counts as in flight."""
+"""Stores the outcome once no request is waiting; the work still counts as in flight."""
 
 
 class SingleFlight(Generic[Value]):
-    """Work in flight by key, so that equal work runs once."""
+    """Work in flight by key; equal work runs only once."""
 
     def __init__(self) -> None:
         self._open: dict[bytes, InFlight[Value]] = {}
@@ -314,12 +314,12 @@ class SingleFlight(Generic[Value]):
         return self._open.get(key)
 
     def start(self, key: bytes, run: Run[Value], keep: Keep[Value], priority: str) -> InFlight[Value]:
-        """Starts work under a key that is free; the caller has to `join` it immediately."""
+        """Starts work under an unused key. The caller must `join` it immediately."""
         flight = self._open[key] = InFlight(run, keep, priority, self._tasks, lambda: self._end(key, flight))
         return flight
 
     async def close(self) -> None:
-        """Cancels everything."""
+        """Cancels all work."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -330,7 +330,7 @@ class SingleFlight(Generic[Value]):
 
 
 class InFlight(Generic[Value]):
-    """One piece of work and the jobs that wait for it, each with its own deadline."""
+    """A piece of work and the jobs that wait for it, each with its own deadline."""
 
     def __init__(
         self,
@@ -350,10 +350,10 @@ class InFlight(Generic[Value]):
         self._start(priority)
 
     async def join(self, job: Job) -> Value:
-        """Returns the outcome; updates the job's token.
+        """Waits for the outcome and updates the job's token.
 
-        Raises the work's exception, or WorkloadError `deadline_exceeded`. The work is cancelled when no
-        request waits for it.
+        Raises the work's exception, or WorkloadError `deadline_exceeded`. The work is cancelled once no
+        request is waiting for it.
         """
         token = job.token
         self._waiting.append(token)
@@ -375,9 +375,9 @@ class InFlight(Generic[Value]):
         return self._result.result()
 
     async def _wait(self) -> None:
-        """Waits for the outcome; unlike waiting for its future, this may be cancelled."""
+        """Waits for the outcome. Cancelling this doesn't cancel the work."""
         if not self._result.done():
-            # Takes one turn of the loop, where `asyncio.wait` takes two.
+            # This takes one iteration of the loop; `asyncio.wait` takes two.
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
@@ -388,7 +388,7 @@ class InFlight(Generic[Value]):
     def _settle(self, outcome: Value | BaseException) -> None:
         if isinstance(outcome, BaseException):
             self._result.set_exception(outcome)
-            # Perhaps no request is left to retrieve it.
+            # No request may be left to retrieve it.
             self._result.exception()
         else:
             self._result.set_result(outcome)
@@ -397,7 +397,7 @@ class InFlight(Generic[Value]):
                 waiter.set_result(None)
 
     def _raise_priority(self, priority: str) -> None:
-        """Queues work that hasn't started again, if a more urgent job joins."""
+        """Queues the work again, if it hasn't started, when a more urgent job joins."""
         more_urgent = PRIORITIES.index(priority) < PRIORITIES.index(self._priority)
         if more_urgent and not self._token.started and not self._result.done():
             self._task.cancel()
@@ -428,7 +428,8 @@ class InFlight(Generic[Value]):
             outcome = await self._run(token, priority)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                # Unless it was cancelled here, the daemon is stopping, and no other code ends the waiting.
+                # Unless it was cancelled here, the daemon is stopping, and nothing else would end the
+                # waiting.
                 if token is self._token and self._waiting and not self._result.done():
                     self._forget()
                     self._settle(WorkloadError("shutting_down", "the daemon is shutting down"))
@@ -438,7 +439,7 @@ class InFlight(Generic[Value]):
             return
         self._settle(outcome)
         try:
-            # Waiting requests continue first: storing takes as long as sending.
+            # Let waiting requests continue first: storing takes as long as sending.
             await asyncio.sleep(0)
             await self._keep(outcome)
         finally:

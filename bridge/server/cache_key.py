@@ -26,7 +26,7 @@ from accel.workload import Input, Limits, Params, Workload
 from bridge.store.blobs import BlobStore
 
 FORM = 2
-"""Raised when stored responses or what keys are made of change."""
+"""Version of the keys and stored responses; raise it when either changes."""
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -38,12 +38,13 @@ class CacheKey(Struct, frozen=True):
     """Digest of the workload, its code and models, the parameters, and the inputs' names."""
 
     def outline(self, sizes: Sequence[int]) -> int:
-        """Returns 64 bits of the key and the inputs' sizes, which are known without reading them."""
+        """Returns a 64-bit hash of the key and the inputs' sizes, which are known without reading them."""
         digest = hashlib.sha256(self.digest + _encoder.encode(sizes)).digest()
         return int.from_bytes(digest[:8], "big", signed=True)
 
     def with_contents(self, contents: Sequence[bytes]) -> bytes:
-        """Returns the key with the digests of the inputs' contents, or with what else identifies them."""
+        """Returns the key combined with digests of the inputs' contents, or with what else identifies
+        them."""
         return hashlib.sha256(self.digest + b"".join(contents)).digest()
 
 
@@ -51,7 +52,7 @@ class CacheKeys:
     """Makes the keys of jobs."""
 
     def __init__(self, workloads: Mapping[str, Workload], origins: Mapping[str, str], limits: Limits) -> None:
-        """`origins`: the distribution and version that a workload comes from, by its name, where known."""
+        """`origins` has the distribution and version of workloads, by name, where known."""
         self._origins = origins
         self._limits = limits
         self._sources: dict[str, str] = {}
@@ -60,8 +61,8 @@ class CacheKeys:
     def of(self, job: Job) -> CacheKey | None:
         """Returns the job's key.
 
-        None for one that can't be distinguished from others, such as parameters that can't be sent, and for a
-        pipeline with a step whose results aren't stored.
+        Returns None for a job that can't be told apart from others, for example because its parameters can't
+        be encoded, and for a pipeline with a step whose results aren't cached.
         """
         workload, params = job.workload, job.params
         steps: Sequence[Workload] = ()
@@ -86,7 +87,8 @@ class CacheKeys:
         return _encoder.encode([FORM, *code, models, self._limits.max_pixels])
 
     def _source(self, target: str) -> str:
-        """Returns the digest of the workload's module: plugin authors change it without a new version."""
+        """Returns the digest of the workload's module, because plugin authors change it without raising the
+        version."""
         module = target.partition(":")[0]
         if module not in self._sources:
             self._sources[module] = _digest_of(module)
@@ -94,7 +96,7 @@ class CacheKeys:
 
 
 def canonical_params(value: Params | Sequence[str]) -> bytes:
-    """Encodes equal values to equal bytes, regardless of the order of keys.
+    """Encodes equal values to equal bytes, whatever the order of keys.
 
     Raises ValueError, TypeError, OverflowError or RecursionError for values that can't be encoded.
     """
@@ -112,12 +114,12 @@ def _digest_of(module: str) -> str:
 
 
 THREADS = 2
-"""More would compete with the workers."""
+"""More threads would compete with the workers."""
 CHUNK_BYTES = 1 << 20
 
 
 class FileHasher:
-    """Hashes files in threads; cancelling a caller stops the reading."""
+    """Hashes files in threads. Cancelling a caller stops the reading."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, "hashing")
@@ -168,10 +170,10 @@ def _digest(path: str, cancelled: threading.Event) -> bytes:
 
 
 RACY_NS = 2_000_000_000
-"""A file that changed less than this before it was read may change again within the same clock tick: FAT
+"""A file that changed this recently before it was read may change again within the same clock tick. FAT
 stores times in steps of 2 s."""
 MAX_KNOWN = 16_384
-"""Most files whose digests are remembered."""
+"""Maximum number of files whose digests are remembered."""
 BLOB = re.compile(r"[0-9a-f]{64}")
 
 
@@ -179,11 +181,11 @@ class FileStamp(Struct, frozen=True):
     """Metadata that changes when a file's contents change."""
 
     size: int
-    """Bytes."""
+    """In bytes."""
     modified: int
     """Nanoseconds since 1970."""
     changed: int
-    """ctime, which no program can set; on Windows the creation time."""
+    """ctime, which programs can't set; on Windows, the creation time."""
     device: int
     file: int
 
@@ -195,31 +197,31 @@ class FileStamp(Struct, frozen=True):
 
     @property
     def settled(self) -> bool:
-        """Whether the next change will change the stamp."""
+        """Whether another change would change the stamp."""
         return time.time_ns() - max(self.modified, self.changed) > RACY_NS
 
 
 class InputFingerprint(Struct, frozen=True):
-    """An input as it was when the request came."""
+    """An input as it was when its request arrived."""
 
     path: str
     stamp: FileStamp
     settled: bool
     digest: bytes | None
-    """SHA-256 of its contents; None if not read yet."""
+    """SHA-256 of its contents, if already read."""
     is_blob: bool = False
-    """Whether its name is the digest."""
+    """Whether its file name is the digest."""
 
     @property
     def identity(self) -> bytes:
-        """32 bytes that identify the contents, or the stamp if the contents aren't known."""
+        """32 bytes that identify the contents, or the stamp if the contents are unknown."""
         if self.digest is not None:
             return self.digest
         return hashlib.sha256(msgspec.msgpack.encode((os.fsencode(self.path), self.stamp))).digest()
 
 
 class Fingerprints:
-    """Digests of inputs: the names of blobs; for files remembered by their stamps."""
+    """Digests of inputs. Blobs have them as names; those of files are remembered by stamp."""
 
     def __init__(self, blobs: BlobStore, hasher: FileHasher) -> None:
         self._folder = str(blobs.folder)
@@ -227,11 +229,12 @@ class Fingerprints:
         self._known: OrderedDict[str, tuple[FileStamp, bytes]] = OrderedDict()
 
     def look(self, inputs: Sequence[Input]) -> list[InputFingerprint]:
-        """Returns fingerprints without reading. Raises OSError."""
+        """Returns fingerprints without reading the files. Raises OSError."""
         return [self._look(one.path) for one in inputs]
 
     async def digests(self, inputs: Sequence[InputFingerprint], priority: str) -> list[bytes] | None:
-        """Returns the digests of all inputs, reading files if needed; None if a file has changed meanwhile.
+        """Returns the digests of all inputs, reading files if needed, or None if a file changed in the
+        meantime.
 
         Raises OSError.
         """
@@ -242,9 +245,9 @@ class Fingerprints:
     async def confirmed(
         self, inputs: Sequence[InputFingerprint], earlier: Sequence[bytes] | None
     ) -> list[bytes] | None:
-        """Returns the digests of all inputs if they can't have changed since `inputs`, else None.
+        """Returns the digests of all inputs if they can't have changed since `inputs`, otherwise None.
 
-        `earlier` is the result of `digests` at that time, if it was called. Raises OSError.
+        `earlier` is the result of `digests` from that time, if there is one. Raises OSError.
         """
         again = [one if one.settled else InputFingerprint(one.path, one.stamp, False, None) for one in inputs]
         now = await self.digests(again, "bulk")

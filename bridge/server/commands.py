@@ -8,6 +8,7 @@ import functools
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -20,12 +21,16 @@ from bridge.api import Advisor, Answer, Context, Event, SessionView
 from bridge.core import errors
 from bridge.core.errors import RequestError, StoreError
 from bridge.core.messages import MAX_FRAME, Command, Error, Numbered, Popup, Result, Translatable
-from bridge.core.revert import REVERT, reverse_changes, revert_command
+from bridge.core.revert import APPLY, REVERT, file_error, reverse_changes, revert_command
+from bridge.core.verification import Observed, by_path
 from bridge.host.host import RECEIPTS, RECEIPTS_ASKS
+from bridge.host.observation import file_of, read_settings
 from bridge.server.handshake import outdated_addon
 from bridge.server.live_session import SPARE, LiveSession, mates
 from bridge.server.sessions import Sessions
-from bridge.store.receipts import ReceiptStore
+from bridge.server.texture_states import expecting, named_states, stale_reasons
+from bridge.store.claims import States
+from bridge.store.receipts import VERIFIED, ReceiptStore
 from bridge.store.records import AUDIT_FIX, DamagedReceipt, PermanentDamage, Receipt
 from bridge.store.sessions import SessionStore
 from bridge.store.store import Store
@@ -34,7 +39,7 @@ Sent = TypeVar("Sent", Popup, Command)
 
 
 def sendable(message: Sent, kind: type[Sent]) -> Sent:
-    """Converts `message` to plain types. Raises TypeError for another type, ValueError with the field."""
+    """Converts `message` to plain types. Raises TypeError for another type, and ValueError with the field."""
     called = kind.__name__.lower()
     if not isinstance(message, kind):
         raise TypeError(f"expected a {kind.__name__}, got {message!r:.80}")
@@ -49,15 +54,22 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 DEADLINE_MS = 120_000
-"""Milliseconds that an editor has for a command."""
+"""Time limit for an editor to carry out a command, in milliseconds."""
+
+
+NO_STATES: States = {}
 
 
 class Commands:
-    """Commands to editors, and the receipts of their answers."""
+    """Commands to editors and the receipts of their replies."""
 
     def __init__(self, store: Store, sessions: Sessions) -> None:
         self._store = store
         self._sessions = sessions
+        self.on_revert: Callable[[Receipt], None] = lambda receipt: None
+        """Called with the receipt of each revert that an editor has carried out, at least in part."""
+        self.on_stale: Callable[[LiveSession, States], None] = lambda live, states: None
+        """Called with textures that changed after the advice on them was made."""
         self._waiting: dict[int, asyncio.Event] = {}
         self._unstored: set[asyncio.Task[None]] = set()
 
@@ -70,68 +82,100 @@ class Commands:
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
+        states: States = NO_STATES,
     ) -> int:
-        """Stores and sends a command; returns its receipt's id.
+        """Stores and sends a command, and returns its receipt's id.
 
-        The same step of a `parent` answer is sent only once, even after a restart. Raises RequestError if it
-        can't be sent, and ValueError for invalid arguments.
+        `states` are the textures that the advice was made from: of those that changed since, nothing is sent,
+        the receipt has the reason, and advisors are asked anew. The same step of a `parent` answer is sent
+        only once, even after a restart. Raises RequestError if it can't be sent, and ValueError for invalid
+        arguments.
         """
         command = sendable(Command(id=0, name=name, args=dict(args), deadline_ms=DEADLINE_MS), Command)
         live.expect(command)
         view = live.view
+        present = await _observe(live, command)
+        stale: dict[str, list[AnyText]] = {}
+        if name == APPLY and isinstance(command.args.get("changes"), list):
+            command, stale = await asyncio.to_thread(_without_stale, command, states, present, view.root)
+        refused = [file_error(path, reason) for path, reasons in stale.items() for reason in reasons]
+        before = {
+            path: {option: present[path].get(option) for option in options}
+            for path, options in by_path(command.args.get("changes")).items()
+            if path in present
+        }
         receipt_id, is_new = await self._store.write(
             lambda db: ReceiptStore(db).open(
-                live.id, view.project, view.project_name, command, note, reverts=reverts, parent=parent
+                live.id,
+                view.project,
+                view.project_name,
+                command,
+                note,
+                reverts=reverts,
+                parent=parent,
+                before=before if name in VERIFIED else None,
+                errors=refused or None,
             )
         )
-        if is_new:
+        command = msgspec.structs.replace(command, id=receipt_id)
+        if not is_new:
+            return receipt_id
+        if refused and not command.args["changes"]:
+            await self.answered(live, command, Result(id=receipt_id, value={}))
+        else:
             log.info("session %s: %s #%d (%s)", live.id, name, receipt_id, note)
-            await self.present(live, msgspec.structs.replace(command, id=receipt_id))
+            await self.present(live, command)
+        if stale:
+            self.on_stale(live, named_states(stale, states))
         return receipt_id
 
     async def earlier(self, parent: tuple[int, int]) -> int | None:
-        """Returns the receipt that this step of an answer made before, or None."""
+        """Returns the receipt that this step of an answer created earlier, or None."""
         return await self._store.read(lambda connection: ReceiptStore(Database(connection)).made(parent))
 
     async def present(self, live: LiveSession, command: Command) -> None:
-        """Sends the command of a stored receipt, and stores its `seq`."""
+        """Sends the command of a stored receipt and stores its `seq`."""
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Command)
             try:
                 await self._store.write(lambda db: ReceiptStore(db).sent(numbered))
             except StoreError as error:
-                # Without its `seq` the next daemon sends it again, with the same id.
+                # Without its `seq`, the next daemon sends it again with the same id.
                 log.error("the seq of %s #%d is not stored: %s", command.name, command.id, error.reason)
 
         await live.send(command, keep)
 
     async def answered(self, live: LiveSession, command: Command, reply: Result | Error) -> None:
-        """Stores the editor's reply, and wakes its waiters."""
+        """Stores the editor's reply and wakes those waiting for it."""
         log.info("%s #%d was answered", command.name, command.id)
         reply = _explain_unsupported(live, command, reply)
+        # Read before the editor's next message is handled, which may be of a newer import.
+        observed = await _observe(live, command)
+
+        def store(db: Database) -> Receipt | None:
+            return ReceiptStore(db).answered(command.id, reply, observed)
+
         if self._store.trouble:
-            self._store_later(command, reply)
+            self._store_later(command, store)
             return
         try:
-            self._stored(
-                command, await self._store.write(lambda db: ReceiptStore(db).answered(command.id, reply))
-            )
+            self._stored(command, await self._store.write(store))
         except StoreError:
-            self._store_later(command, reply)
+            self._store_later(command, store)
 
-    def _store_later(self, command: Command, reply: Result | Error) -> None:
+    def _store_later(self, command: Command, store: Callable[[Database], Receipt | None]) -> None:
         # The editor won't repeat it; its other messages must not wait.
-        task = asyncio.create_task(self._persist(command, reply))
+        task = asyncio.create_task(self._persist(command, store))
         self._unstored.add(task)
         task.add_done_callback(self._unstored.discard)
 
-    async def _persist(self, command: Command, reply: Result | Error) -> None:
+    async def _persist(self, command: Command, store: Callable[[Database], Receipt | None]) -> None:
         try:
-            receipt = await self._store.persist(lambda db: ReceiptStore(db).answered(command.id, reply))
+            receipt = await self._store.persist(store)
         except StoreError as error:
             log.error("the reply to %s #%d is not stored: %s", command.name, command.id, error.reason)
-            # Waiters get the same error when they read the receipt.
+            # Those waiting get the same error when they read the receipt.
             receipt = None
         self._stored(command, receipt)
 
@@ -139,9 +183,11 @@ class Commands:
         if receipt is not None and receipt.state == "failed":
             log.warning("%s #%d failed: %s", command.name, command.id, receipt.errors)
         self.wake(command.id)
+        if receipt is not None and receipt.state == "applied" and receipt.reverts is not None:
+            self.on_revert(receipt)
 
     async def close(self) -> None:
-        """Cancels writes that didn't succeed."""
+        """Cancels writes that haven't succeeded yet."""
         for task in self._unstored:
             task.cancel()
         await asyncio.gather(*self._unstored, return_exceptions=True)
@@ -151,9 +197,9 @@ class Commands:
             event.set()
 
     async def wait(self, receipt_id: int) -> Receipt:
-        """Waits until the editor has answered or its session has ended; returns the receipt."""
+        """Waits until the editor has replied or its session has ended, and returns the receipt."""
         while True:
-            # Before the read, to not miss an answer.
+            # Before reading, so that no reply is missed.
             answered = self._waiting.setdefault(receipt_id, asyncio.Event())
             receipt = await self._get(receipt_id)
             if receipt.state != "sent":
@@ -179,12 +225,12 @@ class Commands:
         editor: str = "",
         asking: str = "",
     ) -> list[int]:
-        """Sends the commands that revert receipts; returns their new receipts.
+        """Sends the commands that revert receipts, and returns the ids of their receipts.
 
-        `editor` is the session that should do it, `asking` the one that asks. For an answer (`parent`),
-        receipts that can't be reverted are skipped if others can. Raises RequestError: unknown receipt,
-        nothing changed, already reverted, made by an audit, no editor with the project, or several without a
-        choice.
+        `editor` is the session that should do it, `asking` the session that asks. For an answer (`parent`),
+        receipts that can't be reverted are skipped if others can. Raises RequestError if a receipt is
+        unknown, changed nothing, was already reverted or made by an audit, if no editor has the project open,
+        or if several do and none was chosen.
         """
         found = [await self._revertible(receipt_id) for receipt_id in receipt_ids]
         found.reverse()
@@ -213,9 +259,9 @@ class Commands:
         )
 
     def _answering(self, receipt: Receipt, asking: str) -> LiveSession | None:
-        """Returns the session for a revert by an answer: the answering one, if it has the same project open.
+        """Returns the session that reverts for an answer: the answering one, if it has the same project open.
 
-        Its editor may be disconnected; the session stores the command.
+        Its editor may be disconnected, because the session stores the command.
         """
         own, asker = self._sessions.by_id.get(receipt.session), self._sessions.by_id.get(asking)
         return asker if own is not None and asker in mates(own, self._sessions) else own
@@ -244,7 +290,7 @@ class Commands:
             return RequestError(
                 errors.UNSUPPORTED, name=text("Change {number}", number=receipt.id), reason=reason
             )
-        # An answer that is processed again finds its earlier command.
+        # If an answer is processed again, its earlier command counts.
         if step is not None and await self.earlier(step) is not None:
             return None
         earlier = await self._reverted_by(receipt.id)
@@ -311,6 +357,33 @@ class Commands:
         }
 
 
+def _without_stale(
+    command: Command, states: States, present: Observed, root: Path | None
+) -> tuple[Command, dict[str, list[AnyText]]]:
+    """Returns the command without changes of textures that changed since, and the reasons by path."""
+    asked = command.args["changes"]
+    stale: dict[str, list[AnyText]] = {}
+    changes = []
+    for change, guarded in zip(asked, expecting(asked, states), strict=True):
+        own = isinstance(change, Mapping) and "expected" in change
+        if reasons := stale_reasons(guarded, states, own, present, root):
+            stale.setdefault(str(change["path"]), []).extend(reasons)
+        else:
+            changes.append(guarded)
+    return msgspec.structs.replace(command, args={**command.args, "changes": changes}), stale
+
+
+async def _observe(live: LiveSession, command: Command) -> Observed:
+    """Returns the present settings of the textures that the command changes, as far as they can be read."""
+    paths = by_path(command.args.get("changes")) if command.name in VERIFIED else {}
+    view = live.view
+    if not paths or view.root is None or view.adapter is None:
+        return {}
+    support, root = view.adapter.project, view.root
+    files = {path: file_of(path) for path in paths}
+    return await asyncio.to_thread(lambda: read_settings(support, root.resolve(), files))
+
+
 def _explain_unsupported(live: LiveSession, command: Command, reply: Result | Error) -> Result | Error:
     """Replaces the message of `reply` if the editor's addon is too old to revert changes."""
     if command.name != REVERT or not isinstance(reply, Error) or reply.code != errors.UNSUPPORTED.name:
@@ -330,7 +403,7 @@ def _is_alike(live: LiveSession, project_name: str, engine: str) -> bool:
 
 
 def _redo_hint(receipts: Sequence[int]) -> AnyText:
-    """Returns how to apply a change again by reverting these reverts, the newest first."""
+    """Returns how to apply a change again, by reverting these reverts, newest first."""
     *first, last = [f"`popbridge revert {number}`" for number in receipts]
     if first:
         return text("to apply it again: {first}, then {last}", first=first, last=last)
@@ -338,8 +411,8 @@ def _redo_hint(receipts: Sequence[int]) -> AnyText:
 
 
 def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText | None:
-    """Suggests editors with a similar project in another folder; None if there are none."""
-    # A copied project looks the same as a moved one; only a person can tell.
+    """Suggests editors with a similar project in another folder, or returns None if there are none."""
+    # A copied project looks the same as a moved one, so a person must decide.
     commands = [f"`popbridge revert {receipt.id} --editor {s.id}` ({s.description})" for s in moved.values()]
     return (
         text(
@@ -354,16 +427,16 @@ def _moved_hint(receipt: Receipt, moved: Mapping[str, LiveSession]) -> AnyText |
 MAX_LIST_BYTES = MAX_FRAME - SPARE
 """Maximum bytes of a list of receipts in a frame."""
 MAX_DAMAGED = 1000
-"""Maximum damaged receipts in a list."""
+"""Maximum number of damaged receipts in a list."""
 LARGE_FIELDS = ("args", "before", "after", "errors")
 """Fields whose size grows with the number of files."""
 
 
 class ReceiptView(Receipt, kw_only=True):
-    """A receipt in an answer to a client."""
+    """A receipt as sent to a client."""
 
     abridged: bool = False
-    """Whether `args`, `before`, `after` and `errors` are left out because they exceed a frame;
+    """Whether `args`, `before`, `after` and `errors` were left out because they don't fit into a frame;
     `popbridge receipts --json` shows them."""
 
 
@@ -391,11 +464,11 @@ class Receipts(Advisor):
     ) -> Any:
         if name == "receipts.list":
             wanted = _parse(name, params, ListParams)
-            # Rows may be large.
+            # The rows may be large.
             return await self._store.read(functools.partial(_listed, wanted), brief=False)
         asked = _parse(name, params, RevertParams)
-        made = await context.revert([asked.id], editor=asked.editor)
-        shown, _ = _view(await context.receipt(made[0]))
+        result = await context.revert([asked.id], editor=asked.editor)
+        shown, _ = _view(await context.receipt(result[0]))
         return {"receipt": shown}
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
@@ -414,7 +487,7 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
     room = MAX_LIST_BYTES
     for receipt in ReceiptStore(Database(connection)).newest(wanted.limit, wanted.before):
         if isinstance(receipt, DamagedReceipt):
-            # More would be useless to a user.
+            # More of them would be of no use.
             if len(damaged) < MAX_DAMAGED:
                 damaged.append(receipt.id)
                 room -= _size(receipt.id)
@@ -422,7 +495,7 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
         value, size = _view(msgspec.to_builtins(receipt), MAX_LIST_BYTES if listed else room)
         room -= size
         if listed and room < 0:
-            # The next page lists those below the last one.
+            # The next page continues below the last one.
             above = [number for number in damaged if number > listed[-1]["id"]]
             return {"receipts": listed, "more": True, "damaged": above}
         listed.append(value)
@@ -430,7 +503,7 @@ def _listed(wanted: ListParams, connection: sqlite3.Connection) -> dict[str, Any
 
 
 def _view(receipt: Mapping[str, Any], room: int = MAX_LIST_BYTES) -> tuple[Mapping[str, Any], int]:
-    """Returns a receipt as `ReceiptView` in at most `room` bytes, and its size."""
+    """Returns a receipt as a `ReceiptView` of at most `room` bytes, and its size."""
     whole = {**receipt, "abridged": False}
     if (size := _size(whole)) <= room:
         return whole, size
@@ -439,7 +512,7 @@ def _view(receipt: Mapping[str, Any], room: int = MAX_LIST_BYTES) -> tuple[Mappi
 
 
 def _size(value: Any) -> int:
-    """Returns the larger size of the two subprotocols in bytes."""
+    """Returns the larger of the sizes in both subprotocols, in bytes."""
     size = len(msgspec.msgpack.encode(value))
     # Values sent as msgpack may have keys that JSON doesn't support.
     with contextlib.suppress(TypeError):

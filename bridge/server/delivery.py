@@ -1,4 +1,4 @@
-"""Delivers answers of durable requests: numbered, stored with the end of their job, and sent."""
+"""Delivers answers to durable requests: numbers, stores and sends them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from bridge.store.journal import Answer, Delivery, Withdrawal
 from bridge.store.store import RETRY, Store
 
 Number = Callable[[Database, Mapping[str, int]], Delivery | None]
-"""Numbers a job's answer above the last numbers of sessions, and perhaps ends the job."""
+"""Numbers a job's answer, above the last numbers of sessions, and may end the job."""
 Waiting = tuple[Number, "asyncio.Future[Delivery | None]"]
 
 MAX_ANSWERS = 64
-"""Most answers in one commit."""
+"""Maximum number of answers per commit."""
 
 
 class OutboxBatch:
-    """Answers that wait for their number, by session; those that wait together share a commit."""
+    """Answers that wait to be numbered, by session. Those that wait together share a commit."""
 
     def __init__(self, store: Store, router: Router, counts: Counts) -> None:
         self._store = store
@@ -41,9 +41,9 @@ class OutboxBatch:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def send(self, live: LiveSession, number: Number) -> Delivery | None:
-        """Returns the result of `number` once it is stored; then its answers are sent.
+        """Returns the result of `number` once it is stored; its answers are sent afterwards.
 
-        Raises what `number` raises, and StoreError: then nothing was numbered.
+        Raises what `number` raises, and StoreError; then nothing was numbered.
         """
         future: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(live.id, []).append((number, future))
@@ -57,7 +57,7 @@ class OutboxBatch:
             await asyncio.wait(tuple(self._tasks.values()), timeout=timeout_s)
 
     async def send_stored(self, live: LiveSession, answers: Sequence[Answer]) -> None:
-        """Sends answers that are stored under their number; the caller holds `live.sending`."""
+        """Sends answers stored under their numbers. The caller must hold `live.sending`."""
         self._register(live, answers)
         await _write(live, answers)
 
@@ -65,7 +65,7 @@ class OutboxBatch:
         for message in answers:
             live.register(message, time.monotonic())
             assert isinstance(message.id, int)
-            # Without a ticket its deadline has passed, and it was answered already.
+            # Without a ticket, its deadline has passed and it was already answered.
             if ticket := self._router.finish(live.id, message.id):
                 self._counts.answered(ticket.name, message)
 
@@ -83,14 +83,14 @@ class OutboxBatch:
                 self._waiting.pop(live.id, None)
 
     async def _store_answers(self, live: LiveSession, waiting: Sequence[Waiting]) -> list[Answer]:
-        """Returns the answers that were stored."""
+        """Stores answers and returns those that were stored."""
         work = functools.partial(_all, [number for number, _ in waiting], live.id, live.session.seq)
         try:
             deliveries = await self._store.write(work)
         except StoreError as error:
             _fail(waiting, error)
             return []
-        # A plugin's value may not be storable: storing each one separately shows which.
+        # A plugin's value may not be storable. Storing each one separately shows which.
         except Exception as error:
             if len(waiting) == 1:
                 _fail(waiting, error)
@@ -108,7 +108,7 @@ async def _write(live: LiveSession, answers: Sequence[Answer]) -> None:
     try:
         for message in answers:
             await live.write(message)
-    # The answers are numbered, and are sent again on the next connection.
+    # The answers are numbered, so they are sent again on the next connection.
     except Exception:
         log.exception("session %s can't be written to", live.id)
 
@@ -134,7 +134,7 @@ Withdraw = Callable[[Database, int], Withdrawal | None]
 
 
 class Deliveries:
-    """Delivers each answer exactly once to every session that waits, across crashes."""
+    """Delivers each answer exactly once to every waiting session, even across crashes."""
 
     def __init__(self, store: Store, sessions: Sessions, router: Router, counts: Counts) -> None:
         self._store = store
@@ -146,10 +146,10 @@ class Deliveries:
         await self.send(functools.partial(_deliver, job), (), job)
 
     async def send(self, number: Number, sessions: Iterable[str], job: int) -> bool:
-        """Numbers and sends a job's answer to `sessions`, then to those that joined meanwhile.
+        """Numbers and sends a job's answer to `sessions`, then to those that joined in the meantime.
 
-        Retries until it is stored. Returns False if `number` returns None: another daemon has the job. Raises
-        StoreError if the store is closed.
+        Retries until it is stored. Returns False if `number` returns None because another daemon has the job.
+        Raises StoreError if the store is closed.
         """
         waiting = set(sessions)
         while True:
@@ -171,7 +171,7 @@ class Deliveries:
             return
         for session, request in waiting:
             live = self._sessions.by_id.get(session)
-            # If the id was reused since the store was read, one progress message too many does no harm.
+            # If the id was reused since the store was read, an extra progress message does no harm.
             if live is not None and request in live.session.requests:
                 await live.write(Progress(id=request, fraction=fraction, stage=stage))
 
@@ -182,7 +182,7 @@ class Deliveries:
     async def withdraw(self, live: LiveSession, work: Withdraw) -> Withdrawal | None:
         """Runs `work` with the session's last number and sends the error that it returns.
 
-        Raises StoreError: then nothing has happened.
+        Raises StoreError; then nothing has happened.
         """
         async with live.sending:
             withdrawal = await self._store.write(lambda db: work(db, live.session.seq))
@@ -205,7 +205,7 @@ class Deliveries:
             return delivery.left
 
     async def _retry(self, work: Callable[[], Awaitable[Sequence[str] | None]]) -> Sequence[str] | None:
-        # Sessions are unlocked between tries: messages that need no store go on.
+        # Sessions are unlocked between attempts, so that messages which need no store continue.
         for tries in itertools.count():
             try:
                 return await work()
@@ -219,7 +219,7 @@ class Deliveries:
 
 @contextlib.asynccontextmanager
 async def _all_of(lives: Sequence[LiveSession]) -> AsyncIterator[None]:
-    """Locks numbering in these sessions, in a fixed order that prevents deadlocks."""
+    """Locks numbering in these sessions, in a fixed order to prevent deadlocks."""
     async with contextlib.AsyncExitStack() as stack:
         for live in lives:
             await stack.enter_async_context(live.sending)

@@ -76,10 +76,12 @@ class Dispatch:
         self.stopping = False
 
     async def handle(self, live: LiveSession, message: ClientMessage) -> None:
-        """Raises RemoteProtocolError for a message that isn't allowed now."""
+        """Handles a message. Raises RemoteProtocolError if it isn't allowed now."""
         if isinstance(message, Request) and live.session.repeats(message):
             self._durable.repeat(live, message)
             return
+        if isinstance(message, Answer):
+            message = await self._flows.resolve(live, message)
         settled = live.session.receive(message)
         match message:
             case Request():
@@ -142,7 +144,7 @@ class Dispatch:
     def _start(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
         on_progress = Throttle(functools.partial(self._progress, live, ticket))
         token = CancelToken(on_progress=on_progress)
-        # An advisor starts immediately.
+        # Advisors start immediately.
         token.started = ticket.target is Target.ADVISOR
 
         async def run() -> None:
@@ -151,7 +153,7 @@ class Dispatch:
                 answer = await self._answer(live, request, ticket, token)
             finally:
                 on_progress.close()
-            # A cancelled or overdue request was answered already, and its id may be reused.
+            # A cancelled or overdue request was already answered, and its id may have been reused.
             if self._jobs.get(ticket.key) is work:
                 del self._jobs[ticket.key]
                 self._router.finish(*ticket.key)
@@ -162,7 +164,7 @@ class Dispatch:
         work.task.add_done_callback(self._tasks.discard)
 
     async def _progress(self, live: LiveSession, ticket: Ticket, fraction: float, stage: str) -> None:
-        # A cancelled request was answered already, but may report a moment longer.
+        # A cancelled request was already answered, but its job may still report for a moment.
         if ticket.key in self._jobs:
             await live.write(Progress(id=ticket.request, fraction=fraction, stage=stage))
 
@@ -171,8 +173,8 @@ class Dispatch:
     ) -> Result | Error:
         try:
             if ticket.target is Target.ADVISOR:
-                value = await self._flows.ask(live, request.workload, request.params)
-                return Result(id=request.id, value=value)
+                value, outputs = await self._flows.ask(live, request.workload, request.params)
+                return Result(id=request.id, value=value, outputs=outputs)
             response = await self._runner.run(
                 request.workload,
                 request.params,
@@ -200,7 +202,7 @@ class Dispatch:
     async def _cancel(self, live: LiveSession, request_id: int) -> None:
         ticket = self._router.find(live.id, request_id)
         if ticket is not None and ticket.journalled:
-            # Awaited, as the client may reuse the id.
+            # Wait, because the client may reuse the id.
             await self._durable.cancel(live, ticket)
         else:
             await self._give_up(live, request_id, RequestError(errors.CANCELLED))
@@ -212,7 +214,7 @@ class Dispatch:
             if ticket.journalled:
                 await self._durable.overdue(live, ticket)
                 continue
-            # Read now: a worker may have taken the job until its task was cancelled.
+            # Read this only now: a worker could have taken the job until its task was cancelled.
             error = deadline_exceeded(
                 ticket.name, ticket.deadline_ms, begun=one.token is None or one.token.started
             )
@@ -224,7 +226,7 @@ class Dispatch:
         for ticket in self._router.overdue(now):
             work = self._jobs.get(ticket.key)
             if work is not None:
-                # Before it is cancelled: it may hold up others in the same batch.
+                # Set before cancelling: it may hold up others in the same batch.
                 work.token.overdue = True
             self._stop(ticket.key)
             late.setdefault(ticket.session, []).append(Late(ticket, work.token if work else None))
@@ -234,12 +236,12 @@ class Dispatch:
         ticket = self._router.finish(live.id, request_id)
         if ticket is not None:
             begun = await self._cancel_work(ticket.key)
-            # What a started job did until then is unknown.
+            # What a started job has done is unknown.
             message = as_message(error, request_id, "unknown" if begun else "not_started")
             await self._reply(live, ticket.name, message)
 
     async def _cancel_work(self, key: tuple[str, int]) -> bool:
-        """Cancels a request's work; returns whether it had started, or may have."""
+        """Cancels a request's work and returns whether it had started, or may have."""
         work = self._stop(key)
         if work is None or work.token.started:
             return True
@@ -255,7 +257,7 @@ class Dispatch:
         return work
 
     async def drain(self, timeout_s: float, sessions: Mapping[str, LiveSession]) -> None:
-        """Refuses new requests and waits for running ones; those that take longer are given up, or, if
+        """Refuses new requests and waits for running ones. Those that take longer are abandoned or, if
         durable, left to the next daemon."""
         self.stopping = True
         await asyncio.gather(self._durable.drain(timeout_s), self._drain(timeout_s, sessions))
@@ -281,7 +283,7 @@ class Dispatch:
             self._stop(ticket.key)
 
     async def client_restarted(self, live: LiveSession) -> None:
-        """Forgets the requests of a client's former process: its successor may reuse their ids."""
+        """Forgets the requests of a client's previous process, because the new one may reuse their ids."""
         self.session_ended(live.id)
         await self._durable.forget(live)
         live.session.client_restarted()

@@ -20,21 +20,21 @@ from bridge.server.blobs import BlobCollector
 from bridge.store.blobs import BlobStore, storage_full_error
 
 MAX_NAME = 128
-"""Most characters of a file's name on the wire; a workload may make longer ones of its inputs' names."""
+"""Maximum length of a file name on the wire. Workloads may derive longer ones from the names of inputs."""
 
 
 class Response(Struct, frozen=True):
-    """A workload's result, its files as blobs."""
+    """A workload's result with its files as blobs."""
 
     value: Any
     outputs: list[OutputRef]
     meta: ResultMeta
     names: list[str] = []
-    """The workload's names of the outputs, where one of these is too long for the wire."""
+    """The workload's own names for the outputs, if one of them is too long for the wire."""
 
     @property
     def blobs(self) -> Mapping[str, str]:
-        """Blobs by the workload's names of the outputs."""
+        """Blobs by the workload's names for the outputs."""
         names = self.names or [output.name for output in self.outputs]
         return {name: str(output.blob) for name, output in zip(names, self.outputs, strict=True)}
 
@@ -44,9 +44,9 @@ class Response(Struct, frozen=True):
 
 
 class BlobExecutor:
-    """Runs jobs on an executor; their output files become blobs.
+    """Runs jobs on an executor and turns their output files into blobs.
 
-    The size of a job's outputs isn't known in advance: jobs that run when the quota is reached may exceed it,
+    The size of outputs isn't known in advance. Jobs that are running when the quota is reached may exceed it,
     and no other starts until there is room again.
     """
 
@@ -60,7 +60,7 @@ class BlobExecutor:
         self._load = load
 
     async def run(self, job: Job) -> Response:
-        """Raises WorkloadError: as `Executor.run`, and `storage_full`."""
+        """Runs a job. Raises WorkloadError like `Executor.run`, and `storage_full`."""
         job = replace(job, out_dir=self._blobs.folder)
         with self._blobs.working():
             await self._make_room()
@@ -70,7 +70,7 @@ class BlobExecutor:
                 if error.code != errors.STORAGE_FULL.name:
                     raise
                 if job.expired or not await self._collector.free(0):
-                    # A client may keep files on a disk of its own.
+                    # A client may keep its files on another disk.
                     where = text("{reason} in the daemon's data folder", reason=error.reason)
                     raise WorkloadError(error.code, where, error.name) from None
                 done = await self._executor.run(job)
@@ -104,7 +104,7 @@ def _response(done: ExecutorResult) -> Response:
 
 
 def output_ref(name: str, media_type: str, size: int, blob: str) -> OutputRef:
-    """Returns the record of an output file; the middle of a name that is too long is left out."""
+    """Returns the record of an output file, shortening a long name in the middle."""
     half = MAX_NAME // 2
     short = name if len(name) <= MAX_NAME else f"{name[: half - 1]}…{name[-half:]}"
     return OutputRef(name=short, media_type=media_type, size=size, blob=blob)

@@ -20,6 +20,7 @@ from bridge.core.codec import SUBPROTOCOLS
 from bridge.core.errors import RemoteProtocolError, UserError
 from bridge.core.messages import (
     MAX_FRAME,
+    POPUP_ITEMS,
     PROTOCOL,
     AdapterInfo,
     AuthOffer,
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
 
 
 def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
-    """Returns what to do if the editor's addon isn't the one that `adapter` installs; else empty.
+    """Returns what to do if the editor's addon isn't the one that `adapter` installs; empty if it is.
 
-    After an upgrade, a running daemon still compares with the addon of its own version.
+    After an upgrade, a daemon that is still running compares with the addon of its own version.
     """
     addon, client = _addon(adapter), identify.client
     if addon is None or client.name != addon.name or client.version == addon.version:
@@ -70,7 +71,7 @@ def addon_notice(identify: Identify, adapter: Adapter) -> AnyText:
 
 
 def outdated_addon(identify: Identify, adapter: Adapter | None) -> AnyText:
-    """Returns why an editor couldn't revert a change and what to do; empty if its addon is up to date."""
+    """Returns why an editor can't revert a change and what to do; empty if its addon is up to date."""
     addon, client = _addon(adapter) if adapter else None, identify.client
     if adapter is None or addon is None or client.name != addon.name:
         return OLD_EDITOR
@@ -84,7 +85,8 @@ def _install(identify: Identify, adapter: Adapter) -> str:
 
 
 def _addon(adapter: Adapter) -> Addon | None:
-    """Returns the adapter's addon; None if it has none or an invalid one, which must not reject editors."""
+    """Returns the adapter's addon, or None if it has none or an invalid one, which must not reject
+    editors."""
     try:
         addon = adapter.addon
         # `asdict`, since msgspec doesn't validate instances of its own types.
@@ -108,7 +110,7 @@ def _is_newer(theirs: str, ours: str) -> bool:
 
 log = logging.getLogger(__name__)
 
-FEATURES = frozenset({"blobs", "popups", "resume"})
+FEATURES = frozenset({"blobs", POPUP_ITEMS, "popups", "resume"})
 
 
 NO_ROOT = text("Imports aren't checked: `project.root` is missing or the editor is on another machine.")
@@ -128,9 +130,9 @@ class Handshake:
         arrived: Callable[[LiveSession, bool, Collection[int]], Awaitable[None]],
         use: Callable[[Result], object],
     ) -> None:
-        """`arrived` gets the session that connected, whether its client was restarted, and the popups of
-        other sessions that `ready` listed. `use` records a use of an unacknowledged answer's files, which its
-        client may fetch now."""
+        """`arrived` is called with a connected session, whether its client was restarted, and the popups of
+        other sessions that `ready` listed. `use` records a use of the files of an unacknowledged answer,
+        which its client may fetch now."""
         self.token = token
         self.max_frame = MAX_FRAME
         self.features = FEATURES
@@ -203,7 +205,7 @@ class Handshake:
             async with live.sending, socket.lock:
                 waiting = await live.attach(socket, last_seq)
                 if live.ended:
-                    # It expired while this task waited for the locks.
+                    # It expired while this task was waiting for the locks.
                     raise unknown_session(live.id)
                 live.acknowledged(last_seq)
                 others = _of_mates(live, self._sessions)
@@ -275,7 +277,7 @@ def _of_mates(live: LiveSession, sessions: Sessions) -> list[int]:
 
 
 def _with_local_root(identify: Identify, scope: MutableMapping[str, Any]) -> Identify:
-    """Removes the root of a project on another machine. Raises RemoteProtocolError."""
+    """Removes the project root if the client is on another machine. Raises RemoteProtocolError."""
     if not identify.project or not identify.project.root:
         return identify
     client = scope.get("client")

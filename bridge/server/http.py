@@ -19,17 +19,17 @@ from bridge.server.handshake import Handshake
 
 
 class Application(Starlette):
-    """The socket at `/ws`, and pages beside it.
+    """The WebSocket at `/ws` and the HTTP pages.
 
-    No middleware is for the socket, and what a connection goes through it goes through for each message, and
-    holds as long as it is open.
+    The socket bypasses middleware, through which every message would have to pass, and whose state would last
+    as long as the connection.
     """
 
     def __init__(self, socket: ASGIApp, pages: Sequence[BaseRoute], middleware: Sequence[Middleware]) -> None:
         super().__init__(routes=pages, middleware=middleware)
         self._socket = socket
 
-    # No coroutine of its own: a connection would resume it for each message.
+    # Not a coroutine: a connection would resume it for each message.
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
         if scope["type"] == "websocket" and scope["path"] == "/ws":
             return self._socket(scope, receive, send)
@@ -37,7 +37,7 @@ class Application(Starlette):
 
 
 class HostGuard:
-    """Middleware that rejects requests with another Host header, against DNS rebinding."""
+    """Middleware that rejects requests with another Host header, to prevent DNS rebinding."""
 
     def __init__(self, app: ASGIApp, handshake: Handshake) -> None:
         self._app = app
@@ -53,8 +53,6 @@ class HostGuard:
 
 
 def routes(blobs: Blobs, instance: str) -> list[Route]:
-    """Returns the HTTP routes."""
-
     async def health(request: Request) -> Response:
         return answer(
             200, {"status": "ok", "version": __version__, "protocol": PROTOCOL, "instance": instance}
@@ -76,7 +74,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 async def _method_not_allowed(request: Request, error: Exception) -> Response:
-    # RFC 9110 §15.5.6: Allow lists the methods of all routes of the path.
+    # RFC 9110 §15.5.6: Allow lists the methods of all routes for the path.
     matching = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
     allowed = ", ".join(sorted({method for route in matching for method in route.methods}))
     message = f"{request.url.path} supports {allowed}, not {request.method}."

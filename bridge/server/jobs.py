@@ -1,4 +1,4 @@
-"""Durable requests: journalled, accepted, joined by key, withdrawn, and resumed after a restart."""
+"""Durable requests: journals, accepts, joins and withdraws them, and resumes them after a restart."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SWEEP_S = 60.0
 
 
 class Jobs:
-    """Accepts durable requests, and withdraws them."""
+    """Accepts and withdraws durable requests."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Jobs:
         deadline_ms: int,
         keep_s: float,
     ) -> None:
-        """`owner` is the daemon's instance; finished jobs are deleted after `keep_s` seconds."""
+        """`owner` is the daemon's instance. Finished jobs are deleted after `keep_s` seconds."""
         self._store = store
         self._router = router
         self._runner = runner
@@ -66,8 +66,8 @@ class Jobs:
         self._sweeper: asyncio.Task[None] | None = None
 
     def accept(self, live: LiveSession, request: Request, ticket: Ticket) -> None:
-        """Journals an admitted request, then sends `accepted`, or an error."""
-        # Not awaited: requests that arrive together are committed together.
+        """Journals an admitted request, then sends `accepted` or an error."""
+        # Not awaited, so that requests that arrive together share a commit.
         task = self._accepting[ticket.key] = self._spawn(self._accept(live, request, ticket))
         task.add_done_callback(lambda _: self._accepting.pop(ticket.key, None))
 
@@ -79,7 +79,7 @@ class Jobs:
         except RequestError as error:
             await self._refuse(live, ticket, error)
             return
-        # A plugin's parameters may fail in any way; only this request fails.
+        # A plugin's parameters may fail in any way; only this request may fail.
         except (Exception, SystemExit):
             log.exception("request %d for %s can't be journalled", request.id, request.workload)
             await self._refuse(live, ticket, RequestError(errors.INTERNAL, what=request.workload))
@@ -88,7 +88,7 @@ class Jobs:
             self.scheduler.tally.waiting += 1
         if live.ended:
             self._store.submit(functools.partial(journal.forget_waiters, session=live.id))
-        # Anything else about the job is committed later, and so sent after this.
+        # Everything else about the job is committed later, and so sent later.
         await live.write(Accepted(id=request.id, job=str(accepted.job)))
         if accepted.is_finished:
             await self._deliveries.answer(accepted.job)
@@ -102,14 +102,14 @@ class Jobs:
         await live.send(message)
 
     def repeat(self, live: LiveSession, request: Request) -> None:
-        """Sends `accepted` again for an open request that a client has repeated."""
+        """Sends `accepted` again for an open request that its client repeated."""
         self._spawn(self._repeat(live, request))
 
     async def _repeat(self, live: LiveSession, request: Request) -> None:
         if accepting := self._accepting.get((live.id, request.id)):
             await asyncio.wait([accepting])
         work = functools.partial(journal.job_of, session=live.id, request=request.id)
-        # Through the writer, so that it precedes an answer that is stored later.
+        # Through the writer, so that it precedes any answer stored later.
         if job := await self._store.write(work):
             await live.write(Accepted(id=request.id, job=str(job)))
 
@@ -149,7 +149,8 @@ class Jobs:
         )
 
     async def withdraw(self, live: LiveSession, ticket: Ticket, error: RequestError, state: str) -> bool:
-        """Answers an open request with `error`, unless its answer came first; ends a job without waiters.
+        """Answers an open request with `error`, unless its answer came first, and ends the job if no other
+        request is waiting for it.
 
         `state` is the job's new state, `cancelled` or `failed`. Returns whether the error was sent.
         """
@@ -159,7 +160,7 @@ class Jobs:
         try:
             withdrawal = await self._deliveries.withdraw(live, withdraw_request(live.id, message, state))
         except StoreError as failure:
-            # The job goes on, and its answer follows.
+            # The job continues, and its answer will follow.
             log.error("request %d of session %s goes on: %s", ticket.request, live.id, failure.reason)
             return False
         if withdrawal is not None and withdrawal.ended is not None:
@@ -169,23 +170,24 @@ class Jobs:
         return withdrawal is not None
 
     async def cancel(self, live: LiveSession, ticket: Ticket) -> None:
-        """Withdraws a request that its client has cancelled."""
+        """Withdraws a request cancelled by its client."""
         await self.withdraw(live, ticket, RequestError(errors.CANCELLED), "cancelled")
 
     async def overdue(self, live: LiveSession, ticket: Ticket) -> None:
         """Answers a request whose deadline has passed."""
-        # `begun` is decided by the database, which knows whether the job was leased.
+        # The database decides `begun`, as it knows whether the job was leased.
         error = deadline_exceeded(ticket.name, ticket.deadline_ms, begun=True)
         if await self.withdraw(live, ticket, error, "failed"):
             self._counts.answered(ticket.name, as_message(error, ticket.request))
 
     async def forget(self, live: LiveSession) -> None:
-        """Forgets what a client that is gone waited for; its jobs go on, for requests with the same key."""
+        """Forgets the requests of a client that is gone. Their jobs continue, for requests with the same
+        key."""
         accepting = [task for key, task in self._accepting.items() if key[0] == live.id]
         await asyncio.gather(*accepting, return_exceptions=True)
         work = functools.partial(journal.forget_waiters, session=live.id)
         try:
-            # No message of the former client may be in flight when the next one starts.
+            # The previous client's messages must not be in flight when the next client starts.
             async with live.sending:
                 await self._store.write(work)
         except StoreError as error:
@@ -193,7 +195,7 @@ class Jobs:
             self._spawn(self._store.persist(work))
 
     async def start(self) -> None:
-        """Resumes jobs of an earlier daemon, once sessions are restored. Raises StoreError."""
+        """Resumes an earlier daemon's jobs once the sessions are restored. Raises StoreError."""
         await self._store.write(journal.delete_orphans)
         work = functools.partial(journal.recover, owner=self._owner, now=time.monotonic())
         if requeued := await self._store.write(work):
@@ -222,7 +224,7 @@ class Jobs:
             self._spawn(self._deliveries.answer(waiter.job))
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits for running jobs; those that take longer are left to the next daemon."""
+        """Waits for running jobs. Those that take longer are left to the next daemon."""
         await self.scheduler.drain(timeout_s)
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=timeout_s)
@@ -257,6 +259,6 @@ class Jobs:
 async def _logged(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
-    # No task awaits it: its error would be lost, or reported only at exit.
+    # No task awaits it, so its error would be lost or only reported at exit.
     except (Exception, SystemExit):
         log.exception("a request of the journal failed")

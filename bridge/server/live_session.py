@@ -1,4 +1,4 @@
-"""A session with its socket: numbers and sends messages, and counts unacknowledged bytes."""
+"""A session with its socket: numbers and sends messages and counts unacknowledged bytes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from bridge.store.sessions import SEQ_BLOCK, SessionStore
 from bridge.store.store import Store
 
 NO_LIMIT = 1 << 62
-"""Bytes that no backlog reaches."""
+"""More bytes than any backlog can reach."""
 
 
 class Total:
-    """The unacknowledged bytes of all clients."""
+    """Unacknowledged bytes of all clients."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -42,7 +42,7 @@ class Total:
 
 
 class Backlog:
-    """The unacknowledged bytes of one client, by message number."""
+    """Unacknowledged bytes of one client, by message number."""
 
     def __init__(self, total: Total) -> None:
         self.bytes = 0
@@ -55,7 +55,7 @@ class Backlog:
         return f"{self.bytes} bytes wait for 'ack': acknowledge what was handled"
 
     def add(self, seq: int, size: int) -> Total:
-        """Adds an unacknowledged message; returns the bytes of all clients. Each number is added once."""
+        """Adds an unacknowledged message, once per number. Returns the total of all clients."""
         self._sizes.append((seq, size))
         self.bytes += size
         total = self.total
@@ -81,7 +81,7 @@ SPARE = 1024
 
 
 def size_of(message: Numbered) -> int:
-    """Returns the approximate size in bytes: an advisor's value may not be encodable."""
+    """Returns the approximate size in bytes; an advisor's value may not be encodable."""
     return len(msgspec.msgpack.encode(message, enc_hook=repr))
 
 
@@ -94,12 +94,12 @@ def too_large(name: str, size: int, limit: int) -> RequestError:
 
 
 def workspace(identify: Identify) -> str:
-    """Returns a key that editors share if they have the same project open on this machine, in the same engine
-    and major version; empty for a session that shares nothing."""
+    """Returns a key shared by editors that have the same project open on this machine, in the same engine and
+    major version. It is empty for a session that shares nothing."""
     project, engine = identify.project, identify.engine
     if identify.client.kind != "editor" or not project or not project.root or not engine:
         return ""
-    # A project that was upgraded to another major version has other settings.
+    # A project upgraded to another major version has different settings.
     generation = engine.version.partition(".")[0]
     root = os.path.normcase(os.path.normpath(project.root))
     return "\n".join((project.id, root, engine.name, generation))
@@ -123,7 +123,7 @@ def mates(live: LiveSession, sessions: Iterable[LiveSession]) -> list[LiveSessio
 log = logging.getLogger(__name__)
 
 MAX_UNACKED = 64 << 20
-"""Most unacknowledged bytes of one client."""
+"""Maximum unacknowledged bytes per client."""
 
 Keep = Callable[[Numbered], Awaitable[None]]
 """Stores a numbered message before it is sent."""
@@ -137,7 +137,7 @@ class Socket(Protocol):
 
 
 class LiveSession:
-    """A session, and the socket that serves it now."""
+    """A session and the socket that currently serves it."""
 
     def __init__(
         self,
@@ -154,10 +154,10 @@ class LiveSession:
         self.session = session
         self.identified(identify, choice)
         self._closings: dict[int, PopupClose] = {}
-        """`popup_close` messages that wait for a connection, by popup id."""
+        """`popup_close` messages that are waiting for a connection, by popup id."""
         self.socket: Socket | None = None
         self.sending = asyncio.Lock()
-        """Locked while a message is stored before it is sent: later messages wait."""
+        """Locked while a message is stored before it is sent; later messages wait."""
         self._store = store
         self._reserved = reserved
         self._durable: list[int] = []
@@ -165,20 +165,20 @@ class LiveSession:
         self.last_heard = time.monotonic()
         """When its client last sent a message or was lost, by `time.monotonic`."""
         self.inline: Request | None = None
-        """The request that the daemon runs inline right now."""
+        """The request that the daemon is currently running inline."""
         self.ended = False
         self.instance = identify.instance
-        """Instance id of the last client: a new client reuses ids and shows no popups."""
+        """Instance id of the last client. A new instance reuses request ids and shows no popups."""
         self.watched: set[LiveSession] = set()
-        """The set that it joins when time may change it: without a client, or with a popup that expires."""
+        """The set that it joins when it can change with time: without a client, or with an expiring popup."""
         self.events = 0
-        """Events that advisors are handling."""
+        """Number of events being handled by advisors."""
         self.keeping = 0
-        """Popup answers that aren't stored yet: the session must not end meanwhile."""
+        """Number of popup answers not yet stored; the session must not end meanwhile."""
         self.acting = 0
-        """Running effects of its answers: the session must not expire meanwhile."""
+        """Number of running effects of its answers; the session must not expire meanwhile."""
         self.answers = 0
-        """Answers that advisors are handling."""
+        """Number of answers being handled by advisors."""
 
     @property
     def id(self) -> str:
@@ -191,7 +191,7 @@ class LiveSession:
 
     @property
     def description(self) -> str:
-        """The session's client, engine and project, for logs."""
+        """Describes the session's client, engine and project for logs."""
         client, engine, project = self.identify.client, self.identify.engine, self.identify.project
         parts = [f"{client.kind} {client.name} {client.version}"]
         parts += [f"{engine.name} {engine.version}"] if engine else []
@@ -215,21 +215,21 @@ class LiveSession:
         )
 
     def identified(self, identify: Identify, choice: Choice[Adapter] | None) -> None:
-        """Notes what its client has sent in `identify`."""
+        """Records what its client sent in `identify`."""
         self.identify, self.choice, self.workspace = identify, choice, workspace(identify)
         project = identify.project or None
         self.root = Path(project.root) if project and isinstance(project.root, str) else None
-        """The project's folder on this machine, if known."""
+        """Folder of the project on this machine, if known."""
 
     @property
     def is_owed(self) -> bool:
-        """Whether anything is open for its client, or in progress."""
+        """Whether anything is open for its client or in progress."""
         at_work = self.events + self.answers + self.keeping
         return self.session.is_owed or at_work > 0 or self.sending.locked()
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """Keeps the session from expiring while effects of its answers run."""
+        """Keeps the session from expiring while its answers take effect."""
         self.acting += 1
         try:
             yield
@@ -237,10 +237,10 @@ class LiveSession:
             self.acting -= 1
 
     async def send(self, message: Message, keep: Keep | None = None) -> None:
-        """Sends a message, numbered if its type is; without a socket, the message waits for the next one.
+        """Sends a message, numbered if its type is. Without a socket, it waits for the next connection.
 
-        A message that must outlive the daemon is stored by `keep` first. If that raises, so does this, and
-        the message was never numbered.
+        `keep` stores a message that must outlive the daemon before it is sent. If it raises, so does this,
+        and the message was never numbered.
         """
         if not isinstance(message, Numbered):
             await self.write(message)
@@ -266,11 +266,11 @@ class LiveSession:
         await self.write(numbered)
 
     async def write(self, message: Message) -> None:
-        """Writes a message that has its number or needs none."""
+        """Writes a message that already has its number or needs none."""
         if self.socket is not None:
             size = await self.socket.send(message)
         elif isinstance(message, Numbered):
-            # It waits for the next connection, and takes as much memory meanwhile.
+            # It waits for the next connection, and meanwhile takes as much memory.
             size = size_of(message)
         elif isinstance(message, PopupClose):
             self._closings[message.id] = message
@@ -298,14 +298,14 @@ class LiveSession:
 
     def _number(self, message: Numbered) -> Numbered:
         seq = self.session.seq + 1
-        # Reserved half a block ahead, so that no message waits for it.
+        # Reserve half a block ahead, so that no message has to wait for it.
         if seq + SEQ_BLOCK // 2 >= self._reserved:
             self._reserved = seq + SEQ_BLOCK
             self._store.submit(lambda db: SessionStore(db).reserve(self.id, seq))
         return self.session.number(message)
 
     def register(self, message: Numbered, now: float) -> None:
-        """Notes a message that is stored under its number; the caller writes it."""
+        """Records a message that is stored under its number. The caller writes it."""
         self.session.restore(message, now)
         self._durable.append(_seq(message))
 
@@ -315,44 +315,44 @@ class LiveSession:
         self.backlog.add(_seq(message), size_of(message))
 
     def acknowledged(self, seq: int) -> None:
-        """Forgets acknowledged messages, in the store too."""
+        """Forgets acknowledged messages, in the store as well."""
         self.backlog.acknowledged(seq)
         if self._durable and self._durable[0] <= seq:
             self._durable = [kept for kept in self._durable if kept > seq]
             self._store.submit(lambda db: SessionStore(db).acknowledged(self.id, seq))
 
     async def attach(self, socket: Socket, last_seq: int) -> tuple[Numbered, ...]:
-        """Moves the session to `socket`; returns the messages to send first."""
+        """Moves the session to `socket` and returns the messages to send first."""
         await self.take_over()
         self.socket = socket
         return self.session.attach(last_seq)
 
     def closings(self) -> list[PopupClose]:
-        """Returns and forgets `popup_close` messages that waited for a connection."""
+        """Removes and returns the `popup_close` messages that waited for a connection."""
         found, self._closings = list(self._closings.values()), {}
         return found
 
     async def take_over(self) -> None:
-        """Closes the current connection, and ends writes to it."""
+        """Closes the current connection and ends writes to it."""
         while self.socket is not None:  # a third may have attached meanwhile
             await self.drop(errors.SESSION_INVALID, "the session was resumed by another connection")
 
     def open(self, popup: Popup) -> list[PopupClose]:
-        """Opens a popup that was sent; returns `popup_close` messages of those it replaces."""
+        """Opens a popup that was sent. Returns `popup_close` messages for those it replaces."""
         superseded = self.session.popups.open(popup, time.monotonic())
-        # An earlier close of the same id may wait for a connection.
+        # An earlier close of the same id may be waiting for a connection.
         self._closings.pop(popup.id, None)
         self.watched.add(self)
         return superseded
 
     def detach(self, socket: Socket) -> None:
-        """Notes that `socket` is gone, unless another one took over."""
+        """Records that `socket` is gone, unless another one took over."""
         if self.socket is socket:
             self.socket = None
             self._lost()
 
     async def drop(self, close: errors.CloseCode, reason: str) -> None:
-        """Closes the socket, if there is one; the session stays."""
+        """Closes the socket, if any; the session stays."""
         socket, self.socket = self.socket, None
         if socket is not None:
             self._lost()

@@ -1,4 +1,4 @@
-"""Logging: levels, formats, and the session and request of each line."""
+"""Logging: levels, formats, and the session and request of each record."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ if TYPE_CHECKING:
 session: ContextVar[LiveSession] = ContextVar("session")
 """The current session."""
 request: ContextVar[Request] = ContextVar("request")
-"""The current request, in its task."""
+"""The current request in its task."""
 
 OWN_LOGGERS = ("bridge", "accel", "popbridge")
-"""Loggers with the level of the setting `log_level`; others only log warnings and errors."""
+"""Loggers that use the level of the setting `log_level`; others only log warnings and errors."""
 UVICORN_LEVELS = {logging.DEBUG: logging.INFO, logging.INFO: logging.WARNING}
-"""uvicorn's levels: our own lines report connections, and at `debug` it would log frames with tokens."""
+"""uvicorn's level by ours: our own records report connections, and at `debug` it would log frames with
+tokens."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
 @contextlib.contextmanager
 def configure_logging(settings: Settings, registry: Registry) -> Iterator[None]:
-    """Configures logging by the settings `log_*`, which also apply to plugins, for the context's duration.
+    """Configures logging by the settings `log_*` within the context, also for plugins.
 
-    Raises UserError for an invalid level and for a file that can't be written.
+    Raises UserError for an invalid level or a file that can't be written.
     """
     name = settings["log_level"].lower()
     if name not in LEVELS:
@@ -94,8 +95,8 @@ def _handler(settings: Settings) -> logging.Handler:
 
 def _packages(registry: Registry) -> Iterator[str]:
     """Yields the top-level packages of plugins."""
-    for made in (*registry.adapters, *registry.advisors):
-        yield type(made).__module__.partition(".")[0]
+    for result in (*registry.adapters, *registry.advisors):
+        yield type(result).__module__.partition(".")[0]
     for workload in registry.workloads.values():
         yield workload.target.partition(":")[0].partition(".")[0]
 
@@ -113,7 +114,7 @@ def log_context() -> dict[str, Any]:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a line as a JSON object: ts (ISO 8601, UTC), level, logger, message and context."""
+    """Formats a record as a JSON object: ts (ISO 8601, UTC), level, logger, message and context."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -132,7 +133,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Formats a line for people: level, logger, message, and the context in brackets."""
+    """Formats a record for people: level, logger, message, and the context in brackets."""
 
     def __init__(self, *, timed: bool) -> None:
         """`timed` adds the local time."""

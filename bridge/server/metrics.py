@@ -1,4 +1,4 @@
-"""Collects metrics and status, and serves /metrics and /status."""
+"""Collects metrics and the status, and serves /metrics and /status."""
 
 from __future__ import annotations
 
@@ -56,21 +56,21 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Metrics:
-    """The metrics of a daemon, from several sources."""
+    """The daemon's metrics from several sources."""
 
     def __init__(self) -> None:
         self._sources: list[Source] = []
 
     def add(self, source: Source) -> None:
-        """Adds a source of metrics that `bridge/core/metrics.py` declares."""
+        """Adds a source of metrics declared in `bridge/core/metrics.py`."""
         self._sources.append(source)
 
     async def text(self) -> bytes:
-        """Returns the body of `/metrics`, formatted in a thread since that takes milliseconds."""
+        """Returns the body of `/metrics`; formats it in a thread, because that takes milliseconds."""
         return await asyncio.to_thread(_written, self.values())
 
     def values(self) -> Mapping[str, Values]:
-        """Returns the values of all sources by metric name; failing sources are logged and left out."""
+        """Returns the values of all sources by metric name. Failing sources are logged and skipped."""
         found: dict[str, Values] = {}
         for source in self._sources:
             try:
@@ -84,7 +84,7 @@ class Metrics:
 
 
 class _Snapshot(Collector):
-    """A prometheus_client collector of values that were read before."""
+    """A prometheus_client collector of values that were read beforehand."""
 
     def __init__(self, values: Mapping[str, Values]) -> None:
         self._values = values
@@ -95,7 +95,7 @@ class _Snapshot(Collector):
 
 
 def _written(values: Mapping[str, Values]) -> bytes:
-    # A new registry: the global one would be shared by several daemons in a process, as in tests.
+    # Use a new registry: several daemons in a process, as in tests, would share the global one.
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Snapshot(values))
     GCCollector(registry=registry)
@@ -124,7 +124,7 @@ def _labels(labels: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Observed(Struct, frozen=True):
-    """The parts of a daemon that metrics and status read."""
+    """The parts of a daemon that metrics and the status read."""
 
     counts: Counts
     router: Router
@@ -133,7 +133,7 @@ class Observed(Struct, frozen=True):
     limiter: ConnectionLimiter
     lag: LoopLag
     began: float = field(default_factory=time.monotonic)
-    """The start by `time.monotonic`, since the wall clock may be set."""
+    """Start time by `time.monotonic`, because the wall clock can be set."""
 
     @property
     def pools(self) -> Sequence[tuple[str, Pool]]:
@@ -158,13 +158,13 @@ class ProcessStats(Struct, frozen=True):
     cpu_s: float = 0.0
     """User and system CPU time of the daemon in seconds."""
     began: float = 0.0
-    """The start of the daemon in Unix time."""
+    """Start time of the daemon in Unix time."""
     workers: Mapping[int, int] = {}
-    """Resident bytes of the workers by process id, without those that have ended."""
+    """Resident bytes of living workers by process id."""
 
 
 async def read_process_stats(pids: Sequence[int]) -> ProcessStats:
-    """Reads the statistics in a thread, since many processes take a while."""
+    """Reads the statistics in a thread, because many processes take a while."""
     return await asyncio.to_thread(_read_stats, pids)
 
 
@@ -180,7 +180,6 @@ def _read_stats(pids: Sequence[int]) -> ProcessStats:
 
 
 def counted(observed: Observed) -> Mapping[str, Values]:
-    """Returns the counters."""
     counts = observed.counts
     return {
         "popbridge_info": {__version__: 1.0},
@@ -318,13 +317,13 @@ def blobs(store: Blobs) -> Mapping[str, Values]:
 
 
 MAX_SESSIONS = 200
-"""Maximum sessions in the status."""
+"""Maximum number of sessions in the status."""
 
 
 def status(
     observed: Observed, stats: ProcessStats, instance: str, address: str, figures: Mapping[str, Values]
 ) -> Status:
-    """Returns the daemon's status, with the metrics of `figures` that have at most one label."""
+    """Returns the daemon's status, with those of `figures` that have at most one label."""
     now = time.monotonic()
     admission, pools = observed.router.admission, [pool for _, pool in observed.pools]
     lag = observed.lag.seen.quantile(0.95)
@@ -353,8 +352,8 @@ def status(
 
 
 def _listed(observed: Observed) -> list[LiveSession]:
-    """Returns the sessions with the most open requests, then the most unacknowledged bytes, in their
-    order."""
+    """Returns the sessions with the most open requests, then the most unacknowledged bytes, in the order in
+    which they were opened."""
     sessions, admission = list(observed.sessions), observed.router.admission
     if len(sessions) <= MAX_SESSIONS:
         return sessions
@@ -460,7 +459,7 @@ class Operator:
         ]
 
     async def metrics(self, request: Request) -> Response:
-        """Needs no token on this machine: metrics name no project, file or client."""
+        """Serves /metrics. No token is needed on this machine, as metrics name no project, file or client."""
         local = request.client is not None and auth.is_loopback(request.client.host)
         if not local and not self._authorised(request):
             return _unauthorised()

@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from bridge.core.errors import StoreError
 from bridge.core.messages import Answer, Numbered, Popup, PopupClose
+from bridge.core.session import is_replaced
 from bridge.server.live_session import LiveSession, mates, workspace_of
 from bridge.server.sessions import Sessions
 from bridge.store.records import PermanentDamage
@@ -25,34 +26,34 @@ Supersede = Callable[[LiveSession, Sequence[PopupClose]], None]
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
 MAX_ADOPTED = 64
-"""Open popups from which on an editor adopts no more; the others wait for the next editor."""
+"""An editor with this many open popups adopts no more; the others wait for the next editor."""
 
 
 class NotNeeded(Exception):
-    """The popup is already open in the session, or was closed meanwhile."""
+    """The popup is already open in the session or was closed in the meantime."""
 
 
 class SharedPopups:
     """Popups shared by the sessions of one `workspace`."""
 
     def __init__(self, sessions: Sessions, store: Store, spawn: Spawn, supersede: Supersede) -> None:
-        """`spawn` runs a coroutine in a task: a slow editor must not delay others. `supersede` settles
+        """`spawn` runs a coroutine in a task, so that a slow editor doesn't delay others. `supersede` settles
         replaced popups."""
         self._sessions = sessions
         self._store = store
         self._spawn = spawn
         self._supersede = supersede
         self._adopting: set[str] = set()
-        """Sessions that adopt popups once the store works again."""
+        """Sessions that will adopt popups once the store works again."""
 
     def show(self, live: LiveSession, popup_id: int) -> None:
-        """Shows a popup of `live` in the other connected editors."""
+        """Shows a popup of `live` in the other connected editors of its workspace."""
         for mate in mates(live, self._sessions):
             if mate.is_editor:
                 self._spawn(self._copy(live, mate, popup_id), f"showing popup {popup_id} to {mate.id}")
 
     def close(self, live: LiveSession, popup_id: int) -> Sequence[LiveSession]:
-        """Closes a popup in the other sessions; returns those that had it open."""
+        """Closes a popup in the other sessions and returns those that had it open."""
         return [mate for mate in mates(live, self._sessions) if mate.session.popups.close(popup_id)]
 
     def tell(self, others: Sequence[LiveSession], closing: PopupClose) -> None:
@@ -65,8 +66,8 @@ class SharedPopups:
         return bool(self._showing(live, popup_id))
 
     async def hand_over(self, live: LiveSession, popup_id: int) -> bool:
-        """Assigns a popup that `live` can't show to another session that has it open; returns False if there
-        is none. Raises StoreError."""
+        """Assigns a popup that `live` can't show to another session that has it open, and returns False if
+        there is none. Raises StoreError."""
         for mate in sorted(self._showing(live, popup_id), key=lambda mate: not mate.is_editor):
             popup = mate.session.popups.get(popup_id)
             assert popup is not None
@@ -83,7 +84,7 @@ class SharedPopups:
         return [live.id, *(mate.id for mate in mates(live, self._sessions))]
 
     async def arrive(self, live: LiveSession, present: Present, announced: Collection[int] = ()) -> None:
-        """Shows a connected editor the popups of others and of ended sessions.
+        """Shows a newly connected editor the popups of other and of ended sessions.
 
         `announced` are the popups of other sessions that `ready` listed.
         """
@@ -94,7 +95,7 @@ class SharedPopups:
             for popup in tuple(mate.session.popups):
                 await self._copy(mate, live, popup.id)
         for popup_id in announced:
-            # It was closed before it was opened here; a second closing is harmless.
+            # It was closed before it was opened here. A second closing does no harm.
             if popup_id not in live.session.popups:
                 await live.send(PopupClose(id=popup_id, reason="unknown"))
 
@@ -106,7 +107,7 @@ class SharedPopups:
             await self.adopt_orphans(heirs[0], present)
 
     async def adopt_orphans(self, live: LiveSession, present: Present) -> None:
-        """Adopts the open popups of ended sessions in the workspace; retries later if the store fails."""
+        """Adopts the open popups of ended sessions in the workspace. Retries later if the store fails."""
         try:
             await self._adopt_orphans(live, present)
         except PermanentDamage as error:
@@ -147,7 +148,7 @@ class SharedPopups:
 
         async def keep(numbered: Numbered) -> None:
             assert isinstance(numbered, Popup)
-            # It may have been answered or shown meanwhile.
+            # It may have been answered or shown in the meantime.
             if popup_id not in source.session.popups or popup_id in mate.session.popups:
                 raise NotNeeded
             if _is_replaced(numbered, mate):
@@ -167,9 +168,8 @@ class SharedPopups:
 
 
 def _is_replaced(popup: Popup, live: LiveSession) -> bool:
-    """Whether a later popup with the same `dedupe` is open in `live`."""
-    later = (one for one in live.session.popups if one.id > popup.id)
-    return bool(popup.dedupe) and any(one.dedupe == popup.dedupe for one in later)
+    """Whether a later popup that takes its place is open in `live`."""
+    return any(one.id > popup.id and is_replaced(popup, one) for one in live.session.popups)
 
 
 def _hand_over(popup: Popup, heir: str, db: Database) -> None:
@@ -188,7 +188,7 @@ log = logging.getLogger(__name__)
 
 
 class PopupAnswers:
-    """Stores answers to popups, and confirms them: clients repeat an answer until it is confirmed."""
+    """Stores and confirms answers to popups. Clients repeat an answer until it is confirmed."""
 
     def __init__(
         self, store: Store, sharing: SharedPopups, spawn: Spawn, act: Callable[[LiveSession, int], None]
@@ -199,18 +199,18 @@ class PopupAnswers:
         self._spawn = spawn
         self._act = act
         self._keeping: dict[int, list[LiveSession]] = {}
-        """Answered popups that aren't stored yet, and the sessions to notify."""
+        """Answered popups that aren't stored yet, with the sessions to notify."""
         self._handing: dict[int, list[LiveSession]] = {}
-        """Popups being assigned to other sessions, and the sessions that couldn't show them."""
+        """Popups being assigned to other sessions, with the sessions that couldn't show them."""
 
     def is_waiting(self, live: LiveSession, popup_id: int) -> bool:
-        """Whether `live` gets the popup's closing later."""
+        """Whether the popup will be closed in `live` later."""
         return popup_id in self._keeping or live in self._handing.get(popup_id, ())
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        """Stores the answer, starts the advisor's action, and confirms the answer."""
+        """Stores the answer, starts the advisor's action and confirms the answer."""
         if answer.state != "answered":
-            # Drops an action that no user chose: advisors look at the action first.
+            # Drop an action that no user chose, because advisors look at the action first.
             answer = Answer(id=answer.id, state=answer.state)
         if closing.reason == "unknown":
             await self._again(live, closing)
@@ -222,7 +222,7 @@ class PopupAnswers:
             await self._do(live, answer.id, partial(self._keep, live, answer, closing))
 
     def expired(self, live: LiveSession, closing: PopupClose) -> None:
-        """Stores and sends that a popup has expired."""
+        """Stores that a popup has expired, and notifies its sessions."""
         self._begin(live, closing.id)
         keep = partial(self._keep, live, Answer(id=closing.id, state="expired"), closing)
         self._spawn(self._do(live, closing.id, keep), "closing what expired")
@@ -235,14 +235,14 @@ class PopupAnswers:
             await live.send(closing)
 
     def _begin(self, live: LiveSession, popup_id: int) -> None:
-        # Immediately, so that no other session can answer it.
+        # Right away, so that no other session can answer it.
         live.session.popups.close(popup_id)
         others = [*self._handing.pop(popup_id, ()), *self._sharing.close(live, popup_id)]
         self._keeping[popup_id] = [*others, live]
         live.keeping += 1
 
     async def _keep(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
-        # Not synced: after a power failure the popup is shown again, but buttons respond immediately.
+        # Not synced, so that buttons respond immediately; after a power failure, the popup is shown again.
         await self._store.write(lambda db: SessionStore(db).answered(live.id, answer), synced=False)
         live.keeping -= 1
         log.info("session %s: popup %d: %s %s", live.id, answer.id, answer.state, answer.action or "")
@@ -265,7 +265,7 @@ class PopupAnswers:
             keep = partial(self._keep, live, answer, closing)
             self._spawn(self._do(live, answer.id, keep), f"storing the answer to popup {answer.id}")
         live.keeping -= 1
-        # Otherwise it was answered meanwhile, which notified all sessions.
+        # Otherwise it was answered in the meantime, which notified all sessions.
         if is_waiting and is_kept:
             self._finish_handover(live, answer.id)
             await live.send(closing)
@@ -276,7 +276,7 @@ class PopupAnswers:
             self._handing[popup_id] = left
 
     async def _do(self, live: LiveSession, popup_id: int, keep: Callable[[], Awaitable[None]]) -> None:
-        """Runs `keep`; if the store fails, in a task, so that the client's other messages aren't delayed."""
+        """Runs `keep`, in a task if the store fails, so that the client's other messages aren't delayed."""
         if not self._store.trouble:
             with contextlib.suppress(StoreError):
                 await keep()

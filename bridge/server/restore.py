@@ -1,4 +1,4 @@
-"""Restores the sessions of an earlier run, their unacknowledged messages and unfinished answers."""
+"""Restores an earlier run's sessions, unacknowledged messages and unfinished answers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class StoredState(Struct, frozen=True):
-    """The stored state of a session."""
+    """A session as stored."""
 
     session: StoredSession
     popups: Sequence[StoredPopup]
-    """Open and answered ones, oldest first."""
+    """Open and answered popups, oldest first."""
     receipts: Sequence[Receipt]
     """Unanswered receipts, oldest first."""
     answers: Sequence[tuple[Answer, str | None]]
@@ -44,7 +44,7 @@ class StoredState(Struct, frozen=True):
 async def restore(
     store: Store, registry: Registry, sessions: Sessions, commands: Commands, advisors: AdvisorHost
 ) -> int:
-    """Restores all sessions; returns their number. Raises StoreError, sqlite3.Error.
+    """Restores all sessions and returns their number. Raises StoreError and sqlite3.Error.
 
     A session with damaged data is ended, and its popups go to other editors of its project.
     """
@@ -73,8 +73,8 @@ async def restore(
 
 
 async def _leave(session: str, store: Store, sessions: Sessions) -> None:
-    """Ends a session; its readable popups, also answered ones, go to the next editor of the project."""
-    # Commands of such an answer aren't sent again: they are found by popup and step.
+    """Ends a session. Its readable popups, even answered ones, go to the project's next editor."""
+    # Commands of such an answer aren't sent again, because they are found by popup and step.
     await store.write(lambda db: SessionStore(db).ask_again(session))
     try:
         packed = await store.read(lambda connection: SessionStore(Database(connection)).identify(session))
@@ -91,15 +91,19 @@ def _read(session: str, connection: sqlite3.Connection) -> StoredState:
 
 
 def _latest(state: StoredState, store: Store) -> StoredState:
-    """Removes popups that a later one replaced, which the last daemon could no longer store."""
+    """Removes popups that a later one replaced, which the last daemon was unable to store."""
     by_dedupe: dict[str, int] = {}
     replaced: set[int] = set()
     for row in state.popups:
-        if row.status != "open" or not (dedupe := unpack(row.message, Popup).dedupe):
+        if row.status != "open":
             continue
-        if dedupe in by_dedupe:
-            replaced.add(by_dedupe[dedupe])
-        by_dedupe[dedupe] = row.id
+        popup = unpack(row.message, Popup)
+        if popup.replaces is not UNSET:
+            replaced.add(popup.replaces)
+        if popup.dedupe:
+            if popup.dedupe in by_dedupe:
+                replaced.add(by_dedupe[popup.dedupe])
+            by_dedupe[popup.dedupe] = row.id
     for popup_id in replaced:
         store.submit(functools.partial(_superseded, popup_id))
     return replace(state, popups=[row for row in state.popups if row.id not in replaced])
@@ -141,7 +145,7 @@ def _outbox(state: StoredState, live: LiveSession) -> None:
 async def _send_unsent(
     state: StoredState, live: LiveSession, commands: Commands, advisors: AdvisorHost
 ) -> None:
-    """Sends the commands and popups that the killed daemon stored but didn't send."""
+    """Sends commands and popups that a killed daemon stored but didn't send."""
     for receipt in state.receipts:
         if not receipt.seq:
             await commands.present(live, _command(receipt))

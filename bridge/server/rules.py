@@ -1,4 +1,4 @@
-"""Rules of projects: in popbridge.toml, or in the database for a project on another machine."""
+"""Rules of projects, stored in popbridge.toml or, for a project on another machine, in the database."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 PendingRule = tuple[str, str, "asyncio.Future[None]"]
-"""A folder, a finding, and the future of the caller."""
+"""A folder, a finding and the caller's future."""
 Rules = Mapping[str, Sequence[str]]
-"""Codes of findings by folder of the project; `""` is its root."""
+"""Codes of findings by project folder; `""` is the root."""
 
 
 class ProjectRules:
@@ -31,13 +31,13 @@ class ProjectRules:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: dict[Path, list[PendingRule]] = {}
-        """Rules to write next, by project root."""
+        """Rules to be written next, by project root."""
         self._writers: dict[Path, asyncio.Task[None]] = {}
         self._logged: dict[tuple[str, str], str] = {}
-        """The problems logged last, by project and place."""
+        """The last problem logged, by project and place."""
 
     async def of(self, session: SessionView) -> Rules:
-        """Returns the project's rules; none if its file is invalid, which is logged once."""
+        """Returns the project's rules, or none if its file is invalid, which is logged once."""
         if session.root is None:
             return await self._stored(session)
         try:
@@ -51,8 +51,8 @@ class ProjectRules:
         return _merge(found.rules(), remaining)
 
     async def add(self, session: SessionView, folder: str, finding: str) -> None:
-        """Adds a rule. Raises RequestError for an invalid rule, and if the file can't be read or written."""
-        # Checked before it is written with others, since later errors concern all of them.
+        """Adds a rule. Raises RequestError for an invalid rule or a file that can't be read or written."""
+        # Check it before it is written with others, because later errors affect all of them.
         where = session.root / config.NAME if session.root else session.project_name or session.project
         if problem := _rule_problem(where, folder, finding):
             raise RequestError(errors.BAD_INPUT, message=problem)
@@ -65,8 +65,18 @@ class ProjectRules:
             self._writers[session.root] = asyncio.create_task(self._write(session.root))
         await future
 
+    async def remove(self, session: SessionView, rules: Rules) -> None:
+        """Removes rules; those that no longer exist are skipped. Raises RequestError like `add`."""
+        if session.root is None:
+            await self._store.write(lambda db: RuleStore(db).forget(session.project, rules))
+            return
+        try:
+            await asyncio.to_thread(config.remove_rules, session.root, rules)
+        except UserError as error:
+            raise RequestError(errors.BAD_INPUT, message=error.text) from None
+
     async def _write(self, root: Path) -> None:
-        """Writes all pending rules of a project together, since each write rewrites the whole file."""
+        """Writes all pending rules of a project at once, because each write rewrites the whole file."""
         try:
             while pending := self._waiting.pop(root, []):
                 await _add(root, pending)
@@ -74,9 +84,9 @@ class ProjectRules:
             del self._writers[root]
 
     async def _move_to_file(self, session: SessionView, root: Path) -> tuple[Rules, str]:
-        """Moves rules from the database to the file; returns those that can't be written now, and the error.
+        """Moves rules from the database to the file. Returns those that can't be written now, and the error.
 
-        Rules that are invalid in the file stay in the database.
+        Rules that would be invalid in the file stay in the database.
         """
         rules = self._movable(session, await self._stored(session))
         if not rules:
@@ -109,7 +119,7 @@ class ProjectRules:
         return await self._store.read(lambda connection: RuleStore(Database(connection)).of(session.project))
 
     def _log_once(self, session: SessionView, where: str, what: str) -> None:
-        """Logs a problem, unless it was logged before; an empty one resets this."""
+        """Logs a problem unless it is the last one logged. An empty problem resets this."""
         key = session.project, where
         if not what:
             self._logged.pop(key, None)
@@ -128,13 +138,13 @@ def _rule_problem(where: object, folder: str, finding: str) -> AnyText:
 
 
 async def _add(root: Path, pending: Sequence[PendingRule]) -> None:
-    """Writes pending rules and sets their futures."""
+    """Writes pending rules and completes their futures."""
     error = await _try_add(root, pending)
     if error is None or isinstance(error, UserError) or len(pending) == 1:
         for rule in pending:
             _settle(rule, error)
         return
-    # One rule that can't be written must not fail the others.
+    # A rule that can't be written must not fail the others.
     for rule in pending:
         _settle(rule, await _try_add(root, [rule]))
 
@@ -146,7 +156,7 @@ async def _try_add(root: Path, pending: Sequence[PendingRule]) -> Exception | No
         rules.setdefault(folder, []).append(finding)
     try:
         await asyncio.to_thread(config.add_rules, root, rules)
-    # The callers get any error.
+    # Callers get any error.
     except Exception as error:
         return error
     return None
@@ -159,7 +169,7 @@ def _settle(rule: PendingRule, error: Exception | None) -> None:
     if error is None:
         future.set_result(None)
     elif isinstance(error, UserError):
-        # A new error for each, since raising changes it.
+        # Create a new error for each caller, because raising changes it.
         future.set_exception(RequestError(errors.BAD_INPUT, message=error.text))
     else:
         future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Runs workloads on blobs, files and inline data, and reports their errors in the wire's terms."""
+"""Runs workloads on blobs, files and inline data, and converts their errors to wire errors."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from bridge.store.blobs import BlobStore
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.25
-"""Between two progress messages of one request."""
+"""Minimum seconds between two progress messages of a request."""
 INLINE = ResultMeta(device="inline", batch=1)
 BY_NAME = {code.name: code for code in errors.ERROR_CODES}
 
 
 class Throttle:
-    """Sends the latest progress report of one job, at most every INTERVAL_S; the others are dropped."""
+    """Sends the latest progress report of a job, at most every INTERVAL_S; the others are dropped."""
 
     def __init__(self, send: Callable[[float, str], Awaitable[None]]) -> None:
-        """`send` takes a fraction, 0 to 1, and the stage."""
+        """`send` takes a fraction (0 to 1) and the stage."""
         self._send = send
         self._latest: tuple[float, str] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -48,7 +48,7 @@ class Throttle:
             self._task = asyncio.get_running_loop().create_task(self._send_latest())
 
     def close(self) -> None:
-        """Drops what isn't sent: the answer comes next."""
+        """Drops unsent reports, because the answer comes next."""
         self._closed, self._latest = True, None
         if self._task is not None:
             self._task.cancel()
@@ -78,7 +78,7 @@ class Runner:
         inline: int = MAX_INLINE,
         cache: CachedExecutor | None = None,
     ) -> None:
-        """`inline` is the largest `data` in a frame, bytes."""
+        """`inline` is the maximum size of `data` in a frame, in bytes."""
         self.workloads = workloads
         self._executor = executor
         self._cache = cache
@@ -88,7 +88,7 @@ class Runner:
         self._inline = {name: w.load() for name, w in workloads.items() if w.inline}
 
     def is_inline(self, request: Request) -> bool:
-        """Returns whether `request` runs in the daemon itself."""
+        """Whether `request` runs in the daemon itself."""
         return request.workload in self._inline and not request.inputs
 
     def run_inline(self, request: Request) -> Result:
@@ -118,9 +118,9 @@ class Runner:
         cache: bool = True,
         token: CancelToken | None = None,
     ) -> Response:
-        """Returns the workload's response: with `cache` perhaps a stored one.
+        """Runs a workload, or with `cache` may return a stored response.
 
-        Raises RequestError; the outcome of `deadline_exceeded` is `not_started` if no worker has started.
+        Raises RequestError. `deadline_exceeded` has the outcome `not_started` if no worker had started.
         """
         token = token or CancelToken()
         workload = self.workloads.get(name)
@@ -140,7 +140,7 @@ class Runner:
         return [self._resolve(ref, root) for ref in refs]
 
     def durable(self, refs: Sequence[InputRef], root: Path | None) -> list[InputRef]:
-        """Returns the inputs with inline data stored as blobs. Raises RequestError as `resolve`."""
+        """Stores inline data as blobs and returns the inputs. Raises RequestError like `resolve`."""
         found = zip(refs, self.resolve(refs, root), strict=True)
         return [
             InputRef(name=ref.name, blob=Path(one.path).name) if isinstance(ref.data, bytes) else ref
@@ -148,7 +148,7 @@ class Runner:
         ]
 
     def has_outputs(self, answer: Result | Error) -> bool:
-        """Returns whether all files of an answer exist; marks them as used, so that they stay."""
+        """Whether all files of an answer exist; records a use, so that they aren't deleted."""
         outputs = answer.outputs if isinstance(answer, Result) else ()
         try:
             for name in (one.blob for one in outputs if isinstance(one.blob, str)):
@@ -174,7 +174,7 @@ class Runner:
 
 
 def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) -> RequestError:
-    """Returns the error for a passed deadline; `begun` if a worker has started the job, or may have."""
+    """Returns the error for a passed deadline. `begun` means that a worker started the job, or may have."""
     outcome = "unknown" if begun else "not_started"
     return RequestError(errors.DEADLINE_EXCEEDED, workload=workload, deadline_ms=deadline_ms, outcome=outcome)
 
@@ -182,7 +182,7 @@ def deadline_exceeded(workload: str, deadline_ms: int | None, *, begun: bool) ->
 def as_request_error(
     error: WorkloadError, workload: str, deadline_ms: int | None, token: CancelToken | None = None
 ) -> RequestError:
-    """Returns the wire's error for that of a workload or an executor; `token` is the job's."""
+    """Converts an error of a workload or executor to a wire error; `token` is the job's."""
     code = BY_NAME.get(error.code, errors.INTERNAL)
     if code is errors.INTERNAL:
         log.error("%s on %s failed: %s", workload, error.name or "no input", error.reason)
@@ -196,7 +196,7 @@ def as_request_error(
         return deadline_exceeded(workload, deadline_ms, begun=token is None or token.started)
     if code is errors.INTERNAL:
         return RequestError(code, what=f"{workload} ({error.step})" if error.step else workload)
-    # The sentences of other codes have fields that are unknown here; the reason replaces them.
+    # The sentences of other codes have fields that are unknown here, so use the reason instead.
     plain = msgspec.structs.replace(code, text="{message}", hint="")
     if error.name and error.name not in str(error.reason):
         named = text("{name}: {reason}", name=error.name, reason=error.reason)

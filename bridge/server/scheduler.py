@@ -1,4 +1,4 @@
-"""The scheduler: leases journalled jobs, runs them on workers, and ends each once."""
+"""The scheduler: leases journalled jobs, runs them on workers and ends each exactly once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bridge.server.delivery import Deliveries
 from bridge.server.live_session import SPARE, too_large
 from bridge.server.runner import Runner, Throttle, as_message, deadline_exceeded
 from bridge.store import journal
-from bridge.store.journal import Answer, Delivery, Job
+from bridge.store.journal import Answer, Delivery, JournalEntry
 from bridge.store.records import pack, unpack
 from bridge.store.store import Store
 
@@ -35,9 +35,9 @@ Value = TypeVar("Value")
 async def with_run_deadline(
     run: Callable[[CancelToken], Awaitable[Value]], limit_s: float, on_progress: OnProgress | None = None
 ) -> Value:
-    """Returns what `run` returns. Raises TimeoutError `limit_s` seconds after a worker has started.
+    """Returns what `run` returns. Raises TimeoutError `limit_s` seconds after a worker started.
 
-    If the worker dies, the next one has the whole time again.
+    If a worker dies, the next one gets the full time.
     """
     timer: asyncio.TimerHandle | None = None
 
@@ -51,7 +51,7 @@ async def with_run_deadline(
             timer.cancel()
 
     def give_up() -> None:
-        # Before it is cancelled: it may hold up others in the same batch.
+        # Set before cancelling: it may hold up others in the same batch.
         token.overdue = True
         timeout.reschedule(asyncio.get_running_loop().time())
 
@@ -64,34 +64,34 @@ async def with_run_deadline(
 
 
 SHORT_S = 0.1
-"""Shorter jobs take less room, or workers would wait for commits."""
+"""Jobs shorter than this take less room, so that workers don't have to wait for commits."""
 MAX_SHORT = 64
 """Maximum number of short jobs that count as one."""
 
 
 class WorkersCrashed(Exception):
-    """The job's workers died; it may be retried."""
+    """The job's workers died. It may be retried."""
 
 
 class JobRunner:
-    """Runs jobs of the journal, and remembers how long they take."""
+    """Runs journalled jobs and remembers how long they take."""
 
     def __init__(self, runner: Runner, deadline_ms: int) -> None:
-        """`deadline_ms` is the time limit of a run whose request has no deadline."""
+        """`deadline_ms` limits runs of requests without a deadline."""
         self._runner = runner
         self._deadline_ms = deadline_ms
         self._took: dict[str, float] = {}
         """Moving average of seconds per run, by workload."""
 
     def cost(self, workload: str) -> float:
-        """Returns the room that a job takes in the queue: less for workloads that are batched or short."""
+        """Returns the room that a job takes in the queue, which is less for batched or short workloads."""
         known = self._runner.workloads.get(workload)
         together = 1.0 if known is None or known.batching is None else 1 / known.batching.max_rows
         share = self._took.get(workload, SHORT_S) / SHORT_S
         return min(together, max(share, 1 / MAX_SHORT))
 
-    async def answer(self, job: Job, on_progress: OnProgress | None = None) -> Answer | None:
-        """Returns a job's result or error; None if the daemon stops first. Raises WorkersCrashed."""
+    async def answer(self, job: JournalEntry, on_progress: OnProgress | None = None) -> Answer | None:
+        """Returns a job's result or error, or None if the daemon stops first. Raises WorkersCrashed."""
         try:
             result = await self._run(job, on_progress)
             self._learn(job.workload, result)
@@ -109,7 +109,7 @@ class JobRunner:
             log.exception("job %d for %s failed", job.id, job.workload)
             return as_message(RequestError(errors.INTERNAL, what=job.workload), 0)
 
-    async def _run(self, job: Job, on_progress: OnProgress | None) -> Result:
+    async def _run(self, job: JournalEntry, on_progress: OnProgress | None) -> Result:
         """Raises RequestError."""
         if job.unreadable:
             raise _unreadable(job, job.unreadable)
@@ -139,7 +139,7 @@ class JobRunner:
             token.started = job.fence > 1
             return await run(_left_ms(job), token)
         try:
-            # Time that it waits for more urgent jobs doesn't count.
+            # Time spent waiting for more urgent jobs doesn't count.
             return await with_run_deadline(
                 functools.partial(run, None), self._deadline_ms / 1000, on_progress
             )
@@ -152,7 +152,7 @@ class JobRunner:
         self._took[workload] = before + (took - before) / 4
 
 
-def _unreadable(job: Job, why: str) -> RequestError:
+def _unreadable(job: JournalEntry, why: str) -> RequestError:
     log.error(
         "job %d can't be read: popbridge.db is damaged (%s); stop the daemon and run `popbridge db check`",
         job.id, why,
@@ -167,7 +167,7 @@ def _unreadable(job: Job, why: str) -> RequestError:
     )
 
 
-def _left_ms(job: Job) -> int:
+def _left_ms(job: JournalEntry) -> int:
     """Returns the milliseconds until the job's deadline. Raises RequestError if it has passed."""
     assert job.deadline is not None
     left_ms = round((job.deadline - time.monotonic()) * 1000)
@@ -177,7 +177,7 @@ def _left_ms(job: Job) -> int:
 
 
 def _fitting(result: Result) -> Result:
-    """Returns the result if it fits into a frame. Raises RequestError `too_large`, or TypeError."""
+    """Returns the result if it fits into a frame. Otherwise raises RequestError `too_large`, or TypeError."""
     size = len(pack(result))
     if size > MAX_FRAME - SPARE:
         raise too_large("The answer", size, MAX_FRAME)
@@ -187,17 +187,18 @@ def _fitting(result: Result) -> Result:
 log = logging.getLogger(__name__)
 
 MAX_CRASHES = 5
-"""Crashed runs after which a job fails; each run has tried accel.execution.executor.MAX_TRIES workers."""
+"""Number of crashed runs after which a job fails. Each run tries accel.execution.executor.MAX_TRIES
+workers."""
 MAX_DEATHS = 10
-"""Killed daemons after which a job fails.
+"""Number of killed daemons after which a job fails.
 
-A kill counts for all leased jobs in equal parts, since it doesn't show which of them caused it.
+A kill is divided equally among all leased jobs, because it doesn't show which of them caused it.
 """
 
 PREFETCH_PER_WORKER = 2
-"""Leased jobs per worker and priority: the next one is ready when one ends."""
+"""Leased jobs per worker and priority, so that the next is ready when one ends."""
 MAX_ENDING = 256
-"""No job starts while this many answers wait to be stored."""
+"""No job starts while this many answers are waiting to be stored."""
 STORE_PAUSE_S = 1.0
 """Pause after the store failed."""
 ENDING_S = 5.0
@@ -205,7 +206,7 @@ ENDING_S = 5.0
 
 
 class JobCounter:
-    """Numbers of jobs by state, for metrics."""
+    """Number of jobs by state, for metrics."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -218,7 +219,7 @@ class JobCounter:
 
 
 class Scheduler:
-    """Leases jobs, runs them, and ends each once."""
+    """Leases jobs, runs them and ends each exactly once."""
 
     def __init__(
         self, store: Store, runs: JobRunner, deliveries: Deliveries, owner: str, workers: int
@@ -237,26 +238,26 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """Leased jobs: on a worker, or queued for one."""
+        """Number of leased jobs: on a worker, or queued for one."""
         return len(self._running)
 
     def start(self) -> None:
-        """Starts to lease jobs."""
+        """Starts leasing jobs."""
         self._loop = asyncio.create_task(self._lease())
         self.wake()
 
     def wake(self) -> None:
-        """Notes that a job may wait."""
+        """Signals that a job may be waiting."""
         self._wake.set()
 
     def stop(self, job: int) -> bool:
-        """Cancels a withdrawn job; returns whether it was leased."""
+        """Cancels a withdrawn job and returns whether it was leased."""
         if task := self._running.get(job):
             task.cancel()
         return task is not None
 
     async def drain(self, timeout_s: float) -> None:
-        """Leases nothing more; jobs that don't end in time are left to the next daemon."""
+        """Stops leasing. Jobs that don't end in time are left to the next daemon."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -287,7 +288,7 @@ class Scheduler:
                 jobs = await self._store.write(
                     lambda db, rooms=rooms: journal.claim(db, self._owner, rooms, self._runs.cost)  # type: ignore[misc]
                 )
-            # All durable requests depend on this loop: no failure may end it.
+            # All durable requests depend on this loop, so nothing may end it.
             except Exception as error:
                 if isinstance(error, StoreError):
                     log.error("no job can be leased: %s", error.reason)
@@ -298,21 +299,21 @@ class Scheduler:
             for job in jobs:
                 self._begin(job)
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: JournalEntry) -> None:
         self.tally.waiting -= 1
         cost = self._runs.cost(job.workload)
         self._leased[job.priority] += cost
         task = self._running[job.id] = asyncio.create_task(self._do(job))
         task.add_done_callback(functools.partial(self._done, job, cost))
 
-    def _done(self, job: Job, cost: float, task: asyncio.Task[None]) -> None:
+    def _done(self, job: JournalEntry, cost: float, task: asyncio.Task[None]) -> None:
         # A retried job may have been leased again.
         if self._running.get(job.id) is task:
             del self._running[job.id]
         self._leased[job.priority] -= cost
         self.wake()
 
-    async def _do(self, job: Job) -> None:
+    async def _do(self, job: JournalEntry) -> None:
         on_progress = Throttle(functools.partial(self._deliveries.progress, job.id))
         try:
             answer = await self._runs.answer(job, on_progress)
@@ -324,7 +325,7 @@ class Scheduler:
         if _is_late(answer) and await self._has_more_time(job):
             return
         if answer is not None:
-            # Not cancelled from here on: an answer that is stored under a number has to be sent.
+            # Don't cancel from here on: an answer stored under a number must be sent.
             ending = asyncio.create_task(self._end(job, answer))
             self._ending.add(ending)
             ending.add_done_callback(self._ended)
@@ -333,7 +334,7 @@ class Scheduler:
         self._ending.discard(task)
         self.wake()
 
-    async def _end(self, job: Job, answer: Answer) -> None:
+    async def _end(self, job: JournalEntry, answer: Answer) -> None:
         state = "failed" if isinstance(answer, Error) else "done"
         number = functools.partial(_finish, job, self._owner, answer)
         try:
@@ -341,13 +342,13 @@ class Scheduler:
                 self.tally.ended(state)
         except StoreError as error:
             log.error("job %d will run again: %s", job.id, error.reason)
-        # A plugin's value may not be storable: the client gets an error.
+        # A plugin's value may not be storable; then the client gets an error.
         except Exception:
             log.exception("the answer of job %d can't be stored", job.id)
             if isinstance(answer, Result):
                 await self._end(job, as_message(RequestError(errors.INTERNAL, what=job.workload), 0))
 
-    async def _retry(self, job: Job) -> None:
+    async def _retry(self, job: JournalEntry) -> None:
         log.warning("job %d for %s crashed its workers; retrying", job.id, job.workload)
         try:
             if await self._store.persist(
@@ -357,8 +358,8 @@ class Scheduler:
         except StoreError as error:
             log.error("job %d is left to the next daemon: %s", job.id, error.reason)
 
-    async def _has_more_time(self, job: Job) -> bool:
-        """Returns whether a request with a later deadline has joined, so that the job is queued again."""
+    async def _has_more_time(self, job: JournalEntry) -> bool:
+        """Queues the job again if a request with a later deadline has joined it; returns whether it has."""
         try:
             prolonged = await self._store.persist(
                 functools.partial(journal.extend, job=job, owner=self._owner)
@@ -374,7 +375,9 @@ def _is_late(answer: Answer | None) -> bool:
     return isinstance(answer, Error) and answer.code == errors.DEADLINE_EXCEEDED.name
 
 
-def _finish(job: Job, owner: str, answer: Answer, db: Database, last: Mapping[str, int]) -> Delivery | None:
+def _finish(
+    job: JournalEntry, owner: str, answer: Answer, db: Database, last: Mapping[str, int]
+) -> Delivery | None:
     is_error = isinstance(answer, Error)
     return journal.finish(
         db, job, owner, "failed" if is_error else "done", answer, last,

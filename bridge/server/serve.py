@@ -30,11 +30,11 @@ from bridge.server.app import Bridge
 from bridge.server.uvicorn_protocols import server_config
 
 SPARE_FILES = 1024
-"""Open files in addition to connections: pipes of workers, the store, uploads."""
+"""Open files in addition to connections: worker pipes, the store and uploads."""
 
 
 def raise_file_limit(connections: int) -> None:
-    """Raises the limit of open files for `connections`; logs a warning if that isn't allowed."""
+    """Raises the limit of open files for `connections`. Logs a warning if it can't."""
     if sys.platform == "win32":
         return  # Windows has no such limit
     import resource
@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 Say = Callable[[AnyText], None]
 
 SWITCH_S = 0.0005
-"""Python's thread switch interval; the default of 5 ms is longer than an answer takes."""
+"""Python's thread switch interval; the default of 5 ms takes longer than an answer."""
 
 
 def main(settings: Settings, paths: Paths, registry: Registry, say: Say = print) -> None:
@@ -77,7 +77,7 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
         sys.setswitchinterval(SWITCH_S)
         bridge = Bridge(settings, paths, registry)
         server = Server(bridge, listener, paths, say)
-        # Before uvicorn handles signals, and after, when it raises SIGTERM again.
+        # Handle it before uvicorn handles signals, and after, when it raises SIGTERM again.
         signal.signal(signal.SIGTERM, server.handle_exit)
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(server.serve(sockets=[listener]))
@@ -85,7 +85,9 @@ def _main(settings: Settings, paths: Paths, registry: Registry, say: Say) -> Non
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that writes connection.json, and finishes requests before it closes sockets."""
+    """A uvicorn server that writes connection.json and finishes requests before it closes sockets."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def __init__(self, bridge: Bridge, listener: socket.socket, paths: Paths, say: Say) -> None:
         super().__init__(server_config(bridge.app, bridge.settings["heartbeat_s"]))
@@ -94,6 +96,28 @@ class Server(uvicorn.Server):
         self._paths = paths
         self._say = say
         self._reason = "requested"
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether the server is to end."""
+        return self._exits
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        self._exits = value
+        if value and (loop := self._loop) is not None:
+            # A signal, or another thread.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._exit.set)
+
+    async def main_loop(self) -> None:
+        """Waits for the end. uvicorn's own loop looks ten times a second, which costs an idle daemon most."""
+        self._loop, self._exit = asyncio.get_running_loop(), asyncio.Event()
+        # Each tenth of uvicorn's ticks renews the header with the date.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._exit.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._reason = signal.Signals(sig).name
@@ -127,14 +151,14 @@ class Server(uvicorn.Server):
             "PopBridge %s started at %s (data: %s, workers: %d, process %d)",
             __version__, file.ws, self._paths.data, self._bridge.workers, file.pid,
         )  # fmt: skip
-        # A CUDA driver may take seconds; clients are served meanwhile.
+        # A CUDA driver may take seconds, so serve clients meanwhile.
         device = await asyncio.to_thread(probe)
         gpu = self._bridge.settings["gpu"]
         self._say(startup_line(address, device, self._bridge.registry, gpu=gpu))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("PopBridge is stopping: %s", self._reason)
-        # Windows can't delete a file that a client is reading; the next daemon rewrites it.
+        # Windows can't delete a file while a client reads it; the next daemon overwrites it.
         with contextlib.suppress(OSError):
             self._paths.connection_file.unlink(missing_ok=True)
         await self._bridge.finish()
@@ -144,7 +168,7 @@ class Server(uvicorn.Server):
 
 
 def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool = True) -> AnyText:
-    """Returns the line that `popbridge serve` prints when it is ready."""
+    """Returns the line that `popbridge serve` prints when ready."""
     adapters = [f"{a.name} ({a.versions})" for a in registry.adapters] or text("none")
     count, broken = len(registry.workloads), registry.disabled
     parts: list[AnyText] = [
@@ -161,7 +185,7 @@ def startup_line(address: str, device: Device, registry: Registry, *, gpu: bool 
 
 
 def _in_use(device: Device, gpu: bool) -> AnyText:
-    """Describes the device; whether a GPU works is only known when it is first used."""
+    """Describes the device. Whether a GPU works only becomes known when it is first used."""
     if device.name == "CPU":
         return text("CPU: {reason}", reason=device.reason)
     if device.name != "CUDA":
@@ -176,9 +200,9 @@ def _in_use(device: Device, gpu: bool) -> AnyText:
 
 @contextlib.contextmanager
 def _lock(paths: Paths) -> Iterator[None]:
-    """Holds the lock of the only daemon. Raises UserError if one is running or folders can't be created."""
+    """Holds the lock of the only daemon. Raises UserError if one is running or a folder can't be created."""
     try:
-        # The runtime folder may be in the data folder, whose mode is only set when it is created itself.
+        # The runtime folder may be inside the data folder, whose mode is only set if it is created by itself.
         for folder in (paths.data, paths.runtime, paths.cache):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(paths.lock_file)
@@ -203,7 +227,7 @@ def _cant_use(paths: Paths, error: OSError) -> UserError:
             )
         )
     if error.errno == errno.EROFS:
-        # On a read-only file system, the lock is just the first file to create.
+        # On a read-only file system, the lock happens to be the first file to create.
         return UserError(
             text(
                 "Can't write to the folder {runtime} ({strerror}). Make it writable, or set "
@@ -234,7 +258,7 @@ def _is_running(paths: Paths) -> AnyText:
 
 @contextlib.contextmanager
 def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
-    """Opens a listening socket; if `port` is taken, the system chooses another. Raises UserError."""
+    """Opens a listening socket. If `port` is taken, the system chooses another. Raises UserError."""
     if not auth.is_loopback(host):
         raise UserError(
             text(
@@ -255,10 +279,10 @@ def _listen(host: str, port: int, say: Say) -> Iterator[socket.socket]:
         ) from None
     try:
         if sys.platform == "win32":
-            # Else another program could bind the same port.
+            # Otherwise another program could bind the same port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
-            # Only skips TIME_WAIT here; on Windows it would let two processes bind one port.
+            # On POSIX this only skips TIME_WAIT; on Windows it would let two processes bind one port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(listener, host, port, say)
         listener.listen(1024)
@@ -296,7 +320,7 @@ def _bind(listener: socket.socket, host: str, port: int, say: Say) -> None:
 
 
 def port_owner(port: int) -> AnyText:
-    """Returns the program that listens on a port, if this user can see it."""
+    """Returns the name of the program that listens on a port, if this user can see it."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -309,7 +333,7 @@ def port_owner(port: int) -> AnyText:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Returns uvloop's factory, or None for asyncio's loop on Windows.
+    """Returns uvloop's factory, or None for asyncio's own loop on Windows.
 
     winloop doesn't support creation flags, without which each worker opens a console window.
     """

@@ -1,4 +1,4 @@
-"""Opens, resumes, restores and ends the sessions of a daemon."""
+"""Opens, resumes, restores and ends the daemon's sessions."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from bridge.store.store import Store
 log = logging.getLogger(__name__)
 
 CLOSE_S = 3.0
-"""Seconds that a stopping daemon waits for its clients to receive their close frames."""
+"""Seconds that a stopping daemon waits for clients to receive their close frames."""
 
 
 class Sessions:
-    """All sessions of the daemon, attached or waiting for their client."""
+    """All sessions of the daemon, whether attached or waiting for their client."""
 
     def __init__(self, store: Store, keep_s: float, unacknowledged: Total | None = None) -> None:
-        """`unacknowledged` counts the unacknowledged bytes of all sessions, and has their limit."""
+        """`unacknowledged` counts the unacknowledged bytes of all sessions and has their limit."""
         self.unacknowledged = unacknowledged or Total(NO_LIMIT)
         self._store = store
         self._keep_s = keep_s
         self._retry_tasks: set[asyncio.Task[None]] = set()
         self._retries: dict[str, asyncio.Task[None]] = {}
-        """The task that stores the latest state of a session after a failed write, by session."""
+        """By session, the task that stores its latest state after a failed write."""
         self._ended: list[LiveSession] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._live: dict[str, LiveSession] = {}
@@ -59,7 +59,7 @@ class Sessions:
     async def open(
         self, identify: Identify, choice: Choice[Adapter] | None
     ) -> tuple[LiveSession, str, StoreError | None]:
-        """Opens a session; returns it, its resume token, and the error if it couldn't be stored."""
+        """Opens a session. Returns it, its resume token, and the error if it couldn't be stored."""
         session_id, token = secrets.token_hex(8), secrets.token_hex(32)
         digest = auth.digest(token)
 
@@ -76,7 +76,7 @@ class Sessions:
         return self._add(session, identify, choice, SEQ_BLOCK, digest), token, problem
 
     def resume(self, identify: Identify, choice: Choice[Adapter] | None) -> tuple[LiveSession, str, bool]:
-        """Returns the session of `identify.resume`, its resume token, and whether its client was restarted.
+        """Returns the session to resume, its resume token, and whether its client was restarted.
 
         Raises RemoteProtocolError if the session is unknown or the token is wrong.
         """
@@ -87,15 +87,15 @@ class Sessions:
         if live is None or not secrets.compare_digest(digest, self._tokens[live.id]):
             raise unknown_session(resume.session)
         live.identified(identify, choice)
-        # The token stays the same: a new one would be lost with a `ready` that never arrived.
+        # The token stays the same, because a new one would be lost if `ready` never arrived.
         return live, resume.token, live.instance != identify.instance
 
     def arrived(self, live: LiveSession, identify: Identify) -> None:
-        """Stores the process of a resumed session's client, unless another one has identified since."""
+        """Stores the process of a resumed session's client, unless another client has identified since."""
         digest = self._tokens.get(live.id)
         if live.identify is not identify or digest is None:
             return
-        # Only after `ready`: a daemon killed before it must still treat the client as restarted.
+        # Only after `ready`: if the daemon is killed before, the client must still count as restarted.
         live.instance = identify.instance
 
         def keep(db: Database) -> None:
@@ -111,7 +111,7 @@ class Sessions:
             self._store.submit(keep, lambda: self._retry_later(live.id, keep_latest))
 
     def _retry_later(self, session_id: str, keep: Callable[[], Awaitable[None]]) -> None:
-        """Retries `keep` until it succeeds, after the earlier retries of the session."""
+        """Retries `keep` until it succeeds, after earlier retries for the session."""
         earlier = self._retries.get(session_id)
 
         async def insist() -> None:
@@ -132,18 +132,18 @@ class Sessions:
             del self._retries[session_id]
 
     def restore(self, stored: StoredSession, choice: Choice[Adapter] | None) -> LiveSession:
-        """Restores a session of an earlier run; its keep time restarts."""
+        """Restores a session of an earlier run; its keep time starts anew."""
         session = Session(stored.id, time.monotonic(), keep_s=self._keep_s, seq=stored.seq_reserved)
         identify = unpack(stored.identify, Identify)
         return self._add(session, identify, choice, stored.seq_reserved, stored.token_digest)
 
     def ageing(self) -> list[LiveSession]:
-        """Returns the sessions that can expire, or have popups that can: few of thousands."""
+        """Returns the few sessions that can expire or have popups that can."""
         self._watched.difference_update([live for live in self._watched if not live.session.ageing])
         return list(self._watched)
 
     def expire(self, ageing: Iterable[LiveSession], now: float) -> list[LiveSession]:
-        """Removes and returns the expired and the ended sessions; the caller must `settle` each."""
+        """Removes and returns expired and ended sessions. The caller must `settle` each."""
         late = [live for live in ageing if self._is_late(live, now)]
         for live in late:
             self.forget(live.id)
@@ -156,7 +156,7 @@ class Sessions:
             return False
         is_busy = live.keeping > 0 or live.acting > 0
         if is_busy:
-            # Work on one of its answers continues: its keep time restarts.
+            # One of its answers is still being worked on, so its keep time starts anew.
             live.session.detach(now)
         return not is_busy
 
@@ -177,27 +177,27 @@ class Sessions:
             )
             self.forget(worst.id)
             self._ended.append(worst)
-            # A client that doesn't read delays its close frame.
+            # If a client doesn't read, its close frame is delayed.
             task = asyncio.create_task(worst.drop(errors.TOO_SLOW, reason))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
     def forget(self, session_id: str) -> None:
-        """Removes a session, which can then no longer be resumed."""
+        """Removes a session, which can't be resumed any more."""
         if live := self._live.pop(session_id, None):
             live.ended = True
             self._watched.discard(live)
-            # The session may still be detached later, which must not add it to the watched ones.
+            # The session may be detached later, which must not add it to the watched ones.
             live.watched = set()
             live.backlog.clear()
             del self._tokens[session_id]
 
     async def settle(self, session_id: str, *, leaves_popups: bool = False) -> None:
-        """Closes a removed session in the store; its popups may stay for other sessions."""
+        """Closes a removed session in the store. Its popups may stay for other sessions."""
         await self._store.persist(lambda db: SessionStore(db).close(session_id, leaves_popups=leaves_popups))
 
     async def close_sockets(self, close: errors.CloseCode, reason: str) -> None:
-        """Closes all connections; the sessions stay stored."""
+        """Closes all connections; sessions stay stored."""
         for task in self._retry_tasks:
             task.cancel()
         closing = [asyncio.create_task(live.drop(close, reason)) for live in self._live.values()]

@@ -1,6 +1,6 @@
 """Subclasses of uvicorn's HTTP and WebSocket protocols.
 
-uvicorn's classes are semi-private: its version is pinned, and tests cover each override.
+uvicorn's classes are semi-private, so its version is pinned, and tests cover each override.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class HttpProtocol(H11Protocol):
     """An HTTP connection until it ends or becomes a WebSocket."""
 
     request_deadline_s = 10.0
-    """Time limit for a request's head, from the start of the connection or the end of the last request."""
+    """Time limit for the head of a request, from the start of the connection or the end of the last
+    request."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -41,7 +42,7 @@ class HttpProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Once the transport belongs to a WebSocket protocol, this is the last call.
+        # Once a WebSocket protocol owns the transport, this isn't called any more.
         if self.conn.their_state is h11.IDLE and self.transport.get_protocol() is self:
             self._start_deadline()
         else:
@@ -58,7 +59,7 @@ class HttpProtocol(H11Protocol):
 
 
 STEP_S = 0.2
-"""Time between two groups of pings: smaller groups delay other work less."""
+"""Seconds between two groups of pings; small groups delay other work less."""
 
 
 class Pinged(Protocol):
@@ -80,7 +81,7 @@ class Heartbeat:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, one: Pinged) -> None:
-        """Adds a connection; its first ping comes after half to all of `interval_s`."""
+        """Adds a connection. Its first ping comes after half to all of `interval_s`."""
         count = len(self._groups)
         later = [self._groups[(self._next + ahead) % count] for ahead in range(count // 2, count)]
         group = self._group_of[one] = min(later, key=len)
@@ -89,7 +90,7 @@ class Heartbeat:
             self._wait()
 
     def remove(self, one: Pinged) -> None:
-        """Removes a connection, if it is there."""
+        """Removes a connection if present."""
         if group := self._group_of.pop(one, None):
             group.discard(one)
         if not self._group_of and self._timer is not None:
@@ -116,12 +117,12 @@ SHUTDOWN_S = 5
 
 
 class BridgeProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket connection with deadlines, limits and little memory."""
+    """A WebSocket connection with deadlines and limits that uses little memory."""
 
     max_fragments = 64
-    """Most fragments of a message: one-byte fragments waste memory and time."""
+    """Maximum number of fragments in a message; one-byte fragments waste memory and time."""
     send_deadline_s = 10.0
-    """A peer that doesn't read for so long is dropped."""
+    """A peer that doesn't read for this long is dropped."""
     close_deadline_s = 2.0
     """Time limit for a closing connection to deliver what was sent."""
     read_ahead = 16
@@ -130,7 +131,7 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
     def __init__(self, heartbeat: Heartbeat, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._heartbeat = heartbeat
-        # An `asyncio.Event` or `Queue` takes 1 to 3 KiB for each of thousands of idle connections.
+        # `asyncio.Event` and `Queue` take 1 to 3 KiB, for each of thousands of idle connections.
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = _WRITABLE
 
@@ -147,11 +148,11 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not self._is_text():
-            # RFC 6455 §8.1. uvicorn does the same, with a traceback in the log for each such peer.
+            # RFC 6455 §8.1. uvicorn does this too, but logs a traceback for each such peer.
             self.conn.fail(1007, "text that isn't UTF-8")
             self.handle_parser_exception()
             return
-        # uvicorn pauses reading at each message, which costs two system calls; read a little ahead instead.
+        # uvicorn pauses reading at each message, which costs two system calls. Read a little ahead instead.
         paused, self.read_paused = self.read_paused, True
         super().send_receive_event_to_app()
         self.read_paused = paused
@@ -179,12 +180,12 @@ class BridgeProtocol(WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # Unused from here on, and as large as the rest of the connection.
+            # Not needed any more, and as large as the rest of the connection.
             del self.request, self.response
         if message["type"] == "websocket.close":
             self._abort_later()
         if message["type"] == "websocket.http.response.body":
-            # Otherwise uvicorn logs an error for an unanswered handshake.
+            # Otherwise uvicorn logs an error about an unanswered handshake.
             self.handshake_complete = True
 
     @property
@@ -234,7 +235,7 @@ def _frame(message: Any) -> bytes:
 def server_config(
     app: Any, heartbeat_s: float, protocol: type[BridgeProtocol] = BridgeProtocol, **changes: Any
 ) -> uvicorn.Config:
-    """Returns uvicorn's configuration for an ASGI application on the daemon's protocol.
+    """Returns uvicorn's configuration for serving an ASGI application with the daemon's protocol.
 
     `changes` are for tests and benchmarks.
     """

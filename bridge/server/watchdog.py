@@ -1,4 +1,4 @@
-"""Measures the lag of the event loop, and reports stalls with their stack."""
+"""Measures the lag of the event loop, and reports stalls with the stack."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from types import FrameType
 
 from bridge.core.metrics import Histogram
 
-PERIOD_S = 0.1
+PERIOD_S = 1.0
 """Seconds between measurements."""
 
 
 class LoopLag:
-    """Measures how late the event loop runs its timers, between `start` and `stop`."""
+    """Measures, between `start` and `stop`, how late the event loop runs its timers."""
 
     def __init__(self) -> None:
         self.seen = Histogram()
@@ -44,16 +44,16 @@ class LoopLag:
 log = logging.getLogger(__name__)
 
 STALL_S = 5.0
-"""Seconds without a turn of the loop that count as a stall: editors soon drop their connection."""
+"""Seconds without an iteration of the loop that count as a stall; editors soon drop their connection."""
 CHECKS_PER_STALL = 5
-"""Checks within STALL_S."""
+"""Number of checks within STALL_S."""
 MAX_FRAMES = 8
-"""Maximum stack frames in the log."""
+"""Maximum number of stack frames in the log."""
 UNKNOWN_CAUSE = ", in code that holds Python's lock, or the machine was asleep"
 
 
 class StallWatchdog:
-    """Reports stalls of the event loop from a thread, between `start` and `stop`."""
+    """Reports, between `start` and `stop`, stalls of the event loop from a thread."""
 
     def __init__(self, stall_s: float = STALL_S) -> None:
         self._stall_s = stall_s
@@ -82,7 +82,7 @@ class StallWatchdog:
         self._timer = loop.call_later(self._period_s, self._check_loop, loop)
 
     def _check_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs on the loop; reports stalls that the thread missed, since other code held Python's lock."""
+        """Runs on the loop and reports stalls that the thread missed because other code held the GIL."""
         seconds = time.monotonic() - self._beat
         if seconds > self._stall_s:
             where = "" if self._reported_beat == self._beat else UNKNOWN_CAUSE
@@ -103,14 +103,14 @@ class StallWatchdog:
         if frame is None:
             return
         place, stack = _place(frame), "".join(traceback.format_stack(frame)[-MAX_FRAMES:]).rstrip()
-        # If the loop has continued meanwhile, this stack isn't the cause.
+        # If the loop has continued in the meantime, this stack isn't the cause.
         if self._beat == beat:
             self._reported_beat = beat
             log.error("the event loop has been blocked for %.1f s, in %s:\n%s", seconds, place, stack)
 
 
 def _place(frame: FrameType) -> str:
-    """Returns the innermost place outside the standard library."""
+    """Returns the innermost frame outside the standard library."""
     at: FrameType | None = frame
     while at is not None and _is_stdlib(at):
         at = at.f_back

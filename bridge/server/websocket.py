@@ -1,4 +1,4 @@
-"""One WebSocket connection from the handshake to its close."""
+"""A WebSocket connection from the handshake to the close."""
 
 from __future__ import annotations
 
@@ -40,17 +40,18 @@ from bridge.server.runner import as_message
 
 
 class ConnectionLimiter:
-    """Limits how many connections exist at a time, counted from the handshake."""
+    """Limits the number of connections, counted from the handshake."""
 
     def __init__(self, most: int, most_unidentified: int) -> None:
-        """`most` limits all connections, `most_unidentified` the unidentified ones; both at least 1."""
+        """`most` limits all connections, `most_unidentified` those that haven't sent `identify`. Both are at
+        least 1."""
         self._most = most
         self._most_unidentified = most_unidentified
         self.open = 0
         self.unidentified = 0
 
     def refusal(self) -> str | None:
-        """Returns why another connection is refused now; None if it isn't."""
+        """Returns why another connection would be refused now, or None."""
         if self.open >= self._most:
             return (
                 f"The bridge has {self.open} connections, the limit: close some, or raise the setting "
@@ -62,7 +63,7 @@ class ConnectionLimiter:
 
     @contextlib.contextmanager
     def count(self) -> Iterator[Callable[[], None]]:
-        """Counts one connection while it is open; yields a function to call once it has identified."""
+        """Counts a connection while it is open. Yields a function to call once it has identified."""
         known = False
 
         def identified() -> None:
@@ -83,7 +84,7 @@ class ConnectionLimiter:
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
-"""When to retry if there are too many connections (RFC 9110, section 10.2.3)."""
+"""Seconds until a retry if there are too many connections (RFC 9110, section 10.2.3)."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -95,12 +96,12 @@ class Disconnected(Exception):
     """The client closed the connection, or it broke."""
 
     def __init__(self, *, is_done: bool) -> None:
-        """`is_done`: the client won't resume its session."""
+        """`is_done` means that the client won't resume its session."""
         self.is_done = is_done
 
 
 class AsgiSocket:
-    """An ASGI WebSocket that sends and receives messages; concurrent sends stay in order."""
+    """An ASGI WebSocket that sends and receives messages. Concurrent sends stay in order."""
 
     def __init__(
         self, codec: Codec[ClientMessage], receive: Receive, send: Send, counts: Counts | None = None
@@ -113,7 +114,7 @@ class AsgiSocket:
         self.lock = asyncio.Lock()
 
     async def receive(self) -> ClientMessage:
-        """Raises RemoteProtocolError, or Disconnected."""
+        """Returns the next message. Raises RemoteProtocolError and Disconnected."""
         event = await self._receive()
         if event["type"] != "websocket.receive":
             raise Disconnected(is_done=(event.get("code"), event.get("reason")) == (DONE_CODE, DONE_REASON))
@@ -128,8 +129,8 @@ class AsgiSocket:
         return message
 
     async def send(self, message: Message) -> int:
-        """Writes a message after those sent before; returns the frame's size in bytes."""
-        # Not `async with`: its two coroutines cost more than the lock.
+        """Writes a message after all earlier ones. Returns the frame's size in bytes."""
+        # `async with` would add two coroutines, which cost more than the lock.
         await self.lock.acquire()
         try:
             return await self.write(message)
@@ -137,7 +138,7 @@ class AsgiSocket:
             self.lock.release()
 
     async def write(self, message: Message) -> int:
-        """Writes immediately; the caller holds `lock`. Ignores disconnected clients."""
+        """Writes immediately; the caller must hold `lock`. Ignores disconnected clients."""
         frame = self._encode(message)
         data = frame.decode() if self._codec.is_text else frame
         try:
@@ -153,7 +154,7 @@ class AsgiSocket:
         limit = self._codec.max_frame
         try:
             frame = self._codec.encode(message)
-        # An advisor's value may hold anything; the message has its number, so an error is sent instead.
+        # An advisor's value may contain anything. The message has its number, so send an error instead.
         except Exception:
             log.exception("a %s can't be encoded", type(message).__name__)
             return self._codec.encode(
@@ -208,14 +209,14 @@ class WebSocketEndpoint:
         try:
             live = await self._identify(connection, socket, scope)
             identified()
-            # Log records of this task, and of tasks that it starts, name the session from here on.
+            # From here on, log records of this task and of tasks that it starts name the session.
             logs.session.set(live)
-            # Otherwise they take memory as long as the connection lasts.
+            # Headers would take memory for as long as the connection lasts.
             scope["headers"].clear()
             log.info("session %s: connected, %s", live.id, live.description)
             while True:
                 message = connection.receive(await socket.receive())
-                # Another connection took over meanwhile.
+                # Another connection took over in the meantime.
                 if live.socket is not socket:
                     break
                 live.last_heard = time.monotonic()
@@ -226,7 +227,7 @@ class WebSocketEndpoint:
         except Disconnected as gone:
             if live is not None and live.socket is socket and gone.is_done:
                 self._handshake.left(live)
-        # Without a close frame the client would see 1006 and no reason.
+        # Without a close frame, the client would see 1006 and no reason.
         except Exception:
             log.exception("closing a connection after an internal error")
             await socket.close(errors.UNKNOWN, "the daemon failed; its log has the details: reconnect")
@@ -267,11 +268,11 @@ def _error_for(message: Message, error: errors.RequestError) -> Error:
 
 
 FIN = 0x80
-"""RFC 6455, section 5.2: the last frame of a message."""
+"""Marks the last frame of a message (RFC 6455, section 5.2)."""
 
 
 def framed(opcode: int, data: bytes) -> bytes:
-    """Returns a message as one frame, unmasked (RFC 6455, section 5.1)."""
+    """Returns a message as a single unmasked frame (RFC 6455, section 5.1)."""
     size = len(data)
     if size < 126:
         head = bytes((FIN | opcode, size))
@@ -283,7 +284,7 @@ def framed(opcode: int, data: bytes) -> bytes:
 
 
 class Inbox:
-    """A minimal `asyncio.Queue` that takes a quarter of its memory."""
+    """A minimal `asyncio.Queue` that takes a quarter of the memory."""
 
     __slots__ = ("_events", "_reader")
 
@@ -297,7 +298,7 @@ class Inbox:
             self._reader.set_result(None)
 
     async def get(self) -> Any:
-        """Waits for the next event; for one reader at a time."""
+        """Waits for the next event. Only one reader may wait."""
         while not self._events:
             self._reader = asyncio.get_running_loop().create_future()
             try:

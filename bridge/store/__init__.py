@@ -4,9 +4,9 @@ import sys
 
 
 def _without_numpy() -> None:
-    """Imports sqlite-utils without numpy, which it would load for column types that aren't used here.
+    """Imports sqlite-utils without numpy, which it would load for column types not used here.
 
-    numpy costs a quarter of the start-up time and 12 MiB.
+    numpy takes a quarter of the start-up time and 12 MiB.
     """
     if "numpy" in sys.modules:
         return

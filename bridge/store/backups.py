@@ -39,13 +39,13 @@ from bridge.store.records import FAILURES
 log = logging.getLogger(__name__)
 
 MAX_BACKUPS = 7
-"""The number of daily backups to keep."""
+"""Number of daily backups to keep."""
 START_DELAY_S = 30.0
-"""Seconds from the daemon's start to its first backup: the start needs the disk."""
+"""Seconds from the daemon's start to its first backup, because starting needs the disk."""
 CHECK_INTERVAL_S = 3600.0
 """Seconds between checks for today's backup, and between attempts."""
 PAUSE_S = 0.002
-"""Pause in seconds after each copied MiB: writers need the disk, too."""
+"""Pause in seconds after each copied MiB, because writers need the disk, too."""
 STAMP = "%Y%m%d-%H%M%S"
 
 STARTUP_QUERIES = (
@@ -53,11 +53,11 @@ STARTUP_QUERIES = (
     "SELECT * FROM popups WHERE status != 'settled'",
     "SELECT * FROM receipts WHERE state = 'sent'",
 )
-"""The daemon reads these rows when it starts; it can't start if their text isn't UTF-8."""
+"""Rows that the daemon reads when it starts; it can't start if their text isn't UTF-8."""
 
 
 class DailyBackup:
-    """Makes a backup on each day (UTC) that the daemon runs, and keeps the latest seven."""
+    """Makes a backup on each day (UTC) on which the daemon runs, and keeps the latest seven."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
@@ -82,8 +82,8 @@ class DailyBackup:
         try:
             today = datetime.now(UTC)
             if all(backup_time(path).date() != today.date() for path in list_backups(self._database)):
-                made = make_backup(self._database, self._step)
-                log.info("the database was backed up to %s", made)
+                result = make_backup(self._database, self._step)
+                log.info("the database was backed up to %s", result)
         # A failed backup must not stop the daemon.
         except Exception as error:
             if not self._cancelled.is_set():
@@ -119,29 +119,29 @@ def backup_time(backup: Path) -> datetime:
 
 
 def make_backup(database: Path, step: Callable[[], None] = lambda: None) -> Path:
-    """Makes a backup, also while a daemon writes, and deletes the oldest ones beyond seven.
+    """Makes a backup, even while a daemon writes, and deletes the oldest ones beyond seven.
 
-    `step` is called between parts of the work; an exception from it ends the work. Raises OSError, also if
-    the disk has too little space, and sqlite3.Error, also for a damaged database; no backup is deleted then.
+    `step` is called between parts of the work; if it raises, the work ends. Raises OSError, also if the disk
+    has too little space, and sqlite3.Error, also for a damaged database; then no backup is deleted.
     """
     folder = backups_folder(database)
     folder.mkdir(mode=0o700, exist_ok=True)
-    # Drafts of a killed daemon.
+    # Drafts left by a killed daemon.
     for draft in folder.glob(f".{database.stem}-*"):
         draft.unlink(missing_ok=True)
     _require_room(database, folder)
-    made = folder / f"{database.stem}-{datetime.now(UTC):{STAMP}}.db"
+    result = folder / f"{database.stem}-{datetime.now(UTC):{STAMP}}.db"
     with contextlib.closing(open_for_inspection(database)) as source:
-        copy_database(source, made, check=lambda copy: _check(copy, step), step=step)
-    older = [path for path in list_backups(database) if path != made]
+        copy_database(source, result, check=lambda copy: _check(copy, step), step=step)
+    older = [path for path in list_backups(database) if path != result]
     for path in older[: -(MAX_BACKUPS - 1)]:
         path.unlink(missing_ok=True)
-    return made
+    return result
 
 
 def _require_room(database: Path, folder: Path) -> None:
     size = database.stat().st_size + wal_size(database)
-    # The same size stays free: a backup must not fill the disk of the database.
+    # Keep as much again free, so that a backup can't fill the database's disk.
     free, needed = shutil.disk_usage(folder).free, 2 * size
     if free < needed:
         raise OSError(f"its disk has {free >> 20} MiB free, and a backup needs {needed >> 20} MiB")
@@ -166,18 +166,18 @@ def _check(copy: sqlite3.Connection, step: Callable[[], None]) -> None:
 
 
 class Restored(Struct):
-    """The content of a restored database, compared with the one it replaced."""
+    """The contents of a restored database compared with those of the one it replaced."""
 
     old: Path | None
-    """The path of the replaced database; None if there was none."""
+    """Path of the replaced database, if there was one."""
     rows: dict[str, int]
     """Number of rows by table."""
     lost: dict[str, int | None]
-    """Number of rows only in the old database, by table, without zeros; None if unknown."""
+    """Number of rows found only in the old database, by table, omitting zeros; None if unknown."""
 
 
 def newest_backup(database: Path) -> tuple[Path | None, list[Path]]:
-    """Returns the newest intact backup and the newer damaged ones. Raises OSError."""
+    """Returns the newest intact backup, and damaged ones newer than it. Raises OSError."""
     damaged = []
     for path in reversed(list_backups(database)):
         try:
@@ -191,10 +191,10 @@ def newest_backup(database: Path) -> tuple[Path | None, list[Path]]:
 
 
 def restore(backup: Path, database: Path) -> Restored:
-    """Replaces `database` by a checked copy of `backup`, and keeps the old file.
+    """Replaces `database` with a verified copy of `backup` and keeps the old file.
 
     No daemon may be running. Raises OSError, and sqlite3.Error for a backup that is damaged, newer than this
-    PopBridge, or of another program.
+    PopBridge, or another program's.
     """
     database.parent.mkdir(parents=True, exist_ok=True)
     draft = database.with_name(f".{database.name}.{uuid.uuid4().hex[:12]}")
@@ -228,7 +228,7 @@ def _compare(draft: Path, database: Path) -> Restored:
 
 
 def _count_missing(old: sqlite3.Connection, table: str) -> int | None:
-    """Returns how many keys of `table` are missing in `new`; None if they can't be read."""
+    """Returns how many keys of `table` are missing in `new`, or None if they can't be read."""
     try:
         columns = old.execute(f'PRAGMA new.table_info("{table}")').fetchall()
         key = [f'"{column[1]}"' for column in columns if column[5]] or ["rowid"]
@@ -251,7 +251,7 @@ def _refuse_foreign(source: sqlite3.Connection) -> None:
 
 
 def _keep(database: Path) -> Path:
-    """Links or copies the database to a dated name, which it returns. Raises sqlite3.Error, OSError."""
+    """Links or copies the database to a dated name and returns that. Raises sqlite3.Error and OSError."""
     old = dated_path(database, "old")
     log, old_log = (path.with_name(f"{path.name}-wal") for path in (database, old))
     if log.exists():
@@ -264,7 +264,7 @@ def _keep(database: Path) -> Path:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             old_log.unlink(missing_ok=True)
             raise  # another program uses it
-        # The log of a damaged file must not be applied to the restored one.
+        # A damaged file's log must not be applied to the restored file.
         for suffix in ("-wal", "-shm"):
             database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
     try:
@@ -277,6 +277,6 @@ def _keep(database: Path) -> Path:
 
 
 def _into_one_file(database: Path) -> None:
-    # This fails while another program has it open.
+    # This fails while another program has the file open.
     with contextlib.closing(sqlite3.connect(database, timeout=2, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")

@@ -1,4 +1,4 @@
-"""Finds the blobs that rows of the database refer to."""
+"""Finds the blobs that database rows refer to."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bridge.store.store import Store
 ROWS_PER_READ = 200
 """Rows per read; each may be as large as a frame."""
 CHUNK_BYTES = 256 << 10
-"""Bytes per search, which takes less than a millisecond and holds Python's lock."""
+"""Bytes per search, which takes less than a millisecond and holds the GIL."""
 _NAME = b"x" * 64
 _DIGITS = bytes(ord("x" if chr(byte) in "0123456789abcdef" else " ") for byte in range(256))
-"""Maps each hex digit to x: searching for 64 of them takes a tenth of the time of a regular expression."""
+"""Maps hex digits to x. Searching for 64 of them is ten times as fast as a regular expression."""
 
 
 class BlobColumn(Struct, frozen=True):
-    """A table with packed columns that may contain names of blobs."""
+    """A table with packed columns that may contain blob names."""
 
     table: str
     columns: Sequence[str]
     where: str = "1"
-    """The SQL condition of the rows that count."""
+    """SQL condition for the rows that count."""
 
 
 _ANSWERED = "finished IS NOT NULL AND NOT EXISTS (SELECT 1 FROM waiters WHERE job = jobs.id)"
@@ -42,11 +42,11 @@ ANSWER_REFERENCES = (BlobColumn("jobs", ("answer",), _ANSWERED),)
 """Answers stored for repeated keys; their blobs stay while there is room."""
 
 COLUMNS_WITHOUT_BLOBS = frozenset({("sessions", "identify"), ("jobs", "digest"), ("marks", "mark")})
-"""Packed columns that never contain the name of a blob."""
+"""Packed columns that never contain a blob name."""
 
 
 async def blob_references(store: Store, holders: Iterable[BlobColumn] = REFERENCES) -> set[str]:
-    """Returns the names in the rows of `holders`. Raises StoreError."""
+    """Returns the blob names in the rows of `holders`. Raises StoreError."""
     found: set[str] = set()
     for holder in holders:
         after: int | None = -(1 << 63)
@@ -72,8 +72,8 @@ def blob_names_in(data: bytes) -> set[str]:
 
 
 def _slice(holder: BlobColumn, after: int, connection: sqlite3.Connection) -> tuple[int | None, set[str]]:
-    """Returns the last row read, or None after the end, and the names."""
-    # Without rows that don't count, one slice might scan a whole large table.
+    """Returns the last row read (None after the end) and the names found."""
+    # Rows that don't count are read too: otherwise one slice might scan a whole large table.
     rows = connection.execute(
         f"SELECT rowid, {holder.where}, {', '.join(holder.columns)} FROM {holder.table} "
         f"WHERE rowid > ? ORDER BY rowid LIMIT {ROWS_PER_READ}",
@@ -85,5 +85,5 @@ def _slice(holder: BlobColumn, after: int, connection: sqlite3.Connection) -> tu
 
 
 def _bytes(value: object) -> bytes:
-    # In a damaged file a value may have any type.
+    # In a damaged file, a value may have any type.
     return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else b""

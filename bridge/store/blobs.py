@@ -28,18 +28,18 @@ from bridge.store.uploads import PART_KEEP_S, PartialBlob, PartialBlobs, Upload
 Clock = Callable[[], float]
 
 CLOCK_SLACK_S = 3.0
-"""Seconds that a file's time may lag behind the clock: FAT has a resolution of 2 s."""
+"""Seconds that a file's time may lag behind the clock, as FAT has a resolution of 2 s."""
 
 
 class ClockMark(Struct, frozen=True):
-    """A moment on the wall clock and the monotonic clock, seconds."""
+    """A moment by the wall clock and the monotonic clock, in seconds."""
 
     wall: float
     steady: float
 
 
 class BlobClock:
-    """A wall clock for the age of files that is never ahead of the monotonic clock.
+    """A wall clock for the age of files that never runs ahead of the monotonic clock.
 
     Setting the wall clock forward doesn't age files; setting it back makes them seem younger.
     """
@@ -54,19 +54,19 @@ class BlobClock:
         return ClockMark(self._wall(), self._steady())
 
     def now(self) -> float:
-        """Returns seconds since the epoch, at most the start plus the monotonic time since then."""
+        """Returns seconds since 1970, at most the start plus the monotonic time since then."""
         return min(self._wall(), self._start.wall + self._steady() - self._start.steady)
 
     def since(self, mark: ClockMark) -> float:
-        """Returns a lower bound of the times of files written since `mark`, even if the clock was set
-        once."""
+        """Returns a lower bound for the times of files written since `mark`, even if the clock was set once
+        in between."""
         return min(mark.wall, self._wall() - (self._steady() - mark.steady)) - CLOCK_SLACK_S
 
 
 class BlobCounter:
-    """Counts blobs and their bytes while a scan of the folder corrects the totals.
+    """Counts blobs and their bytes, while scans of the folder correct the totals.
 
-    The caller holds a lock.
+    The caller must hold a lock.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class BlobCounter:
         self._seen: set[str] = set()
 
     def came(self, name: str, size: int) -> None:
-        """Counts a new blob of `size` bytes, unless the scan counted it before."""
+        """Counts a new blob of `size` bytes, unless a scan already counted it."""
         if name in self._seen:
             self._seen.remove(name)
             return
@@ -99,9 +99,9 @@ class BlobCounter:
         self._came.clear()
 
     def counted(self, count: int, size: int, young: set[str]) -> None:
-        """Ends a scan that found `count` blobs of `size` bytes.
+        """Ends a scan that found `count` blobs of `size` bytes in total.
 
-        `young` are those it found that may be newer than its start, or are yet to be counted by `came`.
+        `young` are those that may be newer than its start, or will still be counted by `came`.
         """
         missed = [size for name, size in self._came.items() if name not in young]
         self.count = count + len(missed)
@@ -120,7 +120,7 @@ FOLDER_REMOVED = (
     "the folder of blobs %s was deleted while the daemon was running; it is created again, its blobs are lost"
 )
 PRESSURE = 0.9
-"""The part of the quota above which `on_pressure` is called."""
+"""Share of the quota above which `on_pressure` is called."""
 
 
 class BlobStore:
@@ -130,16 +130,16 @@ class BlobStore:
     """
 
     def __init__(self, folder: Path, max_size: int, quota: int = 0, ages: BlobClock | None = None) -> None:
-        """`max_size` limits one blob and `quota` all together, in bytes; a quota of 0 is none. Raises
+        """`max_size` limits a single blob and `quota` all of them, in bytes; a quota of 0 means none. Raises
         OSError."""
         self.folder = folder
         self.max_size = max_size
         self.quota = quota
         self.ages = ages or BlobClock()
         self.on_pressure: Callable[[], None] = lambda: None
-        """Called, from any thread, when little of the quota is left."""
+        """Called from any thread when little of the quota is left."""
         self.removed = 0
-        """Blobs deleted since the start."""
+        """Number of blobs deleted since the start."""
         self.removed_bytes = 0
         self._lock = threading.RLock()
         self._pins: Counter[str] = Counter()
@@ -147,7 +147,7 @@ class BlobStore:
         self._is_lost = False
         self._tally = BlobCounter()
         folder.mkdir(parents=True, exist_ok=True)
-        # Left by a killed daemon.
+        # Files left by a killed daemon.
         for draft in folder.glob(".*.part"):
             draft.unlink(missing_ok=True)
         for gone in folder.glob(".*.gone"):
@@ -157,12 +157,12 @@ class BlobStore:
 
     @property
     def count(self) -> int:
-        """Number of blobs; like `size` known after the first sweep."""
+        """Number of blobs; like `size`, known after the first sweep."""
         return self._tally.count
 
     @property
     def size(self) -> int:
-        """Bytes of all blobs."""
+        """Total bytes of all blobs."""
         return self._tally.bytes
 
     @property
@@ -171,8 +171,8 @@ class BlobStore:
         return self.size + self.parts.bytes
 
     def ready(self) -> None:
-        """Creates the folders again if they were deleted. Raises OSError."""
-        # os.path, since each job waits for it: `Path` takes longer than the system call.
+        """Recreates the folders if they were deleted. Raises OSError."""
+        # Every job waits for this, and `Path` takes longer than the system call.
         if os.path.isdir(self._parts_path):
             return
         with self._lock:
@@ -201,17 +201,17 @@ class BlobStore:
         return _is_complete(self.place(name))
 
     def use(self, name: str, *, every_s: float = 0.0) -> Path:
-        """Returns the blob's path, and records a use if the last one is more than `every_s` seconds ago."""
+        """Returns the blob's path, and records a use unless the last was less than `every_s` seconds ago."""
         with self._lock:
             path = self.path(name)
-            # A file whose time can't be set, as on a read-only disk, can't be deleted either.
+            # A file whose time can't be set, for example on a read-only disk, can't be deleted either.
             with contextlib.suppress(OSError):
                 if not every_s or self.ages.now() - path.stat().st_mtime > every_s:
                     os.utime(path)
         return path
 
     def put(self, data: bytes) -> str:
-        """Stores `data`; returns its name. Raises RequestError: `too_large`, `storage_full`."""
+        """Stores `data` and returns its name. Raises RequestError `too_large` or `storage_full`."""
         name = hashlib.sha256(data).hexdigest()
         with contextlib.suppress(RequestError):
             self.use(name)
@@ -231,12 +231,12 @@ class BlobStore:
         return name
 
     def receive(self, name: str, part: PartialBlob | None = None) -> Upload:
-        """Starts an upload, or continues `part`. Raises RequestError `bad_input` for an invalid name."""
+        """Starts an upload or continues `part`. Raises RequestError `bad_input` for an invalid name."""
         return Upload(self, self.place(name), part)
 
     def adopt(self, draft: Path, name: str) -> None:
         """Moves a complete, verified file to the blob's path. Raises OSError."""
-        # Virus scanners open new files; waits for them without the lock.
+        # Virus scanners open new files; wait for them without holding the lock.
         for wait_s in WAITS_S:
             with contextlib.suppress(PermissionError):
                 return self._adopt(draft, name)
@@ -247,7 +247,7 @@ class BlobStore:
         size = draft.stat().st_size
         with self._lock:
             place = self.folder / name
-            # Windows can't replace a file that a worker has open, and replacing is unnecessary.
+            # Windows can't replace a file that a worker has open, and there is no need to.
             if _is_complete(place):
                 draft.unlink(missing_ok=True)
                 os.utime(place)
@@ -267,7 +267,7 @@ class BlobStore:
             )
 
     def over(self, more: int = 0) -> int:
-        """Returns the bytes above the quota with `more` bytes added."""
+        """Returns by how many bytes the quota would be exceeded with `more` bytes added."""
         return max(0, self.used + more - self.quota) if self.quota else 0
 
     def refuse_full(self, name: AnyText, more: int) -> None:
@@ -295,13 +295,13 @@ class BlobStore:
             self._tally.begin()
 
     def counted(self, count: int, size: int, young: set[str]) -> None:
-        """Ends a scan with its totals; `young` blobs may be newer than its start, or made by running work."""
+        """Ends a scan with its totals. `young` blobs may be newer than its start or made by running work."""
         with self._lock:
             self._tally.counted(count, size, young)
 
     @contextlib.contextmanager
     def pin(self, *names: str) -> Iterator[None]:
-        """Protects these blobs from deletion while the context is open."""
+        """Protects these blobs from deletion within the context."""
         with self._lock:
             self._pins.update(names)
         try:
@@ -314,7 +314,7 @@ class BlobStore:
                         del self._pins[name]
 
     def working(self) -> WorkLease:
-        """Protects blobs made or used since its start from deletion: the work may refer to them."""
+        """Protects blobs created or used since the start of this work, which may refer to them."""
         return WorkLease(self._lock, self._work, self.ages)
 
     def removable(self, age_s: float) -> float:
@@ -325,16 +325,16 @@ class BlobStore:
         return before if oldest is None else min(before, self.ages.since(oldest))
 
     def remove(self, name: str, before: float) -> int | None:
-        """Deletes a blob unless it is pinned, was used at or after `before`, or (on Windows) is open.
+        """Deletes a blob unless it is pinned, was used since `before` or, on Windows, is open.
 
-        Returns the freed bytes, or None if it stays.
+        Returns the bytes freed, or None if it stays.
         """
         path, gone = self.folder / name, self.folder / f".{name}.gone"
         with self._lock:
             if name in self._pins:
                 return None
             try:
-                # Renamed first: a worker that finds it would only update its time instead of writing it.
+                # Rename first: a worker that found the blob would only update its time, not write it again.
                 os.replace(path, gone)
             except OSError:
                 return None
@@ -350,7 +350,7 @@ class BlobStore:
 
 
 class WorkLease:
-    """A context for work that may refer to blobs. A class, since a generator costs more for each job."""
+    """A context for work that may refer to blobs. A class, because a generator costs more for each job."""
 
     def __init__(self, lock: threading.RLock, begun: dict[WorkLease, ClockMark], ages: BlobClock) -> None:
         self._lock, self._begun, self._ages = lock, begun, ages
@@ -377,12 +377,12 @@ def _is_complete(path: Path) -> bool:
         found = path.stat()
     except OSError:
         return False
-    # A power failure may leave a file without content.
+    # A power failure may leave an empty file.
     return stat.S_ISREG(found.st_mode) and (found.st_size > 0 or path.name == EMPTY)
 
 
 def _unlink(gone: Path, before: float) -> int | None:
-    """Returns the size of the deleted file; None if it stays."""
+    """Deletes a file not used since `before`. Returns its size, or None if it stays."""
     try:
         found = gone.stat()
         if found.st_mtime >= before:
@@ -394,11 +394,11 @@ def _unlink(gone: Path, before: float) -> int | None:
 
 
 FILES_PER_STEP = 256
-"""Files examined in one step."""
+"""Number of files examined per step."""
 
 
 class EvictionCandidate(Struct, frozen=True, order=True):
-    """A blob that may be deleted if space is needed."""
+    """A blob that may be deleted when space is needed."""
 
     used: float
     name: str
@@ -422,7 +422,7 @@ class Sweep:
         self._young = store.removable(MIN_BLOB_KEEP_S)
         store.ready()
         store.counting()
-        # Running work may report its blobs only when it ends.
+        # Running work may not report its blobs until it ends.
         self._begun = min(store.removable(0.0), store.ages.now() - CLOCK_SLACK_S)
         self._entries = os.scandir(store.folder)
         self._count = self._bytes = 0
@@ -431,7 +431,7 @@ class Sweep:
         store.parts.expire(store.ages.now() - PART_KEEP_S)
 
     def step(self) -> bool:
-        """Examines some files; returns False after the last one."""
+        """Examines some files. Returns False after the last."""
         entries = list(itertools.islice(self._entries, FILES_PER_STEP))
         for entry in entries:
             with contextlib.suppress(OSError):
@@ -464,7 +464,8 @@ class Sweep:
         self._bytes += found.st_size
 
     def relieve(self, size: int) -> int:
-        """Deletes some candidates until `size` bytes are freed; returns the freed bytes."""
+        """Deletes candidates, at most one step's worth, until `size` bytes are freed. Returns the bytes
+        freed."""
         freed = 0
         for _ in range(FILES_PER_STEP):
             if freed >= size or not self.candidates:

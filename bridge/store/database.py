@@ -22,7 +22,7 @@ from bridge.store.blobs import NAME
 from bridge.store.records import FAILURES, as_store_error, integrity_error, is_damage
 
 MAX_MIGRATION_COPIES = 3
-"""The number of copies from before migrations to keep."""
+"""Number of pre-migration copies to keep."""
 STEP_PAGES = 256
 """Pages copied between two calls of `step`: 1 MiB."""
 
@@ -34,10 +34,10 @@ Step = Callable[[], None]
 def copy_database(
     source: sqlite3.Connection, target: Path, *, check: Check | None = None, step: Step | None = None
 ) -> None:
-    """Copies the current state of `source` to a new file, checks it, and replaces `target` by it.
+    """Copies the current state of `source` to a new file, verifies it and replaces `target` with it.
 
-    `check` replaces SQLite's full integrity check. `step` is called between small parts of the work; an
-    exception from it ends the copy. Raises OSError, and sqlite3.Error also for a damaged copy.
+    `check` replaces SQLite's full integrity check. `step` is called between small parts of the work; if it
+    raises, the copy ends. Raises OSError and sqlite3.Error, also for a damaged copy.
     """
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
     try:
@@ -62,13 +62,13 @@ def _fill(source: sqlite3.Connection, draft: Path, check: Check, step: Step | No
             source.backup(copy)
         else:
             _copy_in_steps(source, copy, step)
-        # In WAL mode, opening it would create more files.
+        # Opening a copy in WAL mode would create more files.
         copy.execute("PRAGMA journal_mode = DELETE")
         check(copy)
 
 
 def _copy_in_steps(source: sqlite3.Connection, copy: sqlite3.Connection, step: Step) -> None:
-    # Without an open transaction SQLite restarts the copy whenever another connection writes.
+    # Without an open transaction, SQLite restarts the copy whenever another connection writes.
     source.execute("BEGIN")
     try:
         source.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
@@ -78,20 +78,20 @@ def _copy_in_steps(source: sqlite3.Connection, copy: sqlite3.Connection, step: S
 
 
 def replace_database(draft: Path, target: Path) -> None:
-    """Replaces `target` by `draft`, durably. Raises OSError."""
+    """Durably replaces `target` with `draft`. Raises OSError."""
     sync(draft)
     replace_file(draft, target)
     sync_folder(target.parent)
 
 
 def sync(path: Path) -> None:
-    """Flushes the file to the disk. Raises OSError."""
+    """Flushes a file to disk. Raises OSError."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Flushes the folder's entries to the disk. Raises OSError."""
+    """Flushes a folder's entries to disk. Raises OSError."""
     if sys.platform == "win32":
         return  # Windows can't open folders for that, and NTFS journals names
     opened = os.open(folder, os.O_RDONLY)
@@ -102,7 +102,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def dated_path(path: Path, word: str) -> Path:
-    """Returns a free name beside `path`, as in `popbridge.db.before-20260131-120000`."""
+    """Returns an unused name next to `path`, for example `popbridge.db.before-20260131-120000`."""
     now = datetime.now(UTC)
     name = f"{path.name}.{word}-{now:%Y%m%d-%H%M%S}"
     found = path.with_name(name)
@@ -110,13 +110,13 @@ def dated_path(path: Path, word: str) -> Path:
 
 
 def back_up_before_migration(source: sqlite3.Connection, path: Path) -> Path:
-    """Copies the database `path`, open in `source`, before a migration, and deletes the oldest copies.
+    """Copies the database at `path`, open in `source`, before a migration, and deletes the oldest copies.
 
-    Raises sqlite3.Error, OSError.
+    Raises sqlite3.Error and OSError.
     """
     copy = dated_path(path, "before")
     copy_database(source, copy)
-    # Their names sort by time.
+    # The names sort by time.
     for old in sorted(path.parent.glob(f"{path.name}.before-*"))[:-MAX_MIGRATION_COPIES]:
         with contextlib.suppress(OSError):
             old.unlink()
@@ -124,7 +124,7 @@ def back_up_before_migration(source: sqlite3.Connection, path: Path) -> Path:
 
 
 def copy_blobs(source: Path, target: Path) -> int:
-    """Copies the blobs of `source` that `target` lacks; returns their number. Raises OSError."""
+    """Copies the blobs that `target` lacks and returns their number. Raises OSError."""
     target.mkdir(parents=True, exist_ok=True)
     missing = sorted(
         name for name in os.listdir(source) if NAME.fullmatch(name) and not (target / name).exists()
@@ -147,20 +147,20 @@ BUSY_TIMEOUT_MS = 2000
 
 
 def connect_readonly(path: Path) -> sqlite3.Connection:
-    """Opens a read-only connection, for one thread at a time. Raises sqlite3.Error."""
+    """Opens a read-only connection for use by one thread at a time. Raises sqlite3.Error."""
     connection = _connect(path, "mode=ro")
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     return connection
 
 
 def open_for_inspection(path: Path) -> sqlite3.Connection:
-    """Connects like `connect_readonly`, but also works in a read-only folder. Raises sqlite3.Error."""
+    """Like `connect_readonly`, but also works in a read-only folder. Raises sqlite3.Error."""
     connection = connect_readonly(path)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        # In WAL mode readers write to a file beside it; without a log, `immutable` misses nothing.
+        # In WAL mode, readers write to a file next to it. Without a log, `immutable` misses nothing.
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not wal_size(path):
             return _connect(path, "immutable=1")
         raise
@@ -182,7 +182,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 
 def file_uri(path: PurePath) -> str:
-    """Returns SQLite's URI for an absolute path."""
+    """Returns an SQLite URI for an absolute path."""
     # https://www.sqlite.org/uri.html: "If the authority is not an empty string or "localhost", an error is
     # returned"; `as_uri` puts the server of a network share there, even for a mapped drive.
     place = path.as_posix()
@@ -192,7 +192,7 @@ def file_uri(path: PurePath) -> str:
 migrations = Migrations("popbridge")
 
 JOURNAL = (
-    # AUTOINCREMENT: ids of deleted jobs are never reused.
+    # AUTOINCREMENT keeps the ids of deleted jobs from being reused.
     """CREATE TABLE jobs (
         id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, key TEXT, digest BLOB NOT NULL,
         workload TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL,
@@ -219,6 +219,8 @@ MARKS = (
         id INTEGER PRIMARY KEY, advisor TEXT NOT NULL, project TEXT NOT NULL, mark BLOB NOT NULL)""",
     "CREATE UNIQUE INDEX marks_mark ON marks (advisor, project, mark)",
 )
+POPUP_TEXTURES = """CREATE TABLE popup_textures (
+    popup INTEGER PRIMARY KEY, project TEXT NOT NULL, advisor TEXT NOT NULL, textures BLOB NOT NULL)"""
 OPEN_POPUPS_INDEX = "CREATE INDEX popups_open ON popups (session) WHERE status = 'open'"
 MAX_WAL = 16 << 20
 """Size in bytes to which the log is truncated."""
@@ -298,16 +300,22 @@ def journal(db: Database) -> None:
 
 @migrations()
 def marks(db: Database) -> None:
-    """Creates marks (what advisors settled in each project) and an index of open popups."""
+    """Creates marks (what advisors have settled in each project) and an index of open popups."""
     for statement in (*MARKS, OPEN_POPUPS_INDEX):
         db.execute(statement)
 
 
-def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
-    """Opens the database at `path` and creates or migrates its tables; for one thread at a time.
+@migrations()
+def popup_textures(db: Database) -> None:
+    """Creates the textures that popups are about."""
+    db.execute(POPUP_TEXTURES)
 
-    With `durable`, commits survive a power failure, else only a killed process. Raises UserError if it can't
-    be migrated, which leaves it unchanged; FAILURES, OSError.
+
+def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database:
+    """Opens the database at `path` and creates or migrates its tables. For one thread at a time.
+
+    If `durable`, commits survive a power failure, otherwise only a killed process. Raises UserError if it
+    can't be migrated and is left unchanged; also raises FAILURES and OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -319,7 +327,7 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        # Truncates a log that a burst of writes has made long.
+        # Truncates a log that a burst of writes has enlarged.
         connection.execute(f"PRAGMA journal_size_limit = {MAX_WAL}")
         # On macOS, fsync leaves data in the disk's cache (fcntl(2), F_FULLFSYNC).
         connection.execute(f"PRAGMA fullfsync = {'ON' if durable else 'OFF'}")
@@ -330,7 +338,7 @@ def connect(path: Path, schema: Migrations, *, durable: bool = True) -> Database
 
 
 def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> None:
-    """Migrates in the caller's transaction; with `keep`, copies a database with rows first."""
+    """Migrates within the caller's transaction. With `keep`, first copies a database that has rows."""
     if newer := newer_migrations(db, schema):
         names = ", ".join(sorted(newer))
         raise UserError(
@@ -376,7 +384,7 @@ def _migrate(path: Path, db: Database, schema: Migrations, *, keep: bool) -> Non
 
 
 def newer_migrations(db: Database, schema: Migrations) -> set[str]:
-    """Returns the applied migrations that `schema` doesn't have. Raises FAILURES."""
+    """Returns the applied migrations that `schema` lacks. Raises FAILURES."""
     return set(applied_migrations(db, schema)) - set(declared_migrations(schema))
 
 
@@ -387,7 +395,7 @@ def declared_migrations(schema: Migrations) -> list[str]:
 
 
 def applied_migrations(db: Database, schema: Migrations) -> list[str]:
-    """Returns the applied migrations, in order. Raises FAILURES, also for a damaged migrations table."""
+    """Returns the applied migrations in order. Raises FAILURES, also for a damaged migrations table."""
     table = schema.migrations_table
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [table]).fetchone():
         return []
@@ -403,7 +411,7 @@ def applied_migrations(db: Database, schema: Migrations) -> list[str]:
 
 
 def _tables(db: Database, schema: Migrations) -> set[str]:
-    """Returns the tables other than those of migrations."""
+    """Returns the tables except those of migrations."""
     names = {name for name in db.table_names() if not name.startswith("sqlite_")}
     return names - {schema.migrations_table}
 
@@ -413,7 +421,7 @@ def _holds_rows(db: Database, schema: Migrations) -> bool:
 
 
 def open_database(path: Path) -> Database:
-    """Opens the daemon's database; creates or migrates it. Raises UserError if it can't be used."""
+    """Opens the daemon's database, creating or migrating it. Raises UserError if it can't be used."""
     try:
         return connect(path, migrations)
     except (*FAILURES, OSError) as error:
@@ -444,7 +452,8 @@ def unusable_error(path: Path, error: Exception) -> UserError:
 
 
 def open_readonly(path: Path) -> Database | None:
-    """Opens the database read-only, also while a daemon runs; None if it doesn't exist. Raises UserError."""
+    """Opens the database read-only, even while a daemon runs, or returns None if it doesn't exist. Raises
+    UserError."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

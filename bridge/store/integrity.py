@@ -1,4 +1,4 @@
-"""Checks a database file and reports its content."""
+"""Checks a database file and reports on its contents."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ ROW_CHECKS: Mapping[str, tuple[str, Callable[[Row], object]]] = {
     "popups": ("status != 'settled'", _popup),
     "receipts": ("1", read_receipt),
 }
-"""The condition of the rows to check, and the function that decodes one, by table."""
+"""By table, the condition for the rows to check and the function that decodes a row."""
 
 
 def find_unreadable(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, str]]:
-    """Yields the rowid and the error of each unreadable row of `table`. Raises sqlite3.Error."""
+    """Yields the rowid and error of each unreadable row of `table`. Raises sqlite3.Error."""
     where, read = ROW_CHECKS[table]
     cursor = connection.execute(f"SELECT rowid AS number, * FROM {table} WHERE {where} ORDER BY rowid")
     names = [column[0] for column in cursor.description]
@@ -59,7 +59,7 @@ def find_unreadable(connection: sqlite3.Connection, table: str) -> Iterator[tupl
 
 
 MAX_PROBLEMS = 20
-"""The maximum number of problems to list."""
+"""Maximum number of problems to list."""
 
 
 class Report(Struct, kw_only=True):
@@ -71,19 +71,19 @@ class Report(Struct, kw_only=True):
     wal: int
     """Bytes of the write-ahead log."""
     schema: list[str] = field(default_factory=list)
-    """The applied migrations, in order."""
+    """Applied migrations, in order."""
     newer: list[str] = field(default_factory=list)
-    """The applied migrations that this PopBridge doesn't know."""
+    """Applied migrations unknown to this PopBridge."""
     rows: dict[str, int | None] = field(default_factory=dict)
     """Number of rows by table; None if they can't be counted."""
     free: int = 0
-    """Unused bytes of the file."""
+    """Unused bytes in the file."""
     problems: list[AnyText] = field(default_factory=list)
-    """Problems, for people; empty for an intact file."""
+    """Problems, for people; empty if the file is intact."""
 
 
 def inspect(path: Path, *, quick: bool = False, schema: Migrations = main_migrations) -> Report:
-    """Checks a database; `quick` skips the comparison of indexes with tables. Raises FileNotFoundError."""
+    """Checks a database. `quick` doesn't compare indexes with tables. Raises FileNotFoundError."""
     report = Report(path=path, size=path.stat().st_size, wal=wal_size(path))
     try:
         with contextlib.closing(open_for_inspection(path)) as connection:
@@ -115,7 +115,7 @@ def _check(report: Report, connection: sqlite3.Connection, schema: Migrations, p
     for table in report.rows:
         with _collecting_errors(report):
             report.problems += _find_invalid_utf8(connection, table)
-    # Invalid UTF-8 was reported above.
+    # Invalid UTF-8 has been reported above.
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     for table in sorted(report.rows.keys() & ROW_CHECKS) if _is_current(report) else ():
         with _collecting_errors(report):
@@ -142,12 +142,12 @@ def _check(report: Report, connection: sqlite3.Connection, schema: Migrations, p
 
 
 def _is_current(report: Report) -> bool:
-    """Whether its schema is the one of this PopBridge."""
+    """Whether its schema is this PopBridge's."""
     return report.schema == declared_migrations(main_migrations)
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
-    """Returns the names of PopBridge's tables, sorted. Raises sqlite3.Error."""
+    """Returns the sorted names of PopBridge's tables. Raises sqlite3.Error."""
     rows = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
         "AND name NOT LIKE '\\_sqlite%' ESCAPE '\\' ORDER BY name"
@@ -158,7 +158,7 @@ def tables(connection: sqlite3.Connection) -> list[str]:
 def _find_invalid_utf8(connection: sqlite3.Connection, table: str) -> list[AnyText]:
     """Finds columns with text that isn't UTF-8, which SQLite doesn't check. Raises sqlite3.Error."""
     columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-    # As bytes, since sqlite3 can't decode it; other types are skipped.
+    # Read as bytes, because sqlite3 can't decode it. Other types are skipped.
     texts = (f'CASE typeof("{name}") WHEN \'text\' THEN CAST("{name}" AS BLOB) END' for name in columns)
     wrong = Counter(
         column

@@ -1,4 +1,4 @@
-"""The journal of durable requests: jobs, the requests that wait for them, and unacknowledged answers."""
+"""The journal of durable requests: jobs, the requests waiting for them, and unacknowledged answers."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from bridge.store.records import UnreadableRow, now_text, pack, unpack
 from bridge.store.sessions import SEQ_BLOCK
 
 MAX_CLAIM = 512
-"""Maximum jobs of one priority that a claim leases."""
+"""Maximum number of jobs per priority that one claim leases."""
 
 Ended = Literal["done", "failed", "cancelled"]
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """A durable request in its stored form."""
+    """A durable request as stored."""
 
     scope: str
-    """The namespace of its key: the project's id, or empty."""
+    """Namespace of its key: the project's id, or empty."""
     key: str | None
     digest: bytes
-    """By `bridge.core.router.digest`."""
+    """From `bridge.core.router.digest`."""
     workload: str
     priority: int
     """0 is the most urgent."""
@@ -45,27 +45,27 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Accepted(Struct, frozen=True):
-    """The job that a request waits for."""
+    """The job that a request is waiting for."""
 
     job: int
     is_new: bool
-    """Whether this request created the job, or reopened it."""
+    """Whether this request created or reopened the job."""
     is_finished: bool
     """Whether the job has an answer."""
 
 
-class Job(Struct, frozen=True, kw_only=True):
-    """A job, leased to a daemon."""
+class JournalEntry(Struct, frozen=True, kw_only=True):
+    """A job leased to a daemon."""
 
     id: int
     fence: int
-    """The fencing token; rises with each lease, so that the holder of an earlier one can't end the job."""
+    """Fencing token. It rises with each lease, so that the holder of an earlier lease can't end the job."""
     workload: str
     priority: int
     crashes: int
-    """Number of worker crashes that the job caused."""
+    """Number of worker crashes caused by the job."""
     deaths: float
-    """Killed daemons that were running it, each counted in parts for all of its leased jobs."""
+    """Number of daemons killed while running it, each divided among all jobs leased at the time."""
     deadline_ms: int | None
     deadline: float | None
     cache: bool
@@ -73,16 +73,16 @@ class Job(Struct, frozen=True, kw_only=True):
     params: bytes
     inputs: bytes
     sessions: Sequence[str] = ()
-    """The sessions that wait for it."""
+    """Sessions that are waiting for it."""
     unreadable: str = ""
-    """The error if its row is damaged."""
+    """The error, if its row is damaged."""
 
 
-FIELDS = [name for name in Job.__struct_fields__ if name not in ("sessions", "unreadable")]
+FIELDS = [name for name in JournalEntry.__struct_fields__ if name not in ("sessions", "unreadable")]
 
 
 def accept(db: Database, asked: Asked, session: str, request: int) -> Accepted:
-    """Stores a request as a new job, or joins the job with its key. Raises RequestError `key_reused`."""
+    """Stores a request as a new job or joins the job with its key. Raises RequestError `key_reused`."""
     execute = db.conn.execute
     found = None
     if asked.key is not None:
@@ -114,7 +114,7 @@ def _insert(db: Database, asked: Asked) -> int:
 
 
 def _join(db: Database, asked: Asked, job: int) -> None:
-    # The job gets the highest priority and the latest deadline of its requests.
+    # A job gets the highest priority and latest deadline of its requests.
     db.conn.execute(
         "UPDATE jobs SET priority = min(priority, ?), deadline_ms = max(deadline_ms, ?), "
         "deadline = max(deadline, ?) WHERE id = ?",
@@ -122,10 +122,12 @@ def _join(db: Database, asked: Asked, job: int) -> None:
     )
 
 
-def claim(db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str], float]) -> list[Job]:
-    """Leases waiting jobs to `owner`; returns them.
+def claim(
+    db: Database, owner: str, rooms: Sequence[float], cost: Callable[[str], float]
+) -> list[JournalEntry]:
+    """Leases waiting jobs to `owner` and returns them.
 
-    `rooms` has the capacity by priority, and `cost` is the part of it that a workload's job takes. Jobs with
+    `rooms` is the capacity by priority, and `cost` returns how much of it a workload's job takes. Jobs with
     fewer `deaths` come first, then older ones.
     """
     jobs = []
@@ -151,7 +153,7 @@ def _next(db: Database, priority: int, room: float, cost: Callable[[str], float]
     return chosen
 
 
-def _lease(db: Database, owner: str, job: int, priority: int) -> Job:
+def _lease(db: Database, owner: str, job: int, priority: int) -> JournalEntry:
     row = db.conn.execute(
         "UPDATE jobs SET state = 'leased', owner = ?, fence = fence + 1 WHERE id = ? AND state = 'waiting' "
         f"RETURNING {', '.join(FIELDS)}",
@@ -161,18 +163,18 @@ def _lease(db: Database, owner: str, job: int, priority: int) -> Job:
     waiting = [session for (session,) in sessions if isinstance(session, str)]
     values = dict(zip(FIELDS, row, strict=True))
     try:
-        return msgspec.convert({**values, "sessions": waiting}, Job, strict=False)
+        return msgspec.convert({**values, "sessions": waiting}, JournalEntry, strict=False)
     except msgspec.ValidationError as error:
-        # It is leased anyway, to be answered with an error.
-        return Job(
+        # Lease it anyway, so that it is answered with an error.
+        return JournalEntry(
             id=job, fence=values["fence"], workload="", priority=priority, crashes=0, deaths=0.0,
             deadline_ms=None, deadline=None, cache=False, root=None, params=b"", inputs=b"",
             sessions=waiting, unreadable=str(error),
         )  # fmt: skip
 
 
-def end(db: Database, job: Job, owner: str, state: Ended, answer: bytes, *, frees_key: bool) -> bool:
-    """Stores a job's answer; returns False if `owner` no longer has this lease."""
+def end(db: Database, job: JournalEntry, owner: str, state: Ended, answer: bytes, *, frees_key: bool) -> bool:
+    """Stores a job's answer. Returns False if `owner` no longer has this lease."""
     changed = db.conn.execute(
         f"{END_JOB} WHERE id = :id AND owner = :owner AND fence = :fence AND state = 'leased'",
         {
@@ -188,12 +190,12 @@ def end(db: Database, job: Job, owner: str, state: Ended, answer: bytes, *, free
 
 
 def give_up(db: Database, job: int, state: Ended) -> None:
-    """Ends an unfinished job that no request waits for, and frees its key."""
+    """Ends an unfinished job that no request is waiting for, and frees its key."""
     values = {"id": job, "state": state, "answer": None, "free": True}
     db.conn.execute(f"{END_JOB} WHERE id = :id", values)
 
 
-# Parameters and inputs are no longer needed, and would keep blobs.
+# Parameters and inputs are no longer needed and would keep blobs alive.
 END_JOB = (
     "UPDATE jobs SET state = :state, answer = :answer, owner = NULL, params = x'', inputs = x'', "
     "key = CASE WHEN :free THEN NULL ELSE key END, finished = (SELECT seconds FROM uptime)"
@@ -201,7 +203,7 @@ END_JOB = (
 
 
 def reopen(db: Database, job: int, asked: Asked) -> bool:
-    """Queues a finished job again with the values of `asked`; returns False if it isn't finished."""
+    """Queues a finished job again with the values of `asked`. Returns False if it isn't finished."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', answer = NULL, finished = NULL, crashes = 0, deaths = 0, "
         "priority = ?, deadline_ms = ?, deadline = ?, root = ?, params = ?, inputs = ? "
@@ -211,8 +213,8 @@ def reopen(db: Database, job: int, asked: Asked) -> bool:
     return changed.rowcount == 1
 
 
-def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
-    """Queues a leased job again; returns False if `owner` no longer has this lease."""
+def retry(db: Database, job: JournalEntry, owner: str, *, crashed: bool) -> bool:
+    """Queues a leased job again. Returns False if `owner` no longer has this lease."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL, crashes = crashes + ? "
         "WHERE id = ? AND owner = ? AND fence = ? AND state = 'leased'",
@@ -221,8 +223,8 @@ def retry(db: Database, job: Job, owner: str, *, crashed: bool) -> bool:
     return changed.rowcount == 1
 
 
-def extend(db: Database, job: Job, owner: str) -> bool:
-    """Queues a leased job again if its deadline was extended by a later request; returns whether it was."""
+def extend(db: Database, job: JournalEntry, owner: str) -> bool:
+    """Queues a leased job again if a later request extended its deadline. Returns whether it did."""
     changed = db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL WHERE id = ? AND owner = ? AND fence = ? "
         "AND state = 'leased' AND ? IS NOT NULL AND (deadline IS NULL OR deadline > ?)",
@@ -232,14 +234,14 @@ def extend(db: Database, job: Job, owner: str) -> bool:
 
 
 def release(db: Database, owner: str) -> int:
-    """Queues all leased jobs of `owner` again; returns their number."""
+    """Queues all jobs leased to `owner` again and returns their number."""
     return db.conn.execute(
         "UPDATE jobs SET state = 'waiting', owner = NULL WHERE state = 'leased' AND owner = ?", (owner,)
     ).rowcount
 
 
 def recover(db: Database, owner: str, now: float) -> int:
-    """Queues the leased jobs of earlier daemons again, and restarts deadlines at `now`.
+    """Queues the jobs leased to earlier daemons again, and restarts deadlines at `now`.
 
     Returns how many were leased.
     """
@@ -263,10 +265,10 @@ def counts(db: Any) -> dict[str, int]:
 
 
 def sweep(db: Database, uptime_s: float, keep_s: float, limit: int = 1000) -> int:
-    """Deletes up to `limit` jobs that finished more than `keep_s` ago; returns their number.
+    """Deletes up to `limit` jobs that finished more than `keep_s` ago, and returns their number.
 
-    Time counts in seconds of uptime, since the wall clock may be set; `uptime_s` is the time since the last
-    sweep. Jobs with waiting requests stay.
+    Time is counted in seconds of uptime, because the wall clock can be set; `uptime_s` is the time since the
+    last sweep. Jobs with waiting requests stay.
     """
     db.conn.execute("UPDATE uptime SET seconds = seconds + ?", (uptime_s,))
     return db.conn.execute(
@@ -282,12 +284,12 @@ Answer = Result | Error
 
 
 class Delivery(Struct, frozen=True):
-    """Numbered answers, and the sessions whose answers couldn't be numbered."""
+    """Numbered answers, and the sessions for which none could be numbered."""
 
     numbered: Sequence[tuple[str, Answer]] = ()
-    """Session and answer, in the order of `seq`."""
+    """Sessions and answers, in the order of `seq`."""
     left: Sequence[str] = ()
-    """Sessions that wait for the job, but whose last `seq` wasn't given."""
+    """Sessions that are waiting for the job but whose last `seq` wasn't given."""
 
 
 class Waiter(Struct, frozen=True):
@@ -306,7 +308,7 @@ class Waiter(Struct, frozen=True):
 def accept_request(
     db: Database, asked: Asked, session: str, request: int, has_outputs: Callable[[Answer], bool]
 ) -> Accepted:
-    """Accepts like `accept`, but reopens a finished job if one of its output files no longer exists."""
+    """Like `accept`, but reopens a finished job if one of its output files no longer exists."""
     accepted = accept(db, asked, session, request)
     answer = answer_of(db, accepted.job) if accepted.is_finished else None
     if answer is None or has_outputs(answer) or not reopen(db, accepted.job, asked):
@@ -317,7 +319,7 @@ def accept_request(
 def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
     """Numbers and stores a finished job's answer for its requests; `last` has the last `seq` by session.
 
-    The caller must not number anything else in these sessions meanwhile.
+    The caller must not number anything else in these sessions in the meantime.
     """
     execute = db.conn.execute
     last = dict(last)
@@ -338,14 +340,14 @@ def deliver(db: Database, job: int, last: Mapping[str, int]) -> Delivery:
         _keep(db, session, message)
         numbered.append((session, message))
     if not left:
-        # Without a key it can't be requested again.
+        # Without a key, it can't be requested again.
         execute("UPDATE jobs SET answer = NULL WHERE id = ? AND key IS NULL", (job,))
     return Delivery(numbered, sorted(set(left)))
 
 
 def finish(
     db: Database,
-    job: Job,
+    job: JournalEntry,
     owner: str,
     state: Ended,
     answer: Answer,
@@ -353,7 +355,7 @@ def finish(
     *,
     frees_key: bool,
 ) -> Delivery | None:
-    """Ends a job and delivers its answer; returns None if `owner` no longer has this lease."""
+    """Ends a job and delivers its answer. Returns None if `owner` no longer has this lease."""
     if not end(db, job, owner, state, pack(answer), frees_key=frees_key):
         return None
     return deliver(db, job.id, last)
@@ -363,16 +365,16 @@ class Withdrawal(Struct, frozen=True):
     """The result of withdrawing a request."""
 
     message: Error
-    """The job's numbered answer."""
+    """The numbered answer."""
     ended: int | None
-    """The job, if it was ended because no other request waits for it."""
+    """The job, if it was ended because no other request is waiting for it."""
 
 
 def withdraw(db: Database, session: str, error: Error, last: int, state: Ended) -> Withdrawal | None:
-    """Answers the waiting request `error.id` with `error`, and ends its job if no other request waits for it.
+    """Answers the waiting request `error.id` with `error`, and ends its job if no other request is waiting.
 
-    A job that was never leased is `not_started`. Returns None if the request isn't waiting or its job has an
-    answer.
+    The outcome is `not_started` if the job was never leased. Returns None if the request isn't waiting or its
+    job already has an answer.
     """
     execute = db.conn.execute
     found = execute(
@@ -396,7 +398,7 @@ def withdraw(db: Database, session: str, error: Error, last: int, state: Ended) 
 
 
 def _keep(db: Database, session: str, message: Answer) -> None:
-    """Moves a request from `waiters` to `outbox` with its numbered answer."""
+    """Moves a request from `waiters` to `outbox`, with its numbered answer."""
     assert isinstance(message.seq, int)
     execute = db.conn.execute
     execute(
@@ -412,7 +414,7 @@ def _keep(db: Database, session: str, message: Answer) -> None:
 
 
 def answer_of(db: Database, job: int) -> Answer | None:
-    """Returns a finished job's answer, without id and `seq`; None if it isn't finished."""
+    """Returns a finished job's answer without id and `seq`, or None if it isn't finished."""
     found = db.conn.execute(
         "SELECT answer FROM jobs WHERE id = ? AND finished IS NOT NULL", (job,)
     ).fetchone()
@@ -427,18 +429,18 @@ def job_of(db: Database, session: str, request: int) -> int | None:
 
 
 def waiting_for(connection: sqlite3.Connection, job: int) -> list[tuple[str, int]]:
-    """Returns the sessions and requests that wait for a job."""
+    """Returns the sessions and requests waiting for a job."""
     rows = connection.execute("SELECT session, request FROM waiters WHERE job = ?", (job,))
     return rows.fetchall()
 
 
 def forget_waiters(db: Database, session: str) -> None:
-    """Deletes the waiting requests of a session; their jobs continue."""
+    """Deletes a session's waiting requests. Their jobs continue."""
     db.conn.execute("DELETE FROM waiters WHERE session = ?", (session,))
 
 
 def unacknowledged(db: Database, session: str) -> list[tuple[Answer, str | None]]:
-    """Returns a session's unacknowledged answers in the order of `seq`, with the keys of their requests."""
+    """Returns a session's unacknowledged answers with the keys of their requests, in the order of `seq`."""
     rows = db.conn.execute("SELECT seq, message, key FROM outbox WHERE session = ? ORDER BY seq", (session,))
     return [_unacknowledged(session, *row) for row in rows.fetchall()]
 
@@ -462,7 +464,7 @@ def delete_orphans(db: Database) -> None:
 
 
 def waiters(db: Database) -> list[Waiter]:
-    """Returns all waiting requests; unreadable ones are logged and left out."""
+    """Returns all waiting requests. Unreadable ones are logged and skipped."""
     rows = db.conn.execute(
         "SELECT session, request, w.key, workload, w.deadline_ms, finished IS NOT NULL, job "
         "FROM waiters w JOIN jobs ON jobs.id = w.job ORDER BY session, request"

@@ -1,4 +1,4 @@
-"""Receipts of the commands that change something, and the rules of projects."""
+"""Receipts of commands that change something, and rules of projects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from sqlite_utils import Database
 from accel.text import AnyText
 from bridge.core.errors import StoreError
 from bridge.core.messages import Command, Error, Result
+from bridge.core.revert import APPLY, REVERT
+from bridge.core.verification import EDITOR, Observed, as_changes, by_path, is_same, verify_result
 from bridge.store.records import (
+    AUDIT_FIX,
     FAILURES,
     DamagedReceipt,
     Receipt,
@@ -28,7 +31,7 @@ MAX_ID = 2**63 - 1
 
 
 class ReceiptStore:
-    """Table `receipts`. A receipt's id is its command's id."""
+    """The table `receipts`. A receipt's id is its command's id."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -45,11 +48,14 @@ class ReceiptStore:
         *,
         reverts: int | None = None,
         parent: tuple[int, int] | None = None,
+        before: Observed | None = None,
+        errors: Sequence[Mapping[str, Any]] | None = None,
     ) -> tuple[int, bool]:
-        """Inserts the receipt of a command before it is sent; returns its id and True.
+        """Inserts the receipt of a command before it is sent. Returns its id and True.
 
         `parent` is a popup and a step of its answer. If it already made a receipt, returns that one's id and
-        False.
+        False. `before` are the settings that the command is about to change, as the daemon read them, and
+        `errors` those of changes that aren't sent.
         """
         if parent is not None and (found := self.made(parent)) is not None:
             return found, False
@@ -63,6 +69,8 @@ class ReceiptStore:
                 "deadline_ms": command.deadline_ms,
                 "note": str(note),
                 "state": "sent",
+                "before": None if before is None else pack(as_changes(before)),
+                "errors": None if errors is None else pack(errors),
                 "reverts": reverts,
                 "parent": parent[0] if parent else None,
                 "step": parent[1] if parent else None,
@@ -72,7 +80,7 @@ class ReceiptStore:
         return cast(int, row.last_pk), True
 
     def made(self, parent: tuple[int, int]) -> int | None:
-        """Returns the id of the receipt made by a popup and a step of its answer, or None."""
+        """Returns the id of the receipt for a popup and a step of its answer, or None."""
         found = self._connection.execute(
             "SELECT id FROM receipts WHERE parent = ? AND step = ?", parent
         ).fetchone()
@@ -82,11 +90,25 @@ class ReceiptStore:
         """Stores the `seq` of the command."""
         self._table.update(command.id, {"seq": command.seq or None})
 
-    def answered(self, command_id: int, reply: Result | Error) -> Receipt | None:
-        """Stores the editor's reply; returns the receipt, or None if it was answered before."""
-        before, after, errors = _observed(reply)
-        state = "failed" if isinstance(reply, Error) or (errors and not after) else "applied"
+    def answered(
+        self,
+        command_id: int,
+        reply: Result | Error,
+        observed: Observed | None = None,
+        reporter: AnyText = EDITOR,
+    ) -> Receipt | None:
+        """Stores the reply; returns the receipt, or None if it was answered before.
+
+        `observed` are the settings of the changed files, as the daemon read them after the change: they
+        count, not what `reporter` replied.
+        """
         with self._db.atomic():
+            opened = self.get(command_id)
+            if opened is None or opened.state != "sent":
+                return None
+            before, after, failures = _outcome(opened, reply, observed or {}, reporter)
+            errors = [*(opened.errors or ()), *failures] or None
+            state = "failed" if errors and not after else "applied"
             changed = self._connection.execute(
                 "UPDATE receipts SET state = ?, before = ?, after = ?, errors = ?, answered = ? "
                 "WHERE id = ? AND state = 'sent'",
@@ -103,9 +125,9 @@ class ReceiptStore:
         return self._receipts("state = 'sent' AND session = ?", session_id)
 
     def reverted_by(self, receipt_id: int) -> Receipt | None:
-        """Returns the receipt that reverted this one, at least in part, unless it was reverted itself."""
+        """Returns the receipt that reverted this one, at least in part, unless it was itself reverted."""
         chain: list[Receipt] = []
-        # Each id must be larger: a damaged file could hold a cycle.
+        # Require rising ids: a damaged file could contain a cycle.
         while found := self._receipts(
             "id = (SELECT max(id) FROM receipts WHERE reverts = ?1 AND id > ?1 AND state != 'failed')",
             chain[-1].id if chain else receipt_id,
@@ -114,7 +136,7 @@ class ReceiptStore:
         return chain[0] if len(chain) % 2 else None
 
     def standing(self, receipt_id: int) -> list[Receipt]:
-        """Returns the receipts that reverted this one, at least in part, and weren't reverted themselves, the
+        """Returns the receipts that reverted this one, at least in part, and weren't themselves reverted,
         newest first."""
         found = self._receipts("reverts = ?1 AND id > ?1 AND state = 'applied'", receipt_id)
         return [each for each in reversed(found) if self.reverted_by(each.id) is None]
@@ -124,9 +146,9 @@ class ReceiptStore:
         return [receipt for receipt in self.newest(limit) if isinstance(receipt, Receipt)]
 
     def newest(self, limit: int, before: int = MAX_ID) -> Iterator[Receipt | DamagedReceipt]:
-        """Yields receipts with ids below `before`, newest first: up to `limit` readable ones and the damaged
-        ones among them."""
-        # One at a time: damage such as invalid UTF-8 would end a query of all.
+        """Yields receipts with ids below `before`, newest first: up to `limit` readable ones, and the damaged
+        ones between them."""
+        # One query each: damage such as invalid UTF-8 would end a query for all.
         select = "SELECT id FROM receipts WHERE id < ? ORDER BY id DESC"
         with contextlib.closing(self._connection.execute(select, (before,))) as ids:
             for (number,) in ids:
@@ -151,9 +173,9 @@ class ReceiptStore:
 
 
 class RuleStore:
-    """Table `rules`: findings to fix without asking, by folder.
+    """The table `rules`: findings to fix without asking, by folder.
 
-    Only for projects on other machines; the rules of local projects are in popbridge.toml.
+    Only for projects on other machines; local projects have their rules in popbridge.toml.
     """
 
     def __init__(self, db: Database) -> None:
@@ -180,16 +202,38 @@ class RuleStore:
             )
 
 
-def _observed(reply: Result | Error) -> tuple[Any, Any, Any]:
+VERIFIED = frozenset({APPLY, REVERT, AUDIT_FIX})
+"""Commands whose `changes` are import settings by path."""
+
+
+def _outcome(
+    opened: Receipt, reply: Result | Error, observed: Observed, reporter: AnyText
+) -> tuple[Any, Any, Sequence[Any]]:
+    """Returns the values before and after the change, and the errors."""
+    error: dict[str, Any] = {}
     if isinstance(reply, Error):
-        error: dict[str, Any] = {"message": reply.message}
+        error["message"] = reply.message
         if reply.message_text is not UNSET:
             error["message_text"] = msgspec.to_builtins(reply.message_text)
-        return None, None, [error]
-    value = reply.value if isinstance(reply.value, Mapping) else {}
-    return value.get("before"), value.get("after"), value.get("errors") or None
+    value = reply.value if isinstance(reply, Result) and isinstance(reply.value, Mapping) else {}
+    if opened.command in VERIFIED:
+        before = by_path(opened.before)
+        if error:
+            # It may have changed files all the same, which then can be reverted.
+            before = {path: was for path, was in before.items() if _has_changed(was, observed.get(path))}
+            observed = {path: observed[path] for path in before}
+        value = verify_result(opened.args.get("changes"), value, before, observed, reporter)
+    if error:
+        return value.get("before") or None, value.get("after") or None, [error]
+    errors = value.get("errors")
+    listed = errors if isinstance(errors, list) else [errors] if errors else []
+    return value.get("before"), value.get("after"), listed
+
+
+def _has_changed(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+    return now is not None and any(not is_same(value, now.get(name)) for name, value in was.items())
 
 
 def read_receipt(row: Mapping[str, Any]) -> Receipt:
-    """Converts a row of the table. Raises UnreadableRow."""
+    """Converts a row to a receipt. Raises UnreadableRow."""
     return as_record("receipts", row, Receipt, dict.fromkeys(("args", "before", "after", "errors"), Any))

@@ -1,4 +1,4 @@
-"""Records of database rows, and SQLite errors as readable errors."""
+"""Records of database rows, and conversion of SQLite errors to readable errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bridge.core.errors import StoreError
 
 Failure = sqlite3.Error | UnicodeDecodeError
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
-"""Exceptions that sqlite3 raises, including UnicodeDecodeError if a damaged file has a column name that isn't
+"""Exceptions raised by sqlite3. UnicodeDecodeError occurs if a damaged file has a column name that isn't
 UTF-8, or an error quotes such text."""
 UTF8_ERROR_PREFIX = "Could not decode to UTF-8 column"
-"""The start of sqlite3's error for text that isn't UTF-8, which has no result code of SQLite."""
+"""Start of sqlite3's error for text that isn't UTF-8, which has no SQLite result code."""
 DAMAGED = text("its database is damaged; stop the daemon and run `popbridge db check`")
 NOT_WRITABLE = text("its database or folder is not writable")
 IN_USE = text("another program has locked its database")
@@ -37,7 +37,7 @@ REASONS = {
     "NOMEM": text("there isn't enough memory"),
     "TOOBIG": text("it is too large for the database"),
 }
-"""By SQLite's primary result codes (https://www.sqlite.org/rescode.html)."""
+"""Reasons by SQLite's primary result codes (https://www.sqlite.org/rescode.html)."""
 SQLITE_MESSAGES = frozenset(
     {
         "database or disk is full", "attempt to write a readonly database", "access permission denied",
@@ -50,17 +50,17 @@ SQLITE_MESSAGES = frozenset(
 
 
 def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sqlite3.Error:
-    """Converts `error` to a StoreError; returns an error of the statement itself unchanged.
+    """Converts `error` to a StoreError, or returns an error in the statement itself unchanged.
 
     For damage, the reason names the file `path`, if given.
     """
     if isinstance(error, UnicodeDecodeError):
         return PermanentDamage(_damage(f"text that isn't UTF-8: {error}", path))
     if str(error).startswith(UTF8_ERROR_PREFIX):
-        # The quoted text may be long and isn't readable.
+        # The quoted text may be long and unreadable.
         column = str(error).removeprefix(UTF8_ERROR_PREFIX).partition(" with text")[0]
         return PermanentDamage(_damage(f"text that isn't UTF-8 in column{column}", path))
-    # An extended code such as SQLITE_IOERR_WRITE begins with its primary one.
+    # An extended code such as SQLITE_IOERR_WRITE begins with its primary code.
     name = getattr(error, "sqlite_errorname", "SQLITE_UNKNOWN").split("_")[1]
     reason = REASONS.get(name)
     if reason is None:
@@ -73,13 +73,13 @@ def as_store_error(error: Failure, path: Path | None = None) -> StoreError | sql
 
 
 class UnreadableRow(sqlite3.DatabaseError):
-    """A row with invalid values, which SQLite itself accepts; other rows may be intact."""
+    """A row with invalid values, which SQLite itself accepts. Other rows may be intact."""
 
     sqlite_errorname = "SQLITE_CORRUPT"
 
 
 class PermanentDamage(StoreError):
-    """Damaged data, such as invalid UTF-8; not retryable."""
+    """Damaged data, such as invalid UTF-8. Retrying is useless."""
 
 
 class DamagedRow(PermanentDamage):
@@ -87,14 +87,14 @@ class DamagedRow(PermanentDamage):
 
 
 def integrity_error(said: str) -> sqlite3.DatabaseError:
-    """Returns an error like SQLite's for a damaged file, for damage that SQLite doesn't detect."""
+    """Returns an error like SQLite's for a damaged file, for damage that SQLite itself doesn't detect."""
     error = sqlite3.DatabaseError(said)
     error.sqlite_errorname = "SQLITE_CORRUPT"
     return error
 
 
 def _damage(said: str, path: Path | None) -> AnyText:
-    """Returns the reason for a damaged file; `said` has the details."""
+    """Returns the reason for a damaged file, with `said` as details."""
     return _explained(DAMAGED, ": ".join(filter(None, (str(path or ""), said))))
 
 
@@ -103,7 +103,7 @@ def _explained(reason: Text, details: str) -> Text:
 
 
 def is_damage(error: StoreError) -> bool:
-    """Whether the file is damaged, which no retry can help."""
+    """Whether the file is damaged, so that retrying is useless."""
     reason = error.reason
     return isinstance(reason, Text) and DAMAGED in (reason, reason.values.get("reason"))
 
@@ -113,7 +113,7 @@ Stored = TypeVar("Stored")
 Row = Mapping[str, Any]
 
 AUDIT_FIX = "audit.fix"
-"""The command in receipts of `popbridge audit --fix`; it is never sent to an editor."""
+"""Command name in receipts of `popbridge audit --fix`; it is never sent to an editor."""
 
 ReceiptState = Literal["sent", "applied", "failed"]
 
@@ -124,7 +124,7 @@ class StoredSession(Struct, kw_only=True):
     id: str
     token_digest: str
     seq_reserved: int
-    """No `seq` above this one was ever used."""
+    """No higher `seq` was ever used."""
     acked: int
     identify: bytes
 
@@ -166,9 +166,10 @@ class Receipt(Struct, kw_only=True):
     state: ReceiptState
     """`sent`: not answered yet; `applied`: done at least in part; `failed`: nothing was done."""
     before: Any = None
-    """The values before the change, as the editor reported them."""
+    """The values before the change, as the daemon read them, or, in files that it can't read, as the editor
+    reported them."""
     after: Any = None
-    """The values after the change."""
+    """The values after the change, from the same source."""
     errors: Any = None
     """Failures: a list of maps with `message` and optionally `path`."""
     reverts: int | None = None
@@ -191,16 +192,16 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes | None, kind: Any = Any) -> Any:
-    """Decodes msgpack; None for None. Raises msgspec.DecodeError, also for damaged data."""
+    """Decodes msgpack; None stays None. Raises msgspec.DecodeError, also for damaged data."""
     try:
         return None if data is None else msgspec.msgpack.decode(data, type=kind)
-    # Text that isn't UTF-8, or a column without bytes.
+    # Text that isn't UTF-8, or a column that isn't bytes.
     except (UnicodeDecodeError, TypeError) as error:
         raise msgspec.DecodeError(str(error)) from None
 
 
 def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any] = {}) -> Stored:
-    """Converts `row` of `table` to a record; `packed` has the types of its packed columns.
+    """Converts a row of `table` to a record; `packed` has the types of its packed columns.
 
     Raises UnreadableRow for invalid values.
     """
@@ -208,14 +209,14 @@ def as_record(table: str, row: Row, kind: type[Stored], packed: Mapping[str, Any
         values = {name: row[name] for name in kind.__struct_fields__}  # type: ignore[attr-defined]
         values |= {name: unpack(values[name], of) for name, of in packed.items()}
         return msgspec.convert(values, kind)
-    # In a damaged file a column may be missing.
+    # In a damaged file, a column may be missing.
     except (msgspec.DecodeError, KeyError) as error:
         said = f"no column {error}" if isinstance(error, KeyError) else str(error)
         raise UnreadableRow(f"{table}, row {row.get('id')}: {said}") from None
 
 
 def now_text() -> str:
-    """Returns the current time: ISO 8601, UTC, with milliseconds."""
+    """Returns the current time in ISO 8601 (UTC) with milliseconds."""
     return before_text(0)
 
 
@@ -226,7 +227,7 @@ def before_text(days: float) -> str:
 
 
 def local_time_text(then: str) -> str:
-    """Converts a time of `now_text` to local time, to the minute; returns other text unchanged."""
+    """Converts a time from `now_text` to local time, to the minute. Returns other text unchanged."""
     try:
         return datetime.fromisoformat(then).astimezone().strftime("%Y-%m-%d %H:%M")
     # Windows raises OSError for times before 1970.

@@ -1,4 +1,4 @@
-"""The parts of the response cache: tables, LRU cache in memory, Bloom filter, write-behind queue."""
+"""Parts of the response cache: tables, an LRU cache in memory, a Bloom filter and a write-behind queue."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from bridge.store.records import FAILURES
 migrations = Migrations("responses")
 
 EVICTION_TARGET = 0.95
-"""The part of the maximum size that is left after an eviction."""
+"""Share of the maximum size that is left after an eviction."""
 ROW_OVERHEAD = 512
-"""Estimated bytes of a row in addition to its value: keys, indexes, half a page."""
+"""Estimated bytes of a row besides its value: keys, indexes and half a page."""
 
 
 @migrations()
 def tables(db: Database) -> None:
-    """Creates responses, their blobs, and totals, maintained by triggers since counting rows is slow."""
+    """Creates responses, their blobs, and totals kept up to date by triggers, because counting rows is
+    slow."""
     for statement in _TABLES:
         db.conn.execute(statement)
 
@@ -50,23 +51,23 @@ class CachedResponse(Struct, frozen=True):
     """A packed response with its metadata."""
 
     key: bytes
-    """The cache key: the SHA-256 of everything the response depends on."""
+    """SHA-256 of everything that the response depends on."""
     outline: int
-    """A signed 64-bit hash of the facts known before the inputs are read."""
+    """Signed 64-bit hash of the facts known before the inputs are read."""
     packed: bytes
     blobs: Mapping[str, int]
-    """Sizes of its files by blob name."""
+    """Sizes of its files, by blob name."""
     used: int = 0
-    """The last use, as a count of uses."""
+    """When it was last used, as a count of uses."""
 
     @property
     def size(self) -> int:
-        """Bytes of the value, its files and the row."""
+        """Total bytes of the value, its files and the row."""
         return len(self.packed) + sum(self.blobs.values()) + ROW_OVERHEAD
 
 
 class Totals(Struct, frozen=True):
-    """Total entries and bytes."""
+    """Number of entries, and total bytes."""
 
     entries: int
     bytes: int
@@ -74,10 +75,10 @@ class Totals(Struct, frozen=True):
 
 
 class Survey(Struct, frozen=True):
-    """State that the cache reads from an existing file."""
+    """What the cache reads from an existing file."""
 
     used: int
-    """The latest use count."""
+    """The highest use count."""
     outlines: list[int]
 
 
@@ -88,7 +89,7 @@ def survey(connection: sqlite3.Connection) -> Survey:
 
 def insert(connection: sqlite3.Connection, response: CachedResponse) -> None:
     """Inserts or replaces a response."""
-    # REPLACE would not run the delete trigger.
+    # REPLACE wouldn't run the delete trigger.
     connection.execute("DELETE FROM responses WHERE key = ?", (response.key,))
     row = (response.key, response.outline, response.size, response.used, response.packed)
     connection.execute("INSERT INTO responses (key, outline, size, used, packed) VALUES (?, ?, ?, ?, ?)", row)
@@ -98,19 +99,18 @@ def insert(connection: sqlite3.Connection, response: CachedResponse) -> None:
 
 
 def remove(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
-    """Removes responses."""
     connection.executemany("DELETE FROM responses WHERE key = ?", [(key,) for key in keys])
 
 
 def touch(connection: sqlite3.Connection, touched: Mapping[bytes, int]) -> None:
-    """Stores the use counts of responses by key."""
+    """Stores use counts by key."""
     connection.executemany(
         "UPDATE responses SET used = ? WHERE key = ?", [(used, key) for key, used in touched.items()]
     )
 
 
 def evict(connection: sqlite3.Connection, most: int) -> tuple[list[bytes], Totals]:
-    """Evicts the least recently used responses above `most` bytes; returns their keys and the totals."""
+    """Evicts the least recently used responses beyond `most` bytes. Returns their keys and the totals."""
     totals = _totals(connection)
     evicted: list[bytes] = []
     if totals.bytes <= most:
@@ -128,12 +128,12 @@ def evict(connection: sqlite3.Connection, most: int) -> tuple[list[bytes], Total
 def read(connection: sqlite3.Connection, key: bytes) -> bytes | None:
     """Returns the packed response, or None."""
     row = connection.execute("SELECT packed FROM responses WHERE key = ?", (key,)).fetchone()
-    # In a damaged file a value may have any type.
+    # In a damaged file, a value may have any type.
     return row[0] if row is not None and isinstance(row[0], bytes) else None
 
 
 def blobs(connection: sqlite3.Connection) -> set[str]:
-    """Returns the names of all blobs of responses."""
+    """Returns the names of all blobs that responses refer to."""
     return {name for (name,) in connection.execute("SELECT DISTINCT blob FROM response_blobs")}
 
 
@@ -142,7 +142,7 @@ def _totals(connection: sqlite3.Connection) -> Totals:
 
 
 def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connection:
-    """Opens a cache database in autocommit mode; in memory if `path` is None.
+    """Opens a cache database in autocommit mode, or in memory if `path` is None.
 
     The script `tables` creates missing tables and sets `user_version`. Raises FAILURES, also for a file of
     another version, and OSError.
@@ -151,7 +151,7 @@ def open_cache(path: Path | None, version: int, tables: str) -> sqlite3.Connecti
         path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(":memory:" if path is None else path, timeout=0.5, isolation_level=None)
     try:
-        # A file broken by a power failure is created again.
+        # A file broken by a power failure will be recreated.
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA journal_mode = WAL")
         if db.execute("PRAGMA user_version").fetchone()[0] not in (0, version):
@@ -167,7 +167,7 @@ class LruCache:
     """An LRU cache of packed values."""
 
     def __init__(self, most: int, largest: int) -> None:
-        """`most` limits the total bytes; values larger than `largest` bytes aren't stored."""
+        """`most` limits the total bytes. Values larger than `largest` bytes aren't stored."""
         self._most = most
         self._largest = largest
         self._values: OrderedDict[bytes, bytes] = OrderedDict()
@@ -177,14 +177,14 @@ class LruCache:
         return len(self._values)
 
     def get(self, key: bytes) -> bytes | None:
-        """Returns the value, or None, and records the use."""
+        """Returns the value and records its use, or returns None."""
         value = self._values.get(key)
         if value is not None:
             self._values.move_to_end(key)
         return value
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Stores `value` unless it is too large, and evicts others if necessary."""
+        """Stores `value` unless it is too large, evicting others if necessary."""
         self.drop([key])
         if len(value) > self._largest:
             return
@@ -205,11 +205,11 @@ class LruCache:
 
 
 BITS = 1 << 21
-"""256 KiB: with 100,000 numbers, 5% of the bits are set, which is the rate of false positives."""
+"""256 KiB. With 100,000 numbers, 5 % of the bits are set, which is the rate of false positives."""
 
 
 class BloomFilter:
-    """A Bloom filter with one hash function; evicted numbers stay in it."""
+    """A Bloom filter with a single hash function; evicted numbers stay in it."""
 
     def __init__(self) -> None:
         self._bits = bytearray(BITS // 8)
@@ -228,17 +228,17 @@ class BloomFilter:
 
 
 WRITE_DELAY_S = 0.2
-"""Seconds for which writes are collected; a killed daemon loses these responses."""
+"""Seconds for which writes are collected. A killed daemon loses these responses."""
 MAX_PENDING_BYTES = 8 << 20
 """Pending bytes above which the queue is written immediately."""
 
 
 Write = Callable[[Sequence[CachedResponse], Collection[bytes]], Awaitable[None]]
-"""Deletes the responses with these keys, then inserts the others."""
+"""Deletes the responses with these keys, then inserts others."""
 
 
 class WriteBehind:
-    """A write-behind queue: collects responses and deletions until `write` stores them."""
+    """A write-behind queue that collects responses and deletions until `write` stores them."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -251,12 +251,12 @@ class WriteBehind:
         self._timer: asyncio.Task[None] | None = None
 
     def get(self, key: bytes) -> CachedResponse | None:
-        """Returns the response if it isn't written yet."""
+        """Returns the response if it hasn't been written yet."""
         response = self._waiting.get(key)
         return response if response or key in self._removed else self._writing.get(key)
 
     def hides(self, key: bytes) -> bool:
-        """Whether the key was removed, though its row may still exist."""
+        """Whether the key was removed although its row may still exist."""
         return key in self._removed or key in self._removing
 
     def __len__(self) -> int:
@@ -264,17 +264,17 @@ class WriteBehind:
 
     @property
     def size(self) -> int:
-        """Bytes of pending responses and their files."""
+        """Total bytes of pending responses and their files."""
         return sum(one.size for one in (*self._waiting.values(), *self._writing.values()))
 
     @property
     def blobs(self) -> set[str]:
-        """The names of the files of pending responses."""
+        """Names of the files of pending responses."""
         response = (*self._waiting.values(), *self._writing.values())
         return {name for one in response for name in one.blobs}
 
     async def add(self, response: CachedResponse) -> None:
-        """Queues a response; writes all if too many bytes are pending."""
+        """Queues a response. If too many bytes are pending, writes all of them."""
         self._drop(response.key)
         self._waiting[response.key] = response
         self._bytes += len(response.packed)
@@ -284,7 +284,7 @@ class WriteBehind:
             self._start_timer()
 
     def remove(self, key: bytes) -> None:
-        """Queues the deletion of a key, which is hidden immediately."""
+        """Queues the deletion of a key and hides it immediately."""
         self._drop(key)
         self._removed.add(key)
         self._start_timer()

@@ -1,4 +1,4 @@
-"""The response cache: results of workloads on disk, the recently used ones also in memory."""
+"""The response cache: results of workloads on disk, with recently used ones in memory, too."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 16 << 20
 MEMORY_MAX_ENTRY = 256 << 10
-"""Larger responses stay on disk only: reading them costs less than sending them."""
+"""Larger responses stay only on disk: reading them costs less than sending them."""
 USES_PER_WRITE = 512
-"""Uses that are written together, unless another write comes first."""
+"""Number of uses written at once, unless another write comes first."""
 SURVEY_S = 30.0
 """Time limit in seconds for reading all rows."""
 
@@ -32,11 +32,11 @@ Value = TypeVar("Value")
 
 
 class Responses:
-    """The response cache. It never raises: a damaged file is created again, and without a usable file it
+    """The response cache. It never raises: a damaged file is recreated, and without a usable file the cache
     works in memory."""
 
     def __init__(self, path: Path, max_size: int) -> None:
-        """`max_size` limits the bytes of responses and their blobs. `open` must be called first."""
+        """`max_size` limits the bytes of responses and their blobs. Call `open` first."""
         self._path = path
         self._max_size = max_size
         self._store: Store | None = None
@@ -48,20 +48,20 @@ class Responses:
         self._totals = Totals(0, 0)
         self._logged: set[str] = set()
         self.evictions = 0
-        """Responses evicted since the start."""
+        """Number of responses evicted since the start."""
 
     @property
     def entries(self) -> int:
-        """Number of responses on disk or pending; without a file, those in memory."""
+        """Number of responses on disk or pending; without a file, of those in memory."""
         return self._totals.entries + len(self._behind) if self._store else len(self._memory)
 
     @property
     def size(self) -> int:
-        """Bytes of responses and their blobs."""
+        """Total bytes of responses and their blobs."""
         return self._totals.bytes + self._behind.size if self._store else self._memory.bytes
 
     async def open(self) -> None:
-        """Opens the file; a damaged one is created again."""
+        """Opens the file, recreating a damaged one."""
         if not await self._try_open():
             await self._renew()
         if self._store is None:
@@ -74,7 +74,7 @@ class Responses:
         await self._shut()
 
     def may_hold(self, outline: int) -> bool:
-        """Whether a response with this outline may exist; False is certain."""
+        """Whether a response with this outline may exist. False is certain."""
         return self._outlines is None or outline in self._outlines
 
     def hot(self, key: bytes) -> bytes | None:
@@ -98,7 +98,7 @@ class Responses:
         return found
 
     async def keep(self, response: CachedResponse) -> None:
-        """Stores a response in memory and soon on disk, unless it is too large."""
+        """Stores a response in memory, and soon on disk, unless it is too large."""
         if response.size > self._max_size:
             return
         self._memory.put(response.key, response.packed)
@@ -114,13 +114,13 @@ class Responses:
         await self._behind.flush()
 
     def forget(self, key: bytes) -> None:
-        """Deletes a response from memory and soon from disk."""
+        """Deletes a response from memory, and soon from disk."""
         self._memory.drop([key])
         if self._store is not None:
             self._behind.remove(key)
 
     async def clear(self) -> int:
-        """Deletes all responses; returns their number."""
+        """Deletes all responses and returns their number."""
         await self.flush()
         count = self.entries
         self._memory.clear()
@@ -131,7 +131,7 @@ class Responses:
 
     async def blobs(self) -> set[str]:
         """Returns the names of all blobs that responses use, for garbage collection."""
-        # Pending ones first: those written meanwhile would be missed otherwise.
+        # Pending ones first, or those written in the meantime would be missed.
         waiting = self._behind.blobs
         written = await self._ask(lambda store: store.read(tables.blobs, limit_s=SURVEY_S)) or set()
         return written | waiting
@@ -168,24 +168,24 @@ class Responses:
                 self._store.submit(lambda db: tables.touch(db.conn, touched))
 
     async def _ask(self, question: Callable[[Store], Awaitable[Value]]) -> Value | None:
-        """Returns the store's answer, or None on failure; a damaged file is created again."""
+        """Returns the store's answer, or None on failure. A damaged file is recreated."""
         store = self._store
         if store is None:
             return None
         try:
             return await question(store)
-        # In a damaged file a value may be of any type.
+        # In a damaged file, a value may have any type.
         except (StoreError, TypeError, *FAILURES) as error:
             if isinstance(error, StoreError) and not is_damage(error):
                 self._log_once("a cached result can't be read or written: %s", error)
-            # Another task may have replaced the file meanwhile.
+            # Another task may have replaced the file in the meantime.
             elif self._store is store:
                 self._log_once("%s", error)
                 await self._renew()
             return None
 
     async def _look_for_file(self) -> None:
-        # SQLite continues with a deleted file, which no later run will find.
+        # SQLite keeps using a deleted file, which no later run will find.
         store = self._store
         if store is not None and not await asyncio.to_thread(self._path.exists) and self._store is store:
             self._log_once("the file was deleted while the daemon was running; it is created again")
@@ -204,12 +204,12 @@ class Responses:
             # Opening a large file would block the event loop.
             store = await asyncio.to_thread(_opened, self._path)
             found = await store.read(tables.survey, limit_s=SURVEY_S)
-            # The maximum size may have been larger when it was written.
+            # The maximum size may have been larger when the file was written.
             self._evicted(await store.write(lambda db: tables.evict(db.conn, self._max_size)))
             outlines = BloomFilter()
             outlines.add(found.outlines)
             clock = max(self._clock, found.used)
-        # In a damaged file, values may have any type, and columns may be missing.
+        # In a damaged file, values may have any type and columns may be missing.
         except (UserError, StoreError, TypeError, KeyError, *FAILURES) as error:
             self._log_once("%s", error)
             if store is not None:
@@ -225,7 +225,7 @@ class Responses:
             await store.close()
 
     def _log_once(self, text: str, *values: object) -> None:
-        # Logged as a warning once, not for every request.
+        # Warn once, not for every request.
         level = logging.DEBUG if text in self._logged else logging.WARNING
         self._logged.add(text)
         log.log(level, f"response cache {self._path}: {text}", *values)

@@ -13,11 +13,11 @@ from bridge.core.messages import Answer, Identify, Popup
 from bridge.store.records import StoredPopup, StoredSession, as_record, before_text, now_text, pack, unpack
 
 SEQ_BLOCK = 10_000
-"""`seq` numbers are reserved in blocks: a restarted daemon continues above all that it may have used."""
+"""`seq` numbers are reserved in blocks, so that a restarted daemon continues above all that may be used."""
 
 
 POPUP_KEEP_DAYS = 30
-"""Days that popups without a session wait for an editor of their project."""
+"""Number of days that popups without a session wait for an editor of their project."""
 
 ORPHANED_POPUPS = (
     "SELECT popups.id, identify FROM popups JOIN sessions ON sessions.id = session "
@@ -26,7 +26,7 @@ ORPHANED_POPUPS = (
 
 
 class SessionStore:
-    """Tables `sessions` and `popups`."""
+    """The tables `sessions` and `popups`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -35,7 +35,7 @@ class SessionStore:
         self._popups = db.table("popups")
 
     def open(self, session_id: str, token_digest: str, identify: Identify) -> None:
-        """Inserts a session; its `identify` is stored without the token."""
+        """Inserts a session. Its `identify` is stored without the token."""
         self._sessions.insert(
             {
                 "id": session_id,
@@ -54,18 +54,18 @@ class SessionStore:
         )
 
     def reserve(self, session_id: str, seq: int) -> int:
-        """Reserves numbers through `seq` and one block more; returns the last reserved one."""
+        """Reserves numbers up to one block beyond `seq`. Returns the last reserved number."""
         bound = seq + SEQ_BLOCK
         self._sessions.update(session_id, {"seq_reserved": bound})
         return bound
 
     def acknowledged(self, session_id: str, seq: int) -> None:
-        """Stores the last handled `seq`, and deletes the answers up to it."""
+        """Stores the last handled `seq` and deletes the answers up to it."""
         self._connection.execute("UPDATE sessions SET acked = ? WHERE id = ?", (seq, session_id))
         self._connection.execute("DELETE FROM outbox WHERE session = ? AND seq <= ?", (session_id, seq))
 
     def close(self, session_id: str, *, leaves_popups: bool = False) -> None:
-        """Closes a session and settles what it left open; popups may stay for `adopt`."""
+        """Closes a session and settles what it left open. Its popups may stay for `adopt`."""
         with self._db.atomic():
             self._connection.execute("UPDATE sessions SET closed = 1 WHERE id = ?", (session_id,))
             if not leaves_popups:
@@ -97,7 +97,7 @@ class SessionStore:
         return as_record("sessions", row, StoredSession)
 
     def identify(self, session_id: str) -> bytes:
-        """Returns the session's packed `identify`; empty for an unknown session."""
+        """Returns the session's packed `identify`; empty if the session is unknown."""
         row = self._connection.execute("SELECT identify FROM sessions WHERE id = ?", (session_id,)).fetchone()
         return row[0] if row else b""
 
@@ -111,7 +111,8 @@ class SessionStore:
     def reserve_popup(
         self, session_id: str, advisor: str, popup: Popup, state: object, parent: tuple[int, int] | None
     ) -> tuple[int, bool]:
-        """Inserts a popup; returns its id and True, or the id of the one `parent` made before and False."""
+        """Inserts a popup and returns its id and True; or returns the id of the one that this `parent` step
+        created earlier, and False."""
         if parent is not None:
             found = self._connection.execute(
                 "SELECT id FROM popups WHERE parent = ? AND step = ?", parent
@@ -140,14 +141,14 @@ class SessionStore:
         )
 
     def answered(self, session_id: str, answer: Answer) -> None:
-        """Stores the answer, which is then acted on in the answering session, even after a restart."""
+        """Stores the answer. The answering session acts on it, even after a restart."""
         self._connection.execute(
             "UPDATE popups SET status = 'answered', answer = ?, session = ? WHERE id = ? AND status = 'open'",
             (pack(answer), session_id, answer.id),
         )
 
     def ask_again(self, session_id: str) -> None:
-        """Reopens the session's answered popups: an unreadable session can't act on the answers."""
+        """Reopens the session's answered popups, because an unreadable session can't act on answers."""
         self._connection.execute(
             "UPDATE popups SET status = 'open', answer = NULL, seq = NULL "
             "WHERE session = ? AND status = 'answered'",
@@ -155,12 +156,12 @@ class SessionStore:
         )
 
     def left_open(self) -> list[tuple[int, bytes]]:
-        """Returns the open popups of closed sessions, oldest first, with the sessions' `identify`."""
+        """Returns the open popups of closed sessions with the sessions' `identify`, oldest first."""
         # `+popups.id` keeps SQLite from scanning all popups in the order of their ids.
         return self._connection.execute(ORPHANED_POPUPS).fetchall()
 
     def drop_left_open(self) -> int:
-        """Settles popups of closed sessions after POPUP_KEEP_DAYS; returns their number."""
+        """Settles popups of closed sessions after POPUP_KEEP_DAYS and returns their number."""
         dropped = self._connection.execute(
             "UPDATE popups SET status = 'settled' WHERE status = 'open' AND created < ? "
             "AND session IN (SELECT id FROM sessions WHERE closed = 1)",
@@ -176,16 +177,16 @@ class SessionStore:
         )
 
     def settle_stranded(self) -> None:
-        """Settles the answered popups of closed sessions: no session will act on them."""
+        """Settles the answered popups of closed sessions, because no session will act on them."""
         self._connection.execute(
             "UPDATE popups SET status = 'settled' WHERE status = 'answered' "
             "AND session IN (SELECT id FROM sessions WHERE closed = 1)"
         )
 
     def adopt(self, popup_id: int, session_id: str) -> Popup | None:
-        """Assigns an open popup of a closed session to `session_id`, without a `seq`; None if it isn't one.
+        """Assigns an open popup of a closed session to `session_id`, without a `seq`.
 
-        Raises msgspec.DecodeError.
+        Returns None if it isn't one. Raises msgspec.DecodeError.
         """
         found = self._connection.execute(
             "SELECT message FROM popups JOIN sessions ON sessions.id = session "
@@ -202,11 +203,11 @@ class SessionStore:
         return popup
 
     def settled(self, popup_id: int) -> None:
-        """Settles a popup: its answer was acted on, or will never come."""
+        """Settles a popup whose answer was acted on or will never come."""
         self._connection.execute("UPDATE popups SET status = 'settled' WHERE id = ?", (popup_id,))
 
     def superseded(self, popup_id: int) -> None:
-        """Settles a popup that another one replaces, unless it was answered."""
+        """Settles a popup replaced by another, unless it was answered."""
         self._connection.execute(
             "UPDATE popups SET status = 'settled' WHERE id = ? AND status = 'open'", (popup_id,)
         )
@@ -243,18 +244,18 @@ def _without_secrets(identify: Identify) -> bytes:
 
 
 MAX_MARKS = 100_000
-"""Maximum marks of an advisor in a project; above it, the oldest tenth is deleted."""
+"""Maximum number of an advisor's marks in a project, beyond which the oldest tenth is deleted."""
 
 
 class MarkStore:
-    """Table `marks`: byte strings that advisors define."""
+    """The table `marks`: byte strings with a meaning defined by advisors."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._connection = db.conn
 
     def add(self, advisor: str, project: str, marks: Iterable[bytes]) -> None:
-        """Inserts the marks that don't exist yet."""
+        """Inserts marks that don't exist yet."""
         with self._db.atomic():
             self._connection.executemany(
                 "INSERT OR IGNORE INTO marks (advisor, project, mark) VALUES (?, ?, ?)",
@@ -264,7 +265,7 @@ class MarkStore:
 
     def of(self, advisor: str, project: str) -> set[bytes]:
         """Returns all marks of an advisor in a project."""
-        # As bytes: in a damaged file, one mark with invalid UTF-8 would hide all others.
+        # Read as bytes: in a damaged file, a single mark with invalid UTF-8 would hide all others.
         rows = self._connection.execute(
             "SELECT CAST(mark AS BLOB) FROM marks WHERE advisor = ? AND project = ? AND mark IS NOT NULL",
             (advisor, project),

@@ -1,4 +1,4 @@
-"""The async interface to a database: group commits on a writer thread, reads on reader threads or inline."""
+"""The async interface to a database: group commits on a writer thread, and reads on threads or inline."""
 
 from __future__ import annotations
 
@@ -27,38 +27,39 @@ Settle = Callable[[Sequence[Outcome]], None]
 """Delivers the outcomes of a group."""
 
 MAX_GROUP = 512
-"""Maximum works in a commit, which bounds its duration."""
+"""Maximum number of tasks per commit, which bounds its duration."""
 
 
 class Writer:
-    """The writing connection and its thread; `settle` receives the outcomes of each group."""
+    """The writing connection and its thread. `settle` receives the outcomes of each group."""
 
     def __init__(self, commits: CommitGroups, settle: Settle) -> None:
         self._commits = commits
         self._settle = settle
         self._waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        """Guards `_unfinished`, and the connection while another thread writes because it is 0."""
+        """Guards `_unfinished`, and the connection while another thread writes because that is 0."""
         self._unfinished = 0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
-        """Number of queued works."""
+        """Number of queued tasks."""
         return self._waiting.qsize()
 
     def put(self, work: Work, done: Done, *, synced: bool = True) -> None:
-        """Queues `work`, which may run twice, the first time rolled back: it must only touch the database.
+        """Queues `work`, which must only touch the database: it may run twice, the first time rolled back.
 
-        Work that isn't `synced` survives a killed process, and a power failure after the next synced commit.
+        Work that isn't `synced` survives a killed process, but a power failure only after the next synced
+        commit.
         """
         with self._lock:
             self._unfinished += 1
             self._waiting.put(Task(work, done, synced))
 
     def run_inline(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
-        """Runs an unsynced `work` on the caller's thread; returns its value in a tuple, or None if it must
+        """Runs an unsynced `work` on the caller's thread. Returns its value in a tuple, or None if it must
         wait.
 
         Raises what `work` raises.
@@ -66,13 +67,13 @@ class Writer:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            # Queued works come first.
+            # Queued tasks come first.
             return None if self._unfinished else self._commits.run_inline(work)
         finally:
             self._lock.release()
 
     def close(self) -> None:
-        """Commits all queued works and ends the thread; blocks until then."""
+        """Commits all queued tasks and ends the thread. Blocks until then."""
         self._waiting.put(None)
         self._thread.join()
         self._commits.close()
@@ -123,11 +124,11 @@ READ_TIMEOUT_S = 2.0
 CHECK_OPS = 4000
 """SQLite operations between checks of the time limit: about 0.1 ms."""
 MAX_READ_GROUP = 64
-"""Maximum reads whose outcomes are delivered together."""
+"""Maximum number of reads whose outcomes are delivered at once."""
 
 
 class Readers:
-    """A pool of `count` reader threads; `settle` receives their outcomes. Raises FAILURES if opening
+    """A pool of `count` reader threads. `settle` receives their outcomes. Raises FAILURES if opening
     fails."""
 
     def __init__(self, path: Path, count: int, settle: Settle) -> None:
@@ -148,11 +149,11 @@ class Readers:
             thread.start()
 
     def put(self, read: Read, limit_s: float, done: Done) -> None:
-        """Queues `read`; a query that takes longer than `limit_s` is interrupted."""
+        """Queues `read`. A query that takes longer than `limit_s` is interrupted."""
         self._waiting.put((read, limit_s, done))
 
     def close(self) -> None:
-        """Finishes all queued reads and ends the threads; blocks until then."""
+        """Finishes all queued reads and ends the threads. Blocks until then."""
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
@@ -160,7 +161,7 @@ class Readers:
 
 
 class _Reader:
-    """One connection, and its undelivered outcomes."""
+    """A connection and its undelivered outcomes."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, waiting: Waiting, settle: Settle) -> None:
         self.connection = connection
@@ -175,8 +176,8 @@ class _Reader:
         """Reads until the queue ends."""
         while (one := self._waiting.get()) is not None:
             self._try(*one)
-            # Takes one read at a time: none must wait behind a slow one while another thread is free.
-            # Outcomes are delivered together, since each wake-up of a loop is a system call.
+            # Take one read at a time, so that none waits behind a slow one while another thread is free.
+            # Deliver outcomes together, because each wake-up of a loop is a system call.
             while len(self._outcomes) < MAX_READ_GROUP and not self._waiting.empty():
                 try:
                     one = self._waiting.get_nowait()
@@ -196,7 +197,7 @@ class _Reader:
             outcome = done, read(self.connection), None
         except FAILURES as error:
             outcome = done, None, as_store_error(error, self._path)
-        # The caller gets any error; the thread must continue.
+        # The caller gets any error, and the thread must continue.
         except BaseException as error:
             outcome = done, None, error
         self._outcomes.append(outcome)
@@ -213,13 +214,13 @@ class _Reader:
 
 
 MAX_OPS = 1000
-"""SQLite operations of an inline read: about 30 µs. Reading a row by key takes 20, ten rows 100."""
+"""SQLite operations per inline read, about 30 µs. Reading a row by key takes 20 operations, ten rows 100."""
 TURN_BUDGET_S = 0.001
-"""Seconds that one iteration of the event loop may spend on the database."""
+"""Seconds that an iteration of the event loop may spend on the database."""
 SLOW_S = 0.02
-"""A work that takes longer waited for a disk."""
+"""Work that takes longer than this had to wait for the disk."""
 PAUSE_S = 10.0
-"""Seconds for which the threads then do all work."""
+"""Seconds for which threads then do all the work."""
 
 
 class LoopBudget:
@@ -231,13 +232,13 @@ class LoopBudget:
         self._rests_until = 0.0
 
     def left(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether this iteration of `loop` may run another work."""
+        """Whether this iteration of `loop` may do more work."""
         if loop is not self._loop:
             self._loop, self._spent = loop, 0.0
         return self._spent < TURN_BUDGET_S and time.perf_counter() >= self._rests_until
 
     def charge(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """Records the duration of a work."""
+        """Records the duration of a piece of work."""
         if not self._spent:
             loop.call_soon(self._renew)
         self._spent += seconds
@@ -259,7 +260,8 @@ class InlineReader:
         self._lock = threading.Lock()
 
     def read(self, work: Callable[[sqlite3.Connection], Value]) -> tuple[Value] | None:
-        """Returns what `work` reads in a tuple; None if it takes too long or fails, for a thread to retry."""
+        """Returns the result of `work` in a tuple, or None if it takes too long or fails; then a thread
+        should retry."""
         if not self._lock.acquire(blocking=False):
             return None
         try:
@@ -280,14 +282,14 @@ Value = TypeVar("Value")
 Source = TypeVar("Source", Database, sqlite3.Connection)
 
 RETRY = Backoff(first_s=0.05, most_s=5.0, factor=4.0)
-"""Pauses between retries of writes that must succeed."""
+"""Pauses between attempts at writes that must succeed."""
 
 
 class Store:
-    """A database. Writes run in the order of calls; later reads see every write that has returned."""
+    """A database. Writes run in the order of calls, and later reads see every write that has returned."""
 
     def __init__(self, path: Path, migrations: Migrations, *, readers: int = 3, durable: bool = True) -> None:
-        """Opens and migrates the file; without `durable`, a power failure may lose data.
+        """Opens and migrates the file. Unless `durable`, a power failure may lose data.
 
         Raises UserError if the file can't be used.
         """
@@ -310,7 +312,6 @@ class Store:
 
     @property
     def closed(self) -> bool:
-        """Whether the store was closed."""
         return self._closed
 
     @property
@@ -320,30 +321,30 @@ class Store:
 
     @property
     def trouble(self) -> AnyText:
-        """Why writes fail now; empty if they don't."""
+        """Why writes currently fail; empty if they don't."""
         return self._commits.trouble
 
     @property
     def commits(self) -> int:
-        """Transactions since the start."""
+        """Number of transactions since the start."""
         return self._commits.commits
 
     @property
     def writes(self) -> int:
-        """Writes since the start."""
+        """Number of writes since the start."""
         return self._commits.writes
 
     async def write(
         self, work: Callable[[Database], Value], *, synced: bool = True, brief: bool = True
     ) -> Value:
-        """Runs `work` in a group commit; returns its value after the commit.
+        """Runs `work` in a group commit and returns its value after the commit.
 
-        Without `synced`, it doesn't wait for the disk, and a power failure may lose it. If it is also `brief`
+        Unless `synced`, it doesn't wait for the disk, and a power failure may lose it. If it is also `brief`
         and nothing else is running, it doesn't even wait for the thread.
 
-        `work` is rolled back if it raises. It may run twice, the first time rolled back, and must neither
-        commit nor touch anything but the database. Cancelling the wait doesn't cancel the work. Raises
-        StoreError: disk full, database locked, damaged or closed.
+        If `work` raises, it is rolled back. It may run twice, the first time rolled back, so it must not
+        commit or touch anything but the database. Cancelling the wait doesn't cancel the work. Raises
+        StoreError if the disk is full, the database is locked or damaged, or the store is closed.
         """
         if self._closed:
             raise closed_error()
@@ -357,13 +358,13 @@ class Store:
     def submit(self, work: Callable[[Database], Any], failed: Callable[[], None] | None = None) -> None:
         """Queues an unsynced `write` without waiting.
 
-        On failure, calls `failed` in the running loop, or logs the error if it is None.
+        On failure, calls `failed` in the running loop or, if that is None, logs the error.
         """
         if not self._closed:
             self._writer.put(work, _notifying(failed) if failed else _log_failure, synced=False)
 
     def write_now(self, work: Callable[[Database], Value]) -> Value:
-        """Writes like `write`, but blocks; for code without an event loop."""
+        """Like `write`, but blocks; for code without an event loop."""
         if self._closed:
             raise closed_error()
         future: concurrent.futures.Future[Value] = concurrent.futures.Future()
@@ -371,13 +372,13 @@ class Store:
         return future.result()
 
     async def persist(self, work: Callable[[Database], Value], *, synced: bool = True) -> Value:
-        """Writes like `write`, and retries until it succeeds. Raises StoreError as `insist`."""
+        """Like `write`, but retries until it succeeds. Raises StoreError like `insist`."""
         return await self.insist(lambda: self.write(work, synced=synced))
 
     async def insist(self, access: Callable[[], Awaitable[Value]]) -> Value:
-        """Calls `access` until it doesn't raise StoreError; returns its value.
+        """Calls `access` until it doesn't raise StoreError, and returns its value.
 
-        Raises StoreError only if the store was closed, and PermanentDamage.
+        Raises StoreError only if the store is closed, and PermanentDamage.
         """
         tries = 0
         while True:
@@ -400,14 +401,14 @@ class Store:
     ) -> Value:
         """Runs `work` on a read-only connection. Raises StoreError, also after `limit_s` seconds.
 
-        Reads of few SQLite operations run inline. Others run on a thread, like those with a longer time limit
-        and those that aren't `brief` since their rows may be large; `work` may be started twice. It must not
-        return a cursor: an open one keeps its connection in the past.
+        Reads with few SQLite operations run inline; others, those with a longer time limit, and those that
+        aren't `brief` because their rows may be large run on a thread. `work` may be started twice. It must
+        not return a cursor, because an open cursor keeps its connection in the past.
         """
         if self._closed:
             raise closed_error()
         loop = asyncio.get_running_loop()
-        # Under load, the threads share the reads best.
+        # Under load, reads are best shared by the threads.
         is_next = limit_s <= READ_TIMEOUT_S and not self._reading
         if brief and is_next and (found := self._try_inline(loop, self._inline.read, work)):
             return found[0]
@@ -425,7 +426,7 @@ class Store:
         do: Callable[[Callable[[Source], Value]], tuple[Value] | None],
         work: Callable[[Source], Value],
     ) -> tuple[Value] | None:
-        """Runs `work` on this thread; returns None if another thread should run it."""
+        """Runs `work` on this thread, or returns None if another thread should run it."""
         if not self._allowance.left(loop):
             return None
         begin = time.perf_counter()
@@ -435,13 +436,13 @@ class Store:
             self._allowance.charge(loop, time.perf_counter() - begin)
 
     async def close(self) -> None:
-        """Commits queued writes and closes the file; idempotent."""
+        """Commits queued writes and closes the file. Idempotent."""
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._end)
 
     def close_now(self) -> None:
-        """Closes like `close`, but blocks; for code without an event loop."""
+        """Like `close`, but blocks; for code without an event loop."""
         if not self._closed:
             self._closed = True
             self._end()
@@ -453,7 +454,7 @@ class Store:
 
 
 class _Waiter:
-    """Sets a future; `_settle` calls it in the future's loop."""
+    """Sets a future. `_settle` calls it in the future's loop."""
 
     def __init__(self, future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._future = future
@@ -469,7 +470,7 @@ class _Waiter:
 
 
 def _settle(outcomes: Sequence[Outcome]) -> None:
-    # Each loop is woken once for the group, since a wake-up is a system call.
+    # Wake each loop once per group, because each wake-up is a system call.
     by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
     for outcome in outcomes:
         done, value, error = outcome

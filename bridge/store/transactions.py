@@ -1,4 +1,4 @@
-"""Runs work on the writing connection: group commits, and checkpoints of the write-ahead log."""
+"""Runs work on the writing connection: group commits and checkpoints of the write-ahead log."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from bridge.store.records import FAILURES, Failure, as_store_error
 Value = TypeVar("Value")
 Work = Callable[[Database], Any]
 Done = Callable[[Any, BaseException | None], None]
-"""Receives the value or error of a work; called on the writer's thread."""
+"""Receives a task's value or error, on the writer's thread."""
 Outcome = tuple[Done, Any, BaseException | None]
-"""The callback, and its value or error."""
+"""The callback and its value or error."""
 
 CHECKPOINT_WORKS = 256
-"""Works between checkpoints: about 1000 pages, SQLite's own default."""
+"""Number of tasks between checkpoints: about 1000 pages, SQLite's own default."""
 CHECKPOINT_BYTES = 4 << 20
-"""Growth of the log that leads to a checkpoint earlier."""
+"""Growth of the log that triggers an earlier checkpoint."""
 
 
 class Task(Struct, frozen=True):
-    """A queued work."""
+    """Queued work and its callback."""
 
     work: Work
     done: Done
@@ -45,10 +45,10 @@ class _NotBegun(Exception):
 
 
 class CommitGroups:
-    """Transactions of one connection, used by one thread at a time."""
+    """The transactions of a connection, used by one thread at a time."""
 
     def __init__(self, db: Database, path: Path, *, durable: bool = True) -> None:
-        """Without `durable`, no commit waits for the disk. Raises FAILURES."""
+        """Unless `durable`, no commit waits for the disk. Raises FAILURES."""
         self._db = db
         self._path = path
         self._durable = durable
@@ -64,15 +64,15 @@ class CommitGroups:
         self.trouble: AnyText = ""
         """Why the last commit failed; empty if it succeeded."""
         self.commits = 0
-        """Transactions so far."""
+        """Number of transactions so far."""
         self.writes = 0
-        """Works in them."""
+        """Number of tasks in them."""
 
     def close(self) -> None:
         self._connection.close()
 
     def group(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """Runs the tasks in one transaction; returns their outcomes."""
+        """Runs the tasks in one transaction and returns their outcomes."""
         if len(tasks) == 1:
             return [self._run_one(tasks[0])]
         try:
@@ -81,13 +81,13 @@ class CommitGroups:
             failure = self._failed(error.cause)
             return [(task.done, None, failure) for task in tasks]
         except FAILURES:
-            # One failing task must not fail the others.
+            # A failing task must not fail the others.
             return [self._run_one(task) for task in tasks]
 
     def run_inline(self, work: Callable[[Database], Value]) -> tuple[Value] | None:
-        """Runs an unsynced work without waiting; returns its value in a tuple.
+        """Runs unsynced work without waiting and returns its value in a tuple.
 
-        Returns None if it would have to wait for another connection or the disk, or if SQLite fails: the
+        Returns None if it would have to wait for another connection or the disk, or if SQLite fails; the
         writer's thread then retries and reports the error. Raises what `work` raises.
         """
         # https://www.sqlite.org/pragma.html#pragma_synchronous: "the WAL file header is synchronized when a
@@ -110,7 +110,7 @@ class CommitGroups:
     def checkpoint(self) -> None:
         """Runs a checkpoint (https://www.sqlite.org/wal.html#ckpt)."""
         self._checkpoint_writes, self._checkpoint_size = self.writes, self._log_size()
-        # After a failure the data stays in the log, and the next write reports the error.
+        # After a failure, the data stay in the log, and the next write reports the error.
         with contextlib.suppress(*FAILURES):
             self._sync(self._durable)
             _, pages, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -132,7 +132,7 @@ class CommitGroups:
             return 0
 
     def _run_one(self, task: Task) -> Outcome:
-        # Without a savepoint: each statement releases and reacquires Python's lock.
+        # Without a savepoint, because each statement releases and reacquires the GIL.
         try:
             self._begin(task.synced)
         except _NotBegun as error:
@@ -140,7 +140,7 @@ class CommitGroups:
         try:
             value = task.work(self._db)
             self._connection.execute("COMMIT")
-        # A work may raise anything: its changes are rolled back, and the caller gets the error.
+        # A task may raise anything; its changes are rolled back, and the caller gets the error.
         except BaseException as error:
             self._roll_back()
             if isinstance(error, FAILURES):
@@ -151,17 +151,17 @@ class CommitGroups:
         return task.done, value, None
 
     def _run_without_savepoints(self, tasks: Sequence[Task]) -> list[Outcome] | None:
-        """Runs like `_run_in_savepoints`, but without savepoints; returns None if a work fails."""
+        """Like `_run_in_savepoints`, but without savepoints. Returns None if a task fails."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes: list[Outcome] = []
             for task in tasks:
                 outcomes.append((task.done, task.work(self._db), None))
-                # After the end of the transaction, later works would be committed here and run again.
+                # If it ended the transaction, later tasks would be committed here and run again.
                 if not self._connection.in_transaction:
                     return None
             self._connection.execute("COMMIT")
-        # Savepoints then show which work failed.
+        # Savepoints will then show which task failed.
         except BaseException:
             self._roll_back()
             return None
@@ -170,7 +170,7 @@ class CommitGroups:
         return outcomes
 
     def _run_in_savepoints(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """Runs each work in a savepoint. Raises FAILURES or _NotBegun if nothing was committed."""
+        """Runs each task in a savepoint. Raises FAILURES or _NotBegun if nothing was committed."""
         self._begin(any(task.synced for task in tasks))
         try:
             outcomes = [(task.done, *self._try(task.work)) for task in tasks]
@@ -196,7 +196,7 @@ class CommitGroups:
     def _roll_back(self) -> None:
         # SQLite itself ends the transaction after some errors (https://www.sqlite.org/lang_transaction.html).
         if self._connection.in_transaction:
-            # A failed rollback is repeated before the next transaction; it must not end the thread.
+            # A failed rollback is repeated before the next transaction and must not end the thread.
             with contextlib.suppress(*FAILURES):
                 self._connection.execute("ROLLBACK")
 
@@ -206,15 +206,15 @@ class CommitGroups:
         self.writes += works
 
     def _failed(self, error: Failure) -> BaseException:
-        """Converts an error with `as_store_error`, and records the reason as `trouble`."""
+        """Converts an error with `as_store_error` and records the reason as `trouble`."""
         known = as_store_error(error, self._path)
         if isinstance(known, StoreError):
             self.trouble = known.reason
         return known
 
     def _sync(self, synced: bool) -> None:
-        # https://www.sqlite.org/pragma.html#pragma_synchronous: in WAL mode FULL syncs after each commit,
-        # NORMAL only before checkpoints: a power failure may lose the last commits as a whole.
+        # https://www.sqlite.org/pragma.html#pragma_synchronous: in WAL mode, FULL syncs after each commit,
+        # NORMAL only before checkpoints, so a power failure may lose the last commits as a whole.
         if self._durable and synced != self._synced:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             self._synced = synced
@@ -224,7 +224,7 @@ class CommitGroups:
         execute("SAVEPOINT work")
         try:
             value = work(self._db)
-        # A work may raise anything: its changes are rolled back, and the caller gets the error.
+        # A task may raise anything; its changes are rolled back, and the caller gets the error.
         except BaseException as error:
             if not self._connection.in_transaction:
                 if isinstance(error, FAILURES):

@@ -1,4 +1,4 @@
-"""Incomplete blobs, which a later upload can resume."""
+"""Incomplete blobs, which later uploads can resume."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 PART_KEEP_S = 86_400.0
-"""Seconds after the last write when a partial blob is deleted."""
+"""Seconds after its last write until a partial blob is deleted."""
 
 DISK_FULL_ERRNOS = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
 """Error numbers for a full disk."""
@@ -32,10 +32,10 @@ _FILE = re.compile(r"([0-9a-f]{64})\.[0-9a-f]{32}\.part")
 
 
 class PartialBlob:
-    """The first bytes of a blob; at most one upload uses them."""
+    """The first bytes of a blob, used by at most one upload."""
 
     def __init__(self, path: Path, size: int, digest: Any = None) -> None:
-        """`digest` is the SHA-256 state after these bytes; None if unknown."""
+        """`digest` is the SHA-256 state after these bytes, if known."""
         self.path = path
         self.size = size
         self.digest = digest
@@ -46,15 +46,15 @@ class PartialBlob:
 
 
 class PartialBlobs:
-    """The partial blobs without an active upload: the longest one of each blob."""
+    """Partial blobs without an active upload; for each blob, only the longest is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Finds those of an earlier run. Raises OSError."""
+        """Finds the partial blobs of an earlier run. Raises OSError."""
         self.folder = folder
         self._lock = threading.RLock()
         self._idle: dict[str, PartialBlob] = {}
         self.bytes = 0
-        """Bytes of all partial blobs, including those being uploaded."""
+        """Total bytes of partial blobs, including those being uploaded."""
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():
             if _FILE.fullmatch(path.name):
@@ -63,11 +63,11 @@ class PartialBlobs:
                 self.leave(PartialBlob(path, size))
 
     def new(self, name: str) -> PartialBlob:
-        """Returns an empty one; the upload creates its file."""
+        """Returns an empty partial blob. The upload creates its file."""
         return PartialBlob(self.folder / f"{name}.{uuid.uuid4().hex}.part", 0, hashlib.sha256())
 
     def offset(self, name: str) -> int:
-        """Returns the offset in bytes from which an upload can resume; 0 if there is none."""
+        """Returns the offset in bytes from which an upload can resume; 0 to start anew."""
         with self._lock:
             part = self._idle.get(name)
             if part is not None and _size(part.path) != part.size:
@@ -77,14 +77,14 @@ class PartialBlobs:
             return part.size if part else 0
 
     def take(self, name: str, offset: int) -> PartialBlob | None:
-        """Takes the partial blob of `offset` bytes, or a new one for 0; None if there is none."""
+        """Takes the partial blob with `offset` bytes, or a new one for 0. Returns None if there is none."""
         with self._lock:
             if offset != self.offset(name):
                 return None
             return self._idle.pop(name, None) or self.new(name)
 
     def leave(self, part: PartialBlob) -> None:
-        """Stores a partial blob for a later upload to resume; of two, the longer one remains."""
+        """Stores a partial blob for a later upload to resume. Of two, the longer one is kept."""
         with self._lock:
             other = self._idle.get(part.name)
             longer, shorter = (part, other) if other is None or part.size > other.size else (other, part)
@@ -108,7 +108,7 @@ class PartialBlobs:
                 self.drop(part)
 
     def expire(self, before: float) -> int:
-        """Deletes those not written since `before`; returns the number of freed bytes."""
+        """Deletes those not written since `before`. Returns the number of bytes freed."""
         with self._lock:
             late = [part for part in self._idle.values() if _time(part.path) < before]
             for part in late:
@@ -116,15 +116,15 @@ class PartialBlobs:
         return sum(part.size for part in late)
 
     def account(self, size: int) -> None:
-        """Adds `size` bytes, which may be negative, to the total."""
+        """Adds `size` bytes, possibly negative, to the total."""
         with self._lock:
             self.bytes += size
 
 
 class Upload:
-    """An upload of one blob; `commit` makes it available under its name.
+    """An upload of a blob. `commit` makes the blob available under its name.
 
-    Without `commit`, the received bytes stay available for a resumed upload, unless they were rejected.
+    Without `commit`, the received bytes stay for a resumed upload, unless they were rejected.
     """
 
     def __init__(self, store: BlobStore, place: Path, part: PartialBlob | None) -> None:
@@ -152,12 +152,12 @@ class Upload:
 
     @property
     def size(self) -> int:
-        """Bytes received so far."""
+        """Number of bytes received so far."""
         return self._part.size if self._part else 0
 
     def write(self, *pieces: bytes) -> None:
         """Appends bytes. Raises RequestError: `too_large`, `storage_full`, or `bad_input` if the earlier
-        bytes are gone; OSError for a full disk."""
+        bytes are gone. Raises OSError for a full disk."""
         with self._lock:
             file, part = self._open(), self._part
             assert part is not None
@@ -168,7 +168,7 @@ class Upload:
                 for piece in pieces:
                     _write(file, piece)
             except OSError:
-                # Some of it may have been written.
+                # Part of it may have been written.
                 file.truncate(part.size)
                 raise
             for piece in pieces:
@@ -187,7 +187,7 @@ class Upload:
                     hexdigest=part.digest.hexdigest(),
                 )
                 raise RequestError(errors.BAD_INPUT, name=text("Blob {name}", name=self.name), reason=reason)
-            # The client may delete its copy now: a power failure must not lose this one.
+            # The client may now delete its copy, so a power failure must not lose this one.
             os.fsync(file.fileno())
             self._end()
             try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from packaging.version import Version
 
 from accel.image.operations.analysis import inspect
@@ -19,6 +20,7 @@ from bridge.api import (
     Answer,
     Event,
     Popup,
+    PopupItem,
     RequestError,
     RunResult,
     SessionView,
@@ -26,7 +28,9 @@ from bridge.api import (
     VersionScheme,
 )
 from bridge.core import errors
+from bridge.core.popup_items import PopupRows, resolve
 from bridge.core.revert import remaining_changes, revert_command
+from bridge.core.session import is_replaced
 from tests.advisors.pictures import Pixels, save
 
 WRONG = {
@@ -88,12 +92,15 @@ class Bench:
     def __init__(self, root: Path, advisor: Any) -> None:
         self.root = root
         self.advisor = advisor
-        self.settings: dict[str, Any] = {"textures.max_size": 4096}
+        self.settings: dict[str, Any] = {"textures.max_size": 4096, "popups.per_hour": 0}
         self.options: dict[str, dict[str, Any]] = {}
         self.view = SessionView("s1", "p1", "Project", root, FakeEngine(), Version("1"), "en")
         self.popups: dict[int, tuple[Popup, Any]] = {}
         """Those that are open."""
         self.shown: list[Popup] = []
+        self.delays: list[float] = []
+        """The seconds for which each of `shown` is held back."""
+        self.progress: list[tuple[int, float, str]] = []
         self.commands: list[tuple[str, Mapping[str, Any]]] = []
         self.receipts: dict[int, dict[str, Any]] = {}
         self.steps: list[int | None] = []
@@ -102,7 +109,9 @@ class Bench:
         """Those of an earlier try at the same answer, which are found again."""
         self.reverted: list[list[int]] = []
         self.rule_table: dict[str, list[str]] = {}
-        self.marks: set[bytes] = set()
+        self.stored_marks: set[bytes] = set()
+        self.taken: set[str] = set()
+        """Paths that another advisor asks about."""
         self.refused: dict[str, str] = {}
         """Paths that the editor can't change, with its reason."""
         self.ran: list[str] = []
@@ -132,18 +141,33 @@ class Bench:
     async def event(self, data: dict[str, Any]) -> None:
         await self.advisor.on_event(self, self.view, Event(name="asset.imported", data=data))
 
-    async def answer(self, action: str | None, state: str = "answered") -> None:
-        """Answers the newest open popup."""
+    async def answer(
+        self,
+        action: str | None,
+        state: str = "answered",
+        *,
+        checked: Sequence[str] | None = None,
+        choices: Sequence[str] | None = None,
+    ) -> None:
+        """Answers the newest open popup, by default with its initial ticks."""
         popup_id = max(self.popups)
         popup, kept = self.popups.pop(popup_id)
-        answer = Answer(id=popup_id, state=state, **({"action": action} if action else {}))  # type: ignore[arg-type]
+        answer = Answer(
+            id=popup_id,
+            state=state,  # type: ignore[arg-type]
+            action=action or UNSET,
+            checked=UNSET if checked is None else list(checked),
+            choices=UNSET if choices is None else list(choices),
+        )
+        if state == "answered":
+            answer = resolve(popup, popup.items, answer)
         self.steps, self.sent = [], []
         await self.advisor.on_answer(self, self.view, popup, kept, answer)
 
     async def answer_once_more(self, advisor: Any, popup: Popup, kept: Any, action: str) -> None:
         """The answer is acted on by another daemon, as the one before was killed in the middle."""
         self.advisor, self.steps, self.sent = advisor, [], self.steps
-        answer = Answer(id=popup.id, state="answered", action=action)
+        answer = resolve(popup, popup.items, Answer(id=popup.id, state="answered", action=action))
         await advisor.on_answer(self, self.view, popup, kept, answer)
 
     @property
@@ -166,7 +190,10 @@ class Bench:
         self.ran.append(names[0])
         self.asked.append(params)
         await self.gate.wait()
-        record = {"texture.examine": examine, "image.inspect": inspect}[workload].workload
+        found = {"texture.examine": examine, "image.inspect": inspect}.get(workload)
+        if found is None:
+            raise RequestError(errors.UNKNOWN_WORKLOAD, workload=workload)
+        record = found.workload
         inputs = [Input(name, str(path)) for name, path in zip(names, paths, strict=True)]
         try:
             output = record.load()(inputs, record.parse(dict(params)), Limits())
@@ -175,16 +202,34 @@ class Bench:
         blobs = {file.name: hashlib.sha256(file.data).hexdigest() for file in output.files}
         return RunResult(msgspec.to_builtins(output.value), blobs)
 
-    async def popup(self, session: SessionView, popup: Popup, state: Any) -> int:
+    async def claimed(self, session: SessionView, paths: Collection[str]) -> Set[str]:
+        return self.taken & set(paths)
+
+    async def popup(
+        self,
+        session: SessionView,
+        popup: Popup,
+        state: Any,
+        *,
+        textures: Collection[str] | None = None,
+        delay_s: float = 0.0,
+    ) -> int:
         popup_id = len(self.shown) + 1
         popup = msgspec.structs.replace(popup, id=popup_id)
-        same = [key for key, (old, _) in self.popups.items() if old.dedupe and old.dedupe == popup.dedupe]
-        for key in same:
+        # Each popup is one that the wire can carry.
+        PopupRows(msgspec.json.decode(msgspec.json.encode(popup.items), type=list[PopupItem]))
+        for key in [key for key, (old, _) in self.popups.items() if is_replaced(old, popup)]:
             del self.popups[key]
+        self.delays.append(delay_s)
         # As the store keeps it: what can't be packed would be lost.
         self.popups[popup_id] = (popup, msgspec.msgpack.decode(msgspec.msgpack.encode(state)))
         self.shown.append(popup)
         return popup_id
+
+    async def popup_progress(
+        self, session: SessionView, popup_id: int, fraction: float, message: str = ""
+    ) -> None:
+        self.progress.append((popup_id, fraction, message))
 
     async def open_popups(self, session: SessionView) -> Sequence[tuple[Popup, Any]]:
         await self.recalling.wait()
@@ -219,7 +264,7 @@ class Bench:
         self.receipts[len(self.receipts) + 1] = {**receipt, "state": state}
         return len(self.receipts)
 
-    async def earlier_command(self) -> int | None:
+    async def previous_command(self) -> int | None:
         return self._earlier()
 
     def _earlier(self) -> int | None:
@@ -235,17 +280,21 @@ class Bench:
         back = [revert_command(receipt["before"], receipt["after"]) for receipt in found]
         return [self._carried_out({"changes": changes}) for changes in back]
 
-    def beside(self) -> Bench:
+    def outside_answer(self) -> Bench:
         return self
 
     async def note(self, session: SessionView, marks: Collection[bytes]) -> None:
-        self.marks |= set(marks)
+        self.stored_marks |= set(marks)
 
-    async def noted(self, session: SessionView) -> Set[bytes]:
-        return set(self.marks)
+    async def marks(self, session: SessionView) -> Set[bytes]:
+        return set(self.stored_marks)
 
     async def rules(self, session: SessionView) -> Mapping[str, Sequence[str]]:
         return self.rule_table
 
     async def add_rule(self, session: SessionView, folder: str, finding: str) -> None:
         self.rule_table.setdefault(folder, []).append(finding)
+
+    async def remove_rules(self, session: SessionView, rules: Mapping[str, Sequence[str]]) -> None:
+        for folder, codes in rules.items():
+            self.rule_table[folder] = [code for code in self.rule_table[folder] if code not in codes]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bridge.advisors.findings import Finding, find
 from bridge.advisors.texture_facts import texture_facts
-from bridge.core.textures import PLATFORMS, TextureIntent, texture_bytes, usual_format
+from bridge.core.textures import (
+    PLATFORMS,
+    TextureIntent,
+    TextureUse,
+    TextureUses,
+    texture_bytes,
+    usual_format,
+)
 from tests.advisors.examinations import imagined
 
-ALL = frozenset(TextureIntent.__struct_fields__) - {"filter"}
+ALL = frozenset(TextureIntent.__struct_fields__) - {"filter", "mip_filter", "excludes"}
 SETTLED = TextureIntent(
     color_space="srgb", normal_convention="opengl", mipmaps=True, alpha="transparency", max_size=0
 )
@@ -20,6 +28,7 @@ AS_DATA = {"color_space": "linear"}
 
 def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: int = 4096, packed: Any = None,
            srgb_kinds: Any = frozenset(), resizes: bool = False, formats: Any = (),
+           uses: Sequence[TextureUse] = (), detects: frozenset[str] = frozenset(),
            **present: Any) -> dict[str, Finding]:  # fmt: skip
     def memory(intent: TextureIntent) -> Any:
         image = examination.inspection
@@ -39,6 +48,8 @@ def judged(examination: Any, file: str, decides: frozenset[str] = ALL, limit: in
         max_size=limit,
         srgb_kinds=srgb_kinds,
         resizes=resizes,
+        uses=TextureUses(tuple(uses)),
+        detects=detects,
         formats=lambda _: formats,
         memory=memory,
     )

@@ -11,7 +11,7 @@ import pytest
 from accel.texture.kinds import KINDS, Evidence
 from bridge.advisors.findings import DESIRED, ERROR, NOTE, WARNING, find
 from bridge.advisors.texture_facts import is_judged_by_project, name_words, texture_facts
-from bridge.core.textures import TextureIntent
+from bridge.core.textures import TextureIntent, TextureUse
 from tests.advisors import pictures
 from tests.advisors.examinations import classified, examined, imagined
 from tests.advisors.judging import ALL, AS_DATA, AS_NORMAL, OPAQUE, VECTORS, imagine, judged
@@ -102,6 +102,86 @@ class TestNormalMaps:
         pixels = pictures.normal_map(green_up=False)
         finding = found("rock_n.png", pixels, "normal", decides=decides, **AS_NORMAL)["normal_convention"]
         assert finding.rank == ERROR and not finding.applicable
+
+    NORMAL_BLOCKS: ClassVar = {"compression": "lossless", "mipmaps": False, "color_space": "linear"}
+
+    def test_without_srgb_decoding_it_costs_accuracy_alone(self, found: Any) -> None:
+        finding = found("rock_n.png", pictures.normal_map(), "normal", color_space="linear")[
+            "normal_as_color"
+        ]
+        assert (finding.rank, finding.sentence) == (WARNING, "normal_as_linear")
+        assert finding.intent == TextureIntent(kind="normal", color_space="linear")
+
+    def test_what_the_engine_detects_is_a_note(self, found: Any) -> None:
+        detects = frozenset({"kind", "compression", "mipmaps"})
+        for domain, rank in ((None, WARNING), ("canvas", None), ("surface", NOTE), ("decal", NOTE)):
+            uses = [TextureUse(kinds=("normal",), domain=domain)] if domain else []
+            told = found(
+                "rock_n.png",
+                pictures.normal_map(512),
+                "normal",
+                uses=uses,
+                detects=detects,
+                **self.NORMAL_BLOCKS,
+            )
+            assert (told["normal_as_color"].rank, told["normal_as_color"].sentence) == (
+                NOTE, "normal_as_color_detected",
+            )  # fmt: skip
+            assert (told["uncompressed"].rank if "uncompressed" in told else None) == (
+                rank if domain != "decal" else NOTE
+            )
+
+    def test_blocks_come_with_the_kind_that_only_a_use_would_reveal(self, found: Any) -> None:
+        detects = frozenset({"kind"})
+        told = found("rock_n.png", pictures.normal_map(512), "normal", detects=detects, **self.NORMAL_BLOCKS)
+        assert told["uncompressed"].intent == TextureIntent(kind="normal", compression="block")
+
+    def test_alpha_that_may_be_read_is_never_dropped(self, found: Any) -> None:
+        pixels = np.dstack([pictures.normal_map(512), pictures.grey(512)])
+        read, unread = (
+            TextureUse(kinds=("normal",), channels="rga"),
+            TextureUse(kinds=("normal",), channels="rg"),
+        )
+        for uses, told in (((), False), ((read,), False), ((read, unread), False), ((unread,), True)):
+            codes = found("rock_n.png", pixels, "normal", uses=uses, **self.NORMAL_BLOCKS)
+            assert ("normal_as_color" in codes) is told and "uncompressed" not in codes
+        srgb = found("rock_n.png", pixels, "normal", color_space="srgb")["normal_as_color"]
+        assert srgb.intent == TextureIntent(color_space="linear") and srgb.rank == ERROR
+
+    def test_one_that_somebody_has_ruled_out_stays_as_it_is(self, found: Any) -> None:
+        codes = found(
+            "rock_n.png", pictures.normal_map(512), "normal", excludes="normal", **self.NORMAL_BLOCKS
+        )
+        assert "normal_as_color" not in codes and "uncompressed" not in codes
+        read = {"excludes": "normal", "uses": [TextureUse(kinds=("normal",), domain="surface")]}
+        codes = found("rock_n.png", pictures.normal_map(512), "normal", **read, **self.NORMAL_BLOCKS)
+        assert codes["normal_as_color"].rank == WARNING and "uncompressed" in codes
+
+    @pytest.mark.parametrize(
+        ("file", "pixels", "uses", "told"),
+        [
+            ("thing.png", pictures.noise(3), (), True),
+            ("thing_normal.png", pictures.noise(3), (), False),
+            ("thing_normal.png", pictures.grey(), (), True),
+            ("thing.png", pictures.grey(), (TextureUse(kinds=("packed", "normal")),), False),
+            ("thing.png", pictures.noise(3), (TextureUse(kinds=("packed",)),), True),
+        ],
+    )
+    def test_a_slot_or_a_name_outweighs_the_pixels(
+        self, found: Any, file: str, pixels: Pixels, uses: Any, told: bool
+    ) -> None:
+        assert ("color_as_normal" in found(file, pixels, "packed", uses=uses, **AS_NORMAL)) is told
+
+    def test_what_a_declared_use_denies_isnt_advised(self, found: Any) -> None:
+        slot, name = (TextureUse(kinds=("normal",), basis=basis) for basis in ("declaration", "name"))
+        present = {"mipmaps": False, "compression": "lossless"}
+        assert found("wall_orm.png", pictures.noise(3, 512), "packed", uses=[name], **present)
+        assert not found("wall_orm.png", pictures.noise(3, 512), "packed", uses=[slot], **present)
+
+    def test_where_nothing_is_lost_a_wrong_kind_is_a_warning(self, found: Any) -> None:
+        for formats, rank in (((), ERROR), (("rgb8",), WARNING)):
+            finding = found("thing.png", pictures.noise(3), "packed", formats=formats, **AS_NORMAL)
+            assert finding["color_as_normal"].rank == rank
 
     def test_where_the_engines_convention_isnt_known_it_is_a_note(self, tmp_path: Path) -> None:
         examination = examined(tmp_path, "rock_n.png", pictures.normal_map(green_up=False), "normal")

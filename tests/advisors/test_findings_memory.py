@@ -9,7 +9,7 @@ import pytest
 from accel.texture.kinds import KINDS, Evidence
 from bridge.advisors.findings import ERROR, NOTE, WARNING, find
 from bridge.advisors.texture_facts import texture_facts
-from bridge.core.textures import TextureIntent
+from bridge.core.textures import TextureIntent, TextureUse
 from tests.advisors import pictures
 from tests.advisors.examinations import classified, imagined
 from tests.advisors.judging import ALL, AS_DATA, AS_NORMAL, USED, VECTORS, imagine, judged
@@ -22,12 +22,12 @@ class TestMipmaps:
         assert (finding.intent, finding.rank) == (TextureIntent(mipmaps=False), WARNING)
 
     def test_one_by_pixels_alone_has_to_be_very_sure(self) -> None:
-        facts = {"channels": 4, "alpha": USED}
+        facts = {"channels": 4, "alpha": USED, "width": 128, "height": 128}
         assert "ui_mipmaps" in judged(imagined("a.png", "ui", 0.95, **facts), "a.png", compression="none")
         assert not judged(imagined("a.png", "ui", 0.6, **facts), "a.png", compression="none")
 
     def test_one_that_the_engine_saw_in_3d_keeps_its_mipmaps(self, found: Any) -> None:
-        facts = {"width": 1024, "entropy": 7.0}
+        facts = {"width": 192, "height": 128, "entropy": 7.0}
         assert not imagine("ui/screen.png", "ui", facts, compression="block")
         # It lies in blocks on some platforms, perhaps.
         assert not imagine("ui/screen.png", "ui", facts)
@@ -42,8 +42,37 @@ class TestMipmaps:
         assert "ui_mipmaps" in found("hero.png", pictures.noise(4), None, kind="ui")
 
     def test_blocks_are_no_sign_of_3d_where_the_engine_knows_it_as_2d(self, found: Any) -> None:
-        facts = {"width": 1024, "entropy": 7.0}
+        facts = {"width": 192, "height": 128, "entropy": 7.0}
         assert "ui_mipmaps" in imagine("ui/screen.png", "ui", facts, compression="block", kind="sprite")
+
+    @pytest.mark.parametrize(
+        ("use", "side", "there"),
+        [
+            ({}, 128, True),
+            ({}, 512, False),
+            ({"size": (300, 300)}, 512, True),
+            ({"size": (100, 100)}, 512, False),
+            ({"size": (48, 48)}, 128, False),
+            ({"scale": 0.25, "mipmaps": False}, 512, True),
+            ({"size": (300, 300), "mipmaps": True}, 512, False),
+            ({"domain": "particles"}, 128, False),
+            ({"domain": "canvas"}, 128, False),
+        ],
+    )
+    def test_mipmaps_are_useless_only_where_it_is_drawn_as_large_as_it_is(
+        self, use: dict[str, Any], side: int, there: bool
+    ) -> None:
+        facts = {"width": side, "height": side}
+        uses = [TextureUse(**{"domain": "ui", **use})] if use else []
+        codes = imagine("ui/a.png", "ui", facts, uses=uses, compression="lossless")
+        assert ("ui_mipmaps" in codes) is there
+
+    def test_trilinear_filtering_is_chosen_for_the_mipmaps(self) -> None:
+        for kind in ("ui", None):
+            assert "ui_mipmaps" in imagine("ui/a.png", "ui", {"width": 64}, kind="ui")
+            assert "ui_mipmaps" not in imagine(
+                "ui/a.png", kind, {"width": 64}, kind="ui", mip_filter="linear"
+            )
 
     def test_what_the_engine_knows_as_a_sprite_is_no_surface(self) -> None:
         assert "no_mipmaps" in imagine("wall_albedo.png", "albedo", {}, mipmaps=False)
@@ -65,6 +94,20 @@ class TestMipmaps:
         facts = {"normals": VECTORS} if kind == "normal" else {}
         codes = imagine("thing.png", kind, facts, mipmaps=False)
         assert ("no_mipmaps" in codes) is (kind == "normal")
+
+    @pytest.mark.parametrize(
+        ("use", "there"),
+        [
+            ({"domain": "surface"}, True),
+            ({"domain": "terrain"}, True),
+            ({"domain": "canvas"}, False),
+            ({"domain": "decal"}, False),
+            ({"domain": "surface", "mipmaps": False}, False),
+        ],
+    )
+    def test_mipmaps_are_missing_only_where_they_are_read(self, use: dict[str, Any], there: bool) -> None:
+        uses = [TextureUse(kinds=("albedo",), **use)]
+        assert ("no_mipmaps" in imagine("wall_albedo.png", "albedo", {}, uses=uses, mipmaps=False)) is there
 
     def test_a_material_that_uses_it_is_a_word_too(self) -> None:
         examination = imagined("thing.png", "albedo")
@@ -139,25 +182,63 @@ class TestMemory:
 
     @pytest.mark.parametrize("compression", ["block", "block_high", "universal"])
     def test_pixel_art_in_blocks_is_found(self, compression: str) -> None:
-        facts = {"width": 64, "height": 128, "entropy": 2.5, "channels": 4, "alpha": USED}
+        facts = {"width": 64, "height": 128, "entropy": 2.5, "hard_edges": 0.7, "channels": 4, "alpha": USED}
         finding = imagine("sprites/a.png", "sprite", facts, compression=compression)["pixel_art_blocks"]
         assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), ERROR)
 
-    @pytest.mark.parametrize(("entropy", "says"), [(2.5, "pixel_art_blocks"), (6.0, "small_blocks")])
+    @pytest.mark.parametrize(
+        ("entropy", "says", "rank"), [(2.5, "pixel_art_blocks", ERROR), (6.0, "small_blocks", WARNING)]
+    )
     def test_a_small_picture_of_many_tones_is_called_small_and_no_pixel_art(
-        self, entropy: float, says: str
+        self, entropy: float, says: str, rank: int
     ) -> None:
-        facts = {"width": 64, "height": 64, "entropy": entropy, "channels": 4, "alpha": USED}
-        assert imagine("ui/icon.png", "ui", facts, compression="block")["pixel_art_blocks"].sentence == says
+        facts = {
+            "width": 64,
+            "height": 64,
+            "entropy": entropy,
+            "hard_edges": 0.7,
+            "channels": 4,
+            "alpha": USED,
+        }
+        finding = imagine("ui/icon.png", "ui", facts, compression="block")["pixel_art_blocks"]
+        assert (finding.sentence, finding.rank) == (says, rank)
+
+    @pytest.mark.parametrize("side", [64, 256])
+    def test_a_glow_of_few_tones_is_no_pixel_art(self, side: int) -> None:
+        facts = {
+            "width": side,
+            "height": side,
+            "entropy": 2.5,
+            "hard_edges": 0.05,
+            "channels": 4,
+            "alpha": USED,
+        }
+        assert not imagine("sprites/glow.png", "sprite", facts, compression="block")
+        squares = {"compression": "block", "filter": "nearest", "decides": ALL | {"filter"}}
+        assert "pixel_art_blocks" in imagine("sprites/glow.png", "sprite", facts, **squares)
+
+    def test_pixel_art_that_is_drawn_in_3d_keeps_its_blocks(self) -> None:
+        facts = {"width": 64, "height": 64, "entropy": 2.5, "hard_edges": 0.7}
+        for domain, there in (("canvas", True), ("particles", False)):
+            uses = [TextureUse(kinds=("sprite",), domain=domain)]
+            codes = imagine("sprites/a.png", "sprite", facts, compression="block", uses=uses)
+            assert ("pixel_art_blocks" in codes) is there
 
     def test_where_the_engine_knows_how_texels_are_shown_only_squares_are_pixel_art(self) -> None:
-        facts = {"width": 1024, "height": 1024, "entropy": 2.5, "channels": 4, "alpha": USED}
+        facts = {
+            "width": 1024,
+            "height": 1024,
+            "entropy": 2.5,
+            "hard_edges": 0.7,
+            "channels": 4,
+            "alpha": USED,
+        }
         known = {"decides": ALL | {"filter"}, "compression": "block"}
         assert "pixel_art_blocks" not in imagine("sprites/a.png", "sprite", facts, **known, filter="linear")
         assert "pixel_art_blocks" in imagine("sprites/a.png", "sprite", facts, **known, filter="nearest")
 
     def test_what_its_size_keeps_out_of_blocks_is_left_alone(self) -> None:
-        facts = {"width": 30, "height": 30, "entropy": 2.5, "channels": 4, "alpha": USED}
+        facts = {"width": 30, "height": 30, "entropy": 2.5, "hard_edges": 0.7, "channels": 4, "alpha": USED}
         for formats, found in ((("bc3", "astc_6x6"), True), (("rgba8", "astc_6x6"), False), ((), True)):
             codes = imagine("sprites/a.png", "sprite", facts, compression="block", formats=formats)
             assert ("pixel_art_blocks" in codes) is found
@@ -171,7 +252,7 @@ class TestMemory:
 
     def test_light_that_is_cut_off_is_found(self) -> None:
         finding = imagine("sky.exr", "environment", {"bit_depth": 32}, compression="lossy")["lossy_hdr"]
-        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), ERROR)
+        assert (finding.intent, finding.rank) == (TextureIntent(compression="lossless"), NOTE)
         assert not imagine("sky.png", "environment", compression="lossy")
 
 

@@ -248,7 +248,7 @@ class TestAnswers:
         bench.refused[bad] = "the file is read-only"
         await bench.imported(good, bad)
         await bench.answer("apply")
-        assert bench.asking.title == "Fixed rock_n.png"
+        assert bench.asking.title == say("applied_partly", "en", done=1, count=2)
         assert bench.asking.body.startswith("`res://locked_n.png`: the file is read-only\n")
         assert bench.asking.severity == "warning"
 

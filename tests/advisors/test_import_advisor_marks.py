@@ -26,7 +26,7 @@ class Notes:
             raise RequestError(STORE_UNAVAILABLE, reason="it is damaged")
         self.kept.update(marks)
 
-    async def noted(self, session: SessionView) -> Set[bytes]:
+    async def marks(self, session: SessionView) -> Set[bytes]:
         if self.damaged:
             raise RequestError(STORE_UNAVAILABLE, reason="it is damaged")
         return set(self.kept)

@@ -85,7 +85,7 @@ async def test_an_answer_that_comes_while_the_next_popup_is_made_isnt_asked_for_
 async def test_what_a_popup_that_couldnt_be_shown_asked_is_asked_by_the_next(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*_: Any) -> int:
+    async def full(*_: Any, **__: Any) -> int:
         raise RequestError(errors.OVERLOADED, name="s1", open=256)
 
     path = normal(bench)

@@ -91,7 +91,7 @@ async def test_what_is_settled_while_it_is_read_what_was_isnt_asked_again(
 ) -> None:
     path = normal(bench)
     await bench.imported(path)
-    bench.advisor, noted = TextureImportAdvisor(), bench.noted
+    bench.advisor, noted = TextureImportAdvisor(), bench.marks
 
     async def answered_meanwhile(session: Any) -> Any:
         found = await noted(session)
@@ -99,7 +99,7 @@ async def test_what_is_settled_while_it_is_read_what_was_isnt_asked_again(
             await bench.answer("later")
         return found
 
-    monkeypatch.setattr(bench, "noted", answered_meanwhile)
+    monkeypatch.setattr(bench, "marks", answered_meanwhile)
     await bench.imported(path)
     assert bench.popups == {} and len(bench.shown) == 1
 
@@ -110,16 +110,16 @@ async def test_where_it_cant_be_read_what_was_settled_nothing_is_asked_until_it_
     settled, new = normal(bench), normal(bench, "textures/wood_n.png")
     await bench.imported(settled)
     await bench.answer("later")
-    bench.advisor, noted = TextureImportAdvisor(), bench.noted
+    bench.advisor, noted = TextureImportAdvisor(), bench.marks
 
     async def damaged(session: Any) -> Any:
         raise RequestError(errors.STORE_UNAVAILABLE, reason="its database is damaged")
 
-    monkeypatch.setattr(bench, "noted", damaged)
+    monkeypatch.setattr(bench, "marks", damaged)
     with pytest.raises(RequestError):
         await bench.imported(settled, new)
     assert bench.popups == {} and len(bench.shown) == 1
-    monkeypatch.setattr(bench, "noted", noted)
+    monkeypatch.setattr(bench, "marks", noted)
     await bench.imported(settled)
     assert bench.asking.title == "Import settings to fix: wood_n.png"
 
@@ -156,7 +156,7 @@ async def test_editors_of_one_project_are_asked_together(bench: Bench) -> None:
 async def test_what_an_editor_that_was_gone_wasnt_asked_about_the_next_one_is(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(*_: Any) -> int:
+    async def gone(*_: Any, **__: Any) -> int:
         raise RequestError(errors.EDITOR_GONE, editor="the editor")
 
     bench.view = msgspec.structs.replace(bench.view, workspace="w")
@@ -176,10 +176,10 @@ async def test_where_one_editor_fails_another_of_the_project_goes_on(
     first, second = normal(bench), normal(bench, "textures/wood_n.png")
     show = bench.popup
 
-    async def gone(session: Any, popup: Any, state: Any) -> int:
+    async def gone(session: Any, popup: Any, state: Any, **more: Any) -> int:
         if session.id == "s1":
             raise RequestError(errors.EDITOR_GONE, editor="s1")
-        return await show(session, popup, state)
+        return await show(session, popup, state, **more)
 
     monkeypatch.setattr(bench, "popup", gone)
     bench.gate.clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.advisors.import_batch import _texture_reader
+from bridge.advisors.import_batch import texture_reader
 from bridge.api import TextureAsset
 
 
@@ -25,5 +25,5 @@ def test_what_was_asked_is_applied_although_settings_cannot_be_compared(
     texture: Any, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     support: Any = SimpleNamespace(texture=texture)
-    assert _texture_reader(support, Path())("a.png") == TextureAsset("a.png", "a.png")
+    assert texture_reader(support, Path())("a.png") == TextureAsset("a.png", "a.png")
     assert says in caplog.text

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.advisors.advice import FileAdvice, TextureSummary
 from bridge.advisors.findings import ERROR, WARNING, Finding
+from bridge.advisors.import_items import group_codes, offered_rules
 from bridge.advisors.import_popups import (
     MAX_FILES,
     MAX_MEMBERS,
@@ -17,6 +18,7 @@ from bridge.advisors.import_popups import (
     total_memory,
 )
 from bridge.advisors.texts import say
+from bridge.api import Popup, SessionView, TextureIntent
 
 MIB = 1 << 20
 SAVED = {"desktop": (16 * MIB, 4 * MIB), "mobile": (16 * MIB, 2 * MIB)}
@@ -24,9 +26,15 @@ PACKED = TextureSummary("packed", 97, ["_orm"], {"r": "occlusion", "g": "roughne
 
 
 def advised(file: str, about: TextureSummary | None = None, rank: int = WARNING, **more: Any) -> FileAdvice:
-    finding = Finding("data_as_srgb", rank, "packed_as_srgb")
     known: dict[str, Any] = {"options": {"srgb": False}, "present": {"srgb": True}, **more}
+    intent = TextureIntent(color_space="linear" if known["options"] else None)
+    finding = Finding("data_as_srgb", rank, "packed_as_srgb", intent=intent)
     return FileAdvice(file, file, [finding], content="c", state="s", about=about, **known)
+
+
+def asking(files: list[FileAdvice]) -> Popup:
+    session = SessionView("s", "p", "Project", None, None, None, "en")
+    return advice_popup(files, group_codes(files), offered_rules(files), session)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,7 @@ def test_the_maps_of_a_material_share_a_paragraph() -> None:
 
 def test_a_popup_about_one_material_shows_its_name_and_the_total() -> None:
     files = [advised(f"m/rock_{role}.png", rank=ERROR, memory=SAVED) for role in ("albedo", "n", "orm")]
-    popup = advice_popup(files, "en", "d")
+    popup = asking(files)
     assert popup.title == say("title_material", "en", name="rock", count=3)
     assert popup.body.splitlines()[-1].endswith("48.0 MiB → 12.0 MiB (desktop), 48.0 MiB → 6.0 MiB (mobile)")
 
@@ -105,14 +113,14 @@ def test_a_popup_about_one_material_shows_its_name_and_the_total() -> None:
 def test_the_title_and_the_button_count_what_import_settings_fix() -> None:
     fixable = [advised(f"{letter}/{letter * 3}.png") for letter in "ab"]
     author = advised("c/ccc.png", options={})
-    mixed = advice_popup([*fixable, author], "en", "d")
+    mixed = asking([*fixable, author])
     assert mixed.title == say("title_many", "en", count=2)
     assert [action.label for action in mixed.actions] == [
         say("apply_many", "en", count=2), say("later", "en"), say("always_many", "en"),
     ]  # fmt: skip
-    one = advice_popup([fixable[0], author], "en", "d")
+    one = asking([fixable[0], author])
     assert (one.title, one.actions[0].label) == (say("title_one", "en", name="aaa.png"), say("apply", "en"))
-    alone = advice_popup([author], "en", "d")
+    alone = asking([author])
     assert alone.title == say("file_one", "en", name="ccc.png")
     assert [action.id for action in alone.actions] == ["later"]
 
@@ -120,9 +128,9 @@ def test_the_title_and_the_button_count_what_import_settings_fix() -> None:
 def test_a_material_isnt_split_by_the_limit_of_a_popup() -> None:
     files = [advised(f"{letter * 3}.png") for letter in "abcd"]
     files += [advised(f"rock_{role}.png") for role in ("albedo", "n", "orm")]
-    body = advice_popup(files, "en", "d").body
+    body = asking(files).body
     assert "Material" not in body and "… and 3 more" in body
-    assert "Material `rock`: 3 textures" in advice_popup(files[-3:] + files[:-3], "en", "d").body
+    assert "Material `rock`: 3 textures" in asking(files[-3:] + files[:-3]).body
 
 
 def test_a_material_of_very_many_maps_is_cut() -> None:

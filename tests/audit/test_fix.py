@@ -15,6 +15,7 @@ from bridge.audit.project import Project
 from bridge.audit.results import Issue, Report, Row
 from bridge.audit.texts import sentence
 from bridge.commands.receipts import read_receipt
+from bridge.core import verification
 from bridge.core.errors import UserError
 from bridge.core.textures import TextureIntent
 from bridge.host import host
@@ -88,7 +89,8 @@ def test_who_puts_back_without_the_engines_plugin_is_told_what_may_be_missing(tm
     row = Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})
     report = Report(name="game", root="", engine="acme 1.0", rows=[row])
     database = tmp_path / "popbridge.sqlite3"
-    fix(Project(tmp_path, support=Failing({"before": [], "after": []})), report, database)  # type: ignore[abstract]
+    support = Failing({"before": BEFORE[:1], "after": DONE[:1]})  # type: ignore[abstract]
+    fix(Project(tmp_path, support=support), report, database)
     made = read_receipt(database, 1)
     assert made is not None
     with pytest.raises(UserError, match="`popbridge plugins` shows whether its engine's plugin is"):
@@ -99,9 +101,10 @@ class Careless(Unasked):
     """An adapter that takes what it was given apart."""
 
     def apply(self, project: Path, changes: Any) -> Any:
+        before = [{"path": change["path"], "options": {"o": False}} for change in changes]
         for change in changes:
             change["seen"].clear()
-        return {"before": [], "after": changes, "errors": []}
+        return {"before": before, "after": changes, "errors": []}
 
 
 def test_what_an_adapter_does_with_settings_that_were_seen_changes_none(tmp_path: Path) -> None:
@@ -137,7 +140,7 @@ def test_what_an_adapter_tells_of_before_alone_is_put_back_and_can_be_set_again(
         rows=[Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})],
     )
     fix(Project(tmp_path, support=support), report, database)
-    asset = SimpleNamespace(path="a.png", options=support.options)
+    asset = SimpleNamespace(path="a.png", file="a.png", options=support.options)
     project = SimpleNamespace(support=support, textures=lambda: [asset])
     monkeypatch.setattr("bridge.audit.fix.find", lambda *_: project)
     support.options["p"] = 2
@@ -158,11 +161,64 @@ def test_what_an_adapter_tells_of_before_alone_is_put_back_and_can_be_set_again(
 DONE = [{"path": "a.png", "options": {"o": True}}, {"path": "b.png", "options": {"o": True}}]
 
 
+BEFORE = [{"path": "a.png", "options": {"o": False}}, {"path": "b.png", "options": {"o": False}}]
+
+
+class Lying(Unasked):
+    """An adapter that says that it has done all, whatever it has written."""
+
+    def __init__(self, writes: dict[str, Any]) -> None:
+        self.settings: dict[str, Any] = {"o": False, "p": 1}
+        self.writes = writes
+
+    def texture(self, project: Path, file: str) -> TextureAsset:
+        return TextureAsset(file, file, dict(self.settings))
+
+    def apply(self, project: Path, changes: Any) -> Any:
+        self.settings |= self.writes
+        return {"before": BEFORE[:1], "after": DONE[:1], "errors": []}
+
+
+@pytest.mark.parametrize(
+    ("writes", "now", "after"), [({}, "false", []), ({"o": 7}, "7", [{"path": "a.png", "options": {"o": 7}}])]
+)
+def test_an_adapter_that_says_it_wrote_what_it_didnt_is_found_out(
+    tmp_path: Path, writes: Any, now: str, after: Any
+) -> None:
+    database, support = tmp_path / "popbridge.sqlite3", Lying(writes)  # type: ignore[abstract]
+    row = Row("a.png", "a.png", [MIPMAPS], dict(support.settings), {"o": True})
+    report = Report(name="game", root="", engine="acme 1.0", rows=[row])
+    fix(Project(tmp_path, support=support), report, database)
+    assert (row.mended, [issue.code for issue in row.issues]) == ([], ["not_applied", "no_mipmaps"])
+    reason = row.issues[0].values["reason"]
+    assert (reason.id, reason.values["now"]) == (verification.FALSE_REPORT.id, now)
+    receipt = read_receipt(database, 1)
+    assert receipt is not None
+    assert (receipt.state, receipt.after) == ("applied" if after else "failed", after)
+
+
+def test_settings_that_changed_since_they_were_judged_arent_even_asked_for(tmp_path: Path) -> None:
+    support = Lying({})  # type: ignore[abstract]
+    row = Row("a.png", "a.png", [MIPMAPS], {"o": False, "p": 2}, {"o": True})
+    report = Report(name="game", root="", engine="acme 1.0", rows=[row])
+    fix(Project(tmp_path, support=support), report, tmp_path / "popbridge.sqlite3")
+    assert [issue.code for issue in row.issues] == ["not_applied", "no_mipmaps"]
+    assert report.receipt is None
+
+
+def test_a_result_without_before_is_told(tmp_path: Path) -> None:
+    row = Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})
+    report = Report(name="game", root="", engine="acme 1.0", rows=[row])
+    support = Failing({"after": DONE[:1]})  # type: ignore[abstract]
+    fix(Project(tmp_path, support=support), report, tmp_path / "popbridge.sqlite3")
+    assert row.refused and row.issues[0].values["reason"].id == verification.NO_BEFORE.id
+
+
 @pytest.mark.parametrize("errors", [None, [{"path": "c.png"}]])
 def test_an_adapter_may_tell_of_files_that_it_wasnt_asked_for(tmp_path: Path, errors: Any) -> None:
     row = Row("a.png", "a.png", [MIPMAPS], {"o": False}, {"o": True})
     report = Report(name="game", root="", engine="acme 1.0", rows=[row])
-    gives = {"before": None, "after": DONE, "errors": errors}
+    gives = {"before": BEFORE, "after": DONE, "errors": errors}
     fix(Project(tmp_path, support=Failing(gives)), report, tmp_path / "popbridge.sqlite3")  # type: ignore[abstract]
     assert (row.issues, row.mended) == ([], [MIPMAPS])
 

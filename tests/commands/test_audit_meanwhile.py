@@ -198,7 +198,7 @@ def test_unitys_settings_that_were_changed_meanwhile_stay(
     file = project / f"Assets/{NORMAL}.meta"
     between("fix", lambda: edit(file, "    filterMode: 1", "    filterMode: 0"))
     code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
-    assert code == 1 and "rock_normal.png.meta was changed during the audit" in " ".join(out.split())
+    assert code == 1 and "rock_normal.png was changed during the audit: filterMode" in " ".join(out.split())
     assert file.read_text() == unity.meta(
         f"Assets/{NORMAL}", replaced={"    filterMode: 1": "    filterMode: 0"}
     )
@@ -267,3 +267,36 @@ def test_what_is_set_in_the_moment_of_the_writing_stays(
     assert code == 1 and file.read_text(encoding="utf-8") == before.replace(*mine)
     assert "another program changed it at the same time; try again" in " ".join(out.split())
     assert [one for one in root.rglob("*.popbridge-new")] == []
+
+
+def test_an_adapter_that_only_says_that_it_fixes_is_found_out_file_by_file(
+    popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def claim(self: object, root: Path, changes: Any) -> Any:
+        asked = [{"path": change["path"], "options": change["options"]} for change in changes]
+        return {"before": [{**change, "options": {}} for change in asked], "after": asked, "errors": []}
+
+    before = settings(project)
+    monkeypatch.setattr("bridge_godot.support.GodotSupport.apply", claim)
+    code, out, _ = popbridge("audit", str(project), "--fix", "--workers", "1")
+    assert code == 1 and settings(project) == before
+    assert out.count("compress/mode") >= 2 and "it is 0; 2 was asked for" in out
+    code, _, err = popbridge("revert", "1")
+    assert code == 2 and one_line(err) and "changed nothing" in err
+
+
+def test_a_revert_that_an_adapter_only_claims_restores_nothing_and_says_so(
+    popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popbridge("audit", str(project), "--fix", "--workers", "1")
+    mended = settings(project)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "bridge_godot.support.GodotSupport.apply",
+            lambda self, root, changes: {"before": [], "after": [], "errors": []},
+        )
+        code, out, _ = popbridge("revert", "1")
+    assert code == 1 and "was not reverted" in out and "compress/mode" in out
+    assert settings(project) == mended
+    # It may be tried again.
+    assert popbridge("revert", "1")[0] == 0 and settings(project) != mended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from bridge.api import AssetChange, EditorSupport
 from bridge.commands import install
 from bridge.core.errors import UserError
 from bridge.host import host
+from bridge.paths import daemon_command, quoted
 from tests.commands.shell import one_line
 from tests.messages import is_chinese
 
@@ -43,6 +45,13 @@ class FakeEditor(EditorSupport):
         return [AssetChange(addon.name, "removed")]
 
 
+class Terminal(io.StringIO):
+    """Somebody who types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class TestInstall:
     @pytest.fixture(autouse=True)
     def engine(self, acme: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,9 +69,9 @@ class TestInstall:
         self, popbridge: Any, project: Path
     ) -> None:
         code, out, _ = popbridge("install", "acme", str(project))
-        assert code == 0 and "created    addon2.txt" in out
-        _, out, _ = popbridge("install", "Acme", str(project))
-        assert "unchanged  addon2.txt" in out and "Nothing to change." in out
+        assert code == 0 and len(out.splitlines()) == 1 and "addon2.txt" not in out
+        _, out, _ = popbridge("install", "Acme", str(project), "-v")
+        assert "addon2.txt" in out
         _, out, _ = popbridge("install", "acme", str(project), "--remove", "--json")
         assert json.loads(out) == {"path": "addon2.txt", "what": "removed"}
 
@@ -70,7 +79,7 @@ class TestInstall:
         self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-        _, out, _ = popbridge("install", "acme", str(project))
+        _, out, _ = popbridge("install", "acme", str(project), "-v")
         assert "addon2.txt" in out and is_chinese(out)
         assert is_chinese(popbridge("install", "acme", str(project))[1])
         assert json.loads(popbridge("install", "acme", str(project), "--json")[1])["what"] == "unchanged"
@@ -81,6 +90,27 @@ class TestInstall:
         assert is_chinese(popbridge("install", "acme", str(project / "gone"))[2])
         (project / "acme.txt").write_text("7.0", "utf-8")
         assert is_chinese(popbridge("install", "acme", str(project))[2])
+
+    def test_the_command_that_starts_the_daemon_is_recorded_for_editors(
+        self, popbridge: Any, project: Path, home: Path
+    ) -> None:
+        popbridge("install", "acme", str(project))
+        file = home / "start.json"
+        assert json.loads(file.read_bytes())["command"] == daemon_command()
+        if os.name == "posix":
+            assert file.stat().st_mode & 0o077 == 0
+
+    def test_without_a_project_those_of_the_engines_own_list_are_offered(
+        self, popbridge: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        code, _, err = popbridge("install", "acme")
+        assert code == 2 and one_line(err)
+        monkeypatch.setattr(FakeEditor, "known_projects", lambda self: [project] if self.major == 2 else [])
+        code, _, err = popbridge("install", "acme")
+        assert code == 2 and f"popbridge install acme {quoted(project)}" in err
+        monkeypatch.setattr("sys.stdin", Terminal("1\n"))
+        code, out, _ = popbridge("install", "acme")
+        assert code == 0 and str(project) in out and (project / "addon2.txt").exists()
 
     def test_an_unknown_engine_is_told_with_those_that_are_known(self, popbridge: Any, project: Path) -> None:
         code, _, err = popbridge("install", "frostbite", str(project))

@@ -41,7 +41,8 @@ def plain(*, binary: bool = True) -> st.SearchStrategy[Any]:
 def of_type(info: types.Type, free: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     match info:
         case types.StructType():
-            return _struct(info, free)
+            # Deferred, as a part may contain itself.
+            return st.deferred(lambda: _struct(info, free))
         case types.UnionType():
             return st.one_of([of_type(option, free) for option in info.types])
         case types.Metadata():

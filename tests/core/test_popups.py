@@ -55,6 +55,22 @@ def test_a_popup_takes_the_place_of_the_open_one_with_the_same_dedupe() -> None:
     assert popups.expire(now=1) == []
 
 
+def test_a_popup_takes_the_place_of_the_one_that_it_names() -> None:
+    popups = Popups()
+    popups.open(popup(1), now=0)
+    popups.open(popup(2), now=0)
+    assert popups.open(popup(3, replaces=1), now=0) == [PopupClose(id=1, reason="superseded")]
+    assert popups.open(popup(4, replaces=1), now=0) == []
+    assert {p.id for p in popups} == {2, 3, 4}
+
+
+def test_an_action_of_the_menu_answers_a_popup() -> None:
+    popups = Popups()
+    popups.open(popup(1, menu=[Action(id="snooze", label="In an hour")]), now=0)
+    closing = popups.answer(Answer(id=1, state="answered", action="snooze"))
+    assert closing == PopupClose(id=1, reason="answered")
+
+
 def test_a_popup_that_is_opened_again_does_not_close_itself() -> None:
     popups = Popups()
     popups.open(popup(1, dedupe="rock.png", expires_ms=1000), now=0)

@@ -48,6 +48,10 @@ class Daemon:
         """All messages of all clients, in order."""
         self.blobs: dict[str, bytes] = {}
         self.fetched: list[str] = []
+        self.explanations: dict[str, dict[str, Any]] = {}
+        """The fields of the `result` of `texture.explain`, by the texture's path; others aren't known."""
+        self.features: list[str] = []
+        """What `hello` offers."""
         self.refuse_resume = False
         self.open_popups: list[int] | None = None
         """What is open when a session is resumed; None as of a daemon that doesn't say so."""
@@ -179,6 +183,8 @@ class Daemon:
                 message = msgpack.unpackb(frame)
                 if message["type"] == "identify":
                     await self._welcome(socket, message)
+                if message["type"] == "request":
+                    await socket.send(msgpack.packb(self._explanation(message)))
                 async with self._news:
                     self.said.append(message)
                     self._news.notify_all()
@@ -198,11 +204,17 @@ class Daemon:
         said = {} if self.open_popups is None else {"popups": self.open_popups}
         await socket.send(msgpack.packb({**ready, **said}))
 
+    def _explanation(self, request: dict[str, Any]) -> dict[str, Any]:
+        explained = self.explanations.get(request["params"].get("path", ""))
+        if request["workload"] != "texture.explain" or explained is None:
+            return {"type": "error", "id": request["id"], "code": "unknown_workload", "message": "Unknown."}
+        return {"type": "result", "id": request["id"], **explained}
+
     def _hello(self) -> dict[str, Any]:
         return {
             "type": "hello",
             "protocol": PROTOCOL,
-            "features": [],
+            "features": self.features,
             "server": {"name": "popbridge", "version": "0.1.0", "instance": self.instance},
             "limits": {"frame": self.frame, "inline": MAX_INLINE, "inflight": 64},
             "heartbeat_s": self.heartbeat_s,

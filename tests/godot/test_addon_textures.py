@@ -22,6 +22,7 @@ NOT_A_TEXTURE = "This file isn't an imported texture of the project."
 OTHER_TYPE = "{option} is {now}; {value} has another type."
 CHANGED = "{option} was changed meanwhile: it is {now}, not {expected}. Left unchanged."
 UNSET = "{option} is {now} but wasn't set before: Godot or somebody else set it. Left unchanged."
+NOT_SET = "{option} is {now}, not {wanted}."
 MORE_ERRORS = "More errors, not listed: {n}"
 
 
@@ -70,8 +71,12 @@ async def test_settings_are_applied_and_the_observed_state_answered(live: Live, 
     assert value["before"] == [{"path": path, "options": {**before, "no/such": None}}]
     assert value["after"] == [{"path": path, "options": {**after, "no/such": None}}]
     assert isinstance(value["after"][0]["options"]["compress/lossy_quality"], float)
-    assert [error["path"] for error in value["errors"]] == [path for path, _ in elsewhere]
-    assert {error["message"] for error in value["errors"]} == {in_chinese(live.project, NOT_A_TEXTURE)}
+    *others, unset = value["errors"]
+    assert [error["path"] for error in others] == [path for path, _ in elsewhere]
+    assert {error["message"] for error in others} == {in_chinese(live.project, NOT_A_TEXTURE)}
+    # Godot has no such option.
+    said = in_chinese(live.project, NOT_SET, option="no/such", now="–", wanted=3)
+    assert unset == {"path": path, "message": said}
     assert live.project.settings("many/1.png")["compress/mode"] == "2"
     await live.daemon.acknowledged(asked)
 

@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from bridge import __version__
 from bridge.api import AssetChange, UserError
+from bridge_godot import project
 from bridge_godot.support import ADDON, GODOT3, GODOT4, Generation, GodotSupport, addon_version, split_command
 
 PROJECT_3 = 'config_version=4\n\n[application]\n\nconfig/name="Old"\n'
@@ -330,3 +331,23 @@ def test_a_file_that_is_not_checked_out_is_told_by_its_name_and_stays(tmp_path: 
         support.install(project)
     assert str(raised.value).startswith(str(older.resolve())) and older.read_bytes() == b"older"
     older.chmod(0o644)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the folders of Linux")
+def test_the_projects_of_godots_own_lists_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in ("four [a]", "three"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "project.godot").touch()
+    (tmp_path / "data" / "godot").mkdir(parents=True)
+    (tmp_path / "config" / "godot").mkdir(parents=True)
+    (tmp_path / "data" / "godot" / "projects.cfg").write_text(
+        f"[{tmp_path}/gone]\n\nfavorite=false\n\n[{tmp_path}/four [a]]\n\nfavorite=true\n", "utf-8"
+    )
+    (tmp_path / "config" / "godot" / "editor_settings-3.tres").write_text(
+        f'[resource]\ninterface/scale = 1\nprojects/{str(tmp_path)[1:]}::three = "{tmp_path}/three"\n',
+        "utf-8",
+    )
+    assert project.known_projects(4) == [tmp_path / "four [a]"]
+    assert project.known_projects(3) == [tmp_path / "three"]

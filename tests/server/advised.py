@@ -11,6 +11,16 @@ PUT_BACK = [{"path": "a", "options": {"x": 1}, "expected": {"x": 2}}]
 """The changes that bring back what was before `APPLIED`."""
 
 
+def done(command: dict[str, Any]) -> dict[str, Any]:
+    """The result of a revert that restored what it was to."""
+    changes = command["args"]["changes"]
+    before = [{"path": each["path"], "options": each.get("expected", {})} for each in changes]
+    return {
+        "before": before,
+        "after": [{"path": each["path"], "options": each["options"]} for each in changes],
+    }
+
+
 async def popup(wire: Wire, **data: Any) -> dict[str, Any]:
     await wire.send("event", name="test.popup", data=data)
     return await wire.until("popup")

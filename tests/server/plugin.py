@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import msgspec
 
 from bridge.api import (
     Action,
     Adapter,
     Advisor,
     Answer,
+    Choice,
     Context,
     Event,
     Input,
@@ -24,8 +28,11 @@ from bridge.api import (
     OutputFile,
     Params,
     Popup,
+    PopupItem,
     RequestError,
+    RunResult,
     SessionView,
+    TextureAsset,
     TextureIntent,
     VersionScheme,
     WorkloadError,
@@ -221,8 +228,32 @@ def inline(inputs: Sequence[Input], params: Size, limits: Limits) -> Output:
     )
 
 
+class FakeProjects:
+    """Projects whose import settings lie beside each texture, as JSON."""
+
+    def project_version(self, project: Path) -> str | None:
+        return None
+
+    def textures(self, project: Path) -> Iterator[TextureAsset]:
+        return iter(())
+
+    def texture(self, project: Path, file: str) -> TextureAsset | None:
+        settings = project / f"{file}.json"
+        if not settings.exists():
+            return None
+        return TextureAsset(f"watch://{file}", file, json.loads(settings.read_text()))
+
+    def uses(self, project: Path) -> Mapping[str, Sequence[Any]]:
+        return {}
+
+    def apply(self, project: Path, changes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return {}
+
+
 class Fake(Adapter):
     """Serves an engine that nobody has."""
+
+    project = FakeProjects()
 
     name = "fake2"
     engine = "fake"
@@ -253,15 +284,18 @@ class Obedient(Advisor):
     """Does what events and answers tell it to."""
 
     name = "obedient"
-    events = ("test.popup", "test.command", "test.raise", "test.run", "test.hang")
+    events = ("test.popup", "test.command", "test.raise", "test.run", "test.hang", "change.reverted")
     asks = ("test.ask",)
+    reverted: ClassVar[list[Mapping[str, Any]]] = []
+    """The data of the events after reverts."""
 
     async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
         data = event.data
         match event.name:
             case "test.popup":
                 for number in range(data.get("count", 1)):
-                    await context.popup(session, _popup(data, number), data.get("state"))
+                    shown = _popup(data, number)
+                    await context.popup(session, shown, data.get("state"), delay_s=data.get("delay_s", 0.0))
             case "test.command":
                 receipt = await context.command(
                     session, "texture.apply", data["args"], note=data.get("note", "n")
@@ -272,6 +306,8 @@ class Obedient(Advisor):
             case "test.run":
                 done = await context.run("test.read", {}, [Path(data["path"])])
                 await context.popup(session, _popup({"body": repr(done.value)}, 0), None)
+            case "change.reverted":
+                self.reverted.append(data)
             case "test.hang":
                 await asyncio.Event().wait()
             case _:
@@ -284,6 +320,10 @@ class Obedient(Advisor):
         if log := state.get("log"):
             with Path(log).open("a") as file:
                 print(answer.state, answer.action or "-", state.get("tag", "-"), file=file)
+        if ticks := state.get("ticks"):
+            Path(ticks).write_text(json.dumps([answer.checked or [], answer.choices or []]))
+        if progress := state.get("progress"):
+            await context.popup_progress(session, popup.id, progress, "at work")
         if what := state.get("raise"):
             raise RAISES[what]("on purpose")
         if hold := state.get("hold"):
@@ -291,7 +331,7 @@ class Obedient(Advisor):
         made = []
         for n in range(state.get("commands", 0)):
             if n in state.get("passes", ()) and Path(state["passing"]).exists():
-                earlier = await context.earlier_command()
+                earlier = await context.previous_command()
                 made += [] if earlier is None else [earlier]
             else:
                 made.append(
@@ -328,6 +368,9 @@ class Obedient(Advisor):
             case "run":
                 done = await context.run(params.get("workload", "test.sleep"), params.get("params", {}), [])
                 return list(done.blobs)
+            case "files":
+                done = await context.run(params["workload"], params.get("params", {}), [])
+                return RunResult("made", {"mine": next(iter(done.blobs.values())), "gone": "0" * 64})
             case "change":
                 done = await context.run("test.note", params["params"], [Path(params["path"])])
                 done.value["read"].append(params["mine"])
@@ -338,12 +381,37 @@ class Obedient(Advisor):
                 return dict(await context.rules(session))
             case "note":
                 await context.note(session, (mark.encode() for mark in params["marks"]))  # type: ignore[arg-type]
-                return sorted(mark.decode() for mark in await context.noted(session))
+                return sorted(mark.decode() for mark in await context.marks(session))
             case "close":
                 await context.close_popup(session, params["popup"])
             case "open":
                 return [[popup.id, state] for popup, state in await context.open_popups(session)]
         return {"project": session.project, "root": str(session.root), "locale": session.locale}
+
+
+class Watcher(Advisor):
+    """Asks about all textures in the folder of its name, and in `both`, and sets one option."""
+
+    events = ("asset.imported",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def on_event(self, context: Context, session: SessionView, event: Event) -> None:
+        files = [asset["file"] for asset in event.data["assets"]]
+        paths = [f"watch://{file}" for file in files if file.startswith(("both/", f"{self.name}/"))]
+        if paths:
+            options = [asset["options"] for asset in event.data["assets"]]
+            popup = _popup({"title": self.name, "body": repr(options)}, 0)
+            await context.popup(session, popup, paths)
+
+    async def on_answer(
+        self, context: Context, session: SessionView, popup: Popup, state: Any, answer: Answer
+    ) -> None:
+        if answer.action == "yes":
+            changes = [{"path": path, "options": {"mode": 2}} for path in state]
+            sent = await context.command(session, "texture.apply", {"changes": changes}, note="watched")
+            await context.receipt(sent)
 
 
 def _popup(data: Mapping[str, Any], number: int) -> Popup:
@@ -352,9 +420,28 @@ def _popup(data: Mapping[str, Any], number: int) -> Popup:
         kind="test",
         title=data.get("title", f"popup {number}"),
         body=data.get("body", "body"),
-        actions=[Action(id="yes", label="Yes"), Action(id="no", label="No")],
-        **{name: data[name] for name in ("dedupe", "expires_ms") if name in data},
+        actions=[
+            Action(id="yes", label="Yes", choices=msgspec.convert(data.get("choices", []), list[Choice])),
+            Action(id="no", label="No"),
+        ],
+        items=[*msgspec.convert(data.get("items", []), list[PopupItem]), *_rows(data.get("rows", 0))],
+        menu=msgspec.convert(data.get("menu", []), list[Action]),
+        **{name: data[name] for name in ("dedupe", "expires_ms", "replaces") if name in data},
     )
+
+
+def _rows(count: int) -> list[PopupItem]:
+    """Returns a group of `count` textures with one change each."""
+    textures = [
+        PopupItem(
+            id=f"1.{number}",
+            title=f"{number}.png",
+            path=f"textures/{number}.png",
+            children=[PopupItem(id=f"1.{number}.1", title="Mode: Lossless → VRAM Compressed", checked=True)],
+        )
+        for number in range(count)
+    ]
+    return [PopupItem(id="1", title="not compressed", children=textures)] if textures else []
 
 
 @hookimpl
@@ -388,4 +475,4 @@ def popbridge_workloads() -> Sequence[Any]:
 
 @hookimpl
 def popbridge_advisors() -> Sequence[Advisor]:
-    return [Obedient()]
+    return [Obedient(), Watcher("first"), Watcher("second")]

@@ -67,3 +67,12 @@ async def test_an_advisor_finds_a_file_by_the_workloads_own_name_for_it(
             assert (await wire.request(number, "test.ask", asked))["value"] == [name]
         made = await wire.request(3, "test.make", {"name": name})
         assert made["outputs"][0]["name"][:60] == name[:60] and made["meta"]["cached"]
+
+
+async def test_an_answer_to_a_question_may_have_files(file: ConnectionFile) -> None:
+    async with session(file) as wire:
+        asked = {"do": "files", "workload": "test.make"}
+        answer = await wire.request(1, "test.ask", asked)
+    assert answer["value"] == "made"
+    (output,) = answer["outputs"]
+    assert (output["name"], output["size"], len(output["blob"])) == ("mine", 10, 64)

@@ -20,7 +20,7 @@ from bridge.server.live_session import LiveSession
 from bridge.server.sessions import Sessions
 from bridge.store import journal
 from bridge.store.database import migrations
-from bridge.store.journal import Asked, Delivery, Job
+from bridge.store.journal import Asked, Delivery, JournalEntry
 from bridge.store.store import Store
 from tests.server.test_live_session import IDENTIFY, Ear
 
@@ -52,12 +52,12 @@ class Daemon:
         asked = Asked(**{**{f: getattr(ASKED, f) for f in ASKED.__struct_fields__}, "key": key})
         await self.store.write(lambda db: journal.accept(db, asked, live.id, number))
 
-    async def claim(self) -> list[Job]:
+    async def claim(self) -> list[JournalEntry]:
         return await self.store.write(
             lambda db: journal.claim(db, "me", (999, 999, 999), lambda workload: 1.0)
         )
 
-    async def finish(self, job: Job) -> bool:
+    async def finish(self, job: JournalEntry) -> bool:
         def number(db: Database, last: Any) -> Delivery | None:
             return journal.finish(db, job, "me", "done", ANSWER, last, frees_key=False)
 

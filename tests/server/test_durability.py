@@ -13,7 +13,7 @@ from bridge.store.database import open_readonly
 from bridge.store.receipts import ReceiptStore
 from tests.server.advised import APPLIED, answered, popup
 from tests.server.daemons import ProcessDaemon, until
-from tests.server.test_flows import lines
+from tests.server.test_advisors import lines
 from tests.server.wire import resume, session
 
 PROJECT = {"id": "p", "name": "P"}

@@ -93,8 +93,10 @@ async def test_a_popup_may_revert_all_it_applied_last_first(wire: Wire) -> None:
     for number in range(2):
         command = await wire.until("command")
         assert command["args"]["changes"] == [number]
-        await wire.send("result", id=command["id"], value={"before": [number + 10], "after": [1]})
-    assert [(await wire.until("command"))["args"]["changes"] for _ in range(2)] == [[11], [10]]
+        before, after = ([{"path": str(number), "options": {"x": x}}] for x in (1, 2))
+        await wire.send("result", id=command["id"], value={"before": before, "after": after})
+    reverts = [(await wire.until("command"))["args"]["changes"] for _ in range(2)]
+    assert [change["path"] for (change,) in reverts] == ["1", "0"]
 
 
 @pytest.mark.parametrize(

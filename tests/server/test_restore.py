@@ -17,7 +17,7 @@ from bridge.core.settings import resolve
 from bridge.server.app import Bridge
 from tests.server.advised import APPLIED, answered, popup
 from tests.server.daemons import ThreadDaemon, paths_in, registry, until
-from tests.server.test_flows import lines
+from tests.server.test_advisors import lines
 from tests.server.wire import Wire, dial, identity, resume, session
 
 Start = Callable[..., ThreadDaemon]

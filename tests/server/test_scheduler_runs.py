@@ -12,7 +12,7 @@ from bridge.core.messages import Error
 from bridge.server.runner import Runner
 from bridge.server.scheduler import JobRunner
 from bridge.store.blobs import BlobStore
-from bridge.store.journal import Job
+from bridge.store.journal import JournalEntry
 from bridge.store.records import pack
 
 ECHO = workload.echo.workload
@@ -23,7 +23,7 @@ async def test_a_job_that_is_late_in_the_first_hand_that_has_it_never_began(
     tmp_path: Path, fence: int, outcome: str
 ) -> None:
     runner = Runner({ECHO.name: ECHO}, None, BlobStore(tmp_path, 1), Limits())  # type: ignore[arg-type]
-    job = Job(
+    job = JournalEntry(
         id=1, fence=fence, workload=ECHO.name, priority=1, crashes=0, deaths=0, deadline_ms=7, deadline=0.0,
         cache=True, root=None, params=pack({}), inputs=pack([]),
     )  # fmt: skip

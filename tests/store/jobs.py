@@ -9,7 +9,7 @@ from sqlite_utils import Database
 
 from bridge.core.messages import Error, Result
 from bridge.store import journal
-from bridge.store.journal import Asked, Delivery, Job
+from bridge.store.journal import Asked, Delivery, JournalEntry
 
 ANSWER = Result(id=0, value="done")
 FAILED = Error(id=0, code="bad_input", message="broken")
@@ -25,11 +25,13 @@ def asked(key: str | None = None, **changes: Any) -> Asked:
     return Asked(**{**fields, **changes})
 
 
-def claim(db: Database, rooms: Sequence[float] = ROOM, owner: str = "me") -> list[Job]:
+def claim(db: Database, rooms: Sequence[float] = ROOM, owner: str = "me") -> list[JournalEntry]:
     return journal.claim(db, owner, rooms, lambda workload: 0.25 if workload == "test.light" else 1.0)
 
 
-def finish(db: Database, job: Job, owner: str = "me", answer: Any = ANSWER, **last: int) -> Delivery | None:
+def finish(
+    db: Database, job: JournalEntry, owner: str = "me", answer: Any = ANSWER, **last: int
+) -> Delivery | None:
     state = "done" if isinstance(answer, Result) else "failed"
     return journal.finish(db, job, owner, state, answer, last, frees_key=False)  # type: ignore[arg-type]
 

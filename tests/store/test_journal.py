@@ -13,7 +13,7 @@ from bridge.core.errors import RequestError
 from bridge.core.messages import Error, Result
 from bridge.store import journal
 from bridge.store.database import migrations
-from bridge.store.journal import Accepted, Delivery, Job, Waiter
+from bridge.store.journal import Accepted, Delivery, JournalEntry, Waiter
 from tests.store.jobs import ANSWER, FAILED, asked, claim, finish
 
 
@@ -74,7 +74,7 @@ def test_a_claim_names_what_is_to_be_done_and_who_waits(db: Database) -> None:
     journal.accept(db, asked("k", root="/r", cache=False, deadline_ms=7, deadline=1.5), "s", 1)
     journal.accept(db, asked("k", deadline_ms=7, deadline=1.5), "t", 1)
     (job,) = claim(db)
-    assert job == Job(
+    assert job == JournalEntry(
         id=1, fence=1, workload="test.sleep", priority=1, crashes=0, deaths=0, deadline_ms=7, deadline=1.5,
         cache=False, root="/r", params=b"\x80", inputs=b"\x90", sessions=["s", "t"],
     )  # fmt: skip
@@ -221,8 +221,8 @@ class Journal(RuleBasedStateMachine):
         self.waiting: set[tuple[str, int]] = set()
         self.answered: dict[tuple[str, int], int] = {}
         self.last = {"s": 0, "t": 0}
-        self.held: list[Job] = []
-        self.stale: list[Job] = []
+        self.held: list[JournalEntry] = []
+        self.stale: list[JournalEntry] = []
         self.ends: dict[int, int] = {}
 
     @rule(session=SESSIONS, key=st.sampled_from((None, "a", "b")))

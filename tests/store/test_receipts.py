@@ -16,7 +16,7 @@ from bridge.store.receipts import ReceiptStore, RuleStore
 from bridge.store.records import DamagedReceipt
 from tests.store.damage import PAGE
 
-COMMAND = Command(id=0, name="texture.apply", args={"changes": [{"path": "ü"}]}, deadline_ms=5)
+COMMAND = Command(id=0, name="test.paint", args={"changes": [{"path": "ü"}]}, deadline_ms=5)
 
 
 @pytest.fixture
@@ -179,3 +179,27 @@ def test_rules_are_kept_by_project_and_folder_once_each(db: Database) -> None:
     rules.forget("p", {"textures": ["too_large"], "": ["too_large"]})
     assert rules.of("p") == {"textures": ["normal_as_colour"]}
     assert rules.of("q") == {"textures": ["too_large"]}
+
+
+CHANGES = [{"path": "a", "options": {"x": 2}}]
+
+
+def test_the_settings_that_were_read_count_not_those_in_the_answer(store: ReceiptStore) -> None:
+    command = Command(id=0, name="texture.apply", args={"changes": CHANGES}, deadline_ms=5)
+    receipt_id, _ = store.open("s", "p", "P", command, "because", before={"a": {"x": 1}})
+    (waiting,) = store.unanswered("s")
+    assert waiting.before == [{"path": "a", "options": {"x": 1}}]
+    value = {"before": [{"path": "a", "options": {"x": 1}}], "after": CHANGES}
+    receipt = store.answered(receipt_id, Result(id=1, value=value), {"a": {"x": 5}})
+    assert receipt is not None and receipt.after == [{"path": "a", "options": {"x": 5}}]
+    assert len(receipt.errors) == 1
+
+
+def test_errors_from_before_a_command_was_sent_are_kept(store: ReceiptStore) -> None:
+    refused = [{"path": "a", "message": "changed"}]
+    receipt_id, _ = store.open("s", "p", "P", COMMAND, "because", errors=refused)
+    receipt = store.answered(receipt_id, Result(id=1, value={"after": [1]}))
+    assert receipt is not None and (receipt.state, receipt.errors) == ("applied", refused)
+    receipt_id, _ = store.open("s", "p", "P", COMMAND, "because", errors=refused)
+    receipt = store.answered(receipt_id, Result(id=1, value={"errors": "odd"}))
+    assert receipt is not None and (receipt.state, receipt.errors) == ("failed", [*refused, "odd"])

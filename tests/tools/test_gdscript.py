@@ -22,6 +22,8 @@ CASES = [
     ("_list.size.y = size.x + a.size()\n", "_list.rect_size.y = rect_size.x + a.size()\n"),
     ("func f() -> bool:\n\treturn await g(a)\n", 'func f():\n\treturn yield(g(a), "completed")\n'),
     ("a.text_overrun_behavior = X\nb.is_empty()\n", "b.empty()\n"),
+    ("a.changed.connect(queue_redraw)\n", 'a.connect("changed", self, "update")\n'),
+    ("row.set_tooltip_text(0, ceilf(a))\n", "row.set_tooltip(0, ceil(a))\n"),
 ]
 
 

@@ -11,7 +11,7 @@ from bridge.core import errors
 from bridge.core.errors import CloseCode
 
 LONGEST = 256
-"""Texts longer than this aren't tried against their limit: the vectors would be mostly padding."""
+"""Texts and lists longer than this aren't tried against their limit: the vectors would be mostly padding."""
 
 FREE_VALUES: dict[str, Any] = {
     "null": None,
@@ -41,8 +41,17 @@ def minimal(info: inspect.StructType) -> dict[str, Any]:
 
 
 def full(info: inspect.StructType) -> dict[str, Any]:
-    """All fields."""
-    return _tag(info) | {f.encode_name: example(f.type, f.name, everything=True) for f in info.fields}
+    """All fields; a part that contains itself does so once, with the required fields."""
+    fields = {
+        f.encode_name: [minimal(info)] if _items(f.type) is info else example(f.type, f.name, everything=True)
+        for f in info.fields
+    }
+    return _tag(info) | fields
+
+
+def _items(info: inspect.Type) -> inspect.Type | None:
+    """The type of a list's items."""
+    return info.item_type if isinstance(info, inspect.ListType) else None
 
 
 def example(info: inspect.Type, name: str, *, everything: bool = False) -> Any:
@@ -80,6 +89,9 @@ def mistakes(info: inspect.StructType) -> Iterator[Mistake]:
         name = field.encode_name
         if field.required:
             yield Mistake(errors.MISSING_FIELD, name, {k: v for k, v in base.items() if k != name})
+        # A part that contains itself has the same mistakes there.
+        if _items(field.type) is info:
+            continue
         for kind, path, value, note in _wrong(field.type, field.name):
             yield Mistake(kind, name + path, base | {name: value}, note)
 
@@ -101,7 +113,7 @@ def _wrong(info: inspect.Type, name: str) -> Iterator[Wrong]:
             for mistake in mistakes(info):
                 yield mistake.kind, f".{mistake.path}", mistake.value, mistake.note
         case inspect.ListType():
-            if info.max_length is not None:
+            if info.max_length is not None and info.max_length <= LONGEST:
                 yield (
                     errors.WRONG_VALUE,
                     "",

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from msgspec import Struct
 
+from accel.text import Text
 from tools.generators import _markdown
 
 
@@ -87,12 +88,12 @@ def attribute_table(cls: type) -> str:
 
 
 def within(cls: type) -> Iterator[type]:
-    """The structs of the class's own module that its attributes name, each followed by those within it."""
+    """The structs that the class's attributes name, each followed by those within it; not sentences."""
     module = sys.modules[cls.__module__]
     for attribute in attributes(cls):
         for node in ast.walk(ast.parse(attribute.type, mode="eval")):
             named = getattr(module, node.id, None) if isinstance(node, ast.Name) else None
-            if isinstance(named, type) and issubclass(named, Struct) and named is not Struct:
+            if isinstance(named, type) and issubclass(named, Struct) and named not in (Struct, Text):
                 yield named
                 yield from within(named)
 

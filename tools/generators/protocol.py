@@ -124,11 +124,16 @@ def _part(info: inspect.StructType) -> str:
 def _parts(infos: Iterable[inspect.StructType]) -> list[inspect.StructType]:
     """Every struct inside of messages, each once, in the order in which it is met."""
     found: dict[type, inspect.StructType] = {}
-    for info in infos:
+
+    def add(info: inspect.StructType) -> None:
         for field in info.fields:
             for part in _within(field.type):
-                found.setdefault(part.cls, part)
-                found.update({inner.cls: inner for inner in _parts([part]) if inner.cls not in found})
+                if part.cls not in found:
+                    found[part.cls] = part
+                    add(part)
+
+    for info in infos:
+        add(info)
     return list(found.values())
 
 
@@ -223,7 +228,7 @@ def _exchange() -> Iterator[Step]:
                     body="`rock_normal.png` is imported as colour.",
                     actions=[
                         m.Action(id="apply", label="Fix 1 texture", style="primary"),
-                        m.Action(id="later", label="Leave as is"),
+                        m.Action(id="later", label="Not now"),
                     ],
                     severity="warning",
                     seq=1,

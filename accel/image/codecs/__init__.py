@@ -1,1 +1,1 @@
-"""Image formats that libvips lacks or reads badly, one module for each."""
+"""Image formats that libvips lacks or reads badly, one module each."""

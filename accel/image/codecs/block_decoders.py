@@ -1,4 +1,4 @@
-"""Decodes block compression: BC1 to BC7, ETC2, EAC, ASTC."""
+"""Decoders for block compression: BC1 to BC7, ETC2, EAC and ASTC."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from accel.image.pixel_data import Pixels
 from accel.image.records import Compression
 
 Bytes = NDArray[np.uint8]
-"""Blocks x bytes of a block."""
+"""Blocks x bytes per block."""
 
 
 _STRIP = 4096
@@ -39,15 +39,13 @@ _STRIP = 4096
 
 
 class Block(Struct, frozen=True):
-    """A block format."""
-
     compression: Compression
     size: int
-    """Bytes."""
+    """In bytes."""
     width: int = 4
-    """Pixels."""
+    """In texels."""
     height: int = 4
-    """Pixels."""
+    """In texels."""
 
 
 _ASTC = ((4, 4), (5, 4), (5, 5), (6, 5), (6, 6), (8, 5), (8, 6), (8, 8), (10, 5), (10, 6), (10, 8), (10, 10),
@@ -65,11 +63,11 @@ BLOCKS: dict[str, Block] = {
     "eacrg": Block("etc2", 16), "eacrg_signed": Block("etc2", 16),
     **{name: Block("astc", 16, *size) for name, size in zip(ASTC, _ASTC, strict=True)},
 }  # fmt: skip
-"""By codec. `s` and `_shift_signed` mark values of -1 to 1, which are mapped to 0 to full scale."""
+"""Block formats by codec. `s` and `_shift_signed` mark values of -1 to 1, which map to 0 to full scale."""
 
 
 def unpack_blocks(stream: Stream, codec: str, data: bytes, width: int, height: int) -> Picture:
-    """Decodes `data`, which must be exactly the blocks of an image of this size. Raises WorkloadError."""
+    """Decodes `data`, exactly the blocks of an image of this size. Raises WorkloadError."""
     if codec.startswith("bc6h"):
         try:
             return Picture(decode_hdr(codec, data, width, height), "rgb", False, "bc6h")
@@ -79,7 +77,7 @@ def unpack_blocks(stream: Stream, codec: str, data: bytes, width: int, height: i
 
 
 def decode_plain(codec: str, data: bytes, width: int, height: int) -> Pixels:
-    """Decodes blocks of 8-bit channels, one to four of them, without changing their meaning.
+    """Decodes blocks with one to four 8-bit channels, without interpreting them.
 
     `data` must be exactly the blocks of an image of this size.
     """
@@ -122,11 +120,10 @@ def _to_picture(codec: str, pixels: Pixels) -> Picture:
 
 
 def _decode_with_library(codec: str, data: bytes, width: int, height: int) -> Pixels:
-    """Decodes blocks with a library."""
     if codec.startswith("astc"):
         # texture2ddecoder crashes on invalid ASTC blocks.
         return decode_astc(data, width, height, BLOCKS[codec].width, BLOCKS[codec].height)
-    # It doesn't check the length of `data`: callers do.
+    # The library doesn't check the length of `data`; callers do.
     raw = getattr(texture2ddecoder, f"decode_{codec}")(data, width, height)
     bgra = np.frombuffer(raw, np.uint8).reshape(height, width, 4)
     order = {"eacr": (2,), "eacrg": (2, 1), "etc2": (2, 1, 0)}.get(
@@ -135,8 +132,8 @@ def _decode_with_library(codec: str, data: bytes, width: int, height: int) -> Pi
     return reorder_channels(bgra, order)
 
 
-# BC1 to BC5 (Direct3D 11.3 functional specification, 19.5) in numpy, 10 ms per megapixel, as texture2ddecoder
-# ignores the transparent colour of BC1 and decodes the colours of BC2 and BC3 as BC1.
+# BC1 to BC5 (Direct3D 11.3 functional specification, 19.5) are decoded in numpy, at 10 ms per megapixel:
+# texture2ddecoder ignores the transparent colour of BC1 and decodes the colours of BC2 and BC3 as BC1.
 
 
 def _decode_in_strips(codec: str, data: bytes, down: int, across: int) -> Pixels:
@@ -175,14 +172,14 @@ def _bc5(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
 
 
 def _shift_signed(rows: Bytes) -> Bytes:
-    """Shifts the end points in each 8 bytes from -128..127 to 0..255; interpolation stays the same."""
+    """Shifts the end points in each 8 bytes from -128..127 to 0..255. Interpolation works the same."""
     moved = rows.reshape(-1, 8).copy()
     moved[:, :2] ^= 0x80
     return moved.reshape(rows.shape)
 
 
 def _decode_colors(rows: Bytes, blocks: tuple[int, int], transparent: bool) -> Pixels:
-    """Decodes 8 bytes to RGBA: two 5:6:5 colours and 16 indices of 2 bits."""
+    """Decodes 8 bytes per block to RGBA: two 5:6:5 colours and sixteen 2-bit indices."""
     ends = np.ascontiguousarray(rows[:, :4]).view("<u2").astype(np.int32)
     palette = np.full((len(rows), 4, 4), 255, np.int32)
     for channel, (shift, size) in enumerate(((11, 5), (5, 6), (0, 5))):
@@ -203,7 +200,7 @@ def _decode_colors(rows: Bytes, blocks: tuple[int, int], transparent: bool) -> P
 
 
 def _decode_values(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
-    """Decodes 8 bytes to one channel: two values and 16 indices of 3 bits."""
+    """Decodes 8 bytes per block to one channel: two values and sixteen 3-bit indices."""
     one, other = rows[:, 0].astype(np.int32), rows[:, 1].astype(np.int32)
     eight = (one > other)[:, None]
     palette = np.empty((len(rows), 8), np.int32)
@@ -222,7 +219,7 @@ def _decode_values(rows: Bytes, blocks: tuple[int, int]) -> Pixels:
 
 
 def _look_up(palette: NDArray[Any], indices: NDArray[Any]) -> NDArray[Any]:
-    """Returns blocks x 16 values, looked up in each block's palette."""
+    """Looks up blocks x 16 indices in each block's palette."""
     begins = np.arange(0, palette.size, palette.shape[1], dtype=np.intp)[:, None]
     return palette.reshape(-1).take(begins + indices.astype(np.intp))
 
@@ -241,7 +238,7 @@ _NUMPY_DECODERS: dict[str, Callable[[Bytes, tuple[int, int]], Pixels]] = {
 
 
 def _dds(format: int, width: int, height: int) -> bytes:
-    """Returns a DDS header with a DXGI format."""
+    """Returns a DDS header for a DXGI format."""
     header = struct.pack("<4s7I44x", b"DDS ", 124, 0x81007, height, width, 0, 0, 1)
     header += struct.pack("<2I4s5I", 32, 4, b"DX10", 0, 0, 0, 0, 0) + struct.pack("<5I", 0x1000, 0, 0, 0, 0)
     return header + struct.pack("<5I", format, 3, 0, 1, 0)
@@ -256,10 +253,10 @@ def decode_astc(data: bytes, width: int, height: int, block_width: int, block_he
     return np.frombuffer(pixels, np.uint8).reshape(height, width, 4)
 
 
-# Creating a context takes 5 to 17 ms, half the time of a megapixel; it must not be shared by threads.
+# Creating a context takes 5 to 17 ms, half the time of decoding a megapixel. Contexts aren't thread-safe.
 @lru_cache(maxsize=4)
 def _context(block_width: int, block_height: int, thread: int) -> ASTCContext:
-    # As sRGB the decoder returns the upper 8 bits, which is what most files mean.
+    # With the sRGB profile, the decoder returns the upper 8 bits, which is what most files mean.
     config = ASTCConfig(
         ASTCProfile.LDR_SRGB, block_width, block_height, 1, 0, ASTCConfigFlags.DECOMPRESS_ONLY
     )

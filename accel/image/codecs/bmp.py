@@ -1,4 +1,4 @@
-"""Reads BMP: Windows and OS/2, 1 to 32 bits, bit fields, run-length encoding, in either row order."""
+"""Reads BMP: Windows and OS/2, 1 to 32 bits, bit fields and run-length encoding, bottom-up or top-down."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DEFAULT_16 = (0x7C00, 0x03E0, 0x001F)
 
 
 class _Header(Struct, frozen=True):
-    """The fields of BITMAPFILEHEADER, BITMAPINFOHEADER and its successors that are used."""
+    """The fields used from BITMAPFILEHEADER and BITMAPINFOHEADER or its successors."""
 
     offset: int
-    """Offset of the pixels, bytes from the start of the file."""
+    """Offset of the pixels in bytes from the start of the file."""
     width: int
     height: int
     upwards: bool
@@ -30,10 +30,10 @@ class _Header(Struct, frozen=True):
 
 
 def read(stream: Stream) -> Picture:
-    """Reads a bitmap. Raises WorkloadError."""
+    """Raises WorkloadError."""
     size = stream.left
     header = _header(stream)
-    # Some writers leave the offset 0.
+    # Some writers leave the offset at 0.
     stream.skip(max(0, header.offset - (size - stream.left)), text("the data before its pixels"))
     pixels = _indices(stream, header) if header.bits <= 8 else _texels(stream, header)
     if header.bits <= 8:
@@ -66,7 +66,7 @@ def _header(stream: Stream) -> _Header:
 
 
 def _masks(stream: Stream, length: int, compression: int) -> tuple[tuple[int, ...], int]:
-    """Returns the masks of bit fields and their size in bytes, after the first 40 bytes of the header."""
+    """Returns the bit masks that follow the first 40 bytes of the header, and their size in bytes."""
     if compression not in (_FIELDS, _ALPHA_FIELDS):
         return (), 0
     count = 4 if compression == _ALPHA_FIELDS or length >= 56 else 3
@@ -90,7 +90,7 @@ def _palette(stream: Stream, bits: int, colors: int, size: int, room: int) -> Pi
     if bits > 8:
         return np.empty((0, 3), np.uint8)
     count = min(colors or 1 << bits, 1 << bits)
-    # Some palettes are shorter than the header states, and end where the pixels begin.
+    # Some palettes are shorter than declared and end where the pixels begin.
     count = min(count, room // size) if room > 0 else count
     data = np.frombuffer(stream.take(count * size, text("its palette")), np.uint8).reshape(count, size)
     return data[:, 2::-1]
@@ -103,7 +103,7 @@ def _grey_or_color(palette: Pixels) -> Pixels:
 
 
 def _rows(stream: Stream, header: _Header) -> Pixels:
-    """Returns height x bytes, without the padding of rows to 4 bytes."""
+    """Returns height x bytes, without the padding of rows to a multiple of 4 bytes."""
     used = (header.width * header.bits + 7) // 8
     stride = (used + 3) // 4 * 4
     # Some files lack the padding of the last row.
@@ -141,9 +141,9 @@ def _texels(stream: Stream, header: _Header) -> Pixels:
 
 
 def _decode_runs(stream: Stream, header: _Header) -> Pixels:
-    """Decodes BI_RLE8 and BI_RLE4: runs, literals, ends of lines and deltas; skipped pixels have colour 0."""
+    """Decodes BI_RLE8 and BI_RLE4: runs, literals, ends of lines and deltas. Skipped pixels have colour 0."""
     width, height = header.width, header.height
-    # At worst each pixel takes two bytes, and each row two more for its end.
+    # At worst, each pixel takes two bytes and each row two more for its end.
     data = stream.rest(2 * width * height + 8 * height + 64)
     out = bytearray(width * height)
     four, at, x, y, end = header.bits == 4, 0, 0, 0, len(data) - 1

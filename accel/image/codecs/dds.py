@@ -71,7 +71,7 @@ def _dxgi() -> dict[int, Layout]:
 
 _DXGI = _dxgi()
 _SRGB = frozenset({29, 72, 75, 78, 91, 93, 99})
-"""Formats with sRGB colours."""
+"""sRGB formats."""
 _ALPHA_MODE, _PREMULTIPLIED = 0x7, 2
 """miscFlags2: the mask of the alpha mode, and DDS_ALPHA_MODE_PREMULTIPLIED."""
 _CUBEMAP, _FACES, _VOLUME = 0x200, 0xFC00, 0x200000
@@ -93,19 +93,21 @@ class _PixelFormat(Struct, frozen=True):
 
 
 class _Storage(Struct, frozen=True):
-    """The layout of texels, and the fields of the DX10 header about images."""
+    """The layout of texels, and the image-related fields of the DX10 header."""
 
     layout: Layout
     alpha: AlphaMixing = "straight"
     images: int = 0
-    """Faces and layers; 0 without a DX10 header."""
+    """Number of faces and layers; 0 without a DX10 header."""
     cube: bool = False
     volume: bool = False
 
 
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a DDS file and, if the stream asks for them, its mip levels, and its other
-    faces and layers. Raises WorkloadError."""
+    """Reads the first image and, if the stream asks for them, its mip levels and the other faces and layers.
+
+    Raises WorkloadError.
+    """
     size, height, width = stream.unpack("<4xI4xII", text("its header"))
     if size != 124:
         raise stream.broken(text("a header of {n} bytes", n=size))
@@ -118,24 +120,24 @@ def read(stream: Stream) -> Picture:
     sizes = list(halve_size(width, height, levels))
     capacity = _image_capacity(stream, layout, [(width, height), *sizes])
     data = stream.take(level(layout, width, height), text("its pixels"))
-    made = build_picture(stream, layout, data, width, height)
+    result = build_picture(stream, layout, data, width, height)
     volume = stored.volume or bool(more & _VOLUME)
     faces = (more & _FACES).bit_count()
     images, cube = _count_images(stored, faces, capacity)
-    made = replace(made, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
-    # Some headers of texture arrays announce mip levels that the file lacks.
+    result = replace(result, levels=max(1, levels), images=max(1, depth) if volume else images, cube=cube)
+    # Some headers of texture arrays declare mip levels that the file lacks.
     sizes = [] if capacity[0] == images > 1 else sizes
-    # Neither incomplete cubes, which the DX10 header can't express, nor cubes with faces that aren't square.
+    # Skip incomplete cubes, which the DX10 header can't express, and cubes whose faces aren't square.
     if stream.layers and not volume and images > 1 and (width == height if cube else not faces):
-        made = _read_array(stream, layout, made, [(width, height), *sizes])
+        result = _read_array(stream, layout, result, [(width, height), *sizes])
     elif stream.mips and not volume:
-        # Other faces and layers follow the levels of the first image.
-        made = replace(made, mips=smaller_size(stream, layout, made, _mip_data(stream, layout, sizes)))
-    return replace(made, alpha=stored.alpha) if made.has_alpha else made
+        # The other faces and layers follow the mip levels of the first image.
+        result = replace(result, mips=smaller_size(stream, layout, result, _mip_data(stream, layout, sizes)))
+    return replace(result, alpha=stored.alpha) if result.has_alpha else result
 
 
 def _image_capacity(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tuple[float, float]:
-    """Returns how many images the rest of the file could hold, with one level each and with all levels."""
+    """Returns how many images the rest of the file can hold: without and with mip levels."""
     each = [level(layout, *size) for size in sizes]
     return stream.left / each[0], stream.left / sum(each)
 
@@ -143,7 +145,7 @@ def _image_capacity(stream: Stream, layout: Layout, sizes: Sequence[Size]) -> tu
 def _count_images(stored: _Storage, faces: int, capacity: tuple[float, float]) -> tuple[int, bool]:
     """Returns the number of images and whether they are cube faces.
 
-    Some writers mark a cube only in the old header, or count faces as cubes. The file's size shows which.
+    Some writers mark a cube only in the old header, or count faces as cubes; the file size tells.
     """
     if not stored.images:
         return faces or 1, faces == 6
@@ -170,7 +172,7 @@ def _read_array(stream: Stream, layout: Layout, first: Picture, sizes: Sequence[
 
 
 def _mip_data(stream: Stream, layout: Layout, sizes: Iterable[Size]) -> Iterator[tuple[Size, bytes]]:
-    """Yields sizes and bytes of the mip levels present; some headers announce more."""
+    """Yields the size and bytes of each mip level that is present; some headers declare more."""
     for size in sizes:
         if level(layout, *size) > stream.left:
             return
@@ -195,7 +197,7 @@ def _dx10_storage(stream: Stream) -> _Storage:
         raise stream.unsupported(text("DXGI format {number}; save it as BC7 or RGBA", number=number))
     alpha: AlphaMixing = "straight"
     if more & _ALPHA_MODE == _PREMULTIPLIED:
-        # Alpha is for blending, and a GPU decodes sRGB before it blends.
+        # Alpha is for blending, and GPUs decode sRGB before they blend.
         alpha = "multiplied as light" if number in _SRGB else "multiplied"
     cube = bool(misc & _TEXTURE_CUBE)
     images = max(1, count) * (6 if cube else 1)
@@ -210,10 +212,10 @@ def _mask_layout(stream: Stream, format: _PixelFormat) -> Layout:
     else:
         colors = (format.red,) if flags & _LUMINANCE and format.red else ()
         if format.bits == 8 and not alpha and colors:
-            # Pillow writes masks that exceed a byte.
+            # Pillow writes masks wider than a byte.
             colors = (format.red & 0xFF or 0xFF,)
         if format.bits == 16 and alpha and alpha[0] >> 16:
-            # The same for grey with alpha.
+            # Pillow does the same for grey with alpha.
             alpha = (0xFF00,)
     masks = colors + alpha
     if format.bits not in (8, 16, 24, 32) or not masks:
@@ -224,7 +226,7 @@ def _mask_layout(stream: Stream, format: _PixelFormat) -> Layout:
 
 
 def _layout_of_masks(stream: Stream, size: int, colors: tuple[int, ...], alpha: tuple[int, ...]) -> Layout:
-    """Returns channels of whole bytes, which decode faster, or else bit fields."""
+    """Returns a layout of whole-byte channels if possible, as it decodes faster, otherwise of bit fields."""
     plain: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Layout] = {
         (4, (0xFF0000, 0xFF00, 0xFF), (0xFF000000,)): Channels("u1", "bgra"),
         (4, (0xFF, 0xFF00, 0xFF0000), (0xFF000000,)): Channels("u1", "rgba"),
@@ -248,7 +250,7 @@ def _layout_of_masks(stream: Stream, size: int, colors: tuple[int, ...], alpha: 
 
 
 def _is_field(mask: int) -> bool:
-    """Returns whether the mask is one run of 1 to 16 bits."""
+    """Whether the mask is a single run of 1 to 16 bits."""
     ones = mask // (mask & -mask)
     return ones & (ones + 1) == 0 and ones < 1 << 16
 
@@ -261,15 +263,15 @@ _COMPLEX, _TEXTURE, _MIPMAP = 0x8, 0x1000, 0x400000
 
 
 def write(image: Raster, params: Writing) -> bytes:
-    """Returns an uncompressed DDS of a raster with its mip levels and layers."""
+    """Encodes a raster, its mip levels and its layers as an uncompressed DDS."""
     return write_compressed(uncompressed(image, params))
 
 
 def write_compressed(texture: Texture) -> bytes:
-    """Returns a DDS of a texture whose format has a DXGI number."""
+    """Writes a DDS of a texture whose format has a DXGI number."""
     format = texture.format
-    # Direct3D 9 readers and OpenImageIO only know the old header. It lacks sRGB, BC6H, BC7, premultiplied
-    # alpha and arrays, and has two names each for BC4 and BC5; readers know only one of them.
+    # Direct3D 9 readers and OpenImageIO know only the old header. It lacks sRGB, BC6H, BC7, premultiplied
+    # alpha and arrays, and has two names for BC4 and BC5, of which each reader knows only one.
     old = not format.srgb or format.type_size > 1
     old = old and bool(format.four or any(format.masks)) and not texture.multiplied and texture.count == 1
     head = _header(texture) + (_old_pixel_format(format) if old else _pixel_format(_FOURCC, b"DX10"))

@@ -21,16 +21,16 @@ from accel.text import text
 from accel.workload import WorkloadError
 
 _HEADER = 1 << 20
-"""Most bytes of a header up to the attributes that are used."""
+"""Maximum number of header bytes to read for the attributes used here."""
 
 _MAX_CHANNELS = 1024
-"""Most channels of a file; renderers write dozens."""
+"""Maximum number of channels in a file; renderers write dozens."""
 
 _DEEP = 0x800
 
 
 class _Header(Struct, frozen=True):
-    """The fields of an OpenEXR header that are validated before OpenImageIO opens the file."""
+    """The header fields that are checked before OpenImageIO opens the file."""
 
     width: int
     height: int
@@ -38,7 +38,7 @@ class _Header(Struct, frozen=True):
 
 
 def read(stream: Stream) -> Picture:
-    """Reads an OpenEXR file. Raises WorkloadError."""
+    """Raises WorkloadError."""
     header = _header(stream, stream.rest(_HEADER))
     stream.check_size(header.width, header.height)
     if not 1 <= header.channels <= _MAX_CHANNELS:
@@ -47,7 +47,7 @@ def read(stream: Stream) -> Picture:
 
 
 def _header(stream: Stream, head: bytes) -> _Header:
-    """Parses magic number, version and attributes of name, type, size and value ("OpenEXR File Layout")."""
+    """Parses magic number, version and attributes: name, type, size, value ("OpenEXR File Layout")."""
     if len(head) < 8:
         raise stream.truncated(text("its header has no end"))
     if struct.unpack_from("<I", head, 4)[0] & _DEEP:
@@ -70,7 +70,7 @@ def _header(stream: Stream, head: bytes) -> _Header:
 
 
 def _count(channels: bytes) -> int:
-    """Returns the number of entries of a channel list: each has a name and 16 bytes."""
+    """Returns the length of a channel list, whose entries are a name and 16 bytes each."""
     at = count = 0
     while channels[at : at + 1] not in (b"\0", b""):
         end = channels.find(b"\0", at)
@@ -80,7 +80,7 @@ def _count(channels: bytes) -> int:
 
 def _read_picture(stream: Stream, header: _Header) -> Picture:
     path = stream.source.path
-    # OpenImageIO chooses the reader by the extension, and reads options after a question mark.
+    # OpenImageIO picks the reader by extension, and parses options after a question mark.
     if path.lower().endswith(".exr") and "?" not in path and _is_unicode(path):
         return _open(stream, header, path)
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
@@ -96,7 +96,7 @@ def _is_unicode(path: str) -> bool:
 def _open(stream: Stream, header: _Header, path: str) -> Picture:
     try:
         return _read_with_library(stream, header, path)
-    # Raised for channel names, and for errors of the library that quote the file.
+    # Raised for channel names, and for library errors that quote the file.
     except UnicodeDecodeError:
         raise stream.broken(text("a text in it isn't UTF-8")) from None
 
@@ -116,15 +116,15 @@ def _read_with_library(stream: Stream, header: _Header, path: str) -> Picture:
         used = [index for index in chosen.places if index is not None]
         begin, end = min(used), max(used) + 1
         pixels = file.read_image(0, 0, begin, end, "float")
-        # 32-bit integers lose least as 32-bit floats.
+        # 32-bit integers lose the least as 32-bit floats.
         halves = all(str(spec.channelformat(index)) == "half" for index in used)
-        # For a truncated file the library may return pixels and an error.
+        # For a truncated file, the library may return both pixels and an error.
         detail = file.geterror()
     finally:
         file.close()
     if detail or pixels is None:
         raise _read_error(stream, path, detail)
-    # Colours are premultiplied (OpenEXR, "Technical introduction"); data with their own names aren't.
+    # Colours are premultiplied (OpenEXR, "Technical Introduction"), but data with other names aren't.
     alpha: AlphaMixing = "straight" if chosen.data else "multiplied"
     places = [None if index is None else index - begin for index in chosen.places]
     return Picture(
@@ -134,32 +134,32 @@ def _read_with_library(stream: Stream, header: _Header, path: str) -> Picture:
 
 
 def _select_channels(pixels: Any, header: _Header, places: Sequence[int | None]) -> Pixels:
-    """Reorders channels; those that are None become 0."""
+    """Reorders channels; None stands for zeros."""
     read = np.ascontiguousarray(pixels).reshape(header.height, header.width, -1)
     if list(places) == list(range(read.shape[2])):
         return read
-    made = np.zeros((header.height, header.width, len(places)), read.dtype)
+    result = np.zeros((header.height, header.width, len(places)), read.dtype)
     for index, place in enumerate(places):
         if place is not None:
-            made[..., index] = read[..., place]
-    return made
+            result[..., index] = read[..., place]
+    return result
 
 
 class _Selection(Struct, frozen=True):
-    """The channels of a file that are read."""
+    """The channels to read from a file."""
 
     places: Sequence[int | None]
-    """Index of each in the file; None for a missing colour."""
+    """Each channel's index in the file, or None for a missing colour."""
     model: str
     alpha: bool
     data: bool = False
 
 
 def _choose_channels(names: Sequence[str]) -> _Selection:
-    """Selects the channels without a layer name, else those of the first layer with colours or grey.
+    """Selects the channels without a layer name, or else those of the first layer with colours or grey.
 
-    Two channels, of red, green and blue or with other names (motion as U and V), are read as colour without
-    the third. Of more, the first three are read, for example X, Y and Z of positions.
+    Two of red, green and blue, or two channels with other names (such as motion U and V), become RGB with the
+    third missing. Of three or more other channels, the first three are read, for example positions X, Y, Z.
     """
     layers: dict[str, dict[str, int]] = {}
     for index, name in enumerate(names):
@@ -180,7 +180,7 @@ def _choose_channels(names: Sequence[str]) -> _Selection:
 
 
 def _choose_unnamed(parts: dict[str, int]) -> _Selection:
-    """Selects channels with other names: one as grey, two or three as colours."""
+    """Selects channels with other names: one becomes grey, two or three become RGB."""
     alpha = [parts["a"]] if "a" in parts and len(parts) > 1 else []
     found = [place for part, place in parts.items() if not alpha or part != "a"][:3]
     if len(found) == 1:
@@ -199,8 +199,8 @@ def _read_error(stream: Stream, path: str, detail: str) -> Exception:
 
 
 def library() -> Any:
-    """Returns OpenImageIO, set to use one thread and only the reader of the file's extension."""
-    # Imported late, as it takes as long as decoding a small image.
+    """Returns OpenImageIO, configured for one thread and for only the reader of the file's extension."""
+    # Imported late: importing takes as long as decoding a small image.
     import OpenImageIO
 
     OpenImageIO.attribute("threads", 1)
@@ -218,7 +218,7 @@ _STRIP = 1 << 16
 
 
 def write_exr(image: Raster, params: Writing) -> bytes:
-    """Returns an EXR of scanlines with ZIP compression. Straight colours are premultiplied, data aren't.
+    """Writes scanlines with ZIP compression. Straight colours are premultiplied, data aren't.
 
     Raises WorkloadError `unsupported`.
     """
@@ -232,7 +232,7 @@ def write_exr(image: Raster, params: Writing) -> bytes:
     spec = oiio.ImageSpec(image.width, image.height, image.channels, kind)
     spec.channelnames = _NAMES[image.channels]
     spec.attribute("compression", "zip")
-    # By default the library adds the time, and equal images would differ each second.
+    # By default the library adds the time, so that equal images would produce different files.
     spec.attribute("DateTime", "")
     with tempfile.TemporaryDirectory(prefix="popbridge-") as folder:
         path = Path(folder) / "picture.exr"
@@ -248,10 +248,10 @@ def write_exr(image: Raster, params: Writing) -> bytes:
 
 
 def exr_bits(image: Raster, params: Writing) -> int:
-    """Returns the bits of a channel: 16 or 32, as requested or as the source's floats were stored.
+    """Returns the bits per channel to write, 16 or 32: as requested, or as the source's floats were stored.
 
-    Of integer sources, colours get 16 (11 significant bits, more than is visible), and grey and data 32
-    unless half floats represent them exactly. Values beyond 65504 get 32 unless 16 is requested.
+    From integers, colours get 16 (11 significant bits, more than is visible); grey and data get 32 unless
+    half floats represent them exactly. Values beyond 65504 get 32 unless 16 is requested.
     """
     if params.bits in ("8", "16"):
         return 16

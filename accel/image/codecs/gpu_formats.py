@@ -16,8 +16,8 @@ _STRIP = 1 << 15
 
 
 def reorder_channels(pixels: Pixels, order: Sequence[int]) -> Pixels:
-    """Returns a contiguous copy with the channels in another order; `order` may omit some."""
-    # Plane by plane: numpy's indexing with a list takes several times as long.
+    """Returns a contiguous copy with its channels in this order; channels may be left out."""
+    # Copy plane by plane: indexing with a list is several times slower in numpy.
     out = np.empty((*pixels.shape[:-1], len(order)), pixels.dtype)
     for to, source in enumerate(order):
         out[..., to] = pixels[..., source]
@@ -28,7 +28,7 @@ def apply_masks(values: NDArray[Any], masks: Sequence[int]) -> Pixels:
     """Extracts one channel per bit mask, scaled to the full range of uint8, or of uint16 if a mask has more
     than 8 bits.
 
-    Raises ValueError for a mask that isn't one run of 1 to 16 bits.
+    Raises ValueError for a mask that isn't a single run of 1 to 16 bits.
     """
     fields = [_field(mask) for mask in masks]
     kind: type[np.uint8 | np.uint16] = np.uint16 if any(bits > 8 for _, bits in fields) else np.uint8
@@ -43,7 +43,7 @@ def apply_masks(values: NDArray[Any], masks: Sequence[int]) -> Pixels:
 
 
 def _field(mask: int) -> tuple[int, int]:
-    """Returns a mask's lowest bit and number of bits."""
+    """Returns a mask's lowest bit and width in bits."""
     shift = (mask & -mask).bit_length() - 1
     bits = (mask >> shift).bit_length() if mask else 0
     if not 1 <= bits <= 16 or mask >> shift != (1 << bits) - 1:
@@ -52,25 +52,25 @@ def _field(mask: int) -> tuple[int, int]:
 
 
 def _scale_table(bits: int, kind: type[np.uint8 | np.uint16]) -> NDArray[Any]:
-    """Returns a table from values of `bits` bits to the full range of `kind`."""
+    """Returns a table that scales values of `bits` bits to the full range of `kind`."""
     top = np.iinfo(kind).max
     return np.round(np.arange(1 << bits) * (top / ((1 << bits) - 1))).astype(kind)
 
 
 def without_empty_alpha(pixels: Pixels) -> Pixels:
-    """Removes an alpha channel that is 0 everywhere: it is padding, as no image is fully transparent."""
+    """Removes alpha if it is 0 everywhere: that is padding, as no image is fully transparent."""
     return pixels if pixels[..., 3].any() else reorder_channels(pixels, (0, 1, 2))
 
 
 def without_full_alpha(pixels: Pixels) -> Pixels:
-    """Removes an alpha channel that is opaque everywhere, for formats that always have one."""
+    """Removes alpha if it is opaque everywhere; some formats always have alpha."""
     return reorder_channels(pixels, (0, 1, 2)) if (pixels[..., 3] == 255).all() else pixels
 
 
 def with_blue(pixels: Pixels, normals: bool | None = None) -> Pixels:
-    """Adds a blue channel to two channels: reconstructed for normal maps, as engines do, otherwise 0.
+    """Adds blue to red and green: reconstructed for normal maps, as engines do, otherwise 0.
 
-    z = sqrt(1 - x^2 - y^2), with x and y from -1 to 1. If `normals` is None, it is a normal map if 99% of a
+    z = sqrt(1 - x^2 - y^2), with x and y from -1 to 1. `normals` None detects a normal map, where 99 % of a
     sample have x^2 + y^2 <= 1.05.
     """
     top = np.float32(full_scale(pixels.dtype))
@@ -88,7 +88,7 @@ def with_blue(pixels: Pixels, normals: bool | None = None) -> Pixels:
 
 
 def _squared_z(pixels: Pixels, top: np.float32) -> NDArray[np.float32]:
-    """Returns 1 - x^2 - y^2; NaN for NaN."""
+    """Returns 1 - x^2 - y^2, and NaN for NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
         x, y = (np.multiply(pixels[..., index], 2 / top, dtype=np.float32) - 1 for index in (0, 1))
         height: NDArray[np.float32] = 1 - x * x - y * y
@@ -96,20 +96,20 @@ def _squared_z(pixels: Pixels, top: np.float32) -> NDArray[np.float32]:
 
 
 Kind = Literal["unorm", "sfloat", "ufloat"]
-"""0 to 1 over all bits; floats, signed or not."""
+"""Integers for 0 to 1, signed floats, or unsigned floats."""
 
 RGBSDA = 1
-"""The colour model of texels that aren't compressed: red, green, blue, stencil, depth, alpha."""
+"""The colour model of uncompressed texels: red, green, blue, stencil, depth, alpha."""
 
 ALPHA = 15
-"""The alpha channel's number in every colour model that has a separate one."""
+"""The number of the alpha channel in every colour model that has a separate one."""
 
 
 class Sample(Struct, frozen=True):
     """One channel's bits in a block (Khronos Data Format Specification 1.3, section 5.9)."""
 
     channel: int
-    """In the colour model: 0 red, 1 green, 2 blue, 15 alpha, or specific to a compression."""
+    """Number in the colour model: 0 red, 1 green, 2 blue, 15 alpha, or specific to a compression."""
     offset: int
     """Bits from the start of the block."""
     bits: int
@@ -122,52 +122,51 @@ class TexelFormat(Struct, frozen=True):
     vulkan: int
     """VkFormat."""
     dxgi: int
-    """DXGI_FORMAT; 0 for none."""
+    """DXGI_FORMAT, or 0."""
     size: int
-    """Bytes of a block; uncompressed, a block is one texel."""
+    """Bytes per block, which is a single texel if uncompressed."""
     samples: tuple[Sample, ...]
     model: int = RGBSDA
-    """The colour model (section 5.6)."""
+    """Colour model (section 5.6)."""
     block: tuple[int, int] = (1, 1)
-    """Texels across and down."""
+    """Width and height of a block in texels."""
     type_size: int = 1
-    """Bytes of a channel; 1 for blocks."""
+    """Bytes per channel; 1 for block compression."""
     srgb: bool = False
     """Whether colours are sRGB."""
     four: bytes = b""
-    """The FourCC, or D3DFORMAT number in its place, in DDS headers without DXGI; empty for none."""
+    """FourCC, or D3DFORMAT number, in DDS headers without DXGI; empty for none."""
     masks: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Bit masks of red (or grey), green, blue and alpha in DDS headers without DXGI; all 0 for none."""
+    """Bit masks of red (or grey), green, blue and alpha in DDS headers without DXGI; 0 for none."""
 
     @property
     def compressed(self) -> bool:
-        """Whether it is block-compressed."""
         return self.model != RGBSDA
 
 
 class Texture(Struct, frozen=True):
-    """The contents of a DDS or KTX2: the mip levels of one image, or of cube faces and array layers."""
+    """The contents of a DDS or KTX2 file: mip levels of one image, or of cube faces and array layers."""
 
     format: TexelFormat
     width: int
-    """Pixels of the largest level."""
+    """Width of the largest level in pixels."""
     height: int
     levels: Sequence[bytes]
     """Largest first."""
     swizzle: str = ""
-    """The sources of a sampler's red, green, blue and alpha, for example `rrr1`; empty for the identity."""
+    """The channels to sample as red, green, blue and alpha, for example `rrr1`; empty for the identity."""
     multiplied: bool = False
     """Whether alpha is premultiplied."""
     layers: Sequence[Sequence[bytes]] = ()
-    """The levels of the other images, of the same sizes as the first."""
+    """The levels of the other images, with the same sizes as the first."""
     cube: bool = False
-    """Whether each six images are the faces of a cube."""
+    """Whether every six images are the faces of a cube."""
     array: bool = False
-    """Whether a single layer or cube is an array of one."""
+    """Whether a single layer or cube is stored as an array."""
 
     @property
     def count(self) -> int:
-        """The number of array layers: cubes or images."""
+        """Number of array layers: cubes or images."""
         return (1 + len(self.layers)) // (6 if self.cube else 1)
 
 
@@ -199,11 +198,11 @@ PLAIN: dict[tuple[str, int, bool], TexelFormat] = {
     ("u1", 4, True): _plain(43, 29, 4, 1, srgb=True),
     ("u2", 1, False): _plain(70, 56, 1, 2, masks=(0xFFFF, 0, 0, 0)),
     ("u2", 4, False): _plain(91, 11, 4, 2, four=b"\x24\0\0\0"),
-    # No GPU decodes 16-bit sRGB: KTX2 can declare it for readers, DDS can't.
+    # No GPU decodes 16-bit sRGB. KTX2 can still declare it, DDS can't.
     ("u2", 4, True): _plain(91, 11, 4, 2, srgb=True, four=b"\x24\0\0\0"),
     ("f2", 1, False): _plain(76, 54, 1, 2, "sfloat", four=b"\x6f\0\0\0"),
     ("f2", 4, False): _plain(97, 10, 4, 2, "sfloat", four=b"\x71\0\0\0"),
     ("f4", 1, False): _plain(100, 41, 1, 4, "sfloat", four=b"\x72\0\0\0"),
     ("f4", 4, False): _plain(109, 2, 4, 4, "sfloat", four=b"\x74\0\0\0"),
 }
-"""Uncompressed formats by numpy type, number of channels, and whether colours are sRGB."""
+"""Uncompressed formats by numpy type, number of channels and whether they are sRGB."""

@@ -1,4 +1,4 @@
-"""Memory layouts of texels in DDS and KTX2: block-compressed, channels, bit fields, packed floats."""
+"""Memory layouts of texels in DDS and KTX2: compressed blocks, channels, bit fields and packed floats."""
 
 from __future__ import annotations
 
@@ -21,27 +21,25 @@ Order = Literal["r", "rg", "rgb", "bgr", "rgba", "bgra", "rgbx", "bgrx", "a", "r
 
 
 class Blocks(Struct, frozen=True):
-    """Block compression."""
-
     codec: str
     """A key of `BLOCKS`."""
 
 
 class Channels(Struct, frozen=True):
-    """Integer or float channels of one type."""
+    """Integer or float channels, all of one type."""
 
     kind: str
-    """A numpy type: u1, u2, f2 or f4; little-endian."""
+    """numpy type u1, u2, f2 or f4; little-endian."""
     order: Order
     signed: bool = False
-    """Whether integers represent -1 to 1; they are mapped to 0 to full scale."""
+    """Whether integers represent -1 to 1, which maps to 0 to full scale."""
 
 
 class Fields(Struct, frozen=True):
-    """Bit fields in one integer."""
+    """Bit fields in an integer."""
 
     size: int
-    """Bytes: 1, 2, 3 or 4."""
+    """Size of the integer in bytes, 1 to 4."""
     masks: tuple[int, ...]
     model: Literal["rgb", "grey"] = "rgb"
 
@@ -57,13 +55,13 @@ _TWO_CHANNELS = (
     *(Blocks(codec) for codec in ("bc5", "bc5s", "eacrg", "eacrg_signed")),
     *(Channels(kind, "rg", signed) for kind in ("u1", "u2", "f2", "f4") for signed in (False, True)),
 )
-"""Layouts of two channels, whose third is reconstructed."""
+"""Two-channel layouts, for which blue is reconstructed."""
 Size = tuple[int, int]
-"""Width and height, pixels."""
+"""Width and height in pixels."""
 
 
 def level(layout: Layout, width: int, height: int) -> int:
-    """Returns the bytes of an image of this size."""
+    """Returns the size in bytes of an image with these dimensions."""
     if isinstance(layout, Blocks):
         block = BLOCKS[layout.codec]
         return -(-width // block.width) * -(-height // block.height) * block.size
@@ -75,7 +73,7 @@ def build_picture(
 ) -> Picture:
     """Decodes an image from its bytes. Raises WorkloadError."""
     if isinstance(layout, Blocks):
-        # The libraries need bytes; this copies only memoryviews.
+        # The libraries need bytes. Only memoryviews are copied here.
         return unpack_blocks(stream, layout.codec, bytes(data), width, height)
     if isinstance(layout, Channels):
         bits = 8 * np.dtype(layout.kind).itemsize if layout.kind[0] == "f" else 0
@@ -93,8 +91,10 @@ def build_picture(
 def smaller_size(
     stream: Stream, layout: Layout, first: Picture, data: Iterable[tuple[Size, bytes]]
 ) -> tuple[Pixels, ...]:
-    """Decodes mip levels from their sizes and bytes. They get the channels of `first`, whose texels decide
-    whether alpha is used and blue is reconstructed. Raises WorkloadError."""
+    """Decodes mip levels, given as sizes and bytes, to the channels of `first`.
+
+    The texels of `first` decide whether alpha is used and blue reconstructed. Raises WorkloadError.
+    """
     return tuple(
         _match_channels(build_picture(stream, layout, each, *size).pixels, layout, first.pixels)
         for size, each in data
@@ -104,9 +104,9 @@ def smaller_size(
 def read_images(
     stream: Stream, layout: Layout, first: Picture, data: Iterable[Iterable[tuple[Size, bytes]]]
 ) -> Picture:
-    """Returns `first` with the other images of its file, decoded from the sizes and bytes of their levels.
+    """Decodes the other images of a file, given as sizes and bytes of their levels, and adds them to `first`.
 
-    If one image has alpha, all have. Raises WorkloadError.
+    If one image has alpha, all do. Raises WorkloadError.
     """
     found = [[build_picture(stream, layout, each, *size).pixels for size, each in levels] for levels in data]
     most = max((first.pixels, *(levels[0] for levels in found)), key=lambda pixels: pixels.shape[2])
@@ -169,9 +169,9 @@ def small_floats(words: Pixels) -> Pixels:
 
 
 def uncompressed(image: Raster, params: Writing) -> Texture:
-    """Returns the image as a texture of one channel (grey) or four.
+    """Returns the image as a texture with one channel (grey) or four.
 
-    GPUs don't support three channels of 8 or 16 bits, nor sRGB with one channel: sRGB grey becomes RGBA.
+    GPUs support neither three channels of 8 or 16 bits nor single-channel sRGB, so sRGB grey becomes RGBA.
     """
     half = image.pixels.dtype.kind == "f" and pixel_bits(image, params) == 16
     first, *layers = (_levels(each, half) for each in (image, *image.layers))
@@ -186,12 +186,12 @@ def uncompressed(image: Raster, params: Writing) -> Texture:
 
 
 def _levels(image: Raster, half: bool) -> list[Pixels]:
-    """Returns the levels of one image with one channel or four."""
+    """Returns the levels of one image, with one or four channels."""
     levels = [image.pixels, *image.mips]
     if image.channels == 2 or (image.channels == 1 and image.transfer == "srgb"):
         levels = [with_color_channels(level) for level in levels]
     if half:
-        # The depth was chosen by the first level; filters may overshoot in the others.
+        # The depth depends on the first level only; filters may overshoot in the others.
         levels = [level.clip(-exr.LARGEST, exr.LARGEST).astype(np.float16) for level in levels]
     return [with_alpha(level) if level.shape[2] == 3 else level for level in levels]
 
@@ -201,7 +201,7 @@ def _to_bytes(pixels: Pixels) -> bytes:
 
 
 def pixel_bits(image: Raster, params: Writing) -> int:
-    """Returns the bits of a channel that `uncompressed` writes; 16 or 32 for floats, as in OpenEXR."""
+    """Returns the bits per channel that `uncompressed` writes; for floats 16 or 32, as in OpenEXR."""
     if image.bit_depth < 32:
         return image.bit_depth
     return max(exr.exr_bits(each, params) for each in (image, *image.layers))
@@ -213,7 +213,7 @@ def with_color_channels(pixels: Pixels) -> Pixels:
 
 
 def with_alpha(pixels: Pixels) -> Pixels:
-    """Adds a fully opaque alpha channel to RGB."""
+    """Adds opaque alpha to RGB."""
     rgba = np.empty((*pixels.shape[:2], 4), pixels.dtype)
     for index in range(3):
         rgba[..., index] = pixels[..., index]

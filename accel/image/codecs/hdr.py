@@ -14,17 +14,17 @@ from accel.image.raster import Raster
 from accel.text import text
 
 _HEADER = 1 << 16
-"""Most bytes of a header."""
+"""Maximum header size in bytes."""
 
 _SIZE = re.compile(rb"([-+])([XY]) (\d{1,7}) ([-+])([XY]) (\d{1,7})\s*\Z")
 
 
 def read(stream: Stream) -> Picture:
-    """Reads a Radiance picture as float32. Raises WorkloadError."""
+    """Reads a picture as float32. Raises WorkloadError."""
     head = stream.rest(_HEADER)
     begin, sign, axis, rows, other_sign, columns = _header(stream, head)
     stream.check_size(columns, rows)
-    # A compressed scanline has at most one extra byte per component, and four bytes in front.
+    # A compressed scanline starts with four bytes and has at most one extra byte per component.
     most = rows * (columns * 8 + 4)
     data = head[begin:] + stream.rest(most)
     rgbe = _decode(stream, data, rows, columns)
@@ -35,7 +35,7 @@ def read(stream: Stream) -> Picture:
 
 
 def _header(stream: Stream, head: bytes) -> tuple[int, bytes, bytes, int, bytes, int]:
-    """Returns the offset of the pixels and the resolution: sign, axis and number of scanlines, then sign and
+    """Returns the offset of the pixels and the resolution: sign, axis and number of scanlines, sign and
     number of columns."""
     end = head.find(b"\n\n")
     line = head.find(b"\n", end + 2)
@@ -74,9 +74,9 @@ def _decode(stream: Stream, data: bytes, rows: int, columns: int) -> Pixels:
 
 
 def _decode_scanline(data: bytes, at: int, full: int) -> tuple[bytearray | None, int]:
-    """Decodes `full` bytes of runs (head above 128) and literals.
+    """Decodes `full` bytes of literals and runs, whose head is above 128.
 
-    Returns them and the offset after them; None if the data end early.
+    Returns them, or None if the data end early, and the offset after them.
     """
     out, end = bytearray(), len(data)
     while len(out) < full:
@@ -94,7 +94,7 @@ def _decode_scanline(data: bytes, at: int, full: int) -> tuple[bytearray | None,
 
 
 def _decode_old(stream: Stream, data: bytes, count: int) -> Pixels:
-    """Decodes the old format: pixels in sequence; one with mantissas 1, 1, 1 repeats the previous pixel."""
+    """Decodes the old format: a sequence of pixels, where mantissas 1, 1, 1 repeat the previous pixel."""
     texels = np.frombuffer(data, np.uint8, len(data) // 4 * 4).reshape(-1, 4)
     repeats = np.flatnonzero((texels[:, :3] == 1).all(1))
     if len(repeats) and len(texels):
@@ -116,7 +116,7 @@ def _expand_repeats(stream: Stream, texels: Pixels, repeats: NDArray[np.intp], c
     ends = np.minimum(np.cumsum(np.minimum(times, count)), count)
     if repeats[0] == 0:
         raise stream.broken(text("it repeats a pixel before the first"))
-    # The last pixel before each repeat that isn't a repeat.
+    # For each repeat, the last pixel before it that isn't a repeat.
     source = np.arange(len(texels))
     source[repeats] = 0
     source = np.maximum.accumulate(source)
@@ -124,7 +124,7 @@ def _expand_repeats(stream: Stream, texels: Pixels, repeats: NDArray[np.intp], c
 
 
 def _to_floats(rgbe: Pixels) -> Pixels:
-    """Decodes RGBE: mantissa * 2 ** (exponent - 136); an exponent of 0 is black."""
+    """Decodes RGBE: mantissa * 2 ** (exponent - 136); exponent 0 is black."""
     scale = np.ldexp(np.float32(1), np.arange(256) - 136).astype(np.float32)
     scale[0] = 0
     out = np.empty((*rgbe.shape[:2], 3), np.float32)
@@ -138,11 +138,11 @@ _STRIP = 64
 """Rows encoded at a time, to stay in the cache."""
 
 _COMPRESSIBLE = range(8, 1 << 15)
-"""Widths that the run-length encoding supports."""
+"""Widths that run-length encoding supports."""
 
 
 def write_hdr(image: Raster, params: Writing) -> bytes:
-    """Returns a file in the format `32-bit_rle_rgbe`; negative values become 0."""
+    """Writes the format `32-bit_rle_rgbe`; negative values become 0."""
     rgbe = np.empty((image.height, image.width, 4), np.uint8)
     for row in range(0, image.height, _STRIP):
         rgbe[row : row + _STRIP] = shared_exponents(image.pixels[row : row + _STRIP])
@@ -151,7 +151,7 @@ def write_hdr(image: Raster, params: Writing) -> bytes:
 
 
 def shared_exponents(pixels: Pixels) -> Pixels:
-    """Encodes RGB as RGBE: 8-bit mantissas, rounded to nearest, and their common exponent plus 128."""
+    """Encodes RGB as RGBE: 8-bit mantissas, rounded, and their common exponent plus 128."""
     light = np.clip(pixels, 0, np.float32(1e38))
     largest = light.max(axis=2)
     _, exponents = np.frexp(largest)

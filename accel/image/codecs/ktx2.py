@@ -40,17 +40,17 @@ from accel.workload import WorkloadError
 _NONE, _BASIS_LZ, _ZSTD, _ZLIB = 0, 1, 2, 3
 
 _HEADER = 104
-"""Bytes of the header up to the second entry of the level index (section 3)."""
+"""Size of the header up to the second entry of the level index (section 3)."""
 _ENTRY = 24
-"""Bytes of an entry of the level index."""
+"""Size of an entry in the level index."""
 _DESCRIPTOR, _TRANSFER, _FLAGS = 16, 14, 15
-"""Bytes of the data format descriptor that are read, and the offsets of its transfer function and flags
+"""Number of bytes to read from the data format descriptor, and the offsets of its transfer function and flags
 (Khronos Data Format Specification 1.3, sections 5.8 and 5.9)."""
 _LINEAR, _SRGB = 1, 2
 _PREMULTIPLIED = 1
 
 _MAX_IMAGES = 2**32 - 1
-"""The largest image count reported: in a damaged file the product may exceed JSON's range."""
+"""Maximum image count to report: in a damaged file, the product may exceed JSON's range."""
 
 _TRANSCODE = text(
     "its pixels are Basis Universal; write it as BC7, ASTC or RGBA, for example by `ktx transcode`"
@@ -92,7 +92,7 @@ _VULKAN = _vulkan()
 
 
 class _Header(Struct, frozen=True):
-    """The header (section 3) with the descriptor's place and the first entry of the level index."""
+    """The header (section 3) with the position of the descriptor and the first entry of the level index."""
 
     format: int
     type_size: int
@@ -116,10 +116,12 @@ class _Header(Struct, frozen=True):
 
 
 def read(stream: Stream) -> Picture:
-    """Reads the first image of a KTX2 file and, if the stream asks for them, its mip levels, and its other
-    faces and layers. Raises WorkloadError."""
+    """Reads the first image and, if the stream asks for them, its mip levels and the other faces and layers.
+
+    Raises WorkloadError.
+    """
     header = _Header(*stream.unpack("<12x9I2I24x3Q", text("its header")))
-    # A one-dimensional texture has a height of 0.
+    # One-dimensional textures have height 0.
     width, height = header.width, header.height or 1
     stream.check_size(width, height)
     layout = _layout(stream, header)
@@ -130,18 +132,18 @@ def read(stream: Stream) -> Picture:
     descriptor = _read_descriptor(stream, header)
     size = (width, height)
     stored = _level_data(stream, header, count * level(layout, *size))
-    made = build_picture(stream, layout, _split_level(layout, (size, stored), count)[0], *size)
-    # Linear floats may be light or data.
-    data = descriptor.transfer == _LINEAR and made.pixels.dtype.kind == "u"
-    # Vulkan, unlike Direct3D, has sRGB formats of two channels.
-    data = data or (made.data and descriptor.transfer != _SRGB)
+    result = build_picture(stream, layout, _split_level(layout, (size, stored), count)[0], *size)
+    # Linear floats can be light or data, so only integers count as data.
+    data = descriptor.transfer == _LINEAR and result.pixels.dtype.kind == "u"
+    # Unlike Direct3D, Vulkan has two-channel sRGB formats.
+    data = data or (result.data and descriptor.transfer != _SRGB)
     levels = [(size, stored)]
     if stream.mips and header.depth < 2:
         levels += _mip_data(stream, layout, header, count)
-    made = _read_levels(stream, layout, made, levels, count)
-    made = replace(made, levels=max(1, header.levels), images=header.images, cube=header.faces == 6)
-    made = replace(made, array=header.layers == 1)
-    return replace(made, data=data, alpha=descriptor.alpha if made.has_alpha else "straight")
+    result = _read_levels(stream, layout, result, levels, count)
+    result = replace(result, levels=max(1, header.levels), images=header.images, cube=header.faces == 6)
+    result = replace(result, array=header.layers == 1)
+    return replace(result, data=data, alpha=descriptor.alpha if result.has_alpha else "straight")
 
 
 def _count_images(stream: Stream, header: _Header) -> int:
@@ -156,25 +158,25 @@ def _count_images(stream: Stream, header: _Header) -> int:
 def _read_levels(
     stream: Stream, layout: Layout, first: Picture, levels: Sequence[tuple[Size, bytes]], count: int
 ) -> Picture:
-    """Returns `first` with the decoded levels of `count` images added. Raises WorkloadError."""
+    """Adds the decoded levels of `count` images to `first`. Raises WorkloadError."""
     sizes = [size for size, _ in levels]
     parts = zip(*(_split_level(layout, each, count) for each in levels), strict=True)
     images = [list(zip(sizes, part, strict=True)) for part in parts]
-    made = replace(first, mips=smaller_size(stream, layout, first, images[0][1:]))
-    return read_images(stream, layout, made, images[1:]) if count > 1 else made
+    result = replace(first, mips=smaller_size(stream, layout, first, images[0][1:]))
+    return read_images(stream, layout, result, images[1:]) if count > 1 else result
 
 
 def _split_level(layout: Layout, stored: tuple[Size, bytes], count: int) -> list[memoryview]:
-    """Splits a level into the bytes of each image, which are ordered by layer, then face."""
+    """Splits a level into the bytes of each image, ordered by layer, then face."""
     size, data = stored
     each, whole = level(layout, *size), memoryview(data)
     return [whole[begin : begin + each] for begin in range(0, count * each, each)]
 
 
 def _mip_data(stream: Stream, layout: Layout, header: _Header, images: int) -> Iterator[tuple[Size, bytes]]:
-    """Yields sizes and bytes of the levels after the first, up to the first incomplete one.
+    """Yields the size and bytes of each level after the first, stopping at the first incomplete one.
 
-    Levels may be anywhere in the file, usually before the first.
+    Levels can be anywhere in the file, but usually precede the first.
     """
     sizes = list(halve_size(header.width, header.height or 1, header.levels))
     index = stream.at(_HEADER, _ENTRY * len(sizes))
@@ -192,14 +194,14 @@ def _mip_data(stream: Stream, layout: Layout, header: _Header, images: int) -> I
 
 
 class _Descriptor(Struct, frozen=True):
-    """The fields of the data format descriptor that are used."""
+    """The fields used from the data format descriptor."""
 
     transfer: int = 0
     flags: int = 0
 
     @property
     def alpha(self) -> AlphaMixing:
-        """AlphaMixing is for blending, and a GPU decodes sRGB before it blends."""
+        """Alpha is for blending, and GPUs decode sRGB before they blend."""
         if not self.flags & _PREMULTIPLIED:
             return "straight"
         return "multiplied as light" if self.transfer == _SRGB else "multiplied"
@@ -238,7 +240,7 @@ def _level_data(stream: Stream, header: _Header, need: int) -> bytes:
 
 
 def _decompress(stream: Stream, packing: int, data: bytes, need: int) -> bytes:
-    """Decompresses the first `need` bytes of a level."""
+    """Returns the first `need` bytes of a level, decompressed."""
     found = data if packing == _NONE else _decompress_all(stream, packing, data, need)
     if len(found) < need:
         raise stream.truncated(
@@ -263,7 +265,7 @@ def _decompress_all(stream: Stream, packing: int, data: bytes, need: int) -> byt
 
 
 def zstandard() -> Any:
-    """Returns the standard library's zstd module, or its backport before Python 3.14."""
+    """Returns the zstd module of the standard library, or its backport before Python 3.14."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -280,7 +282,7 @@ _ONE, _MINUS_ONE = struct.unpack("<2I", struct.pack("<2f", 1, -1))
 
 
 def descriptor(format: TexelFormat, multiplied: bool = False) -> bytes:
-    """Returns the data format descriptor after its total size. Supercompression doesn't change it (KTX File
+    """Returns the data format descriptor after its total size. Supercompression doesn't affect it (KTX File
     Format Specification 2.0, "DFD for Supercompressed Data")."""
     size = 24 + 16 * len(format.samples)
     across, down = format.block
@@ -297,7 +299,7 @@ def descriptor(format: TexelFormat, multiplied: bool = False) -> bytes:
 
 
 def _sample(sample: Sample, srgb: bool) -> bytes:
-    """Returns sample information (section 5.9): bits, channel, and the values that mean 0 (or -1) and 1."""
+    """Returns a sample (section 5.9): bits, channel, and the values that stand for 0 (or -1) and 1."""
     channel, lower, upper = sample.channel, 0, min((1 << sample.bits) - 1, 0xFFFFFFFF)
     if sample.kind != "unorm":
         channel, upper = channel | _IS_FLOAT, _ONE
@@ -315,12 +317,12 @@ WRITER = "PopBridge"
 
 
 def write(image: Raster, params: Writing) -> bytes:
-    """Returns an uncompressed KTX2 of a raster with its mip levels and layers."""
+    """Encodes a raster, its mip levels and its layers as an uncompressed KTX2."""
     return write_compressed(uncompressed(image, params))
 
 
 def write_compressed(texture: Texture, zstd: int = 0) -> bytes:
-    """Returns a KTX2 of a texture; `zstd` is the level of supercompression, 1 to 22, or 0 for none."""
+    """Writes a KTX2 of a texture; `zstd` is the supercompression level, 1 to 22, or 0 for none."""
     format = texture.format
     # A level contains all layers, and each layer its faces.
     levels = [b"".join(images) for images in zip(texture.levels, *texture.layers, strict=True)]
@@ -350,7 +352,7 @@ def write_compressed(texture: Texture, zstd: int = 0) -> bytes:
 
 
 def _offsets(levels: Sequence[bytes], at: int, align: int) -> list[int]:
-    """Returns the offset of each level, a multiple of `align`; the smallest level comes first in the file."""
+    """Returns the offset of each level, a multiple of `align`. The smallest level comes first in the file."""
     offsets = []
     for data in reversed(levels):
         at = -(-at // align) * align

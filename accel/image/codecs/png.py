@@ -1,4 +1,4 @@
-"""Reads and writes PNG of up to 8 and 16 bits per channel, faster than libvips, with libdeflate."""
+"""Reads 8-bit PNG and writes 8- and 16-bit PNG with libdeflate, faster than libvips."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _Decode = Callable[[bytes, tuple[int, int], str], Pixels]
 _decode: _Decode | None
 try:
     from kornia_rs.io import decode_image_png_u8
-except ImportError:  # a version that calls it otherwise
+except ImportError:  # another version uses another name
     _decode = None
 else:
     _decode = decode_image_png_u8
 
 _MODES = {1: "mono", 3: "rgb", 4: "rgba"}
-"""By number of channels; the library doesn't support grey with alpha."""
+"""The library's modes by number of channels; it doesn't support grey with alpha."""
 
 
 def unfilter(file: Callable[[], bytes], height: int, width: int, channels: int) -> Pixels | None:
     """Decodes an 8-bit PNG to height x width x channels with kornia-rs.
 
-    Returns None if that isn't possible or the file is damaged; libvips then reports why. Raises MemoryError.
+    Returns None if it can't or the file is damaged; libvips reports the reason. Raises MemoryError.
     """
     if _decode is None or channels not in _MODES:
         return None
@@ -41,7 +41,7 @@ def unfilter(file: Callable[[], bytes], height: int, width: int, channels: int) 
     except Exception:
         return None
     except BaseException as error:
-        # A Rust panic isn't an Exception; here it means that the pixels don't fit into memory.
+        # A Rust panic isn't an Exception. Here it means that the pixels don't fit into memory.
         if type(error).__name__ != "PanicException":
             raise
         raise MemoryError from None
@@ -51,7 +51,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER = struct.Struct(">I4sIIBBBBB")
 """The first chunk, IHDR: size, name, width, height, depth, colour type, methods."""
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-"""By number of channels; images with a palette aren't among them."""
+"""PNG colour types by number of channels; palettes aren't supported."""
 END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
@@ -59,7 +59,7 @@ Piece = bytes | bytearray | memoryview
 
 
 def chunk(name: bytes, data: Sequence[Piece]) -> list[Piece]:
-    """Returns a chunk as pieces to be joined: length, name, the pieces of `data`, checksum."""
+    """Returns a chunk as pieces to be joined: length, name, `data` and checksum."""
     checksum = crc32(name)
     for piece in data:
         checksum = crc32(piece, checksum)
@@ -67,14 +67,14 @@ def chunk(name: bytes, data: Sequence[Piece]) -> list[Piece]:
 
 
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-"""By the first bytes: little- or big-endian."""
+"""Byte order by the first bytes: little- or big-endian."""
 _ORIENTATION = 0x0112
 _SHORT = 3
 _UPRIGHT = 1
 
 
 def is_upright(exif: bytes | memoryview) -> bool:
-    """Returns whether EXIF data surely contain no rotation or mirroring."""
+    """Whether EXIF data definitely contain no rotation or mirroring."""
     order = _ORDERS.get(bytes(exif[:4]))
     if order is None:
         return False
@@ -89,22 +89,22 @@ def is_upright(exif: bytes | memoryview) -> bool:
 
 
 MAX_DECODED = 1 << 24
-"""Most bytes of pixels (2048 x 2048 RGBA), which also bounds decompression bombs. libvips reads larger images
-as fast, as it works in strips that fit into the processor's cache."""
+"""Maximum bytes of pixels (2048 x 2048 RGBA), which also limits decompression bombs. For larger images
+libvips is just as fast, because its strips fit into the CPU cache."""
 _CHANNELS = {type: channels for channels, type in COLOR_TYPES.items()}
 _HEADER_END = len(SIGNATURE) + HEADER.size + 4
 _CHUNK = struct.Struct(">I4s")
 _DEFLATED = 8
 """The compression method (RFC 1950, 2.2)."""
 _SMALL_FILE = 1 << 14
-"""Bytes that take less time to inflate than to write uncompressed."""
+"""File size below which inflating again is faster than writing an uncompressed file."""
 _STORED = b"\x78\x01"
 """The header of a zlib stream without compression."""
 _BLOCK = struct.Struct("<BHH")
-"""The header of a stored block: whether it is the last, its bytes, and their complement (RFC 1951, 3.2.4)."""
+"""The header of a stored block: whether it is the last, its length and the complement (RFC 1951, 3.2.4)."""
 _MOST_STORED = 0xFFFF
 _CHUNK_OVERHEAD = 12
-"""Bytes of a chunk in addition to its data: length, type and checksum."""
+"""Bytes of a chunk besides its data: length, type and checksum."""
 _METADATA = frozenset(
     (
         b"gAMA",
@@ -124,11 +124,11 @@ _METADATA = frozenset(
 """Chunks that don't affect pixels."""
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _RAW_PROFILE = b"Raw profile type "
-"""The keyword prefix of texts in which older programs store EXIF data."""
+"""Keyword prefix of the text chunks in which older programs store EXIF data."""
 
 
 class InflatedPng(Struct, frozen=True):
-    """The inflated pixel data of a file."""
+    """The inflated pixel data of a PNG."""
 
     height: int
     width: int
@@ -136,12 +136,12 @@ class InflatedPng(Struct, frozen=True):
     contents: bytes
     """The whole file."""
     raw: bytearray
-    """For each row, the filter number and the filtered bytes."""
+    """Each row's filter number and filtered bytes."""
     checksum: bytes
     """Checksum of `raw`, from the end of the zlib stream (RFC 1950, 2.2)."""
 
     def picture(self) -> Picture | None:
-        """Returns the image and overwrites `raw`; or None, without a change, if libvips must undo filters."""
+        """Returns the image and overwrites `raw`; or None, without changes, if libvips must undo filters."""
         pixels = self._undo_filters() if self._has_filters() else self._remove_filter_numbers()
         if pixels is None:
             return None
@@ -155,21 +155,21 @@ class InflatedPng(Struct, frozen=True):
         return unfilter(self._uncompressed_png, self.height, self.width, self.channels)
 
     def _remove_filter_numbers(self) -> Pixels:
-        """Removes the filter numbers of rows."""
+        """Removes each row's filter number."""
         row = self.width * self.channels
         rows = memoryview(self.raw)
-        # In place: the system would have to provide pages for a copy.
+        # In place, because allocating the pages of a copy takes time.
         for y in range(self.height):
             rows[y * row : (y + 1) * row] = rows[y * (1 + row) + 1 : (y + 1) * (1 + row)]
         pixels = np.frombuffer(self.raw, np.uint8, self.height * row)
         return pixels.reshape(self.height, self.width, self.channels)
 
     def stored(self) -> bytes:
-        """Returns an uncompressed PNG of the same pixels, or small files unchanged."""
+        """Returns an uncompressed PNG with the same pixels; a small file is returned unchanged."""
         return self.contents if len(self.raw) < _SMALL_FILE else self._uncompressed_png()
 
     def _uncompressed_png(self) -> bytes:
-        """Returns an uncompressed PNG of the same filtered rows, without metadata."""
+        """Returns an uncompressed PNG with the same filtered rows, without metadata."""
         raw = memoryview(self.raw)
         parts: list[bytes | memoryview] = [_STORED]
         for begin in range(0, len(raw), _MOST_STORED):
@@ -181,11 +181,11 @@ class InflatedPng(Struct, frozen=True):
 
 
 def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> InflatedPng | None:
-    """Inflates the pixels of a PNG of 8 bits per channel.
+    """Inflates the pixels of an 8-bit PNG.
 
-    Decoding like this takes 0.4 to 0.8 of libvips' time without filters, 0.55 to 0.8 with filters, and less
-    for smaller files. Returns None for anything unusual, including damage, which is left to libvips, and with
-    `as_shown` also if a colour profile or an orientation changes how the pixels are shown.
+    Takes 0.4 to 0.8 of libvips' time without filters and 0.55 to 0.8 with filters, less for smaller files.
+    Returns None for anything unusual or damaged, which is left to libvips. With `as_shown`, it also returns
+    None if a colour profile or an orientation changes how the pixels look.
     """
     size = _size(contents, most_pixels)
     deflated = _pixel_data(contents, as_shown) if size else None
@@ -193,14 +193,14 @@ def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inf
         return None
     height, width, channels = size
     length = height * (1 + width * channels)
-    # libdeflate accepts distances beyond the window. If all data fit in the window, there are none.
+    # libdeflate accepts distances beyond the window. None exist if all data fit in the window.
     if not deflated or _window(deflated[0]) < min(length, 1 << 15):
         return None
     try:
         raw = zlib_decompress(deflated, length)
     except DeflateError:
         return None
-    # libdeflate ignores bytes after the stream, which ends with the checksum.
+    # libdeflate ignores bytes after the stream, which must end with the checksum.
     checksum = deflated[-4:]
     if len(raw) < length or adler32(raw) != _number(checksum):
         return None
@@ -208,12 +208,13 @@ def inflate(contents: bytes, most_pixels: int, *, as_shown: bool = False) -> Inf
 
 
 def _window(flags: int) -> int:
-    """Returns the window size from the first byte of a zlib stream, 0 if it isn't deflate (RFC 1950, 2.2)."""
+    """Returns the window size from the first byte of a zlib stream, or 0 if it isn't deflate (RFC 1950,
+    2.2)."""
     return 1 << (flags >> 4) + 8 if flags & 15 == _DEFLATED and flags >> 4 <= 7 else 0
 
 
 def _size(contents: bytes, most_pixels: int) -> tuple[int, int, int] | None:
-    """Returns height, width and channels; None for an unsupported header."""
+    """Returns height, width and channels, or None for an unsupported header."""
     if not contents.startswith(SIGNATURE) or len(contents) < len(SIGNATURE) + HEADER.size:
         return None
     _, name, width, height, depth, kind, *methods = HEADER.unpack_from(contents, len(SIGNATURE))
@@ -224,7 +225,7 @@ def _size(contents: bytes, most_pixels: int) -> tuple[int, int, int] | None:
 
 
 def _pixel_data(contents: bytes, as_shown: bool) -> bytes | None:
-    """Returns the data of all IDAT chunks; None if another chunk may affect the pixels."""
+    """Returns the data of all IDAT chunks, or None if another chunk may affect the pixels."""
     view = memoryview(contents)
     parts: list[memoryview] = []
     last = b""
@@ -242,14 +243,14 @@ def _pixel_data(contents: bytes, as_shown: bool) -> bytes | None:
 
 
 def _affects_display(name: bytes, data: memoryview) -> bool:
-    """Returns whether the chunk may change how the pixels are shown."""
+    """Whether the chunk may change how the pixels look."""
     if name in _TEXTS:
         return bytes(data[: len(_RAW_PROFILE)]) == _RAW_PROFILE
     return name == b"iCCP" or (name == b"eXIf" and not is_upright(data))
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Yields the type and data of each chunk, up to the first damaged one."""
+    """Yields the type and data of each chunk up to the first damaged one."""
     begin = len(SIGNATURE)
     while begin + _CHUNK_OVERHEAD <= len(view):
         size, name = _CHUNK.unpack_from(view, begin)
@@ -265,21 +266,21 @@ def _number(data: bytes | memoryview) -> int:
 
 
 FAST = 1
-"""The compression level for temporary images."""
+"""Compression level for temporary images."""
 USUAL = 2
-"""No larger than zlib's level 3, in 0.6 to 0.9 of the time. Level 3 takes a quarter longer for 2% less."""
+"""Same size as zlib's level 3 in 0.6 to 0.9 of the time. Level 3 takes a quarter longer to save 2 %."""
 THOROUGH = 6
 """For drawings, whose repetitions lower levels miss and this one finds quickly."""
 
 MAX_FILTERED = 1 << 26
-"""Most bytes of pixels to encode like this, as it makes two copies of them."""
+"""Maximum bytes of pixels to encode here, because it takes two copies."""
 
 _ROWS = 16
-"""Rows of each of the two samples."""
+"""Rows in each of the two samples."""
 _SMALL = 1 << 16
-"""Bytes of pixels that take as long to sample as to write."""
+"""Bytes of pixels below which sampling takes as long as writing."""
 _COMPRESSIBLE = 8
-"""The compression ratio of a sample from which `THOROUGH` is used."""
+"""Compression ratio of a sample from which to use `THOROUGH`."""
 _NONE, _UP = 0, 2
 """Filter numbers (PNG, 9.2)."""
 
@@ -287,7 +288,7 @@ Rows = NDArray[np.uint8]
 
 
 def write_png(pixels: Pixels, level: int) -> bytes:
-    """Encodes uint8 or uint16, height x width x 1 to 4 channels: grey, grey and alpha, RGB, RGBA."""
+    """Encodes uint8 or uint16 pixels, height x width x 1 to 4: grey, grey and alpha, RGB or RGBA."""
     height, width, channels = pixels.shape
     rows = _bytes(pixels)
     filter, level = _choose(rows, level)
@@ -297,21 +298,21 @@ def write_png(pixels: Pixels, level: int) -> bytes:
 
 
 def channels_differ(pixels: Pixels) -> bool:
-    """Returns whether differences from the row above compress better than the rows.
+    """Whether differences from the row above compress better than the rows themselves.
 
-    Photographs and normal maps become smaller by a sixth to more than half; drawings become larger.
+    They make photographs and normal maps a sixth to over half smaller, and drawings larger.
     """
     return _try_filters(_bytes(_sample(pixels)), USUAL)[0] == _UP
 
 
 def _bytes(pixels: Pixels) -> Rows:
-    """Returns rows x bytes as stored in the file: 16-bit values are big-endian (PNG, 7.1)."""
+    """Returns rows x bytes as stored in the file; 16-bit values are big-endian (PNG, 7.1)."""
     stored = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
     return stored.view(np.uint8).reshape(len(pixels), -1)
 
 
 def _choose(rows: Rows, level: int) -> tuple[int, int]:
-    """Returns the filter and the level to use."""
+    """Returns the filter and compression level to use."""
     return (_NONE, level) if rows.size < _SMALL else _try_filters(_sample(rows), level)
 
 
@@ -324,19 +325,19 @@ def _sample(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _try_filters(some: Rows, level: int) -> tuple[int, int]:
-    """Returns the filter and the level that compress these rows best."""
-    # Without Paeth, which takes half as long again for 4% less.
+    """Returns the filter and level that compress these rows best."""
+    # Not Paeth, which takes half as long again to save 4 %.
     sizes = {filter: len(zlib_compress(_filter(some, filter), USUAL)) for filter in (_NONE, _UP)}
     best = min(sizes, key=lambda filter: sizes[filter])
     return best, THOROUGH if level > FAST and sizes[best] * _COMPRESSIBLE < some.size else level
 
 
 def _filter(rows: Rows, filter: int) -> Rows:
-    """Returns each row, filtered, after the filter number."""
-    made = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
-    made[:, 0] = filter
-    made[:, 1:] = rows
+    """Returns each row as its filter number and filtered bytes."""
+    result = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
+    result[:, 0] = filter
+    result[:, 1:] = rows
     if filter == _UP:
-        # The row above the first is 0.
-        np.subtract(rows[1:], rows[:-1], out=made[1:, 1:])
-    return made
+        # The row above the first counts as 0.
+        np.subtract(rows[1:], rows[:-1], out=result[1:, 1:])
+    return result

@@ -22,17 +22,17 @@ _TRANSPARENT = (b"Mtrn", b"Mt16", b"Mt32")
 """Blocks that mark the merged image as transparent."""
 
 _LAYERS = (b"Layr", b"Lr16", b"Lr32")
-"""Blocks with the layers of documents of more than 8 bits per channel."""
+"""Blocks that contain the layers of documents with more than 8 bits per channel."""
 
 _LARGE_BLOCKS = (*_TRANSPARENT, *_LAYERS, b"LMsk", b"Alph", b"FMsk", b"lnk2", b"FEid", b"FXid", b"PxSD")
-"""Blocks whose size field has 8 bytes in large documents."""
+"""Blocks with an 8-byte size field in large documents."""
 
 
 def skip_layers(stream: Stream, version: int) -> bool:
     """Skips the section "Layer and mask information". Raises WorkloadError.
 
-    Returns whether the first channel after the colours is the merged image's transparency, with which
-    Photoshop has blended the colours onto white. Otherwise it is a channel that an artist stored.
+    Returns whether the first channel after the colours is the merged image's transparency, which means that
+    its colours are blended with white. Otherwise it is an extra channel.
     """
     wide = 4 * version
     layout = ">I" if version == 1 else ">Q"
@@ -53,12 +53,12 @@ def skip_layers(stream: Stream, version: int) -> bool:
 
 
 def _has_negative_count(stream: Stream) -> bool:
-    """Returns whether the layer count is negative, which means that the merged image is transparent."""
+    """Whether the layer count is negative, which means that the merged image has transparency."""
     return stream.number(">h", text("its layers")) < 0
 
 
 def _find_transparency(stream: Stream, end: int, version: int) -> bool:
-    """Searches the blocks after an empty layer list for transparency, up to the first malformed one."""
+    """Searches the blocks after an empty layer list for transparency, up to the first malformed block."""
     if stream.left - end < 4 or not _skip_if_present(stream, end, stream.number(">I", text("its mask"))):
         return False
     while stream.left - end >= (12 if version == 1 else 16):
@@ -95,7 +95,7 @@ class _Header(Struct, frozen=True):
     """The file header section."""
 
     version: int
-    """1, or 2 for a large document (PSB)."""
+    """1 for PSD, 2 for a large document (PSB)."""
     channels: int
     height: int
     width: int
@@ -123,7 +123,7 @@ def read(stream: Stream) -> Picture:
 
 
 def _resources(stream: Stream) -> bytes:
-    """Returns the ICC profile, or nothing. Raises WorkloadError for a document without a merged image."""
+    """Returns the ICC profile, if any. Raises WorkloadError for a document without a merged image."""
     data = stream.take(stream.number(">I", text("its resources' size")), text("its resources"))
     at, profile = 0, b""
     while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
@@ -142,11 +142,11 @@ def _read_channels(stream: Stream, header: _Header) -> Picture:
     model, colors = _MODELS[header.mode]
     if header.channels < colors:
         raise stream.broken(text("{channels} channels for {model}", channels=header.channels, model=model))
-    # The first channel after the colours is transparency, or what artists use as alpha.
+    # The first channel after the colours is transparency or a saved selection used as alpha.
     used = min(header.channels, colors + 1)
     pixels = _read_planes(stream, header, used)
     if header.mode == _CMYK:
-        # Stored inverted: 0 is full ink.
+        # CMYK is stored inverted: 0 is full ink.
         top = full_scale(pixels.dtype)
         np.subtract(top, pixels[..., :4], out=pixels[..., :4])
     if header.mode == _BITMAP:
@@ -163,7 +163,7 @@ def _read_palette(stream: Stream, header: _Header, palette: bytes) -> Picture:
 
 
 def _read_planes(stream: Stream, header: _Header, used: int) -> Pixels:
-    """Returns height x width x the first `used` channels; 1-bit pixels become 8-bit."""
+    """Returns height x width x `used` channels; 1-bit pixels become 8-bit."""
     compression = stream.number(">H", text("its pixels' compression"))
     row = (header.width * header.depth + 7) // 8
     size = row * header.height
@@ -194,7 +194,7 @@ def _read_planes(stream: Stream, header: _Header, used: int) -> Pixels:
 def _channel_data(
     stream: Stream, header: _Header, compression: int, used: int, row: int
 ) -> Iterator[bytes | bytearray]:
-    """Yields the decompressed bytes of each channel, possibly too few if the file is damaged."""
+    """Yields each channel's decompressed bytes, which may be too few if the file is damaged."""
     size = row * header.height
     if compression == _RAW:
         for _ in range(used):
@@ -204,7 +204,7 @@ def _channel_data(
         lengths = stream.take(kind.itemsize * header.channels * header.height, text("its table of rows"))
         for index in range(used):
             rows = np.frombuffer(lengths, kind).reshape(header.channels, header.height)[index].tolist()
-            # A row of literals has one extra byte per 128; ImageMagick writes up to twice the size.
+            # A row of literals takes one extra byte per 128, and ImageMagick writes up to twice the size.
             if max(rows) > 3 * row + 64:
                 raise stream.broken(text("a row is larger than it can be"))
             yield _unpack_bits(stream.take(sum(rows), text("its pixels")), rows, row)
@@ -216,7 +216,7 @@ def _channel_data(
 
 
 def _inflate(stream: Stream, data: bytes, full: int) -> bytes:
-    """Inflates one zlib stream for all channels, as Photoshop writes it, or one each, as others do."""
+    """Inflates one zlib stream for all channels, as Photoshop writes it, or one per channel."""
     out = b""
     try:
         while len(out) < full and data:
@@ -229,7 +229,7 @@ def _inflate(stream: Stream, data: bytes, full: int) -> bytes:
 
 
 def _unpack_bits(data: bytes, lengths: list[int], row: int) -> bytearray:
-    """Decodes PackBits, row by row: a head above 128 repeats the next byte, one below copies literals."""
+    """Decodes PackBits row by row: heads above 128 repeat the next byte, those below 128 copy literals."""
     out, begin = bytearray(), 0
     for number, length in enumerate(lengths, 1):
         at, end = begin, begin + length
@@ -252,7 +252,7 @@ def _unpack_bits(data: bytes, lengths: list[int], row: int) -> bytearray:
 
 
 def _undo_prediction(data: bytes | bytearray, header: _Header) -> NDArray[np.generic]:
-    """Undoes prediction: each value is stored as the difference from its left neighbour."""
+    """Undoes delta prediction, which stores each value as the difference from its left neighbour."""
     shape = (header.height, header.width)
     if header.depth == 32:
         # The bytes of a row are grouped by significance.
@@ -271,16 +271,16 @@ class _Plane(Struct, frozen=True):
     """One channel, compressed with PackBits."""
 
     sizes: bytes
-    """The size of each row, two bytes each."""
+    """Size of each row, as two bytes each."""
     data: bytes
 
 
 def write_psd(image: Raster, params: Writing) -> bytes:
-    """Returns a PSD with the merged image and, with alpha, one layer of the same content.
+    """Writes the merged image and, if there is alpha, a layer with the same content.
 
-    Photoshop reads the fourth channel of a document without layers as a saved selection. Data are written
-    like that, so that their colours stay unchanged. Transparency belongs to a layer; the merged image is then
-    blended onto white, as Photoshop does and readers expect.
+    Photoshop reads a fourth channel without layers as a saved selection. Data are written that way, to keep
+    their colours unchanged. Transparency belongs to a layer; the merged image is then blended with white, as
+    Photoshop does and readers expect.
     """
     mode = _GREY if image.colors == 1 else _RGB
     size = struct.pack(">HII", image.channels, image.height, image.width)
@@ -298,7 +298,7 @@ def write_psd(image: Raster, params: Writing) -> bytes:
 
 
 def _channel_name(channel: bytes) -> bytes:
-    """Returns the resource "Names of the alpha channels" with one name, a Pascal string."""
+    """Returns the resource "Names of the alpha channels" with a single name (a Pascal string)."""
     name = bytes([len(channel)]) + channel
     return b"8BIM" + struct.pack(">HH", 1006, 0) + _with_size(name) + bytes(len(name) % 2)
 
@@ -326,7 +326,7 @@ def _layer_section(image: Raster, planes: list[_Plane]) -> bytes:
     # No mask, no blending ranges, and a Pascal string padded to 4 bytes.
     extra = _with_size(b"") + _with_size(b"") + b"\x07Layer 0"
     record += b"8BIMnorm" + bytes([255, 0, 0, 0]) + _with_size(extra)
-    # A negative layer count: the first alpha channel of the merged image is its transparency.
+    # A negative count means that the first alpha channel is the merged image's transparency.
     parts = [struct.pack(">h", -1), record]
     for plane in planes:
         parts += [struct.pack(">H", _PACKBITS), plane.sizes, plane.data]

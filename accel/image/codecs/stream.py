@@ -1,4 +1,4 @@
-"""A bounded reader with the errors of decoders, and a run-length encoder that several formats share."""
+"""A bounded reader that raises decoders' errors, and a run-length encoder shared by several formats."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from accel.text import AnyText, text
 from accel.workload import Input, Limits, WorkloadError
 
 MAX_IMAGES = 2048 * 6
-"""Most images of a file: 2048 cubes, as Direct3D 11 allows 2048 layers."""
+"""Maximum number of images in a file: 2048 cubes, as Direct3D 11 allows 2048 layers."""
 
 
 class Picture(Struct, frozen=True):
-    """The result of a decoder; the fields are those of `DecodedImage`."""
+    """The result of a decoder; see `DecodedImage` for the fields."""
 
     pixels: Pixels
     color_model: str
@@ -39,7 +39,7 @@ class Picture(Struct, frozen=True):
 
 
 class Stream:
-    """An open file, read within its size and the limits. Every method that reads raises WorkloadError."""
+    """An open file, read within its size and the limits. All reading methods raise WorkloadError."""
 
     def __init__(
         self,
@@ -54,11 +54,11 @@ class Stream:
     ) -> None:
         self.source = source
         self.left = size
-        """Bytes not yet read."""
+        """Number of bytes not yet read."""
         self.mips = mips
-        """Whether mip levels are to be read."""
+        """Whether to read mip levels."""
         self.layers = layers
-        """Whether the images after the first are to be read."""
+        """Whether to read the images after the first."""
         self._file = file
         self._size = size
         self._format = format.upper()
@@ -82,8 +82,8 @@ class Stream:
         return data
 
     def at(self, place: int, count: int) -> bytes:
-        """Returns `count` bytes at an offset, fewer at the end of the file, without moving the position."""
-        # In a damaged file the numbers may exceed what can be sought or allocated.
+        """Returns `count` bytes at an offset, or fewer at the end of the file. Keeps the position."""
+        # A damaged file may contain numbers too large to seek to or allocate.
         count = min(count, self._size - place)
         if count <= 0:
             return b""
@@ -103,11 +103,10 @@ class Stream:
         return int(value)
 
     def rest(self, most: int) -> bytes:
-        """Returns the rest of the file, at most `most` bytes."""
+        """Returns up to `most` bytes of the rest of the file."""
         return self.take(min(self.left, most), text("the pixels"))
 
     def skip(self, count: int, what: AnyText) -> None:
-        """Skips `count` bytes."""
         if not 0 <= count <= self.left:
             raise self.truncated(
                 text(
@@ -125,8 +124,8 @@ class Stream:
         check_dimensions(self.source, self._format, width, height, self._limits)
 
     def check_array(self, width: int, height: int, images: int) -> None:
-        """Raises WorkloadError `too_large` for more images than a GPU can bind, or more pixels in all than
-        one image may have."""
+        """Raises WorkloadError `too_large` for more images than a GPU can bind, or more pixels in total than
+        the limit for one image."""
         if images > MAX_IMAGES:
             reason = text(
                 "holds {images} images, more than the {max_images} that any GPU binds at once",
@@ -165,7 +164,7 @@ class Stream:
         )
 
     def unsupported(self, detail: AnyText) -> WorkloadError:
-        """Returns the error for a valid file that isn't supported; `detail` has the reason and the remedy."""
+        """Returns the error for a valid but unsupported file; `detail` gives the reason and the remedy."""
         reason = text(
             "is a {format} of a kind that isn't opened here: {detail}", format=self._format, detail=detail
         )
@@ -199,19 +198,19 @@ _STRIP = 1 << 18
 
 
 class RunLengthCode(Struct, frozen=True):
-    """A packet format: a head of one byte, then one item to repeat, or literals.
+    """A packet format: a one-byte head, then either an item to repeat or literals.
 
-    The head of a run of n items is `run_head + n * step`, of n literals `literal_head + n`.
+    The head is `run_head + n * step` for a run of n items, and `literal_head + n` for n literals.
     """
 
     shortest: int
-    """Fewest equal items that become a run."""
+    """Minimum number of equal items in a run."""
     run: int
-    """Most items of a run."""
+    """Maximum number of items in a run."""
     run_head: int
     step: int
     literal: int
-    """Most literals of a packet."""
+    """Maximum number of literals in a packet."""
     literal_head: int
 
 
@@ -222,11 +221,11 @@ PACKBITS = RunLengthCode(shortest=3, run=128, run_head=257, step=-1, literal=128
 """TIFF 6.0, section 9, also used by PSD. An item is a byte."""
 
 RADIANCE = RunLengthCode(shortest=4, run=127, run_head=128, step=1, literal=128, literal_head=0)
-"""Radiance's format since 1991. An item is a byte of one component's scanline."""
+"""Radiance's format since 1991. An item is one byte of a component's scanline."""
 
 
 def run_length_encode(rows: Pixels, code: RunLengthCode) -> tuple[bytes, NDArray[np.intp]]:
-    """Encodes rows x items x bytes of an item. No packet crosses the end of a row.
+    """Encodes rows x items x bytes per item. Packets don't cross row boundaries.
 
     Returns the packets and the encoded size of each row.
     """
@@ -255,7 +254,7 @@ def _encode_strip(rows: Pixels, code: RunLengthCode) -> tuple[NDArray[np.uint8],
 
 
 def _to_integers(rows: Pixels) -> NDArray[Any]:
-    """Returns each item as one integer, for comparison."""
+    """Returns each item as a single integer, for comparison."""
     size = rows.shape[2]
     if size == 1:
         return rows
@@ -266,8 +265,8 @@ def _to_integers(rows: Pixels) -> NDArray[Any]:
 
 
 def _find_runs(items: NDArray[Any], length: int, code: RunLengthCode) -> NDArray[np.bool_]:
-    """Returns whether each item is part of a run."""
-    # With boolean arrays, as integer arrays take three times as long.
+    """Returns which items are part of a run."""
+    # Boolean arrays are three times as fast as integers here.
     starts = _equals_next(items, length)
     for _ in range(code.shortest - 2):
         starts[:-1] &= starts[1:]
@@ -278,7 +277,7 @@ def _find_runs(items: NDArray[Any], length: int, code: RunLengthCode) -> NDArray
 
 
 def _equals_next(items: NDArray[Any], length: int) -> NDArray[np.bool_]:
-    """Returns whether each item equals the next one of its row."""
+    """Returns which items equal the next one in their row."""
     same = np.zeros(items.size, bool)
     np.equal(items[1:], items[:-1], out=same[:-1])
     same[length - 1 :: length] = False
@@ -288,7 +287,7 @@ def _equals_next(items: NDArray[Any], length: int) -> NDArray[np.bool_]:
 def _packet_starts(
     items: NDArray[Any], within: NDArray[np.bool_], length: int, code: RunLengthCode
 ) -> NDArray[np.intp]:
-    """Returns the index of the first item of each packet."""
+    """Returns the index of each packet's first item."""
     fresh = np.ones(items.size, bool)
     fresh[1:] = np.where(within[1:], ~_equals_next(items, length)[:-1], within[:-1])
     fresh[::length] = True
@@ -302,7 +301,7 @@ def _packet_starts(
 
 
 def _written_items(items: NDArray[Any], begins: NDArray[np.intp], within: NDArray[np.bool_]) -> Pixels:
-    """Returns the bytes of all literals and of the first item of each run."""
+    """Returns the bytes of all literals and of each run's first item."""
     written = ~within
     written[begins] = True
     picked = items[written]

@@ -19,7 +19,7 @@ _RLE = 8
 
 
 class _Header(Struct, frozen=True):
-    """The TGA file header without image origin and ID."""
+    """The TGA header without image origin and ID."""
 
     id_length: int
     has_map: int
@@ -38,7 +38,7 @@ class _Header(Struct, frozen=True):
 
 
 def read(stream: Stream) -> Picture:
-    """Reads a TGA. Raises WorkloadError."""
+    """Raises WorkloadError."""
     header = _Header(*stream.unpack("<BBBHHB4xHHBB", text("its header")))
     stream.check_size(header.width, header.height)
     allowed = {_PALETTE: (8, 16), _COLOR: (15, 16, 24, 32), _GREY: (8, 16)}.get(header.kind & ~_RLE, ())
@@ -75,10 +75,10 @@ def _palette(stream: Stream, header: _Header) -> Pixels | None:
 
 
 def _texels(stream: Stream, header: _Header) -> Pixels:
-    """Returns height x width x bytes of a pixel, in the order of the file."""
+    """Returns height x width x bytes per pixel, in file order."""
     size, count = (header.bits + 7) // 8, header.width * header.height
     if header.kind & _RLE:
-        # At worst each pixel takes one more byte.
+        # At worst, each pixel takes one extra byte.
         data: bytes | bytearray = _decode_runs(stream, stream.rest(count * (size + 1)), size, count)
     else:
         data = stream.take(count * size, text("its pixels"))
@@ -112,7 +112,7 @@ def _decode_runs(stream: Stream, data: bytes, size: int, count: int) -> bytearra
 
 
 def _flip_upright(pixels: Pixels, descriptor: int) -> Pixels:
-    """Flips the image so that the upper left pixel comes first."""
+    """Flips the image so that the top left pixel comes first."""
     pixels = pixels if descriptor & 32 else pixels[::-1]
     return np.ascontiguousarray(pixels[:, ::-1] if descriptor & 16 else pixels)
 
@@ -140,11 +140,11 @@ def _apply_palette(stream: Stream, header: _Header, pixels: Pixels, palette: Pix
 
 
 _FOOTER = struct.pack("<II18s", 0, 0, b"TRUEVISION-XFILE.\0")
-"""Marks a version 2 file without extension area and developer directory."""
+"""Marks a version 2 file without extension area or developer directory."""
 
 
 def write_tga(image: Raster, params: Writing) -> bytes:
-    """Returns a TGA with straight alpha, from the lower left, which even old readers support."""
+    """Writes straight alpha and starts at the bottom left, which even old readers support."""
     stored = _texel_bytes(image)
     height, width, size = stored.shape
     kind = _GREY if size == 1 else _COLOR

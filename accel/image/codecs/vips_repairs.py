@@ -1,6 +1,7 @@
 """Workarounds for libvips: JPEG without an end marker, planar TIFF, premultiplied or limited-range HEIF.
 
-A JPEG that only lacks its end marker is complete, but libvips refuses it. Clauses are those of ITU-T T.81.
+libvips refuses a JPEG that lacks its end marker even if its data are complete. Clause numbers refer to ITU-T
+T.81.
 """
 
 from __future__ import annotations
@@ -23,41 +24,39 @@ END = b"\xff\xd9"
 LAST_ROWS = 64
 """Bottom rows to compare: at least those after which libvips ignores the decoder's warnings."""
 MIN_SIDE = 16
-"""Fewest pixels a side: smaller images show too little of what follows the data."""
+"""Minimum side length in pixels: smaller images reveal too little of what follows the data."""
 FILLS = tuple(bytes([value]) * 64 for value in (0x00, 0x0F, 0x33, 0x55, 0x7F, 0xAA, 0xCC, 0xF0))
-"""Bytes to append to a scan: a decoder that has all bits it needs ignores them."""
+"""Bytes appended to a scan. A decoder that already has all the bits it needs ignores them."""
 
 _MARKER = re.compile(rb"\xff+([\x01-\xfe])")
 _FRAMES = (0xC0, 0xC1, 0xC2)
-"""Huffman-coded frames, for which the decoder warns of missing data; it doesn't for arithmetic coding."""
+"""Huffman-coded frames. The decoder warns of missing data only for these, not for arithmetic coding."""
 _SCAN, _INTERVAL, _RESTARTS = 0xDA, 0xDD, range(0xD0, 0xD8)
 _BARE = (0x01, END[1], *_RESTARTS)
 """Markers without a length."""
 
 
 class _Component(Struct):
-    """A colour component."""
-
     across: int
     down: int
     """Sampling factors (A.1.1)."""
     left: list[int | None]
-    """Low bits of each coefficient that no scan has contained; None for all bits."""
+    """The low bits still missing from each coefficient; None for all of them."""
 
 
 class _Frame:
-    """The state of a frame while its scans are read."""
+    """State of a frame while its scans are read."""
 
     def __init__(self) -> None:
         self._components: dict[int, _Component] = {}
         self._sides = (0, 0)
         self._interval = 0
         self._missing = 0
-        """Restart markers that the scan still lacks."""
+        """Number of restart markers that the scan still lacks."""
 
     @property
     def complete(self) -> bool:
-        """Whether the scans contain all bits of all coefficients; the last one may be truncated."""
+        """Whether the scans contain all bits of all coefficients; the last scan may be truncated."""
         left = [part.left for part in self._components.values()]
         is_large = min(self._sides) >= MIN_SIDE
         return is_large and bool(left) and self._missing == 0 and all(b == 0 for each in left for b in each)
@@ -81,7 +80,7 @@ class _Frame:
         }
 
     def _scan(self, segment: bytes) -> None:
-        """Processes a scan header (B.2.3): components, spectral selection, successive approximation."""
+        """Processes a scan header (B.2.3): components, spectral selection and successive approximation."""
         count = segment[0]
         first, last, bits = segment[1 + 2 * count :][:3]
         parts = [self._components[segment[at]] for at in range(1, 1 + 2 * count, 2)]
@@ -90,7 +89,7 @@ class _Frame:
         self._missing = (self._units(parts) - 1) // self._interval if self._interval else 0
 
     def _units(self, parts: list[_Component]) -> int:
-        """Returns the MCUs of a scan: those of the frame, or with one component its blocks (A.2)."""
+        """Returns the number of MCUs in a scan; with a single component, that of its blocks (A.2)."""
         across = max(part.across for part in self._components.values())
         down = max(part.down for part in self._components.values())
         width, height = self._sides
@@ -102,14 +101,14 @@ class _Frame:
 
 
 def _ceil_div(length: int, step: int) -> int:
-    """Returns how many steps cover a length. Raises ValueError for a step of 0."""
+    """Divides and rounds up. Raises ValueError for a step of 0."""
     if not step:
         raise ValueError("a component has no samples")
     return (length + step - 1) // step
 
 
 def repaired_jpeg(path: Path) -> bytes:
-    """Returns `repair_jpeg` of a file, which is read only if it lacks the end marker. Raises OSError."""
+    """Like `repair_jpeg`, but reads the file only if it lacks the end marker. Raises OSError."""
     with path.open("rb") as file:
         file.seek(-min(len(END), file.seek(0, 2)), 2)
         if file.read() == END:
@@ -119,10 +118,10 @@ def repaired_jpeg(path: Path) -> bytes:
 
 
 def repair_jpeg(contents: bytes) -> bytes:
-    """Returns a JPEG with the end marker that it lacks; empty if it has one, or lacks more than that."""
+    """Returns the JPEG with its missing end marker; empty if the marker is there or more is missing."""
     if contents.endswith(END):
         return b""
-    # Half of an end marker, or of a stuffed byte of 255 in a scan (B.1.1.5).
+    # Drop half of an end marker, or of a stuffed byte of 255 in a scan (B.1.1.5).
     contents = contents.rstrip(b"\xff")
     frame = _Frame()
     try:
@@ -136,8 +135,10 @@ def repair_jpeg(contents: bytes) -> bytes:
 
 
 def _segments(contents: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields marker codes with the contents of their segments (B.1.1.4). Raises ValueError for a truncated
-    segment."""
+    """Yields marker codes and the contents of their segments (B.1.1.4).
+
+    Raises ValueError for a truncated segment.
+    """
     at = 2
     while found := _MARKER.search(contents, at):
         code, at = found[1][0], found.end()
@@ -149,9 +150,10 @@ def _segments(contents: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _all_bits_in(contents: bytes) -> bool:
-    """Returns whether the decoder finds all bits of the scans.
+    """Whether the decoder finds all bits of the scans.
 
-    Then it doesn't warn, and the last rows, for which libvips ignores warnings, don't depend on what follows.
+    If it does, it doesn't warn, and the last rows, for which libvips ignores warnings, don't depend on what
+    follows.
     """
     try:
         rows = _last_rows(contents + END, "warning")
@@ -180,22 +182,22 @@ class _Variant(Struct, frozen=True):
     begin: int
     """Position of the first directory's offset."""
     place: str
-    """The `struct` format of offsets and value counts."""
+    """`struct` format of offsets and value counts."""
     count: str
-    """The `struct` format of the number of entries."""
+    """`struct` format of the number of entries."""
 
 
 # TIFF 6.0, section 2, and BigTIFF.
 _VARIANTS = {42: _Variant(4, "I", "H"), 43: _Variant(8, "Q", "Q")}
 _MAX_ENTRIES = 4096
-"""Most directory entries to read; files have dozens."""
+"""Maximum number of directory entries to read; files have dozens."""
 
 
 def has_mixed_layout(file: BinaryIO, half: bool) -> bool:
-    """Returns whether libvips 8.18 would mix up the texels of the first image.
+    """Whether libvips 8.18 would scramble the texels of the first image.
 
-    It reads images of several separate planes as if they were interleaved, except RGB, YCbCr and inks that
-    aren't `half` floats. False for damaged files, which the decoder reports.
+    libvips reads separate planes as if they were interleaved, except for RGB, YCbCr and inks that aren't
+    `half` floats. Returns False for damaged files, which the decoder reports.
     """
     try:
         tags = _read_tags(file)
@@ -206,7 +208,7 @@ def has_mixed_layout(file: BinaryIO, half: bool) -> bool:
 
 
 def _read_tags(file: BinaryIO) -> dict[int, int]:
-    """Returns the fields of the first directory that are a single short, by tag. Raises struct.error."""
+    """Returns the first directory's fields that are a single short, by tag. Raises struct.error."""
     order = "<" if file.read(2) == b"II" else ">"
 
     def numbers(layout: str) -> tuple[int, ...]:
@@ -218,7 +220,7 @@ def _read_tags(file: BinaryIO) -> dict[int, int]:
         return {}
     file.seek(kind.begin)
     file.seek(numbers(kind.place)[0])
-    # A short is stored in the entry itself, at the start of its value field.
+    # The entry itself stores a short, at the start of its value field.
     rest = struct.calcsize(f"={kind.place}") - 2
     entries = [numbers(f"2H{kind.place}H{rest}x") for _ in range(min(numbers(kind.count)[0], _MAX_ENTRIES))]
     return {tag: value for tag, type, count, value in entries if (type, count) == (_SHORT, 1)}
@@ -227,7 +229,7 @@ def _read_tags(file: BinaryIO) -> dict[int, int]:
 LOADER = "heifload"
 """libvips' operation for HEIF and AVIF."""
 MAX_META = 1 << 20
-"""Most bytes of `meta` to read: it has a few hundred, or more with many tiles."""
+"""Maximum number of bytes of `meta` to read; it has a few hundred, more with many tiles."""
 
 _PROBE = base64.b85decode(
     b"c-mc1K}*9h6n?FBR@uf-"
@@ -237,7 +239,7 @@ _PROBE = base64.b85decode(
     b";{VC1An8lSmhYsyq<@#>d#%8~1|?rJMkozfnZ$V`{AgW+q`>hQB<E(*f;2to(Pq}-"
     b"_uv*&OYEnqZX9nD}&<b=o~E|OI|gO|6@k5lsl=7&vh"
 )
-"""A compressed AVIF of one pixel: grey 100, alpha 128; premultiplied it is 50, or 59 in limited range."""
+"""A compressed one-pixel AVIF with grey 100 and alpha 128; premultiplied it is 50, or 59 in limited range."""
 
 _MONOCHROME, _FULL_RANGE = 0x10, 0x80
 
@@ -262,7 +264,7 @@ def repair_heif(image: pyvips.Image, file: BinaryIO) -> pyvips.Image:
     if not (limited or (multiplied and image.hasalpha())):
         return image
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 8
-    # libvips stores 10 and 12 bits as the upper bits of 16.
+    # libvips stores 10 and 12 bits in the upper bits of 16.
     step, top = (1 << 16 - bits if image.format == "ushort" else 1), (1 << bits) - 1
     codes = image / step
     if limited:
@@ -274,7 +276,7 @@ def repair_heif(image: pyvips.Image, file: BinaryIO) -> pyvips.Image:
 
 
 def _full_range(codes: pyvips.Image, colors: int, bits: int) -> pyvips.Image:
-    """Expands colours to full range (ITU-T H.273, section 8.3); alpha always has full range."""
+    """Expands colours to full range (ITU-T H.273, section 8.3). Alpha always has full range."""
     scale = ((1 << bits) - 1) / (219 << bits - 8)
     wide = (codes[:colors] - (16 << bits - 8)) * scale
     return wide.bandjoin(codes[colors]) if codes.bands > colors else wide
@@ -288,7 +290,7 @@ def _ignored_properties() -> HeifProperties:
 
 
 def heif_properties(file: BinaryIO) -> HeifProperties:
-    """Reads the properties from the boxes of a file; none if they are invalid. Raises OSError."""
+    """Reads the properties from a file's boxes; all are False if the boxes are invalid. Raises OSError."""
     try:
         return _primary_properties(_meta(file))
     except (struct.error, IndexError, ValueError):
@@ -296,7 +298,7 @@ def heif_properties(file: BinaryIO) -> HeifProperties:
 
 
 def _meta(file: BinaryIO) -> bytes:
-    """Returns the contents of the box `meta` after its version (ISO/IEC 14496-12, section 8.11.1)."""
+    """Returns the contents of the `meta` box after its version (ISO/IEC 14496-12, section 8.11.1)."""
     end = file.seek(0, io.SEEK_END)
     file.seek(0)
     while head := file.read(8):
@@ -352,7 +354,7 @@ def _properties(data: bytes, primary: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _associated(data: bytes, primary: int) -> Iterator[int]:
-    """Yields the indices of properties, from 1 (ISO/IEC 23008-12, section 9.3.2)."""
+    """Yields the associated property indices, from 1 (ISO/IEC 23008-12, section 9.3.2)."""
     if not data:
         return
     number, index = (">I" if data[0] else ">H"), (">H" if data[3] & 1 else ">B")
@@ -372,7 +374,7 @@ def _associated(data: bytes, primary: int) -> Iterator[int]:
 
 
 def _is_limited_grey(properties: Iterator[tuple[bytes, bytes]]) -> bool:
-    """Checks the colour description and the number of channels, which for tiles is in `pixi`."""
+    """Checks the colour description and the channel count, which tiled images have in `pixi`."""
     limited = grey = False
     for kind, data in properties:
         if kind == b"colr" and data[:4] == b"nclx":

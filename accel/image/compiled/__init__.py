@@ -1,4 +1,4 @@
-"""Loops over pixels that numba compiles, if it is installed (the extra `fast`).
+"""Pixel loops compiled by numba, if installed (the extra `fast`).
 
 The modules here import numba, so check `available` before importing them. Without numba, numpy does the same
 work several times slower.

@@ -1,4 +1,4 @@
-"""The decorator that compiles loops: cached on disk if possible, without the GIL."""
+"""A decorator that compiles loops without the GIL, cached on disk if possible."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def jit(function: F) -> F:
-    """Compiles a function when it is first called with arguments of new types."""
+    """Compiles a function for each combination of argument types, when first called with it."""
     try:
         return cast(F, njit(cache=True, nogil=True)(function))
     except RuntimeError:
-        # Neither the package's folder nor the user's cache folder is writable.
+        # Neither the package folder nor the user's cache folder is writable.
         return cast(F, njit(nogil=True)(function))

@@ -1,4 +1,4 @@
-"""The inner loops of filtering, compiled; see `accel.image.kernels` for what they compute."""
+"""The inner loops of filtering, compiled; documented in `accel.image.kernels`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _halve(top: Pixels, low: Pixels, channel: int, table: Floats, line: Floats) 
 
 @jit
 def _halve_rgba(top: Pixels, low: Pixels, table: Floats, alpha: Floats, lines: Floats) -> None:
-    # All channels in one go: a third less time than one by one.
+    # Handling all channels in one pass takes a third less time than one by one.
     red, green, blue, weight = lines[0], lines[1], lines[2], lines[3]
     for x in range(weight.size):
         i = 2 * x
@@ -101,7 +101,7 @@ def halve_lines(lines: Floats, out: Floats) -> None:
 
 def halve_sums(rows: Any, channels: int, shift: int, sums: Words, codes: Bytes) -> None:
     both = np.empty(rows.shape[1], np.uint16)
-    # All channels of a texel in one number: sums of 256 bytes at the most never carry over.
+    # Add all channels of a texel as one number: sums of up to 256 bytes never carry over.
     texel = "u2" if channels == 3 else f"u{2 * channels}"
     step = 3 if channels == 3 else 1
     _halve_sums(rows, step, shift, both, both.view(texel), sums, sums.view(texel), codes)
@@ -117,7 +117,7 @@ def _halve_sums(
         top, low = rows[2 * y], rows[2 * y + 1]
         for i in range(both.size):
             both[i] = np.uint16(top[i]) + np.uint16(low[i])
-        line, made, code = texels[y], sums[y], codes[y]
+        line, result, code = texels[y], sums[y], codes[y]
         if step == 1:
             for x in range(line.size):
                 line[x] = pairs[2 * x] + pairs[2 * x + 1]
@@ -125,8 +125,8 @@ def _halve_sums(
             for x in range(line.size // 3):
                 for channel in range(3):
                     line[3 * x + channel] = pairs[6 * x + channel] + pairs[6 * x + 3 + channel]
-        for i in range(made.size):
-            code[i] = np.uint8((np.uint32(made[i]) + half) >> bits)
+        for i in range(result.size):
+            code[i] = np.uint8((np.uint32(result[i]) + half) >> bits)
 
 
 @jit

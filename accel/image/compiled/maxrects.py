@@ -1,4 +1,4 @@
-"""The loops of `accel.image.rect_packing`, compiled; they find the same places in the same order."""
+"""The loops of `accel.image.rect_packing`, compiled, with identical results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BOTTOM_LEFT, _CONTACT, _GUILLOTINE = (
     int(Heuristic.GUILLOTINE),
 )
 
-# Rows are passed by index: a view of a row counts references, which would take most of the time.
+# Rows are passed by index: reference counting of row views would take most of the time.
 
 
 @jit
@@ -80,7 +80,7 @@ def _is_covered(parts: Ints, count: int, at: int, free: Ints, free_count: int) -
         if _inside(parts, at, free, f):
             return True
     for other in range(count):
-        # The first of equal ones stays.
+        # Of equal parts, keep the first.
         if (
             other != at
             and _inside(parts, at, parts, other)
@@ -94,9 +94,9 @@ def _is_covered(parts: Ints, count: int, at: int, free: Ints, free_count: int) -
 def _split_free(
     free: Ints, free_count: int, parts: Ints, x0: int, y0: int, x1: int, y1: int
 ) -> tuple[int, int]:
-    """Moves the free rectangles that a placed one doesn't touch to the front, and the remains of the others
+    """Moves free rectangles that don't touch the placed one to the front, and adds what is left of the others
     to `parts`. Returns the number of both."""
-    kept = made = 0
+    kept = result = 0
     for f in range(free_count):
         left, top, right, bottom = free[f, 0], free[f, 1], free[f, 2], free[f, 3]
         if left >= x1 or right <= x0 or top >= y1 or bottom <= y0:
@@ -104,23 +104,23 @@ def _split_free(
             kept += 1
             continue
         if left < x0:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = left, top, x0, bottom
-            made += 1
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = left, top, x0, bottom
+            result += 1
         if x1 < right:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = x1, top, right, bottom
-            made += 1
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = x1, top, right, bottom
+            result += 1
         if top < y0:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = left, top, right, y0
-            made += 1
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = left, top, right, y0
+            result += 1
         if y1 < bottom:
-            parts[made, 0], parts[made, 1], parts[made, 2], parts[made, 3] = left, y1, right, bottom
-            made += 1
-    return kept, made
+            parts[result, 0], parts[result, 1], parts[result, 2], parts[result, 3] = left, y1, right, bottom
+            result += 1
+    return kept, result
 
 
 @jit
 def _add_parts(free: Ints, free_count: int, parts: Ints, part_count: int) -> int:
-    """Adds the parts that lie in no other rectangle to the free ones. Returns their new number."""
+    """Adds parts that lie in no other rectangle to the free ones. Returns the new number of free ones."""
     count = free_count
     for part in range(part_count):
         if not _is_covered(parts, part_count, part, free, free_count):
@@ -132,7 +132,7 @@ def _add_parts(free: Ints, free_count: int, parts: Ints, part_count: int) -> int
 
 @jit
 def _split_corner(free: Ints, free_count: int, at: int, x1: int, y1: int) -> int:
-    """Splits a free rectangle, in whose corner one was placed, in two at the end. Returns the new number."""
+    """Splits a free rectangle in whose corner one was placed; appends both parts. Returns the new number."""
     left, top, right, bottom = free[at, 0], free[at, 1], free[at, 2], free[at, 3]
     for f in range(at, free_count - 1):
         for side in range(4):
@@ -184,9 +184,9 @@ def pack(widths: Ints, heights: Ints, width: int, height: int, rule: int, rotate
                 free = _enlarge_rows(free, free_count, 2 * free_count)
             free_count = _split_corner(free, free_count, at, x + w, y + h)
             continue
-        kept, made = _split_free(free, free_count, parts, x, y, x + w, y + h)
-        if kept + made > len(free):
-            free = _enlarge_rows(free, kept, 2 * (kept + made))
-            parts = _enlarge_rows(parts, made, 4 * len(free))
-        free_count = _add_parts(free, kept, parts, made)
+        kept, result = _split_free(free, free_count, parts, x, y, x + w, y + h)
+        if kept + result > len(free):
+            free = _enlarge_rows(free, kept, 2 * (kept + result))
+            parts = _enlarge_rows(parts, result, 4 * len(free))
+        free_count = _add_parts(free, kept, parts, result)
     return found

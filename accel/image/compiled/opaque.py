@@ -1,4 +1,4 @@
-"""The loop of `accel.image.block_encoders.raise_alpha`, compiled; it returns the same bits."""
+"""The loop of `accel.image.block_encoders.raise_alpha`, compiled, with identical results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accel.image.pixel_data import Pixels
 _ONE, _NIBBLE, _SEVEN = np.uint64(1), np.uint64(15), np.uint64(127)
 _MODE, _SHARED, _FOUR = np.uint64(0x40), np.uint64(63), np.uint64(4)
 _BYTE, _SECOND, _THIRD = np.uint64(0xFF), np.uint64(0xFF00), np.uint64(0xFF0000)
-# Three colours in one word, each in a lane whose bits hold the sum of 16 of them, weighted, which takes 18.
+# Three colours per word, in lanes wide enough for the weighted sum of 16 of them (18 bits).
 _LANE, _LANE_BITS = np.uint64(21), np.uint64((1 << 21) - 1)
 _UP, _FAR_UP = np.uint64(21 - 8), np.uint64(42 - 16)
 _WEIGHTS = BC7_WEIGHTS.astype(np.uint64)
@@ -24,14 +24,14 @@ Words = NDArray[np.uint64]
 
 def raise_alpha(words: Words, pixels: Pixels) -> Words:
     """See `accel.image.block_encoders.raise_alpha`."""
-    made = words.copy()
-    _raise_blocks(made, pixels.view("<u4")[..., 0])
-    return made
+    result = words.copy()
+    _raise_blocks(result, pixels.view("<u4")[..., 0])
+    return result
 
 
 @jit
 def _raise_blocks(words: Words, texels: NDArray[Any]) -> None:
-    """Changes blocks in `words`; `texels` is RGBA as 32 bit words, 4 x 4 for each block."""
+    """Changes `words` in place; `texels` is RGBA as 32-bit words, 4 x 4 per block."""
     across = texels.shape[1] // 4
     for row in range(texels.shape[0] // 4):
         for column in range(across):

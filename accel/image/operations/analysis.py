@@ -21,7 +21,7 @@ class Inspect(Params, frozen=True):
     ] = 0
 
 
-inspect = workload("image.inspect", version=10, params=Inspect)(
+inspect = workload("image.inspect", version=11, params=Inspect)(
     implementation(
         "accel.image.inspect:inspect",
         """Reports facts about an image: size, channels, alpha, statistics, normals, entropy, seams.
@@ -53,7 +53,7 @@ class Compare(Writing, frozen=True):
 
 
 class ChannelComparison(Struct, frozen=True):
-    """Difference of two images in one channel."""
+    """Difference between two images in one channel."""
 
     name: str
     """`r`, `g`, `b`, `a`, or `l` for grey."""
@@ -69,7 +69,7 @@ class ChannelComparison(Struct, frozen=True):
 
 
 class Comparison(FirstLayer, frozen=True):
-    """Difference of two images of the same size."""
+    """Difference between two images of the same size."""
 
     width: int
     """Width in pixels."""
@@ -97,10 +97,10 @@ class Comparison(FirstLayer, frozen=True):
     """One entry for each channel that either image has."""
 
 
-compare = operation("image.compare", version=4, params=Compare, inputs=2)(
+compare = operation("image.compare", version=4, params=Compare, inputs=2, makes_files=False)(
     implementation(
         "accel.image.compare:compare",
-        """Measures the difference of two images of the same size: PSNR, SSIM, errors.
+        """Measures the difference between two images of the same size: PSNR, SSIM, errors.
 
     SSIM follows Wang, Bovik, Sheikh and Simoncelli (2004): a Gaussian window of 11×11 pixels with a standard
     deviation of 1.5, K1 = 0.01, K2 = 0.03, averaged over all windows inside the image. Values are compared as
@@ -127,8 +127,8 @@ class Fingerprint(Struct, frozen=True):
     perceptual: str
     """Perceptual hash as 16 hexadecimal digits. Similar pictures differ in few of its 64 bits."""
     mean: Sequence[float]
-    """Mean red, green, blue and alpha, 0 to 1, from an even sample weighted by alpha. Similar images must
-    agree in it."""
+    """Mean red, green, blue and alpha, 0 to 1, from an even sample weighted by alpha. It is close for similar
+    images."""
     spread: float
     """Standard deviation of luminance at 32×32 pixels, 0 to 1. The perceptual hash is meaningless for flat
     images; for cube maps, arrays and volumes the spread is 0."""
@@ -143,7 +143,7 @@ fingerprint = workload("image.fingerprint", version=4, params=NoParams)(
         "accel.image.hashes:fingerprint",
         """Computes hashes for finding equal and similar images.
 
-    The hashes cover the file, its pixels and, as a perceptual hash, its looks.
+    The hashes cover the file, its pixels and, as a perceptual hash, its appearance.
     Value: a `Fingerprint`.
     """,
     )
@@ -164,13 +164,13 @@ class DuplicateGroup(Struct, frozen=True):
 
     how: Literal["file", "pixels", "looks"]
     """`file`: the same bytes. `pixels`: the same pixels. `looks`: similar. Of images with the same pixels,
-    only the first is in a group of `looks`."""
+    only the first appears in a `looks` group."""
     inputs: Sequence[int]
-    """Indices of the inputs, from 0. In a group of `looks`, the others are similar to the first."""
+    """Indices of the inputs, from 0. In a `looks` group, the others are similar to the first."""
     names: Sequence[str]
-    """Names of the inputs as requested, in the same, alphabetical order."""
+    """Names of the inputs as requested, in the same (alphabetical) order."""
     wasted: int
-    """Bytes of all these files except the largest."""
+    """Total bytes of these files, except the largest."""
 
 
 class UnreadFile(Struct, frozen=True):
@@ -235,10 +235,10 @@ class Palette(FirstLayer, frozen=True):
     colors: Sequence[PaletteColor]
     """Fewer than requested if the picture has fewer; empty if it is entirely transparent."""
     exact: bool
-    """Whether these are all the colours of the picture, unchanged, instead of means of similar ones."""
+    """Whether these are all colours of the picture, unchanged, instead of means of similar ones."""
 
 
-palette = operation("image.palette", version=3, params=FindPalette)(
+palette = operation("image.palette", version=3, params=FindPalette, makes_files=False)(
     implementation(
         "accel.image.palette:palette",
         """Finds the main colours of a picture and the share of each, always with the same result.
@@ -272,8 +272,7 @@ class ChannelHistogram(Struct, frozen=True):
     """Distribution of the values of one channel, on the scale of `Channel` in `image.inspect`."""
 
     name: str
-    """`r`, `g`, `b`, `a`, `l` for grey, or `luminance` of three colours (ITU-R BT.709, from stored
-    values)."""
+    """`r`, `g`, `b` or `a`; `l` for grey; `luminance` of three colours (ITU-R BT.709, stored values)."""
     low: float
     """Lower bound of the first bin: 0, or the smallest value of floats."""
     high: float
@@ -301,7 +300,7 @@ class Histogram(FirstLayer, frozen=True):
     """One entry per channel, plus luminance if there are three colours."""
 
 
-histogram = operation("image.histogram", version=3, params=CountValues)(
+histogram = operation("image.histogram", version=3, params=CountValues, makes_files=False)(
     implementation(
         "accel.image.palette:histogram",
         """Counts the values of each channel exactly, with percentiles, mean and standard deviation.

@@ -11,7 +11,7 @@ from accel.image.operation import Writing, operation
 from accel.workload import implementation
 
 Field = Literal["occlusion", "roughness", "smoothness", "metallic", "height", "detail_mask", "unused"]
-"""The map that a channel holds."""
+"""The map in a channel."""
 
 LayoutName = Literal[
     "orm", "arm", "omr", "rma", "rmo", "mra", "mro", "ormh", "mask_map", "metallic_roughness",
@@ -30,21 +30,21 @@ LAYOUTS: Mapping[LayoutName, tuple[Field, ...]] = {
     "mro": ("metallic", "roughness", "occlusion"),
     "ormh": ("occlusion", "roughness", "metallic", "height"),
     "mask_map": ("metallic", "occlusion", "detail_mask", "smoothness"),
-    # glTF 2.0 §3.9.2: green is roughness, blue metalness; red may be occlusion to another texture.
+    # glTF 2.0 §3.9.2: green is roughness, blue metalness; the occlusion texture may use red.
     "metallic_roughness": ("unused", "roughness", "metallic"),
     "metallic_smoothness": ("metallic", "unused", "unused", "smoothness"),
 }
-"""The maps in red, green, blue and, if used, alpha."""
+"""Maps in red, green, blue and, if used, alpha."""
 
 NEUTRAL: Mapping[str, float] = {
     "occlusion": 1.0, "roughness": 0.5, "smoothness": 0.5, "metallic": 0.0, "height": 0.5, "detail_mask": 1.0,
     "unused": 1.0,
 }  # fmt: skip
-"""The value of a channel without a map: not occluded, half rough, no metal, medium height, detail
-everywhere. An unused channel is full, so that it means no occlusion if it is read as such."""
+"""Value of a channel without a map: not occluded, half rough, not metallic, medium height, detail everywhere.
+Unused channels are full, so that they mean no occlusion if read as such."""
 
 COMPLEMENTS: Mapping[str, Field] = {"roughness": "smoothness", "smoothness": "roughness"}
-"""Maps that are each other's inverse."""
+"""Maps that are inverses of each other."""
 
 
 def channels(layout: LayoutName) -> dict[str, Field]:
@@ -63,7 +63,7 @@ class ChannelSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     value: Annotated[float, Meta(ge=0, le=1)] | None = None
     """Constant value instead of an input, 0 to 1."""
     invert: bool = False
-    """Stores full scale minus the value, for example to turn roughness into smoothness."""
+    """Whether to store full scale minus the value, for example to turn roughness into smoothness."""
 
 
 class PackChannels(Writing, frozen=True):

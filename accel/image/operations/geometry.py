@@ -94,7 +94,7 @@ class Thumbnail(Params, frozen=True):
     ] = "png"
 
 
-thumbnail = workload("image.thumbnail", version=8, params=Thumbnail)(
+thumbnail = workload("image.thumbnail", version=8, params=Thumbnail, makes_files=True)(
     implementation(
         "accel.image.inspect:thumbnail",
         """Creates a preview that fits into a square.
@@ -178,7 +178,7 @@ premultiply = operation("image.premultiply", version=8, params=Premultiply, leve
 
 
 class BleedAlpha(Writing, frozen=True):
-    """Texels to fill."""
+    """Which texels to fill."""
 
     threshold: Annotated[
         float,
@@ -209,7 +209,7 @@ bleed_alpha = operation("image.bleed_alpha", version=6, params=BleedAlpha, level
 
 
 class MakeTileable(Writing, frozen=True):
-    """Seams to remove, and the method."""
+    """Which seams to remove, and how."""
 
     kind: Annotated[
         AnyKind,
@@ -264,7 +264,7 @@ class Tileable(FirstLayer, frozen=True):
     height: int
     """Height of the result in pixels."""
     kind: Literal["color", "normal", "data"]
-    """The content type that was used for the channels."""
+    """The content type used for the channels."""
     below: float | None = None
     """The lowest colour before clipping, as in `Written`. Null if nothing was clipped."""
     above: float | None = None

@@ -115,17 +115,17 @@ class NormalConvention(FirstLayer, frozen=True):
     convention: Literal["opengl", "directx"] | None
     """Green up (OpenGL) or down (DirectX); None if the texels don't show it."""
     confidence: Share
-    """Confidence. A convention needs at least 0.7; 0 means no evidence (as for a flat surface) or
-    contradictory evidence."""
+    """Confidence in the convention, which is only named from 0.7 up. 0 means no evidence (as for a flat
+    surface) or contradictory evidence."""
     unit_length: Share
-    """Share of texels whose vector has a length of 1 ± 0.05; below 0.5 the image isn't a normal map."""
+    """Share of texels whose vector has length 1 ± 0.05. Below 0.5, the image isn't a normal map."""
     flat: Share
     """Share of texels within 4/255 of (0.5, 0.5, 1), the flat normal."""
     evidence: Sequence[str]
     """The measurements above as sentences for people."""
 
 
-normal_convention = operation("image.normal_convention", version=7, params=NormalReading)(
+normal_convention = operation("image.normal_convention", version=8, params=NormalReading)(
     implementation(
         "accel.image.normal_maps:normal_convention",
         """Detects whether a normal map follows OpenGL or DirectX, with evidence.

@@ -53,8 +53,8 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     workload: str
     """Name of the operation, for example `image.resize`."""
     params: dict[str, Any] = {}
-    """Parameters of the operation. `format`, `quality`, `lossless` and `bits` apply to the last step only,
-    `transfer` to the first."""
+    """Parameters of the operation. `format`, `quality`, `lossless` and `bits` only apply in the last step,
+    `transfer` in the first."""
 
 
 class Pipeline(Reading, frozen=True, kw_only=True):

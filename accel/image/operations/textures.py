@@ -61,7 +61,7 @@ class Compress(Reading, frozen=True):
     ] = "normal"
     alpha: Annotated[
         Literal["keep", "drop"],
-        Meta(description="`drop` removes transparency. `keep` refuses formats that can't hold it."),
+        Meta(description="`drop` removes transparency. `keep` refuses formats that can't store it."),
     ] = "keep"
     kind: Annotated[
         AnyKind,
@@ -109,7 +109,7 @@ class Compress(Reading, frozen=True):
 
 
 class Attempt(Struct, frozen=True):
-    """A format that was tried for a target."""
+    """A format tried for a target."""
 
     format: str
     """Name of the format."""
@@ -118,7 +118,7 @@ class Attempt(Struct, frozen=True):
     size: int
     """Bytes of all levels, without the container and before Zstandard."""
     psnr: float
-    """PSNR of the largest level in dB; of the worst, if there are several faces or layers."""
+    """PSNR of the largest level in dB; with several faces or layers, the lowest."""
 
 
 class Compressed(Struct, frozen=True):
@@ -127,8 +127,8 @@ class Compressed(Struct, frozen=True):
     format: str
     """Block format, for example `bc7`."""
     reached: bool | None
-    """Whether the target was reached; if false, no candidate reaches it and this is the best. Null without a
-    target."""
+    """Whether the target was reached. If false, no candidate reaches it and this one came closest. Null
+    without a target."""
     container: Literal["dds", "ktx2"]
     """File format."""
     width: int
@@ -146,44 +146,42 @@ class Compressed(Struct, frozen=True):
     ratio: float
     """Size of the uncompressed levels, with the input's channels and depth, divided by the file size."""
     psnr: float | None
-    """PSNR of the largest level in dB, if measured or there was a target; 100 for no difference; of the
-    worst, if there are several faces or layers. Computed on alpha and colours weighted by alpha (data:
-    unweighted), on the vectors of normal maps, or for BC6H on light over exposures from -10 to 10 stops
-    (mPSNR)."""
+    """PSNR of the largest level in dB; with several faces or layers, the lowest. 100 means no difference.
+    Computed from alpha and alpha-weighted colours (unweighted for data), from the vectors of normal maps, or
+    for BC6H from light at exposures of -10 to 10 stops (mPSNR). Null without target or `measure`."""
     tried: Sequence[Attempt]
-    """Formats tried for the target, in this order."""
+    """Formats tried, in order."""
     kind: Literal["color", "normal", "data"]
-    """The content type that was used for the channels."""
+    """The content type used for the channels."""
     first_of: int | None = None
     """Number of faces, layers or slices in the source DDS or KTX2, if only the first was used. Null if there
     is only one or all were written."""
     images: int = 1
     """Number of faces and layers in the file."""
     below: float | None = None
-    """The lowest float colour of the largest level before it was clipped to the lowest value of the block
-    format (0 for all formats written here; vectors down to -1 are encoded). Null if nothing was clipped,
-    or only invisible texels were."""
+    """Lowest float colour of the largest level before clipping to the format's range, which starts at 0 (-1
+    for vectors). Null if nothing visible was clipped."""
     above: float | None = None
-    """The highest float colour before clipping, likewise; the limit is 65504 for BC6H and 1 for the
-    others."""
+    """Highest float colour before clipping, likewise. The limit is 65504 for BC6H and 1 for the others."""
 
 
-compress = operation("image.compress", version=9, params=Compress, levels=True, layers=True)(
+compress = operation(
+    "image.compress", version=9, params=Compress, levels=True, layers=True, makes_files=True
+)(
     implementation(
         "accel.image.block_selection:compress",
-        """Compresses an image for the GPU: BC, ETC2, EAC or ASTC blocks in DDS or KTX2.
+        """Compresses an image for the GPU, into BC, ETC2, EAC or ASTC blocks in a DDS or KTX2 file.
 
-    The result is a file, not an image: it must be the last step of a pipeline. sRGB colours are flagged as
-    sRGB if the format supports it. Sizes that aren't whole blocks are padded with the last row and column;
+    The result is a file, not an image, so this must be the last step of a pipeline. sRGB colours are flagged
+    as sRGB if the format supports it. Sizes that aren't whole blocks are padded with the last row and column;
     Direct3D needs multiples of 4 for BC, so resize first. Formats without transparency decode as opaque.
 
-    `auto` chooses the smallest format that reaches the target (at equal size BC, then ETC2, then ASTC). Grey
-    uses formats with one or all channels, normal maps two or more, colours three or more, with alpha if any
-    texel is transparent. BC3 is skipped because BC7 has the same size and better quality; floats use only
-    BC6H. BC and ETC2 are tried from small to large. Of the smaller ASTC block sizes, the one with most bits
-    is tried first, to see whether the target can be reached, followed by a binary search. If there are
-    several faces or layers, all must reach the target. If no format reaches it, the best is used and
-    `reached` is false.
+    `auto` chooses the smallest format that reaches the target; at equal size it prefers BC to ETC2 to ASTC.
+    Grey images use formats with one or four channels, normal maps two or more, colour images three or more;
+    transparent images need alpha. Floats use only BC6H. BC3 is never tried, because BC7 has the same size and
+    better quality. BC and ETC2 are tried from small to large. ASTC has many block sizes, so a binary search
+    finds the smallest that reaches the target. If an image has several faces or layers, all must reach it. If
+    no format does, the one with the highest PSNR is used and `reached` is false.
     Output file: `compressed`. Value: a `Compressed`.
     """,
     )
@@ -236,7 +234,7 @@ class AtlasParams(Writing, frozen=True):
     ] = 0
     trim: Annotated[
         bool,
-        Meta(description="Trim transparent borders; the data keeps the original size."),
+        Meta(description="Trim transparent borders; the data records the original size."),
     ] = True
     trim_alpha: Annotated[
         float,
@@ -281,7 +279,7 @@ class AtlasParams(Writing, frozen=True):
 atlas = operation("image.atlas", version=4, params=AtlasParams, inputs=(1, 4096))(
     implementation(
         "accel.image.atlas:atlas",
-        """Packs sprites into an atlas: one or more pages, with data on the position of each sprite.
+        """Packs sprites into an atlas: one or more pages, with data on each sprite's position.
 
     Uses MaxRects with several heuristics and orders, and keeps the densest result; the order of the inputs
     doesn't matter. Pages are RGBA with the bit depth of the deepest input. `same` is the format of the first
@@ -301,9 +299,9 @@ class AtlasPage(Struct, frozen=True):
     name: str
     """Name of the output file."""
     image: str
-    """The image's name in the data: the output file's name with its extension."""
+    """File name of the image in the data, with its extension."""
     data: str
-    """Name of the output file with its sprites; several pages may share one."""
+    """Name of the output file that describes its sprites; pages may share one."""
     width: int
     """Width in pixels."""
     height: int
@@ -342,7 +340,7 @@ class Sprite(Struct, frozen=True):
     source_height: int
     """Height in pixels before trimming."""
     alias: str
-    """The first sprite with the same pixels, at the same position; empty if there is none."""
+    """Name of the identical sprite whose position it shares; empty if it has its own."""
 
     @property
     def trimmed(self) -> bool:

@@ -6,15 +6,16 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.image.records import ALIASES, SUFFIXES
-from accel.text import AnyText, sentences, text
+from accel.text import AnyText, Text, sentences, text
+from accel.texture.kinds import CLASS_OF, KINDS
 from bridge.commands.terminal import say
 from bridge.core.errors import UserError
 from bridge.project.files import is_hidden, walk
@@ -188,7 +189,59 @@ LISTED = 3
 """Files of a job that its label names."""
 
 
-class Job(Struct, frozen=True):
+UNIT_SHARE = 0.9
+"""Share of texels with unit vectors from which the channels of a normal map are x, y and z; others are stored
+in ways that only the engine decodes."""
+SHOWN = 2
+
+
+class TextureKind(Struct, frozen=True):
+    """The classifier's answer for one file."""
+
+    kind: str
+    """The most probable kind."""
+    share: float
+    """Its probability."""
+    sure: bool
+    """Whether the answer is certain enough to decide how channels are read."""
+    channels: str
+    """The value for the parameter `kind` of image workloads; empty if unsure: they decide by pixels alone."""
+    others: tuple[tuple[str, float], ...] = ()
+    """The next most probable kinds, where unsure."""
+
+    @classmethod
+    def of(cls, examined: Mapping[str, Any]) -> TextureKind:
+        """Returns the answer from the value of `texture.examine`."""
+        found = examined["classification"]
+        ranked = sorted(found["probabilities"].items(), key=lambda each: -each[1])
+        kind, share = ranked[0]
+        if not found["advise"]:
+            return cls(kind, share, False, "", tuple(ranked[1:SHOWN]))
+        return cls(kind, share, True, _channels(kind, examined["inspection"]))
+
+    def describe(self) -> str:
+        """Returns the answer for the line of a file."""
+        if self.sure:
+            return say(_TAKEN.fill(kind=self.kind, share=f"{self.share:.0%}"))
+        shares = [f"{kind} {share:.0%}" for kind, share in ((self.kind, self.share), *self.others)]
+        return say(text("unsure of its kind ({kinds})", kinds=shares))
+
+
+_TAKEN: Text = text("taken for {kind} ({share})")
+
+
+def _channels(kind: str, inspection: Mapping[str, Any]) -> str:
+    # A plugin's classifier may know more kinds.
+    family = CLASS_OF[kind] if kind in KINDS else ""
+    if family == "normal":
+        normals = inspection.get("normals")
+        return "normal" if normals and normals["unit_length"] >= UNIT_SHARE else "data"
+    if not family:
+        return ""
+    return "data" if family in ("data", "packed") else "color"
+
+
+class RunItem(Struct, frozen=True):
     """One call of the workload."""
 
     files: tuple[str, ...]
@@ -204,6 +257,10 @@ class Job(Struct, frozen=True):
     """Why the job can't run."""
     name: str = ""
     """The value of the workload's parameter `name`; empty to leave it unset."""
+    plan: Plan | None = None
+    """Set if the file has parameters of its own."""
+    texture: TextureKind | None = None
+    """What the classifier takes the file for, if it was asked."""
     exact: bool = False
     """Whether outputs refer to one another by name, so that they can't be renamed."""
 
@@ -216,7 +273,7 @@ class Job(Struct, frozen=True):
 
 def make_jobs(
     found: Sequence[InputFile], plan: Plan, name: str | None = None, *, together: bool | None = None
-) -> list[Job]:
+) -> list[RunItem]:
     """Returns all jobs, in the files' order; `name` is the name of a single job's outputs.
 
     `together`: all files are one job; None leaves it to the workload. Raises UserError for a wrong number of
@@ -237,7 +294,7 @@ def make_jobs(
     return [_with_name_parameter(job, plan) for job in jobs] if plan.names_outputs else jobs
 
 
-def _with_name_parameter(job: Job, plan: Plan) -> Job:
+def _with_name_parameter(job: RunItem, plan: Plan) -> RunItem:
     """Returns the job with its stem as the workload's parameter `name`."""
     return replace(
         job, stem="", name="" if plan.has_name else INVALID_CHARACTERS.sub("_", job.stem), exact=True
@@ -250,7 +307,7 @@ def _without_extension(name: str) -> str:
     return path.stem if path.suffix.lower() in (*SUFFIXES.values(), *ALIASES) else name
 
 
-def _group(found: Sequence[InputFile], plan: Plan, together: bool | None) -> list[Job]:
+def _group(found: Sequence[InputFile], plan: Plan, together: bool | None) -> list[RunItem]:
     if not found or (plan.together if together is None else together):
         _check_count(plan, len(found))
         return [_single_job(found, plan)]
@@ -281,7 +338,7 @@ def _check_count(plan: Plan, count: int) -> None:
         raise UserError(sentences((problem, hint)))
 
 
-def _single_job(found: Sequence[InputFile], plan: Plan) -> Job:
+def _single_job(found: Sequence[InputFile], plan: Plan) -> RunItem:
     problems = (
         Problem(
             each.problem.code,
@@ -294,10 +351,10 @@ def _single_job(found: Sequence[InputFile], plan: Plan) -> Job:
     )
     # Companions only help with the first file, which names the output.
     stem = Path(found[0].file).stem if plan.first.companions and found else ""
-    return Job(tuple(each.file for each in found), stem=stem, problem=next(problems, None))
+    return RunItem(tuple(each.file for each in found), stem=stem, problem=next(problems, None))
 
 
-def _job_per_file(found: Sequence[InputFile]) -> list[Job]:
+def _job_per_file(found: Sequence[InputFile]) -> list[RunItem]:
     common = _common(each.file for each in found if each.root is None and not each.problem)
     places = [(_folder(each, common), Path(each.file).stem) for each in found]
     # Files that differ only in their extension keep it in their outputs' names.
@@ -317,7 +374,7 @@ def _job_per_file(found: Sequence[InputFile]) -> list[Job]:
             rivals = {name.casefold() for name in (stem, usual)}
             unique = sum(names[folder.casefold(), name] for name in rivals) == 1
             suffix = path.suffix.lower() if unique else ""
-        jobs.append(Job((each.file,), folder, stem, suffix, each.problem))
+        jobs.append(RunItem((each.file,), folder, stem, suffix, each.problem))
     return jobs
 
 

@@ -18,8 +18,9 @@ from accel.execution import executor
 from accel.execution.executor import CancelToken, ExecutorResult, LocalExecutor, cores
 from accel.progress import OnProgress
 from accel.text import text
+from accel.texture.workloads import examine
 from accel.workload import Input, Limits, WorkloadError
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem, TextureKind
 from bridge.commands.run.outputs import Inputs
 from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError
@@ -38,15 +39,17 @@ class LocalRunner:
         # More jobs than workers keep these busy, but with a time limit they would wait while it runs.
         self.concurrency = 2 * workers if timeout_s is None else workers
 
-    async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
+    async def run(self, job: RunItem, folder: Path | None) -> ExecutorResult:
         """Returns the result, with its files in `folder` if given. Raises WorkloadError."""
         inputs = [Input(file, os.path.abspath(file)) for file in job.files]
+        plan = job.plan or self._plan
+        kind = job.texture.channels if job.texture else ""
         try:
             with self.progress_context() as on_progress:
                 return await self._executor.run(
                     executor.Job.parse(
-                        self._plan.workload,
-                        self._plan.params_for(job.name),
+                        plan.workload,
+                        plan.params_for(job.name, kind),
                         inputs,
                         deadline_s=self._timeout_s,
                         out_dir=folder,
@@ -65,6 +68,13 @@ class LocalRunner:
                 case _:
                     raise
             raise WorkloadError(error.code, reason, error.name) from None
+
+    async def examine(self, file: str) -> Mapping[str, Any]:
+        """Returns the value of `texture.examine`. Raises WorkloadError."""
+        inputs = [Input(file, os.path.abspath(file))]
+        job = executor.Job.parse(examine.workload, {}, inputs, deadline_s=self._timeout_s)
+        value: Mapping[str, Any] = (await self._executor.run(job)).value
+        return value
 
 
 @contextlib.asynccontextmanager
@@ -108,6 +118,8 @@ class Outcome(Struct, frozen=True):
     """Size and time of the input files before the job began."""
     folder: Path | None = None
     """The staging folder with the result's files."""
+    texture: TextureKind | None = None
+    """The classifier's answer, if it was asked."""
 
 
 class JobRunner(Protocol):
@@ -117,11 +129,14 @@ class JobRunner(Protocol):
     """Number of jobs to run at a time."""
     progress_context: ProgressContext
 
-    async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
+    async def run(self, job: RunItem, folder: Path | None) -> ExecutorResult:
         """Returns the result, with its files in `folder` if given.
 
         Raises WorkloadError if this job failed, and UserError if every other job would fail, too.
         """
+
+    async def examine(self, file: str) -> Mapping[str, Any]:
+        """Returns the value of `texture.examine` for a file. Raises WorkloadError."""
 
 
 class OutputSink(Protocol):
@@ -130,13 +145,13 @@ class OutputSink(Protocol):
     staging: Path | None
     """The folder for files before they are moved to their place; None to drop the files."""
 
-    def inputs(self, job: Job) -> Inputs:
+    def inputs(self, job: RunItem) -> Inputs:
         """Returns the size and time of the job's input files."""
 
-    def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
+    def current(self, job: RunItem, inputs: Inputs) -> Sequence[str] | None:
         """Returns the outputs of an earlier run, if they are up to date."""
 
-    def store(self, job: Job, outcome: Outcome) -> None:
+    def store(self, job: RunItem, outcome: Outcome) -> None:
         """Moves the files to their place and reports them. Raises UserError if nothing can be written."""
 
 
@@ -185,10 +200,10 @@ class Batch:
         self._runner = runner
         self._sink = sink
         self._slots = asyncio.Semaphore(runner.concurrency)
-        self._waiting: deque[tuple[Job, asyncio.Task[Outcome]]] = deque()
+        self._waiting: deque[tuple[RunItem, asyncio.Task[Outcome]]] = deque()
         self._folders = StagingFolders(sink.staging)
 
-    async def run(self, jobs: Iterable[Job]) -> None:
+    async def run(self, jobs: Iterable[RunItem]) -> None:
         """Runs all jobs. If it fails or is cancelled, finished jobs are still stored."""
         try:
             for job in jobs:
@@ -217,13 +232,13 @@ class Batch:
                 with contextlib.suppress(UserError, OSError):
                     self._store(job, task.result())
 
-    def _store(self, job: Job, outcome: Outcome) -> None:
+    def _store(self, job: RunItem, outcome: Outcome) -> None:
         try:
-            self._sink.store(job, outcome)
+            self._sink.store(replace(job, texture=outcome.texture), outcome)
         finally:
             self._folders.release(outcome.folder)
 
-    async def _run_job(self, job: Job) -> Outcome:
+    async def _run_job(self, job: RunItem) -> Outcome:
         if job.problem is not None:
             return Outcome(error=WorkloadError(job.problem.code, job.problem.reason))
         async with self._slots:
@@ -231,6 +246,7 @@ class Batch:
             current = self._sink.current(job, inputs)
             if current is not None:
                 return Outcome(current=current)
+            job = replace(job, texture=await self._texture_kind(job))
             folder = self._folders.acquire()
             try:
                 result = await self._runner.run(job, folder)
@@ -240,4 +256,13 @@ class Batch:
         if folder is None:
             # No code needs the bytes, and many results may wait for the first job.
             result = replace(result, files=[replace(file, data=None) for file in result.files])
-        return Outcome(result, inputs=inputs, folder=folder)
+        return Outcome(result, inputs=inputs, folder=folder, texture=job.texture)
+
+    async def _texture_kind(self, job: RunItem) -> TextureKind | None:
+        """Asks the classifier where it decides how channels are read; None where it doesn't, or can't say."""
+        if job.plan is None or len(job.files) != 1 or not job.plan.kind_steps:
+            return None
+        # The workload itself says what is wrong with the file.
+        with contextlib.suppress(WorkloadError):
+            return TextureKind.of(await self._runner.examine(job.files[0]))
+        return None

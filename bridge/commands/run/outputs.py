@@ -27,7 +27,7 @@ from accel.execution.protocol import ResultFile
 from accel.image.records import ALIASES, IMAGES, suffix_of
 from accel.text import text
 from accel.workload import WorkloadError
-from bridge.commands.run.inputs import INVALID_CHARACTERS, Job
+from bridge.commands.run.inputs import INVALID_CHARACTERS, RunItem
 from bridge.core.errors import UserError
 from bridge.store.records import FAILURES
 from bridge.store.response_tables import open_cache
@@ -176,7 +176,7 @@ class Outputs:
         self._force = force
         self._used: set[str] = set()
 
-    def place(self, job: Job) -> str:
+    def place(self, job: RunItem) -> str:
         """Returns the folder of a job's outputs."""
         return os.path.normpath(os.path.join(self._folder, job.folder))
 
@@ -184,7 +184,7 @@ class Outputs:
         """Marks the outputs of a skipped job as used."""
         self._used.update(map(_key, paths))
 
-    def keep(self, job: Job, key: bytes, files: Sequence[ResultFile]) -> list[str]:
+    def keep(self, job: RunItem, key: bytes, files: Sequence[ResultFile]) -> list[str]:
         """Moves the files of the job `key` to their places and returns their paths.
 
         Raises WorkloadError `forbidden` if another file is in the way or a name is invalid, and UserError if
@@ -202,11 +202,11 @@ class Outputs:
             self._manifest.add(path, key)
         return paths
 
-    def _names(self, folder: str, job: Job, files: Sequence[ResultFile]) -> list[str]:
+    def _names(self, folder: str, job: RunItem, files: Sequence[ResultFile]) -> list[str]:
         single = len(files) == 1 and files[0].media_type.startswith("image/")
         return [self._unused_name(folder, job, file, single) for file in files]
 
-    def _unused_name(self, folder: str, job: Job, file: ResultFile, single: bool) -> str:
+    def _unused_name(self, folder: str, job: RunItem, file: ResultFile, single: bool) -> str:
         """Returns a name that no input and no other output of this run has."""
         stem = job.stem
         own, suffix = INVALID_CHARACTERS.sub("_", file.name), suffix_of(file.media_type)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
+import functools
 import inspect
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -261,6 +264,23 @@ class Plan(Struct, frozen=True):
         return {**_normalized(self.workload, self.params), "steps": steps}
 
     @property
+    def makes_files(self) -> bool:
+        """Whether each job makes output files."""
+        return (self.steps[-1] if self.steps else self.workload).makes_files
+
+    @property
+    def kind_steps(self) -> Sequence[int]:
+        """The steps whose parameter `kind` is `auto`; 0 is a single workload."""
+        given = [each.get("params", {}) for each in self.params["steps"]] if self.steps else [self.params]
+        if any("transfer" in each for each in given):
+            return ()
+        return [
+            index
+            for index, (step, params) in enumerate(zip(self.steps or [self.workload], given, strict=True))
+            if params.get("kind", "auto") == "auto" and "auto" in _choices(step, "kind")
+        ]
+
+    @property
     def operations(self) -> tuple[tuple[str, str], ...]:
         """The names and targets of the steps, for `Limits`."""
         return tuple((step.name, step.target) for step in self.steps)
@@ -270,15 +290,20 @@ class Plan(Struct, frozen=True):
         """Whether the outputs' name is among the parameters."""
         return self.names_outputs and "name" in self._last_params()
 
-    def params_for(self, name: str) -> Mapping[str, Any]:
-        """Returns the parameters of a job whose outputs are called `name`; an empty name leaves it unset."""
-        if not name:
-            return self.params
-        named = {**self._last_params(), "name": name}
+    def params_for(self, name: str, kind: str = "") -> Mapping[str, Any]:
+        """Returns the parameters of a job whose outputs are called `name` and whose channels are of `kind`.
+
+        Empty ones are left unset.
+        """
+        each = [step.get("params", {}) for step in self.params["steps"]] if self.steps else [self.params]
+        if name:
+            each[-1] = {**each[-1], "name": name}
+        for index in self.kind_steps if kind else ():
+            each[index] = {**each[index], "kind": kind}
         if not self.steps:
-            return named
-        *before, step = self.params["steps"]
-        return {**self.params, "steps": [*before, {**step, "params": named}]}
+            return each[0]
+        steps = zip(self.params["steps"], each, strict=True)
+        return {**self.params, "steps": [{**step, "params": params} for step, params in steps]}
 
     def _last_params(self) -> Mapping[str, Any]:
         if not self.steps:
@@ -290,6 +315,55 @@ class Plan(Struct, frozen=True):
     def title(self) -> str:
         """Name for progress bars and messages."""
         return SEPARATOR.join(name for name, _ in self.recipe)
+
+
+class Plans:
+    """The plans of a run's files: those that match a pattern have parameters of their own."""
+
+    def __init__(
+        self,
+        asked: str,
+        assigned: Mapping[str, str],
+        patterns: Sequence[tuple[str, Mapping[str, str]]],
+        workloads: Mapping[str, Workload],
+        disabled: Sequence[str] = (),
+    ) -> None:
+        """Raises UserError as `make_plan`, also for the parameters of each pattern."""
+        self._patterns = [pattern for pattern, _ in patterns]
+        self._overrides = [params for _, params in patterns]
+        self._assigned = assigned
+        self._make = functools.partial(make_plan, asked, workloads=workloads, disabled=disabled)
+        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._matched: set[int] = set()
+        self.usual = self._plan(())
+        for index in range(len(patterns)):
+            self._plan((index,))
+
+    def plan_of(self, file: str) -> Plan:
+        """Returns the plan of a file. Patterns with `/` are for paths, others for names; later ones win."""
+        path = file.replace(os.sep, "/").casefold()
+        name = path.rpartition("/")[2]
+        matching = tuple(
+            index
+            for index, pattern in enumerate(self._patterns)
+            if fnmatch.fnmatchcase(path if "/" in pattern else name, pattern.casefold())
+        )
+        self._matched.update(matching)
+        return self._plan(matching)
+
+    def check_all_matched(self) -> None:
+        """Raises UserError for a pattern that no file has matched: it would have no effect."""
+        for index, pattern in enumerate(self._patterns):
+            if index not in self._matched:
+                raise UserError(text("--param-for {pattern} matches no file.", pattern=pattern))
+
+    def _plan(self, matching: tuple[int, ...]) -> Plan:
+        if matching not in self._plans:
+            params = dict(self._assigned)
+            for index in matching:
+                params.update(self._overrides[index])
+            self._plans[matching] = self._make(assigned=params)
+        return self._plans[matching]
 
 
 def make_plan(
@@ -416,6 +490,14 @@ def _operation(name: str, workloads: Mapping[str, Workload], *, suggest: bool = 
             )
         )
     return found
+
+
+def _choices(step: Workload, name: str) -> Sequence[str]:
+    """Returns the choices of a parameter; empty if it has none or doesn't exist."""
+    for field in structs.fields(step.params):
+        if field.encode_name == name:
+            return choices(types.type_info(field.type)) or ()
+    return ()
 
 
 def _parsed(record: Workload, values: Mapping[str, Any], name: AnyText) -> Any:

@@ -15,11 +15,12 @@ from accel.execution.executor import ExecutorResult, cores
 from accel.execution.protocol import ResultFile
 from accel.execution.worker import NO_ROOM
 from accel.text import AnyText, Text, sentences, text
+from accel.texture.workloads import examine
 from accel.workload import WorkloadError
 from bridge.client.connection import backoff_s
 from bridge.commands.connection import DAEMON_GONE, ReconnectingClient, WaitNotice, watch
 from bridge.commands.options import show_notice
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.local import ProgressContext
 from bridge.commands.run.plan import Plan
 from bridge.core import errors
@@ -68,7 +69,7 @@ class RemoteRunner:
         room = math.ceil(client.hello.limits.inflight * SESSION_SHARES[priority])
         self.concurrency = min(room, max(4, 2 * cores()))
 
-    async def run(self, job: Job, folder: Path | None) -> ExecutorResult:
+    async def run(self, job: RunItem, folder: Path | None) -> ExecutorResult:
         """Returns the result, with its files in `folder` if given.
 
         Raises WorkloadError, and UserError if the daemon is gone.
@@ -94,17 +95,30 @@ class RemoteRunner:
             result.value, files, meta.queued_ms, meta.run_ms, meta.device, reason=meta.reason
         )
 
-    async def _request(self, job: Job) -> Result:
-        params = self._plan.params_for(job.name)
-        paths = [self._path_input(file) for file in job.files]
+    async def _request(self, job: RunItem) -> Result:
+        plan = job.plan or self._plan
+        params = plan.params_for(job.name, job.texture.channels if job.texture else "")
+        return await self._ask(plan.workload.name, params, job.files)
+
+    async def examine(self, file: str) -> Mapping[str, Any]:
+        """Returns the value of `texture.examine`. Raises WorkloadError."""
+        try:
+            value: Mapping[str, Any] = (await self._ask(examine.workload.name, {}, [file])).value
+        except RequestError as error:
+            raise _workload_error(error, [examine.workload.name, _name(file)]) from None
+        return value
+
+    async def _ask(self, workload: str, params: Mapping[str, Any], files: Sequence[str]) -> Result:
+        paths = [self._path_input(file) for file in files]
         if None not in paths:
             try:
-                return await self._request_with_retries(params, [path for path in paths if path])
+                return await self._request_with_retries(workload, params, [path for path in paths if path])
             except RequestError as error:
                 # A link may lead out of the root, and a daemon in a container sees other files.
                 if error.code.name not in (errors.FORBIDDEN.name, errors.NOT_FOUND.name):
                     raise
-        return await self._request_with_retries(params, [await self._upload(file) for file in job.files])
+        uploads = [await self._upload(file) for file in files]
+        return await self._request_with_retries(workload, params, uploads)
 
     def _path_input(self, file: str) -> InputRef | None:
         """Returns a file as a path; None if the daemon wouldn't accept it."""
@@ -127,14 +141,16 @@ class RemoteRunner:
             reason = text("can't be read ({reason})", reason=error.strerror or error)
             raise RequestError(errors.BAD_INPUT, name=_name(file), reason=reason) from None
 
-    async def _request_with_retries(self, params: Mapping[str, Any], inputs: Sequence[InputRef]) -> Result:
+    async def _request_with_retries(
+        self, workload: str, params: Mapping[str, Any], inputs: Sequence[InputRef]
+    ) -> Result:
         """Returns the result; retried while the daemon is overloaded or can't store the request."""
         tried, until = 0, time.monotonic() + self._retry_s
         while True:
             try:
                 with self._notice.answer(), self.progress_context() as on_progress:
                     return await self._client.request(
-                        self._plan.workload.name,
+                        workload,
                         params,
                         inputs=inputs,
                         priority=self._priority,
@@ -186,7 +202,7 @@ def _workload_error(error: RequestError, names: Sequence[str]) -> WorkloadError:
 
 
 def _without_name(message: AnyText, names: Sequence[str]) -> AnyText:
-    """Returns the message without a full stop and the leading name of the workload or a file."""
+    """Strips the leading name of the workload or file, and the final full stop."""
     if isinstance(message, Text):
         name = str(message.values.get("name", message.values.get("workload", "")))
         reason = message.values.get("reason")
@@ -233,7 +249,7 @@ def _is_unicode(path: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def remote_runner(
-    plan: Plan, jobs: Sequence[Job], deadline_s: float, timeout_s: float | None
+    plan: Plan, jobs: Sequence[RunItem], deadline_s: float, timeout_s: float | None
 ) -> AsyncIterator[RemoteRunner]:
     """Yields a runner connected to the daemon; `deadline_s` is the setting. Raises UserError if none runs."""
     root = _root(jobs)
@@ -257,7 +273,7 @@ async def remote_runner(
         )
 
 
-def _root(jobs: Sequence[Job]) -> str | None:
+def _root(jobs: Sequence[RunItem]) -> str | None:
     """Returns the folder that contains all files; None if there is none, or its path isn't Unicode."""
     folders = {
         os.path.dirname(os.path.abspath(file)) for job in jobs if not job.problem for file in job.files

@@ -30,7 +30,7 @@ from accel.text import AnyText, joined, text
 from accel.texture.kinds import percent
 from accel.workload import WorkloadError
 from bridge.commands.options import json_text, print_json, show_notice, size_text
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.local import Outcome
 from bridge.commands.run.outputs import Inputs, Manifest, Outputs, file_states, job_key
 from bridge.commands.run.plan import Plan
@@ -61,7 +61,7 @@ PACKED = {"pages", "sprites"}
 """The fields of accel.image.operations.textures.Atlas."""
 FILLED = {"width", "height", "fill"}
 """The fields of its pages that their line shows."""
-CLASSIFIED = {"kind", "probabilities", "advise", "evidence", "confidence"}
+CLASSIFIED = {"kind", "probabilities", "advise", "evidence", "needs", "confidence"}
 """The fields of accel.texture.kinds.Classification."""
 
 
@@ -374,6 +374,8 @@ COUNTS = {
     "left": text("{count} not done"),
 }
 
+MAX_FAILURES = 20
+"""Failures that are listed once more at the end."""
 MAX_LINE_WIDTH = 120
 """The longest line, in columns, on wider screens and in files."""
 
@@ -381,8 +383,25 @@ MAX_LINE_WIDTH = 120
 class Reporter:
     """Prints the result of each job and counts them; `advance` moves the progress bar."""
 
-    def __init__(self, title: str, *, as_json: bool, several: bool = False) -> None:
-        """`several`: there is more than one job, so results are one line where possible."""
+    def __init__(
+        self,
+        title: str,
+        *,
+        as_json: bool,
+        several: bool = False,
+        quiet: bool = False,
+        resumable: bool = False,
+        dry_run: bool = False,
+    ) -> None:
+        """`several`: there is more than one job, so results are one line where possible.
+
+        `quiet` prints failures alone; `resumable` runs that are interrupted can go on with --resume; in a
+        `dry_run`, nobody wonders where the files are.
+        """
+        self._quiet = quiet
+        self._dry_run = dry_run
+        self._resumable = resumable
+        self._failures: list[str] = []
         self._title = title
         self._as_json = as_json
         self._several = several
@@ -391,21 +410,26 @@ class Reporter:
         self.counts = {"done": 0, "unchanged": 0, "failed": 0}
         self.advance: Any = lambda: None
 
-    def done(self, job: Job, result: ExecutorResult, written: Sequence[str]) -> None:
+    def done(self, job: RunItem, result: ExecutorResult, written: Sequence[str]) -> None:
         self._count("done")
         if self._as_json:
             meta = {"device": result.device, "queued_ms": result.queued_ms, "run_ms": result.run_ms}
             meta |= {"reason": result.reason} if result.reason else {}
+            meta |= {"texture": job.texture} if job.texture else {}
             print_json({**_subject(job), "value": result.value, "meta": {**meta, "files": written}})
+            return
+        if self._quiet:
             return
         head = f"{job.label} -> {written[0]}" if len(written) == 1 else job.label or self._title
         width = min(MAX_LINE_WIDTH, screen_width())
         for line in as_lines(printable(head), result.value, width, several=self._several):
             click.echo(printable_lines(line))
+        if job.texture:
+            click.echo(f"  {job.texture.describe()}")
         for path in written if len(written) > 1 else ():
             click.echo(printable(f"  -> {path}"))
 
-    def failed(self, job: Job, error: WorkloadError) -> None:
+    def failed(self, job: RunItem, error: WorkloadError) -> None:
         self._count("failed")
         reason: AnyText = error.reason
         if error.code == "worker_crashed" and not str(reason).startswith(self._title):
@@ -415,16 +439,17 @@ class Reporter:
             return
         at_fault = f"{error.name}: " if error.name and len(job.files) > 1 and error.name in job.files else ""
         head = printable(f"{job.label or self._title}: {at_fault}")
-        click.echo(f"{head}{printable_lines(shorten(say(reason)))}", err=True)
+        self._failures.append(f"{head}{printable_lines(shorten(say(reason)))}")
+        click.echo(self._failures[-1], err=True)
 
-    def skipped(self, job: Job, files: Sequence[str]) -> None:
+    def skipped(self, job: RunItem, files: Sequence[str]) -> None:
         self._count("unchanged")
         if self._as_json:
             print_json({**_subject(job), "unchanged": True, "meta": {"files": files}})
 
     def dropped(self) -> None:
         """Reports once that output files were dropped."""
-        if not self._dropped:
+        if not self._dropped and not self._dry_run:
             self._dropped = True
             show_notice(
                 text("Output files of {name} were dropped. Add --out FOLDER to keep them.", name=self._title)
@@ -441,14 +466,21 @@ class Reporter:
         each = (COUNTS[what].fill(count=f"{count:,}") for what, count in counts.items())
         listed = joined(each, text("{head}, {rest}"))
         elapsed = _duration(time.monotonic() - self._begin)
-        show_notice(text("{counts} in {duration}.", counts=listed, duration=elapsed))
+        if self._several and not self._as_json and self.counts["done"]:
+            # They may have scrolled away.
+            for line in self._failures[:MAX_FAILURES]:
+                click.echo(line, err=True)
+        if not self._quiet:
+            show_notice(text("{counts} in {duration}.", counts=listed, duration=elapsed))
+        if interrupted and missing and self._resumable:
+            show_notice(text("Go on with the same command and --resume."))
 
     def _count(self, what: str) -> None:
         self.counts[what] += 1
         self.advance()
 
 
-def _subject(job: Job) -> dict[str, Any]:
+def _subject(job: RunItem) -> dict[str, Any]:
     return {"file": job.files[0]} if len(job.files) == 1 else {"files": job.files}
 
 
@@ -544,13 +576,13 @@ class DiscardOutputs:
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
 
-    def inputs(self, job: Job) -> Inputs:
+    def inputs(self, job: RunItem) -> Inputs:
         return ()
 
-    def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
+    def current(self, job: RunItem, inputs: Inputs) -> Sequence[str] | None:
         return None
 
-    def store(self, job: Job, outcome: Outcome) -> None:
+    def store(self, job: RunItem, outcome: Outcome) -> None:
         if outcome.result is not None:
             self._reporter.done(job, outcome.result, [])
             if outcome.result.files:
@@ -576,20 +608,21 @@ class KeepOutputs:
         self._reporter = reporter
         self._outputs = outputs
         self._manifest = manifest
-        self._recipe = [plan.recipe, plan.normalized_params, records.VERSION]
+        self._plan = plan
+        self._recipes: dict[int, Any] = {}
         self._resume = resume
 
-    def inputs(self, job: Job) -> Inputs:
+    def inputs(self, job: RunItem) -> Inputs:
         try:
             return file_states(job.files)
         except OSError:
             # The workload that opens the file reports the error.
             return ()
 
-    def current(self, job: Job, inputs: Inputs) -> Sequence[str] | None:
+    def current(self, job: RunItem, inputs: Inputs) -> Sequence[str] | None:
         return self._manifest.current(self._key(job), inputs) if self._resume else None
 
-    def store(self, job: Job, outcome: Outcome) -> None:
+    def store(self, job: RunItem, outcome: Outcome) -> None:
         if outcome.current is not None:
             self._outputs.reserve(outcome.current)
             self._reporter.skipped(job, outcome.current)
@@ -605,5 +638,11 @@ class KeepOutputs:
             self._manifest.done(key, outcome.inputs, written)
             self._reporter.done(job, outcome.result, written)
 
-    def _key(self, job: Job) -> bytes:
-        return job_key(self._recipe, job.files, f"{self._outputs.place(job)}/{job.stem or job.name}")
+    def _key(self, job: RunItem) -> bytes:
+        plan = job.plan or self._plan
+        # All plans live as long as the run.
+        if id(plan) not in self._recipes:
+            self._recipes[id(plan)] = [plan.recipe, plan.normalized_params, records.VERSION]
+        return job_key(
+            self._recipes[id(plan)], job.files, f"{self._outputs.place(job)}/{job.stem or job.name}"
+        )

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from packaging.version import Version
 
-from bridge.api import Adapter, Addon, EditorSupport, GpuFormat, ImageFacts, Platform, TextureIntent
+from bridge.api import (
+    Adapter,
+    Addon,
+    EditorSupport,
+    GpuFormat,
+    ImageFacts,
+    OptionLabel,
+    Platform,
+    TextureIntent,
+)
+from bridge_godot import labels
 from bridge_godot.project import SCHEME
 from bridge_godot.support import GODOT3, GODOT4, Generation, GodotSupport
 
 Word = TypeVar("Word", bound=str)
 
-NORMAL_ENABLED, NORMAL_DISABLED = 1, 2
-"""`compress/normal_map`; 0 detects normal maps."""
+NORMAL_DETECT, NORMAL_ENABLED, NORMAL_DISABLED = 0, 1, 2
+"""`compress/normal_map`."""
 
 UNCOMPRESSED_FORMATS: Mapping[int, GpuFormat] = {1: "r8", 2: "rg8", 3: "rgb8", 4: "rgba8"}
 """By the number of channels."""
@@ -34,6 +44,7 @@ class _GodotAdapter(Adapter):
     """The values of `compress/mode`."""
     compression_fallbacks: ClassVar[Mapping[str, str]] = {}
     """The nearest compression for those that this Godot doesn't have."""
+    option_words: ClassVar[Mapping[str, labels.Option]]
 
     engine = "godot"
     scheme = SCHEME
@@ -58,6 +69,12 @@ class _GodotAdapter(Adapter):
     def read_texture(self, options: Mapping[str, Any], version: Version) -> TextureIntent:
         return self._read(options).over(_read_common(options))
 
+    def detects(self, options: Mapping[str, Any], version: Version) -> Collection[str]:
+        # Godot imports with its defaults what a file leaves out.
+        normal_map = options.get("compress/normal_map", NORMAL_DETECT)
+        found = {"kind"} if _is_same(normal_map, NORMAL_DETECT) else set()
+        return found | ({"compression", "mipmaps"} if self._detects_3d(options) else set())
+
     def gpu_format(
         self, intent: TextureIntent, facts: ImageFacts, platform: Platform, version: Version
     ) -> GpuFormat | None:
@@ -76,6 +93,9 @@ class _GodotAdapter(Adapter):
             return formats["high"]
         return formats["rg" if intent.kind == "normal" else "rgba" if facts.alpha else "rgb"]
 
+    def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
+        return labels.option_labels(self.option_words, locale)
+
     @property
     def editor(self) -> EditorSupport:
         return GodotSupport(self.generation)
@@ -93,6 +113,10 @@ class _GodotAdapter(Adapter):
         """Returns what the options mean that only this Godot has under these names."""
 
     @abstractmethod
+    def _detects_3d(self, options: Mapping[str, Any]) -> bool:
+        """Whether Godot compresses the texture and makes its mipmaps when it sees it in 3D."""
+
+    @abstractmethod
     def _disable_detection(
         self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -104,6 +128,7 @@ class Godot3(_GodotAdapter):
 
     name = "godot3"
     generation = GODOT3
+    option_words = labels.GODOT3
     versions = GODOT3.versions
     older_versions = ">=3.0,<3.5"
     texture_fields = frozenset(
@@ -147,6 +172,9 @@ class Godot3(_GodotAdapter):
         }
         return TextureIntent(**fields)  # type: ignore[arg-type]
 
+    def _detects_3d(self, options: Mapping[str, Any]) -> bool:
+        return _switch(options.get("detect_3d", True)) is True
+
     def _disable_detection(
         self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -166,6 +194,7 @@ class Godot4(_GodotAdapter):
 
     name = "godot4"
     generation = GODOT4
+    option_words = labels.GODOT4
     versions = GODOT4.versions
     older_versions = ">=4.0,<4.2"
     texture_fields = frozenset({"kind", "normal_convention", "compression", "mipmaps", "alpha", "max_size"})
@@ -204,6 +233,9 @@ class Godot4(_GodotAdapter):
             "max_size": _size(options.get("process/size_limit")),
         }
         return TextureIntent(**fields)  # type: ignore[arg-type]
+
+    def _detects_3d(self, options: Mapping[str, Any]) -> bool:
+        return any(_is_same(to, options.get("detect_3d/compress_to", 1)) for to in self.DETECTED_3D)
 
     def _disable_detection(
         self, wanted: Mapping[str, Any], changes: Mapping[str, Any], present: Mapping[str, Any]

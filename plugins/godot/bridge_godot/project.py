@@ -46,6 +46,41 @@ def version(project: Path) -> str | None:
     return _VERSIONS.get(number, "5.0") if isinstance(number, int) else None
 
 
+def known_projects(generation: int) -> list[Path]:
+    """Returns the projects in the list of Godot's project manager that still exist, in its order.
+
+    Godot 4 writes a section for each into `projects.cfg`, Godot 3 a line into its editor settings.
+    """
+    if generation == 3:
+        pattern, files = _LISTED_3, [folder / "editor_settings-3.tres" for folder in _data_folders()]
+    else:
+        pattern, files = _LISTED_4, [folder / "projects.cfg" for folder in _data_folders()]
+    listed: dict[Path, None] = {}
+    for file in files:
+        try:
+            content = file.read_text("utf-8", errors="replace")
+        except OSError:
+            continue
+        listed.update(dict.fromkeys(Path(path) for path in pattern.findall(content)))
+    return [project for project in listed if (project / FILE).is_file()]
+
+
+_LISTED_3 = re.compile(r'^projects/[^=\n]* = "([^"\n]+)"', re.MULTILINE)
+_LISTED_4 = re.compile(r"^\[(.+)\]$", re.MULTILINE)
+
+
+def _data_folders() -> list[Path]:
+    """Returns the folders in which editors store their settings."""
+    home, env = Path.home(), os.environ
+    if sys.platform == "win32":
+        return [Path(env.get("APPDATA") or home / "AppData" / "Roaming") / "Godot"]
+    if sys.platform == "darwin":
+        return [home / "Library" / "Application Support" / "Godot"]
+    config = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
+    data = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return [config / "godot", data / "godot"]
+
+
 def root(project: Path) -> str:
     """Returns the absolute path of the project as Godot and the addons write it: with `/` on every system."""
     if sys.platform == "win32":

@@ -112,6 +112,9 @@ class GodotSupport:
         # PEP 440 sorts 4.5.dev before 4.5, but it has the features of 4.5.
         return SpecifierSet(self._godot.versions).contains(version.base_version, prereleases=True)
 
+    def known_projects(self) -> Sequence[Path]:
+        return projects.known_projects(3 if self._godot.name == "godot3" else 4)
+
     def install(self, project: Path) -> Sequence[AssetChange]:
         self._check_version(project)
         source = self._godot.addon

@@ -30,7 +30,7 @@ from accel.models.catalog import MODELS, TEXTURE_KIND
 from accel.models.store import ModelStore
 from tests import pulled
 from tests.accel.devices.fakes import H100
-from tests.accel.devices.test_bound import textures
+from tests.accel.devices.test_autotune_bound_buffers import textures
 
 KINDS = TEXTURE_KIND.files[0]
 

@@ -181,3 +181,63 @@ async def test_replaced_workers_are_counted_by_reason(executor, tmp_path):
     ended = dict(executor.pool.ended)
     assert (ended["crashed"], ended["memory"]) == (2, 0)
     assert ended["cancelled"] == 1
+
+
+class TestWorkersOnDemand:
+    """A pool that starts workers as jobs wait, and ends those that were idle for long."""
+
+    async def test_one_starts_and_more_follow_only_while_jobs_wait(self, make_executor, tmp_path):
+        local = await make_executor(workers=3, warm=(), idle_s=60.0)
+        assert len(local.pool.pids) == 1
+        for _ in range(3):
+            await go(local, workloads.say)
+        assert len(local.pool.pids) == 1
+        async with held(local, tmp_path) as pid:
+            assert (await go(local, workloads.say)).value["pid"] != pid
+            assert len(local.pool.pids) == 2
+
+    async def test_no_more_start_than_allowed(self, make_executor):
+        local = await make_executor(workers=2, warm=(), idle_s=60.0)
+        done = await asyncio.gather(*(go(local, workloads.say) for _ in range(40)))
+        assert len({each.value["pid"] for each in done}) <= 2
+        assert len(local.pool.pids) <= 2
+
+    async def test_idle_ones_end_and_the_next_job_starts_one(self, make_executor):
+        local = await make_executor(workers=2, warm=(), idle_s=0.2)
+        pid = (await go(local, workloads.say)).value["pid"]
+        await until(lambda: not runs(pid), "the idle worker's end")
+        await until(lambda: not local.pool.pids, "the pool to be empty")
+        assert (await go(local, workloads.say)).value["pid"] != pid
+        assert local.pool.ended == {"crashed": 0, "cancelled": 0, "memory": 0}
+
+    async def test_a_pool_without_workers_can_be_woken_before_a_job_comes(self, make_executor):
+        local = await make_executor(workers=2, warm=(), idle_s=0.2)
+        await until(lambda: not local.pool.pids, "the idle workers' end")
+        local.pool.wake()
+        await until(lambda: local.pool.pids, "a worker")
+        assert len(local.pool.pids) == 1
+
+    async def test_a_start_that_the_system_refuses_is_tried_again(self, make_executor, monkeypatch, caplog):
+        local = await make_executor(workers=2, warm=(), idle_s=0.2)
+        await until(lambda: not local.pool.pids, "the idle workers' end")
+        with caplog.at_level(logging.ERROR), monkeypatch.context() as patch:
+            patch.setattr(pool, "interpreter", nowhere)
+            job = asyncio.create_task(go(local, workloads.say))
+            await until(lambda: "can't start a worker process" in caplog.text, "a refusal")
+        assert (await job).value["pid"] in local.pool.pids
+
+    async def test_one_that_dies_while_it_starts_costs_no_job(self, make_executor, tmp_path, monkeypatch):
+        local = await make_executor(workers=2, warm=(), idle_s=60.0)
+        spawn = Worker.spawn
+
+        async def dying(setup, env):
+            worker = await spawn(setup, env)
+            worker.kill()
+            return worker
+
+        async with held(local, tmp_path):
+            with monkeypatch.context() as patch:
+                patch.setattr(Worker, "spawn", dying)
+                job = asyncio.create_task(go(local, workloads.say))
+                await until(lambda: local.pool.ended["crashed"], "the death of the second worker")
+            await job

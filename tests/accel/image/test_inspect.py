@@ -278,3 +278,23 @@ def test_a_texture_tells_its_levels_and_images(tmp_path):
 def test_formats_without_levels_have_one(save, photo):
     found = look(save("a.png", photo))
     assert (found.levels, found.images) == (1, 1)
+
+
+def test_hard_edges_tell_drawings_from_glows(save):
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
+    glow = np.clip(1 - np.hypot(x, y), 0, 1)
+    white = np.full((64, 64, 3), 255)
+    for steps in (255, 8):
+        light = np.round(glow * steps) / steps * 255
+        assert look(save("glow.png", np.dstack([white, light]).astype(np.uint8))).hard_edges == 0
+        assert look(save("light.png", np.dstack([light] * 3).astype(np.uint8))).hard_edges == 0
+    cells = np.kron(noise(16, 16, 3), np.ones((4, 4, 1), np.uint8))
+    assert look(save("cells.png", cells)).hard_edges > 0.8
+    hidden = np.dstack([noise(64, 64, 3), np.zeros((64, 64, 1), np.uint8)])
+    assert look(save("hidden.png", hidden)).hard_edges == 0, "nobody sees these colours"
+    assert look(save("plain.png", white.astype(np.uint8))).hard_edges == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 3), (64, 1, 3), (1, 1, 3), (2, 2, 4), (2, 7, 1)])
+def test_a_few_pixels_have_hard_edges_or_none(save, shape):
+    assert 0 <= look(save("a.png", noise(*shape))).hard_edges <= 1

@@ -269,3 +269,15 @@ def test_few_parts_are_less_sure():
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 50, 3), (50, 2, 3), (3, 3, 3), (5, 5, 4)])
 def test_too_few_texels_tell_nothing(shape):
     assert judge(np.full(shape, 128, np.uint8)) == (0, 0, False)
+
+
+@pytest.mark.parametrize("convention", SIGNS)
+@pytest.mark.parametrize("size", [512, 1024, 2048])
+def test_faint_grain_of_the_other_convention_doesnt_outvote_bolts(convention, size):
+    other = {"opengl": "directx", "directx": "opengl"}[convention]
+    y, x = np.mgrid[:size, :size]
+    heads = np.clip(size / 40 - np.hypot(x % (size // 4) - size / 8, y % (size // 4) - size / 8), 0, 8)
+    grain = normal_map(np.random.default_rng(1).normal(0, 0.02, (size, size)), other)
+    assert judge(grain).sign * SIGNS[other] > 0
+    found = judge(together(normal_map(heads, convention), grain))
+    assert found.confidence < NAMED_CONFIDENCE or found.sign * SIGNS[convention] > 0

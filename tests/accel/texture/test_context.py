@@ -58,13 +58,17 @@ def judged(others, one=DOUBTFUL):
     return found
 
 
+def told(found: Classification) -> tuple[str, str, object]:
+    last = found.evidence[-1]
+    return last.source, last.detail, last.kind
+
+
 def test_among_widgets_a_doubtful_picture_is_one():
     found = judged([taken("ui")] * 40)
     assert found.kind == "ui"
     assert found.probabilities["ui"] > 0.55 > DOUBTFUL.probabilities["ui"]
     assert found.evidence[:-1] == DOUBTFUL.evidence
-    assert (found.evidence[-1].source, found.evidence[-1].kind) == ("project", "ui")
-    assert found.evidence[-1].weight > 0.2
+    assert told(found) == ("project", "99% of its project's textures", "ui")
 
 
 def test_among_sprites_it_is_a_sprite():
@@ -81,7 +85,7 @@ def test_in_a_folder_of_widgets_it_is_one_though_the_project_is_of_sprites():
     project.add("levels/1/x.png", SIZE, DOUBTFUL)
     beside, among = project.judge(["levels/1/x.png", "menu/x.png"], [image(), image(ICON)], [DOUBTFUL] * 2)
     assert (beside.kind, among.kind) == ("sprite", "ui")
-    assert among.evidence[-1].detail == "99% of its folder's textures"
+    assert told(among) == ("project", "99% of its folder's textures", "ui")
 
 
 def test_folders_of_the_same_parent_speak_too():
@@ -95,7 +99,7 @@ def test_folders_of_the_same_parent_speak_too():
     near, far = project.judge(asked, [image()] * 2, [doubtful] * 2)
     assert near.kind == "ui"
     assert near.probabilities["ui"] > far.probabilities["ui"]
-    assert near.evidence[-1].detail == "99% of those in the folders beside it"
+    assert told(near) == ("project", "99% of those in the folders beside it", "ui")
 
 
 def test_its_class_is_advised_on_where_the_project_leaves_no_doubt():
@@ -154,8 +158,8 @@ def test_a_model_may_know_other_data_or_not(tmp_path, monkeypatch, kinds):
     np.savez(file, **arrays)
     known = read(file)
     monkeypatch.setattr(module, "load_context_model", lambda: known)
-    shares = pad(np.full((1, len(LEARNED_KINDS)), 1 / len(LEARNED_KINDS)))
-    rows = ContextRows(shares, np.zeros((len(LEVELS), 1, len(KINDS))), np.full((len(COUNTED), 1), 0.5))
+    shares = pad(np.full(len(LEARNED_KINDS), 1 / len(LEARNED_KINDS)))
+    rows = ContextRows(shares[None], np.zeros((len(LEVELS), 1, len(KINDS))), np.full((len(COUNTED), 1), 0.5))
     now = known.weigh_all(rows)
     assert now.shape == (1, len(KINDS)) and now.sum() == pytest.approx(1)
     assert bool(now[0, -1] > 0) is (kinds == KINDS)

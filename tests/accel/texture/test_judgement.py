@@ -3,7 +3,7 @@ import pytest
 from msgspec import structs
 
 from accel.texture.judgement import allow_doubt, judge, weigh_evidence
-from accel.texture.kinds import KINDS
+from accel.texture.kinds import CLASS_OF, KINDS
 from accel.texture.model import Judgement, Thresholds, model
 from accel.texture.naming import Cue
 from accel.texture.workloads import Surroundings
@@ -156,12 +156,6 @@ def test_where_pixels_and_use_disagree_nothing_is_advised():
     assert found.kind == "roughness" and not found.advise
 
 
-def test_evidence_has_the_weight_that_it_had():
-    found = judge(decoded(GREY), "rock_roughness.png", Surroundings(imported_as="height"))
-    weights = {one.source: one.weight for one in found.evidence if one.weight}
-    assert weights["name"] > weights["settings"] > 0
-
-
 def test_the_name_tells_grey_data_apart():
     for name, kind in (
         ("rock_roughness.png", "roughness"),
@@ -227,3 +221,27 @@ def test_pixels_rule_out_no_kind_and_least_of_all_one_of_the_same_class():
     floor = dict(zip(KINDS, allow_doubt(certain), strict=True))
     assert floor["height"] == 1
     assert floor["ao"] == floor["roughness"] > floor["sprite"] == floor["normal"] > 0
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        Surroundings(use_name=False),
+        Surroundings(),
+        Surroundings(slots=["ao"], imported_as="albedo"),
+        Surroundings(slots=["normal", "sprite"], imported_as="normal"),
+    ],
+)
+def test_the_weights_of_all_evidence_make_up_the_probabilities(surroundings):
+    found = judge(decoded(GREY), "art/rock_roughness.png", surroundings)
+    logs = np.array([sum(each.weights.get(kind, 0.0) for each in found.evidence) for kind in KINDS])
+    shares = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
+    assert shares == pytest.approx([found.probabilities[kind] for kind in KINDS], abs=0.005)
+    ignored = [each for each in found.evidence if each.detail == "used as sprite"]
+    assert all(not each.weights for each in ignored)
+
+
+def test_a_classification_says_from_which_probability_on_it_is_sure():
+    found = judge(decoded(ball()), "ball_normal.png", Surroundings())
+    share = sum(found.probabilities[kind] for kind in KINDS if CLASS_OF[kind] == CLASS_OF[found.kind])
+    assert found.needs > 0 and found.advise == (share >= found.needs)

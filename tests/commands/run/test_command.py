@@ -150,7 +150,7 @@ class TestLines:
             (["image.thumbnail", "--name", "x"], "--name needs --out"),
             (["image.thumbnail", "--name", "a/b", "--out", "x"], "--name takes a name without folders"),
             (["image.thumbnail", "--daemon", "--workers", "1"], "--workers has no effect with --daemon"),
-            (["image.thumbnail", "--daemon"], "PopBridge isn't running"),
+            (["image.thumbnail", "--daemon", "--dry-run"], "PopBridge isn't running"),
             (["image.convert+image.thumbnail"], "can't be a step"),
             (["image.convert+"], "lacks a step"),
             (["image.resize", "+", "image.convert"], "spaces around the +: image.resize+image.convert."),

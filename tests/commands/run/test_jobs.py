@@ -9,7 +9,7 @@ import pytest
 
 from accel.image.operations.geometry import convert
 from accel.workload import echo
-from bridge.commands.run.inputs import InputFile, Job, Problem, find_files, make_jobs
+from bridge.commands.run.inputs import InputFile, Problem, RunItem, find_files, make_jobs
 from bridge.commands.run.plan import Plan
 from bridge.core.errors import UserError
 from tests.commands.run import workloads
@@ -21,7 +21,7 @@ ECHO = Plan(echo.workload, {}, echo.workload, [("bridge.echo", 1)])
 HELPED = Plan(workloads.helped.workload, {}, workloads.helped.workload, [("test.helped", 1)])
 
 
-def places(made: list[Job]) -> list[tuple[str, str]]:
+def places(made: list[RunItem]) -> list[tuple[str, str]]:
     return [(job.folder.replace(os.sep, "/"), job.stem) for job in made]
 
 
@@ -57,7 +57,7 @@ def test_several_folders_have_folders_of_their_own(textures: Path) -> None:
 
 def test_all_files_are_one_job_of_what_takes_several() -> None:
     (job,) = make_jobs([InputFile("a.png"), InputFile("b.png"), InputFile("a.png")], THREE)
-    assert job == Job(("a.png", "b.png", "a.png"))
+    assert job == RunItem(("a.png", "b.png", "a.png"))
     (job,) = make_jobs([InputFile(f"{n}.png") for n in range(6)], ECHO, "sheet")
     assert job.stem == "sheet" and job.label == "0.png, 1.png, 2.png and 3 more"
 
@@ -87,7 +87,7 @@ def test_the_wrong_number_of_files_is_told(plan: Plan, count: int, says: str) ->
 
 
 def test_what_takes_no_file_needs_none() -> None:
-    assert make_jobs([], ECHO) == [Job(())]
+    assert make_jobs([], ECHO) == [RunItem(())]
 
 
 def test_a_name_is_for_the_outputs_of_one_job() -> None:

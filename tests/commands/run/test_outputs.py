@@ -15,7 +15,7 @@ from PIL import Image
 
 from accel.execution.executor import LocalExecutor
 from accel.execution.protocol import ResultFile
-from bridge.commands.run.inputs import Job
+from bridge.commands.run.inputs import RunItem
 from bridge.commands.run.outputs import Manifest, Outputs
 from tests.commands.shell import one_line, tree
 
@@ -246,13 +246,11 @@ class TestOutputs:
         code, _, err = self.convert(popbridge, str(textures / "wood"), "-r", "--out", str(textures))
         assert code != 0 and "has no images except outputs of earlier runs" in err
 
-    def test_files_that_nobody_keeps_are_told_of_once(self, popbridge: Any, textures: Path) -> None:
-        code, out, err = self.convert(popbridge, str(textures), "-r")
-        assert code == 0 and out.count("\n") == 4
-        assert err.splitlines()[0] == (
-            "popbridge: Output files of image.convert were dropped. Add --out FOLDER to keep them."
-        )
-        assert err.count("\n") == 2
+    def test_a_dry_run_shows_results_and_writes_nothing(self, popbridge: Any, textures: Path) -> None:
+        before = tree(textures)
+        code, out, err = self.convert(popbridge, str(textures), "-r", "--dry-run")
+        assert code == 0 and out.count("\n") == 4 and one_line(err)
+        assert tree(textures) == before
 
     def test_what_is_in_the_way_of_one_file_or_is_no_name_costs_that_alone(
         self, popbridge: Any, textures: Path, tmp_path: Path
@@ -330,7 +328,7 @@ def test_a_file_of_a_type_that_nobody_knows_keeps_the_suffix_that_its_workload_g
     (tmp_path / "blob").write_bytes(b"1")
     made = ResultFile(file, media_type, 1, "", path=str(tmp_path / "blob"))
     outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
-    (path,) = outputs.keep(Job(("rock.png",), stem="rock"), b"key", [made])
+    (path,) = outputs.keep(RunItem(("rock.png",), stem="rock"), b"key", [made])
     assert Path(path).name == name
 
 
@@ -350,5 +348,5 @@ def test_a_hundred_times_as_many_files_of_one_job_take_no_more_than_that_longer(
         (tmp_path / f"{index}").write_bytes(b"1")
         files.append(ResultFile(f"part{index}", "text/plain", 1, "", path=str(tmp_path / f"{index}")))
     outputs = Outputs(tmp_path / "out", (), Manifest(tmp_path / "made"), force=False)
-    assert len(outputs.keep(Job(()), b"key", files)) == 50
+    assert len(outputs.keep(RunItem(()), b"key", files)) == 50
     assert files.times < 10

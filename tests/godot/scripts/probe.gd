@@ -13,9 +13,15 @@ var dock: Control
 var statuses := []
 
 var _beside: LineEdit
+# When the last frame began, and the longest since `time_frames`: milliseconds.
+var _frame_at := 0
+var _longest_frame := 0
 
 
 func _process(_delta: float) -> void:
+	var now := Time.get_ticks_msec()
+	_longest_frame = maxi(_longest_frame, now - _frame_at)
+	_frame_at = now
 	if not FileAccess.file_exists(IN):
 		return
 	_find_addon()
@@ -251,7 +257,7 @@ func say(template: String) -> String:
 func is_written_after_answers_to(popup_ids: Array) -> bool:
 	DirAccess.remove_absolute(addon._session._store._path)
 	for popup_id: int in popup_ids:
-		addon._popups._answer(popup_id, "answered", "later", {})
+		addon._popups._answer(popup_id, {"state": "answered", "action": "later"})
 	return is_written()
 
 
@@ -382,6 +388,60 @@ func place(control: Control) -> Array:
 	var rect := control.get_global_rect()
 	var at := (rect.position + rect.end) / 2
 	return [at.x, at.y]
+
+
+# Whether the popup's card has a list with rows.
+func has_list(popup_id: int) -> bool:
+	var card: Control = addon._popups._open[popup_id].card if has_card(popup_id) else null
+	return card != null and card._checklist != null and card._checklist._is_read
+
+
+# The first card's list, its model and the texture that is open.
+func list() -> Control:
+	return cards()[0]._checklist._list
+
+
+func model() -> RefCounted:
+	return cards()[0]._checklist.model
+
+
+func pane() -> Control:
+	return cards()[0]._checklist._pane
+
+
+func tick(id: String) -> int:
+	return model().tick(id)
+
+
+func primary_label() -> String:
+	return cards()[0]._default.text
+
+
+# Presses the first card's button.
+func press(action: String) -> void:
+	cards()[0]._choose("answered", action)
+
+
+# Whether all of the row is visible.
+func is_row_in_view(id: String) -> bool:
+	var rect: Rect2 = list().get_item_area_rect(list()._rows[id])
+	return Rect2(Vector2.ZERO, _size_of(list())).grow(2).encloses(_scrolled(rect)) and is_in_view(list())
+
+
+func _scrolled(rect: Rect2) -> Rect2:
+	return Rect2(rect.position - Vector2(0, list()._scroll_bar.value), rect.size)
+
+
+func set_dock_width(width: float) -> void:
+	dock.custom_minimum_size.x = width
+
+
+func time_frames() -> void:
+	_longest_frame = 0
+
+
+func longest_frame() -> int:
+	return _longest_frame
 
 
 func _find_addon() -> void:

@@ -1,9 +1,12 @@
 @tool
 extends PanelContainer
-# One popup as a card: title, preview, body, fields and a button for each action.
+# One popup as a card: title, preview, a list to tick or a body, fields and a button for each action.
 
-# `state` is "answered" or "dismissed"; `others` are the ids of popups that get the same answer.
-signal answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array)
+# `answer` has "state" ("answered" or "dismissed") and what else the popup's answer has; `others` are the ids of popups
+# that get the same one.
+signal answered(popup_id: int, answer: Dictionary, others: Array)
+# A texture is to be shown in the editor's own view of the project's files.
+signal located(path: String)
 # Escape was pressed.
 signal escaped
 #if godot4
@@ -12,9 +15,13 @@ signal fitted
 #endif
 
 const Buttons := preload("buttons.gd")
+const Checklist := preload("checklist.gd")
+const Choices := preload("choices.gd")
 const Controls := preload("controls.gd")
 const Dock := preload("dock.gd")
 const Fields := preload("fields.gd")
+const Files := preload("files.gd")
+const Loader := preload("loader.gd")
 const Text := preload("text.gd")
 
 const MARKUP := "\\*\\*(?<bold>.+?)\\*\\*|`(?<code>[^`\\n]+)`" \
@@ -22,9 +29,16 @@ const MARKUP := "\\*\\*(?<bold>.+?)\\*\\*|`(?<code>[^`\\n]+)`" \
 		+ "|(?<bare>https?://[^\\s<>\\[\\]()\"]*[^\\s<>\\[\\]()\".,;:!?])"
 const PREVIEW_SIZE := 72
 const STRIPE := 4
+const BAR_HEIGHT := 6
 const GAP := 8
+const PAD := 10
+# A list needs the room.
+const LIST_PAD := 6
 # The body is at least this high, however little room there is.
 const MIN_BODY_HEIGHT := 60
+const MIN_LIST_HEIGHT := 120
+# A card with a list has its buttons below each other in less width.
+const STACKING_WIDTH := 360
 # The title's tooltip has the rest.
 const MAX_TITLE_LINES := 5
 # A button that has just got the focus ignores keys for this long: they were meant for something else.
@@ -36,15 +50,27 @@ const SEVERITIES := {"info": "accent_color", "warning": "warning_color", "error"
 
 var popup := {}
 
+var _loader: Loader
 var _text: Text
 var _body := RichTextLabel.new()
+var _bar := ProgressBar.new()
+# The list in place of the body; null without items.
+var _checklist: Checklist
+# The lines of an action that are shown before it is sent; null otherwise.
+var _choices: Choices
+var _chosen_action := {}
 var _buttons := Buttons.new()
+# action id -> its button
+var _by_action := {}
+var _menu: MenuButton
 var _close := Button.new()
 var _default: Button
 var _fields := Fields.new()
 var _apply_to_all := CheckBox.new()
 var _note := Label.new()
 var _preview := TextureRect.new()
+var _head: Control
+var _mark := TextureRect.new()
 var _title := Label.new()
 var _scale := 1.0
 # The height that the card may have. A longer body scrolls, so that the buttons stay visible.
@@ -55,17 +81,26 @@ var _guarded_until := 0
 var _same_kind := {}
 
 
-# Call this when the card is in the tree: it uses the editor's fonts and colours.
-func setup(shown: Dictionary, text: Text, editor_scale: float) -> void:
+# Call this when the card is in the tree: it uses the editor's fonts and colours. `earlier` is the state of the card in
+# whose place this one is.
+func setup(shown: Dictionary, loader: Loader, text: Text, editor_scale: float, earlier: Dictionary) -> void:
 	popup = shown
+	_loader = loader
 	_text = text
 	_scale = editor_scale
 	size_flags_horizontal = SIZE_EXPAND_FILL
 	var rows := VBoxContainer.new()
-	rows.add_theme_constant_override("separation", int(GAP * _scale))
+	rows.add_theme_constant_override("separation", int((LIST_PAD if _has_items() else GAP) * _scale))
 	add_child(rows)
-	rows.add_child(_create_head())
+	_head = _create_head()
+	rows.add_child(_head)
 	_style()
+	_bar.max_value = 1.0
+	_bar.step = 0.001
+	_bar.show_percentage = false
+	_bar.custom_minimum_size.y = BAR_HEIGHT * _scale
+	rows.add_child(_bar)
+	show_progress(float(popup.get("progress", -1.0)), "")
 #if godot4
 	# Before it has its text: Godot 4 takes a minute to add a label with a long one.
 	rows.add_child(_body)
@@ -74,6 +109,8 @@ func setup(shown: Dictionary, text: Text, editor_scale: float) -> void:
 	_setup_body()
 	rows.add_child(_body)
 #endif
+	if _has_items():
+		_add_checklist(rows, earlier)
 	rows.add_child(_fields)
 	_fields.setup(popup.get("fields", []))
 	_fields.escaped.connect(_on_escaped)
@@ -90,6 +127,27 @@ func setup(shown: Dictionary, text: Text, editor_scale: float) -> void:
 	_note.visible = false
 	Controls.announce(_note)
 	rows.add_child(_note)
+	_count()
+
+
+# Returns what the card in this one's place needs to know to look the same.
+func list_state() -> Dictionary:
+	return _checklist.state() if _checklist else {}
+
+
+# Shows the progress bar, and `what` is done below the list. A negative fraction hides the bar.
+func show_progress(fraction: float, what: String) -> void:
+	_bar.visible = fraction >= 0
+	_bar.value = maxf(0.0, fraction)
+	if what:
+		_note.text = what
+		_note.visible = true
+
+
+# Puts the focus into the list.
+func focus_list() -> void:
+	if _checklist and _checklist.visible:
+		_checklist.focus()
 
 
 func set_room(height: float) -> void:
@@ -135,21 +193,22 @@ func has_focus_inside() -> bool:
 	return focused != null and focused.is_visible_in_tree() and is_ancestor_of(focused)
 
 
-# Shows only `note`: the popup is answered and waits for the daemon's confirmation.
+# Shows only `note`, below the list if there is one: the popup is answered and waits for the daemon's confirmation.
 func show_note(note: String) -> void:
+	_end_choice()
 	for part: Control in [_body, _buttons, _close, _fields, _apply_to_all, _preview]:
 		part.visible = false
+	_head.visible = true
+	if _checklist:
+		_checklist.lock()
 	_note.text = note
 	_note.visible = true
 
 
-# Loads the preview from the daemon's `url`.
-func load_preview(url: String, token: String) -> void:
-	var request := HTTPRequest.new()
-	add_child(request)
-	request.request_completed.connect(_on_preview_loaded)
-	if request.request(url, PackedStringArray(["Authorization: Bearer " + token])) != OK:
-		_show_preview_error()
+# Loads the preview from the daemon.
+func load_preview() -> void:
+	_loader.fetched.connect(_on_preview_loaded)
+	_loader.fetch(popup.image)
 
 
 # The editor's theme may change while the card is shown.
@@ -169,6 +228,9 @@ func _create_head() -> Control:
 	_preview.visible = false
 	Controls.label(_preview, _text.say("Preview"))
 	row.add_child(_preview)
+	_mark.visible = false
+	_mark.size_flags_vertical = SIZE_SHRINK_CENTER
+	row.add_child(_mark)
 	_title.text = popup.title
 	_title.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 	_title.max_lines_visible = MAX_TITLE_LINES
@@ -190,7 +252,7 @@ func _create_head() -> Control:
 
 
 func _setup_body() -> void:
-	_body.visible = popup.body != ""
+	_body.visible = popup.body != "" and not _has_items()
 	_body.fit_content = true
 	_body.selection_enabled = true
 	_body.size_flags_horizontal = SIZE_EXPAND_FILL
@@ -207,10 +269,12 @@ func _setup_body() -> void:
 #endif
 	# The room for the body depends on everything around it.
 	minimum_size_changed.connect(_fit, CONNECT_DEFERRED)
-	_write_body()
-#if godot4
-	Controls.label(_body, _body.get_parsed_text())
-#endif
+	if _body.visible:
+		_write_body()
+
+
+func _has_items() -> bool:
+	return popup.has("items_blob") or not popup.get("items", []).is_empty()
 
 
 # Adds plain text with **bold**, `code` and links. BBCode in it isn't interpreted.
@@ -235,10 +299,93 @@ func _write_body() -> void:
 		_body.pop()
 		at = found.get_end()
 	_body.add_text(popup.body.substr(at))
+#if godot4
+	Controls.label(_body, _body.get_parsed_text())
+#endif
+
+
+func _add_checklist(rows: Control, earlier: Dictionary) -> void:
+	_checklist = Checklist.new()
+	rows.add_child(_checklist)
+	_checklist.setup(popup.title, _loader, _text, _scale)
+	_checklist.escaped.connect(_on_escaped)
+	_checklist.located.connect(_on_located)
+	_checklist.height_changed.connect(_fit, CONNECT_DEFERRED)
+	if popup.has("items_blob"):
+		_loader.fetched.connect(_on_items_loaded.bind(earlier))
+		_loader.fetch(popup.items_blob)
+	else:
+		_show_items(popup.items, earlier)
+
+
+func _show_items(items: Array, earlier: Dictionary) -> void:
+	_checklist.show_items(items, earlier)
+	_checklist.model.changed.connect(_show_model)
+	_show_model()
+
+
+func _on_items_loaded(sha: String, bytes: PackedByteArray, earlier: Dictionary) -> void:
+	if sha != popup.get("items_blob") or not _checklist or _checklist.model:
+		return
+	var items: Variant = Files.parse_json(bytes)
+	if items is Array:
+		_show_items(items, earlier)
+	else:
+		# The body has it all, too.
+		_checklist.visible = false
+		_checklist.queue_free()
+		_checklist = null
+		_body.visible = popup.body != ""
+		_write_body()
+		_fit()
+
+
+func _show_model() -> void:
+	_count()
+	var outcomes := []
+	for id: String in _checklist.model.roots:
+		outcomes.append(_checklist.model.outcome(id))
+	var is_done := not outcomes.has("failed") and not outcomes.has("kept")
+	_mark.visible = not outcomes.has("pending") and (outcomes.has("done") or not is_done)
+	_mark.texture = get_theme_icon("StatusSuccess" if is_done else "StatusWarning", "EditorIcons")
+
+
+# Writes on the buttons how many textures are ticked.
+func _count() -> void:
+	for action: Dictionary in popup.actions:
+		if not _checklist or not _by_action.has(action.id) or not action.get("label_many", ""):
+			continue
+		var button: Button = _by_action[action.id]
+		var count := _checklist.model.count() if _checklist.model else 0
+		button.text = action.label_many.format({"count": count})
+		if count == 1 and action.get("label_one", ""):
+			button.text = action.label_one
+		button.disabled = count == 0
+		Controls.label(button, button.text, popup.title)
+		_buttons.measure(button)
+
+
+# Gives the list as much height as it needs, and at most what the card has: the buttons stay visible.
+func _fit_list() -> void:
+	# A texture in the list's place has its own head.
+	_head.visible = _choices != null or not _checklist.is_covered()
+	var part: Control = _checklist
+	if _choices:
+		part = _choices
+	var around := get_combined_minimum_size().y - part.get_combined_minimum_size().y
+	var room := maxf(MIN_LIST_HEIGHT * _scale, floorf(_room - around))
+	var height: float = part.call("full_height")
+	part.custom_minimum_size.y = ceilf(minf(height, room))
 
 
 # Lets a body that is too long scroll; then it can be reached by Tab.
 func _fit() -> void:
+	if _checklist or _choices:
+		_fit_list()
+#if godot4
+		fitted.emit()
+#endif
+		return
 #if godot4
 	# Without a width, each line breaks at each letter: with a long text that takes Godot half a minute.
 	if _body.size.x <= 1:
@@ -257,18 +404,38 @@ func _fit() -> void:
 
 func _add_buttons() -> void:
 	_buttons.gap = int(GAP * _scale / 2)
+	_buttons.stacking_width = STACKING_WIDTH * _scale if _checklist else 0.0
+	_buttons.is_first_alone = not popup.actions.is_empty() and popup.actions[0].get("style") == "primary"
 	for action: Dictionary in popup.actions:
 		var button := Button.new()
 		button.text = action.label
 		button.gui_input.connect(_on_input.bind(button))
 		button.pressed.connect(_choose.bind("answered", action.id))
+		_by_action[action.id] = button
 #if godot4
 		Controls.label(button, action.label, "%s\n%s" % [popup.title, _body.get_parsed_text()])
 #endif
 		if action.get("default", false):
 			_default = button
 		_buttons.add(button)
+	if popup.get("menu", []):
+		_add_menu()
 	_style_buttons()
+
+
+func _add_menu() -> void:
+	_menu = MenuButton.new()
+	_menu.icon = get_theme_icon("GuiTabMenuHl", "EditorIcons")
+	_menu.set_meta(Buttons.TOOLTIP, _text.say("More"))
+	_menu.icon_alignment = HORIZONTAL_ALIGNMENT_CENTER
+	_menu.flat = false
+	_menu.focus_mode = FOCUS_ALL
+	_menu.gui_input.connect(_on_input.bind(_menu))
+	_menu.get_popup().id_pressed.connect(_on_menu_pressed)
+	for i: int in popup.menu.size():
+		_menu.get_popup().add_item(popup.menu[i].label, i)
+	Controls.label(_menu, _text.say("More"), popup.title)
+	_buttons.add(_menu)
 
 
 func _style() -> void:
@@ -284,6 +451,8 @@ func _style() -> void:
 func _style_buttons() -> void:
 	for i: int in popup.actions.size():
 		_style_button(_buttons.get_child(i), popup.actions[i].get("style", "normal"))
+	if _menu:
+		Controls.fill_button(_menu, self)
 
 
 func _style_button(button: Button, style: String) -> void:
@@ -294,16 +463,7 @@ func _style_button(button: Button, style: String) -> void:
 		var danger_color := get_theme_color("error_color", "Editor").lerp(text_color, DANGER_MIX)
 		button.add_theme_color_override("font_color", danger_color)
 	elif style == "primary":
-		var accent := get_theme_color("accent_color", "Editor")
-		for state: String in ["normal", "hover", "focus"]:
-			var fill := get_theme_stylebox("normal", "Button").duplicate() as StyleBoxFlat
-			if fill:
-				fill.bg_color = accent.darkened(0.45 if state != "hover" else 0.3)
-				fill.border_color = accent
-				fill.set_border_width_all(int(maxf(1, _scale)) if state == "focus" else 0)
-				button.add_theme_stylebox_override(state, fill)
-		for state: String in ["font_color", "font_hover_color", "font_focus_color"]:
-			button.add_theme_color_override(state, Color.WHITE)
+		Controls.fill_primary(button, self)
 
 
 func _create_frame() -> StyleBoxFlat:
@@ -313,26 +473,24 @@ func _create_frame() -> StyleBoxFlat:
 	frame.border_width_left = int(STRIPE * _scale)
 	frame.set_corner_radius_all(int(3 * _scale))
 #if godot4
-	frame.set_content_margin_all(10 * _scale)
+	frame.set_content_margin_all((LIST_PAD if _has_items() else PAD) * _scale)
+	frame.set_content_margin(SIDE_LEFT, PAD * _scale)
 #else
 	for side in [MARGIN_LEFT, MARGIN_TOP, MARGIN_RIGHT, MARGIN_BOTTOM]:
-		frame.set_default_margin(side, 10 * _scale)
+		frame.set_default_margin(side, (LIST_PAD if _has_items() else PAD) * _scale)
+	frame.set_default_margin(MARGIN_LEFT, PAD * _scale)
 #endif
 	return frame
 
 
-func _on_preview_loaded(result: int, code: int, _headers: PackedStringArray, bytes: PackedByteArray) -> void:
-	var image := Image.new()
-	if result != HTTPRequest.RESULT_SUCCESS or code != 200 or _decode_image(bytes, image) != OK:
-		_show_preview_error()
+func _on_preview_loaded(sha: String, bytes: PackedByteArray) -> void:
+	if sha != popup.image:
 		return
-#if godot4
-	_preview.texture = ImageTexture.create_from_image(image)
-#else
-	_preview.texture = ImageTexture.new()
-	_preview.texture.create_from_image(image)
-#endif
-	_preview.visible = _buttons.visible
+	_preview.texture = Loader.to_texture(bytes)
+	if _preview.texture:
+		_preview.visible = _buttons.visible
+	else:
+		_show_preview_error()
 
 
 func _show_preview_error() -> void:
@@ -342,32 +500,98 @@ func _show_preview_error() -> void:
 		_note.visible = true
 
 
-static func _decode_image(bytes: PackedByteArray, image: Image) -> Error:
-	match "%02x%02x" % [bytes[0], bytes[1]] if bytes.size() > 1 else "":
-		"8950":
-			return image.load_png_from_buffer(bytes)
-		"ffd8":
-			return image.load_jpg_from_buffer(bytes)
-		"5249":
-			return image.load_webp_from_buffer(bytes)
-	return ERR_FILE_UNRECOGNIZED
-
-
 func _choose(state: String, action: String) -> void:
 	if Time.get_ticks_msec() < _guarded_until:
 		return
+	var chosen := _action(action)
+	if chosen.get("choices", []):
+		_offer_choices(chosen)
+	else:
+		_answer(state, action, {})
+
+
+# Shows the lines of the action in place of the list.
+func _offer_choices(action: Dictionary) -> void:
+	_chosen_action = action
+	_choices = Choices.new()
+	_buttons.get_parent().add_child(_choices)
+	_buttons.get_parent().move_child(_choices, _buttons.get_index())
+	_choices.setup(action, _text, _scale)
+	_choices.confirmed.connect(_on_confirmed)
+	_choices.cancelled.connect(_end_choice)
+	_choices.height_changed.connect(_fit, CONNECT_DEFERRED)
+	_show_parts(false)
+	_title.text = action.label
+	_choices.focus()
+	call_deferred("_fit")
+
+
+func _end_choice() -> void:
+	if not _choices:
+		return
+	_choices.visible = false
+	_choices.queue_free()
+	_choices = null
+	_title.text = popup.title
+	_show_parts(true)
+	if _by_action.has(_chosen_action.id):
+		_by_action[_chosen_action.id].grab_focus()
+	call_deferred("_fit")
+
+
+func _show_parts(are_visible: bool) -> void:
+	_buttons.visible = are_visible
+	if _checklist:
+		_checklist.visible = are_visible
+	else:
+		_body.visible = are_visible and popup.body != ""
+
+
+func _on_confirmed(choices: Array) -> void:
+	_answer("answered", _chosen_action.id, {"choices": choices})
+
+
+func _on_menu_pressed(index: int) -> void:
+	_choose("answered", popup.menu[index].id)
+
+
+func _answer(state: String, action: String, more: Dictionary) -> void:
+	var answer := {"state": state}
+	if action:
+		answer["action"] = action
+	if state == "answered" and not _fields.values().is_empty():
+		answer["values"] = _fields.values()
+	if state == "answered" and _checklist and _checklist.model:
+		answer["checked"] = _checklist.model.checked()
+	for key: String in more:
+		answer[key] = more[key]
 	var others := _same_kind.keys() if _apply_to_all.visible and _apply_to_all.button_pressed else []
-	answered.emit(popup.id, state, action, _fields.values() if state == "answered" else {}, others)
+	answered.emit(popup.id, answer, others)
+
+
+# Returns the action of that id, of the buttons or the menu; empty for none.
+func _action(id: String) -> Dictionary:
+	for action: Dictionary in popup.actions + popup.get("menu", []):
+		if action.id == id:
+			return action
+	return {}
 
 
 func _on_input(event: InputEvent, control: Control) -> void:
 	if Controls.is_escape(event, control):
 		control.accept_event()
 		escaped.emit()
+	elif _checklist and event.is_action_pressed("ui_up") and _buttons.is_ancestor_of(control):
+		control.accept_event()
+		_checklist.focus()
 
 
 func _on_escaped() -> void:
 	escaped.emit()
+
+
+func _on_located(path: String) -> void:
+	located.emit(path)
 
 
 func _on_link(target: Variant) -> void:

@@ -75,6 +75,12 @@ func is_active() -> bool:
 	return is_open() and not paused
 
 
+# Looks for the daemon at once, and often again: it is being started.
+func hurry() -> void:
+	_backoff_s = FIRST_BACKOFF_S
+	_retry_at = 0
+
+
 # Returns the id of the daemon's process.
 func instance() -> String:
 	return str(hello.server.get("instance", "")) if hello.has("server") else ""
@@ -265,7 +271,7 @@ func _on_hello(message: Dictionary) -> void:
 	var resume := {}
 	if _store.session:
 		resume = {"session": _store.session, "token": _store.resume_token, "last_seq": _store.last_seq}
-	_send(_identity.identify(token, resume))
+	_send(_identity.identify(token, resume, message.get("features", [])))
 
 
 func _on_ready(message: Dictionary) -> void:

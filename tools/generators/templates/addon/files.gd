@@ -22,6 +22,16 @@ static func read_json(path: String) -> Dictionary:
 #endif
 
 
+# Returns the JSON value in UTF-8 bytes; null if they aren't JSON.
+static func parse_json(bytes: PackedByteArray) -> Variant:
+#if godot4
+	var json := JSON.new()
+	return json.data if json.parse(bytes.get_string_from_utf8()) == OK else null
+#else
+	return JSON.parse(bytes.get_string_from_utf8()).result
+#endif
+
+
 # Replaces the file in one step: a killed editor leaves the old content or the new.
 static func replace(path: String, bytes: PackedByteArray) -> Error:
 	DirAccess.make_dir_recursive_absolute(path.get_base_dir())

@@ -5,6 +5,9 @@ extends RefCounted
 const Files := preload("files.gd")
 const Protocol := preload("protocol.gd")
 
+# `popup_items`: popups with lists, and their progress.
+const FEATURES := ["popup_items"]
+
 var version := ""
 var locale := ""
 # New at each start of the editor.
@@ -18,8 +21,13 @@ func _init(plugin_version: String, editor_language: String) -> void:
 	locale = "en" if language in ["", "C", "POSIX"] else language.replace("_", "-")
 
 
-func identify(token: String, resume: Dictionary) -> Dictionary:
+# `offered` are the daemon's features: it may refuse a client that wants others.
+func identify(token: String, resume: Dictionary, offered: Array) -> Dictionary:
 	var root := project_root()
+	var features := []
+	for feature: String in FEATURES:
+		if offered.has(feature):
+			features.append(feature)
 	var message := {
 		"type": "identify",
 		"protocol": Protocol.PROTOCOL,
@@ -27,7 +35,7 @@ func identify(token: String, resume: Dictionary) -> Dictionary:
 		"engine": {"name": "godot", "version": engine_version()},
 		"project": {"id": root.sha256_text(), "name": project_name(), "root": root},
 		"instance": instance,
-		"features": [],
+		"features": features,
 		"auth": {"token": token},
 		"locale": locale,
 	}
@@ -65,17 +73,29 @@ static func read_connection() -> Dictionary:
 	return content if content.has_all(["ws", "http", "token"]) else {}
 
 
+# Returns the file that `popbridge install` and `popbridge service` write: {"command": [program, arguments…]} starts the
+# daemon. It is in the user's own folder, never in the project, and unlike XDG_RUNTIME_DIR that outlives a logout.
+static func start_file() -> String:
+	var home := OS.get_environment("POPBRIDGE_HOME")
+	return (home if home else _data_folder().path_join("run")).path_join("start.json")
+
+
 # See the editor contract in the documentation.
 static func _run_folder() -> String:
 	var home := OS.get_environment("POPBRIDGE_HOME")
 	if home:
 		return home
+	var runtime := OS.get_environment("XDG_RUNTIME_DIR")
+	if runtime and not OS.get_name() in ["Windows", "macOS", "OSX"]:
+		return runtime.path_join("popbridge")
+	return _data_folder().path_join("run")
+
+
+# An editor from a sandbox or a store has its own XDG_DATA_HOME, so that is ignored.
+static func _data_folder() -> String:
 	match OS.get_name():
 		"Windows":
-			return OS.get_environment("LOCALAPPDATA").replace("\\", "/").path_join("popbridge/run")
+			return OS.get_environment("LOCALAPPDATA").replace("\\", "/").path_join("popbridge")
 		"macOS", "OSX":
-			return OS.get_environment("HOME").path_join("Library/Application Support/popbridge/run")
-	var runtime := OS.get_environment("XDG_RUNTIME_DIR")
-	if runtime:
-		return runtime.path_join("popbridge")
-	return OS.get_environment("HOME").path_join(".local/share/popbridge/run")
+			return OS.get_environment("HOME").path_join("Library/Application Support/popbridge")
+	return OS.get_environment("HOME").path_join(".local/share/popbridge")

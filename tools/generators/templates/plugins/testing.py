@@ -103,4 +103,9 @@ async def answered(daemon: Path, root: Path) -> tuple[str, Any]:
 def test_the_advisor_offers_mipmaps_and_adds_them(daemon: Path, tmp_path: Path) -> None:
     title, args = asyncio.run(answered(daemon, tmp_path))
     assert title == "No mipmaps"
-    assert args == {"changes": [{"path": "acme:/rock.png", "options": {"GenerateMips": True}}]}
+    change = {
+        "path": "acme:/rock.png",
+        "options": {"GenerateMips": True},
+        "expected": {"GenerateMips": False},
+    }
+    assert args == {"changes": [change]}

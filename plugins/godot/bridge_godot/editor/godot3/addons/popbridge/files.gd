@@ -14,6 +14,11 @@ static func read_json(path: String) -> Dictionary:
 	return content if content is Dictionary else {}
 
 
+# Returns the JSON value in UTF-8 bytes; null if they aren't JSON.
+static func parse_json(bytes: PoolByteArray):
+	return JSON.parse(bytes.get_string_from_utf8()).result
+
+
 # Replaces the file in one step: a killed editor leaves the old content or the new.
 static func replace(path: String, bytes: PoolByteArray) -> int:
 	Directory.new().make_dir_recursive(path.get_base_dir())

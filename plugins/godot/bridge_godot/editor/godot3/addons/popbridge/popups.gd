@@ -3,12 +3,16 @@ tool
 extends Node
 # The open popups: each has a card in the dock, or in a window that isn't modal.
 
-signal answered(popup_id, state, action, values)
+# `answer` has the fields of the popup's `answer` without the id.
+signal answered(popup_id, answer)
+# A texture is to be shown in the editor's own view of the project's files.
+signal located(path)
 
 const Card = preload("card.gd")
 const CardWindow = preload("card_window.gd")
 const Connection = preload("connection.gd")
 const Dock = preload("dock.gd")
+const Loader = preload("loader.gd")
 const Text = preload("text.gd")
 
 # For tests: this action answers every popup that has it.
@@ -18,26 +22,36 @@ const TEST_ANSWER = "POPBRIDGE_TEST_ANSWER"
 const MAX_CARDS = 20
 # Answers to popups of the same kind in one frame.
 const ANSWERS_PER_FRAME = 8
+# A card whose answer is carried out goes if nothing has been heard of it for so long.
+const PATIENCE_MS = 30000
 
 # After this an unconfirmed answer is shown as such.
 var slow_s = 10.0
 
 var _connection: Connection
+var _loader: Loader
 var _dock: Dock
 var _text: Text
 var _base: Control
 var _scale = 1.0
-# id -> {"popup", "kind", "card", "window", "is_answered", "timers"}. The card is null while the popup waits; `timers`
-# are those of unconfirmed answers that still run.
+# id -> {"popup", "kind", "card", "window", "order", "earlier", "is_answered", "timers"}. The card is null while the popup
+# waits; `timers` are those of unconfirmed answers that still run.
 var _open = {}
-# Answers to popups of the same kind that aren't given yet: [id, state, action].
+# Cards whose answer is being carried out: id -> when they go, if no popup has taken their place.
+var _working = {}
+# Lists that were closed, for a popup that takes their place: id -> {"order", "earlier"}.
+var _closed = {}
+# Answers to popups of the same kind that aren't given yet: [id, answer].
 var _queued_answers = []
 var _is_changed = false
 
 
 # `base` is the editor's main control.
-func setup(connection: Connection, dock: Dock, text: Text, base: Control, editor_scale: float):
+func setup(
+	connection: Connection, loader: Loader, dock: Dock, text: Text, base: Control, editor_scale: float
+):
 	_connection = connection
+	_loader = loader
 	_dock = dock
 	_text = text
 	_base = base
@@ -48,17 +62,37 @@ func setup(connection: Connection, dock: Dock, text: Text, base: Control, editor
 func show(popup: Dictionary):
 	if _open.has(popup.id):
 		return
+	var place = _place_of(popup.get("replaces", -1))
 	_open[popup.id] = {
-		"popup": popup, "kind": _kind(popup), "card": null, "window": null, "is_answered": false, "timers": 0,
+		"popup": popup, "kind": _kind(popup), "card": null, "window": null, "order": place.get("order", popup.id),
+		"earlier": place.get("earlier", {}), "is_answered": false, "timers": 0,
 	}
 	if popup.has("expires_ms"):
 		get_tree().create_timer(popup.expires_ms / 1000.0).connect("timeout", self, "_on_expired", [popup.id])
+	if _open.has(popup.get("replaces", -1)):
+		# At once, so that nothing jumps.
+		var is_focused = _focused() == popup.replaces
+		_create_card(popup.id)
+		_close([popup.replaces])
+		if is_focused:
+			_open[popup.id].card.focus_default(_dock)
 	_is_changed = true
 
 
-func close(popup_id: int):
-	if _open.has(popup_id):
+func close(popup_id: int, reason: String):
+	if not _open.has(popup_id):
+		return
+	if reason == "answered" and _is_worked_on(popup_id):
+		_working[popup_id] = Time.get_ticks_msec() + PATIENCE_MS
+	else:
 		_close([popup_id])
+
+
+func show_progress(progress: Dictionary):
+	if _open.has(progress.id) and _open[progress.id].card:
+		_open[progress.id].card.show_progress(progress.fraction, progress.get("text", ""))
+		if _open[progress.id].is_answered:
+			_working[progress.id] = Time.get_ticks_msec() + PATIENCE_MS
 
 
 # Closes all but these, which were closed while the editor was away. Unconfirmed answers are sent again.
@@ -89,14 +123,14 @@ func restart_timers():
 func finish():
 	for answer in _queued_answers:
 		if _open.has(answer[0]) and not _open[answer[0]].is_answered:
-			emit_signal("answered", answer[0], answer[1], answer[2], {})
+			emit_signal("answered", answer[0], answer[1])
 	_queued_answers.clear()
 
 
 # What becomes of answers depends on the connection.
 func show_status():
 	for popup_id in _open:
-		if _open[popup_id].is_answered and _open[popup_id].card:
+		if _open[popup_id].is_answered and _open[popup_id].card and not _working.has(popup_id):
 			_open[popup_id].card.show_note(_note(popup_id))
 
 
@@ -104,7 +138,10 @@ func show_status():
 func _process(_delta: float):
 	for _i in int(min(ANSWERS_PER_FRAME, _queued_answers.size())):
 		var answer = _queued_answers.pop_front()
-		_answer(answer[0], answer[1], answer[2], {})
+		_answer(answer[0], answer[1])
+	for popup_id in _working.keys():
+		if Time.get_ticks_msec() > _working[popup_id]:
+			_close([popup_id])
 	if _is_changed:
 		var matching = _matching()
 		_is_changed = _create_next_card(matching)
@@ -147,29 +184,29 @@ func _create_card(popup_id: int):
 	var shown = _open[popup_id]
 	var card = Card.new()
 	card.connect("answered", self, "_on_answered")
+	card.connect("located", self, "_on_located")
 	card.connect("escaped", _dock, "leave")
 	shown.card = card
 	if shown.popup.get("present") == "modal" and not _has_window():
 		var window = CardWindow.new()
 		shown.window = window
 		window.setup(card, _dock, _base, _scale)
-		window.connect("close_requested", self, "_on_answered", [popup_id, "dismissed", "", {}, []])
+		window.connect("close_requested", self, "_on_answered", [popup_id, {"state": "dismissed"}, []])
 	else:
 		_dock.add_card(card, _index_in_dock(popup_id))
-	card.setup(shown.popup, _text, _scale)
+	card.setup(shown.popup, _loader, _text, _scale, shown.earlier)
 	if shown.popup.has("image"):
-		card.load_preview("%s/blobs/%s" % [_connection.http, shown.popup.image], _connection.token)
+		card.load_preview()
 	# In the next frame, when the card has its place.
 	call_deferred("_offer", popup_id)
 
 
-# Cards are in the order in which their popups came.
+# Cards are in the order in which their popups came; one that replaces another has its place.
 func _index_in_dock(popup_id: int) -> int:
 	var index = 0
 	for other in _open:
-		if other == popup_id:
-			break
-		if _open[other].card and not _open[other].window:
+		if other != popup_id and _open[other].card and not _open[other].window \
+				and _open[other].order <= _open[popup_id].order:
 			index += 1
 	return index
 
@@ -181,7 +218,7 @@ func _offer(popup_id: int):
 	var test_answer = OS.get_environment(TEST_ANSWER)
 	for action in shown.popup.actions:
 		if test_answer and action.id == test_answer:
-			_answer(popup_id, "answered", test_answer, {})
+			_answer(popup_id, {"state": "answered", "action": test_answer})
 			return
 	if shown.window:
 		shown.window.fit()
@@ -213,7 +250,12 @@ func _close(popup_ids: Array):
 	var focused = _focused()
 	for popup_id in popup_ids:
 		var shown = _open[popup_id]
+		if shown.card and shown.card.list_state():
+			_closed[popup_id] = {"order": shown.order, "earlier": shown.card.list_state()}
+			if _closed.size() > MAX_CARDS:
+				_closed.erase(_closed.keys()[0])
 		_open.erase(popup_id)
+		_working.erase(popup_id)
 		if shown.window:
 			shown.window.queue_free()
 		elif shown.card:
@@ -225,14 +267,18 @@ func _close(popup_ids: Array):
 		_focus_after(focused if popup_ids.has(focused) else from_dock[0])
 
 
-func _on_answered(popup_id: int, state: String, action: String, values: Dictionary, others: Array):
-	_answer(popup_id, state, action, values)
+func _on_answered(popup_id: int, answer: Dictionary, others: Array):
+	_answer(popup_id, answer)
 	for other in others:
 		if other != popup_id:
-			_queued_answers.append([other, state, action])
+			_queued_answers.append([other, answer])
 
 
-func _answer(popup_id: int, state: String, action: String, values: Dictionary):
+func _on_located(path: String):
+	emit_signal("located", path)
+
+
+func _answer(popup_id: int, answer: Dictionary):
 	if not _open.has(popup_id) or _open[popup_id].is_answered:
 		return
 	var shown = _open[popup_id]
@@ -244,12 +290,13 @@ func _answer(popup_id: int, state: String, action: String, values: Dictionary):
 	if shown.card:
 		shown.card.show_note(_note(popup_id))
 		_guard()
-	emit_signal("answered", popup_id, state, action, values)
+	shown["answer"] = answer
+	emit_signal("answered", popup_id, answer)
 	_focus_after(popup_id)
 
 
 func _on_expired(popup_id: int):
-	_answer(popup_id, "expired", "", {})
+	_answer(popup_id, {"state": "expired"})
 
 
 func _start_timer(popup_ids: Array):
@@ -341,9 +388,28 @@ static func _is_urgent(popup: Dictionary) -> bool:
 	return popup.has("expires_ms") or popup.get("present") in ["toast", "modal"]
 
 
-# Popups of the same kind can be answered together, unless they have fields.
+# Returns where the popup `replaced` is or was, and what it had open; empty if it is unknown.
+func _place_of(replaced: int) -> Dictionary:
+	if _open.has(replaced):
+		var card = _open[replaced].card
+		return {"order": _open[replaced].order, "earlier": card.list_state() if card else _open[replaced].earlier}
+	return _closed.get(replaced, {})
+
+
+# Whether the answer changes textures, which a popup in the card's place will report.
+func _is_worked_on(popup_id: int) -> bool:
+	var shown = _open[popup_id]
+	if not shown.card or not shown.card.list_state() or not shown.is_answered:
+		return false
+	for action in shown.popup.actions:
+		if action.id == shown.answer.get("action") and (action.get("label_many", "") or action.get("choices", [])):
+			return true
+	return false
+
+
+# Popups of the same kind can be answered together, unless they have fields or lists.
 static func _kind(popup: Dictionary) -> String:
-	if popup.get("fields"):
+	if popup.get("fields") or popup.get("items", []) or popup.has("items_blob"):
 		return str(popup.id)
 	var actions = []
 	for action in popup.actions:

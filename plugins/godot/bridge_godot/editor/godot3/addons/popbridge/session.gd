@@ -4,8 +4,11 @@ extends Node
 # One session over many sockets: acknowledges messages, replies to each command once, resends unconfirmed answers.
 
 signal popup_shown(popup)
-signal popup_closed(popup_id)
+signal popup_closed(popup_id, reason)
 signal popups_void()
+signal popup_progressed(progress)
+# `reply` is a `result` or an `error`.
+signal replied(id, reply)
 signal command_received(command)
 signal command_cancelled(command_id)
 
@@ -28,6 +31,9 @@ var _ack_due = 0
 var _lost_at = 0
 # Answers of this frame.
 var _unsent = []
+# The id of the last request, and those without a reply.
+var _last_request = 0
+var _requests = {}
 
 
 func setup(connection: Connection, store: SessionStore, text: Text):
@@ -41,15 +47,22 @@ func setup(connection: Connection, store: SessionStore, text: Text):
 	_connection.connect("received", self, "_on_received")
 
 
-# Stores the answer until `popup_close` confirms it. `action` is empty for none.
-func answer(popup_id: int, state: String, action: String, values: Dictionary):
-	var message = {"type": "answer", "id": popup_id, "state": state}
-	if action:
-		message["action"] = action
-	if not values.empty():
-		message["values"] = values
+# Stores the answer until `popup_close` confirms it. `fields` are those of an `answer`, without the id.
+func answer(popup_id: int, fields: Dictionary):
+	var message = fields.duplicate()
+	message["type"] = "answer"
+	message["id"] = popup_id
 	_store.store_answer(message)
 	_unsent.append(message)
+
+
+# Sends a request and returns its id; -1 if it can't be sent. `replied` tells the reply, unless the connection is lost.
+func ask(workload: String, params: Dictionary) -> int:
+	_last_request += 1
+	if not _connection.send({"type": "request", "id": _last_request, "workload": workload, "params": params}):
+		return -1
+	_requests[_last_request] = true
+	return _last_request
 
 
 # Replies to `command`, once: `fields` are those of a `result` or an `error`, without the id.
@@ -91,6 +104,7 @@ func _on_opened(_ready: Dictionary):
 
 
 func _on_lost():
+	_requests.clear()
 	_lost_at = int(Time.get_unix_time_from_system())
 
 
@@ -122,7 +136,12 @@ func _on_received(message: Dictionary):
 				emit_signal("popup_shown", message)
 		"popup_close":
 			_store.delete_answer(message.id)
-			emit_signal("popup_closed", message.id)
+			emit_signal("popup_closed", message.id, message.reason)
+		"popup_progress":
+			emit_signal("popup_progressed", message)
+		"result", "error":
+			if _requests.erase(message.get("id", -1)):
+				emit_signal("replied", message.id, message)
 		"cancel":
 			emit_signal("command_cancelled", message.id)
 	if message.has("seq"):

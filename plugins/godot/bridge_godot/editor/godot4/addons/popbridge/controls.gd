@@ -5,6 +5,8 @@ extends RefCounted
 
 # DisplayServer.AccessibilityLiveMode.LIVE_POLITE
 const POLITE := 1
+# Least contrast of text in WCAG 2.2, AA.
+const MIN_CONTRAST := 4.5
 
 
 # Names `control` for screen readers. Godot supports them from 4.5 on.
@@ -48,3 +50,39 @@ static func fill_button(button: Button, host: Control) -> void:
 		button.add_theme_stylebox_override("normal", fill)
 	else:
 		button.remove_theme_stylebox_override("normal")
+
+
+# Gives the one button of a view that does what the card is about the accent colour.
+static func fill_primary(button: Button, host: Control) -> void:
+	var accent := host.get_theme_color("accent_color", "Editor")
+	for state: String in ["normal", "hover", "pressed", "focus"]:
+		var fill := host.get_theme_stylebox("normal", "Button").duplicate() as StyleBoxFlat
+		if fill:
+			fill.bg_color = accent.darkened(0.45 if state != "hover" else 0.3)
+			fill.border_color = accent
+			fill.set_border_width_all(1 if state == "focus" else 0)
+			button.add_theme_stylebox_override(state, fill)
+	for state: String in ["font_color", "font_hover_color", "font_focus_color", "font_pressed_color"]:
+		button.add_theme_color_override(state, Color.WHITE)
+
+
+# Returns `color`, mixed with the text's colour until it can be read on `ground`.
+static func readable(color: Color, ground: Color, text: Color) -> Color:
+	for step: int in 10:
+		var mixed := color.lerp(text, step / 10.0)
+		if contrast(mixed, ground) >= MIN_CONTRAST:
+			return mixed
+	return text
+
+
+# Returns the contrast of two opaque colours, 1 to 21, as WCAG 2.2 defines it.
+static func contrast(one: Color, other: Color) -> float:
+	var lights := []
+	for color: Color in [one, other]:
+		var light := 0.0
+		var channels := [[color.r, 0.2126], [color.g, 0.7152], [color.b, 0.0722]]
+		for channel: Array in channels:
+			var value: float = channel[0]
+			light += channel[1] * (value / 12.92 if value <= 0.04045 else pow((value + 0.055) / 1.055, 2.4))
+		lights.append(light)
+	return (maxf(lights[0], lights[1]) + 0.05) / (minf(lights[0], lights[1]) + 0.05)

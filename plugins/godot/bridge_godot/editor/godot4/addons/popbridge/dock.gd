@@ -4,9 +4,12 @@ extends VBoxContainer
 # The panel: the state of the connection, and below it the cards.
 
 signal searched
+# The daemon is being started.
+signal started
 
 const Connection := preload("connection.gd")
 const Controls := preload("controls.gd")
+const Starter := preload("starter.gd")
 const Text := preload("text.gd")
 
 # Less important text; still readable in light themes.
@@ -22,6 +25,7 @@ var has_left := false
 
 var _text: Text
 var _status := Label.new()
+var _starter := Starter.new()
 var _search := LineEdit.new()
 var _count := Label.new()
 var _empty := Label.new()
@@ -49,7 +53,8 @@ func setup(text: Text, editor_scale: float) -> void:
 	focus_exited.connect(_on_focus_exited)
 	_search.visible = false
 	_count.visible = false
-	for part: Control in [_status, HSeparator.new(), _search, _count, _empty]:
+	_starter.started.connect(_on_started)
+	for part: Control in [_status, _starter, HSeparator.new(), _search, _count, _empty]:
 		add_child(part)
 	_list.size_flags_vertical = SIZE_EXPAND_FILL
 	_list.horizontal_scroll_mode = ScrollContainer.SCROLL_MODE_DISABLED
@@ -60,6 +65,7 @@ func setup(text: Text, editor_scale: float) -> void:
 	_cards.add_theme_constant_override("separation", int(8 * editor_scale))
 	_list.add_child(_cards)
 	add_child(_list)
+	_starter.setup(text, editor_scale)
 
 
 func _enter_tree() -> void:
@@ -160,9 +166,12 @@ func _show_first_attempt(connection: Connection) -> void:
 
 
 func _write_status(connection: Connection) -> void:
+	var can_start := _starter.show_for(connection.status == Connection.Status.SEARCHING)
 	match connection.status:
 		Connection.Status.SEARCHING:
-			_status.text = _text.say("PopBridge isn't running. Run “popbridge serve”; this panel then connects.")
+			_status.text = _text.say("PopBridge isn't running. Imports work as usual and are checked when it is back.") \
+					if can_start else \
+					_text.say("PopBridge isn't running. Run “popbridge serve”; this panel then connects.")
 		Connection.Status.CONNECTING:
 			_status.text = _text.say("Connecting to PopBridge…")
 		Connection.Status.OPEN:
@@ -180,6 +189,10 @@ func _clear_search() -> void:
 	if _search.text:
 		_search.text = ""
 		searched.emit()
+
+
+func _on_started() -> void:
+	started.emit()
 
 
 func _on_search_changed(_new_text: String) -> void:

@@ -6,6 +6,7 @@ extends EditorPlugin
 const Connection := preload("connection.gd")
 const Dock := preload("dock.gd")
 const Identity := preload("identity.gd")
+const Loader := preload("loader.gd")
 const Popups := preload("popups.gd")
 const Session := preload("session.gd")
 const SessionStore := preload("session_store.gd")
@@ -16,6 +17,7 @@ const Textures := preload("textures.gd")
 var _commands := TextureCommands.new()
 var _connection := Connection.new()
 var _dock := Dock.new()
+var _loader := Loader.new()
 var _popups := Popups.new()
 var _session := Session.new()
 var _textures := Textures.new()
@@ -35,10 +37,11 @@ func _enter_tree() -> void:
 	_session.setup(_connection, store, text)
 	_textures.setup(_connection, store, data_folder)
 	_commands.setup(_textures, store, text)
-	_popups.setup(_connection, _dock, text, base, editor_scale)
+	_loader.setup(_connection, _session)
+	_popups.setup(_connection, _loader, _dock, text, base, editor_scale)
 	_connect_parts()
 	add_control_to_dock(DOCK_SLOT_RIGHT_BL, _dock)
-	for part: Node in [_textures, _commands, _popups, _session, _connection]:
+	for part: Node in [_textures, _commands, _loader, _popups, _session, _connection]:
 		add_child(part)
 	_dock.show_status(_connection)
 
@@ -64,11 +67,14 @@ func _connect_parts() -> void:
 	_connection.status_changed.connect(_popups.show_status)
 	_session.popup_shown.connect(_popups.show)
 	_session.popup_closed.connect(_popups.close)
+	_session.popup_progressed.connect(_popups.show_progress)
 	_session.popups_void.connect(_popups.close_all)
 	_session.command_received.connect(_commands.enqueue)
 	_session.command_cancelled.connect(_commands.cancel)
 	_commands.replied.connect(_session.reply)
 	_popups.answered.connect(_session.answer)
+	_popups.located.connect(_on_located)
+	_dock.started.connect(_connection.hurry)
 
 
 func _on_opened(welcome: Dictionary) -> void:
@@ -76,6 +82,10 @@ func _on_opened(welcome: Dictionary) -> void:
 		_popups.close_others(welcome.popups)
 	_popups.restart_timers()
 	_textures.report_missed()
+
+
+func _on_located(path: String) -> void:
+	EditorInterface.select_file("res://" + path)
 
 
 func _version() -> String:

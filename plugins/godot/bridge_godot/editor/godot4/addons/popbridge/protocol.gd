@@ -63,6 +63,7 @@ const ERROR_SHUTTING_DOWN = "shutting_down"
 const ERROR_INTERNAL = "internal"
 const ERROR_STORE_UNAVAILABLE = "store_unavailable"
 const ERROR_STORAGE_FULL = "storage_full"
+const ERROR_CLAIMED = "claimed"
 
 # The fields of each message and their kinds; those under `required` must be present.
 const SERVER_MESSAGES = {
@@ -75,8 +76,9 @@ const SERVER_MESSAGES = {
 	"cancel": {"required": {"id": "int"}, "optional": {}},
 	"command": {"required": {"id": "int", "name": "str", "args": "map", "deadline_ms": "int"}, "optional": {"seq": "int"}},
 	"event": {"required": {"name": "str"}, "optional": {"seq": "int", "data": "map"}},
-	"popup": {"required": {"id": "int", "kind": "str", "title": "str", "body": "str", "actions": "list"}, "optional": {"seq": "int", "severity": "str", "image": "str", "fields": "list", "dedupe": "str", "expires_ms": "int", "present": "str"}},
+	"popup": {"required": {"id": "int", "kind": "str", "title": "str", "body": "str", "actions": "list"}, "optional": {"seq": "int", "severity": "str", "image": "str", "fields": "list", "dedupe": "str", "expires_ms": "int", "present": "str", "items": "list", "items_blob": "str", "menu": "list", "replaces": "int", "progress": "float"}},
 	"popup_close": {"required": {"id": "int", "reason": "str"}, "optional": {}},
+	"popup_progress": {"required": {"id": "int", "fraction": "float"}, "optional": {"text": "str"}},
 }
 
 const KINDS = {

@@ -99,12 +99,22 @@ func _result(written: Array, failed: Array, changes: Dictionary, before: Diction
 	var value := {"before": [], "after": [], "errors": errors}
 	for path: String in written:
 		# What was written can be reverted even if the import failed.
+		var after := _observe(path, changes[path])
 		value.before.append({"path": path, "options": before[path]})
-		value.after.append({"path": path, "options": _observe(path, changes[path])})
+		value.after.append({"path": path, "options": after})
+		_report_unset(path, changes[path], after, errors)
 		if path in failed or not _textures.is_valid(path):
 			errors.append({"path": path, "message": _text.say(
 					"The settings are written, but Godot couldn't import the file. The Output panel shows why.")})
 	return {"type": "result", "value": value}
+
+
+# Adds an error for each option that isn't as asked for. Godot writes a default where an option was removed.
+func _report_unset(path: String, options: Dictionary, after: Dictionary, errors: Array) -> void:
+	for key: String in options:
+		if options[key] != null and not _is_equal(after[key], options[key]):
+			errors.append({"path": path, "message": _text.say("{option} is {now}, not {wanted}.",
+					{"option": key, "now": _shown(after[key]), "wanted": _shown(options[key])})})
 
 
 # Returns why `change` can't be applied, or an empty string.

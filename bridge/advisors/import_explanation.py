@@ -1,0 +1,123 @@
+"""Answers an editor's "Why?": the explanation of one texture, as the import advisor judges it now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from accel.text import text
+from accel.texture.workloads import Examination
+from bridge.advisors.advice import Asset, judge_all, options_for
+from bridge.advisors.explanation import explain, lines, plain
+from bridge.advisors.findings import Considered
+from bridge.advisors.import_batch import path_below, texture_reader
+from bridge.advisors.import_project import ContextReader
+from bridge.api import Context, RequestError, RunResult, SessionView, TextureIntent, UserError
+from bridge.core.errors import BAD_PARAMS, NOT_FOUND, UNSUPPORTED
+from bridge.host.observation import file_of
+from bridge.locale import translate
+from bridge.project import config
+from bridge.project.config import ProjectFile
+
+EXPLAIN, PREVIEW = "texture.explain", "texture.preview_lit"
+SHOWN = ("kind", "color_space", "normal_convention", "mipmaps", "compression")
+"""The settings that change how a texture looks."""
+
+
+class ExplainParams(Struct, forbid_unknown_fields=True):
+    """The parameters of `texture.explain`."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    """Below the project's root, or the engine's own path, such as `res://art/rock.png`."""
+
+
+async def explain_texture(
+    context: Context, session: SessionView, reader: ContextReader, params: Mapping[str, Any]
+) -> RunResult:
+    """Returns the explanation with sentences in the session's language.
+
+    `lines` are its most important sentences, `not_raised` those about findings that weren't raised. The files
+    `before` and `after` show the texture with its settings and with those of all fixes, if that can be drawn.
+    Raises RequestError.
+    """
+    try:
+        asked = msgspec.convert(params, ExplainParams)
+    except msgspec.ValidationError as error:
+        raise RequestError(BAD_PARAMS, workload=EXPLAIN, reason=str(error)) from None
+    if session.root is None:
+        raise RequestError(UNSUPPORTED, name=EXPLAIN, reason=text("the session has no project folder"))
+    root = await asyncio.to_thread(session.root.resolve)
+    file = PurePath(file_of(asked.path)).as_posix()
+    path = await asyncio.to_thread(path_below, root, file)
+    support = session.adapter.project if session.adapter else None
+    texture = await asyncio.to_thread(texture_reader(support, root), file) if path else None
+    if path is None or texture is None:
+        raise RequestError(NOT_FOUND, text("Give the path of a texture of the project."), name=asked.path)
+    settings = None if texture.options is None else dict(texture.options)
+    asset = Asset(texture.path, file, "texture", settings or {})
+    try:
+        project_file = await asyncio.to_thread(config.read, root)
+    except UserError:
+        project_file = ProjectFile()
+    max_size = int(context.settings["textures.max_size"])
+    surroundings = await reader.read(session, [asset], project_file, max_size)
+    is_known = settings is not None and session.adapter is not None and session.version is not None
+    evidence = surroundings.params_of(asset, session) if is_known else {}
+    result = await context.run("texture.examine", evidence, [path], names=[file])
+    alone = msgspec.convert(result.value, Examination)
+    surroundings.seen.add(file, alone)
+    (classification,) = surroundings.seen.judge([file], [alone])
+    examination = replace(alone, classification=classification)
+    considered = judge_all(
+        examination, file, settings, session.adapter, session.version, max_size=surroundings.max_size
+    )
+
+    def options_of(each: Considered) -> Mapping[str, Any]:
+        if each.finding is None or settings is None or session.adapter is None or session.version is None:
+            return {}
+        return options_for([each.finding], settings, session.adapter, session.version)
+
+    found = explain(examination, file, considered, settings, options_of)
+    not_raised = [each for each in found.findings if not each.raised]
+    value = {
+        "file": file,
+        **plain(found, session.locale),
+        "lines": [translate(line, session.locale) for line in lines(found)],
+        "not_raised": [f"{each.code}: {translate(each.message, session.locale)}" for each in not_raised],
+    }
+    fixes = [each.finding.intent for each in considered if each.finding and not each.finding.platforms]
+    return RunResult(value, await _pictures(context, session, asset, path, found.judged_as, fixes))
+
+
+async def _pictures(
+    context: Context,
+    session: SessionView,
+    asset: Asset,
+    path: Path,
+    kind: str | None,
+    fixes: Sequence[TextureIntent],
+) -> Mapping[str, str]:
+    """Returns the blobs of the texture as it looks in the game, `before` and `after` the fixes."""
+    if session.adapter is None or session.version is None or kind is None or not asset.options:
+        return {}
+    before = after = session.adapter.read_texture(asset.options, session.version)
+    for fix in fixes:
+        after = fix.over(after)
+    if after == before:
+        return {}
+    states = {
+        name: {field: value for field, value in state.fields().items() if field in SHOWN}
+        for name, state in (("before", before), ("after", after))
+    }
+    try:
+        result = await context.run(PREVIEW, {"kind": kind, **states}, [path], names=[asset.file])
+    # The sentences are the answer: not every texture can be drawn, nor by every daemon.
+    except RequestError:
+        return {}
+    return {name: blob for name, blob in result.blobs.items() if name in states}
