@@ -41,9 +41,10 @@ classify = workload("texture.classify", version=5, params=Surroundings)(
         "accel.texture.judgement:classify",
         """Detects the kind of a texture.
 
-    Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui and environment. The
-    pixels are the main evidence; the name, folder, neighbouring files, materials that use it and current
-    import settings are further evidence.
+    Kinds: albedo, normal, height, roughness, specular, ao, packed, emissive, sprite, ui, environment and
+    other (noise, lookup tables, ramps, masks, data of tools). The pixels are the main evidence; the name,
+    folder, neighbouring files and current import settings are further evidence. A whole role word in the
+    name decides unless the pixels forbid it; materials and scenes that use it decide in any case.
     Value: a `Classification`.
     """,
     )

@@ -18,7 +18,7 @@ from accel.texture.kinds import CLASS_OF, KINDS, Classification, Evidence, Kind
 from accel.texture.workloads import Examination
 from bridge.advisors.findings import ERROR, NOTE, WARNING, Considered, Finding, not_raised
 from bridge.advisors.texts import REASONS, TEXTS, finding_text, join_list
-from bridge.advisors.texture_facts import class_probability, texture_facts
+from bridge.advisors.texture_facts import texture_facts
 from bridge.core.text import value_text
 from bridge.core.textures import CODES, Severity
 from bridge.locale import translate
@@ -161,6 +161,8 @@ def explain(
     """
     found = examination.classification
     judged_as = texture_facts(examination, file, **known).kind
+    # No rules are for other data, however sure that is.
+    judged_as = None if judged_as == "other" else judged_as
     findings = [_finding(each, settings or {}, options_of) for each in considered]
     applicable = {each.code for each in considered}
     return Explanation(
@@ -168,7 +170,7 @@ def explain(
         kind=found.kind,
         sure=judged_as is not None,
         probability=found.probabilities.get(found.kind, 0.0),
-        class_probability=class_probability(found),
+        class_probability=found.confidence,
         needs=found.needs,
         judged_as=judged_as,
         probabilities={
@@ -273,7 +275,7 @@ def _other_kinds(found: Classification) -> Iterator[AnyText]:
     groups: list[tuple[str, ...]] = [(source,) for source in sources if source != "pixels"]
     if sum(source in NAMES for source in sources) > 1:
         groups.append(NAMES)
-    is_sure = class_probability(found) >= found.needs
+    is_sure = found.confidence >= found.needs
     for group in groups:
         shares = _shares([each for each in found.evidence if each.source not in group])
         best = max(shares, key=lambda kind: shares[kind])

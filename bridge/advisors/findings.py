@@ -215,13 +215,16 @@ Results = Iterator[Finding | Considered]
 def find(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Finding]:
     """Returns the findings about `texture`, sorted by severity, then by the memory that they save.
 
-    `packed` is the channel order of the engine's own materials, if there is one.
+    `packed` is the channel order of the engine's own materials, if there is one. A texture of the kind
+    `other` has none: shaders and tools may need noise, ramps, tables and masks as they are.
     """
     return [each.finding for each in consider(texture, packed) if each.finding is not None]
 
 
 def consider(texture: TextureFacts, packed: Mapping[str, ChannelMeaning] | None = None) -> list[Considered]:
     """Returns the findings of `find`, then those that were considered and not raised."""
+    if texture.kind == "other":
+        return []
     results: list[Finding | Considered] = [*_desired(texture), *_interface_by_settings(texture)]
     results += [*_convention(texture), *_order(texture, packed)]
     results += [*_alpha(texture), *_size(texture), *_grey(texture)]

@@ -41,6 +41,7 @@ TEXTS = {
     "kind_sprite": text("sprite"),
     "kind_ui": text("UI image"),
     "kind_environment": text("environment map"),
+    "kind_other": text("other data"),
     "channels": text("{kind}: {channels}"),
     "channel": text("{meaning} ({letter})"),
     "channel_unused": text("unused"),

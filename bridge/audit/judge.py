@@ -197,8 +197,8 @@ class Judge:
     ) -> Iterator[tuple[TextureAsset, int, Examination]]:
         examined = [(asset, size, _decoder.decode(encoded)) for asset, size, encoded in some]
         files = [asset.file for asset, _, _ in examined]
-        sizes = [found.inspection.extent for _, _, found in examined]
-        in_context = self._context.judge(files, sizes, [found.classification for _, _, found in examined])
+        images = [found.inspection for _, _, found in examined]
+        in_context = self._context.judge(files, images, [found.classification for _, _, found in examined])
         for (asset, size, found), classification in zip(examined, in_context, strict=True):
             yield asset, size, replace(found, classification=classification)
 
@@ -335,7 +335,7 @@ def _describe(row: Row, found: Examination) -> None:
     row.width, row.height, row.size, row.format = image.width, image.height, image.size, image.format
     row.facts = facts_of(image)
     row.kind, row.sure = classification.kind, classification.advise
-    row.probability = float(classification.probabilities.get(row.kind, 0.0))
+    row.probability = classification.confidence
     row.evidence = classification.evidence
     row.content = found.fingerprint.file
 

@@ -86,6 +86,7 @@ class Row(Struct):
     sure: bool = False
     """Whether the kind is sure enough for advice."""
     probability: float = 0.0
+    """Of the kind's class, as in `Classification.confidence`."""
     evidence: Sequence[Evidence] = ()
     """For this kind and others."""
     content: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accel.text import AnyText, Text, plural, sentences, text
+from accel.texture.kinds import percent
 from bridge.advisors.texts import EXPLANATIONS, bytes_text, evidence_text, finding_text
 from bridge.advisors.texts import TEXTS as ADVISOR_TEXTS
 from bridge.advisors.texture_facts import is_judged_by_project, name_words
@@ -150,7 +151,8 @@ def reasons(row: Row, locale: str) -> str:
     words = name_words(row.kind, row.evidence)
     evidence = evidence_text(words, is_judged_by_project(row.kind, row.evidence))
     shown = printable(translate(evidence, locale))
-    return f"{row.probability:.0%} ({shown})" if shown else f"{row.probability:.0%}"
+    confidence = f"{percent(row.probability)}%"
+    return f"{confidence} ({shown})" if shown else confidence
 
 
 def notices(report: Report, locale: str) -> list[str]:

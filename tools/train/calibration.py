@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from accel.texture.judgement import allow_doubt, cue_weight
-from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.kinds import CLASS_OF, LEARNED_KINDS
 from accel.texture.model import CLASSES
 from accel.texture.naming import Cue, Strength
 
 Floats = NDArray[np.floating[Any]]
 
-_CLASS = np.array([CLASSES.index(CLASS_OF[kind]) for kind in KINDS])
+_CLASS = np.array([CLASSES.index(CLASS_OF[kind]) for kind in LEARNED_KINDS])
 _MEMBERS = np.eye(len(CLASSES))[_CLASS]
 
 MAX_WRONG = 0.012
@@ -75,7 +75,7 @@ class NameModel:
 
     def __call__(self, logs: Floats, cues: Sequence[Sequence[Cue]], word_ratios: Floats) -> Floats:
         """Returns log probabilities: those by pixels, `logs`, with cues and the log ratios of words added."""
-        weights = np.array([[cue_weight(self.cues, name, kind) for kind in KINDS] for name in CUES])
+        weights = np.array([[cue_weight(self.cues, name, kind) for kind in LEARNED_KINDS] for name in CUES])
         first, later = indicators(cues)
         sums = np.log(allow_doubt(np.exp(logs))) + np.einsum(
             "cj,ncjk->nk", weights, first + self.second * later
@@ -108,7 +108,7 @@ def fit_names(
     first, later = (torch.from_numpy(each[named].astype(np.float32)) for each in indicators(cues))
     by_pixels = torch.from_numpy(np.log(allow_doubt(np.exp(logs[named]))).astype(np.float32))
     general = torch.full((len(CUES),), 2.0, requires_grad=True)
-    special = torch.zeros((len(CUES), len(KINDS)), requires_grad=True)
+    special = torch.zeros((len(CUES), len(LEARNED_KINDS)), requires_grad=True)
     second = torch.tensor(0.5, requires_grad=True)
     sharpness = torch.tensor(1.0, requires_grad=True)
 
@@ -126,7 +126,9 @@ def fit_names(
     by_kind = base[:, None] + special.detach().numpy()
     frequent = first.sum((0, 3)).numpy() >= MIN_CUES
     table = {name: float(weight) for name, weight in zip(CUES, base, strict=True)}
-    table |= {f"{CUES[cue]}.{KINDS[kind]}": float(by_kind[cue, kind]) for cue, kind in np.argwhere(frequent)}
+    table |= {
+        f"{CUES[cue]}.{LEARNED_KINDS[kind]}": float(by_kind[cue, kind]) for cue, kind in np.argwhere(frequent)
+    }
     return NameModel(
         {name: round(float(np.clip(weight, 0, _MAX_WEIGHT)), 2) for name, weight in table.items()},
         round(float(second.detach().clamp(0, 1)), 3),
@@ -137,13 +139,13 @@ def fit_names(
 
 def indicators(cues: Sequence[Sequence[Cue]]) -> tuple[Floats, Floats]:
     """Returns rows x cues x first kinds x kinds: counts of a cue's first kind, and of its further ones."""
-    first = np.zeros((len(cues), len(CUES), len(KINDS), len(KINDS)), np.float32)
+    first = np.zeros((len(cues), len(CUES), len(LEARNED_KINDS), len(LEARNED_KINDS)), np.float32)
     later = np.zeros_like(first)
     for row, found in enumerate(cues):
         for cue in found:
-            place = CUES.index(f"{cue.source}.{cue.strength}"), KINDS.index(cue.kinds[0])
+            place = CUES.index(f"{cue.source}.{cue.strength}"), LEARNED_KINDS.index(cue.kinds[0])
             for number, kind in enumerate(cue.kinds):
-                (later if number else first)[row, *place, KINDS.index(kind)] += 1
+                (later if number else first)[row, *place, LEARNED_KINDS.index(kind)] += 1
     return first, later
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.image.pixel_data import DecodedImage
-from accel.texture.kinds import CLASS_OF, KINDS
+from accel.texture.kinds import CLASS_OF, LEARNED_KINDS
 from accel.texture.model import extract
 from tools.train.backbone import EMBEDDING_SIZE
 from tools.train.classifier import NETWORKS
@@ -38,7 +38,7 @@ def text(found: Evaluation, size: int, context: int) -> str:
     return f"""# The texture-kind model
 
 `accel/texture/kinds.onnx`, {size / 1e6:.2f} MB, is written by `python tools/train/run.py`, which also writes
-this page. It predicts the probabilities of {len(KINDS)} texture kinds from pixels alone. The workload
+this page. It predicts the probabilities of {len(LEARNED_KINDS)} texture kinds from pixels alone. The workload
 `texture.classify` adds evidence from the name, the folder, the material and the import settings. In a
 project, as in `popbridge audit`, `accel/texture/context.npz` ({context / 1e6:.2f} MB) adds the predictions
 for the other textures: of the whole project, of the same folder and of the neighbouring folders.
@@ -169,7 +169,7 @@ def accuracy(right: NDArray[Any], sources: NDArray[np.str_]) -> tuple[float, flo
 def _by_kind(found: Evaluation) -> str:
     kinds = found.evidence.kinds
     rows = []
-    for place, kind in enumerate(KINDS):
+    for place, kind in enumerate(LEARNED_KINDS):
         cells = [kind, CLASS_OF[kind], str(int((kinds == place).sum()))]
         for outcome in (found.pixels, found.names):
             predicted = outcome.probabilities.argmax(axis=1) == place
@@ -186,9 +186,11 @@ def _share(right: NDArray[np.bool_]) -> str:
 def _matrix(counts: NDArray[np.int64]) -> str:
     rows = [
         [kind, *(str(count) if count else "" for count in row)]
-        for kind, row in zip(KINDS, counts, strict=True)
+        for kind, row in zip(LEARNED_KINDS, counts, strict=True)
     ]
-    return "Rows are the labelled kinds, columns the predicted kinds.\n\n" + _table(("", *KINDS), rows)
+    return "Rows are the labelled kinds, columns the predicted kinds.\n\n" + _table(
+        ("", *LEARNED_KINDS), rows
+    )
 
 
 def _bins(found: Evaluation) -> str:
@@ -208,8 +210,8 @@ def _data(found: Evaluation) -> str:
     rows = [[licence, str(count)] for licence, count in licences.most_common(12)]
     rest = sum(licences.values()) - sum(count for _, count in licences.most_common(12))
     rows += [["others and combinations", str(rest)]] if rest else []
-    counts = np.bincount(found.evidence.kinds, minlength=len(KINDS))
-    of_kinds = ", ".join(f"{count} {kind}" for kind, count in zip(KINDS, counts, strict=True))
+    counts = np.bincount(found.evidence.kinds, minlength=len(LEARNED_KINDS))
+    of_kinds = ", ".join(f"{count} {kind}" for kind, count in zip(LEARNED_KINDS, counts, strict=True))
     return (
         f"Real textures of packages ({counted}), labelled by hand with the help of their materials: "
         f"{of_kinds}. "
@@ -228,8 +230,8 @@ def _feature_count() -> int:
 
 
 def _rare(kinds: NDArray[np.int64]) -> str:
-    counts = np.bincount(kinds, minlength=len(KINDS))
-    return ", ".join(KINDS[place] for place in np.argsort(counts)[:4])
+    counts = np.bincount(kinds, minlength=len(LEARNED_KINDS))
+    return ", ".join(LEARNED_KINDS[place] for place in np.argsort(counts)[:4])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
