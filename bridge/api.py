@@ -143,6 +143,7 @@ __all__ = [
     "Operate",
     "Operated",
     "Operation",
+    "OptionLabel",
     "Output",
     "OutputFile",
     "Params",
@@ -289,6 +290,14 @@ class Adapter(ABC):
         """
         return ()
 
+    def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
+        """Returns how the engine's editor shows the import options, by their names.
+
+        `locale` is BCP 47, such as `zh-CN`; use English for languages without labels. An option or value that
+        is missing is shown by its raw name.
+        """
+        return {}
+
     @property
     def project(self) -> ProjectSupport | None:
         """Reads and writes the engine's projects; None if that needs an editor."""
@@ -303,6 +312,15 @@ class Adapter(ABC):
     def addon(self) -> Addon | None:
         """The addon that `editor` installs; editors with another version are asked to update, unless None."""
         return None
+
+
+class OptionLabel(Struct, frozen=True):
+    """An import option as people see it in the engine's editor."""
+
+    name: str
+    """With the headings above it: `Compress › Mode`."""
+    values: Mapping[Any, str] = {}
+    """The labels of its values, such as `{0: "Lossless"}`; switches don't need any."""
 
 
 class Addon(Struct, frozen=True):

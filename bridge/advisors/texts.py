@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from accel.text import AnyText, Text, joined, sentences, text
+from accel.text import AnyText, Text, joined, plural, sentences, text
 from bridge.locale import translate
 
 TEXTS = {
@@ -77,6 +77,56 @@ TEXTS = {
     "undo_partly": text("Partly undone"),
     "undo_failed": text("Undo failed"),
 }
+
+GROUP_TITLES: Mapping[str, Text] = {
+    "normal_as_color": plural(
+        "{n} normal map is imported as colour", "{n} normal maps are imported as colour", 1
+    ),
+    "normal_convention": plural(
+        "{n} normal map has an inverted green channel", "{n} normal maps have an inverted green channel", 1
+    ),
+    "normal_directx": plural("{n} DirectX normal map needs a flip", "{n} DirectX normal maps need a flip", 1),
+    "color_as_normal": plural(
+        "{n} texture is imported as a normal map but isn't one",
+        "{n} textures are imported as normal maps but aren't",
+        1,
+    ),
+    "color_as_linear": plural(
+        "{n} colour texture is imported as linear", "{n} colour textures are imported as linear", 1
+    ),
+    "data_as_srgb": plural(
+        "{n} data texture is imported as sRGB", "{n} data textures are imported as sRGB", 1
+    ),
+    "packed_order": plural(
+        "{n} packed map has the wrong channel order", "{n} packed maps have the wrong channel order", 1
+    ),
+    "lossy_data": plural(
+        "{n} data texture uses lossy compression", "{n} data textures use lossy compression", 1
+    ),
+    "lossy_hdr": plural("{n} HDR map uses lossy compression", "{n} HDR maps use lossy compression", 1),
+    "uncompressed": plural(
+        "{n} material texture isn't compressed for the GPU",
+        "{n} material textures aren't compressed for the GPU",
+        1,
+    ),
+    "pixel_art_blocks": plural(
+        "{n} small or pixel-art image is block-compressed",
+        "{n} small or pixel-art images are block-compressed",
+        1,
+    ),
+    "alpha_constant": plural(
+        "{n} texture has an unused alpha channel", "{n} textures have an unused alpha channel", 1
+    ),
+    "grey_as_rgb": plural("{n} grey image is stored in colour", "{n} grey images are stored in colour", 1),
+    "ui_mipmaps": plural("{n} UI image has mipmaps", "{n} UI images have mipmaps", 1),
+    "no_mipmaps": plural("{n} material texture has no mipmaps", "{n} material textures have no mipmaps", 1),
+    "too_large": plural("{n} texture exceeds the size limit", "{n} textures exceed the size limit", 1),
+    "not_power_of_two": plural(
+        "{n} texture has an unsuitable size", "{n} textures have an unsuitable size", 1
+    ),
+}
+"""The title of all findings of a code; `n` is the number of textures."""
+
 
 FINDINGS = {
     "normal_as_color": text(

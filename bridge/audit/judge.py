@@ -23,7 +23,7 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Group, Issue, Report, Row, TextureState
+from bridge.audit.results import Fix, Folder, Group, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import Platform
 from bridge.host import isolation, validation
@@ -107,10 +107,32 @@ def _notice(code: str, textures: Mapping[str, Issue]) -> Text:
 
 
 def measure_memory(project: Project, row: Row) -> None:
-    """Sets the row's memory with its settings and with its options."""
+    """Sets the row's memory with its settings and with its options, and what each finding needs of both."""
     row.memory = row.memory_after = _memory(project, row, row.settings)
+    row.fixes = {}
     if row.options:
         row.memory_after = _memory(project, row, {**(row.settings or {}), **row.options})
+        row.fixes = dict(_fixes(project, row))
+
+
+def _fixes(project: Project, row: Row) -> Iterator[tuple[str, Fix]]:
+    """Yields what each code adds to those before it."""
+    by_code: dict[str, list[Issue]] = {}
+    for issue in row.issues:
+        if issue.fixable:
+            by_code.setdefault(issue.code, []).append(issue)
+    issues: list[Issue] = []
+    options: Mapping[str, Any] = {}
+    memory = row.memory
+    for number, (code, some) in enumerate(by_code.items(), 1):
+        issues += some
+        last = number == len(by_code)
+        wanted = row.options if last else options_for(project, row.settings, issues)
+        settings = {**(row.settings or {}), **wanted}
+        after = row.memory_after if last else _memory(project, row, settings)
+        added = {name: value for name, value in wanted.items() if name not in options}
+        yield code, Fix(added, memory - after)
+        options, memory = wanted, after
 
 
 def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> int:
@@ -199,6 +221,9 @@ class Judge:
         self._report.asked += asset.options is not None
         row = self._judged(asset, found)
         self._report.memory += row.memory
+        folder = self._report.folders.setdefault(asset.file.rpartition("/")[0], Folder())
+        folder.memory += row.memory
+        folder.textures += 1
         self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint))
         self._add(row)
 
@@ -224,6 +249,7 @@ class Judge:
         findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
         row.issues += map(Issue.of, findings)
         row.issues += _remarked(lambda: _remarks(self._project, row), self._plugin)
+        row.issues.sort(key=lambda issue: -issue.rank)
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 

@@ -20,6 +20,7 @@ from bridge.api import (
     Adapter,
     Advisor,
     EditorSupport,
+    OptionLabel,
     ProjectSupport,
     Remark,
     TextureAsset,
@@ -509,6 +510,21 @@ def check_options(options: object, adapter: str) -> dict[str, Any]:
             f"{adapter}: compile_texture returned {options!r:.80} instead of a dict of options"
         )
     return options
+
+
+def check_labels(labels: object, adapter: str) -> Mapping[str, OptionLabel]:
+    """Returns an adapter's labels. Raises ContractViolation for another type."""
+    valid = isinstance(labels, Mapping) and all(
+        isinstance(name, str)
+        and isinstance(label, OptionLabel)
+        and isinstance(label.name, str)
+        and isinstance(label.values, Mapping)
+        and all(isinstance(value, str) for value in label.values.values())
+        for name, label in labels.items()
+    )
+    if not valid:
+        raise ContractViolation(f"{adapter}: option_labels returned {labels!r:.80} instead of OptionLabels")
+    return labels  # type: ignore[return-value]
 
 
 def check_memory(size: object) -> int | None:

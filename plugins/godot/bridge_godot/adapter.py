@@ -9,7 +9,17 @@ from typing import Any, ClassVar, TypeVar
 
 from packaging.version import Version
 
-from bridge.api import Adapter, Addon, EditorSupport, GpuFormat, ImageFacts, Platform, TextureIntent
+from bridge.api import (
+    Adapter,
+    Addon,
+    EditorSupport,
+    GpuFormat,
+    ImageFacts,
+    OptionLabel,
+    Platform,
+    TextureIntent,
+)
+from bridge_godot import labels
 from bridge_godot.project import SCHEME
 from bridge_godot.support import GODOT3, GODOT4, Generation, GodotSupport
 
@@ -34,6 +44,7 @@ class _GodotAdapter(Adapter):
     """The values of `compress/mode`."""
     compression_fallbacks: ClassVar[Mapping[str, str]] = {}
     """The nearest compression for those that this Godot doesn't have."""
+    option_words: ClassVar[Mapping[str, labels.Option]]
 
     engine = "godot"
     scheme = SCHEME
@@ -76,6 +87,9 @@ class _GodotAdapter(Adapter):
             return formats["high"]
         return formats["rg" if intent.kind == "normal" else "rgba" if facts.alpha else "rgb"]
 
+    def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
+        return labels.option_labels(self.option_words, locale)
+
     @property
     def editor(self) -> EditorSupport:
         return GodotSupport(self.generation)
@@ -104,6 +118,7 @@ class Godot3(_GodotAdapter):
 
     name = "godot3"
     generation = GODOT3
+    option_words = labels.GODOT3
     versions = GODOT3.versions
     texture_fields = frozenset(
         {"kind", "color_space", "normal_convention", "compression", "mipmaps", "alpha", "max_size", "wrap"}
@@ -165,6 +180,7 @@ class Godot4(_GodotAdapter):
 
     name = "godot4"
     generation = GODOT4
+    option_words = labels.GODOT4
     versions = GODOT4.versions
     texture_fields = frozenset({"kind", "normal_convention", "compression", "mipmaps", "alpha", "max_size"})
     compressions: ClassVar[Mapping[str, int]] = {

@@ -13,6 +13,7 @@ from bridge.api import (
     GpuFormat,
     ImageFacts,
     Kind,
+    OptionLabel,
     Platform,
     ProjectSupport,
     Remark,
@@ -25,6 +26,7 @@ from bridge.api import (
 )
 from bridge_unity import assets, gpu_memory, projects, texture_intent
 from bridge_unity.importer_settings import platform_options
+from bridge_unity.labels import LABELS
 from bridge_unity.remarks import remarks
 from bridge_unity.usage import texture_usage
 
@@ -110,6 +112,9 @@ class _Unity(Adapter):
         self, options: Mapping[str, Any], facts: ImageFacts, used_as: Collection[Kind], version: Version
     ) -> Iterable[Remark]:
         return remarks(options, facts, used_as)
+
+    def option_labels(self, version: Version, locale: str) -> Mapping[str, OptionLabel]:
+        return LABELS
 
     @property
     def project(self) -> ProjectSupport:
