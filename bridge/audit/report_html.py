@@ -186,7 +186,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
             rows=map(found.row, report.listed),
             sentence=lambda issue: sentence(issue, locale),
             plain=printable,
-            json=lambda value: web.environment().filters["safe"](web.script_json(value)),
+            json=web.script_json,
         )
     )
 
@@ -247,7 +247,7 @@ class _Page:
             **{name: self.say(word) for name, word in WORDS.items()},
             "severities": {name: self.say(word) for name, word in SEVERITIES.items()},
             "scenes": {name: self.say(word) for name, word in SCENES.items()},
-            "columns": {name: say(name, self._locale) for name in COLUMNS},
+            "columns": {name: _capitalized(say(name, self._locale)) for name in COLUMNS},
         }
 
     def facts(self) -> list[str]:
@@ -257,7 +257,7 @@ class _Page:
         return [
             each
             for each in (
-                printable(report.engine[:1].upper() + report.engine[1:]) or say("no_engine", self._locale),
+                _capitalized(printable(report.engine)) or say("no_engine", self._locale),
                 printable(report.part),
                 f"{when:%Y-%m-%d %H:%M}" if when else "",
                 textures,
@@ -391,7 +391,7 @@ class _Page:
         if row.memory and row.options and row.memory_after != row.memory:
             memory += f" → {bytes_text(row.memory_after)}"
         named = (("file", form), ("size", size), ("memory", memory))
-        return [[say(name, self._locale), value] for name, value in named if value]
+        return [[_capitalized(say(name, self._locale)), value] for name, value in named if value]
 
     def _evidence(self, row: Row) -> Iterator[list[Any]]:
         """Yields source, detail, kind, and the weight as a share of the largest: negative if against."""
@@ -401,6 +401,10 @@ class _Page:
             kind = kind_name(each.kind, self._locale) if each.kind else ""
             source = self.say(SOURCES[each.source]) if each.source in SOURCES else printable(each.source)
             yield [source, printable(each.detail), kind, round(weight / most, 3)]
+
+
+def _capitalized(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _support(row: Row, evidence: Evidence) -> float:

@@ -13,20 +13,23 @@ export class Windowed {
     this.before = h(spacer, { class: "space", "aria-hidden": "true" });
     this.after = h(spacer, { class: "space", "aria-hidden": "true" });
     this.update = this.update.bind(this);
-    this.resize = this.resize.bind(this);
     addEventListener("scroll", this.update, { passive: true });
-    addEventListener("resize", this.resize);
+    // Also when something beside the list opens. The height changes with what is drawn.
+    this.observer = new ResizeObserver(() => host.clientWidth !== this.width && this.resize());
+    this.observer.observe(host);
+    addEventListener("resize", this.update);
     this.resize();
   }
 
   close() {
     removeEventListener("scroll", this.update);
-    removeEventListener("resize", this.resize);
+    removeEventListener("resize", this.update);
+    this.observer.disconnect();
     this.host.replaceChildren();
   }
 
   resize() {
-    Object.assign(this, this.layout());
+    Object.assign(this, this.layout(), { width: this.host.clientWidth });
     this.from = -1;
     this.update();
   }

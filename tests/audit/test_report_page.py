@@ -15,10 +15,10 @@ from bridge.audit import report_html
 from bridge.audit.results import Fix, Folder, Group, Issue, LitPair, Report, Row
 from bridge.core.textures import TextureIntent
 from tests.audit.reports import EVIL, told
-from tests.chromium import Page, browse, needs_chromium
 from tools.axe import SCRIPT as AXE
+from tools.chromium import PROGRAM, Page, browse
 
-pytestmark = needs_chromium
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="Chromium isn't installed")
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SHOWN = "[...document.querySelectorAll('[data-at] :is(.nm, b)')].map(each => each.textContent)"

@@ -145,7 +145,7 @@ export class Drawer {
   }
 
   explanation(row) {
-    if (!row.explanation) return null;
+    if (!row.explanation.length) return null;
     return this.section(this.words.why, null, row.explanation.map(line => h("p", null, prose(line))));
   }
 }

@@ -11,11 +11,11 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.sync.client import ClientConnection, connect
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
@@ -24,7 +24,6 @@ LARGEST = 256 << 20
 """Bytes of a message; a screenshot is one."""
 
 PROGRAM = next(filter(None, map(shutil.which, COMMANDS)), None)
-needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="Chromium isn't installed")
 
 KEYS = {"Escape": 27, "Enter": 13, "Tab": 9}
 """Codes of keys that type no letter."""
@@ -37,6 +36,8 @@ class Page:
         self._socket = socket
         self._ids = itertools.count(1)
         self.errors: list[str] = []
+        # They take space in pictures, and have none on many systems.
+        self.send("Emulation.setScrollbarsHidden", hidden=True)
         for domain in ("Page", "Runtime", "Log"):
             self.send(f"{domain}.enable")
 
@@ -88,9 +89,9 @@ class Page:
             self.send("Input.dispatchKeyEvent", type="keyDown", **common)
             self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
-    def picture(self, file: Path) -> None:
-        """Writes what the window shows as PNG."""
-        file.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
+    def picture(self) -> bytes:
+        """Returns what the window shows as PNG."""
+        return base64.b64decode(self.send("Page.captureScreenshot")["data"])
 
 
 @contextlib.contextmanager
@@ -114,8 +115,6 @@ def browse(profile: Path) -> Iterator[Page]:
 
 def _address(profile: Path, started: subprocess.Popen[bytes]) -> str:
     """Returns the address of the first page, once Chromium has written its port."""
-    import urllib.request
-
     file = profile / "DevToolsActivePort"
     until = time.monotonic() + START_S
     while time.monotonic() < until and started.poll() is None:
