@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import bridge
-from accel.text import Text, plural, text
+from accel.text import AnyText, Text, plural, text
 from accel.texture.kinds import Evidence
 from bridge import web
 from bridge.advisors.texts import bytes_text
@@ -114,7 +114,7 @@ COLUMNS = ("picture", "severity", "file", "finding", "kind", "size", "memory")
 SHORTCUTS: Sequence[tuple[Sequence[str], Text]] = (
     (("/",), text("filter")),
     (("J", "K"), text("next, previous")),
-    (("Enter",), text("open")),
+    (("Enter",), text("open a texture")),
     (("G",), text("grid or table")),
     (("Esc",), text("close")),
 )
@@ -350,7 +350,6 @@ class _Page:
         }
 
     def row(self, row: Row) -> dict[str, Any]:
-        explanation = getattr(row, "explanation", None)
         kind = kind_name(row.kind, self._locale) if row.kind else ""
         return {
             "file": printable(row.file),
@@ -376,7 +375,7 @@ class _Page:
             "evidence": list(self._evidence(row)),
             "scene": row.lit.scene if row.lit else "",
             "pictured": bool(row.picture),
-            "explanation": [printable(line) for line in _lines(explanation, self._locale)],
+            "explanation": [printable(translate(line, self._locale)) for line in _explanation(row)],
         }
 
     def _issue(self, issue: Issue) -> list[Any]:
@@ -414,11 +413,9 @@ def _support(row: Row, evidence: Evidence) -> float:
     return own - max([0.0, *others])
 
 
-def _lines(explanation: Any, locale: str) -> list[str]:
-    """Returns the lines of an explanation of the verdict; none without one."""
-    if explanation is None:
+def _explanation(row: Row) -> list[AnyText]:
+    """Returns why other findings weren't raised, and what would change the verdict; empty if unknown."""
+    found = getattr(row, "explanation", None)
+    if found is None:
         return []
-    if isinstance(explanation, str | Text):
-        return translate(explanation, locale).splitlines()
-    lines = explanation.get("lines", []) if isinstance(explanation, Mapping) else explanation
-    return [translate(line, locale) for line in lines if isinstance(line, str | Text)]
+    return [*(each.message for each in found.findings if not each.raised), *found.changes]

@@ -66,7 +66,7 @@ export function change(path, from, to) {
   return h(
     "span",
     { class: "change" },
-    h("span", { class: "path" }, `${path}:`),
+    h("span", { class: "path" }, path),
     h("span", { class: "from" }, from),
     h("span", null, "→"),
     h("span", { class: "to" }, to),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
 
 from accel.texture.kinds import Evidence
@@ -115,6 +116,29 @@ def test_what_was_mended_is_told_from_what_is_left(report: Report, locale: str) 
     levels = [line.split()[0] for line in out.getvalue().splitlines() if line.endswith(codes)]
     assert levels == [say("error", locale), say("mended", locale)]
     assert data_of("".join(report_html.pages(report, locale)))["rows"][0]["fixed"]
+
+
+class Considered(Struct):
+    message: str
+    raised: bool
+
+
+class Explanation(Struct):
+    findings: list[Considered]
+    changes: list[str]
+
+
+class ExplainedRow(Row):
+    explanation: Explanation | None = None
+
+
+def test_an_explanation_says_what_was_considered_and_what_would_change_the_verdict(report: Report) -> None:
+    considered = [Considered("raised", True), Considered("It has " + EVIL, False)]
+    row = ExplainedRow("a.png", "a", [Issue.of(MIPMAPS)], explanation=Explanation(considered, ["Move it."]))
+    report.rows[0] = row
+    first, second = data_of("".join(report_html.pages(report, "en")))["rows"]
+    assert len(first["explanation"]) == 2 and first["explanation"][1] == "Move it."
+    assert "\x1b" not in first["explanation"][0] and second["explanation"] == []
 
 
 def test_a_clean_page_has_no_table(report: Report) -> None:
