@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -107,9 +108,12 @@ def browse(profile: Path) -> Iterator[Page]:
         with connect(_address(profile, started), max_size=LARGEST) as socket:
             yield Page(socket)
     finally:
-        # Its helpers are in its process group.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(started.pid, signal.SIGKILL)
+        if sys.platform == "win32":
+            started.kill()
+        else:
+            # Its helpers are in its process group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
         started.wait()
 
 

@@ -27,7 +27,7 @@ from bridge.audit import project as project_module
 from bridge.audit.examine import Cache, Examiner, Question, Workers, examination_questions, unlisted_folders
 from bridge.audit.judge import Judge, duplicate_groups
 from bridge.audit.project import Project, unimported_notices
-from bridge.audit.results import NOT_APPLIED, UNSEEN, Fix, Issue, Report, Row
+from bridge.audit.results import NOT_APPLIED, UNSEEN, Fix, Issue, Report, Row, folders_of
 from bridge.core.errors import UserError
 from bridge.host import isolation
 from bridge.project.config import ProjectFile, ignored_code_notices, missing_folder_notices
@@ -106,6 +106,7 @@ async def audit(
         if not project.planned and not project.alone:
             await asyncio.to_thread(_share, project, plan, report.classifications)
         await judging.finish()
+        report.folders = folders_of(judging.states)
         report.passed_over = [
             *ignored_code_notices(Path(), project_file, _remark_codes(report)),
             *await asyncio.to_thread(missing_folder_notices, project.root, project_file),

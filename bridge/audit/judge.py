@@ -23,7 +23,7 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Fix, Folder, Group, Issue, Report, Row, TextureState
+from bridge.audit.results import Fix, Group, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import Platform
 from bridge.host import isolation, validation
@@ -118,7 +118,8 @@ def measure_memory(project: Project, row: Row) -> None:
 def _fixes(project: Project, row: Row) -> Iterator[tuple[str, Fix]]:
     """Yields what each code adds to those before it."""
     by_code: dict[str, list[Issue]] = {}
-    for issue in row.issues:
+    # As in reports; not all adapters' issues may be there yet.
+    for issue in sorted(row.issues, key=lambda issue: -issue.rank):
         if issue.fixable:
             by_code.setdefault(issue.code, []).append(issue)
     issues: list[Issue] = []
@@ -221,9 +222,6 @@ class Judge:
         self._report.asked += asset.options is not None
         row = self._judged(asset, found)
         self._report.memory += row.memory
-        folder = self._report.folders.setdefault(asset.file.rpartition("/")[0], Folder())
-        folder.memory += row.memory
-        folder.textures += 1
         self.states.append(TextureState(asset.file, size, row.memory, found.fingerprint))
         self._add(row)
 
@@ -249,7 +247,6 @@ class Judge:
         findings = advice.judge(found, row.file, row.settings, adapter, version, max_size=self._max_size)
         row.issues += map(Issue.of, findings)
         row.issues += _remarked(lambda: _remarks(self._project, row), self._plugin)
-        row.issues.sort(key=lambda issue: -issue.rank)
         row.options = options_for(self._project, row.settings, row.issues)
         measure_memory(self._project, row)
 

@@ -300,3 +300,13 @@ class TextureState(Struct, frozen=True):
     memory: int
     """Bytes of GPU memory; 0 if unknown."""
     fingerprint: Fingerprint
+
+
+def folders_of(textures: Iterable[TextureState]) -> dict[str, Folder]:
+    """Returns the folders of these textures by path below the root; empty for the root itself."""
+    folders: dict[str, Folder] = {}
+    for texture in textures:
+        folder = folders.setdefault(texture.file.rpartition("/")[0], Folder())
+        folder.memory += texture.memory
+        folder.textures += 1
+    return folders
