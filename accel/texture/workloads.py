@@ -132,6 +132,7 @@ class PreviewLit(Params, frozen=True):
     size: Annotated[int, Meta(ge=32, le=1024, description="Width and height of the pictures in pixels.")] = (
         256
     )
+    format: Annotated[Literal["png", "webp"], Meta(description="Format of the pictures.")] = "png"
 
 
 class LitPreview(Struct, frozen=True):
@@ -149,7 +150,7 @@ preview_lit = workload("texture.preview_lit", version=1, params=PreviewLit, inpu
         "accel.texture.lit_preview:preview_lit",
         """Shows what a change of import settings does to a texture in the game.
 
-    A second input is the albedo of the same material. Output files: `before` and `after`, as PNG. Value: a
+    A second input is the albedo of the same material. Output files: `before` and `after`. Value: a
     `LitPreview`.
     """,
     )

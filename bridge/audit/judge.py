@@ -23,7 +23,7 @@ from bridge.advisors.texture_facts import facts_of, memory_of
 from bridge.api import Remark, TextureAsset, TextureUses
 from bridge.audit.examine import Answer, Trouble
 from bridge.audit.project import Project, options_for
-from bridge.audit.results import Issue, Report, Row, TextureState
+from bridge.audit.results import Fix, Issue, Report, Row, TextureState
 from bridge.core.errors import UserError
 from bridge.core.textures import NO_USES, Platform, TextureIntent
 from bridge.host import isolation, validation
@@ -107,10 +107,33 @@ def _notice(code: str, textures: Mapping[str, Issue]) -> Text:
 
 
 def measure_memory(project: Project, row: Row) -> None:
-    """Sets the row's memory with its settings and with its options."""
+    """Sets the row's memory with its settings and with its options, and what each finding needs of both."""
     row.memory = row.memory_after = _memory(project, row, row.settings)
+    row.fixes = {}
     if row.options:
         row.memory_after = _memory(project, row, {**(row.settings or {}), **row.options})
+        row.fixes = dict(_fixes(project, row))
+
+
+def _fixes(project: Project, row: Row) -> Iterator[tuple[str, Fix]]:
+    """Yields what each code adds to those before it."""
+    by_code: dict[str, list[Issue]] = {}
+    # As in reports; not all adapters' issues may be there yet.
+    for issue in sorted(row.issues, key=lambda issue: -issue.rank):
+        if issue.fixable:
+            by_code.setdefault(issue.code, []).append(issue)
+    issues: list[Issue] = []
+    options: Mapping[str, Any] = {}
+    memory = row.memory
+    for number, (code, some) in enumerate(by_code.items(), 1):
+        issues += some
+        last = number == len(by_code)
+        wanted = row.options if last else options_for(project, row.settings, issues)
+        settings = {**(row.settings or {}), **wanted}
+        after = row.memory_after if last else _memory(project, row, settings)
+        added = {name: value for name, value in wanted.items() if name not in options}
+        yield code, Fix(added, memory - after)
+        options, memory = wanted, after
 
 
 def _memory(project: Project, row: Row, settings: Mapping[str, Any] | None) -> int:
