@@ -280,7 +280,7 @@ class Adapter(ABC):
     def detects(self, options: Mapping[str, Any], version: Version) -> Collection[str]:
         """Returns the fields of `TextureIntent` that the engine itself sets once it sees the texture in use.
 
-        Godot does so with Detect: `kind` in a material, the others in 3D.
+        `kind` counts as seen once a material reads it so, the others once an editor draws it in 3D.
         """
         return ()
 

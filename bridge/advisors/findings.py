@@ -105,11 +105,12 @@ class Desired(Struct, frozen=True):
 
 
 def _is_grey_data(texture: TextureFacts) -> bool | No:
-    # Specular colour is colour: only grey is certainly data.
+    # Specular colour is colour: only grey is certainly data. A slot for colours outweighs a name.
+    slots = texture.srgb_kinds.intersection(texture.uses.kinds("slot", "declaration"))
     return (
         (texture.image.grey or No("coloured"))
         and texture.named_data
-        and (texture.kind not in texture.srgb_kinds or No("read_as_color"))
+        and ((texture.kind not in texture.srgb_kinds and not slots) or No("read_as_color"))
         and (srgb_matters(texture.image) or No("no_mid_tones"))
     )
 
@@ -132,9 +133,13 @@ def _is_no_normal_map(texture: TextureFacts) -> bool | No:
 
 
 def _may_become_normal(texture: TextureFacts) -> bool | No:
-    # Engines drop the alpha of normal maps.
-    return (not texture.alpha_is_read or No("alpha_read")) and (
-        not texture.normals_ruled_out or No("ruled_out")
+    # Engines drop the alpha of normal maps and store them in an order of their own: whoever imported a
+    # texture as linear may read its colours as vectors, as of a flow map.
+    vectors = texture.present.color_space == "linear" and not texture.declared_normal
+    return (
+        (not texture.alpha_is_read or No("alpha_read"))
+        and (not texture.normals_ruled_out or No("ruled_out"))
+        and (not vectors or No("linear_vectors"))
     )
 
 

@@ -41,9 +41,9 @@ JUDGED_AT_ONCE = 32
 """Number of files judged per step, which takes some milliseconds."""
 PREVIEW = 256
 """Longest side of a popup's picture, pixels."""
-MAX_LISTED = 5000
-"""Files of one popup's list: the next popup asks about the others. Of more, an editor would read tens of MiB
-of JSON."""
+MAX_LISTED = 3000
+"""Files of one popup's list; the next popup asks about the others. An answer that names each ticked change
+must fit into a frame."""
 THUMBNAIL = 72
 """Longest side of the pictures in a popup's list, pixels."""
 PREVIEWED = 8

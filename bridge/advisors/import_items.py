@@ -155,9 +155,9 @@ def _texture(
     own = f"{numbers[code]}.{entry.number}"
     fixes = file.fixes()
     changes = fixes.get(code, {})
-    evidence = translate(
-        sentences(finding_line(finding.sentence, finding.values) for finding in entry.findings), locale
-    )
+    # A sentence without values says no more than the group's title.
+    lines = [finding_line(f.sentence, f.values) for f in entry.findings if f.values]
+    evidence = translate(sentences(lines), locale)
     units = fixes if file.is_joint else [code]
     leaves = [
         f"{numbers[unit]}.{entry.number}.{at}"
@@ -177,7 +177,7 @@ def _texture(
     return PopupItem(
         id=own,
         title=printable(file.file.rpartition("/")[2]),
-        detail=printable(file.folder) if changes else evidence,
+        detail=printable(file.folder) if changes else evidence or printable(file.folder),
         value=texts.memory(entry.saved),
         picture=file.preview or UNSET,
         path=file.file,

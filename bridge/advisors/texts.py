@@ -208,6 +208,7 @@ WITH_EFFECT = frozenset(
 REASONS = {
     "unmet": text("Its condition isn't met."),
     "no_setting": text("No import setting of this engine decides it."),
+    "material": text("The other maps of its material speak against it."),
     "not_in_version": text("This version of the engine has no setting for it."),
     "settled": text("Already set: {settings}."),
     "unset": text("The present setting is unknown."),
@@ -265,6 +266,7 @@ REASONS = {
     "soft_edges": text("Its edges are soft: compression hardly shows."),
     "alpha_read": text("Its alpha is read, which a normal map would lose."),
     "settled_by_use": text("A material or shader declares it as a normal map."),
+    "linear_vectors": text("Imported as linear: its colours may be vectors of another kind."),
     "ruled_out": text("Its import settings rule out a normal map."),
 }
 """Why a finding wasn't raised, by `Considered.reason`."""

@@ -15,7 +15,7 @@ from accel.texture import context
 from accel.texture.workloads import Examination
 from accel.workload import WorkloadError
 from bridge.advisors import advice
-from bridge.advisors.explanation import explain
+from bridge.advisors.explanation import explain, with_findings
 from bridge.advisors.findings import ERROR, NOTE, Considered, Finding
 from bridge.advisors.import_project import AuditResultsWriter
 from bridge.advisors.material_sets import SetMember, material_batches, unite_materials
@@ -295,14 +295,13 @@ class Judge:
             findings = [replace(finding, intent=TextureIntent(), memory={}) for finding in findings]
         row.issues += map(Issue.of, findings)
         if self._explains(row.file):
-            raised = {finding.code for finding in findings}
-            others = (each for each in considered if each.finding is None and each.code not in raised)
             row.explanation = explain(
                 found,
                 row.file,
-                [*map(Considered.of, findings), *others],
+                with_findings(considered, findings),
                 row.settings,
                 partial(_options_of, self._project, row.settings),
+                uses=uses,
             )
         row.issues += _remarked(lambda: _remarks(self._project, row, uses), self._plugin)
         row.options = options_for(self._project, row.settings, row.issues)

@@ -362,14 +362,13 @@ class AdvisorHost:
         popup = live.session.popups.get(answer.id)
         if popup is None or answer.state != "answered":
             return answer
-        items = popup.items
-        if popup.items_blob is not UNSET:
-            try:
-                items = await asyncio.to_thread(_read_items, self._blobs, popup.items_blob)
-            except (RequestError, OSError, msgspec.DecodeError) as error:
-                log.error("the answer to popup %d is dropped: its list can't be read (%s)", popup.id, error)
-                return Answer(id=answer.id, state="dismissed")
-        return resolve(popup, items, answer)
+        if popup.items_blob is UNSET:
+            return resolve(popup, popup.items, answer)
+        try:
+            return await asyncio.to_thread(_resolve_from_blob, self._blobs, popup, answer)
+        except (RequestError, OSError, msgspec.DecodeError) as error:
+            log.error("the answer to popup %d is dropped: its list can't be read (%s)", popup.id, error)
+            return Answer(id=answer.id, state="dismissed")
 
     async def answered(self, live: LiveSession, answer: Answer, closing: PopupClose) -> None:
         """Stores the answer, has the popup's advisor act on it and confirms it."""
@@ -501,7 +500,7 @@ class AdvisorHost:
             raise RequestError(errors.CLAIMED, name=path, advisor=error.advisor) from None
         if is_new:
             popup = msgspec.structs.replace(popup, id=popup_id)
-            self._release(live, popup)
+            self._supersede_held(live, popup)
             if delay_s > 0:
                 task = asyncio.create_task(self._present_later(live, popup, delay_s))
                 self._held[popup_id] = _HeldPopup(live, popup, task)
@@ -516,10 +515,11 @@ class AdvisorHost:
         if not live.ended and not self._closed:
             self.spawn(self.present(live, popup), f"showing popup {popup.id}")
 
-    def _release(self, live: LiveSession, popup: Popup) -> None:
-        """Settles the popups held for `live` whose place `popup` takes."""
+    def _supersede_held(self, live: LiveSession, popup: Popup) -> None:
+        """Settles the popups held in this workspace whose place `popup` takes."""
+        sharing = (live, *mates(live, self._sessions))
         for held in tuple(self._held.values()):
-            if held.live is live and is_replaced(held.popup, popup):
+            if held.live in sharing and is_replaced(held.popup, popup):
                 self._drop_held(held.popup.id)
 
     def _drop_held(self, popup_id: int) -> bool:
@@ -701,5 +701,7 @@ def _with_items(blobs: BlobStore, popup: Popup, items: Sequence[PopupItem]) -> P
     return msgspec.structs.replace(popup, items_blob=blobs.put(encoded))
 
 
-def _read_items(blobs: BlobStore, name: str) -> list[PopupItem]:
-    return _items_decoder.decode(blobs.use(name).read_bytes())
+def _resolve_from_blob(blobs: BlobStore, popup: Popup, answer: Answer) -> Answer:
+    assert isinstance(popup.items_blob, str)
+    items = _items_decoder.decode(blobs.use(popup.items_blob).read_bytes())
+    return resolve(popup, items, answer)

@@ -111,6 +111,9 @@ class TestNormalMaps:
         ]
         assert (finding.rank, finding.sentence) == (WARNING, "normal_as_linear")
         assert finding.intent == TextureIntent(kind="normal", color_space="linear")
+        # A flow map that a shader reads as vectors, for all that is known.
+        assert not found("wind.png", pictures.normal_map(), "normal", color_space="linear")
+        assert "normal_as_color" in found("wind.png", pictures.normal_map(), "normal", color_space="srgb")
 
     def test_what_the_engine_detects_is_a_note(self, found: Any) -> None:
         detects = frozenset({"kind", "compression", "mipmaps"})
@@ -237,6 +240,12 @@ class TestData:
         told = {"srgb_kinds": frozenset({"specular"})}
         assert "data_as_srgb" not in found("rock_specular.png", pictures.grey(), "specular", **told)
         assert "data_as_srgb" in found("rock_ao.png", pictures.grey(), "ao", **told)
+
+    def test_a_slot_for_colours_outweighs_a_name(self, found: Any) -> None:
+        slot = [TextureUse(kinds=("specular", "packed"))]
+        for srgb_kinds, there in ((frozenset({"specular"}), False), (frozenset(), True)):
+            codes = found("rock_rough.png", pictures.grey(), "roughness", uses=slot, srgb_kinds=srgb_kinds)
+            assert ("data_as_srgb" in codes) is there
 
     def test_packed_data_that_only_pixels_speak_for_is_left_alone(self, found: Any) -> None:
         assert "data_as_srgb" not in found("wood.png", pictures.noise(3), "packed")

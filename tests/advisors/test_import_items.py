@@ -13,7 +13,7 @@ from bridge.advisors import import_advisor
 from bridge.advisors.advice import FileAdvice
 from bridge.advisors.findings import ERROR, WARNING, Finding
 from bridge.advisors.import_advisor import HOUR_S, HourlyLimit, TextureImportAdvisor
-from bridge.advisors.import_batch import MAX_LISTED, Ticks
+from bridge.advisors.import_batch import MAX_LISTED, Advice, Ticks
 from bridge.advisors.import_items import (
     MAX_RULES,
     OptionTexts,
@@ -22,13 +22,14 @@ from bridge.advisors.import_items import (
     offered_rules,
 )
 from bridge.advisors.texts import bytes_text, say
-from bridge.api import Event, OptionLabel, Popup, PopupItem, SessionView, TextureIntent
+from bridge.api import Action, Event, OptionLabel, Popup, PopupItem, SessionView, TextureIntent
 from bridge.core.revert import REVERTED
 from bridge.project import config
 from tests.advisors import pictures
 from tests.advisors.desk import Bench, FakeEngine
 
 MIB = 1 << 20
+OLD_ACTIONS = [Action(id=name, label=name) for name in ("apply", "later", "always")]
 
 
 @pytest.fixture
@@ -215,6 +216,57 @@ class TestTicks:
         apply = bench.asking.actions[0]
         assert apply.label == say("apply_many", "en", count=2)
         assert apply.label_many.format(count=2) == apply.label and apply.label_one == say("apply_one", "en")
+
+
+class TestOlderVersions:
+    """Popups that an older daemon stored: without lists, and files without `changes`."""
+
+    async def stored(self, bench: Bench) -> str:
+        path = normal(bench, "a/wall_n.png")
+        await bench.imported(path)
+        ((popup, state),) = bench.popups.values()
+        old = [
+            msgspec.structs.replace(file, changes={}, joint=False)
+            for part in msgspec.convert(state, Advice)
+            for file in part
+        ]
+        packed = msgspec.to_builtins(Advice(packed=[msgspec.msgpack.encode(old)]), builtin_types=(bytes,))
+        bench.popups = {1: (msgspec.structs.replace(popup, items=[], menu=[], actions=OLD_ACTIONS), packed)}
+        return path
+
+    @pytest.mark.parametrize("action", ["apply", "always"])
+    async def test_all_is_fixed_and_all_rules_are_added(self, bench: Bench, action: str) -> None:
+        path = await self.stored(bench)
+        await bench.answer(action)
+        assert {name: bench.options[path][name] for name in ("normal_map", "srgb", "mipmaps")} == {
+            "normal_map": True, "srgb": False, "mipmaps": True,
+        }  # fmt: skip
+        assert sorted(bench.rule_table.get("a", [])) == (
+            ["no_mipmaps", "normal_as_color"] if action == "always" else []
+        )
+        await bench.answer("undo")
+        assert not bench.options[path]["normal_map"] and not bench.rule_table.get("a")
+
+    async def test_what_was_left_stays_left(self, bench: Bench) -> None:
+        path = await self.stored(bench)
+        await bench.answer("later")
+        bench.advisor = TextureImportAdvisor()
+        await bench.imported(path)
+        assert bench.popups == {}
+
+    async def test_a_popup_that_is_still_open_is_known(self, bench: Bench) -> None:
+        path = await self.stored(bench)
+        bench.advisor = TextureImportAdvisor()
+        await bench.imported(path, normal(bench, "b/floor_n.png"))
+        assert len(group(bench.asking).children) == 2
+
+    async def test_a_change_can_be_undone(self, bench: Bench) -> None:
+        path = await self.stored(bench)
+        await bench.answer("apply")
+        ((popup, _),) = bench.popups.values()
+        bench.popups = {popup.id: (popup, {"kind": "applied", "receipts": [1]})}
+        await bench.answer("undo")
+        assert not bench.options[path]["normal_map"]
 
 
 class TestRules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.advisors.findings import DESIRED
-from bridge.advisors.texts import EXPLANATIONS, FINDINGS, TEXTS, bytes_text, memory_text, say
+from bridge.advisors.texts import EXPLANATIONS, FINDINGS, GROUP_TITLES, TEXTS, bytes_text, memory_text, say
 from bridge.core.textures import CODES, ChannelMeaning, Kind
 from bridge.locale import catalogue, translate
 
@@ -34,6 +34,10 @@ def test_memory_is_shown_by_platform_or_once_if_all_are_equal() -> None:
     )
     assert str(memory_text({"desktop": desktop, "mobile": desktop})) == "16.0 MiB → 5.3 MiB"
     assert memory_text({}) == ""
+
+
+def test_every_code_of_a_finding_has_a_title_for_its_group() -> None:
+    assert GROUP_TITLES.keys() == set(CODES)
 
 
 def test_every_finding_kind_and_channel_meaning_has_words() -> None:

@@ -82,8 +82,9 @@ async def test_an_editor_that_crashes_after_all_is_wait_applied_has_done_its_wor
         store = ReceiptStore(Database(connection))
         command = Command(id=0, name="texture.apply", args={}, deadline_ms=1)
         made, _ = store.open("s", "p", "P", command, "because")
-        store.answered(made, Result(id=made, value={"before": [1], "after": [2]}))
-    assert await _wait_applied(paths, await ended(1)) == [{"before": [1], "after": [2]}]
+        before, after = ([{"path": "a", "options": {"x": x}}] for x in (1, 2))
+        store.answered(made, Result(id=made, value={"before": before, "after": after}))
+    assert await _wait_applied(paths, await ended(1)) == [{"before": before, "after": after}]
 
 
 async def test_an_editor_that_ended_well_is_waited_for(paths: Paths) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.core.messages import Popup
 from bridge.demo.textures import noise, normals, save
 from bridge.store.records import Receipt
 from tests.e2e.world import World, until
@@ -57,6 +58,17 @@ def test_one_popup_advises_on_one_import_and_apply_changes_the_project_and_rever
     assert settings_on_disk(real, NORMAL)["compress/normal_map"] == str(before["compress/normal_map"])
     listed = real.popbridge("receipts")
     assert str(newest.id) in listed.stdout
+
+    def cards() -> dict[str, Popup]:
+        return {popup.kind: popup for popup, _ in real.popups()}
+
+    until(lambda: "texture.undone" in cards(), "the card that says that it was reverted")
+    asked, applied, undone = (cards()[f"texture.{kind}"] for kind in ("import", "applied", "undone"))
+    changes = [change.title for group in asked.items for row in group.children for change in row.children]
+    assert "Compress › Normal Map: Detect → Enable" in changes
+    assert (applied.replaces, undone.replaces) == (asked.id, applied.id)
+    assert {row.status for row in applied.items} == {"done"}
+    assert any("Compress › Normal Map: Enable" in row.detail for row in applied.items)
 
 
 def test_a_revert_leaves_what_somebody_has_changed_since_and_names_it(real: World) -> None:

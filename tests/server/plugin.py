@@ -378,7 +378,9 @@ class Obedient(Advisor):
             case "rule":
                 await context.add_rule(session, "textures", "test.flat")
                 await context.add_rule(session, "textures", "test.flat")
-                return dict(await context.rules(session))
+                kept = dict(await context.rules(session))
+                await context.remove_rules(session, {"textures": ["test.flat"]})
+                return [kept, dict(await context.rules(session))]
             case "note":
                 await context.note(session, (mark.encode() for mark in params["marks"]))  # type: ignore[arg-type]
                 return sorted(mark.decode() for mark in await context.marks(session))

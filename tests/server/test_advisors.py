@@ -300,7 +300,7 @@ async def test_an_advisor_runs_workloads_on_files(wire: Wire, tmp_path: Path) ->
 
 async def test_an_advisor_may_keep_rules_for_a_project(wire: Wire) -> None:
     answer = await wire.request(1, "test.ask", {"do": "rule"})
-    assert answer["value"] == {"textures": ["test.flat"]}
+    assert answer["value"] == [{"textures": ["test.flat"]}, {}]
 
 
 async def test_advisors_end_with_their_session(start: Callable[..., ThreadDaemon]) -> None:

@@ -163,6 +163,24 @@ async def test_a_delayed_popup_gives_way_to_the_next_and_can_be_withdrawn(
     await settled(daemon, shown["id"] + 1)
 
 
+async def test_a_delayed_popup_gives_way_to_one_from_another_editor_of_the_project(
+    daemon: ThreadDaemon, file: ConnectionFile
+) -> None:
+    shared = {
+        "project": {"id": "two", "name": "Two", "root": "/two"},
+        "engine": {"name": "fake", "version": "1.0.0"},
+    }
+    async with session(file, **shared) as one, session(file, **shared, instance="other") as other:
+        await one.send("event", name="test.popup", data={"delay_s": 1, "dedupe": "e", "title": "first"})
+        await asyncio.to_thread(until, lambda: daemon.bridge.flows._held, "the first")
+        await other.send("event", name="test.popup", data={"dedupe": "e", "title": "second"})
+        for wire in (other, one):
+            assert (await wire.until("popup"))["title"] == "second"
+        assert not daemon.bridge.flows._held
+        await asyncio.sleep(1.2)
+        assert await one.quiet()
+
+
 async def test_a_popup_takes_the_place_of_the_one_that_it_names(daemon: ThreadDaemon, wire: Wire) -> None:
     first = await popup(wire, title="first")
     await wire.send("event", name="test.popup", data={"replaces": first["id"], "title": "second"})

@@ -107,10 +107,14 @@ async def test_an_undo_that_was_kept_is_carried_out_by_an_editor_that_comes_back
         assert (await again.until("command"))["args"] == {"changes": [{"path": "a"}]}
 
 
-async def test_of_two_popups_about_the_same_the_later_comes_back(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["dedupe", "replaces"])
+async def test_of_two_popups_about_the_same_the_later_comes_back(
+    start: Start, tmp_path: Path, how: str
+) -> None:
     daemon = start()
     async with session(daemon.file) as wire:
-        old, new = [await popup(wire, dedupe="rock") for _ in range(2)]
+        old = await popup(wire, dedupe="rock")
+        new = await popup(wire, **({"dedupe": "rock"} if how == "dedupe" else {"replaces": old["id"]}))
     await asyncio.to_thread(daemon.stop)
     # As if the daemon had been killed before that could be kept.
     spoil(tmp_path, "UPDATE popups SET status = 'open'")
@@ -120,6 +124,16 @@ async def test_of_two_popups_about_the_same_the_later_comes_back(start: Start, t
         assert await again.quiet()
     kept = dict(spoil(tmp_path, "SELECT id, status FROM popups"))
     assert kept == {old["id"]: "settled", new["id"]: "open"}
+
+
+async def test_a_delayed_popup_is_shown_by_the_next_daemon(start: Start) -> None:
+    daemon = start()
+    async with session(daemon.file) as wire:
+        await wire.send("event", name="test.popup", data={"delay_s": 600, "title": "later"})
+        assert await wire.quiet()
+    await asyncio.to_thread(daemon.stop)
+    async with session(start().file, resume=resume(wire)) as again:
+        assert (await again.until("popup"))["title"] == "later"
 
 
 async def test_an_answer_whose_advisor_was_uninstalled_is_settled(

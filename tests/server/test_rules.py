@@ -55,6 +55,22 @@ async def test_a_rule_goes_into_the_projects_file(store: Store, root: Path) -> N
     assert (root / NAME).exists() and kept(store) == {}
 
 
+@pytest.mark.parametrize("is_here", [True, False])
+async def test_a_rule_is_removed_where_it_was_added(store: Store, root: Path, is_here: bool) -> None:
+    keeper, session = ProjectRules(store), view(root if is_here else None)
+    for code in ("no_mipmaps", "too_large"):
+        await keeper.add(session, "textures", code)
+    await keeper.remove(session, {"textures": ["no_mipmaps", "ui_mipmaps"], "gone": ["too_large"]})
+    assert await keeper.of(session) == {"textures": ["too_large"]}
+
+
+async def test_a_rule_that_cant_be_removed_is_told(store: Store, root: Path) -> None:
+    (root / NAME).write_text(BROKEN, encoding="utf-8")
+    with pytest.raises(RequestError) as refused:
+        await ProjectRules(store).remove(view(root), {"textures": ["no_mipmaps"]})
+    assert refused.value.code is errors.BAD_INPUT
+
+
 async def test_rules_that_are_added_at_once_are_written_together(
     store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -257,6 +257,15 @@ def material_meta(root: Path, file: str) -> str:
     return f"{{fileID: 2100000, guid: {guid_of(file)}, type: 2}}"
 
 
+def test_a_script_with_a_sprite_shows_it_in_2d(root: Path) -> None:
+    imported(root, "Assets/a.png")
+    imported(root, "Assets/b.png")
+    body = f"  waves:\n  - {sprite('Assets/a.png')}\n  occlusion: {texture('Assets/b.png')}\n"
+    write(root, "Assets/main.unity", HEAD + script(TILE, body))
+    assert only_use(root, "Assets/a.png") == TextureUse(kinds=("sprite",), slot="waves", domain="canvas")
+    assert only_use(root, "Assets/b.png") == TextureUse(kinds=("ao",), basis="name", slot="occlusion")
+
+
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [("_Occlusion", ("ao",)), ("_T_Orm", ("packed",)), ("_T_Normal", ("normal",)), ("_Illum", ("emissive",)),
@@ -349,10 +358,16 @@ def test_where_a_shader_draws_follows_from_its_name(root: Path, name: str) -> No
     assert only_use(root, "Assets/a.png").domain == "particles"
 
 
-@pytest.mark.parametrize(("kind", "domain"), [(199, "particles"), (96, "particles"), (23, "surface")])
-def test_what_a_particle_system_draws_with_is_seen_as_particles(root: Path, kind: int, domain: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "shader", "domain"),
+    [(199, URP_LIT, "particles"), (96, OTHER, "particles"), (23, URP_LIT, "surface"), (137, OTHER, "surface"),
+     (212, OTHER, "canvas"), (33, OTHER, None)],
+)  # fmt: skip
+def test_components_tell_where_their_materials_are_seen(
+    root: Path, kind: int, shader: str, domain: str | None
+) -> None:
     imported(root, "Assets/a.png")
-    write(root, "Assets/smoke.mat", material(URP_LIT, _BaseMap="Assets/a.png"))
+    write(root, "Assets/smoke.mat", material(shader, _BaseMap="Assets/a.png"))
     drawn = material_meta(root, "Assets/smoke.mat")
     write(
         root,
@@ -533,3 +548,14 @@ def test_textures_whose_settings_a_packages_editor_scripts_write_are_its_own(
     write(root, "Assets/Editor/Own.cs", script)
     owners = {file: one.owner for file, one in texture_usage(root).items() if one.owner}
     assert owners == ({"Assets/Acme Terrain/Data/splat.png": "Assets/Acme Terrain"} if is_owner else {})
+
+
+def test_a_folder_with_most_of_the_textures_is_the_games_own(root: Path) -> None:
+    for file in ("Assets/_Game/a.png", "Assets/_Game/b.png", "Assets/c.png"):
+        imported(root, file)
+    write(
+        root,
+        "Assets/_Game/Editor/Sprites.cs",
+        "class A : AssetPostprocessor { void OnPreprocessTexture() {} }",
+    )
+    assert not any(one.owner for one in texture_usage(root).values())

@@ -58,6 +58,7 @@ NAMES = {
 MATHS = {
     "absf": "abs({})",
     "ceilf": "ceil({})",
+    "clampf": "clamp({})",
     "ceili": "int(ceil({}))",
     "floorf": "floor({})",
     "maxf": "max({})",

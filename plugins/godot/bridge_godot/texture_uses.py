@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bridge.api import Kind, TextureUse, TextureUses, UseDomain, property_kinds, walk
+from bridge_godot import gltf
 from bridge_godot.addons import Addons
 from bridge_godot.config_file import ConfigFile, parse
 from bridge_godot.import_file import IMAGES, RES, SUFFIX, ImportFile, is_ignored
@@ -127,6 +128,7 @@ def texture_uses(project: Path) -> dict[str, TextureUses]:
     reader = _Reader(project)
     images: list[str] = []
     addons = Addons(project)
+    scenes: list[str] = []
     for item in walk(project, is_ignored):
         if item.problem:
             continue
@@ -134,12 +136,15 @@ def texture_uses(project: Path) -> dict[str, TextureUses]:
             reader.read(item.file, addons)
         elif item.file.lower().endswith(IMAGES):
             images.append(item.file)
+        elif item.file.lower().endswith(gltf.SUFFIXES):
+            scenes.append(item.file)
         else:
             addons.add(item.file)
     by_file: dict[str, dict[TextureUse, None]] = {}
     by_uid: dict[str, dict[TextureUse, None]] = {}
     exists = cache(lambda file: bool(file) and os.path.isfile(project / file))
-    for used, use in (*_uses_of_settings(project), *reader.uses()):
+    models = (use for scene in scenes for use in gltf.gltf_uses(project, scene))
+    for used, use in (*_uses_of_settings(project), *reader.uses(), *models):
         # The path may be any string, also one that is too long for a file name.
         if exists(used.path):
             by_file.setdefault(used.path, {})[use] = None

@@ -31,9 +31,11 @@ from bridge_unity.text_asset import (
     CAMERA,
     LINE,
     MATERIAL,
+    MESH_RENDERER,
     PARTICLES,
     PARTICLES_OLD,
     SCRIPT,
+    SKINNED_RENDERER,
     SPRITE_MASK,
     SPRITE_RENDERER,
     TERRAIN_LAYER,
@@ -89,7 +91,14 @@ OBJECT_SLOTS: Mapping[int, Mapping[str, TextureUse]] = {
     },
 }  # fmt: skip
 """Uses by class id and property, for objects other than materials, scripts and sprite renderers."""
-PARTICLE_RENDERERS = frozenset({PARTICLES, PARTICLES_OLD, TRAIL, LINE})
+RENDERERS: Mapping[int, UseDomain] = {
+    MESH_RENDERER: "surface", SKINNED_RENDERER: "surface", PARTICLES: "particles",
+    PARTICLES_OLD: "particles", TRAIL: "particles", LINE: "particles", SPRITE_RENDERER: "canvas",
+    SCRIPT: "ui",
+}  # fmt: skip
+"""Where the components draw with their materials, by class id; scripts with a material are UI graphics."""
+MATERIALS = frozenset({"m_Materials", "m_Material", "m_TrailMaterial"})
+"""Properties of renderers."""
 WIDGETS = frozenset({
     ("fe87c0e1cc204ed48ad3b37840f39efc", "m_Sprite"),  # UnityEngine.UI.Image
     ("1344c3c82d62a2a41a3576d8abb8e3ea", "m_Texture"),  # UnityEngine.UI.RawImage
@@ -99,6 +108,8 @@ BUTTON_SPRITES = frozenset({"m_HighlightedSprite", "m_PressedSprite", "m_Selecte
 """The sprites of a button's states."""
 WHOLE_SPRITE, WHOLE_TEXTURE = 21300000, 2800000
 """File ids of a sprite that is a whole texture, and of a texture; the sprites of a sheet have others."""
+TEXTURES = frozenset({WHOLE_TEXTURE, 8900000, 11700000, 18700000})
+"""File ids of a texture: in 2D, as a cube map, in 3D and as an array; others are of sprites."""
 UNSCALED_TYPES = (1, 2)
 """`Image.Type` Sliced and Tiled: the corners or the tiles keep their size."""
 
@@ -204,8 +215,8 @@ class _Reader:
         self._shaders = shaders
         self._images = images
         """The GUIDs of the project's images."""
-        self._particle_materials: set[str] = set()
-        """GUIDs of materials that particle systems, trails and lines draw with."""
+        self._drawn: dict[str, set[UseDomain]] = {}
+        """Where each material is drawn, by its GUID."""
         self._orthographic: set[float] = set()
         """Half the heights that cameras without perspective see, in units."""
         self._has_perspective = False
@@ -223,7 +234,7 @@ class _Reader:
             else:
                 yield from usages
         for file, usages in materials:
-            yield from self._as_particles(usages) if self._draws_particles(file, usages) else usages
+            yield from self._where_drawn(file, usages)
         try:
             for document in read_documents(self._project / projects.SETTINGS):
                 for ref in document.references:
@@ -243,14 +254,18 @@ class _Reader:
         pixels = SCREEN_HEIGHT / (2 * min(self._orthographic))
         return replace(use, scale=(use.scale or 1.0) * pixels / pixels_per_unit)
 
-    def _draws_particles(self, file: str, usages: Sequence[Usage]) -> bool:
-        if not self._particle_materials or not usages:
-            return False
-        found = _META_GUID.search(_read_meta(self._project / (file + SUFFIX)))
-        return found is not None and found.group(1).decode() in self._particle_materials
-
-    def _as_particles(self, usages: Sequence[Usage]) -> Iterator[Usage]:
-        return (usage._replace(use=replace(usage.use, domain="particles")) for usage in usages)
+    def _where_drawn(self, file: str, usages: Sequence[Usage]) -> Iterator[Usage]:
+        """Yields the usages by a material, for each place where components draw with it."""
+        meta = _read_meta(self._project / (file + SUFFIX)) if usages and self._drawn else b""
+        found = _META_GUID.search(meta)
+        drawn = self._drawn.get(found.group(1).decode(), set()) if found else set[UseDomain]()
+        for guid, use, in_world in usages:
+            # Particles may be drawn by any shader; otherwise the shader itself tells more.
+            domains = drawn if use.domain in (None, "surface") else drawn & {"particles"}
+            if not domains:
+                yield Usage(guid, use, in_world)
+            for domain in sorted(domains):
+                yield Usage(guid, replace(use, domain=domain), in_world)
 
     def _usages(self, documents: Iterator[Document]) -> Iterator[Usage]:
         """Yields what the objects of one text asset use files as."""
@@ -258,14 +273,16 @@ class _Reader:
         placed: list[tuple[Document, Usage]] = []
         for document in documents:
             layout.add(document)
+            if (domain := RENDERERS.get(document.kind)) is not None:
+                for ref in document.references:
+                    if ref.key in MATERIALS:
+                        self._drawn.setdefault(ref.guid, set()).add(domain)
             if document.kind == MATERIAL:
                 yield from self._usages_in_material(document)
             elif document.kind == SCRIPT:
                 placed += [(document, usage) for usage in _usages_in_script(document, self._images)]
             elif document.kind == SPRITE_RENDERER:
                 placed += [(document, usage) for usage in _usages_in_renderer(document)]
-            elif document.kind in PARTICLE_RENDERERS:
-                self._particle_materials.update(ref.guid for ref in document.references)
             elif document.kind == CAMERA:
                 if document.number("orthographic") and (half := document.number("orthographic size")) > 0:
                     self._orthographic.add(half)
@@ -322,8 +339,8 @@ def _usages_in_script(document: Document, images: Collection[str]) -> Iterator[U
             continue
         if ref.key in BUTTON_SPRITES or (script_guid, ref.key) in WIDGETS:
             yield Usage(ref.guid, TextureUse(kinds=("ui",), slot=ref.key, domain="ui"))
-        elif ref.key == "m_Sprite":
-            # Tiles of a tile map, for example.
+        elif ref.key == "m_Sprite" or ref.file_id not in TEXTURES:
+            # Tiles of a tile map, or a script's property of type Sprite.
             yield Usage(ref.guid, TextureUse(kinds=("sprite",), slot=ref.key, domain="canvas"))
         else:
             yield Usage(ref.guid, TextureUse(kinds=property_kinds(ref.key), basis="name", slot=ref.key))

@@ -7,7 +7,8 @@ reimports) would undo another change or stop working. A package is the folder ar
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from bridge.api import Skip, walk
@@ -42,13 +43,16 @@ class EditorScripts:
             self._folders.append(folder)
         return True
 
-    def owners(self, images: Iterable[str]) -> dict[str, str]:
+    def owners(self, images: Collection[str]) -> dict[str, str]:
         """Returns the package whose scripts write its settings, by those of the `images` that have one."""
         packages = {folder.removesuffix(EDITOR): folder for folder in self._folders}
         if not packages:
             return {}
         inside = {image: package for image in images if (package := _package(image, packages))}
-        writers = {package for package in set(inside.values()) if self._writes(packages[package])}
+        # A folder with most of the textures is the game's own, whose authors know its scripts.
+        counts = Counter(inside.values())
+        others = [package for package, count in counts.items() if 2 * count <= len(images)]
+        writers = {package for package in others if self._writes(packages[package])}
         return {image: package.rstrip("/") for image, package in inside.items() if package in writers}
 
     def _writes(self, folder: str) -> bool:

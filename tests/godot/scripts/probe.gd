@@ -425,11 +425,10 @@ func press(action: String) -> void:
 # Whether all of the row is visible.
 func is_row_in_view(id: String) -> bool:
 	var rect: Rect2 = list().get_item_area_rect(list()._rows[id])
-	return Rect2(Vector2.ZERO, _size_of(list())).grow(2).encloses(_scrolled(rect)) and is_in_view(list())
-
-
-func _scrolled(rect: Rect2) -> Rect2:
-	return Rect2(rect.position - Vector2(0, list()._scroll_bar.value), rect.size)
+#if godot3
+	rect.position.y -= list()._scroll_bar.value
+#endif
+	return Rect2(Vector2.ZERO, _size_of(list())).grow(2).encloses(rect) and is_in_view(list())
 
 
 func set_dock_width(width: float) -> void:

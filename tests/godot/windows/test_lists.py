@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import Any
@@ -20,7 +21,7 @@ FLIP = "Process › Normal Map Invert Y: Off → On"
 NARROW = 240
 MANY = 2000
 LONGEST_FRAME_MS = 400
-"""Of an editor on a busy machine that draws in software; 2,000 rows at once take seconds."""
+"""Beside four times the longest frame of an idle editor, as other tests may keep the machine busy."""
 
 
 def problems() -> list[dict[str, Any]]:
@@ -154,6 +155,8 @@ async def test_a_list_of_2000_textures_is_built_when_it_is_opened_and_loads_only
     daemon.blobs[sha] = blob
     daemon.fetched.clear()
     await probe.run("probe.time_frames()")
+    await asyncio.sleep(1)
+    idle = await probe.run("return probe.longest_frame()")
     shown = await daemon.popup(**popup([], items_blob=sha))
     await probe.until(f"probe.has_list({shown['id']})")
     assert await probe.run("return probe.list()._rows.size()") == 3
@@ -163,7 +166,7 @@ async def test_a_list_of_2000_textures_is_built_when_it_is_opened_and_loads_only
     await probe.run("probe.list().reveal('3.1999')")
     await probe.until("probe.is_row_in_view('3.1999')")
     await until(lambda: f"{MANY - 1:064x}" in daemon.fetched)
-    assert await probe.run("return probe.longest_frame()") < LONGEST_FRAME_MS
+    assert await probe.run("return probe.longest_frame()") < LONGEST_FRAME_MS + 4 * idle
     assert len(daemon.fetched) < MANY / 10
     for name in (*pictures, sha):
         del daemon.blobs[name]
@@ -194,7 +197,7 @@ async def test_a_popup_takes_the_place_of_another_and_what_was_open_stays_open(
     last = await show(daemon, probe, done, title="Fixed", replaces=first["id"])
     await probe.until("probe.seen_cards() == ['Fixed', 'Another']")
     await probe.until(
-        f"probe.list()._rows.size() == 28 and absf(probe.list()._scroll_bar.value - {before}) < 2"
+        f"probe.list()._rows.size() == 28 and abs(probe.list()._scroll_bar.value - {before}) < 2"
     )
     assert await probe.run("return probe.list().selected()") == "1.20"
     assert await probe.run(f"return probe.addon._popups._open.has({first['id']})") is False

@@ -29,6 +29,7 @@ const MARKUP := "\\*\\*(?<bold>.+?)\\*\\*|`(?<code>[^`\\n]+)`" \
 		+ "|(?<bare>https?://[^\\s<>\\[\\]()\"]*[^\\s<>\\[\\]()\".,;:!?])"
 const PREVIEW_SIZE := 72
 const STRIPE := 4
+const MENU_ICON := "GuiTabMenuHl"
 const BAR_HEIGHT := 6
 const GAP := 8
 const PAD := 10
@@ -152,6 +153,8 @@ func focus_list() -> void:
 
 func set_room(height: float) -> void:
 	_room = height
+	if _checklist:
+		_checklist.set_room(height)
 	if popup:
 		_fit()
 
@@ -308,6 +311,7 @@ func _add_checklist(rows: Control, earlier: Dictionary) -> void:
 	_checklist = Checklist.new()
 	rows.add_child(_checklist)
 	_checklist.setup(popup.title, _loader, _text, _scale)
+	_checklist.set_room(_room)
 	_checklist.escaped.connect(_on_escaped)
 	_checklist.located.connect(_on_located)
 	_checklist.height_changed.connect(_fit, CONNECT_DEFERRED)
@@ -425,7 +429,6 @@ func _add_buttons() -> void:
 
 func _add_menu() -> void:
 	_menu = MenuButton.new()
-	_menu.icon = get_theme_icon("GuiTabMenuHl", "EditorIcons")
 	_menu.set_meta(Buttons.TOOLTIP, _text.say("More"))
 	_menu.icon_alignment = HORIZONTAL_ALIGNMENT_CENTER
 	_menu.flat = false
@@ -435,6 +438,7 @@ func _add_menu() -> void:
 	for i: int in popup.menu.size():
 		_menu.get_popup().add_item(popup.menu[i].label, i)
 	Controls.label(_menu, _text.say("More"), popup.title)
+	_menu.icon = get_theme_icon(MENU_ICON, "EditorIcons")
 	_buttons.add(_menu)
 
 
@@ -452,6 +456,7 @@ func _style_buttons() -> void:
 	for i: int in popup.actions.size():
 		_style_button(_buttons.get_child(i), popup.actions[i].get("style", "normal"))
 	if _menu:
+		_menu.icon = get_theme_icon(MENU_ICON, "EditorIcons")
 		Controls.fill_button(_menu, self)
 
 

@@ -72,6 +72,10 @@ func is_covered() -> bool:
 	return not _list.visible and not _is_single()
 
 
+func set_room(height: float) -> void:
+	_pane.set_room(height)
+
+
 func lock() -> void:
 	_list.lock()
 	_pane.lock()

@@ -34,6 +34,7 @@ const MAX_REASON_LINES := 4
 const MIN_FOLDER := 60
 # The layout of all textures that have nothing special to say.
 const TEXTURES := ""
+const MAX_TRIES := 20
 # From 4.5 on Godot draws these over rows that are drawn by a script, so they are drawn here.
 const STYLES := ["selected", "selected_focus", "hovered", "hovered_dimmed", "hovered_selected",
 		"hovered_selected_focus", "cursor", "cursor_unfocused", "bg_focus", "focus"]
@@ -63,8 +64,10 @@ var _layout_width := 0.0
 var _open := {}
 # Groups with rows to create, and the next one's index: [id, index].
 var _unbuilt := []
-# To scroll to when the rows exist.
-var _wanted_scroll := -1.0
+# What to select and where to scroll to when the rows exist, and the frames in which that is tried: the scroll bar learns
+# of new rows when they are drawn.
+var _wanted := {}
+var _tries := 0
 var _scroll_bar: VScrollBar
 var _is_locked := false
 var _is_styling := false
@@ -108,9 +111,10 @@ func show_items(model: ItemModel, earlier: Dictionary) -> void:
 	for id: String in open:
 		if _model.has(id):
 			_set_open(id, true)
-	_wanted_scroll = earlier.get("scroll", 0.0)
+	_wanted = earlier
+	_tries = MAX_TRIES
 	set_process(true)
-	_select(earlier.get("selected", ""))
+	_select("")
 	height_changed.emit()
 
 
@@ -173,10 +177,19 @@ func _style() -> void:
 
 func _process(_delta: float) -> void:
 	_build(Time.get_ticks_msec() + BUDGET_MS)
-	if _unbuilt.is_empty() and _wanted_scroll >= 0:
-		_scroll_bar.value = _wanted_scroll
-		_wanted_scroll = -1.0
-	set_process(not _unbuilt.is_empty() or _wanted_scroll >= 0)
+	if _unbuilt.is_empty() and _tries > 0:
+		_restore()
+	set_process(not _unbuilt.is_empty() or _tries > 0)
+
+
+func _restore() -> void:
+	if _tries == MAX_TRIES and _rows.has(_wanted.get("selected", "")):
+		_rows[_wanted.selected].select(0)
+	_tries -= 1
+	var scroll: float = _wanted.get("scroll", 0.0)
+	_scroll_bar.value = scroll
+	if absf(_scroll_bar.value - scroll) < 1.0 and _tries < MAX_TRIES - 1:
+		_tries = 0
 
 
 func _notification(what: int) -> void:
@@ -538,8 +551,11 @@ func _texture_right(id: String) -> float:
 
 # The checkbox, or what stands in its place.
 func _row_icon(id: String) -> Texture2D:
-	if STATUS_ICONS.has(_model.outcome(id)):
-		return _icon(STATUS_ICONS[_model.outcome(id)])
+	var outcome := _model.outcome(id)
+	if outcome == "failed" and _is_group(id):
+		outcome = "kept"
+	if STATUS_ICONS.has(outcome):
+		return _icon(STATUS_ICONS[outcome])
 	if not _model.is_checkable(id):
 		return _icon("Lock")
 	match _model.tick(id):

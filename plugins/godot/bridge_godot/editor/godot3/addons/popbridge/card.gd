@@ -26,6 +26,7 @@ const MARKUP = "\\*\\*(?<bold>.+?)\\*\\*|`(?<code>[^`\\n]+)`" \
 		+ "|(?<bare>https?://[^\\s<>\\[\\]()\"]*[^\\s<>\\[\\]()\".,;:!?])"
 const PREVIEW_SIZE = 72
 const STRIPE = 4
+const MENU_ICON = "GuiTabMenuHl"
 const BAR_HEIGHT = 6
 const GAP = 8
 const PAD = 10
@@ -142,6 +143,8 @@ func focus_list():
 
 func set_room(height: float):
 	_room = height
+	if _checklist:
+		_checklist.set_room(height)
 	if popup:
 		_fit()
 
@@ -289,6 +292,7 @@ func _add_checklist(rows: Control, earlier: Dictionary):
 	_checklist = Checklist.new()
 	rows.add_child(_checklist)
 	_checklist.setup(popup.title, _loader, _text, _scale)
+	_checklist.set_room(_room)
 	_checklist.connect("escaped", self, "_on_escaped")
 	_checklist.connect("located", self, "_on_located")
 	_checklist.connect("height_changed", self, "_fit", [], CONNECT_DEFERRED)
@@ -392,7 +396,6 @@ func _add_buttons():
 
 func _add_menu():
 	_menu = MenuButton.new()
-	_menu.icon = get_icon("GuiTabMenuHl", "EditorIcons")
 	_menu.set_meta(Buttons.TOOLTIP, _text.say("More"))
 	_menu.icon_align = Button.ALIGN_CENTER
 	_menu.flat = false
@@ -402,6 +405,7 @@ func _add_menu():
 	for i in popup.menu.size():
 		_menu.get_popup().add_item(popup.menu[i].label, i)
 	Controls.label(_menu, _text.say("More"), popup.title)
+	_menu.icon = get_icon(MENU_ICON, "EditorIcons")
 	_buttons.add(_menu)
 
 
@@ -419,6 +423,7 @@ func _style_buttons():
 	for i in popup.actions.size():
 		_style_button(_buttons.get_child(i), popup.actions[i].get("style", "normal"))
 	if _menu:
+		_menu.icon = get_icon(MENU_ICON, "EditorIcons")
 		Controls.fill_button(_menu, self)
 
 

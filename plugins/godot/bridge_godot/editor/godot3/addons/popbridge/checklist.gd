@@ -73,6 +73,10 @@ func is_covered() -> bool:
 	return not _list.visible and not _is_single()
 
 
+func set_room(height: float):
+	_pane.set_room(height)
+
+
 func lock():
 	_list.lock()
 	_pane.lock()

@@ -9,6 +9,9 @@ const Controls = preload("controls.gd")
 const Text = preload("text.gd")
 
 const MAX_HEIGHT = 260
+const MIN_HEIGHT = 90
+# Of the height that the card has: the changes below are as important.
+const SHARE = 0.4
 const EDGE = 2
 const GAP = 4
 # The part of the picture that is shown as before, 0 to 1, and one press of a key.
@@ -17,6 +20,7 @@ const STEP = 0.05
 
 var _scale = 1.0
 var _aspect = 1.0
+var _room = 0.0
 var _stage = Control.new()
 var _before = TextureRect.new()
 var _after = TextureRect.new()
@@ -26,8 +30,10 @@ var _captions = [Label.new(), Label.new()]
 var _slider = HSlider.new()
 
 
-func setup(before: Texture, after: Texture, text: Text, editor_scale: float):
+# `room` is the height of the card.
+func setup(before: Texture, after: Texture, text: Text, editor_scale: float, room: float):
 	_scale = editor_scale
+	_room = room
 	_aspect = float(before.get_height()) / max(1, before.get_width())
 	_before.texture = before
 	_after.texture = after
@@ -63,9 +69,15 @@ func setup(before: Texture, after: Texture, text: Text, editor_scale: float):
 	_arrange()
 
 
+func set_room(height: float):
+	_room = height
+	_arrange()
+
+
 func _arrange():
 	var room = _stage.get_size()
-	_stage.rect_min_size.y = ceil(min(room.x * _aspect, MAX_HEIGHT * _scale))
+	var max_height = clamp(_room * SHARE, MIN_HEIGHT * _scale, MAX_HEIGHT * _scale)
+	_stage.rect_min_size.y = ceil(min(room.x * _aspect, max_height))
 	var split = round(room.x * _slider.value)
 	for picture in [_before, _after]:
 		picture.set_position(Vector2.ZERO)

@@ -38,11 +38,14 @@ var _back = Button.new()
 var _place = Label.new()
 var _previous = Button.new()
 var _next = Button.new()
+var _locate: Button
 var _scroll = ScrollContainer.new()
 var _rows = VBoxContainer.new()
 var _explanation = VBoxContainer.new()
 # id -> CheckRow of the changes.
 var _boxes = {}
+# The height of the card.
+var _room = 0.0
 var _is_explained = false
 # The pictures that are still to come: name -> hash of the blob.
 var _awaited = {}
@@ -95,6 +98,8 @@ func _style():
 	_back.icon = get_icon("Back", "EditorIcons")
 	_previous.icon = get_icon("MoveUp", "EditorIcons")
 	_next.icon = get_icon("MoveDown", "EditorIcons")
+	if _locate:
+		_locate.icon = get_icon("Filesystem", "EditorIcons")
 
 
 # Shows the texture `id` of `model`.
@@ -105,6 +110,7 @@ func show_texture(model: ItemModel, id: String):
 	_model.connect("changed", self, "_show_ticks")
 	shown = id
 	_boxes.clear()
+	_locate = null
 	_is_explained = false
 	_awaited.clear()
 	_pictures.clear()
@@ -132,6 +138,12 @@ func clear():
 func show_back(is_needed: bool):
 	_back.visible = is_needed
 	_head.visible = is_needed or _place.visible
+
+
+func set_room(height: float):
+	_room = height
+	for compare in _explanation.get_children():
+		compare.set_room(height)
 
 
 func lock():
@@ -188,15 +200,15 @@ func _create_title() -> Control:
 
 
 func _create_locate() -> Control:
-	var button = Button.new()
-	button.flat = true
-	button.icon = get_icon("Filesystem", "EditorIcons")
-	button.hint_tooltip = _text.say("Show in FileSystem")
-	button.size_flags_vertical = 0
-	button.connect("pressed", self, "_on_locate")
-	button.connect("gui_input", self, "_on_input", [button])
-	Controls.label(button, button.hint_tooltip)
-	return button
+	_locate = Button.new()
+	_locate.flat = true
+	_locate.icon = get_icon("Filesystem", "EditorIcons")
+	_locate.hint_tooltip = _text.say("Show in FileSystem")
+	_locate.size_flags_vertical = 0
+	_locate.connect("pressed", self, "_on_locate")
+	_locate.connect("gui_input", self, "_on_input", [_locate])
+	Controls.label(_locate, _locate.hint_tooltip)
+	return _locate
 
 
 func _create_line(line: String, is_bold: bool) -> Label:
@@ -299,7 +311,7 @@ func _show_pictures():
 	if _pictures.get("before") and _pictures.get("after") and _explanation.get_child_count() == 0:
 		var compare = Compare.new()
 		_explanation.add_child(compare)
-		compare.setup(_pictures.before, _pictures.after, _text, _scale)
+		compare.setup(_pictures.before, _pictures.after, _text, _scale, _room)
 		compare.connect("escaped", self, "_on_back")
 
 

@@ -38,11 +38,14 @@ var _back := Button.new()
 var _place := Label.new()
 var _previous := Button.new()
 var _next := Button.new()
+var _locate: Button
 var _scroll := ScrollContainer.new()
 var _rows := VBoxContainer.new()
 var _explanation := VBoxContainer.new()
 # id -> CheckRow of the changes.
 var _boxes := {}
+# The height of the card.
+var _room := 0.0
 var _is_explained := false
 # The pictures that are still to come: name -> hash of the blob.
 var _awaited := {}
@@ -95,6 +98,8 @@ func _style() -> void:
 	_back.icon = get_theme_icon("Back", "EditorIcons")
 	_previous.icon = get_theme_icon("MoveUp", "EditorIcons")
 	_next.icon = get_theme_icon("MoveDown", "EditorIcons")
+	if _locate:
+		_locate.icon = get_theme_icon("Filesystem", "EditorIcons")
 
 
 # Shows the texture `id` of `model`.
@@ -105,6 +110,7 @@ func show_texture(model: ItemModel, id: String) -> void:
 	_model.changed.connect(_show_ticks)
 	shown = id
 	_boxes.clear()
+	_locate = null
 	_is_explained = false
 	_awaited.clear()
 	_pictures.clear()
@@ -132,6 +138,12 @@ func clear() -> void:
 func show_back(is_needed: bool) -> void:
 	_back.visible = is_needed
 	_head.visible = is_needed or _place.visible
+
+
+func set_room(height: float) -> void:
+	_room = height
+	for compare: Compare in _explanation.get_children():
+		compare.set_room(height)
 
 
 func lock() -> void:
@@ -188,15 +200,15 @@ func _create_title() -> Control:
 
 
 func _create_locate() -> Control:
-	var button := Button.new()
-	button.flat = true
-	button.icon = get_theme_icon("Filesystem", "EditorIcons")
-	button.tooltip_text = _text.say("Show in FileSystem")
-	button.size_flags_vertical = SIZE_SHRINK_BEGIN
-	button.pressed.connect(_on_locate)
-	button.gui_input.connect(_on_input.bind(button))
-	Controls.label(button, button.tooltip_text)
-	return button
+	_locate = Button.new()
+	_locate.flat = true
+	_locate.icon = get_theme_icon("Filesystem", "EditorIcons")
+	_locate.tooltip_text = _text.say("Show in FileSystem")
+	_locate.size_flags_vertical = SIZE_SHRINK_BEGIN
+	_locate.pressed.connect(_on_locate)
+	_locate.gui_input.connect(_on_input.bind(_locate))
+	Controls.label(_locate, _locate.tooltip_text)
+	return _locate
 
 
 func _create_line(line: String, is_bold: bool) -> Label:
@@ -299,7 +311,7 @@ func _show_pictures() -> void:
 	if _pictures.get("before") and _pictures.get("after") and _explanation.get_child_count() == 0:
 		var compare := Compare.new()
 		_explanation.add_child(compare)
-		compare.setup(_pictures.before, _pictures.after, _text, _scale)
+		compare.setup(_pictures.before, _pictures.after, _text, _scale, _room)
 		compare.escaped.connect(_on_back)
 
 
