@@ -29,7 +29,7 @@ ERROR: Final = 2
 WARNING: Final = 1
 """The setting costs memory or quality."""
 NOTE: Final = 0
-"""A fact that needs no action; popups omit it."""
+"""A fact that needs no action; popups show it beside others alone, if settings fix it."""
 
 OWN_KIND: Final = "its own kind"
 """Stands for the texture's own kind in `Desired.value`."""
