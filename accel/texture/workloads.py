@@ -109,10 +109,13 @@ class ImportState(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind | None = None
     """What it is imported as; null if that isn't stored."""
     color_space: Literal["srgb", "linear"] | None = None
+    """How the GPU decodes its colours."""
     normal_convention: Literal["opengl", "directx"] | None = None
     """What the file's green channel is taken for."""
     mipmaps: bool | None = None
+    """Whether it has smaller levels for a distance."""
     compression: Literal["none", "lossless", "lossy", "block", "block_high", "universal"] | None = None
+    """How it is stored in GPU memory."""
 
 
 class PreviewLit(Params, frozen=True):
@@ -139,10 +142,13 @@ class LitPreview(Struct, frozen=True):
     """What was drawn."""
 
     scene: Scene
+    """What is drawn: `lit`, `far` or `detail`."""
     difference: float
     """Mean absolute difference of both pictures, 0 to 255."""
     width: int
+    """Of each picture, pixels."""
     height: int
+    """Of each picture, pixels."""
 
 
 preview_lit = workload("texture.preview_lit", version=1, params=PreviewLit, inputs=(1, 2))(
