@@ -291,6 +291,8 @@ class _Page:
 
     def clean(self) -> str:
         report = self._report
+        if report.rows and not report.listed:
+            return say("unlisted_issues", self._locale, count=report.unlisted)
         if report.rows or not report.textures or report.incomplete:
             return ""
         return say("clean", self._locale)
@@ -298,7 +300,9 @@ class _Page:
     def omitted(self) -> list[str]:
         rows = [row for row in self._report.listed if row.width]
         without = sum(not row.picture for row in rows)
-        lines = [self.say(NO_PICTURES, count=without)] if without and without < len(rows) else []
+        unlisted = self._report.unlisted
+        lines = [say("unlisted_issues", self._locale, count=unlisted)] if unlisted else []
+        lines += [self.say(NO_PICTURES, count=without)] if without and without < len(rows) else []
         return [*lines, self.say(NO_LIT, count=self._report.unlit)] if self._report.unlit else lines
 
     def duplicates(self) -> dict[str, Any]:
