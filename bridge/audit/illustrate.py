@@ -34,8 +34,10 @@ MAX_LIT_BYTES = 8 << 20
 LIT_SIDE = 256
 FIRST = 4
 """Textures of each problem that are drawn before those of more severe ones."""
-LEAST_DIFFERENCES = {"lit": 1.0, "far": 1.0, "detail": 0.1}
+LEAST_DIFFERENCES = {"lit": 2.0, "far": 3.0, "detail": 0.1}
 """Mean differences of two pictures, of 255, that can be seen. Enlarged texels show less at a time."""
+LEAST_RELIEF = 0.3
+"""The same for an inverted green channel: few bumps on a flat surface are seen at once."""
 MAX_DIFFS = 1000
 """Import files that are copied and changed to show what a fix changes."""
 CONTEXT = 1
@@ -100,7 +102,9 @@ async def _embed_lit(
             params = {"kind": row.kind, "before": before, "after": after, "scene": scene, **fixed}
             found = await store.get(f"{LIT_PREFIX}{scene}\0", row.file, row.content, params)
             drawn = str(found[0].get("scene")) if found else ""
-            if found and found[0].get("difference", 0.0) >= LEAST_DIFFERENCES.get(drawn, 1.0):
+            inverted = drawn == "lit" and before.get("normal_convention") != after.get("normal_convention")
+            least = LEAST_RELIEF if inverted else LEAST_DIFFERENCES.get(drawn, 1.0)
+            if found and found[0].get("difference", 0.0) >= least:
                 row.lit = LitPair(drawn, *found[1][:2])
                 return
 

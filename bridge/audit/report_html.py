@@ -15,10 +15,8 @@ from bridge import web
 from bridge.advisors.texts import bytes_text
 from bridge.audit.results import Issue, Problem, Report, Row, problems_of
 from bridge.audit.texts import (
-    HELP,
     MATCHES,
     OptionTexts,
-    evidence_line,
     kind_name,
     memory_effect,
     notices,
@@ -184,7 +182,7 @@ def pages(report: Report, locale: str) -> Iterator[str]:
             chunk=CHUNK,
             pictures=_pictures(report.listed),
             rows=map(found.row, report.listed),
-            sentence=lambda issue: sentence(issue, locale),
+            sentence=found.sentence,
             plain=printable,
             json=web.script_json,
         )
@@ -236,6 +234,8 @@ class _Page:
         self._options = OptionTexts(report.labels, locale)
         self._problems = {(problem.code, problem.rank): at for at, problem in enumerate(problems)}
         self._rows = {row.file: at for at, row in enumerate(report.listed)}
+        self._sentences: dict[tuple[str, str, str], str] = {}
+        self._names = {name: _capitalized(say(name, locale)) for name in ("file", "size", "memory")}
         self.copied: dict[str, str] = {}
         """Pictures of duplicates that have a row."""
 
@@ -291,6 +291,8 @@ class _Page:
 
     def clean(self) -> str:
         report = self._report
+        if report.rows and not report.listed:
+            return say("unlisted_issues", self._locale, count=report.unlisted)
         if report.rows or not report.textures or report.incomplete:
             return ""
         return say("clean", self._locale)
@@ -298,7 +300,9 @@ class _Page:
     def omitted(self) -> list[str]:
         rows = [row for row in self._report.listed if row.width]
         without = sum(not row.picture for row in rows)
-        lines = [self.say(NO_PICTURES, count=without)] if without and without < len(rows) else []
+        unlisted = self._report.unlisted
+        lines = [say("unlisted_issues", self._locale, count=unlisted)] if unlisted else []
+        lines += [self.say(NO_PICTURES, count=without)] if without and without < len(rows) else []
         return [*lines, self.say(NO_LIT, count=self._report.unlit)] if self._report.unlit else lines
 
     def duplicates(self) -> dict[str, Any]:
@@ -380,8 +384,16 @@ class _Page:
 
     def _issue(self, issue: Issue) -> list[Any]:
         problem = self._problems[issue.code, issue.rank]
-        shown = evidence_line if issue.code not in HELP else sentence
-        return [problem, shown(issue, self._locale)]
+        return [problem, self.sentence(issue)]
+
+    def sentence(self, issue: Issue) -> str:
+        if issue.finding is None:
+            return sentence(issue, self._locale)
+        # Thousands of textures have the same few findings.
+        key = issue.code, issue.sentence, repr(issue.values)
+        if key not in self._sentences:
+            self._sentences[key] = sentence(issue, self._locale)
+        return self._sentences[key]
 
     def _facts(self, row: Row) -> list[list[str]]:
         form = " ".join(filter(None, (row.format.upper(), bytes_text(row.size) if row.size else "")))
@@ -390,7 +402,7 @@ class _Page:
         if row.memory and row.options and row.memory_after != row.memory:
             memory += f" → {bytes_text(row.memory_after)}"
         named = (("file", form), ("size", size), ("memory", memory))
-        return [[_capitalized(say(name, self._locale)), value] for name, value in named if value]
+        return [[self._names[name], value] for name, value in named if value]
 
     def _evidence(self, row: Row) -> Iterator[list[Any]]:
         """Yields source, detail, kind, and the weight as a share of the largest: negative if against."""

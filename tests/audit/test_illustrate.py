@@ -11,6 +11,7 @@ import pytest
 from accel.workload import Limits
 from bridge.audit import audit, illustrate
 from bridge.audit.audit import Plan, ProgressCallbacks
+from bridge.audit.examine import Workers
 from bridge.audit.project import scope_name
 from bridge.audit.results import Report, Row
 from bridge.demo.textures import disc, noise, normals, save
@@ -106,7 +107,7 @@ async def test_pictures_come_from_the_cache(look: Look, monkeypatch: pytest.Monk
     async def fails(*_: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(illustrate.Workers, "run", fails)
+    monkeypatch.setattr(Workers, "run", fails)
     after = await look()
     assert [(row.picture, row.lit) for row in after.rows] == [(row.picture, row.lit) for row in before.rows]
 

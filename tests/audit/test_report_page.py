@@ -192,6 +192,15 @@ def test_a_name_stays_text_wherever_it_is_shown(opened: Any) -> None:
     assert not page.run("window.steered")
 
 
+def test_a_page_on_which_nothing_is_listed_has_the_memory_alone(opened: Any) -> None:
+    report = project()
+    report.shown = []
+    page = opened(report)
+    assert page.run("document.querySelectorAll('#tm > *').length") == 3
+    assert page.run("document.querySelectorAll('#tm button, #list, .pc').length") == 0
+    assert "--severity" in page.run("document.querySelector('.empty').textContent")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 def test_nothing_lies_beside_the_window(opened: Any, width: int, locale: str) -> None:

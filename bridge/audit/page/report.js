@@ -301,7 +301,7 @@ function treemap() {
       const text = small
         ? width > 48 && height > 24 && h("span", { class: "lab cut" }, name.split("/").pop() || name)
         : [h("b", { class: "lab cut" }, name), h("span", { class: "lab v cut" }, `${bytes(size(folder))} · ${folder.textures}`)];
-      const pressable = !folder.rest && Math.min(width, height) >= LEAST_TARGET;
+      const pressable = rows.length > 0 && !folder.rest && Math.min(width, height) >= LEAST_TARGET;
       return h(
         pressable ? "button" : "div",
         {
@@ -379,12 +379,13 @@ if (rows.length) {
   addEventListener("afterprint", () => view(before));
 }
 if ($("tm")) {
-  $("tm-modes").append(
-    segmented(words.columns.memory, [["now", words.now], ["after", words.after]], "now", value => {
-      freed = value === "after";
-      treemap();
-    }),
-  );
+  const modes = [["now", words.now], ["after", words.after]];
+  const choose = value => {
+    freed = value === "after";
+    treemap();
+  };
+  if (data.folders.some(folder => folder.memory !== folder.after))
+    $("tm-modes").append(segmented(words.columns.memory, modes, "now", choose));
   treemap();
   addEventListener("resize", treemap);
 }
