@@ -43,7 +43,7 @@ def test_each_language_shows_a_picture_of_its_own_of_the_same_size() -> None:
 @pytest.mark.parametrize("page", [ENGLISH, CHINESE])
 def test_the_audit_that_is_shown_finds_something(page: str) -> None:
     (shown,) = re.findall(r"```console\n\$ popbridge audit game/project .*?\n(.*?)```", page, re.DOTALL)
-    assert "materials/rock_normal.png" in shown and "process" not in shown and "Traceback" not in shown
+    assert "materials/brick_normal.png" in shown and "process" not in shown and "Traceback" not in shown
 
 
 def test_every_picture_is_shown_by_a_page() -> None:
