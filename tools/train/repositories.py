@@ -182,7 +182,7 @@ class RepositoryCache:
 def fetch(
     cache: RepositoryCache, purpose: Purpose, *, data: Path = DATA, only: Collection[str] = ()
 ) -> list[Texture]:
-    """Returns the labelled textures of one purpose, unpacked; those labelled `OTHER` have that as their kind.
+    """Returns the labelled textures of one purpose, unpacked, except those labelled `OTHER`.
 
     Raises `SourceError`, one line per repository, if a file is missing or differs from its digest.
     """
@@ -200,17 +200,17 @@ def fetch(
             problems.append(str(error))
             continue
         textures += [
-            Texture(repository.id, each.path, cache.file(repository, each.path), _kind(each.kind))
+            Texture(repository.id, each.path, cache.file(repository, each.path), kind)
             for each in found
+            if (kind := _kind(each.kind))
         ]
     if problems:
         raise SourceError("\n".join(problems))
     return textures
 
 
-def _kind(label: str) -> Kind:
-    kind: Kind = label  # type: ignore[assignment]
-    return kind
+def _kind(label: str) -> Kind | None:
+    return next((kind for kind in KINDS if kind == label != OTHER), None)
 
 
 def _check(cache: RepositoryCache, repository: Repository, found: Sequence[Label]) -> None:

@@ -54,10 +54,12 @@ def test_a_word_multiplies_the_probabilities_of_all_kinds():
 
 def test_known_words_are_evidence():
     assert len(model().judgement.words) > 300
-    found = judge(decoded(bricks()), "controls/checked.png", Surroundings())
+    # Each word says little, so several are needed.
+    name = "tools/windows/user/unchecked_zoom_waypoint_type.png"
+    found = judge(decoded(bricks()), name, Surroundings())
     (told,) = [one for one in found.evidence if one.source == "words"]
     assert told.kind == "ui"
-    assert "checked" in told.detail
+    assert "unchecked" in told.detail
     silent = judge(decoded(bricks()), "controls/checked.png", Surroundings(use_name=False))
     assert not [one for one in silent.evidence if one.source == "words"]
 
